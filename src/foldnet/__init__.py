@@ -1,0 +1,55 @@
+"""foldnet: explain, fold, prove and ship Keras networks, without a framework.
+
+The names below are the public ones; each is imported when first used, so that ``import foldnet`` costs little.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foldnet import activations as activations
+    from foldnet import layers as layers
+    from foldnet import models as models
+    from foldnet.errors import FoldnetError as FoldnetError
+    from foldnet.files import from_keras as from_keras
+    from foldnet.files import load_model as load_model
+    from foldnet.layers import Input as Input
+    from foldnet.network import Model as Model
+    from foldnet.network import Sequential as Sequential
+    from foldnet.predictor import Predictor as Predictor
+    from foldnet.predictor import freeze as freeze
+    from foldnet.predictor import load_predictor as load_predictor
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "FoldnetError": "foldnet.errors",
+    "Input": "foldnet.layers",
+    "Model": "foldnet.network",
+    "Predictor": "foldnet.predictor",
+    "Sequential": "foldnet.network",
+    "freeze": "foldnet.predictor",
+    "from_keras": "foldnet.files",
+    "load_model": "foldnet.files",
+    "load_predictor": "foldnet.predictor",
+}
+_MODULES = ("activations", "layers", "models")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604 - names of strings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"foldnet.{name}")
+    else:
+        raise AttributeError(f"module 'foldnet' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,31 @@
+"""The errors foldnet raises: each says what happened, what was expected, and how to mend it."""
+
+from __future__ import annotations
+
+
+class FoldnetError(Exception):
+    """Anything that foldnet refuses or cannot do; the base of every error it raises on purpose."""
+
+
+class FileFormatError(FoldnetError):
+    """A file is damaged, hostile, or not of the format it claims to be."""
+
+
+class UnsupportedError(FoldnetError):
+    """A layer, setting or activation that foldnet cannot represent exactly, and so refuses by name."""
+
+
+class ConfigError(FoldnetError, ValueError):
+    """A layer or a network was given settings that contradict each other or Keras's rules."""
+
+
+class InputError(FoldnetError, ValueError):
+    """The data handed to a prediction has the wrong shape, dtype or range of values."""
+
+
+class GraphError(FoldnetError):
+    """An intermediate graph breaks a rule of the checker: a fault in foldnet itself."""
+
+
+class CompileError(FoldnetError):
+    """The C compiler is missing, or refused what foldnet wrote."""

@@ -1,0 +1,164 @@
+"""Graph: nodes in computing order, the type of every value, and the arrays of the constant ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from foldnet.graph.ops import Op, Shape
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Type:
+    """Shape (batch axis first, ``None`` where free; constants have no batch axis) and dtype of a value."""
+
+    shape: Shape
+    dtype: str = "float"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One op applied to named values. ``layer`` is the path of the layer call that it came from."""
+
+    op: Op
+    inputs: tuple[str, ...]
+    output: str
+    layer: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An immutable program over named values.
+
+    Attributes:
+        inputs: names of the data values, in the network's order.
+        outputs: names of the results, in the network's order.
+        nodes: in an order in which every operand comes before its use.
+        types: the type of every value, constants included.
+        constants: arrays of the constant values; float64 where a pass computed them, so that engines round once.
+        layer_outputs: for each layer call (its path), the value that holds the layer's result, as long as a
+            pass has not removed it.
+        notes: what passes chose not to do, and why.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    types: Mapping[str, Type]
+    constants: Mapping[str, Array] = field(default_factory=dict)
+    layer_outputs: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def producer(self, value: str) -> Node | None:
+        """The node that computes a value; None for inputs and constants."""
+        return next((n for n in self.nodes if n.output == value), None)
+
+    def consumers(self, value: str) -> tuple[Node, ...]:
+        """The nodes that read a value."""
+        return tuple(n for n in self.nodes if value in n.inputs)
+
+
+class GraphBuilder:
+    """Collects nodes and constants under fresh names and types each by its op's own rule."""
+
+    def __init__(self) -> None:
+        self.inputs: list[str] = []
+        self.nodes: list[Node] = []
+        self.types: dict[str, Type] = {}
+        self.constants: dict[str, Array] = {}
+        self.layer_outputs: dict[str, str] = {}
+        self.layer = ""
+
+    def _fresh(self, hint: str) -> str:
+        name, count = hint, 1
+        while name in self.types:
+            name, count = f"{hint}.{count}", count + 1
+        return name
+
+    def input(self, name: str, shape: Shape, dtype: str = "float") -> str:
+        """Declare a data value."""
+        name = self._fresh(name)
+        self.types[name] = Type(shape, dtype)
+        self.inputs.append(name)
+        return name
+
+    def constant(self, name: str, array: Array) -> str:
+        """Declare a constant; the same array under the same name is kept once."""
+        if self.constants.get(name) is array:
+            return name
+        name = self._fresh(name)
+        self.constants[name] = array
+        self.types[name] = Type(array.shape, "int" if array.dtype.kind in "iu" else "float")
+        return name
+
+    def emit(self, op: Op, *operands: str) -> str:
+        """Append a node and return the name of its result."""
+        types = [self.types[o] for o in operands]
+        output = self._fresh(f"{self.layer or 'value'}:{type(op).__name__.lower()}")
+        self.types[output] = Type(
+            op.output_shape(*(t.shape for t in types)), op.output_dtype(*(t.dtype for t in types))
+        )
+        self.nodes.append(Node(op, operands, output, self.layer))
+        return output
+
+    def shape(self, value: str) -> Shape:
+        """Shape of a value, batch axis first."""
+        return self.types[value].shape
+
+    def dtype(self, value: str) -> str:
+        """``"float"`` or ``"int"``."""
+        return self.types[value].dtype
+
+    def build(self, outputs: Sequence[str]) -> Graph:
+        """The finished graph."""
+        return Graph(
+            tuple(self.inputs), tuple(outputs), tuple(self.nodes), dict(self.types), dict(self.constants),
+            dict(self.layer_outputs),
+        )
+
+
+def with_nodes(
+    graph: Graph,
+    nodes: Iterable[Node],
+    *,
+    constants: Mapping[str, Array] | None = None,
+    outputs: Sequence[str] | None = None,
+    layer_outputs: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> Graph:
+    """The graph with other nodes: types inferred anew, constants and layer outputs that nothing uses dropped."""
+    nodes = tuple(nodes)
+    constants = graph.constants if constants is None else constants
+    outputs = graph.outputs if outputs is None else tuple(outputs)
+    used = set(outputs) | {v for n in nodes for v in n.inputs}
+    constants = {k: v for k, v in constants.items() if k in used}
+    types = {name: graph.types[name] for name in graph.inputs}
+    types |= {k: Type(v.shape, "int" if v.dtype.kind in "iu" else "float") for k, v in constants.items()}
+    for node in nodes:
+        operands = [types[v] for v in node.inputs]
+        types[node.output] = Type(
+            node.op.output_shape(*(t.shape for t in operands)), node.op.output_dtype(*(t.dtype for t in operands))
+        )
+    known = graph.layer_outputs if layer_outputs is None else layer_outputs
+    return replace(
+        graph, nodes=nodes, types=types, constants=constants, outputs=outputs,
+        layer_outputs={k: v for k, v in known.items() if v in types},
+        notes=(*graph.notes, *(n for n in notes if n not in graph.notes)),
+    )
+
+
+def bind(graph: Graph, shapes: Sequence[Shape]) -> Graph:
+    """The graph for inputs of these shapes (batch axis included): free axes become sizes, types follow.
+
+    Raises:
+        ConfigError: an op cannot take the shapes.
+    """
+    types = dict(graph.types)
+    for name, shape in zip(graph.inputs, shapes, strict=True):
+        types[name] = Type(shape, graph.types[name].dtype)
+    return with_nodes(replace(graph, types=types), graph.nodes)

@@ -1,0 +1,116 @@
+"""From a network to a graph: one program for one mode, made from the layers' own meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import UnsupportedError
+from foldnet.graph import ops
+from foldnet.graph.check import check
+from foldnet.graph.graph import Array, Graph, GraphBuilder
+from foldnet.layers.base import Call, Layer, SymbolicTensor
+from foldnet.network import Network
+
+
+class Mode(Enum):
+    """Which of a network's two programs to make."""
+
+    PREDICT = "predict"
+
+
+class Lowering(GraphBuilder):
+    """What a layer emits its ops into."""
+
+    def __init__(self, mode: Mode) -> None:
+        super().__init__()
+        self.mode = mode
+
+    def weights(self, layer: Layer) -> tuple[str, ...]:
+        """The layer's weights as constants, in Keras's order."""
+        return tuple(self.own(layer, name, array) for name, array in layer.named_weights.items())
+
+    def own(self, layer: Layer, name: str, array: Array) -> str:
+        """A constant that belongs to a layer; calls of a shared layer share it."""
+        key = f"{self.layer.rsplit('@', 1)[0]}/{name}"
+        kept = self.constants.get(key)
+        if kept is not None and kept.shape == array.shape and np.array_equal(kept, array, equal_nan=True):
+            return key
+        return self.constant(key, array)
+
+    def float(self, value: str) -> str:
+        """The value as floating point; most layers compute on nothing else."""
+        return value if self.dtype(value) == ops.FLOAT else self.emit(ops.Cast(ops.FLOAT), value)
+
+    def int(self, value: str) -> str:
+        """The value as 32-bit indices."""
+        return value if self.dtype(value) == ops.INT else self.emit(ops.Cast(ops.INT), value)
+
+
+def lower(network: Network, mode: Mode = Mode.PREDICT) -> Graph:
+    """The network's program for a mode, checked.
+
+    Raises:
+        UnsupportedError: a layer or setting that cannot be computed exactly in this mode.
+    """
+    b = Lowering(mode)
+    values: dict[SymbolicTensor, str] = {}
+    for tensor in network.inputs:
+        dtype = ops.INT if tensor.dtype.startswith(("int", "uint", "bool")) else ops.FLOAT
+        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), dtype)
+    _lower_calls(b, network, values, prefix="")
+    graph = b.build([values[t] for t in network.outputs])
+    check(graph)
+    return graph
+
+
+def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str], prefix: str) -> None:
+    for call in network.graph_calls:
+        if call.outputs[0] in values:
+            continue  # an input, already named
+        path = prefix + call_name(network, call)
+        b.layer = path
+        operands = [values[t] for t in call.inputs]
+        if isinstance(call.layer, Network):
+            results = _lower_nested(b, call.layer, operands, prefix + call.layer.name + "/")
+            b.layer_outputs[path] = results[0]
+        else:
+            _check_call(call, path)
+            result = call.layer.lower(b, *operands)
+            b.layer_outputs[path] = result
+            results = (result,)
+        for tensor, value in zip(call.outputs, results, strict=True):
+            values[tensor] = value
+
+
+def _lower_nested(b: Lowering, inner: Network, operands: list[str], prefix: str) -> tuple[str, ...]:
+    values = dict(zip(inner.inputs, operands, strict=True))
+    _lower_calls(b, inner, values, prefix)
+    return tuple(values[t] for t in inner.outputs)
+
+
+def call_name(network: Network, call: Call) -> str:
+    """``layer``, or ``layer@1``, ``layer@2`` for further calls of a layer that the network shares."""
+    same = [c for c in network.graph_calls if c.layer is call.layer]
+    index = same.index(call)
+    return call.layer.name if index == 0 else f"{call.layer.name}@{index}"
+
+
+def _check_call(call: Call, path: str) -> None:
+    layer = call.layer
+    if layer.dtype_policy != "float32":
+        raise UnsupportedError(
+            f"layer {path!r} computes with dtype policy {layer.dtype_policy!r}; foldnet computes in float32. "
+            'Load the network with load_model(path, dtype="float32") to compute it so, and compare.'
+        )
+    if call.kwargs.get("training"):
+        raise UnsupportedError(
+            f"layer {path!r} was called with training=True in the model itself, so its prediction is random or "
+            "depends on the batch, and Keras releases differ on what they compute. Remove it from the call."
+        )
+
+
+Supplied = Mapping[str, Callable[..., Any]]

@@ -1,0 +1,299 @@
+"""The closed set of operations that layers lower to and engines compute.
+
+An op holds settings only; its operands (data and weights alike) are named by the graph's nodes. Every shape
+includes the batch axis, which comes first and is ``None`` until data arrives. ``output_shape`` is the op's
+rule about shapes: lowering uses it to type what it emits, and the checker to hold every pass to it.
+
+Where an op takes an ``activation``, it is applied to the op's result. Lowering leaves it empty; the pass that
+fuses activations fills it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError
+
+Shape = tuple[int | None, ...]
+FLOAT, INT = "float", "int"
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """An elementwise activation by its Keras name, with every parameter spelt out.
+
+    ``function`` is set only for an activation that the caller supplied as a NumPy function; such a one runs
+    on the reference engine alone.
+    """
+
+    name: str
+    params: tuple[tuple[str, float], ...] = ()
+    function: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] | None = None
+
+    def __str__(self) -> str:
+        return self.name + (f"({', '.join(f'{k}={v:g}' for k, v in self.params)})" if self.params else "")
+
+
+@dataclass(frozen=True)
+class Op:
+    """Base of all operations."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Shape of the result, given the operands' shapes; raises ConfigError where they do not fit."""
+        raise TypeError(f"{type(self).__name__} has no shape rule")  # every op below states its own
+
+    def output_dtype(self, *dtypes: str) -> str:
+        """``"float"`` (the engine's working precision) or ``"int"`` (32-bit indices)."""
+        return FLOAT
+
+
+@dataclass(frozen=True)
+class Fusable(Op):
+    """An op into which a following elementwise activation can be fused."""
+
+    activation: Elementwise | None = None
+
+
+@dataclass(frozen=True)
+class Dense(Fusable):
+    """``x @ kernel + bias`` over the last axis. Operands: x, kernel (in, out), and optionally bias (out,)."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x, kernel = shapes[:2]
+        if len(x) < 2 or len(kernel) != 2 or x[-1] != kernel[0]:
+            raise ConfigError(f"Dense cannot multiply {x} by a kernel of shape {kernel}")
+        if len(shapes) > 2 and shapes[2] != (kernel[1],):
+            raise ConfigError(f"Dense bias has shape {shapes[2]}, expected ({kernel[1]},)")
+        return (*x[:-1], kernel[1])
+
+
+@dataclass(frozen=True)
+class Affine(Fusable):
+    """``(x - shift) * scale + offset``. Operands: x, scale, offset, and optionally shift.
+
+    The last three have the rank of x without its batch axis, each axis full or 1. The form with ``shift`` is
+    kept where folding it into the offset would cancel (``|mean|`` far above the standard deviation).
+    """
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = shapes[0]
+        for shape in shapes[1:]:
+            if len(shape) != len(x) - 1 or any(
+                s != 1 and s != n for s, n in zip(shape, x[1:], strict=True)
+            ):
+                raise ConfigError(f"Affine cannot spread weights of shape {shape} over {x}")
+        return x
+
+
+@dataclass(frozen=True)
+class Activation(Op):
+    """An elementwise activation of one operand."""
+
+    function: Elementwise
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class PRelu(Op):
+    """``max(x, 0) + alpha * min(x, 0)``. Operands: x, alpha (rank of x less one, each axis full or 1)."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return Affine().output_shape(*shapes)
+
+
+@dataclass(frozen=True)
+class AxisOp(Op):
+    """An op that works along one axis other than the batch axis; ``axis`` is positive."""
+
+    axis: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if not 0 < self.axis < len(shapes[0]):
+            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class Softmax(AxisOp):
+    """``exp(x - max) / sum(exp(x - max))`` along the axis, or its logarithm."""
+
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Sparsemax(AxisOp):
+    """Euclidean projection onto the simplex along the axis (Martins and Astudillo, 2016)."""
+
+
+@dataclass(frozen=True)
+class Glu(AxisOp):
+    """Gated linear unit: the first half of the axis times the sigmoid of the second."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = super().output_shape(*shapes)
+        size = x[self.axis]
+        if size is not None and size % 2:
+            raise ConfigError(f"glu needs an even axis {self.axis}, got shape {x}")
+        return (*x[: self.axis], None if size is None else size // 2, *x[self.axis + 1 :])
+
+
+@dataclass(frozen=True)
+class Moments(Op):
+    """Normalize each row by its own statistics over ``axes``; no weights (an Affine follows where there are).
+
+    ``kind``: ``"standard"`` gives ``(x - mean) / sqrt(var + epsilon)``, ``"rms"`` gives
+    ``x / sqrt(mean(x²) + epsilon)``, ``"l2"`` gives ``x / sqrt(max(sum(x²), epsilon))``.
+    """
+
+    axes: tuple[int, ...]
+    epsilon: float
+    kind: str = "standard"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if not self.axes or any(not 0 < a < len(shapes[0]) for a in self.axes):
+            raise ConfigError(f"axes {self.axes} are not axes of {shapes[0]} beside the batch axis")
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """Same values in row-major order under another shape (without the batch axis); one entry may be -1."""
+
+    target: tuple[int, ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = shapes[0]
+        known = prod(t for t in self.target if t != -1)
+        if any(n is None for n in x[1:]):
+            return (x[0], *(None if t == -1 else t for t in self.target))
+        size = prod(n for n in x[1:] if n is not None)
+        fits = size % known == 0 if known and -1 in self.target else size == known
+        if self.target.count(-1) > 1 or not fits:
+            raise ConfigError(f"cannot reshape rows of shape {x[1:]} to {self.target}")
+        return (x[0], *(size // known if t == -1 and known else max(t, 0) for t in self.target))
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Transpose(Op):
+    """Reorder axes; ``permutation`` covers all axes and keeps the batch axis first."""
+
+    permutation: tuple[int, ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if sorted(self.permutation) != list(range(len(shapes[0]))) or self.permutation[0] != 0:
+            raise ConfigError(f"{self.permutation} does not permute the axes of {shapes[0]} after the first")
+        return tuple(shapes[0][p] for p in self.permutation)
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Repeat(Op):
+    """Insert an axis of size ``count`` after the batch axis and copy the row along it."""
+
+    count: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return (shapes[0][0], self.count, *shapes[0][1:])
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Binary(Fusable):
+    """``kind`` of two operands of one rank, broadcast over axes of size 1 (never over the batch axis).
+
+    ``kind`` is one of ``add``, ``subtract``, ``multiply``, ``maximum``, ``minimum``.
+    """
+
+    kind: str = "add"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        a, b = shapes
+        if len(a) != len(b):
+            raise ConfigError(f"cannot {self.kind} shapes {a} and {b}: ranks differ")
+        merged: list[int | None] = []
+        for m, n in zip(a, b, strict=True):
+            if m is not None and n is not None and m != n and 1 not in (m, n):
+                raise ConfigError(f"cannot {self.kind} shapes {a} and {b}")
+            merged.append(n if m == 1 else m if n == 1 or n is None else n)
+        return tuple(merged)
+
+
+@dataclass(frozen=True)
+class Concatenate(AxisOp):
+    """Join the operands along the axis."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = super().output_shape(*shapes)
+        total = 0
+        for shape in shapes:
+            rest = zip(shape[: self.axis] + shape[self.axis + 1 :], x[: self.axis] + x[self.axis + 1 :], strict=False)
+            if len(shape) != len(x) or any(a != b and a is not None and b is not None for a, b in rest):
+                raise ConfigError(f"cannot join shapes {shapes} along axis {self.axis}")
+        sizes = [shape[self.axis] for shape in shapes]
+        total = sum(s for s in sizes if s is not None)
+        return (*x[: self.axis], None if None in sizes else total, *x[self.axis + 1 :])
+
+
+@dataclass(frozen=True)
+class Dot(Op):
+    """Batched dot product of two operands, contracting one axis of each (positive, not the batch axis).
+
+    The result has the remaining axes of the first operand, then those of the second; a result without any
+    axis gets one of size 1, as in Keras.
+    """
+
+    axes: tuple[int, int]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        a, b = shapes
+        i, j = self.axes
+        if a[i] != b[j]:
+            raise ConfigError(f"Dot cannot contract axis {i} of {a} with axis {j} of {b}")
+        rest = (*a[1:i], *a[i + 1 :], *b[1:j], *b[j + 1 :])
+        return (a[0], *rest) if rest else (a[0], 1)
+
+
+@dataclass(frozen=True)
+class Gather(Op):
+    """Rows of a table: operands are int indices and the table (count, width); adds a last axis."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return (*shapes[0], shapes[1][1])
+
+
+@dataclass(frozen=True)
+class Cast(Op):
+    """Convert to ``"int"`` (truncating towards zero) or to ``"float"``."""
+
+    dtype: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return self.dtype
+
+
+@dataclass(frozen=True)
+class Identity(Op):
+    """The operand itself: what Dropout is at prediction time."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return dtypes[0]

@@ -1,0 +1,353 @@
+"""Layer: settings, weights, shapes, and how it lowers; and the symbolic tensors that join layers."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from foldnet.errors import ConfigError, InputError, UnsupportedError
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int | None, ...]
+
+_names_given: dict[str, int] = {}
+
+
+def snake_case(name: str) -> str:
+    """Keras's rule from class name to group and default layer name: ``ReLU`` gives ``re_lu``."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def unique_name(prefix: str) -> str:
+    """``prefix``, then ``prefix_1``, ``prefix_2``: one more at each call in this process, as Keras counts."""
+    count = _names_given.get(prefix, 0)
+    _names_given[prefix] = count + 1
+    return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def clear_session() -> None:
+    """Forget the automatic names given so far, as ``keras.backend.clear_session`` does."""
+    _names_given.clear()
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """A weight before it has values. Shapes come from settings alone, so files are checked before reading."""
+
+    name: str
+    shape: tuple[int, ...]
+    initializer: Any = "zeros"
+    trainable: bool = True
+
+
+@dataclass(eq=False)
+class SymbolicTensor:
+    """A value between layers: its shape (batch axis first, ``None`` where free) and the call that makes it."""
+
+    shape: Shape
+    dtype: str
+    call: Call | None = None
+    index: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the layer that makes it."""
+        return self.call.layer.name if self.call else "tensor"
+
+
+@dataclass(eq=False)
+class Call:
+    """One use of a layer: what Keras calls a node. A shared layer has several."""
+
+    layer: Layer
+    inputs: tuple[SymbolicTensor, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[SymbolicTensor, ...] = ()
+
+
+class Layer:
+    """Base of every layer.
+
+    A subclass takes Keras's arguments under Keras's names, keeps each as an attribute of that name (so that
+    ``get_config`` can find it), and says what it means through ``weight_specs``, ``compute_output_shape`` and
+    ``lower``.
+
+    Args:
+        name: by default the class name in snake case, numbered as Keras numbers it.
+        trainable: whether training may change the trainable weights.
+        dtype: the dtype policy by name, or as Keras stores it.
+        input_shape: shape of one row; for the first layer of a ``Sequential``.
+    """
+
+    ignored_settings: ClassVar[frozenset[str]] = frozenset()
+    """Settings that Keras stores for this class and that change nothing foldnet computes."""
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        input_shape: Sequence[int | None] | None = None,
+        input_dim: int | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
+        activity_regularizer: Any = None,
+        autocast: bool = True,
+    ) -> None:
+        self.name = name or unique_name(snake_case(type(self).__name__))
+        self.trainable = trainable
+        self.dtype_policy = policy_name(dtype)
+        self.activity_regularizer = activity_regularizer
+        self.autocast = autocast
+        self.calls: list[Call] = []
+        self._specs: tuple[WeightSpec, ...] | None = None
+        self._values: dict[str, Array] = {}
+        if input_dim is not None:
+            input_shape = (input_dim,)
+        if batch_input_shape is not None:
+            input_shape = tuple(batch_input_shape)[1:]
+        self.declared_input_shape: Shape | None = None if input_shape is None else (None, *input_shape)
+
+    # -- what a subclass says -------------------------------------------------------------------------------
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """The weights for inputs of these shapes, in the order in which Keras creates them."""
+        return ()
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """Shape of the result, batch axis first."""
+        return input_shapes[0]
+
+    def compute_output_dtype(self, *input_dtypes: str) -> str:
+        """``"float32"`` or an integer dtype; by default what a float layer gives."""
+        return "float32"
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """Emit the ops that compute this layer from the named inputs; returns the name of the result."""
+        raise UnsupportedError(f"layer {self.name!r}: {type(self).__name__} has no meaning foldnet can compute")
+
+    # -- weights --------------------------------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights have shapes."""
+        return self._specs is not None
+
+    def build(self, *input_shapes: Shape) -> None:
+        """Fix the weights' shapes for inputs of these shapes; a layer called again must get fitting inputs.
+
+        Raises:
+            ConfigError: the settings do not fit the shapes, or a shared layer would need other weights.
+        """
+        specs = tuple(self.weight_specs(*input_shapes))
+        if self._specs is not None and [s.shape for s in specs] != [s.shape for s in self._specs]:
+            raise ConfigError(
+                f"layer {self.name!r} has weights of shapes {[s.shape for s in self._specs]} and was called on "
+                f"{list(input_shapes)}, which would need {[s.shape for s in specs]}"
+            )
+        if self._specs is None:
+            self._specs = specs
+
+    @property
+    def specs(self) -> tuple[WeightSpec, ...]:
+        """Name, shape and kind of every weight, in Keras's order (trainable or not as created)."""
+        return self._specs or ()
+
+    @property
+    def named_weights(self) -> dict[str, Array]:
+        """Arrays by name, such as ``{"kernel": ..., "bias": ...}``, in Keras's order of creation."""
+        return {spec.name: self._weight(spec) for spec in self.specs}
+
+    def _weight(self, spec: WeightSpec) -> Array:
+        if spec.name not in self._values:
+            from foldnet.initializers import initialize
+
+            self._values[spec.name] = initialize(spec.initializer, spec.shape)
+        return self._values[spec.name]
+
+    def set_weight(self, name: str, value: Any) -> None:
+        """Give one weight its values.
+
+        Raises:
+            InputError: no such weight, or another shape than the settings ask for.
+        """
+        spec = next((s for s in self.specs if s.name == name), None)
+        if spec is None:
+            raise InputError(f"layer {self.name!r} has no weight {name!r}; it has {[s.name for s in self.specs]}")
+        value = np.asarray(value, dtype=np.float32)
+        if value.shape != spec.shape:
+            raise InputError(
+                f"layer {self.name!r}: weight {name!r} has shape {spec.shape}, and was given {value.shape}"
+            )
+        self._values[name] = value
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights: Keras's order, trainable first."""
+        return [*self.trainable_weights, *self.non_trainable_weights]
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """Weights that training changes; none when ``trainable`` is False."""
+        return [self._weight(s) for s in self.specs if s.trainable and self.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """Weights that the optimizer leaves alone, such as moving statistics."""
+        return [self._weight(s) for s in self.specs if not (s.trainable and self.trainable)]
+
+    def count_params(self) -> int:
+        """Number of weight values."""
+        return int(sum(np.prod(s.shape, dtype=np.int64) for s in self.specs))
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all weights in the order of ``weights``."""
+        return [np.array(w) for w in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all weights from arrays in the order of ``get_weights``.
+
+        Raises:
+            InputError: another number of arrays, or another shape.
+        """
+        specs = [s for s in self.specs if s.trainable and self.trainable]
+        specs += [s for s in self.specs if s not in specs]
+        if len(weights) != len(specs):
+            raise InputError(
+                f"layer {self.name!r} has {len(specs)} weights ({', '.join(s.name for s in specs)}), "
+                f"and was given {len(weights)}"
+            )
+        for spec, value in zip(specs, weights, strict=True):
+            self.set_weight(spec.name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called when ordinary look-up fails: weights read as attributes, `layer.kernel`.
+        if not name.startswith("_"):
+            for spec in self.__dict__.get("_specs") or ():
+                if spec.name == name:
+                    return self._weight(spec)
+        raise AttributeError(f"{type(self).__name__} {self.__dict__.get('name', '')!r} has no attribute {name!r}")
+
+    # -- calling --------------------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        """Join this layer to symbolic tensors and get the symbolic result."""
+        tensors = flatten(inputs)
+        if not all(isinstance(t, SymbolicTensor) for t in tensors):
+            raise InputError(
+                f"layer {self.name!r} was called on {type(inputs).__name__}; layers are called on the result of "
+                "Input(...) or of another layer. For numbers, make a Model and call predict."
+            )
+        call = Call(self, tuple(tensors), {k: v for k, v in kwargs.items() if v is not None})
+        shapes = [t.shape for t in tensors]
+        try:
+            self.build(*shapes)
+            self._make_outputs(call)
+        except ConfigError as error:
+            if f"layer {self.name!r}" in str(error):
+                raise
+            raise ConfigError(f"layer {self.name!r} ({type(self).__name__}): {error}") from None
+        self.calls.append(call)
+        return self._wrap_outputs(call)
+
+    def _make_outputs(self, call: Call) -> None:
+        shape = self.compute_output_shape(*(t.shape for t in call.inputs))
+        dtype = self.compute_output_dtype(*(t.dtype for t in call.inputs))
+        call.outputs = (SymbolicTensor(shape, dtype, call),)
+
+    def _wrap_outputs(self, call: Call) -> Any:
+        return call.outputs[0]
+
+    @property
+    def input(self) -> SymbolicTensor:
+        """The symbolic input of the first call."""
+        return self._first_call().inputs[0]
+
+    @property
+    def output(self) -> SymbolicTensor:
+        """The symbolic result of the first call."""
+        return self._first_call().outputs[0]
+
+    def _first_call(self) -> Call:
+        if not self.calls:
+            raise ConfigError(f"layer {self.name!r} has not been called yet, so it has no input or output")
+        return self.calls[0]
+
+    # -- settings -------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        config: dict[str, Any] = {
+            "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy,
+        }
+        for parameter in settings_of(type(self)):
+            config[parameter] = getattr(self, parameter)
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A layer from settings as ``get_config`` or a file gives them.
+
+        Raises:
+            UnsupportedError: a setting that this class does not have.
+        """
+        common = {"name", "trainable", "dtype", "activity_regularizer", "autocast", "batch_input_shape"}
+        own = set(settings_of(cls))
+        unknown = set(config) - common - own - cls.ignored_settings
+        if unknown:
+            raise UnsupportedError(
+                f"layer {config.get('name')!r} ({cls.__name__}): foldnet does not know the setting "
+                f"{', '.join(sorted(unknown))}; it knows {', '.join(sorted(own))}"
+            )
+        return cls(**{k: v for k, v in config.items() if k in common | own})
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def settings_of(cls: type[Layer]) -> list[str]:
+    """Names of the arguments that a layer class has of its own."""
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+
+
+def policy_name(dtype: Any) -> str:
+    """The name of a dtype policy given as a name, as Keras's stored configuration, or as None."""
+    if isinstance(dtype, Mapping):
+        if "quantization" in str(dtype.get("class_name", "")).lower():
+            return str(dtype["class_name"])
+        config = dtype.get("config")
+        dtype = config.get("name") if isinstance(config, Mapping) else dtype.get("name")
+    if dtype is None:
+        return "float32"
+    return str(getattr(dtype, "name", dtype))
+
+
+def flatten(structure: Any) -> list[Any]:
+    """Leaves of nested lists, tuples and dicts, in order (dicts in the order of their sorted keys, as Keras)."""
+    if isinstance(structure, list | tuple):
+        return [leaf for item in structure for leaf in flatten(item)]
+    if isinstance(structure, Mapping):
+        return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
+    return [structure]
+
+
+def positive_axis(axis: int, rank: int, what: str = "axis") -> int:
+    """The axis counted from the front.
+
+    Raises:
+        ConfigError: there is no such axis.
+    """
+    if not -rank <= axis < rank:
+        raise ConfigError(f"{what}={axis} is not an axis of an input of rank {rank}")
+    return axis % rank

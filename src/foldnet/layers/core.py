@@ -1,0 +1,187 @@
+"""InputLayer, Dense, Activation: the layers every network has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from foldnet import activations
+from foldnet.errors import ConfigError
+from foldnet.graph import ops
+from foldnet.layers.base import Layer, Shape, SymbolicTensor, WeightSpec, positive_axis
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+
+class InputLayer(Layer):
+    """Where data enters; use ``Input`` to make one and get its tensor.
+
+    Args:
+        shape: of one row, ``None`` where free.
+        batch_shape: the same with the batch axis first.
+        dtype: of the data, ``"float32"`` by default.
+    """
+
+    ignored_settings = frozenset({"sparse", "ragged", "optional"})
+
+    def __init__(
+        self,
+        shape: Sequence[int | None] | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        batch_shape = batch_shape or kwargs.pop("batch_input_shape", None)
+        super().__init__(dtype="float32", **kwargs)
+        if batch_shape is None:
+            if shape is None:
+                raise ConfigError("Input needs a shape, such as Input((4,))")
+            batch_shape = (None, *((shape,) if isinstance(shape, int) else shape))
+        self.shape: Shape = tuple(batch_shape)
+        self.batch_shape: Shape = self.shape
+        self.dtype = str(getattr(dtype, "name", dtype) or "float32")
+        self.build()
+        tensor = SymbolicTensor(self.shape, self.dtype)
+        call = tensor.call = _input_call(self, tensor)
+        self.calls.append(call)
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        return {"name": self.name, "batch_shape": list(self.batch_shape), "dtype": self.dtype}
+
+
+def _input_call(layer: InputLayer, tensor: SymbolicTensor) -> Any:
+    from foldnet.layers.base import Call
+
+    return Call(layer, (), {}, (tensor,))
+
+
+def Input(  # noqa: N802 - Keras's name
+    shape: Sequence[int | None] | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+) -> SymbolicTensor:
+    """A symbolic tensor for data of this shape.
+
+    Args:
+        shape: of one row, ``None`` where free: ``Input((4,))``.
+        batch_size: a fixed batch size, if any.
+        dtype: of the data, ``"float32"`` by default.
+        name: of the input layer.
+        batch_shape: the shape with the batch axis first, instead of ``shape`` and ``batch_size``.
+
+    >>> Input((4,)).shape
+    (None, 4)
+    """
+    if batch_shape is None and shape is not None:
+        batch_shape = (batch_size, *((shape,) if isinstance(shape, int) else shape))
+    return InputLayer(batch_shape=batch_shape, dtype=dtype, name=name).output
+
+
+class Dense(Layer):
+    """``activation(x @ kernel + bias)`` over the last axis of an input of any rank.
+
+    Args:
+        units: size of the last axis of the result.
+        activation: name, function or Keras configuration; None is linear.
+        use_bias: whether a bias is added.
+    """
+
+    ignored_settings = frozenset({"lora_rank", "lora_alpha", "quantization_config"})
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(units, int) or units <= 0:
+            raise ConfigError(f"Dense needs a positive whole number of units, got {units!r}")
+        self.units = units
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """Kernel (inputs, units), and bias (units,) if used."""
+        (shape,) = input_shapes
+        if len(shape) < 2 or shape[-1] is None:
+            raise ConfigError(f"Dense needs an input whose last axis has a known size, got {shape}")
+        specs = [WeightSpec("kernel", (shape[-1], self.units), self.kernel_initializer)]
+        if self.use_bias:
+            specs.append(WeightSpec("bias", (self.units,), self.bias_initializer))
+        return specs
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's shape with ``units`` last."""
+        return (*input_shapes[0][:-1], self.units)
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """Dense, then the activation."""
+        y = b.emit(ops.Dense(), b.float(inputs[0]), *b.weights(self))
+        return lower_activation(b, self.activation, y)
+
+
+class Activation(Layer):
+    """An activation as a layer of its own.
+
+    Args:
+        activation: name, function or Keras configuration.
+    """
+
+    def __init__(self, activation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's shape; ``glu`` halves its axis."""
+        return activation_shape(self.activation, input_shapes[0])
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The activation."""
+        return lower_activation(b, self.activation, b.float(inputs[0]))
+
+
+def activation_op(function: activations.Function, rank: int) -> ops.Op | None:
+    """The op that computes an activation on inputs of this rank; None for ``linear``."""
+    named = activations.known(function)
+    if named is None:
+        return ops.Activation(ops.Elementwise(getattr(function, "__name__", "custom"), (), function))
+    name, params = named
+    if name == "linear":
+        return None
+    if name in AXIS_OPS:
+        return AXIS_OPS[name](positive_axis(int(params.pop("axis")), rank), **params)
+    numbers = {k: float("inf") if v is None else float(v) for k, v in params.items()}
+    return ops.Activation(ops.Elementwise(name, tuple(numbers.items())))
+
+
+AXIS_OPS: dict[str, Any] = {"softmax": ops.Softmax}
+
+
+def activation_shape(function: activations.Function, shape: Shape) -> Shape:
+    """Shape of an activation's result."""
+    op = activation_op(function, len(shape))
+    return shape if op is None else op.output_shape(shape)
+
+
+def lower_activation(b: Lowering, function: activations.Function, x: str) -> str:
+    """Emit an activation, if it does anything."""
+    op = activation_op(function, len(b.shape(x)))
+    return x if op is None else b.emit(op, x)

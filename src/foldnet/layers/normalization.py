@@ -1,0 +1,133 @@
+"""BatchNormalization: the statistics of the training data, learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph import ops
+from foldnet.layers.base import Array, Layer, Shape, WeightSpec, positive_axis
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+
+class BatchNormalization(Layer):
+    """Normalize each channel by statistics over all other axes.
+
+    In training: ``(x - batch_mean) / sqrt(batch_variance + epsilon) * gamma + beta``, and the moving statistics
+    follow: ``moving = moving * momentum + batch * (1 - momentum)``. At prediction time the moving statistics
+    take the batch's place, so a row's result does not depend on its batch (Ioffe and Szegedy, 2015).
+
+    Args:
+        axis: the axis, or list of axes, that *keep* statistics of their own: the complement of the ``axis`` of
+            ``numpy.mean``. ``-1`` on a table gives the numbers of ``numpy.mean(axis=0)``.
+        momentum: share of the old moving statistic that an update keeps.
+        epsilon: added to the variance inside the root.
+        center: whether ``beta`` is added.
+        scale: whether ``gamma`` multiplies.
+    """
+
+    ignored_settings = frozenset({"fused", "virtual_batch_size", "mode"})
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self.moving_mean_initializer = moving_mean_initializer
+        self.moving_variance_initializer = moving_variance_initializer
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+        self.beta_constraint = beta_constraint
+        self.gamma_constraint = gamma_constraint
+        self.renorm = renorm
+        self.renorm_clipping = renorm_clipping
+        self.renorm_momentum = renorm_momentum
+        self.synchronized = synchronized
+
+    def kept_axes(self, rank: int) -> tuple[int, ...]:
+        """The axes that keep statistics of their own, counted from the front, in order."""
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis
+        kept = sorted(positive_axis(a, rank) for a in axes)
+        if not kept or len(set(kept)) != len(kept):
+            raise ConfigError(f"axis={self.axis!r} must name at least one axis, each once")
+        return tuple(kept)
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """Gamma, beta, moving_mean, moving_variance (absent ones leave no gap), then renorm's three.
+
+        One axis gives vectors; several give the input's rank with 1 on every reduced axis.
+        """
+        (x,) = input_shapes
+        kept = self.kept_axes(len(x))
+        if any(x[a] is None for a in kept):
+            raise ConfigError(f"BatchNormalization needs known sizes on axis {self.axis}, got shape {x}")
+        sizes = tuple(x[a] or 0 for a in kept)
+        shape = sizes if len(kept) == 1 else tuple((x[a] or 0) if a in kept else 1 for a in range(len(x)))
+        specs = []
+        if self.scale:
+            specs.append(WeightSpec("gamma", shape, self.gamma_initializer))
+        if self.center:
+            specs.append(WeightSpec("beta", shape, self.beta_initializer))
+        specs.append(WeightSpec("moving_mean", shape, self.moving_mean_initializer, trainable=False))
+        specs.append(WeightSpec("moving_variance", shape, self.moving_variance_initializer, trainable=False))
+        if self.renorm:
+            specs.append(WeightSpec("moving_stddev", shape, "ones", trainable=False))
+            specs.append(WeightSpec("renorm_mean", shape, "zeros", trainable=False))
+            specs.append(WeightSpec("renorm_stddev", shape, "ones", trainable=False))
+        return specs
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """At prediction time: ``(x - moving_mean) * (gamma / sqrt(moving_variance + epsilon)) + beta``."""
+        x = b.float(inputs[0])
+        rank = len(b.shape(x))
+        kept = self.kept_axes(rank)
+        if 0 in kept:
+            raise UnsupportedError(
+                f"layer {self.name!r}: axis={self.axis!r} keeps statistics for each row of the batch, so a "
+                "prediction would depend on the row's position. Leave axis 0 out of it."
+            )
+        size = b.shape(x)
+        spread = tuple((size[a] or 1) if a in kept else 1 for a in range(1, rank))
+        weights = {k: v.astype(np.float64).reshape(spread) for k, v in self.named_weights.items()}
+        variance = weights["moving_variance"] + self.epsilon
+        if not (variance > 0).all():
+            raise UnsupportedError(
+                f"layer {self.name!r}: moving_variance + epsilon is {variance.min():.3g} in some channel; it must "
+                "be positive. Train the layer again, or re-estimate its statistics."
+            )
+        factor: Array = weights.get("gamma", np.ones(spread)) / np.sqrt(variance)
+        return b.emit(
+            ops.Affine(), x,
+            b.own(self, "scale", factor),
+            b.own(self, "offset", weights.get("beta", np.zeros(spread))),
+            b.own(self, "shift", weights["moving_mean"]),
+        )

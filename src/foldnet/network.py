@@ -1,0 +1,317 @@
+"""Model and Sequential: layers joined into a graph of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from foldnet.errors import ConfigError, InputError
+from foldnet.layers.base import (
+    Array,
+    Call,
+    Layer,
+    Shape,
+    SymbolicTensor,
+    WeightSpec,
+    flatten,
+    snake_case,
+    unique_name,
+)
+from foldnet.layers.core import Input, InputLayer
+
+
+class Network(Layer):
+    """Layers and how they are joined; itself a layer, so networks nest.
+
+    Attributes:
+        inputs: symbolic inputs in order.
+        outputs: symbolic outputs in order.
+        layers: each layer once, in Keras's order.
+        graph_calls: every call of a layer between inputs and outputs, in computing order.
+        compile_config: what the file says of optimizer, loss and metrics, if it was compiled.
+    """
+
+    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(name=name or unique_name(snake_case(self._keras_name())), dtype=dtype, **kwargs)
+        self._trainable = trainable
+        self.inputs: list[SymbolicTensor] = []
+        self.outputs: list[SymbolicTensor] = []
+        self._layers: list[Layer] = []
+        self.graph_calls: list[Call] = []
+        self.compile_config: Mapping[str, Any] | None = None
+        self.input_structure: Any = None
+        self.output_structure: Any = None
+
+    @classmethod
+    def _keras_name(cls) -> str:
+        return cls.__name__
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Each layer once, in Keras's order."""
+        return list(self._layers)
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the input layers."""
+        return [t.name for t in self.inputs]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by its name or its place in ``layers``.
+
+        Raises:
+            InputError: there is no such layer.
+        """
+        if isinstance(name, int):
+            name, index = None, name
+        if index is not None:
+            if not -len(self._layers) <= index < len(self._layers):
+                raise InputError(f"{self.name!r} has {len(self._layers)} layers, no layer {index}")
+            return self._layers[index]
+        for layer in self._layers:
+            if layer.name == name:
+                return layer
+        raise InputError(f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in self._layers]}")
+
+    # -- a network's weights are its layers' ---------------------------------------------------------------
+
+    @property
+    def specs(self) -> tuple[WeightSpec, ...]:
+        """Specs of all layers' weights, in order."""
+        return tuple(s for layer in self._layers for s in layer.specs)
+
+    @property
+    def named_weights(self) -> dict[str, Array]:
+        """Arrays by ``layer/name``."""
+        return {f"{layer.name}/{k}": v for layer in self._layers for k, v in layer.named_weights.items()}
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training may change any weight; setting it sets every layer's."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = value
+        for layer in self.__dict__.get("_layers", ()):
+            layer.trainable = value
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """Weights that training changes."""
+        return [w for layer in self._layers for w in layer.trainable_weights]
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """Weights that the optimizer leaves alone."""
+        return [w for layer in self._layers for w in layer.non_trainable_weights]
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights, layer by layer."""
+        return [w for layer in self._layers for w in layer.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all weights from arrays in the order of ``get_weights``."""
+        expected = len(self.weights)
+        if len(weights) != expected:
+            raise InputError(f"{self.name!r} has {expected} weights, and was given {len(weights)}")
+        start = 0
+        for layer in self._layers:
+            count = len(layer.weights)
+            layer.set_weights(weights[start : start + count])
+            start += count
+
+    def count_params(self) -> int:
+        """Number of weight values in all layers."""
+        return sum(layer.count_params() for layer in self._layers)
+
+    # -- as a layer of another network ---------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        """Whether inputs and outputs are known."""
+        return bool(self.outputs)
+
+    def build(self, *input_shapes: Shape) -> None:
+        """Check that a call's inputs fit the network's."""
+        if len(input_shapes) != len(self.inputs):
+            raise ConfigError(f"{self.name!r} has {len(self.inputs)} inputs, and was called with {len(input_shapes)}")
+        for given, tensor in zip(input_shapes, self.inputs, strict=True):
+            pairs = zip(given[1:], tensor.shape[1:], strict=False)
+            if len(given) != len(tensor.shape) or any(b is not None and a not in (b, None) for a, b in pairs):
+                raise ConfigError(f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}")
+
+    def _make_outputs(self, call: Call) -> None:
+        call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
+
+    def _wrap_outputs(self, call: Call) -> Any:
+        return call.outputs[0] if len(call.outputs) == 1 else list(call.outputs)
+
+    # -- use ------------------------------------------------------------------------------------------------
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = None) -> Any:
+        """Predictions for rows of data, as ``freeze(model)(x)``; ``batch_size`` and ``verbose`` change nothing.
+
+        Args:
+            x: array of shape (rows, ...), or a list or dict of arrays for several inputs.
+            batch_size: accepted as in Keras; results do not depend on it.
+            verbose: accepted as in Keras.
+        """
+        from foldnet.predictor import freeze
+
+        return freeze(self)(x)
+
+    def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
+        """Print Keras's table, with trainable and not-trainable counts a layer."""
+        from foldnet.summary import summary_text
+
+        (print_fn or print)(summary_text(self, line_length))
+
+
+class Model(Network):
+    """A network from its symbolic inputs to its symbolic outputs.
+
+    Args:
+        inputs: one tensor, or a list or dict of them.
+        outputs: likewise.
+        name: of the network.
+
+    Raises:
+        ConfigError: an output does not come from the inputs.
+
+    >>> from foldnet.layers import Dense
+    >>> x = Input((4,))
+    >>> model = Model(x, Dense(3)(x))
+    >>> model.count_params()
+    15
+    """
+
+    @classmethod
+    def _keras_name(cls) -> str:
+        return "Functional"
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self._join(inputs, outputs)
+
+    def _join(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) -> None:
+        self.input_structure, self.output_structure = inputs, outputs
+        self.inputs, self.outputs = flatten(inputs), flatten(outputs)
+        for tensor in (*self.inputs, *self.outputs):
+            if not isinstance(tensor, SymbolicTensor):
+                raise ConfigError(f"a Model joins symbolic tensors, not {type(tensor).__name__}")
+        self.graph_calls = _calls_between(self.inputs, self.outputs)
+        self._layers = list(layers) if layers is not None else _keras_order(self.graph_calls, self.outputs)
+
+
+class Sequential(Network):
+    """Layers one after the other.
+
+    Args:
+        layers: in order; the first may be ``Input`` or have an ``input_shape``. Without either, the network
+            is built when ``build`` tells it the shape.
+        name: of the network.
+
+    >>> from foldnet.layers import Dense
+    >>> Sequential([Input((4,)), Dense(3)]).count_params()
+    15
+    """
+
+    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        for layer in layers or ():
+            self.add(layer)
+
+    def add(self, layer: Any) -> None:
+        """Append a layer (or an ``Input``)."""
+        if isinstance(layer, SymbolicTensor) and layer.call is not None:
+            layer = layer.call.layer
+        if isinstance(layer, InputLayer):
+            if self.inputs:
+                raise ConfigError(f"{self.name!r} has an input already")
+            self.inputs = [layer.output]
+            self.graph_calls = [*layer.calls]
+            self._run(self._layers)
+            return
+        if not isinstance(layer, Layer):
+            raise ConfigError(f"Sequential takes layers, not {type(layer).__name__}")
+        if any(layer.name == other.name for other in self._layers):
+            raise ConfigError(f"{self.name!r} has a layer named {layer.name!r} already; names must differ")
+        self._layers.append(layer)
+        if self.inputs:
+            self._run([layer])
+        elif len(self._layers) == 1:
+            if isinstance(layer, Network) and layer.inputs:
+                self.build(layer.inputs[0].shape)
+            elif layer.declared_input_shape is not None:
+                self.build(layer.declared_input_shape)
+
+    def pop(self) -> Layer:
+        """Remove the last layer and return it."""
+        if not self._layers:
+            raise ConfigError(f"{self.name!r} has no layer to remove")
+        layer = self._layers.pop()
+        if self.inputs:
+            layer.calls.remove(self.graph_calls.pop())
+            self.outputs = [self.graph_calls[-1].outputs[0]]
+        return layer
+
+    def build(self, *input_shapes: Shape) -> None:
+        """Fix the input's shape (batch axis first) and with it every layer's weights."""
+        if self.inputs:
+            super().build(*input_shapes)
+            return
+        (shape,) = input_shapes
+        shape = tuple(shape)
+        first = self._layers[0] if self._layers else None
+        dtype = "int32" if first is not None and type(first).__name__ == "Embedding" else "float32"
+        self.inputs = [Input(batch_shape=shape, dtype=dtype, name=unique_name("input_layer"))]
+        self.graph_calls = [self.inputs[0].call] if self.inputs[0].call else []
+        self._run(self._layers)
+
+    def _run(self, layers: Sequence[Layer]) -> None:
+        tensor = (self.outputs or self.inputs)[0]
+        for layer in layers:
+            tensor = layer(tensor)
+            self.graph_calls.append(layer.calls[-1])
+        self.outputs = [tensor]
+        self.input_structure, self.output_structure = self.inputs[0], tensor
+
+
+def _calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Call]:
+    """Every call needed for the outputs, operands first; raises ConfigError for one the inputs cannot reach."""
+    done: dict[Call, None] = {}
+    stops = set(inputs)
+    for tensor in inputs:
+        if tensor.call is not None and not tensor.call.inputs:
+            done[tensor.call] = None
+    stack: list[tuple[SymbolicTensor, bool]] = [(t, False) for t in reversed(outputs)]
+    while stack:
+        tensor, ready = stack.pop()
+        call = tensor.call
+        if tensor in stops or call is None or call in done:
+            continue
+        if ready:
+            done[call] = None
+        elif not call.inputs:
+            raise ConfigError(f"the network needs the input {tensor.name!r}, which is not among its inputs")
+        else:
+            stack.append((tensor, True))
+            stack.extend((t, False) for t in reversed(call.inputs))
+    return list(done)
+
+
+def _keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
+    """Layers as Keras lists them: farthest from the outputs first, then in the order of first use."""
+    depth: dict[Call, int] = {}
+    for call in reversed(calls):
+        depth.setdefault(call, 0)
+        for tensor in call.inputs:
+            if tensor.call is not None and tensor.call in calls:
+                depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
+    layers: dict[Layer, int] = {}
+    for call in calls:
+        layers[call.layer] = max(layers.get(call.layer, 0), depth[call])
+    order = list(layers)
+    return sorted(order, key=lambda layer: (-layers[layer], order.index(layer)))

@@ -1,11 +1,11 @@
 """What each op means, on arrays with the batch axis first.
 
-Every kernel is called with float64 (or index) operands and computes in float64; the program rounds its result
-to the working precision. A float32 result is therefore the exact one, rounded once for each op.
+Every kernel computes in float64, whatever its operands' precision, and its result is rounded once to that. A
+float32 result is therefore the exact one, rounded once for each op.
 
 A row's result must not depend on the rows beside it. So nothing here leaves the order of additions to NumPy,
 which picks it by the shape of the whole array, nor to BLAS, whose blocking depends on the number of rows:
-sums run ``in_order``. And every operand is contiguous (the program sees to it), because NumPy's loops for
+sums run ``in_order``. And every operand is made contiguous, because NumPy's loops for
 ``exp`` and the like may take another path, with another last bit, for strided data.
 """
 
@@ -170,13 +170,13 @@ def identity(op: ops.Identity, x: Array) -> Array:
     return x
 
 
-def cast(op: ops.Cast, x: Array) -> Array:
-    """To 32-bit indices, or to floating point.
+def cast(op: ops.Cast, x: Array, dtype: np.dtype[Any]) -> Array:
+    """To 32-bit indices, or to the working precision.
 
     Raises:
         InputError: a value has no 32-bit integer.
     """
-    return to_index(x) if op.dtype == ops.INT else x.astype(np.float64)
+    return to_index(x) if op.dtype == ops.INT else x.astype(dtype)
 
 
 def to_index(x: Array) -> Array:
@@ -205,11 +205,10 @@ def _mean(x: Array, axes: Sequence[int]) -> Array:
     return _sum(x, axes) / count
 
 
-KERNELS: dict[type[ops.Op], Callable[..., Array]] = {
+_EXACT: dict[type[ops.Op], Callable[..., Array]] = {
     ops.Activation: activation,
     ops.Affine: affine,
     ops.Binary: binary,
-    ops.Cast: cast,
     ops.Concatenate: concatenate,
     ops.Dense: dense,
     ops.Dot: dot,
@@ -225,4 +224,19 @@ KERNELS: dict[type[ops.Op], Callable[..., Array]] = {
     ops.Sparsemax: sparsemax,
     ops.Transpose: transpose,
 }
-"""The kernel of every op."""
+
+
+def _rounded(kernel: Callable[..., Array]) -> Callable[..., Array]:
+    """The kernel on operands of any floating dtype: computed in float64, rounded once to that dtype."""
+
+    def run(op: ops.Op, *operands: Array) -> Array:
+        floats = [a.dtype for a in operands if a.dtype.kind == "f"]
+        wide = [np.ascontiguousarray(a, np.float64 if a.dtype.kind == "f" else None) for a in operands]
+        y = kernel(op, *wide)
+        return y.astype(floats[0]) if floats and y.dtype.kind == "f" else y
+
+    return run
+
+
+KERNELS: dict[type[ops.Op], Callable[..., Array]] = {op: _rounded(k) for op, k in _EXACT.items()}
+"""The kernel of every op; ``cast`` stands apart, as only the program knows the working precision."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.engines.reference.kernels import KERNELS, to_index
+from foldnet.engines.reference.kernels import KERNELS, cast, to_index
 from foldnet.errors import FoldnetError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
@@ -30,9 +30,7 @@ class ReferenceProgram:
         self._constants = {k: self._working(v) for k, v in graph.constants.items()}
 
     def _working(self, array: Array) -> Array:
-        if array.dtype.kind in "iub":
-            return to_index(array)
-        return array.astype(self.dtype).astype(np.float64)  # rounded, and wide again for the kernels
+        return to_index(array) if array.dtype.kind in "iub" else array.astype(self.dtype)
 
     def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
         """Every value of the graph, by name, for a batch of rows.
@@ -46,19 +44,17 @@ class ReferenceProgram:
                 is_int = self.graph.types[name].dtype == ops.INT
                 values[name] = to_index(array) if is_int else array.astype(self.dtype)
             for node in self.graph.nodes:
+                operands = [values[v] for v in node.inputs]
                 try:
-                    result = KERNELS[type(node.op)](node.op, *(_operand(values[v]) for v in node.inputs))
+                    if isinstance(node.op, ops.Cast):
+                        values[node.output] = cast(node.op, operands[0], self.dtype)
+                    else:
+                        values[node.output] = KERNELS[type(node.op)](node.op, *operands)
                 except FoldnetError as error:
                     raise type(error)(f"layer {node.layer!r}: {error}") from None
-                values[node.output] = result if result.dtype.kind == "i" else result.astype(self.dtype)
         return values
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for a batch of rows."""
         values = self.values(inputs)
         return [values[name] for name in self.graph.outputs]
-
-
-def _operand(array: Array) -> Array:
-    """As the kernels want it: contiguous, and float64 unless it holds indices."""
-    return np.ascontiguousarray(array, None if array.dtype.kind == "i" else np.float64)

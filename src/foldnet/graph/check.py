@@ -9,27 +9,28 @@ from foldnet.graph.graph import Graph, Node, Type, constant_type
 def check(graph: Graph) -> None:
     """Raise GraphError if the graph breaks a rule.
 
-    The rules: every operand is defined before its use and nothing twice; data operands are data and weights are
-    constants, as many as the op takes; every value has the type that its op's rule gives; constants have values of
-    their type; outputs and layer outputs exist.
+    The rules: every operand is defined before its use and nothing twice; every value has the type that its op's
+    rule gives; constants have values of their type; outputs and layer outputs exist.
     """
     defined = set(graph.inputs) | set(graph.constants)
     if len(defined) != len(graph.inputs) + len(graph.constants):
         raise GraphError("an input and a constant, or two inputs, share a name")
     for name, array in graph.constants.items():
         if graph.types[name] != constant_type(array):
-            raise GraphError(f"constant {name!r} is {constant_type(array)}, its type says {graph.types[name]}")
+            raise GraphError(
+                f"constant {name!r} is {constant_type(array)}, its type says {graph.types[name]}"
+            )
     for node in graph.nodes:
         missing = [v for v in node.inputs if v not in defined]
         if missing:
             raise GraphError(f"{node.output!r} uses {missing} before they are computed")
         if node.output in defined:
             raise GraphError(f"{node.output!r} is computed twice")
-        _check_operands(graph, node)
         types = [graph.types[v] for v in node.inputs]
         try:
             type_ = Type(
-                node.op.output_shape(*(t.shape for t in types)), node.op.output_dtype(*(t.dtype for t in types))
+                node.op.output_shape(*(t.shape for t in types)),
+                node.op.output_dtype(*(t.dtype for t in types)),
             )
         except ConfigError as error:
             raise GraphError(f"{node.output!r}: {error}") from None
@@ -37,8 +38,22 @@ def check(graph: Graph) -> None:
             raise GraphError(f"{node.output!r} is {graph.types[node.output]}, its op gives {type_}")
         defined.add(node.output)
     for name in (*graph.outputs, *graph.layer_outputs.values()):
-        if name not in defined or name in graph.constants:
+        if name not in defined:
             raise GraphError(f"the result {name!r} is never computed")
+
+
+def check_prediction(graph: Graph) -> None:
+    """Raise GraphError if the graph breaks a rule of ``check``, or one that holds for prediction programs only.
+
+    Those are: an op has as many operands as it takes, data first; data operands are data and weights are constants;
+    no result is a constant.
+    """
+    for node in graph.nodes:
+        _check_operands(graph, node)
+    check(graph)
+    for name in (*graph.outputs, *graph.layer_outputs.values()):
+        if name in graph.constants:
+            raise GraphError(f"the result {name!r} is a constant")
 
 
 def _check_operands(graph: Graph, node: Node) -> None:
@@ -48,4 +63,6 @@ def _check_operands(graph: Graph, node: Node) -> None:
         raise GraphError(f"{node.output!r}: {type(node.op).__name__} has {len(node.inputs)} operands")
     for place, name in enumerate(node.inputs):
         if (name in graph.constants) != (place >= data):
-            raise GraphError(f"{node.output!r}: operand {name!r} is {'data' if place >= data else 'a constant'}")
+            raise GraphError(
+                f"{node.output!r}: operand {name!r} is {'data' if place >= data else 'a constant'}"
+            )

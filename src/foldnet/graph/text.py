@@ -67,7 +67,13 @@ def _settings(function: ops.Elementwise) -> str:
 def _step(graph: Graph, node: Node, names: dict[str, str]) -> str:
     weights = sum(graph.constants[v].size for v in node.inputs if v in graph.constants)
     what = _cut(formula(graph, node, names), WIDTH - 6)
-    return _row(names[node.output], what, graph.types[node.output].shape, f"{weights:,}" if weights else "", node.layer)
+    return _row(
+        names[node.output],
+        what,
+        graph.types[node.output].shape,
+        f"{weights:,}" if weights else "",
+        node.layer,
+    )
 
 
 def _row(number: str, what: str, shape: ops.Shape, weights: str, layer: str) -> str:
@@ -88,4 +94,6 @@ def _wrapped(text: str, indent: str) -> list[str]:
 
     if len(text) <= WIDTH:
         return [text]
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=True, replace_whitespace=False)
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_long_words=True, replace_whitespace=False
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from foldnet.graph.check import check
+from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import Graph
 from foldnet.graph.passes.drop_dead import drop_dead
 from foldnet.graph.passes.drop_identities import drop_identities
@@ -54,7 +54,7 @@ def optimize(graph: Graph, trace: list[Step] | None = None) -> Graph:
             after = rewrite(graph)
             if after is graph:
                 continue
-            check(after)
+            check_prediction(after)
             if trace is not None:
                 trace.append(Step(rewrite.__name__, graph, after))
             graph, changed = after, True

@@ -34,7 +34,9 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     if before.op.activation is not None:
         return f"the activation {before.op.activation} of layer {before.layer!r} lies between"
     for reason in (
-        uses.kept_because(before.output, node), uses.shared_because(before), uses.shared_because(node),
+        uses.kept_because(before.output, node),
+        uses.shared_because(before),
+        uses.shared_because(node),
     ):
         if reason:
             return reason

@@ -140,9 +140,11 @@ class BatchNormalization(Layer):
                 "be positive. Train the layer again, or re-estimate its statistics."
             )
         factor: Array = weights.get("gamma", np.ones(spread)) / np.sqrt(variance)
+        shift = b.own(self, "shift", weights["moving_mean"])
+        b.spreads[shift] = np.sqrt(variance)
         return b.emit(
             ops.Affine(), x,
             b.own(self, "scale", factor),
             b.own(self, "offset", weights.get("beta", np.zeros(spread))),
-            b.own(self, "shift", weights["moving_mean"]),
+            shift,
         )

@@ -12,8 +12,8 @@ Array = np.ndarray[Any, Any]
 WIDTH = 88
 
 
-def number(value: np.floating[Any] | np.integer[Any]) -> str:
-    """The shortest Python text for a float32 or an int.
+def number(value: Any) -> str:
+    """The shortest Python text for a NumPy float32 or integer.
 
     >>> number(np.float32(0.1)), number(np.float32("inf"))
     ('0.1', 'np.inf')
@@ -58,8 +58,11 @@ def _nested(array: Array, indent: int) -> str:
             return line
         body = textwrap.fill(
             ", ".join(number(v) for v in array) + ",",
-            WIDTH - 1, initial_indent=margin + "    ", subsequent_indent=margin + "    ",
-            break_long_words=False, break_on_hyphens=False,
+            WIDTH - 1,
+            initial_indent=margin + "    ",
+            subsequent_indent=margin + "    ",
+            break_long_words=False,
+            break_on_hyphens=False,
         )
         return f"{margin}[\n{body}\n{margin}]"
     parts = ",\n".join(_nested(part, indent + 4) for part in array)

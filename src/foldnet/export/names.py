@@ -1,7 +1,7 @@
 """Names from a network made safe to write into source code.
 
-A layer's name comes from a file, so it may hold anything: quotes, newlines, code. What goes into generated text
-passes through one of these functions and nothing else.
+A layer's name comes from a file, so it may hold anything: quotes, newlines, code. What goes into generated
+text passes through one of these functions and nothing else.
 """
 
 from __future__ import annotations

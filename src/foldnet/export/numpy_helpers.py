@@ -5,16 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+AS_ROWS = '''
+def as_rows(x, shape, name, dtype=np.float32):
+    """The data with its axis of rows first; None in the shape is any size."""
+    x = np.asarray(x, dtype=dtype)
+    if x.ndim == len(shape):
+        x = x[np.newaxis]  # one row alone
+    sizes = x.shape[1:]
+    if x.ndim == 0 or len(sizes) != len(shape) or any(n not in (None, m) for n, m in zip(shape, sizes)):
+        expected = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} has shape {x.shape}, expected (rows, {expected})")
+    return x
+'''.strip()
+"""What every file calls on each input first."""
+
 _TEXTS = '''
-def relu(x, negative_slope=0.0, max_value=np.inf, threshold=0.0):
-    """x from the threshold on, at most max_value; below it, a line of that slope."""
-    below = negative_slope * (x - threshold) if negative_slope else 0 * np.isnan(x)
-    return np.where(x >= threshold, np.minimum(x, max_value), below)
+def relu(x, negative_slope=0, max_value=np.inf, threshold=0):
+    """x above the threshold, at most max_value; below it, a line of that slope."""
+    y = np.where(x > threshold, x, 0.0) if threshold else np.maximum(x, 0)
+    y = np.minimum(y, max_value)
+    return y - negative_slope * np.maximum(threshold - x, 0) if negative_slope else y
 
 
 def leaky_relu(x, negative_slope):
     """x where positive, a line of that slope elsewhere."""
-    return np.where(x > 0, x, negative_slope * x)
+    return np.where(x >= 0, x, negative_slope * x)
 
 
 def sigmoid(x):
@@ -56,8 +71,8 @@ def elu(x, alpha):
 
 
 def celu(x, alpha):
-    """x where positive, alpha * (exp(x / alpha) - 1) elsewhere."""
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+    """max(x, 0) + alpha * (exp(min(x, 0) / alpha) - 1)."""
+    return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0) / alpha)
 
 
 def selu(x):
@@ -78,12 +93,12 @@ def mish(x):
 def gelu(x):
     """x times the probability that a standard normal variable is below x."""
     erfc = np.vectorize(math.erfc, otypes=[np.float64])
-    return (x * 0.5 * erfc(x * -np.sqrt(0.5))).astype(x.dtype)
+    return (0.5 * x * erfc(x * -math.sqrt(0.5))).astype(x.dtype)
 
 
 def gelu_tanh(x):
     """The gelu by its approximation with tanh."""
-    return 0.5 * x * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x**3)))
+    return x * (0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
 
 
 def squareplus(x, b):
@@ -92,8 +107,18 @@ def squareplus(x, b):
 
 
 def hard_sigmoid(x):
-    """x / 6 + 1 / 2, held between 0 and 1."""
-    return np.clip(x / 6 + 0.5, 0, 1)
+    """(x + 3) / 6, held between 0 and 1."""
+    return np.clip(x + 3, 0, 6) / 6
+
+
+def hard_sigmoid_keras2(x):
+    """0.2 * x + 0.5, held between 0 and 1."""
+    return np.clip(0.2 * x + 0.5, 0, 1)
+
+
+def sparse_sigmoid(x):
+    """(x + 1) / 2, held between 0 and 1."""
+    return np.clip(x + 1, 0, 2) / 2
 
 
 def hard_silu(x):
@@ -103,17 +128,27 @@ def hard_silu(x):
 
 def hard_shrink(x, threshold):
     """x where it is farther from 0 than the threshold, 0 elsewhere."""
-    return np.where(np.abs(x) <= threshold, 0.0, x)
+    return np.where(np.abs(x) > threshold, x, 0.0)
 
 
 def soft_shrink(x, threshold):
-    """x, moved towards 0 by the threshold and no farther."""
-    return np.sign(x) * np.maximum(np.abs(x) - threshold, 0)
+    """x moved towards 0 by the threshold, and 0 within it."""
+    return np.where(np.abs(x) > threshold, x - np.copysign(threshold, x), 0.0)
 
 
-def step_at(x, threshold, default_value):
+def tanh_shrink(x):
+    """x - tanh(x)."""
+    return x - np.tanh(x)
+
+
+def above_threshold(x, threshold, default_value):
     """x above the threshold, the default value elsewhere."""
-    return np.where(x <= threshold, default_value, x)
+    return np.where(x > threshold, x, default_value)
+
+
+def thresholded_relu(x, theta):
+    """x above theta, 0 elsewhere."""
+    return x * (x > theta)
 
 
 def sparse_plus(x):
@@ -122,13 +157,14 @@ def sparse_plus(x):
 
 
 def sparsemax(x, axis):
-    """The nearest point to x whose values are not negative and sum to 1 along the axis."""
+    """Keras's sparsemax: max(x - tau, 0), with tau from the running sums of the sorted values."""
     x = np.moveaxis(x, axis, -1)
     falling = -np.sort(-x, axis=-1)
-    counts = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
-    excess = np.cumsum(falling, axis=-1) - 1
-    support = (counts * falling > excess).sum(axis=-1, keepdims=True)
-    tau = np.take_along_axis(excess, support - 1, axis=-1) / support.astype(x.dtype)
+    sums = np.cumsum(falling, axis=-1)
+    places = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
+    support = falling - (sums - 1) / places > 0
+    count = support.sum(axis=-1, keepdims=True).astype(x.dtype)
+    tau = (np.where(support, sums, 0.0).sum(axis=-1, keepdims=True) - 1) / count
     return np.moveaxis(np.maximum(x - tau, 0), -1, axis)
 
 
@@ -144,6 +180,19 @@ def standardize(x, axes, epsilon):
     return x / np.sqrt(np.square(x).mean(axis=axes, keepdims=True) + epsilon)
 
 
+def standardize_groups(x, axis, groups, epsilon):
+    """Each group of neighbouring channels in each row less its mean, over its standard deviation."""
+    channels_first = np.moveaxis(x, axis, 1)
+    size = math.prod(x.shape[1:]) // groups
+    grouped = standardize(channels_first.reshape(len(x), groups, size), 2, epsilon)
+    return np.moveaxis(grouped.reshape(channels_first.shape), 1, axis)
+
+
+def over_deviation(x, axes, epsilon):
+    """Each row over its standard deviation."""
+    return x / np.sqrt(x.var(axis=axes, keepdims=True) + epsilon)
+
+
 def rms_normalize(x, axes, epsilon):
     """Each row over the root of its mean square."""
     return x / np.sqrt(np.square(x).mean(axis=axes, keepdims=True) + epsilon)
@@ -152,6 +201,21 @@ def rms_normalize(x, axes, epsilon):
 def l2_normalize(x, axes, epsilon):
     """Each row over its length."""
     return x / np.sqrt(np.maximum(np.square(x).sum(axis=axes, keepdims=True), epsilon))
+
+
+def look_up(table, indices):
+    """The table's rows at the indices."""
+    wrong = indices[(indices < 0) | (indices >= len(table))]
+    if wrong.size:
+        raise ValueError(f"index {wrong[0]} is outside the table's 0 to {len(table) - 1}")
+    return table[indices]
+
+
+def as_indices(x):
+    """The numbers without their fractions, as 32-bit integers."""
+    if not ((x >= -(2**31)) & (x < 2**31)).all():
+        raise ValueError("an index is NaN or does not fit 32 bits")
+    return x.astype(np.int32)
 '''
 
 HELPERS: dict[str, str] = {
@@ -170,7 +234,7 @@ def with_needed(names: Iterable[str]) -> list[str]:
     pending = list(names)
     while pending:
         name = pending.pop()
-        if name not in found:
+        if name in HELPERS and name not in found:
             found.add(name)
-            pending += [other for other in HELPERS if other != name and re.search(rf"\b{other}\(", HELPERS[name])]
+            pending += re.findall(r"\b(\w+)\(", HELPERS[name].partition("\n")[2])
     return [name for name in HELPERS if name in found]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,12 @@ import numpy as np
 from foldnet.export.files import MARK, write_files
 from foldnet.export.literals import assignment
 from foldnet.export.names import identifier, plain
-from foldnet.export.numpy_helpers import HELPERS, with_needed
+from foldnet.export.numpy_helpers import AS_ROWS, HELPERS, with_needed
+from foldnet.export.numpy_main import can_run, main_text
 from foldnet.export.numpy_steps import Steps, steps_of
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.graph.ops import Shape
-
-Array = np.ndarray[Any, Any]
 
 INLINE_VALUES = 5_000
 """The most weight values that ``weights="auto"`` writes into the file itself."""
@@ -28,7 +26,7 @@ INLINE_VALUES = 5_000
 def to_numpy(source: Any, path: Any, *, unfolded: bool = False, weights: str = "auto") -> list[Path]:
     """Write a frozen network as one Python file, NumPy only, with a line for each step.
 
-    The file defines ``predict``, and run as a program reads rows of CSV and prints predictions.
+    The file defines ``predict``; run as a program it reads rows of CSV and prints predictions.
 
     Args:
         source: a Predictor or a Graph.
@@ -44,26 +42,21 @@ def to_numpy(source: Any, path: Any, *, unfolded: bool = False, weights: str = "
     Raises:
         UnsupportedError: an activation that is the caller's own Python function.
         FileExistsError: a file of that name exists and no export wrote it.
-        ValueError: another word for ``weights``.
+        ValueError: another word for ``weights``, or a ``path`` that ends in ``.npz``.
     """
     if weights not in ("auto", "inline", "npz"):
         raise ValueError(f'weights is "auto", "inline" or "npz", not {weights!r}')
     path = Path(path)
+    if path.suffix == ".npz":
+        raise ValueError(f"{str(path)!r} names a file of weights; give the program's own name, ending in .py")
     graph = source if isinstance(source, Graph) else source.unfolded if unfolded else source.graph
     steps = steps_of(graph)
     if weights == "auto":
         weights = "inline" if sum(w.size for w in steps.weights.values()) <= INLINE_VALUES else "npz"
-    if weights == "inline":
-        files = {path: _text(graph, steps, path, None).encode()}
-    else:
-        fingerprint = _fingerprint(steps)
-        beside = path.with_suffix(".npz")
-        if beside == path:
-            raise ValueError(f"{str(path)!r} is the name of the weights' file; give the program another, such as .py")
-        files = {
-            beside: _npz(steps, fingerprint),
-            path: _text(graph, steps, path, fingerprint).encode(),
-        }
+    files = {}
+    if weights == "npz":
+        files[path.with_suffix(".npz")] = _npz(steps)
+    files[path] = _text(graph, steps, path, inline=weights == "inline").encode()
     write_files(files)
     return list(files)
 
@@ -75,7 +68,10 @@ def numpy_source(graph: Graph, name: str = "network") -> str:
         graph: folded or as lowered.
         name: of the file, without its ending.
     """
-    return _text(graph, steps_of(graph), Path(f"{name}.py"), None)
+    return _text(graph, steps_of(graph), Path(f"{name}.py"), inline=True)
+
+
+# -- weights --
 
 
 def _fingerprint(steps: Steps) -> str:
@@ -85,107 +81,100 @@ def _fingerprint(steps: Steps) -> str:
     return digest.hexdigest()[:16]
 
 
-def _npz(steps: Steps, fingerprint: str) -> bytes:
+def _npz(steps: Steps) -> bytes:
+    arrays: dict[str, Any] = {
+        "written_by": MARK.encode(),
+        "fingerprint": _fingerprint(steps),
+        **steps.weights,
+    }
     file = io.BytesIO()
-    np.savez(file, written_by=np.array(MARK.encode()), fingerprint=np.array(fingerprint), **steps.weights)
+    np.savez(file, **arrays)
     return file.getvalue()
 
 
-# -- the text -------------------------------------------------------------------------------------------------
+def _inline_weights(steps: Steps) -> str:
+    return "\n".join(assignment(name, array) for name, array in steps.weights.items())
 
 
-def _text(graph: Graph, steps: Steps, path: Path, fingerprint: str | None) -> str:
-    inputs = [graph.types[v] for v in graph.inputs]
-    free = sum(n is None for t in inputs for n in t.shape[1:])
-    runs = free == 0 or (free == 1 and len(inputs) == 1)
-    helpers = [HELPERS[name] for name in with_needed(steps.helpers)]
-    body = "\n".join([*steps_text(steps), *helpers])
-    modules = ["math"] if "math." in body else []
-    modules += ["sys"] if runs else []
-    parts = [
-        _docstring(graph, steps, path, runs),
-        "\n".join(
-            [f"import {m}" for m in modules]
-            + (["from pathlib import Path"] if fingerprint is not None else [])
-            + [*([""] if modules or fingerprint is not None else []), "import numpy as np"]
-        ),
-        _weights_text(steps, path, fingerprint),
-    ]
-    functions = [_AS_ROWS, *helpers, _predict(graph, steps)]
-    functions += [_main(graph)] if runs else []
-    return "\n\n".join(p for p in parts if p) + "\n\n\n" + "\n\n\n".join(functions) + "\n"
-
-
-def shape_text(shape: Shape) -> str:
-    """A shape with its batch axis, in words: ``(rows, 10)``."""
-    sizes = ["rows", *("any" if n is None else str(n) for n in shape[1:])]
-    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
-
-
-def _docstring(graph: Graph, steps: Steps, path: Path, runs: bool) -> str:
-    stem = plain(path.stem)
-    takes = ", ".join(f"{p} {shape_text(graph.types[v].shape)}" for p, v in zip(steps.parameters, graph.inputs, strict=True))
-    gives = ", ".join(shape_text(graph.types[v].shape) for v in graph.outputs)
-    names = [plain(layer.path) for layer in steps.layers]
-    wide = max((len(n) for n in names), default=0)
-    shapes = [shape_text(layer.shape) for layer in steps.layers]
-    tall = max((len(s) for s in shapes), default=0)
-    table = [
-        f"    {n:{wide}}  {s:{tall}}  {plain(', '.join(dict.fromkeys(layer.kinds)))}"
-        for n, s, layer in zip(names, shapes, steps.layers, strict=True)
-    ]
-    module = identifier(path.stem, "network")
-    call = f"from {module} import predict" if module == path.stem else "predict"
+def _loaded_weights(steps: Steps, name: str) -> str:
+    # The fingerprint keeps a program from computing with the weights of a later or an earlier export.
+    problem = f"{name} holds the weights of another export; write both files anew"
     lines = [
-        f'"""The network {stem} as plain NumPy.', "",
-        f"    {call}" if call != "predict" else "    # import this file under a name of your choice",
-        f"    y = predict({', '.join(steps.parameters)})", "",
-        f"takes {takes} and gives {gives}.",
-        *(["As a program it reads rows of CSV and prints predictions:", "",
-           f"    python {plain(path.name)} < rows.csv"] if runs else []),
-        "", "Layers, the shape of what each gives, and what it does:", "", *table, "",
-        f'{MARK}; needs NumPy alone.', '"""',
-    ]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _weights_text(steps: Steps, path: Path, fingerprint: str | None) -> str:
-    if fingerprint is None or not steps.weights:
-        return "\n".join(assignment(name, array) for name, array in steps.weights.items())
-    beside = path.with_suffix(".npz").name
-    lines = [
-        f"with np.load(Path(__file__).with_name({ascii(beside)}), allow_pickle=False) as weights:",
-        f'    if str(weights["fingerprint"]) != "{fingerprint}":',
-        f'        raise ValueError({ascii(f"{beside} holds the weights of another export; write both files anew")})',
+        f"with np.load(Path(__file__).with_name({name!a}), allow_pickle=False) as weights:",
+        f'    if str(weights["fingerprint"]) != "{_fingerprint(steps)}":',
+        f"        raise ValueError({problem!a})",
         *(f'    {name} = weights["{name}"]  # {array.shape}' for name, array in steps.weights.items()),
     ]
     return "\n".join(lines)
 
 
-_AS_ROWS = '''
-def as_rows(x, shape, name, dtype=np.float32):
-    """The data as an array of rows of this shape (None is any size); one row alone is made a batch of one."""
-    x = np.asarray(x, dtype=dtype)
-    if x.ndim == len(shape):
-        x = x[np.newaxis]
-    fits = x.ndim == len(shape) + 1 and all(n in (None, m) for n, m in zip(shape, x.shape[1:]))
-    if not fits:
-        sizes = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} has shape {x.shape}, expected (rows, {sizes})")
-    return x
-'''.strip()
+# -- the text --
 
 
-def steps_text(steps: Steps) -> list[str]:
-    """The body of ``predict``: for each layer a comment and its lines."""
-    lines: list[str] = []
-    for layer in steps.layers:
-        note = "" if layer.lines else ": nothing at prediction time"
-        lines += ["", f"    # {plain(layer.path)}{note}", *(f"    {line}" for line in layer.lines)]
-    return lines
+def _text(graph: Graph, steps: Steps, path: Path, *, inline: bool) -> str:
+    is_int = [graph.types[v].dtype == ops.INT for v in graph.inputs]
+    needed = steps.helpers | ({"as_indices"} if any(is_int) else set())
+    sections = [
+        _predict(graph, steps),
+        AS_ROWS,
+        *(HELPERS[name] for name in with_needed(needed)),
+        _inline_weights(steps) if inline else _loaded_weights(steps, path.with_suffix(".npz").name),
+        main_text(graph) if can_run(graph) else "",
+    ]
+    code = "\n\n\n".join(s for s in sections if s)
+    imports = [f"import {module}" for module in ("math", "sys") if f"{module}." in code]
+    imports += [] if inline else ["from pathlib import Path"]
+    head = [_docstring(graph, steps, path), "\n".join(imports), "import numpy as np"]
+    return "\n\n".join(h for h in head if h) + "\n\n\n" + code + "\n"
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape with its batch axis, in words.
+
+    >>> shape_text((None, 10)), shape_text((None, None, 3))
+    ('(rows, 10)', '(rows, any, 3)')
+    """
+    sizes = ["rows", *("any" if n is None else str(n) for n in shape[1:])]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def _docstring(graph: Graph, steps: Steps, path: Path) -> str:
+    module = identifier(path.stem, "network")
+    call = (
+        f"from {module} import predict" if module == path.stem else "# under a name that Python can import:"
+    )
+    shapes = {v: shape_text(graph.types[v].shape) for v in (*graph.inputs, *graph.outputs)}
+    takes = [f"{p} {shapes[v]}" for p, v in zip(steps.parameters, graph.inputs, strict=True)]
+    lines = [
+        f'"""The network {plain(path.stem)} as plain NumPy.',
+        "",
+        f"{MARK}; needs NumPy alone.",
+        "",
+        f"    {call}",
+        f"    y = predict({', '.join(steps.parameters)})",
+        "",
+        f"It takes {', '.join(takes)} and gives {', '.join(shapes[v] for v in graph.outputs)}.",
+    ]
+    if can_run(graph):
+        lines += ["As a program it reads rows of CSV and prints predictions:", ""]
+        lines += [f"    python {plain(path.name)} < rows.csv"]
+    lines += ["", "Layers, the shape of what each gives, and what it does:", "", *_table(steps), '"""']
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _table(steps: Steps) -> list[str]:
+    columns = [(plain(layer.path), shape_text(layer.shape), layer.kinds) for layer in steps.layers]
+    wide = max((len(name) for name, _, _ in columns), default=0)
+    tall = max((len(shape) for _, shape, _ in columns), default=0)
+    return [
+        f"    {name:{wide}}  {shape:{tall}}  {plain(', '.join(dict.fromkeys(kinds)))}"
+        for name, shape, kinds in columns
+    ]
 
 
 def _predict(graph: Graph, steps: Steps) -> str:
+    types = [graph.types[v] for v in graph.inputs]
+    results = [graph.types[v] for v in graph.outputs]
     lines = [
         '@np.errstate(all="ignore")  # infinities and NaN pass through without warnings',
         f"def predict({', '.join(steps.parameters)}):",
@@ -193,83 +182,29 @@ def _predict(graph: Graph, steps: Steps) -> str:
         "",
         "    Args:",
     ]
-    for name, value in zip(steps.parameters, graph.inputs, strict=True):
-        kind = graph.types[value]
-        lines.append(f"        {name}: {'whole numbers' if kind.dtype == ops.INT else 'numbers'} of shape "
-                     f"{shape_text(kind.shape)}, or one row without its first axis.")
-    shapes = [shape_text(graph.types[v].shape) for v in graph.outputs]
-    kinds = ["int32" if graph.types[v].dtype == ops.INT else "float32" for v in graph.outputs]
-    given = [f"{kind} of shape {shape}" for kind, shape in zip(kinds, shapes, strict=True)]
-    lines += ["", "    Returns:"]
-    lines += [f"        {given[0]}."] if len(given) == 1 else [
-        "        A list of arrays:", *(f"        {g}{',' if g is not given[-1] else '.'}" for g in given)
+    for name, kind in zip(steps.parameters, types, strict=True):
+        numbers = "whole numbers" if kind.dtype == ops.INT else "numbers"
+        lines.append(
+            f"        {name}: {numbers} of shape {shape_text(kind.shape)}; one row may lack its first axis."
+        )
+    given = [
+        f"{'int32' if t.dtype == ops.INT else 'float32'} of shape {shape_text(t.shape)}" for t in results
     ]
+    lines += ["", "    Returns:", f"        {given[0]}." if len(given) == 1 else "        A list of arrays:"]
+    lines += [f"        - {text}" for text in given if len(given) > 1]
     lines.append('    """')
-    for name, value in zip(steps.parameters, graph.inputs, strict=True):
-        kind = graph.types[value]
-        dtype = ", np.int32" if kind.dtype == ops.INT else ""
-        lines.append(f'    {name} = as_rows({name}, {kind.shape[1:]}, "{name}"{dtype})')
-    if len(steps.parameters) > 1:
+    for name, kind in zip(steps.parameters, types, strict=True):
+        if kind.dtype == ops.INT:
+            lines.append(f'    {name} = as_indices(as_rows({name}, {kind.shape[1:]}, "{name}", dtype=None))')
+        else:
+            lines.append(f'    {name} = as_rows({name}, {kind.shape[1:]}, "{name}")')
+    if len(types) > 1:
         lengths = ", ".join(f"len({name})" for name in steps.parameters)
-        lines += [
-            f"    if len({{{lengths}}}) != 1:",
-            f'        raise ValueError(f"the inputs have different numbers of rows: {{[{lengths}]}}")',
-        ]
-    lines += steps_text(steps)
-    results = ", ".join(steps.results)
-    lines += ["", f"    return {results}" if len(steps.results) == 1 else f"    return [{results}]"]
+        lines.append(f"    if len({{{lengths}}}) != 1:")
+        lines.append(f'        raise ValueError(f"the inputs have {{[{lengths}]}} rows; give each as many")')
+    for layer in steps.layers:
+        note = "" if layer.lines else ": nothing at prediction time"
+        lines += ["", f"    # {plain(layer.path)}{note}", *(f"    {line}" for line in layer.lines)]
+    joined = ", ".join(steps.results)
+    lines += ["", f"    return {joined}" if len(steps.results) == 1 else f"    return [{joined}]"]
     return "\n".join(lines)
-
-
-
-_READ_ROWS = '''
-def read_rows(file, width=None):
-    \"\"\"Rows of comma-separated numbers, all of one width; a first line of names is passed over.\"\"\"
-    rows = []
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = [float(cell) for cell in line.split(",")]
-        except ValueError:
-            if number == 1:
-                continue
-            sys.exit(f"line {number} is not a row of numbers: {line.strip()!r}")
-        width = width or len(row)
-        if len(row) != width:
-            sys.exit(f"line {number} has {len(row)} numbers, expected {width}")
-        rows.append(row)
-    return np.array(rows)
-'''.strip()
-
-
-def _main(graph: Graph) -> str:
-    # Several inputs stand side by side in a line, each flattened; so do several outputs.
-    shapes = [graph.types[v].shape[1:] for v in graph.inputs]
-    is_free = any(None in shape for shape in shapes)
-    widths = [prod(n for n in shape if n is not None) for shape in shapes]
-    arguments, start = [], 0
-    for shape, width in zip(shapes, widths, strict=True):
-        part = "rows" if len(shapes) == 1 else f"rows[:, {start}:{start + width}]"
-        sizes = ["-1" if n is None else str(n) for n in shape]
-        arguments.append(part if len(shape) == 1 else f"{part}.reshape({', '.join(['len(rows)', *sizes])})")
-        start += width
-    width_text = "" if is_free else f", {sum(widths)}"
-    parts = "predict({})".format(", ".join(arguments))
-    lines = [
-        "def main(arguments):",
-        '    \"\"\"Print a prediction for each row of CSV in a file, or else in standard input.\"\"\"',
-        "    if arguments:",
-        '        with open(arguments[0], encoding="utf-8") as file:',
-        f"            rows = read_rows(file{width_text})",
-        "    else:",
-        f"        rows = read_rows(sys.stdin{width_text})",
-        "    if len(rows) == 0:",
-        '        sys.exit("no rows to predict")',
-        f"    y = {parts}" if len(graph.outputs) == 1
-        else f"    y = np.hstack([part.reshape(len(rows), -1) for part in {parts}])",
-        f"    for row in y{'.reshape(len(rows), -1)' if len(graph.outputs) == 1 and len(graph.types[graph.outputs[0]].shape) != 2 else ''}:",
-        '        print(",".join(str(value) for value in row))',
-    ]
-    end = 'if __name__ == "__main__":\n    main(sys.argv[1:])'
-    return "\n\n\n".join([_READ_ROWS, "\n".join(lines), end])

@@ -22,7 +22,7 @@ class Operands:
         texts: the variable of each operand.
         shapes: of the operands, batch axis first; a constant's has no batch axis.
         result: shape of the result.
-        neutral: for each operand, whether it is a constant that changes nothing (a scale of 1, an offset of 0).
+        neutral: for each operand, whether it is a constant that changes nothing (scale 1, offset 0).
         helpers: names of the helper functions used so far; expressions add theirs.
     """
 
@@ -38,7 +38,7 @@ class Operands:
         return f"{helper}({', '.join(arguments)})"
 
 
-# -- activations ----------------------------------------------------------------------------------------------
+# -- activations --
 
 
 def elementwise(function: ops.Elementwise | None, x: str, o: Operands, layer: str) -> str:
@@ -47,13 +47,13 @@ def elementwise(function: ops.Elementwise | None, x: str, o: Operands, layer: st
     Raises:
         UnsupportedError: the activation is the caller's own function, or one that this file cannot say.
     """
-    if function is None:
+    if function is None or function.name == "linear":
         return x
     if function.function is not None:
         raise UnsupportedError(
-            f"layer {layer!r}: the activation {function.name!r} is a Python function of your own, which cannot be "
-            "written into a file. Supply it as functools.partial of one of foldnet.activations, or export the "
-            "network without it and apply it to the result."
+            f"layer {layer!r}: the activation {function.name!r} is a Python function of your own, which "
+            "cannot be written into a file. Supply it as functools.partial of one of foldnet.activations, or "
+            "export the network without it and apply it to the result."
         )
     parameters = dict(function.params)
     if function.name == "relu":
@@ -65,18 +65,26 @@ def elementwise(function: ops.Elementwise | None, x: str, o: Operands, layer: st
         return o.call(HELPER_FUNCTIONS[function.name], x, *values)
     if function.name == "gelu":
         return o.call("gelu_tanh" if parameters.get("approximate") else "gelu", x)
-    raise UnsupportedError(f"layer {layer!r}: the export has no NumPy text for the activation {function.name!r}")
+    raise UnsupportedError(f"layer {layer!r}: the activation {function.name!r} cannot be written as NumPy")
 
 
-def _relu(x: str, o: Operands, negative_slope: float = 0.0, max_value: float = INF, threshold: float = 0.0) -> str:
+def _relu(
+    x: str, o: Operands, negative_slope: float = 0, max_value: float = INF, threshold: float = 0
+) -> str:
     if threshold == 0 and negative_slope == 0:
         return f"np.maximum({x}, 0)" if max_value == INF else f"np.clip({x}, 0, {plain_float(max_value)})"
-    given = {"negative_slope": (negative_slope, 0), "max_value": (max_value, INF), "threshold": (threshold, 0)}
-    return o.call("relu", x, *(f"{k}={plain_float(v)}" for k, (v, usual) in given.items() if v != usual))
+    settings = [
+        ("negative_slope", negative_slope, 0),
+        ("max_value", max_value, INF),
+        ("threshold", threshold, 0),
+    ]
+    return o.call("relu", x, *(f"{k}={plain_float(v)}" for k, v, usual in settings if v != usual))
 
 
 NUMPY_FUNCTIONS = {
-    "linear": "{}", "tanh": "np.tanh({})", "exponential": "np.exp({})", "relu6": "np.clip({}, 0, 6)",
+    "tanh": "np.tanh({})",
+    "exponential": "np.exp({})",
+    "relu6": "np.clip({}, 0, 6)",
     "hard_tanh": "np.clip({}, -1, 1)",
 }
 """Activations that NumPy has under a name of its own."""
@@ -84,15 +92,32 @@ NUMPY_FUNCTIONS = {
 HELPER_FUNCTIONS = {
     name: name
     for name in (
-        "leaky_relu", "sigmoid", "log_sigmoid", "softplus", "softsign", "elu", "celu", "selu", "silu", "mish",
-        "squareplus", "hard_sigmoid", "hard_silu", "hard_shrink", "soft_shrink", "tanh_shrink", "sparse_plus",
+        "leaky_relu",
+        "thresholded_relu",
+        "elu",
+        "selu",
+        "celu",
+        "sigmoid",
+        "hard_sigmoid",
+        "hard_sigmoid_keras2",
         "sparse_sigmoid",
+        "log_sigmoid",
+        "silu",
+        "hard_silu",
+        "tanh_shrink",
+        "soft_shrink",
+        "hard_shrink",
+        "softplus",
+        "softsign",
+        "sparse_plus",
+        "squareplus",
+        "mish",
     )
-} | {"threshold": "step_at"}
+} | {"threshold": "above_threshold"}
 """Activations that the file defines itself, with all their parameters."""
 
 
-# -- ops ------------------------------------------------------------------------------------------------------
+# -- ops --
 
 
 def _dense(op: ops.Dense, o: Operands) -> str:
@@ -123,9 +148,22 @@ def _axis(axis: int, o: Operands) -> str:
 
 
 def _moments(op: ops.Moments, o: Operands) -> str:
-    helper = {"standard": "standardize", "rms": "rms_normalize", "l2": "l2_normalize"}[op.kind]
+    helper = MOMENTS[op.kind]
     axes = str(op.axes) if len(op.axes) > 1 else str(op.axes[0])
     return o.call(helper, o.texts[0], f"axes={axes}", f"epsilon={plain_float(op.epsilon)}")
+
+
+MOMENTS = {
+    "standard": "standardize",
+    "variance": "over_deviation",
+    "rms": "rms_normalize",
+    "l2": "l2_normalize",
+}
+
+
+def _group_moments(op: ops.GroupMoments, o: Operands) -> str:
+    epsilon = f"epsilon={plain_float(op.epsilon)}"
+    return o.call("standardize_groups", o.texts[0], _axis(op.axis, o), f"groups={op.groups}", epsilon)
 
 
 def _reshape(op: ops.Reshape, o: Operands) -> str:
@@ -170,11 +208,12 @@ def _dot(op: ops.Dot, o: Operands) -> str:
 
 def _gather(op: ops.Gather, o: Operands) -> str:
     indices, table = o.texts
-    return f"{table}[{indices}]"
+    return o.call("look_up", table, indices)
 
 
 def _cast(op: ops.Cast, o: Operands) -> str:
-    return f"{o.texts[0]}.astype(np.{'int32' if op.dtype == ops.INT else 'float32'})"
+    x = o.texts[0]
+    return o.call("as_indices", x) if op.dtype == ops.INT else f"{x}.astype(np.float32)"
 
 
 def _axis_helper(name: str) -> Callable[[ops.AxisOp, Operands], str]:
@@ -182,15 +221,29 @@ def _axis_helper(name: str) -> Callable[[ops.AxisOp, Operands], str]:
 
 
 EXPRESSIONS: dict[type[ops.Op], Callable[..., str]] = {
-    ops.Dense: _dense, ops.Affine: _affine, ops.PRelu: _prelu, ops.Softmax: _softmax,
-    ops.Sparsemax: _axis_helper("sparsemax"), ops.Glu: _axis_helper("glu"), ops.Moments: _moments,
-    ops.Reshape: _reshape, ops.Transpose: _transpose, ops.Repeat: _repeat, ops.Binary: _binary,
-    ops.Concatenate: _concatenate, ops.Dot: _dot, ops.Gather: _gather, ops.Cast: _cast,
+    ops.Dense: _dense,
+    ops.Affine: _affine,
+    ops.PRelu: _prelu,
+    ops.Softmax: _softmax,
+    ops.Sparsemax: _axis_helper("sparsemax"),
+    ops.Glu: _axis_helper("glu"),
+    ops.Moments: _moments,
+    ops.GroupMoments: _group_moments,
+    ops.Reshape: _reshape,
+    ops.Transpose: _transpose,
+    ops.Repeat: _repeat,
+    ops.Binary: _binary,
+    ops.Concatenate: _concatenate,
+    ops.Dot: _dot,
+    ops.Gather: _gather,
+    ops.Cast: _cast,
 }
 """The expression of each op; Activation and Identity are the writer's own business."""
 
 CONSTANT_ROLES: dict[type[ops.Op], tuple[str, ...]] = {
-    ops.Dense: ("x", "kernel", "bias"), ops.Affine: ("x", "scale", "offset", "shift"), ops.PRelu: ("x", "alpha"),
+    ops.Dense: ("x", "kernel", "bias"),
+    ops.Affine: ("x", "scale", "offset", "shift"),
+    ops.PRelu: ("x", "alpha"),
     ops.Gather: ("x", "embeddings"),
 }
 """What an op calls its operands, for naming the constant ones."""

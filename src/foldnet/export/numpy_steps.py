@@ -1,14 +1,17 @@
-"""A graph as named steps: the variable each value lives in, the name of each weight, a line of NumPy a step."""
+"""A graph as named steps: a variable for each value, a name for each weight, a line for each step."""
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from foldnet import activations
+from foldnet.errors import UnsupportedError
 from foldnet.export.names import Namespace, identifier
 from foldnet.export.numpy_helpers import HELPERS
 from foldnet.export.numpy_ops import CONSTANT_ROLES, EXPRESSIONS, Operands, elementwise
@@ -22,9 +25,24 @@ STATISTICS = ("moving_mean", "moving_variance", "epsilon")
 """What lowering keeps of a BatchNormalization beside its scale, offset and shift."""
 
 RESERVED = {
-    *HELPERS, "np", "math", "sys", "path", "predict", "main", "as_rows", "read_rows", "weights", "rows", "x",
-    "len", "erfc",
+    *HELPERS,
+    "np",
+    "math",
+    "sys",
+    "path",
+    "predict",
+    "main",
+    "as_rows",
+    "read_rows",
+    "weights",
+    "rows",
+    "x",
+    "len",
+    "open",
+    "print",
+    "str",
 }
+"""Names that mean something else in the file; no variable may have one."""
 
 
 @dataclass
@@ -113,7 +131,7 @@ class _Writer:
     # -- weights --------------------------------------------------------------------------------------------
 
     def statistics(self, node: Node) -> dict[str, str]:
-        """The constants of the BatchNormalization that an Affine was lowered from, by their names in the layer."""
+        """The weights of the BatchNormalization that an Affine was lowered from, by their names there."""
         prefix, _, last = node.inputs[1].rpartition("/") if len(node.inputs) > 1 else ("", "", "")
         if not isinstance(node.op, ops.Affine) or last != "scale":
             return {}
@@ -146,7 +164,9 @@ class _Writer:
 
     def _role(self, node: Node, index: int) -> str:
         roles = CONSTANT_ROLES.get(type(node.op), ())
-        return roles[index] if index < len(roles) else identifier(node.inputs[index].rpartition("/")[2], "constant")
+        if index < len(roles):
+            return roles[index]
+        return identifier(node.inputs[index].rpartition("/")[2], "constant")
 
     def _neutral(self, node: Node, index: int) -> bool:
         array = self.graph.constants.get(node.inputs[index])
@@ -177,7 +197,7 @@ class _Writer:
         return last | {self._root(v): math.inf for v in self.graph.outputs}
 
     def _variable(self, node: Node, index: int) -> str:
-        """The variable for a node's result: its layer's own, where that holds nothing that is still needed."""
+        """The variable for a node's result: its layer's own, if that holds nothing still needed."""
         wanted = "x" if self.chain else identifier(node.layer, "value")
         name, count = wanted, 1
         while True:
@@ -206,7 +226,8 @@ class _Writer:
                 continue
             inside = ""
             self.variables[node.output] = self._variable(node, index)
-            layer.lines.append(f"{self.variables[node.output]} = {expression}")
+            if expression != self.variables[node.output]:
+                layer.lines.append(f"{self.variables[node.output]} = {expression}")
 
     def _layer(self, node: Node) -> Layer:
         if not self.steps.layers or self.steps.layers[-1].path != node.layer:
@@ -216,7 +237,7 @@ class _Writer:
         return layer
 
     def _is_taken_in(self, node: Node, index: int) -> bool:
-        """Whether the next node is this layer's activation and takes this result alone: one line does both."""
+        """Whether the next node is this layer's activation, and alone takes this result: one line for both."""
         if index + 1 >= len(self.graph.nodes) or self.last_use.get(node.output) != index + 1:
             return False
         following = self.graph.nodes[index + 1]
@@ -235,7 +256,12 @@ class _Writer:
         if isinstance(node.op, ops.Activation):
             return elementwise(node.op.function, texts[0], o, node.layer)
         statistics = self.statistics(node)
-        text = self._normalization(texts[0], statistics) if statistics else EXPRESSIONS[type(node.op)](node.op, o)
+        if type(node.op) not in EXPRESSIONS:
+            raise UnsupportedError(f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy")
+        if statistics:
+            text = self._normalization(texts[0], statistics)
+        else:
+            text = EXPRESSIONS[type(node.op)](node.op, o)
         if isinstance(node.op, ops.Fusable):
             return elementwise(node.op.activation, text, o, node.layer)
         return text
@@ -248,14 +274,28 @@ class _Writer:
 
     def _kind(self, node: Node) -> str:
         if isinstance(node.op, ops.Activation):
-            return str(node.op.function)
-        kind = "BatchNormalization" if self.statistics(node) else KINDS.get(type(node.op), type(node.op).__name__)
+            return _in_words(node.op.function)
+        kind = KINDS.get(type(node.op), type(node.op).__name__)
+        kind = "BatchNormalization" if self.statistics(node) else kind
         fused = node.op.activation if isinstance(node.op, ops.Fusable) else None
-        return f"{kind}, {fused}" if fused is not None else kind
+        return kind if fused is None else f"{kind}, {_in_words(fused)}"
+
+
+def _in_words(function: ops.Elementwise) -> str:
+    """The activation with those of its parameters that are not at their defaults."""
+    known = activations.FUNCTIONS.get(function.name)
+    usual = {} if known is None else {p.name: p.default for p in inspect.signature(known).parameters.values()}
+    unusual = [(k, v) for k, v in function.params if v != (math.inf if usual.get(k) is None else usual[k])]
+    return str(replace(function, params=tuple(unusual)))
 
 
 KINDS: dict[type[ops.Op], str] = {
-    ops.Affine: "scale and offset", ops.Softmax: "softmax", ops.Moments: "normalize each row",
-    ops.Gather: "look-up", ops.Repeat: "repeat", ops.Cast: "convert",
+    ops.Affine: "scale and offset",
+    ops.Softmax: "softmax",
+    ops.Moments: "normalize each row by itself",
+    ops.GroupMoments: "normalize each group of each row",
+    ops.Gather: "look-up",
+    ops.Repeat: "repeat",
+    ops.Cast: "convert",
 }
 """Words for ops whose class name alone would not say it."""

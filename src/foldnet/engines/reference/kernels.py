@@ -52,6 +52,11 @@ def softmax(op: ops.Softmax, x: Array) -> Array:
     return activations.softmax(x, axis=op.axis)
 
 
+def reshape(op: ops.Reshape, x: Array) -> Array:
+    """The same values under another shape."""
+    return x.reshape(len(x), *op.target)
+
+
 def identity(op: ops.Identity, x: Array) -> Array:
     """The operand."""
     return x
@@ -67,5 +72,6 @@ KERNELS: dict[type[ops.Op], Callable[..., Array]] = {
     ops.Affine: affine,
     ops.Activation: activation,
     ops.Softmax: softmax,
+    ops.Reshape: reshape,
     ops.Identity: identity,
 }

@@ -42,8 +42,23 @@ class Normalization(Layer):
         if (mean is None) != (variance is None):
             raise ConfigError("Normalization needs both mean and variance, or neither")
         self.axis = axis if axis is None or isinstance(axis, int) else list(axis)
-        self.mean, self.variance = _listed(mean), _listed(variance)
+        self.given = None if mean is None else (_listed(mean), _listed(variance))
         self.invert = invert
+
+    @property
+    def mean(self) -> Any:
+        """The given mean, or the weight."""
+        return self.given[0] if self.given else self.named_weights.get("mean")
+
+    @property
+    def variance(self) -> Any:
+        """The given variance, or the weight."""
+        return self.given[1] if self.given else self.named_weights.get("variance")
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        mean, variance = self.given or (None, None)
+        return {**super().get_config(), "mean": mean, "variance": variance}
 
     def kept_axes(self, rank: int) -> tuple[int, ...]:
         """The axes that keep statistics of their own, counted from the front, in order."""
@@ -60,9 +75,9 @@ class Normalization(Layer):
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Mean, variance and count, unless the first two are given."""
         sizes = self._sizes(input_shapes[0])
-        if self.mean is not None:
-            for given in (self.mean, self.variance):
-                _spread(np.asarray(given, np.float64), sizes)
+        if self.given:
+            for values in self.given:
+                _spread(np.asarray(values, np.float64), sizes)
             return ()
         return (
             WeightSpec("mean", sizes, "zeros", trainable=False),
@@ -74,12 +89,12 @@ class Normalization(Layer):
         """Mean and variance for an input of this shape: its rank less the batch axis, 1 on reduced axes."""
         kept, sizes = self.kept_axes(len(shape)), self._sizes(shape)
         spread = [(shape[a] or 1) if a in kept else 1 for a in range(1, len(shape))]
-        if self.mean is None:
-            mean, variance = self.named_weights["mean"], self.named_weights["variance"]
-        else:
-            # Keras keeps the given numbers in float32.
-            mean, variance = np.float32(self.mean), np.float32(self.variance)
-        return tuple(_spread(np.asarray(a, np.float64), sizes).reshape(spread) for a in (mean, variance))  # type: ignore[return-value]
+        # Keras keeps given numbers in float32, as it does weights.
+        mean, variance = (
+            _spread(np.asarray(a, np.float32).astype(np.float64), sizes).reshape(spread)
+            for a in (self.mean, self.variance)
+        )
+        return mean, variance
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """One affine step, with the mean taken off first."""
@@ -121,7 +136,9 @@ class Rescaling(Layer):
         rank = len(shape) - 1
         array = array.reshape((1,) * max(rank - array.ndim, 0) + array.shape)
         if array.ndim > rank or any(n not in (1, m) for n, m in zip(array.shape, shape[1:], strict=True)):
-            raise ConfigError(f"Rescaling by an array of shape {array.shape} does not fit rows of {shape[1:]}")
+            raise ConfigError(
+                f"Rescaling by an array of shape {array.shape} does not fit rows of {shape[1:]}"
+            )
         return array
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:

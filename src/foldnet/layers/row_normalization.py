@@ -236,7 +236,9 @@ class RMSNormalization(Layer):
         axes = tuple(sorted(row_axes(self, self.axis, rank)))
         spread = (*(1,) * (rank - 1 - len(sizes)), *sizes)
         y = b.emit(ops.Moments(axes, self.epsilon, "rms"), x)
-        return b.emit(ops.Affine(), y, b.weight(self, "scale", spread), b.own(self, "zeros", np.zeros(spread)))
+        return b.emit(
+            ops.Affine(), y, b.weight(self, "scale", spread), b.own(self, "zeros", np.zeros(spread))
+        )
 
 
 def _sizes(layer: Layer, axis: int | Sequence[int], shape: Shape) -> tuple[int, ...]:

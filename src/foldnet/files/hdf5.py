@@ -136,6 +136,11 @@ class Group:
         with _translated(where):
             return _attribute(self._group, name, where)
 
+    def attribute_names(self) -> list[str]:
+        """Names of the attributes."""
+        with _translated(self.path):
+            return list(self._group.attrs)
+
     def array(self, name: str, shape: tuple[int, ...]) -> Array:
         """A dataset of numbers, which must have exactly this shape.
 
@@ -151,12 +156,6 @@ class Group:
             self._file.visit(dataset, path)
             _check_dataset(dataset, path, shape)
             return _numbers(dataset, path)
-
-    def shape_of(self, name: str) -> tuple[int, ...] | None:
-        """The declared shape of a dataset, without reading it; None for anything else."""
-        with _translated(f"{self.path}/{name}"):
-            child = self._child(name)
-            return tuple(child.shape or ()) if isinstance(child, h5py.Dataset) else None
 
 
 def _attribute(node: Any, name: str, where: str) -> Any:

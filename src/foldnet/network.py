@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
@@ -29,6 +30,7 @@ class Network(Layer):
         layers: each layer once, in Keras's order.
         graph_calls: every call of a layer between inputs and outputs, in computing order.
         compile_config: what the file says of optimizer, loss and metrics, if it was compiled.
+        keras_version: the Keras release that saved the network, if it came from a file that says so.
     """
 
     def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **kwargs: Any) -> None:
@@ -39,6 +41,7 @@ class Network(Layer):
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
+        self.keras_version: str | None = None
         self.input_structure: Any = None
         self.output_structure: Any = None
 
@@ -161,6 +164,17 @@ class Network(Layer):
         from foldnet.predictor import freeze
 
         return freeze(self)(x)
+
+    def load_weights(self, path: str | PathLike[str]) -> None:
+        """Set all weights from a ``.weights.h5`` file, a weights-only ``.h5``, or a whole saved model.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            FileFormatError: the file is damaged, or holds the weights of another architecture.
+        """
+        from foldnet.files import load_weights
+
+        load_weights(self, path)
 
     def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
         """Print Keras's table, with trainable and not-trainable counts a layer."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,7 +41,19 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class Op:
-    """Base of all operations."""
+    """Base of all operations.
+
+    Attributes:
+        data: how many operands are data, which come first; None for any number from one on.
+        weights: the least and the largest number of constant operands, which come after the data.
+    """
+
+    data: ClassVar[int | None] = 1
+    weights: ClassVar[tuple[int, int]] = (0, 0)
+
+    def data_operands(self, count: int) -> int:
+        """How many of ``count`` operands are data."""
+        return count if self.data is None else self.data
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Shape of the result, given the operands' shapes; raises ConfigError where they do not fit."""
@@ -63,6 +75,8 @@ class Fusable(Op):
 class Dense(Fusable):
     """``x @ kernel + bias`` over the last axis. Operands: x, kernel (in, out), and optionally bias (out,)."""
 
+    weights: ClassVar[tuple[int, int]] = (1, 2)
+
     def output_shape(self, *shapes: Shape) -> Shape:
         x, kernel = shapes[:2]
         if len(x) < 2 or len(kernel) != 2 or x[-1] != kernel[0]:
@@ -80,11 +94,13 @@ class Affine(Fusable):
     kept where folding it into the offset would cancel (``|mean|`` far above the standard deviation).
     """
 
+    weights: ClassVar[tuple[int, int]] = (2, 3)
+
     def output_shape(self, *shapes: Shape) -> Shape:
         x = shapes[0]
         for shape in shapes[1:]:
             if len(shape) != len(x) - 1 or any(
-                s != 1 and s != n for s, n in zip(shape, x[1:], strict=True)
+                s != 1 and n is not None and s != n for s, n in zip(shape, x[1:], strict=True)
             ):
                 raise ConfigError(f"Affine cannot spread weights of shape {shape} over {x}")
         return x
@@ -103,6 +119,8 @@ class Activation(Op):
 @dataclass(frozen=True)
 class PRelu(Op):
     """``max(x, 0) + alpha * min(x, 0)``. Operands: x, alpha (rank of x less one, each axis full or 1)."""
+
+    weights: ClassVar[tuple[int, int]] = (1, 1)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return Affine().output_shape(*shapes)
@@ -129,7 +147,7 @@ class Softmax(AxisOp):
 
 @dataclass(frozen=True)
 class Sparsemax(AxisOp):
-    """Euclidean projection onto the simplex along the axis (Martins and Astudillo, 2016)."""
+    """``max(x - tau, 0)`` along the axis, with Keras's ``tau``: see ``foldnet.activations.sparsemax``."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +167,8 @@ class Moments(Op):
     """Normalize each row by its own statistics over ``axes``; no weights (an Affine follows where there are).
 
     ``kind``: ``"standard"`` gives ``(x - mean) / sqrt(var + epsilon)``, ``"rms"`` gives
-    ``x / sqrt(mean(x²) + epsilon)``, ``"l2"`` gives ``x / sqrt(max(sum(x²), epsilon))``.
+    ``x / sqrt(mean(x²) + epsilon)``, ``"l2"`` gives ``x / sqrt(max(sum(x²), epsilon))``, ``"variance"`` gives
+    ``x / sqrt(var + epsilon)`` (LayerNormalization with ``rms_scaling``, which does not centre).
     """
 
     axes: tuple[int, ...]
@@ -157,9 +176,32 @@ class Moments(Op):
     kind: str = "standard"
 
     def output_shape(self, *shapes: Shape) -> Shape:
+        if self.kind not in ("standard", "rms", "l2", "variance"):
+            raise ConfigError(f"Moments has no kind {self.kind!r}")
         if not self.axes or any(not 0 < a < len(shapes[0]) for a in self.axes):
             raise ConfigError(f"axes {self.axes} are not axes of {shapes[0]} beside the batch axis")
         return shapes[0]
+
+
+@dataclass(frozen=True)
+class GroupMoments(AxisOp):
+    """``(x - mean) / sqrt(var + epsilon)`` by groups of channels, each with its own statistics in each row.
+
+    Channels lie along ``axis``; group ``g`` of ``groups`` equal ones holds channels ``g * size`` up to
+    ``(g + 1) * size``. Mean and variance are over the group's channels and all other axes but the batch axis.
+    """
+
+    groups: int
+    epsilon: float
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = super().output_shape(*shapes)
+        channels = x[self.axis]
+        if channels is None or self.groups < 1 or channels % self.groups:
+            raise ConfigError(
+                f"{channels} channels on axis {self.axis} do not make {self.groups} equal groups"
+            )
+        return x
 
 
 @dataclass(frozen=True)
@@ -218,6 +260,8 @@ class Binary(Fusable):
     ``kind`` is one of ``add``, ``subtract``, ``multiply``, ``maximum``, ``minimum``.
     """
 
+    data: ClassVar[int | None] = 2
+
     kind: str = "add"
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -234,18 +278,24 @@ class Binary(Fusable):
 
 @dataclass(frozen=True)
 class Concatenate(AxisOp):
-    """Join the operands along the axis."""
+    """Join the operands, all of one dtype, along the axis."""
+
+    data: ClassVar[int | None] = None
 
     def output_shape(self, *shapes: Shape) -> Shape:
         x = super().output_shape(*shapes)
-        total = 0
         for shape in shapes:
-            rest = zip(shape[: self.axis] + shape[self.axis + 1 :], x[: self.axis] + x[self.axis + 1 :], strict=False)
+            rest = zip(
+                shape[: self.axis] + shape[self.axis + 1 :], x[: self.axis] + x[self.axis + 1 :], strict=False
+            )
             if len(shape) != len(x) or any(a != b and a is not None and b is not None for a, b in rest):
                 raise ConfigError(f"cannot join shapes {shapes} along axis {self.axis}")
         sizes = [shape[self.axis] for shape in shapes]
         total = sum(s for s in sizes if s is not None)
         return (*x[: self.axis], None if None in sizes else total, *x[self.axis + 1 :])
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return INT if all(d == INT for d in dtypes) else FLOAT
 
 
 @dataclass(frozen=True)
@@ -255,6 +305,8 @@ class Dot(Op):
     The result has the remaining axes of the first operand, then those of the second; a result without any
     axis gets one of size 1, as in Keras.
     """
+
+    data: ClassVar[int | None] = 2
 
     axes: tuple[int, int]
 
@@ -269,7 +321,12 @@ class Dot(Op):
 
 @dataclass(frozen=True)
 class Gather(Op):
-    """Rows of a table: operands are int indices and the table (count, width); adds a last axis."""
+    """Rows of a table: operands are int indices and the table (count, width); adds a last axis.
+
+    An index outside ``0 <= index < count`` is an error of the data (InputError), never clamped.
+    """
+
+    weights: ClassVar[tuple[int, int]] = (1, 1)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return (*shapes[0], shapes[1][1])
@@ -277,7 +334,7 @@ class Gather(Op):
 
 @dataclass(frozen=True)
 class Cast(Op):
-    """Convert to ``"int"`` (truncating towards zero) or to ``"float"``."""
+    """Convert to ``"float"``, or to ``"int"``: truncated towards zero; beyond 32 bits is an InputError."""
 
     dtype: str
 

@@ -1,0 +1,44 @@
+# `make demo` and `make test` set up all they need in .venv; nothing has to be installed by hand but
+# Python 3.11 and a C compiler.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTEST_ARGS ?= -n 2 -q
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.base
+	$(VENV)/bin/foldnet demo
+
+test: $(VENV)/.dev
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: $(VENV)/.bench
+	$(PY) benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info demo-output
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+
+# A compiled extension makes single predictions fast; a change of its source installs the project again.
+SOURCES := pyproject.toml constraints.txt $(wildcard setup.py src/foldnet/*.c)
+
+$(VENV)/.base: $(PY) $(SOURCES)
+	$(PY) -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PY) -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.dev benchmarks/requirements.txt
+	$(PY) -m pip install --quiet -c constraints.txt -r benchmarks/requirements.txt
+	touch $@

@@ -1,0 +1,136 @@
+"""What a training engine is given and gives back; the same for every engine.
+
+An engine is made from a TrainingProgram and has two methods::
+
+    fit(state, data, plan, validation=None, should_stop=None) -> FitResult
+    evaluate(state, data, batch_size) -> Sums
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from foldnet.graph.training import TrainingProgram
+
+Array = np.ndarray[Any, Any]
+
+SHUFFLE_STREAM = 0xFFFFFFFF
+"""Stream of the generator that orders the rows; layers count theirs from 0."""
+
+
+@dataclass
+class FitState:
+    """What a fit changes in place: weights, optimizer slots, and how many steps have been made.
+
+    Attributes:
+        weights: float32 array of each variable, by its name in the program.
+        slots: for each trainable variable its slot arrays, in the order of ``UpdateRule.slots``.
+        averages: moving average of each trainable variable, if the rule asks for one.
+        iterations: steps made so far; the generator's counter goes on from here.
+    """
+
+    weights: dict[str, Array]
+    slots: dict[str, list[Array]] = field(default_factory=dict)
+    averages: dict[str, Array] = field(default_factory=dict)
+    iterations: int = 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows to learn from or to be judged by: C-contiguous float32 (or int32) arrays, in the program's order."""
+
+    arrays: Sequence[Array]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.arrays[0])
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """How to go through the data.
+
+    Attributes:
+        batch_size: rows a step; the last step of an epoch takes what is left.
+        epochs: how many to make in this call.
+        first_epoch: number of the first of them, for the shuffle's counter and for messages.
+        scalars: float32 (steps in all epochs, scalars): the update rule's numbers for each step.
+        shuffle: whether each epoch goes through the rows in an order of its own: Fisher-Yates from the last
+            place down, ``j = random(i) % (i + 1)``, where random(i) is lane ``i % 4`` of Philox4x32-10 with key
+            (seed, SHUFFLE_STREAM) and counter (epoch, i // 4).
+        seed: of the generator, for shuffle and Drop.
+        validation_epochs: for each epoch whether the validation data is gone through after it.
+        threads: how many at most; results do not depend on it.
+    """
+
+    batch_size: int
+    epochs: int
+    scalars: Array
+    first_epoch: int = 0
+    shuffle: bool = True
+    seed: int = 0
+    validation_epochs: Sequence[bool] = ()
+    threads: int | None = None
+
+
+@dataclass
+class Sums:
+    """Accumulators summed over rows, in double precision.
+
+    Attributes:
+        rows: how many rows went in.
+        loss: sum of loss_rows; regularizers are not in it.
+        values: for each accumulator (epochs or nothing, width) sums.
+        regularization: value of the regularizers, averaged over steps weighted by rows.
+    """
+
+    rows: Array
+    loss: Array
+    regularization: Array
+    values: list[Array]
+
+
+@dataclass
+class FitResult:
+    """What a fit did.
+
+    Attributes:
+        epochs: finished epochs.
+        training: sums over each finished epoch, as the steps saw them.
+        validation: sums over the validation data; rows of NaN for epochs without.
+        stopped: whether it stopped before the plan's end because it was asked to.
+        not_finite: (epoch, step) of the first loss that was NaN or infinite, if any; training goes on after it,
+            as Keras does.
+    """
+
+    epochs: int
+    training: Sums
+    validation: Sums | None
+    stopped: bool = False
+    not_finite: tuple[int, int] | None = None
+
+
+class TrainingEngine(Protocol):
+    """A program made ready to run."""
+
+    def __init__(self, program: TrainingProgram) -> None: ...
+
+    def fit(
+        self,
+        state: FitState,
+        data: Data,
+        plan: FitPlan,
+        validation: Data | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> FitResult:
+        """Run the plan; ``should_stop`` is asked at least every 0.1 s and ends it after the step at hand."""
+        ...
+
+    def evaluate(self, state: FitState, data: Data, batch_size: int) -> Sums:
+        """Sums over the data with Dropout off and moving statistics in use; changes nothing."""
+        ...

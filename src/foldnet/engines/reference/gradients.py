@@ -1,0 +1,282 @@
+"""For each op, what a gradient on its result means for its operands (reverse-mode differentiation).
+
+A rule is given the op, the moment, its operands, its result, and the gradient on the result; it returns one
+gradient an operand, in the operand's shape, or None where there is none to follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from foldnet import activations
+from foldnet.engines.reference.derivatives import slope
+from foldnet.engines.reference.train_kernels import Moment, drop_change, reduced_axes
+from foldnet.graph import ops, train_ops
+
+Array = np.ndarray[Any, Any]
+Gradients = Sequence[Array | None]
+
+
+def gather_to(g: Array, operand: Array) -> Array:
+    """Sum a gradient over the axes along which the operand was spread."""
+    g = np.asarray(g)
+    while g.ndim > operand.ndim:
+        g = g.sum(axis=0)
+    for axis, size in enumerate(operand.shape):
+        if size == 1 and g.shape[axis] != 1:
+            g = g.sum(axis=axis, keepdims=True)
+    return np.broadcast_to(g, operand.shape)
+
+
+def _through(function: ops.Elementwise | None, before: Array, g: Array) -> Array:
+    return g if function is None else g * slope(function, before)
+
+
+def _dense(op: ops.Dense, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    x, kernel = xs[:2]
+    before = x @ kernel + (xs[2] if len(xs) > 2 else 0)
+    g = _through(op.activation, before, g)
+    rows_x, rows_g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    return (g @ kernel.T, rows_x.T @ rows_g, rows_g.sum(axis=0))[: len(xs)]
+
+
+def _affine(op: ops.Affine, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    x, scale, offset = xs[:3]
+    centred = x - xs[3] if len(xs) > 3 else x
+    g = _through(op.activation, centred * scale + offset, g)
+    shift = (gather_to(-g * scale, xs[3]),) if len(xs) > 3 else ()
+    return (g * scale, gather_to(g * centred, scale), gather_to(g, offset), *shift)
+
+
+def _batch_norm(op: train_ops.BatchNorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    # Ioffe and Szegedy (2015), section 3, in closed form.
+    x, mean, variance = xs[:3]
+    gamma = xs[3] if op.scale else np.ones_like(mean)
+    axes = reduced_axes(mean.shape, x.ndim)
+    if m.training:
+        mean = x.mean(axis=axes, keepdims=True)
+        variance = np.square(x - mean).mean(axis=axes, keepdims=True)
+    inverse = 1 / np.sqrt(variance + x.dtype.type(op.epsilon))
+    normal = (x - mean) * inverse
+    on_normal = g * gamma
+    on_x = on_normal * inverse
+    if m.training:
+        average = on_normal.mean(axis=axes, keepdims=True)
+        along = (on_normal * normal).mean(axis=axes, keepdims=True)
+        on_x = (on_normal - average - normal * along) * inverse
+    weights = [gather_to(g * normal, gamma)] if op.scale else []
+    weights += [gather_to(g, xs[-1])] if op.center else []
+    return (on_x, None, None, *weights)
+
+
+def _drop(op: train_ops.Drop, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    if not m.training or op.rate == 0:
+        return (g,)
+    return (g * drop_change(op, m, xs[0])[0],)
+
+
+def _activation(op: ops.Activation, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    return (g * slope(op.function, xs[0]),)
+
+
+def _prelu(op: ops.PRelu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    x, alpha = xs
+    return (g * np.where(x > 0, x.dtype.type(1), alpha), gather_to(g * np.minimum(x, 0), alpha))
+
+
+def _softmax(op: ops.Softmax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    if op.log:
+        return (g - np.exp(y) * g.sum(axis=op.axis, keepdims=True),)
+    return (y * (g - (g * y).sum(axis=op.axis, keepdims=True)),)
+
+
+def _sparsemax(op: ops.Sparsemax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    support = y > 0
+    share = (g * support).sum(axis=op.axis, keepdims=True) / support.sum(axis=op.axis, keepdims=True)
+    return (np.where(support, g - share, 0).astype(g.dtype),)
+
+
+def _glu(op: ops.Glu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    value, gate = np.split(xs[0], 2, axis=op.axis)
+    s = activations.sigmoid(gate)
+    return (np.concatenate([g * s, g * value * s * (1 - s)], axis=op.axis),)
+
+
+def _moments(op: ops.Moments, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    x = xs[0]
+    epsilon = x.dtype.type(op.epsilon)
+
+    def mean(v: Array) -> Array:
+        return v.mean(axis=op.axes, keepdims=True)
+
+    if op.kind == "standard":
+        centre = x - mean(x)
+        inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
+        return ((g - mean(g) - y * mean(g * y)) * inverse,)
+    if op.kind == "rms":
+        inverse = 1 / np.sqrt(mean(x * x) + epsilon)
+        return ((g - y * mean(g * y)) * inverse,)
+    total = (x * x).sum(axis=op.axes, keepdims=True)
+    inverse = 1 / np.sqrt(np.maximum(total, epsilon))
+    pull = np.where(total > epsilon, (g * y).sum(axis=op.axes, keepdims=True), 0)
+    return ((g - y * pull) * inverse,)
+
+
+def _reshape(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    return (g.reshape(xs[0].shape),)
+
+
+def _transpose(op: ops.Transpose, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    return (g.transpose(np.argsort(op.permutation)),)
+
+
+def _repeat(op: ops.Repeat, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    return (g.sum(axis=1),)
+
+
+def _concatenate(op: ops.Concatenate, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    ends = np.cumsum([x.shape[op.axis] for x in xs])[:-1]
+    return tuple(np.split(g, ends, axis=op.axis))
+
+
+def _dot(op: ops.Dot, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    a, b = (np.moveaxis(x, axis, -1) for x, axis in zip(xs, op.axes, strict=True))
+    n, k = len(a), a.shape[-1]
+    flat_g = g.reshape(n, prod(a.shape[1:-1]), prod(b.shape[1:-1]))
+    flat_a, flat_b = a.reshape(n, -1, k), b.reshape(n, -1, k)
+    on_a = np.einsum("nij,njk->nik", flat_g, flat_b).reshape(a.shape)
+    on_b = np.einsum("nij,nik->njk", flat_g, flat_a).reshape(b.shape)
+    return (np.moveaxis(on_a, -1, op.axes[0]), np.moveaxis(on_b, -1, op.axes[1]))
+
+
+def _gather(op: ops.Gather, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    indices, table = xs
+    on_table = np.zeros_like(table)
+    np.add.at(on_table, indices, g)
+    return (None, on_table)
+
+
+def _pass(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    return (g if xs[0].dtype.kind == "f" else None,)
+
+
+def _nothing(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    return (None,) * len(xs)
+
+
+_UNARY_SLOPES: dict[str, Callable[[Array, Array], Array]] = {
+    "negative": lambda x, y: np.full_like(x, -1),
+    "abs": lambda x, y: np.sign(x),
+    "square": lambda x, y: 2 * x,
+    "sqrt": lambda x, y: 0.5 / y,
+    "rsqrt": lambda x, y: -0.5 * y / x,
+    "reciprocal": lambda x, y: -y * y,
+    "exp": lambda x, y: y,
+    "expm1": lambda x, y: y + 1,
+    "log": lambda x, y: 1 / x,
+    "log1p": lambda x, y: 1 / (1 + x),
+    "tanh": lambda x, y: 1 - y * y,
+    "sigmoid": lambda x, y: y * (1 - y),
+    "softplus": lambda x, y: activations.sigmoid(x),
+    "sin": lambda x, y: np.cos(x),
+    "cos": lambda x, y: -np.sin(x),
+}
+
+
+def _unary(op: train_ops.Unary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    rule = _UNARY_SLOPES.get(op.kind)
+    return (None,) if rule is None else (g * rule(xs[0], y),)
+
+
+def _combined(kind: str, a: Array, b: Array, y: Array, g: Array) -> tuple[Array, Array] | None:
+    if kind == "add":
+        return g, g
+    if kind == "subtract":
+        return g, -g
+    if kind == "multiply":
+        return g * b, g * a
+    if kind == "divide":
+        return g / b, -g * y / b
+    if kind == "power":
+        positive = np.where(a > 0, a, 1)
+        return g * b * np.power(a, b - 1), np.where(a > 0, g * y * np.log(positive), 0)
+    if kind in ("maximum", "minimum"):
+        # As in the frameworks, a tie shares the gradient equally.
+        first = (a > b) if kind == "maximum" else (a < b)
+        share = np.where(a == b, 0.5, np.where(first, 1.0, 0.0)).astype(g.dtype)
+        return g * share, g * (1 - share)
+    return None
+
+
+def _combine(
+    op: train_ops.Combine | ops.Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array
+) -> Gradients:
+    a, b = xs
+    both = _combined(op.kind, a, b, y, g)
+    return (None, None) if both is None else (gather_to(both[0], a), gather_to(both[1], b))
+
+
+def _binary(op: ops.Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    if op.activation is None:
+        return _combine(op, m, xs, y, g)
+    from foldnet.engines.reference.train_kernels import BINARY
+
+    before = BINARY[op.kind](*xs)
+    return _combine(op, m, xs, before, _through(op.activation, before, g))
+
+
+def _where(op: train_ops.Where, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    condition, a, b = xs
+    zero = g.dtype.type(0)
+    return (
+        None,
+        gather_to(np.where(condition != 0, g, zero), a),
+        gather_to(np.where(condition != 0, zero, g), b),
+    )
+
+
+def _reduce(op: train_ops.Reduce, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    x = xs[0]
+    if op.kind == "argmax":
+        return (None,)
+    if not op.keepdims:
+        g, y = np.expand_dims(g, op.axes), np.expand_dims(y, op.axes)
+    if op.kind == "sum":
+        return (np.broadcast_to(g, x.shape),)
+    if op.kind == "mean":
+        return (np.broadcast_to(g / prod(x.shape[a] for a in op.axes), x.shape),)
+    ties = x == y
+    return (np.where(ties, g / ties.sum(axis=op.axes, keepdims=True), 0).astype(g.dtype),)
+
+
+RULES: dict[type, Callable[..., Gradients]] = {
+    ops.Activation: _activation,
+    ops.Affine: _affine,
+    ops.Binary: _binary,
+    ops.Cast: _pass,
+    ops.Concatenate: _concatenate,
+    ops.Dense: _dense,
+    ops.Dot: _dot,
+    ops.Gather: _gather,
+    ops.Glu: _glu,
+    ops.Identity: _pass,
+    ops.Moments: _moments,
+    ops.PRelu: _prelu,
+    ops.Repeat: _repeat,
+    ops.Reshape: _reshape,
+    ops.Softmax: _softmax,
+    ops.Sparsemax: _sparsemax,
+    ops.Transpose: _transpose,
+    train_ops.BatchNorm: _batch_norm,
+    train_ops.Combine: _combine,
+    train_ops.Drop: _drop,
+    train_ops.OneHot: _nothing,
+    train_ops.Reduce: _reduce,
+    train_ops.Unary: _unary,
+    train_ops.Where: _where,
+}
+"""The rule of every op."""

@@ -1,0 +1,170 @@
+"""What the training ops mean, forward: batch statistics, randomness, and the parts of expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+
+from foldnet import activations
+from foldnet.engines import philox
+from foldnet.graph import train_ops
+
+Array = np.ndarray[Any, Any]
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When in a fit an op runs: whether it is a training step, which one, and the seed."""
+
+    training: bool
+    seed: int = 0
+    step: int = 0
+
+
+def reduced_axes(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Axes of x that BatchNorm takes statistics over, given the shape of its statistics."""
+    return (0, *(i + 1 for i in range(rank - 1) if shape[i] == 1))
+
+
+def batch_moments(x: Array, like: Array) -> tuple[Array, Array]:
+    """Mean and biased variance over all axes but the kept ones, in the shape of ``like``."""
+    axes = reduced_axes(like.shape, x.ndim)
+    mean = x.mean(axis=axes, keepdims=True)
+    variance = np.square(x - mean).mean(axis=axes, keepdims=True)
+    return mean.reshape(like.shape), variance.reshape(like.shape)
+
+
+def batch_norm(op: train_ops.BatchNorm, moment: Moment, x: Array, *weights: Array) -> Array:
+    """Normalize by the batch in training, by the moving statistics in evaluation."""
+    mean, variance = weights[0], weights[1]
+    if moment.training:
+        mean, variance = batch_moments(x, mean)
+    y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
+    rest = list(weights[2:])
+    if op.scale:
+        y = y * rest.pop(0)
+    if op.center:
+        y = y + rest.pop(0)
+    return y
+
+
+def moved(op: train_ops.BatchNorm, x: Array, mean: Array, variance: Array) -> tuple[Array, Array]:
+    """The moving statistics after a step on x."""
+    kind = x.dtype.type
+    keep, take = kind(op.momentum), kind(1) - kind(op.momentum)
+    batch_mean, batch_variance = batch_moments(x, mean)
+    return mean * keep + batch_mean * take, variance * keep + batch_variance * take
+
+
+def drop_change(op: train_ops.Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
+    """The factor and the addend by which a Drop changes x in a training step."""
+    shape = tuple(1 if i < len(op.shared) and op.shared[i] else n for i, n in enumerate(x.shape))
+    count = prod(shape)
+    one, zero = np.ones((), x.dtype), np.zeros((), x.dtype)
+    if op.kind.startswith("gaussian"):
+        noise = philox.normal(moment.seed, op.stream, moment.step, count).reshape(shape)
+        if op.kind == "gaussian_noise":
+            return one, (noise * op.rate).astype(x.dtype)
+        return (1 + noise * sqrt(op.rate / (1 - op.rate))).astype(x.dtype), zero
+    gone = philox.dropped(moment.seed, op.stream, moment.step, count, op.rate).reshape(shape)
+    if op.kind == "alpha_dropout":
+        floor = -SELU_ALPHA * SELU_SCALE
+        a = ((1 - op.rate) * (1 + op.rate * floor**2)) ** -0.5
+        b = -a * floor * op.rate
+        return np.where(gone, 0, a).astype(x.dtype), np.where(gone, a * floor + b, b).astype(x.dtype)
+    scale = 0.0 if op.rate >= 1 else 1 / (1 - op.rate)
+    return np.where(gone, 0, scale).astype(x.dtype), zero
+
+
+def drop(op: train_ops.Drop, moment: Moment, x: Array) -> Array:
+    """Random change in training, nothing in evaluation."""
+    if not moment.training or (op.rate == 0 and op.kind != "gaussian_noise"):
+        return x
+    factor, addend = drop_change(op, moment, x)
+    return x * factor + addend
+
+
+UNARY: dict[str, Callable[[Array], Array]] = {
+    "negative": np.negative,
+    "abs": np.abs,
+    "sign": np.sign,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "reciprocal": lambda x: 1 / x,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "tanh": np.tanh,
+    "sigmoid": activations.sigmoid,
+    "softplus": lambda x: np.logaddexp(x, np.zeros((), x.dtype)),
+    "sin": np.sin,
+    "cos": np.cos,
+    "floor": np.floor,
+    "logical_not": np.logical_not,
+    "stop_gradient": lambda x: x,
+}
+
+BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "power": np.power,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "logical_and": np.logical_and,
+    "logical_or": np.logical_or,
+}
+
+
+def unary(op: train_ops.Unary, moment: Moment, x: Array) -> Array:
+    """One value, elementwise."""
+    return np.asarray(UNARY[op.kind](x), dtype=x.dtype)
+
+
+def combine(op: train_ops.Combine, moment: Moment, a: Array, b: Array) -> Array:
+    """Two values, elementwise."""
+    return np.asarray(BINARY[op.kind](a, b), dtype=np.result_type(a, b))
+
+
+def where(op: train_ops.Where, moment: Moment, condition: Array, a: Array, b: Array) -> Array:
+    """A choice, elementwise."""
+    return np.where(condition != 0, a, b)
+
+
+def reduce(op: train_ops.Reduce, moment: Moment, x: Array) -> Array:
+    """Sum, mean, max, min or the place of the largest."""
+    if op.kind == "argmax":
+        place = np.argmax(x, axis=op.axes[0]).astype(x.dtype)
+        return np.expand_dims(place, op.axes[0]) if op.keepdims else place
+    function = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min}[op.kind]
+    return np.asarray(function(x, axis=op.axes, keepdims=op.keepdims))  # type: ignore[operator]
+
+
+def one_hot(op: train_ops.OneHot, moment: Moment, x: Array, dtype: np.dtype[Any]) -> Array:
+    """Indices as rows of 0 and 1."""
+    return (x[..., None] == np.arange(op.size)).astype(dtype)
+
+
+TRAIN_KERNELS: dict[type, Callable[..., Array]] = {
+    train_ops.BatchNorm: batch_norm,
+    train_ops.Drop: drop,
+    train_ops.Unary: unary,
+    train_ops.Combine: combine,
+    train_ops.Where: where,
+    train_ops.Reduce: reduce,
+}

@@ -1,0 +1,281 @@
+"""The reference training engine: a fit in NumPy, step by step, as the definition of what a fit is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from foldnet.engines import philox
+from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
+from foldnet.engines.reference.gradients import RULES
+from foldnet.engines.reference.kernels import KERNELS, cast
+from foldnet.engines.reference.train_kernels import TRAIN_KERNELS, Moment, moved, one_hot
+from foldnet.graph import ops, train_ops
+from foldnet.graph.graph import Graph
+from foldnet.graph.training import TrainingProgram, Variable
+
+Array = np.ndarray[Any, Any]
+
+
+def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dtype[Any]) -> None:
+    """Compute every node's value into ``values``, which holds inputs and constants already."""
+    for node in graph.nodes:
+        operands = [values[v] for v in node.inputs]
+        if isinstance(node.op, ops.Cast):
+            result = cast(node.op, operands[0], dtype)
+        elif isinstance(node.op, train_ops.OneHot):
+            result = one_hot(node.op, moment, operands[0], dtype)
+        elif type(node.op) in TRAIN_KERNELS:
+            result = TRAIN_KERNELS[type(node.op)](node.op, moment, *operands)
+        else:
+            result = KERNELS[type(node.op)](node.op, *operands)
+        values[node.output] = result
+
+
+def backward(
+    graph: Graph, values: dict[str, Array], moment: Moment, starts: dict[str, Array], wanted: Sequence[str]
+) -> dict[str, Array]:
+    """Gradients on the wanted values, given gradients on some values to start from."""
+    gradients = dict(starts)
+    for node in reversed(graph.nodes):
+        g = gradients.get(node.output)
+        if g is None:
+            continue
+        operands = [values[v] for v in node.inputs]
+        found = RULES[type(node.op)](node.op, moment, operands, values[node.output], g)
+        for name, gradient in zip(node.inputs, found, strict=True):
+            if gradient is not None:
+                gradients[name] = gradients[name] + gradient if name in gradients else np.asarray(gradient)
+    return {name: gradients.get(name, np.zeros_like(values[name])) for name in wanted}
+
+
+class ReferenceTraining:
+    """A training program run in NumPy.
+
+    Args:
+        program: to run.
+        dtype: working precision; the state stays float32 between calls unless this is ``"float64"``.
+    """
+
+    def __init__(self, program: TrainingProgram, dtype: str = "float32") -> None:
+        self.program = program
+        self.dtype = np.dtype(dtype)
+
+    def fit(
+        self,
+        state: FitState,
+        data: Data,
+        plan: FitPlan,
+        validation: Data | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> FitResult:
+        """Run the plan; see ``foldnet.engines.fit``."""
+        training, judged, done, bad, stopped = [], [], 0, None, False
+        step = 0
+        for epoch in range(plan.epochs):
+            order = np.arange(data.rows)
+            if plan.shuffle:
+                order = philox.permutation(plan.seed, SHUFFLE_STREAM, plan.first_epoch + epoch, data.rows)
+            sums = _Sums(self.program)
+            for number, start in enumerate(range(0, data.rows, plan.batch_size)):
+                rows = [a[order[start : start + plan.batch_size]] for a in data.arrays]
+                loss = self.step(state, rows, plan.scalars[step], plan.seed, sums)
+                step += 1
+                if bad is None and not np.isfinite(loss):
+                    bad = (plan.first_epoch + epoch, number)
+                if should_stop is not None and should_stop():
+                    stopped = True
+                    break
+            if stopped:
+                break
+            training.append(sums)
+            done += 1
+            wanted = epoch < len(plan.validation_epochs) and plan.validation_epochs[epoch]
+            if validation is not None:
+                judged.append(self._evaluate(state, validation, plan.batch_size) if wanted else None)
+        return FitResult(
+            done,
+            _joined(self.program, training),
+            _joined(self.program, judged) if validation is not None else None,
+            stopped,
+            bad,
+        )
+
+    def evaluate(self, state: FitState, data: Data, batch_size: int) -> Sums:
+        """Sums over the data, nothing changed."""
+        return _joined(self.program, [self._evaluate(state, data, batch_size)])
+
+    def _evaluate(self, state: FitState, data: Data, batch_size: int) -> _Sums:
+        sums = _Sums(self.program)
+        for start in range(0, data.rows, batch_size):
+            values = self._values(state, [a[start : start + batch_size] for a in data.arrays])
+            with np.errstate(all="ignore"):
+                forward(self.program.graph, values, Moment(training=False), self.dtype)
+            sums.add(values, self._regularization(state))
+        return sums
+
+    def step(
+        self, state: FitState, rows: Sequence[Array], scalars: Array, seed: int, sums: _Sums | None = None
+    ) -> float:
+        """One training step on a batch; returns its loss, regularizers included."""
+        moment = Moment(training=True, seed=seed, step=state.iterations)
+        with np.errstate(all="ignore"):
+            values, gradients = self.gradients(state, rows, moment)
+            for name, moving in self._moved(values):
+                state.weights[name] = moving.reshape(state.weights[name].shape)
+            regularization = self._regularization(state)
+            self._update(state, gradients, scalars)
+        state.iterations += 1
+        loss_rows = values[self.program.loss_rows]
+        if sums is not None:
+            sums.add(values, regularization)
+        return float(loss_rows.sum(dtype=np.float64) / max(len(loss_rows), 1) + regularization)
+
+    def gradients(
+        self, state: FitState, rows: Sequence[Array], moment: Moment
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Every value of a step, and the loss's gradient on every trainable variable."""
+        values = self._values(state, rows)
+        forward(self.program.graph, values, moment, self.dtype)
+        loss_rows = values[self.program.loss_rows]
+        start = np.full(loss_rows.shape, 1 / len(loss_rows), self.dtype)
+        trainable = [v for v in self.program.variables if v.trainable]
+        gradients = backward(
+            self.program.graph, values, moment, {self.program.loss_rows: start}, [v.name for v in trainable]
+        )
+        for variable in trainable:
+            w = values[variable.name]
+            extra = self.dtype.type(variable.l1) * np.sign(w) + self.dtype.type(2 * variable.l2) * w
+            gradients[variable.name] = gradients[variable.name] + extra
+        return values, gradients
+
+    def _values(self, state: FitState, rows: Sequence[Array]) -> dict[str, Array]:
+        graph = self.program.graph
+        values = {k: v if v.dtype.kind in "iu" else v.astype(self.dtype) for k, v in graph.constants.items()}
+        for variable in self.program.variables:
+            shape = graph.constants[variable.name].shape
+            values[variable.name] = state.weights[variable.name].astype(self.dtype).reshape(shape)
+        for name, array in zip(graph.inputs, rows, strict=True):
+            is_int = graph.types[name].dtype == ops.INT
+            values[name] = array.astype(np.int32 if is_int else self.dtype)
+        return values
+
+    def _moved(self, values: dict[str, Array]) -> Iterator[tuple[str, Array]]:
+        for node in self.program.graph.nodes:
+            if isinstance(node.op, train_ops.BatchNorm):
+                x, mean, variance = (values[v] for v in node.inputs[:3])
+                yield from zip(node.inputs[1:3], moved(node.op, x, mean, variance), strict=True)
+
+    def _regularization(self, state: FitState) -> float:
+        total = 0.0
+        for v in self.program.variables:
+            w = state.weights[v.name].astype(np.float64)
+            if v.trainable and (v.l1 or v.l2):
+                total += v.l1 * float(np.abs(w).sum()) + v.l2 * float(np.square(w).sum())
+        return total
+
+    def _update(self, state: FitState, gradients: dict[str, Array], scalars: Array) -> None:
+        rule = self.program.update
+        if rule is None:
+            return
+        trainable = [v for v in self.program.variables if v.trainable]
+        clipped = clip(rule.clip, [gradients[v.name] for v in trainable])
+        numbers = dict(zip(rule.scalars, scalars, strict=True))
+        for variable, gradient in zip(trainable, clipped, strict=True):
+            weight = state.weights[variable.name]
+            slots = state.slots.setdefault(
+                variable.name, [np.full(weight.shape, s, weight.dtype) for s in rule.slot_starts]
+            )
+            values = {k: np.asarray(numbers.get(k, v), self.dtype) for k, v in rule.graph.constants.items()}
+            if not variable.decay and "weight_decay" in values:
+                values["weight_decay"] = np.zeros((), self.dtype)
+            arrays = [weight, gradient, *slots]
+            values |= {
+                n: a.astype(self.dtype).reshape(-1) for n, a in zip(rule.graph.inputs, arrays, strict=True)
+            }
+            forward(rule.graph, values, Moment(training=True), self.dtype)
+            new = [values[o].reshape(weight.shape).astype(weight.dtype) for o in rule.graph.outputs]
+            state.weights[variable.name] = constrained(variable, new[0])
+            state.slots[variable.name] = new[1:]
+        self._average(state, trainable)
+
+    def _average(self, state: FitState, trainable: Sequence[Variable]) -> None:
+        rule = self.program.update
+        if rule is None or rule.ema is None:
+            return
+        momentum, every = rule.ema
+        for variable in trainable:
+            weight = state.weights[variable.name]
+            # Keras starts the average at the weights after the first step.
+            kept = momentum if state.iterations > 0 else 0.0
+            old = state.averages.get(variable.name, np.zeros_like(weight))
+            average = (kept * old + (1 - kept) * weight).astype(weight.dtype)
+            state.averages[variable.name] = average
+            if every and (state.iterations + 1) % every == 0:
+                state.weights[variable.name] = average.copy()
+
+
+def clip(how: tuple[str, float] | None, gradients: Sequence[Array]) -> list[Array]:
+    """Gradients limited by value, by each one's norm, or by the norm of all together, as Keras does."""
+    if how is None:
+        return list(gradients)
+    kind, limit = how
+    if kind == "value":
+        return [np.clip(g, -limit, limit) for g in gradients]
+    norms = [np.sqrt(np.square(g, dtype=np.float64).sum()) for g in gradients]
+    if kind == "global_norm":
+        norms = [np.sqrt(np.square(norms).sum())] * len(gradients)
+    return [
+        (g * (limit / norm if norm > limit else 1.0)).astype(g.dtype)
+        for g, norm in zip(gradients, norms, strict=True)
+    ]
+
+
+def constrained(variable: Variable, w: Array) -> Array:
+    """The weight as its constraint allows it, after an update (Keras's constraints)."""
+    rule = variable.constraint
+    if rule is None:
+        return w
+    if rule.kind == "non_neg":
+        return w * (w >= 0)
+    norm = np.sqrt(np.square(w).sum(axis=rule.axes, keepdims=True))
+    desired = {
+        "unit_norm": np.ones_like(norm),
+        "max_norm": np.clip(norm, 0, rule.high),
+        "min_max_norm": rule.rate * np.clip(norm, rule.low, rule.high) + (1 - rule.rate) * norm,
+    }[rule.kind]
+    return (w * (desired / (w.dtype.type(1e-7) + norm))).astype(w.dtype)
+
+
+class _Sums:
+    """Sums over the rows of one epoch."""
+
+    def __init__(self, program: TrainingProgram) -> None:
+        self.program = program
+        self.rows, self.loss, self.regularization = 0, 0.0, 0.0
+        self.values = [np.zeros(a.width) for a in program.accumulators]
+
+    def add(self, values: dict[str, Array], regularization: float) -> None:
+        loss_rows = values[self.program.loss_rows]
+        self.rows += len(loss_rows)
+        self.loss += float(loss_rows.sum(dtype=np.float64))
+        self.regularization += regularization * len(loss_rows)
+        for total, accumulator in zip(self.values, self.program.accumulators, strict=True):
+            total += values[accumulator.value].reshape(len(loss_rows), -1).sum(axis=0, dtype=np.float64)
+
+
+def _joined(program: TrainingProgram, epochs: Sequence[_Sums | None]) -> Sums:
+    def column(pick: Callable[[_Sums], float]) -> Array:
+        return np.array([np.nan if e is None else pick(e) for e in epochs], np.float64)
+
+    values = []
+    for i, accumulator in enumerate(program.accumulators):
+        nothing = np.full(accumulator.width, np.nan)
+        rows = [nothing if e is None else e.values[i] for e in epochs]
+        values.append(np.array(rows, np.float64).reshape(len(epochs), accumulator.width))
+    return Sums(
+        column(lambda e: e.rows), column(lambda e: e.loss),
+        column(lambda e: e.regularization / max(e.rows, 1)), values,
+    )  # fmt: skip

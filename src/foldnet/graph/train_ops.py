@@ -1,0 +1,164 @@
+"""The operations that only training programs hold: randomness, batch statistics, losses, metrics, updates.
+
+They follow the rules of ``ops``: operands are named by nodes, shapes begin with the batch axis, and constant
+operands (weights, states, numbers) have no batch axis. A batch-free operand of an expression op has the rank
+of the other operand less one, each axis full or 1, as the weights of ``Affine`` have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foldnet.errors import ConfigError
+from foldnet.graph.ops import Op, Shape
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op):
+    """Normalize by the batch's own statistics and move the moving ones towards them.
+
+    Operands: x, moving_mean, moving_variance, then gamma if ``scale``, then beta if ``center``; all but x have
+    the rank of x less one, full on the kept axes and 1 on the reduced ones. Statistics are taken over the batch
+    axis and every axis of size 1 in the operands' shape.
+
+    In a training step: mean and biased variance of the batch,
+    ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta``, and afterwards
+    ``moving = moving * momentum + batch * (1 - momentum)``. Gradients flow through mean and variance.
+    In evaluation the moving statistics take the batch's place and do not move.
+    """
+
+    momentum: float
+    epsilon: float
+    scale: bool = True
+    center: bool = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        x = shapes[0]
+        for shape in shapes[1:]:
+            if len(shape) != len(x) - 1 or any(s not in (1, n) for s, n in zip(shape, x[1:], strict=True)):
+                raise ConfigError(f"BatchNorm cannot spread statistics of shape {shape} over {x}")
+        return x
+
+
+@dataclass(frozen=True)
+class Drop(Op):
+    """Random change in a training step, identity in evaluation.
+
+    ``kind``: ``"dropout"`` zeroes with probability ``rate`` and divides the rest by ``1 - rate``;
+    ``"gaussian_dropout"`` multiplies by a normal number with mean 1 and standard deviation
+    ``sqrt(rate / (1 - rate))``; ``"gaussian_noise"`` adds a normal number with standard deviation ``rate``;
+    ``"alpha_dropout"`` keeps mean and variance of a self-normalizing network (Klambauer et al., 2017).
+
+    The number for an element comes from the counter-based generator Philox4x32-10 with key
+    ``(seed, stream)`` and counter ``(step, index // 4)``, lane ``index % 4``, where ``index`` is the element's
+    place in row-major order in the mask, whose axes marked ``shared`` (batch axis included) have size 1.
+    """
+
+    rate: float
+    kind: str = "dropout"
+    stream: int = 0
+    shared: tuple[bool, ...] = ()
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return shapes[0]
+
+
+UNARY = (
+    "negative", "abs", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p",
+    "tanh", "sigmoid", "softplus", "sin", "cos", "floor", "logical_not", "stop_gradient",
+)  # fmt: skip
+"""What an expression may do to one value, elementwise."""
+
+BINARY = (
+    "add", "subtract", "multiply", "divide", "power", "maximum", "minimum",
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
+)  # fmt: skip
+"""What an expression may do to two values, elementwise; comparisons give 1.0 or 0.0 and have no gradient."""
+
+
+@dataclass(frozen=True)
+class Unary(Op):
+    """One of ``UNARY``, elementwise."""
+
+    kind: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if self.kind not in UNARY:
+            raise ConfigError(f"there is no unary operation {self.kind!r}")
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class Combine(Op):
+    """One of ``BINARY`` of two operands, broadcast over axes of size 1; one of them may be batch-free."""
+
+    kind: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The broadcast shape."""
+        if self.kind not in BINARY:
+            raise ConfigError(f"there is no binary operation {self.kind!r}")
+        return broadcast(*shapes)
+
+
+@dataclass(frozen=True)
+class Where(Op):
+    """``a`` where the condition is not 0, else ``b``. Operands: condition, a, b; broadcast as in Combine."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The broadcast shape."""
+        return broadcast(*shapes)
+
+
+@dataclass(frozen=True)
+class Reduce(Op):
+    """``sum``, ``mean``, ``max``, ``min`` or ``argmax`` over axes other than the batch axis.
+
+    The reduced axes stay with size 1 when ``keepdims``. ``argmax`` gives the first place of the largest value
+    as a float and takes one axis. The gradient of ``max`` and ``min`` is shared equally among ties.
+    """
+
+    kind: str
+    axes: tuple[int, ...]
+    keepdims: bool = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape with the axes at size 1, or gone."""
+        x = shapes[0]
+        if any(not 0 < a < len(x) for a in self.axes):
+            raise ConfigError(f"axes {self.axes} are not axes of {x} beside the batch axis")
+        kept = tuple(1 if i in self.axes else n for i, n in enumerate(x))
+        return kept if self.keepdims else tuple(n for i, n in enumerate(kept) if i not in self.axes)
+
+
+@dataclass(frozen=True)
+class OneHot(Op):
+    """Indices to rows of 0 and 1 along a new last axis; an index outside gives only 0."""
+
+    size: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape with ``size`` last."""
+        return (*shapes[0], self.size)
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape that the operands of an expression spread to.
+
+    The operands of highest rank have a batch axis; those of one rank less are batch-free; a batch-free operand
+    of rank 0 is a number and fits anything.
+    """
+    rank = max(len(s) for s in shapes)
+    result: list[int | None] = [None] + [1] * (rank - 1)
+    for shape in shapes:
+        if len(shape) not in (rank, rank - 1, 0):
+            raise ConfigError(f"cannot combine values of shapes {shapes}")
+        tail = shape[1:] if len(shape) == rank else shape
+        for i, n in enumerate(tail, start=1):
+            if n != 1 and result[i] not in (1, n):
+                raise ConfigError(f"cannot combine values of shapes {shapes}")
+            result[i] = n if n != 1 else result[i]
+    return tuple(result)

@@ -38,7 +38,7 @@ class Body:
         self.lanes, self.simd, self.direct, self.names = lanes, simd, direct, names
         self.tiles: set[int] = set()
         self.panel_widths: set[int] = set()
-        self.gathers: list[Node] = []
+        self.faults: list[Node] = []
         self.lines: list[str] = []
 
     # -- operands -------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class Body:
         """``x`` or ``alpha * x``."""
         rank = len(self.shape(node.output))
         operands = [self.operand(node.output), self.operand(node.inputs[0]), self.spread(node.inputs[1], rank)]
-        self.loop(node, operands, lambda y, x, a: f"{y} = {x} < 0.0f ? {a} * {x} : {x};")
+        self.loop(node, operands, lambda y, x, a: f"{y} = fn_prelu({x}, {a});")
 
     def binary(self, node: Node) -> None:
         """Two operands, broadcast."""
@@ -224,13 +224,28 @@ class Body:
         )
 
     def cast(self, node: Node) -> None:
-        """Between floats and indices."""
+        """Between floats and indices; a float that is no index is reported."""
         op = node.op
         assert isinstance(op, ops.Cast)
         was = self.graph.types[node.inputs[0]].dtype
-        form = "{x}" if was == op.dtype else "fn_to_int({x})" if op.dtype == ops.INT else "(float){x}"
         operands = [self.operand(node.output), self.operand(node.inputs[0])]
-        self.loop(node, operands, lambda y, x: f"{y} = {form.format(x=x)};")
+        if was == op.dtype or op.dtype == ops.FLOAT:
+            self.loop(node, operands, lambda y, x: f"{y} = {x if was == op.dtype else f'(float){x}'};")
+            return
+        at = f"i * {self.lanes} + l"
+        x, y = (f"{operand.base}[{at}]" for operand in reversed(operands))
+        self.lines += [
+            f"  for (int i = 0; i < {prod(self.shape(node.output))}; i++)",
+            f"    for (int l = 0; l < {self.lanes}; l++) {{",
+            f"      if (!fn_is_index({x}))",
+            f"        BAD(l, {self._fault(node)});",
+            f"      {y} = fn_to_int({x});",
+            "    }",
+        ]
+
+    def _fault(self, node: Node) -> int:
+        self.faults.append(node)
+        return len(self.faults) - 1
 
     def copy(self, node: Node) -> None:
         """The operand's elements as they are."""
@@ -315,16 +330,26 @@ class Body:
         ]
 
     def moments(self, node: Node) -> None:
-        """Each row by its own statistics; sums in double, so that a large mean costs no digits."""
+        """Each row by its own statistics."""
         op = node.op
         assert isinstance(op, ops.Moments)
-        shape, lanes = self.shape(node.output), self.lanes
+        self._normalize(node, self.shape(node.output), [a - 1 for a in op.axes], op.kind, float(op.epsilon))
+
+    def group_moments(self, node: Node) -> None:
+        """Each group of channels by its own statistics: moments over a shape with the channels' axis split."""
+        op = node.op
+        assert isinstance(op, ops.GroupMoments)
+        shape, axis = self.shape(node.output), op.axis - 1
+        split = (*shape[:axis], op.groups, shape[axis] // op.groups, *shape[axis + 1 :])
+        self._normalize(node, split, [a for a in range(len(split)) if a != axis], "standard", float(op.epsilon))
+
+    def _normalize(self, node: Node, shape: tuple[int, ...], axes: list[int], kind: str, epsilon: float) -> None:
+        # Sums are in double, so that a mean far from zero costs no digits.
         if 0 in shape:
             return
-        count = prod(shape[a - 1] for a in op.axes)
-        steps = strides_of(shape)
-        kept = [a for a in range(len(shape)) if a + 1 not in op.axes and shape[a] != 1]
-        reduced = [a for a in range(len(shape)) if a + 1 in op.axes]
+        lanes, steps = self.lanes, strides_of(shape)
+        count = prod(shape[a] for a in axes)
+        kept = [a for a in range(len(shape)) if a not in axes and shape[a] != 1]
         lines = [f"  for (int k{a} = 0; k{a} < {shape[a]}; k{a}++) {{" for a in kept] or ["  {"]
         offset = "".join(f" + k{a} * {steps[a] * lanes}" for a in kept)
         lines += [
@@ -334,29 +359,30 @@ class Body:
             f"    for (int l = 0; l < {lanes}; l++)",
             "      mean[l] = spread[l] = 0.0;",
         ]
-        x = Operand("x", tuple(steps[a] for a in reduced))
-        y = Operand("y", x.strides)
-        zeros = tuple(0 for _ in reduced)
+        sizes = [shape[a] for a in axes]
+        inner, zeros = tuple(steps[a] for a in axes), tuple(0 for _ in axes)
+        xs, ys = Operand("x", inner), Operand("y", inner)
         mean, spread = Operand("mean", zeros), Operand("spread", zeros)
-        sizes = [shape[a] for a in reduced]
-        epsilon = repr(float(op.epsilon))
-        if op.kind == "standard":
-            lines += nest(sizes, [x, mean], lanes, lambda x, m: f"{m} += (double){x};")
+        centred = "((double){x} - {m})"
+        if kind in ("standard", "variance"):
+            lines += nest(sizes, [xs, mean], lanes, lambda x, m: f"{m} += (double){x};")
             lines += [f"    for (int l = 0; l < {lanes}; l++)", f"      mean[l] /= {count}.0;"]
+
+        def square(x: str, m: str, s: str) -> str:
+            d = centred.format(x=x, m=m)
+            return f"{s} += {d} * {d};"
+
+        lines += nest(sizes, [xs, mean, spread], lanes, square)
+        under = f"spread[l] / {count}.0 + {epsilon!r}"
+        if kind == "l2":
+            under = f"spread[l] < {epsilon!r} ? {epsilon!r} : spread[l]"
+        lines += [f"    for (int l = 0; l < {lanes}; l++)", f"      spread[l] = 1.0 / sqrt({under});"]
+        value = "(double){x}" if kind == "variance" else centred
         lines += nest(
-            sizes, [x, mean, spread], lanes,
-            lambda x, m, s: f"{s} += ((double){x} - {m}) * ((double){x} - {m});",
+            sizes, [xs, ys, mean, spread], lanes,
+            lambda x, y, m, s: f"{y} = (float)({value.format(x=x, m=m)} * {s});",
         )
-        scale = {
-            "standard": f"1.0 / sqrt(spread[l] / {count}.0 + {epsilon})",
-            "rms": f"1.0 / sqrt(spread[l] / {count}.0 + {epsilon})",
-            "l2": f"1.0 / sqrt(spread[l] < {epsilon} ? {epsilon} : spread[l])",
-        }[op.kind]
-        lines += [f"    for (int l = 0; l < {lanes}; l++)", f"      spread[l] = {scale};"]
-        lines += nest(
-            sizes, [x, y, mean, spread], lanes, lambda x, y, m, s: f"{y} = (float)(((double){x} - {m}) * {s});"
-        )
-        self.lines += [*lines, "  }" * max(1, len(kept))]
+        self.lines += [*lines, "  " + "}" * max(1, len(kept))]
 
     def dot(self, node: Node) -> None:
         """Products summed along the contracted axes, in order."""
@@ -385,8 +411,7 @@ class Body:
         index, table = node.inputs
         count, width = self.shape(table)
         positions, lanes = prod(self.shape(index)), self.lanes
-        number = len(self.gathers)
-        self.gathers.append(node)
+        number = self._fault(node)
         if count == 0:
             raise UnsupportedError(f"layer {node.layer!r}: its table has no rows")
         self.lines += [
@@ -422,6 +447,7 @@ EMITTERS: dict[type[ops.Op], Callable[[Body, Node], None]] = {
     ops.Sparsemax: Body.sparsemax,
     ops.Glu: Body.glu,
     ops.Moments: Body.moments,
+    ops.GroupMoments: Body.group_moments,
     ops.Reshape: Body.copy,
     ops.Identity: Body.copy,
     ops.Transpose: Body.transpose,

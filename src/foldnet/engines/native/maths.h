@@ -96,11 +96,14 @@ static inline float fn_log1p(float x) {
   return x == INFINITY || x == 0.0f ? x : x == -1.0f ? -INFINITY : y;
 }
 
+/* (tanh(x) - x) / x^3 for |x| < 0.625, from z = x^2. */
+static inline float fn_tanh_series(float z) {
+  return FMA(FMA(FMA(FMA(-0.00571704889f, z, 0.0206505917f), z, -0.0537435003f), z, 0.133314908f), z, -0.333332837f);
+}
+
 static inline float fn_tanh(float x) {
-  float a = fn_abs(x), z = x * x;
-  float p = FMA(FMA(FMA(FMA(-0.00571704889f, z, 0.0206505917f), z, -0.0537435003f), z, 0.133314908f), z,
-                -0.333332837f);
-  float near = FMA(a * z, p, a);
+  float a = fn_abs(x), z = a * a;
+  float near = FMA(a * z, fn_tanh_series(z), a);
   float c = a < 20.0f ? a : 20.0f;
   float far = 1.0f - 2.0f / (fn_exp(2.0f * c) + 1.0f);
   float y = fn_copysign(a < 0.625f ? near : far, x);
@@ -131,10 +134,14 @@ static inline float fn_linear(float x) {
   return x;
 }
 
+/* With a threshold and no slope, NaN gives 0, as in Keras. */
 static inline float fn_relu(float x, float negative_slope, float max_value, float threshold) {
-  float above = x > max_value ? max_value : x;
-  float below = negative_slope == 0.0f ? 0.0f : negative_slope * (x - threshold);
-  return x < threshold || (x == threshold && negative_slope == 0.0f) ? below : above;
+  float positive = x <= 0.0f ? 0.0f : x, above = x > threshold ? x : 0.0f;
+  float y = threshold != 0.0f ? above : positive;
+  y = y > max_value ? max_value : y;
+  float depth = threshold - x;
+  depth = depth <= 0.0f ? 0.0f : depth;
+  return negative_slope != 0.0f ? y - negative_slope * depth : y;
 }
 
 static inline float fn_relu_plain(float x) {
@@ -182,15 +189,24 @@ static inline float fn_silu(float x) {
   return x * fn_sigmoid(x);
 }
 
-static inline float fn_gelu(float x, float approximate) {
-  float t = 0.797884561f * FMA(0.044715f * x * x, x, x);
-  float rough = 0.5f * x * (1.0f + fn_tanh(t));
-  float exact = 0.5f * x * fn_erfc(x * -0.707106781f);
-  return approximate != 0.0f ? rough : exact;
+/* x * Phi(x); the approximation by tanh is x * sigmoid(2 t), which does not cancel for negative x. */
+static inline float fn_gelu(float x) {
+  return 0.5f * x * fn_erfc(x * -0.707106781f);
+}
+
+static inline float fn_gelu_tanh(float x) {
+  return x * fn_sigmoid(1.59576912f * FMA(0.044715f * x * x, x, x));
 }
 
 static inline float fn_hard_sigmoid(float x) {
-  float y = FMA(x, 0.166666667f, 0.5f);
+  float y = x + 3.0f;
+  y = y < 0.0f ? 0.0f : y;
+  return (y > 6.0f ? 6.0f : y) / 6.0f;
+}
+
+/* What Keras 1 and 2 computed under the name of the former. */
+static inline float fn_hard_sigmoid_keras2(float x) {
+  float y = FMA(x, 0.2f, 0.5f);
   y = y < 0.0f ? 0.0f : y;
   return y > 1.0f ? 1.0f : y;
 }
@@ -204,21 +220,26 @@ static inline float fn_hard_tanh(float x) {
   return y > 1.0f ? 1.0f : y;
 }
 
+/* NaN gives 0 in both, as in Keras. */
 static inline float fn_hard_shrink(float x, float threshold) {
-  return fn_abs(x) <= threshold ? 0.0f : x;
+  return fn_abs(x) > threshold ? x : 0.0f;
 }
 
 static inline float fn_soft_shrink(float x, float threshold) {
   float a = fn_abs(x);
-  return a <= threshold ? 0.0f : fn_copysign(a - threshold, x);
+  return a > threshold ? fn_copysign(a - threshold, x) : 0.0f;
 }
 
+/* x - tanh(x), near 0 from the series, where the difference would cancel. */
 static inline float fn_tanh_shrink(float x) {
-  return x - fn_tanh(x);
+  float z = x * x, near = -(x * z * fn_tanh_series(z));
+  return fn_abs(x) < 0.625f ? near : x - fn_tanh(x);
 }
 
+/* In double, so that the square neither overflows nor cancels. */
 static inline float fn_squareplus(float x, float b) {
-  return 0.5f * (x + sqrtf(FMA(x, x, b)));
+  double d = (double)x;
+  return (float)(0.5 * (d + sqrt(d * d + (double)b)));
 }
 
 static inline float fn_sparse_plus(float x) {
@@ -228,13 +249,23 @@ static inline float fn_sparse_plus(float x) {
 }
 
 static inline float fn_sparse_sigmoid(float x) {
-  float y = x < 1.0f ? 0.5f * (x + 1.0f) : 1.0f;
-  y = x <= -1.0f ? 0.0f : y;
-  return x != x ? x : y;
+  float y = x + 1.0f;
+  y = y < 0.0f ? 0.0f : y;
+  return 0.5f * (y > 2.0f ? 2.0f : y);
 }
 
 static inline float fn_threshold(float x, float threshold, float default_value) {
-  return x <= threshold ? default_value : x;
+  return x > threshold ? x : default_value;
+}
+
+static inline float fn_thresholded_relu(float x, float theta) {
+  return x * (x > theta ? 1.0f : 0.0f);
+}
+
+/* max(x, 0) - alpha * max(-x, 0) */
+static inline float fn_prelu(float x, float alpha) {
+  float positive = x <= 0.0f ? 0.0f : x, negative = x >= 0.0f ? 0.0f : -x;
+  return positive - alpha * negative;
 }
 
 /* x * tanh(log(1 + e^x)) = x * w / (w + 2) with w = e^x * (e^x + 2); from 20 on the factor is 1. */
@@ -245,9 +276,13 @@ static inline float fn_mish(float x) {
   return x < 20.0f ? y : x;
 }
 
-/* Towards zero; what does not fit, NaN included, becomes the least number, as NumPy has it on x86. */
+/* Towards zero. What does not fit, NaN included, is reported by the caller and becomes 0. */
+static inline int fn_is_index(float x) {
+  return x >= -2147483648.0f && x < 2147483648.0f;
+}
+
 static inline int32_t fn_to_int(float x) {
-  return x >= -2147483648.0f && x < 2147483648.0f ? (int32_t)x : INT32_MIN;
+  return fn_is_index(x) ? (int32_t)x : 0;
 }
 
 /* NaN in either operand is kept, as NumPy's maximum and minimum do. */

@@ -16,11 +16,11 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "leaky_relu": ("negative_slope",),
     "elu": ("alpha",),
     "celu": ("alpha",),
-    "gelu": ("approximate",),
     "hard_shrink": ("threshold",),
     "soft_shrink": ("threshold",),
     "squareplus": ("b",),
     "threshold": ("threshold", "default_value"),
+    "thresholded_relu": ("theta",),
 }
 """Parameters of the activations that have any, in the order in which their C functions take them."""
 
@@ -82,6 +82,8 @@ def call(function: ops.Elementwise | None, x: str) -> str:
     name, given = function.name, dict(function.params)
     if name == "linear":
         return x
+    if name == "gelu" and given.get("approximate"):
+        return f"fn_gelu_tanh({x})"
     if f"fn_{name}" not in _functions():
         raise UnsupportedError(f"activation {name!r} has no compiled form; use engine=\"reference\"")
     if name == "relu":

@@ -15,7 +15,7 @@ from foldnet.engines.native.layout import pack, row_shape
 from foldnet.engines.native.source import emit
 from foldnet.errors import InputError
 from foldnet.graph import ops
-from foldnet.graph.graph import Graph
+from foldnet.graph.graph import Graph, Node
 
 Array = np.ndarray[Any, Any]
 
@@ -58,7 +58,7 @@ class NativeProgram:
         source = emit(graph, simd=machine().simd)
         self.cost = source.cost
         self.weights = pack(source.layout, source.floats, graph.constants)
-        self._gathers = source.gathers
+        self._faults = source.faults
         self._library = cache.load(source.code)
         function = self._library.foldnet_run
         self.address = ctypes.cast(function, ctypes.c_void_p).value or 0
@@ -111,15 +111,17 @@ class NativeProgram:
         if code == -1:
             raise MemoryError("no memory for the workspace of a prediction")
         if code > 0:
-            row, table = divmod(code - 1, len(self._gathers))
-            raise InputError(
-                f"row {row} has an index outside the table of layer {self._gathers[table]!r}; indices run from 0 to "
-                f"{self._table_size(table) - 1}"
-            )
+            row, fault = divmod(code - 1, len(self._faults))
+            raise InputError(f"row {row}: {self._reason(self._faults[fault])}")
 
-    def _table_size(self, table: int) -> int:
-        nodes = [n for n in self.graph.nodes if isinstance(n.op, ops.Gather)]
-        return row_shape(self.graph, nodes[table].inputs[1])[0]
+    def _reason(self, node: Node) -> str:
+        if isinstance(node.op, ops.Cast):
+            return f"layer {node.layer!r} takes indices, whole numbers of 32 bits, and a value is not one"
+        count = row_shape(self.graph, node.inputs[1])[0]
+        return (
+            f"an index has no row in the embedding of layer {node.layer!r}, which has {count} rows; "
+            f"indices must lie between 0 and {count - 1}"
+        )
 
     def _check(
         self, arrays: Sequence[Array], kinds: list[tuple[tuple[int, ...], type[Any]]], what: str, rows: int | None

@@ -53,31 +53,36 @@ static inline void fn_softmax_row(const float *x, float *y, int n, int logarithm
     y[i] = y[i] / sum;
 }
 
-/* max(x - tau, 0) with tau such that the result sums to 1: leave out what lies below tau until nothing does. */
+/* max(x - tau, 0) with Keras's tau: over the values in falling order, as long as they belong to the support, the sum
+   of their running sums, less 1, divided by their number. The next value in order is searched for; few are. */
 static inline void fn_sparsemax(const float *x, float *y, int n, int inner) {
   for (int k = 0; k < inner; k++) {
-    float top = x[k], tau;
-    int count = -1, last;
-    for (int i = 1; i < n; i++)
-      top = x[i * inner + k] > top ? x[i * inner + k] : top;
-    double level = -INFINITY;
-    do {
-      double sum = 0.0;
-      last = count;
-      count = 0;
+    double sum = 0.0, sums = 0.0;
+    float last = INFINITY;
+    int last_at = -1, count = 0;
+    for (;;) {
+      int at = -1;
+      float best = -INFINITY;
       for (int i = 0; i < n; i++) {
-        const double v = (double)x[i * inner + k] - (double)top;
-        if (!(v <= level)) {
-          sum += v;
-          count++;
+        const float v = x[i * inner + k];
+        const int later = v < last || (v == last && i > last_at);
+        if (later && (at < 0 || v > best)) {
+          best = v;
+          at = i;
         }
       }
-      level = (sum - 1.0) / count;
-    } while (count != last && count > 0);
+      if (at < 0 || !((double)best - (sum + (double)best - 1.0) / (count + 1) > 0.0))
+        break;
+      last = best;
+      last_at = at;
+      sum += (double)best;
+      sums += sum;
+      count++;
+    }
+    const double tau = (sums - 1.0) / (double)count;
     for (int i = 0; i < n; i++) {
-      const double v = (double)x[i * inner + k] - (double)top - level;
-      tau = (float)v;
-      y[i * inner + k] = v <= 0.0 ? 0.0f : tau;
+      const double v = (double)x[i * inner + k] - tau;
+      y[i * inner + k] = v <= 0.0 ? 0.0f : (float)v;
     }
   }
 }

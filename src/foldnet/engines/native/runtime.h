@@ -52,8 +52,8 @@ static void *worker(void *argument) {
   return NULL;
 }
 
-/* Predict `rows` rows with at most `threads` threads. Returns 0; -1 when memory ran out; or, when an index lay
-   outside its table, 1 + row * GATHERS + number of the table. Threads live for one call only: starting them
+/* Predict `rows` rows with at most `threads` threads. Returns 0; -1 when memory ran out; or, when a node found
+   fault with a row, 1 + row * (number of nodes that can) + which of them. Threads live for one call only: starting them
    costs microseconds, which a batch worth sharing does not notice, and nothing is left behind for a fork. */
 FOLDNET_EXPORT int64_t foldnet_run(const void *const *in, void *const *out, const float *w, int64_t rows,
                                    int64_t threads) {

@@ -17,7 +17,7 @@ from foldnet.engines.native.body import Body
 from foldnet.engines.native.layout import Packed, Weights, pack, plan, row_shape
 from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
-from foldnet.graph.graph import Graph
+from foldnet.graph.graph import Graph, Node
 
 BLOCK_BYTES = 2 << 20
 """Largest workspace of a block: what a core's second-level cache holds. Longer rows go one by one."""
@@ -45,14 +45,15 @@ class Source:
         layout: where each constant lies in the weights buffer.
         floats: size of the weights buffer.
         cost: multiply-adds for a row, roughly.
-        gathers: the layer of each table look-up, by the number that ``foldnet_run`` reports.
+        faults: the nodes that can find fault with the data (an index outside its table, a float that is no
+            index), by the number that ``foldnet_run`` reports.
     """
 
     code: str
     layout: tuple[Packed, ...]
     floats: int
     cost: int
-    gathers: tuple[str, ...]
+    faults: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,17 @@ class PortableSource:
         code: one translation unit, without includes missing or names beyond ``name`` and statics.
         declaration: of the function, for a header, without the semicolon:
             ``int name(const float *x0, float *y0)``; one row in, one row out; it returns 0, or the number
-            (from 1) of the table look-up that met an index outside its table.
+            (from 1) of the node that found fault with the data.
         inputs: C type and row shape of each ``x``.
         outputs: likewise of each ``y``.
-        gathers: the layer of each table look-up.
+        faults: the nodes that can find fault: an index outside its table, a float that is no index.
     """
 
     code: str
     declaration: str
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
-    gathers: tuple[str, ...]
+    faults: tuple[Node, ...]
 
 
 def cost(graph: Graph) -> int:
@@ -147,7 +148,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     unit = max(lanes, 1)
     share = max(1, -(-SHARE_COST // (per_row * unit))) * unit
     code = "\n".join(parts)
-    gathers = tuple(n.layer for n in row.gathers)
+    faults = tuple(row.faults)
     constants = {
         "LANES": lanes, "FEW": max(2, lanes // 4), "FLOATS": -(-max(floats, 1) // 16) * 16, "INTS": max(ints, 1),
         "FLOATS_ROW": row_plan.floats, "INTS_ROW": row_plan.ints, "SHARE": share, "MAX_THREADS": 256,
@@ -160,20 +161,24 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
         matrix.vector_types(types) if kernels else "",
         *kernels,
         maths.functions_for(code),
-        _bad_macro(max(len(gathers), 1)) if gathers else "",
+        _bad_macro(len(faults)) if faults else "",
         code,
         "".join(f"#define {k} {v}\n" for k, v in constants.items()),
         Path(__file__).with_name("runtime.h").read_text(encoding="utf-8"),
     ]
     return Source(
-        "\n".join(t for t in text if t), tuple(weights.parts.values()), max(weights.size, 1), per_row, gathers
+        "\n".join(t for t in text if t), tuple(weights.parts.values()), max(weights.size, 1), per_row, faults
     )
 
 
-def _bad_macro(gathers: int) -> str:
+def _bad_macro(faults: int) -> str:
+    # Lanes beyond the last row compute on zeros; what they meet is nobody's fault.
     return (
-        f"#define BAD(l, number) do {{ const int64_t code = (row + (l)) * {gathers} + (number); "
-        "*bad = code < *bad ? code : *bad; } while (0)\n"
+        "#define BAD(l, number) \\\n"
+        "  do { \\\n"
+        f"    const int64_t code = (row + (l)) * {faults} + (number); \\\n"
+        "    *bad = (l) < rows && code < *bad ? code : *bad; \\\n"
+        "  } while (0)\n"
     )
 
 
@@ -186,6 +191,7 @@ def _row_function(graph: Graph, body: Body, lines: Sequence[str]) -> str:
     text = [
         f"static void body_row{_ARGUMENTS}",
         "                     int64_t *bad) {",
+        "  enum { rows = 1 };",
         "  (void)w, (void)in, (void)f, (void)j, (void)row, (void)bad;",
     ]
     for i, name in _used_inputs(graph):
@@ -274,7 +280,7 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
         "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n",
         "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#endif\n",
         FMA.format(fma="fmaf"),
-        "#define BAD(l, number) (bad = bad ? bad : (number) + 1)\n" if body.gathers else "",
+        "#define BAD(l, number) (bad = bad ? bad : (number) + 1)\n" if body.faults else "",
         _weights_array(graph, weights) if weights.size else "",
         maths.functions_for(code),
         matrix.PORTABLE_KERNEL if "dense(x, " in code else "",
@@ -283,7 +289,7 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
     results = [(_ctype(graph, v), s) for v, s in zip(graph.outputs, shapes, strict=True)]
     return PortableSource(
         "\n".join([*(h for h in head if h), code]), declaration, tuple(kinds), tuple(results),
-        tuple(n.layer for n in body.gathers),
+        tuple(body.faults),
     )
 
 

@@ -85,6 +85,13 @@ class NativeProgram:
         """Shape of one row of each output."""
         return [shape for shape, _ in self._outputs]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is one input and one output, both of floats and of at most 8 axes a row."""
+        kinds = (*self._inputs, *self._outputs)
+        one_each = len(self._inputs) == len(self._outputs) == 1
+        return one_each and all(dtype is np.float32 and len(shape) <= 8 for shape, dtype in kinds)
+
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for a batch of rows.
 

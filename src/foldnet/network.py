@@ -41,6 +41,7 @@ class Network(Layer):
         self.compile_config: Mapping[str, Any] | None = None
         self.input_structure: Any = None
         self.output_structure: Any = None
+        self._predictor: Any = None
 
     @classmethod
     def _keras_name(cls) -> str:
@@ -158,9 +159,12 @@ class Network(Layer):
             batch_size: accepted as in Keras; results do not depend on it.
             verbose: accepted as in Keras.
         """
-        from foldnet.predictor import freeze
+        from foldnet.graph.lower import Mode, lower
+        from foldnet.predictor import freeze, same_program
 
-        return freeze(self)(x)
+        if self._predictor is None or not same_program(self._predictor.unfolded, lower(self, Mode.PREDICT)):
+            self._predictor = freeze(self)
+        return self._predictor(x)
 
     def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
         """Print Keras's table, with trainable and not-trainable counts a layer."""

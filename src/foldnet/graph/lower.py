@@ -70,6 +70,14 @@ class Lowering(GraphBuilder):
             return key
         return self.constant(key, array)
 
+    def keep(self, layer: Layer, **arrays: Array) -> None:
+        """Keep what a layer's constants were computed from beside them, for whoever writes the graph out.
+
+        No node uses them, so the first pass that changes the graph drops them.
+        """
+        for name, array in arrays.items():
+            self.own(layer, name, array)
+
     def float(self, value: str) -> str:
         """The value as floating point; most layers compute on nothing else."""
         return value if self.dtype(value) == ops.FLOAT else self.emit(ops.Cast(ops.FLOAT), value)

@@ -44,6 +44,7 @@ class Network(Layer):
         self.keras_version: str | None = None
         self.input_structure: Any = None
         self.output_structure: Any = None
+        self._predictor: Any = None
 
     @classmethod
     def _keras_name(cls) -> str:
@@ -161,9 +162,12 @@ class Network(Layer):
             batch_size: accepted as in Keras; results do not depend on it.
             verbose: accepted as in Keras.
         """
-        from foldnet.predictor import freeze
+        from foldnet.graph.lower import Mode, lower
+        from foldnet.predictor import freeze, same_program
 
-        return freeze(self)(x)
+        if self._predictor is None or not same_program(self._predictor.unfolded, lower(self, Mode.PREDICT)):
+            self._predictor = freeze(self)
+        return self._predictor(x)
 
     def load_weights(self, path: str | PathLike[str]) -> None:
         """Set all weights from a ``.weights.h5`` file, a weights-only ``.h5``, or a whole saved model.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from foldnet.engines.reference.kernels import KERNELS, cast
 from foldnet.graph import ops
-from foldnet.graph.graph import Graph, Node
+from foldnet.graph.graph import Graph
 
 Array = np.ndarray[Any, Any]
 
@@ -38,15 +38,12 @@ class ReferenceProgram:
             values[name] = array.astype(np.int32 if is_int else self.dtype)
         with np.errstate(all="ignore"):
             for node in self.graph.nodes:
-                values[node.output] = self.compute(node, values)
+                operands = [values[v] for v in node.inputs]
+                if isinstance(node.op, ops.Cast):
+                    values[node.output] = cast(node.op, operands[0], self.dtype)
+                else:
+                    values[node.output] = KERNELS[type(node.op)](node.op, *operands)
         return values
-
-    def compute(self, node: Node, values: Mapping[str, Array]) -> Array:
-        """One node's value, given its operands' among ``values``."""
-        operands = [values[v] for v in node.inputs]
-        if isinstance(node.op, ops.Cast):
-            return cast(node.op, operands[0], self.dtype)
-        return KERNELS[type(node.op)](node.op, *operands)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for a batch of rows."""

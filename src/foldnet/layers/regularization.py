@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import ConfigError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -35,5 +35,11 @@ class Dropout(Layer):
         self.seed = seed
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Identity at prediction time."""
+        """Identity at prediction time; it drops in training even when ``trainable`` is False, as in Keras."""
+        if b.mode.value == "train" and b.call_training is not False and self.rate > 0:
+            shape = self.noise_shape or ()
+            shared = tuple(n == 1 and size != 1 for n, size in zip(shape, b.shape(inputs[0]), strict=False))
+            return b.emit(
+                train_ops.Drop(self.rate, "dropout", b.random_stream(), shared), b.float(inputs[0])
+            )
         return b.emit(ops.Identity(), b.float(inputs[0]))

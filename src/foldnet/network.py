@@ -321,15 +321,29 @@ def _calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicT
 
 
 def _keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
-    """Layers as Keras lists them: farthest from the outputs first, then in the order of first use."""
+    """Layers as Keras lists them: farthest from the outputs first, then as a walk from the outputs meets them.
+
+    A layer that is called again counts at its farthest call, and so does whatever feeds any of its calls. Files
+    number the groups of weights by this order, so it must be Keras's exactly.
+    """
     depth: dict[Call, int] = {}
-    for call in reversed(calls):
-        depth.setdefault(call, 0)
-        for tensor in call.inputs:
-            if tensor.call is not None and tensor.call in calls:
-                depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
     layers: dict[Layer, int] = {}
-    for call in calls:
-        layers[call.layer] = max(layers.get(call.layer, 0), depth[call])
-    order = list(layers)
-    return sorted(order, key=lambda layer: (-layers[layer], order.index(layer)))
+    known = set(calls)
+    for call in reversed(calls):
+        depth[call] = layers[call.layer] = max(depth.get(call, 0), layers.get(call.layer, 0))
+        for tensor in call.inputs:
+            if tensor.call is not None and tensor.call in known:
+                depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
+    met: dict[Layer, int] = {}
+    stack = [t.call for t in reversed(outputs)]
+    seen: set[Call] = set()
+    while stack:
+        next_call = stack.pop()
+        if next_call is None or next_call in seen or next_call not in known:
+            continue
+        seen.add(next_call)
+        met.setdefault(next_call.layer, len(met))
+        stack.extend(t.call for t in reversed(next_call.inputs))
+    # An input that no output needs is listed before all others of its depth.
+    order = dict.fromkeys(call.layer for call in calls)
+    return sorted(order, key=lambda layer: (-layers[layer], met.get(layer, -1)))

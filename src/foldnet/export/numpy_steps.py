@@ -257,7 +257,9 @@ class _Writer:
             return elementwise(node.op.function, texts[0], o, node.layer)
         statistics = self.statistics(node)
         if type(node.op) not in EXPRESSIONS:
-            raise UnsupportedError(f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy")
+            raise UnsupportedError(
+                f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy"
+            )
         if statistics:
             text = self._normalization(texts[0], statistics)
         else:

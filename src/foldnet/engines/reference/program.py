@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from foldnet.engines.reference.kernels import KERNELS, cast, to_index
 from foldnet.errors import FoldnetError
 from foldnet.graph import ops
-from foldnet.graph.graph import Graph
+from foldnet.graph.graph import Graph, Node
 
 Array = np.ndarray[Any, Any]
 
@@ -44,15 +44,18 @@ class ReferenceProgram:
                 is_int = self.graph.types[name].dtype == ops.INT
                 values[name] = to_index(array) if is_int else array.astype(self.dtype)
             for node in self.graph.nodes:
-                operands = [values[v] for v in node.inputs]
-                try:
-                    if isinstance(node.op, ops.Cast):
-                        values[node.output] = cast(node.op, operands[0], self.dtype)
-                    else:
-                        values[node.output] = KERNELS[type(node.op)](node.op, *operands)
-                except FoldnetError as error:
-                    raise type(error)(f"layer {node.layer!r}: {error}") from None
+                values[node.output] = self.compute(node, values)
         return values
+
+    def compute(self, node: Node, values: Mapping[str, Array]) -> Array:
+        """One node's value, given its operands' among ``values``."""
+        operands = [values[v] for v in node.inputs]
+        try:
+            if isinstance(node.op, ops.Cast):
+                return cast(node.op, operands[0], self.dtype)
+            return KERNELS[type(node.op)](node.op, *operands)
+        except FoldnetError as error:
+            raise type(error)(f"layer {node.layer!r}: {error}") from None
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for a batch of rows."""

@@ -103,7 +103,7 @@ def gelu_tanh(x):
 
 def squareplus(x, b):
     """(x + sqrt(x² + b)) / 2."""
-    return (x + np.sqrt(x * x + b)) / 2
+    return 0.5 * x + 0.5 * np.hypot(x, math.sqrt(b))
 
 
 def hard_sigmoid(x):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
 from enum import Enum
-from typing import Any
 
 import numpy as np
 
 from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
-from foldnet.graph.check import check
+from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.network import Network
+
+_CALL_NUMBER = re.compile(r"@\d+(?=/|$)")
 
 
 class Mode(Enum):
@@ -63,11 +64,19 @@ class Lowering(GraphBuilder):
 
     def own(self, layer: Layer, name: str, array: Array) -> str:
         """A constant that belongs to a layer; calls of a shared layer share it."""
-        key = f"{self.layer.rsplit('@', 1)[0]}/{name}"
+        key = f"{_CALL_NUMBER.sub('', self.layer)}/{name}"
         kept = self.constants.get(key)
         if kept is not None and kept.shape == array.shape and np.array_equal(kept, array, equal_nan=True):
             return key
         return self.constant(key, array)
+
+    def keep(self, layer: Layer, **arrays: Array) -> None:
+        """Keep what a layer's constants were computed from beside them, for whoever writes the graph out.
+
+        No node uses them, so the first pass that changes the graph drops them.
+        """
+        for name, array in arrays.items():
+            self.own(layer, name, array)
 
     def float(self, value: str) -> str:
         """The value as floating point; most layers compute on nothing else."""
@@ -86,7 +95,7 @@ def lower(network: Network, mode: Mode = Mode.PREDICT) -> Graph:
     """
     b = Lowering(mode)
     graph = b.build(lower_into(b, network))
-    check(graph)
+    (check_prediction if mode is Mode.PREDICT else check)(graph)
     return graph
 
 
@@ -101,23 +110,22 @@ def lower_into(b: Lowering, network: Network) -> list[str]:
 
 
 def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str], prefix: str) -> None:
+    seen: dict[Layer, int] = {}
     for call in network.graph_calls:
+        index = seen.get(call.layer, 0)
+        seen[call.layer] = index + 1
         if call.outputs[0] in values:
             continue  # an input, already named
-        path = prefix + call_name(network, call)
-        b.layer = path
+        path = prefix + _numbered(call.layer, index)
+        _check_call(call, path)
         operands = [values[t] for t in call.inputs]
         if isinstance(call.layer, Network):
-            results = _lower_nested(b, call.layer, operands, prefix + call.layer.name + "/")
-            b.layer_outputs[path] = results[0]
+            results = _lower_nested(b, call.layer, operands, path + "/")
         else:
-            _check_call(call, path)
-            b.call_training = call.kwargs.get("training")
-            result = call.layer.lower(b, *operands)
-            b.layer_outputs[path] = result
-            results = (result,)
-        for tensor, value in zip(call.outputs, results, strict=True):
-            values[tensor] = value
+            b.layer, b.call_training = path, call.kwargs.get("training")
+            results = (call.layer.lower(b, *operands),)
+        b.layer_outputs[path] = results[0]
+        values.update(zip(call.outputs, results, strict=True))
 
 
 def _lower_nested(b: Lowering, inner: Network, operands: list[str], prefix: str) -> tuple[str, ...]:
@@ -129,13 +137,16 @@ def _lower_nested(b: Lowering, inner: Network, operands: list[str], prefix: str)
 def call_name(network: Network, call: Call) -> str:
     """``layer``, or ``layer@1``, ``layer@2`` for further calls of a layer that the network shares."""
     same = [c for c in network.graph_calls if c.layer is call.layer]
-    index = same.index(call)
-    return call.layer.name if index == 0 else f"{call.layer.name}@{index}"
+    return _numbered(call.layer, same.index(call))
+
+
+def _numbered(layer: Layer, index: int) -> str:
+    return layer.name if index == 0 else f"{layer.name}@{index}"
 
 
 def _check_call(call: Call, path: str) -> None:
     layer = call.layer
-    if layer.dtype_policy != "float32":
+    if not isinstance(layer, Network) and layer.dtype_policy != "float32":
         raise UnsupportedError(
             f"layer {path!r} computes with dtype policy {layer.dtype_policy!r}; foldnet computes in float32. "
             'Load the network with load_model(path, dtype="float32") to compute it so, and compare.'
@@ -146,5 +157,3 @@ def _check_call(call: Call, path: str) -> None:
             "depends on the batch, and Keras releases differ on what they compute. Remove it from the call."
         )
 
-
-Supplied = Mapping[str, Callable[..., Any]]

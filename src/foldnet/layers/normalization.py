@@ -139,10 +139,13 @@ class BatchNormalization(Layer):
                 f"layer {self.name!r}: moving_variance + epsilon is {variance.min():.3g} in some channel; it must "
                 "be positive. Train the layer again, or re-estimate its statistics."
             )
+        b.keep(self, **weights, epsilon=np.array(self.epsilon))
         factor: Array = weights.get("gamma", np.ones(spread)) / np.sqrt(variance)
+        shift = b.own(self, "shift", weights["moving_mean"])
+        b.spreads[shift] = np.sqrt(variance)
         return b.emit(
             ops.Affine(), x,
             b.own(self, "scale", factor),
             b.own(self, "offset", weights.get("beta", np.zeros(spread))),
-            b.own(self, "shift", weights["moving_mean"]),
+            shift,
         )

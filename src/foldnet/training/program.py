@@ -42,7 +42,9 @@ class OutputPlan:
     target_dtype: str = "float"
 
 
-def build_program(network: Network, plans: Sequence[OutputPlan], update: UpdateRule | None) -> TrainingProgram:
+def build_program(
+    network: Network, plans: Sequence[OutputPlan], update: UpdateRule | None
+) -> TrainingProgram:
     """The training program of a network.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,6 +18,7 @@ Examples:
   foldnet verify wine.keras --data wine.csv --drop quality
   foldnet verify wine.keras --against wine.foldnet
   foldnet verify wine.keras --against wine_predict.py
+  foldnet verify wine.keras --against wine_c/
 """
 )
 @click.argument("file", type=FILE)
@@ -26,8 +26,8 @@ Examples:
     "--against",
     type=FILE,
     metavar="CANDIDATE",
-    help="What to prove: a .foldnet file, or a Python file with a predict function, which is run. "
-    "By default what freezing FILE gives.",
+    help="What to prove: a .foldnet file, an exported .py file or C folder (which is run), or another network's "
+    "file. By default what freezing FILE gives.",
 )
 @table_options(required=False, help="Rows to compare on; by default, rows made to see every layer.")
 @common
@@ -51,8 +51,7 @@ def command(file: str, against: str | None, as_json: bool, **table: Any) -> None
     candidate = against if against is not None else foldnet.freeze(model)
     result = verify(candidate, model, x)
     if as_json:
-        layers = [dataclasses.asdict(layer) for layer in result.layers]
-        print_json({"file": file, "against": against, "ok": result.ok, "layers": layers})
+        print_json({"file": file, "against": against, **result.to_dict()})
     else:
         click.echo(str(result))
     if not result.ok:

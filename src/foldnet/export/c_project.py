@@ -17,7 +17,8 @@ from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows
 from foldnet.export.files import MARK, write_files
 from foldnet.export.names import Namespace, identifier, plain
-from foldnet.graph.graph import Graph, bind
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph, Node, bind
 
 Array = np.ndarray[Any, Any]
 
@@ -85,9 +86,9 @@ def to_c(
     words = {
         "mark": MARK, "title": plain(stem), "name": name, "MACRO": name.upper(), "code": portable.code,
         "rows": str(len(rows[0])),
-        **_describing_words(graph, portable.gathers, "static float f[" in portable.code),
+        **_describing_words(graph, portable.faults, "static float f[" in portable.code),
         **_port_words(name, inputs, outputs),
-        **_main_words(name, inputs, outputs, portable.gathers),
+        **_main_words(name, inputs, outputs, portable.faults),
         **_test_words(graph, inputs, outputs, rows),
     }  # fmt: skip
     texts = {
@@ -147,14 +148,20 @@ def _ports(graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any
     return made[0], made[1]
 
 
-def _describing_words(graph: Graph, gathers: Sequence[str], static: bool) -> dict[str, str]:
+def _fault_text(node: Node) -> str:
+    """What a node finds fault with, for a C string."""
+    what = "an index outside its table" if isinstance(node.op, ops.Gather) else "a number that is no index"
+    return f"{what} ({plain(node.layer)})"
+
+
+def _describing_words(graph: Graph, faults: Sequence[Node], static: bool) -> dict[str, str]:
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
         layers.setdefault(plain(node.layer), []).append(type(node.op).__name__)
     status = "Returns 0."
-    if gathers:
-        names = ", ".join(f"{i} for {plain(layer)}" for i, layer in enumerate(gathers, 1))
-        status = f"Returns 0, or when an index lies outside its table the number of the look-up ({names})."
+    if faults:
+        numbers = "".join(f"\n   {i}: {_fault_text(node)}" for i, node in enumerate(faults, 1))
+        status = f"Returns 0, or for a row that cannot be predicted:{numbers}\n  "
     return {
         "layers": "\n".join(f"   {layer}: {', '.join(kinds)}" for layer, kinds in layers.items()),
         "table": "\n".join(f"- `{layer}`: {', '.join(kinds)}" for layer, kinds in layers.items()),
@@ -182,7 +189,7 @@ def _port_words(name: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> d
 
 
 def _main_words(
-    name: str, inputs: Sequence[Port], outputs: Sequence[Port], gathers: Sequence[str]
+    name: str, inputs: Sequence[Port], outputs: Sequence[Port], faults: Sequence[Node]
 ) -> Mapping[str, str]:
     stores = []
     for p in inputs:
@@ -191,21 +198,23 @@ def _main_words(
         else:
             value = [
                 "    const double value = strtod(text, &end);",
-                "    if (end != text + length || !(value > -2147483649.0 && value < 2147483648.0))",
+                "    if (end != text + length || !(value >= -2147483648.0 && value < 2147483648.0))",
                 "      return 0;",
                 f"    {p.name}[index] = (int32_t)value;",
-                "    return 1;",
+                f"    return (double){p.name}[index] == value;",
             ]
         stores += [f"  if (index < {p.macro}) {{", *value, "  }", f"  index -= {p.macro};"]
     call = f"{name}_predict({', '.join(p.name for p in (*inputs, *outputs))})"
-    predict = [f"    if ({call}) {{", '      fprintf(stderr, "line %ld gave no prediction\\n", line);']
-    if gathers:
-        layers = ", ".join(f'"{plain(layer)}"' for layer in gathers)
+    predict = [f"    (void){call}; /* always 0 */"]
+    if faults:
+        texts = ", ".join(f'"{_fault_text(node)}"' for node in faults)
         predict = [
-            f"    static const char *const tables[] = {{{layers}}};",
-            f"    const int outside = {call};",
-            "    if (outside) {",
-            '      fprintf(stderr, "line %ld: an index lies outside the table of %s\\n", line, tables[outside - 1]);',
+            f"    static const char *const faults[] = {{{texts}}};",
+            f"    const int fault = {call};",
+            "    if (fault) {",
+            '      fprintf(stderr, "line %ld: %s\\n", line, faults[fault - 1]);',
+            "      return EXIT_FAILURE;",
+            "    }",
         ]
     prints = []
     for p in outputs:
@@ -218,7 +227,7 @@ def _main_words(
     return {
         "arrays": "\n".join(f"static {p.type} {p.name}[{p.macro}];" for p in (*inputs, *outputs)),
         "stores": "\n".join(stores[:-1]),
-        "predict": "\n".join([*predict, "      return EXIT_FAILURE;", "    }"]),
+        "predict": "\n".join(predict),
         "prints": "\n".join(prints),
         "a_number": "a whole number" if whole else "a number",
     }

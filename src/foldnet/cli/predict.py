@@ -85,9 +85,9 @@ def command(file: str, out: str | None, engine: str, as_json: bool, **table: Any
 
 def frozen(file: str, engine: str = "auto") -> Any:
     """The predictor of a file, frozen now if it is not yet."""
-    from foldnet.predictor import freeze, load_predictor
+    import foldnet
 
-    return load_predictor(file) if file.endswith(".foldnet") else freeze(file, engine=engine)
+    return foldnet.load_predictor(file) if file.endswith(".foldnet") else foldnet.freeze(file, engine=engine)
 
 
 def column_names(predictor: Any) -> list[str] | None:

@@ -93,7 +93,7 @@ def mish(x):
 def gelu(x):
     """x times the probability that a standard normal variable is below x."""
     erfc = np.vectorize(math.erfc, otypes=[np.float64])
-    return (0.5 * x * erfc(x * -math.sqrt(0.5))).astype(x.dtype)
+    return (0.5 * x * erfc(-math.sqrt(0.5) * x.astype(np.float64))).astype(x.dtype)
 
 
 def gelu_tanh(x):
@@ -103,7 +103,7 @@ def gelu_tanh(x):
 
 def squareplus(x, b):
     """(x + sqrt(x² + b)) / 2."""
-    return (x + np.sqrt(x * x + b)) / 2
+    return 0.5 * x + 0.5 * np.hypot(x, math.sqrt(b))
 
 
 def hard_sigmoid(x):

@@ -11,6 +11,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
+from foldnet.graph.masks import check_masks
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.network import Network
 
@@ -101,10 +102,10 @@ def lower(network: Network, mode: Mode = Mode.PREDICT) -> Graph:
 
 def lower_into(b: Lowering, network: Network) -> list[str]:
     """Emit a network's program; returns the names of its outputs. A training program goes on from there."""
+    check_masks(network)
     values: dict[SymbolicTensor, str] = {}
     for tensor in network.inputs:
-        dtype = ops.INT if tensor.dtype.startswith(("int", "uint", "bool")) else ops.FLOAT
-        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), dtype)
+        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor))
     _lower_calls(b, network, values, prefix="")
     return [values[t] for t in network.outputs]
 
@@ -144,6 +145,23 @@ def _numbered(layer: Layer, index: int) -> str:
     return layer.name if index == 0 else f"{layer.name}@{index}"
 
 
+def _kind(tensor: SymbolicTensor) -> str:
+    if tensor.dtype.startswith(("int", "uint", "bool")):
+        return ops.INT
+    if tensor.dtype not in ("float32", "float64"):
+        raise UnsupportedError(
+            f"the input {tensor.name!r} has dtype {tensor.dtype!r}, to which Keras rounds the data first; foldnet "
+            "takes float32, float64 and whole numbers. Build the network with one of these."
+        )
+    return ops.FLOAT
+
+
+def _training_matters(layer: Layer) -> bool:
+    if isinstance(layer, Network):
+        return any(_training_matters(inner) for inner in layer.layers)
+    return layer.training_matters()
+
+
 def _check_call(call: Call, path: str) -> None:
     layer = call.layer
     if not isinstance(layer, Network) and layer.dtype_policy != "float32":
@@ -151,9 +169,8 @@ def _check_call(call: Call, path: str) -> None:
             f"layer {path!r} computes with dtype policy {layer.dtype_policy!r}; foldnet computes in float32. "
             'Load the network with load_model(path, dtype="float32") to compute it so, and compare.'
         )
-    if call.kwargs.get("training"):
+    if call.kwargs.get("training") and _training_matters(layer):
         raise UnsupportedError(
             f"layer {path!r} was called with training=True in the model itself, so its prediction is random or "
             "depends on the batch, and Keras releases differ on what they compute. Remove it from the call."
         )
-

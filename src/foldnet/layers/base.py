@@ -158,7 +158,9 @@ class Layer:
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Emit the ops that compute this layer from the named inputs; returns the name of the result."""
-        raise UnsupportedError(f"layer {self.name!r}: {type(self).__name__} has no meaning foldnet can compute")
+        raise UnsupportedError(
+            f"layer {self.name!r}: {type(self).__name__} has no meaning foldnet can compute"
+        )
 
     # -- weights --------------------------------------------------------------------------------------------
 
@@ -207,7 +209,9 @@ class Layer:
         """
         spec = next((s for s in self.specs if s.name == name), None)
         if spec is None:
-            raise InputError(f"layer {self.name!r} has no weight {name!r}; it has {[s.name for s in self.specs]}")
+            raise InputError(
+                f"layer {self.name!r} has no weight {name!r}; it has {[s.name for s in self.specs]}"
+            )
         value = np.asarray(value, dtype=np.float32)
         if value.shape != spec.shape:
             raise InputError(
@@ -260,7 +264,9 @@ class Layer:
             for spec in self.__dict__.get("_specs") or ():
                 if spec.name == name:
                     return self._weight(spec)
-        raise AttributeError(f"{type(self).__name__} {self.__dict__.get('name', '')!r} has no attribute {name!r}")
+        raise AttributeError(
+            f"{type(self).__name__} {self.__dict__.get('name', '')!r} has no attribute {name!r}"
+        )
 
     # -- calling --------------------------------------------------------------------------------------------
 
@@ -317,7 +323,9 @@ class Layer:
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         config: dict[str, Any] = {
-            "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy,
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype_policy,
         }
         for parameter in settings_of(type(self)):
             config[parameter] = getattr(self, parameter)

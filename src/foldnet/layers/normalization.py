@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,10 @@ class BatchNormalization(Layer):
         scale: whether ``gamma`` multiplies.
     """
 
-    ignored_settings = frozenset({"fused", "virtual_batch_size", "mode"})
+    supports_masking = True  # the mask itself plays no part at prediction time
+    ignored_settings = frozenset({"fused"})
+    # Keras 1's mode 1 normalized each row by itself, and mode 2 each batch, also at prediction time.
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"mode": (0,), "virtual_batch_size": ()}
 
     def __init__(
         self,
@@ -107,7 +110,9 @@ class BatchNormalization(Layer):
 
     def _training_op(self) -> train_ops.BatchNorm:
         if self.renorm:
-            raise UnsupportedError(f"layer {self.name!r}: foldnet cannot train with renorm=True yet; predict it")
+            raise UnsupportedError(
+                f"layer {self.name!r}: foldnet cannot train with renorm=True yet; predict it"
+            )
         return train_ops.BatchNorm(self.momentum, self.epsilon, self.scale, self.center)
 
     def _operands(self) -> list[str]:
@@ -117,6 +122,10 @@ class BatchNormalization(Layer):
             *(["gamma"] if self.scale else []),
             *(["beta"] if self.center else []),
         ]
+
+    def training_matters(self) -> bool:
+        """Unless it is frozen: then it uses its moving statistics in training, too."""
+        return self.trainable
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """At prediction time: ``(x - moving_mean) * (gamma / sqrt(moving_variance + epsilon)) + beta``."""
@@ -144,7 +153,8 @@ class BatchNormalization(Layer):
         shift = b.own(self, "shift", weights["moving_mean"])
         b.spreads[shift] = np.sqrt(variance)
         return b.emit(
-            ops.Affine(), x,
+            ops.Affine(),
+            x,
             b.own(self, "scale", factor),
             b.own(self, "offset", weights.get("beta", np.zeros(spread))),
             shift,

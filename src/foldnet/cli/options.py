@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from foldnet.network import Network
-    from foldnet.predictor import Predictor
     from foldnet.tables import Table
 
     Array = np.ndarray[Any, Any]
@@ -176,13 +175,7 @@ def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, .
     )
 
 
-def row_shapes(predictor: Predictor) -> dict[str, tuple[int | None, ...]]:
-    """Shape of one row for each input of a frozen network."""
-    graph = predictor.graph
-    return {name: tuple(graph.types[name].shape[1:]) for name in graph.inputs}
-
-
-def model_row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
+def row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
     """Shape of one row for each input of a network."""
     return {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
 

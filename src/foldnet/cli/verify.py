@@ -12,8 +12,8 @@ from foldnet.cli.options import (
     FILE,
     TableOptions,
     common,
-    model_row_shapes,
     print_json,
+    row_shapes,
     table_options,
     working,
 )
@@ -54,7 +54,7 @@ def command(file: str, against: str | None, as_json: bool, **table: Any) -> None
     x: Any = None
     if table["data"]:
         with ExitStack() as opened:
-            arrays = TableOptions(**table).blocks(model_row_shapes(model), opened).all()
+            arrays = TableOptions(**table).blocks(row_shapes(model), opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
     with working("Verifying"):
         result = verify(foldnet.freeze(model) if against is None else against, model, x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
@@ -29,6 +30,7 @@ class Network(Layer):
         layers: each layer once, in Keras's order.
         graph_calls: every call of a layer between inputs and outputs, in computing order.
         compile_config: what the file says of optimizer, loss and metrics, if it was compiled.
+        keras_version: the Keras release that saved the network, if it came from a file that says so.
     """
 
     def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **kwargs: Any) -> None:
@@ -39,8 +41,10 @@ class Network(Layer):
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
+        self.keras_version: str | None = None
         self.input_structure: Any = None
         self.output_structure: Any = None
+        self._predictor: Any = None
 
     @classmethod
     def _keras_name(cls) -> str:
@@ -158,9 +162,23 @@ class Network(Layer):
             batch_size: accepted as in Keras; results do not depend on it.
             verbose: accepted as in Keras.
         """
-        from foldnet.predictor import freeze
+        from foldnet.graph.lower import Mode, lower
+        from foldnet.predictor import freeze, same_program
 
-        return freeze(self)(x)
+        if self._predictor is None or not same_program(self._predictor.unfolded, lower(self, Mode.PREDICT)):
+            self._predictor = freeze(self)
+        return self._predictor(x)
+
+    def load_weights(self, path: str | PathLike[str]) -> None:
+        """Set all weights from a ``.weights.h5`` file, a weights-only ``.h5``, or a whole saved model.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            FileFormatError: the file is damaged, or holds the weights of another architecture.
+        """
+        from foldnet.files import load_weights
+
+        load_weights(self, path)
 
     def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
         """Print Keras's table, with trainable and not-trainable counts a layer."""
@@ -303,15 +321,29 @@ def _calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicT
 
 
 def _keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
-    """Layers as Keras lists them: farthest from the outputs first, then in the order of first use."""
+    """Layers as Keras lists them: farthest from the outputs first, then as a walk from the outputs meets them.
+
+    A layer that is called again counts at its farthest call, and so does whatever feeds any of its calls. Files
+    number the groups of weights by this order, so it must be Keras's exactly.
+    """
     depth: dict[Call, int] = {}
-    for call in reversed(calls):
-        depth.setdefault(call, 0)
-        for tensor in call.inputs:
-            if tensor.call is not None and tensor.call in calls:
-                depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
     layers: dict[Layer, int] = {}
-    for call in calls:
-        layers[call.layer] = max(layers.get(call.layer, 0), depth[call])
-    order = list(layers)
-    return sorted(order, key=lambda layer: (-layers[layer], order.index(layer)))
+    known = set(calls)
+    for call in reversed(calls):
+        depth[call] = layers[call.layer] = max(depth.get(call, 0), layers.get(call.layer, 0))
+        for tensor in call.inputs:
+            if tensor.call is not None and tensor.call in known:
+                depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
+    met: dict[Layer, int] = {}
+    stack = [t.call for t in reversed(outputs)]
+    seen: set[Call] = set()
+    while stack:
+        next_call = stack.pop()
+        if next_call is None or next_call in seen or next_call not in known:
+            continue
+        seen.add(next_call)
+        met.setdefault(next_call.layer, len(met))
+        stack.extend(t.call for t in reversed(next_call.inputs))
+    # An input that no output needs is listed before all others of its depth.
+    order = dict.fromkeys(call.layer for call in calls)
+    return sorted(order, key=lambda layer: (-layers[layer], met.get(layer, -1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foldnet.errors import ConfigError, GraphError
-from foldnet.graph.graph import Graph
+from foldnet.graph.graph import Graph, Node, Type, constant_type
 
 
 def check(graph: Graph) -> None:
@@ -14,10 +14,12 @@ def check(graph: Graph) -> None:
     """
     defined = set(graph.inputs) | set(graph.constants)
     if len(defined) != len(graph.inputs) + len(graph.constants):
-        raise GraphError("an input and a constant share a name")
+        raise GraphError("an input and a constant, or two inputs, share a name")
     for name, array in graph.constants.items():
-        if graph.types[name].shape != array.shape:
-            raise GraphError(f"constant {name!r} has shape {array.shape}, its type says {graph.types[name].shape}")
+        if graph.types[name] != constant_type(array):
+            raise GraphError(
+                f"constant {name!r} is {constant_type(array)}, its type says {graph.types[name]}"
+            )
     for node in graph.nodes:
         missing = [v for v in node.inputs if v not in defined]
         if missing:
@@ -26,14 +28,41 @@ def check(graph: Graph) -> None:
             raise GraphError(f"{node.output!r} is computed twice")
         types = [graph.types[v] for v in node.inputs]
         try:
-            shape = node.op.output_shape(*(t.shape for t in types))
+            type_ = Type(
+                node.op.output_shape(*(t.shape for t in types)),
+                node.op.output_dtype(*(t.dtype for t in types)),
+            )
         except ConfigError as error:
             raise GraphError(f"{node.output!r}: {error}") from None
-        if graph.types[node.output].shape != shape:
-            raise GraphError(f"{node.output!r} has type {graph.types[node.output].shape}, its op gives {shape}")
-        if graph.types[node.output].dtype != node.op.output_dtype(*(t.dtype for t in types)):
-            raise GraphError(f"{node.output!r} has the wrong dtype")
+        if graph.types[node.output] != type_:
+            raise GraphError(f"{node.output!r} is {graph.types[node.output]}, its op gives {type_}")
         defined.add(node.output)
     for name in (*graph.outputs, *graph.layer_outputs.values()):
         if name not in defined:
             raise GraphError(f"the result {name!r} is never computed")
+
+
+def check_prediction(graph: Graph) -> None:
+    """Raise GraphError if the graph breaks a rule of ``check``, or one that holds for prediction programs only.
+
+    Those are: an op has as many operands as it takes, data first; data operands are data and weights are constants;
+    no result is a constant.
+    """
+    for node in graph.nodes:
+        _check_operands(graph, node)
+    check(graph)
+    for name in (*graph.outputs, *graph.layer_outputs.values()):
+        if name in graph.constants:
+            raise GraphError(f"the result {name!r} is a constant")
+
+
+def _check_operands(graph: Graph, node: Node) -> None:
+    data = node.op.data_operands(len(node.inputs))
+    least, most = node.op.weights
+    if data < 1 or not data + least <= len(node.inputs) <= data + most:
+        raise GraphError(f"{node.output!r}: {type(node.op).__name__} has {len(node.inputs)} operands")
+    for place, name in enumerate(node.inputs):
+        if (name in graph.constants) != (place >= data):
+            raise GraphError(
+                f"{node.output!r}: operand {name!r} is {'data' if place >= data else 'a constant'}"
+            )

@@ -21,6 +21,11 @@ class Type:
     dtype: str = "float"
 
 
+def constant_type(array: Array) -> Type:
+    """The type of a constant."""
+    return Type(array.shape, "int" if array.dtype.kind in "iu" else "float")
+
+
 @dataclass(frozen=True)
 class Node:
     """One op applied to named values. ``layer`` is the path of the layer call that it came from."""
@@ -44,6 +49,8 @@ class Graph:
         layer_outputs: for each layer call (its path), the value that holds the layer's result, as long as a
             pass has not removed it.
         notes: what passes chose not to do, and why.
+        spreads: for the constant that is an Affine's learnt mean, the standard deviation learnt with it; passes
+            need it to tell whether folding the mean away would cancel.
     """
 
     inputs: tuple[str, ...]
@@ -53,6 +60,7 @@ class Graph:
     constants: Mapping[str, Array] = field(default_factory=dict)
     layer_outputs: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    spreads: Mapping[str, Array] = field(default_factory=dict)
 
     def producer(self, value: str) -> Node | None:
         """The node that computes a value; None for inputs and constants."""
@@ -72,6 +80,7 @@ class GraphBuilder:
         self.types: dict[str, Type] = {}
         self.constants: dict[str, Array] = {}
         self.layer_outputs: dict[str, str] = {}
+        self.spreads: dict[str, Array] = {}
         self.layer = ""
 
     def _fresh(self, hint: str) -> str:
@@ -93,7 +102,7 @@ class GraphBuilder:
             return name
         name = self._fresh(name)
         self.constants[name] = array
-        self.types[name] = Type(array.shape, "int" if array.dtype.kind in "iu" else "float")
+        self.types[name] = constant_type(array)
         return name
 
     def emit(self, op: Op, *operands: str) -> str:
@@ -118,7 +127,7 @@ class GraphBuilder:
         """The finished graph."""
         return Graph(
             tuple(self.inputs), tuple(outputs), tuple(self.nodes), dict(self.types), dict(self.constants),
-            dict(self.layer_outputs),
+            dict(self.layer_outputs), spreads=dict(self.spreads),
         )
 
 
@@ -138,7 +147,7 @@ def with_nodes(
     used = set(outputs) | {v for n in nodes for v in n.inputs}
     constants = {k: v for k, v in constants.items() if k in used}
     types = {name: graph.types[name] for name in graph.inputs}
-    types |= {k: Type(v.shape, "int" if v.dtype.kind in "iu" else "float") for k, v in constants.items()}
+    types |= {k: constant_type(v) for k, v in constants.items()}
     for node in nodes:
         operands = [types[v] for v in node.inputs]
         types[node.output] = Type(
@@ -149,6 +158,7 @@ def with_nodes(
         graph, nodes=nodes, types=types, constants=constants, outputs=outputs,
         layer_outputs={k: v for k, v in known.items() if v in types},
         notes=(*graph.notes, *(n for n in notes if n not in graph.notes)),
+        spreads={k: v for k, v in graph.spreads.items() if k in constants},
     )
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
 from enum import Enum
-from typing import Any
 
 import numpy as np
 
 from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
-from foldnet.graph.check import check
+from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
+from foldnet.graph.masks import check_masks
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.network import Network
+
+_CALL_NUMBER = re.compile(r"@\d+(?=/|$)")
 
 
 class Mode(Enum):
     """Which of a network's two programs to make."""
 
     PREDICT = "predict"
+    TRAIN = "train"
 
 
 class Lowering(GraphBuilder):
@@ -28,18 +31,53 @@ class Lowering(GraphBuilder):
     def __init__(self, mode: Mode) -> None:
         super().__init__()
         self.mode = mode
+        self.variables: dict[str, tuple[Layer, str]] = {}
+        self.streams = 0
+        self.call_training: bool | None = None
 
     def weights(self, layer: Layer) -> tuple[str, ...]:
         """The layer's weights as constants, in Keras's order."""
-        return tuple(self.own(layer, name, array) for name, array in layer.named_weights.items())
+        return tuple(self.weight(layer, name) for name in layer.named_weights)
+
+    def weight(self, layer: Layer, name: str, shape: tuple[int, ...] | None = None) -> str:
+        """One weight as a constant, with axes of size 1 added or taken away if a shape is given.
+
+        In a training program it is a variable: training changes it.
+        """
+        array = layer.named_weights[name]
+        value = self.own(layer, name, array if shape is None else array.reshape(shape))
+        if any(key != value and owner == (layer, name) for key, owner in self.variables.items()):
+            raise UnsupportedError(
+                f"layer {layer.name!r} is shared between inputs of different ranks; its {name} cannot be trained"
+            )
+        self.variables[value] = (layer, name)
+        return value
+
+    def learns(self, layer: Layer) -> bool:
+        """Whether a layer that behaves differently in training does so here: in a training program, unless it
+        is frozen or its call says ``training=False``."""
+        return self.mode is Mode.TRAIN and layer.trainable and self.call_training is not False
+
+    def random_stream(self) -> int:
+        """A number of its own for each random op of a program, counted in the order of the calls."""
+        self.streams += 1
+        return self.streams - 1
 
     def own(self, layer: Layer, name: str, array: Array) -> str:
         """A constant that belongs to a layer; calls of a shared layer share it."""
-        key = f"{self.layer.rsplit('@', 1)[0]}/{name}"
+        key = f"{_CALL_NUMBER.sub('', self.layer)}/{name}"
         kept = self.constants.get(key)
         if kept is not None and kept.shape == array.shape and np.array_equal(kept, array, equal_nan=True):
             return key
         return self.constant(key, array)
+
+    def keep(self, layer: Layer, **arrays: Array) -> None:
+        """Keep what a layer's constants were computed from beside them, for whoever writes the graph out.
+
+        No node uses them, so the first pass that changes the graph drops them.
+        """
+        for name, array in arrays.items():
+            self.own(layer, name, array)
 
     def float(self, value: str) -> str:
         """The value as floating point; most layers compute on nothing else."""
@@ -57,33 +95,38 @@ def lower(network: Network, mode: Mode = Mode.PREDICT) -> Graph:
         UnsupportedError: a layer or setting that cannot be computed exactly in this mode.
     """
     b = Lowering(mode)
-    values: dict[SymbolicTensor, str] = {}
-    for tensor in network.inputs:
-        dtype = ops.INT if tensor.dtype.startswith(("int", "uint", "bool")) else ops.FLOAT
-        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), dtype)
-    _lower_calls(b, network, values, prefix="")
-    graph = b.build([values[t] for t in network.outputs])
-    check(graph)
+    graph = b.build(lower_into(b, network))
+    (check_prediction if mode is Mode.PREDICT else check)(graph)
     return graph
 
 
+def lower_into(b: Lowering, network: Network) -> list[str]:
+    """Emit a network's program; returns the names of its outputs. A training program goes on from there."""
+    check_masks(network)
+    values: dict[SymbolicTensor, str] = {}
+    for tensor in network.inputs:
+        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor))
+    _lower_calls(b, network, values, prefix="")
+    return [values[t] for t in network.outputs]
+
+
 def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str], prefix: str) -> None:
+    seen: dict[Layer, int] = {}
     for call in network.graph_calls:
+        index = seen.get(call.layer, 0)
+        seen[call.layer] = index + 1
         if call.outputs[0] in values:
             continue  # an input, already named
-        path = prefix + call_name(network, call)
-        b.layer = path
+        path = prefix + _numbered(call.layer, index)
+        _check_call(call, path)
         operands = [values[t] for t in call.inputs]
         if isinstance(call.layer, Network):
-            results = _lower_nested(b, call.layer, operands, prefix + call.layer.name + "/")
-            b.layer_outputs[path] = results[0]
+            results = _lower_nested(b, call.layer, operands, path + "/")
         else:
-            _check_call(call, path)
-            result = call.layer.lower(b, *operands)
-            b.layer_outputs[path] = result
-            results = (result,)
-        for tensor, value in zip(call.outputs, results, strict=True):
-            values[tensor] = value
+            b.layer, b.call_training = path, call.kwargs.get("training")
+            results = (call.layer.lower(b, *operands),)
+        b.layer_outputs[path] = results[0]
+        values.update(zip(call.outputs, results, strict=True))
 
 
 def _lower_nested(b: Lowering, inner: Network, operands: list[str], prefix: str) -> tuple[str, ...]:
@@ -95,22 +138,39 @@ def _lower_nested(b: Lowering, inner: Network, operands: list[str], prefix: str)
 def call_name(network: Network, call: Call) -> str:
     """``layer``, or ``layer@1``, ``layer@2`` for further calls of a layer that the network shares."""
     same = [c for c in network.graph_calls if c.layer is call.layer]
-    index = same.index(call)
-    return call.layer.name if index == 0 else f"{call.layer.name}@{index}"
+    return _numbered(call.layer, same.index(call))
+
+
+def _numbered(layer: Layer, index: int) -> str:
+    return layer.name if index == 0 else f"{layer.name}@{index}"
+
+
+def _kind(tensor: SymbolicTensor) -> str:
+    if tensor.dtype.startswith(("int", "uint", "bool")):
+        return ops.INT
+    if tensor.dtype not in ("float32", "float64"):
+        raise UnsupportedError(
+            f"the input {tensor.name!r} has dtype {tensor.dtype!r}, to which Keras rounds the data first; foldnet "
+            "takes float32, float64 and whole numbers. Build the network with one of these."
+        )
+    return ops.FLOAT
+
+
+def _training_matters(layer: Layer) -> bool:
+    if isinstance(layer, Network):
+        return any(_training_matters(inner) for inner in layer.layers)
+    return layer.training_matters()
 
 
 def _check_call(call: Call, path: str) -> None:
     layer = call.layer
-    if layer.dtype_policy != "float32":
+    if not isinstance(layer, Network) and layer.dtype_policy != "float32":
         raise UnsupportedError(
             f"layer {path!r} computes with dtype policy {layer.dtype_policy!r}; foldnet computes in float32. "
             'Load the network with load_model(path, dtype="float32") to compute it so, and compare.'
         )
-    if call.kwargs.get("training"):
+    if call.kwargs.get("training") and _training_matters(layer):
         raise UnsupportedError(
             f"layer {path!r} was called with training=True in the model itself, so its prediction is random or "
             "depends on the batch, and Keras releases differ on what they compute. Remove it from the call."
         )
-
-
-Supplied = Mapping[str, Callable[..., Any]]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,7 +41,19 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class Op:
-    """Base of all operations."""
+    """Base of all operations.
+
+    Attributes:
+        data: how many operands are data, which come first; None for any number from one on.
+        weights: the least and the largest number of constant operands, which come after the data.
+    """
+
+    data: ClassVar[int | None] = 1
+    weights: ClassVar[tuple[int, int]] = (0, 0)
+
+    def data_operands(self, count: int) -> int:
+        """How many of ``count`` operands are data."""
+        return count if self.data is None else self.data
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Shape of the result, given the operands' shapes; raises ConfigError where they do not fit."""
@@ -63,6 +75,8 @@ class Fusable(Op):
 class Dense(Fusable):
     """``x @ kernel + bias`` over the last axis. Operands: x, kernel (in, out), and optionally bias (out,)."""
 
+    weights: ClassVar[tuple[int, int]] = (1, 2)
+
     def output_shape(self, *shapes: Shape) -> Shape:
         x, kernel = shapes[:2]
         if len(x) < 2 or len(kernel) != 2 or x[-1] != kernel[0]:
@@ -79,6 +93,8 @@ class Affine(Fusable):
     The last three have the rank of x without its batch axis, each axis full or 1. The form with ``shift`` is
     kept where folding it into the offset would cancel (``|mean|`` far above the standard deviation).
     """
+
+    weights: ClassVar[tuple[int, int]] = (2, 3)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         x = shapes[0]
@@ -103,6 +119,8 @@ class Activation(Op):
 @dataclass(frozen=True)
 class PRelu(Op):
     """``max(x, 0) + alpha * min(x, 0)``. Operands: x, alpha (rank of x less one, each axis full or 1)."""
+
+    weights: ClassVar[tuple[int, int]] = (1, 1)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return Affine().output_shape(*shapes)
@@ -242,6 +260,8 @@ class Binary(Fusable):
     ``kind`` is one of ``add``, ``subtract``, ``multiply``, ``maximum``, ``minimum``.
     """
 
+    data: ClassVar[int | None] = 2
+
     kind: str = "add"
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -259,6 +279,8 @@ class Binary(Fusable):
 @dataclass(frozen=True)
 class Concatenate(AxisOp):
     """Join the operands, all of one dtype, along the axis."""
+
+    data: ClassVar[int | None] = None
 
     def output_shape(self, *shapes: Shape) -> Shape:
         x = super().output_shape(*shapes)
@@ -284,6 +306,8 @@ class Dot(Op):
     axis gets one of size 1, as in Keras.
     """
 
+    data: ClassVar[int | None] = 2
+
     axes: tuple[int, int]
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -301,6 +325,8 @@ class Gather(Op):
 
     An index outside ``0 <= index < count`` is an error of the data (InputError), never clamped.
     """
+
+    weights: ClassVar[tuple[int, int]] = (1, 1)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return (*shapes[0], shapes[1][1])

@@ -1,13 +1,106 @@
 """Keras's layers: ``from foldnet.layers import Dense, BatchNormalization, Input``."""
 
+from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Activation, Dense, Input, InputLayer
+from foldnet.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer
+from foldnet.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.regularization import Dropout
+from foldnet.layers.preprocessing import Normalization, Rescaling
+from foldnet.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from foldnet.layers.row_normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 
 LAYERS: dict[str, type[Layer]] = {
-    cls.__name__: cls for cls in (Activation, BatchNormalization, Dense, Dropout, InputLayer)
-}
+    cls.__name__: cls
+    for cls in (
+        Activation, ActivityRegularization, Add, AlphaDropout, Average, BatchNormalization, Concatenate, Dense,
+        Dot, Dropout, ELU, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization, Identity,
+        InputLayer, LayerNormalization, LeakyReLU, Maximum, Minimum, Multiply, Normalization, PReLU, Permute,
+        RMSNormalization, ReLU, RepeatVector, Rescaling, Reshape, Softmax, SpatialDropout1D, SpatialDropout2D,
+        SpatialDropout3D, Subtract, ThresholdedReLU, UnitNormalization,
+    )
+}  # fmt: skip
 """The allow-list: every layer class that a file may name."""
 
-__all__ = ["LAYERS", "Activation", "BatchNormalization", "Dense", "Dropout", "Input", "InputLayer", "Layer"]
+__all__ = [
+    "ELU",
+    "LAYERS",
+    "Activation",
+    "ActivityRegularization",
+    "Add",
+    "AlphaDropout",
+    "Average",
+    "BatchNormalization",
+    "Concatenate",
+    "Dense",
+    "Dot",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GroupNormalization",
+    "Identity",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Normalization",
+    "PReLU",
+    "Permute",
+    "RMSNormalization",
+    "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "Subtract",
+    "ThresholdedReLU",
+    "UnitNormalization",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]

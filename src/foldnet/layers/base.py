@@ -92,6 +92,15 @@ class Layer:
     ignored_settings: ClassVar[frozenset[str]] = frozenset()
     """Settings that Keras stores for this class and that change nothing foldnet computes."""
 
+    fixed_settings: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Settings that foldnet has for some values only: the values; any other is refused."""
+
+    renamed_settings: ClassVar[Mapping[str, str]] = {}
+    """Older names of settings."""
+
+    supports_masking: ClassVar[bool] = False
+    """Whether a mask that comes in with the data goes out with the result, as Keras has it."""
+
     def __init__(
         self,
         *,
@@ -132,9 +141,26 @@ class Layer:
         """``"float32"`` or an integer dtype; by default what a float layer gives."""
         return "float32"
 
+    def output_mask(self, *masked: bool) -> bool:
+        """Whether Keras would hand a mask on with the result, if it came with these inputs.
+
+        Masks come from ``Embedding(mask_zero=True)``. foldnet only follows where they go; prediction is the
+        same with and without one, except in the layers that raise here.
+
+        Raises:
+            UnsupportedError: Keras would compute this layer with the mask.
+        """
+        return self.supports_masking and any(masked)
+
+    def training_matters(self) -> bool:
+        """Whether a call with ``training=True`` computes something else than prediction."""
+        return False
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Emit the ops that compute this layer from the named inputs; returns the name of the result."""
-        raise UnsupportedError(f"layer {self.name!r}: {type(self).__name__} has no meaning foldnet can compute")
+        raise UnsupportedError(
+            f"layer {self.name!r}: {type(self).__name__} has no meaning foldnet can compute"
+        )
 
     # -- weights --------------------------------------------------------------------------------------------
 
@@ -183,7 +209,9 @@ class Layer:
         """
         spec = next((s for s in self.specs if s.name == name), None)
         if spec is None:
-            raise InputError(f"layer {self.name!r} has no weight {name!r}; it has {[s.name for s in self.specs]}")
+            raise InputError(
+                f"layer {self.name!r} has no weight {name!r}; it has {[s.name for s in self.specs]}"
+            )
         value = np.asarray(value, dtype=np.float32)
         if value.shape != spec.shape:
             raise InputError(
@@ -236,12 +264,19 @@ class Layer:
             for spec in self.__dict__.get("_specs") or ():
                 if spec.name == name:
                     return self._weight(spec)
-        raise AttributeError(f"{type(self).__name__} {self.__dict__.get('name', '')!r} has no attribute {name!r}")
+        raise AttributeError(
+            f"{type(self).__name__} {self.__dict__.get('name', '')!r} has no attribute {name!r}"
+        )
 
     # -- calling --------------------------------------------------------------------------------------------
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
         """Join this layer to symbolic tensors and get the symbolic result."""
+        if unknown := {k for k, v in kwargs.items() if v is not None} - {"training", "mask"}:
+            raise UnsupportedError(
+                f"layer {self.name!r} was called with {', '.join(sorted(unknown))}; foldnet's layers take "
+                "training and mask"
+            )
         tensors = flatten(inputs)
         if not all(isinstance(t, SymbolicTensor) for t in tensors):
             raise InputError(
@@ -288,7 +323,9 @@ class Layer:
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         config: dict[str, Any] = {
-            "name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy,
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype_policy,
         }
         for parameter in settings_of(type(self)):
             config[parameter] = getattr(self, parameter)
@@ -303,7 +340,14 @@ class Layer:
         """
         common = {"name", "trainable", "dtype", "activity_regularizer", "autocast", "batch_input_shape"}
         own = set(settings_of(cls))
-        unknown = set(config) - common - own - cls.ignored_settings
+        config = {cls.renamed_settings.get(k, k): v for k, v in config.items()}
+        for setting, accepted in cls.fixed_settings.items():
+            if config.get(setting) not in (None, *accepted):
+                raise UnsupportedError(
+                    f"layer {config.get('name')!r} ({cls.__name__}): foldnet cannot compute "
+                    f"{setting}={config[setting]!r}. Save the network without it."
+                )
+        unknown = set(config) - common - own - cls.ignored_settings - set(cls.fixed_settings)
         if unknown:
             raise UnsupportedError(
                 f"layer {config.get('name')!r} ({cls.__name__}): foldnet does not know the setting "
@@ -340,6 +384,24 @@ def flatten(structure: Any) -> list[Any]:
     if isinstance(structure, Mapping):
         return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
     return [structure]
+
+
+def row_axes(layer: Layer, axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
+    """The axes of a setting counted from the front, in the order given; none may be the batch axis.
+
+    Raises:
+        ConfigError: there is no such axis, or it is named twice, or none is named.
+        UnsupportedError: the batch axis is among them.
+    """
+    axes = tuple(positive_axis(a, rank) for a in ([axis] if isinstance(axis, int) else axis))
+    if not axes or len(set(axes)) != len(axes):
+        raise ConfigError(f"axis={axis!r} must name at least one axis, each once")
+    if 0 in axes:
+        raise UnsupportedError(
+            f"layer {layer.name!r} ({type(layer).__name__}): axis={axis!r} includes the batch axis, so that the "
+            "prediction for a row would depend on the other rows. Leave axis 0 out of it."
+        )
+    return axes
 
 
 def positive_axis(axis: int, rank: int, what: str = "axis") -> int:

@@ -1,9 +1,9 @@
-"""InputLayer, Dense, Activation: the layers every network has."""
+"""InputLayer, Dense, Activation, Embedding, Identity: the layers every network has."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet import activations
 from foldnet.errors import ConfigError
@@ -23,7 +23,8 @@ class InputLayer(Layer):
         dtype: of the data, ``"float32"`` by default.
     """
 
-    ignored_settings = frozenset({"sparse", "ragged", "optional"})
+    ignored_settings = frozenset({"sparse"})
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"ragged": (False,), "optional": (False,)}
 
     def __init__(
         self,
@@ -90,7 +91,10 @@ class Dense(Layer):
         use_bias: whether a bias is added.
     """
 
-    ignored_settings = frozenset({"lora_rank", "lora_alpha", "quantization_config"})
+    supports_masking = True
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "lora_rank": (), "lora_alpha": (), "quantization_config": (),
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -132,6 +136,10 @@ class Dense(Layer):
         """The input's shape with ``units`` last."""
         return (*input_shapes[0][:-1], self.units)
 
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Dense, then the activation."""
         y = b.emit(ops.Dense(), b.float(inputs[0]), *b.weights(self))
@@ -145,6 +153,8 @@ class Activation(Layer):
         activation: name, function or Keras configuration.
     """
 
+    supports_masking = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
@@ -153,9 +163,82 @@ class Activation(Layer):
         """The input's shape; ``glu`` halves its axis."""
         return activation_shape(self.activation, input_shapes[0])
 
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The activation."""
         return lower_activation(b, self.activation, b.float(inputs[0]))
+
+
+class Identity(Layer):
+    """The input itself."""
+
+    supports_masking = True
+
+    def compute_output_dtype(self, *input_dtypes: str) -> str:
+        """The input's."""
+        return input_dtypes[0]
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """Nothing."""
+        return b.emit(ops.Identity(), inputs[0])
+
+
+class Embedding(Layer):
+    """Row ``i`` of a table for each index ``i``; adds a last axis.
+
+    An index below 0 or not below ``input_dim`` is an InputError; Keras gives NaN or another row for it,
+    depending on its backend.
+
+    Args:
+        input_dim: number of rows of the table.
+        output_dim: size of a row.
+        mask_zero: whether index 0 marks padding. The lookup is the same; layers that would compute with the
+            mask are refused.
+    """
+
+    ignored_settings = frozenset({"input_length", "sparse"})
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = Dense.fixed_settings
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("input_length", None)  # Keras 2 asked for it; the input's own shape says the same
+        super().__init__(**kwargs)
+        for size, what in ((input_dim, "input_dim"), (output_dim, "output_dim")):
+            if not isinstance(size, int) or size <= 0:
+                raise ConfigError(f"Embedding needs a positive whole number as {what}, got {size!r}")
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.embeddings_initializer = embeddings_initializer
+        self.embeddings_regularizer = embeddings_regularizer
+        self.embeddings_constraint = embeddings_constraint
+        self.mask_zero = mask_zero
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """The table, (input_dim, output_dim)."""
+        return [WeightSpec("embeddings", (self.input_dim, self.output_dim), self.embeddings_initializer)]
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The indices' shape and ``output_dim``."""
+        return (*input_shapes[0], self.output_dim)
+
+    def output_mask(self, *masked: bool) -> bool:
+        """Its own mask, if it makes one."""
+        return self.mask_zero
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """Rows of the table; indices given as floating point are cut to whole numbers, as in Keras."""
+        return b.emit(ops.Gather(), b.int(inputs[0]), *b.weights(self))
 
 
 def activation_op(function: activations.Function, rank: int) -> ops.Op | None:
@@ -167,12 +250,25 @@ def activation_op(function: activations.Function, rank: int) -> ops.Op | None:
     if name == "linear":
         return None
     if name in AXIS_OPS:
-        return AXIS_OPS[name](positive_axis(int(params.pop("axis")), rank), **params)
+        return AXIS_OPS[name](positive_axis(_one_axis(name, params["axis"]), rank))
     numbers = {k: float("inf") if v is None else float(v) for k, v in params.items()}
     return ops.Activation(ops.Elementwise(name, tuple(numbers.items())))
 
 
-AXIS_OPS: dict[str, Any] = {"softmax": ops.Softmax}
+AXIS_OPS: dict[str, Callable[[int], ops.Op]] = {
+    "glu": ops.Glu,
+    "log_softmax": lambda axis: ops.Softmax(axis, log=True),
+    "softmax": ops.Softmax,
+    "sparsemax": ops.Sparsemax,
+}
+
+
+def _one_axis(name: str, axis: Any) -> int:
+    if isinstance(axis, list | tuple) and len(axis) == 1:
+        (axis,) = axis
+    if not isinstance(axis, int):
+        raise ConfigError(f"activation {name} works along one axis, and was given axis={axis!r}")
+    return axis
 
 
 def activation_shape(function: activations.Function, shape: Shape) -> Shape:

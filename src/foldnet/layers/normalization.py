@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.layers.base import Array, Layer, Shape, WeightSpec, positive_axis
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ class BatchNormalization(Layer):
         scale: whether ``gamma`` multiplies.
     """
 
-    ignored_settings = frozenset({"fused", "virtual_batch_size", "mode"})
+    supports_masking = True  # the mask itself plays no part at prediction time
+    ignored_settings = frozenset({"fused"})
+    # Keras 1's mode 1 normalized each row by itself, and mode 2 each batch, also at prediction time.
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"mode": (0,), "virtual_batch_size": ()}
 
     def __init__(
         self,
@@ -105,6 +108,25 @@ class BatchNormalization(Layer):
             specs.append(WeightSpec("renorm_stddev", shape, "ones", trainable=False))
         return specs
 
+    def _training_op(self) -> train_ops.BatchNorm:
+        if self.renorm:
+            raise UnsupportedError(
+                f"layer {self.name!r}: foldnet cannot train with renorm=True yet; predict it"
+            )
+        return train_ops.BatchNorm(self.momentum, self.epsilon, self.scale, self.center)
+
+    def _operands(self) -> list[str]:
+        return [
+            "moving_mean",
+            "moving_variance",
+            *(["gamma"] if self.scale else []),
+            *(["beta"] if self.center else []),
+        ]
+
+    def training_matters(self) -> bool:
+        """Unless it is frozen: then it uses its moving statistics in training, too."""
+        return self.trainable
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """At prediction time: ``(x - moving_mean) * (gamma / sqrt(moving_variance + epsilon)) + beta``."""
         x = b.float(inputs[0])
@@ -117,6 +139,8 @@ class BatchNormalization(Layer):
             )
         size = b.shape(x)
         spread = tuple((size[a] or 1) if a in kept else 1 for a in range(1, rank))
+        if b.learns(self):
+            return b.emit(self._training_op(), x, *(b.weight(self, n, spread) for n in self._operands()))
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in self.named_weights.items()}
         variance = weights["moving_variance"] + self.epsilon
         if not (variance > 0).all():
@@ -124,10 +148,14 @@ class BatchNormalization(Layer):
                 f"layer {self.name!r}: moving_variance + epsilon is {variance.min():.3g} in some channel; it must "
                 "be positive. Train the layer again, or re-estimate its statistics."
             )
+        b.keep(self, **weights, epsilon=np.array(self.epsilon))
         factor: Array = weights.get("gamma", np.ones(spread)) / np.sqrt(variance)
+        shift = b.own(self, "shift", weights["moving_mean"])
+        b.spreads[shift] = np.sqrt(variance)
         return b.emit(
-            ops.Affine(), x,
+            ops.Affine(),
+            x,
             b.own(self, "scale", factor),
             b.own(self, "offset", weights.get("beta", np.zeros(spread))),
-            b.own(self, "shift", weights["moving_mean"]),
+            shift,
         )

@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph import ops
-from foldnet.layers.base import Layer
+from foldnet.graph import ops, train_ops
+from foldnet.layers.base import Layer, Shape
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
 
 
-class Dropout(Layer):
+class Noise(Layer):
+    """Base of the layers that change values at random in training and do nothing at prediction time."""
+
+    supports_masking = True
+    kind: ClassVar[str] = "dropout"
+
+    def amount(self) -> float:
+        """How much is changed: 0 is nothing."""
+        raise ConfigError(f"{type(self).__name__} has no amount of noise")  # every subclass states its own
+
+    def shared_axes(self, shape: Shape) -> tuple[bool, ...]:
+        """Axes along which one random number serves all, batch axis first; empty where none does."""
+        return ()
+
+    def training_matters(self) -> bool:
+        """If anything is changed at all; ``trainable`` plays no part, as in Keras."""
+        return self.amount() > 0
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """Identity at prediction time; it drops in training even when ``trainable`` is False, as in Keras."""
+        x = b.float(inputs[0])
+        if b.mode.value == "train" and b.call_training is not False and self.amount() > 0:
+            shared = self.shared_axes(b.shape(x))
+            return b.emit(train_ops.Drop(self.amount(), self.kind, b.random_stream(), shared), x)
+        return b.emit(ops.Identity(), x)
+
+
+class Dropout(Noise):
     """In training zeroes each value with probability ``rate`` and divides the rest by ``1 - rate``.
 
     At prediction time it is the identity: no scaling is left over.
@@ -25,15 +52,170 @@ class Dropout(Layer):
     """
 
     def __init__(
-        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate <= 1:
-            raise ConfigError(f"Dropout rate must lie between 0 and 1, got {rate}")
-        self.rate = rate
+        self.rate = _checked_rate(self, rate)
         self.noise_shape = noise_shape
         self.seed = seed
+
+    def amount(self) -> float:
+        """The rate."""
+        return self.rate
+
+    def shared_axes(self, shape: Shape) -> tuple[bool, ...]:
+        """The axes whose size in ``noise_shape`` is 1 and in the data another."""
+        return tuple(n == 1 and size != 1 for n, size in zip(self.noise_shape or (), shape, strict=False))
+
+
+class AlphaDropout(Dropout):
+    """Dropout that keeps mean and variance of a self-normalizing network (Klambauer et al., 2017).
+
+    Args:
+        rate: between 0 and 1.
+        noise_shape: of the mask, 1 where an axis shares it.
+        seed: of the generator.
+    """
+
+    kind = "alpha_dropout"
+
+
+class GaussianDropout(Noise):
+    """In training multiplies each value by a normal number with mean 1 and variance ``rate / (1 - rate)``.
+
+    Args:
+        rate: between 0 and 1.
+        seed: of the generator.
+    """
+
+    kind = "gaussian_dropout"
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = _checked_rate(self, rate)
+        self.seed = seed
+
+    def amount(self) -> float:
+        """The rate."""
+        return self.rate
+
+
+class GaussianNoise(Noise):
+    """In training adds a normal number with mean 0 to each value.
+
+    Args:
+        stddev: its standard deviation.
+        seed: of the generator.
+    """
+
+    kind = "gaussian_noise"
+
+    def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not stddev >= 0:
+            raise ConfigError(f"GaussianNoise needs a standard deviation of 0 or more, got {stddev}")
+        self.stddev = stddev
+        self.seed = seed
+
+    def amount(self) -> float:
+        """The standard deviation."""
+        return self.stddev
+
+
+class SpatialDropout(Noise):
+    """Base of the dropouts that drop whole channels."""
+
+    rank: ClassVar[int]
+    ignored_settings = frozenset({"noise_shape", "data_format"})  # tf_keras stores what Dropout has
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = _checked_rate(self, rate)
+        self.seed = seed
+        self.data_format = "channels_last"
+
+    def amount(self) -> float:
+        """The rate."""
+        return self.rate
+
+    def shared_axes(self, shape: Shape) -> tuple[bool, ...]:
+        """All but the batch axis and the channels."""
+        channel = 1 if self.data_format == "channels_first" else len(shape) - 1
+        return tuple(a not in (0, channel) for a in range(len(shape)))
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's, whose rank is checked."""
+        if len(input_shapes[0]) != self.rank:
+            raise ConfigError(f"{type(self).__name__} takes rank {self.rank}, got shape {input_shapes[0]}")
+        return input_shapes[0]
+
+
+class SpatialDropout1D(SpatialDropout):
+    """In training drops whole channels of (batch, steps, channels).
+
+    Args:
+        rate: between 0 and 1.
+        seed: of the generator.
+    """
+
+    rank = 3
+
+
+class SpatialDropout2D(SpatialDropout):
+    """In training drops whole channels of images.
+
+    Args:
+        rate: between 0 and 1.
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        seed: of the generator.
+    """
+
+    rank = 4
+
+    def __init__(
+        self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(rate, seed, **kwargs)
+        self.data_format = data_format or "channels_last"
+
+
+class SpatialDropout3D(SpatialDropout2D):
+    """In training drops whole channels of volumes.
+
+    Args:
+        rate: between 0 and 1.
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        seed: of the generator.
+    """
+
+    rank = 5
+
+
+class ActivityRegularization(Layer):
+    """In training adds ``l1 * sum(|x|) + l2 * sum(x²)`` to the loss; the values pass unchanged.
+
+    Args:
+        l1: factor of the absolute values.
+        l2: factor of the squares.
+    """
+
+    supports_masking = True
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.l1 = l1
+        self.l2 = l2
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Identity at prediction time."""
         return b.emit(ops.Identity(), b.float(inputs[0]))
+
+
+def _checked_rate(layer: Layer, rate: float) -> float:
+    if not 0 <= rate <= 1:
+        raise ConfigError(f"{type(layer).__name__} rate must lie between 0 and 1, got {rate}")
+    return rate

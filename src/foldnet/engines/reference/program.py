@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from foldnet.engines.reference.kernels import KERNELS, cast
+from foldnet.engines.reference.kernels import KERNELS, cast, to_index
+from foldnet.errors import FoldnetError
 from foldnet.graph import ops
-from foldnet.graph.graph import Graph
+from foldnet.graph.graph import Graph, Node
 
 Array = np.ndarray[Any, Any]
 
@@ -19,7 +20,8 @@ class ReferenceProgram:
 
     Args:
         graph: to compute; free axes need no binding here.
-        dtype: the working precision, ``"float32"`` or ``"float64"``. Weights are rounded to it once.
+        dtype: the working precision, ``"float32"`` or ``"float64"``. Weights are rounded to it once, and so
+            is every value; the arithmetic between is float64.
     """
 
     def __init__(self, graph: Graph, dtype: str = "float64") -> None:
@@ -28,22 +30,32 @@ class ReferenceProgram:
         self._constants = {k: self._working(v) for k, v in graph.constants.items()}
 
     def _working(self, array: Array) -> Array:
-        return array.astype(np.int32 if array.dtype.kind in "iub" else self.dtype)
+        return to_index(array) if array.dtype.kind in "iub" else array.astype(self.dtype)
 
     def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
-        """Every value of the graph, by name, for a batch of rows."""
+        """Every value of the graph, by name, for a batch of rows.
+
+        Raises:
+            InputError: an index that an embedding does not have, or that is no 32-bit integer.
+        """
         values = dict(self._constants)
-        for name, array in zip(self.graph.inputs, inputs, strict=True):
-            is_int = self.graph.types[name].dtype == ops.INT
-            values[name] = array.astype(np.int32 if is_int else self.dtype)
         with np.errstate(all="ignore"):
+            for name, array in zip(self.graph.inputs, inputs, strict=True):
+                is_int = self.graph.types[name].dtype == ops.INT
+                values[name] = to_index(array) if is_int else array.astype(self.dtype)
             for node in self.graph.nodes:
-                operands = [values[v] for v in node.inputs]
-                if isinstance(node.op, ops.Cast):
-                    values[node.output] = cast(node.op, operands[0], self.dtype)
-                else:
-                    values[node.output] = KERNELS[type(node.op)](node.op, *operands)
+                values[node.output] = self.compute(node, values)
         return values
+
+    def compute(self, node: Node, values: Mapping[str, Array]) -> Array:
+        """One node's value, given its operands' among ``values``."""
+        operands = [values[v] for v in node.inputs]
+        try:
+            if isinstance(node.op, ops.Cast):
+                return cast(node.op, operands[0], self.dtype)
+            return KERNELS[type(node.op)](node.op, *operands)
+        except FoldnetError as error:
+            raise type(error)(f"layer {node.layer!r}: {error}") from None
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for a batch of rows."""

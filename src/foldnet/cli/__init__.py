@@ -1,0 +1,63 @@
+"""The ``foldnet`` command. What a command needs is imported when it runs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from foldnet import __version__
+from foldnet.cli.errors import shown_calmly
+
+COMMANDS = ("demo", "summary", "explain", "freeze", "verify", "predict")
+
+EPILOG = """\b
+Examples:
+  foldnet demo
+  foldnet summary wine.keras
+  foldnet explain wine.keras --layer norm_1
+  foldnet freeze wine.keras -o wine.foldnet --to-numpy wine_predict.py
+  foldnet verify wine.keras --against wine_predict.py
+  foldnet predict wine.keras --data wine.csv --drop quality -o out.csv
+
+Exit codes: 0 done; 1 a verification failed; 2 wrong usage or unusable input; 130 interrupted.
+"""
+
+
+class Commands(click.Group):
+    """The commands, each in a module of its name, imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which someone meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"foldnet.cli.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run, and turn what goes wrong into one message and an exit code."""
+        with shown_calmly(ctx):
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=Commands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+@click.version_option(__version__, prog_name="foldnet", message="%(prog)s %(version)s")
+def main() -> None:
+    """Explain, fold, prove and ship trained Keras networks, without a framework.
+
+    FILE is a network saved by Keras (.keras, .h5, .hdf5), or, for predict, one
+    that foldnet has frozen (.foldnet).
+    """
+
+
+if __name__ == "__main__":
+    main()

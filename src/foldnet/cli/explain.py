@@ -1,0 +1,44 @@
+"""``foldnet explain``: what each layer does, in training and at prediction time."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import click
+
+from foldnet.cli.options import FILE, TableOptions, common, model_row_shapes, print_json, table_options
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  foldnet explain wine.keras
+  foldnet explain wine.keras --layer norm_1
+  foldnet explain wine.keras --layer norm_1 --data wine.csv --drop quality
+"""
+)
+@click.argument("file", type=FILE)
+@click.option("--layer", metavar="NAME", help="Explain this layer alone.")
+@table_options(required=False, help="Rows to show the numbers on: CSV, .npy or .parquet.")
+@common
+def command(file: str, layer: str | None, as_json: bool, **table: Any) -> None:
+    """Say what each layer computes, in training and at prediction time.
+
+    For a normalization: which axes keep statistics and which are averaged
+    over, as NumPy would write it. With --data, the numbers of your own rows.
+    """
+    import foldnet
+    from foldnet.insight import explain
+
+    model = foldnet.load_model(file)
+    x: Any = None
+    if table["data"]:
+        with ExitStack() as opened:
+            arrays = TableOptions(**table).blocks(model_row_shapes(model), opened).all()
+        x = arrays[0] if len(arrays) == 1 else arrays
+    explanation = explain(model, x, layer=layer)
+    if as_json:
+        print_json({"file": file, **explanation.to_dict()})
+    else:
+        click.echo(str(explanation))

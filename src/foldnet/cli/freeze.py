@@ -1,0 +1,109 @@
+"""``foldnet freeze``: fold a network into one function, and write it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from foldnet.cli.options import FILE, NEW_FILE, common, print_json
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  foldnet freeze wine.keras -o wine.foldnet
+  foldnet freeze wine.keras --show-passes
+  foldnet freeze wine.keras --to-numpy wine_predict.py
+  foldnet freeze wine.keras --to-numpy wine_predict.py --unfolded
+  foldnet freeze wine.keras --to-c wine_c/
+"""
+)
+@click.argument("file", type=FILE)
+@click.option("-o", "--out", type=NEW_FILE, metavar="OUT.foldnet", help="Write the predictor to one file.")
+@click.option(
+    "--to-numpy", type=NEW_FILE, metavar="OUT.py", help="Write a readable module that needs NumPy alone."
+)
+@click.option("--unfolded", is_flag=True, help="With --to-numpy: one step a layer, nothing folded.")
+@click.option(
+    "--to-c", type=click.Path(file_okay=False), metavar="FOLDER", help="Write C99 source with a Makefile."
+)
+@click.option("--show-passes", is_flag=True, help="Print the graph before folding, and after each pass.")
+@common
+def command(
+    file: str,
+    out: str | None,
+    to_numpy: str | None,
+    unfolded: bool,
+    to_c: str | None,
+    show_passes: bool,
+    as_json: bool,
+) -> None:
+    """Fold a trained network into one function, and write it.
+
+    Dropout goes, BatchNormalization is folded into its neighbours where
+    that is exact, and what is left is compiled. Without an option that
+    writes, the steps of the function are printed.
+    """
+    import foldnet
+
+    if unfolded and to_numpy is None:
+        raise click.UsageError("--unfolded changes what --to-numpy writes; give --to-numpy OUT.py too")
+    started = time.perf_counter()
+    model = foldnet.load_model(file)
+    passes = traced_passes(model) if show_passes else []
+    if show_passes and not as_json:
+        for title, text in passes:
+            click.echo(click.style(title, bold=True) + "\n" + text + "\n")
+    predictor = foldnet.freeze(model)
+    written = []
+    if out is not None:
+        predictor.save(out)
+        written.append(out)
+    if to_numpy is not None:
+        predictor.to_numpy(to_numpy, unfolded=unfolded)
+        written.append(to_numpy)
+    if to_c is not None:
+        predictor.to_c(to_c)
+        written.append(to_c)
+    if as_json:
+        print_json(
+            {
+                "file": file,
+                "steps": [str(step) for step in predictor.steps()],
+                "passes": [{"pass": title, "graph": text} for title, text in passes],
+                "written": written,
+                "seconds": time.perf_counter() - started,
+            }
+        )
+        return
+    if not written and not show_passes:
+        for step in predictor.steps():
+            click.echo(str(step))
+    for path in written:
+        click.echo(f"wrote {path} ({size(Path(path))})", err=True)
+
+
+def traced_passes(model: Any) -> list[tuple[str, str]]:
+    """The graph as text: as lowered, after each pass that changed it, and at the end with notes of what stays."""
+    from foldnet.graph.lower import Mode, lower
+    from foldnet.graph.passes import Step, optimize
+    from foldnet.graph.text import render
+
+    steps: list[Step] = []
+    before = lower(model, Mode.PREDICT)
+    after = optimize(before, steps)
+    seen = [("before", render(before)), *((f"after {step.name}", render(step.after)) for step in steps)]
+    return [*seen, ("result", render(after))]
+
+
+def size(path: Path) -> str:
+    """Size of a file, or of a folder's files together, in words."""
+    count = (
+        sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )
+    return f"{count:,} bytes" if count < 10_000 else f"{count / 1000:,.0f} kB"

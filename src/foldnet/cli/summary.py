@@ -1,0 +1,50 @@
+"""``foldnet summary``: the layers, their shapes, and what their weights are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from foldnet.cli.options import FILE, common, print_json
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  foldnet summary wine.keras
+  foldnet summary wine.keras --json
+"""
+)
+@click.argument("file", type=FILE)
+@common
+def command(file: str, as_json: bool) -> None:
+    """Print the network of a file as Keras prints it.
+
+    For each layer the trainable and the other weights are counted apart,
+    and the four vectors of a BatchNormalization are explained.
+    """
+    from foldnet.files import load_model
+
+    model = load_model(file)
+    if as_json:
+        print_json({"file": file, "name": model.name, "layers": [described(layer) for layer in model.layers]})
+    else:
+        model.summary(print_fn=click.echo)
+
+
+def described(layer: Any) -> dict[str, Any]:
+    """A layer for JSON: name, class, shapes, and its weights by name."""
+    calls = [
+        {"inputs": [t.shape for t in c.inputs], "outputs": [t.shape for t in c.outputs]} for c in layer.calls
+    ]
+    weights = [
+        {"name": s.name, "shape": s.shape, "trainable": s.trainable and layer.trainable} for s in layer.specs
+    ]
+    return {
+        "name": layer.name,
+        "class": type(layer).__name__,
+        "calls": calls,
+        "weights": weights,
+        "parameters": layer.count_params(),
+    }

@@ -1,0 +1,22 @@
+"""A frozen network as files that need no foldnet: one Python file, or C."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foldnet.export.c_project import to_c as to_c
+    from foldnet.export.numpy_module import numpy_source as numpy_source
+    from foldnet.export.numpy_module import to_numpy as to_numpy
+
+_HOMES = {"numpy_source": "numpy_module", "to_c": "c_project", "to_numpy": "numpy_module"}
+
+__all__ = ["numpy_source", "to_c", "to_numpy"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'foldnet.export' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"foldnet.export.{_HOMES[name]}"), name)

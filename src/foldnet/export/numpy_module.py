@@ -1,0 +1,210 @@
+"""A network as one readable Python file that needs NumPy and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foldnet.export.files import MARK, write_files
+from foldnet.export.literals import assignment
+from foldnet.export.names import identifier, plain
+from foldnet.export.numpy_helpers import AS_ROWS, HELPERS, with_needed
+from foldnet.export.numpy_main import can_run, main_text
+from foldnet.export.numpy_steps import Steps, steps_of
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph
+from foldnet.graph.ops import Shape
+
+INLINE_VALUES = 5_000
+"""The most weight values that ``weights="auto"`` writes into the file itself."""
+
+
+def to_numpy(source: Any, path: Any, *, unfolded: bool = False, weights: str = "auto") -> list[Path]:
+    """Write a frozen network as one Python file, NumPy only, with a line for each step.
+
+    The file defines ``predict``; run as a program it reads rows of CSV and prints predictions.
+
+    Args:
+        source: a Predictor or a Graph.
+        path: of the file to write, such as ``"wine_predict.py"``.
+        unfolded: write every layer as it stands in the network, BatchNormalization with its own four vectors;
+            otherwise what is left after folding. Only a Predictor has both.
+        weights: ``"inline"`` writes the numbers into the file, ``"npz"`` into a file of the same name beside
+            it, ``"auto"`` chooses by their count.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UnsupportedError: an activation that is the caller's own Python function.
+        FileExistsError: a file of that name exists and no export wrote it.
+        ValueError: another word for ``weights``, or a ``path`` that ends in ``.npz``.
+    """
+    if weights not in ("auto", "inline", "npz"):
+        raise ValueError(f'weights is "auto", "inline" or "npz", not {weights!r}')
+    path = Path(path)
+    if path.suffix == ".npz":
+        raise ValueError(f"{str(path)!r} names a file of weights; give the program's own name, ending in .py")
+    graph = source if isinstance(source, Graph) else source.unfolded if unfolded else source.graph
+    steps = steps_of(graph)
+    if weights == "auto":
+        weights = "inline" if sum(w.size for w in steps.weights.values()) <= INLINE_VALUES else "npz"
+    files = {}
+    if weights == "npz":
+        files[path.with_suffix(".npz")] = _npz(steps)
+    files[path] = _text(graph, steps, path, inline=weights == "inline").encode()
+    write_files(files)
+    return list(files)
+
+
+def numpy_source(graph: Graph, name: str = "network") -> str:
+    """The text of the Python file for a graph, weights inside.
+
+    Args:
+        graph: folded or as lowered.
+        name: of the file, without its ending.
+    """
+    return _text(graph, steps_of(graph), Path(f"{name}.py"), inline=True)
+
+
+# -- weights --
+
+
+def _fingerprint(steps: Steps) -> str:
+    digest = hashlib.sha256()
+    for name, array in steps.weights.items():
+        digest.update(f"{name}{array.dtype}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _npz(steps: Steps) -> bytes:
+    arrays: dict[str, Any] = {
+        "written_by": MARK.encode(),
+        "fingerprint": _fingerprint(steps),
+        **steps.weights,
+    }
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def _inline_weights(steps: Steps) -> str:
+    return "\n".join(assignment(name, array) for name, array in steps.weights.items())
+
+
+def _loaded_weights(steps: Steps, name: str) -> str:
+    # The fingerprint keeps a program from computing with the weights of a later or an earlier export.
+    problem = f"{name} holds the weights of another export; write both files anew"
+    lines = [
+        f"with np.load(Path(__file__).with_name({name!a}), allow_pickle=False) as weights:",
+        f'    if str(weights["fingerprint"]) != "{_fingerprint(steps)}":',
+        f"        raise ValueError({problem!a})",
+        *(f'    {name} = weights["{name}"]  # {array.shape}' for name, array in steps.weights.items()),
+    ]
+    return "\n".join(lines)
+
+
+# -- the text --
+
+
+def _text(graph: Graph, steps: Steps, path: Path, *, inline: bool) -> str:
+    is_int = [graph.types[v].dtype == ops.INT for v in graph.inputs]
+    needed = steps.helpers | ({"as_indices"} if any(is_int) else set())
+    sections = [
+        _predict(graph, steps),
+        AS_ROWS,
+        *(HELPERS[name] for name in with_needed(needed)),
+        _inline_weights(steps) if inline else _loaded_weights(steps, path.with_suffix(".npz").name),
+        main_text(graph) if can_run(graph) else "",
+    ]
+    code = "\n\n\n".join(s for s in sections if s)
+    imports = [f"import {module}" for module in ("math", "sys") if f"{module}." in code]
+    imports += [] if inline else ["from pathlib import Path"]
+    head = [_docstring(graph, steps, path), "\n".join(imports), "import numpy as np"]
+    return "\n\n".join(h for h in head if h) + "\n\n\n" + code + "\n"
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape with its batch axis, in words.
+
+    >>> shape_text((None, 10)), shape_text((None, None, 3))
+    ('(rows, 10)', '(rows, any, 3)')
+    """
+    sizes = ["rows", *("any" if n is None else str(n) for n in shape[1:])]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def _docstring(graph: Graph, steps: Steps, path: Path) -> str:
+    module = identifier(path.stem, "network")
+    call = (
+        f"from {module} import predict" if module == path.stem else "# under a name that Python can import:"
+    )
+    shapes = {v: shape_text(graph.types[v].shape) for v in (*graph.inputs, *graph.outputs)}
+    takes = [f"{p} {shapes[v]}" for p, v in zip(steps.parameters, graph.inputs, strict=True)]
+    lines = [
+        f'"""The network {plain(path.stem)} as plain NumPy.',
+        "",
+        f"{MARK}; needs NumPy alone.",
+        "",
+        f"    {call}",
+        f"    y = predict({', '.join(steps.parameters)})",
+        "",
+        f"It takes {', '.join(takes)} and gives {', '.join(shapes[v] for v in graph.outputs)}.",
+    ]
+    if can_run(graph):
+        lines += ["As a program it reads rows of CSV and prints predictions:", ""]
+        lines += [f"    python {plain(path.name)} < rows.csv"]
+    lines += ["", "Layers, the shape of what each gives, and what it does:", "", *_table(steps), '"""']
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _table(steps: Steps) -> list[str]:
+    columns = [(plain(layer.path), shape_text(layer.shape), layer.kinds) for layer in steps.layers]
+    wide = max((len(name) for name, _, _ in columns), default=0)
+    tall = max((len(shape) for _, shape, _ in columns), default=0)
+    return [
+        f"    {name:{wide}}  {shape:{tall}}  {plain(', '.join(dict.fromkeys(kinds)))}"
+        for name, shape, kinds in columns
+    ]
+
+
+def _predict(graph: Graph, steps: Steps) -> str:
+    types = [graph.types[v] for v in graph.inputs]
+    results = [graph.types[v] for v in graph.outputs]
+    lines = [
+        '@np.errstate(all="ignore")  # infinities and NaN pass through without warnings',
+        f"def predict({', '.join(steps.parameters)}):",
+        '    """Predictions for rows of data.',
+        "",
+        "    Args:",
+    ]
+    for name, kind in zip(steps.parameters, types, strict=True):
+        numbers = "whole numbers" if kind.dtype == ops.INT else "numbers"
+        lines.append(
+            f"        {name}: {numbers} of shape {shape_text(kind.shape)}; one row may lack its first axis."
+        )
+    given = [
+        f"{'int32' if t.dtype == ops.INT else 'float32'} of shape {shape_text(t.shape)}" for t in results
+    ]
+    lines += ["", "    Returns:", f"        {given[0]}." if len(given) == 1 else "        A list of arrays:"]
+    lines += [f"        - {text}" for text in given if len(given) > 1]
+    lines.append('    """')
+    for name, kind in zip(steps.parameters, types, strict=True):
+        if kind.dtype == ops.INT:
+            lines.append(f'    {name} = as_indices(as_rows({name}, {kind.shape[1:]}, "{name}", dtype=None))')
+        else:
+            lines.append(f'    {name} = as_rows({name}, {kind.shape[1:]}, "{name}")')
+    if len(types) > 1:
+        lengths = ", ".join(f"len({name})" for name in steps.parameters)
+        lines.append(f"    if len({{{lengths}}}) != 1:")
+        lines.append(f'        raise ValueError(f"the inputs have {{[{lengths}]}} rows; give each as many")')
+    for layer in steps.layers:
+        note = "" if layer.lines else ": nothing at prediction time"
+        lines += ["", f"    # {plain(layer.path)}{note}", *(f"    {line}" for line in layer.lines)]
+    joined = ", ".join(steps.results)
+    lines += ["", f"    return {joined}" if len(steps.results) == 1 else f"    return [{joined}]"]
+    return "\n".join(lines)

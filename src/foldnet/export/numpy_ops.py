@@ -1,0 +1,249 @@
+"""Each op of a graph as a NumPy expression."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from foldnet.errors import UnsupportedError
+from foldnet.export.literals import plain_float
+from foldnet.graph import ops
+from foldnet.graph.ops import Shape
+
+INF = float("inf")
+
+
+@dataclass
+class Operands:
+    """What an op is applied to, in the words of the file being written.
+
+    Attributes:
+        texts: the variable of each operand.
+        shapes: of the operands, batch axis first; a constant's has no batch axis.
+        result: shape of the result.
+        neutral: for each operand, whether it is a constant that changes nothing (scale 1, offset 0).
+        helpers: names of the helper functions used so far; expressions add theirs.
+    """
+
+    texts: Sequence[str]
+    shapes: Sequence[Shape]
+    result: Shape
+    neutral: Sequence[bool]
+    helpers: set[str] = field(default_factory=set)
+
+    def call(self, helper: str, *arguments: str) -> str:
+        """A call of a helper function."""
+        self.helpers.add(helper)
+        return f"{helper}({', '.join(arguments)})"
+
+
+# -- activations --
+
+
+def elementwise(function: ops.Elementwise | None, x: str, o: Operands, layer: str) -> str:
+    """The expression for an elementwise activation of the expression ``x``.
+
+    Raises:
+        UnsupportedError: the activation is the caller's own function, or one that this file cannot say.
+    """
+    if function is None or function.name == "linear":
+        return x
+    if function.function is not None:
+        raise UnsupportedError(
+            f"layer {layer!r}: the activation {function.name!r} is a Python function of your own, which "
+            "cannot be written into a file. Supply it as functools.partial of one of foldnet.activations, or "
+            "export the network without it and apply it to the result."
+        )
+    parameters = dict(function.params)
+    if function.name == "relu":
+        return _relu(x, o, **parameters)
+    if function.name in NUMPY_FUNCTIONS:
+        return NUMPY_FUNCTIONS[function.name].format(x)
+    if function.name in HELPER_FUNCTIONS:
+        values = [f"{k}={plain_float(v)}" for k, v in parameters.items()]
+        return o.call(HELPER_FUNCTIONS[function.name], x, *values)
+    if function.name == "gelu":
+        return o.call("gelu_tanh" if parameters.get("approximate") else "gelu", x)
+    raise UnsupportedError(f"layer {layer!r}: the activation {function.name!r} cannot be written as NumPy")
+
+
+def _relu(
+    x: str, o: Operands, negative_slope: float = 0, max_value: float = INF, threshold: float = 0
+) -> str:
+    if threshold == 0 and negative_slope == 0:
+        return f"np.maximum({x}, 0)" if max_value == INF else f"np.clip({x}, 0, {plain_float(max_value)})"
+    settings = [
+        ("negative_slope", negative_slope, 0),
+        ("max_value", max_value, INF),
+        ("threshold", threshold, 0),
+    ]
+    return o.call("relu", x, *(f"{k}={plain_float(v)}" for k, v, usual in settings if v != usual))
+
+
+NUMPY_FUNCTIONS = {
+    "tanh": "np.tanh({})",
+    "exponential": "np.exp({})",
+    "relu6": "np.clip({}, 0, 6)",
+    "hard_tanh": "np.clip({}, -1, 1)",
+}
+"""Activations that NumPy has under a name of its own."""
+
+HELPER_FUNCTIONS = {
+    name: name
+    for name in (
+        "leaky_relu",
+        "thresholded_relu",
+        "elu",
+        "selu",
+        "celu",
+        "sigmoid",
+        "hard_sigmoid",
+        "hard_sigmoid_keras2",
+        "sparse_sigmoid",
+        "log_sigmoid",
+        "silu",
+        "hard_silu",
+        "tanh_shrink",
+        "soft_shrink",
+        "hard_shrink",
+        "softplus",
+        "softsign",
+        "sparse_plus",
+        "squareplus",
+        "mish",
+    )
+} | {"threshold": "above_threshold"}
+"""Activations that the file defines itself, with all their parameters."""
+
+
+# -- ops --
+
+
+def _dense(op: ops.Dense, o: Operands) -> str:
+    product = f"{o.texts[0]} @ {o.texts[1]}"
+    return product if len(o.texts) == 2 or o.neutral[2] else f"{product} + {o.texts[2]}"
+
+
+def _affine(op: ops.Affine, o: Operands) -> str:
+    x, scale, offset, *shift = o.texts
+    if shift and not o.neutral[3]:
+        x = f"({x} - {shift[0]})"
+    if not o.neutral[1]:
+        x = f"{x} * {scale}"
+    return x if o.neutral[2] else f"{x} + {offset}"
+
+
+def _prelu(op: ops.PRelu, o: Operands) -> str:
+    x, alpha = o.texts
+    return f"np.maximum({x}, 0) + {alpha} * np.minimum({x}, 0)"
+
+
+def _softmax(op: ops.Softmax, o: Operands) -> str:
+    return o.call("log_softmax" if op.log else "softmax", o.texts[0], _axis(op.axis, o))
+
+
+def _axis(axis: int, o: Operands) -> str:
+    return f"axis={-1 if axis == len(o.shapes[0]) - 1 else axis}"
+
+
+def _moments(op: ops.Moments, o: Operands) -> str:
+    helper = MOMENTS[op.kind]
+    axes = str(op.axes) if len(op.axes) > 1 else str(op.axes[0])
+    return o.call(helper, o.texts[0], f"axes={axes}", f"epsilon={plain_float(op.epsilon)}")
+
+
+MOMENTS = {
+    "standard": "standardize",
+    "variance": "over_deviation",
+    "rms": "rms_normalize",
+    "l2": "l2_normalize",
+}
+
+
+def _group_moments(op: ops.GroupMoments, o: Operands) -> str:
+    epsilon = f"epsilon={plain_float(op.epsilon)}"
+    return o.call("standardize_groups", o.texts[0], _axis(op.axis, o), f"groups={op.groups}", epsilon)
+
+
+def _reshape(op: ops.Reshape, o: Operands) -> str:
+    x = o.texts[0]
+    sizes = [str(t if t != -1 or n is None else n) for t, n in zip(op.target, o.result[1:], strict=True)]
+    if "-1" in sizes:
+        # NumPy cannot work out -1 for no rows at all, so the size is written out.
+        known = " * ".join(s for s in sizes if s != "-1")
+        total = f"math.prod({x}.shape[1:])"
+        sizes[sizes.index("-1")] = f"{total} // ({known})" if known else total
+    return f"{x}.reshape({', '.join([f'len({x})', *sizes])})"
+
+
+def _transpose(op: ops.Transpose, o: Operands) -> str:
+    return f"{o.texts[0]}.transpose({', '.join(map(str, op.permutation))})"
+
+
+def _repeat(op: ops.Repeat, o: Operands) -> str:
+    return f"np.repeat({o.texts[0]}[:, np.newaxis], {op.count}, axis=1)"
+
+
+def _binary(op: ops.Binary, o: Operands) -> str:
+    a, b = o.texts
+    signs = {"add": "+", "subtract": "-", "multiply": "*"}
+    return f"{a} {signs[op.kind]} {b}" if op.kind in signs else f"np.{op.kind}({a}, {b})"
+
+
+def _concatenate(op: ops.Concatenate, o: Operands) -> str:
+    return f"np.concatenate([{', '.join(o.texts)}], {_axis(op.axis, o)})"
+
+
+def _dot(op: ops.Dot, o: Operands) -> str:
+    letters = iter(string.ascii_lowercase[2:])
+    i, j = op.axes
+    a = ["a", *(next(letters) for _ in o.shapes[0][1:])]
+    b = ["a", *(next(letters) for _ in o.shapes[1][1:])]
+    b[j] = a[i] = "b"
+    rest = [c for c in (*a, *b[1:]) if c != "b"]
+    text = f'np.einsum("{"".join(a)},{"".join(b)}->{"".join(rest)}", {", ".join(o.texts)})'
+    return text if len(rest) > 1 else f"{text}[:, np.newaxis]"
+
+
+def _gather(op: ops.Gather, o: Operands) -> str:
+    indices, table = o.texts
+    return o.call("look_up", table, indices)
+
+
+def _cast(op: ops.Cast, o: Operands) -> str:
+    x = o.texts[0]
+    return o.call("as_indices", x) if op.dtype == ops.INT else f"{x}.astype(np.float32)"
+
+
+def _axis_helper(name: str) -> Callable[[ops.AxisOp, Operands], str]:
+    return lambda op, o: o.call(name, o.texts[0], _axis(op.axis, o))
+
+
+EXPRESSIONS: dict[type[ops.Op], Callable[..., str]] = {
+    ops.Dense: _dense,
+    ops.Affine: _affine,
+    ops.PRelu: _prelu,
+    ops.Softmax: _softmax,
+    ops.Sparsemax: _axis_helper("sparsemax"),
+    ops.Glu: _axis_helper("glu"),
+    ops.Moments: _moments,
+    ops.GroupMoments: _group_moments,
+    ops.Reshape: _reshape,
+    ops.Transpose: _transpose,
+    ops.Repeat: _repeat,
+    ops.Binary: _binary,
+    ops.Concatenate: _concatenate,
+    ops.Dot: _dot,
+    ops.Gather: _gather,
+    ops.Cast: _cast,
+}
+"""The expression of each op; Activation and Identity are the writer's own business."""
+
+CONSTANT_ROLES: dict[type[ops.Op], tuple[str, ...]] = {
+    ops.Dense: ("x", "kernel", "bias"),
+    ops.Affine: ("x", "scale", "offset", "shift"),
+    ops.PRelu: ("x", "alpha"),
+    ops.Gather: ("x", "embeddings"),
+}
+"""What an op calls its operands, for naming the constant ones."""

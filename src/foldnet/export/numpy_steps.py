@@ -1,0 +1,301 @@
+"""A graph as named steps: a variable for each value, a name for each weight, a line for each step."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from foldnet import activations
+from foldnet.errors import UnsupportedError
+from foldnet.export.names import Namespace, identifier
+from foldnet.export.numpy_helpers import HELPERS
+from foldnet.export.numpy_ops import CONSTANT_ROLES, EXPRESSIONS, Operands, elementwise
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph, Node
+from foldnet.graph.ops import Shape
+
+Array = np.ndarray[Any, Any]
+
+STATISTICS = ("moving_mean", "moving_variance", "epsilon")
+"""What lowering keeps of a BatchNormalization beside its scale, offset and shift."""
+
+RESERVED = {
+    *HELPERS,
+    "np",
+    "math",
+    "sys",
+    "path",
+    "predict",
+    "main",
+    "as_rows",
+    "read_rows",
+    "weights",
+    "rows",
+    "x",
+    "len",
+    "open",
+    "print",
+    "str",
+}
+"""Names that mean something else in the file; no variable may have one."""
+
+
+@dataclass
+class Layer:
+    """What one layer does, in order.
+
+    Attributes:
+        path: of the layer in the network.
+        kinds: what its ops are, in words.
+        lines: assignments; none where the layer does nothing.
+        shape: of its result.
+    """
+
+    path: str
+    kinds: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    shape: Shape = ()
+
+
+@dataclass
+class Steps:
+    """A graph in words.
+
+    Attributes:
+        parameters: variable of each input, in order.
+        weights: arrays by variable, in the order of use.
+        layers: what each does.
+        results: expression of each output, in order.
+        helpers: names of the helper functions that the lines call.
+    """
+
+    parameters: list[str]
+    weights: dict[str, Array] = field(default_factory=dict)
+    layers: list[Layer] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
+    helpers: set[str] = field(default_factory=set)
+
+
+def steps_of(graph: Graph) -> Steps:
+    """Name everything in the graph and write a line for each of its steps.
+
+    Raises:
+        UnsupportedError: an activation that is the caller's own Python function.
+    """
+    return _Writer(graph).write()
+
+
+class _Writer:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.same: dict[str, str] = {}  # the result of an Identity is its operand under another name
+        for node in graph.nodes:
+            if isinstance(node.op, ops.Identity):
+                self.same[node.output] = self._root(node.inputs[0])
+        self.names = Namespace(RESERVED)
+        self.constants: dict[str, str] = {}
+        self.counts: dict[str, int] = {}
+        self.variables: dict[str, str] = {}  # of values
+        self.holds: dict[str, str] = {}  # the value that each variable holds at this point
+        self.steps = Steps([])
+
+    def _root(self, value: str) -> str:
+        return self.same.get(value, value)
+
+    def write(self) -> Steps:
+        for node in self.graph.nodes:
+            self._name_constants(node)
+        self.chain = self._is_chain()
+        self.last_use = self._last_uses()
+        for value in self.graph.inputs:
+            single = len(self.graph.inputs) == 1
+            name = "x" if single else self.names.fresh(identifier(value, "input"))
+            self.variables[value] = name
+            self.holds[name] = value
+            self.steps.parameters.append(name)
+        self._write_nodes()
+        self.steps.results = [self._result(self._root(v)) for v in self.graph.outputs]
+        return self.steps
+
+    def _result(self, value: str) -> str:
+        if value in self.constants:
+            raise TypeError(f"the output {value!r} is a constant")  # no network of layers gives such a graph
+        # An output that is an input as it came must not be the caller's own array.
+        return f"{self.variables[value]}.copy()" if value in self.graph.inputs else self.variables[value]
+
+    # -- weights --------------------------------------------------------------------------------------------
+
+    def statistics(self, node: Node) -> dict[str, str]:
+        """The weights of the BatchNormalization that an Affine was lowered from, by their names there."""
+        prefix, _, last = node.inputs[1].rpartition("/") if len(node.inputs) > 1 else ("", "", "")
+        if not isinstance(node.op, ops.Affine) or last != "scale":
+            return {}
+        kept = {name: f"{prefix}/{name}" for name in (*STATISTICS, "gamma", "beta")}
+        kept = {name: key for name, key in kept.items() if key in self.graph.constants}
+        return kept if all(name in kept for name in STATISTICS) else {}
+
+    def _name_constants(self, node: Node) -> None:
+        """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings."""
+        wanted = self.statistics(node) or {
+            self._role(node, i): value
+            for i, value in enumerate(node.inputs)
+            if value in self.graph.constants and not self._neutral(node, i)
+        }
+        new = {role: value for role, value in wanted.items() if value not in self.constants}
+        if not new:
+            return
+        count = 1 + max(self.counts.get(role, 0) for role in new)
+        for role, value in new.items():
+            self.counts[role] = count
+            name = self.names.fresh(f"{role}_{count}")
+            self.constants[value] = name
+            array = self.graph.constants[value]
+            array = array.astype(np.int32 if array.dtype.kind in "iub" else np.float32)
+            # Axes of size 1 in front change nothing when the array is spread over rows.
+            spread = node.inputs[0] != value and isinstance(node.op, ops.Affine | ops.PRelu)
+            while spread and array.ndim > 1 and array.shape[0] == 1:
+                array = array[0]
+            self.steps.weights[name] = array
+
+    def _role(self, node: Node, index: int) -> str:
+        roles = CONSTANT_ROLES.get(type(node.op), ())
+        if index < len(roles):
+            return roles[index]
+        return identifier(node.inputs[index].rpartition("/")[2], "constant")
+
+    def _neutral(self, node: Node, index: int) -> bool:
+        array = self.graph.constants.get(node.inputs[index])
+        if array is None or index == 0:
+            return False
+        if isinstance(node.op, ops.Affine):
+            return bool((array == (1 if index == 1 else 0)).all())
+        return isinstance(node.op, ops.Dense) and index == 2 and not array.any()
+
+    # -- values ---------------------------------------------------------------------------------------------
+
+    def _is_chain(self) -> bool:
+        """Whether each step takes the result of the one before, so that one variable will do."""
+        if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
+            return False
+        at = self.graph.inputs[0]
+        for node in self.graph.nodes:
+            if {self._root(v) for v in node.inputs if v not in self.graph.constants} != {self._root(at)}:
+                return False
+            at = node.output
+        return self._root(self.graph.outputs[0]) == self._root(at)
+
+    def _last_uses(self) -> Mapping[str, float]:
+        last: dict[str, float] = {}
+        for index, node in enumerate(self.graph.nodes):
+            for value in node.inputs:
+                last[self._root(value)] = index
+        return last | {self._root(v): math.inf for v in self.graph.outputs}
+
+    def _variable(self, node: Node, index: int) -> str:
+        """The variable for a node's result: its layer's own, if that holds nothing still needed."""
+        wanted = "x" if self.chain else identifier(node.layer, "value")
+        name, count = wanted, 1
+        while True:
+            held = self.holds.get(name)
+            if held is not None and self.last_use.get(held, -1) <= index:
+                break
+            if held is None and (name not in self.names.taken or self.chain):
+                break
+            count += 1
+            name = f"{wanted}_{count}"
+        self.names.taken.add(name)
+        self.holds[name] = node.output
+        return name
+
+    def _write_nodes(self) -> None:
+        inside = ""  # an expression that the next node takes in
+        for index, node in enumerate(self.graph.nodes):
+            layer = self._layer(node)
+            if isinstance(node.op, ops.Identity):
+                layer.kinds.append("nothing at prediction time")
+                continue
+            expression = self._expression(node, inside)
+            layer.kinds.append(self._kind(node))
+            if self._is_taken_in(node, index):
+                inside = expression
+                continue
+            inside = ""
+            self.variables[node.output] = self._variable(node, index)
+            if expression != self.variables[node.output]:
+                layer.lines.append(f"{self.variables[node.output]} = {expression}")
+
+    def _layer(self, node: Node) -> Layer:
+        if not self.steps.layers or self.steps.layers[-1].path != node.layer:
+            self.steps.layers.append(Layer(node.layer))
+        layer = self.steps.layers[-1]
+        layer.shape = self.graph.types[node.output].shape
+        return layer
+
+    def _is_taken_in(self, node: Node, index: int) -> bool:
+        """Whether the next node is this layer's activation, and alone takes this result: one line for both."""
+        if index + 1 >= len(self.graph.nodes) or self.last_use.get(node.output) != index + 1:
+            return False
+        following = self.graph.nodes[index + 1]
+        return isinstance(following.op, ops.Activation | ops.Softmax) and following.layer == node.layer
+
+    def _expression(self, node: Node, inside: str) -> str:
+        values = [self._root(v) for v in node.inputs]
+        texts = [self.constants.get(v) or self.variables.get(v, inside) for v in values]
+        o = Operands(
+            texts,
+            [self.graph.types[v].shape for v in values],
+            self.graph.types[node.output].shape,
+            [self._neutral(node, i) for i in range(len(values))],
+            self.steps.helpers,
+        )
+        if isinstance(node.op, ops.Activation):
+            return elementwise(node.op.function, texts[0], o, node.layer)
+        statistics = self.statistics(node)
+        if type(node.op) not in EXPRESSIONS:
+            raise UnsupportedError(
+                f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy"
+            )
+        plainly = EXPRESSIONS[type(node.op)]
+        text = self._normalization(texts[0], statistics) if statistics else plainly(node.op, o)
+        if isinstance(node.op, ops.Fusable):
+            return elementwise(node.op.activation, text, o, node.layer)
+        return text
+
+    def _normalization(self, x: str, statistics: Mapping[str, str]) -> str:
+        name = {k: self.constants[v] for k, v in statistics.items()}
+        text = f"({x} - {name['moving_mean']}) / np.sqrt({name['moving_variance']} + {name['epsilon']})"
+        text += f" * {name['gamma']}" if "gamma" in name else ""
+        return text + (f" + {name['beta']}" if "beta" in name else "")
+
+    def _kind(self, node: Node) -> str:
+        if isinstance(node.op, ops.Activation):
+            return _in_words(node.op.function)
+        kind = KINDS.get(type(node.op), type(node.op).__name__)
+        kind = "BatchNormalization" if self.statistics(node) else kind
+        fused = node.op.activation if isinstance(node.op, ops.Fusable) else None
+        return kind if fused is None else f"{kind}, {_in_words(fused)}"
+
+
+def _in_words(function: ops.Elementwise) -> str:
+    """The activation with those of its parameters that are not at their defaults."""
+    known = activations.FUNCTIONS.get(function.name)
+    usual = {} if known is None else {p.name: p.default for p in inspect.signature(known).parameters.values()}
+    unusual = [(k, v) for k, v in function.params if v != (math.inf if usual.get(k) is None else usual[k])]
+    return str(replace(function, params=tuple(unusual)))
+
+
+KINDS: dict[type[ops.Op], str] = {
+    ops.Affine: "scale and offset",
+    ops.Softmax: "softmax",
+    ops.Moments: "normalize each row by itself",
+    ops.GroupMoments: "normalize each group of each row",
+    ops.Gather: "look-up",
+    ops.Repeat: "repeat",
+    ops.Cast: "convert",
+}
+"""Words for ops whose class name alone would not say it."""

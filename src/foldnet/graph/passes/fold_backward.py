@@ -1,0 +1,66 @@
+"""A scaling after a Dense goes into the Dense's weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph, Node
+from foldnet.graph.passes.precision import cancels, leaves_float32, spread_of
+from foldnet.graph.passes.rewriting import Rewrite, Uses, along_last_axis, exhaust, fresh, joined
+
+
+def fold_backward(graph: Graph) -> Graph:
+    """Fold each Affine into the Dense before it.
+
+    ``(x W + b - m) s + o = x (W s) + ((b - m) s + o)``, computed in float64.
+    """
+    return exhaust(graph, plan)
+
+
+def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
+    """The Dense that does both, or why there is none."""
+    if not isinstance(node.op, ops.Affine):
+        return None
+    before = uses.producer.get(node.inputs[0])
+    if before is None:
+        return "it works on an input of the network"
+    if isinstance(before.op, ops.Activation):
+        return f"the activation {before.op.function} of layer {before.layer!r} lies between"
+    if not isinstance(before.op, ops.Dense):
+        return f"what comes before it, {type(before.op).__name__} of layer {before.layer!r}, is not a Dense"
+    if before.op.activation is not None:
+        return f"the activation {before.op.activation} of layer {before.layer!r} lies between"
+    for reason in (
+        uses.kept_because(before.output, node),
+        uses.shared_because(before),
+        uses.shared_because(node),
+    ):
+        if reason:
+            return reason
+    kernel = graph.constants[before.inputs[1]].astype(np.float64)
+    units = kernel.shape[1]
+    bias = graph.constants[before.inputs[2]].astype(np.float64) if len(before.inputs) > 2 else np.zeros(units)
+    scale, offset, *shifts = (along_last_axis(graph.constants[v], units) for v in node.inputs[1:])
+    if scale is None or offset is None or any(s is None for s in shifts):
+        return "its weights vary along an axis other than the last, and a Dense's along the last only"
+    centre = bias
+    if shifts and shifts[0] is not None:
+        centre = bias - shifts[0]
+        spread = along_last_axis(spread_of(graph, node.inputs[3], graph.constants[node.inputs[1]]), units)
+        reason = None if spread is None else cancels(centre, spread)
+        if reason:
+            return reason
+    with np.errstate(all="ignore"):
+        folded = kernel * scale, centre * scale + offset
+    reason = leaves_float32(*folded)
+    if reason:
+        return reason
+    layer = joined(before, node)
+    names = fresh(graph, f"{layer}/kernel"), fresh(graph, f"{layer}/bias")
+    dense = Node(
+        replace(before.op, activation=node.op.activation), (before.inputs[0], *names), node.output, layer
+    )
+    return Rewrite((before, node), dense, dict(zip(names, folded, strict=True)))

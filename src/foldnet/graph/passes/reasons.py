@@ -1,0 +1,25 @@
+"""Why each scaling that is left in the graph was not folded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph
+from foldnet.graph.passes import fold_backward, fold_forward, merge_affines
+from foldnet.graph.passes.rewriting import Uses
+
+
+def note_reasons(graph: Graph) -> Graph:
+    """The same graph with a note for every Affine in it: the layer, and what keeps it from being folded."""
+    uses = Uses(graph)
+    notes = []
+    for node in graph.nodes:
+        if isinstance(node.op, ops.Affine):
+            before = merge_affines.plan(graph, uses, node) or fold_backward.plan(graph, uses, node)
+            after = fold_forward.plan(graph, uses, node)
+            notes.append(
+                f"layer {node.layer!r} stays a step of its own. Not folded into what comes before it: {before}. "
+                f"Not folded into what follows: {after}."
+            )
+    return replace(graph, notes=(*graph.notes, *(n for n in notes if n not in graph.notes)))

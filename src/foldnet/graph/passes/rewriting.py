@@ -1,0 +1,128 @@
+"""What every pass needs: who makes and who uses a value, and replacing nodes by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from foldnet.graph.graph import Array, Graph, Node, with_nodes
+
+
+class Uses:
+    """An index of a graph: the node that makes each value, and the nodes that read it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.producer: dict[str, Node] = {n.output: n for n in graph.nodes}
+        self.consumers: dict[str, list[Node]] = {}
+        self.outputs = frozenset(graph.outputs)
+        for node in graph.nodes:
+            for value in dict.fromkeys(node.inputs):
+                self.consumers.setdefault(value, []).append(node)
+
+    def kept_because(self, value: str, user: Node) -> str | None:
+        """Why a value must stay although ``user`` no longer needs it; None if nothing else needs it."""
+        if value in self.outputs:
+            return "the value between them is an output of the network"
+        others = [n.layer for n in self.consumers.get(value, ()) if n is not user]
+        return f"the value between them is also used by {quoted(others)}" if others else None
+
+    def shared_because(self, node: Node) -> str | None:
+        """Which calls of a shared layer use this node's weights; None if it alone does."""
+        for name in node.inputs:
+            users = self.consumers.get(name, [])
+            if name not in self.producer and len(users) > 1 and _is_weight(node, name):
+                return (
+                    f"layer {node.layer!r} is shared: its weights serve the calls "
+                    f"{quoted(n.layer for n in users)}, and a fold is right for one of them only"
+                )
+        return None
+
+
+def _is_weight(node: Node, name: str) -> bool:
+    return name in node.inputs[node.op.data_operands(len(node.inputs)) :]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One node in the place of several: ``node`` stands where the last of ``replaced`` stood."""
+
+    replaced: tuple[Node, ...]
+    node: Node
+    constants: Mapping[str, Array] = field(default_factory=dict)
+
+
+Plan = Callable[[Graph, Uses, Node], Rewrite | str | None]
+"""How to rewrite at a node: the rewrite, the reason against it in words, or None where the pass does not apply."""
+
+
+def exhaust(graph: Graph, plan: Plan) -> Graph:
+    """The graph after every rewrite that the plan finds; the same object if there is none."""
+    place = 0
+    uses = Uses(graph)
+    while place < len(graph.nodes):
+        rewrite = plan(graph, uses, graph.nodes[place])
+        if isinstance(rewrite, Rewrite):
+            graph = _apply(graph, rewrite)
+            uses = Uses(graph)
+            place = max(0, place - len(rewrite.replaced))
+        else:
+            place += 1
+    return graph
+
+
+def _apply(graph: Graph, rewrite: Rewrite) -> Graph:
+    gone = {id(n) for n in rewrite.replaced}
+    nodes = [
+        rewrite.node if n is rewrite.replaced[-1] else n
+        for n in graph.nodes
+        if n is rewrite.replaced[-1] or id(n) not in gone
+    ]
+    return with_nodes(graph, nodes, constants={**graph.constants, **rewrite.constants})
+
+
+def without(graph: Graph, is_identity: Callable[[Graph, Node], bool]) -> Graph:
+    """The graph without the nodes that are identities: their operand takes their place everywhere."""
+    renamed: dict[str, str] = {}
+    nodes = []
+    for node in graph.nodes:
+        if any(v in renamed for v in node.inputs):
+            node = Node(node.op, tuple(renamed.get(v, v) for v in node.inputs), node.output, node.layer)
+        if is_identity(graph, node):
+            renamed[node.output] = node.inputs[0]
+        else:
+            nodes.append(node)
+    if not renamed:
+        return graph
+    return with_nodes(
+        graph,
+        nodes,
+        outputs=[renamed.get(v, v) for v in graph.outputs],
+        layer_outputs={k: renamed.get(v, v) for k, v in graph.layer_outputs.items()},
+    )
+
+
+def fresh(graph: Graph, hint: str) -> str:
+    """A name for a new constant."""
+    name, count = hint, 1
+    while name in graph.types:
+        name, count = f"{hint}.{count}", count + 1
+    return name
+
+
+def joined(*nodes: Node) -> str:
+    """The layer of a node made from several: ``dense + batch_normalization``."""
+    return " + ".join(dict.fromkeys(part for n in nodes for part in n.layer.split(" + ")))
+
+
+def along_last_axis(array: Array, size: int) -> Array | None:
+    """The float64 vector of a weight that varies along the last axis only; None if it varies along another."""
+    if any(n != 1 for n in array.shape[:-1]):
+        return None
+    return np.broadcast_to(array.reshape(-1).astype(np.float64), (size,))
+
+
+def quoted(names: Iterable[str]) -> str:
+    """``'a', 'b'``."""
+    return ", ".join(repr(n) for n in dict.fromkeys(names))

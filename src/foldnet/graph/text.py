@@ -1,0 +1,99 @@
+"""A graph as plain text of 80 columns."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph, Node
+
+WIDTH = 80
+
+
+def steps(graph: Graph) -> list[str]:
+    """One entry a computing step, in order: number, what it computes, its shape, its weights, its layer.
+
+    Lines fit 80 columns; where the layer's name does not, it stands on a line of its own.
+    """
+    names = {name: _cut(name, 20) for name in graph.inputs}
+    names |= {node.output: f"#{place}" for place, node in enumerate(graph.nodes, 1)}
+    return [_step(graph, node, names) for node in graph.nodes]
+
+
+def graph_text(graph: Graph) -> str:
+    """The whole graph: inputs, steps, outputs and notes.
+
+    Lines fit 80 columns.
+    """
+    names = {node.output: f"#{place}" for place, node in enumerate(graph.nodes, 1)}
+    lines = [_row("", _cut(name, WIDTH - 6), graph.types[name].shape, "", "input") for name in graph.inputs]
+    lines += steps(graph)
+    lines.append("returns " + ", ".join(names.get(v, v) for v in graph.outputs))
+    for note in graph.notes:
+        lines += _wrapped(f"note: {note}", "      ")
+    return "\n".join(lines)
+
+
+def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
+    """What a node computes, in short: ``relu(#1 @ kernel + bias)``."""
+    operands = [names.get(v, v) for v in node.inputs]
+    x = operands[0]
+    match node.op:
+        case ops.Dense():
+            text = f"{x} @ kernel" + (" + bias" if len(operands) > 2 else "")
+        case ops.Affine():
+            text = (f"({x} - mean)" if len(operands) > 3 else x) + " * scale + offset"
+        case ops.Binary(kind=kind):
+            signs = {"add": "+", "subtract": "-", "multiply": "*"}
+            text = f" {signs[kind]} ".join(operands) if kind in signs else f"{kind}({', '.join(operands)})"
+        case ops.Activation(function=function):
+            return f"{function}({x})" if not function.params else f"{function.name}({x}){_settings(function)}"
+        case _:
+            data = operands[: node.op.data_operands(len(operands))]
+            own = [(f, getattr(node.op, f.name)) for f in fields(node.op) if f.name != "activation"]
+            settings = [f"{f.name}={v}".replace(" ", "") for f, v in own if v is not f.default]
+            text = f"{type(node.op).__name__.lower()}({', '.join(data + settings)})"
+    activation = getattr(node.op, "activation", None)
+    return text if activation is None else f"{activation.name}({text}){_settings(activation)}"
+
+
+def _settings(function: ops.Elementwise) -> str:
+    """Parameters that differ from those of the plain activation."""
+    plain = {"negative_slope": 0.0, "max_value": float("inf"), "threshold": 0.0}
+    changed = [f"{k}={v:g}" for k, v in function.params if plain.get(k) != v]
+    return f" {' '.join(changed)}" if changed else ""
+
+
+def _step(graph: Graph, node: Node, names: dict[str, str]) -> str:
+    weights = sum(graph.constants[v].size for v in node.inputs if v in graph.constants)
+    what = _cut(formula(graph, node, names), WIDTH - 6)
+    return _row(
+        names[node.output],
+        what,
+        graph.types[node.output].shape,
+        f"{weights:,}" if weights else "",
+        node.layer,
+    )
+
+
+def _row(number: str, what: str, shape: ops.Shape, weights: str, layer: str) -> str:
+    sizes = ", ".join("n" if n is None else str(n) for n in shape)
+    line = f"{number:>4}  {what:<32} {f'({sizes})':<12} {weights:>7}  "
+    if len(line) + len(layer) <= WIDTH:
+        return line + layer
+    rest = [*_wrapped(line.rstrip(), "      "), *_wrapped(f"      {layer}", "      ")]
+    return "\n".join(rest)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    import textwrap
+
+    if len(text) <= WIDTH:
+        return [text]
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_long_words=True, replace_whitespace=False
+    )

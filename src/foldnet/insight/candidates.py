@@ -1,0 +1,178 @@
+"""What ``verify`` can examine, each made to answer the same two questions: outputs, and layers' values."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.errors import InputError
+from foldnet.graph.graph import Graph
+from foldnet.insight.oracle import Array
+from foldnet.layers.base import flatten
+from foldnet.network import Network
+
+Outputs = Callable[[Sequence[Array]], list[Array]]
+Layers = Callable[[Sequence[Array]], dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that predicts.
+
+    Attributes:
+        description: what it is, and who computes its layers' values.
+        outputs: predictions for rows, one array an output of the network.
+        layers: for rows, the values of those layer calls that it exposes, by path.
+        own_layers: whether it computes those itself. If not, they can show a fault, but prove nothing about it.
+    """
+
+    description: str
+    outputs: Outputs
+    layers: Layers = lambda inputs: {}
+    own_layers: bool = False
+
+
+def adapt(candidate: Any) -> Candidate:
+    """The candidate behind what a caller may give to ``verify``.
+
+    Raises:
+        InputError: it is nothing that predicts.
+        FileNotFoundError: a path with nothing there.
+    """
+    if isinstance(candidate, str | Path):
+        return _from_path(Path(candidate))
+    if isinstance(candidate, Network):
+        return _from_network(candidate)
+    if _is_keras(candidate):
+        return _from_keras(candidate)
+    if callable(candidate) and isinstance(getattr(candidate, "graph", None), Graph):
+        return _from_predictor(candidate)
+    if callable(candidate):
+        return _from_function(candidate)
+    raise InputError(
+        f"cannot verify a {type(candidate).__name__}: give a Predictor, a function from rows to predictions, the "
+        "path of an exported file or directory, or a Keras model"
+    )
+
+
+def _from_path(path: Path) -> Candidate:
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or directory {str(path)!r} to verify")
+    if path.is_dir() or path.suffix == ".py":
+        from foldnet.insight import exported
+
+        run = exported.run_c if path.is_dir() else exported.run_python
+        kind = "C export" if path.is_dir() else "Python file"
+        return Candidate(f"{kind} {path.name!r}, run as its own program", lambda inputs: run(path, inputs))
+    if path.suffix == ".foldnet":
+        from foldnet.predictor import load_predictor  # type: ignore[attr-defined, unused-ignore]
+
+        return _from_predictor(load_predictor(path))
+    from foldnet.files import load_model
+
+    return _from_network(load_model(path))
+
+
+def _from_predictor(predictor: Any) -> Candidate:
+    """A Predictor: outputs by its own engine, layers by that too if it can, else from its folded graph."""
+
+    def outputs(inputs: Sequence[Array]) -> list[Array]:
+        return _arrays(predictor(inputs[0] if len(inputs) == 1 else list(inputs)))
+
+    own = getattr(predictor, "layer_values", None)
+    if own is not None:
+        return Candidate(
+            "Predictor (layers by its own engine)", outputs,
+            lambda inputs: dict(own(inputs[0] if len(inputs) == 1 else list(inputs))), own_layers=True,
+        )
+
+    def layers(inputs: Sequence[Array]) -> dict[str, Array]:
+        graph: Graph = predictor.graph
+        values = ReferenceProgram(graph, "float32").values(inputs)
+        return {path: values[name] for path, name in graph.layer_outputs.items()}
+
+    return Candidate("Predictor (outputs by its engine, layers by the reference engine)", outputs, layers)
+
+
+def _from_network(network: Network) -> Candidate:
+    from foldnet.graph.lower import lower
+
+    graph = lower(network)
+    program = ReferenceProgram(graph, "float32")
+
+    def layers(inputs: Sequence[Array]) -> dict[str, Array]:
+        values = program.values(inputs)
+        return {path: values[name] for path, name in graph.layer_outputs.items()}
+
+    return Candidate(f"network {network.name!r} on the reference engine", program.run, layers, own_layers=True)
+
+
+def _from_function(function: Callable[..., Any]) -> Candidate:
+    name = getattr(function, "__name__", type(function).__name__)
+
+    def outputs(inputs: Sequence[Array]) -> list[Array]:
+        copies = [np.array(x) for x in inputs]
+        if len(copies) == 1:
+            return _arrays(function(copies[0]))
+        return _arrays(function(*copies) if _takes(function, len(copies)) else function(copies))
+
+    return Candidate(f"function {name}", outputs)
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function has a parameter for each of the inputs, rather than one for their list."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_keras(candidate: Any) -> bool:
+    has = all(hasattr(candidate, name) for name in ("predict", "layers", "inputs", "get_config"))
+    return has and _keras_of(candidate) is not None
+
+
+def _keras_of(model: Any) -> Any:
+    """The keras or tf_keras module that a live model comes from; it is loaded, since the model is live."""
+    for cls in type(model).__mro__:
+        root = cls.__module__.partition(".")[0]
+        if root in ("keras", "tf_keras"):
+            return sys.modules.get(root)
+    return None
+
+
+def _from_keras(model: Any) -> Candidate:
+    keras = _keras_of(model)
+
+    def predict(live: Any, inputs: Sequence[Array]) -> list[Array]:
+        return _arrays(live.predict(inputs[0] if len(inputs) == 1 else list(inputs), verbose=0))
+
+    # Only layers that are called once, and on the model's own values, have one output to compare.
+    exposed = [
+        layer for layer in model.layers
+        if not hasattr(layer, "layers") and len(getattr(layer, "_inbound_nodes", ())) == 1
+    ]
+    try:
+        probe = keras.Model(model.inputs, [layer.output for layer in exposed])
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # a subclassed model has no such outputs
+        return Candidate("Keras model (outputs only)", lambda inputs: predict(model, inputs))
+
+    def layers(inputs: Sequence[Array]) -> dict[str, Array]:
+        return {layer.name: value for layer, value in zip(exposed, predict(probe, inputs), strict=True)}
+
+    return Candidate("Keras model", lambda inputs: predict(model, inputs), layers, own_layers=True)
+
+
+def _arrays(result: Any) -> list[Array]:
+    """Predictions as one array an output; a list of numbers is one output, a list of arrays several."""
+    if isinstance(result, list | tuple) and result and not any(np.ndim(r) and hasattr(r, "shape") for r in result):
+        result = np.asarray(result)
+    return [np.asarray(leaf) for leaf in flatten(result)]

@@ -1,0 +1,98 @@
+"""Run an exported file as its user would: in a process of its own, knowing nothing of foldnet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from foldnet.errors import CompileError, FoldnetError
+from foldnet.insight.oracle import Array
+
+SECONDS = 300
+
+_DRIVER = """
+import importlib.util, sys
+import numpy as np
+path, given, wanted = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("candidate", path)
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+with np.load(given, allow_pickle=False) as file:
+    results = module.predict(*(file[f"arr_{i}"] for i in range(len(file))))
+results = results if isinstance(results, (list, tuple)) else [results]
+np.savez(wanted, *(np.asarray(result) for result in results))
+"""
+
+
+def run_python(path: Path, inputs: Sequence[Array]) -> list[Array]:
+    """Predictions of a Python file that defines ``predict``, run by another Python process.
+
+    It is the user's own file and may do what that user may; a process of its own keeps its imports, settings
+    and crashes out of this one.
+
+    Raises:
+        FoldnetError: the file fails, with the last line it said.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, wanted = Path(folder, "in.npz"), Path(folder, "out.npz")
+        np.savez(given, *inputs)
+        _run([sys.executable, "-c", _DRIVER, str(path.resolve()), str(given), str(wanted)], path.name, b"")
+        with np.load(wanted, allow_pickle=False) as file:
+            return [file[f"arr_{i}"] for i in range(len(file))]
+
+
+def run_c(directory: Path, inputs: Sequence[Array]) -> list[Array]:
+    """Predictions of an exported C directory: compiled in a folder apart, given rows of CSV, read back.
+
+    A line holds the inputs of a row side by side, each flattened; so does a line of results. All results of a
+    row come back as one flat array.
+
+    Raises:
+        CompileError: there is no compiler, or it refuses the files.
+        FoldnetError: the program fails.
+    """
+    sources = [str(p.resolve()) for p in sorted(directory.glob("*.c")) if p.name in ("main.c", "predict.c")]
+    if len(sources) != 2:
+        raise FoldnetError(f"{str(directory)!r} is not a C export: it has no main.c and predict.c")
+    with tempfile.TemporaryDirectory() as folder:
+        program = str(Path(folder, "program"))
+        command = [_compiler(), "-std=c99", "-O2", "-ffp-contract=off", *sources, "-o", program, "-lm"]
+        try:
+            _run(command, "the C compiler", b"")
+        except FoldnetError as error:
+            raise CompileError(f"the C export in {str(directory)!r} does not compile: {error}") from None
+        said = _run([program], directory.name, _csv(inputs))
+    lines = [line for line in said.decode().splitlines() if line.strip()]
+    return [np.array([[float(cell) for cell in line.split(",")] for line in lines])]
+
+
+def _csv(inputs: Sequence[Array]) -> bytes:
+    flat = [x.reshape(len(x), -1) for x in inputs]
+    lines = (",".join(repr(v.item()) for x in flat for v in x[row]) for row in range(len(flat[0])))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _compiler() -> str:
+    chosen = os.environ.get("CC")
+    for name in [chosen] if chosen else ["cc", "gcc", "clang"]:
+        if found := shutil.which(name):
+            return found
+    raise CompileError("no C compiler was found (CC, cc, gcc, clang); install one to verify a C export")
+
+
+def _run(command: Sequence[str], what: str, text: bytes) -> bytes:
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise FoldnetError(f"{what} took longer than {SECONDS} s") from None
+    if done.returncode != 0:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise FoldnetError(f"{what} ended with exit code {done.returncode}: {last[0]}")
+    return done.stdout

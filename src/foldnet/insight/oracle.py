@@ -1,0 +1,151 @@
+"""The float64 reference that everything is compared with, and how far rounding alone may lead from it.
+
+The tolerance is not a constant: it is measured on this network and these rows. The network is run once in
+float32, and several times in float64 with every weight and every intermediate value moved by one float32
+rounding unit in a random direction. The largest distance of any of these runs from the exact one is what
+honest float32 arithmetic does here; ``FACTOR`` times it, and never less than ``FLOOR_ULP`` units in the last
+place of the row's largest value, is what a candidate may differ by. Where the network cancels (a mean far
+above the standard deviation) the tolerance widens by itself, row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph
+
+Array = np.ndarray[Any, Any]
+
+FACTOR = 4.0
+"""How many times the measured rounding a candidate may differ by."""
+FLOOR_ULP = 4.0
+"""The least tolerance, in float32 units in the last place of the row's largest value."""
+RUNS = 6
+"""Runs with random rounding."""
+UNIT = 2.0**-23
+
+
+class Oracle:
+    """A graph, computed exactly (float64), and with part of its values replaced."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        # One program a node, with every operand as an input: weights can be replaced like any other value.
+        self._steps = [
+            (node, ReferenceProgram(Graph(node.inputs, (node.output,), (node,), graph.types)))
+            for node in graph.nodes
+        ]
+
+    def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
+        """Every value of the graph in float64."""
+        return self._run(inputs, lambda array: array)
+
+    def rerun(self, values: Mapping[str, Array], changed: Mapping[str, Array]) -> dict[str, Array]:
+        """The values once some of them are replaced: only what depends on those is computed anew."""
+        result = {**values, **changed}
+        stale = set(changed)
+        for node, step in self._steps:
+            if node.output not in changed and stale.intersection(node.inputs):
+                (result[node.output],) = step.run([result[v] for v in node.inputs])
+                stale.add(node.output)
+        return result
+
+    def tolerances(
+        self, inputs: Sequence[Array], exact: Mapping[str, Array], names: Iterable[str]
+    ) -> dict[str, Array]:
+        """For each named value, what rounding may change in each row: arrays of shape (rows,)."""
+        noise = {name: np.zeros(len(inputs[0])) for name in names}
+        for run in self._rounded_runs(inputs):
+            for name in noise:
+                noise[name] = np.maximum(noise[name], row_max(difference(run[name], exact[name])))
+        return {name: FACTOR * noise[name] + FLOOR_ULP * ulp(row_scale(exact[name])) for name in noise}
+
+    def _rounded_runs(self, inputs: Sequence[Array]) -> Iterator[dict[str, Array]]:
+        yield self._run(inputs, _to_float32, _dense_in_float32)
+        for seed in range(RUNS):
+            generator = np.random.default_rng(seed)
+            yield self._run(inputs, lambda array, g=generator: _shaken(array, g))  # type: ignore[misc]
+
+    def _run(
+        self, inputs: Sequence[Array], rounded: Callable[[Array], Array], dense: Dense | None = None
+    ) -> dict[str, Array]:
+        """Every value, with each weight and each result rounded in a way of the caller's."""
+        values = {k: v if v.dtype.kind in "iub" else rounded(v.astype(np.float64))
+                  for k, v in self.graph.constants.items()}
+        for name, array in zip(self.graph.inputs, inputs, strict=True):
+            values[name] = array if self.graph.types[name].dtype == ops.INT else array.astype(np.float64)
+        with np.errstate(all="ignore"):
+            for node, step in self._steps:
+                operands = [values[v] for v in node.inputs]
+                plain_dense = isinstance(node.op, ops.Dense) and node.op.activation is None
+                result = dense(*operands) if dense is not None and plain_dense else step.run(operands)[0]
+                values[node.output] = rounded(result) if result.dtype.kind == "f" else result
+        return values
+
+
+Dense = Callable[..., Array]
+
+
+def _to_float32(array: Array) -> Array:
+    return array.astype(np.float32).astype(np.float64)
+
+
+def _shaken(array: Array, generator: np.random.Generator) -> Array:
+    """Each value moved up or down by one float32 rounding unit."""
+    return array * (1 + UNIT * (2.0 * generator.integers(0, 2, array.shape) - 1))
+
+
+def _dense_in_float32(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """The sum in float32, term by term: what a plain loop loses."""
+    x, kernel = x.astype(np.float32), kernel.astype(np.float32)
+    total = np.zeros((*x.shape[:-1], kernel.shape[1]), np.float32)
+    for i in range(len(kernel)):
+        total += x[..., i : i + 1] * kernel[i]
+    return total.astype(np.float64) if bias is None else total.astype(np.float64) + bias
+
+
+def difference(a: Array, b: Array) -> Array:
+    """``|a - b|`` in float64; 0 where both are NaN or the same infinity, infinite where only one is."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    with np.errstate(all="ignore"):
+        distance = np.abs(a - b)
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+    return np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
+
+
+def in_tolerances(value: Array, right: Array, tolerances: Array) -> Array:
+    """For each row, the largest difference in units of the row's tolerance."""
+    error = row_max(difference(value, right))
+    with np.errstate(all="ignore"):
+        ratio = error / tolerances
+    # An infinite tolerance (the network overflows float32 there) allows anything; a zero one nothing.
+    return np.where(error == 0, 0.0, np.where(np.isinf(tolerances), 0.0, ratio))
+
+
+def row_max(array: Array) -> Array:
+    """The largest value of each row, 0 for rows without values."""
+    flat = array.reshape(len(array), -1) if array.size else np.zeros((len(array), 1))
+    return np.asarray(flat.max(axis=1))
+
+
+def row_scale(array: Array) -> Array:
+    """The largest finite magnitude of each row."""
+    magnitude = np.abs(np.asarray(array, np.float64))
+    return row_max(np.where(np.isfinite(magnitude), magnitude, 0.0))
+
+
+def ulp(magnitude: Array) -> Array:
+    """The float32 unit in the last place of values of this size, in float64."""
+    limits = np.finfo(np.float32)
+    clipped = np.clip(magnitude, limits.tiny, limits.max).astype(np.float32)
+    return np.spacing(clipped).astype(np.float64)
+
+
+def spread_rows(per_row: Array, like: Array) -> Array:
+    """One number a row, shaped to broadcast against an array of rows."""
+    return per_row.reshape(len(per_row), *(1,) * (like.ndim - 1))

@@ -1,0 +1,238 @@
+"""``verify``: is this candidate the network, and could we have seen it if it were not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import InputError
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph
+from foldnet.graph.lower import lower
+from foldnet.insight.candidates import adapt
+from foldnet.insight.comparison import Answers, Point, ask, compare, largest
+from foldnet.insight.oracle import FACTOR, FLOOR_ULP, RUNS, Array, Oracle, in_tolerances, row_scale
+from foldnet.insight.probe import make_inputs
+from foldnet.insight.sight import VISIBLE, Exact, Suspect, Watch
+from foldnet.insight.sites import Site, sites_of
+from foldnet.insight.verification import LayerResult, Status, Verification
+from foldnet.layers.base import flatten
+from foldnet.network import Network
+
+MEASURED = (
+    f"{FACTOR:g} x the rounding seen in a float32 run and {RUNS} runs with random rounding, at least "
+    f"{FLOOR_ULP:g} ULP of the row's largest value"
+)
+
+
+def verify(
+    candidate: Any, model: Any, x: Any = None, *, tolerance: float | None = None, rows: int = 1024, seed: int = 0
+) -> Verification:
+    """Compare a candidate with the float64 reference of a network, and say what the comparison could see.
+
+    Args:
+        candidate: a Predictor, a function from rows to predictions, the path of an exported ``.py`` file, of an
+            exported C directory, of a saved predictor or of another network, or a live Keras model. A function
+            of a network with several inputs gets them as arguments, or as one list if it has one parameter.
+        model: the network, or the path of its file.
+        x: rows to compare on (a list or dict of arrays for several inputs). Without it, rows are made that see
+            every layer, as far as there are such.
+        tolerance: the largest difference allowed, relative to 1 or to the row's largest value where that is
+            more; by default it is measured from the network's own rounding.
+        rows: of a longer ``x``, take this many, evenly spread.
+        seed: of the rows made.
+
+    Returns:
+        A Verification: ``ok``, ``layers``, and its table as text.
+
+    Raises:
+        InputError: ``x`` does not fit the network, or the candidate is nothing that predicts.
+        UnsupportedError: the network cannot be computed exactly.
+
+    >>> from foldnet import Sequential, layers
+    >>> model = Sequential([layers.Input((2,)), layers.Dense(1)])
+    >>> kernel, bias = model.get_weights()
+    >>> verify(lambda x: x @ kernel + bias, model).ok
+    True
+    >>> verify(lambda x: x @ -kernel + bias, model).ok
+    False
+    """
+    network = _network(model)
+    examined = adapt(candidate)
+    graph = lower(network)
+    watch = Watch(Oracle(graph), sites_of(network, graph))
+    inputs, how = make_inputs(watch, seed) if x is None else _given(graph, x, rows)
+    answers = ask(examined, inputs, graph)
+    exact = _exact(watch, answers, inputs, tolerance)
+    points = _points(watch, answers, exact, examined.own_layers)
+    layers = tuple(_judge(watch, site, points, exact) for site in watch.sites)
+    return Verification(
+        ok=not answers.trouble and all(p.agrees for p in points.values()),
+        layers=layers,
+        candidate=examined.description,
+        model=network.name,
+        inputs=how,
+        rows=len(inputs[0]),
+        tolerance=MEASURED if tolerance is None else f"{tolerance:g} of the row's largest value, or of 1",
+        message=answers.trouble or _message(watch, points, exact),
+    )
+
+
+def _network(model: Any) -> Network:
+    if isinstance(model, Network):
+        return model
+    if isinstance(model, str | Path):
+        from foldnet.files import load_model
+
+        return load_model(model)
+    raise InputError(f"model is a network or the path of its file, not a {type(model).__name__}")
+
+
+def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str]:
+    """The caller's rows as the network takes them: one array an input, float32 or int32."""
+    if isinstance(x, Mapping) and set(x) == set(graph.inputs):
+        x = [x[name] for name in graph.inputs]
+    arrays = [x] if len(graph.inputs) == 1 and not isinstance(x, Mapping) else flatten(x)
+    if len(arrays) == 1 and isinstance(x, list | tuple) and len(x) == 1 and np.ndim(x[0]) > 1:
+        arrays = [x[0]]
+    if len(arrays) != len(graph.inputs):
+        raise InputError(f"the network takes {len(graph.inputs)} inputs {graph.inputs}, got {len(arrays)}")
+    inputs = []
+    for name, array in zip(graph.inputs, arrays, strict=True):
+        kind = graph.types[name]
+        try:
+            array = np.asarray(array).astype(np.int32 if kind.dtype == ops.INT else np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"input {name!r} does not hold numbers: {error}") from None
+        fits = array.ndim == len(kind.shape) and all(
+            n in (None, m) for n, m in zip(kind.shape[1:], array.shape[1:], strict=True)
+        )
+        if not fits:
+            raise InputError(f"input {name!r} takes rows of shape {kind.shape}, got an array of {array.shape}")
+        inputs.append(array)
+    count = len(inputs[0])
+    if count == 0 or any(len(a) != count for a in inputs):
+        raise InputError(f"verify needs at least one row, and as many for each input; got {[len(a) for a in inputs]}")
+    if count <= rows:
+        return inputs, f"the {count} given"
+    chosen = np.linspace(0, count - 1, rows).round().astype(int)
+    return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread"
+
+
+def _exact(watch: Watch, answers: Answers, inputs: Sequence[Array], tolerance: float | None) -> Exact:
+    names = [*watch.oracle.graph.outputs, *(s.output for s in watch.sites if s.path in answers.layers)]
+    exact = watch.exact(inputs, dict.fromkeys(names))
+    if tolerance is None:
+        return exact
+    fixed = {name: tolerance * np.maximum(1.0, row_scale(exact.values[name])) for name in exact.tolerances}
+    return replace(exact, tolerances=fixed)
+
+
+def _points(watch: Watch, answers: Answers, exact: Exact, own_layers: bool) -> dict[str, Point]:
+    """Everything that is compared, in computing order: exposed layers, then outputs.
+
+    An output that is exposed as a layer, too, is compared as the output; but if the exposed value is wrong
+    (the candidate contradicts itself), that is what counts.
+    """
+    points: dict[str, Point] = {}
+    for site in watch.sites:
+        if site.path in answers.layers and site.operands:
+            point = compare(site.output, site.path, answers.layers[site.path], exact, own_layers)
+            if site.output not in points or not point.agrees:
+                points[site.output] = point
+    paths = {s.output: s.path for s in watch.sites}
+    for i, name in enumerate(watch.oracle.graph.outputs):
+        value = None if answers.outputs is None else answers.outputs[i]
+        point = compare(name, paths.get(name, name), value, exact, own=True)
+        if name not in points or points[name].agrees:
+            points[name] = point
+    return points
+
+
+def _judge(watch: Watch, site: Site, points: Mapping[str, Point], exact: Exact) -> LayerResult:
+    own = [name for name, p in points.items() if p.own]
+    agreeing = [name for name in own if points[name].agrees]
+    mistakes, trusted = {}, {}
+    for suspect in watch.suspects:
+        if suspect.site is site:
+            errors = watch.visible(suspect, exact, own)
+            mistakes[suspect.mistake.name] = max((largest(errors[n]) for n in own), default=0.0)
+            trusted[suspect.mistake.name] = max((largest(errors[n]) for n in agreeing), default=0.0)
+    unseen = tuple(name for name, error in trusted.items() if error <= VISIBLE)
+    leads_to = [n for n in watch.oracle.graph.outputs if n in watch.reached_from(site.output)]
+    point = points.get(site.output) or max((points[n] for n in leads_to), key=lambda p: p.worst, default=None)
+    itself = site.output in points and bool(site.operands)
+    status: Status = "unproven" if unseen else "proven"
+    if itself and not points[site.output].agrees:
+        status = "failed"
+    elif not mistakes and any(not points[n].agrees for n in leads_to):
+        status = "unproven"
+    return LayerResult(
+        name=site.path, kind=type(site.layer).__name__,
+        max_abs=point.max_abs if point else 0.0,
+        max_rel=point.max_rel if point else 0.0,
+        max_ulp=point.max_ulp if point else 0.0,
+        sight=min(mistakes.values(), default=None), status=status,
+        compared_at=site.path if itself else point.path if point else "",
+        mistakes=mistakes, unseen=unseen, note=_note(watch, site, status, mistakes, unseen, points),
+    )
+
+
+def _note(
+    watch: Watch, site: Site, status: Status, mistakes: Mapping[str, float], unseen: Sequence[str],
+    points: Mapping[str, Point],
+) -> str:
+    if status == "failed":
+        return points[site.output].trouble
+    if not mistakes:
+        return "computes nothing at prediction time, and there is no mistake to make with it"
+    if not unseen:
+        return ""
+    reached = watch.reached_from(site.output)
+    graph = watch.oracle.graph
+    for node in graph.nodes:
+        one_unit = isinstance(node.op, ops.Softmax) and graph.types[node.output].shape[node.op.axis] == 1
+        if one_unit and site.output != node.output and node.inputs[0] in reached | {site.output}:
+            return f"softmax over one unit ({node.layer!r}) is always 1, so nothing before it can show"
+        if one_unit and node.layer == site.path:
+            return "softmax over one unit is always 1, so nothing in this layer but the softmax itself can show"
+    seen_if_right = [name for name in unseen if mistakes[name] > VISIBLE]
+    if seen_if_right:
+        return "what it leads to does not agree, so nothing can be said of it"
+    return "would not show: " + ", ".join(unseen)
+
+
+def _message(watch: Watch, points: Mapping[str, Point], exact: Exact) -> str:
+    order = {s.output: i for i, s in enumerate(watch.sites)}
+    failed = sorted((n for n, p in points.items() if not p.agrees), key=lambda n: order.get(n, len(order)))
+    if not failed:
+        return ""
+    first = points[failed[0]]
+    if first.trouble:
+        return f"first differs at {first.path!r}: {first.trouble}"
+    text = (
+        f"first differs at {first.path!r}: by {first.max_abs:.3g}, {first.worst:.3g} times the tolerance "
+        f"({first.max_ulp:.3g} ULP)"
+    )
+    likely = _likely(watch, points, exact)
+    if likely:
+        said = "; or ".join(f"{s.site.path!r} with {s.mistake.name}" for s in likely[:3])
+        text += f". The candidate's numbers are those of the network with this mistake: {said}"
+    return text
+
+
+def _likely(watch: Watch, points: Mapping[str, Point], exact: Exact) -> list[Suspect]:
+    """The mistakes that would give exactly the candidate's numbers, everywhere they were compared."""
+    found = []
+    for suspect in watch.suspects:
+        wrong = watch.wrong_values(suspect, exact)
+        if all(
+            p.value is not None and largest(in_tolerances(p.value, wrong[name], exact.tolerances[name])) <= VISIBLE
+            for name, p in points.items()
+        ):
+            found.append(suspect)
+    return found

@@ -1,0 +1,208 @@
+"""Activations as layers of their own: ReLU, LeakyReLU, PReLU, ELU, Softmax, ThresholdedReLU."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from foldnet import activations
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph import ops
+from foldnet.layers.base import Layer, Shape, WeightSpec, positive_axis, row_axes
+from foldnet.layers.core import lower_activation
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+
+class ReLU(Layer):
+    """``x`` from ``threshold`` on, at most ``max_value``; below it ``negative_slope * (x - threshold)``.
+
+    Args:
+        max_value: the largest result; None is no limit.
+        negative_slope: slope below the threshold.
+        threshold: where the slope changes.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        # Keras 2 stored each as an array or None; None there was 0.
+        self.max_value = max_value
+        self.negative_slope = negative_slope or 0.0
+        self.threshold = threshold or 0.0
+        if self.negative_slope < 0 or self.threshold < 0 or (max_value is not None and max_value < 0):
+            raise ConfigError("ReLU takes no negative max_value, negative_slope or threshold")
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The activation ``relu``."""
+        function = functools.partial(
+            activations.relu,
+            max_value=self.max_value,
+            negative_slope=self.negative_slope,
+            threshold=self.threshold,
+        )
+        return lower_activation(b, function, b.float(inputs[0]))
+
+
+class LeakyReLU(Layer):
+    """``x`` where positive, else ``negative_slope * x``.
+
+    Args:
+        negative_slope: slope below 0; Keras 2 calls it ``alpha``.
+    """
+
+    supports_masking = True
+    renamed_settings = {"alpha": "negative_slope"}  # noqa: RUF012 - typed in the base
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        negative_slope = kwargs.pop("alpha", negative_slope)
+        super().__init__(**kwargs)
+        if negative_slope is None or negative_slope < 0:
+            raise ConfigError(f"LeakyReLU needs a slope of 0 or more, got {negative_slope}")
+        self.negative_slope = negative_slope
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The activation ``leaky_relu``."""
+        function = functools.partial(activations.leaky_relu, negative_slope=self.negative_slope)
+        return lower_activation(b, function, b.float(inputs[0]))
+
+
+class ELU(Layer):
+    """``x`` where positive, else ``alpha * (exp(x) - 1)``.
+
+    Args:
+        alpha: the limit far below 0, without its sign.
+    """
+
+    supports_masking = True
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The activation ``elu``."""
+        return lower_activation(b, functools.partial(activations.elu, alpha=self.alpha), b.float(inputs[0]))
+
+
+class ThresholdedReLU(Layer):
+    """``x`` where above ``theta``, else 0; a layer of Keras 2 that Keras 3 no longer has.
+
+    Args:
+        theta: the threshold, 0 or more.
+    """
+
+    supports_masking = True
+
+    def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if theta is None or theta < 0:
+            raise ConfigError(f"ThresholdedReLU needs a theta of 0 or more, got {theta}")
+        self.theta = theta
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The activation ``thresholded_relu``."""
+        function = functools.partial(activations.thresholded_relu, theta=self.theta)
+        return lower_activation(b, function, b.float(inputs[0]))
+
+
+class PReLU(Layer):
+    """``x`` where positive, else ``alpha * x`` with a learnt ``alpha`` for each place in the row.
+
+    Args:
+        shared_axes: axes, counted from the batch axis 0, along which one ``alpha`` serves all.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: int | Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.alpha_initializer = alpha_initializer
+        self.alpha_regularizer = alpha_regularizer
+        self.alpha_constraint = alpha_constraint
+        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """Alpha, in the shape of a row with 1 on each shared axis."""
+        shape = list(input_shapes[0][1:])
+        for axis in self.shared_axes or ():
+            index = axis - 1  # as Keras counts: 1 is the first axis after the batch axis, 0 the last
+            if not -len(shape) <= index < len(shape):
+                raise ConfigError(f"PReLU cannot share axis {axis} of an input of shape {input_shapes[0]}")
+            shape[index] = 1
+        sizes = tuple(n for n in shape if n is not None)
+        if len(sizes) != len(shape):
+            raise ConfigError(
+                f"PReLU needs known sizes on the axes that are not shared, got {input_shapes[0]}"
+            )
+        return [WeightSpec("alpha", sizes, self.alpha_initializer)]
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """``max(x, 0) + alpha * min(x, 0)``."""
+        return b.emit(ops.PRelu(), b.float(inputs[0]), *b.weights(self))
+
+
+class Softmax(Layer):
+    """``exp(x - max) / sum(exp(x - max))`` along an axis, or over several together.
+
+    Args:
+        axis: int, or list of ints.
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis if isinstance(axis, int) else list(axis)
+
+    def output_mask(self, *masked: bool) -> bool:
+        """A mask is refused: Keras would give masked places the probability 0."""
+        if any(masked):
+            raise UnsupportedError(
+                f"layer {self.name!r}: Keras would leave the masked places of an Embedding(mask_zero=True) out "
+                "of this softmax, which foldnet cannot compute. Use Activation('softmax'), which does not, or "
+                "train the network without mask_zero."
+            )
+        return False
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's shape."""
+        row_axes(self, self.axis, len(input_shapes[0]))
+        return input_shapes[0]
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """Softmax along the axis; several axes are first laid into one."""
+        x = b.float(inputs[0])
+        shape = b.shape(x)
+        axes = sorted(row_axes(self, self.axis, len(shape)))
+        if len(axes) == 1:
+            return b.emit(ops.Softmax(positive_axis(axes[0], len(shape))), x)
+        others = [a for a in range(len(shape)) if a not in axes]
+        order = (*others, *axes)
+        moved = [shape[a] for a in order[1:]]
+        sizes = [n for n in moved if n is not None]
+        if len(sizes) != len(moved):
+            raise UnsupportedError(
+                f"layer {self.name!r}: softmax over axes {self.axis} needs known sizes, got {shape}"
+            )
+        flat = (*sizes[: len(others) - 1], prod(sizes[len(others) - 1 :]))
+        y = b.emit(ops.Softmax(len(others)), b.emit(ops.Reshape(flat), b.emit(ops.Transpose(order), x)))
+        back = tuple(order.index(a) for a in range(len(shape)))
+        return b.emit(ops.Transpose(back), b.emit(ops.Reshape(tuple(sizes)), y))

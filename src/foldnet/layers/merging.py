@@ -1,0 +1,232 @@
+"""Layers of several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph import ops
+from foldnet.layers.base import Layer, Shape, SymbolicTensor, positive_axis
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+
+class Merge(Layer):
+    """Base of the layers that join inputs value by value.
+
+    Inputs of lower rank get axes of size 1 after the batch axis; an axis of size 1 is spread over the others'.
+    """
+
+    kind: ClassVar[str] = "add"
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The shape that all inputs spread to."""
+        rank = max(len(s) for s in input_shapes)
+        shape, *others = [(s[0], *[1] * (rank - len(s)), *s[1:]) for s in input_shapes]
+        for other in others:
+            shape = ops.Binary(kind=self.kind).output_shape(shape, other)
+        return shape
+
+    def output_mask(self, *masked: bool) -> bool:
+        """A mask if every input has one."""
+        return all(masked)
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The operation from the first input to the last."""
+        rank = max(len(b.shape(x)) for x in inputs)
+        result, *others = [_to_rank(b, b.float(x), rank) for x in inputs]
+        for other in others:
+            result = b.emit(ops.Binary(kind=self.kind), result, other)
+        return result
+
+
+def _to_rank(b: Lowering, x: str, rank: int) -> str:
+    while len(b.shape(x)) < rank:
+        x = b.emit(ops.Repeat(1), x)
+    return x
+
+
+class Add(Merge):
+    """The sum of the inputs."""
+
+
+class Subtract(Merge):
+    """The first input minus the second."""
+
+    kind = "subtract"
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The shape that both inputs spread to."""
+        if len(input_shapes) != 2:
+            raise ConfigError(f"Subtract takes two inputs, got {len(input_shapes)}")
+        return super().compute_output_shape(*input_shapes)
+
+
+class Average(Merge):
+    """The mean of the inputs."""
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The sum times one over their number."""
+        total = super().lower(b, *inputs)
+        ones = (1,) * (len(b.shape(total)) - 1)
+        scale = b.own(self, "scale", np.full(ones, 1 / len(inputs)))
+        return b.emit(ops.Affine(), total, scale, b.own(self, "offset", np.zeros(ones)))
+
+
+class _MaskedMerge(Merge):
+    """Those in whose result Keras leaves masked values out."""
+
+    def output_mask(self, *masked: bool) -> bool:
+        """A mask is refused: Keras would compute with it."""
+        if any(masked):
+            raise UnsupportedError(
+                f"layer {self.name!r}: Keras would leave masked values, of an Embedding(mask_zero=True), out of "
+                f"this {type(self).__name__}, which foldnet cannot compute. Train the network without mask_zero."
+            )
+        return False
+
+
+class Multiply(_MaskedMerge):
+    """The product of the inputs."""
+
+    kind = "multiply"
+
+
+class Maximum(_MaskedMerge):
+    """The largest of the inputs, value by value."""
+
+    kind = "maximum"
+
+
+class Minimum(_MaskedMerge):
+    """The smallest of the inputs, value by value."""
+
+    kind = "minimum"
+
+
+class Concatenate(Layer):
+    """The inputs one after the other along an axis; the other axes must agree.
+
+    Args:
+        axis: along which, not the batch axis.
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def _op(self, rank: int) -> ops.Concatenate:
+        return ops.Concatenate(positive_axis(self.axis, rank))
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The sizes on the axis added up."""
+        return self._op(len(input_shapes[0])).output_shape(*input_shapes)
+
+    def compute_output_dtype(self, *input_dtypes: str) -> str:
+        """Whole numbers stay so if all inputs have them."""
+        return input_dtypes[0] if all(d == input_dtypes[0] for d in input_dtypes) else "float32"
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """One join."""
+        if any(b.dtype(x) == ops.FLOAT for x in inputs):
+            inputs = tuple(b.float(x) for x in inputs)
+        return b.emit(self._op(len(b.shape(inputs[0]))), *inputs)
+
+
+class Dot(Layer):
+    """The sum of products over one axis of each of two inputs, row by row.
+
+    The result has the remaining axes of the first, then those of the second; at least one of size 1.
+
+    Args:
+        axes: the axis of both, or one for each; not the batch axis.
+        normalize: whether both are divided by their Euclidean length along the axis first.
+    """
+
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(axes, int):
+            axes = list(axes)
+            if len(axes) != 2 or not all(isinstance(a, int) for a in axes):
+                raise ConfigError(f"Dot needs an axis, or one for each of its two inputs, got axes={axes!r}")
+        self.axes = axes
+        self.normalize = normalize
+
+    def _op(self, *shapes: Shape) -> ops.Dot:
+        if len(shapes) != 2:
+            raise ConfigError(f"Dot takes two inputs, got {len(shapes)}")
+        first, second = [self.axes] * 2 if isinstance(self.axes, int) else self.axes
+        axes = positive_axis(first, len(shapes[0]), "axes"), positive_axis(second, len(shapes[1]), "axes")
+        if 0 in axes:
+            raise UnsupportedError(
+                f"layer {self.name!r} (Dot): axes={self.axes!r} includes the batch axis, so that the prediction "
+                "for a row would depend on the other rows. Name another axis."
+            )
+        return ops.Dot(axes)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The remaining axes of both."""
+        return self._op(*input_shapes).output_shape(*input_shapes)
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """Lengths taken out if asked for, then the products."""
+        op = self._op(*(b.shape(x) for x in inputs))
+        operands = [b.float(x) for x in inputs]
+        if self.normalize:
+            # Keras divides by max(length, 1e-7).
+            operands = [
+                b.emit(ops.Moments((axis,), 1e-14, "l2"), x)
+                for axis, x in zip(op.axes, operands, strict=True)
+            ]
+        return b.emit(op, *operands)
+
+
+def add(inputs: Sequence[SymbolicTensor], **kwargs: Any) -> SymbolicTensor:
+    """``Add()(inputs)``."""
+    return _tensor(Add(**kwargs)(inputs))
+
+
+def subtract(inputs: Sequence[SymbolicTensor], **kwargs: Any) -> SymbolicTensor:
+    """``Subtract()(inputs)``."""
+    return _tensor(Subtract(**kwargs)(inputs))
+
+
+def multiply(inputs: Sequence[SymbolicTensor], **kwargs: Any) -> SymbolicTensor:
+    """``Multiply()(inputs)``."""
+    return _tensor(Multiply(**kwargs)(inputs))
+
+
+def average(inputs: Sequence[SymbolicTensor], **kwargs: Any) -> SymbolicTensor:
+    """``Average()(inputs)``."""
+    return _tensor(Average(**kwargs)(inputs))
+
+
+def maximum(inputs: Sequence[SymbolicTensor], **kwargs: Any) -> SymbolicTensor:
+    """``Maximum()(inputs)``."""
+    return _tensor(Maximum(**kwargs)(inputs))
+
+
+def minimum(inputs: Sequence[SymbolicTensor], **kwargs: Any) -> SymbolicTensor:
+    """``Minimum()(inputs)``."""
+    return _tensor(Minimum(**kwargs)(inputs))
+
+
+def concatenate(inputs: Sequence[SymbolicTensor], axis: int = -1, **kwargs: Any) -> SymbolicTensor:
+    """``Concatenate(axis)(inputs)``."""
+    return _tensor(Concatenate(axis, **kwargs)(inputs))
+
+
+def dot(inputs: Sequence[SymbolicTensor], axes: int | Sequence[int] = -1, **kwargs: Any) -> SymbolicTensor:
+    """``Dot(axes)(inputs)``."""
+    return _tensor(Dot(axes, **kwargs)(inputs))
+
+
+def _tensor(result: Any) -> SymbolicTensor:
+    assert isinstance(result, SymbolicTensor)
+    return result

@@ -1,0 +1,254 @@
+"""Normalizations of a row by its own values: LayerNormalization, GroupNormalization, RMS and unit length.
+
+They compute the same in training and at prediction time, and know nothing of other rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph import ops
+from foldnet.layers.base import Layer, Shape, WeightSpec, row_axes
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+UNIT_EPSILON = 1e-12
+"""The smallest length that UnitNormalization divides by."""
+
+
+class _Scaled(Layer):
+    """Base of those with a learnt gamma and beta."""
+
+    supports_masking = True
+    scale: bool
+    center: bool
+    gamma_initializer: Any
+    beta_initializer: Any
+
+    def scale_and_center(self, b: Lowering, x: str, axes: Sequence[int]) -> str:
+        """``x * gamma + beta``, each laid along the axes; what the layer does not have is left out."""
+        shape = b.shape(x)
+        spread = tuple((shape[a] or 1) if a in axes else 1 for a in range(1, len(shape)))
+        names = self.named_weights
+        if not names:
+            return x
+        gamma = b.weight(self, "gamma", spread) if "gamma" in names else b.own(self, "ones", np.ones(spread))
+        beta = b.weight(self, "beta", spread) if "beta" in names else b.own(self, "zeros", np.zeros(spread))
+        return b.emit(ops.Affine(), x, gamma, beta)
+
+
+class LayerNormalization(_Scaled):
+    """Each row by the mean and variance over ``axis``: ``(x - mean) / sqrt(variance + epsilon) * gamma + beta``.
+
+    Unlike in BatchNormalization, ``axis`` names the axes that are *reduced*, as in NumPy (Ba et al., 2016).
+
+    Args:
+        axis: int, or list of ints, not the batch axis.
+        epsilon: added to the variance inside the root.
+        center: whether ``beta`` is added.
+        scale: whether ``gamma`` multiplies.
+        rms_scaling: Keras's former try at RMS normalization: ``x / sqrt(variance + epsilon) * gamma``.
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        rms_scaling: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+        self.beta_constraint = beta_constraint
+        self.gamma_constraint = gamma_constraint
+        self.rms_scaling = rms_scaling
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """Gamma, beta, each with the sizes of the axes."""
+        sizes = _sizes(self, self.axis, input_shapes[0])
+        specs = []
+        if self.scale or self.rms_scaling:
+            specs.append(WeightSpec("gamma", sizes, self.gamma_initializer))
+        if self.center and not self.rms_scaling:
+            specs.append(WeightSpec("beta", sizes, self.beta_initializer))
+        return specs
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The row by its own statistics, then gamma and beta."""
+        x = b.float(inputs[0])
+        axes = sorted(row_axes(self, self.axis, len(b.shape(x))))
+        kind = "variance" if self.rms_scaling else "standard"
+        return self.scale_and_center(b, b.emit(ops.Moments(tuple(axes), self.epsilon, kind), x), axes)
+
+
+class GroupNormalization(_Scaled):
+    """Each row's channels in groups, every group by its own mean and variance (Wu and He, 2018).
+
+    Args:
+        groups: how many; -1 is one group a channel (instance normalization).
+        axis: of the channels, not the batch axis.
+        epsilon: added to the variance inside the root.
+        center: whether ``beta`` is added.
+        scale: whether ``gamma`` multiplies.
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(groups, int) or (groups < 1 and groups != -1):
+            raise ConfigError(f"GroupNormalization needs a positive number of groups, or -1, got {groups!r}")
+        if not isinstance(axis, int):
+            raise ConfigError(f"GroupNormalization has channels on one axis, got axis={axis!r}")
+        self.groups = groups
+        self.axis = axis
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+        self.beta_constraint = beta_constraint
+        self.gamma_constraint = gamma_constraint
+
+    def _op(self, shape: Shape) -> ops.GroupMoments:
+        (axis,) = row_axes(self, self.axis, len(shape))
+        groups = self.groups if self.groups > 0 else (shape[axis] or 1)
+        return ops.GroupMoments(axis, groups, self.epsilon)
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """Gamma, beta, each one value a channel."""
+        sizes = _sizes(self, self.axis, input_shapes[0])
+        gamma = [WeightSpec("gamma", sizes, self.gamma_initializer)] if self.scale else []
+        beta = [WeightSpec("beta", sizes, self.beta_initializer)] if self.center else []
+        return [*gamma, *beta]
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's shape, whose channels must make equal groups."""
+        return self._op(input_shapes[0]).output_shape(*input_shapes)
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The groups by their own statistics, then gamma and beta."""
+        x = b.float(inputs[0])
+        op = self._op(b.shape(x))
+        return self.scale_and_center(b, b.emit(op, x), [op.axis])
+
+
+class UnitNormalization(Layer):
+    """Each row divided by its Euclidean length over ``axis``, or by 1e-12 where the length is below that.
+
+    (Keras 2 divides by the root of ``max(sum of squares, 1e-12)`` instead: another result where the length is
+    below a millionth.)
+
+    Args:
+        axis: int, or list of ints, not the batch axis.
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis if isinstance(axis, int) else list(axis)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's shape."""
+        row_axes(self, self.axis, len(input_shapes[0]))
+        return input_shapes[0]
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """Division by the length."""
+        x = b.float(inputs[0])
+        axes = tuple(sorted(row_axes(self, self.axis, len(b.shape(x)))))
+        return b.emit(ops.Moments(axes, UNIT_EPSILON**2, "l2"), x)
+
+
+class RMSNormalization(Layer):
+    """Each row divided by the root of its mean square over ``axis``: ``x / sqrt(mean(x²) + epsilon) * scale``.
+
+    Keras lays ``scale`` along the *last* axes whatever ``axis`` is; where it does not fit there, Keras fails
+    and foldnet refuses (Zhang and Sennrich, 2019).
+
+    Args:
+        axis: int, or list of ints, not the batch axis.
+        epsilon: added to the mean square inside the root.
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.epsilon = epsilon
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """Scale, with the sizes of the axes."""
+        return [WeightSpec("scale", _sizes(self, self.axis, input_shapes[0]), "ones")]
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's shape, whose last axes scale must fit."""
+        (shape,) = input_shapes
+        sizes = _sizes(self, self.axis, shape)
+        last = shape[len(shape) - len(sizes) :]
+        if any(n not in (1, m) for n, m in zip(sizes, last, strict=True)):
+            raise UnsupportedError(
+                f"layer {self.name!r} (RMSNormalization): Keras lays the scale of shape {sizes}, for "
+                f"axis={self.axis!r}, along the last axes of the input, which have the sizes {last}. "
+                "Use axes at the end, or Permute before and after the layer."
+            )
+        return shape
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The row by its root mean square, then scale along the last axes."""
+        x = b.float(inputs[0])
+        rank = len(b.shape(x))
+        sizes = self.specs[0].shape
+        axes = tuple(sorted(row_axes(self, self.axis, rank)))
+        spread = (*(1,) * (rank - 1 - len(sizes)), *sizes)
+        y = b.emit(ops.Moments(axes, self.epsilon, "rms"), x)
+        return b.emit(
+            ops.Affine(), y, b.weight(self, "scale", spread), b.own(self, "zeros", np.zeros(spread))
+        )
+
+
+def _sizes(layer: Layer, axis: int | Sequence[int], shape: Shape) -> tuple[int, ...]:
+    """Sizes of the axes in the order of Keras, which sorts them as they are written: -1 comes before 1.
+
+    The weights' values are laid along the axes in row-major order all the same, as Keras does.
+    """
+    row_axes(layer, axis, len(shape))
+    sizes = tuple(shape[a] for a in ([axis] if isinstance(axis, int) else sorted(axis)))
+    known = tuple(n for n in sizes if n is not None)
+    if len(known) != len(sizes):
+        raise ConfigError(f"{type(layer).__name__} needs known sizes on axis {axis}, got shape {shape}")
+    return known

@@ -1,0 +1,69 @@
+"""Which columns of a table to use: by name, by place, by range."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from foldnet.errors import InputError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The columns of a table to use, and in which order.
+
+    Attributes:
+        columns: names, places from 1, or ranges, with commas between: ``"1-11"`` or ``"pH,alcohol"``.
+            None means every column. A name with a comma in it is put in double quotes.
+        drop: columns to leave out, written likewise.
+    """
+
+    columns: str | None = None
+    drop: str | None = None
+
+    def places(self, width: int, names: Sequence[str] | None, where: str) -> list[int]:
+        """The places (from 0) of the columns to use in a table of ``width`` columns.
+
+        Raises:
+            InputError: a column that the table does not have, or none left.
+
+        >>> Selection("pH,1-2").places(4, ["a", "b", "c", "pH"], "t.csv")
+        [3, 0, 1]
+        """
+        chosen = range(width) if self.columns is None else _places(self.columns, width, names, where)
+        dropped = set() if self.drop is None else set(_places(self.drop, width, names, where))
+        left = [place for place in chosen if place not in dropped]
+        if not left:
+            raise InputError(f"{where}: no column is left to use; the table has {describe(width, names)}")
+        return left
+
+
+def _places(text: str, width: int, names: Sequence[str] | None, where: str) -> list[int]:
+    items = [item.strip() for item in next(csv.reader([text], skipinitialspace=True), [])]
+    return [place for item in items for place in _place(item, width, names, where)]
+
+
+def _place(item: str, width: int, names: Sequence[str] | None, where: str) -> list[int]:
+    if names is not None and item in names:
+        if names.count(item) > 1:
+            raise InputError(
+                f"{where}: {names.count(item)} columns are named {item!r}; choose by place, from 1"
+            )
+        return [names.index(item)]
+    match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", item)
+    if match:
+        first = int(match[1])
+        last = int(match[2] or first)
+        if 1 <= first <= last <= width:
+            return list(range(first - 1, last))
+    raise InputError(f"{where}: there is no column {item!r}; the table has {describe(width, names)}")
+
+
+def describe(width: int, names: Sequence[str] | None) -> str:
+    """The columns in words, for messages."""
+    if names is None:
+        return f"{width} column{'s' * (width != 1)} without names"
+    shown = list(names) if width <= 16 else [*names[:12], "...", names[-1]]
+    return f"{width} column{'s' * (width != 1)}: {', '.join(shown)}"

@@ -1,0 +1,1 @@
+"""Training: losses, metrics, optimizers, and the fit that runs them as one program."""

@@ -1,0 +1,486 @@
+"""Keras's optimizers, each an update rule written once as an expression that every engine runs.
+
+Formulas and defaults are those of Keras 3. Numbers that are the same for all weights at a step (the learning
+rate, bias corrections) are worked out ahead in float32, as Keras does, and handed to the engine as a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from foldnet import ops
+from foldnet.errors import ConfigError
+from foldnet.graph.graph import GraphBuilder
+from foldnet.graph.training import UpdateRule
+from foldnet.layers.base import snake_case
+from foldnet.ops import Expression
+from foldnet.training.schedules import LearningRateSchedule, schedule_from_config
+
+Array = np.ndarray[Any, Any]
+Numbers = Mapping[str, Any]
+Updated = tuple[Any, list[Any]]
+
+
+class Optimizer:
+    """Base of the optimizers; a subclass names its slots and numbers and gives the update.
+
+    Args:
+        learning_rate: a number, or a schedule from the step to a number.
+        weight_decay: share of the weight, times the learning rate, taken off before the update.
+        clipnorm: largest norm of each variable's gradient.
+        clipvalue: largest absolute value in a gradient.
+        global_clipnorm: largest norm of all gradients together.
+        use_ema: keep a moving average of the weights; they take its place at the end of ``fit``.
+        ema_momentum: share of the old average that is kept at a step.
+        ema_overwrite_frequency: after how many steps the average replaces the weights; None for only at the end.
+        name: of the optimizer.
+
+    Attributes:
+        iterations: steps made so far.
+    """
+
+    default_learning_rate: ClassVar[float] = 0.001
+
+    def __init__(
+        self,
+        learning_rate: Any = None,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        if sum(c is not None for c in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            raise ConfigError("only one of clipnorm, clipvalue and global_clipnorm can be given")
+        for key, value in {
+            "clipnorm": clipnorm,
+            "clipvalue": clipvalue,
+            "global_clipnorm": global_clipnorm,
+        }.items():
+            if value is not None and value <= 0:
+                raise ConfigError(f"{key} must be positive, got {value}")
+        if gradient_accumulation_steps is not None or loss_scale_factor is not None:
+            raise ConfigError(
+                "gradient_accumulation_steps and loss_scale_factor are not supported: a larger batch_size does the "
+                "first, and float32 needs no scale"
+            )
+        if use_ema and not 0 <= ema_momentum <= 1:
+            raise ConfigError(f"ema_momentum must lie between 0 and 1, got {ema_momentum}")
+        self._learning_rate = self._checked(
+            self.default_learning_rate if learning_rate is None else learning_rate
+        )
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.name = name or snake_case(type(self).__name__)
+        self.iterations = 0
+        self.excluded_from_decay: list[str] = []
+
+    # -- what a subclass says -------------------------------------------------------------------------------
+
+    def slots(self) -> dict[str, float]:
+        """Names of the arrays kept for each weight, and what they start with."""
+        return {}
+
+    def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
+        """What the update needs to know of each step; ``step`` counts from 1, both are float32 arrays."""
+        return {"learning_rate": learning_rate}
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """The new weight and the new slots."""
+        raise TypeError(f"{type(self).__name__} states no update")
+
+    # -- learning rate --------------------------------------------------------------------------------------
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate now: a float, also when a schedule gives it."""
+        if isinstance(self._learning_rate, float):
+            return self._learning_rate
+        return float(self._rate(np.array([self.iterations], np.float32))[0])
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            raise ConfigError("this optimizer follows a schedule, so its learning rate cannot be set")
+        self._learning_rate = self._checked(value)
+
+    @staticmethod
+    def _checked(value: Any) -> float | Callable[[Any], Any]:
+        if isinstance(value, Mapping):
+            return schedule_from_config(value)
+        if callable(value):
+            return value
+        return float(np.float32(value))
+
+    def _rate(self, steps: Array) -> Array:
+        if isinstance(self._learning_rate, float):
+            return np.full(len(steps), self._learning_rate, np.float32)
+        return np.array([self._learning_rate(s) for s in steps], np.float32)
+
+    # -- for the engines ------------------------------------------------------------------------------------
+
+    def rule(self) -> UpdateRule:
+        """The update as a graph."""
+        b = GraphBuilder()
+        w, g = Expression(b, b.input("variable", (None,))), Expression(b, b.input("gradient", (None,)))
+        slots = {name: Expression(b, b.input(name, (None,))) for name in self.slots()}
+        names = tuple(self.numbers(np.ones(1, np.float32), np.ones(1, np.float32)))
+        at = {name: Expression(b, b.constant(name, np.zeros(()))) for name in names}
+        if self.weight_decay:
+            decay = Expression(b, b.constant("weight_decay", np.array(float(self.weight_decay))))
+            w = w - w * decay * at["learning_rate"]
+        new, new_slots = self.update(w, g, list(slots.values()), at)
+        graph = b.build([new.value, *(s.value for s in new_slots)])
+        return UpdateRule(
+            graph, tuple(slots), tuple(self.slots().values()), names, self._clip(),
+            (self.ema_momentum, self.ema_overwrite_frequency or 0) if self.use_ema else None,
+        )  # fmt: skip
+
+    def _clip(self) -> tuple[str, float] | None:
+        limits = {"norm": self.clipnorm, "value": self.clipvalue, "global_norm": self.global_clipnorm}
+        return next(((kind, float(limit)) for kind, limit in limits.items() if limit is not None), None)
+
+    def table(self, first: int, steps: int) -> Array:
+        """Numbers for ``steps`` steps after the first ``first`` ones: float32 (steps, numbers)."""
+        step = np.arange(first, first + steps, dtype=np.float32)
+        columns = self.numbers(step + np.float32(1), self._rate(step))
+        return np.ascontiguousarray(np.stack([np.asarray(c, np.float32) for c in columns.values()], axis=1))
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Sequence[str] | None = None) -> None:
+        """Leave weights whose name holds one of ``var_names`` out of the weight decay."""
+        self.excluded_from_decay += list(var_names or ())
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        common = (
+            "weight_decay clipnorm global_clipnorm clipvalue use_ema ema_momentum ema_overwrite_frequency "
+            "loss_scale_factor gradient_accumulation_steps"
+        )  # fmt: skip
+        rate = self._learning_rate
+        config = {
+            "name": self.name,
+            "learning_rate": rate.serialize() if hasattr(rate, "serialize") else rate,
+        }
+        return config | {key: getattr(self, key) for key in common.split()} | self._own_config()
+
+    def _own_config(self) -> dict[str, Any]:
+        return {}
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked: ``v = momentum * v - learning_rate * g; w = w + v``.
+
+    Args:
+        momentum: share of the last step that goes on.
+        nesterov: look ahead: ``w = w + momentum * v - learning_rate * g`` with the new v.
+    """
+
+    default_learning_rate = 0.01
+
+    def __init__(
+        self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        if not 0 <= momentum <= 1:
+            raise ConfigError(f"momentum must lie between 0 and 1, got {momentum}")
+        self.momentum, self.nesterov = momentum, nesterov
+
+    def slots(self) -> dict[str, float]:
+        """``momentum``, if used."""
+        return {"momentum": 0.0} if self.momentum else {}
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """One step."""
+        step = g * at["learning_rate"]
+        if not slots:
+            return w - step, []
+        m = slots[0] * self.momentum - step
+        return (w + (m * self.momentum - step) if self.nesterov else w + m), [m]
+
+    def _own_config(self) -> dict[str, Any]:
+        return {"momentum": self.momentum, "nesterov": self.nesterov}
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2014).
+
+    Args:
+        beta_1: decay of the first moment.
+        beta_2: decay of the second moment.
+        epsilon: added to the root ("epsilon hat" in the paper).
+        amsgrad: divide by the largest second moment so far (Reddi et al., 2018).
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
+
+    def slots(self) -> dict[str, float]:
+        """``momentum`` and ``velocity``, and ``velocity_hat`` with amsgrad."""
+        return {"momentum": 0.0, "velocity": 0.0} | ({"velocity_hat": 0.0} if self.amsgrad else {})
+
+    def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
+        """Learning rate, and it times the bias correction."""
+        one = np.float32(1)
+        first, second = np.float32(self.beta_1) ** step, np.float32(self.beta_2) ** step
+        return {
+            "learning_rate": learning_rate,
+            "alpha": learning_rate * np.sqrt(one - second) / (one - first),
+        }
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """One step."""
+        m = slots[0] + (g - slots[0]) * (1 - self.beta_1)
+        v = slots[1] + (ops.square(g) - slots[1]) * (1 - self.beta_2)
+        new = [m, v]
+        if self.amsgrad:
+            v = ops.maximum(slots[2], v)
+            new.append(v)
+        return w - m * at["alpha"] / (ops.sqrt(v) + self.epsilon), new
+
+    def _own_config(self) -> dict[str, Any]:
+        return {
+            "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon, "amsgrad": self.amsgrad,
+        }  # fmt: skip
+
+
+class AdamW(Adam):
+    """Adam with weight decay taken from the weight itself (Loshchilov and Hutter, 2019)."""
+
+    def __init__(self, learning_rate: Any = 0.001, weight_decay: float = 0.004, **kwargs: Any) -> None:
+        if weight_decay is None:
+            raise ConfigError("AdamW needs a weight_decay")
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+
+
+class Adamax(Optimizer):
+    """Adam with the largest gradient in place of the second moment (Kingma and Ba, 2014, section 7)."""
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def slots(self) -> dict[str, float]:
+        """``momentum`` and ``norm``."""
+        return {"momentum": 0.0, "norm": 0.0}
+
+    def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
+        """Learning rate and the bias left in the first moment."""
+        return {"learning_rate": learning_rate, "bias": np.float32(1) - np.float32(self.beta_1) ** step}
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """One step."""
+        m = slots[0] + (g - slots[0]) * (1 - self.beta_1)
+        u = ops.maximum(slots[1] * self.beta_2, ops.abs(g))
+        return w - m * at["learning_rate"] / ((u + self.epsilon) * at["bias"]), [m, u]
+
+    def _own_config(self) -> dict[str, Any]:
+        return {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+class Nadam(Adamax):
+    """Adam with Nesterov momentum (Dozat, 2015), with Keras's schedule of the momentum."""
+
+    def slots(self) -> dict[str, float]:
+        """``momentum`` and ``velocity``."""
+        return {"momentum": 0.0, "velocity": 0.0}
+
+    def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
+        """Learning rate and the weights of moment and gradient."""
+        one, half, decay = np.float32(1), np.float32(0.5), np.float32(0.96)
+        beta_1, beta_2 = np.float32(self.beta_1), np.float32(self.beta_2)
+        u, u_next = beta_1 * (one - half * decay**step), beta_1 * (one - half * decay ** (step + one))
+        # The product runs over all steps from the first, so those before this table are counted, too.
+        before = np.arange(1, step[0], dtype=np.float32)
+        start = np.prod(beta_1 * (one - half * decay**before), dtype=np.float32)
+        product = start * np.cumprod(u, dtype=np.float32)
+        return {
+            "learning_rate": learning_rate,
+            "of_moment": u_next / (one - product * u_next),
+            "of_gradient": (one - u) / (one - product),
+            "bias": one - beta_2**step,
+        }
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """One step."""
+        m = slots[0] + (g - slots[0]) * (1 - self.beta_1)
+        v = slots[1] + (ops.square(g) - slots[1]) * (1 - self.beta_2)
+        ahead = m * at["of_moment"] + g * at["of_gradient"]
+        return w - ahead * at["learning_rate"] / (ops.sqrt(v / at["bias"]) + self.epsilon), [m, v]
+
+
+class RMSprop(Optimizer):
+    """Divide by the root of the running mean of squared gradients (Tieleman and Hinton, 2012).
+
+    Args:
+        rho: decay of the running means.
+        momentum: share of the last step that goes on.
+        epsilon: added inside the root.
+        centered: divide by the standard deviation of the gradients instead.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
+
+    def slots(self) -> dict[str, float]:
+        """``velocity``, then ``momentum`` and ``average_gradient`` if used."""
+        names = ["velocity", *(["momentum"] if self.momentum > 0 else [])]
+        return dict.fromkeys([*names, *(["average_gradient"] if self.centered else [])], 0.0)
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """One step."""
+        old = dict(zip(self.slots(), slots, strict=True))
+        velocity = old["velocity"] * self.rho + ops.square(g) * (1 - self.rho)
+        new = {"velocity": velocity}
+        if self.centered:
+            new["average_gradient"] = old["average_gradient"] * self.rho + g * (1 - self.rho)
+            velocity = velocity - ops.square(new["average_gradient"])
+        step = g * at["learning_rate"] / ops.sqrt(velocity + self.epsilon)
+        if self.momentum > 0:
+            step = new["momentum"] = old["momentum"] * self.momentum + step
+        return w - step, [new[name] for name in old]
+
+    def _own_config(self) -> dict[str, Any]:
+        return {
+            "rho": self.rho, "momentum": self.momentum, "epsilon": self.epsilon, "centered": self.centered,
+        }  # fmt: skip
+
+
+class Adagrad(Optimizer):
+    """Divide by the root of the sum of squared gradients (Duchi et al., 2011)."""
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
+
+    def slots(self) -> dict[str, float]:
+        """``accumulator``."""
+        return {"accumulator": self.initial_accumulator_value}
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """One step."""
+        total = slots[0] + ops.square(g)
+        return w - g * at["learning_rate"] / ops.sqrt(total + self.epsilon), [total]
+
+    def _own_config(self) -> dict[str, Any]:
+        return {"initial_accumulator_value": self.initial_accumulator_value, "epsilon": self.epsilon}
+
+
+class Adadelta(Optimizer):
+    """Steps in the units of the weights themselves (Zeiler, 2012)."""
+
+    def __init__(
+        self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.rho, self.epsilon = rho, epsilon
+
+    def slots(self) -> dict[str, float]:
+        """``accumulated_grad`` and ``accumulated_delta_var``."""
+        return {"accumulated_grad": 0.0, "accumulated_delta_var": 0.0}
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """One step."""
+        grads = slots[0] * self.rho + ops.square(g) * (1 - self.rho)
+        delta = -(ops.sqrt(slots[1] + self.epsilon) * g / ops.sqrt(grads + self.epsilon))
+        deltas = slots[1] * self.rho + ops.square(delta) * (1 - self.rho)
+        return w + delta * at["learning_rate"], [grads, deltas]
+
+    def _own_config(self) -> dict[str, Any]:
+        return {"rho": self.rho, "epsilon": self.epsilon}
+
+
+class Lion(Optimizer):
+    """Steps of one size in the direction of the momentum's sign (Chen et al., 2023)."""
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        if not 0 < beta_1 <= 1:
+            raise ConfigError(f"beta_1 must lie between 0 and 1, got {beta_1}")
+        self.beta_1, self.beta_2 = beta_1, beta_2
+
+    def slots(self) -> dict[str, float]:
+        """``momentum``."""
+        return {"momentum": 0.0}
+
+    def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
+        """One step."""
+        direction = ops.sign(slots[0] * self.beta_1 + g * (1 - self.beta_1))
+        return w - direction * at["learning_rate"], [slots[0] * self.beta_2 + g * (1 - self.beta_2)]
+
+    def _own_config(self) -> dict[str, Any]:
+        return {"beta_1": self.beta_1, "beta_2": self.beta_2}
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    cls.__name__.lower(): cls for cls in (SGD, Adam, AdamW, Adamax, Nadam, RMSprop, Adagrad, Adadelta, Lion)
+}
+"""Every optimizer by its Keras name."""
+
+
+def get(identifier: Any) -> Optimizer:
+    """The optimizer that is meant: one itself, a name, or Keras's stored configuration.
+
+    Raises:
+        ConfigError: there is none of this name.
+
+    >>> get("adam").learning_rate
+    0.0010000000474974513
+    """
+    if isinstance(identifier, Optimizer):
+        return identifier
+    name, config = identifier, {}
+    if isinstance(identifier, Mapping):
+        name, config = identifier.get("class_name"), dict(identifier.get("config", {}))
+    cls = OPTIMIZERS.get(str(name).lower())
+    if cls is None:
+        raise ConfigError(f"there is no optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
+    return cls(**config)

@@ -1,0 +1,132 @@
+"""From a network and what it was compiled with to the program that a training engine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from foldnet import ops
+from foldnet.graph.check import check
+from foldnet.graph.graph import Graph
+from foldnet.graph.lower import Lowering, Mode, lower_into
+from foldnet.graph.training import Accumulator, TrainingProgram, UpdateRule, Variable
+from foldnet.layers.base import Layer
+from foldnet.network import Network
+from foldnet.ops import Expression
+
+RowFunction = Callable[[Any, Any], Any]
+"""From y_true and y_pred to a value a row: (None,), (None, width), or with more axes, whose mean is taken."""
+
+
+@dataclass(frozen=True)
+class RowMetric:
+    """A metric as a program sees it: what each row adds, and whether the sample weights count.
+
+    ``rows`` gives (None, width); the sums over all rows become the metric's value in Python.
+    """
+
+    name: str
+    rows: RowFunction
+    weighted: bool = False
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """One output's loss (None for an output that is not trained), the loss's weight, and its metrics."""
+
+    loss: RowFunction | None
+    loss_weight: float = 1.0
+    metrics: Sequence[RowMetric] = ()
+    target_shape: tuple[int | None, ...] | None = None
+    target_dtype: str = "float"
+
+
+def build_program(
+    network: Network, plans: Sequence[OutputPlan], update: UpdateRule | None
+) -> TrainingProgram:
+    """The training program of a network.
+
+    Args:
+        network: to train.
+        plans: one an output of the network.
+        update: the optimizer's rule; None for evaluation only.
+
+    Raises:
+        UnsupportedError: a layer, setting or loss that cannot be trained exactly.
+    """
+    b = Lowering(Mode.TRAIN)
+    predictions = lower_into(b, network)
+    b.layer = "loss"
+    targets = []
+    for name, output, plan in zip(output_names(network), predictions, plans, strict=True):
+        shape = b.shape(output) if plan.target_shape is None else plan.target_shape
+        targets.append(b.input(f"{name}/target", shape, plan.target_dtype))
+    weights = [b.input(f"{name}/weight", (None,)) for name in output_names(network)]
+    losses: list[Expression] = []
+    accumulators: list[Accumulator] = []
+    for name, y_true, y_pred, weight, plan in zip(
+        output_names(network), targets, predictions, weights, plans, strict=True
+    ):
+        arguments = Expression(b, y_true), Expression(b, y_pred)
+        if plan.loss is not None:
+            rows = ops.mean(plan.loss(*arguments)) * Expression(b, weight)
+            losses.append(rows * plan.loss_weight if plan.loss_weight != 1 else rows)
+            accumulators.append(Accumulator(f"{name}/loss", rows.value, 1))
+        for metric in plan.metrics:
+            accumulators.append(_accumulate(b, name, metric, arguments, weight))
+    total = losses[0]
+    for loss in losses[1:]:
+        total = total + loss
+    graph = b.build([total.value, *(a.value for a in accumulators)])
+    check(graph)
+    return TrainingProgram(graph, total.value, _variables(b, graph), tuple(accumulators), update)
+
+
+def _accumulate(
+    b: Lowering, name: str, metric: RowMetric, arguments: tuple[Expression, Expression], weight: str
+) -> Accumulator:
+    rows = metric.rows(*arguments)
+    if rows.ndim == 1:
+        rows = ops.reshape(rows, (1,))
+    if metric.weighted:
+        rows = rows * ops.reshape(Expression(b, weight), (1,))
+    width = rows.shape[1]
+    return Accumulator(f"{name}/{metric.name}", rows.value, int(width or 1))
+
+
+def output_names(network: Network) -> list[str]:
+    """Names of the layers that give the outputs, as Keras names losses by."""
+    return [t.name for t in network.outputs]
+
+
+def _variables(b: Lowering, graph: Graph) -> tuple[Variable, ...]:
+    def place(item: tuple[str, tuple[Layer, str]]) -> int:
+        layer, weight = item[1]
+        return [s.name for s in layer.specs].index(weight)
+
+    # Layers come in the order of their calls, a layer's weights in Keras's order of creation.
+    owners = list(dict.fromkeys(layer for layer, _ in b.variables.values()))
+    found = sorted(b.variables.items(), key=lambda item: (owners.index(item[1][0]), place(item)))
+    return tuple(_variable(key, layer, weight) for key, (layer, weight) in found if key in graph.constants)
+
+
+def _variable(key: str, layer: Layer, weight: str) -> Variable:
+    spec = next(s for s in layer.specs if s.name == weight)
+    l1, l2 = regularizer_numbers(getattr(layer, f"{weight}_regularizer", None))
+    return Variable(
+        name=key,
+        layer=key.rsplit("/", 1)[0],
+        weight=weight,
+        shape=spec.shape,
+        trainable=spec.trainable and layer.trainable,
+        l1=l1,
+        l2=l2,
+    )
+
+
+def regularizer_numbers(regularizer: Any) -> tuple[float, float]:
+    """The l1 and l2 of a regularizer; 0 and 0 for none."""
+    if regularizer is None:
+        return 0.0, 0.0
+    return float(regularizer.l1), float(regularizer.l2)

@@ -362,7 +362,8 @@ class Layer:
 def settings_of(cls: type[Layer]) -> list[str]:
     """Names of the arguments that a layer class has of its own."""
     parameters = inspect.signature(cls.__init__).parameters.values()
-    return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+    # What every layer takes (name, dtype, ...) can only be given by keyword.
+    return [p.name for p in parameters if p.name != "self" and p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
 def policy_name(dtype: Any) -> str:

@@ -1,0 +1,122 @@
+"""The words of every Keras, turned into today's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foldnet.files import plain
+
+NETWORKS = frozenset({"Sequential", "Functional", "Model"})
+
+RENAMED_CLASSES = {
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",
+    "TimeDistributedDense": "Dense",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """A layer's record in today's words.
+
+    Attributes:
+        class_name: as in the file, but for classes that were renamed.
+        name: of the layer.
+        config: its settings.
+        is_keras: whether the class is Keras's own and not the user's.
+        origin: where the class comes from, for errors.
+        shared_id: the number under which the file mentions the same layer again, if it does.
+        build_shape: the stored input shape, if there is one.
+    """
+
+    class_name: str
+    name: str
+    config: Mapping[str, Any]
+    is_keras: bool
+    origin: str
+    shared_id: int | None
+    build_shape: Any
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is a network and not a layer."""
+        return self.is_keras and self.class_name in NETWORKS
+
+
+def modern(stored: Mapping[str, Any], dialect: int) -> Record:
+    """A record whose class and settings have the names that Keras 3 gives them.
+
+    Args:
+        stored: the record as the file has it.
+        dialect: Keras's major version, 1 to 3.
+
+    Raises:
+        FileFormatError: it is not a layer's record.
+        UnsupportedError: a Keras 1 merge that no layer of today computes.
+    """
+    class_name = plain.text(stored.get("class_name"), "a layer's class")
+    config = stored.get("config")
+    if class_name == "Sequential" and isinstance(config, list):
+        config = {"layers": config}  # Keras up to 2.2.2
+    config = dict(plain.mapping(config, f"the settings of a {class_name}"))
+    name = config.get("name") or stored.get("name")
+    if class_name in NETWORKS and name is None:
+        name = class_name.lower()
+    name = config["name"] = plain.text(name, f"the name of a {class_name}")
+    module, registered = stored.get("module"), stored.get("registered_name")
+    is_keras = _is_keras(module) and registered in (None, class_name)
+    shared = stored.get("shared_object_id")
+    build = stored.get("build_config")
+    if is_keras and class_name not in NETWORKS:
+        class_name, config = _modern_settings(class_name, config, name, dialect)
+    return Record(
+        class_name,
+        name,
+        config,
+        is_keras,
+        str(module or registered or "an unnamed module"),
+        shared if isinstance(shared, int) else None,
+        build.get("input_shape") if isinstance(build, Mapping) else None,
+    )
+
+
+def _is_keras(module: Any) -> bool:
+    """Whether a class of this module is a layer or model of Keras: its operations and extensions are not."""
+    if module is None:
+        return True  # older files name the class alone
+    if not isinstance(module, str):
+        return False
+    parts = module.split(".")
+    if parts[:2] == ["tensorflow", "keras"]:
+        parts = parts[1:]
+    if parts[0] == "tf_keras":
+        parts[0] = "keras"
+    if parts[1:2] in (["src"], ["api"]):
+        del parts[1]
+    return parts[0] == "keras" and (len(parts) == 1 or parts[1] in ("layers", "models", "engine"))
+
+
+def _modern_settings(
+    class_name: str, config: dict[str, Any], name: str, dialect: int
+) -> tuple[str, dict[str, Any]]:
+    class_name = RENAMED_CLASSES.get(class_name, class_name)
+    if dialect == 1:
+        from foldnet.files.keras1 import modern_settings
+
+        class_name, config = modern_settings(class_name, config, name)
+    if class_name == "InputLayer":
+        return class_name, {k: v for k, v in config.items() if k in INPUT_SETTINGS}
+    if class_name == "BatchNormalization":
+        axis = config.get("axis")
+        if isinstance(axis, list) and len(axis) == 1:
+            config["axis"] = axis[0]  # Keras 2 stores a list even for one axis
+    if class_name == "Embedding" and str(config.get("dtype", "")).startswith("int"):
+        del config["dtype"]  # Keras up to 2.2 stored the dtype of the input here
+    config.pop("input_dtype", None)
+    return class_name, config
+
+
+INPUT_SETTINGS = frozenset({"name", "shape", "batch_shape", "batch_input_shape", "dtype"})

@@ -1,0 +1,59 @@
+"""Weights read from somewhere, checked as numbers and put into their layers all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import FileFormatError
+from foldnet.layers.base import Layer
+
+Array = np.ndarray[Any, Any]
+
+
+class Values:
+    """Weights by layer and name; nothing changes in the layers until ``fill``."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[Layer, str], Array] = {}
+
+    def add(self, layer: Layer, name: str, value: Array) -> None:
+        """Keep a weight as float32.
+
+        Raises:
+            FileFormatError: it has NaN or infinity in it.
+        """
+        with np.errstate(over="ignore"):
+            single = np.asarray(value, dtype=np.float32)
+        if not np.isfinite(single).all():
+            bad = int(single.size - np.isfinite(single).sum())
+            raise FileFormatError(
+                f"layer {layer.name!r}: weight {name!r} holds {bad} of {single.size} values that are NaN, infinite "
+                "or beyond float32; the training diverged, or the file is damaged"
+            )
+        self._values[layer, name] = single
+
+    def fill(self) -> None:
+        """Put all weights into their layers.
+
+        Raises:
+            FileFormatError: a moving variance is so negative that no square root can be taken.
+        """
+        for (layer, name), value in self._values.items():
+            if name == "moving_variance":
+                _check_variance(layer, value)
+        for (layer, name), value in self._values.items():
+            layer.set_weight(name, value)
+
+
+def _check_variance(layer: Layer, variance: Array) -> None:
+    epsilon = getattr(layer, "epsilon", 0.0)
+    if not isinstance(epsilon, int | float):
+        raise FileFormatError(f"layer {layer.name!r}: epsilon is {epsilon!r}, expected a number")
+    lowest = variance.min(initial=np.inf) + epsilon
+    if not lowest > 0:
+        raise FileFormatError(
+            f"layer {layer.name!r}: moving_variance + epsilon is {lowest:.3g} in some channel, and must be positive. "
+            "Train the layer again, or re-estimate its statistics."
+        )

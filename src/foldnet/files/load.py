@@ -1,0 +1,146 @@
+"""Find out what a file is, and read it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from foldnet.errors import ConfigError, FileFormatError
+from foldnet.files import archive, hdf5, plain
+from foldnet.files.archive import Archive
+from foldnet.files.config import Reader
+from foldnet.files.hdf5 import Hdf5File
+from foldnet.files.weights_v3 import read_weights
+from foldnet.network import Network
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+MAX_WEIGHTS = 4 << 30
+
+Supplied = Mapping[str, Callable[..., Any]] | None
+Members = Callable[[str, int], bytes]
+
+
+def load(path: str | PathLike[str], activations: Supplied, dtype: str | None) -> Network:
+    """The network in a file; see ``foldnet.load_model``."""
+    with _named(path):
+        kind = kind_of(path)
+        if kind == "hdf5":
+            from foldnet.files.legacy import load_legacy
+
+            with Hdf5File(path) as file:
+                return load_legacy(file, activations, dtype)
+        if kind == "directory":
+            return _load_members(_directory_members(Path(path)), activations, dtype)
+        with Path(path).open("rb") as raw:
+            return _load_members(Archive(raw).read, activations, dtype)
+
+
+def load_weights_into(network: Network, path: str | PathLike[str]) -> None:
+    """Fill a network from a file of weights; see ``foldnet.files.load_weights``."""
+    if not network.built:
+        raise ConfigError(f"{network.name!r} is not built, so its weights have no shapes; call build first")
+    with _named(path):
+        kind = kind_of(path)
+        if kind != "hdf5":
+            members = _directory_members(Path(path)) if kind == "directory" else None
+            if members is None:
+                with Path(path).open("rb") as raw:
+                    image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
+            else:
+                image = members(WEIGHTS, MAX_WEIGHTS)
+            with Hdf5File(image) as file:
+                values = read_weights(file, network, {}, check_names=False)
+        else:
+            from foldnet.files.legacy import read_legacy_weights, weights_group
+
+            with Hdf5File(path) as file:
+                group = weights_group(file)
+                if group is None:
+                    values = read_weights(file, network, {}, check_names=False)
+                else:
+                    values = read_legacy_weights(group, network)
+        values.fill()
+
+
+def kind_of(path: str | PathLike[str]) -> str:
+    """``"archive"``, ``"hdf5"`` or ``"directory"``, by the bytes and not by the name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is none of these.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        if not (Path(path) / CONFIG).is_file():
+            raise FileFormatError(
+                f"it is a directory without a {CONFIG}, so it holds no unzipped .keras model"
+            )
+        return "directory"
+    if not stat.S_ISREG(mode):
+        raise FileFormatError("it is a device or a pipe, not a file")
+    with Path(path).open("rb") as file:
+        head = file.read(len(hdf5.MAGIC))
+    if head == hdf5.MAGIC:
+        return "hdf5"
+    if head.startswith(archive.MAGIC):
+        return "archive"
+    if not head:
+        raise FileFormatError("it is empty")
+    raise FileFormatError(
+        f"it begins with {head!r}, which is neither a .keras archive nor an HDF5 file (.h5, .hdf5, .weights.h5)"
+    )
+
+
+class _named:  # noqa: N801 - used as a with-statement
+    """Puts the file's name in front of what is wrong with it."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._path = os.fspath(path)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, FileFormatError):
+            raise FileFormatError(f"{self._path}: {error}") from None
+        if isinstance(error, RecursionError):
+            raise FileFormatError(f"{self._path}: it nests too deeply to be a network") from None
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            raise FileFormatError(f"{self._path} cannot be read: {error.strerror or error}") from None
+
+
+def _directory_members(folder: Path) -> Members:
+    def read(name: str, limit: int) -> bytes:
+        path = folder / name
+        if not path.is_file():
+            raise FileFormatError(f"the directory has no {name!r}")
+        if path.stat().st_size > limit:
+            raise FileFormatError(f"{name!r} is {path.stat().st_size:,} bytes; at most {limit:,} are read")
+        return path.read_bytes()
+
+    return read
+
+
+def _load_members(read: Members, activations: Supplied, dtype: str | None) -> Network:
+    metadata = plain.parse(read(METADATA, 1 << 20), METADATA)
+    stored = plain.parse(read(CONFIG, plain.MAX_JSON), CONFIG)
+    version = metadata.get("keras_version")
+    version = version if isinstance(version, str) else None
+    reader = Reader(major_version(version, 3), activations or {}, dtype)
+    network = reader.network(stored)
+    with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
+        read_weights(file, network, reader.classes, check_names=True).fill()
+    network.keras_version = version
+    compiled = stored.get("compile_config")
+    network.compile_config = compiled if isinstance(compiled, dict) and compiled else None
+    return network
+
+
+def major_version(version: str | None, default: int) -> int:
+    """1, 2 or 3 from ``"2.15.0"``."""
+    head = (version or "").split(".")[0]
+    return int(head) if head in ("1", "2", "3") else default

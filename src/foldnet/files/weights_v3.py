@@ -1,0 +1,118 @@
+"""The weights of a ``.keras`` archive or a ``.weights.h5`` file.
+
+Groups are named after classes, not layers: inside a network the third Dense is ``dense_2`` whatever its own name.
+So groups are found by counting classes in the network's order, and the names that newer files note beside the
+numbers serve as a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from foldnet.errors import FileFormatError
+from foldnet.files.fill import Values
+from foldnet.files.hdf5 import Group, Hdf5File
+from foldnet.layers.base import Layer, snake_case
+from foldnet.network import Network
+
+CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+
+
+def read_weights(file: Hdf5File, network: Network, classes: Mapping[Layer, str], check_names: bool) -> Values:
+    """The weights of every layer of the network.
+
+    Args:
+        file: in the layout that Keras uses since 2.12.
+        network: with built layers.
+        classes: the class name that the file's configuration gives a layer, where it is another than its type's.
+        check_names: whether the layer names noted in the file must be the network's.
+
+    Raises:
+        FileFormatError: the file does not hold this network's weights.
+    """
+    reader = _Reader(classes, check_names)
+    reader.network(file.root, network)
+    return reader.values
+
+
+class _Reader:
+    def __init__(self, classes: Mapping[Layer, str], check_names: bool) -> None:
+        self._classes, self._check_names = classes, check_names
+        self._done: set[Layer] = set()
+        self.values = Values()
+
+    def _class_name(self, layer: Layer) -> str:
+        if layer in self._classes:
+            name = self._classes[layer]
+            return "Functional" if name == "Model" else name
+        return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
+
+    def network(self, group: Group, network: Network) -> None:
+        """Read every layer of a network out of its group."""
+        container = next((name for name in CONTAINERS if name in group), None)
+        if container is None:
+            if _has_weights(network):
+                raise FileFormatError(
+                    f"{group.path or 'the file'} has no group 'layers' for the network {network.name!r}; it holds "
+                    f"{group.names()[:10]}"
+                )
+            return
+        layers = group.group(container)
+        twice = container == "_layer_checkpoint_dependencies"
+        names = self._group_names(network, twice)
+        if extra := sorted(set(layers.names()) - set(names.values())):
+            raise FileFormatError(
+                f"{layers.path} holds {extra[:10]}, which the network {network.name!r} has no layers for"
+            )
+        for layer, name in names.items():
+            if layer in self._done:
+                continue
+            self._done.add(layer)
+            if not _has_weights(layer):
+                self._no_weights(layers, layer, name)
+            elif isinstance(layer, Network):
+                self.network(layers.group(name), layer)
+            else:
+                self._layer(layers.group(name), layer)
+
+    def _group_names(self, network: Network, twice: bool) -> dict[Layer, str]:
+        counts: dict[str, int] = {}
+        names: dict[Layer, str] = {}
+        for layer in network.layers:
+            base = snake_case(self._class_name(layer))
+            count = counts.get(base, 0)
+            names[layer] = base if count == 0 else f"{base}_{count}"
+            # Keras 2.12 lists a layer with weights twice, and the second mention counts, too.
+            counts[base] = count + (2 if twice and _has_weights(layer) else 1)
+        return names
+
+    def _no_weights(self, layers: Group, layer: Layer, name: str) -> None:
+        if name in layers and layers.is_group(name):
+            group = layers.group(name)
+            if group.is_group("vars") and group.group("vars").names():
+                raise FileFormatError(
+                    f"{group.path} holds weights for layer {layer.name!r} ({self._class_name(layer)}), which has none"
+                )
+
+    def _layer(self, group: Group, layer: Layer) -> None:
+        stored = group.group("vars")
+        name = stored.attribute("name")
+        if self._check_names and name is not None and name != layer.name:
+            raise FileFormatError(
+                f"{group.path} holds the weights of layer {name!r}, where the configuration has {layer.name!r}"
+            )
+        specs = [s for s in layer.specs if s.trainable] + [s for s in layer.specs if not s.trainable]
+        expected = [str(i) for i in range(len(specs))]
+        if sorted(stored.names()) != sorted(expected):
+            raise FileFormatError(
+                f"{stored.path} holds {len(stored.names())} weights for layer {layer.name!r}, which has "
+                f"{len(specs)}: {', '.join(s.name for s in specs)}"
+            )
+        for index, spec in zip(expected, specs, strict=True):
+            self.values.add(layer, spec.name, stored.array(index, spec.shape))
+
+
+def _has_weights(layer: Layer) -> bool:
+    if isinstance(layer, Network):
+        return any(_has_weights(inner) for inner in layer.layers)
+    return bool(layer.specs)

@@ -2,32 +2,360 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
+from foldnet.errors import CompileError, ConfigError, UnsupportedError
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph, bind
 from foldnet.graph.lower import Mode, lower
+from foldnet.graph.passes import optimize
+from foldnet.graph.text import steps
 from foldnet.network import Network
+from foldnet.predictor_inputs import Array, read_inputs, working
+
+Shape = ops.Shape
+
+_ENGINES = ("auto", "native", "reference")
+_BLOCK_BYTES = 16 << 20
+_PROGRAMS_KEPT = 8
+
+
+class Program(Protocol):
+    """What an engine makes of a graph."""
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs for a batch of rows."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a network is frozen, and what its callers pass and get.
+
+    Attributes:
+        engine: ``"auto"``, ``"native"`` or ``"reference"``, as asked for.
+        dtype: the working precision.
+        fold: whether the passes ran.
+        input_names: of the inputs, in order.
+        output_names: keys of the results if they are a dict; None for one array or a list.
+    """
+
+    engine: str = "auto"
+    dtype: str = "float32"
+    fold: bool = True
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] | None = None
 
 
 class Predictor:
-    """What ``freeze`` returns; call it on rows."""
+    """What ``freeze`` returns: call it on rows.
 
-    def __init__(self, graph: Any) -> None:
-        self.graph = graph
-        self._program = ReferenceProgram(graph, "float32")
+    Args:
+        unfolded: the network's prediction program, as lowered.
+        options: see ``Options``.
+
+    Attributes:
+        unfolded: the program as lowered, one or more steps a layer.
+        graph: the program that runs, folded if ``fold``.
+        options: as given.
+        engine: ``"native"`` or ``"reference"``: what computes.
+    """
+
+    def __init__(self, unfolded: Graph, options: Options) -> None:
+        self.unfolded = unfolded
+        self.options = options
+        self.graph = optimize(unfolded) if options.fold else unfolded
+        self._dtype = np.dtype(options.dtype)
+        self._programs: OrderedDict[tuple[Shape, ...], tuple[Graph, Program]] = OrderedDict()
+        self._lock = threading.Lock()
+        self.engine = _choose_engine(self.graph, options)
+        if all(n is not None for shape in self.input_shapes for n in shape[1:]):
+            self._program(tuple(shape[1:] for shape in self.input_shapes))
+
+    @property
+    def input_shapes(self) -> list[Shape]:
+        """Shape of each input; None where free, so first of all the rows."""
+        return [self.graph.types[v].shape for v in self.graph.inputs]
+
+    @property
+    def output_shapes(self) -> list[Shape]:
+        """Shape of each result; None where free."""
+        return [self.graph.types[v].shape for v in self.graph.outputs]
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs: the keys of a dict of data."""
+        return list(self.options.input_names)
+
+    @property
+    def dtype(self) -> str:
+        """``"float32"``, or ``"float64"`` on the reference engine."""
+        return self.options.dtype
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not folded, and why."""
+        return list(self.graph.notes)
+
+    def steps(self) -> list[str]:
+        """What it computes, one entry a step, in order."""
+        return steps(self.graph)
 
     def __call__(self, x: Any) -> Any:
-        """Predictions for rows."""
-        results = self._program.run([np.asarray(x)])
+        """Predictions for rows; a row gives the same bits in any batch.
+
+        Args:
+            x: any array-like of shape (rows, ...); for several inputs a list or tuple in order, or a dict by name.
+
+        Returns:
+            A new array of shape (rows, ...); a list of them for several outputs, or a dict if the network's are.
+
+        Raises:
+            InputError: not numbers, or another shape than the network takes.
+        """
+        return self._call(x)
+
+    def _call(self, x: Any) -> Any:
+        arrays = read_inputs(x, self.graph, self.options.input_names)
+        bound, program = self._program(tuple(a.shape[1:] for a in arrays))
+        results = self._run(bound, program, arrays)
+        if self.options.output_names is not None:
+            return dict(zip(self.options.output_names, results, strict=True))
         return results[0] if len(results) == 1 else results
 
+    def _run(self, bound: Graph, program: Program, arrays: list[Array]) -> list[Array]:
+        """Block by block, so that conversions and intermediate values stay small beside the data."""
+        rows = len(arrays[0])
+        if self._is_ready(arrays):
+            return program.run(arrays)
+        types = [bound.types[v] for v in bound.outputs]
+        results = [
+            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == ops.INT else self._dtype)
+            for t in types
+        ]
+        kinds = [bound.types[v] for v in bound.inputs]
+        block = max(1, _BLOCK_BYTES // self._row_bytes(bound))
+        for start in range(0, rows, block):
+            part = slice(start, start + block)
+            ready = [
+                working(a[part], kind, self._dtype, name)
+                for a, kind, name in zip(arrays, kinds, self.options.input_names, strict=True)
+            ]
+            for whole, result in zip(results, program.run(ready), strict=True):
+                whole[part] = result
+        return results
 
-def freeze(model: Any, engine: str = "auto") -> Predictor:
-    """Fold a network, or the network of a file, into one function."""
-    if not isinstance(model, Network):
-        from foldnet.files import load_model
+    def _is_ready(self, arrays: list[Array]) -> bool:
+        """Whether the native engine can read all rows where they lie."""
+        return self.engine == "native" and all(
+            a.dtype == np.float32 and a.dtype.isnative and a.flags.c_contiguous and a.flags.aligned
+            for a in arrays
+        )
 
-        model = load_model(model)
-    return Predictor(lower(model, Mode.PREDICT))
+    def _row_bytes(self, bound: Graph) -> int:
+        """Memory that a row needs while it is computed: on the reference engine that of all values."""
+        values = [n.output for n in bound.nodes] if self.engine == "reference" else list(bound.outputs)
+        sizes = [int(np.prod([n or 0 for n in bound.types[v].shape[1:]])) for v in (*bound.inputs, *values)]
+        return max(1, sum(sizes)) * self._dtype.itemsize
+
+    def _program(self, rows: tuple[Shape, ...]) -> tuple[Graph, Program]:
+        """The program for rows of these shapes; the latest few are kept."""
+        with self._lock:
+            kept = self._programs.pop(rows, None)
+            if kept is None:
+                bound = bind(self.graph, [(None, *row) for row in rows])
+                kept = bound, self._compile(bound)
+                while len(self._programs) >= _PROGRAMS_KEPT:
+                    self._programs.popitem(last=False)
+            self._programs[rows] = kept
+            return kept
+
+    def _compile(self, bound: Graph) -> Program:
+        if self.engine == "reference":
+            return ReferenceProgram(bound, self.options.dtype)
+        try:
+            from foldnet.engines.native import NativeProgram
+
+            program: Program = NativeProgram(bound)
+        except (CompileError, ImportError, UnsupportedError) as error:
+            if self.options.engine == "native":
+                raise
+            _warn_once(str(error))
+            self.engine = "reference"
+            return ReferenceProgram(bound, self.options.dtype)
+        return program
+
+    # -- keeping and handing on -----------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to one file in an open format, whole or not at all; ``load_predictor`` reads it.
+
+        The file holds the program as lowered and the options; folding is done again on loading, to the same bits.
+        """
+        from foldnet.predictor_file import save
+
+        save(self, path)
+
+    def to_numpy(self, path: str | os.PathLike[str], **settings: Any) -> Any:
+        """Write it as a readable Python file that needs NumPy only; see ``foldnet.export.to_numpy``."""
+        from foldnet.export import to_numpy
+
+        return to_numpy(self, path, **settings)
+
+    def to_c(self, path: str | os.PathLike[str], **settings: Any) -> Any:
+        """Write it as a folder of C99; see ``foldnet.export.to_c``."""
+        from foldnet.export import to_c
+
+        return to_c(self, path, **settings)
+
+    def __reduce__(self) -> Any:
+        from foldnet.predictor_file import functions_of, pickled, unpickle
+
+        return unpickle, (pickled(self), functions_of(self.unfolded))
+
+    def __repr__(self) -> str:
+        def shapes(of: list[Shape]) -> str:
+            return ", ".join(
+                str(tuple("rows" if i == 0 else n for i, n in enumerate(s))) for s in of
+            ).replace("'", "")
+
+        return (
+            f"<Predictor {shapes(self.input_shapes)} -> {shapes(self.output_shapes)}, "
+            f"{len(self.graph.nodes)} steps, {self.engine}, {self.dtype}>"
+        )
+
+
+def freeze(
+    model: Any,
+    *,
+    engine: str = "auto",
+    dtype: str = "float32",
+    fold: bool = True,
+    activations: Mapping[str, Callable[..., Any]] | None = None,
+) -> Predictor:
+    """Fold a network into one function.
+
+    The function keeps its own copy of the weights: training the network further does not change it.
+
+    Args:
+        model: a network, the path of a file, or a live Keras model.
+        engine: ``"native"`` compiles C, ``"reference"`` computes in NumPy, ``"auto"`` compiles if it can.
+        dtype: ``"float32"``; on the reference engine also ``"float64"``.
+        fold: False keeps every layer a step of its own.
+        activations: NumPy functions for activations that a file names but cannot say.
+
+    Raises:
+        UnsupportedError: a layer or setting that cannot be computed exactly.
+        ConfigError: settings that contradict each other.
+        CompileError: ``engine="native"`` without a working C compiler.
+    """
+    if engine not in _ENGINES:
+        raise ConfigError(f"engine must be one of {', '.join(_ENGINES)}, got {engine!r}")
+    if dtype not in ("float32", "float64"):
+        raise ConfigError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    if dtype == "float64" and engine == "native":
+        raise ConfigError('the native engine computes in float32; for float64 use engine="reference"')
+    network = _as_network(model, activations)
+    names = network.input_structure if isinstance(network.input_structure, Mapping) else network.input_names
+    results = network.output_structure
+    options = Options(
+        engine, dtype, fold,
+        tuple(str(n) for n in (sorted(names) if isinstance(names, Mapping) else names)),
+        tuple(str(n) for n in sorted(results)) if isinstance(results, Mapping) else None,
+    )  # fmt: skip
+    return Predictor(own_copy(lower(network, Mode.PREDICT)), options)
+
+
+def load_predictor(
+    path: str | os.PathLike[str],
+    *,
+    engine: str | None = None,
+    activations: Mapping[str, Callable[..., Any]] | None = None,
+) -> Predictor:
+    """A predictor from a file that ``Predictor.save`` wrote.
+
+    Args:
+        path: of the file.
+        engine: another one than it was frozen for.
+        activations: the NumPy functions of a network that was frozen with functions of the caller's.
+
+    Raises:
+        FileFormatError: the file is damaged or not a predictor.
+        FileNotFoundError: there is no such file.
+    """
+    from foldnet.predictor_file import load
+
+    unfolded, options = load(path, activations or {})
+    if engine is not None and engine not in _ENGINES:
+        raise ConfigError(f"engine must be one of {', '.join(_ENGINES)}, got {engine!r}")
+    return Predictor(unfolded, options if engine is None else replace(options, engine=engine))
+
+
+def own_copy(graph: Graph) -> Graph:
+    """The graph with constants of its own, which nothing can change."""
+    constants = {k: np.array(v) for k, v in graph.constants.items()}
+    for array in constants.values():
+        array.flags.writeable = False
+    return replace(graph, constants=constants)
+
+
+def same_program(a: Graph, b: Graph) -> bool:
+    """Whether two graphs compute the same with the same weights."""
+    return (
+        (a.inputs, a.outputs, a.nodes, a.types) == (b.inputs, b.outputs, b.nodes, b.types)
+        and a.constants.keys() == b.constants.keys()
+        and all(np.array_equal(v, b.constants[k], equal_nan=True) for k, v in a.constants.items())
+    )
+
+
+def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None) -> Network:
+    if isinstance(model, Network):
+        if activations:
+            raise ConfigError("activations= are for files; this network has its functions already")
+        if not model.outputs:
+            raise ConfigError(
+                f"{model.name!r} has no shape yet; give its first layer an input_shape, or build it"
+            )
+        return model
+    from foldnet import files
+
+    settings = {"activations": activations} if activations else {}
+    if isinstance(model, str | os.PathLike):
+        network: Network = files.load_model(model, **settings)
+    else:
+        network = files.from_keras(model, **settings)
+    return network
+
+
+def _choose_engine(graph: Graph, options: Options) -> str:
+    functions = [
+        f for f in (getattr(n.op, "activation", getattr(n.op, "function", None)) for n in graph.nodes) if f
+    ]
+    supplied = next((f for f in functions if f.function is not None), None)
+    if options.engine == "native" and supplied is not None:
+        raise UnsupportedError(
+            f"the activation {supplied.name!r} is a Python function, which does not compile; use "
+            'engine="reference", or functools.partial of one of foldnet.activations'
+        )
+    native = options.engine != "reference" and options.dtype == "float32" and supplied is None
+    return "native" if native else "reference"
+
+
+_warned = False
+
+
+def _warn_once(reason: str) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"predictions run on the slower reference engine: {reason}", RuntimeWarning, stacklevel=2
+        )

@@ -39,7 +39,20 @@ def test_the_wine_table_is_the_published_one():
 
 def test_the_rows_are_in_the_published_order():
     _, rows = table("wine.csv")
-    assert rows[0] == ["7.4", "0.7", "0.0", "1.9", "0.076", "11.0", "34.0", "0.9978", "3.51", "0.56", "9.4", "5"]
+    assert rows[0] == [
+        "7.4",
+        "0.7",
+        "0.0",
+        "1.9",
+        "0.076",
+        "11.0",
+        "34.0",
+        "0.9978",
+        "3.51",
+        "0.56",
+        "9.4",
+        "5",
+    ]
     assert [int(row[-1]) for row in rows[:10]] == [5, 5, 5, 6, 5, 5, 5, 7, 7, 5]
     assert int(rows[-1][-1]) == 6
 

@@ -14,9 +14,15 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
 from foldnet.export import numpy_source, to_numpy
 from foldnet.graph import ops
+from foldnet.graph.graph import bind
 
 SETTINGS = {
-    "relu": [{}, {"max_value": 6}, {"threshold": 1}, {"negative_slope": 0.1, "max_value": 2, "threshold": 0.5}],
+    "relu": [
+        {},
+        {"max_value": 6},
+        {"threshold": 1},
+        {"negative_slope": 0.1, "max_value": 2, "threshold": 0.5},
+    ],
     "threshold": [{"threshold": 0.7, "default_value": -2}],
     "thresholded_relu": [{}, {"theta": 0.3}],
     "gelu": [{}, {"approximate": True}],
@@ -77,7 +83,10 @@ def test_equals_the_reference(name, results):
         # Where float32 overflows or leaves the range of exp, the float32 reference is the measure.
         wild = ~np.isfinite(truth) | ~np.isfinite(ours) | (np.abs(truth) > 1e30)
         np.testing.assert_allclose(y[wild], ours[wild], rtol=1e-5)
-        np.testing.assert_allclose(y[~wild], truth[~wild], rtol=4e-6, atol=4e-6)
+        # Elsewhere it is float64, and float32's own distance from it the yardstick.
+        y, truth, ours = y[~wild], truth[~wild], ours[~wild]
+        allowed = 4e-6 * (1 + np.abs(truth)) + 2 * np.abs(ours - truth)
+        assert (np.abs(y - truth) <= allowed).all()
 
 
 def test_every_op_has_a_case():
@@ -91,8 +100,9 @@ def test_no_rows_give_no_rows(name):
     graph = CASES[name]
     scope = {"__name__": "exported"}
     exec(numpy_source(graph), scope)
-    y = scope["predict"](*rows_for(graph, 0))
-    assert y.shape == ReferenceProgram(graph).run(rows_for(graph, 0))[0].shape
+    data = rows_for(graph, 0)
+    bound = bind(graph, [x.shape for x in data])
+    assert scope["predict"](*data).shape == bound.types[bound.outputs[0]].shape
 
 
 def test_gelu_keeps_its_digits_far_out():

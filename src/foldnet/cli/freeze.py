@@ -87,23 +87,19 @@ def command(
 
 
 def traced_passes(model: Any) -> list[tuple[str, str]]:
-    """The graph in words: as lowered, after each pass that changed it; then what was not folded."""
+    """The graph as text: as lowered, after each pass that changed it, and, if anything stays, why."""
     from foldnet.graph.lower import Mode, lower
-    from foldnet.graph.passes import optimize
+    from foldnet.graph.passes import Step, optimize
     from foldnet.graph.text import graph_text
 
+    steps: list[Step] = []
     before = lower(model, Mode.PREDICT)
-    seen = [("before", graph_text(before))]
-
-    def trace(name: str, graph: Any) -> None:
-        text = graph_text(graph)
-        if text != seen[-1][1]:
-            seen.append((f"after {name}", text))
-
-    graph = optimize(before, trace=trace)
-    if graph.notes:
-        seen.append(("not folded", "\n".join(graph.notes)))
-    return seen
+    result = graph_text(optimize(before, steps))
+    seen = [
+        ("before", graph_text(before)),
+        *((f"after {step.name}", graph_text(step.after)) for step in steps),
+    ]
+    return seen if seen[-1][1] == result else [*seen, ("with what was not folded", result)]
 
 
 def size(path: Path) -> str:

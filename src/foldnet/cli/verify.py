@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import ExitStack
 from typing import Any
 
 import click
 
 from foldnet.cli.errors import FAILED
-from foldnet.cli.options import FILE, TableOptions, common, model_row_shapes, print_json, table_options
+from foldnet.cli.options import (
+    FILE,
+    TableOptions,
+    common,
+    print_json,
+    row_shapes,
+    table_options,
+    working,
+)
 
 
 @click.command(
@@ -19,6 +26,7 @@ Examples:
   foldnet verify wine.keras --data wine.csv --drop quality
   foldnet verify wine.keras --against wine.foldnet
   foldnet verify wine.keras --against wine_predict.py
+  foldnet verify wine.keras --against wine_c/
 """
 )
 @click.argument("file", type=FILE)
@@ -26,8 +34,8 @@ Examples:
     "--against",
     type=FILE,
     metavar="CANDIDATE",
-    help="What to prove: a .foldnet file, or a Python file with a predict function, which is run. "
-    "By default what freezing FILE gives.",
+    help="What to prove: a .foldnet file, an exported .py file or C folder (which is run), or another network's "
+    "file. By default what freezing FILE gives.",
 )
 @table_options(required=False, help="Rows to compare on; by default, rows made to see every layer.")
 @common
@@ -46,13 +54,12 @@ def command(file: str, against: str | None, as_json: bool, **table: Any) -> None
     x: Any = None
     if table["data"]:
         with ExitStack() as opened:
-            arrays = TableOptions(**table).blocks(model_row_shapes(model), opened).all()
+            arrays = TableOptions(**table).blocks(row_shapes(model), opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
-    candidate = against if against is not None else foldnet.freeze(model)
-    result = verify(candidate, model, x)
+    with working("Verifying"):
+        result = verify(foldnet.freeze(model) if against is None else against, model, x)
     if as_json:
-        layers = [dataclasses.asdict(layer) for layer in result.layers]
-        print_json({"file": file, "against": against, "ok": result.ok, "layers": layers})
+        print_json({"file": file, "against": against, **result.to_dict()})
     else:
         click.echo(str(result))
     if not result.ok:

@@ -93,7 +93,7 @@ def mish(x):
 def gelu(x):
     """x times the probability that a standard normal variable is below x."""
     erfc = np.vectorize(math.erfc, otypes=[np.float64])
-    return (0.5 * x * erfc(x * -math.sqrt(0.5))).astype(x.dtype)
+    return (0.5 * x * erfc(-math.sqrt(0.5) * x.astype(np.float64))).astype(x.dtype)
 
 
 def gelu_tanh(x):
@@ -103,7 +103,7 @@ def gelu_tanh(x):
 
 def squareplus(x, b):
     """(x + sqrt(x² + b)) / 2."""
-    return (x + np.sqrt(x * x + b)) / 2
+    return 0.5 * x + 0.5 * np.hypot(x, math.sqrt(b))
 
 
 def hard_sigmoid(x):
@@ -215,6 +215,13 @@ def as_indices(x):
     """The numbers without their fractions, as 32-bit integers."""
     if not ((x >= -(2**31)) & (x < 2**31)).all():
         raise ValueError("an index is NaN or does not fit 32 bits")
+    return x.astype(np.int32)
+
+
+def whole_numbers(x, name):
+    """The numbers as 32-bit integers, if that is what they are."""
+    if not ((x == np.trunc(x)) & (x >= -(2**31)) & (x < 2**31)).all():
+        raise ValueError(f"{name} takes whole numbers of 32 bits, and was given others")
     return x.astype(np.int32)
 '''
 

@@ -257,11 +257,11 @@ class _Writer:
             return elementwise(node.op.function, texts[0], o, node.layer)
         statistics = self.statistics(node)
         if type(node.op) not in EXPRESSIONS:
-            raise UnsupportedError(f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy")
-        if statistics:
-            text = self._normalization(texts[0], statistics)
-        else:
-            text = EXPRESSIONS[type(node.op)](node.op, o)
+            raise UnsupportedError(
+                f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy"
+            )
+        plainly = EXPRESSIONS[type(node.op)]
+        text = self._normalization(texts[0], statistics) if statistics else plainly(node.op, o)
         if isinstance(node.op, ops.Fusable):
             return elementwise(node.op.activation, text, o, node.layer)
         return text

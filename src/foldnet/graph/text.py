@@ -20,7 +20,7 @@ def steps(graph: Graph) -> list[str]:
     return [_step(graph, node, names) for node in graph.nodes]
 
 
-def render(graph: Graph) -> str:
+def graph_text(graph: Graph) -> str:
     """The whole graph: inputs, steps, outputs and notes.
 
     Lines fit 80 columns.
@@ -50,8 +50,8 @@ def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
             return f"{function}({x})" if not function.params else f"{function.name}({x}){_settings(function)}"
         case _:
             data = operands[: node.op.data_operands(len(operands))]
-            own = [(f.name, getattr(node.op, f.name)) for f in fields(node.op) if f.name != "activation"]
-            settings = [f"{k}={v}".replace(" ", "") for k, v in own]
+            own = [(f, getattr(node.op, f.name)) for f in fields(node.op) if f.name != "activation"]
+            settings = [f"{f.name}={v}".replace(" ", "") for f, v in own if v is not f.default]
             text = f"{type(node.op).__name__.lower()}({', '.join(data + settings)})"
     activation = getattr(node.op, "activation", None)
     return text if activation is None else f"{activation.name}({text}){_settings(activation)}"

@@ -25,9 +25,9 @@ spec = importlib.util.spec_from_file_location("candidate", path)
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 with np.load(given, allow_pickle=False) as file:
-    results = module.predict(*(file[name] for name in sorted(file)))
+    results = module.predict(*(file[f"arr_{i}"] for i in range(len(file))))
 results = results if isinstance(results, (list, tuple)) else [results]
-np.savez(wanted, **{f"output_{i:04}": np.asarray(result) for i, result in enumerate(results)})
+np.savez(wanted, *(np.asarray(result) for result in results))
 """
 
 
@@ -42,10 +42,10 @@ def run_python(path: Path, inputs: Sequence[Array]) -> list[Array]:
     """
     with tempfile.TemporaryDirectory() as folder:
         given, wanted = Path(folder, "in.npz"), Path(folder, "out.npz")
-        np.savez(given, **{f"input_{i:04}": x for i, x in enumerate(inputs)})
+        np.savez(given, *inputs)
         _run([sys.executable, "-c", _DRIVER, str(path.resolve()), str(given), str(wanted)], path.name, b"")
         with np.load(wanted, allow_pickle=False) as file:
-            return [file[name] for name in sorted(file)]
+            return [file[f"arr_{i}"] for i in range(len(file))]
 
 
 def run_c(directory: Path, inputs: Sequence[Array]) -> list[Array]:

@@ -25,7 +25,7 @@ Compute = Callable[[Sequence[Array], Array], Array]
 """From the operands and the right result to the wrong result."""
 
 NEUTRAL = {
-    "alpha": 0.0, "beta": 0.0, "bias": 0.0, "gamma": 1.0,
+    "alpha": 0.0, "beta": 0.0, "bias": 0.0, "gamma": 1.0, "kernel": 0.0,
     "mean": 0.0, "moving_mean": 0.0, "moving_variance": 1.0, "variance": 1.0,
 }
 """The value of a weight that does nothing, as in a layer that was never trained."""

@@ -10,12 +10,13 @@ above the standard deviation) the tolerance widens by itself, row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
+from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 
 Array = np.ndarray[Any, Any]
@@ -34,52 +35,78 @@ class Oracle:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._exact = ReferenceProgram(graph, "float64")
-        self._single = ReferenceProgram(graph, "float32")
+        # One program a node, with every operand as an input: weights can be replaced like any other value.
+        self._steps = [
+            (node, ReferenceProgram(Graph(node.inputs, (node.output,), (node,), graph.types)))
+            for node in graph.nodes
+        ]
 
     def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
         """Every value of the graph in float64."""
-        return self._exact.values(inputs)
+        return self._run(inputs, lambda array: array)
 
     def rerun(self, values: Mapping[str, Array], changed: Mapping[str, Array]) -> dict[str, Array]:
         """The values once some of them are replaced: only what depends on those is computed anew."""
         result = {**values, **changed}
         stale = set(changed)
-        with np.errstate(all="ignore"):
-            for node in self.graph.nodes:
-                if node.output not in changed and stale.intersection(node.inputs):
-                    result[node.output] = self._exact.compute(node, result)
-                    stale.add(node.output)
+        for node, step in self._steps:
+            if node.output not in changed and stale.intersection(node.inputs):
+                (result[node.output],) = step.run([result[v] for v in node.inputs])
+                stale.add(node.output)
         return result
 
     def tolerances(
         self, inputs: Sequence[Array], exact: Mapping[str, Array], names: Iterable[str]
     ) -> dict[str, Array]:
         """For each named value, what rounding may change in each row: arrays of shape (rows,)."""
-        names = list(names)
-        noise = {name: row_max(difference(exact[name], exact[name])) for name in names}
-        runs = [self._single.values(inputs)]
-        runs += (self._shaken(inputs, np.random.default_rng(seed)) for seed in range(RUNS))
-        for run in runs:
-            for name in names:
+        noise = {name: np.zeros(len(inputs[0])) for name in names}
+        for run in self._rounded_runs(inputs):
+            for name in noise:
                 noise[name] = np.maximum(noise[name], row_max(difference(run[name], exact[name])))
-        return {name: FACTOR * noise[name] + FLOOR_ULP * ulp(row_scale(exact[name])) for name in names}
+        return {name: FACTOR * noise[name] + FLOOR_ULP * ulp(row_scale(exact[name])) for name in noise}
 
-    def _shaken(self, inputs: Sequence[Array], generator: np.random.Generator) -> dict[str, Array]:
-        def shake(array: Array) -> Array:
-            if array.dtype.kind != "f":
-                return array
-            return array * (1 + UNIT * generator.choice(np.array([-1.0, 1.0]), array.shape))
+    def _rounded_runs(self, inputs: Sequence[Array]) -> Iterator[dict[str, Array]]:
+        yield self._run(inputs, _to_float32, _dense_in_float32)
+        for seed in range(RUNS):
+            generator = np.random.default_rng(seed)
+            yield self._run(inputs, lambda array, g=generator: _shaken(array, g))  # type: ignore[misc]
 
-        values = {k: shake(v.astype(np.float64)) if v.dtype.kind == "f" else v.astype(np.int32)
+    def _run(
+        self, inputs: Sequence[Array], rounded: Callable[[Array], Array], dense: Dense | None = None
+    ) -> dict[str, Array]:
+        """Every value, with each weight and each result rounded in a way of the caller's."""
+        values = {k: v if v.dtype.kind in "iub" else rounded(v.astype(np.float64))
                   for k, v in self.graph.constants.items()}
         for name, array in zip(self.graph.inputs, inputs, strict=True):
-            is_int = self.graph.types[name].dtype == "int"
-            values[name] = array.astype(np.int32 if is_int else np.float64)
+            values[name] = array if self.graph.types[name].dtype == ops.INT else array.astype(np.float64)
         with np.errstate(all="ignore"):
-            for node in self.graph.nodes:
-                values[node.output] = shake(self._exact.compute(node, values))
+            for node, step in self._steps:
+                operands = [values[v] for v in node.inputs]
+                plain_dense = isinstance(node.op, ops.Dense) and node.op.activation is None
+                result = dense(*operands) if dense is not None and plain_dense else step.run(operands)[0]
+                values[node.output] = rounded(result) if result.dtype.kind == "f" else result
         return values
+
+
+Dense = Callable[..., Array]
+
+
+def _to_float32(array: Array) -> Array:
+    return array.astype(np.float32).astype(np.float64)
+
+
+def _shaken(array: Array, generator: np.random.Generator) -> Array:
+    """Each value moved up or down by one float32 rounding unit."""
+    return array * (1 + UNIT * (2.0 * generator.integers(0, 2, array.shape) - 1))
+
+
+def _dense_in_float32(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """The sum in float32, term by term: what a plain loop loses."""
+    x, kernel = x.astype(np.float32), kernel.astype(np.float32)
+    total = np.zeros((*x.shape[:-1], kernel.shape[1]), np.float32)
+    for i in range(len(kernel)):
+        total += x[..., i : i + 1] * kernel[i]
+    return total.astype(np.float64) if bias is None else total.astype(np.float64) + bias
 
 
 def difference(a: Array, b: Array) -> Array:

@@ -196,7 +196,7 @@ def _note(
     graph = watch.oracle.graph
     for node in graph.nodes:
         one_unit = isinstance(node.op, ops.Softmax) and graph.types[node.output].shape[node.op.axis] == 1
-        if one_unit and not (site.output == node.output) and node.inputs[0] in reached | {site.output}:
+        if one_unit and site.output != node.output and node.inputs[0] in reached | {site.output}:
             return f"softmax over one unit ({node.layer!r}) is always 1, so nothing before it can show"
         if one_unit and node.layer == site.path:
             return "softmax over one unit is always 1, so nothing in this layer but the softmax itself can show"

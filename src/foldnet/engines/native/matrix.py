@@ -1,0 +1,154 @@
+"""Dense layers: kernels that keep a tile of the result in registers.
+
+Every element of the result is summed in one fixed order, whatever the kernel, so that a row gives the same bits
+alone and in a batch: inputs in order, in stretches of ``STRETCH``; the first stretch starts from the bias, each
+later one from zero and is added to what came before. (Short stretches also lose less to rounding.)
+
+Two shapes of kernel compute it. For a block of rows, vectors run along the rows and a tile is a few units of
+all lanes. For one row, vectors run along the units. Both read the same packed weights: panels of columns, each
+row-major.
+"""
+
+from __future__ import annotations
+
+STRETCH = 256
+TILE = 8
+PANEL = 4
+
+
+def panels(units: int, simd: int) -> tuple[int, ...]:
+    """Widths of the panels that the columns of a matrix are packed in: at most four vectors, the last one padded.
+
+    >>> panels(10, 16), panels(100, 16), panels(1, 16), panels(10, 1)
+    ((16,), (64, 48), (1,), (10,))
+    """
+    if simd == 1:
+        return (units,)
+    widths = [PANEL * simd] * (units // (PANEL * simd))
+    if rest := units % (PANEL * simd):
+        narrow = 1
+        while narrow < rest:
+            narrow *= 2
+        widths.append(narrow if narrow <= simd else -(-rest // simd) * simd)
+    return tuple(widths)
+
+
+def vector_types(sizes: set[int]) -> str:
+    """Vectors of floats, each with load, store, broadcast and multiply-add."""
+    return "\n".join(_vector_type(n) for n in sorted(sizes) if n > 1)
+
+
+def _vector_type(n: int) -> str:
+    builtin = {
+        16: ("__AVX512F__", "__builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4)"),
+        8: ("__FMA__", "__builtin_ia32_vfmaddps256(a, b, c)"),
+        4: ("__FMA__", "__builtin_ia32_vfmaddps(a, b, c)"),
+    }.get(n)
+    gcc = ""
+    if builtin:
+        gcc = f"#if defined({builtin[0]}) && !defined(__clang__)\n  return {builtin[1]};\n#else\n"
+    return f"""\
+typedef float v{n} __attribute__((vector_size({4 * n})));
+typedef float u{n} __attribute__((vector_size({4 * n}), aligned(4), may_alias));
+static inline v{n} load{n}(const float *p) {{ return *(const u{n} *)p; }}
+static inline void store{n}(float *p, v{n} x) {{ *(u{n} *)p = x; }}
+static inline v{n} fma{n}(v{n} a, v{n} b, v{n} c) {{
+{gcc}  v{n} r = a;
+  for (int k = 0; k < {n}; k++)
+    r[k] = FMA(a[k], b[k], c[k]);
+  return r;
+{"#endif" + chr(10) if gcc else ""}}}
+"""
+
+
+def block_kernel(units: int, simd: int, lanes: int) -> str:
+    """C of a kernel for a block of rows: ``units`` columns of one panel over one stretch of inputs."""
+    vectors = lanes // simd
+    names = [[f"a{u}_{v}" for v in range(vectors)] for u in range(units)]
+    lines = [
+        f"static inline void block{units}(const float *x, const float *w, int width, const float *bias, float *y,",
+        "                          int count, int more) {",
+    ]
+    for u in range(units):
+        lines.append(f"  const float b{u} = bias ? bias[{u}] : 0.0f;")
+        lines.append(f"  v{simd} " + ", ".join(f"{n} = b{u} - (v{simd}){{0}}" for n in names[u]) + ";")
+    lines.append(f"  for (int i = 0; i < count; i++, x += {lanes}, w += width) {{")
+    xs = ", ".join(f"x{v} = load{simd}(x + {v * simd})" for v in range(vectors))
+    lines.append(f"    const v{simd} {xs};")
+    for u in range(units):
+        lines.append(f"    const v{simd} w{u} = w[{u}] - (v{simd}){{0}};")
+        lines += [f"    {n} = fma{simd}(x{v}, w{u}, {n});" for v, n in enumerate(names[u])]
+    lines.append("  }")
+    lines.append("  if (more) {")
+    flat = [(n, u * lanes + v * simd) for u in range(units) for v, n in enumerate(names[u])]
+    lines += [f"    {n} = load{simd}(y + {at}) + {n};" for n, at in flat]
+    lines.append("  }")
+    lines += [f"  store{simd}(y + {at}, {n});" for n, at in flat]
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def row_kernel(width: int, simd: int) -> str:
+    """C of a kernel for one row: all columns of one panel, all inputs."""
+    size = min(width, simd)
+    count = width // size
+    kind = f"v{size}" if size > 1 else "float"
+
+    def load(pointer: str) -> str:
+        return f"load{size}({pointer})" if size > 1 else f"*({pointer})"
+
+    fma = f"fma{size}" if size > 1 else "FMA"
+    zero = "{0}" if size > 1 else "0.0f"
+    accumulators = [f"a{k}" for k in range(count)]
+    steps = "\n".join(
+        f"      s{k} = {fma}(xi, {load(f'w + {k * size}')}, s{k});" for k in range(count)
+    )
+    broadcast = f"x[i] - (v{size}){{0}}" if size > 1 else "x[i]"
+    lines = [
+        f"static inline void row{width}(const float *x, const float *w, const float *bias, float *y, int count) {{",
+        f"  {kind} " + ", ".join(f"{a} = {zero}" for a in accumulators) + ";",
+        "  if (bias) {",
+        *(f"    a{k} = {load(f'bias + {k * size}')};" for k in range(count)),
+        "  }",
+        f"  for (int start = 0; start < count; start += {STRETCH}) {{",
+        f"    const int end = count - start < {STRETCH} ? count : start + {STRETCH};",
+        f"    {kind} " + ", ".join(f"s{k} = {zero}" for k in range(count)) + ";",
+        "    if (start == 0) {",
+        *(f"      s{k} = a{k};" for k in range(count)),
+        "    }",
+        f"    for (int i = start; i < end; i++, w += {width}) {{",
+        f"      const {kind} xi = {broadcast};",
+        steps,
+        "    }",
+        *(f"    a{k} = start ? a{k} + s{k} : s{k};" for k in range(count)),
+        "  }",
+        *(
+            f"  store{size}(y + {k * size}, a{k});" if size > 1 else f"  y[{k}] = a{k};"
+            for k in range(count)
+        ),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PORTABLE_KERNEL = f"""\
+/* y = x * w + bias. Sums run over the inputs in order, in stretches of {STRETCH} that are added up. */
+static void dense(const float *x, const float *w, const float *bias, float *y, int inputs, int units) {{
+  for (int first = 0; first < units; first += 16) {{
+    const int width = units - first < 16 ? units - first : 16;
+    float sum[16];
+    for (int u = 0; u < width; u++)
+      y[first + u] = 0.0f;
+    for (int start = 0; start < inputs || start == 0; start += {STRETCH}) {{
+      const int end = inputs - start < {STRETCH} ? inputs : start + {STRETCH};
+      for (int u = 0; u < width; u++)
+        sum[u] = start == 0 && bias ? bias[first + u] : 0.0f;
+      for (int i = start; i < end; i++)
+        for (int u = 0; u < width; u++)
+          sum[u] = FMA(x[i], w[i * units + first + u], sum[u]);
+      for (int u = 0; u < width; u++)
+        y[first + u] = start ? y[first + u] + sum[u] : sum[u];
+    }}
+  }}
+}}
+"""

@@ -1,0 +1,88 @@
+/* Ops along an axis. An array is seen as (n, inner): n steps along the axis, each of `inner` neighbours (lanes
+   among them), which are independent. Every sum runs along the axis in order, so that the layout of the
+   neighbours changes no bit. */
+
+/* exp(x - max) / sum(exp(x - max)), or its logarithm; up to 64 neighbours at a time. */
+static inline void fn_softmax(const float *x, float *y, int n, int inner, int logarithm) {
+  for (int first = 0; first < inner; first += 64) {
+    const int width = inner - first < 64 ? inner - first : 64;
+    float top[64], sum[64];
+    for (int k = 0; k < width; k++) {
+      top[k] = -INFINITY;
+      sum[k] = 0.0f;
+    }
+    for (int i = 0; i < n; i++)
+      for (int k = 0; k < width; k++) {
+        const float v = x[i * inner + first + k];
+        top[k] = v > top[k] ? v : top[k];
+      }
+    for (int i = 0; i < n; i++)
+      for (int k = 0; k < width; k++) {
+        const float d = x[i * inner + first + k] - top[k], e = fn_exp(d);
+        sum[k] += e;
+        y[i * inner + first + k] = logarithm ? d : e;
+      }
+    for (int k = 0; k < width; k++)
+      sum[k] = logarithm ? fn_log(sum[k]) : sum[k];
+    for (int i = 0; i < n; i++)
+      for (int k = 0; k < width; k++) {
+        const float v = y[i * inner + first + k];
+        y[i * inner + first + k] = logarithm ? v - sum[k] : v / sum[k];
+      }
+  }
+}
+
+/* The same for one neighbour, where the loop along the axis is the one to vectorize. */
+static inline void fn_softmax_row(const float *x, float *y, int n, int logarithm) {
+  float top = -INFINITY, sum = 0.0f;
+  for (int i = 0; i < n; i++)
+    top = x[i] > top ? x[i] : top;
+  if (logarithm) {
+    for (int i = 0; i < n; i++)
+      sum += fn_exp(x[i] - top);
+    sum = fn_log(sum);
+    for (int i = 0; i < n; i++)
+      y[i] = x[i] - top - sum;
+    return;
+  }
+  for (int i = 0; i < n; i++)
+    y[i] = fn_exp(x[i] - top);
+  for (int i = 0; i < n; i++)
+    sum += y[i];
+  for (int i = 0; i < n; i++)
+    y[i] = y[i] / sum;
+}
+
+/* max(x - tau, 0) with Keras's tau: over the values in falling order, as long as they belong to the support, the sum
+   of their running sums, less 1, divided by their number. The next value in order is searched for; few are. */
+static inline void fn_sparsemax(const float *x, float *y, int n, int inner) {
+  for (int k = 0; k < inner; k++) {
+    double sum = 0.0, sums = 0.0;
+    float last = INFINITY;
+    int last_at = -1, count = 0;
+    for (;;) {
+      int at = -1;
+      float best = -INFINITY;
+      for (int i = 0; i < n; i++) {
+        const float v = x[i * inner + k];
+        const int later = v < last || (v == last && i > last_at);
+        if (later && (at < 0 || v > best)) {
+          best = v;
+          at = i;
+        }
+      }
+      if (at < 0 || !((double)best - (sum + (double)best - 1.0) / (count + 1) > 0.0))
+        break;
+      last = best;
+      last_at = at;
+      sum += (double)best;
+      sums += sum;
+      count++;
+    }
+    const double tau = (sums - 1.0) / (double)count;
+    for (int i = 0; i < n; i++) {
+      const double v = (double)x[i * inner + k] - tau;
+      y[i * inner + k] = v <= 0.0 ? 0.0f : (float)v;
+    }
+  }
+}

@@ -1,0 +1,250 @@
+"""The file of a predictor: a fixed head, a JSON header, and raw little-endian arrays.
+
+Bytes 0-7 ``FOLDNET`` and the version 1; 8-15 length of the header; 16-23 length of the arrays; 24-27 CRC-32 of all
+that follows; 28-31 zero. Then the header, padded with spaces to a multiple of 64 bytes, and the arrays, each at a
+multiple of 64 bytes with zeros between. All numbers are little-endian. Nothing in a file is ever executed, and
+nothing is believed before it is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
+from foldnet.graph.graph import Array, Graph
+from foldnet.graph.serial import activations_of, graph_from_json, graph_to_json
+
+if TYPE_CHECKING:
+    from foldnet.predictor import Options, Predictor
+
+MAGIC = b"FOLDNET\x01"
+_HEAD = struct.Struct("<8sQQII")
+_ALIGN = 64
+_DTYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4", "int64": "<i8"}
+
+Functions = Mapping[str, Callable[..., Any]]
+
+
+def to_bytes(predictor: Predictor) -> bytes:
+    """The predictor as the bytes of a file."""
+    from foldnet import __version__
+
+    options = predictor.options
+    arrays, places, offset = [], [], 0
+    graph = predictor.unfolded
+    stored = {("constants", k): v for k, v in graph.constants.items()}
+    stored |= {("spreads", k): v for k, v in graph.spreads.items()}
+    for (kind, name), array in stored.items():
+        if array.dtype.name not in _DTYPES:
+            raise UnsupportedError(
+                f"constant {name!r} has dtype {array.dtype}, which a predictor file cannot hold"
+            )
+        raw = np.ascontiguousarray(array, dtype=_DTYPES[array.dtype.name]).tobytes()
+        places.append(
+            {
+                "kind": kind,
+                "name": name,
+                "dtype": array.dtype.name,
+                "shape": list(array.shape),
+                "offset": offset,
+            }
+        )
+        padding = -len(raw) % _ALIGN
+        arrays += [raw, bytes(padding)]
+        offset += len(raw) + padding
+    header = {
+        "foldnet": __version__,
+        "options": {
+            "engine": options.engine,
+            "dtype": options.dtype,
+            "fold": options.fold,
+            "input_names": list(options.input_names),
+            "output_names": None if options.output_names is None else list(options.output_names),
+        },
+        "graph": graph_to_json(graph),
+        "arrays": places,
+    }
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
+    text += b" " * (-(_HEAD.size + len(text)) % _ALIGN)
+    body = b"".join([text, *arrays])
+    return _HEAD.pack(MAGIC, len(text), len(body) - len(text), zlib.crc32(body), 0) + body
+
+
+def from_bytes(data: bytes, functions: Functions) -> tuple[Graph, Options]:
+    """The program and options from the bytes of a file.
+
+    Raises:
+        FileFormatError: the bytes are not what ``to_bytes`` writes.
+    """
+    try:
+        return _from_bytes(memoryview(data), functions)
+    except FoldnetError as error:
+        if isinstance(error, FileFormatError | UnsupportedError):
+            raise
+        raise FileFormatError(f"the file's program breaks a rule: {error}") from None
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise FileFormatError(f"the file is not a predictor: {type(error).__name__}: {error}") from None
+
+
+def _from_bytes(data: memoryview, functions: Functions) -> tuple[Graph, Options]:
+    if len(data) < _HEAD.size or bytes(data[:7]) != MAGIC[:7]:
+        raise FileFormatError("the file is not a foldnet predictor: it does not begin with FOLDNET")
+    magic, header_size, arrays_size, checksum, zero = _HEAD.unpack(data[: _HEAD.size])
+    if magic != MAGIC:
+        raise FileFormatError(f"the file is of format {magic[7]}; this foldnet reads format {MAGIC[7]}")
+    if _HEAD.size + header_size + arrays_size != len(data) or zero:
+        raise FileFormatError(
+            f"the file has {len(data)} bytes, its head says {_HEAD.size + header_size + arrays_size}: "
+            "it is cut off or damaged"
+        )
+    body = data[_HEAD.size :]
+    if zlib.crc32(body) != checksum:
+        raise FileFormatError("the file is damaged: its checksum does not match. Save the predictor again")
+    header = json.loads(bytes(body[:header_size]), parse_constant=_no_constant)
+    _keys(header, {"foldnet", "options", "graph", "arrays"}, "header")
+    arrays = _arrays(header["arrays"], body[header_size:])
+    graph = graph_from_json(header["graph"], arrays["constants"], arrays["spreads"], functions)
+    return graph, _options(header["options"], graph)
+
+
+def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
+    """The arrays in order: each begins where the one before it ends, so that there are no holes or overlaps."""
+    arrays: dict[str, dict[str, Array]] = {"constants": {}, "spreads": {}}
+    end = 0
+    for place in _a(list, places, "arrays"):
+        _keys(place, {"kind", "name", "dtype", "shape", "offset"}, "array")
+        name, kind = _a(str, place["name"], "name"), _a(str, place["kind"], "kind")
+        shape = tuple(_a(int, n, "size") for n in _a(list, place["shape"], "shape"))
+        dtype = np.dtype(_DTYPES[_a(str, place["dtype"], "dtype")])
+        count = 1
+        for n in shape:
+            count *= n
+        if len(shape) > 16 or any(n < 0 for n in shape):
+            raise FileFormatError(f"array {name!r} has shape {shape}")
+        if place["offset"] != end or end + count * dtype.itemsize > len(data):
+            raise FileFormatError(
+                f"array {name!r} does not lie where the one before it ends, or beyond the file"
+            )
+        if name in arrays[kind]:
+            raise FileFormatError(f"array {name!r} is there twice")
+        array = (
+            np.frombuffer(data, dtype, count, end).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+        )
+        array.flags.writeable = False
+        arrays[kind][name] = array
+        end += count * dtype.itemsize
+        padding = -end % _ALIGN
+        if any(data[end : end + padding]):
+            raise FileFormatError(f"there is data between array {name!r} and the next")
+        end += padding
+    if end != len(data):
+        raise FileFormatError("there is data behind the last array")
+    return arrays
+
+
+def _options(given: Any, graph: Graph) -> Options:
+    from foldnet.predictor import Options
+
+    _keys(given, {"engine", "dtype", "fold", "input_names", "output_names"}, "options")
+    names = tuple(_a(str, n, "input name") for n in _a(list, given["input_names"], "input_names"))
+    results = given["output_names"]
+    if results is not None:
+        results = tuple(_a(str, n, "output name") for n in _a(list, results, "output_names"))
+    options = Options(given["engine"], given["dtype"], _a(bool, given["fold"], "fold"), names, results)
+    if (
+        options.engine not in ("auto", "native", "reference")
+        or options.dtype not in ("float32", "float64")
+        or len(names) != len(graph.inputs)
+        or len(set(names)) != len(names)
+        or (results is not None and (len(results) != len(graph.outputs) or len(set(results)) != len(results)))
+    ):
+        raise FileFormatError(f"the file's options contradict its program: {given}")
+    return options
+
+
+def _keys(given: Any, expected: set[str], what: str) -> None:
+    if not isinstance(given, dict) or set(given) != expected:
+        raise FileFormatError(f"the file's {what} must have the entries {sorted(expected)}")
+
+
+def _a(kind: type[Any], value: Any, what: str) -> Any:
+    if type(value) is not kind:
+        raise FileFormatError(f"the file's {what} must be {kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise FileFormatError(f"the file's header has the number {name}, which is not JSON")
+
+
+def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
+    """Write a predictor, whole or not at all: beside the target first, then renamed onto it."""
+    data = to_bytes(predictor)
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if sys.platform != "win32":
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Options]:
+    """The program and options from a file."""
+    return from_bytes(Path(path).read_bytes(), functions)
+
+
+def functions_of(graph: Graph) -> dict[str, Callable[..., Any]]:
+    """The caller's own functions in a graph, by name.
+
+    Raises:
+        UnsupportedError: two functions of one name, or one that cannot be pickled.
+    """
+    import pickle
+
+    found: dict[str, Callable[..., Any]] = {}
+    for function in activations_of(graph):
+        if function.function is None:
+            continue
+        if found.setdefault(function.name, function.function) is not function.function:
+            raise UnsupportedError(
+                f"two different activations are named {function.name!r}; rename one to pickle"
+            )
+        try:
+            pickle.dumps(function.function)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise UnsupportedError(
+                f"the activation {function.name!r} cannot be pickled ({error}); define it with def at the top of "
+                "a module"
+            ) from None
+    return found
+
+
+def pickled(predictor: Predictor) -> bytes:
+    """The predictor as a pickle carries it: the file, compressed."""
+    return zlib.compress(to_bytes(predictor))
+
+
+def unpickle(data: bytes, functions: Functions) -> Predictor:
+    """The predictor that was pickled."""
+    from foldnet.predictor import Predictor
+
+    return Predictor(*from_bytes(zlib.decompress(data), functions))

@@ -1,0 +1,210 @@
+"""``model.summary()``: Keras's table, with what training changes and what it leaves alone in every layer."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from foldnet.layers.base import Call, Layer
+    from foldnet.network import Network
+
+BYTES = 4
+"""Of a float32 weight."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer in the table; ``depth`` counts the networks that it is nested in."""
+
+    name: str
+    kind: str
+    shape: str
+    trainable: int
+    fixed: int
+    connected: str
+    depth: int = 0
+
+
+def summary_text(network: Network, line_length: int = 80) -> str:
+    """The table of a network's layers, its totals, and why a BatchNormalization has the weights it has.
+
+    Args:
+        network: built or not; without shapes yet, there is only a line that says so.
+        line_length: the longest line; at least 50.
+
+    >>> from foldnet import Sequential, layers
+    >>> print(summary_text(Sequential([layers.Input((4,)), layers.Dense(3)], name="m")).splitlines()[-3])
+     Total params: 15 (60.00 B)
+    """
+    title = f'Model: "{network.name}"'
+    if not network.built:
+        return f"{title}\n (not built yet: give its first layer an input_shape, or call build)"
+    width = max(50, line_length)
+    rows = list(_rows(network))
+    sequential = type(network).__name__ == "Sequential"
+    trainable = sum(r.trainable for r in rows if r.depth == 0)
+    fixed = sum(r.fixed for r in rows if r.depth == 0)
+    lines = [title, *_table(rows, width, connected=not sequential)]
+    lines += [
+        f" {name} params: {count:,} ({readable_size(count * BYTES)})"
+        for name, count in (("Total", trainable + fixed), ("Trainable", trainable), ("Non-trainable", fixed))
+    ]
+    note = _normalization_note(network)
+    return "\n".join([*lines, *textwrap.wrap(note, width, initial_indent=" ", subsequent_indent=" ")])
+
+
+def readable_size(size: int) -> str:
+    """A number of bytes as Keras writes it.
+
+    >>> readable_size(684), readable_size(5208000)
+    ('684.00 B', '4.97 MB')
+    """
+    value, units = float(size), ["B", "KB", "MB", "GB", "TB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.2f} {units[0]}"
+
+
+def counts(layer: Layer) -> tuple[int, int]:
+    """How many weight values training changes, and how many it leaves alone.
+
+    >>> from foldnet import Sequential, layers
+    >>> counts(Sequential([layers.Input((10,)), layers.BatchNormalization()]))
+    (20, 20)
+    """
+    inner = getattr(layer, "layers", None)
+    if inner is not None:
+        pairs = [counts(each) for each in inner]
+        return sum(t for t, _ in pairs), sum(f for _, f in pairs)
+    sizes = [(prod(s.shape), s.trainable and layer.trainable) for s in layer.specs]
+    return sum(n for n, t in sizes if t), sum(n for n, t in sizes if not t)
+
+
+def _rows(network: Network, depth: int = 0) -> Iterator[Row]:
+    for layer in network.layers:
+        calls = _calls(network, layer)
+        trainable, fixed = counts(layer)
+        yield Row(
+            layer.name, type(layer).__name__, _shapes(calls), trainable, fixed,
+            ", ".join(_source(network, call, i) for call in calls for i in range(len(call.inputs))) or "-",
+            depth,
+        )
+        if hasattr(layer, "graph_calls"):
+            yield from _rows(layer, depth + 1)
+
+
+def _calls(network: Network, layer: Layer) -> list[Call]:
+    """The network's calls of a layer in the order in which they were made, which is how Keras counts them."""
+    return [c for c in layer.calls if c in network.graph_calls]
+
+
+def _shapes(calls: Sequence[Call]) -> str:
+    shapes = list(dict.fromkeys(str(t.shape) for c in calls[:1] for t in c.outputs))
+    return ", ".join(shapes) or "?"
+
+
+def _source(network: Network, call: Call, i: int) -> str:
+    """Where an operand comes from, in Keras's way: layer[call][tensor]."""
+    tensor = call.inputs[i]
+    if tensor.call is None:
+        return tensor.name
+    same = _calls(network, tensor.call.layer)
+    index = same.index(tensor.call) if tensor.call in same else 0
+    return f"{tensor.call.layer.name}[{index}][{tensor.index}]"
+
+
+# -- the table ----------------------------------------------------------------------------------------------
+
+
+def _table(rows: Sequence[Row], width: int, connected: bool) -> list[str]:
+    header = ["Layer (type)", "Output Shape", "Param #", "Trainable", "Not train."]
+    cells = [
+        [f"{'  ' * (r.depth - 1)}└ " * bool(r.depth) + f"{r.name} ({r.kind})", r.shape,
+         f"{r.trainable + r.fixed:,}", f"{r.trainable:,}", f"{r.fixed:,}"]
+        for r in rows
+    ]
+    numbers = (2, 3, 4)
+    if connected:
+        header.append("Connected to")
+        for line, row in zip(cells, rows, strict=True):
+            line.append("-" if row.depth else row.connected)
+    widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(header))]
+    texts = [i for i in range(len(header)) if i not in numbers]
+    room = width - 2 * (len(header) - 1) - sum(widths[i] for i in numbers)
+    while sum(widths[i] for i in texts) > room and max(widths[i] for i in texts) > 8:
+        widest = max(texts, key=lambda i: widths[i])
+        widths[widest] -= 1
+    rule = "─" * (sum(widths) + 2 * (len(header) - 1))
+    lines = ["━" * len(rule), *_wrapped(header, widths, numbers), "━" * len(rule)]
+    for i, line in enumerate(cells):
+        lines += ([rule] if i else []) + _wrapped(line, widths, numbers)
+    return [*lines, "━" * len(rule)]
+
+
+def _wrapped(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> list[str]:
+    """One row of the table, on as many lines as its longest cell needs."""
+    folded = [_fold(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    height = max(len(f) for f in folded)
+    lines = []
+    for i in range(height):
+        parts = [f[i] if i < len(f) else "" for f in folded]
+        padded = (
+            p.rjust(w) if j in right else p.ljust(w) for j, (p, w) in enumerate(zip(parts, widths, strict=True))
+        )
+        lines.append("  ".join(padded).rstrip())
+    return lines
+
+
+def _fold(cell: str, width: int) -> list[str]:
+    indent = " " * (len(cell) - len(cell.lstrip(" └")))
+    return textwrap.wrap(cell, width, subsequent_indent=indent, drop_whitespace=True) or [""]
+
+
+# -- the note -----------------------------------------------------------------------------------------------
+
+
+def _normalizations(network: Network) -> Iterator[Layer]:
+    for layer in network.layers:
+        if hasattr(layer, "graph_calls"):
+            yield from _normalizations(layer)
+        elif type(layer).__name__ == "BatchNormalization" and layer.specs:
+            yield layer
+
+
+def _normalization_note(network: Network) -> str:
+    found = list(dict.fromkeys(_normalizations(network)))
+    return normalization_note(found[0], len(found) - 1) if found else ""
+
+
+def normalization_note(layer: Layer, others: int = 0) -> str:
+    """Why a BatchNormalization has as many weights as it has.
+
+    Args:
+        layer: a BatchNormalization that has been built.
+        others: how many more there are, for which the same holds.
+    """
+    channels = prod(layer.specs[0].shape)
+    trained = [s.name for s in layer.specs if s.trainable]
+    kept = [s.name for s in layer.specs if not s.trainable]
+    rest = f" ({others} more likewise)" if others else ""
+    parts = [f"{layer.name}{rest} has {len(layer.specs)} vectors of {channels:,}:"]
+    if trained and layer.trainable:
+        parts.append(f"{_and(trained)} {'is' if len(trained) == 1 else 'are'} trained;")
+    elif trained:
+        parts.append(f"{_and(trained)} would be trained, but the layer is frozen;")
+    parts.append(
+        f"{_and(kept)} are not: they follow the statistics of the batches seen in training, and prediction uses them."
+    )
+    fixed = counts(layer)[1]
+    parts.append(
+        f"So {len(layer.specs)} × {channels:,} = {len(layer.specs) * channels:,} parameters, {fixed:,} not trainable."
+    )
+    return " ".join(parts)
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

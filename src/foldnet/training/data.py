@@ -1,0 +1,132 @@
+"""Rows to train on: from arrays, tables and lists to the arrays a program takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import InputError
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs, targets and weights of a number of rows, in the program's order.
+
+    ``targets`` and ``weights`` have one array an output.
+    """
+
+    inputs: list[Array]
+    targets: list[Array]
+    weights: list[Array]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """All of them, as an engine takes them."""
+        return [*self.inputs, *self.targets, *self.weights]
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
+
+    def part(self, start: int, stop: int) -> Rows:
+        """Some of the rows, in place."""
+        return Rows(
+            [a[start:stop] for a in self.inputs],
+            [a[start:stop] for a in self.targets],
+            [a[start:stop] for a in self.weights],
+        )
+
+
+def as_array(value: Any, what: str) -> Array:
+    """A numeric array of anything that looks like one: lists, pandas and polars tables, tensors.
+
+    Raises:
+        InputError: it holds something that is not a number.
+    """
+    if hasattr(value, "to_numpy") and not isinstance(value, np.ndarray):
+        value = value.to_numpy()
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            array = array.astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} is not a table of numbers: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{what} holds {array.dtype}, not numbers; encode it as numbers first")
+    return array
+
+
+def split_structure(value: Any, names: Sequence[str], what: str) -> list[Any]:
+    """One entry a name: from a dict by name, a list or tuple in order, or the value itself for one name.
+
+    Raises:
+        InputError: names are missing, or the number of entries differs.
+    """
+    if isinstance(value, Mapping):
+        missing = [n for n in names if n not in value]
+        if missing:
+            raise InputError(f"{what} has no entry for {missing}; expected {list(names)}")
+        return [value[n] for n in names]
+    if len(names) == 1:
+        single = isinstance(value, list | tuple) and len(value) == 1 and np.ndim(value[0]) > 0
+        return [value[0]] if single else [value]
+    if isinstance(value, list | tuple) and len(value) == len(names):
+        return list(value)
+    raise InputError(f"{what} must be a list or dict of {len(names)} entries: {', '.join(names)}")
+
+
+def fit_shape(array: Array, shape: Sequence[int | None], what: str) -> Array:
+    """The array in the shape that a network's input or target has; a missing axis of size 1 is added.
+
+    Raises:
+        InputError: it does not fit.
+    """
+    expected = tuple(shape[1:])
+    if array.ndim == len(expected) and expected and expected[-1] in (1, None):
+        array = array[..., None]
+    if array.ndim == len(expected) + 2 and array.shape[-1] == 1:
+        array = array[..., 0]
+    row = array.shape[1:]
+    if array.ndim != len(expected) + 1 or any(
+        e is not None and e != n for e, n in zip(expected, row, strict=True)
+    ):
+        raise InputError(f"{what} has rows of shape {row}, expected {expected}")
+    return array
+
+
+def sample_weights(weight: Any, class_weight: Mapping[int, float] | None, target: Array, rows: int) -> Array:
+    """One float32 weight a row, from sample weights or from each class's weight.
+
+    Raises:
+        InputError: another number of weights than rows, or both kinds at once.
+    """
+    if weight is not None and class_weight is not None:
+        raise InputError("give sample_weight or class_weight, not both")
+    if class_weight is not None:
+        labels = target.argmax(axis=-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(rows)
+        table = dict(class_weight)
+        return np.array([table.get(int(label), 1.0) for label in labels], np.float32)
+    if weight is None:
+        return np.ones(rows, np.float32)
+    array = as_array(weight, "sample_weight")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.shape != (rows,):
+        raise InputError(f"sample_weight has shape {array.shape}, expected ({rows},): one weight a row")
+    return array.astype(np.float32)
+
+
+def same_length(named: Sequence[tuple[str, Array]]) -> int:
+    """The number of rows that all have.
+
+    Raises:
+        InputError: they differ.
+    """
+    counts = {name: len(array) for name, array in named}
+    if len(set(counts.values())) != 1:
+        raise InputError(f"all data must have the same number of rows, got {counts}")
+    return next(iter(counts.values()))

@@ -1,0 +1,121 @@
+"""``summary``, ``explain``, ``freeze`` and ``verify``: text, JSON, files and exit codes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import foldnet as fn
+
+
+def width(text):
+    return max(map(len, text.splitlines()))
+
+
+def test_summary(foldnet, wine):
+    text = foldnet.ok("summary", wine)
+    assert "norm_2" in text
+    assert "moving_mean" in text
+    assert width(text) <= 80
+
+
+def test_summary_as_json(foldnet, wine):
+    document = foldnet.json("summary", wine)
+    assert set(document) == {"file", "name", "layers"}
+    norm = next(layer for layer in document["layers"] if layer["name"] == "norm_1")
+    assert norm == {
+        "name": "norm_1",
+        "class": "BatchNormalization",
+        "calls": [{"inputs": [[None, 10]], "outputs": [[None, 10]]}],
+        "weights": [
+            {"name": name, "shape": [10], "trainable": name in ("gamma", "beta")}
+            for name in ("gamma", "beta", "moving_mean", "moving_variance")
+        ],
+        "parameters": 40,
+    }
+
+
+def test_explain(foldnet, wine, data):
+    text = foldnet.ok("explain", wine)
+    assert width(text) <= 80
+    for name in ("dense_1", "dropout_1", "norm_1", "quality"):
+        assert name in text
+    one = foldnet.ok("explain", wine, "--layer", "norm_1", "--data", data / "wine.csv", "--drop", "quality")
+    assert "norm_1" in one
+    assert "norm_2" not in one
+    assert width(one) <= 80
+    document = foldnet.json("explain", wine, "--layer", "norm_1")
+    assert document["file"] == str(wine)
+    assert "norm_1" in foldnet.refused("explain", wine, "--layer", "norm_9")
+
+
+def test_freeze_prints_steps(foldnet, wine):
+    text = foldnet.ok("freeze", wine)
+    assert text.splitlines() == [str(step) for step in fn.freeze(wine).steps()]
+    assert width(text) <= 80
+
+
+def test_freeze_shows_passes(foldnet, wine):
+    text = foldnet.ok("freeze", wine, "--show-passes")
+    assert text.startswith("before\n")
+    assert "after fold_forward\n" in text
+    assert width(text) <= 80
+    document = foldnet.json("freeze", wine, "--show-passes")
+    assert set(document) == {"file", "steps", "passes", "written", "seconds"}
+    assert [p["pass"] for p in document["passes"]][:2] == ["before", "after drop_identities"]
+    assert document["passes"][0]["graph"] in text
+
+
+@pytest.mark.parametrize("unfolded", [False, True])
+def test_freeze_writes_what_it_is_asked_for(foldnet, wine, tmp_path, unfolded):
+    module = tmp_path / "wine_predict.py"
+    document = foldnet.json(
+        "freeze", wine, "-o", tmp_path / "w.foldnet", "--to-c", tmp_path / "c", "--to-numpy", module,
+        *["--unfolded"] * unfolded,
+    )  # fmt: skip
+    assert document["written"] == [str(tmp_path / "w.foldnet"), str(module), str(tmp_path / "c")]
+    assert {"predict.h", "predict.c", "main.c", "Makefile"} <= {p.name for p in (tmp_path / "c").iterdir()}
+    assert ("moving_variance" in module.read_text()) == unfolded
+    row = "7.4,0.7,0.0,1.9,0.076,11.0,34.0,0.9978,3.51,0.56,9.4\n"
+    done = subprocess.run(
+        [sys.executable, "-I", module], input=row, capture_output=True, text=True, check=True
+    )
+    np.testing.assert_allclose(float(done.stdout), np.load(wine.with_suffix(".npz"))["y"][0, 0], rtol=1e-5)
+
+
+def test_freeze_refuses_what_makes_no_sense(foldnet, wine, tmp_path):
+    assert "--to-numpy" in foldnet.refused("freeze", wine, "--unfolded")
+    foldnet.refused("freeze", wine, "-o", tmp_path / "none" / "w.foldnet")
+    (tmp_path / "mine.py").write_text("print('mine')\n")
+    assert "mine.py" in foldnet.refused("freeze", wine, "--to-numpy", tmp_path / "mine.py")
+    assert (tmp_path / "mine.py").read_text() == "print('mine')\n"
+
+
+def test_verify_own_predictor(foldnet, wine, data):
+    text = foldnet.ok("verify", wine)
+    assert width(text) <= 80
+    assert "norm_1" in text
+    document = foldnet.json("verify", wine, "--data", data / "wine.csv", "--drop", "quality")
+    assert document["ok"] is True
+    assert {"name", "max_abs", "max_rel", "max_ulp", "sight", "status"} <= set(document["layers"][0])
+    assert {layer["status"] for layer in document["layers"]} <= {"proven", "unproven"}
+
+
+def test_verify_exports(foldnet, wine, tmp_path):
+    files = (tmp_path / "w.foldnet", tmp_path / "w.py", tmp_path / "c")
+    foldnet.ok("freeze", wine, "-o", files[0], "--to-numpy", files[1], "--to-c", files[2])
+    for file in files:
+        foldnet.ok("verify", wine, "--against", file)
+
+
+def test_verify_fails_with_code_1(foldnet, wine, tmp_path):
+    wrong = tmp_path / "wrong.py"
+    foldnet.ok("freeze", wine, "--to-numpy", wrong, "--unfolded")
+    text = wrong.read_text()
+    assert "np.sqrt(" in text
+    wrong.write_text(text.replace("np.sqrt(", "("))
+    result = foldnet("verify", wine, "--against", wrong)
+    assert result.exit_code == 1
+    assert "NOT EQUAL" in result.stdout
+    assert foldnet.json("verify", wine, "--against", wrong, exit_code=1)["ok"] is False

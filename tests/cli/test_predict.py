@@ -1,0 +1,144 @@
+"""``foldnet predict``: Keras's numbers, from and to every format, in bounded memory."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+
+@pytest.fixture
+def rows(data):
+    return np.loadtxt(data / "wine.csv", delimiter=",", skiprows=1)[:, :-1]
+
+
+@pytest.fixture
+def keras_y(data):
+    return np.load(data / "models" / "wine.npz")["y"]
+
+
+def numbers(text):
+    return np.loadtxt(io.StringIO(text), delimiter=",", skiprows=1, ndmin=2)
+
+
+def test_a_csv_gives_keras_predictions_on_stdout(foldnet, wine, data, keras_y):
+    text = foldnet.ok("predict", wine, "--data", data / "wine.csv", "--drop", "quality")
+    assert text.startswith("prediction\n")
+    np.testing.assert_allclose(numbers(text), keras_y, rtol=1e-5)
+    assert text == foldnet.ok("predict", wine, "--data", data / "wine.csv", "--columns", "1-11")
+
+
+@pytest.mark.parametrize("ending", ["csv", "npy", "parquet"])
+@pytest.mark.parametrize("source", ["csv", "npy", "parquet"])
+def test_every_format_in_and_out(foldnet, wine, data, rows, keras_y, tmp_path, source, ending):
+    path, out = tmp_path / f"rows.{source}", tmp_path / f"out.{ending}"
+    if source == "csv":
+        np.savetxt(path, rows, delimiter=";")
+    elif source == "npy":
+        np.save(path, rows)
+    else:
+        pq.write_table(pa.table({f"c{i}": c for i, c in enumerate(rows.T)}), path)
+    report = foldnet.json("predict", wine, "--data", path, "-o", out)
+    assert report.pop("seconds") > 0
+    assert report == {"file": str(wine), "rows": 1599, "columns": ["prediction"], "out": str(out)}
+    if ending == "csv":
+        y = numbers(out.read_text())
+    else:
+        y = np.load(out) if ending == "npy" else pq.read_table(out)["prediction"].to_numpy()[:, None]
+        assert y.dtype == np.float32
+    np.testing.assert_allclose(y, keras_y, rtol=1e-5)
+
+
+def test_stdin_and_json(foldnet, wine, data, rows, keras_y):
+    text = "\n".join(",".join(map(str, row)) for row in rows[:3])
+    document = foldnet.json("predict", wine, "--data", "-", stdin=text)
+    assert document["columns"] == ["prediction"]
+    np.testing.assert_allclose(document["rows"], keras_y[:3], rtol=1e-5)
+
+
+def test_json_has_no_bare_nan(foldnet, wine):
+    text = foldnet.ok("predict", wine, "--data", "-", "--json", stdin="nan," * 10 + "1\n")
+    assert json.loads(text, parse_constant=pytest.fail)["rows"] == [["nan"]]
+
+
+def test_a_table_without_rows_gives_one_without_rows(foldnet, wine, tmp_path):
+    np.save(tmp_path / "none.npy", np.empty((0, 11)))
+    assert foldnet.ok("predict", wine, "--data", tmp_path / "none.npy") == "prediction\n"
+    foldnet.ok("predict", wine, "--data", tmp_path / "none.npy", "-o", tmp_path / "out.npy")
+    assert np.load(tmp_path / "out.npy").shape == (0, 1)
+
+
+def test_several_units_are_several_columns(foldnet, data):
+    table = data / "iris.csv"
+    text = foldnet.ok("predict", data / "models" / "iris.keras", "--data", table, "--drop", "species")
+    assert text.startswith("prediction_1,prediction_2,prediction_3\n")
+    np.testing.assert_allclose(
+        numbers(text), np.load(data / "models" / "iris.npz")["y"], rtol=1e-4, atol=1e-6
+    )
+    legacy = foldnet.ok("predict", data / "models" / "iris.h5", "--data", table, "--drop", "species")
+    assert legacy == text
+
+
+def test_several_inputs_are_several_tables(foldnet, data, rows, tmp_path):
+    file = data / "models" / "branches.keras"
+    np.save(tmp_path / "acids.npy", rows[:, :3])
+    np.save(tmp_path / "others.npy", rows[:, 3:])
+    tables = ("--data", tmp_path / "acids.npy", "--data", tmp_path / "others.npy")
+    text = foldnet.ok("predict", file, *tables)
+    np.testing.assert_allclose(numbers(text), np.load(data / "models" / "branches.npz")["y"], atol=1e-5)
+    assert "2 inputs (acids, others): give --data 2 times" in foldnet.refused("predict", file, *tables[:2])
+    np.save(tmp_path / "others.npy", rows[:-1, 3:])
+    assert "differ in their number of rows" in foldnet.refused(
+        "predict", file, *tables, "-o", tmp_path / "o.npy"
+    )
+    assert not (tmp_path / "o.npy").exists()
+
+
+def test_a_frozen_file_predicts_the_same(foldnet, wine, data, tmp_path):
+    frozen = tmp_path / "wine.foldnet"
+    foldnet.ok("freeze", wine, "-o", frozen)
+    table = ("--data", data / "wine.csv", "--drop", "quality")
+    assert foldnet.ok("predict", frozen, *table) == foldnet.ok("predict", wine, *table)
+
+
+def test_tables_that_do_not_fit_are_refused(foldnet, wine, data, tmp_path):
+    table = data / "wine.csv"
+    message = foldnet.refused("predict", wine, "--data", table)
+    assert "takes 11 values a row, and the table has 12 columns: fixed acidity" in message
+    assert "--drop" in message
+    assert "no column 'ph'" in foldnet.refused("predict", wine, "--data", table, "--columns", "ph")
+    assert "No such file" in foldnet.refused("predict", wine, "--data", tmp_path / "none.csv")
+    assert "not as .xlsx" in foldnet.refused("predict", wine, "--data", table, "--drop", "12", "-o", "x.xlsx")
+    species = ("predict", data / "models" / "iris.keras", "--data", data / "iris.csv", "--columns", "1-3,5")
+    assert "iris.csv, line 2, column 5 (species): 'setosa' is not a number" in " ".join(
+        foldnet(*species, "-o", tmp_path / "out.csv").stderr.split()
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_stays_bounded_for_a_table_larger_than_it(wine, tmp_path):
+    """A sparse file of 1.1 GB goes through a process that may have 400 MB of its own."""
+    path = tmp_path / "large.npy"
+    rows = 25_000_000 // 20
+    np.lib.format.open_memmap(path, "w+", np.float64, (rows, 110))[:1] = 0
+    assert path.stat().st_size > 1e9
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (400 * 2**20,) * 2); "
+        "from foldnet.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "predict", wine, "--data", path, "--columns", "1-11"]
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "-o", tmp_path / "out.npy"],
+        capture_output=True,
+        text=True,
+        env=os.environ | threads,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "out.npy", mmap_mode="r").shape == (rows, 1)

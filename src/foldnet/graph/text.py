@@ -20,7 +20,7 @@ def steps(graph: Graph) -> list[str]:
     return [_step(graph, node, names) for node in graph.nodes]
 
 
-def render(graph: Graph) -> str:
+def graph_text(graph: Graph) -> str:
     """The whole graph: inputs, steps, outputs and notes.
 
     Lines fit 80 columns.

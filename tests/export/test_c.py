@@ -138,7 +138,9 @@ def test_what_is_not_finite_goes_through(program):
     y = numbers(done.stdout)
     graph = OPS["affine"]
     with np.errstate(over="ignore"):
-        np.testing.assert_array_equal(y, expected(graph, [np.array([[np.nan, np.inf, -np.inf, np.inf]], "f")]))
+        np.testing.assert_array_equal(
+            y, expected(graph, [np.array([[np.nan, np.inf, -np.inf, np.inf]], "f")])
+        )
 
 
 def test_an_index_outside_its_table_ends_the_program(tmp_path):

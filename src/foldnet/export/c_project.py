@@ -122,14 +122,18 @@ def _given_rows(graph: Graph, x: Any) -> list[Array]:
         kind = graph.types[value]
         array = np.asarray(data).astype(np.int32 if kind.dtype == "int" else np.float32)
         if array.ndim == 0 or array.shape[1:] != kind.shape[1:] or len(array) == 0:
-            raise InputError(f"x for input {value!r} has shape {array.shape}, expected (rows, {kind.shape[1:]})")
+            raise InputError(
+                f"x for input {value!r} has shape {array.shape}, expected (rows, {kind.shape[1:]})"
+            )
         rows.append(array)
     if len({len(array) for array in rows}) != 1:
         raise InputError(f"x has {[len(array) for array in rows]} rows for the inputs; give each as many")
     return rows
 
 
-def _ports(graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[list[Port], list[Port]]:
+def _ports(
+    graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any]
+) -> tuple[list[Port], list[Port]]:
     # Every name begins with x_ or y_ where there are several: an input may be called `int`, `linux` or `y1`.
     if len(inputs) == 1:
         takes = ["x"]
@@ -140,7 +144,9 @@ def _ports(graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any
     words = {"x": "input", "y": "output"}
     made = [
         [
-            Port(port, f"{name}_{words.get(port, port)}_size".upper(), ctype, max(prod(shape), 1), tuple(shape))
+            Port(
+                port, f"{name}_{words.get(port, port)}_size".upper(), ctype, max(prod(shape), 1), tuple(shape)
+            )
             for port, (ctype, shape) in zip(ports, kinds, strict=True)
         ]
         for ports, kinds in ((takes, inputs), (gives, outputs))
@@ -264,7 +270,8 @@ def _test_words(
             [*(f"{p.name} + row * {p.macro}" for p in inputs), *(f"{p.name}_alone" for p in outputs)]
         ),
         "one_check": "".join(
-            f" ||\n        memcmp({p.name}_alone, {p.name} + row * {p.macro}, sizeof {p.name}_alone)" for p in outputs
+            f" ||\n        memcmp({p.name}_alone, {p.name} + row * {p.macro}, sizeof {p.name}_alone)"
+            for p in outputs
         ),
     }
 

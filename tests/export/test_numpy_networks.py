@@ -217,7 +217,7 @@ def test_inputs_of_different_lengths_are_refused():
 @pytest.mark.parametrize("bad", [0.5, np.nan, 3e9, 7, -1])
 def test_numbers_that_are_no_index_are_refused(bad):
     predict = load(numpy_source(NETS["lookups"]))["predict"]
-    with pytest.raises(ValueError, match="whole numbers|outside the table"):
+    with pytest.raises(ValueError, match=r"whole numbers|outside the table"):
         predict([[0, bad]], np.zeros((1, 3)))
 
 

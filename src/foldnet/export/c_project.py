@@ -164,10 +164,10 @@ def _describing_words(graph: Graph, faults: Sequence[Node], static: bool) -> dic
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
         layers.setdefault(plain(node.layer), []).append(type(node.op).__name__)
-    status = "Returns 0."
-    if faults:
-        numbers = "".join(f"\n   {i}: {_fault_text(node)}" for i, node in enumerate(faults, 1))
-        status = f"Returns 0, or for a row that cannot be predicted:{numbers}\n  "
+    numbers = [f"{i} for {_fault_text(node)}" for i, node in enumerate(faults, 1)]
+    status = (
+        f"Returns 0, or, where a row has no prediction, {', '.join(numbers)}." if faults else "Returns 0."
+    )
     return {
         "layers": "\n".join(f"   {layer}: {', '.join(kinds)}" for layer, kinds in layers.items()),
         "table": "\n".join(f"- `{layer}`: {', '.join(kinds)}" for layer, kinds in layers.items()),
@@ -229,13 +229,16 @@ def _main_words(
             f'    for (size_t i = 0; i < {p.macro}; i++, before = ",")',
             f"      printf({form}{p.name}[i]);",
         ]
-    whole = all(p.type != "float" for p in inputs)
+    whole = [p.name for p in inputs if p.type != "float"]
+    a_number = "a number" if not whole else "a whole number"
+    if 0 < len(whole) < len(inputs):
+        a_number = f"a number, or not a whole one where {' and '.join(whole)} {'take' if whole[1:] else 'takes'} that"
     return {
         "arrays": "\n".join(f"static {p.type} {p.name}[{p.macro}];" for p in (*inputs, *outputs)),
         "stores": "\n".join(stores[:-1]),
         "predict": "\n".join(predict),
         "prints": "\n".join(prints),
-        "a_number": "a whole number" if whole else "a number",
+        "a_number": a_number,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from foldnet.cli.options import FILE, TableOptions, common, model_row_shapes, print_json, table_options
+from foldnet.cli.options import FILE, TableOptions, common, print_json, row_shapes, table_options
 
 
 @click.command(
@@ -35,7 +35,7 @@ def command(file: str, layer: str | None, as_json: bool, **table: Any) -> None:
     x: Any = None
     if table["data"]:
         with ExitStack() as opened:
-            arrays = TableOptions(**table).blocks(model_row_shapes(model), opened).all()
+            arrays = TableOptions(**table).blocks(row_shapes(model), opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
     explanation = explain(model, x, layer=layer)
     if as_json:

@@ -87,16 +87,19 @@ def command(
 
 
 def traced_passes(model: Any) -> list[tuple[str, str]]:
-    """The graph as text: as lowered, after each pass that changed it, and at the end with notes of what stays."""
+    """The graph as text: as lowered, after each pass that changed it, and, if anything stays, why."""
     from foldnet.graph.lower import Mode, lower
     from foldnet.graph.passes import Step, optimize
-    from foldnet.graph.text import render
+    from foldnet.graph.text import graph_text
 
     steps: list[Step] = []
     before = lower(model, Mode.PREDICT)
-    after = optimize(before, steps)
-    seen = [("before", render(before)), *((f"after {step.name}", render(step.after)) for step in steps)]
-    return [*seen, ("result", render(after))]
+    result = graph_text(optimize(before, steps))
+    seen = [
+        ("before", graph_text(before)),
+        *((f"after {step.name}", graph_text(step.after)) for step in steps),
+    ]
+    return seen if seen[-1][1] == result else [*seen, ("with what was not folded", result)]
 
 
 def size(path: Path) -> str:

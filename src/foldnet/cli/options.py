@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from foldnet.network import Network
-    from foldnet.predictor import Predictor
     from foldnet.tables import Table
 
     Array = np.ndarray[Any, Any]
@@ -176,13 +175,7 @@ def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, .
     )
 
 
-def row_shapes(predictor: Predictor) -> dict[str, tuple[int | None, ...]]:
-    """Shape of one row for each input of a frozen network."""
-    graph = predictor.graph
-    return {name: tuple(graph.types[name].shape[1:]) for name in graph.inputs}
-
-
-def model_row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
+def row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
     """Shape of one row for each input of a network."""
     return {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
 
@@ -218,3 +211,15 @@ def progress(what: str, total: int | None, *, show: bool = True) -> Iterator[Cal
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, advance=done)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield

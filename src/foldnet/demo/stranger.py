@@ -74,6 +74,7 @@ def _run(command: Sequence[str], *, stdin: str = "", cwd: Path | None = None) ->
         command, input=stdin, capture_output=True, text=True, cwd=cwd, timeout=TIMEOUT, check=False
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
-        raise FoldnetError(f"{Path(command[0]).name} ended with code {done.returncode}: {said[0]}")
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        said = next((line for line in lines if "error" in line.lower()), lines[-1])
+        raise FoldnetError(f"{Path(command[0]).name} ended with code {done.returncode}: {said}")
     return done.stdout

@@ -167,6 +167,33 @@ def test_any_weight_reads_back_to_its_bits(array):
     assert (np.signbit(scope["w"]) == np.signbit(array))[~np.isnan(array)].all()
 
 
+def test_a_number_that_rounds_twice_reads_back():
+    """Read as a double and then rounded, 7.038531e-26 becomes the float next to it."""
+    from foldnet.export.literals import assignment
+
+    array = np.array([0x15AE43FD], np.uint32).view(np.float32)
+    assert str(array[0]) == "7.038531e-26"
+    scope = {"np": np}
+    exec(assignment("w", array), scope)
+    assert scope["w"].view(np.uint32)[0] == 0x15AE43FD
+
+
+def test_layers_whose_names_look_alike_keep_apart():
+    x = Input((3,), name="x")
+    a, b = layers.Dense(3, name="a b")(x), layers.Dense(3, name="a-b")(x)
+    c = layers.Dense(3, activation="tanh", name="a_b")(a)
+    graph = lower(randomize(Model(x, layers.Add(name="A.B")([layers.Multiply()([a, b]), c]))))
+    data = rows_for(graph, 5)
+    assert close(load(numpy_source(graph))["predict"](*data), ReferenceProgram(graph).run(data))
+
+
+def test_a_layer_of_its_own_has_a_line_of_its_own():
+    network = Sequential([Input((3,)), layers.Dense(2), layers.Activation("tanh"), layers.Dense(2, "tanh")])
+    body = numpy_source(lower(network)).partition("def as_rows")[0]
+    lines = [line.strip() for line in body.splitlines() if line.startswith("    x = ")]
+    assert lines[1:] == ["x = x @ kernel_1", "x = np.tanh(x)", "x = np.tanh(x @ kernel_2)"]
+
+
 WINE = load(numpy_source(NETS["wine"]))["predict"]
 WINE_FOLDED = load(numpy_source(optimize(NETS["wine"])))["predict"]
 
@@ -196,6 +223,7 @@ def test_any_rows(x):
 def test_one_row_many_rows_no_rows():
     x = rows_for(NETS["wine"], 4)[0]
     y = WINE(x)
+    assert y.shape == (4, 1)
     np.testing.assert_allclose(WINE(x[0]), y[:1], rtol=1e-6)
     np.testing.assert_allclose(WINE(x[:1].tolist()), y[:1], rtol=1e-6)
     assert WINE(x[:0]).shape == (0, 1)

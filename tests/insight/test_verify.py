@@ -11,10 +11,11 @@ from foldnet.errors import InputError
 from foldnet.insight import verify
 
 
-def fitted(x, like):
-    """x cut or repeated along its last axis to the width that the next layer wants: the layer left out."""
-    width = like.shape[-1]
-    return np.resize(x, (*x.shape[:-1], width)) if x.shape[-1] != width else x
+def fitted(layer, x, like):
+    """What the next layer reads when this one is left out: x itself, cut or repeated where it does not fit."""
+    if type(layer).__name__ == "Flatten":
+        return x  # which the next layer cannot take
+    return np.resize(x.reshape(len(x), -1), (len(x), like[0].size)).reshape(like.shape)
 
 
 @pytest.mark.parametrize("make", STACKS.values(), ids=STACKS)
@@ -37,8 +38,8 @@ class TestStacks:
         for index, layer in enumerate(stack_of(model)):
             if type(layer).__name__ == "Dropout":
                 continue  # leaving it out is right; see the test of applying it
-            candidate = by_hand(model, lambda i, layer, x, y, index=index: fitted(x, y) if i == index else y)
-            result = verify(candidate, model)
+            left_out = lambda i, layer, x, y, index=index: fitted(layer, x, y) if i == index else y  # noqa: E731
+            result = verify(by_hand(model, left_out), model)
             assert not result.ok, f"{layer.name} left out was not noticed"
             assert result.exit_code == 1
             assert any(x.status == "failed" for x in result.layers)
@@ -198,15 +199,16 @@ def test_softmax_over_one_unit_hides_everything_and_says_so():
 
 
 def test_a_predictor_shows_its_layers_behind_the_softmax():
-    """Its graph exposes the values before the softmax, so a wrong fold is found although outputs agree."""
+    """A graph exposes values before the softmax, so a wrong one is found although outputs agree."""
     def net():
         return fill(Sequential([
             layers.Input((3,)), layers.BatchNormalization(name="bn"), layers.Dense(1, activation="softmax", name="out"),
         ]))
 
+    # Unfolded: folding would take the normalization into the layer before the softmax.
     model, other = net(), net()
     other.get_layer("bn").set_weight("moving_mean", [1, 2, 3])
-    result = verify(freeze(other), model)
+    result = verify(freeze(other, fold=False), model)
     assert not result.ok
     assert {x.name: x.status for x in result.layers}["bn"] == "failed"
     assert "first differs at 'bn'" in result.message
@@ -261,6 +263,66 @@ def test_identity_layers():
     for name in ("nothing", "drop0"):
         assert (found[name].status, found[name].sight) == ("proven", None)
         assert "no mistake to make" in found[name].note
+
+
+@pytest.mark.parametrize("layer", ["flat", "turn"])
+def test_values_in_another_order_fail(layer):
+    model = STACKS["words"]()
+
+    def change(i, each, x, y):
+        if each.name != layer:
+            return y
+        return x.transpose(0, 2, 1).reshape(y.shape) if layer == "flat" else x.reshape(y.shape)
+
+    result = verify(by_hand(model, change), model)
+    assert not result.ok
+    assert f"{layer!r} with" in result.message
+
+
+class TestMerges:
+    """Two inputs, a shared layer, and every way to join."""
+
+    def model(self):
+        a, b = layers.Input((3,), name="a"), layers.Input((3,), name="b")
+        shared = layers.Dense(3, activation="tanh", name="shared")
+        left, right = shared(a), shared(b)
+        joined = [
+            layers.Add(name="add")([left, right]), layers.Subtract(name="subtract")([left, right]),
+            layers.Multiply(name="multiply")([left, right]), layers.Maximum(name="maximum")([left, right]),
+        ]
+        joined = layers.Concatenate(name="join")(joined)
+        out = layers.Dense(2, name="out")(layers.BatchNormalization(name="bn")(joined))
+        return fill(Model([a, b], out, name="merges"))
+
+    def predict(self, model, wrong=None):
+        get = model.get_layer
+        right = {
+            "add": lambda p, q: p + q, "subtract": lambda p, q: p - q, "multiply": lambda p, q: p * q,
+            "maximum": np.maximum, "join": lambda *parts: np.concatenate(parts, axis=-1),
+        } | (wrong or {})
+
+        def candidate(a, b):
+            p, q = layer_by_hand(get("shared"), a), layer_by_hand(get("shared"), b)
+            joined = right["join"](*(right[n](p, q) for n in ("add", "subtract", "multiply", "maximum")))
+            return layer_by_hand(get("out"), layer_by_hand(get("bn"), joined))
+
+        return candidate
+
+    def test_right(self):
+        result = verify(self.predict(self.model()), self.model())
+        assert result.proven, str(result)
+
+    @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "maximum"])
+    @pytest.mark.parametrize("wrong", [lambda p, q: p, lambda p, q: q, lambda p, q: p * 0], ids=["first", "second", "none"])
+    def test_an_operand_ignored(self, name, wrong):
+        assert not verify(self.predict(self.model(), {name: wrong}), self.model()).ok
+
+    def test_the_wrong_order(self):
+        model = self.model()
+        for wrong in (
+            {"subtract": lambda p, q: q - p}, {"join": lambda *parts: np.concatenate(parts[::-1], axis=-1)},
+        ):
+            assert not verify(self.predict(model, wrong), model).ok
 
 
 class TestBranches:

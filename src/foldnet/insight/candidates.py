@@ -31,12 +31,14 @@ class Candidate:
         outputs: predictions for rows, one array an output of the network.
         layers: for rows, the values of those layer calls that it exposes, by path.
         own_layers: whether it computes those itself. If not, they can show a fault, but prove nothing about it.
+        flat: whether all outputs of a row come side by side in one line of numbers, as a program prints them.
     """
 
     description: str
     outputs: Outputs
     layers: Layers = lambda inputs: {}
     own_layers: bool = False
+    flat: bool = False
 
 
 def adapt(candidate: Any) -> Candidate:
@@ -70,7 +72,7 @@ def _from_path(path: Path) -> Candidate:
 
         run = exported.run_c if path.is_dir() else exported.run_python
         kind = "C export" if path.is_dir() else "Python file"
-        return Candidate(f"{kind} {path.name!r}, run as its own program", lambda inputs: run(path, inputs))
+        return Candidate(f"{kind} {path.name!r}, run as its own program", lambda inputs: run(path, inputs), flat=path.is_dir())
     if path.suffix == ".foldnet":
         from foldnet.predictor import load_predictor  # type: ignore[attr-defined, unused-ignore]
 

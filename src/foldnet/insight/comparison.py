@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, prod
+from math import inf
 
 import numpy as np
 
-from foldnet.graph.graph import Graph
 from foldnet.insight.candidates import Candidate
 from foldnet.insight.oracle import Array, difference, in_tolerances, row_scale, spread_rows, ulp
 from foldnet.insight.sight import Exact
@@ -29,27 +28,33 @@ class Answers:
     trouble: str = ""
 
 
-def ask(candidate: Candidate, inputs: Sequence[Array], graph: Graph) -> Answers:
-    """Run the candidate. Whatever it raises is a finding about it, so it is kept, not passed on."""
+def ask(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -> Answers:
+    """Run the candidate. Whatever it raises is a finding about it, so it is kept, not passed on.
+
+    Args:
+        candidate: to run.
+        inputs: rows.
+        exact: the right outputs, for their number and shapes.
+    """
     try:
         outputs = candidate.outputs(inputs)
         layers = candidate.layers(inputs)
     except Exception as error:
         return Answers(None, {}, f"the candidate raised {type(error).__name__}: {error}")
-    if len(outputs) == 1 < len(graph.outputs):
-        outputs = _split(outputs[0], graph, len(inputs[0]))
-    if len(outputs) != len(graph.outputs):
-        return Answers(None, {}, f"the candidate gave {len(outputs)} outputs, the network has {len(graph.outputs)}")
+    if candidate.flat:
+        outputs = _unflattened(outputs[0], exact)
+    if len(outputs) != len(exact):
+        return Answers(None, {}, f"the candidate gave {len(outputs)} outputs, the network has {len(exact)}")
     return Answers(outputs, layers)
 
 
-def _split(flat: Array, graph: Graph, rows: int) -> list[Array]:
-    """Several outputs side by side in one array, as a program prints them, taken apart."""
-    shapes = [graph.types[name].shape[1:] for name in graph.outputs]
-    sizes = [prod(n or 0 for n in shape) for shape in shapes]
-    if flat.shape != (rows, sum(sizes)):
+def _unflattened(flat: Array, exact: Sequence[Array]) -> list[Array]:
+    """Outputs side by side in one array, taken apart; as they are if their number is another."""
+    sizes = [e[0].size for e in exact]
+    if flat.shape != (len(exact[0]), sum(sizes)):
         return [flat]
-    return np.split(flat, np.cumsum(sizes)[:-1].tolist(), axis=1)
+    parts = np.split(flat, np.cumsum(sizes)[:-1].tolist(), axis=1)
+    return [part.reshape(e.shape) for part, e in zip(parts, exact, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +65,9 @@ def verify(
     graph = lower(network)
     watch = Watch(Oracle(graph), sites_of(network, graph))
     inputs, how = make_inputs(watch, seed) if x is None else _given(graph, x, rows)
-    answers = ask(examined, inputs, graph)
-    exact = _exact(watch, answers, inputs, tolerance)
+    values = watch.oracle.values(inputs)
+    answers = ask(examined, inputs, [values[name] for name in graph.outputs])
+    exact = _exact(watch, answers, inputs, values, tolerance)
     points = _points(watch, answers, exact, examined.own_layers)
     layers = tuple(_judge(watch, site, points, exact) for site in watch.sites)
     return Verification(
@@ -102,13 +102,13 @@ def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str]:
     return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread"
 
 
-def _exact(watch: Watch, answers: Answers, inputs: Sequence[Array], tolerance: float | None) -> Exact:
+def _exact(
+    watch: Watch, answers: Answers, inputs: Sequence[Array], values: Mapping[str, Array], tolerance: float | None
+) -> Exact:
     names = [*watch.oracle.graph.outputs, *(s.output for s in watch.sites if s.path in answers.layers)]
-    exact = watch.exact(inputs, dict.fromkeys(names))
     if tolerance is None:
-        return exact
-    fixed = {name: tolerance * np.maximum(1.0, row_scale(exact.values[name])) for name in exact.tolerances}
-    return replace(exact, tolerances=fixed)
+        return Exact(inputs, values, watch.oracle.tolerances(inputs, values, names))
+    return Exact(inputs, values, {n: tolerance * np.maximum(1.0, row_scale(values[n])) for n in names})
 
 
 def _points(watch: Watch, answers: Answers, exact: Exact, own_layers: bool) -> dict[str, Point]:

@@ -65,7 +65,7 @@ class Network(Layer):
         """Names of the input layers."""
         return [t.name for t in self.inputs]
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | int | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its place in ``layers``.
 
         Raises:

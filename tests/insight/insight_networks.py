@@ -44,41 +44,81 @@ def iris(seed=1):
 
 
 def classifier(seed=2):
-    return fill(Sequential([
-        layers.Input((5,)), layers.Dense(5, activation="tanh", name="square"),
-        layers.BatchNormalization(scale=False, name="bn"), layers.Activation("relu", name="act"),
-        layers.Dense(3, use_bias=False, activation="softmax", name="out"),
-    ], name="classifier"), seed)
+    return fill(
+        Sequential(
+            [
+                layers.Input((5,)),
+                layers.Dense(5, activation="tanh", name="square"),
+                layers.BatchNormalization(scale=False, name="bn"),
+                layers.Activation("relu", name="act"),
+                layers.Dense(3, use_bias=False, activation="softmax", name="out"),
+            ],
+            name="classifier",
+        ),
+        seed,
+    )
 
 
 def images(seed=3):
     """Rank 4, channels first and last."""
-    return fill(Sequential([
-        layers.Input((3, 4, 2)), layers.BatchNormalization(axis=1, name="first"),
-        layers.Dense(4, activation="relu", name="dense"), layers.BatchNormalization(axis=[2, 3], name="many"),
-        layers.Dense(2, name="out"),
-    ], name="images"), seed)
+    return fill(
+        Sequential(
+            [
+                layers.Input((3, 4, 2)),
+                layers.BatchNormalization(axis=1, name="first"),
+                layers.Dense(4, activation="relu", name="dense"),
+                layers.BatchNormalization(axis=[2, 3], name="many"),
+                layers.Dense(2, name="out"),
+            ],
+            name="images",
+        ),
+        seed,
+    )
 
 
 def sequence(seed=4):
-    return fill(Sequential([
-        layers.Input((6, 3)), layers.Dense(4, activation="relu", name="dense"),
-        layers.BatchNormalization(center=False, name="bn"), layers.Dense(2, name="out"),
-    ], name="sequence"), seed)
+    return fill(
+        Sequential(
+            [
+                layers.Input((6, 3)),
+                layers.Dense(4, activation="relu", name="dense"),
+                layers.BatchNormalization(center=False, name="bn"),
+                layers.Dense(2, name="out"),
+            ],
+            name="sequence",
+        ),
+        seed,
+    )
 
 
 def words(seed=5):
     """Indices into a table, normalized by row and by batch, laid out flat."""
-    return fill(Sequential([
-        layers.Input((3,), dtype="int32"), layers.Embedding(20, 4, name="table"),
-        layers.LayerNormalization(name="rows"), layers.BatchNormalization(name="bn"),
-        layers.Permute((2, 1), name="turn"), layers.Dense(3, activation="relu", name="dense"),
-        layers.Flatten(name="flat"), layers.Dropout(0.5, name="drop"), layers.Dense(2, activation="softmax", name="out"),
-    ], name="words"), seed)
+    return fill(
+        Sequential(
+            [
+                layers.Input((3,), dtype="int32"),
+                layers.Embedding(20, 4, name="table"),
+                layers.LayerNormalization(name="rows"),
+                layers.BatchNormalization(name="bn"),
+                layers.Permute((2, 1), name="turn"),
+                layers.Dense(3, activation="relu", name="dense"),
+                layers.Flatten(name="flat"),
+                layers.Dropout(0.5, name="drop"),
+                layers.Dense(2, activation="softmax", name="out"),
+            ],
+            name="words",
+        ),
+        seed,
+    )
 
 
 STACKS = {
-    "q2": q2, "iris": iris, "classifier": classifier, "images": images, "sequence": sequence, "words": words,
+    "q2": q2,
+    "iris": iris,
+    "classifier": classifier,
+    "images": images,
+    "sequence": sequence,
+    "words": words,
 }
 """Networks of one layer after another, which ``by_hand`` can compute."""
 
@@ -128,6 +168,7 @@ def layer_by_hand(layer, x):
 
 def by_hand(model, change=None):
     """A function from rows to predictions; ``change(index, layer, x, y)`` may replace a layer's result y."""
+
     def predict(x):
         for i, layer in enumerate(stack_of(model)):
             y = layer_by_hand(layer, x)

@@ -23,7 +23,9 @@ def live(keras, seed=0):
     lay = keras.layers
     indices, image = keras.Input((5,), dtype="int32", name="indices"), keras.Input((4, 4, 3), name="image")
     shared = lay.Dense(3, activation="tanh", name="shared")
-    inner = keras.Sequential([keras.Input((3,)), lay.Dense(4, name="deep"), lay.BatchNormalization(name="deep_bn")], name="inner")
+    inner = keras.Sequential(
+        [keras.Input((3,)), lay.Dense(4, name="deep"), lay.BatchNormalization(name="deep_bn")], name="inner"
+    )
     words = lay.Flatten(name="flat")(shared(lay.Embedding(11, 3, name="table")(indices)))
     picture = shared(lay.BatchNormalization(axis=2, name="picture_bn")(image))
     picture = lay.Flatten(name="flat_picture")(lay.Dropout(0.2, name="drop")(picture))
@@ -56,8 +58,8 @@ class TestKeras:
     def test_a_sequential_model(self, keras):
         lay = keras.layers
         model = randomized(keras.Sequential([
-            keras.Input((6,)), lay.Dense(5, activation="relu", name="a"), lay.Dropout(0.3), lay.BatchNormalization(name="bn"),
-            lay.Dense(3, activation="softmax", name="out"),
+            keras.Input((6,)), lay.Dense(5, activation="relu", name="a"), lay.Dropout(0.3),
+            lay.BatchNormalization(name="bn"), lay.Dense(3, activation="softmax", name="out"),
         ]))  # fmt: skip
         result = verify(model, foldnet.from_keras(model))
         assert result.proven, str(result)
@@ -152,7 +154,9 @@ void predict(const float *x, float *y) {
 def c_files(tmp_path, sign=1):
     layer = small().get_layer("d")
     rows = ",".join("{" + ",".join(f"{sign * v:.9g}" for v in row) + "}" for row in layer.kernel.tolist())
-    text = PREDICT_C.replace("KERNEL", rows).replace("BIAS", ",".join(f"{v:.9g}" for v in layer.bias.tolist()))
+    text = PREDICT_C.replace("KERNEL", rows).replace(
+        "BIAS", ",".join(f"{v:.9g}" for v in layer.bias.tolist())
+    )
     (tmp_path / "predict.c").write_text(text)
     (tmp_path / "main.c").write_text(MAIN_C)
     return tmp_path

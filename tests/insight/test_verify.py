@@ -55,6 +55,7 @@ class TestStacks:
 
 def with_weights(layer, x, **weights):
     """The layer by hand with other weights."""
+
     class Changed(type(layer)):
         named_weights = {**layer.named_weights, **weights}  # noqa: RUF012
 
@@ -79,12 +80,18 @@ def w(layer):
 
 NORMALIZATION_MISTAKES = {
     "fresh statistics": lambda n, x: with_weights(
-        n, x, moving_mean=np.zeros_like(w(n)["moving_mean"]), moving_variance=np.ones_like(w(n)["moving_variance"])
+        n,
+        x,
+        moving_mean=np.zeros_like(w(n)["moving_mean"]),
+        moving_variance=np.ones_like(w(n)["moving_variance"]),
     ),
     "epsilon 1e-5": lambda n, x: normalization_with(n, x, epsilon=1e-5 if n.epsilon != 1e-5 else 1e-3),
     "no epsilon": lambda n, x: normalization_with(n, x, epsilon=0.0),
     "gamma and beta swapped": lambda n, x: with_weights(
-        n, x, gamma=w(n).get("beta", w(n)["moving_mean"] * 0), beta=w(n).get("gamma", w(n)["moving_mean"] * 0 + 1)
+        n,
+        x,
+        gamma=w(n).get("beta", w(n)["moving_mean"] * 0),
+        beta=w(n).get("gamma", w(n)["moving_mean"] * 0 + 1),
     ),
     "variance without root": lambda n, x: with_weights(
         n, x, moving_variance=(w(n)["moving_variance"] + n.epsilon) ** 2 - n.epsilon
@@ -93,11 +100,14 @@ NORMALIZATION_MISTAKES = {
         n, x, moving_mean=w(n)["moving_variance"], moving_variance=np.abs(w(n)["moving_mean"])
     ),
     "statistics of the batch": lambda n, x: with_weights(
-        n, x,
+        n,
+        x,
         moving_mean=x.mean(axis=reduced(n, x)).reshape(w(n)["moving_mean"].shape),
         moving_variance=x.var(axis=reduced(n, x)).reshape(w(n)["moving_mean"].shape),
     ),
-    "channels reversed": lambda n, x: with_weights(n, x, **{k: v.reshape(-1)[::-1].reshape(v.shape) for k, v in w(n).items()}),
+    "channels reversed": lambda n, x: with_weights(
+        n, x, **{k: v.reshape(-1)[::-1].reshape(v.shape) for k, v in w(n).items()}
+    ),
 }
 
 
@@ -170,10 +180,16 @@ def test_sight_on_fresh_inputs_is_measured_not_assumed():
 
 
 def test_dead_relu_makes_what_is_before_it_unproven():
-    model = fill(Sequential([
-        layers.Input((3,)), layers.Dense(2, name="before"), layers.Dense(2, activation="relu", name="dead"),
-        layers.Dense(1, name="after"),
-    ]))
+    model = fill(
+        Sequential(
+            [
+                layers.Input((3,)),
+                layers.Dense(2, name="before"),
+                layers.Dense(2, activation="relu", name="dead"),
+                layers.Dense(1, name="after"),
+            ]
+        )
+    )
     model.get_layer("dead").set_weight("kernel", np.zeros((2, 2)))
     model.get_layer("dead").set_weight("bias", [-1, -2])
     result = verify(by_hand(model), model)
@@ -186,10 +202,16 @@ def test_dead_relu_makes_what_is_before_it_unproven():
 
 
 def test_softmax_over_one_unit_hides_everything_and_says_so():
-    model = fill(Sequential([
-        layers.Input((3,)), layers.Dense(4, activation="relu", name="d"), layers.BatchNormalization(name="bn"),
-        layers.Dense(1, activation="softmax", name="out"),
-    ]))
+    model = fill(
+        Sequential(
+            [
+                layers.Input((3,)),
+                layers.Dense(4, activation="relu", name="d"),
+                layers.BatchNormalization(name="bn"),
+                layers.Dense(1, activation="softmax", name="out"),
+            ]
+        )
+    )
     result = verify(by_hand(model), model)
     assert result.ok
     assert not result.proven
@@ -200,10 +222,17 @@ def test_softmax_over_one_unit_hides_everything_and_says_so():
 
 def test_a_predictor_shows_its_layers_behind_the_softmax():
     """A graph exposes values before the softmax, so a wrong one is found although outputs agree."""
+
     def net():
-        return fill(Sequential([
-            layers.Input((3,)), layers.BatchNormalization(name="bn"), layers.Dense(1, activation="softmax", name="out"),
-        ]))
+        return fill(
+            Sequential(
+                [
+                    layers.Input((3,)),
+                    layers.BatchNormalization(name="bn"),
+                    layers.Dense(1, activation="softmax", name="out"),
+                ]
+            )
+        )
 
     # Unfolded: folding would take the normalization into the layer before the softmax.
     model, other = net(), net()
@@ -216,14 +245,22 @@ def test_a_predictor_shows_its_layers_behind_the_softmax():
 
 def test_small_inputs_are_found_for_saturated_networks():
     """At scale one the sigmoid is flat for float32; the search finds where it is not."""
-    model = fill(Sequential([
-        layers.Input((3,)), layers.Dense(4, name="d"), layers.Dense(2, activation="sigmoid", name="out"),
-    ]))
+    model = fill(
+        Sequential(
+            [
+                layers.Input((3,)),
+                layers.Dense(4, name="d"),
+                layers.Dense(2, activation="sigmoid", name="out"),
+            ]
+        )
+    )
     model.get_layer("d").set_weight("kernel", model.get_layer("d").kernel * 3000)
     model.get_layer("out").set_weight("bias", [0.1, -0.2])
     result = verify(by_hand_quietly(model), model)
     assert result.proven, str(result)
-    assert not verify(by_hand_quietly(model, lambda i, n, x, y: with_weights(n, x, bias=np.zeros(2)) if i else y), model).ok
+    assert not verify(
+        by_hand_quietly(model, lambda i, n, x, y: with_weights(n, x, bias=np.zeros(2)) if i else y), model
+    ).ok
 
 
 def by_hand_quietly(model, change=None):
@@ -237,7 +274,7 @@ def by_hand_quietly(model, change=None):
 
 
 def test_large_mean_and_tiny_variance_widen_the_tolerance_no_more_than_needed():
-    """x * scale + (beta - mean * scale) loses most digits in float32; verify grants that and still sees a wrong mean."""
+    """x * scale + (beta - mean * scale) loses most digits in float32; verify grants that, and no more."""
     model = Sequential([layers.Input((2,)), layers.BatchNormalization(name="bn")])
     model.get_layer("bn").set_weights([[1.5, 0.7], [0.2, -3], [1000, -4000], [0.04, 0.09]])
     gamma, beta, mean, variance = (np.float32(v) for v in model.get_weights())
@@ -253,10 +290,17 @@ def test_large_mean_and_tiny_variance_widen_the_tolerance_no_more_than_needed():
 
 
 def test_identity_layers():
-    model = fill(Sequential([
-        layers.Input((3,)), layers.Dense(2, name="d"), layers.Activation("linear", name="nothing"),
-        layers.Dropout(0.4, name="drop"), layers.Dropout(0.0, name="drop0"),
-    ]))
+    model = fill(
+        Sequential(
+            [
+                layers.Input((3,)),
+                layers.Dense(2, name="d"),
+                layers.Activation("linear", name="nothing"),
+                layers.Dropout(0.4, name="drop"),
+                layers.Dropout(0.0, name="drop0"),
+            ]
+        )
+    )
     found = {x.name: x for x in verify(by_hand(model), model).layers}
     assert found["drop"].status == "proven"
     assert list(found["drop"].mistakes) == ["scaled by 1 - rate"]
@@ -287,8 +331,10 @@ class TestMerges:
         shared = layers.Dense(3, activation="tanh", name="shared")
         left, right = shared(a), shared(b)
         joined = [
-            layers.Add(name="add")([left, right]), layers.Subtract(name="subtract")([left, right]),
-            layers.Multiply(name="multiply")([left, right]), layers.Maximum(name="maximum")([left, right]),
+            layers.Add(name="add")([left, right]),
+            layers.Subtract(name="subtract")([left, right]),
+            layers.Multiply(name="multiply")([left, right]),
+            layers.Maximum(name="maximum")([left, right]),
         ]
         joined = layers.Concatenate(name="join")(joined)
         out = layers.Dense(2, name="out")(layers.BatchNormalization(name="bn")(joined))
@@ -297,8 +343,11 @@ class TestMerges:
     def predict(self, model, wrong=None):
         get = model.get_layer
         right = {
-            "add": lambda p, q: p + q, "subtract": lambda p, q: p - q, "multiply": lambda p, q: p * q,
-            "maximum": np.maximum, "join": lambda *parts: np.concatenate(parts, axis=-1),
+            "add": lambda p, q: p + q,
+            "subtract": lambda p, q: p - q,
+            "multiply": lambda p, q: p * q,
+            "maximum": np.maximum,
+            "join": lambda *parts: np.concatenate(parts, axis=-1),
         } | (wrong or {})
 
         def candidate(a, b):
@@ -313,14 +362,17 @@ class TestMerges:
         assert result.proven, str(result)
 
     @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "maximum"])
-    @pytest.mark.parametrize("wrong", [lambda p, q: p, lambda p, q: q, lambda p, q: p * 0], ids=["first", "second", "none"])
+    @pytest.mark.parametrize(
+        "wrong", [lambda p, q: p, lambda p, q: q, lambda p, q: p * 0], ids=["first", "second", "none"]
+    )
     def test_an_operand_ignored(self, name, wrong):
         assert not verify(self.predict(self.model(), {name: wrong}), self.model()).ok
 
     def test_the_wrong_order(self):
         model = self.model()
         for wrong in (
-            {"subtract": lambda p, q: q - p}, {"join": lambda *parts: np.concatenate(parts[::-1], axis=-1)},
+            {"subtract": lambda p, q: q - p},
+            {"join": lambda *parts: np.concatenate(parts[::-1], axis=-1)},
         ):
             assert not verify(self.predict(model, wrong), model).ok
 
@@ -331,7 +383,9 @@ class TestBranches:
         shared = layers.Dense(4, activation="tanh", name="shared")
         norm = layers.BatchNormalization(name="norm")
         inner_in = layers.Input((4,))
-        inner = Model(inner_in, layers.Dense(2, name="deep")(layers.Dropout(0.2, name="drop")(inner_in)), name="inner")
+        inner = Model(
+            inner_in, layers.Dense(2, name="deep")(layers.Dropout(0.2, name="drop")(inner_in)), name="inner"
+        )
         outputs = [layers.Dense(1, name="left")(norm(shared(a))), inner(shared(b))]
         return fill(Model([a, b], outputs, name="branches"))
 
@@ -360,7 +414,9 @@ class TestBranches:
         candidate = self.predict(model)
         assert verify(lambda inputs: candidate(*inputs), model).ok
 
-    @pytest.mark.parametrize(("wrong", "first"), [("norm", "left"), ("shared@1", "inner/deep"), ("deep", "inner/deep")])
+    @pytest.mark.parametrize(
+        ("wrong", "first"), [("norm", "left"), ("shared@1", "inner/deep"), ("deep", "inner/deep")]
+    )
     def test_wrong(self, wrong, first):
         model = self.model()
         result = verify(self.predict(model, wrong), model)

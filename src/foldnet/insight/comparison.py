@@ -89,8 +89,11 @@ def compare(name: str, path: str, value: Array | None, exact: Exact, own: bool) 
     right = exact.values[name]
     value = None if value is None else _fitted(np.asarray(value), right)
     if value is None or value.shape != right.shape or value.dtype.kind not in "fiub":
-        trouble = "" if value is None else f"the candidate gives {value.dtype} of shape {value.shape}, " \
-            f"the network {right.shape}"
+        trouble = (
+            ""
+            if value is None
+            else f"the candidate gives {value.dtype} of shape {value.shape}, the network {right.shape}"
+        )
         return Point(path, None, inf, inf, inf, inf, own, trouble)
     error = difference(value, right)
     magnitude = np.abs(np.where(np.isfinite(right), right, 0.0))
@@ -98,8 +101,13 @@ def compare(name: str, path: str, value: Array | None, exact: Exact, own: bool) 
     with np.errstate(all="ignore"):
         relative = np.where(error == 0, 0.0, error / scale)
     return Point(
-        path, value, largest(error), largest(relative), largest(error / ulp(scale)),
-        largest(in_tolerances(value, right, exact.tolerances[name])), own,
+        path,
+        value,
+        largest(error),
+        largest(relative),
+        largest(error / ulp(scale)),
+        largest(in_tolerances(value, right, exact.tolerances[name])),
+        own,
     )
 
 
@@ -110,6 +118,7 @@ def largest(array: Array) -> float:
 
 def _fitted(value: Array, right: Array) -> Array:
     """The value in the right shape, where only axes of size 1 tell them apart: (rows,) for (rows, 1)."""
+
     def without_ones(array: Array) -> tuple[int, ...]:
         return array.shape[:1] + tuple(n for n in array.shape[1:] if n != 1)
 

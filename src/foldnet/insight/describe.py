@@ -21,7 +21,9 @@ from foldnet.layers.normalization import BatchNormalization
 from foldnet.network import Model, Network
 
 
-def explain(model: Any, x: Any = None, layer: str | None = None, *, row: int = 0, channel: int = 0) -> Explanation:
+def explain(
+    model: Any, x: Any = None, layer: str | None = None, *, row: int = 0, channel: int = 0
+) -> Explanation:
     """Say what a network computes, layer by layer, and all about its first BatchNormalization.
 
     Args:
@@ -89,9 +91,13 @@ def _network(model: Any) -> Network:
     if isinstance(model, Layer) and not isinstance(model, Network):
         model = _around(model)
     if not isinstance(model, Network):
-        raise InputError(f"explain takes a network, the path of its file or a layer, not a {type(model).__name__}")
+        raise InputError(
+            f"explain takes a network, the path of its file or a layer, not a {type(model).__name__}"
+        )
     if not model.built:
-        raise InputError(f"{model.name!r} has no shapes yet: give its first layer an input_shape, or call build")
+        raise InputError(
+            f"{model.name!r} has no shapes yet: give its first layer an input_shape, or call build"
+        )
     return model
 
 

@@ -131,7 +131,9 @@ def _lines(explanation: Explanation, width: int) -> Iterator[str]:
 
 
 def _heading(section: Section, width: int) -> Iterator[str]:
-    shapes = f"{section.input_shape} → {section.output_shape}" if section.input_shape else section.output_shape
+    shapes = (
+        f"{section.input_shape} → {section.output_shape}" if section.input_shape else section.output_shape
+    )
     left = f"━━ {section.name} · {section.kind} "
     right = f" {shapes} ━━"
     if len(left) + len(right) + 2 <= width:
@@ -178,6 +180,11 @@ def _table(table: Table, width: int) -> Iterator[str]:
 def _wrap(text: str, width: int, indent: str, first: str | None = None) -> list[str]:
     lead = indent if first is None else first
     return textwrap.wrap(
-        text, width, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True,
+        text,
+        width,
+        initial_indent=lead,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        drop_whitespace=True,
         replace_whitespace=False,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 
@@ -33,7 +34,7 @@ def shape_text(shape: Shape) -> str:
 def activation_name(layer: Layer) -> str:
     """The name of a layer's activation, empty for none."""
     function = getattr(layer, "activation", None)
-    while hasattr(function, "func"):
+    while isinstance(function, functools.partial):
         function = function.func
     name = getattr(function, "__name__", "")
     return "" if name == "linear" else str(name)
@@ -64,8 +65,12 @@ def _dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     rate = layer.rate
     if rate == 0:
         return _both("y = x: a rate of 0 drops nothing")
-    scale = "y = 0: a rate of 1 drops everything" if rate == 1 else (
-        f"y = x × mask / (1 − {rate:g}); mask is 0 with probability {rate:g}, else 1, drawn anew each time"
+    scale = (
+        "y = 0: a rate of 1 drops everything"
+        if rate == 1
+        else (
+            f"y = x × mask / (1 − {rate:g}); mask is 0 with probability {rate:g}, else 1, drawn anew each time"
+        )
     )
     return Formula(scale, "y = x: nothing is dropped, and nothing scaled, since training divides by 1 − rate")
 
@@ -92,7 +97,9 @@ def _batch_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     prediction = f"y = (x − moving_mean) / sqrt(moving_variance + {layer.epsilon:g}){scale}{shift}"
     if not layer.trainable:
         return Formula(prediction + ", since the layer is frozen (trainable=False)", prediction)
-    return Formula(f"y = (x − batch mean) / sqrt(batch variance + {layer.epsilon:g}){scale}{shift}", prediction)
+    return Formula(
+        f"y = (x − batch mean) / sqrt(batch variance + {layer.epsilon:g}){scale}{shift}", prediction
+    )
 
 
 FORMULAS: dict[str, Write] = {

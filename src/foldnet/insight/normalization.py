@@ -36,8 +36,12 @@ def normalization_blocks(
     kept = layer.kept_axes(len(shape))
     reduced = tuple(a for a in range(len(shape)) if a not in kept)
     blocks: list[Block] = [
-        *_axes(layer, shape, kept, reduced), _numpy(layer, kept, reduced), *_reading(shape, kept, reduced),
-        *_weights(layer), *_update(layer), *_epsilon(layer),
+        *_axes(layer, shape, kept, reduced),
+        _numpy(layer, kept, reduced),
+        *_reading(shape, kept, reduced),
+        *_weights(layer),
+        *_update(layer),
+        *_epsilon(layer),
     ]
     if x is not None and x.size:
         value = _value(layer, x, kept, row, channel)
@@ -54,7 +58,9 @@ def axis_words(shape: Shape, axes: Sequence[int]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _axes(layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> list[Block]:
+def _axes(
+    layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]
+) -> list[Block]:
     channels = prod(layer.specs[0].shape)
     spread = _spread(shape, kept)
     many = f"{channels:,} means and {channels:,} variances, one of each a channel"
@@ -115,13 +121,16 @@ def _reading(shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> l
 def _weights(layer: BatchNormalization) -> list[Block]:
     rows = []
     for spec in layer.specs:
-        trained = "trained" if spec.trainable and layer.trainable else "frozen" if spec.trainable else "not trained"
+        trained = (
+            "trained" if spec.trainable and layer.trainable else "frozen" if spec.trainable else "not trained"
+        )
         role = ROLES.get(spec.name, "kept for batch renormalization; prediction does not use it")
         rows.append((spec.name, str(spec.shape), trained, role))
     channels, count = prod(layer.specs[0].shape), layer.count_params()
     trained_count = sum(prod(s.shape) for s in layer.specs if s.trainable and layer.trainable)
     absent = [n for n, there in (("gamma", layer.scale), ("beta", layer.center)) if not there]
-    text = f"One of each a channel: {len(layer.specs)} × {channels:,} = {count:,} parameters, {trained_count:,} trained."
+    product = f"{len(layer.specs)} × {channels:,} = {count:,}"
+    text = f"One of each a channel: {product} parameters, {trained_count:,} trained."
     if absent:
         switches = " and ".join({"gamma": "scale=False", "beta": "center=False"}[n] for n in absent)
         text += f" {switches}: there is no {' and no '.join(absent)}."
@@ -165,8 +174,8 @@ def _epsilon(layer: BatchNormalization) -> list[Block]:
         )]  # fmt: skip
     return [Words(
         f"epsilon = {layer.epsilon:g} is added to the variance inside the root, and is not part of moving_variance. "
-        f"The smallest moving variance is {number(least)}, so epsilon makes up {100 * layer.epsilon / total:.2g} % of "
-        "what the root is taken of."
+        f"The smallest moving variance is {number(least)}, so epsilon makes up "
+        f"{100 * layer.epsilon / total:.2g} % of what the root is taken of."
     )]  # fmt: skip
 
 
@@ -219,7 +228,9 @@ def _value(layer: BatchNormalization, x: Array, kept: tuple[int, ...], row: int,
 
 
 def _training_steps(value: _Value, x: Array) -> Steps:
-    shared = x[tuple(i if a in value.kept else slice(None) for a, i in enumerate(value.index))].astype(np.float64)
+    shared = x[tuple(i if a in value.kept else slice(None) for a, i in enumerate(value.index))].astype(
+        np.float64
+    )
     mean, variance = float(shared.mean()), float(shared.var())
     seen = ", ".join(number(float(v)) for v in shared.reshape(-1)[:5]) + (", …" if shared.size > 5 else "")
     first = (f"{value.place}: {seen}", f"mean {number(mean)}, variance {number(variance)}")
@@ -230,7 +241,9 @@ def _training_steps(value: _Value, x: Array) -> Steps:
 def _prediction_steps(value: _Value) -> Steps:
     mean, variance = value.weights["moving_mean"], value.weights["moving_variance"]
     first = (f"{value.place}: moving statistics", f"mean {number(mean)}, variance {number(variance)}")
-    return Steps(f"At prediction time, the same value of row {value.index[0]}:", (first, *value.steps(mean, variance)))
+    return Steps(
+        f"At prediction time, the same value of row {value.index[0]}:", (first, *value.steps(mean, variance))
+    )
 
 
 def number(value: float) -> str:

@@ -29,7 +29,13 @@ MEASURED = (
 
 
 def verify(
-    candidate: Any, model: Any, x: Any = None, *, tolerance: float | None = None, rows: int = 1024, seed: int = 0
+    candidate: Any,
+    model: Any,
+    x: Any = None,
+    *,
+    tolerance: float | None = None,
+    rows: int = 1024,
+    seed: int = 0,
 ) -> Verification:
     """Compare a candidate with the float64 reference of a network, and say what the comparison could see.
 
@@ -103,7 +109,11 @@ def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str]:
 
 
 def _exact(
-    watch: Watch, answers: Answers, inputs: Sequence[Array], values: Mapping[str, Array], tolerance: float | None
+    watch: Watch,
+    answers: Answers,
+    inputs: Sequence[Array],
+    values: Mapping[str, Array],
+    tolerance: float | None,
 ) -> Exact:
     names = [*watch.oracle.graph.outputs, *(s.output for s in watch.sites if s.path in answers.layers)]
     if tolerance is None:
@@ -151,18 +161,26 @@ def _judge(watch: Watch, site: Site, points: Mapping[str, Point], exact: Exact) 
     elif not mistakes and any(not points[n].agrees for n in leads_to):
         status = "unproven"
     return LayerResult(
-        name=site.path, kind=type(site.layer).__name__,
+        name=site.path,
+        kind=type(site.layer).__name__,
         max_abs=point.max_abs if point else 0.0,
         max_rel=point.max_rel if point else 0.0,
         max_ulp=point.max_ulp if point else 0.0,
-        sight=min(mistakes.values(), default=None), status=status,
+        sight=min(mistakes.values(), default=None),
+        status=status,
         compared_at=site.path if itself else point.path if point else "",
-        mistakes=mistakes, unseen=unseen, note=_note(watch, site, status, mistakes, unseen, points),
+        mistakes=mistakes,
+        unseen=unseen,
+        note=_note(watch, site, status, mistakes, unseen, points),
     )
 
 
 def _note(
-    watch: Watch, site: Site, status: Status, mistakes: Mapping[str, float], unseen: Sequence[str],
+    watch: Watch,
+    site: Site,
+    status: Status,
+    mistakes: Mapping[str, float],
+    unseen: Sequence[str],
     points: Mapping[str, Point],
 ) -> str:
     if status == "failed":
@@ -178,7 +196,9 @@ def _note(
         if one_unit and site.output != node.output and node.inputs[0] in reached | {site.output}:
             return f"softmax over one unit ({node.layer!r}) is always 1, so nothing before it can show"
         if one_unit and node.layer == site.path:
-            return "softmax over one unit is always 1, so nothing in this layer but the softmax itself can show"
+            return (
+                "softmax over one unit is always 1, so nothing in this layer but the softmax itself can show"
+            )
     seen_if_right = [name for name in unseen if mistakes[name] > VISIBLE]
     if seen_if_right:
         return "what it leads to does not agree, so nothing can be said of it"
@@ -210,7 +230,8 @@ def _likely(watch: Watch, points: Mapping[str, Point], exact: Exact) -> list[Sus
     for suspect in watch.suspects:
         wrong = watch.wrong_values(suspect, exact)
         if all(
-            p.value is not None and largest(in_tolerances(p.value, wrong[name], exact.tolerances[name])) <= VISIBLE
+            p.value is not None
+            and largest(in_tolerances(p.value, wrong[name], exact.tolerances[name])) <= VISIBLE
             for name, p in points.items()
         ):
             found.append(suspect)

@@ -38,11 +38,15 @@ def read_rows(graph: Graph, x: Any) -> list[Array]:
             n in (None, m) for n, m in zip(kind.shape[1:], array.shape[1:], strict=True)
         )
         if not fits:
-            raise InputError(f"input {name!r} takes rows of shape {kind.shape}, got an array of {array.shape}")
+            raise InputError(
+                f"input {name!r} takes rows of shape {kind.shape}, got an array of {array.shape}"
+            )
         inputs.append(array)
     count = len(inputs[0])
     if count == 0 or any(len(a) != count for a in inputs):
-        raise InputError(f"at least one row is needed, and as many for each input; got {[len(a) for a in inputs]}")
+        raise InputError(
+            f"at least one row is needed, and as many for each input; got {[len(a) for a in inputs]}"
+        )
     return inputs
 
 
@@ -51,5 +55,9 @@ def _parts(graph: Graph, x: Any) -> list[Any]:
         return [x[name] for name in graph.inputs] if set(x) == set(graph.inputs) else flatten(x)
     if len(graph.inputs) > 1:
         return flatten(x)
-    wrapped = isinstance(x, list | tuple) and len(x) == 1 and np.ndim(x[0]) == len(graph.types[graph.inputs[0]].shape)
+    wrapped = (
+        isinstance(x, list | tuple)
+        and len(x) == 1
+        and np.ndim(x[0]) == len(graph.types[graph.inputs[0]].shape)
+    )
     return [x[0]] if wrapped else [x]

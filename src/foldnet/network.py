@@ -33,7 +33,9 @@ class Network(Layer):
         keras_version: the Keras release that saved the network, if it came from a file that says so.
     """
 
-    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(name=name or unique_name(snake_case(self._keras_name())), dtype=dtype, **kwargs)
         self._trainable = trainable
         self.inputs: list[SymbolicTensor] = []
@@ -41,6 +43,9 @@ class Network(Layer):
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
+        self.trainer: Any = None
+        self.stop_training = False
+        self.history: Any = None
         self.keras_version: str | None = None
         self.input_structure: Any = None
         self.output_structure: Any = None
@@ -60,7 +65,7 @@ class Network(Layer):
         """Names of the input layers."""
         return [t.name for t in self.inputs]
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | int | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its place in ``layers``.
 
         Raises:
@@ -75,7 +80,9 @@ class Network(Layer):
         for layer in self._layers:
             if layer.name == name:
                 return layer
-        raise InputError(f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in self._layers]}")
+        raise InputError(
+            f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in self._layers]}"
+        )
 
     # -- a network's weights are its layers' ---------------------------------------------------------------
 
@@ -140,11 +147,15 @@ class Network(Layer):
     def build(self, *input_shapes: Shape) -> None:
         """Check that a call's inputs fit the network's."""
         if len(input_shapes) != len(self.inputs):
-            raise ConfigError(f"{self.name!r} has {len(self.inputs)} inputs, and was called with {len(input_shapes)}")
+            raise ConfigError(
+                f"{self.name!r} has {len(self.inputs)} inputs, and was called with {len(input_shapes)}"
+            )
         for given, tensor in zip(input_shapes, self.inputs, strict=True):
             pairs = zip(given[1:], tensor.shape[1:], strict=False)
             if len(given) != len(tensor.shape) or any(b is not None and a not in (b, None) for a, b in pairs):
-                raise ConfigError(f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}")
+                raise ConfigError(
+                    f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}"
+                )
 
     def _make_outputs(self, call: Call) -> None:
         call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
@@ -179,6 +190,63 @@ class Network(Layer):
         from foldnet.files import load_weights
 
         load_weights(self, path)
+
+    # -- training (see foldnet.training) --------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **ignored: Any,
+    ) -> None:
+        """Say how to train: optimizer, loss and metrics by name or as objects, as in Keras.
+
+        Args:
+            optimizer: ``"adam"``, or one of ``foldnet.optimizers``.
+            loss: ``"mse"``, one of ``foldnet.losses``, or a function of ``y_true`` and ``y_pred`` written with
+                ``foldnet.ops``; a list or dict for several outputs.
+            loss_weights: of each output's loss.
+            metrics: a list; for several outputs a list or dict of lists.
+            weighted_metrics: those in which sample weights count.
+            ignored: ``run_eagerly``, ``jit_compile``, ``steps_per_execution`` and ``auto_scale_loss`` change nothing.
+
+        Raises:
+            ConfigError: an unknown name, or a structure that does not fit the outputs.
+        """
+        from foldnet.training.compiled import compile_network
+        from foldnet.training.trainer import Trainer
+
+        known = {"run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss"}
+        if unknown := set(ignored) - known:
+            raise ConfigError(f"compile does not take {sorted(unknown)}")
+        self.trainer = Trainer(
+            compile_network(self, optimizer, loss, loss_weights, metrics, weighted_metrics)
+        )
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that ``compile`` was given; None before."""
+        return None if self.trainer is None else self.trainer.compiled.optimizer
+
+    def fit(self, x: Any = None, y: Any = None, **settings: Any) -> Any:
+        """Train for some epochs, as Keras's ``fit`` does, inside one compiled program.
+
+        Args:
+            x: rows: an array, a table, a list or dict of arrays, or an iterator of ``(x, y)`` batches.
+            y: targets, one row each.
+            settings: ``batch_size`` (32), ``epochs`` (1), ``verbose``, ``callbacks``, ``validation_split``,
+                ``validation_data``, ``shuffle`` (True), ``class_weight``, ``sample_weight``, ``initial_epoch``,
+                ``steps_per_epoch``, ``validation_steps``, ``validation_batch_size``, ``validation_freq``.
+
+        Returns:
+            History: ``history.history["loss"]`` has one value an epoch.
+        """
+        from foldnet.training.loop import fit
+
+        return fit(self, x, y, **settings)
 
     def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
         """Print Keras's table, with trainable and not-trainable counts a layer."""

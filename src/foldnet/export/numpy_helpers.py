@@ -216,6 +216,13 @@ def as_indices(x):
     if not ((x >= -(2**31)) & (x < 2**31)).all():
         raise ValueError("an index is NaN or does not fit 32 bits")
     return x.astype(np.int32)
+
+
+def whole_numbers(x, name):
+    """The numbers as 32-bit integers, if that is what they are."""
+    if not ((x == np.trunc(x)) & (x >= -(2**31)) & (x < 2**31)).all():
+        raise ValueError(f"{name} takes whole numbers of 32 bits, and was given others")
+    return x.astype(np.int32)
 '''
 
 HELPERS: dict[str, str] = {

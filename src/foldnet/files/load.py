@@ -76,7 +76,9 @@ def kind_of(path: str | PathLike[str]) -> str:
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         if not (Path(path) / CONFIG).is_file():
-            raise FileFormatError(f"it is a directory without a {CONFIG}, so it holds no unzipped .keras model")
+            raise FileFormatError(
+                f"it is a directory without a {CONFIG}, so it holds no unzipped .keras model"
+            )
         return "directory"
     if not stat.S_ISREG(mode):
         raise FileFormatError("it is a device or a pipe, not a file")

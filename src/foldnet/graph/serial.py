@@ -126,8 +126,7 @@ def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node:
     )
 
 
-@cache
-def _hints(cls: Any) -> dict[str, Any]:
+def _hints(cls: type[ops.Op]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in fields(cls)}
 

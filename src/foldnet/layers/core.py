@@ -133,8 +133,8 @@ class Dense(Layer):
         return specs
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's shape with ``units`` last."""
-        return (*input_shapes[0][:-1], self.units)
+        """The input's shape with ``units`` last; the activation ``glu`` halves that."""
+        return activation_shape(self.activation, (*input_shapes[0][:-1], self.units))
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""

@@ -1,0 +1,368 @@
+"""For each op, the C that carries a gradient from its result to its operands (reverse-mode differentiation)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+from foldnet.engines.native import maths
+from foldnet.engines.native.train_emit import Emitter, Operand, _full
+from foldnet.engines.native.train_forward import (
+    along, block, dot_strides, mask_of, moments_loops, pieces, statistics,
+)  # fmt: skip
+from foldnet.engines.native.train_slopes import COMBINE_SLOPES, UNARY_SLOPES, slope
+from foldnet.graph import ops, train_ops
+from foldnet.graph.graph import Node
+
+DOTS_UP_TO = 3
+"""Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
+
+
+def expression(e: Emitter, node: Node, texts: dict[int, str], reuse: bool = False) -> None:
+    """Push gradients that are expressions of the operands ``{0}``, ``{1}``.., the result ``{y}`` and ``{g}``."""
+    shape = e.shape(node.output)
+    result = e.operand(node.output, shape)
+    g = e.of_gradient(node.output, shape)
+    wanted = {k: t for k, t in texts.items() if node.inputs[k] in e.wants}
+    if reuse and len(wanted) == 1 and len(node.inputs) == 1:
+        e.release(node.output)  # each element is read just before it is written
+    for k, text in wanted.items():
+        used = [i for i in range(len(node.inputs)) if f"{{{i}}}" in text]
+        operands = [e.operand(node.inputs[i], shape) for i in used]
+        extra = {"y": result} if "{y}" in text else {}
+        names = [*(str(i) for i in used), *extra, "g"]
+
+        def body(*elements: str, text: str = text, names: list[str] = names) -> str:
+            for name, element in zip(names, elements, strict=True):
+                text = text.replace("{" + name + "}", element)
+            return text
+
+        e.push(node.inputs[k], shape, [*operands, *extra.values(), g], body)
+
+
+def _dense(e: Emitter, node: Node) -> None:
+    x, kernel = node.inputs[:2]
+    fan_in, units = e.shape(kernel)
+    times = prod(e.shape(x)[:-1])
+    g = e.gradient(node.output)
+
+    def each(*lines: str) -> None:
+        e.add(*([f"for (long t = 0; t < {times}; t++) {{", *lines, "}"] if times != 1 else lines))
+
+    at_x, at_g = (f" + t * {fan_in} * R", f" + t * {units} * R") if times != 1 else ("", "")
+    if kernel in e.wants:
+        sign = e.assign(kernel, times == 1)
+        add, gw = int(sign == "+="), e.gradient(kernel)
+        if units <= DOTS_UP_TO:
+            each(
+                f"for (long i = LOW({fan_in}); i < HIGH({fan_in}); i++) for (long j = 0; j < {units}; j++) "
+                f"{gw}[i * {units} + j] {sign} dot_rows({e.place(x)}{at_x} + i * R, {g}{at_g} + j * R, rows);"
+            )
+        else:
+            blocks = -(-units // 16)
+            turned = e.space(f"turned {-(-units // 64)}", -(-units // 64) * 64)
+            each(
+                f"to_panels({g}{at_g}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
+                "BARRIER",
+                f"product(HIGH({fan_in}) - LOW({fan_in}), {units}, rows, {e.place(x)}{at_x} + LOW({fan_in}) * R, R, 1, "
+                f"{turned}, 64, R, {gw} + LOW({fan_in}) * {units}, {units}, 0, {add});",
+                "BARRIER",
+            )
+    if len(node.inputs) > 2 and node.inputs[2] in e.wants:
+        sign = e.assign(node.inputs[2], times == 1)
+        each(
+            f"for (long j = LOW({units}); j < HIGH({units}); j++) "
+            f"{e.gradient(node.inputs[2])}[j] {sign} sum_rows({g}{at_g} + j * R, rows);"
+        )
+    if x in e.wants:
+        add = int(e.assign(x) == "+=")
+        each(
+            f"product(HIGH({fan_in}) - LOW({fan_in}), R, {units}, {e.place(kernel)} + LOW({fan_in}) * {units}, {units}, "
+            f"1, {g}{at_g}, R, 0, {e.gradient(x)}{at_x} + LOW({fan_in}) * R, R, 0, {add});"
+        )
+    e.add("BARRIER")
+
+
+def _affine(e: Emitter, node: Node) -> None:
+    centred = "({0} - {3})" if len(node.inputs) > 3 else "{0}"
+    expression(e, node, {0: "({g} * {1})", 1: f"({{g}} * {centred})", 2: "{g}", 3: "(-{g} * {1})"}
+               if len(node.inputs) > 3 else {0: "({g} * {1})", 1: "({g} * {0})", 2: "{g}"})  # fmt: skip
+
+
+def _batch_norm(e: Emitter, node: Node) -> None:
+    # Ioffe and Szegedy (2015), section 3, in closed form.
+    op = node.op
+    assert isinstance(op, train_ops.BatchNorm)
+    loops, mean, inverse, _ = statistics(e, node)
+    x, g = e.place(node.inputs[0]), e.gradient(node.output)
+    weights = list(node.inputs[3:])
+    gamma = e.place(weights[0]) if op.scale else ""
+    lines = []
+    if op.scale and weights[0] in e.wants:
+        lines.append(f"{e.gradient(weights[0])}[k] {e.assign(weights[0])} along;")
+    if op.center and weights[-1] in e.wants:
+        lines.append(f"{e.gradient(weights[-1])}[k] {e.assign(weights[-1])} total;")
+    if node.inputs[0] in e.wants:
+        e.release(node.output)
+        sign = e.assign(node.inputs[0])
+        lines += [
+            f"const float f = s{f' * {gamma}[k]' if op.scale else ''}, a = total / count, b = along / count * s;",
+            f"float *to = {e.gradient(node.inputs[0])} + ({loops.at}) * R;",
+            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; to[o] {sign} f * (g[o] - a - (x[o] - m) * b); }}",
+        ]
+    block(
+        e, loops,
+        f"const long k = {loops.small};",
+        f"const float *x = {x} + ({loops.at}) * R, *g = {g} + ({loops.at}) * R;",
+        f"const float m = {mean}[k], s = {inverse}[k], count = (float)({loops.count}L * rows);",
+        "float total = 0.0f, along = 0.0f;",
+        f"@{{ total += sum_rows(g + ({loops.off}) * R, rows); "
+        f"along += centred_rows(g + ({loops.off}) * R, x + ({loops.off}) * R, m, rows); }}",
+        "along *= s; (void)count;",
+        *lines,
+    )  # fmt: skip
+
+
+def _drop(e: Emitter, node: Node) -> None:
+    if node.inputs[0] not in e.wants:
+        return
+    op = node.op
+    assert isinstance(op, train_ops.Drop)
+    shape, g = e.shape(node.output), e.of_gradient(node.output, e.shape(node.output))
+    factor = mask_of(e, node)[0]
+    e.release(node.output)
+    if op.kind == "gaussian_noise":
+        e.push(node.inputs[0], shape, [g], lambda g: g)
+    else:
+        e.push(node.inputs[0], shape, [g, factor], lambda g, f: f"{g} * {f}")
+
+
+def _activation(e: Emitter, node: Node) -> None:
+    op = node.op
+    assert isinstance(op, ops.Activation)
+    expression(e, node, {0: slope(op.function)}, reuse=True)
+
+
+def _prelu(e: Emitter, node: Node) -> None:
+    expression(e, node, {0: "({g} * ({0} > 0.0f ? 1.0f : {1}))", 1: "({g} * ({0} < 0.0f ? {0} : 0.0f))"})
+
+
+def _softmax(e: Emitter, node: Node) -> None:
+    if node.inputs[0] not in e.wants:
+        return
+    op = node.op
+    assert isinstance(op, ops.Softmax)
+    loops = along(e.shape(node.output), [op.axis - 1])
+    g, y = (f"{n}[({loops.off}) * R + r]" for n in "gy")
+    term = g if op.log else f"{g} * {y}"
+    sign = e.assign(node.inputs[0])
+    value = f"{g} - fn_exp({y}) * s[r]" if op.log else f"{y} * ({g} - s[r])"
+    block(
+        e, loops,
+        f"const float *g = {e.gradient(node.output)} + ({loops.at}) * R, "
+        f"*y = {e.place(node.output)} + ({loops.at}) * R;",
+        f"float *to = {e.gradient(node.inputs[0])} + ({loops.at}) * R;",
+        f"float *s = {e.space('row of a sum', 8)} + ME * R;",
+        "ROWS(r, 0, R) { s[r] = 0.0f; }",
+        f"@ROWS(r, 0, R) {{ s[r] += {term}; }}",
+        f"@ROWS(r, 0, R) {{ to[({loops.off}) * R + r] {sign} {value}; }}",
+    )  # fmt: skip
+
+
+def _sparsemax(e: Emitter, node: Node) -> None:
+    if node.inputs[0] not in e.wants:
+        return
+    op = node.op
+    assert isinstance(op, ops.Sparsemax)
+    loops = along(e.shape(node.output), [op.axis - 1])
+    g, y = (f"{n}[({loops.off}) * R + r]" for n in "gy")
+    sign = e.assign(node.inputs[0])
+    block(
+        e, loops,
+        f"const float *g = {e.gradient(node.output)} + ({loops.at}) * R, "
+        f"*y = {e.place(node.output)} + ({loops.at}) * R;",
+        f"float *to = {e.gradient(node.inputs[0])} + ({loops.at}) * R;",
+        f"float *s = {e.space('row of a sum', 8)} + ME * R, *n = {e.space('row of another', 8)} + ME * R;",
+        "ROWS(r, 0, R) { s[r] = n[r] = 0.0f; }",
+        f"@ROWS(r, 0, R) {{ s[r] += {y} > 0.0f ? {g} : 0.0f; n[r] += {y} > 0.0f ? 1.0f : 0.0f; }}",
+        f"@ROWS(r, 0, R) {{ to[({loops.off}) * R + r] {sign} {y} > 0.0f ? {g} - s[r] / n[r] : 0.0f; }}",
+    )  # fmt: skip
+
+
+def _glu(e: Emitter, node: Node) -> None:
+    x = node.inputs[0]
+    if x not in e.wants:
+        return
+    op = node.op
+    assert isinstance(op, ops.Glu)
+    shape, strides = e.shape(node.output), _full(e.shape(x))
+    half = strides[op.axis - 1] * shape[op.axis - 1]
+    sign = e.assign(x)
+    to, place = e.gradient(x), e.place(x)
+    operands = [
+        Operand(to, strides, True, "float", True), Operand(f"({to} + {half} * R)", strides, True, "float", True),
+        Operand(place, strides), Operand(f"({place} + {half} * R)", strides), e.of_gradient(node.output, shape),
+    ]  # fmt: skip
+    e.nest(
+        shape, operands,
+        lambda ta, tb, a, b, g: f"const float q = fn_sigmoid({b}); {ta} {sign} {g} * q; "
+        f"{tb} {sign} {g} * {a} * q * (1.0f - q);",
+    )  # fmt: skip
+
+
+def _moments(e: Emitter, node: Node) -> None:
+    if node.inputs[0] not in e.wants:
+        return
+    op = node.op
+    kind = op.kind if isinstance(op, ops.Moments) else "standard"
+    loops, inverse = moments_loops(e, node)
+    sign = e.assign(node.inputs[0])
+    g, y, x = (f"{n}[({loops.off}) * R + r]" for n in "gyx")
+    n = f"{loops.count}.0f"
+    epsilon = f"(float){e.layout.number(op.epsilon)}"  # type: ignore[attr-defined]
+    value = {
+        "standard": f"({g} - m[r] / {n} - {y} * (s[r] / {n})) * q[r]",
+        "rms": f"({g} - {y} * (s[r] / {n})) * q[r]",
+        "l2": f"({g} - (q[r] * q[r] * {epsilon} < 1.0f ? {y} * s[r] : 0.0f)) * q[r]",
+        # The mean of x is m; only the deviations of x move the variance.
+        "variance": f"({g} - ({x} - m[r] / {n}) * q[r] * (s[r] / {n})) * q[r]",
+    }[kind]
+    block(
+        e, loops,
+        f"const float *x = {e.place(node.inputs[0])} + ({loops.at}) * R;",
+        f"const float *g = {e.gradient(node.output)} + ({loops.at}) * R, "
+        f"*y = {e.place(node.output)} + ({loops.at}) * R, *q = {inverse} + ({loops.small}) * R;",
+        f"float *to = {e.gradient(node.inputs[0])} + ({loops.at}) * R;",
+        f"float *m = {e.space('row of a sum', 8)} + ME * R, *s = {e.space('row of another', 8)} + ME * R;",
+        "(void)x; ROWS(r, 0, R) { m[r] = s[r] = 0.0f; }",
+        f"@ROWS(r, 0, R) {{ m[r] += {x if kind == 'variance' else g}; s[r] += {g} * {y}; }}",
+        f"@ROWS(r, 0, R) {{ to[({loops.off}) * R + r] {sign} {value}; }}",
+    )  # fmt: skip
+
+
+def _transpose(e: Emitter, node: Node) -> None:
+    op, x = node.op, node.inputs[0]
+    assert isinstance(op, ops.Transpose)
+    if x not in e.wants:
+        return
+    source = _full(e.shape(x))
+    sign = e.assign(x)
+    target = Operand(e.gradient(x), tuple(source[p - 1] for p in op.permutation[1:]), True, "float", True)
+    shape = e.shape(node.output)
+    e.nest(shape, [target, e.of_gradient(node.output, shape)], lambda t, g: f"{t} {sign} {g};")
+
+
+def _repeat(e: Emitter, node: Node) -> None:
+    x = node.inputs[0]
+    if x not in e.wants:
+        return
+    shape = e.shape(node.output)
+    sign = e.assign(x, whole=False)
+    target = Operand(e.gradient(x), (0, *_full(shape[1:])), True, "float", True)
+    e.nest(shape, [target, e.of_gradient(node.output, shape)], lambda t, g: f"{t} {sign} {g};", serial=True)
+
+
+def _concatenate(e: Emitter, node: Node) -> None:
+    g = e.gradient(node.output)
+    for value, shape, at in pieces(e, node):
+        if value in e.wants:
+            source = Operand(f"({g} + {at} * R)", _full(e.shape(node.output)))
+            e.push(value, shape, [source], lambda g: g)
+
+
+def _dot(e: Emitter, node: Node) -> None:
+    shape, of_y, of_a, of_b = dot_strides(e, node)
+    for value, own, other, of_other in zip(
+        node.inputs, (of_a, of_b), reversed(node.inputs), (of_b, of_a), strict=True
+    ):
+        if value in e.wants:
+            sign = e.assign(value, whole=False)
+            operands = [
+                Operand(e.gradient(value), own, True, "float", True),
+                Operand(e.gradient(node.output), of_y), Operand(e.place(other), of_other),
+            ]  # fmt: skip
+            e.nest(shape, operands, lambda t, g, o, sign=sign: f"{t} {sign} {g} * {o};", serial=True)  # type: ignore[misc]
+
+
+def _gather(e: Emitter, node: Node) -> None:
+    table = node.inputs[1]
+    if table not in e.wants:
+        return
+    count, width = e.shape(table)
+    e.assign(table, whole=False)
+    e.add(
+        f"add_up({e.place(node.inputs[0])}, {e.gradient(node.output)}, {e.gradient(table)}, "
+        f"{e.size(node.inputs[0])}, {count}, {width}, R, rows, LOW({width}), HIGH({width}));",
+        "BARRIER",
+    )
+
+
+def _reduce(e: Emitter, node: Node) -> None:
+    op, x = node.op, node.inputs[0]
+    assert isinstance(op, train_ops.Reduce)
+    if op.kind == "argmax" or x not in e.wants:
+        return
+    shape = e.shape(x)
+    loops = along(shape, [a - 1 for a in op.axes])
+    sign = e.assign(x)
+    at = f"x[({loops.off}) * R + r]"
+    before, value = [], "g[r]"
+    if op.kind == "mean":
+        value = f"g[r] / {loops.count}.0f"
+    if op.kind in ("max", "min"):
+        before = [
+            f"float *n = {e.space('row of a sum', 8)} + ME * R;",
+            "ROWS(r, 0, R) { n[r] = 0.0f; }",
+            f"@ROWS(r, 0, R) {{ n[r] += {at} == y[r] ? 1.0f : 0.0f; }}",
+        ]
+        value = f"({at} == y[r] ? g[r] / n[r] : 0.0f)"
+    block(
+        e, loops,
+        f"const float *x = {e.place(x)} + ({loops.at}) * R, *y = {e.place(node.output)} + ({loops.small}) * R;",
+        f"const float *g = {e.gradient(node.output)} + ({loops.small}) * R;",
+        f"float *to = {e.gradient(x)} + ({loops.at}) * R;",
+        "(void)x; (void)y;",
+        *before,
+        f"@ROWS(r, 0, R) {{ to[({loops.off}) * R + r] {sign} {value}; }}",
+    )  # fmt: skip
+
+
+def backward(e: Emitter, node: Node) -> None:
+    """Emit what carries the gradient on a node's result to its operands, if there is one."""
+    op = node.op
+    if e.roots[node.output] != node.output or node.output not in e.wants or e.roots[node.output] not in e.started:
+        return
+    if isinstance(op, train_ops.Unary):
+        text = UNARY_SLOPES.get(op.kind)
+        if text is not None:
+            expression(e, node, {0: text}, reuse=True)
+    elif isinstance(op, (train_ops.Combine, ops.Binary)):
+        expression(e, node, dict(enumerate(COMBINE_SLOPES.get(op.kind, ()))))
+    elif isinstance(op, train_ops.Where):
+        expression(e, node, {1: "({0} != 0.0f ? {g} : 0.0f)", 2: "({0} != 0.0f ? 0.0f : {g})"})
+    elif type(op) in RULES:
+        RULES[type(op)](e, node)
+    if e.place(node.output):
+        e.release(node.output)
+
+
+RULES: dict[type, Callable[[Emitter, Node], None]] = {
+    ops.Activation: _activation,
+    ops.Affine: _affine,
+    ops.Concatenate: _concatenate,
+    ops.Dense: _dense,
+    ops.Dot: _dot,
+    ops.Gather: _gather,
+    ops.Glu: _glu,
+    ops.GroupMoments: _moments,
+    ops.Moments: _moments,
+    ops.PRelu: _prelu,
+    ops.Repeat: _repeat,
+    ops.Softmax: _softmax,
+    ops.Sparsemax: _sparsemax,
+    ops.Transpose: _transpose,
+    train_ops.BatchNorm: _batch_norm,
+    train_ops.Drop: _drop,
+    train_ops.Reduce: _reduce,
+}
+"""How gradients go through ops that are not plain expressions."""

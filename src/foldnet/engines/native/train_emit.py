@@ -1,0 +1,376 @@
+"""Where a training program's values lie, and the loops over them; what the emitters of single ops write into.
+
+A value with a batch axis is laid out [element][row] in the workspace, at a fixed number of elements times R, the
+rounded-up number of rows, which is known only when the program runs. Values without a batch axis (weights,
+numbers) lie in the buffer of weights, trainable ones first and in one piece, so that an update is one loop.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from math import prod
+
+from foldnet.graph import ops, train_ops
+from foldnet.graph.graph import Graph, Node, with_nodes
+from foldnet.graph.training import TrainingProgram, Variable
+
+Strides = tuple[int, ...]
+
+ALIASES = (ops.Identity, ops.Reshape)
+"""Ops whose result is their operand, in memory and for gradients."""
+
+THREADED_FROM = 200_000
+"""Multiplications a row from which a program is worth threads."""
+
+
+def strides_of(shape: Sequence[int]) -> Strides:
+    """Row-major strides, 0 on axes of size 1.
+
+    >>> strides_of((2, 1, 4))
+    (4, 0, 1)
+    """
+    steps = tuple(accumulate(reversed((*shape[1:], 1)), lambda a, b: a * b))[::-1] if shape else ()
+    return tuple(0 if n == 1 else s for n, s in zip(shape, steps, strict=True))
+
+
+def prepared(program: TrainingProgram) -> Graph:
+    """The program's graph with fused activations as nodes of their own and without what nothing asks for."""
+    graph = program.graph
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        fused = getattr(node.op, "activation", None)
+        if isinstance(node.op, ops.Fusable) and fused is not None:
+            inner = f"{node.output} before activation"
+            nodes.append(Node(replace(node.op, activation=None), node.inputs, inner, node.layer))
+            nodes.append(Node(ops.Activation(fused), (inner,), node.output, node.layer))
+        else:
+            nodes.append(node)
+    results = [program.loss_rows, *(a.value for a in program.accumulators)]
+    needed, kept = set(results), []
+    for node in reversed(nodes):
+        if node.output in needed or isinstance(node.op, train_ops.BatchNorm):
+            needed |= set(node.inputs)
+            kept.append(node)
+    constants = {k: v for k, v in graph.constants.items()}
+    bare = replace(graph, layer_outputs={})
+    return with_nodes(bare, reversed(kept), constants=constants, outputs=tuple(dict.fromkeys(results)))
+
+
+@dataclass
+class Layout:
+    """Places of everything in the buffers that the compiled code is given.
+
+    Attributes:
+        weights: offset of each constant in the buffer of weights, trainable variables first.
+        trainable: size of the first part, which gradients, slots and averages mirror.
+        size: of the whole buffer.
+        numbers: floats that the code reads as N[i]: rates, factors, limits; so that other values compile nothing.
+        lanes: elements a row that the workspace holds.
+        free: single floats that it holds beside those (statistics, gradients of computed numbers).
+    """
+
+    weights: dict[str, int] = field(default_factory=dict)
+    trainable: int = 0
+    decaying: int = 0
+    size: int = 0
+    numbers: list[float] = field(default_factory=list)
+    lanes: int = 0
+    free: int = 0
+
+    def number(self, value: float) -> str:
+        """The C expression of a number that is given at run time."""
+        self.numbers.append(float(value))
+        return f"N[{len(self.numbers) - 1}]"
+
+
+class Emitter:
+    """Collects the statements of one function; knows each value's place, shape and gradient.
+
+    Attributes:
+        lines: of C so far.
+        started: values whose gradient has a first contribution already.
+        wants: values that a gradient must reach.
+    """
+
+    def __init__(self, program: TrainingProgram) -> None:
+        self.program = program
+        self.graph = prepared(program)
+        self.layout = Layout()
+        self.lines: list[str] = []
+        self.started: set[str] = set()
+        self._ids: dict[str, int] = {}
+        self._declared: dict[str, str] = {}
+        self._pool: dict[int, list[str]] = {}
+        self._released: set[str] = set()
+        self._place_weights()
+        self.roots = self._roots()
+        self.wants = self._wanted()
+        self.threaded = self._work() >= THREADED_FROM
+
+    def _place_weights(self) -> None:
+        moving = [v for v in self.program.variables if not v.trainable]
+        changing = [v for v in self.program.variables if v.trainable]
+        at = 0
+        for v in sorted(changing, key=lambda v: not v.decay):
+            self.layout.weights[v.name] = at
+            at += prod(v.shape)
+            if v.decay:
+                self.layout.decaying = at
+        self.layout.trainable = at
+        rest = [v.name for v in moving]
+        rest += [n for n in self.graph.constants if n not in self.layout.weights and n not in rest]
+        for name in rest:
+            self.layout.weights[name] = at
+            at += self.size(name)
+        self.layout.size = at
+
+    def _roots(self) -> dict[str, str]:
+        roots = {name: name for name in self.graph.types}
+        for node in self.graph.nodes:
+            same = self.graph.types[node.inputs[0]].dtype == self.graph.types[node.output].dtype
+            if isinstance(node.op, ALIASES) or (isinstance(node.op, ops.Cast) and same):
+                roots[node.output] = roots[node.inputs[0]]
+        return roots
+
+    def _wanted(self) -> set[str]:
+        active = {v.name for v in self.program.variables if v.trainable}
+        for node in self.graph.nodes:
+            if self.graph.types[node.output].dtype == ops.FLOAT and any(v in active for v in node.inputs):
+                active.add(node.output)
+        leads = {self.program.loss_rows}
+        for node in reversed(self.graph.nodes):
+            if node.output in leads:
+                leads |= set(node.inputs)
+        return active & leads
+
+    def _work(self) -> int:
+        return sum(
+            prod(self.shape(n.inputs[1])) * prod(self.shape(n.inputs[0])[:-1])
+            for n in self.graph.nodes
+            if isinstance(n.op, ops.Dense)
+        )
+
+    # -- what values are ------------------------------------------------------------------------------------------
+
+    def shape(self, value: str) -> tuple[int, ...]:
+        """Shape without the batch axis."""
+        shape = self.graph.types[value].shape
+        return tuple(int(n or 0) for n in (shape[1:] if self.laned(value) else shape))
+
+    def size(self, value: str) -> int:
+        """Elements of a row, or of the whole of a value without rows."""
+        return prod(self.shape(value))
+
+    def laned(self, value: str) -> bool:
+        """Whether a value has a batch axis."""
+        shape = self.graph.types[value].shape
+        return value not in self.graph.constants and bool(shape) and shape[0] is None
+
+    def is_int(self, value: str) -> bool:
+        """Whether a value holds indices."""
+        return self.graph.types[value].dtype == ops.INT
+
+    def variable(self, value: str) -> Variable | None:
+        """The variable of this name."""
+        return next((v for v in self.program.variables if v.name == value), None)
+
+    # -- where they lie -------------------------------------------------------------------------------------------
+
+    def _id(self, key: str) -> int:
+        return self._ids.setdefault(key, len(self._ids))
+
+    def place(self, value: str) -> str:
+        """The C name of a value's array."""
+        root = self.roots[value]
+        if root in self.layout.weights:
+            name = f"w{self._id(root)}"
+            kind = "int32_t" if self.is_int(root) else "float"
+            self._declared.setdefault(name, f"{kind} *const {name} = ({kind} *)(W + {self.layout.weights[root]});")
+            return name
+        kind = "int32_t" if self.is_int(root) else "float"
+        name = f"v{self._id(root)}"
+        if name not in self._declared:
+            self._declare(name, self.size(root), self.laned(root), kind)
+        return name
+
+    def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
+        """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
+        name = f"x{self._id(hint)}"
+        if name not in self._declared:
+            self._declare(name, count, laned, kind)
+        return name
+
+    def _declare(self, name: str, count: int, laned: bool, kind: str = "float") -> None:
+        if laned:
+            place, self.layout.lanes = f"S + {self.layout.lanes}L * R", self.layout.lanes + count
+        else:
+            place, self.layout.free = f"F + {self.layout.free}", self.layout.free + -(-count // 16) * 16
+        self._declared[name] = f"{kind} *const {name} = ({kind} *)({place});"
+
+    def gradient(self, value: str) -> str:
+        """The C name of the array of a value's gradient."""
+        root = self.roots[value]
+        name = f"g{self._id(root)}"
+        if name not in self._declared:
+            if root in self.layout.weights:
+                self._declared[name] = f"float *const {name} = G + {self.layout.weights[root]};"
+            else:
+                free = self._pool.get(self.size(root)) if self.laned(root) else None
+                if free:
+                    self._declared[name] = f"float *const {name} = {free.pop()};"
+                else:
+                    self._declare(name, self.size(root), self.laned(root))
+        return name
+
+    def release(self, value: str) -> None:
+        """Say that a value's gradient is used up, so that another may lie in its place."""
+        root = self.roots[value]
+        place = self._declared.get(f"g{self._id(root)}")
+        if place is not None and self.laned(root) and root not in self._released:
+            self._released.add(root)
+            expression = place.split(" = ", 1)[1].rstrip(";")
+            self._pool.setdefault(self.size(root), []).append(expression)
+
+    def assign(self, value: str, whole: bool = True) -> str:
+        """``=`` for the first contribution to a gradient, ``+=`` after; zeroes it if the first is not whole."""
+        root = self.roots[value]
+        g = self.gradient(value)
+        if root in self.started:
+            return "+="
+        self.started.add(root)
+        if whole:
+            return "="
+        count = f"{self.size(root)}L" + (" * R" if self.laned(root) else "")
+        self.add(f"if (FIRST) memset({g}, 0, sizeof(float) * {count});", "BARRIER")
+        return "+="
+
+    # -- code -----------------------------------------------------------------------------------------------------
+
+    def add(self, *lines: str) -> None:
+        """Append statements."""
+        self.lines += lines
+
+    def function(self, head: str) -> str:
+        """The statements so far as a C function, with the arrays that they name declared; starts anew."""
+        body = "\n".join(self.lines)
+        used = dict.fromkeys(re.findall(r"\b[vgwx]\d+\b", body))
+        declared = [f"  {self._declared[name]}" for name in used if name in self._declared]
+        self.lines = []
+        inner = "\n".join(f"  {line}" for line in body.split("\n"))
+        return "\n".join([f"{head} {{", "  UNPACK", *declared, inner, "}", ""])
+
+    def nest(
+        self, shape: Sequence[int], operands: Sequence[Operand], body: Callable[..., str], serial: bool = False
+    ) -> None:
+        """Loops over ``shape`` and rows around ``body(*elements)``.
+
+        The outermost loop is divided among threads unless ``serial``, which is for bodies that sum over it.
+        """
+        laned = any(o.laned for o in operands)
+        sizes, steps = _collapse(shape, [o.strides for o in operands])
+        if laned and len(sizes) <= 1 and all(o.laned and (not sizes or s == [1]) for o, s in zip(operands, steps, strict=True)):
+            count = sizes[0] if sizes else 1
+            low, high = ("0", f"{count}") if serial or count == 1 else (f"LOW({count})", f"HIGH({count})")
+            guard = "if (FIRST) " if serial or count == 1 else ""
+            text = body(*(f"{o.name}[r]" for o in operands))
+            self.add(f"{guard}ROWS(r, {low} * R, {high} * R) {{ {text} }}", "BARRIER")
+            return
+        lines = []
+        for depth, size in enumerate(sizes):
+            split = depth == 0 and not serial
+            low, high = (f"LOW({size})", f"HIGH({size})") if split else ("0", str(size))
+            lines.append(f"for (long i{depth} = {low}; i{depth} < {high}; i{depth}++)")
+        head, elements = [], []
+        for k, (operand, step) in enumerate(zip(operands, steps, strict=True)):
+            at = " + ".join(f"i{d} * {s}" for d, s in enumerate(step) if s) or "0"
+            if operand.laned:
+                const = "" if operand.written else "const "
+                head.append(f"{const}{operand.kind} *p{k} = {operand.name} + ({at}) * R;")
+                elements.append(f"p{k}[r]")
+            elif operand.written:
+                elements.append(f"{operand.name}[{at}]")
+            else:
+                head.append(f"const {operand.kind} c{k} = {operand.name}[{at}];")
+                elements.append(f"c{k}")
+        inner = body(*elements)
+        loop = f"ROWS(r, 0, R) {{ {inner} }}" if laned and "ROWS(" not in inner else inner
+        guard = ["if (FIRST)"] if serial or not sizes else []
+        self.add(*guard, *lines, "{", *head, loop, "}", "BARRIER")
+
+    def operand(self, value: str, shape: Sequence[int]) -> Operand:
+        """A value as it is read when spread over ``shape``."""
+        own = self.shape(value)
+        padded = (1,) * (len(shape) - len(own)) + own
+        kind = "int32_t" if self.is_int(value) else "float"
+        return Operand(self.place(value), strides_of(padded), self.laned(value), kind)
+
+    def target(self, value: str) -> Operand:
+        """A value as it is written."""
+        kind = "int32_t" if self.is_int(value) else "float"
+        return Operand(self.place(value), _full(self.shape(value)), self.laned(value), kind, True)
+
+    def of_gradient(self, value: str, shape: Sequence[int], written: bool = False) -> Operand:
+        """A value's gradient as it is read, or written, when spread over ``shape``."""
+        own = self.shape(value)
+        padded = (1,) * (len(shape) - len(own)) + own
+        strides = _full(shape) if padded == tuple(shape) else strides_of(padded)
+        return Operand(self.gradient(value), strides, self.laned(value), "float", written)
+
+    def push(self, value: str, shape: Sequence[int], operands: Sequence[Operand], body: Callable[..., str]) -> None:
+        """Add ``body(*elements)``, an expression over ``shape``, to a value's gradient, summed where it was spread."""
+        if value not in self.wants:
+            return
+        own = self.shape(value)
+        padded = (1,) * (len(shape) - len(own)) + own
+        whole = padded == tuple(shape)
+        laned = any(o.laned for o in operands)
+        if self.laned(value) or not laned:
+            sign = self.assign(value, whole)
+            target = self.of_gradient(value, shape, True)
+            self.nest(shape, [target, *operands], lambda t, *e: f"{t} {sign} {body(*e)};", serial=not whole)
+            return
+        sign = self.assign(value, whole)
+        row = self.space("row of a sum", 8) + " + ME * R"
+        target = self.of_gradient(value, shape, True)
+
+        def summed(t: str, *elements: str) -> str:
+            text = f"float *t = {row}; ROWS(r, 0, R) {{ t[r] = {body(*elements)}; }} {t} {sign} sum_rows(t, rows);"
+            return text
+
+        self.nest(shape, [target, *operands], summed, serial=not whole)
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An array in a loop: its C name, strides in elements, whether it has rows, its type, whether it is written."""
+
+    name: str
+    strides: Strides
+    laned: bool = True
+    kind: str = "float"
+    written: bool = False
+
+
+def _full(shape: Sequence[int]) -> Strides:
+    return tuple(accumulate(reversed((*shape[1:], 1)), lambda a, b: a * b))[::-1] if shape else ()
+
+
+def _collapse(shape: Sequence[int], all_strides: Sequence[Strides]) -> tuple[list[int], list[list[int]]]:
+    sizes: list[int] = []
+    strides: list[list[int]] = [[] for _ in all_strides]
+    for axis, n in enumerate(shape):
+        if n == 1:
+            continue
+        here = [s[axis] for s in all_strides]
+        if sizes and all(s[-1] == h * n for s, h in zip(strides, here, strict=True)):
+            sizes[-1] *= n
+            for s, h in zip(strides, here, strict=True):
+                s[-1] = h
+        else:
+            sizes.append(n)
+            for s, h in zip(strides, here, strict=True):
+                s.append(h)
+    return sizes, strides

@@ -1,0 +1,147 @@
+/* What single ops of a training program call; `job` and the loop over a fit follow in train_loop.h. */
+
+SUM_OVER_ROWS(centred_rows, (const float *g, const float *x, float m, long rows), (LOAD(g + r) * (LOAD(x + r) - m)))
+
+/* y = w' x + bias for units lo to hi. With `pack`, columns of w are first brought together, 24 at a time: read where
+   they lie, each would take a whole cache line from a place of its own. */
+static void dense(const float *x, const float *w, const float *bias, float *y, long fan_in, long units, long R, long lo,
+                  long hi, float *pack) {
+  if (!pack) {
+    product(hi - lo, R, fan_in, w + lo, 1, units, x, R, 0, y + lo * R, R, bias ? bias + lo : 0, 0);
+    return;
+  }
+  for (long j = lo; j < hi; j += 24) {
+    const long m = hi - j < 24 ? hi - j : 24;
+    for (long k = 0; k < fan_in; k++)
+      for (long i = 0; i < m; i++)
+        pack[k * 24 + i] = w[k * units + j + i];
+    product(m, R, fan_in, pack, 1, 24, x, R, 0, y + j * R, R, bias ? bias + j : 0, 0);
+  }
+}
+
+/* cos and sin of 2 pi v for 0 <= v < 1: within a quarter turn of the nearest axis by polynomials. */
+static inline void turn_of(float v, float *c, float *s) {
+  const float q = floorf(v * 4.0f + 0.5f), t = (v * 4.0f - q) * 1.57079633f, z = t * t;
+  const float sn = t * FMA(FMA(FMA(FMA(2.75573192e-6f, z, -1.98412698e-4f), z, 8.33333333e-3f), z, -0.166666667f), z, 1.0f);
+  const float cs = FMA(FMA(FMA(FMA(2.48015873e-5f, z, -1.38888889e-3f), z, 4.16666667e-2f), z, -0.5f), z, 1.0f);
+  *c = q == 1.0f ? -sn : q == 2.0f ? -cs : q == 3.0f ? sn : cs;
+  *s = q == 1.0f ? cs : q == 2.0f ? -sn : q == 3.0f ? -cs : sn;
+}
+
+typedef uint32_t VU __attribute__((vector_size(64)));
+
+static inline V choose(VI mask, float yes, float no) {
+  return (V)((mask & (VI)SPREAD(yes)) | (~mask & (VI)SPREAD(no)));
+}
+
+/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of each row. Kind 0 zeroes what draws a number
+   below the threshold; 1 multiplies by normal numbers around 1, 2 adds normal numbers. */
+static void random_change(int kind, float *factor, float *addend, long count, long R, long each, long lo, long hi,
+                          int training, uint64_t step, Key key, double threshold, float low, float high,
+                          float addend_low, float addend_high) {
+  const long quads = (count + 3) / 4;
+  const int all = threshold >= 4294967296.0;
+  const uint32_t limit = all ? 0 : (uint32_t)threshold;
+  for (long r = 0; r < R; r += 16)
+    for (long q = lo; q < hi; q++) {
+      VI x[4];
+      if (training)
+        row_numbers(x, r, each, quads, q, step, key);
+      for (long k = 0; k < 4 && q * 4 + k < count; k++) {
+        float *f = factor + (q * 4 + k) * R + r, *a = addend ? addend + (q * 4 + k) * R + r : 0;
+        if (!training || kind == 2)
+          STORE(f, SPREAD(1.0f));
+        if (!training) {
+          if (a)
+            STORE(a, SPREAD(0.0f));
+        } else if (kind == 0) {
+          const VI gone = (VI)((VU)x[k] < limit) | (all ? ~(VI){0} : (VI){0});
+          STORE(f, choose(gone, low, high));
+          if (a)
+            STORE(a, choose(gone, addend_low, addend_high));
+        } else if (k % 2 == 0) {
+          /* Box and Muller: two numbers make two. */
+          float *second = kind == 1 ? f + R : a + R;
+          const int both = q * 4 + k + 1 < count;
+          for (int l = 0; l < 16; l++) {
+            const float u = (float)(((uint32_t)x[k][l] >> 8) + 1u) * 5.96046448e-8f;
+            const float v = (float)((uint32_t)x[k + 1][l] >> 8) * 5.96046448e-8f;
+            const float radius = sqrtf(-2.0f * fn_log(u)) * high;
+            float c, s;
+            turn_of(v, &c, &s);
+            (kind == 1 ? f : a)[l] = kind == 1 ? 1.0f + radius * c : radius * c;
+            if (both)
+              second[l] = kind == 1 ? 1.0f + radius * s : radius * s;
+          }
+        }
+      }
+    }
+}
+
+/* Rows of a table by their numbers. A number outside the table is reported, and row 0 taken in its place. */
+static void look_up(const int32_t *which, const float *table, float *y, long size, long count, long width, long R,
+                    long rows, Job *job, long lo, long hi) {
+  for (long i = 0; i < size; i++)
+    for (long r = 0; r < R; r++) {
+      long row = r < rows ? which[i * R + r] : 0;
+      if (row < 0 || row >= count) {
+        job->outside = 1;
+        row = 0;
+      }
+      for (long w = lo; w < hi; w++)
+        y[(i * width + w) * R + r] = table[row * width + w];
+    }
+}
+
+static void add_up(const int32_t *which, const float *g, float *table, long size, long count, long width, long R,
+                   long rows, long lo, long hi) {
+  for (long i = 0; i < size; i++)
+    for (long r = 0; r < rows; r++) {
+      const long row = which[i * R + r];
+      if (row >= 0 && row < count)
+        for (long w = lo; w < hi; w++)
+          table[row * width + w] += g[(i * width + w) * R + r];
+    }
+}
+
+/* max(x - tau, 0) with Keras's tau, along n elements `step` apart; z holds n. */
+static void sparsemax(const float *x, float *y, float *z, long n, long step) {
+  for (long i = 0; i < n; i++) {
+    long k = i;
+    for (; k > 0 && z[k - 1] < x[i * step]; k--)
+      z[k] = z[k - 1];
+    z[k] = x[i * step];
+  }
+  float sum = 0.0f, total = 0.0f, support = 0.0f;
+  for (long i = 0; i < n; i++) {
+    sum += z[i];
+    if (z[i] - (sum - 1.0f) / (float)(i + 1) > 0.0f) {
+      total += sum;
+      support += 1.0f;
+    }
+  }
+  const float tau = (total - 1.0f) / support;
+  for (long i = 0; i < n; i++) {
+    const float d = x[i * step] - tau;
+    y[i * step] = d < 0.0f ? 0.0f : d;
+  }
+}
+
+/* Sum of squares in double precision, in one order whatever the threads. */
+static double square_sum(const float *x, long count) {
+  double s[8] = {0};
+  long i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (int k = 0; k < 8; k++)
+      s[k] += (double)x[i + k] * x[i + k];
+  for (; i < count; i++)
+    s[0] += (double)x[i] * x[i];
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+static double abs_sum(const float *x, long count) {
+  double s = 0;
+  for (long i = 0; i < count; i++)
+    s += x[i] < 0 ? -(double)x[i] : (double)x[i];
+  return s;
+}

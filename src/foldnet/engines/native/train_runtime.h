@@ -1,0 +1,188 @@
+/* What every training program is built on: vectors of 16 lanes, sums over rows, transposition, random numbers.
+
+   Values lie as [element][row]: the rows of a batch are the lanes of vectors. R is the number of rows rounded up
+   to 16; lanes past the last row hold numbers that nothing reads: sums over rows stop at `rows`. */
+
+typedef float V __attribute__((vector_size(64)));
+typedef float U __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t VI __attribute__((vector_size(64)));
+typedef double VD __attribute__((vector_size(64)));
+typedef float H __attribute__((vector_size(32)));
+typedef uint64_t W8 __attribute__((vector_size(64)));
+
+#define LOAD(p) ((V) * (const U *)(p))
+#define STORE(p, x) (*(U *)(p) = (U)(x))
+#define SPREAD(x) ((x) - (V){0})
+
+#ifdef __FMA__
+#define FMA(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define FMA(a, b, c) ((a) * (b) + (c))
+#endif
+
+static inline V MULADD(V a, V b, V c) {
+#if defined(__AVX512F__) && !defined(__clang__)
+  return __builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4);
+#else
+  V y;
+  for (int k = 0; k < 16; k++)
+    y[k] = FMA(a[k], b[k], c[k]);
+  return y;
+#endif
+}
+
+/* The first `part` lanes of a vector to memory, perhaps added to what is there. */
+static inline void store_part(float *p, V x, int add, int part) {
+  if (part == 16) {
+    STORE(p, add ? LOAD(p) + x : x);
+    return;
+  }
+  for (int k = 0; k < part; k++)
+    p[k] = add ? p[k] + x[k] : x[k];
+}
+
+static inline float across(V x) {
+  H h = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+  float a = (h[0] + h[4]) + (h[2] + h[6]), b = (h[1] + h[5]) + (h[3] + h[7]);
+  return a + b;
+}
+
+static inline V lanes_below(V x, long count) {
+  const VI place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return (V)((VI)x & (place < (int32_t)count));
+}
+
+/* Sum over the rows of x; of x * y; of (x - m)^2; of one vector's worth of each in one fixed order. */
+#define SUM_OVER_ROWS(name, signature, term)                                                                          \
+  static inline float name signature {                                                                                \
+    V s = {0};                                                                                                        \
+    long r = 0;                                                                                                       \
+    for (; r + 16 <= rows; r += 16)                                                                                   \
+      s += term;                                                                                                      \
+    if (r < rows)                                                                                                     \
+      s += lanes_below(term, rows - r);                                                                               \
+    return across(s);                                                                                                 \
+  }
+SUM_OVER_ROWS(sum_rows, (const float *x, long rows), LOAD(x + r))
+SUM_OVER_ROWS(dot_rows, (const float *x, const float *y, long rows), (LOAD(x + r) * LOAD(y + r)))
+SUM_OVER_ROWS(spread_rows, (const float *x, float m, long rows), ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
+
+/* Adds a row of lanes to sums in double precision, sixteen of them, one a lane. */
+static inline void add_double(double *sums, const float *x, long rows) {
+  VD low = *(VD *)sums, high = *(VD *)(sums + 8);
+  for (long r = 0; r < rows; r += 16) {
+    V v = LOAD(x + r);
+    if (rows - r < 16)
+      v = lanes_below(v, rows - r);
+    low += __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), VD);
+    high += __builtin_convertvector(__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15), VD);
+  }
+  *(VD *)sums = low;
+  *(VD *)(sums + 8) = high;
+}
+
+static inline V load_part(const float *p, long part) {
+  if (part >= 16)
+    return LOAD(p);
+  V x = {0};
+  for (long k = 0; k < part; k++)
+    x[k] = p[k];
+  return x;
+}
+
+/* [feature][row] to panels of 64 features: [panel][row][64], the last panel padded. */
+static void to_panels(const float *x, long features, long R, float *y, long first, long last) {
+  for (long f = first * 16; f < last * 16 && f < features; f += 16)
+    for (long r = 0; r < R; r += 16) {
+      V t[16];
+      for (int k = 0; k < 16; k++)
+        t[k] = f + k < features ? LOAD(x + (f + k) * R + r) : (V){0};
+      turn(t);
+      for (int k = 0; k < 16; k++)
+        STORE(y + f / 64 * 64 * R + (r + k) * 64 + f % 64, t[k]);
+    }
+}
+
+/* Rows of a table, picked by number, to [feature][row]. */
+static void pick_rows(const float *table, const int32_t *order, long rows, long width, long R, float *y) {
+  if (width < 3) {
+    for (long f = 0; f < width; f++)
+      for (long r = 0; r < R; r++)
+        y[f * R + r] = r < rows ? table[(long)order[r] * width + f] : 0.0f;
+    return;
+  }
+  for (long r = 0; r < R; r += 16)
+    for (long f = 0; f < width; f += 16) {
+      V t[16];
+      for (int k = 0; k < 16; k++) {
+        const float *row = table + (long)(r + k < rows ? order[r + k] : 0) * width + f;
+        t[k] = r + k < rows ? load_part(row, width - f) : (V){0};
+      }
+      turn(t);
+      for (int k = 0; k < 16 && f + k < width; k++)
+        STORE(y + (f + k) * R + r, t[k]);
+    }
+}
+
+/* Philox4x32-10 of 8 counters, which sit in the low halves of 64-bit lanes; what the high halves hold is noise. */
+typedef struct {
+  uint32_t k0, k1;
+} Key;
+
+#if defined(__AVX512F__) && !defined(__clang__)
+typedef long long W8S __attribute__((vector_size(64)));
+#define WIDE_MUL(x, y) ((W8)__builtin_ia32_pmuludq512_mask((VI)(x), (VI)(y), (W8S){0}, (unsigned char)-1))
+#else
+#define WIDE_MUL(x, y) (((x) & 0xffffffffu) * (y))
+#endif
+
+static inline void philox(W8 *c, Key key) {
+  const W8 m0 = 0xD2511F53u - (W8){0}, m1 = 0xCD9E8D57u - (W8){0};
+  for (int round = 0; round < 10; round++) {
+    W8 p0 = WIDE_MUL(c[0], m0), p1 = WIDE_MUL(c[2], m1);
+    c[0] = (p1 >> 32) ^ c[1] ^ (uint64_t)key.k0;
+    c[2] = (p0 >> 32) ^ c[3] ^ (uint64_t)key.k1;
+    c[1] = p1;
+    c[3] = p0;
+    key.k0 += 0x9E3779B9u;
+    key.k1 += 0xBB67AE85u;
+  }
+}
+
+/* Numbers for 16 rows: block `quad` of `quads` of each row, the four lanes to out[0..3]. With `each` 0 all rows
+   have the same. */
+static inline void row_numbers(VI *out, long row, long each, long quads, long quad, uint64_t step, Key key) {
+  const W8 place = {0, 2, 4, 6, 8, 10, 12, 14};
+  W8 even[4], odd[4];
+  even[0] = (place + (uint64_t)row) * (uint64_t)(quads * each) + (uint64_t)quad;
+  odd[0] = even[0] + (uint64_t)(quads * each);
+  even[1] = even[0] >> 32;
+  odd[1] = odd[0] >> 32;
+  even[2] = odd[2] = step - (W8){0};
+  even[3] = odd[3] = (step >> 32) - (W8){0};
+  philox(even, key);
+  philox(odd, key);
+  for (int k = 0; k < 4; k++)
+    out[k] = (VI)((even[k] & 0xffffffffu) | (odd[k] << 32));
+}
+
+/* The numbers of the first `count` places, in order. */
+static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
+  for (long block = 0; block * 4 < count; block += 16) {
+    VI x[4];
+    row_numbers(x, block, 1, 1, 0, step, key);
+    for (long k = 0; k < 64 && block * 4 + k < count; k++)
+      out[block * 4 + k] = (uint32_t)x[k % 4][k / 4];
+  }
+}
+
+/* Fisher and Yates, from the last place down; `space` holds `count` numbers. */
+static void shuffle(int32_t *order, long count, uint32_t *space, uint64_t epoch, Key key) {
+  numbers(space, count, epoch, key);
+  for (long i = count - 1; i > 0; i--) {
+    uint32_t j = space[i] % (uint32_t)(i + 1);
+    int32_t t = order[i];
+    order[i] = order[j];
+    order[j] = t;
+  }
+}

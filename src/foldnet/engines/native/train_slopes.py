@@ -1,0 +1,117 @@
+"""C of the derivatives of elementwise functions, from operands ``{0}``, ``{1}``, the result ``{y}`` and ``{g}``."""
+
+from __future__ import annotations
+
+from foldnet.engines.native.maths import literal
+from foldnet.errors import UnsupportedError
+from foldnet.graph.ops import Elementwise
+
+UNARY_SLOPES = {
+    "negative": "(-{g})",
+    "abs": "({0} > 0.0f ? {g} : {0} < 0.0f ? -{g} : 0.0f)",
+    "square": "(2.0f * {0} * {g})",
+    "sqrt": "({g} * 0.5f / {y})",
+    "rsqrt": "({g} * -0.5f * {y} / {0})",
+    "reciprocal": "(-{g} * {y} * {y})",
+    "exp": "({g} * {y})",
+    "expm1": "({g} * ({y} + 1.0f))",
+    "log": "({g} / {0})",
+    "log1p": "({g} / (1.0f + {0}))",
+    "tanh": "({g} * (1.0f - {y} * {y}))",
+    "sigmoid": "({g} * {y} * (1.0f - {y}))",
+    "softplus": "({g} * fn_sigmoid({0}))",
+    "sin": "({g} * cosf({0}))",
+    "cos": "({g} * -sinf({0}))",
+}
+"""Gradient on the operand of each unary operation that has one."""
+
+COMBINE_SLOPES = {
+    "add": ("{g}", "{g}"),
+    "subtract": ("{g}", "(-{g})"),
+    "multiply": ("({g} * {1})", "({g} * {0})"),
+    "divide": ("({g} / {1})", "(-{g} * {y} / {1})"),
+    "power": ("({g} * {1} * powf({0}, {1} - 1.0f))", "({0} > 0.0f ? {g} * {y} * logf({0}) : 0.0f)"),
+    # As in the frameworks, a tie shares the gradient equally.
+    "maximum": ("({g} * ({0} > {1} ? 1.0f : {0} == {1} ? 0.5f : 0.0f))",
+                "({g} * (1.0f - ({0} > {1} ? 1.0f : {0} == {1} ? 0.5f : 0.0f)))"),
+    "minimum": ("({g} * ({0} < {1} ? 1.0f : {0} == {1} ? 0.5f : 0.0f))",
+                "({g} * (1.0f - ({0} < {1} ? 1.0f : {0} == {1} ? 0.5f : 0.0f)))"),
+}  # fmt: skip
+"""Gradients on both operands of each operation of two values that has them."""
+
+_INSIDE = "({{0}} > {0} && {{0}} < {1} ? {2} : 0.0f)"
+_SIGMOID = "fn_sigmoid({0})"
+
+SLOPES: dict[str, str] = {
+    "celu": "({0} > 0.0f ? 1.0f : fn_exp({0} / [alpha]))",
+    "elu": "({0} > 0.0f ? 1.0f : [alpha] * fn_exp({0}))",
+    "exponential": "{y}",
+    "gelu": "fn_gelu_slope({0}, [approximate])",
+    "hard_shrink": "(fn_abs({0}) > [threshold] ? 1.0f : 0.0f)",
+    "hard_sigmoid": _INSIDE.format("-3.0f", "3.0f", "0.166666667f"),
+    "hard_sigmoid_keras2": _INSIDE.format("-2.5f", "2.5f", "0.2f"),
+    "hard_silu": "(({0} > -3.0f ? {0} < 3.0f ? {0} * 0.333333333f + 0.5f : 1.0f : 0.0f))",
+    "hard_tanh": _INSIDE.format("-1.0f", "1.0f", "1.0f"),
+    "leaky_relu": "({0} > 0.0f ? 1.0f : [negative_slope])",
+    "log_sigmoid": "fn_sigmoid(-{0})",
+    "mish": "fn_mish_slope({0})",
+    "relu": "({0} > [threshold] ? {0} < [max_value] ? 1.0f : 0.0f : [negative_slope])",
+    "relu6": _INSIDE.format("0.0f", "6.0f", "1.0f"),
+    "selu": "({0} > 0.0f ? 1.05070098f : 1.75809934f * fn_exp({0}))",
+    "sigmoid": "({y} * (1.0f - {y}))",
+    "silu": "fn_silu_slope({0})",
+    "soft_shrink": "(fn_abs({0}) > [threshold] ? 1.0f : 0.0f)",
+    "softplus": _SIGMOID,
+    "softsign": "(1.0f / ((1.0f + fn_abs({0})) * (1.0f + fn_abs({0}))))",
+    "sparse_plus": "({0} <= -1.0f ? 0.0f : {0} < 1.0f ? 0.5f * ({0} + 1.0f) : 1.0f)",
+    "sparse_sigmoid": _INSIDE.format("-1.0f", "1.0f", "0.5f"),
+    "squareplus": "(0.5f * (1.0f + {0} / sqrtf({0} * {0} + [b])))",
+    "tanh": "(1.0f - {y} * {y})",
+    "tanh_shrink": "fn_tanh_shrink_slope({0})",
+    "threshold": "({0} > [threshold] ? 1.0f : 0.0f)",
+    "thresholded_relu": "({0} > [theta] ? 1.0f : 0.0f)",
+}
+"""Slope of each activation, with its parameters in brackets."""
+
+HELPERS = """\
+static inline float fn_gelu_slope(float x, float approximate) {
+  const float t = fn_tanh(0.797884561f * FMA(0.044715f * x * x, x, x));
+  const float rough = 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.797884561f * (1.0f + 0.134145f * x * x);
+  const float exact = 0.5f * fn_erfc(x * -0.707106781f) + x * 0.398942280f * fn_exp(-0.5f * x * x);
+  return approximate != 0.0f ? rough : exact;
+}
+
+static inline float fn_mish_slope(float x) {
+  const float t = fn_tanh(fn_softplus(x));
+  return t + x * (1.0f - t * t) * fn_sigmoid(x);
+}
+
+static inline float fn_silu_slope(float x) {
+  const float s = fn_sigmoid(x);
+  return s * (1.0f + x * (1.0f - s));
+}
+
+static inline float fn_tanh_shrink_slope(float x) {
+  const float t = fn_tanh(x);
+  return t * t;
+}
+"""
+"""C functions that some slopes call."""
+
+
+def slope(function: Elementwise) -> str:
+    """C of the gradient on an activation's operand.
+
+    Raises:
+        UnsupportedError: the activation was supplied as a plain function, whose derivative nobody knows.
+    """
+    if function.function is not None or function.name not in SLOPES:
+        raise UnsupportedError(
+            f"the activation {function.name!r} has no compiled derivative; use functools.partial of one of "
+            "foldnet.activations, if one of them fits"
+        )
+    text = SLOPES[function.name]
+    given: dict[str, float | None] = dict(function.params)
+    for name, value in given.items():
+        text = text.replace(f"[{name}]", literal(float("inf") if value is None else float(value)))
+    return f"({{g}} * {text})"

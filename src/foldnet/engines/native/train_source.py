@@ -1,0 +1,144 @@
+"""The C of a training program: one translation unit, from the graph of the network, its loss and its optimizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from pathlib import Path
+
+from foldnet.engines.native import maths
+from foldnet.engines.native.train_backward import backward
+from foldnet.engines.native.train_emit import Emitter, Layout
+from foldnet.engines.native.train_forward import forward
+from foldnet.engines.native.train_slopes import HELPERS
+from foldnet.engines.native.train_tiles import products, transposition
+from foldnet.engines.native.train_update import regularization, rule_function, update
+from foldnet.graph.training import TrainingProgram
+
+POLL_WORK = 3_000_000
+"""Multiplications after which a running fit looks at the clock."""
+
+UNPACK = """\
+#define UNPACK \\
+  const long R = job->now_r, rows = job->now_rows; \\
+  float *const S = job->lanes_space, *const F = job->free_space, *const W = job->weights, *const G = job->gradients; \\
+  const double *const N = job->numbers; \\
+  const uint64_t step = (uint64_t)job->step, seed = (uint64_t)job->seed; \\
+  (void)R; (void)rows; (void)S; (void)F; (void)W; (void)G; (void)N; (void)step; (void)seed; (void)ME;
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A program's C and how its buffers are arranged."""
+
+    code: str
+    layout: Layout
+    inputs: tuple[int, ...]
+    sums: int
+    threaded: bool
+
+
+@cache
+def _text(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def source(program: TrainingProgram) -> Source:
+    """Write the program.
+
+    Raises:
+        UnsupportedError: something in it has no compiled form; the message names it.
+    """
+    e = Emitter(program)
+    for node in e.graph.nodes:
+        forward(e, node)
+    parts = [e.function("static void forward(Job *job, long ME, const int TRAINING)")]
+    parts.append(_totals(e))
+    if program.update is not None:
+        parts.append(_backward(e))
+        parts.append(rule_function(e, program.update))
+        e.add(*update(e, program.update))
+        parts.append(e.function("static void update(Job *job, long ME)"))
+        rest = "  if (training) {\n    backward(job, ME);\n    update(job, ME);\n  }\n"
+    else:
+        rest = ""
+    parts.append(
+        "static void work(Job *job, int training, long ME) {\n"
+        f"  forward(job, ME, training);\n  totals(job, ME);\n{rest}}}\n"
+    )
+    parts.append(_loading(e))
+    sums = 1 + sum(a.width for a in program.accumulators)
+    return Source(
+        _assembled(e, "\n".join(parts), sums), e.layout, tuple(e.size(v) for v in e.graph.inputs), sums, e.threaded
+    )
+
+
+def _backward(e: Emitter) -> str:
+    loss = e.program.loss_rows
+    if loss in e.wants:
+        g = e.gradient(loss)
+        e.assign(loss)
+        e.add(f"if (FIRST) ROWS(r, 0, R) {{ {g}[r] = 1.0f / (float)rows; }}", "BARRIER")
+    for node in reversed(e.graph.nodes):
+        backward(e, node)
+    for v in e.program.variables:
+        if v.trainable and v.name not in e.started:
+            e.add(f"if (FIRST) memset(G + {e.layout.weights[v.name]}, 0, sizeof(float) * {prod(v.shape)});")
+    e.add("BARRIER")
+    return e.function("static void backward(Job *job, long ME)")
+
+
+def _totals(e: Emitter) -> str:
+    loss = e.place(e.program.loss_rows)
+    e.add("if (FIRST) {", "double total = 0.0;", *regularization(e))
+    e.add(f"job->loss = (double)sum_rows({loss}, rows) / (double)rows + total;")
+    e.add("job->regularization += total * (double)rows;", f"add_double(job->lanes, {loss}, rows);")
+    at = 1
+    for a in e.program.accumulators:
+        value = e.place(a.value)
+        e.add(
+            f"for (long i = 0; i < {a.width}; i++) add_double(job->lanes + (i + {at}) * 16, {value} + i * R, rows);"
+        )
+        at += a.width
+    e.add("}", "BARRIER")
+    return e.function("static void totals(Job *job, long ME)")
+
+
+def _loading(e: Emitter) -> str:
+    used = {v for n in e.graph.nodes for v in n.inputs} | set(e.graph.outputs)
+    for k, name in enumerate(e.graph.inputs):
+        if name in used:
+            e.add(f"pick_rows((const float *)data[{k}], order, rows, {e.size(name)}, R, (float *){e.place(name)});")
+    body = e.function("static void load_rows(Job *job, const void **data, const int32_t *order, long rows, long R)")
+    return body.replace("  UNPACK\n", "  float *const S = job->lanes_space;\n  (void)S;\n")
+
+
+def _assembled(e: Emitter, body: str, sums: int) -> str:
+    work = max(e._work(), 64)
+    own = [
+        "#define _GNU_SOURCE 1",
+        "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
+        "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
+        f"#define THREADED {int(e.threaded)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
+    ]
+    runtime, kernels = _text("train_runtime.h"), _text("train_kernels.h")
+    called = HELPERS + kernels + body
+    start, rest = runtime.split("/* Sum over the rows", 1)
+    return "\n".join(
+        [
+            *own,
+            start,
+            transposition(),
+            "/* Sum over the rows" + rest,
+            products(),
+            maths.functions_for(called),
+            HELPERS,
+            _text("train_threads.h"),
+            UNPACK,
+            kernels,
+            body,
+            _text("train_loop.h"),
+        ]
+    )

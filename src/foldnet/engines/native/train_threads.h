@@ -1,0 +1,119 @@
+/* The job that Python hands over, and the threads that share a step. */
+
+struct Team;
+
+typedef struct {
+  struct Team *team;
+  const void **data, **validation;
+  const char *validate;
+  const float *scalars;
+  float *weights, *gradients, *slots, *averages, *lanes_space, *free_space;
+  const double *numbers;
+  int32_t *order, *plain;
+  uint32_t *space;
+  double *lanes, *sums, *validation_sums;
+  int64_t rows, validation_rows, batch, chunk, epochs, first_epoch, shuffle, seed, step, scalar_row;
+  int64_t threads, epoch, position, validating, bad_epoch, bad_step, outside, now_rows, now_r;
+  double slice, regularization, loss;
+} Job;
+
+#if THREADED
+
+typedef struct {
+  Job *job;
+  long me;
+} Seat;
+
+typedef struct Team {
+  long count, kind, arrived, round;
+  pthread_t handles[8];
+  Seat seats[8];
+} Team;
+
+static void work(Job *job, int training, long ME);
+
+static void barrier(Job *job) {
+  Team *team = job->team;
+  if (team->count == 1)
+    return;
+  const long round = __atomic_load_n(&team->round, __ATOMIC_ACQUIRE);
+  if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == team->count) {
+    __atomic_store_n(&team->arrived, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&team->round, round + 1, __ATOMIC_RELEASE);
+    return;
+  }
+  /* Others may want the processor: give it up when the wait is long. */
+  for (long spins = 0; __atomic_load_n(&team->round, __ATOMIC_ACQUIRE) == round; spins++)
+    if (spins > 20000)
+      sched_yield();
+}
+
+static void *member(void *seat) {
+  const Seat *s = seat;
+  Team *team = s->job->team;
+  for (;;) {
+    barrier(s->job);
+    if (team->kind < 0)
+      return 0;
+    work(s->job, (int)team->kind, s->me);
+    barrier(s->job);
+  }
+}
+
+static void start_threads(Job *job, Team *team) {
+  job->team = team;
+  team->count = job->threads < 1 ? 1 : job->threads > 8 ? 8 : job->threads;
+  team->arrived = team->round = 0;
+  for (long k = 1; k < team->count; k++) {
+    team->seats[k] = (Seat){job, k};
+    if (pthread_create(&team->handles[k], 0, member, &team->seats[k])) {
+      /* A system without room for threads: those that exist are sent home, and the fit goes on alone. */
+      team->count = k;
+      break;
+    }
+  }
+}
+
+static void end_threads(Job *job) {
+  Team *team = job->team;
+  team->kind = -1;
+  barrier(job);
+  for (long k = 1; k < team->count; k++)
+    pthread_join(team->handles[k], 0);
+}
+
+static void together(Job *job, int training) {
+  Team *team = job->team;
+  team->kind = training;
+  barrier(job);
+  work(job, training, 0);
+  barrier(job);
+}
+
+#define NT job->team->count
+#define FIRST (ME == 0)
+#define LOW(n) ((n) * ME / NT)
+#define HIGH(n) ((n) * (ME + 1) / NT)
+#define BARRIER barrier(job);
+
+#else
+
+static void work(Job *job, int training, long ME);
+typedef struct Team {
+  long count;
+} Team;
+#define start_threads(job, team) ((job)->team = (team))
+#define end_threads(job) ((job)->team = 0)
+#define together(job, training) work(job, training, 0)
+#define FIRST 1
+#define LOW(n) 0
+#define HIGH(n) (n)
+#define BARRIER
+
+#endif
+
+#ifdef __clang__
+#define ROWS(r, from, to) _Pragma("clang loop vectorize(assume_safety)") for (long r = from; r < to; r++)
+#else
+#define ROWS(r, from, to) _Pragma("GCC ivdep") for (long r = from; r < to; r++)
+#endif

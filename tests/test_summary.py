@@ -38,7 +38,7 @@ def branches(module):
 
 
 def wide(module):
-    return module.Sequential([module.Input((300,)), module.layers.Dense(1000), module.layers.Dense(1000)], name="wide")
+    return module.Sequential([module.Input((300,)), module.layers.Dense(1000, name="one"), module.layers.Dense(1000, name="two")], name="wide")
 
 
 class Foldnet:

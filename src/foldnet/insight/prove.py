@@ -17,10 +17,10 @@ from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
 from foldnet.insight.oracle import FACTOR, FLOOR_ULP, RUNS, Array, Oracle, in_tolerances, row_scale
 from foldnet.insight.probe import make_inputs
+from foldnet.insight.rows import read_rows
 from foldnet.insight.sight import VISIBLE, Exact, Suspect, Watch
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verification import LayerResult, Status, Verification
-from foldnet.layers.base import flatten
 from foldnet.network import Network
 
 MEASURED = (
@@ -93,30 +93,9 @@ def _network(model: Any) -> Network:
 
 
 def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str]:
-    """The caller's rows as the network takes them: one array an input, float32 or int32."""
-    if isinstance(x, Mapping) and set(x) == set(graph.inputs):
-        x = [x[name] for name in graph.inputs]
-    arrays = [x] if len(graph.inputs) == 1 and not isinstance(x, Mapping) else flatten(x)
-    if len(arrays) == 1 and isinstance(x, list | tuple) and len(x) == 1 and np.ndim(x[0]) > 1:
-        arrays = [x[0]]
-    if len(arrays) != len(graph.inputs):
-        raise InputError(f"the network takes {len(graph.inputs)} inputs {graph.inputs}, got {len(arrays)}")
-    inputs = []
-    for name, array in zip(graph.inputs, arrays, strict=True):
-        kind = graph.types[name]
-        try:
-            array = np.asarray(array).astype(np.int32 if kind.dtype == ops.INT else np.float32)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"input {name!r} does not hold numbers: {error}") from None
-        fits = array.ndim == len(kind.shape) and all(
-            n in (None, m) for n, m in zip(kind.shape[1:], array.shape[1:], strict=True)
-        )
-        if not fits:
-            raise InputError(f"input {name!r} takes rows of shape {kind.shape}, got an array of {array.shape}")
-        inputs.append(array)
+    """The caller's rows, at most so many, and a word on them."""
+    inputs = read_rows(graph, x)
     count = len(inputs[0])
-    if count == 0 or any(len(a) != count for a in inputs):
-        raise InputError(f"verify needs at least one row, and as many for each input; got {[len(a) for a in inputs]}")
     if count <= rows:
         return inputs, f"the {count} given"
     chosen = np.linspace(0, count - 1, rows).round().astype(int)

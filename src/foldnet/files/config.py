@@ -6,7 +6,7 @@ structure: which layers there are, and which calls join them.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +45,8 @@ class Reader:
     dtype: str | None = None
     classes: dict[Layer, str] = field(default_factory=dict)
     _shared: dict[int, Layer] = field(default_factory=dict)
+    _mentions: Counter[int] = field(default_factory=Counter)
+    _by_name: dict[tuple[str, str], list[Layer]] = field(default_factory=lambda: defaultdict(list))
     _depth: int = 0
     _count: int = 0
 
@@ -55,6 +57,7 @@ class Reader:
             FileFormatError: the configuration is not one.
             UnsupportedError: it has something foldnet cannot represent.
         """
+        self._mentions.update(shared_ids(stored))
         layer = self.layer(stored)
         if not isinstance(layer, Network):
             raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and no network")
@@ -71,14 +74,33 @@ class Reader:
         if self._count > MAX_LAYERS:
             raise FileFormatError(f"the configuration holds more than {MAX_LAYERS:,} layers")
         record = modern(plain.mapping(stored, "a layer's record"), self.dialect)
-        kept = self._shared.get(record.shared_id) if record.shared_id is not None else None
-        if kept is not None and kept.name == record.name:
-            return kept
-        layer = self._nested(record) if record.is_network else self._plain(record)
+        layer = self._met_before(record)
+        if layer is None:
+            layer = self._nested(record) if record.is_network else self._plain(record)
+            self._by_name[record.class_name, record.name].append(layer)
+            self.classes[layer] = record.class_name
         if record.shared_id is not None:
             self._shared[record.shared_id] = layer
-        self.classes[layer] = record.class_name
         return layer
+
+    def _met_before(self, record: Record) -> Layer | None:
+        """The layer that this record repeats: networks can share a layer, and the file then has it twice.
+
+        Keras marks both places with a number, but loses the first mark when that place is in a nested network.
+        """
+        if record.shared_id is None:
+            return None
+        if record.shared_id in self._shared:
+            return self._shared[record.shared_id]
+        named_so = self._by_name[record.class_name, record.name]
+        if not named_so:
+            return None
+        if len(named_so) == 1 and self._mentions[record.shared_id] == 1:
+            return named_so[0]
+        raise UnsupportedError(
+            f"several networks share a layer {record.name!r}, and the file does not say which of its layers of that "
+            "name they share. Give layers different names and save again."
+        )
 
     def _nested(self, record: Record) -> Network:
         self._depth += 1
@@ -157,6 +179,20 @@ class Reader:
         return model
 
 
+def shared_ids(stored: Any) -> Iterator[int]:
+    """The numbers by which the file marks objects that it mentions in several places."""
+    pending = [stored]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            number = value.get("shared_object_id")
+            if isinstance(number, int):
+                yield number
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+
+
 class settings_of:  # noqa: N801 - used as a with-statement
     """Turns what a layer's code raises on nonsense into one error that names the layer."""
 
@@ -208,7 +244,8 @@ def _unknown(record: Record) -> UnsupportedError:
     if not record.is_keras:
         return UnsupportedError(
             f"layer {record.name!r} is a {record.class_name} from {record.origin}, not one of Keras's layers, "
-            f"and the file does not hold what it computes. {supply} Otherwise build it from Keras's layers and save again."
+            f"and the file does not hold what it computes. {supply} Otherwise "
+            "build it from Keras's layers and save again."
         )
     return UnsupportedError(
         f"layer {record.name!r} is a {record.class_name}, which foldnet cannot represent; it knows "

@@ -172,7 +172,7 @@ def _attribute(node: Any, name: str, where: str) -> Any:
     if name not in node.attrs:
         return None
     handle = node.attrs.get_id(name)
-    if prod(handle.shape or ()) > 1_000_000 or handle.get_storage_size() > MAX_ATTRIBUTE:
+    if prod(handle.shape or ()) * max(handle.dtype.itemsize, 8) > MAX_ATTRIBUTE:
         raise FileFormatError(f"{where} is too large")
     if handle.dtype.kind not in "SOUiuf":
         raise FileFormatError(f"{where} has type {handle.dtype}, expected text or a number")

@@ -15,7 +15,7 @@ from foldnet.cli.options import FILE, TableOptions, common, print_json, row_shap
 Examples:
   foldnet explain wine.keras
   foldnet explain wine.keras --layer norm_1
-  foldnet explain wine.keras --layer norm_1 --channel 3 --data wine.csv --drop quality
+  foldnet explain wine.keras --layer norm_1 --data wine.csv --columns 1-11
 """
 )
 @click.argument("file", type=FILE)

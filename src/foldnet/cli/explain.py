@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from foldnet.cli.options import FILE, TableOptions, common, print_json, row_shapes, table_options
+from foldnet.cli.options import (
+    FILE,
+    TableOptions,
+    common,
+    load_network,
+    print_json,
+    row_shapes,
+    table_options,
+)
 
 
 @click.command(
@@ -32,10 +40,9 @@ def command(file: str, layer: str | None, row: int, channel: int, as_json: bool,
     For a normalization: which axes keep statistics and which are averaged
     over, as NumPy would write it. With --data, the numbers of your own rows.
     """
-    import foldnet
     from foldnet.insight import explain
 
-    model = foldnet.load_model(file)
+    model = load_network(file)
     x: Any = None
     if table["data"]:
         with ExitStack() as opened:

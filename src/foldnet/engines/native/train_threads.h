@@ -102,7 +102,7 @@ static void work(Job *job, int training, long ME);
 typedef struct Team {
   long count;
 } Team;
-#define start_threads(job, team) ((job)->team = (team))
+#define start_threads(job, seats) ((job)->team = (seats))
 #define end_threads(job) ((job)->team = 0)
 #define together(job, training) work(job, training, 0)
 #define FIRST 1

@@ -7,7 +7,7 @@ import numpy as np
 from foldnet.activations import ELEMENTWISE
 from foldnet.graph import ops
 from foldnet.graph.check import check
-from foldnet.graph.graph import Graph, GraphBuilder
+from foldnet.graph.graph import Graph, GraphBuilder, Node
 
 RELU = ops.Elementwise("relu", (("negative_slope", 0.0), ("max_value", None), ("threshold", 0.0)))
 
@@ -43,6 +43,19 @@ def graph_of(op, *row_shapes, weights=(), dtypes=None) -> Graph:
     graph = b.build([b.emit(op, *values)])
     check(graph)
     return graph
+
+
+def joined(graphs) -> Graph:
+    """One graph that computes all of these, side by side: one compilation for many ops."""
+    nodes, types, constants, inputs, outputs = [], {}, {}, [], []
+    for number, graph in enumerate(graphs):
+        new = {name: f"{number}/{name}" for name in graph.types}
+        types |= {new[k]: v for k, v in graph.types.items()}
+        constants |= {new[k]: v for k, v in graph.constants.items()}
+        nodes += [Node(n.op, tuple(new[v] for v in n.inputs), new[n.output], n.layer) for n in graph.nodes]
+        inputs += [new[v] for v in graph.inputs]
+        outputs += [new[v] for v in graph.outputs]
+    return Graph(tuple(inputs), tuple(outputs), tuple(nodes), types, constants)
 
 
 def weight(rng, *shape):

@@ -75,6 +75,8 @@ def op_cases():
     for inputs, units in [(1, 1), (3, 2), (5, 3), (11, 10), (7, 17), (30, 65), (300, 150), (600, 4), (16, 64), (9, 130)]:
         kernel = w(rng, inputs, units) / np.sqrt(inputs)
         add(f"dense-{inputs}-{units}", ops.Dense(), (inputs,), weights=(kernel, w(rng, units)))
+    for inputs, units in [(5, 3), (300, 150)]:
+        kernel = w(rng, inputs, units) / np.sqrt(inputs)
         add(f"dense-{inputs}-{units}-no-bias", ops.Dense(), (inputs,), weights=(kernel,))
         add(f"dense-{inputs}-{units}-fused", ops.Dense(act), (inputs,), weights=(kernel, w(rng, units)))
     add("dense-rank3", ops.Dense(RELU), (4, 6), weights=(w(rng, 6, 5), w(rng, 5)))
@@ -86,11 +88,11 @@ def op_cases():
         scale, offset, shift = (w(rng, *s) for s in weights)
         name = f"affine-{'x'.join(map(str, shape))}"
         add(name, ops.Affine(), shape, weights=(scale, offset))
-        add(f"{name}-shift", ops.Affine(), shape, weights=(scale, offset, shift))
-        add(f"{name}-fused", ops.Affine(act), shape, weights=(scale, offset, shift))
+        add(f"{name}-shift", ops.Affine(act), shape, weights=(scale, offset, shift))
         add(f"prelu-{name}", ops.PRelu(), shape, weights=(scale,))
     for function in ACTIVATIONS:
         add(f"activation-{label(function)}", ops.Activation(function), (37,))
+    for function in ACTIVATIONS[::4]:
         add(f"fused-{label(function)}", ops.Dense(function), (6,), weights=(w(rng, 6, 5), w(rng, 5)))
     for shape, axis in [((6,), 1), ((1,), 1), ((4, 5), 1), ((4, 5), 2), ((3, 4, 5), 2), ((70,), 1), ((5, 90), 1)]:
         name = f"{'x'.join(map(str, shape))}-{axis}"
@@ -111,8 +113,8 @@ def op_cases():
     add("repeat", ops.Repeat(4), (5,))
     for kind in ("add", "subtract", "multiply", "maximum", "minimum"):
         add(f"binary-{kind}", ops.Binary(kind=kind), (5,), (5,))
-        add(f"binary-{kind}-fused", ops.Binary(act, kind), (3, 4), (3, 4))
         add(f"binary-{kind}-spread", ops.Binary(kind=kind), (3, 1, 4), (1, 2, 4))
+    add("binary-fused", ops.Binary(act, "add"), (3, 4), (3, 4))
     add("concatenate-1", ops.Concatenate(1), (3,), (1,), (4,))
     add("concatenate-2", ops.Concatenate(2), (2, 3), (2, 5))
     add("concatenate-middle", ops.Concatenate(2), (2, 3, 4), (2, 1, 4))

@@ -52,10 +52,10 @@ def check(program, data, expected):
 
 HEAD = "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
 SMALL = [n for n in CASES if "-rank" in n or "-600-" not in n and "-300-" not in n]
-GROUPS = [SMALL[i::4] for i in range(4)]
+GROUPS = [SMALL[i::2] for i in range(2)]
 
 
-@pytest.mark.parametrize("group", range(4))
+@pytest.mark.parametrize("group", range(2))
 def test_portable_code_is_strict_clean_and_the_same(group, tmp_path):
     graph = joined(CASES[n] for n in GROUPS[group])
     source = emit_portable(graph, "predict_row")
@@ -71,13 +71,13 @@ def test_portable_code_is_strict_clean_and_the_same(group, tmp_path):
     (tmp_path / "net.c").write_text(source.code.replace("int predict_row(", source.declaration + ";\nint predict_row(", 1))
     (tmp_path / "main.c").write_text(HEAD + source.declaration + ";\n" + main)
     compiler = COMPILERS[group % len(COMPILERS)]
-    flags = ["-std=c99", "-O1", *LIMITS, "-Wpedantic", "-Wmissing-prototypes", "-march=native", "-ffp-contract=off"]
+    flags = ["-std=c99", "-O0", *LIMITS, "-Wpedantic", "-Wmissing-prototypes", "-march=native", "-ffp-contract=off"]
     run([compiler, *flags, *SANITIZED, "net.c", "main.c", "-lm", "-o", "main"], cwd=tmp_path)
     data = b"".join(x[r].tobytes() for r in range(3) for x in inputs)
     check(tmp_path / "main", data, np.concatenate([y[r].ravel().view(np.int32) for r in range(3) for y in outputs]))
 
 
-@pytest.mark.parametrize("group", range(4))
+@pytest.mark.parametrize("group", range(2))
 def test_native_code_is_clean_under_the_sanitizers(group, tmp_path):
     rows = 45
     graph = joined(CASES[n] for n in GROUPS[group])
@@ -96,7 +96,7 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path):
     main = f"int main(void) {{\n{chr(10).join(calls)}\nfree(weights); return 0; }}\n"
     (tmp_path / "net.c").write_text(source.code + "#include <stdio.h>\n" + main)
     compiler = COMPILERS[group % len(COMPILERS)]
-    flags = ["-std=gnu11", "-O1", *LIMITS, "-march=native", "-ffp-contract=off", "-pthread"]
+    flags = ["-std=gnu11", "-O0", *LIMITS, "-march=native", "-ffp-contract=off", "-pthread"]
     run([compiler, *flags, *SANITIZED, "net.c", "-lm", "-o", "main"], cwd=tmp_path)
     data = weights.tobytes() + b"".join(x.tobytes() for x in inputs)
     check(tmp_path / "main", data, np.concatenate([y.ravel().view(np.int32) for y in outputs]))

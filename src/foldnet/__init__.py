@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foldnet import activations as activations
+    from foldnet import callbacks as callbacks
     from foldnet import layers as layers
+    from foldnet import losses as losses
+    from foldnet import metrics as metrics
     from foldnet import models as models
+    from foldnet import ops as ops
+    from foldnet import optimizers as optimizers
+    from foldnet import utils as utils
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
+    from foldnet.insight import explain as explain
+    from foldnet.insight import verify as verify
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.network import Sequential as Sequential
@@ -30,12 +38,14 @@ _HOMES = {
     "Model": "foldnet.network",
     "Predictor": "foldnet.predictor",
     "Sequential": "foldnet.network",
+    "explain": "foldnet.insight",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "verify": "foldnet.insight",
 }
-_MODULES = ("activations", "layers", "models")
+_MODULES = ("activations", "callbacks", "layers", "losses", "metrics", "models", "ops", "optimizers", "utils")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604 - names of strings
 

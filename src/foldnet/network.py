@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from os import PathLike
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
@@ -19,9 +18,10 @@ from foldnet.layers.base import (
     unique_name,
 )
 from foldnet.layers.core import Input, InputLayer
+from foldnet.use import Use
 
 
-class Network(Layer):
+class Network(Layer, Use):
     """Layers and how they are joined; itself a layer, so networks nest.
 
     Attributes:
@@ -33,7 +33,9 @@ class Network(Layer):
         keras_version: the Keras release that saved the network, if it came from a file that says so.
     """
 
-    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(name=name or unique_name(snake_case(self._keras_name())), dtype=dtype, **kwargs)
         self._trainable = trainable
         self.inputs: list[SymbolicTensor] = []
@@ -41,6 +43,9 @@ class Network(Layer):
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
+        self.trainer: Any = None
+        self.stop_training = False
+        self.history: Any = None
         self.keras_version: str | None = None
         self.input_structure: Any = None
         self.output_structure: Any = None
@@ -60,7 +65,7 @@ class Network(Layer):
         """Names of the input layers."""
         return [t.name for t in self.inputs]
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | int | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its place in ``layers``.
 
         Raises:
@@ -75,7 +80,9 @@ class Network(Layer):
         for layer in self._layers:
             if layer.name == name:
                 return layer
-        raise InputError(f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in self._layers]}")
+        raise InputError(
+            f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in self._layers]}"
+        )
 
     # -- a network's weights are its layers' ---------------------------------------------------------------
 
@@ -140,51 +147,21 @@ class Network(Layer):
     def build(self, *input_shapes: Shape) -> None:
         """Check that a call's inputs fit the network's."""
         if len(input_shapes) != len(self.inputs):
-            raise ConfigError(f"{self.name!r} has {len(self.inputs)} inputs, and was called with {len(input_shapes)}")
+            raise ConfigError(
+                f"{self.name!r} has {len(self.inputs)} inputs, and was called with {len(input_shapes)}"
+            )
         for given, tensor in zip(input_shapes, self.inputs, strict=True):
             pairs = zip(given[1:], tensor.shape[1:], strict=False)
             if len(given) != len(tensor.shape) or any(b is not None and a not in (b, None) for a, b in pairs):
-                raise ConfigError(f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}")
+                raise ConfigError(
+                    f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}"
+                )
 
     def _make_outputs(self, call: Call) -> None:
         call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
 
     def _wrap_outputs(self, call: Call) -> Any:
         return call.outputs[0] if len(call.outputs) == 1 else list(call.outputs)
-
-    # -- use ------------------------------------------------------------------------------------------------
-
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = None) -> Any:
-        """Predictions for rows of data, as ``freeze(model)(x)``; ``batch_size`` and ``verbose`` change nothing.
-
-        Args:
-            x: array of shape (rows, ...), or a list or dict of arrays for several inputs.
-            batch_size: accepted as in Keras; results do not depend on it.
-            verbose: accepted as in Keras.
-        """
-        from foldnet.graph.lower import Mode, lower
-        from foldnet.predictor import freeze, same_program
-
-        if self._predictor is None or not same_program(self._predictor.unfolded, lower(self, Mode.PREDICT)):
-            self._predictor = freeze(self)
-        return self._predictor(x)
-
-    def load_weights(self, path: str | PathLike[str]) -> None:
-        """Set all weights from a ``.weights.h5`` file, a weights-only ``.h5``, or a whole saved model.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            FileFormatError: the file is damaged, or holds the weights of another architecture.
-        """
-        from foldnet.files import load_weights
-
-        load_weights(self, path)
-
-    def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
-        """Print Keras's table, with trainable and not-trainable counts a layer."""
-        from foldnet.summary import summary_text
-
-        (print_fn or print)(summary_text(self, line_length))
 
 
 class Model(Network):

@@ -1,6 +1,7 @@
 """Tables: what is read is what is there, what is written reads back, and what is no number is named."""
 
 import io
+import pickle
 import sys
 import tracemalloc
 
@@ -112,7 +113,7 @@ def test_a_name_twice_must_be_chosen_by_place(tmp_path):
 
 
 def test_csv_from_standard_input(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a,b\n1,2\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\ufeff1,2\n"))
     assert read("-").tolist() == [[1, 2]]
 
 
@@ -157,7 +158,7 @@ def test_npy_refuses_what_holds_no_numbers(tmp_path):
     np.save(path, np.array([{}], object), allow_pickle=True)
     with pytest.raises(FileFormatError, match="not a readable"):
         read(path)
-    for raw in (b"", b"junk", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8'"):
+    for raw in (b"", b"junk", pickle.dumps(np.ones((2, 2))), b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8'"):
         path.write_bytes(raw)
         with pytest.raises(FileFormatError, match="not a readable"):
             read(path)

@@ -51,7 +51,7 @@ def relu(
     at_most = np.inf if max_value is None else max_value
     y = np.where(x > threshold, x, 0) if threshold else np.maximum(x, 0)
     if at_most != np.inf:
-        y = np.minimum(y, at_most)
+        y = np.clip(y, 0, at_most)
     if negative_slope:
         y = y - negative_slope * np.maximum(threshold - x, 0)
     return y.astype(x.dtype)

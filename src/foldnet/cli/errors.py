@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -20,18 +22,24 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
 class Refusal(click.ClickException):
-    """A message for the user, and an exit code."""
+    """What was asked cannot be done: a message for the user."""
 
-    def __init__(self, message: str, exit_code: int = UNUSABLE) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = UNUSABLE
+
+
+class Fault(click.ClickException):
+    """foldnet broke: a message for its developers."""
+
+    exit_code = FAULT
 
 
 @contextmanager
 def shown_calmly(ctx: click.Context) -> Iterator[None]:
-    """Turn exceptions into click's; with ``--debug`` they pass through and Python prints the traceback."""
+    """Turn exceptions into click's, and warnings into a line; with ``--debug`` exceptions pass through."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            yield
         sys.stdout.flush()
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
@@ -52,10 +60,12 @@ def shown_calmly(ctx: click.Context) -> Iterator[None]:
         raise Refusal(f"there is not enough memory: {error}") from None
     except Exception as error:
         _reraise_for_debugging(ctx)
-        raise Refusal(
-            f"foldnet itself failed ({type(error).__name__}: {error}). --debug shows the traceback.",
-            FAULT,
-        ) from None
+        message = f"foldnet itself failed ({type(error).__name__}: {error}). --debug shows the traceback."
+        raise Fault(message) from None
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"Warning: {message}", err=True)
 
 
 def _reraise_for_debugging(ctx: click.Context) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from foldnet.cli.options import FILE, NEW_FILE, common, print_json
+from foldnet.cli.options import FILE, NEW_FILE, common, load_network, print_json
 
 
 @click.command(
@@ -51,8 +51,11 @@ def command(
 
     if unfolded and to_numpy is None:
         raise click.UsageError("--unfolded changes what --to-numpy writes; give --to-numpy OUT.py too")
+    for path in filter(None, (out, to_numpy, to_c)):
+        if not Path(path).parent.is_dir():
+            raise click.UsageError(f"{path}: there is no folder {Path(path).parent}")
     started = time.perf_counter()
-    model = foldnet.load_model(file)
+    model = load_network(file)
     passes = traced_passes(model) if show_passes else []
     if show_passes and not as_json:
         for title, text in passes:
@@ -87,16 +90,19 @@ def command(
 
 
 def traced_passes(model: Any) -> list[tuple[str, str]]:
-    """The graph as text: as lowered, after each pass that changed it, and at the end with notes of what stays."""
+    """The graph as text: as lowered, after each pass that changed it, and, if anything stays, why."""
     from foldnet.graph.lower import Mode, lower
     from foldnet.graph.passes import Step, optimize
-    from foldnet.graph.text import render
+    from foldnet.graph.text import graph_text
 
     steps: list[Step] = []
     before = lower(model, Mode.PREDICT)
-    after = optimize(before, steps)
-    seen = [("before", render(before)), *((f"after {step.name}", render(step.after)) for step in steps)]
-    return [*seen, ("result", render(after))]
+    result = graph_text(optimize(before, steps))
+    seen = [
+        ("before", graph_text(before)),
+        *((f"after {step.name}", graph_text(step.after)) for step in steps),
+    ]
+    return seen if seen[-1][1] == result else [*seen, ("with what was not folded", result)]
 
 
 def size(path: Path) -> str:

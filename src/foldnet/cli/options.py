@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from foldnet.network import Network
-    from foldnet.predictor import Predictor
     from foldnet.tables import Table
 
     Array = np.ndarray[Any, Any]
@@ -176,13 +176,35 @@ def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, .
     )
 
 
-def row_shapes(predictor: Predictor) -> dict[str, tuple[int | None, ...]]:
-    """Shape of one row for each input of a frozen network."""
-    graph = predictor.graph
-    return {name: tuple(graph.types[name].shape[1:]) for name in graph.inputs}
+def is_frozen(file: str) -> bool:
+    """Whether a file is a predictor that foldnet has saved, by its name or its first bytes."""
+    if file.endswith(".foldnet"):
+        return True
+    path = Path(file)
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(7) == b"FOLDNET"
 
 
-def model_row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
+def load_network(file: str) -> Network:
+    """The network of a file that Keras wrote.
+
+    Raises:
+        InputError: the file is a frozen predictor, which has no layers any more.
+    """
+    import foldnet
+    from foldnet.errors import InputError
+
+    if is_frozen(file):
+        raise InputError(
+            f"{file} is a frozen predictor, which has no layers any more; give the .keras or .h5 file that it was "
+            "made from. To prove a predictor: foldnet verify NETWORK.keras --against PREDICTOR.foldnet"
+        )
+    return foldnet.load_model(file)
+
+
+def row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
     """Shape of one row for each input of a network."""
     return {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
 
@@ -218,3 +240,15 @@ def progress(what: str, total: int | None, *, show: bool = True) -> Iterator[Cal
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, advance=done)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield

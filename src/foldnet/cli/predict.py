@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,12 +13,14 @@ from foldnet.cli.options import (
     NEW_FILE,
     TableOptions,
     common,
-    plain,
+    is_frozen,
     print_json,
     progress,
-    row_shapes,
     table_options,
 )
+
+if TYPE_CHECKING:
+    from foldnet.predictor import Predictor
 
 
 @click.command(
@@ -48,24 +48,20 @@ def command(file: str, out: str | None, engine: str, as_json: bool, **table: Any
     than memory. A row of a table is flat; for an input of higher rank it is
     folded as NumPy's reshape does. The file OUT appears when it is whole.
     """
-    import numpy as np
-
+    from foldnet.cli.json_rows import JsonRows
     from foldnet.tables import create_table
 
     predictor = frozen(file, engine)
     names = column_names(predictor)
+    shapes = {n: s[1:] for n, s in zip(predictor.input_names, predictor.input_shapes, strict=True)}
     started, done = time.perf_counter(), 0
     with ExitStack() as opened:
-        rows = TableOptions(**table).blocks(row_shapes(predictor), opened)
+        rows = TableOptions(**table).blocks(shapes, opened)
         to_stdout = out in (None, "-")
-        results = opened.enter_context(
-            _JsonRows(names) if as_json and to_stdout else create_table(out, names)
-        )
+        results = opened.enter_context(JsonRows(names) if as_json and to_stdout else create_table(out, names))
         count = opened.enter_context(progress("Predicting", rows.count, show=not to_stdout))
         for block in rows:
-            y = predictor(block[0] if len(block) == 1 else block)
-            parts = y if isinstance(y, list | tuple) else [y]
-            results.write(np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0])
+            results.write(flat(predictor(block[0] if len(block) == 1 else block)))
             done += len(block[0])
             count(len(block[0]))
     if to_stdout:
@@ -83,53 +79,42 @@ def command(file: str, out: str | None, engine: str, as_json: bool, **table: Any
         click.echo(f"{done:,} rows in {report['seconds']:.2f} s, written to {out}", err=True)
 
 
-def frozen(file: str, engine: str = "auto") -> Any:
+def frozen(file: str, engine: str = "auto") -> Predictor:
     """The predictor of a file, frozen now if it is not yet."""
-    from foldnet.predictor import freeze, load_predictor
+    import foldnet
 
-    return load_predictor(file) if file.endswith(".foldnet") else freeze(file, engine=engine)
+    if is_frozen(file):
+        return foldnet.load_predictor(file, engine=engine)
+    return foldnet.freeze(file, engine=engine)
 
 
-def column_names(predictor: Any) -> list[str] | None:
-    """Names for the columns of the predictions; None if a result has more than one axis a row.
+def column_names(predictor: Predictor) -> list[str] | None:
+    """Names for the columns of the predictions; None if the result has more than one axis a row.
 
     Raises:
         InputError: several results, one of which has more than one axis a row.
     """
     from foldnet.errors import InputError
 
-    graph = predictor.graph
+    shapes = [shape[1:] for shape in predictor.output_shapes]
+    numbered = [f"prediction_{k}" for k in range(1, len(shapes) + 1)] if len(shapes) > 1 else ["prediction"]
+    stems = predictor.options.output_names or numbered
     names: list[str] = []
-    for number, value in enumerate(graph.outputs, start=1):
-        shape = graph.types[value].shape[1:]
-        stem = "prediction" if len(graph.outputs) == 1 else f"prediction_{number}"
-        if len(shape) != 1 or shape[0] is None:
-            if len(graph.outputs) > 1:
-                raise InputError(
-                    f"result {number} has rows of shape {shape}; a table holds several only if flat"
-                )
+    for stem, shape in zip(stems, shapes, strict=True):
+        if len(shape) == 1 and shape[0] is not None:
+            names += [stem] if shape[0] == 1 else [f"{stem}_{k}" for k in range(1, shape[0] + 1)]
+        elif len(shapes) == 1:
             return None
-        names += [stem] if shape[0] == 1 else [f"{stem}_{k}" for k in range(1, shape[0] + 1)]
+        else:
+            raise InputError(
+                f"the result {stem} has rows of shape {shape}; a table holds several results only if flat"
+            )
     return names
 
 
-class _JsonRows:
-    """Predictions as one JSON document, written as they come."""
+def flat(y: Any) -> Any:
+    """The results side by side, if there are several."""
+    import numpy as np
 
-    def __init__(self, names: list[str] | None) -> None:
-        self._names = names
-        self._before = "\n"
-
-    def __enter__(self) -> _JsonRows:
-        sys.stdout.write(f'{{"columns": {json.dumps(self._names)}, "rows": [')
-        return self
-
-    def write(self, block: Any) -> None:
-        """Append rows."""
-        for row in block:
-            sys.stdout.write(self._before + json.dumps(plain(row)))
-            self._before = ",\n"
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            sys.stdout.write("\n]}\n")
+    parts = list(y.values()) if isinstance(y, dict) else y if isinstance(y, list) else [y]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

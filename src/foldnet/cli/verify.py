@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from foldnet.cli.errors import FAILED
-from foldnet.cli.options import FILE, TableOptions, common, model_row_shapes, print_json, table_options
+from foldnet.cli.options import (
+    FILE,
+    TableOptions,
+    common,
+    load_network,
+    print_json,
+    row_shapes,
+    table_options,
+    working,
+)
 
 
 @click.command(
@@ -42,14 +51,14 @@ def command(file: str, against: str | None, as_json: bool, **table: Any) -> None
     import foldnet
     from foldnet.insight import verify
 
-    model = foldnet.load_model(file)
+    model = load_network(file)
     x: Any = None
     if table["data"]:
         with ExitStack() as opened:
-            arrays = TableOptions(**table).blocks(model_row_shapes(model), opened).all()
+            arrays = TableOptions(**table).blocks(row_shapes(model), opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
-    candidate = against if against is not None else foldnet.freeze(model)
-    result = verify(candidate, model, x)
+    with working("Verifying"):
+        result = verify(foldnet.freeze(model) if against is None else against, model, x)
     if as_json:
         print_json({"file": file, "against": against, **result.to_dict()})
     else:

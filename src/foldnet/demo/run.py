@@ -16,6 +16,7 @@ import numpy as np
 import foldnet
 from foldnet.demo.stranger import find_compiler, run_c, run_python
 from foldnet.errors import FoldnetError
+from foldnet.graph.passes import Step, optimize
 from foldnet.insight import explain, verify
 from foldnet.tables import Selection, open_table
 
@@ -24,6 +25,12 @@ Array = np.ndarray[Any, Any]
 TOLERANCE = 1e-5
 """Largest difference between two ways of computing the same, as a part of the largest prediction."""
 LAYER = "norm_1"
+SHIPPED = {
+    "wine.foldnet": "the frozen predictor",
+    "wine_predict.py": "NumPy alone, folded",
+    "wine_unfolded.py": "NumPy alone, a step for each layer",
+    "wine_c": "C99, no allocation",
+}
 
 
 @dataclass
@@ -56,7 +63,7 @@ class Demo:
             {"name": what, "max_abs": difference, "allowed": TOLERANCE * scale, "ok": ok}
         )
         verdict = click.style("agrees", fg="green") if ok else click.style("DISAGREES", fg="red")
-        self.say(f"  {what:<46} largest difference {difference:7.1e}  {verdict}")
+        self.say(f"  {what:<48} max diff {difference:7.1e}  {verdict}")
 
 
 def run(out: str | Path, rows: int = 1_000_000, say: Callable[[str], Any] = print) -> dict[str, Any]:
@@ -97,7 +104,8 @@ def _look(demo: Demo, model: Any, x: Array) -> None:
     demo.title(1, "The network, read from wine.keras")
     model.summary(print_fn=demo.say)
     demo.title(2, f"What the layer {LAYER} does, on these wines")
-    demo.say(str(explain(model, x, layer=LAYER)))
+    busiest = int(np.argmax(model.get_layer(LAYER).moving_variance))
+    demo.say(str(explain(model, x, layer=LAYER, channel=busiest)))
 
 
 def _freeze(demo: Demo, model: Any) -> Any:
@@ -105,16 +113,20 @@ def _freeze(demo: Demo, model: Any) -> Any:
     started = time.perf_counter()
     predictor = foldnet.freeze(model)
     demo.report["timings"]["freeze"] = time.perf_counter() - started
-    demo.say(f"  {len(model.layers)} layers became {len(predictor.steps())} steps:\n")
-    for step in predictor.steps():
-        demo.say(f"  {step}")
+    trace: list[Step] = []
+    optimize(predictor.unfolded, trace)
+    for step in trace:
+        demo.say(f"  {step.name:<18} {len(step.before.nodes):>3} steps become {len(step.after.nodes)}")
+    demo.say(f"\nWhat is left of {len(model.layers)} layers, with shapes, weights, and where it came from:\n")
+    for line in predictor.steps():
+        demo.say(line)
     return predictor
 
 
 def _prove(demo: Demo, model: Any, predictor: Any, x: Array, keras_y: Array) -> None:
     demo.title(4, "Proved")
     demo.check("All 1,599 wines, against what Keras predicted", predictor(x), keras_y)
-    result = verify(predictor, model, x)
+    result = verify(predictor, model, x, rows=len(x))
     demo.report["verified"] = bool(result.ok)
     demo.say("\n" + str(result))
 
@@ -126,9 +138,9 @@ def _time(demo: Demo, predictor: Any, x: Array) -> None:
     batches = [_best(lambda: [predictor(one) for _ in range(200)], 1) / 200 for _ in range(9)]
     alone = statistics.median(batches)
     demo.report["timings"] |= {"one_row": alone, "rows": demo.rows, "all_rows": all_rows}
-    demo.say(f"  one row            {alone * 1e6:10.2f} µs")
-    demo.say(f"  {demo.rows:<9,} rows     {all_rows * 1e3:10.2f} ms   {demo.rows / all_rows:.3g} rows/s")
-    demo.say(f"  engine             {predictor.engine:>10}")
+    demo.say(f"  {'one row':<16} {alone * 1e6:10.2f} µs")
+    demo.say(f"  {f'{demo.rows:,} rows':<16} {all_rows * 1e3:10.2f} ms   {demo.rows / all_rows:.1e} rows/s")
+    demo.say(f"  {'engine':<16} {predictor.engine:>10}")
     same = np.array_equal(predictor(many)[:1], predictor(one))
     demo.report["checks"].append({"name": "one row alone gives the same bits as among all", "ok": same})
     demo.say(f"  one wine alone and among {demo.rows:,}: {'the same bits' if same else 'OTHER BITS'}")
@@ -175,17 +187,9 @@ def _end(demo: Demo) -> None:
     verdict = "Every number agrees." if demo.report["ok"] else "SOMETHING DISAGREES; see above."
     demo.say("\n" + click.style(verdict, bold=True) + f" It took {demo.report['seconds']:.1f} s.\n")
     demo.say("Written:")
-    for path, what in zip(
-        demo.report["written"],
-        (
-            "the frozen predictor",
-            "NumPy alone, folded",
-            "NumPy alone, a step for each layer",
-            "C99, no allocation",
-        ),
-        strict=True,
-    ):
-        demo.say(f"  {path:<32} {what}")
+    width = max(map(len, demo.report["written"]))
+    for path, what in zip(demo.report["written"], SHIPPED.values(), strict=True):
+        demo.say(f"  {path:<{width}}  {what}")
     demo.say("\nTry next, with a file of your own:")
     for command in (
         "foldnet explain YOUR.keras",

@@ -55,7 +55,7 @@ def run_c(folder: Path, compiler: str, rows: Array) -> tuple[Array, str]:
     Raises:
         FoldnetError: it does not compile, or fails.
     """
-    command = [*compiler.split(), "-std=c99", "-O2", "main.c", "predict.c", "-o", "predict", "-lm"]
+    command = [*compiler.split(), "-std=c99", "-O2", "main.c", "-o", "predict", "-lm"]
     _run(command, cwd=folder)
     return _numbers([str(folder.resolve() / "predict")], rows), " ".join(command)
 
@@ -74,6 +74,7 @@ def _run(command: Sequence[str], *, stdin: str = "", cwd: Path | None = None) ->
         command, input=stdin, capture_output=True, text=True, cwd=cwd, timeout=TIMEOUT, check=False
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
-        raise FoldnetError(f"{Path(command[0]).name} ended with code {done.returncode}: {said[0]}")
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        said = next((line for line in lines if "error" in line.lower()), lines[-1])
+        raise FoldnetError(f"{Path(command[0]).name} ended with code {done.returncode}: {said}")
     return done.stdout

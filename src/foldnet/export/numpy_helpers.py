@@ -8,14 +8,14 @@ from collections.abc import Iterable
 AS_ROWS = '''
 def as_rows(x, shape, name, dtype=np.float32):
     """The data with its axis of rows first; None in the shape is any size."""
-    x = np.asarray(x, dtype=dtype)
-    if x.ndim == len(shape):
-        x = x[np.newaxis]  # one row alone
-    sizes = x.shape[1:]
-    if x.ndim == 0 or len(sizes) != len(shape) or any(n not in (None, m) for n, m in zip(shape, sizes)):
+    rows = np.asarray(x, dtype=dtype)
+    if rows.ndim == len(shape):
+        rows = rows[np.newaxis]  # one row alone
+    fits = rows.ndim == len(shape) + 1
+    if not fits or any(n not in (None, m) for n, m in zip(shape, rows.shape[1:])):
         expected = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} has shape {x.shape}, expected (rows, {expected})")
-    return x
+        raise ValueError(f"{name} has shape {np.shape(x)}, expected (rows, {expected})")
+    return rows
 '''.strip()
 """What every file calls on each input first."""
 
@@ -215,6 +215,13 @@ def as_indices(x):
     """The numbers without their fractions, as 32-bit integers."""
     if not ((x >= -(2**31)) & (x < 2**31)).all():
         raise ValueError("an index is NaN or does not fit 32 bits")
+    return x.astype(np.int32)
+
+
+def whole_numbers(x, name):
+    """The numbers as 32-bit integers, if that is what they are."""
+    if not ((x == np.trunc(x)) & (x >= -(2**31)) & (x < 2**31)).all():
+        raise ValueError(f"{name} takes whole numbers of 32 bits, and was given others")
     return x.astype(np.int32)
 '''
 

@@ -113,7 +113,7 @@ def _loaded_weights(steps: Steps, name: str) -> str:
 
 def _text(graph: Graph, steps: Steps, path: Path, *, inline: bool) -> str:
     is_int = [graph.types[v].dtype == ops.INT for v in graph.inputs]
-    needed = steps.helpers | ({"as_indices"} if any(is_int) else set())
+    needed = steps.helpers | ({"whole_numbers"} if any(is_int) else set())
     sections = [
         _predict(graph, steps),
         AS_ROWS,
@@ -195,7 +195,8 @@ def _predict(graph: Graph, steps: Steps) -> str:
     lines.append('    """')
     for name, kind in zip(steps.parameters, types, strict=True):
         if kind.dtype == ops.INT:
-            lines.append(f'    {name} = as_indices(as_rows({name}, {kind.shape[1:]}, "{name}", dtype=None))')
+            rows = f'as_rows({name}, {kind.shape[1:]}, "{name}", dtype=None)'
+            lines.append(f'    {name} = whole_numbers({rows}, "{name}")')
         else:
             lines.append(f'    {name} = as_rows({name}, {kind.shape[1:]}, "{name}")')
     if len(types) > 1:

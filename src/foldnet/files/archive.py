@@ -50,12 +50,16 @@ class Archive:
         self.members: dict[str, Member] = {}
         for member in self._directory():
             if member.name in self.members:
-                raise FileFormatError(f"the archive holds two members named {member.name!r}; save the model again")
+                raise FileFormatError(
+                    f"the archive holds two members named {member.name!r}; save the model again"
+                )
             self.members[member.name] = member
 
     def _bytes(self, offset: int, count: int) -> bytes:
         if not 0 <= offset <= offset + count <= self._length:
-            raise FileFormatError("the archive's directory points outside the file; it is cut short or damaged")
+            raise FileFormatError(
+                "the archive's directory points outside the file; it is cut short or damaged"
+            )
         self._file.seek(offset)
         return self._file.read(count)
 
@@ -64,11 +68,17 @@ class Archive:
         at = tail.rfind(_END)
         if at < 0 or len(tail) - at < _END_SIZE:
             raise FileFormatError("the archive has no directory at its end; the file is cut short")
-        disk, start_disk, here, count, size, offset, comment = struct.unpack("<4H2IH", tail[at + 4 : at + _END_SIZE])
+        disk, start_disk, here, count, size, offset, comment = struct.unpack(
+            "<4H2IH", tail[at + 4 : at + _END_SIZE]
+        )
         if disk or start_disk or here != count or at + _END_SIZE + comment != len(tail):
-            raise FileFormatError("the archive's directory is damaged, or the archive is split over several files")
+            raise FileFormatError(
+                "the archive's directory is damaged, or the archive is split over several files"
+            )
         if count > MAX_MEMBERS or 0xFFFF_FFFF in (size, offset):
-            raise FileFormatError("the archive is larger than any .keras file foldnet reads (4 GiB, 10,000 members)")
+            raise FileFormatError(
+                "the archive is larger than any .keras file foldnet reads (4 GiB, 10,000 members)"
+            )
         directory = self._bytes(offset, size)
         members, position = [], 0
         for _ in range(count):
@@ -90,7 +100,9 @@ class Archive:
         if member is None:
             raise FileFormatError(f"the archive has no {name!r}; it holds {sorted(self.members)[:10]}")
         if member.size > limit:
-            raise FileFormatError(f"{name!r} in the archive is {member.size:,} bytes; at most {limit:,} are read")
+            raise FileFormatError(
+                f"{name!r} in the archive is {member.size:,} bytes; at most {limit:,} are read"
+            )
         if member.size > SMALL and member.size > MAX_RATIO * member.stored:
             raise FileFormatError(
                 f"{name!r} would unpack {member.stored:,} bytes to {member.size:,}; no network is so compressible"
@@ -128,7 +140,9 @@ def _entry(directory: bytes, position: int) -> tuple[Member, int]:
     if flags & 0x2041:
         raise FileFormatError(f"{name!r} in the archive is encrypted; foldnet reads plain archives only")
     if method not in (0, 8):
-        raise FileFormatError(f"{name!r} is compressed by method {method}; stored and deflated members are read")
+        raise FileFormatError(
+            f"{name!r} is compressed by method {method}; stored and deflated members are read"
+        )
     if method == 0 and stored != size:
         raise FileFormatError(f"{name!r} is stored as it is, in {stored:,} bytes, but should give {size:,}")
     return Member(name, method, crc, stored, size, offset), end + extra + comment
@@ -141,5 +155,7 @@ def _inflate(data: bytes, member: Member) -> bytes:
     except zlib.error as error:
         raise FileFormatError(f"{member.name!r} in the archive is damaged: {error}") from None
     if not inflater.eof or len(plain) != member.size:
-        raise FileFormatError(f"{member.name!r} does not unpack to the size that the archive's directory says")
+        raise FileFormatError(
+            f"{member.name!r} does not unpack to the size that the archive's directory says"
+        )
     return plain

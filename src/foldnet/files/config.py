@@ -6,7 +6,7 @@ structure: which layers there are, and which calls join them.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +45,8 @@ class Reader:
     dtype: str | None = None
     classes: dict[Layer, str] = field(default_factory=dict)
     _shared: dict[int, Layer] = field(default_factory=dict)
+    _mentions: Counter[int] = field(default_factory=Counter)
+    _by_name: dict[tuple[str, str], list[Layer]] = field(default_factory=lambda: defaultdict(list))
     _depth: int = 0
     _count: int = 0
 
@@ -55,6 +57,7 @@ class Reader:
             FileFormatError: the configuration is not one.
             UnsupportedError: it has something foldnet cannot represent.
         """
+        self._mentions.update(shared_ids(stored))
         layer = self.layer(stored)
         if not isinstance(layer, Network):
             raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and no network")
@@ -71,14 +74,33 @@ class Reader:
         if self._count > MAX_LAYERS:
             raise FileFormatError(f"the configuration holds more than {MAX_LAYERS:,} layers")
         record = modern(plain.mapping(stored, "a layer's record"), self.dialect)
-        kept = self._shared.get(record.shared_id) if record.shared_id is not None else None
-        if kept is not None and kept.name == record.name:
-            return kept
-        layer = self._nested(record) if record.is_network else self._plain(record)
+        layer = self._met_before(record)
+        if layer is None:
+            layer = self._nested(record) if record.is_network else self._plain(record)
+            self._by_name[record.class_name, record.name].append(layer)
+            self.classes[layer] = record.class_name
         if record.shared_id is not None:
             self._shared[record.shared_id] = layer
-        self.classes[layer] = record.class_name
         return layer
+
+    def _met_before(self, record: Record) -> Layer | None:
+        """The layer that this record repeats: networks can share a layer, and the file then has it twice.
+
+        Keras marks both places with a number, but loses the first mark when that place is in a nested network.
+        """
+        if record.shared_id is None:
+            return None
+        if record.shared_id in self._shared:
+            return self._shared[record.shared_id]
+        named_so = self._by_name[record.class_name, record.name]
+        if not named_so:
+            return None
+        if len(named_so) == 1 and self._mentions[record.shared_id] == 1:
+            return named_so[0]
+        raise UnsupportedError(
+            f"several networks share a layer {record.name!r}, and the file does not say which of its layers of that "
+            "name they share. Give layers different names and save again."
+        )
 
     def _nested(self, record: Record) -> Network:
         self._depth += 1
@@ -134,7 +156,8 @@ class Reader:
                 raise FileFormatError(f"{what} has two layers named {layer.name!r}")
             layers[layer.name] = layer
             nodes[layer.name] = [
-                read_node(node, layer) for node in plain.listing(stored.get("inbound_nodes", []), "inbound nodes")
+                read_node(node, layer)
+                for node in plain.listing(stored.get("inbound_nodes", []), "inbound nodes")
             ]
         inputs = read_structure(record.config.get("input_layers"), f"the inputs of {what}")
         outputs = read_structure(record.config.get("output_layers"), f"the outputs of {what}")
@@ -144,7 +167,9 @@ class Reader:
             return calls.tensor(ref, ends=True)
 
         model = Model(
-            map_structure(tensor, inputs), map_structure(tensor, outputs), name=record.name,
+            map_structure(tensor, inputs),
+            map_structure(tensor, outputs),
+            name=record.name,
             trainable=bool(record.config.get("trainable", True)),
         )
         used = {call.layer for call in model.graph_calls}
@@ -152,6 +177,20 @@ class Reader:
             raise FileFormatError(f"{what} has layers that lead to no output: {idle[:10]}")
         model._join(model.input_structure, model.output_structure, list(layers.values()))
         return model
+
+
+def shared_ids(stored: Any) -> Iterator[int]:
+    """The numbers by which the file marks objects that it mentions in several places."""
+    pending = [stored]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            number = value.get("shared_object_id")
+            if isinstance(number, int):
+                yield number
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
 
 
 class settings_of:  # noqa: N801 - used as a with-statement
@@ -180,45 +219,17 @@ def read_activation(stored: Any, supplied: Mapping[str, Callable[..., Any]], dia
         UnsupportedError: it is none of Keras's, and was not supplied.
     """
     if isinstance(stored, Mapping):
-        kind, config = stored.get("class_name"), stored.get("config")
-        if kind == "__lambda__":
+        if stored.get("class_name") == "__lambda__":
             stored = "<lambda>"
-        elif isinstance(config, str):
-            stored = config
-        elif isinstance(kind, str):
-            return _layer_as_activation(modern(stored, dialect), supplied)
-    if isinstance(stored, str):
-        short = stored.rsplit(">", 1)[-1]
-        if stored not in supplied and short in supplied:
+        elif isinstance(stored.get("config"), str):
+            stored = stored["config"]
+    if isinstance(stored, str) and stored not in supplied:
+        short = stored.rsplit(">", 1)[-1]  # "package>name" is how Keras writes a registered function
+        if short in supplied:
             return supplied[short]
-        if dialect < 3 and stored == "hard_sigmoid" and stored not in supplied:
-            return activations.get("hard_sigmoid_keras2")
+        if dialect < 3 and stored == "hard_sigmoid":
+            stored = "hard_sigmoid_keras2"
     return activations.get(stored, supplied)
-
-
-def _layer_as_activation(record: Record, supplied: Mapping[str, Callable[..., Any]]) -> Any:
-    """A weightless activation layer, such as ``LeakyReLU(0.1)``, given where a function is expected."""
-    import functools
-
-    if record.class_name in supplied:
-        return supplied[record.class_name]
-    names = {
-        "ReLU": ("relu", ("max_value", "negative_slope", "threshold")),
-        "LeakyReLU": ("leaky_relu", ("negative_slope",)),
-        "ELU": ("elu", ("alpha",)),
-        "Softmax": ("softmax", ("axis",)),
-    }
-    if record.class_name == "Activation":
-        return read_activation(record.config.get("activation"), supplied, 3)
-    if not record.is_keras or record.class_name not in names:
-        raise UnsupportedError(
-            f"the layer {record.class_name} stands where an activation is expected, and foldnet cannot use it so. "
-            f"Put it behind this layer as a layer of its own, or supply it: "
-            f"load_model(path, activations={{{record.class_name!r}: fn}})"
-        )
-    name, keys = names[record.class_name]
-    keywords = {k: record.config[k] for k in keys if k in record.config}
-    return functools.partial(activations.get(name), **keywords)
 
 
 def _unknown(record: Record) -> UnsupportedError:
@@ -228,12 +239,13 @@ def _unknown(record: Record) -> UnsupportedError:
     )
     if record.class_name == "Lambda":
         return UnsupportedError(
-            f"layer {record.name!r} is a Lambda: the file holds Python code for it, which foldnet never runs. {supply}"
+            f"layer {record.name!r} is a Lambda: Python code kept in the file, which foldnet never runs. {supply}"
         )
     if not record.is_keras:
         return UnsupportedError(
-            f"layer {record.name!r} is a {record.class_name} from {record.origin}, not one of Keras's layers, and the "
-            f"file does not hold what it computes. {supply} Otherwise build it from Keras's layers and save again."
+            f"layer {record.name!r} is a {record.class_name} from {record.origin}, not one of Keras's layers, "
+            f"and the file does not hold what it computes. {supply} Otherwise "
+            "build it from Keras's layers and save again."
         )
     return UnsupportedError(
         f"layer {record.name!r} is a {record.class_name}, which foldnet cannot represent; it knows "
@@ -302,11 +314,11 @@ def _ref(entry: Any, where: str) -> Ref:
 
 def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
     kwargs = {k: v for k, v in stored.items() if v is not None}
-    if kwargs.get("training") is False and not layer.specs and not isinstance(layer, Network):
+    is_batch_norm = isinstance(layer, LAYERS["BatchNormalization"])
+    if kwargs.get("training") is False and not is_batch_norm and not isinstance(layer, Network):
         # Keras up to 3.15.1 writes this into every Dropout of a Functional model by itself; it means nothing.
-        if not hasattr(layer, "momentum"):
-            del kwargs["training"]
-    if type(layer).__name__ == "BatchNormalization":
+        del kwargs["training"]
+    if is_batch_norm:
         kwargs.pop("mask", None)  # masks steer the statistics of training only
     if unknown := set(kwargs) - {"training"}:
         raise UnsupportedError(
@@ -314,7 +326,9 @@ def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
             "leave it out of the call and save again"
         )
     if not isinstance(kwargs.get("training", False), bool | int):
-        raise UnsupportedError(f"layer {layer.name!r} is called with training={kwargs['training']!r}, not a constant")
+        raise UnsupportedError(
+            f"layer {layer.name!r} is called with training={kwargs['training']!r}, not a constant"
+        )
     return kwargs
 
 
@@ -365,11 +379,12 @@ class Calls:
     to an output, the highest index that occurs tells.
     """
 
-    def __init__(self, layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: Any, what: str) -> None:
+    def __init__(
+        self, layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: Any, what: str
+    ) -> None:
         self._what = what
         self.made: dict[str, list[Call]] = {
-            name: layer.calls[:1] if isinstance(layer, InputLayer) else []
-            for name, layer in layers.items()
+            name: layer.calls[:1] if isinstance(layer, InputLayer) else [] for name, layer in layers.items()
         }
         inner = [r for ns in nodes.values() for n in ns for r in refs_of(n.args)]
         ends = list(refs_of(outputs))
@@ -391,7 +406,9 @@ class Calls:
         """The tensor that a reference means."""
         made, index = self.made.get(ref[0]), self.index(ref, ends)
         if made is None or not 0 <= index < len(made) or not 0 <= ref[2] < len(made[index].outputs):
-            raise FileFormatError(f"{self._what} refers to result {ref[2]} of call {ref[1]} of {ref[0]!r}: no such")
+            raise FileFormatError(
+                f"{self._what} refers to result {ref[2]} of call {ref[1]} of {ref[0]!r}: no such"
+            )
         return made[index].outputs[ref[2]]
 
 

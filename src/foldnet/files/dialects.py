@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foldnet.errors import UnsupportedError
 from foldnet.files import plain
 
 NETWORKS = frozenset({"Sequential", "Functional", "Model"})
@@ -56,7 +55,7 @@ def modern(stored: Mapping[str, Any], dialect: int) -> Record:
 
     Raises:
         FileFormatError: it is not a layer's record.
-        UnsupportedError: a setting whose meaning has no place in foldnet.
+        UnsupportedError: a Keras 1 merge that no layer of today computes.
     """
     class_name = plain.text(stored.get("class_name"), "a layer's class")
     config = stored.get("config")
@@ -74,7 +73,11 @@ def modern(stored: Mapping[str, Any], dialect: int) -> Record:
     if is_keras and class_name not in NETWORKS:
         class_name, config = _modern_settings(class_name, config, name, dialect)
     return Record(
-        class_name, name, config, is_keras, str(module or registered or "an unnamed module"),
+        class_name,
+        name,
+        config,
+        is_keras,
+        str(module or registered or "an unnamed module"),
         shared if isinstance(shared, int) else None,
         build.get("input_shape") if isinstance(build, Mapping) else None,
     )
@@ -96,32 +99,23 @@ def _is_keras(module: Any) -> bool:
     return parts[0] == "keras" and (len(parts) == 1 or parts[1] in ("layers", "models", "engine"))
 
 
-def _modern_settings(class_name: str, config: dict[str, Any], name: str, dialect: int) -> tuple[str, dict[str, Any]]:
+def _modern_settings(
+    class_name: str, config: dict[str, Any], name: str, dialect: int
+) -> tuple[str, dict[str, Any]]:
     class_name = RENAMED_CLASSES.get(class_name, class_name)
     if dialect == 1:
         from foldnet.files.keras1 import modern_settings
 
         class_name, config = modern_settings(class_name, config, name)
-    for key, value in (("quantization_config", None), ("lora_rank", None), ("virtual_batch_size", None)):
-        if config.pop(key, value) is not None:
-            raise UnsupportedError(
-                f"layer {name!r} ({class_name}) was saved with {key}; foldnet reads plain layers only. "
-                "Save the model without it."
-            )
     if class_name == "InputLayer":
         return class_name, {k: v for k, v in config.items() if k in INPUT_SETTINGS}
-    if class_name == "LeakyReLU" and "alpha" in config:
-        config["negative_slope"] = config.pop("alpha")
     if class_name == "BatchNormalization":
         axis = config.get("axis")
         if isinstance(axis, list) and len(axis) == 1:
             config["axis"] = axis[0]  # Keras 2 stores a list even for one axis
-    if class_name == "Embedding":
-        if str(config.get("dtype", "")).startswith("int"):
-            del config["dtype"]  # Keras up to 2.2 stored the dtype of the input here
-        config.pop("input_length", None)
-    for key in ("lora_alpha", "batch_size", "input_dtype"):
-        config.pop(key, None)
+    if class_name == "Embedding" and str(config.get("dtype", "")).startswith("int"):
+        del config["dtype"]  # Keras up to 2.2 stored the dtype of the input here
+    config.pop("input_dtype", None)
     return class_name, config
 
 

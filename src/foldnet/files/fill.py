@@ -29,8 +29,8 @@ class Values:
         if not np.isfinite(single).all():
             bad = int(single.size - np.isfinite(single).sum())
             raise FileFormatError(
-                f"layer {layer.name!r}: weight {name!r} holds {bad} of {single.size} values that are NaN, infinite or "
-                "beyond float32; the training diverged, or the file is damaged"
+                f"layer {layer.name!r}: weight {name!r} holds {bad} of {single.size} values that are NaN, infinite "
+                "or beyond float32; the training diverged, or the file is damaged"
             )
         self._values[layer, name] = single
 

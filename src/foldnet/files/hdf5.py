@@ -36,9 +36,13 @@ def _translated(path: str) -> Iterator[None]:
         raise
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError) as error:
         reason = str(error).strip("'\"") or type(error).__name__
-        raise FileFormatError(f"{path or '/'} in the HDF5 file is damaged or not as Keras writes it: {reason}") from None
+        raise FileFormatError(
+            f"{path or '/'} in the HDF5 file is damaged or not as Keras writes it: {reason}"
+        ) from None
     except MemoryError:
-        raise FileFormatError(f"{path or '/'} in the HDF5 file declares more data than memory can hold") from None
+        raise FileFormatError(
+            f"{path or '/'} in the HDF5 file declares more data than memory can hold"
+        ) from None
 
 
 class Hdf5File:
@@ -88,7 +92,9 @@ class Group:
         """Names of the children, in no useful order."""
         with _translated(self.path):
             if len(self._group) > 1_000_000:
-                raise FileFormatError(f"{self.path or '/'} in the HDF5 file has {len(self._group):,} children")
+                raise FileFormatError(
+                    f"{self.path or '/'} in the HDF5 file has {len(self._group):,} children"
+                )
             return list(self._group)
 
     def _child(self, name: str) -> Any:
@@ -96,11 +102,15 @@ class Group:
         if not name or "/" in name or name == "." or "\0" in name:
             raise FileFormatError(f"{path!r} is not a name in an HDF5 file")
         if name not in self:
-            raise FileFormatError(f"{path} is missing from the file; {self.path or '/'} holds {self.names()[:20]}")
+            raise FileFormatError(
+                f"{path} is missing from the file; {self.path or '/'} holds {self.names()[:20]}"
+            )
         link = self._group.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):
             kind = "another file" if isinstance(link, h5py.ExternalLink) else "another place in the file"
-            raise FileFormatError(f"{path} is a link to {kind}; Keras writes data itself, so this is not followed")
+            raise FileFormatError(
+                f"{path} is a link to {kind}; Keras writes data itself, so this is not followed"
+            )
         return self._group[name]
 
     def group(self, *names: str) -> Group:
@@ -162,7 +172,7 @@ def _attribute(node: Any, name: str, where: str) -> Any:
     if name not in node.attrs:
         return None
     handle = node.attrs.get_id(name)
-    if prod(handle.shape or ()) > 1_000_000 or handle.get_storage_size() > MAX_ATTRIBUTE:
+    if prod(handle.shape or ()) * max(handle.dtype.itemsize, 8) > MAX_ATTRIBUTE:
         raise FileFormatError(f"{where} is too large")
     if handle.dtype.kind not in "SOUiuf":
         raise FileFormatError(f"{where} has type {handle.dtype}, expected text or a number")
@@ -200,12 +210,16 @@ def _check_dataset(dataset: Any, path: str, shape: tuple[int, ...]) -> None:
         return
     for index in range(settings.get_nfilters()):
         if settings.get_filter(index)[0] not in _FILTERS:
-            raise FileFormatError(f"{path} is packed by a filter foldnet does not run; save it with gzip or none")
+            raise FileFormatError(
+                f"{path} is packed by a filter foldnet does not run; save it with gzip or none"
+            )
     chunk = prod(dataset.chunks) * dataset.dtype.itemsize
     if (size and not stored) or chunk > max(4 * size, 1 << 20):
         raise FileFormatError(f"{path} declares {size:,} bytes in chunks of {chunk:,}, and holds {stored:,}")
     if size > SMALL and size > MAX_RATIO * stored:
-        raise FileFormatError(f"{path} would unpack {stored:,} bytes to {size:,}; no network is so compressible")
+        raise FileFormatError(
+            f"{path} would unpack {stored:,} bytes to {size:,}; no network is so compressible"
+        )
 
 
 def _numbers(dataset: Any, path: str) -> Array:

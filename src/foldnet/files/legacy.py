@@ -88,7 +88,9 @@ def read_legacy_weights(group: Group, network: Network) -> Values:
         leaves = list(_leaves(layer))
         if layer.name not in stored:
             if leaves:
-                raise FileFormatError(f"it has no weights for layer {layer.name!r}; it has {sorted(stored)[:20]}")
+                raise FileFormatError(
+                    f"it has no weights for layer {layer.name!r}; it has {sorted(stored)[:20]}"
+                )
             continue
         stored.discard(layer.name)
         home = group.group(*layer.name.split("/"))
@@ -166,7 +168,7 @@ def _by_name(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
 def _fits(name: str, leaf: Leaf, only: bool) -> bool:
     layer, spec = leaf
     *scopes, last = name.split("/")
-    if not _is_weight(last, spec.name, layer.name):
+    if not is_weight(last, spec.name, layer.name):
         return False
     parts = layer.name.split("/")
     flat = not scopes and last.startswith(f"{layer.name}_")
@@ -175,14 +177,14 @@ def _fits(name: str, leaf: Leaf, only: bool) -> bool:
 
 def _by_order(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
     """Weights by their place, where every name at least ends as the weight in that place is called."""
-    for name, (layer, spec) in zip(names, leaves, strict=True):
+    for name, (_, spec) in zip(names, leaves, strict=True):
         last = name.rsplit("/", 1)[-1]
-        if not _is_weight(last, spec.name, None) and not re.fullmatch(r"param_\d+(:0)?", last):
+        if not is_weight(last, spec.name, None) and not re.fullmatch(r"param_\d+(:0)?", last):
             return None
     return dict(zip(names, leaves, strict=True))
 
 
-def _is_weight(stored: str, name: str, layer: str | None) -> bool:
+def is_weight(stored: str, name: str, layer: str | None) -> bool:
     """Whether ``kernel:0``, ``kernel_1:0``, ``dense_1_W`` or the like is the weight called ``name``."""
     stored = re.sub(r":\d+$", "", stored)
     candidates = {stored, re.sub(r"_\d+$", "", stored)}

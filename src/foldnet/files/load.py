@@ -73,10 +73,12 @@ def kind_of(path: str | PathLike[str]) -> str:
         FileNotFoundError: there is no such file.
         FileFormatError: it is none of these.
     """
-    mode = os.stat(path).st_mode
+    mode = Path(path).stat().st_mode
     if stat.S_ISDIR(mode):
         if not (Path(path) / CONFIG).is_file():
-            raise FileFormatError(f"it is a directory without a {CONFIG}, so it holds no unzipped .keras model")
+            raise FileFormatError(
+                f"it is a directory without a {CONFIG}, so it holds no unzipped .keras model"
+            )
         return "directory"
     if not stat.S_ISREG(mode):
         raise FileFormatError("it is a device or a pipe, not a file")

@@ -116,4 +116,3 @@ def _has_weights(layer: Layer) -> bool:
     if isinstance(layer, Network):
         return any(_has_weights(inner) for inner in layer.layers)
     return bool(layer.specs)
-

@@ -75,8 +75,10 @@ class Oracle:
         self, inputs: Sequence[Array], rounded: Callable[[Array], Array], dense: Dense | None = None
     ) -> dict[str, Array]:
         """Every value, with each weight and each result rounded in a way of the caller's."""
-        values = {k: v if v.dtype.kind in "iub" else rounded(v.astype(np.float64))
-                  for k, v in self.graph.constants.items()}
+        values = {
+            k: v if v.dtype.kind in "iub" else rounded(v.astype(np.float64))
+            for k, v in self.graph.constants.items()
+        }
         for name, array in zip(self.graph.inputs, inputs, strict=True):
             values[name] = array if self.graph.types[name].dtype == ops.INT else array.astype(np.float64)
         with np.errstate(all="ignore"):

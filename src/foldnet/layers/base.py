@@ -362,16 +362,17 @@ class Layer:
 def settings_of(cls: type[Layer]) -> list[str]:
     """Names of the arguments that a layer class has of its own."""
     parameters = inspect.signature(cls.__init__).parameters.values()
-    return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+    # What every layer takes (name, dtype, ...) can only be given by keyword.
+    return [p.name for p in parameters if p.name != "self" and p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
 def policy_name(dtype: Any) -> str:
     """The name of a dtype policy given as a name, as Keras's stored configuration, or as None."""
     if isinstance(dtype, Mapping):
-        if "quantization" in str(dtype.get("class_name", "")).lower():
-            return str(dtype["class_name"])
-        config = dtype.get("config")
-        dtype = config.get("name") if isinstance(config, Mapping) else dtype.get("name")
+        kind, config = dtype.get("class_name"), dtype.get("config")
+        name = config.get("name") if isinstance(config, Mapping) else dtype.get("name")
+        plain = kind in (None, "DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1")
+        dtype = name if plain and name is not None else str(kind)  # a quantized policy goes by its class
     if dtype is None:
         return "float32"
     return str(getattr(dtype, "name", dtype))

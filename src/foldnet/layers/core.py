@@ -105,11 +105,12 @@ class Dense(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         if not isinstance(units, int) or units <= 0:
             raise ConfigError(f"Dense needs a positive whole number of units, got {units!r}")
         self.units = units
@@ -133,8 +134,8 @@ class Dense(Layer):
         return specs
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's shape with ``units`` last."""
-        return (*input_shapes[0][:-1], self.units)
+        """The input's shape with ``units`` last; the activation ``glu`` halves that."""
+        return activation_shape(self.activation, (*input_shapes[0][:-1], self.units))
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""

@@ -91,14 +91,14 @@ def fit_shape(array: Array, shape: Sequence[int | None], what: str) -> Array:
     if array.ndim == len(expected) + 2 and array.shape[-1] == 1:
         array = array[..., 0]
     row = array.shape[1:]
-    if array.ndim != len(expected) + 1 or any(e is not None and e != n for e, n in zip(expected, row, strict=True)):
+    if array.ndim != len(expected) + 1 or any(
+        e is not None and e != n for e, n in zip(expected, row, strict=True)
+    ):
         raise InputError(f"{what} has rows of shape {row}, expected {expected}")
     return array
 
 
-def sample_weights(
-    weight: Any, class_weight: Mapping[int, float] | None, target: Array, rows: int
-) -> Array:
+def sample_weights(weight: Any, class_weight: Mapping[int, float] | None, target: Array, rows: int) -> Array:
     """One float32 weight a row, from sample weights or from each class's weight.
 
     Raises:

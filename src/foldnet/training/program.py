@@ -42,10 +42,14 @@ class OutputPlan:
     target_dtype: str = "float"
 
 
+Owners = dict[str, tuple[Layer, str]]
+"""For each variable of a program the layer that has it, and its name there."""
+
+
 def build_program(
     network: Network, plans: Sequence[OutputPlan], update: UpdateRule | None
-) -> TrainingProgram:
-    """The training program of a network.
+) -> tuple[TrainingProgram, Owners]:
+    """The training program of a network, and whose its variables are.
 
     Args:
         network: to train.
@@ -75,12 +79,16 @@ def build_program(
             accumulators.append(Accumulator(f"{name}/loss", rows.value, 1))
         for metric in plan.metrics:
             accumulators.append(_accumulate(b, name, metric, arguments, weight))
+        if any(metric.weighted for metric in plan.metrics):
+            accumulators.append(Accumulator(f"{name}/weights", weight, 1))
     total = losses[0]
     for loss in losses[1:]:
         total = total + loss
     graph = b.build([total.value, *(a.value for a in accumulators)])
     check(graph)
-    return TrainingProgram(graph, total.value, _variables(b, graph), tuple(accumulators), update)
+    variables = _variables(b, graph)
+    owners = {v.name: b.variables[v.name] for v in variables}
+    return TrainingProgram(graph, total.value, variables, tuple(accumulators), update), owners
 
 
 def _accumulate(

@@ -268,9 +268,9 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
     small = places.floats + places.ints <= STACK_FLOATS
     text = [f"{declaration} {{", "  int bad = 0;"]
     if places.floats:
-        text.append(f"  {'' if small else 'static '}float f[{places.floats}];")
+        text.append(f"  {'' if small else 'static '}float f[{places.floats}];\n  (void)f;")
     if places.ints:
-        text.append(f"  {'' if small else 'static '}int32_t j[{places.ints}];")
+        text.append(f"  {'' if small else 'static '}int32_t j[{places.ints}];\n  (void)j;")
     used = dict(_used_inputs(graph))
     text += [f"  (void)x{i};" for i in range(len(graph.inputs)) if i not in used]
     text += lines

@@ -98,7 +98,8 @@ def moments(op: ops.Moments, x: Array) -> Array:
 
 def group_moments(op: ops.GroupMoments, x: Array) -> Array:
     """Each row's groups of channels by their own mean and variance (Wu and He, 2018)."""
-    shape = (*x.shape[: op.axis], op.groups, -1, *x.shape[op.axis + 1 :])
+    size = x.shape[op.axis] // op.groups
+    shape = (*x.shape[: op.axis], op.groups, size, *x.shape[op.axis + 1 :])
     grouped = x.reshape(shape)
     axes = tuple(a for a in range(1, grouped.ndim) if a != op.axis)
     return moments(ops.Moments(axes, op.epsilon), grouped).reshape(x.shape)

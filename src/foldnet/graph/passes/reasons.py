@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
-from foldnet.graph.passes import fold_backward, fold_forward, merge_affines
+from foldnet.graph.passes.fold_backward import plan as plan_backward
+from foldnet.graph.passes.fold_forward import plan as plan_forward
+from foldnet.graph.passes.merge_affines import plan as plan_merge
 from foldnet.graph.passes.rewriting import Uses
 
 
@@ -16,8 +18,8 @@ def note_reasons(graph: Graph) -> Graph:
     notes = []
     for node in graph.nodes:
         if isinstance(node.op, ops.Affine):
-            before = merge_affines.plan(graph, uses, node) or fold_backward.plan(graph, uses, node)
-            after = fold_forward.plan(graph, uses, node)
+            before = plan_merge(graph, uses, node) or plan_backward(graph, uses, node)
+            after = plan_forward(graph, uses, node)
             notes.append(
                 f"layer {node.layer!r} stays a step of its own. Not folded into what comes before it: {before}. "
                 f"Not folded into what follows: {after}."

@@ -1,0 +1,306 @@
+"""A network as a directory of C99: the prediction, a program around it, a self-test, a Makefile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.errors import InputError, UnsupportedError
+from foldnet.export import c_texts
+from foldnet.export.c_texts import fill
+from foldnet.export.examples import example_rows
+from foldnet.export.files import MARK, write_files
+from foldnet.export.names import Namespace, identifier, plain
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph, Node, bind
+
+Array = np.ndarray[Any, Any]
+
+ROWS = 16
+"""Rows that the self-test records."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of the C function.
+
+    Attributes:
+        name: of its parameter.
+        macro: that holds its size.
+        type: of its numbers.
+        size: how many a row has.
+        shape: of a row.
+    """
+
+    name: str
+    macro: str
+    type: str
+    size: int
+    shape: tuple[int, ...]
+
+
+def to_c(
+    source: Any,
+    directory: Any,
+    *,
+    name: str | None = None,
+    x: Any = None,
+    input_shapes: Sequence[Sequence[int]] | None = None,
+) -> list[Path]:
+    """Write a frozen network as a directory of C99 that needs libm alone and allocates nothing.
+
+    ``predict.h`` and ``predict.c`` hold the function, ``main.c`` a program that reads rows from standard input,
+    ``self_test.c`` recorded rows with their predictions; ``Makefile`` and ``README.md`` say how to build them.
+
+    Args:
+        source: a Predictor or a Graph.
+        directory: to write into; made if it is missing. Other files in it are left alone.
+        name: before every C name, ``name_predict`` for instance; by default the directory's.
+        x: rows for the self-test to record, as ``predict`` takes them (a list of arrays for several inputs); by
+            default random ones.
+        input_shapes: shape of a row of each input, where the network leaves sizes free.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UnsupportedError: an activation that is the caller's own Python function, or a free size.
+        FileExistsError: the directory holds a file of one of the names that no export wrote.
+        InputError: ``x`` does not fit the network.
+    """
+    from foldnet.engines.native.source import emit_portable
+
+    directory = Path(directory)
+    graph = _bound(source if isinstance(source, Graph) else source.graph, input_shapes)
+    stem = name if name is not None else directory.resolve().name.removesuffix("_c")
+    name = identifier(stem, "network")
+    portable = emit_portable(graph, f"{name}_predict")
+    inputs, outputs = _ports(graph, name, portable.inputs, portable.outputs)
+    rows = example_rows(graph, ROWS) if x is None else _given_rows(graph, x)
+    words = {
+        "mark": MARK, "title": plain(stem), "name": name, "MACRO": name.upper(), "code": portable.code,
+        "rows": str(len(rows[0])),
+        **_describing_words(graph, portable.faults, "static float f[" in portable.code),
+        **_port_words(name, inputs, outputs),
+        **_main_words(name, inputs, outputs, portable.faults),
+        **_test_words(graph, inputs, outputs, rows),
+    }  # fmt: skip
+    texts = {
+        "predict.h": c_texts.PREDICT_H, "predict.c": c_texts.PREDICT_C, "main.c": c_texts.MAIN_C,
+        "self_test.c": c_texts.SELF_TEST_C, "Makefile": c_texts.MAKEFILE, "README.md": c_texts.README,
+    }  # fmt: skip
+    directory.mkdir(parents=True, exist_ok=True)
+    files = {directory / file: fill(text, words).encode() for file, text in texts.items()}
+    write_files(files)
+    return list(files)
+
+
+def _bound(graph: Graph, input_shapes: Sequence[Sequence[int]] | None) -> Graph:
+    if input_shapes is not None:
+        graph = bind(graph, [(None, *shape) for shape in input_shapes])
+    for value in graph.inputs:
+        if None in graph.types[value].shape[1:]:
+            raise UnsupportedError(
+                f"input {value!r} leaves sizes free ({graph.types[value].shape[1:]}), and C without allocation "
+                "needs them all: give them, as in to_c(directory, input_shapes=[(5, 3)])"
+            )
+    return graph
+
+
+def _given_rows(graph: Graph, x: Any) -> list[Array]:
+    given = x if isinstance(x, list | tuple) and len(graph.inputs) > 1 else [x]
+    if len(given) != len(graph.inputs):
+        raise InputError(f"x holds {len(given)} arrays, and the network has {len(graph.inputs)} inputs")
+    rows = []
+    for value, data in zip(graph.inputs, given, strict=True):
+        kind = graph.types[value]
+        array = np.asarray(data).astype(np.int32 if kind.dtype == "int" else np.float32)
+        if array.ndim == 0 or array.shape[1:] != kind.shape[1:] or len(array) == 0:
+            raise InputError(
+                f"x for input {value!r} has shape {array.shape}, expected (rows, {kind.shape[1:]})"
+            )
+        rows.append(array)
+    if len({len(array) for array in rows}) != 1:
+        raise InputError(f"x has {[len(array) for array in rows]} rows for the inputs; give each as many")
+    return rows
+
+
+def _ports(
+    graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any]
+) -> tuple[list[Port], list[Port]]:
+    # Every name begins with x_ or y_ where there are several: an input may be called `int`, `linux` or `y1`.
+    if len(inputs) == 1:
+        takes = ["x"]
+    else:
+        names = Namespace(())
+        takes = [names.fresh(f"x_{identifier(value)}") for value in graph.inputs]
+    gives = ["y"] if len(outputs) == 1 else [f"y_{i + 1}" for i in range(len(outputs))]
+    words = {"x": "input", "y": "output"}
+    made = [
+        [
+            Port(
+                port, f"{name}_{words.get(port, port)}_size".upper(), ctype, max(prod(shape), 1), tuple(shape)
+            )
+            for port, (ctype, shape) in zip(ports, kinds, strict=True)
+        ]
+        for ports, kinds in ((takes, inputs), (gives, outputs))
+    ]
+    return made[0], made[1]
+
+
+def _fault_text(node: Node) -> str:
+    """What a node finds fault with, for a C string."""
+    what = "an index outside its table" if isinstance(node.op, ops.Gather) else "a number that is no index"
+    return f"{what} ({plain(node.layer)})"
+
+
+def _describing_words(graph: Graph, faults: Sequence[Node], static: bool) -> dict[str, str]:
+    layers: dict[str, list[str]] = {}
+    for node in graph.nodes:
+        layers.setdefault(plain(node.layer), []).append(type(node.op).__name__)
+    numbers = [f"{i} for {_fault_text(node)}" for i, node in enumerate(faults, 1)]
+    status = (
+        f"Returns 0, or, where a row has no prediction, {', '.join(numbers)}." if faults else "Returns 0."
+    )
+    return {
+        "layers": "\n".join(f"   {layer}: {', '.join(kinds)}" for layer, kinds in layers.items()),
+        "table": "\n".join(f"- `{layer}`: {', '.join(kinds)}" for layer, kinds in layers.items()),
+        "status": status,
+        "reentrant": " Its workspace is static: one thread at a time may call it." if static else "",
+    }
+
+
+def _port_words(name: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, str]:
+    ports = [*inputs, *outputs]
+    arguments = [f"const {p.type} *{p.name}" for p in inputs] + [f"{p.type} *{p.name}" for p in outputs]
+    example = [f"{p.type} {p.name}[{p.macro}]{' = {0}' if p in inputs else ''};" for p in ports]
+    example.append(f"int status = {name}_predict({', '.join(p.name for p in ports)});")
+    order = f": {', then '.join(f'{p.size} of {p.name}' for p in inputs)}" if len(inputs) > 1 else ""
+    shaped = [p for p in ports if len(p.shape) > 1]
+    shapes = [f"/* {p.name}: {' x '.join(map(str, p.shape))}, the last axis nearest. */" for p in shaped]
+    return {
+        "sizes": "\n".join([*shapes, *(f"#define {p.macro} {p.size}" for p in ports)]),
+        "arguments": ", ".join(arguments),
+        "row_arguments": ", ".join(f"{p.name} + row * {p.macro}" for p in ports),
+        "example": "\n".join(example),
+        "order": order,
+        "total": str(sum(p.size for p in inputs)),
+    }
+
+
+def _main_words(
+    name: str, inputs: Sequence[Port], outputs: Sequence[Port], faults: Sequence[Node]
+) -> Mapping[str, str]:
+    stores = []
+    for p in inputs:
+        if p.type == "float":
+            value = [f"    {p.name}[index] = strtof(text, &end);", "    return end == text + length;"]
+        else:
+            value = [
+                "    const double value = strtod(text, &end);",
+                "    if (end != text + length || !(value >= -2147483648.0 && value < 2147483648.0))",
+                "      return 0;",
+                f"    {p.name}[index] = (int32_t)value;",
+                f"    return (double){p.name}[index] == value;",
+            ]
+        stores += [f"  if (index < {p.macro}) {{", *value, "  }", f"  index -= {p.macro};"]
+    call = f"{name}_predict({', '.join(p.name for p in (*inputs, *outputs))})"
+    predict = [f"    (void){call}; /* always 0 */"]
+    if faults:
+        texts = ", ".join(f'"{_fault_text(node)}"' for node in faults)
+        predict = [
+            f"    static const char *const faults[] = {{{texts}}};",
+            f"    const int fault = {call};",
+            "    if (fault) {",
+            '      fprintf(stderr, "line %ld: %s\\n", line, faults[fault - 1]);',
+            "      return EXIT_FAILURE;",
+            "    }",
+        ]
+    prints = []
+    for p in outputs:
+        form = '"%s%.9g", before, (double)' if p.type == "float" else '"%s%ld", before, (long)'
+        prints += [
+            f'    for (size_t i = 0; i < {p.macro}; i++, before = ",")',
+            f"      printf({form}{p.name}[i]);",
+        ]
+    whole = [p.name for p in inputs if p.type != "float"]
+    a_number = "a number" if not whole else "a whole number"
+    if 0 < len(whole) < len(inputs):
+        a_number = f"a number, or not a whole one where {' and '.join(whole)} {'take' if whole[1:] else 'takes'} that"
+    return {
+        "arrays": "\n".join(f"static {p.type} {p.name}[{p.macro}];" for p in (*inputs, *outputs)),
+        "stores": "\n".join(stores[:-1]),
+        "predict": "\n".join(predict),
+        "prints": "\n".join(prints),
+        "a_number": a_number,
+    }
+
+
+def _test_words(
+    graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port], rows: Sequence[Array]
+) -> dict[str, str]:
+    truth = ReferenceProgram(graph, "float64").run(rows)
+    rounded = ReferenceProgram(graph, "float32").run(rows)
+    recorded = [
+        _array(f"static const {p.type} {p.name}[ROWS * {p.macro}]", data, p.type)
+        for p, data in zip(inputs, rows, strict=True)
+    ]
+    recorded += [f"static {p.type} {p.name}[ROWS * {p.macro}], {p.name}_alone[{p.macro}];" for p in outputs]
+    recorded += [
+        _array(f"static const double {p.name}_expected[ROWS * {p.macro}]", data, "double")
+        for p, data in zip(outputs, truth, strict=True)
+    ]
+    compares = []
+    for p in outputs:
+        compares += [
+            f"  for (size_t i = 0; i < ROWS * {p.macro}; i++) {{",
+            f"    const double d = difference((double){p.name}[i], {p.name}_expected[i]);",
+            "    worst = d > worst ? d : worst;",
+            "  }",
+        ]
+    return {
+        "allowed": f"{_allowed(truth, rounded):.3g}",
+        "recorded": "\n".join(recorded),
+        "compares": "\n".join(compares),
+        "rows_call": ", ".join(p.name for p in (*inputs, *outputs)),
+        "one_call": ", ".join(
+            [*(f"{p.name} + row * {p.macro}" for p in inputs), *(f"{p.name}_alone" for p in outputs)]
+        ),
+        "one_check": "".join(
+            f" ||\n        memcmp({p.name}_alone, {p.name} + row * {p.macro}, sizeof {p.name}_alone)"
+            for p in outputs
+        ),
+    }
+
+
+def _allowed(truth: Sequence[Array], rounded: Sequence[Array]) -> float:
+    """A few times the distance of a float32 computation from the float64 one, and at least some ULP."""
+    allowed = 2e-6
+    with np.errstate(invalid="ignore"):
+        for exact, near in zip(truth, rounded, strict=True):
+            distance = np.abs(near - exact) / (1 + np.abs(exact))
+            allowed = max(allowed, 8 * float(np.max(distance, initial=0, where=np.isfinite(distance))))
+    return allowed
+
+
+def _array(declaration: str, data: Array, ctype: str) -> str:
+    values = [_literal(v, ctype) for v in data.ravel()] or ["0"]
+    lines = ["  " + ", ".join(values[i : i + 8]) + "," for i in range(0, len(values), 8)]
+    return "\n".join([f"{declaration} = {{", *lines, "};"])
+
+
+def _literal(value: Any, ctype: str) -> str:
+    if ctype == "int32_t":
+        return "(-2147483647 - 1)" if int(value) == -(2**31) else str(int(value))
+    if not np.isfinite(value):
+        return "NAN" if np.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
+    # Nine digits bring every float back to its bits; more, for a double, would only lengthen the file.
+    text = f"{float(value):.9g}"
+    text = text if {".", "e"} & set(text) else f"{text}.0"
+    return f"{text}f" if ctype == "float" else text

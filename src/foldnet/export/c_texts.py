@@ -1,0 +1,307 @@
+"""The files around ``predict.c``, with ``@words@`` where a network's own text goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+PREDICT_H = """\
+/* Predictions of the network @title@, in C99 with libm alone. @mark@.
+
+@layers@ */
+
+#ifndef @MACRO@_PREDICT_H
+#define @MACRO@_PREDICT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How many numbers a row has. */
+@sizes@
+
+/* Define it before including predict.c, to `static inline` for instance, to change the linkage. */
+#ifndef @MACRO@_API
+#define @MACRO@_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Predict one row. @status@@reentrant@ */
+@MACRO@_API int @name@_predict(@arguments@);
+
+/* Predict rows that lie one after the other. Stops at the first row that gives no prediction, and returns
+   what it gave. */
+@MACRO@_API int @name@_predict_rows(@arguments@, size_t rows);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+
+PREDICT_C = """\
+/* The network @title@. @mark@. */
+
+#include "predict.h"
+
+@code@
+int @name@_predict_rows(@arguments@, size_t rows) {
+  for (size_t row = 0; row < rows; row++) {
+    const int status = @name@_predict(@row_arguments@);
+    if (status)
+      return status;
+  }
+  return 0;
+}
+"""
+
+MAIN_C = """\
+/* Reads rows of numbers and prints a prediction for each. @mark@.
+
+   Usage: predict [FILE]        without a file, from standard input
+
+   A line is a row: @total@ numbers, separated by commas or blanks@order@. A first line that
+   is not of numbers is passed over. The exit code is 1 for input that is no table of such rows.
+
+   This file takes predict.c in, so that `cc main.c -lm` is all it needs; compiled with
+   -D@MACRO@_SEPARATE it is linked with it instead. */
+
+#ifdef @MACRO@_SEPARATE
+#include "predict.h"
+#else
+#define @MACRO@_API static inline
+#include "predict.c"
+#endif
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CELL 128
+
+@arrays@
+
+/* Whether all of the text is a number; it becomes number `index` of the row. */
+static int store(const char *text, size_t length, size_t index) {
+  char *end;
+@stores@
+  return 1; /* one too many: the caller counts */
+}
+
+/* The text of the next number on the line, cut at what no number needs. Returns its length; or 0 at the end of
+   the line, and EOF at the end of the file. */
+static int next_cell(FILE *file, char *text) {
+  int c = getc(file), length = 0;
+  while (c == ' ' || c == '\\t' || c == ',' || c == ';' || c == '\\r')
+    c = getc(file);
+  while (c != EOF && c != '\\n' && c != ' ' && c != '\\t' && c != ',' && c != ';' && c != '\\r') {
+    if (length < CELL - 1)
+      text[length++] = (char)c;
+    c = getc(file);
+  }
+  text[length] = '\\0';
+  if (length == 0)
+    return c == EOF ? EOF : 0;
+  if (length == CELL - 1)
+    text[0] = '?';
+  ungetc(c, file);
+  return length;
+}
+
+/* Fill the arrays with the next row. Returns 1; 0 at the end of the file; -1 for a bad row, after saying why. */
+static int read_row(FILE *file, long *line) {
+  char text[CELL];
+  for (;;) {
+    size_t count = 0, wrong = 0;
+    int length;
+    ++*line;
+    while ((length = next_cell(file, text)) > 0) {
+      count++;
+      if (!wrong && !store(text, (size_t)length, count - 1))
+        wrong = count;
+    }
+    if (wrong && *line > 1) {
+      fprintf(stderr, "line %ld: value %lu is not @a_number@\\n", *line, (unsigned long)wrong);
+      return -1;
+    }
+    if (count && !wrong && count != @total@) {
+      fprintf(stderr, "line %ld has %lu numbers, expected @total@\\n", *line, (unsigned long)count);
+      return -1;
+    }
+    if (count && !wrong)
+      return 1;
+    if (length == EOF)
+      return 0;
+  }
+}
+
+static int run(FILE *file) {
+  long line = 0, rows = 0;
+  int status;
+  while ((status = read_row(file, &line)) > 0) {
+@predict@
+    const char *before = "";
+@prints@
+    putchar('\\n');
+    rows++;
+  }
+  if (status == 0 && ferror(file)) {
+    perror("cannot read the rows");
+    return EXIT_FAILURE;
+  }
+  if (status == 0 && rows == 0) {
+    fputs("no rows to predict\\n", stderr);
+    return EXIT_FAILURE;
+  }
+  if (fflush(stdout) || ferror(stdout)) {
+    perror("cannot write the predictions");
+    return EXIT_FAILURE;
+  }
+  return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1] != '\\0')) {
+    fputs("usage: predict [FILE]    rows of @total@ numbers in, predictions out\\n", stderr);
+    return 2;
+  }
+  if (argc < 2 || !strcmp(argv[1], "-"))
+    return run(stdin);
+  FILE *file = fopen(argv[1], "r");
+  if (!file) {
+    perror(argv[1]);
+    return EXIT_FAILURE;
+  }
+  const int code = run(file);
+  fclose(file);
+  return code;
+}
+"""
+
+SELF_TEST_C = """\
+/* Checks predict.c, as compiled here, against recorded rows and predictions. @mark@.
+
+   Usage: self_test        exit code 0 when all agree; `make test` builds and runs it
+
+   The predictions were computed in double precision; what is allowed is a few times the rounding of float. */
+
+#ifdef @MACRO@_SEPARATE
+#include "predict.h"
+#else
+#define @MACRO@_API static inline
+#include "predict.c"
+#endif
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS @rows@
+#define ALLOWED @allowed@ /* of 1 + |expected| */
+
+@recorded@
+
+/* Relative difference of what was computed from what was recorded; 1 where only one of them is a number. */
+static double difference(double y, double expected) {
+  const double d = y - expected, size = expected < 0 ? -expected : expected;
+  if (y == expected || (y != y && expected != expected))
+    return 0.0;
+  if (!(size < 1e300) || !(d < 1e300 && d > -1e300))
+    return 1.0;
+  return (d < 0 ? -d : d) / (1.0 + size);
+}
+
+int main(void) {
+  double worst = 0.0;
+  if (@name@_predict_rows(@rows_call@, ROWS)) {
+    fputs("self-test: a recorded row gave no prediction\\n", stderr);
+    return EXIT_FAILURE;
+  }
+@compares@
+  for (size_t row = 0; row < ROWS; row++) {
+    if (@name@_predict(@one_call@)@one_check@) {
+      fprintf(stderr, "self-test: row %lu alone differs from the same row among others\\n", (unsigned long)row);
+      return EXIT_FAILURE;
+    }
+  }
+  printf("self-test: %d rows, largest difference %.2g, allowed %.2g: %s\\n", ROWS, worst, ALLOWED,
+         worst <= ALLOWED ? "ok" : "FAILED");
+  return worst <= ALLOWED ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+"""
+
+MAKEFILE = """\
+# @mark@.
+#   make         builds ./predict, which reads rows and prints predictions
+#   make test    checks this machine's compilation against recorded predictions
+
+CC ?= cc
+CFLAGS ?= -O2
+WARNINGS = -std=c99 -Wall -Wextra -Wpedantic
+SEPARATE = -D@MACRO@_SEPARATE
+
+all: predict
+
+predict: main.c predict.o
+	$(CC) $(CFLAGS) $(WARNINGS) $(SEPARATE) $(LDFLAGS) -o $@ main.c predict.o -lm
+
+self_test: self_test.c predict.o
+	$(CC) $(CFLAGS) $(WARNINGS) $(SEPARATE) $(LDFLAGS) -o $@ self_test.c predict.o -lm
+
+predict.o: predict.c predict.h
+	$(CC) $(CFLAGS) $(WARNINGS) -c -o $@ predict.c
+
+test: self_test
+	./self_test
+
+clean:
+	rm -f predict self_test predict.o
+
+.PHONY: all test clean
+"""
+
+README = """\
+# The network @title@ in C
+
+@mark@. C99, no allocation, no library but libm.
+
+    make && ./predict < rows.csv
+    make test
+
+or without make:
+
+    cc main.c -lm
+
+A line of input is a row: @total@ numbers@order@. A line of output is its prediction.
+
+## In a program of your own
+
+Compile `predict.c` along, and include `predict.h`:
+
+```c
+#include "predict.h"
+
+@example@
+```
+
+@status@@reentrant@
+
+## What it computes
+
+@table@
+
+`self_test.c` holds @rows@ rows with their predictions in double precision; `make test` compares.
+"""
+
+
+def fill(template: str, words: Mapping[str, str]) -> str:
+    """The template with every ``@word@`` replaced, once: what is filled in is not read again.
+
+    >>> fill("@a@ and @b@", {"a": "@b@", "b": "2"})
+    '@b@ and 2'
+    """
+    return re.sub(r"@(\w+)@", lambda m: words[m[1]], template)

@@ -1,0 +1,54 @@
+"""Rows to try a network on when the caller gives none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph
+
+Array = np.ndarray[Any, Any]
+
+
+def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
+    """Random rows for each input; numbers that look things up lie inside their smallest table.
+
+    Args:
+        graph: with all sizes known but that of the batch.
+        rows: how many.
+        seed: for the same rows each time.
+    """
+    rng = np.random.default_rng(seed)
+    tables = _smallest_tables(graph)
+    data = []
+    for name in graph.inputs:
+        kind = graph.types[name]
+        shape = (rows, *(n or 1 for n in kind.shape[1:]))
+        is_int = kind.dtype == ops.INT
+        is_index = is_int or name in tables
+        array = rng.integers(0, tables.get(name, 2), shape) if is_index else rng.normal(size=shape)
+        data.append(array.astype(np.int32 if is_int else np.float32))
+    return data
+
+
+def _smallest_tables(graph: Graph) -> dict[str, int]:
+    """For each value whose elements become indices, the size of the smallest table they are used on."""
+    sizes: dict[str, int] = {}
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, ops.Gather):
+            limit: int | None = graph.types[node.inputs[1]].shape[0]
+            indices: tuple[str, ...] = node.inputs[:1]
+        elif isinstance(node.op, KEEPS_INDICES):
+            limit, indices = sizes.get(node.output), node.inputs
+        else:
+            continue
+        for value in indices:
+            if limit is not None:
+                sizes[value] = min(limit, sizes.get(value, limit))
+    return sizes
+
+
+KEEPS_INDICES = (ops.Cast, ops.Identity, ops.Reshape, ops.Transpose, ops.Repeat, ops.Concatenate)
+"""Ops that only move elements about."""

@@ -1,0 +1,81 @@
+"""Settings of Keras 1 in the words of Keras 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from foldnet.errors import UnsupportedError
+
+MERGES = {
+    "sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot",
+}  # fmt: skip
+
+RENAMED: dict[str, dict[str, str]] = {
+    "Dense": {
+        "output_dim": "units",
+        "init": "kernel_initializer",
+        "bias": "use_bias",
+        "W_regularizer": "kernel_regularizer",
+        "b_regularizer": "bias_regularizer",
+        "W_constraint": "kernel_constraint",
+        "b_constraint": "bias_constraint",
+    },
+    "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
+    "Embedding": {
+        "init": "embeddings_initializer",
+        "W_regularizer": "embeddings_regularizer",
+        "W_constraint": "embeddings_constraint",
+    },
+    "PReLU": {"init": "alpha_initializer"},
+    "Dropout": {"p": "rate"},
+    "GaussianDropout": {"p": "rate"},
+    "SpatialDropout1D": {"p": "rate"},
+    "SpatialDropout2D": {"p": "rate"},
+    "SpatialDropout3D": {"p": "rate"},
+    "GaussianNoise": {"sigma": "stddev"},
+}
+"""By class, the settings that were renamed."""
+
+DROPPED = {
+    "Dense": frozenset({"input_dim", "input_length"}),
+    "Embedding": frozenset({"input_length", "dropout"}),
+    "PReLU": frozenset({"weights"}),
+    "SpatialDropout2D": frozenset({"dim_ordering"}),
+    "SpatialDropout3D": frozenset({"dim_ordering"}),
+}
+"""By class, settings that say nothing about a prediction, or nothing that the network's shapes do not."""
+
+
+def modern_settings(class_name: str, config: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:
+    """Class and settings of a Keras 1 layer as Keras 3 would store them.
+
+    Raises:
+        UnsupportedError: a way to merge that Keras 3 has no layer for.
+    """
+    if class_name == "Merge":
+        return _merge(config, name)
+    renamed, dropped = RENAMED.get(class_name, {}), DROPPED.get(class_name, frozenset())
+    return class_name, {renamed.get(k, k): v for k, v in config.items() if k not in dropped}
+
+
+def _merge(config: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:
+    mode = config.get("mode")
+    if "layers" in config or not isinstance(mode, str) or mode not in MERGES:
+        raise UnsupportedError(
+            f"layer {name!r} merges by {mode!r} in a way of Keras 1 that has no layer today; foldnet reads the modes "
+            f"{', '.join(MERGES)} between layers of a functional model"
+        )
+    settings: dict[str, Any] = {"name": name}
+    if mode == "concat":
+        settings["axis"] = config.get("concat_axis", -1)
+    if mode == "dot":
+        axes = config.get("dot_axes", -1)
+        # Keras 1 wrote a list for each side, with one axis in it.
+        flat = (
+            [a[0] if isinstance(a, list) and len(a) == 1 else a for a in axes]
+            if isinstance(axes, list)
+            else axes
+        )
+        settings["axes"] = flat
+    return MERGES[mode], settings

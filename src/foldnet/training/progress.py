@@ -1,0 +1,82 @@
+"""What a fit shows while it runs: a bar on a terminal, a line an epoch, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+
+class Progress:
+    """Shows nothing; the base of those that do."""
+
+    live = False
+    """Whether it wants to hear of epochs while the fit runs."""
+
+    def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
+        """Told that an epoch is done."""
+
+    def close(self) -> None:
+        """Told that the fit is over."""
+
+
+class Lines(Progress):
+    """One line an epoch."""
+
+    live = True
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.started = time.perf_counter()
+
+    def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
+        """Print the epoch's logs."""
+        seconds = time.perf_counter() - self.started
+        print(f"Epoch {number + 1}/{self.epochs} - {seconds:.1f}s - {text(logs)}")
+
+
+class Bar(Progress):
+    """A bar over the epochs, with the latest logs beside it."""
+
+    live = True
+
+    def __init__(self, epochs: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        self.bar = RichProgress(
+            TextColumn("Epoch"), MofNCompleteColumn(), BarColumn(bar_width=20), TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+        )  # fmt: skip
+        self.task = self.bar.add_task("", total=epochs)
+        self.bar.start()
+
+    def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
+        """Move on."""
+        self.bar.update(self.task, completed=number + 1, description=text(logs))
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self.bar.stop()
+
+
+def text(logs: Mapping[str, Any]) -> str:
+    """Logs in one line, loss first."""
+    order = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name))
+    return " - ".join(f"{name}: {_number(logs[name])}" for name in order)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) >= 1e-3 or value == 0 else f"{value:.4e}"
+    return str(value)
+
+
+def progress_for(verbose: Any, epochs: int, steps: int | None) -> Progress:
+    """The display that ``verbose`` asks for: 0 nothing, 1 a bar (on a terminal only), 2 a line an epoch."""
+    if verbose == 2:
+        return Lines(epochs)
+    if verbose in (1, "auto", True) and sys.stderr.isatty() and sys.stdout.isatty():
+        return Bar(epochs)
+    return Progress()

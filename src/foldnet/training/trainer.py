@@ -1,0 +1,157 @@
+"""Trainer: a compiled network and its engine; ``fit``, ``evaluate`` and single steps on rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from foldnet.engines.fit import Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
+from foldnet.engines.training import training_engine
+from foldnet.errors import InputError
+from foldnet.graph.training import TrainingProgram
+from foldnet.layers.base import Layer
+from foldnet.network import Network
+from foldnet.random import random_seed
+from foldnet.training.compiled import Compiled, Target
+from foldnet.training.data import Rows
+from foldnet.training.program import Owners, output_names
+
+Array = np.ndarray[Any, Any]
+
+
+class Trainer:
+    """Runs steps and epochs of a compiled network.
+
+    The state between calls lives here: optimizer slots and the number of steps made. The weights live in the
+    network's layers and are read before and written after each call, so that ``set_weights`` counts.
+
+    Args:
+        compiled: the network with optimizer, losses and metrics.
+        seed: of shuffling and Dropout.
+    """
+
+    def __init__(self, compiled: Compiled, seed: int | None = None) -> None:
+        self.compiled = compiled
+        self.network: Network = compiled.network
+        self.seed = random_seed() if seed is None else seed
+        self.slots: dict[tuple[Layer, str], list[Array]] = {}
+        self.averages: dict[tuple[Layer, str], Array] = {}
+        self._owners: Owners = {}
+        self._engine: TrainingEngine | None = None
+        self._program: TrainingProgram | None = None
+        self._key: Any = None
+
+    def prepare(self, rows: Rows) -> TrainingProgram:
+        """The program for data of this kind; made anew when targets or ``trainable`` have changed."""
+        targets = [Target((None, *t.shape[1:]), t.dtype.kind in "iu") for t in rows.targets]
+        frozen = tuple(layer.trainable for layer in _all_layers(self.network))
+        key = (tuple((t.shape, t.integer) for t in targets), frozen)
+        if self._program is None or key != self._key:
+            self._program, self._owners = self.compiled.program(targets)
+            self._engine = training_engine(self._program)
+            self._key = key
+            self.targets = targets
+        return self._program
+
+    def fit(
+        self,
+        rows: Rows,
+        *,
+        batch_size: int,
+        epochs: int,
+        first_epoch: int = 0,
+        shuffle: bool = True,
+        validation: Rows | None = None,
+        validation_epochs: Sequence[bool] = (),
+        should_stop: Callable[[], bool] | None = None,
+    ) -> FitResult:
+        """Go through the rows for some epochs, in one call of the engine."""
+        self.prepare(rows)
+        steps = -(-len(rows) // batch_size) * epochs
+        optimizer = self.compiled.optimizer
+        plan = FitPlan(
+            batch_size,
+            epochs,
+            optimizer.table(optimizer.iterations, steps),
+            first_epoch,
+            shuffle,
+            self.seed,
+            validation_epochs,
+        )
+        state = self.state()
+        given = None if validation is None else Data(validation.arrays)
+        try:
+            return self._ready().fit(state, Data(rows.arrays), plan, given, should_stop)
+        finally:
+            self.keep(state)
+
+    def evaluate(self, rows: Rows, batch_size: int) -> Sums:
+        """Sums of losses and metrics over the rows, nothing changed."""
+        self.prepare(rows)
+        return self._ready().evaluate(self.state(), Data(rows.arrays), batch_size)
+
+    def _ready(self) -> TrainingEngine:
+        if self._engine is None:
+            raise InputError("the network has not seen any data yet")  # prepare() runs before every use
+        return self._engine
+
+    # -- state ----------------------------------------------------------------------------------------------
+
+    def state(self) -> FitState:
+        """Weights of the layers and slots of the optimizer, as an engine takes them."""
+        state = FitState({}, iterations=self.compiled.optimizer.iterations)
+        for name, owner in self._owners.items():
+            layer, weight = owner
+            state.weights[name] = np.array(layer.named_weights[weight], np.float32, order="C")
+            if owner in self.slots:
+                state.slots[name] = [slot.copy() for slot in self.slots[owner]]
+            if owner in self.averages:
+                state.averages[name] = self.averages[owner].copy()
+        return state
+
+    def keep(self, state: FitState) -> None:
+        """Take over what an engine has changed."""
+        for name, owner in self._owners.items():
+            layer, weight = owner
+            layer.set_weight(weight, state.weights[name])
+            if name in state.slots:
+                self.slots[owner] = state.slots[name]
+            if name in state.averages:
+                self.averages[owner] = state.averages[name]
+        self.compiled.optimizer.iterations = state.iterations
+
+    def use_averages(self) -> None:
+        """Put the optimizer's moving averages in the weights' place, as Keras does at the end of ``fit``."""
+        if self.compiled.optimizer.use_ema:
+            for (layer, weight), average in self.averages.items():
+                layer.set_weight(weight, average)
+
+    # -- logs -----------------------------------------------------------------------------------------------
+
+    def logs(self, sums: Sums, epoch: int = 0) -> dict[str, float]:
+        """Loss and metrics of one epoch by their Keras names, in Keras's (sorted) order."""
+        rows = max(float(sums.rows[epoch]), 1.0)
+        logs: dict[str, Any] = {"loss": float((sums.loss[epoch]) / rows + sums.regularization[epoch])}
+        names = output_names(self.network)
+        columns = dict(zip((a.name for a in self._accumulators()), sums.values, strict=True))
+        resolved = self.compiled.resolved(self.targets)
+        for name, loss, metrics in zip(names, self.compiled.losses, resolved, strict=True):
+            if loss is not None and len(names) > 1:
+                logs[f"{name}_loss"] = float(columns[f"{name}/loss"][epoch][0] / rows)
+            weight = columns.get(f"{name}/weights")
+            for title, metric, weighted in metrics:
+                total = float(weight[epoch][0]) if weighted and weight is not None else rows
+                logs[title] = metric.value(columns[f"{name}/{title}"][epoch], total)
+        return dict(sorted(logs.items()))
+
+    def _accumulators(self) -> Any:
+        return () if self._program is None else self._program.accumulators
+
+
+def _all_layers(network: Network) -> list[Layer]:
+    found: list[Layer] = []
+    for layer in network.layers:
+        found += _all_layers(layer) if isinstance(layer, Network) else [layer]
+    return found

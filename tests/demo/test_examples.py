@@ -1,0 +1,35 @@
+"""The examples run, and print what they promise."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+EXPECTED = {
+    "freeze_and_predict.py": ["norm_1", "one wine:    [[5.02", "all wines:   (1599, 1)", "same bits:   True"],
+    "prediction_by_hand.py": [": equal", ": NOT EQUAL"],
+}
+
+
+def test_every_example_is_tested_and_listed():
+    programs = {path.name for path in EXAMPLES.glob("*.py")}
+    assert programs == set(EXPECTED)
+    listed = (EXAMPLES / "README.md").read_text()
+    assert all(f"`{name}`" in listed for name in programs)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_example(name, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for text in EXPECTED[name]:
+        assert text in done.stdout

@@ -1,0 +1,215 @@
+"""The exported C: clean under strict compilers and sanitizers, equal to the reference, hard to upset."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from export_nets import NETS, OPS, rows_for
+
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.errors import InputError, UnsupportedError
+from foldnet.export import to_c
+from foldnet.graph.graph import bind
+
+ALL = NETS | OPS
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wmissing-prototypes"]
+SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+def run(command, cwd, text=None):
+    return subprocess.run(command, cwd=cwd, input=text, capture_output=True, text=True, check=False)
+
+
+def build(folder, *arguments, cc="gcc"):
+    done = run([cc, *STRICT, *arguments, "-lm"], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def csv(data):
+    """Lines of CSV: the inputs side by side, each flattened."""
+    flat = np.hstack([np.asarray(d, np.float64).reshape(len(d), -1) for d in data])
+    return "".join(",".join(f"{v:.9g}" for v in row) + "\n" for row in flat)
+
+
+def numbers(text):
+    return np.array([[float(v) for v in line.split(",")] for line in text.splitlines()])
+
+
+def expected(graph, data):
+    with np.errstate(all="ignore"):
+        return np.hstack([y.reshape(len(y), -1) for y in ReferenceProgram(graph, "float64").run(data)])
+
+
+def ready(graph):
+    """The graph with its free sizes set to those of the tests' data."""
+    return bind(graph, [(None, *x.shape[1:]) for x in rows_for(graph, 1)])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_program_equals_the_reference(name, tmp_path):
+    graph = ready(ALL[name])
+    to_c(graph, tmp_path, name="net")
+    build(tmp_path, "-O0", "main.c", "-o", "predict")
+    data = rows_for(graph, 6, seed=1)
+    done = run(["./predict"], tmp_path, csv(data))
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(numbers(done.stdout), expected(graph, data), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+@pytest.mark.parametrize("name", ["wine", "two inputs, two outputs", "lookups"])
+def test_both_compilers_and_both_sanitizers_are_content(name, cc, tmp_path):
+    if shutil.which(cc) is None:
+        pytest.fail(f"{cc} is not installed; the tests need it")
+    graph = ready(NETS[name])
+    to_c(graph, tmp_path, name="net")
+    build(tmp_path, *SANITIZE, "main.c", "predict.c", "-o", "both", cc=cc)
+    build(tmp_path, *SANITIZE, "-DNET_SEPARATE", "self_test.c", "predict.c", "-o", "self_test", cc=cc)
+    done = run(["./self_test"], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ": ok" in done.stdout
+    data = rows_for(graph, 3)
+    done = run(["./both"], tmp_path, csv(data))
+    assert (done.returncode, done.stderr) == (0, "")
+    np.testing.assert_allclose(numbers(done.stdout), expected(graph, data), rtol=1e-5, atol=1e-5)
+    for text in HOSTILE_TEXT:
+        done = run(["./both"], tmp_path, text)
+        assert done.returncode in (0, 1)
+        assert "Sanitizer" not in done.stderr
+        assert "runtime error" not in done.stderr
+
+
+HOSTILE_TEXT = [
+    "", "\n\n\n", "1", ",,,,\n", "a,b\nc,d\n", "9" * 500 + "\n", "1e999,-1e999,nan,inf\n" * 2, "1 2\0 3\n",
+    "\0\n" * 3, "1," * 4000 + "\n", "é;ß\n1;2\n", "-1," * 10 + "-1\n", "0x1p-1 2e3\r\n", "3e9 3e9 3e9 3e9 3e9 3e9\n",
+]  # fmt: skip
+
+
+def test_make_and_make_test(tmp_path):
+    to_c(NETS["wine"], tmp_path / "wine_c")
+    done = run(["make", "CC=gcc", "CFLAGS=-O1 -Werror", "all", "test"], tmp_path / "wine_c")
+    assert done.returncode == 0, done.stderr
+    assert "self-test: 16 rows" in done.stdout
+    assert run(["./predict", "missing.csv"], tmp_path / "wine_c").returncode == 1
+    assert run(["./predict", "--what"], tmp_path / "wine_c").returncode == 2
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("program")
+    to_c(OPS["affine"], folder, name="net")
+    return build(folder, "-O1", "main.c", "-o", "predict")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("1,2,3\n", "line 1 has 3 numbers, expected 4"),
+        ("1,2,3,4\n1,2,3,4,5\n", "line 2 has 5 numbers, expected 4"),
+        ("1,2,3,4\n1,x,3,4\n", "line 2: value 2 is not a number"),
+        ("1,2,3,4\n1,2,3,4x\n", "line 2: value 4 is not a number"),
+        ("1,2,3,4\n1,2,3," + "0" * 200 + "\n", "line 2: value 4 is not a number"),
+        ("1,2,3,4\n1,2\0,3,4\n", "line 2: value 2 is not a number"),
+        ("", "no rows to predict"),
+        ("a,b,c,d\n\n", "no rows to predict"),
+    ],
+)
+def test_bad_rows_are_named(program, text, says):
+    done = run(["./predict"], program, text)
+    assert done.returncode == 1
+    assert done.stderr.strip() == says
+
+
+def test_forms_of_a_table_read_alike(program):
+    plain = run(["./predict"], program, "1,2,3,4\n").stdout
+    for text in ("a,b,c,d\n1,2,3,4\n", "1 2\t3  4", "\n\n1;2;3;4\r\n\n", " 1.0, 2e0, 0x3, +4 \n"):
+        assert run(["./predict"], program, text).stdout == plain
+    (program / "rows.csv").write_text("1,2,3,4\n")
+    assert run(["./predict", "rows.csv"], program).stdout == plain
+    assert run(["./predict", "-"], program, "1,2,3,4\n").stdout == plain
+
+
+def test_what_is_not_finite_goes_through(program):
+    done = run(["./predict"], program, "nan,inf,-inf,1e39\n")
+    y = numbers(done.stdout)
+    graph = OPS["affine"]
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(
+            y, expected(graph, [np.array([[np.nan, np.inf, -np.inf, np.inf]], "f")])
+        )
+
+
+def test_an_index_outside_its_table_ends_the_program(tmp_path):
+    to_c(OPS["gather"], tmp_path, name="net")
+    build(tmp_path, *SANITIZE, "main.c", "-o", "predict")
+    for text in ("0 1 9\n", "0 1 -1\n"):
+        done = run(["./predict"], tmp_path, text)
+        assert (done.returncode, done.stderr) == (1, "line 1: an index outside its table (layer)\n")
+    for bad in ("3000000000", "0.5", "nan"):
+        done = run(["./predict"], tmp_path, f"0 1 2\n0 1 {bad}\n")
+        assert (done.returncode, done.stderr) == (1, "line 2: value 3 is not a whole number\n")
+
+
+def test_self_test_sees_a_changed_weight_and_a_missing_step(tmp_path):
+    to_c(NETS["wine"], tmp_path, name="net")
+    code = (tmp_path / "predict.c").read_text()
+    lines = code.splitlines()
+    calls = [i for i, line in enumerate(lines) if "dense(x, w" in line]
+    weights = next(i for i, line in enumerate(lines) if line.startswith("  /* 0:")) + 1
+    first, _, rest = lines[weights].strip().partition(",")
+    broken = [[*lines[:i], *lines[i + 1 :]] for i in calls]
+    broken.append([*lines[:weights], f"  {float(first.rstrip('f')) + 0.1}f,{rest}", *lines[weights + 1 :]])
+    assert len(broken) == 5
+    for text in broken:
+        (tmp_path / "predict.c").write_text("\n".join(text))
+        done = run(["gcc", "-std=c99", "-w", "self_test.c", "-lm", "-o", "self_test"], tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert run(["./self_test"], tmp_path).returncode == 1
+
+
+def test_recorded_rows_may_be_given(tmp_path):
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    to_c(OPS["affine"], tmp_path, name="net", x=x)
+    assert "10.0f, 11.0f" in (tmp_path / "self_test.c").read_text()
+    with pytest.raises(InputError, match=r"shape \(3, 5\)"):
+        to_c(OPS["affine"], tmp_path, x=np.zeros((3, 5)))
+
+
+def test_other_peoples_files_are_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "main.c").write_text("int main(void) { return 0; }")
+    with pytest.raises(FileExistsError, match=r"main\.c' exists and was not written by foldnet"):
+        to_c(OPS["affine"], tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["main.c", "notes.txt"]
+    (tmp_path / "main.c").unlink()
+    to_c(OPS["affine"], tmp_path)
+    to_c(OPS["dense"], tmp_path)  # over its own
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_free_sizes_are_asked_for(tmp_path):
+    graph = OPS["reshape of a free axis"]
+    with pytest.raises(UnsupportedError, match="input_shapes"):
+        to_c(graph, tmp_path)
+    to_c(graph, tmp_path, input_shapes=[(5, 6)], name="net")
+    build(tmp_path, "-O1", "self_test.c", "-o", "self_test")
+    assert run(["./self_test"], tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["int", "linux", 'x"*/\n#error', "日本", "3d model"])
+def test_any_name_of_a_directory_will_do(name, tmp_path):
+    to_c(OPS["dense"], tmp_path, name=name)
+    build(tmp_path, "-O1", "self_test.c", "-o", "self_test")
+    done = run(["gcc", "-Wall", "-Werror", "main.c", "-lm"], tmp_path)  # the compiler's own dialect
+    assert done.returncode == 0, done.stderr
+
+
+def test_inputs_called_like_macros_compile_in_the_compilers_own_dialect(tmp_path):
+    to_c(NETS["two inputs, two outputs"], tmp_path, name="net")
+    for file in ("main.c", "self_test.c"):
+        done = run(["gcc", "-Wall", "-Werror", file, "-lm"], tmp_path)
+        assert done.returncode == 0, done.stderr

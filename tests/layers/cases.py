@@ -1,0 +1,196 @@
+"""The grid: every layer, ranks 2 to 5, every axis, every setting that changes numbers."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from support.keras_pairs import Case
+
+ROWS = {2: (6,), 3: (4, 6), 4: (3, 4, 6), 5: (2, 3, 2, 4)}
+"""A row of each rank; every axis has another size, so that a mixed-up axis shows (but at rank 5, for time)."""
+
+
+def axes_of(rank: int) -> list[int]:
+    """Every axis but the batch axis, also counted from the back (at rank 5 the last alone)."""
+    return [a for a in range(-rank + 1 if rank < 5 else -1, rank) if a != 0]
+
+
+def axis_lists(rank: int, at_least: int = 2) -> list[list[int]]:
+    """Every set of axes without the batch axis (at rank 5 the pairs alone)."""
+    return [
+        list(axes)
+        for count in range(at_least, rank if rank < 5 else 3)
+        for axes in combinations(range(1, rank), count)
+    ]
+
+
+def batch_normalization() -> list[Case]:
+    cases = [Case("BatchNormalization", {"axis": a}, (ROWS[r],)) for r in ROWS for a in axes_of(r)]
+    for scale, center in [(False, True), (True, False), (False, False)]:
+        cases.append(Case("BatchNormalization", {"scale": scale, "center": center}, (ROWS[3],)))
+    cases.append(Case("BatchNormalization", {"epsilon": 0.5, "axis": 1}, (ROWS[4],)))
+    cases.append(Case("BatchNormalization", {"renorm": True}, (ROWS[3],)))
+    return cases
+
+
+def layer_normalization() -> list[Case]:
+    cases = []
+    for rank, row in ROWS.items():
+        cases += [Case("LayerNormalization", {"axis": a}, (row,)) for a in axes_of(rank)]
+        cases += [Case("LayerNormalization", {"axis": axes}, (row,)) for axes in axis_lists(rank)]
+    cases.append(Case("LayerNormalization", {"axis": [-1, 1]}, (ROWS[4],)))  # Keras sorts them as written
+    cases.append(Case("LayerNormalization", {"axis": [2, 1]}, (ROWS[3],)))
+    for scale, center in [(False, True), (True, False), (False, False)]:
+        cases.append(Case("LayerNormalization", {"scale": scale, "center": center}, (ROWS[3],)))
+    cases.append(Case("LayerNormalization", {"epsilon": 0.3}, (ROWS[2],)))
+    return cases
+
+
+def group_normalization() -> list[Case]:
+    cases = []
+    for rank, row in ROWS.items():
+        for axis in axes_of(rank):
+            size = row[axis - 1] if axis > 0 else row[axis]
+            for groups in (1, 2, -1) if size % 2 == 0 else (1, -1):
+                cases.append(Case("GroupNormalization", {"groups": groups, "axis": axis}, (row,)))
+    for scale, center in [(False, True), (True, False), (False, False)]:
+        cases.append(Case("GroupNormalization", {"groups": 3, "scale": scale, "center": center}, (ROWS[4],)))
+    cases.append(Case("GroupNormalization", {"groups": 2, "epsilon": 0.3}, (ROWS[3],)))
+    return cases
+
+
+def other_normalizations() -> list[Case]:
+    cases = []
+    for rank, row in ROWS.items():
+        cases += [Case("UnitNormalization", {"axis": a}, (row,)) for a in axes_of(rank)]
+        cases += [Case("UnitNormalization", {"axis": axes}, (row,)) for axes in axis_lists(rank)]
+        cases.append(Case("RMSNormalization", {}, (row,)))
+        cases.append(Case("Normalization", {"axis": None}, (row,)))
+        for axis in axes_of(rank):
+            cases.append(Case("Normalization", {"axis": axis}, (row,)))
+    cases += [
+        Case("RMSNormalization", {"axis": [-1, -2], "epsilon": 0.1}, (ROWS[4],)),
+        Case("RMSNormalization", {"axis": [2, 1]}, (ROWS[3],)),
+        Case("RMSNormalization", {"axis": 1}, ((4, 4),)),  # Keras lays scale along the last axis
+        Case("Normalization", {"axis": (1, 3)}, (ROWS[4],)),
+        Case("Normalization", {"axis": (3, -3)}, (ROWS[4],)),
+        Case("Normalization", {"invert": True}, (ROWS[3],)),
+        Case("Normalization", {"mean": 2.5, "variance": 0.3}, (ROWS[3],)),
+        Case("Normalization", {"mean": [1.0, 2, 3, 4, 5, 6], "variance": [0.1, 1, 2, 0.0, 4, 9]}, (ROWS[3],)),
+        Case("Normalization", {"axis": None, "mean": 1.0, "variance": 4.0, "invert": True}, (ROWS[2],)),
+        Case("Rescaling", {"scale": 1 / 255}, (ROWS[4],)),
+        Case("Rescaling", {"scale": -1.7, "offset": 0.3}, (ROWS[2],)),
+        Case("Rescaling", {"scale": [1.0, 2, 3, 4, 5, 6], "offset": [[1.0], [2], [3], [4]]}, (ROWS[4],)),
+    ]
+    return cases
+
+
+ACTIVATIONS = [
+    "celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish",
+    "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid",
+    "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax",
+    "squareplus", "swish", "tanh", "tanh_shrink",
+]  # fmt: skip
+
+
+def core() -> list[Case]:
+    cases = [Case("Dense", {"units": 7}, (row,)) for row in ROWS.values()]
+    cases.append(Case("Dense", {"units": 3, "use_bias": False}, (ROWS[3],)))
+    cases.append(Case("Dense", {"units": 300}, ((400,),)))
+    cases += [Case("Dense", {"units": 4, "activation": a}, ((5,),)) for a in ACTIVATIONS]
+    cases += [Case("Activation", {"activation": a}, (ROWS[3],)) for a in ACTIVATIONS]
+    cases += [
+        Case("Embedding", {"input_dim": 9, "output_dim": 4}, ((5,),), indices=9),
+        Case("Embedding", {"input_dim": 9, "output_dim": 4, "mask_zero": True}, ((3, 2),), indices=9),
+        Case("Identity", {}, (ROWS[3],)),
+    ]
+    return cases
+
+
+def activation_layers() -> list[Case]:
+    cases = [
+        Case("ReLU", {}, (ROWS[3],)),
+        Case("ReLU", {"max_value": 2.0}, (ROWS[3],)),
+        Case("ReLU", {"max_value": 6}, (ROWS[3],)),
+        Case("ReLU", {"negative_slope": 0.2}, (ROWS[3],)),
+        Case("ReLU", {"threshold": 0.7}, (ROWS[3],)),
+        Case("ReLU", {"max_value": 2.0, "negative_slope": 0.2, "threshold": 0.7}, (ROWS[3],)),
+        Case("LeakyReLU", {}, (ROWS[2],)),
+        Case("LeakyReLU", {"negative_slope": 0.05}, (ROWS[4],)),
+        Case("ELU", {}, (ROWS[2],)),
+        Case("ELU", {"alpha": 2.5}, (ROWS[2],)),
+    ]
+    for rank, row in ROWS.items():
+        cases.append(Case("PReLU", {}, (row,)))
+        cases += [Case("PReLU", {"shared_axes": [a]}, (row,)) for a in range(1, rank)]
+        cases += [Case("Softmax", {"axis": a}, (row,)) for a in axes_of(rank)]
+        cases += [Case("Softmax", {"axis": axes}, (row,)) for axes in axis_lists(rank, at_least=1)]
+    cases.append(Case("PReLU", {"shared_axes": [1, 2]}, (ROWS[4],)))
+    return cases
+
+
+def regularization() -> list[Case]:
+    return [
+        Case("Dropout", {"rate": 0.5}, (ROWS[3],)),
+        Case("Dropout", {"rate": 1.0, "noise_shape": (None, 1, 6)}, (ROWS[3],)),
+        Case("AlphaDropout", {"rate": 0.4}, (ROWS[2],)),
+        Case("GaussianDropout", {"rate": 0.4}, (ROWS[2],)),
+        Case("GaussianNoise", {"stddev": 0.4}, (ROWS[2],)),
+        Case("SpatialDropout1D", {"rate": 0.4}, (ROWS[3],)),
+        Case("SpatialDropout2D", {"rate": 0.4, "data_format": "channels_first"}, (ROWS[4],)),
+        Case("SpatialDropout3D", {"rate": 0.4}, (ROWS[5],)),
+        Case("ActivityRegularization", {"l1": 0.3, "l2": 0.1}, (ROWS[2],)),
+    ]
+
+
+def reshaping() -> list[Case]:
+    cases = []
+    for row in ROWS.values():
+        cases += [Case("Flatten", {"data_format": f}, (row,)) for f in ("channels_last", "channels_first")]
+    cases += [
+        Case("Reshape", {"target_shape": (6, 4)}, (ROWS[3],)),
+        Case("Reshape", {"target_shape": (2, -1, 3)}, (ROWS[4],)),
+        Case("Reshape", {"target_shape": (-1,)}, (ROWS[5],)),
+        Case("Permute", {"dims": (2, 1)}, (ROWS[3],)),
+        Case("Permute", {"dims": (3, 1, 2)}, (ROWS[4],)),
+        Case("Permute", {"dims": (4, 2, 1, 3)}, (ROWS[5],)),
+        Case("RepeatVector", {"n": 3}, (ROWS[2],)),
+    ]
+    return cases
+
+
+def merging() -> list[Case]:
+    cases = []
+    for kind in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
+        cases += [Case(kind, {}, (row, row, row)) for row in ROWS.values()]
+        cases.append(Case(kind, {}, ((4, 6), (1, 6), (4, 1))))
+        cases.append(Case(kind, {}, ((6,), (4, 6), (3, 1, 6))))
+    cases += [Case("Subtract", {}, (row, row)) for row in ROWS.values()]
+    cases += [Case("Subtract", {}, ((6,), (3, 4, 6))), Case("Subtract", {}, ((3, 4, 6), (1,)))]
+    for rank, row in ROWS.items():
+        for axis in axes_of(rank):
+            other = list(row)
+            other[axis - 1 if axis > 0 else axis] = 5
+            cases.append(Case("Concatenate", {"axis": axis}, (row, tuple(other), row)))
+    for normalize in (False, True):
+        cases += [
+            Case("Dot", {"axes": 1, "normalize": normalize}, ((6,), (6,))),
+            Case("Dot", {"axes": -1, "normalize": normalize}, ((4, 6), (3, 6))),
+            Case("Dot", {"axes": 1, "normalize": normalize}, ((4, 6), (4, 3))),
+            Case("Dot", {"axes": [2, 1], "normalize": normalize}, ((4, 6), (6, 3))),
+            Case("Dot", {"axes": [2, 1], "normalize": normalize}, ((4, 6), (6,))),
+            Case("Dot", {"axes": [1, 3], "normalize": normalize}, ((6,), (3, 4, 6))),
+            Case("Dot", {"axes": [2, 3], "normalize": normalize}, ((3, 4, 6), (2, 3, 4))),
+            Case("Dot", {"axes": (-2, -1), "normalize": normalize}, ((3, 4, 6), (2, 4))),
+        ]
+    return cases
+
+
+FAMILIES: dict[str, list[Case]] = {
+    family.__name__: family()
+    for family in (
+        batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
+        activation_layers, regularization, reshaping, merging,
+    )
+}  # fmt: skip
+ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

@@ -1,0 +1,173 @@
+"""What foldnet cannot predict exactly is refused, and the message names the layer and the way out."""
+
+import numpy as np
+import pytest
+from support.keras_pairs import run_reference
+
+from foldnet import layers
+from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
+from foldnet.graph.lower import lower
+from foldnet.network import Model
+
+X3 = (4, 6)
+
+
+@pytest.mark.parametrize("axis", [0, -3, [0, 1], [1, -3]])
+@pytest.mark.parametrize(
+    "name", ["BatchNormalization", "LayerNormalization", "UnitNormalization", "RMSNormalization",
+             "Normalization", "Softmax"],
+)  # fmt: skip
+def test_the_batch_axis(name, axis):
+    x = layers.Input(batch_shape=(5, *X3))
+    with pytest.raises(UnsupportedError, match=r"mine.*axis"):
+        lower(Model(x, getattr(layers, name)(axis=axis, name="mine")(x)))
+
+
+def test_the_batch_axis_elsewhere():
+    x = layers.Input(batch_shape=(4, *X3))
+    for layer in [
+        layers.GroupNormalization(2, axis=0, name="mine"),
+        layers.GroupNormalization(2, axis=-3, name="mine"),
+        layers.Activation("glu", name="mine"),
+    ]:
+        layer = (
+            layer if "glu" not in str(layer.get_config()) else layers.Activation(_softmax_rows(), name="mine")
+        )
+        with pytest.raises(FoldnetError, match=r"mine"):
+            layer(x)
+    for layer in [layers.Concatenate(axis=0, name="mine"), layers.Dot(axes=0, name="mine")]:
+        with pytest.raises(FoldnetError, match=r"mine.*axis 0|mine.*axes=0"):
+            layer([x, x])
+
+
+def _softmax_rows():
+    import functools
+
+    from foldnet import activations
+
+    return functools.partial(activations.softmax, axis=0)
+
+
+@pytest.mark.parametrize("name", ["BatchNormalization", "LayerNormalization", "UnitNormalization", "Softmax"])
+@pytest.mark.parametrize("axis", [3, -4, [1, 3], [1, -2]])
+def test_an_axis_that_is_not_there_or_twice(name, axis):
+    with pytest.raises(ConfigError, match="axis"):
+        getattr(layers, name)(axis=axis)(layers.Input(X3))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16", "mixed_bfloat16", "float64",
+                                   {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}},
+                                   {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}])  # fmt: skip
+@pytest.mark.parametrize("name", ["Dense", "BatchNormalization", "Embedding", "Add"])
+def test_other_precisions(name, dtype):
+    arguments = {"Dense": (3,), "Embedding": (3, 2)}.get(name, ())
+    layer = getattr(layers, name)(*arguments, dtype=dtype, name="mine")
+    x = layers.Input((3,))
+    with pytest.raises(UnsupportedError, match=r"mine.*float32"):
+        lower(Model(x, layer([x, x] if name == "Add" else x)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "string", "complex64"])
+def test_inputs_of_other_precisions(dtype):
+    x = layers.Input((3,), dtype=dtype, name="mine")
+    with pytest.raises(UnsupportedError, match=f"mine.*{dtype}"):
+        lower(Model(x, layers.Dense(2)(x)))
+
+
+RANDOM = {
+    "Dropout": layers.Dropout(0.5), "AlphaDropout": layers.AlphaDropout(0.5),
+    "GaussianDropout": layers.GaussianDropout(0.5), "GaussianNoise": layers.GaussianNoise(0.5),
+    "SpatialDropout1D": layers.SpatialDropout1D(0.5), "BatchNormalization": layers.BatchNormalization(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_training_true_where_it_matters(name):
+    layer = type(RANDOM[name]).from_config({**RANDOM[name].get_config(), "name": "mine"})
+    x = layers.Input(X3)
+    with pytest.raises(UnsupportedError, match=r"mine.*training=True"):
+        lower(Model(x, layer(x, training=True)))
+    inner_x = layers.Input(X3)
+    inner = Model(inner_x, layer(inner_x), name="nested")
+    with pytest.raises(UnsupportedError, match=r"nested.*training=True"):
+        lower(Model(x, inner(x, training=True)))
+    for quiet in (False, None):
+        lower(Model(x, layer(x, training=quiet)))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Dense(3), layers.LayerNormalization(), layers.Dropout(0.0), layers.GaussianNoise(0.0),
+        layers.BatchNormalization(trainable=False), layers.Activation("relu"),
+    ],
+)  # fmt: skip
+def test_training_true_where_it_means_nothing(layer):
+    x = layers.Input(X3)
+    lower(Model(x, layer(x, training=True)))
+
+
+def test_unknown_arguments_of_a_call():
+    with pytest.raises(UnsupportedError, match=r"mine.*initial_state"):
+        layers.Dense(3, name="mine")(layers.Input((2,)), initial_state=3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes"),
+    [
+        (layers.Subtract(name="mine"), [(3,), (3,), (3,)]), (layers.Add(name="mine"), [(3,), (4,)]),
+        (layers.Concatenate(name="mine"), [(3, 2), (4, 2)]), (layers.Dot(1, name="mine"), [(3,), (4,)]),
+        (layers.Dot(1, name="mine"), [(3,), (3,), (3,)]), (layers.Reshape((5, 2), name="mine"), [(3, 4)]),
+        (layers.Permute((2, 1), name="mine"), [(3,)]), (layers.RepeatVector(2, name="mine"), [(3, 2)]),
+        (layers.SpatialDropout1D(0.5, name="mine"), [(3,)]), (layers.SpatialDropout2D(0.5, name="mine"), [(3, 2)]),
+        (layers.GroupNormalization(4, name="mine"), [(6,)]), (layers.GroupNormalization(8, name="mine"), [(6,)]),
+        (layers.Dense(2, name="mine"), [(None,)]), (layers.BatchNormalization(name="mine"), [(3, None)]),
+        (layers.LayerNormalization(axis=1, name="mine"), [(None, 3)]), (layers.PReLU(name="mine"), [(None, 3)]),
+        (layers.PReLU(shared_axes=[4], name="mine"), [(3,)]), (layers.Activation("glu", name="mine"), [(3,)]),
+        (layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 1.0], name="mine"), [(3,)]),
+        (layers.Rescaling([1.0, 2.0], name="mine"), [(3,)]),
+        (layers.RMSNormalization(axis=1, name="mine"), [(3, 4)]),
+    ],
+    ids=lambda value: getattr(type(value), "__name__", None) if isinstance(value, layers.Layer) else None,
+)  # fmt: skip
+def test_inputs_that_do_not_fit(layer, shapes):
+    inputs = [layers.Input(s) for s in shapes]
+    with pytest.raises(FoldnetError, match="mine"):
+        layer(inputs[0] if len(inputs) == 1 else inputs)
+
+
+def embedding():
+    x = layers.Input((2,), dtype="int32")
+    return Model(x, layers.Embedding(5, 3, name="mine")(x))
+
+
+@pytest.mark.parametrize("index", [-1, 5, 2**31 - 1, -(2**31), 2**31, 2**40])
+def test_an_index_without_a_row(index):
+    with pytest.raises(InputError, match=str(abs(index))):
+        run_reference(embedding(), [np.array([[0, index]], np.int64)])
+
+
+@pytest.mark.parametrize("index", [np.nan, np.inf, 1e20, -1.0, 5.0])
+def test_an_index_that_is_no_index(index):
+    x = layers.Input((2,))
+    model = Model(x, layers.Embedding(5, 3, name="mine")(x))
+    with pytest.raises(InputError, match="mine"):
+        run_reference(model, [np.float32([[0, index]])])
+
+
+def test_indices_given_as_floats_are_cut():
+    x = layers.Input((2,))
+    model = Model(x, layers.Embedding(5, 3)(x))
+    cut = run_reference(model, [np.float32([[1.9, 4.0]])])[0]
+    np.testing.assert_array_equal(cut, run_reference(model, [np.float32([[1.0, 4.0]])])[0])
+
+
+@pytest.mark.parametrize("variance", [-1.0, -1e-3, np.nan])
+def test_a_variance_that_is_none(variance):
+    x = layers.Input((2,))
+    for layer in (layers.BatchNormalization(name="mine"), layers.Normalization(name="mine")):
+        model = Model(x, layer(x))
+        name = "moving_variance" if layer.specs[-1].name == "moving_variance" else "variance"
+        layer.set_weight(name, [1.0, variance])
+        with pytest.raises(UnsupportedError, match=r"mine.*variance"):
+            lower(model)

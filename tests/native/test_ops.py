@@ -1,0 +1,104 @@
+"""Every op, compiled: against the float64 reference, and the same bits for a row wherever it stands."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from networks import ACTIVATIONS, graph_of, label, op_cases, random_inputs
+
+from foldnet.engines.native import NativeProgram
+from foldnet.engines.native.body import EMITTERS
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.graph import ops
+
+CASES = op_cases()
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and np.array_equal(a.view(np.int32), b.view(np.int32))
+
+
+def assert_close(got, exact, ulps=0.0, scale=0.0):
+    """Within so many units in the last place of the exact values, or of a scale; NaN and infinities alike."""
+    assert got.shape == exact.shape
+    with np.errstate(over="ignore"):
+        rounded = exact.astype(np.float32)
+    assert np.array_equal(np.isnan(got), np.isnan(rounded))
+    finite = np.isfinite(rounded)
+    assert np.array_equal(got[~finite], rounded[~finite], equal_nan=True)
+    # A unit in the last place, worked out in float64, where nothing overflows.
+    size = np.maximum(np.abs(exact[finite]), 2.0**-126)
+    unit = 2.0 ** (np.floor(np.log2(size)) - 23)
+    error = np.abs(got[finite] - exact[finite]) / unit
+    allowed = np.maximum(ulps, scale * 2.0**-23 / unit)
+    assert (error <= allowed).all(), f"{(error / allowed).max():.3g} times the allowed error"
+
+
+def test_every_op_has_an_emitter():
+    leaves = {c for c in vars(ops).values() if isinstance(c, type) and issubclass(c, ops.Op)}
+    abstract = {ops.Op, ops.Fusable, ops.AxisOp}
+    leaves = {c for c in leaves if c.__module__ == ops.__name__ and c not in abstract}
+    assert leaves == set(EMITTERS)
+    assert leaves == {type(n.op) for g in CASES.values() for n in g.nodes}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_op_is_the_reference_and_rows_do_not_meet(name):
+    graph = CASES[name]
+    program = NativeProgram(graph, threads=1)
+    inputs = random_inputs(graph, 103)
+    (got,) = program.run(inputs)
+    (exact,) = ReferenceProgram(graph).run(inputs)
+    if got.dtype == np.int32:
+        assert np.array_equal(got, exact)
+    else:
+        # Sums round once a term; the reference has float64 weights, so each weight's rounding counts, too.
+        terms = max((np.sqrt(c.shape[0]) for c in graph.constants.values() if c.ndim == 2), default=1.0)
+        assert_close(got, exact, ulps=8, scale=4 * terms * max(1.0, np.abs(exact).max()))
+    for count in (1, 2, 7, 16):
+        for start in (0, 5, 103 - count):
+            (part,) = program.run([np.ascontiguousarray(x[start : start + count]) for x in inputs])
+            assert same_bits(part, got[start : start + count]), (count, start)
+
+
+floats = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(hnp.arrays(np.float32, (3, 37), elements=floats))
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=label)
+def test_activations_on_any_float(function, x):
+    graph = CASES[f"activation-{label(function)}"]
+    (got,) = NativeProgram(graph, threads=1).run([x])
+    (exact,) = ReferenceProgram(graph).run([x])
+    assert_close(got, exact, ulps=8, scale=2e-7 if function.name in ("mish", "log_sigmoid") else 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_ops_along_an_axis_on_any_shape_and_value(data):
+    shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=5))
+    axis = data.draw(st.integers(1, len(shape)))
+    op = data.draw(st.sampled_from([ops.Softmax(axis), ops.Softmax(axis, log=True), ops.Sparsemax(axis), ops.Moments((axis,), 1e-3)]))
+    values = st.one_of(st.floats(-50, 50, width=32), st.sampled_from([np.nan, np.inf, -np.inf, 0.0]))
+    x = data.draw(hnp.arrays(np.float32, (3, *shape), elements=values))
+    graph = graph_of(op, shape)
+    program = NativeProgram(graph, threads=1)
+    (got,) = program.run([x])
+    (exact,) = ReferenceProgram(graph).run([x])
+    finite = np.abs(exact[np.isfinite(exact)])
+    assert_close(got, exact, ulps=8, scale=4 * max(1.0, finite.max() if finite.size else 1.0))
+    assert same_bits(program.run([x[1:2].copy()])[0], got[1:2])
+
+
+def test_moments_far_from_zero_keep_their_digits():
+    graph = graph_of(ops.Moments((1,), 1e-12), (50,))
+    x = (1e4 + np.random.default_rng(0).normal(size=(20, 50))).astype(np.float32)
+    assert_close(NativeProgram(graph).run([x])[0], ReferenceProgram(graph).run([x])[0], ulps=2)
+
+
+def test_affine_with_a_shift_keeps_its_digits():
+    graph = graph_of(ops.Affine(), (3,), weights=(np.full(3, 1e3), np.zeros(3), np.full(3, 12345.0)))
+    x = np.float32([[12345.5, 12345.25, 12346.0]])
+    assert NativeProgram(graph).run([x])[0].tolist() == [[500.0, 250.0, 1000.0]]

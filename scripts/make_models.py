@@ -45,7 +45,7 @@ def iris() -> keras.Model:
     return model
 
 
-def wine(name: str, activation: str | None) -> keras.Model:
+def wine(name: str, activation: str | None, epochs: int) -> keras.Model:
     """Dense, Dropout and BatchNormalization three times over, then one unit."""
     x, quality = table("wine.csv")
     y = quality.astype(np.float32)
@@ -58,7 +58,9 @@ def wine(name: str, activation: str | None) -> keras.Model:
     model.compile(optimizer="adam", loss="mae")
     train = np.random.default_rng(SEED).permutation(len(x)) < 0.7 * len(x)
     validation = (x[~train], y[~train])
-    history = model.fit(x[train], y[train], validation_data=validation, batch_size=256, epochs=100, verbose=0)
+    history = model.fit(
+        x[train], y[train], validation_data=validation, batch_size=256, epochs=epochs, verbose=0
+    )
     print(name, "validation mae", round(history.history["val_loss"][-1], 3))
     record(model, x, f"{name}.keras")
     return model
@@ -101,7 +103,12 @@ def record(model: keras.Model, x: np.ndarray | list[np.ndarray], *files: str) ->
 def main() -> None:
     """Train and save all, and copy what the demo ships."""
     MODELS.mkdir(parents=True, exist_ok=True)
-    for make in (iris, lambda: wine("wine", None), lambda: wine("wine_question", "softmax"), branches):
+    for make in (
+        iris,
+        lambda: wine("wine", None, 1000),
+        lambda: wine("wine_question", "softmax", 100),
+        branches,
+    ):
         keras.utils.clear_session()
         keras.utils.set_random_seed(SEED)
         make()

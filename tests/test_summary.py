@@ -16,9 +16,12 @@ def q2(module):
     return module.Sequential(
         [
             module.Input((11,)),
-            lay.Dense(10, activation="relu", name="a"), lay.Dropout(0.3, name="drop"),
-            lay.BatchNormalization(name="bn"), lay.Dense(8, name="b"),
-            lay.BatchNormalization(scale=False, name="bn_2"), lay.Dense(1, name="out"),
+            lay.Dense(10, activation="relu", name="a"),
+            lay.Dropout(0.3, name="drop"),
+            lay.BatchNormalization(name="bn"),
+            lay.Dense(8, name="b"),
+            lay.BatchNormalization(scale=False, name="bn_2"),
+            lay.Dense(1, name="out"),
         ],
         name="q2",
     )
@@ -29,7 +32,8 @@ def branches(module):
     a, b = module.Input((4,), name="a"), module.Input((4,), name="b")
     shared = lay.Dense(4, name="shared")
     inner = module.Sequential(
-        [module.Input((4,)), lay.Dense(3, name="deep"), lay.BatchNormalization(name="bn", trainable=False)], name="inner"
+        [module.Input((4,)), lay.Dense(3, name="deep"), lay.BatchNormalization(name="bn", trainable=False)],
+        name="inner",
     )
     left, right = shared(a), inner(shared(b))
     last = lay.Dense(1, name="a_layer_with_quite_a_long_name_to_fit_into_the_table")
@@ -38,7 +42,10 @@ def branches(module):
 
 
 def wide(module):
-    return module.Sequential([module.Input((300,)), module.layers.Dense(1000), module.layers.Dense(1000)], name="wide")
+    return module.Sequential(
+        [module.Input((300,)), module.layers.Dense(1000, name="one"), module.layers.Dense(1000, name="two")],
+        name="wide",
+    )
 
 
 class Foldnet:
@@ -72,8 +79,13 @@ def test_counts_of_each_layer_are_keras_s(make):
     from foldnet.summary import counts
 
     for live, ours in zip(make(keras).layers, make(Foldnet).layers, strict=True):
-        size = [sum(int(w.shape.num_elements() if hasattr(w.shape, "num_elements") else w.numpy().size) for w in ws)
-                for ws in (live.trainable_weights, live.non_trainable_weights)]
+        size = [
+            sum(
+                int(w.shape.num_elements() if hasattr(w.shape, "num_elements") else w.numpy().size)
+                for w in ws
+            )
+            for ws in (live.trainable_weights, live.non_trainable_weights)
+        ]
         assert list(counts(ours)) == size, live.name
 
 
@@ -92,17 +104,24 @@ def test_the_table_of_the_second_question():
     assert re.search(r"bn_2 \(BatchNormalization\) +\(None, 8\) +24 +8 +16$", text, re.M)
     assert re.search(r"drop \(Dropout\) +\(None, 10\) +0 +0 +0$", text, re.M)
     joined = " ".join(text.split())
-    assert "bn (1 more likewise) has 4 vectors of 10: gamma and beta are trained; moving_mean and moving_variance" in joined
+    assert (
+        "bn (1 more likewise) has 4 vectors of 10: gamma and beta are trained; moving_mean and moving_variance"
+        in joined
+    )
     assert "So 4 × 10 = 40 parameters, 20 not trainable." in joined
 
 
 def test_frozen_and_reduced_normalizations():
-    frozen = Sequential([layers.Input((5,)), layers.BatchNormalization(trainable=False, scale=False, name="bn")])
+    frozen = Sequential(
+        [layers.Input((5,)), layers.BatchNormalization(trainable=False, scale=False, name="bn")]
+    )
     joined = " ".join(summary_text(frozen).split())
     assert "bn has 3 vectors of 5: beta would be trained, but the layer is frozen" in joined
     assert "So 3 × 5 = 15 parameters, 15 not trainable." in joined
     bare = Sequential([layers.Input((5,)), layers.BatchNormalization(center=False, scale=False, name="bn")])
-    assert "bn has 2 vectors of 5: moving_mean and moving_variance are not" in " ".join(summary_text(bare).split())
+    assert "bn has 2 vectors of 5: moving_mean and moving_variance are not" in " ".join(
+        summary_text(bare).split()
+    )
 
 
 def test_nested_and_connected():
@@ -118,4 +137,9 @@ def test_without_shapes():
 
 
 def test_sizes():
-    assert [readable_size(n) for n in (0, 1023, 1024, 1024**2)] == ["0.00 B", "1023.00 B", "1.00 KB", "1.00 MB"]
+    assert [readable_size(n) for n in (0, 1023, 1024, 1024**2)] == [
+        "0.00 B",
+        "1023.00 B",
+        "1.00 KB",
+        "1.00 MB",
+    ]

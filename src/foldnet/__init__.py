@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
+    from foldnet.insight import explain as explain
+    from foldnet.insight import verify as verify
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.network import Sequential as Sequential
@@ -36,10 +38,12 @@ _HOMES = {
     "Model": "foldnet.network",
     "Predictor": "foldnet.predictor",
     "Sequential": "foldnet.network",
+    "explain": "foldnet.insight",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "verify": "foldnet.insight",
 }
 _MODULES = ("activations", "callbacks", "layers", "losses", "metrics", "models", "ops", "optimizers", "utils")
 

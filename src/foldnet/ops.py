@@ -252,3 +252,17 @@ def squeeze_last(x: Any) -> Any:
     if isinstance(x, Expression):
         return reshape(x, [n for n in x.shape[1:-1] if n is not None])
     return np.squeeze(np.asarray(x), -1)
+
+
+def concatenate(xs: Sequence[Any], axis: int = -1) -> Any:
+    """Values joined along an axis other than the batch axis."""
+    rank = xs[0].ndim if isinstance(xs[0], Expression) else np.ndim(xs[0])
+    return apply(graph_ops.Concatenate(axis % rank), *xs)
+
+
+def rows_of(x: Any, shape: Sequence[int]) -> Any:
+    """The same values with rows of another shape; the batch axis stays, for arrays as for expressions."""
+    if isinstance(x, Expression):
+        return apply(graph_ops.Reshape(tuple(shape)), x)
+    array = np.asarray(x)
+    return array.reshape(len(array), *shape)

@@ -8,12 +8,13 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import CompileError, ConfigError, UnsupportedError
+from foldnet.fastcall import FastCall, attach
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, bind
 from foldnet.graph.lower import Mode, lower
@@ -21,6 +22,9 @@ from foldnet.graph.passes import optimize
 from foldnet.graph.text import steps
 from foldnet.network import Network
 from foldnet.predictor_inputs import Array, read_inputs, working
+
+if TYPE_CHECKING:
+    from foldnet.engines.native import NativeProgram
 
 Shape = ops.Shape
 
@@ -55,8 +59,12 @@ class Options:
     output_names: tuple[str, ...] | None = None
 
 
-class Predictor:
-    """What ``freeze`` returns: call it on rows.
+class Predictor(FastCall):
+    """What ``freeze`` returns: call it on rows, ``predict(x)``; a row gives the same bits in any batch.
+
+    ``x`` is any array-like of shape (rows, ...); for several inputs a list or tuple in order, or a dict by name. The
+    result is a new array of shape (rows, ...); a list of them for several outputs, or a dict if the network's are.
+    What is not numbers, or of another shape than the network takes, raises InputError.
 
     Args:
         unfolded: the network's prediction program, as lowered.
@@ -78,7 +86,9 @@ class Predictor:
         self._lock = threading.Lock()
         self.engine = _choose_engine(self.graph, options)
         if all(n is not None for shape in self.input_shapes for n in shape[1:]):
-            self._program(tuple(shape[1:] for shape in self.input_shapes))
+            _, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
+            if self.engine == "native" and options.output_names is None:
+                attach(self, cast("NativeProgram", program))
 
     @property
     def input_shapes(self) -> list[Shape]:
@@ -109,21 +119,8 @@ class Predictor:
         """What it computes, one entry a step, in order."""
         return steps(self.graph)
 
-    def __call__(self, x: Any) -> Any:
-        """Predictions for rows; a row gives the same bits in any batch.
-
-        Args:
-            x: any array-like of shape (rows, ...); for several inputs a list or tuple in order, or a dict by name.
-
-        Returns:
-            A new array of shape (rows, ...); a list of them for several outputs, or a dict if the network's are.
-
-        Raises:
-            InputError: not numbers, or another shape than the network takes.
-        """
-        return self._call(x)
-
     def _call(self, x: Any) -> Any:
+        """Any call that the compiled entry point does not serve."""
         arrays = read_inputs(x, self.graph, self.options.input_names)
         bound, program = self._program(tuple(a.shape[1:] for a in arrays))
         results = self._run(bound, program, arrays)
@@ -185,7 +182,7 @@ class Predictor:
             from foldnet.engines.native import NativeProgram
 
             program: Program = NativeProgram(bound)
-        except (CompileError, ImportError, UnsupportedError) as error:
+        except (CompileError, UnsupportedError) as error:
             if self.options.engine == "native":
                 raise
             _warn_once(str(error))
@@ -327,11 +324,10 @@ def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None
         return model
     from foldnet import files
 
-    settings = {"activations": activations} if activations else {}
     if isinstance(model, str | os.PathLike):
-        network: Network = files.load_model(model, **settings)
+        network: Network = files.load_model(model, activations=activations)
     else:
-        network = files.from_keras(model, **settings)
+        network = files.from_keras(model, activations=activations)
     return network
 
 

@@ -94,9 +94,9 @@ def working(block: Array, wanted: Type, dtype: np.dtype[Any], name: str) -> Arra
     """
     if wanted.dtype == ops.FLOAT:
         with np.errstate(all="ignore"):  # beyond float32's range is infinite, as in NumPy
-            return np.ascontiguousarray(block, dtype=dtype)
+            return np.require(block, dtype, ["C", "A"])
     if block.dtype.kind == "f" and not (block == np.trunc(block)).all():
         raise InputError(f"input {name!r} takes whole numbers (indices), and was given fractions or NaN")
     if block.size and (block.max() > _INT32.max or block.min() < _INT32.min):
         raise InputError(f"input {name!r} takes whole numbers of 32 bits, and was given larger ones")
-    return np.ascontiguousarray(block, dtype=np.int32)
+    return np.require(block, np.int32, ["C", "A"])

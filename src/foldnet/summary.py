@@ -6,11 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from foldnet.layers.base import Call, Layer
-    from foldnet.network import Network
+from foldnet.layers.base import Call, Layer
+from foldnet.network import Network
 
 BYTES = 4
 """Of a float32 weight."""
@@ -76,9 +74,8 @@ def counts(layer: Layer) -> tuple[int, int]:
     >>> counts(Sequential([layers.Input((10,)), layers.BatchNormalization()]))
     (20, 20)
     """
-    inner = getattr(layer, "layers", None)
-    if inner is not None:
-        pairs = [counts(each) for each in inner]
+    if isinstance(layer, Network):
+        pairs = [counts(each) for each in layer.layers]
         return sum(t for t, _ in pairs), sum(f for _, f in pairs)
     sizes = [(prod(s.shape), s.trainable and layer.trainable) for s in layer.specs]
     return sum(n for n, t in sizes if t), sum(n for n, t in sizes if not t)
@@ -89,11 +86,15 @@ def _rows(network: Network, depth: int = 0) -> Iterator[Row]:
         calls = _calls(network, layer)
         trainable, fixed = counts(layer)
         yield Row(
-            layer.name, type(layer).__name__, _shapes(calls), trainable, fixed,
+            layer.name,
+            type(layer).__name__,
+            _shapes(calls),
+            trainable,
+            fixed,
             ", ".join(_source(network, call, i) for call in calls for i in range(len(call.inputs))) or "-",
             depth,
         )
-        if hasattr(layer, "graph_calls"):
+        if isinstance(layer, Network):
             yield from _rows(layer, depth + 1)
 
 
@@ -123,8 +124,13 @@ def _source(network: Network, call: Call, i: int) -> str:
 def _table(rows: Sequence[Row], width: int, connected: bool) -> list[str]:
     header = ["Layer (type)", "Output Shape", "Param #", "Trainable", "Not train."]
     cells = [
-        [f"{'  ' * (r.depth - 1)}└ " * bool(r.depth) + f"{r.name} ({r.kind})", r.shape,
-         f"{r.trainable + r.fixed:,}", f"{r.trainable:,}", f"{r.fixed:,}"]
+        [
+            f"{'  ' * (r.depth - 1)}└ " * bool(r.depth) + f"{r.name} ({r.kind})",
+            r.shape,
+            f"{r.trainable + r.fixed:,}",
+            f"{r.trainable:,}",
+            f"{r.fixed:,}",
+        ]
         for r in rows
     ]
     numbers = (2, 3, 4)
@@ -153,7 +159,8 @@ def _wrapped(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) 
     for i in range(height):
         parts = [f[i] if i < len(f) else "" for f in folded]
         padded = (
-            p.rjust(w) if j in right else p.ljust(w) for j, (p, w) in enumerate(zip(parts, widths, strict=True))
+            p.rjust(w) if j in right else p.ljust(w)
+            for j, (p, w) in enumerate(zip(parts, widths, strict=True))
         )
         lines.append("  ".join(padded).rstrip())
     return lines
@@ -169,7 +176,7 @@ def _fold(cell: str, width: int) -> list[str]:
 
 def _normalizations(network: Network) -> Iterator[Layer]:
     for layer in network.layers:
-        if hasattr(layer, "graph_calls"):
+        if isinstance(layer, Network):
             yield from _normalizations(layer)
         elif type(layer).__name__ == "BatchNormalization" and layer.specs:
             yield layer

@@ -85,7 +85,7 @@ def test_a_fault_of_our_own_has_its_own_code(foldnet, wine, monkeypatch):
     def broken(path):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("foldnet.files.load_model", broken)
+    monkeypatch.setattr("foldnet.load_model", broken)
     message = foldnet.refused("summary", wine, exit_code=3)
     assert "foldnet itself failed (ZeroDivisionError: oops). --debug" in message
 

@@ -119,3 +119,18 @@ def test_verify_fails_with_code_1(foldnet, wine, tmp_path):
     assert result.exit_code == 1
     assert "NOT EQUAL" in result.stdout
     assert foldnet.json("verify", wine, "--against", wrong, exit_code=1)["ok"] is False
+
+
+def test_verify_tells_networks_apart(foldnet, wine, data):
+    result = foldnet("verify", wine, "--against", data / "models" / "wine_question.keras")
+    assert result.exit_code == 1
+    assert "first differs at 'dense_1'" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["summary", "explain", "freeze", "verify"])
+def test_a_frozen_file_is_no_network(foldnet, wine, tmp_path, name):
+    frozen = tmp_path / "wine.bin"
+    fn.freeze(wine).save(frozen)
+    message = foldnet.refused(name, frozen)
+    assert "is a frozen predictor" in message
+    assert "--against" in message

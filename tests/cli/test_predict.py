@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import foldnet as fn
+from foldnet import Input, Model, layers
+
 
 @pytest.fixture
 def rows(data):
@@ -142,3 +145,58 @@ def test_memory_stays_bounded_for_a_table_larger_than_it(wine, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert np.load(tmp_path / "out.npy", mmap_mode="r").shape == (rows, 1)
+
+
+def saved(model, path):
+    fn.freeze(model, engine="reference").save(path)
+    return path
+
+
+def test_flat_rows_are_folded_to_the_shape_of_the_input(foldnet, tmp_path):
+    x = Input((2, 3))
+    file = saved(Model(x, layers.Flatten()(layers.Rescaling(2.0)(x))), tmp_path / "net.foldnet")
+    document = foldnet.json("predict", file, "--data", "-", stdin="1,2,3,4,5,6\n")
+    assert document["rows"] == [[2, 4, 6, 8, 10, 12]]
+    assert "takes rows of shape (2, 3), not (5,)" in foldnet.refused(
+        "predict", file, "--data", "-", stdin="1,2,3,4,5\n"
+    )
+    np.save(tmp_path / "x.npy", np.arange(12.0).reshape(2, 2, 3))
+    assert foldnet.json("predict", file, "--data", tmp_path / "x.npy")["rows"][1] == [12, 14, 16, 18, 20, 22]
+
+
+def test_results_of_higher_rank_go_to_npy_only(foldnet, tmp_path):
+    x = Input((2, 3))
+    file = saved(Model(x, layers.Rescaling(2.0)(x)), tmp_path / "net.foldnet")
+    row = "1,2,3,4,5,6\n"
+    assert "write them to a .npy file" in foldnet.refused("predict", file, "--data", "-", stdin=row)
+    foldnet.ok("predict", file, "--data", "-", "-o", tmp_path / "y.npy", stdin=row)
+    assert np.load(tmp_path / "y.npy").tolist() == [[[2, 4, 6], [8, 10, 12]]]
+
+
+def test_several_results_stand_side_by_side(foldnet, tmp_path):
+    x = Input((2,))
+    double, half = layers.Rescaling(2.0)(x), layers.Rescaling(0.5)(x)
+    two = saved(Model(x, [double, half]), tmp_path / "two.foldnet")
+    assert foldnet.ok("predict", two, "--data", "-", stdin="1,2\n").splitlines() == [
+        "prediction_1_1,prediction_1_2,prediction_2_1,prediction_2_2",
+        "2.0,4.0,0.5,1.0",
+    ]
+    named = saved(Model(x, {"double": double, "half": half}), tmp_path / "named.foldnet")
+    assert foldnet.ok("predict", named, "--data", "-", stdin="1,2\n").startswith(
+        "double_1,double_2,half_1,half_2\n2.0"
+    )
+
+
+def test_a_progress_bar_only_on_a_terminal(wine, rows, tmp_path):
+    np.save(tmp_path / "x.npy", rows)
+    command = [sys.executable, "-m", "foldnet.cli", "predict", wine, "--data", tmp_path / "x.npy", "-o"]
+    quiet = subprocess.run([*command, tmp_path / "y.npy"], capture_output=True, text=True, check=True)
+    assert quiet.stderr.startswith("1,599 rows in ")
+    master, slave = os.openpty()
+    subprocess.run(
+        [*command, tmp_path / "z.npy"], stderr=slave, env=os.environ | {"TERM": "xterm"}, check=True
+    )
+    os.close(slave)
+    shown = os.read(master, 100_000).decode()
+    os.close(master)
+    assert "Predicting" in shown

@@ -82,7 +82,6 @@ def test_the_bare_python_has_numpy_and_nothing_else(tmp_path):
 
 def test_c_that_does_not_compile_is_reported(tmp_path):
     (tmp_path / "main.c").write_text("int main(void) { return nothing; }\n")
-    (tmp_path / "predict.c").write_text("int unused;\n")
     compiler = stranger.find_compiler()
     assert compiler is not None
     with pytest.raises(FoldnetError, match="error"):

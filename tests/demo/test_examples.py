@@ -9,7 +9,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 EXPECTED = {
-    "freeze_and_predict.py": ["norm_1", "one wine:    [[4.93", "all wines:   (1599, 1)", "same bits:   True"],
+    "freeze_and_predict.py": ["norm_1", "one wine:    [[5.02", "all wines:   (1599, 1)", "same bits:   True"],
     "prediction_by_hand.py": [": equal", ": NOT EQUAL"],
 }
 

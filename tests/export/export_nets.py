@@ -139,7 +139,9 @@ def lookups():
 
 def nested():
     """A network inside a network, called twice."""
-    inner = Sequential([Input((5,)), layers.Dense(5, activation="elu"), layers.BatchNormalization()], name="inner")
+    inner = Sequential(
+        [Input((5,)), layers.Dense(5, activation="elu"), layers.BatchNormalization()], name="inner"
+    )
     x = Input((5,), name="x")
     return Model(x, layers.Dense(1)(inner(inner(x))))
 
@@ -179,6 +181,7 @@ MAKERS = {
 NETWORKS = {name: randomize(make()) for name, make in MAKERS.items()}
 NETS: dict[str, Graph] = {name: lower(network) for name, network in NETWORKS.items()}
 """The networks as lowered, every layer a step of its own."""
+
 
 def rows_for(graph: Graph, rows: int, seed: int = 0) -> list[np.ndarray]:
     """Random data for a graph; free axes get 5, indices lie between 0 and 6."""

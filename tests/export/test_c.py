@@ -138,7 +138,9 @@ def test_what_is_not_finite_goes_through(program):
     y = numbers(done.stdout)
     graph = OPS["affine"]
     with np.errstate(over="ignore"):
-        np.testing.assert_array_equal(y, expected(graph, [np.array([[np.nan, np.inf, -np.inf, np.inf]], "f")]))
+        np.testing.assert_array_equal(
+            y, expected(graph, [np.array([[np.nan, np.inf, -np.inf, np.inf]], "f")])
+        )
 
 
 def test_an_index_outside_its_table_ends_the_program(tmp_path):
@@ -147,8 +149,9 @@ def test_an_index_outside_its_table_ends_the_program(tmp_path):
     for text in ("0 1 9\n", "0 1 -1\n"):
         done = run(["./predict"], tmp_path, text)
         assert (done.returncode, done.stderr) == (1, "line 1: an index outside its table (layer)\n")
-    done = run(["./predict"], tmp_path, "0 1 2\n0 1 3000000000\n")
-    assert (done.returncode, done.stderr) == (1, "line 2: value 3 is not a whole number\n")
+    for bad in ("3000000000", "0.5", "nan"):
+        done = run(["./predict"], tmp_path, f"0 1 2\n0 1 {bad}\n")
+        assert (done.returncode, done.stderr) == (1, "line 2: value 3 is not a whole number\n")
 
 
 def test_self_test_sees_a_changed_weight_and_a_missing_step(tmp_path):
@@ -203,3 +206,10 @@ def test_any_name_of_a_directory_will_do(name, tmp_path):
     build(tmp_path, "-O1", "self_test.c", "-o", "self_test")
     done = run(["gcc", "-Wall", "-Werror", "main.c", "-lm"], tmp_path)  # the compiler's own dialect
     assert done.returncode == 0, done.stderr
+
+
+def test_inputs_called_like_macros_compile_in_the_compilers_own_dialect(tmp_path):
+    to_c(NETS["two inputs, two outputs"], tmp_path, name="net")
+    for file in ("main.c", "self_test.c"):
+        done = run(["gcc", "-Wall", "-Werror", file, "-lm"], tmp_path)
+        assert done.returncode == 0, done.stderr

@@ -86,6 +86,8 @@ def networks(draw):
                 x = shared(x)
             case "shared_norm":
                 x = shared_norm(x)
+            case "add":
+                x = layers.Add()([layers.Dense(width)(x), layers.BatchNormalization()(before)])
             case "branch":
                 results.append(layers.BatchNormalization()(before))
         if draw(st.integers(0, 5)) == 0:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from graph_networks import chain, networks, q2, randomize
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
@@ -66,6 +67,47 @@ def test_all_passes_together_change_no_result(case):
     assert all(s.before is not s.after for s in trace)
     for affine in (n for n in after.nodes if isinstance(n.op, ops.Affine)):
         assert any(repr(affine.layer) in note for note in after.notes)
+
+
+@few
+@given(case=networks(), order=st.permutations(PASSES * 2))
+def test_the_passes_are_right_in_any_order(case, order):
+    """So an Affine with its activation fused already, or a Dense, is never folded as if it were linear."""
+    model, rows = case
+    before = after = lower(model)
+    for rewrite in order:
+        after = rewrite(after)
+        check_prediction(after)
+    assert_same(before, after, rows, 1e-10)
+
+
+def test_an_affine_with_an_activation_folds_back_with_it_and_forward_not_at_all():
+    def tail():
+        return layers.BatchNormalization(), layers.Activation("tanh")
+
+    back = fuse_activations(lower(chain(layers.Dense(3), *tail())))
+    assert [n.op.activation.name for n in fold_backward(back).nodes] == ["tanh"]
+    assert_same(back, fold_backward(back), np.ones((2, 5)))
+    forward = fuse_activations(lower(chain(*tail(), layers.Dense(3))))
+    assert fold_forward(forward) is forward
+    twice = fuse_activations(lower(chain(*tail(), layers.BatchNormalization())))
+    assert kinds(twice) == ["Affine", "Affine"]
+    assert merge_affines(twice) is twice
+
+
+def test_a_far_mean_is_not_merged_away():
+    model = chain(layers.BatchNormalization(name="a"), layers.BatchNormalization(name="b"))
+    model.layers[1].set_weight("moving_mean", np.full(5, 1e4))
+    graph = optimize(lower(model))
+    assert kinds(graph) == ["Affine", "Affine"]
+    noted(graph, "'b'", "standard deviations from zero")
+
+
+def test_dead_keeps_every_operand():
+    x = layers.Input((3,))
+    model = randomize(Model(x, layers.Add()([layers.Dense(3)(x), layers.Dense(3)(x)])))
+    graph = lower(model)
+    assert drop_dead(graph) is graph
 
 
 def test_the_dropout_network_becomes_four_fused_dense_ops():

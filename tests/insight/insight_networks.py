@@ -20,6 +20,8 @@ def fill(model, seed=0):
                 value = np.exp(value)
             if spec.name == "gamma":
                 value = 1 + 0.5 * value
+            if spec.name == "embeddings":
+                value = np.round(value, 1)
             if spec.name == "bias":
                 value *= 0.3
             layer.set_weight(spec.name, value)
@@ -42,30 +44,82 @@ def iris(seed=1):
 
 
 def classifier(seed=2):
-    return fill(Sequential([
-        layers.Input((5,)), layers.Dense(5, activation="tanh", name="square"),
-        layers.BatchNormalization(scale=False, name="bn"), layers.Activation("relu", name="act"),
-        layers.Dense(3, use_bias=False, activation="softmax", name="out"),
-    ], name="classifier"), seed)
+    return fill(
+        Sequential(
+            [
+                layers.Input((5,)),
+                layers.Dense(5, activation="tanh", name="square"),
+                layers.BatchNormalization(scale=False, name="bn"),
+                layers.Activation("relu", name="act"),
+                layers.Dense(3, use_bias=False, activation="softmax", name="out"),
+            ],
+            name="classifier",
+        ),
+        seed,
+    )
 
 
 def images(seed=3):
     """Rank 4, channels first and last."""
-    return fill(Sequential([
-        layers.Input((3, 4, 2)), layers.BatchNormalization(axis=1, name="first"),
-        layers.Dense(4, activation="relu", name="dense"), layers.BatchNormalization(axis=[2, 3], name="many"),
-        layers.Dense(2, name="out"),
-    ], name="images"), seed)
+    return fill(
+        Sequential(
+            [
+                layers.Input((3, 4, 2)),
+                layers.BatchNormalization(axis=1, name="first"),
+                layers.Dense(4, activation="relu", name="dense"),
+                layers.BatchNormalization(axis=[2, 3], name="many"),
+                layers.Dense(2, name="out"),
+            ],
+            name="images",
+        ),
+        seed,
+    )
 
 
 def sequence(seed=4):
-    return fill(Sequential([
-        layers.Input((6, 3)), layers.Dense(4, activation="relu", name="dense"),
-        layers.BatchNormalization(center=False, name="bn"), layers.Dense(2, name="out"),
-    ], name="sequence"), seed)
+    return fill(
+        Sequential(
+            [
+                layers.Input((6, 3)),
+                layers.Dense(4, activation="relu", name="dense"),
+                layers.BatchNormalization(center=False, name="bn"),
+                layers.Dense(2, name="out"),
+            ],
+            name="sequence",
+        ),
+        seed,
+    )
 
 
-STACKS = {"q2": q2, "iris": iris, "classifier": classifier, "images": images, "sequence": sequence}
+def words(seed=5):
+    """Indices into a table, normalized by row and by batch, laid out flat."""
+    return fill(
+        Sequential(
+            [
+                layers.Input((3,), dtype="int32"),
+                layers.Embedding(20, 4, name="table"),
+                layers.LayerNormalization(name="rows"),
+                layers.BatchNormalization(name="bn"),
+                layers.Permute((2, 1), name="turn"),
+                layers.Dense(3, activation="relu", name="dense"),
+                layers.Flatten(name="flat"),
+                layers.Dropout(0.5, name="drop"),
+                layers.Dense(2, activation="softmax", name="out"),
+            ],
+            name="words",
+        ),
+        seed,
+    )
+
+
+STACKS = {
+    "q2": q2,
+    "iris": iris,
+    "classifier": classifier,
+    "images": images,
+    "sequence": sequence,
+    "words": words,
+}
 """Networks of one layer after another, which ``by_hand`` can compute."""
 
 
@@ -93,6 +147,16 @@ def layer_by_hand(layer, x):
         return ACTIVATIONS[layer.activation.__name__](x)
     if kind == "Dropout":
         return x
+    if kind == "Embedding":
+        return w["embeddings"][x]
+    if kind == "Flatten":
+        return x.reshape(len(x), -1)
+    if kind == "Permute":
+        return x.transpose(0, *layer.dims)
+    if kind == "LayerNormalization":
+        centred = x - x.mean(axis=-1, keepdims=True)
+        y = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(layer.epsilon))
+        return y * w["gamma"] + w["beta"]
     if kind == "BatchNormalization":
         axes = [a % x.ndim for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)]
         shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]
@@ -104,6 +168,7 @@ def layer_by_hand(layer, x):
 
 def by_hand(model, change=None):
     """A function from rows to predictions; ``change(index, layer, x, y)`` may replace a layer's result y."""
+
     def predict(x):
         for i, layer in enumerate(stack_of(model)):
             y = layer_by_hand(layer, x)

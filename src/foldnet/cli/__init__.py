@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -51,12 +52,15 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
 @click.version_option(__version__, prog_name="foldnet", message="%(prog)s %(version)s")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Explain, fold, prove and ship trained Keras networks, without a framework.
 
     FILE is a network saved by Keras (.keras, .h5, .hdf5), or, for predict, one
     that foldnet has frozen (.foldnet).
     """
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        ctx.color = False
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from foldnet.cli.options import FILE, NEW_FILE, common, print_json
+from foldnet.cli.options import FILE, NEW_FILE, common, load_network, print_json
 
 
 @click.command(
@@ -51,8 +51,11 @@ def command(
 
     if unfolded and to_numpy is None:
         raise click.UsageError("--unfolded changes what --to-numpy writes; give --to-numpy OUT.py too")
+    for path in filter(None, (out, to_numpy, to_c)):
+        if not Path(path).parent.is_dir():
+            raise click.UsageError(f"{path}: there is no folder {Path(path).parent}")
     started = time.perf_counter()
-    model = foldnet.load_model(file)
+    model = load_network(file)
     passes = traced_passes(model) if show_passes else []
     if show_passes and not as_json:
         for title, text in passes:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -173,6 +174,34 @@ def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, .
     raise InputError(
         f"{table.name}: the input {name!r} takes rows of shape {tuple(shape)}, not {table.row_shape}"
     )
+
+
+def is_frozen(file: str) -> bool:
+    """Whether a file is a predictor that foldnet has saved, by its name or its first bytes."""
+    if file.endswith(".foldnet"):
+        return True
+    path = Path(file)
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(7) == b"FOLDNET"
+
+
+def load_network(file: str) -> Network:
+    """The network of a file that Keras wrote.
+
+    Raises:
+        InputError: the file is a frozen predictor, which has no layers any more.
+    """
+    import foldnet
+    from foldnet.errors import InputError
+
+    if is_frozen(file):
+        raise InputError(
+            f"{file} is a frozen predictor, which has no layers any more; give the .keras or .h5 file that it was "
+            "made from. To prove a predictor: foldnet verify NETWORK.keras --against PREDICTOR.foldnet"
+        )
+    return foldnet.load_model(file)
 
 
 def row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:

@@ -13,6 +13,7 @@ from foldnet.cli.options import (
     NEW_FILE,
     TableOptions,
     common,
+    is_frozen,
     print_json,
     progress,
     table_options,
@@ -82,7 +83,7 @@ def frozen(file: str, engine: str = "auto") -> Predictor:
     """The predictor of a file, frozen now if it is not yet."""
     import foldnet
 
-    if file.endswith(".foldnet"):
+    if is_frozen(file):
         return foldnet.load_predictor(file, engine=engine)
     return foldnet.freeze(file, engine=engine)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from foldnet.cli.options import FILE, common, print_json
+from foldnet.cli.options import FILE, common, load_network, print_json
 
 
 @click.command(
@@ -24,9 +24,7 @@ def command(file: str, as_json: bool) -> None:
     For each layer the trainable and the other weights are counted apart,
     and the four vectors of a BatchNormalization are explained.
     """
-    from foldnet.files import load_model
-
-    model = load_model(file)
+    model = load_network(file)
     if as_json:
         print_json({"file": file, "name": model.name, "layers": [described(layer) for layer in model.layers]})
     else:

@@ -12,6 +12,7 @@ from foldnet.cli.options import (
     FILE,
     TableOptions,
     common,
+    load_network,
     print_json,
     row_shapes,
     table_options,
@@ -50,7 +51,7 @@ def command(file: str, against: str | None, as_json: bool, **table: Any) -> None
     import foldnet
     from foldnet.insight import verify
 
-    model = foldnet.load_model(file)
+    model = load_network(file)
     x: Any = None
     if table["data"]:
         with ExitStack() as opened:

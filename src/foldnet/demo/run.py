@@ -104,7 +104,8 @@ def _look(demo: Demo, model: Any, x: Array) -> None:
     demo.title(1, "The network, read from wine.keras")
     model.summary(print_fn=demo.say)
     demo.title(2, f"What the layer {LAYER} does, on these wines")
-    demo.say(str(explain(model, x, layer=LAYER)))
+    busiest = int(np.argmax(model.get_layer(LAYER).moving_variance))
+    demo.say(str(explain(model, x, layer=LAYER, channel=busiest)))
 
 
 def _freeze(demo: Demo, model: Any) -> Any:

@@ -55,7 +55,7 @@ def run_c(folder: Path, compiler: str, rows: Array) -> tuple[Array, str]:
     Raises:
         FoldnetError: it does not compile, or fails.
     """
-    command = [*compiler.split(), "-std=c99", "-O2", "main.c", "predict.c", "-o", "predict", "-lm"]
+    command = [*compiler.split(), "-std=c99", "-O2", "main.c", "-o", "predict", "-lm"]
     _run(command, cwd=folder)
     return _numbers([str(folder.resolve() / "predict")], rows), " ".join(command)
 

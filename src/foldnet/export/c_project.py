@@ -122,14 +122,18 @@ def _given_rows(graph: Graph, x: Any) -> list[Array]:
         kind = graph.types[value]
         array = np.asarray(data).astype(np.int32 if kind.dtype == "int" else np.float32)
         if array.ndim == 0 or array.shape[1:] != kind.shape[1:] or len(array) == 0:
-            raise InputError(f"x for input {value!r} has shape {array.shape}, expected (rows, {kind.shape[1:]})")
+            raise InputError(
+                f"x for input {value!r} has shape {array.shape}, expected (rows, {kind.shape[1:]})"
+            )
         rows.append(array)
     if len({len(array) for array in rows}) != 1:
         raise InputError(f"x has {[len(array) for array in rows]} rows for the inputs; give each as many")
     return rows
 
 
-def _ports(graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[list[Port], list[Port]]:
+def _ports(
+    graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any]
+) -> tuple[list[Port], list[Port]]:
     # Every name begins with x_ or y_ where there are several: an input may be called `int`, `linux` or `y1`.
     if len(inputs) == 1:
         takes = ["x"]
@@ -140,7 +144,9 @@ def _ports(graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any
     words = {"x": "input", "y": "output"}
     made = [
         [
-            Port(port, f"{name}_{words.get(port, port)}_size".upper(), ctype, max(prod(shape), 1), tuple(shape))
+            Port(
+                port, f"{name}_{words.get(port, port)}_size".upper(), ctype, max(prod(shape), 1), tuple(shape)
+            )
             for port, (ctype, shape) in zip(ports, kinds, strict=True)
         ]
         for ports, kinds in ((takes, inputs), (gives, outputs))
@@ -158,10 +164,10 @@ def _describing_words(graph: Graph, faults: Sequence[Node], static: bool) -> dic
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
         layers.setdefault(plain(node.layer), []).append(type(node.op).__name__)
-    status = "Returns 0."
-    if faults:
-        numbers = "".join(f"\n   {i}: {_fault_text(node)}" for i, node in enumerate(faults, 1))
-        status = f"Returns 0, or for a row that cannot be predicted:{numbers}\n  "
+    numbers = [f"{i} for {_fault_text(node)}" for i, node in enumerate(faults, 1)]
+    status = (
+        f"Returns 0, or, where a row has no prediction, {', '.join(numbers)}." if faults else "Returns 0."
+    )
     return {
         "layers": "\n".join(f"   {layer}: {', '.join(kinds)}" for layer, kinds in layers.items()),
         "table": "\n".join(f"- `{layer}`: {', '.join(kinds)}" for layer, kinds in layers.items()),
@@ -223,13 +229,16 @@ def _main_words(
             f'    for (size_t i = 0; i < {p.macro}; i++, before = ",")',
             f"      printf({form}{p.name}[i]);",
         ]
-    whole = all(p.type != "float" for p in inputs)
+    whole = [p.name for p in inputs if p.type != "float"]
+    a_number = "a number" if not whole else "a whole number"
+    if 0 < len(whole) < len(inputs):
+        a_number = f"a number, or not a whole one where {' and '.join(whole)} {'take' if whole[1:] else 'takes'} that"
     return {
         "arrays": "\n".join(f"static {p.type} {p.name}[{p.macro}];" for p in (*inputs, *outputs)),
         "stores": "\n".join(stores[:-1]),
         "predict": "\n".join(predict),
         "prints": "\n".join(prints),
-        "a_number": "a whole number" if whole else "a number",
+        "a_number": a_number,
     }
 
 
@@ -264,7 +273,8 @@ def _test_words(
             [*(f"{p.name} + row * {p.macro}" for p in inputs), *(f"{p.name}_alone" for p in outputs)]
         ),
         "one_check": "".join(
-            f" ||\n        memcmp({p.name}_alone, {p.name} + row * {p.macro}, sizeof {p.name}_alone)" for p in outputs
+            f" ||\n        memcmp({p.name}_alone, {p.name} + row * {p.macro}, sizeof {p.name}_alone)"
+            for p in outputs
         ),
     }
 

@@ -276,7 +276,7 @@ or without make:
 
     cc main.c -lm
 
-A line of input is a row of @total@ numbers@order@, a line of output its prediction.
+A line of input is a row: @total@ numbers@order@. A line of output is its prediction.
 
 ## In a program of your own
 

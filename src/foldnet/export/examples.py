@@ -27,10 +27,8 @@ def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
         kind = graph.types[name]
         shape = (rows, *(n or 1 for n in kind.shape[1:]))
         is_int = kind.dtype == ops.INT
-        if is_int or name in tables:
-            array = rng.integers(0, tables.get(name, 2), shape)
-        else:
-            array = rng.normal(size=shape)
+        is_index = is_int or name in tables
+        array = rng.integers(0, tables.get(name, 2), shape) if is_index else rng.normal(size=shape)
         data.append(array.astype(np.int32 if is_int else np.float32))
     return data
 

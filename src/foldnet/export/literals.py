@@ -36,11 +36,11 @@ def assignment(name: str, array: Array) -> str:
     dtype = f"np.{array.dtype.name}"
     if array.ndim == 0:
         return f"{name} = {dtype}({number(array[()])})"
+    if array.size == 0:
+        return f"{name} = np.zeros({array.shape}, dtype={dtype})"
     short = f"{name} = np.array({_flat(array)}, dtype={dtype})" if array.size <= 64 else ""
     if 0 < len(short) <= WIDTH:
         return short
-    if array.size == 0:
-        return f"{name} = np.zeros({array.shape}, dtype={dtype})"
     return f"{name} = np.array(\n{_nested(array, 4)},\n    dtype={dtype},\n)"
 
 

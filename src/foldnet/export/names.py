@@ -6,6 +6,7 @@ text passes through one of these functions and nothing else.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from collections.abc import Iterable
@@ -37,7 +38,8 @@ def identifier(text: str, otherwise: str = "value") -> str:
     name = re.sub(r"[^0-9a-z]+", "_", text.lower()).strip("_")[:LONGEST].strip("_") or otherwise
     if name[0].isdigit():
         name = f"n_{name}"
-    return f"{name}_" if keyword.iskeyword(name) or keyword.issoftkeyword(name) else name
+    taken = keyword.iskeyword(name) or keyword.issoftkeyword(name) or hasattr(builtins, name)
+    return f"{name}_" if taken else name
 
 
 class Namespace:

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 AS_ROWS = '''
 def as_rows(x, shape, name, dtype=np.float32):
     """The data with its axis of rows first; None in the shape is any size."""
-    x = np.asarray(x, dtype=dtype)
-    if x.ndim == len(shape):
-        x = x[np.newaxis]  # one row alone
-    sizes = x.shape[1:]
-    if x.ndim == 0 or len(sizes) != len(shape) or any(n not in (None, m) for n, m in zip(shape, sizes)):
+    rows = np.asarray(x, dtype=dtype)
+    if rows.ndim == len(shape):
+        rows = rows[np.newaxis]  # one row alone
+    fits = rows.ndim == len(shape) + 1
+    if not fits or any(n not in (None, m) for n, m in zip(shape, rows.shape[1:])):
         expected = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} has shape {x.shape}, expected (rows, {expected})")
-    return x
+        raise ValueError(f"{name} has shape {np.shape(x)}, expected (rows, {expected})")
+    return rows
 '''.strip()
 """What every file calls on each input first."""
 

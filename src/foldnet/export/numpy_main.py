@@ -61,7 +61,7 @@ def main_text(graph: Graph) -> str:
     is_free = any(None in shape for shape in shapes)
     starts = [sum(widths[:i]) for i in range(len(widths))]
     arguments = [
-        _argument("rows" if len(shapes) == 1 else f"rows[:, {start} : {start + width}]", shape)
+        _argument("rows" if len(shapes) == 1 else f"rows[:, {start}:{start + width}]", shape)
         for shape, start, width in zip(shapes, starts, widths, strict=True)
     ]
     call = f"predict({', '.join(arguments)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import math
 from collections.abc import Mapping
@@ -24,25 +25,16 @@ Array = np.ndarray[Any, Any]
 STATISTICS = ("moving_mean", "moving_variance", "epsilon")
 """What lowering keeps of a BatchNormalization beside its scale, offset and shift."""
 
+WEIGHTS = ("kernel", "bias", "gamma", "beta", "alpha", "embeddings", "scale", "offset", "shift")
+"""Constants that keep the name they have in the graph; others are named by what their op does with them."""
+
 RESERVED = {
-    *HELPERS,
-    "np",
-    "math",
-    "sys",
-    "path",
-    "predict",
-    "main",
-    "as_rows",
-    "read_rows",
-    "weights",
-    "rows",
-    "x",
-    "len",
-    "open",
-    "print",
-    "str",
-}
+    *dir(builtins), *HELPERS, "np", "math", "sys", "predict", "main", "as_rows", "read_rows", "weights", "x",
+}  # fmt: skip
 """Names that mean something else in the file; no variable may have one."""
+
+WIDE = 92
+"""Characters of a line after which a normalization is written as two."""
 
 
 @dataclass
@@ -133,7 +125,7 @@ class _Writer:
     def statistics(self, node: Node) -> dict[str, str]:
         """The weights of the BatchNormalization that an Affine was lowered from, by their names there."""
         prefix, _, last = node.inputs[1].rpartition("/") if len(node.inputs) > 1 else ("", "", "")
-        if not isinstance(node.op, ops.Affine) or last != "scale":
+        if not isinstance(node.op, ops.Affine) or node.op.activation is not None or last != "scale":
             return {}
         kept = {name: f"{prefix}/{name}" for name in (*STATISTICS, "gamma", "beta")}
         kept = {name: key for name, key in kept.items() if key in self.graph.constants}
@@ -163,10 +155,9 @@ class _Writer:
             self.steps.weights[name] = array
 
     def _role(self, node: Node, index: int) -> str:
+        own = node.inputs[index].rpartition("/")[2]
         roles = CONSTANT_ROLES.get(type(node.op), ())
-        if index < len(roles):
-            return roles[index]
-        return identifier(node.inputs[index].rpartition("/")[2], "constant")
+        return own if own in WEIGHTS or index >= len(roles) else roles[index]
 
     def _neutral(self, node: Node, index: int) -> bool:
         array = self.graph.constants.get(node.inputs[index])
@@ -198,7 +189,8 @@ class _Writer:
 
     def _variable(self, node: Node, index: int) -> str:
         """The variable for a node's result: its layer's own, if that holds nothing still needed."""
-        wanted = "x" if self.chain else identifier(node.layer, "value")
+        # Of layers folded into one, the last gives its name.
+        wanted = "x" if self.chain else identifier(node.layer.rpartition(" + ")[2], "value")
         name, count = wanted, 1
         while True:
             held = self.holds.get(name)
@@ -219,15 +211,19 @@ class _Writer:
             if isinstance(node.op, ops.Identity):
                 layer.kinds.append("nothing at prediction time")
                 continue
-            expression = self._expression(node, inside)
             layer.kinds.append(self._kind(node))
+            statistics = self.statistics(node)
+            x = self.variables.get(self._root(node.inputs[0]), inside)
+            expression = "" if statistics else self._expression(node, inside)
             if self._is_taken_in(node, index):
                 inside = expression
                 continue
             inside = ""
-            self.variables[node.output] = self._variable(node, index)
-            if expression != self.variables[node.output]:
-                layer.lines.append(f"{self.variables[node.output]} = {expression}")
+            variable = self.variables[node.output] = self._variable(node, index)
+            if statistics:
+                layer.lines += self._normalization(variable, x, statistics)
+            elif expression != variable:
+                layer.lines.append(f"{variable} = {expression}")
 
     def _layer(self, node: Node) -> Layer:
         if not self.steps.layers or self.steps.layers[-1].path != node.layer:
@@ -241,7 +237,8 @@ class _Writer:
         if index + 1 >= len(self.graph.nodes) or self.last_use.get(node.output) != index + 1:
             return False
         following = self.graph.nodes[index + 1]
-        return isinstance(following.op, ops.Activation | ops.Softmax) and following.layer == node.layer
+        takes = isinstance(following.op, ops.Activation | ops.Softmax) and following.layer == node.layer
+        return takes and not self.statistics(node)
 
     def _expression(self, node: Node, inside: str) -> str:
         values = [self._root(v) for v in node.inputs]
@@ -255,22 +252,25 @@ class _Writer:
         )
         if isinstance(node.op, ops.Activation):
             return elementwise(node.op.function, texts[0], o, node.layer)
-        statistics = self.statistics(node)
         if type(node.op) not in EXPRESSIONS:
             raise UnsupportedError(
                 f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy"
             )
-        plainly = EXPRESSIONS[type(node.op)]
-        text = self._normalization(texts[0], statistics) if statistics else plainly(node.op, o)
+        text = EXPRESSIONS[type(node.op)](node.op, o)
         if isinstance(node.op, ops.Fusable):
             return elementwise(node.op.activation, text, o, node.layer)
         return text
 
-    def _normalization(self, x: str, statistics: Mapping[str, str]) -> str:
+    def _normalization(self, variable: str, x: str, statistics: Mapping[str, str]) -> list[str]:
+        """BatchNormalization in its own weights: one line, or two where one would be long."""
         name = {k: self.constants[v] for k, v in statistics.items()}
-        text = f"({x} - {name['moving_mean']}) / np.sqrt({name['moving_variance']} + {name['epsilon']})"
-        text += f" * {name['gamma']}" if "gamma" in name else ""
-        return text + (f" + {name['beta']}" if "beta" in name else "")
+        normalized = f"({x} - {name['moving_mean']}) / np.sqrt({name['moving_variance']} + {name['epsilon']})"
+        learnt = f" * {name['gamma']}" if "gamma" in name else ""
+        learnt += f" + {name['beta']}" if "beta" in name else ""
+        line = f"{variable} = {normalized}{learnt}"
+        if len(line) <= WIDE or not learnt:
+            return [line]
+        return [f"{variable} = {normalized}", f"{variable} = {variable}{learnt}"]
 
     def _kind(self, node: Node) -> str:
         if isinstance(node.op, ops.Activation):

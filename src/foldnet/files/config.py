@@ -6,7 +6,7 @@ structure: which layers there are, and which calls join them.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +45,8 @@ class Reader:
     dtype: str | None = None
     classes: dict[Layer, str] = field(default_factory=dict)
     _shared: dict[int, Layer] = field(default_factory=dict)
+    _mentions: Counter[int] = field(default_factory=Counter)
+    _by_name: dict[tuple[str, str], list[Layer]] = field(default_factory=lambda: defaultdict(list))
     _depth: int = 0
     _count: int = 0
 
@@ -55,6 +57,7 @@ class Reader:
             FileFormatError: the configuration is not one.
             UnsupportedError: it has something foldnet cannot represent.
         """
+        self._mentions.update(shared_ids(stored))
         layer = self.layer(stored)
         if not isinstance(layer, Network):
             raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and no network")
@@ -71,14 +74,33 @@ class Reader:
         if self._count > MAX_LAYERS:
             raise FileFormatError(f"the configuration holds more than {MAX_LAYERS:,} layers")
         record = modern(plain.mapping(stored, "a layer's record"), self.dialect)
-        kept = self._shared.get(record.shared_id) if record.shared_id is not None else None
-        if kept is not None and kept.name == record.name:
-            return kept
-        layer = self._nested(record) if record.is_network else self._plain(record)
+        layer = self._met_before(record)
+        if layer is None:
+            layer = self._nested(record) if record.is_network else self._plain(record)
+            self._by_name[record.class_name, record.name].append(layer)
+            self.classes[layer] = record.class_name
         if record.shared_id is not None:
             self._shared[record.shared_id] = layer
-        self.classes[layer] = record.class_name
         return layer
+
+    def _met_before(self, record: Record) -> Layer | None:
+        """The layer that this record repeats: networks can share a layer, and the file then has it twice.
+
+        Keras marks both places with a number, but loses the first mark when that place is in a nested network.
+        """
+        if record.shared_id is None:
+            return None
+        if record.shared_id in self._shared:
+            return self._shared[record.shared_id]
+        named_so = self._by_name[record.class_name, record.name]
+        if not named_so:
+            return None
+        if len(named_so) == 1 and self._mentions[record.shared_id] == 1:
+            return named_so[0]
+        raise UnsupportedError(
+            f"several networks share a layer {record.name!r}, and the file does not say which of its layers of that "
+            "name they share. Give layers different names and save again."
+        )
 
     def _nested(self, record: Record) -> Network:
         self._depth += 1
@@ -90,7 +112,6 @@ class Reader:
 
     def _plain(self, record: Record) -> Layer:
         config = dict(record.config)
-        where = f"layer {record.name!r} ({record.class_name})"
         supplied = self.supplied.get(record.name) or self.supplied.get(record.class_name)
         if (not record.is_keras or record.class_name not in LAYERS) and supplied:
             return LAYERS["Activation"](activation=supplied, name=record.name)  # type: ignore[call-arg]
@@ -98,17 +119,11 @@ class Reader:
             raise _unknown(record)
         if self.dtype is not None and record.class_name != "InputLayer":
             config["dtype"] = self.dtype
-        for key, value in config.items():
-            if key.endswith("activation"):
-                config[key] = self._activation(value, where)
-        with settings_of(where):
+        with settings_of(record.name, record.class_name):
+            for key, value in config.items():
+                if key.endswith("activation"):
+                    config[key] = read_activation(value, self.supplied, self.dialect)
             return LAYERS[record.class_name].from_config(config)
-
-    def _activation(self, stored: Any, where: str) -> Any:
-        try:
-            return read_activation(stored, self.supplied, self.dialect)
-        except FoldnetError as error:
-            raise type(error)(f"{where}: {error}") from None
 
     # -- networks ---------------------------------------------------------------------------------------------
 
@@ -116,11 +131,11 @@ class Reader:
         network = Sequential(name=record.name, trainable=bool(record.config.get("trainable", True)))
         for stored in plain.listing(record.config.get("layers"), f"the layers of {record.name!r}"):
             layer = self.layer(stored)
-            with settings_of(f"layer {layer.name!r} ({type(layer).__name__})"):
+            with settings_of(layer.name, type(layer).__name__):
                 network.add(layer)
         shape = record.config.get("build_input_shape") or record.build_shape
         if not network.inputs and shape is not None:
-            with settings_of(f"Sequential {record.name!r}"):
+            with settings_of(record.name, "Sequential"):
                 network.build(plain.shape(shape, f"the input shape of {record.name!r}"))
         return network
 
@@ -157,18 +172,34 @@ class Reader:
         return model
 
 
+def shared_ids(stored: Any) -> Iterator[int]:
+    """The numbers by which the file marks objects that it mentions in several places."""
+    pending = [stored]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            number = value.get("shared_object_id")
+            if isinstance(number, int):
+                yield number
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+
+
 class settings_of:  # noqa: N801 - used as a with-statement
     """Turns what a layer's code raises on nonsense into one error that names the layer."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self, name: str, kind: str) -> None:
+        self._name, self._where = repr(name), f"layer {name!r} ({kind})"
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if isinstance(error, FoldnetError):
-            return
+            if self._name in str(error):
+                return
+            raise type(error)(f"{self._where}: {error}") from None
         if isinstance(error, BAD_SETTINGS):
             raise FileFormatError(f"{self._where}: the stored settings make no sense: {error}") from None
 
@@ -208,7 +239,8 @@ def _unknown(record: Record) -> UnsupportedError:
     if not record.is_keras:
         return UnsupportedError(
             f"layer {record.name!r} is a {record.class_name} from {record.origin}, not one of Keras's layers, "
-            f"and the file does not hold what it computes. {supply} Otherwise build it from Keras's layers and save again."
+            f"and the file does not hold what it computes. {supply} Otherwise "
+            "build it from Keras's layers and save again."
         )
     return UnsupportedError(
         f"layer {record.name!r} is a {record.class_name}, which foldnet cannot represent; it knows "
@@ -392,7 +424,7 @@ def _join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs:
                 waiting[missing[0], calls.index(missing)].append(name)
                 break
             layer = layers[name]
-            with settings_of(f"layer {name!r} ({type(layer).__name__})"):
+            with settings_of(name, type(layer).__name__):
                 layer(map_structure(calls.tensor, node.args), **node.kwargs)
             made.append(layer.calls[-1])
             queue.extend(waiting.pop((name, len(made) - 1), ()))

@@ -177,7 +177,7 @@ def _fits(name: str, leaf: Leaf, only: bool) -> bool:
 
 def _by_order(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
     """Weights by their place, where every name at least ends as the weight in that place is called."""
-    for name, (layer, spec) in zip(names, leaves, strict=True):
+    for name, (_, spec) in zip(names, leaves, strict=True):
         last = name.rsplit("/", 1)[-1]
         if not is_weight(last, spec.name, None) and not re.fullmatch(r"param_\d+(:0)?", last):
             return None

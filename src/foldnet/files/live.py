@@ -54,8 +54,8 @@ def _kind(model: Any) -> str:
     if own.__name__ in ("Sequential", "Functional") and is_keras:
         return str(own.__name__)
     raise UnsupportedError(
-        f"the model {getattr(model, 'name', '')!r} is a {own.__name__}, whose call is Python code of its own. Build it "
-        "as a Sequential or Functional model: keras.Model(inputs, outputs)"
+        f"the model {getattr(model, 'name', '')!r} is a {own.__name__}, whose call is Python code of its own. Build "
+        "it as a Sequential or Functional model: keras.Model(inputs, outputs)"
     )
 
 
@@ -130,7 +130,7 @@ def _read_layer(layer: Layer, live: Any, values: Values) -> None:
         value = np.asarray(value).astype(np.float32)
         if value.shape != spec.shape:
             raise FileFormatError(
-                f"layer {layer.name!r}: weight {spec.name!r} has shape {value.shape}, and its settings give {spec.shape}"
+                f"layer {layer.name!r}: weight {spec.name!r} has shape {value.shape}, not {spec.shape}"
             )
         values.add(layer, spec.name, value)
 

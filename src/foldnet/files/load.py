@@ -73,7 +73,7 @@ def kind_of(path: str | PathLike[str]) -> str:
         FileNotFoundError: there is no such file.
         FileFormatError: it is none of these.
     """
-    mode = os.stat(path).st_mode
+    mode = Path(path).stat().st_mode
     if stat.S_ISDIR(mode):
         if not (Path(path) / CONFIG).is_file():
             raise FileFormatError(

@@ -46,7 +46,8 @@ class Lowering(GraphBuilder):
         """
         array = layer.named_weights[name]
         value = self.own(layer, name, array if shape is None else array.reshape(shape))
-        if any(key != value and owner == (layer, name) for key, owner in self.variables.items()):
+        elsewhere = any(key != value and owner == (layer, name) for key, owner in self.variables.items())
+        if elsewhere and self.mode is Mode.TRAIN:
             raise UnsupportedError(
                 f"layer {layer.name!r} is shared between inputs of different ranks; its {name} cannot be trained"
             )

@@ -6,7 +6,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from foldnet import activations
 from foldnet.errors import FileFormatError, UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.check import check_prediction
-from foldnet.graph.graph import Array, Graph, Node, Type, with_nodes
+from foldnet.graph.graph import Array, Graph, Node, Type, constant_type, with_nodes
 
 _LARGEST_ROW = 1 << 40
 _ABSTRACT = (ops.Op, ops.Fusable, ops.AxisOp)
@@ -100,15 +100,16 @@ def graph_from_json(
     layer_outputs = {_typed(k, str): _typed(v, str) for k, v in _typed(data["layer_outputs"], dict).items()}
     bare = Graph(tuple(given), _strings(data["outputs"]), (), given, notes=_strings(data["notes"]))
     graph = with_nodes(bare, nodes, constants=constants, layer_outputs=layer_outputs)
-    if not graph.outputs or set(graph.constants) != set(constants) or graph.layer_outputs != layer_outputs:
-        raise FileFormatError("the file's program has no result, or arrays or layers that nothing uses")
+    if not graph.outputs or graph.layer_outputs != layer_outputs:
+        raise FileFormatError("the file's program has no result, or layers whose result it does not compute")
+    kept = {k: constant_type(v) for k, v in constants.items()}  # those that nothing computes with, too
+    graph = replace(graph, constants=dict(constants), types={**graph.types, **kept}, spreads=dict(spreads))
     for name, spread in spreads.items():
         if name not in constants or spread.shape != constants[name].shape:
             raise FileFormatError(f"the file has deviations for {name!r}, which is no mean of that shape")
     for name, type_ in graph.types.items():
         if math.prod(n or 1 for n in type_.shape[1:]) > _LARGEST_ROW:
             raise FileFormatError(f"a row of the value {name!r} would have shape {type_.shape[1:]}")
-    graph = Graph(**{**vars(graph), "spreads": dict(spreads)})
     check_prediction(graph)
     return graph
 

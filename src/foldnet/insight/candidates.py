@@ -31,12 +31,14 @@ class Candidate:
         outputs: predictions for rows, one array an output of the network.
         layers: for rows, the values of those layer calls that it exposes, by path.
         own_layers: whether it computes those itself. If not, they can show a fault, but prove nothing about it.
+        flat: whether all outputs of a row come side by side in one line of numbers, as a program prints them.
     """
 
     description: str
     outputs: Outputs
     layers: Layers = lambda inputs: {}
     own_layers: bool = False
+    flat: bool = False
 
 
 def adapt(candidate: Any) -> Candidate:
@@ -70,9 +72,13 @@ def _from_path(path: Path) -> Candidate:
 
         run = exported.run_c if path.is_dir() else exported.run_python
         kind = "C export" if path.is_dir() else "Python file"
-        return Candidate(f"{kind} {path.name!r}, run as its own program", lambda inputs: run(path, inputs))
+        return Candidate(
+            f"{kind} {path.name!r}, run as its own program",
+            lambda inputs: run(path, inputs),
+            flat=path.is_dir(),
+        )
     if path.suffix == ".foldnet":
-        from foldnet.predictor import load_predictor  # type: ignore[attr-defined, unused-ignore]
+        from foldnet.predictor import load_predictor
 
         return _from_predictor(load_predictor(path))
     from foldnet.files import load_model
@@ -89,8 +95,10 @@ def _from_predictor(predictor: Any) -> Candidate:
     own = getattr(predictor, "layer_values", None)
     if own is not None:
         return Candidate(
-            "Predictor (layers by its own engine)", outputs,
-            lambda inputs: dict(own(inputs[0] if len(inputs) == 1 else list(inputs))), own_layers=True,
+            "Predictor (layers by its own engine)",
+            outputs,
+            lambda inputs: dict(own(inputs[0] if len(inputs) == 1 else list(inputs))),
+            own_layers=True,
         )
 
     def layers(inputs: Sequence[Array]) -> dict[str, Array]:
@@ -111,7 +119,9 @@ def _from_network(network: Network) -> Candidate:
         values = program.values(inputs)
         return {path: values[name] for path, name in graph.layer_outputs.items()}
 
-    return Candidate(f"network {network.name!r} on the reference engine", program.run, layers, own_layers=True)
+    return Candidate(
+        f"network {network.name!r} on the reference engine", program.run, layers, own_layers=True
+    )
 
 
 def _from_function(function: Callable[..., Any]) -> Candidate:
@@ -157,7 +167,8 @@ def _from_keras(model: Any) -> Candidate:
 
     # Only layers that are called once, and on the model's own values, have one output to compare.
     exposed = [
-        layer for layer in model.layers
+        layer
+        for layer in model.layers
         if not hasattr(layer, "layers") and len(getattr(layer, "_inbound_nodes", ())) == 1
     ]
     try:
@@ -173,6 +184,10 @@ def _from_keras(model: Any) -> Candidate:
 
 def _arrays(result: Any) -> list[Array]:
     """Predictions as one array an output; a list of numbers is one output, a list of arrays several."""
-    if isinstance(result, list | tuple) and result and not any(np.ndim(r) and hasattr(r, "shape") for r in result):
+    if (
+        isinstance(result, list | tuple)
+        and result
+        and not any(np.ndim(r) and hasattr(r, "shape") for r in result)
+    ):
         result = np.asarray(result)
     return [np.asarray(leaf) for leaf in flatten(result)]

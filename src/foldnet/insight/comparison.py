@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, prod
+from math import inf
 
 import numpy as np
 
-from foldnet.graph.graph import Graph
 from foldnet.insight.candidates import Candidate
 from foldnet.insight.oracle import Array, difference, in_tolerances, row_scale, spread_rows, ulp
 from foldnet.insight.sight import Exact
@@ -29,27 +28,33 @@ class Answers:
     trouble: str = ""
 
 
-def ask(candidate: Candidate, inputs: Sequence[Array], graph: Graph) -> Answers:
-    """Run the candidate. Whatever it raises is a finding about it, so it is kept, not passed on."""
+def ask(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -> Answers:
+    """Run the candidate. Whatever it raises is a finding about it, so it is kept, not passed on.
+
+    Args:
+        candidate: to run.
+        inputs: rows.
+        exact: the right outputs, for their number and shapes.
+    """
     try:
         outputs = candidate.outputs(inputs)
         layers = candidate.layers(inputs)
     except Exception as error:
         return Answers(None, {}, f"the candidate raised {type(error).__name__}: {error}")
-    if len(outputs) == 1 < len(graph.outputs):
-        outputs = _split(outputs[0], graph, len(inputs[0]))
-    if len(outputs) != len(graph.outputs):
-        return Answers(None, {}, f"the candidate gave {len(outputs)} outputs, the network has {len(graph.outputs)}")
+    if candidate.flat:
+        outputs = _unflattened(outputs[0], exact)
+    if len(outputs) != len(exact):
+        return Answers(None, {}, f"the candidate gave {len(outputs)} outputs, the network has {len(exact)}")
     return Answers(outputs, layers)
 
 
-def _split(flat: Array, graph: Graph, rows: int) -> list[Array]:
-    """Several outputs side by side in one array, as a program prints them, taken apart."""
-    shapes = [graph.types[name].shape[1:] for name in graph.outputs]
-    sizes = [prod(n or 0 for n in shape) for shape in shapes]
-    if flat.shape != (rows, sum(sizes)):
+def _unflattened(flat: Array, exact: Sequence[Array]) -> list[Array]:
+    """Outputs side by side in one array, taken apart; as they are if their number is another."""
+    sizes = [e[0].size for e in exact]
+    if flat.shape != (len(exact[0]), sum(sizes)):
         return [flat]
-    return np.split(flat, np.cumsum(sizes)[:-1].tolist(), axis=1)
+    parts = np.split(flat, np.cumsum(sizes)[:-1].tolist(), axis=1)
+    return [part.reshape(e.shape) for part, e in zip(parts, exact, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,11 @@ def compare(name: str, path: str, value: Array | None, exact: Exact, own: bool) 
     right = exact.values[name]
     value = None if value is None else _fitted(np.asarray(value), right)
     if value is None or value.shape != right.shape or value.dtype.kind not in "fiub":
-        trouble = "" if value is None else f"the candidate gives {value.dtype} of shape {value.shape}, " \
-            f"the network {right.shape}"
+        trouble = (
+            ""
+            if value is None
+            else f"the candidate gives {value.dtype} of shape {value.shape}, the network {right.shape}"
+        )
         return Point(path, None, inf, inf, inf, inf, own, trouble)
     error = difference(value, right)
     magnitude = np.abs(np.where(np.isfinite(right), right, 0.0))
@@ -93,8 +101,13 @@ def compare(name: str, path: str, value: Array | None, exact: Exact, own: bool) 
     with np.errstate(all="ignore"):
         relative = np.where(error == 0, 0.0, error / scale)
     return Point(
-        path, value, largest(error), largest(relative), largest(error / ulp(scale)),
-        largest(in_tolerances(value, right, exact.tolerances[name])), own,
+        path,
+        value,
+        largest(error),
+        largest(relative),
+        largest(error / ulp(scale)),
+        largest(in_tolerances(value, right, exact.tolerances[name])),
+        own,
     )
 
 
@@ -105,6 +118,7 @@ def largest(array: Array) -> float:
 
 def _fitted(value: Array, right: Array) -> Array:
     """The value in the right shape, where only axes of size 1 tell them apart: (rows,) for (rows, 1)."""
+
     def without_ones(array: Array) -> tuple[int, ...]:
         return array.shape[:1] + tuple(n for n in array.shape[1:] if n != 1)
 

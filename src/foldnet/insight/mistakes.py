@@ -25,8 +25,15 @@ Compute = Callable[[Sequence[Array], Array], Array]
 """From the operands and the right result to the wrong result."""
 
 NEUTRAL = {
-    "alpha": 0.0, "beta": 0.0, "bias": 0.0, "gamma": 1.0, "kernel": 0.0,
-    "mean": 0.0, "moving_mean": 0.0, "moving_variance": 1.0, "variance": 1.0,
+    "alpha": 0.0,
+    "beta": 0.0,
+    "bias": 0.0,
+    "gamma": 1.0,
+    "kernel": 0.0,
+    "mean": 0.0,
+    "moving_mean": 0.0,
+    "moving_variance": 1.0,
+    "variance": 1.0,
 }
 """The value of a weight that does nothing, as in a layer that was never trained."""
 STATISTICS = ("mean", "moving_mean", "moving_variance", "variance")
@@ -49,7 +56,10 @@ def mistakes_of(site: Site, graph: Graph) -> list[Mistake]:
     if all(isinstance(n.op, ops.Identity | ops.Cast) for n in site.nodes):
         return list(_of_identity(site.layer))
     return [
-        *_of_effect(site, graph), *_of_operands(site, graph), *_of_weights(site, graph), *_of_settings(site, graph)
+        *_of_effect(site, graph),
+        *_of_operands(site, graph),
+        *_of_weights(site, graph),
+        *_of_settings(site, graph),
     ]
 
 
@@ -105,7 +115,9 @@ def _of_operands(site: Site, graph: Graph) -> Iterator[Mistake]:
     program = LayerProgram(site.layer, graph, site.operands)
 
     def ignoring(i: int) -> Compute:
-        return lambda operands, right: program([np.zeros_like(v) if i == j else v for j, v in enumerate(operands)])
+        return lambda operands, right: program(
+            [np.zeros_like(v) if i == j else v for j, v in enumerate(operands)]
+        )
 
     for i in range(len(site.operands)):
         yield Mistake(f"ignores operand {i + 1}", ignoring(i))
@@ -133,7 +145,9 @@ def _of_weights(site: Site, graph: Graph) -> Iterator[Mistake]:
         yield from _variant(site, graph, "statistics fresh", fresh)
     kernel = weights.get("kernel")
     if (
-        kernel is not None and kernel.ndim == 2 and kernel.shape[0] == kernel.shape[1]
+        kernel is not None
+        and kernel.ndim == 2
+        and kernel.shape[0] == kernel.shape[1]
         and not np.array_equal(kernel, kernel.T)
     ):
         yield from _variant(site, graph, "kernel transposed", {"kernel": kernel.T})
@@ -167,7 +181,11 @@ def _epsilon_matters(layer: Layer, other: float) -> bool:
 
 
 def _variant(
-    site: Site, graph: Graph, name: str, weights: Mapping[str, Array], settings: Mapping[str, Any] | None = None
+    site: Site,
+    graph: Graph,
+    name: str,
+    weights: Mapping[str, Array],
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Mistake]:
     """The same layer with other weights or settings; none where the layer itself refuses them."""
     layer = with_weights(site.layer, weights, settings or {})

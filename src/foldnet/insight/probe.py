@@ -42,7 +42,9 @@ class Source:
             drawn = generator.integers(0, self.count, (rows, *self.shape))
             if scale == 1.0:  # the first draw covers the table from end to end
                 flat = drawn.reshape(-1)
-                spread = np.unique(np.linspace(0, self.count - 1, min(self.count, flat.size)).round().astype(int))
+                spread = np.unique(
+                    np.linspace(0, self.count - 1, min(self.count, flat.size)).round().astype(int)
+                )
                 flat[: spread.size] = generator.permutation(spread)
             return drawn.astype(np.int32)
         noise = generator.standard_normal((rows, *self.shape))

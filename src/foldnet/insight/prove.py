@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
 from foldnet.insight.oracle import FACTOR, FLOOR_ULP, RUNS, Array, Oracle, in_tolerances, row_scale
 from foldnet.insight.probe import make_inputs
+from foldnet.insight.rows import read_rows
 from foldnet.insight.sight import VISIBLE, Exact, Suspect, Watch
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verification import LayerResult, Status, Verification
-from foldnet.layers.base import flatten
 from foldnet.network import Network
 
 MEASURED = (
@@ -30,7 +29,13 @@ MEASURED = (
 
 
 def verify(
-    candidate: Any, model: Any, x: Any = None, *, tolerance: float | None = None, rows: int = 1024, seed: int = 0
+    candidate: Any,
+    model: Any,
+    x: Any = None,
+    *,
+    tolerance: float | None = None,
+    rows: int = 1024,
+    seed: int = 0,
 ) -> Verification:
     """Compare a candidate with the float64 reference of a network, and say what the comparison could see.
 
@@ -66,8 +71,9 @@ def verify(
     graph = lower(network)
     watch = Watch(Oracle(graph), sites_of(network, graph))
     inputs, how = make_inputs(watch, seed) if x is None else _given(graph, x, rows)
-    answers = ask(examined, inputs, graph)
-    exact = _exact(watch, answers, inputs, tolerance)
+    values = watch.oracle.values(inputs)
+    answers = ask(examined, inputs, [values[name] for name in graph.outputs])
+    exact = _exact(watch, answers, inputs, values, tolerance)
     points = _points(watch, answers, exact, examined.own_layers)
     layers = tuple(_judge(watch, site, points, exact) for site in watch.sites)
     return Verification(
@@ -93,43 +99,26 @@ def _network(model: Any) -> Network:
 
 
 def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str]:
-    """The caller's rows as the network takes them: one array an input, float32 or int32."""
-    if isinstance(x, Mapping) and set(x) == set(graph.inputs):
-        x = [x[name] for name in graph.inputs]
-    arrays = [x] if len(graph.inputs) == 1 and not isinstance(x, Mapping) else flatten(x)
-    if len(arrays) == 1 and isinstance(x, list | tuple) and len(x) == 1 and np.ndim(x[0]) > 1:
-        arrays = [x[0]]
-    if len(arrays) != len(graph.inputs):
-        raise InputError(f"the network takes {len(graph.inputs)} inputs {graph.inputs}, got {len(arrays)}")
-    inputs = []
-    for name, array in zip(graph.inputs, arrays, strict=True):
-        kind = graph.types[name]
-        try:
-            array = np.asarray(array).astype(np.int32 if kind.dtype == ops.INT else np.float32)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"input {name!r} does not hold numbers: {error}") from None
-        fits = array.ndim == len(kind.shape) and all(
-            n in (None, m) for n, m in zip(kind.shape[1:], array.shape[1:], strict=True)
-        )
-        if not fits:
-            raise InputError(f"input {name!r} takes rows of shape {kind.shape}, got an array of {array.shape}")
-        inputs.append(array)
+    """The caller's rows, at most so many, and a word on them."""
+    inputs = read_rows(graph, x)
     count = len(inputs[0])
-    if count == 0 or any(len(a) != count for a in inputs):
-        raise InputError(f"verify needs at least one row, and as many for each input; got {[len(a) for a in inputs]}")
     if count <= rows:
         return inputs, f"the {count} given"
     chosen = np.linspace(0, count - 1, rows).round().astype(int)
     return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread"
 
 
-def _exact(watch: Watch, answers: Answers, inputs: Sequence[Array], tolerance: float | None) -> Exact:
+def _exact(
+    watch: Watch,
+    answers: Answers,
+    inputs: Sequence[Array],
+    values: Mapping[str, Array],
+    tolerance: float | None,
+) -> Exact:
     names = [*watch.oracle.graph.outputs, *(s.output for s in watch.sites if s.path in answers.layers)]
-    exact = watch.exact(inputs, dict.fromkeys(names))
     if tolerance is None:
-        return exact
-    fixed = {name: tolerance * np.maximum(1.0, row_scale(exact.values[name])) for name in exact.tolerances}
-    return replace(exact, tolerances=fixed)
+        return Exact(inputs, values, watch.oracle.tolerances(inputs, values, names))
+    return Exact(inputs, values, {n: tolerance * np.maximum(1.0, row_scale(values[n])) for n in names})
 
 
 def _points(watch: Watch, answers: Answers, exact: Exact, own_layers: bool) -> dict[str, Point]:
@@ -172,18 +161,26 @@ def _judge(watch: Watch, site: Site, points: Mapping[str, Point], exact: Exact) 
     elif not mistakes and any(not points[n].agrees for n in leads_to):
         status = "unproven"
     return LayerResult(
-        name=site.path, kind=type(site.layer).__name__,
+        name=site.path,
+        kind=type(site.layer).__name__,
         max_abs=point.max_abs if point else 0.0,
         max_rel=point.max_rel if point else 0.0,
         max_ulp=point.max_ulp if point else 0.0,
-        sight=min(mistakes.values(), default=None), status=status,
+        sight=min(mistakes.values(), default=None),
+        status=status,
         compared_at=site.path if itself else point.path if point else "",
-        mistakes=mistakes, unseen=unseen, note=_note(watch, site, status, mistakes, unseen, points),
+        mistakes=mistakes,
+        unseen=unseen,
+        note=_note(watch, site, status, mistakes, unseen, points),
     )
 
 
 def _note(
-    watch: Watch, site: Site, status: Status, mistakes: Mapping[str, float], unseen: Sequence[str],
+    watch: Watch,
+    site: Site,
+    status: Status,
+    mistakes: Mapping[str, float],
+    unseen: Sequence[str],
     points: Mapping[str, Point],
 ) -> str:
     if status == "failed":
@@ -199,7 +196,9 @@ def _note(
         if one_unit and site.output != node.output and node.inputs[0] in reached | {site.output}:
             return f"softmax over one unit ({node.layer!r}) is always 1, so nothing before it can show"
         if one_unit and node.layer == site.path:
-            return "softmax over one unit is always 1, so nothing in this layer but the softmax itself can show"
+            return (
+                "softmax over one unit is always 1, so nothing in this layer but the softmax itself can show"
+            )
     seen_if_right = [name for name in unseen if mistakes[name] > VISIBLE]
     if seen_if_right:
         return "what it leads to does not agree, so nothing can be said of it"
@@ -231,7 +230,8 @@ def _likely(watch: Watch, points: Mapping[str, Point], exact: Exact) -> list[Sus
     for suspect in watch.suspects:
         wrong = watch.wrong_values(suspect, exact)
         if all(
-            p.value is not None and largest(in_tolerances(p.value, wrong[name], exact.tolerances[name])) <= VISIBLE
+            p.value is not None
+            and largest(in_tolerances(p.value, wrong[name], exact.tolerances[name])) <= VISIBLE
             for name, p in points.items()
         ):
             found.append(suspect)

@@ -9,7 +9,7 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.lower import Lowering, Mode, call_name
 from foldnet.insight.oracle import Array
-from foldnet.layers.base import Layer, SymbolicTensor
+from foldnet.layers.base import Layer, Shape, SymbolicTensor
 from foldnet.network import Network
 
 
@@ -22,6 +22,8 @@ class Site:
         layer: what is called.
         operands: names of the values it reads; none for an input.
         output: name of the value it makes.
+        input_shapes: of the operands, batch axis first.
+        shape: of the result.
         nodes: the ops it lowered to.
     """
 
@@ -29,17 +31,23 @@ class Site:
     layer: Layer
     operands: tuple[str, ...]
     output: str
-    nodes: tuple[Node, ...]
+    input_shapes: tuple[Shape, ...]
+    shape: Shape
+    nodes: tuple[Node, ...] = ()
 
 
-def sites_of(network: Network, graph: Graph) -> list[Site]:
+def sites_of(network: Network, graph: Graph | None = None) -> list[Site]:
     """Every layer call of a network, nested networks opened, in computing order.
 
-    ``graph`` must be the network's own lowering, before any pass.
+    Args:
+        network: built.
+        graph: its own lowering, before any pass. Without it, values are named by the paths that make them, and
+            there are no nodes: enough to describe a network that cannot be computed.
     """
-    values = dict(zip(network.inputs, graph.inputs, strict=True))
+    names = [t.name for t in network.inputs] if graph is None else list(graph.inputs)
+    values = dict(zip(network.inputs, names, strict=True))
     sites = [
-        Site(name, tensor.call.layer, (), name, ())
+        Site(name, tensor.call.layer, (), name, (), tensor.shape)
         for tensor, name in values.items()
         if tensor.call is not None
     ]
@@ -48,7 +56,7 @@ def sites_of(network: Network, graph: Graph) -> list[Site]:
 
 
 def _walk(
-    network: Network, graph: Graph, values: dict[SymbolicTensor, str], prefix: str, sites: list[Site]
+    network: Network, graph: Graph | None, values: dict[SymbolicTensor, str], prefix: str, sites: list[Site]
 ) -> None:
     for call in network.graph_calls:
         if call.outputs[0] in values:
@@ -60,9 +68,10 @@ def _walk(
             results = [inner[t] for t in call.layer.outputs]
         else:
             path = prefix + call_name(network, call)
-            results = [graph.layer_outputs[path]]
-            nodes = tuple(n for n in graph.nodes if n.layer == path)
-            sites.append(Site(path, call.layer, operands, results[0], nodes))
+            results = [path if graph is None else graph.layer_outputs[path]]
+            nodes = () if graph is None else tuple(n for n in graph.nodes if n.layer == path)
+            shapes = tuple(t.shape for t in call.inputs)
+            sites.append(Site(path, call.layer, operands, results[0], shapes, call.outputs[0].shape, nodes))
         values.update(zip(call.outputs, results, strict=True))
 
 

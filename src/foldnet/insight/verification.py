@@ -112,7 +112,9 @@ class Verification:
         lines.append(", ".join(f"{n} {s}" for s, n in counts.items() if n))
         if any(x.compared_at != x.name for x in self.layers):
             lines += _wrapped("* differences are those at the output that the layer leads to")
-        lines += _wrapped("sight: the smallest error, in tolerances, that a mistake in this layer would have caused")
+        lines += _wrapped(
+            "sight: the smallest error, in tolerances, that a mistake in this layer would have caused"
+        )
         notes: dict[str, list[str]] = {}
         for layer in self.layers:
             if layer.note:

@@ -11,7 +11,8 @@ import numpy as np
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
 from foldnet.network import Network
-from foldnet.training import losses, metrics, optimizers
+from foldnet.training import losses, optimizers
+from foldnet.training import metric_names as metrics
 from foldnet.training.losses import Loss
 from foldnet.training.metrics import Metric
 from foldnet.training.program import OutputPlan, Owners, RowMetric, build_program, output_names

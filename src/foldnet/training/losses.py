@@ -319,10 +319,15 @@ class Loss:
         return {"name": self.name, "reduction": self.reduction, **self.settings}
 
 
+def settings_names(function: Callable[..., Any]) -> list[str]:
+    """Names of the arguments of a loss function beside ``y_true`` and ``y_pred``."""
+    return list(inspect.signature(function).parameters)[2:]
+
+
 def _loss_class(title: str, function: Callable[..., Any], default_name: str | None = None) -> type[Loss]:
     """A class for a loss function, with the function's own settings as arguments, in its order."""
     settings = list(inspect.signature(function).parameters.values())[2:]
-    names = [p.name for p in settings]
+    names = settings_names(function)
 
     def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
         given = {**dict(zip(names, args, strict=False)), **kwargs}

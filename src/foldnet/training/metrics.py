@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
-from foldnet.errors import ConfigError
 from foldnet.layers.base import snake_case
 from foldnet.ops import Expression
 from foldnet.training import losses
@@ -118,33 +117,3 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     if losses._rank(y_true) == losses._rank(y_pred) and losses._last(y_true) == 1:
         y_true = ops.squeeze_last(y_true)
     return ops.equal(y_true, _classes(y_pred))
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **losses.FUNCTIONS,
-    "accuracy": accuracy,
-    "binary_accuracy": binary_accuracy,
-    "categorical_accuracy": categorical_accuracy,
-    "sparse_categorical_accuracy": sparse_categorical_accuracy,
-}
-"""Functions of one number a row whose mean is a metric, by their Keras names."""
-
-
-def get(identifier: Any) -> Metric:
-    """The metric that is meant: one itself, a function, a name, or Keras's stored configuration.
-
-    Raises:
-        ConfigError: there is none of this name.
-
-    >>> get("mae").name
-    'mae'
-    """
-    if isinstance(identifier, Metric):
-        return identifier
-    if callable(identifier):
-        return MeanMetricWrapper(identifier)
-    name = str(identifier)
-    key = losses.ALIASES.get(name.lower(), name)
-    if key in FUNCTIONS:
-        return MeanMetricWrapper(FUNCTIONS[key], name)
-    raise ConfigError(f"there is no metric {identifier!r}; there are {', '.join(FUNCTIONS)}")

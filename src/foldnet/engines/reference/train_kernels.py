@@ -65,14 +65,21 @@ def moved(op: train_ops.BatchNorm, x: Array, mean: Array, variance: Array) -> tu
 def drop_change(op: train_ops.Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
     """The factor and the addend by which a Drop changes x in a training step."""
     shape = tuple(1 if i < len(op.shared) and op.shared[i] else n for i, n in enumerate(x.shape))
-    count = prod(shape)
+    # Each row of the mask begins a block of four numbers of its own, so that rows can be drawn side by side.
+    rows, width = shape[0], prod(shape[1:])
+    padded = -(-width // 4) * 4
+    count = rows * padded
+
+    def mask(drawn: Array) -> Array:
+        return drawn.reshape(rows, padded)[:, :width].reshape(shape)
+
     one, zero = np.ones((), x.dtype), np.zeros((), x.dtype)
     if op.kind.startswith("gaussian"):
-        noise = philox.normal(moment.seed, op.stream, moment.step, count).reshape(shape)
+        noise = mask(philox.normal(moment.seed, op.stream, moment.step, count))
         if op.kind == "gaussian_noise":
             return one, (noise * op.rate).astype(x.dtype)
         return (1 + noise * sqrt(op.rate / (1 - op.rate))).astype(x.dtype), zero
-    gone = philox.dropped(moment.seed, op.stream, moment.step, count, op.rate).reshape(shape)
+    gone = mask(philox.dropped(moment.seed, op.stream, moment.step, count, op.rate))
     if op.kind == "alpha_dropout":
         floor = -SELU_ALPHA * SELU_SCALE
         a = ((1 - op.rate) * (1 + op.rate * floor**2)) ** -0.5

@@ -1,0 +1,136 @@
+"""Save small networks with whichever Keras runs this script, and record what it predicts.
+
+    KERAS_BACKEND=numpy python scripts/make_format_fixtures.py tests/fixtures/formats NAME [SUFFIX ...]
+
+``NAME`` becomes the start of the files' names. Run once for each release of Keras (with ``tf_keras`` installed and
+no ``keras`` wanted, set ``FIXTURE_KERAS=tf_keras``). Works from Keras 1.2 on; each network is saved in the given
+layouts, such as ``.keras .h5 .weights.h5``, and inputs and outputs go into ``NAME-CASE.npz``.
+"""
+
+import collections
+import collections.abc
+import importlib
+import inspect
+import os
+import sys
+
+import numpy as np
+
+# Keras 1 and 2 use names that Python and NumPy have since dropped.
+for _name in ("Iterable", "Mapping", "Sequence", "Callable"):
+    if not hasattr(collections, _name):
+        setattr(collections, _name, getattr(collections.abc, _name))
+if not hasattr(inspect, "getargspec"):
+    _Spec = collections.namedtuple("_Spec", "args varargs keywords defaults")
+    inspect.getargspec = lambda function: _Spec(*inspect.getfullargspec(function)[:4])
+
+if os.environ.get("KERAS_BACKEND") == "theano":
+    importlib.import_module("theano.ifelse")  # Keras before 2.1 counts on theano importing it
+
+keras = importlib.import_module(os.environ.get("FIXTURE_KERAS", "keras"))
+L = keras.layers
+MAJOR = int(keras.__version__.split(".")[0])
+
+
+def dense(units, **kwargs):
+    if MAJOR == 1:
+        kwargs["output_dim"] = units
+        return L.Dense(**kwargs)
+    return L.Dense(units, **kwargs)
+
+
+def model_of(inputs, outputs, name):
+    if MAJOR == 1:
+        return keras.models.Model(input=inputs, output=outputs, name=name)
+    return keras.models.Model(inputs, outputs, name=name)
+
+
+def table():
+    """A Sequential: misleading names, missing parts, an activation whose meaning changed, Dropout."""
+    first = {"input_shape": (5,)}
+    layers = [
+        dense(6, name="first", activation="hard_sigmoid", **first),
+        L.Dropout(0.4, name="drop"),
+        L.BatchNormalization(name="mybn"),
+        dense(4, name="second", activation="relu"),
+        L.BatchNormalization(name="batch_normalization"),
+        L.LeakyReLU(0.2, name="leaky"),
+        L.PReLU(name="parametric"),
+    ]
+    if MAJOR > 1:
+        layers += [L.BatchNormalization(scale=False, name="noscale"), L.BatchNormalization(center=False, name="nocenter")]
+    layers.append(dense(3, name="dense_1", activation="softmax"))
+    return keras.models.Sequential(layers, name="table"), [(5,)]
+
+
+def joined():
+    """A functional model: two inputs, two outputs, merges, a nested network used twice and partly frozen."""
+    i = L.Input((4,), name="inner_in")
+    frozen = dense(4, name="frozen", activation="tanh")
+    frozen.trainable = False
+    inner = model_of(i, dense(4, name="open")(L.BatchNormalization(name="bn")(frozen(i))), "inner")
+    a, b = L.Input((4,), name="a"), L.Input((4,), name="b")
+    shared = dense(4, name="shared")
+    x, y = inner(shared(a)), shared(b)
+    if MAJOR == 1:
+        merged = L.Merge(mode="sum", name="added")([x, y])
+        wide = L.Merge(mode="concat", concat_axis=-1, name="wide")([merged, b])
+    else:
+        merged = L.Add(name="added")([x, y])
+        wide = L.Concatenate(name="wide")([merged, b])
+    out = dense(2, name="out", activation="sigmoid")(L.Dropout(0.3, name="drop")(wide))
+    return model_of([a, b], [out, inner(merged)], "joined"), [(4,), (4,)]
+
+
+def axes():
+    """BatchNormalization over lists of axes, which Keras 3 no longer has."""
+    layers = [
+        L.BatchNormalization(axis=[1, 2], name="each", input_shape=(3, 2)),
+        L.BatchNormalization(axis=[1], name="rows"),
+        L.Flatten(name="flat"),
+        L.BatchNormalization(name="last"),
+        dense(2, name="out"),
+    ]
+    return keras.models.Sequential(layers, name="axes"), [(3, 2)]
+
+
+def randomize(model, rng):
+    values = []
+    # Before tf.keras, get_weights went layer by layer and model.weights did not.
+    old = os.environ.get("KERAS_BACKEND") == "theano"
+    variables = [w for layer in model.layers for w in layer.weights] if old else model.weights
+    for variable, value in zip(variables, model.get_weights(), strict=True):
+        name = getattr(variable, "path", None) or variable.name or ""
+        low, high = (0.3, 3.0) if "variance" in name or "running_std" in name else (-1.0, 1.0)
+        values.append(rng.uniform(low, high, np.shape(value)).astype("float32"))
+    model.set_weights(values)
+
+
+def main(folder, name, *suffixes):
+    cases = [table, joined]
+    if "tf_keras" in keras.__name__ or (MAJOR == 2 and "tf" in name):
+        cases.append(axes)
+    for make in cases:
+        rng = np.random.default_rng(0)
+        model, shapes = make()
+        randomize(model, rng)
+        model.compile("sgd", "mse")
+        xs = [rng.normal(size=(4, *shape)).astype("float32") for shape in shapes]
+        ys = model.predict(xs if len(xs) > 1 else xs[0], verbose=0)
+        ys = ys if isinstance(ys, list) else [ys]
+        stem = os.path.join(folder, "%s-%s" % (name, make.__name__))
+        for suffix in suffixes:
+            if suffix == ".weights.h5":
+                model.save_weights(stem + suffix)
+            elif suffix == ".old-weights.h5":
+                if MAJOR >= 2 and "tf" in name:
+                    model.save_weights(stem + suffix, save_format="h5")
+                else:
+                    model.save_weights(stem + suffix)
+            else:
+                model.save(stem + suffix)
+        np.savez(stem + ".npz", **{"x%d" % i: x for i, x in enumerate(xs)}, **{"y%d" % i: y for i, y in enumerate(ys)})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,140 @@
+"""``explain``: what each layer computes, in training and at prediction time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.errors import InputError
+from foldnet.graph.lower import lower
+from foldnet.insight.explanation import Block, Explanation, Section, Words
+from foldnet.insight.formulas import formula_of, shape_text
+from foldnet.insight.normalization import normalization_blocks
+from foldnet.insight.oracle import Array
+from foldnet.insight.rows import read_rows
+from foldnet.insight.sites import Site, sites_of
+from foldnet.layers.base import Layer, Shape
+from foldnet.layers.normalization import BatchNormalization
+from foldnet.network import Model, Network
+
+
+def explain(
+    model: Any, x: Any = None, layer: str | None = None, *, row: int = 0, channel: int = 0
+) -> Explanation:
+    """Say what a network computes, layer by layer, and all about its first BatchNormalization.
+
+    Args:
+        model: a network, the path of its file, or one layer that has been called.
+        x: rows of data; with them, a BatchNormalization's numbers are followed step by step. For one layer,
+            rows of its own input.
+        layer: path of the one layer call to explain in full, such as ``"dense"`` or ``"inner/bn"``.
+        row: of ``x``, the row to follow.
+        channel: the channel to follow.
+
+    Returns:
+        An Explanation; ``print`` it, or take its sections.
+
+    Raises:
+        InputError: there is no such layer, row or channel, or ``x`` does not fit the network.
+        UnsupportedError: with ``x``: the network cannot be computed exactly.
+
+    >>> from foldnet import Sequential, layers
+    >>> model = Sequential([layers.Input((4,)), layers.BatchNormalization(name="bn")])
+    >>> "x.mean(axis=(0,))" in str(explain(model))
+    True
+    """
+    network = _network(model)
+    graph = None if x is None else lower(network)
+    sites = sites_of(network, graph)
+    if layer is not None:
+        chosen = [s for s in sites if s.path == layer]
+        if not chosen:
+            raise InputError(f"{network.name!r} has no layer {layer!r}; it has {[s.path for s in sites]}")
+        full = layer
+    else:
+        chosen = sites
+        full = next((s.path for s in sites if isinstance(s.layer, BatchNormalization)), "")
+    values = {} if graph is None else ReferenceProgram(graph).values(read_rows(graph, x))
+    follow = _Follow(values, row, channel)
+    title = f"{type(network).__name__} {network.name!r}: {len(sites)} layers, {network.count_params():,} parameters"
+    if layer is not None:
+        title = f"Layer {layer!r} of {network.name!r}"
+    return Explanation(title, tuple(_section(site, follow, full=site.path == full) for site in chosen))
+
+
+class _Follow:
+    """The values of the network for the caller's rows, and which of them to follow."""
+
+    def __init__(self, values: dict[str, Array], row: int, channel: int) -> None:
+        self.values, self.row, self.channel = values, row, channel
+
+    def blocks(self, site: Site, layer: BatchNormalization, shape: Shape) -> list[Block]:
+        """All about one BatchNormalization, with numbers if there are rows."""
+        x = self.values.get(site.operands[0]) if self.values else None
+        channels = prod(layer.specs[0].shape)
+        if x is not None and not -len(x) <= self.row < len(x):
+            raise InputError(f"row={self.row}: there are {len(x)} rows")
+        if not 0 <= self.channel < channels:
+            raise InputError(f"channel={self.channel}: layer {site.path!r} has {channels} channels")
+        row = self.row % len(x) if x is not None else 0
+        return normalization_blocks(layer, shape, x, row, self.channel)
+
+
+def _network(model: Any) -> Network:
+    if isinstance(model, str | Path):
+        from foldnet.files import load_model
+
+        model = load_model(model)
+    if isinstance(model, Layer) and not isinstance(model, Network):
+        model = _around(model)
+    if not isinstance(model, Network):
+        raise InputError(
+            f"explain takes a network, the path of its file or a layer, not a {type(model).__name__}"
+        )
+    if not model.built:
+        raise InputError(
+            f"{model.name!r} has no shapes yet: give its first layer an input_shape, or call build"
+        )
+    return model
+
+
+def _around(layer: Layer) -> Model:
+    """A network of one layer, on inputs of the shape that it was first called on."""
+    from foldnet.layers.core import Input
+
+    if not layer.calls or not layer.calls[0].inputs:
+        raise InputError(f"layer {layer.name!r} has not been called yet, so its shapes are unknown")
+    operands = [Input(batch_shape=t.shape, dtype=t.dtype) for t in layer.calls[0].inputs]
+    result = layer(operands if len(operands) > 1 else operands[0])
+    # The call made for this network is none of the layer's own.
+    layer.calls.pop()
+    return Model(operands, result, name=layer.name)
+
+
+def _section(site: Site, follow: _Follow, full: bool) -> Section:
+    layer, shapes = site.layer, site.input_shapes
+    blocks: list[Block] = [formula_of(layer, shapes)]
+    if isinstance(layer, BatchNormalization) and full:
+        blocks += follow.blocks(site, layer, shapes[0])
+    elif layer.specs:
+        blocks.append(_weights(layer))
+        if isinstance(layer, BatchNormalization):
+            blocks.append(Words(f"Its statistics in full: explain(model, layer={site.path!r})."))
+    return Section(
+        site.path, type(layer).__name__, " and ".join(shape_text(s) for s in shapes), shape_text(site.shape),
+        tuple(blocks),
+    )  # fmt: skip
+
+
+def _weights(layer: Layer) -> Words:
+    kinds: Sequence[tuple[str, bool]] = (("trained", True), ("not trained", False))
+    parts = []
+    for words, trained in kinds:
+        specs = [s for s in layer.specs if (s.trainable and layer.trainable) is trained]
+        if specs:
+            names = ", ".join(f"{s.name} {s.shape}" for s in specs)
+            parts.append(f"{names} {words}")
+    return Words(f"{layer.count_params():,} parameters: {'; '.join(parts)}.")

@@ -1,0 +1,116 @@
+"""What each kind of layer computes, in training and at prediction time, with its own settings and shapes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+
+from foldnet.insight.explanation import Formula
+from foldnet.layers.base import Layer, Shape
+
+Write = Callable[[Layer, tuple[Shape, ...]], Formula]
+
+
+def formula_of(layer: Layer, input_shapes: tuple[Shape, ...]) -> Formula:
+    """The formula of a layer call; for a kind that has none of its own, the first sentence of its description."""
+    for cls in type(layer).__mro__:
+        if cls.__name__ in FORMULAS:
+            return FORMULAS[cls.__name__](layer, input_shapes)
+    described = inspect.getdoc(type(layer)) or type(layer).__name__
+    return _both(described.split("\n\n")[0].replace("\n", " ").replace("``", "").rstrip("."))
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape with the batch axis named: ``(rows, 10)``.
+
+    >>> shape_text((None, None, 3))
+    '(rows, any, 3)'
+    """
+    sizes = ["rows", *("any" if n is None else str(n) for n in shape[1:])]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def activation_name(layer: Layer) -> str:
+    """The name of a layer's activation, empty for none."""
+    function = getattr(layer, "activation", None)
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__name__", "")
+    return "" if name == "linear" else str(name)
+
+
+def _both(text: str) -> Formula:
+    return Formula(text, text)
+
+
+def _input(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return _both("x, the data")
+
+
+def _dense(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    weights = layer.named_weights
+    inside = f"x @ kernel{weights['kernel'].shape}"
+    if "bias" in weights:
+        inside += f" + bias{weights['bias'].shape}"
+    name = activation_name(layer)
+    return _both(f"y = {name}({inside})" if name else f"y = {inside}")
+
+
+def _activation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return _both(f"y = {activation_name(layer) or ''}(x)" if activation_name(layer) else "y = x")
+
+
+def _dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    rate = layer.rate
+    if rate == 0:
+        return _both("y = x: a rate of 0 drops nothing")
+    scale = (
+        "y = 0: a rate of 1 drops everything"
+        if rate == 1
+        else (
+            f"y = x × mask / (1 − {rate:g}); mask is 0 with probability {rate:g}, else 1, drawn anew each time"
+        )
+    )
+    return Formula(scale, "y = x: nothing is dropped, and nothing scaled, since training divides by 1 − rate")
+
+
+def _alpha_dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return Formula(
+        f"y = a × (x or −1.758 with probability {layer.rate:g}) + b; a, b keep mean 0 and variance 1",
+        "y = x",
+    )
+
+
+def _gaussian_dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return Formula(f"y = x × noise of mean 1 and variance {layer.rate:g} / (1 − {layer.rate:g})", "y = x")
+
+
+def _gaussian_noise(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return Formula(f"y = x + noise of mean 0 and standard deviation {layer.stddev:g}", "y = x")
+
+
+def _batch_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    names = [w.name for w in layer.specs]
+    scale = " × gamma" if "gamma" in names else ""
+    shift = " + beta" if "beta" in names else ""
+    prediction = f"y = (x − moving_mean) / sqrt(moving_variance + {layer.epsilon:g}){scale}{shift}"
+    if not layer.trainable:
+        return Formula(prediction + ", since the layer is frozen (trainable=False)", prediction)
+    return Formula(
+        f"y = (x − batch mean) / sqrt(batch variance + {layer.epsilon:g}){scale}{shift}", prediction
+    )
+
+
+FORMULAS: dict[str, Write] = {
+    "Activation": _activation,
+    "AlphaDropout": _alpha_dropout,
+    "BatchNormalization": _batch_normalization,
+    "Dense": _dense,
+    "Dropout": _dropout,
+    "GaussianDropout": _gaussian_dropout,
+    "GaussianNoise": _gaussian_noise,
+    "InputLayer": _input,
+    "SpatialDropout": _dropout,
+}
+"""By class name; a subclass without an entry has its base's."""

@@ -1,0 +1,63 @@
+"""The caller's rows as a network takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import InputError
+from foldnet.graph import ops
+from foldnet.graph.graph import Graph
+from foldnet.insight.oracle import Array
+from foldnet.layers.base import flatten
+
+
+def read_rows(graph: Graph, x: Any) -> list[Array]:
+    """One array an input, float32 or int32, in the graph's order.
+
+    Args:
+        graph: of the network.
+        x: an array-like; for several inputs a list or tuple of them, or a dict by the inputs' names.
+
+    Raises:
+        InputError: no numbers, another number of inputs, other shapes, no rows, or different numbers of them.
+    """
+    arrays = _parts(graph, x)
+    if len(arrays) != len(graph.inputs):
+        raise InputError(f"the network takes {len(graph.inputs)} inputs {graph.inputs}, got {len(arrays)}")
+    inputs = []
+    for name, array in zip(graph.inputs, arrays, strict=True):
+        kind = graph.types[name]
+        try:
+            array = np.asarray(array).astype(np.int32 if kind.dtype == ops.INT else np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"input {name!r} does not hold numbers: {error}") from None
+        fits = array.ndim == len(kind.shape) and all(
+            n in (None, m) for n, m in zip(kind.shape[1:], array.shape[1:], strict=True)
+        )
+        if not fits:
+            raise InputError(
+                f"input {name!r} takes rows of shape {kind.shape}, got an array of {array.shape}"
+            )
+        inputs.append(array)
+    count = len(inputs[0])
+    if count == 0 or any(len(a) != count for a in inputs):
+        raise InputError(
+            f"at least one row is needed, and as many for each input; got {[len(a) for a in inputs]}"
+        )
+    return inputs
+
+
+def _parts(graph: Graph, x: Any) -> list[Any]:
+    if isinstance(x, Mapping):
+        return [x[name] for name in graph.inputs] if set(x) == set(graph.inputs) else flatten(x)
+    if len(graph.inputs) > 1:
+        return flatten(x)
+    wrapped = (
+        isinstance(x, list | tuple)
+        and len(x) == 1
+        and np.ndim(x[0]) == len(graph.types[graph.inputs[0]].shape)
+    )
+    return [x[0]] if wrapped else [x]

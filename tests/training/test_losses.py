@@ -1,0 +1,96 @@
+"""Every loss as Keras computes it, on arrays and inside a program."""
+
+import keras
+import numpy as np
+import pytest
+
+from foldnet import losses, ops
+from foldnet.engines.reference.train_kernels import Moment
+from foldnet.engines.reference.training import forward
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph.graph import GraphBuilder
+from foldnet.ops import Expression
+from foldnet.training.losses import CLASSES, FUNCTIONS
+
+SETTINGS = {
+    "Huber": [{}, {"delta": 0.3}],
+    "BinaryCrossentropy": [{}, {"from_logits": True}, {"label_smoothing": 0.2}],
+    "BinaryFocalCrossentropy": [{}, {"apply_class_balancing": True, "gamma": 3.0}, {"from_logits": True}],
+    "CategoricalCrossentropy": [{}, {"from_logits": True}, {"label_smoothing": 0.1}],
+    "CategoricalFocalCrossentropy": [{}, {"alpha": 0.5, "from_logits": True}, {"label_smoothing": 0.1}],
+    "SparseCategoricalCrossentropy": [{}, {"from_logits": True}],
+    "Hinge": [{}],
+}
+CASES = [(name, s) for name in CLASSES for s in SETTINGS.get(name, [{}])]
+
+
+def data(name, settings, shape=(17, 4)):
+    rng = np.random.default_rng(len(name))
+    y_pred = rng.normal(0, 2, shape) if settings.get("from_logits") else rng.uniform(0.02, 0.98, shape)
+    labels = rng.integers(0, shape[-1], shape[:-1])
+    y_true = labels if name.startswith("Sparse") else np.eye(shape[-1])[labels]
+    if name.startswith(("Mean", "Huber", "Log", "Poisson", "Cosine")):
+        y_true = rng.uniform(0.1, 3, shape)
+    return (
+        y_true.astype(np.float32),
+        y_pred.astype(np.float32),
+        rng.uniform(0.1, 2, shape[0]).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("shape", [(17, 4), (5, 3, 4)])
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_as_keras(name, settings, shape):
+    y_true, y_pred, weight = data(name, settings, shape)
+    theirs, ours = getattr(keras.losses, name)(**settings), CLASSES[name](**settings)
+    assert ours.name == theirs.name
+    assert ours(y_true, y_pred) == pytest.approx(float(theirs(y_true, y_pred)), rel=2e-6)
+    if len(shape) == 2:
+        expected = float(theirs(y_true, y_pred, sample_weight=weight))
+        assert ours(y_true, y_pred, weight) == pytest.approx(expected, rel=2e-6)
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_an_expression_computes_what_arrays_do(name, settings):
+    y_true, y_pred, _ = data(name, settings)
+    loss = CLASSES[name](**settings)
+    b = GraphBuilder()
+    t, p = b.input("t", (None, *y_true.shape[1:])), b.input("p", (None, 4))
+    rows = loss.rows(Expression(b, t), Expression(b, p))
+    graph = b.build([rows.value])
+    values = {t: y_true.astype(np.float64), p: y_pred.astype(np.float64), **graph.constants}
+    forward(graph, values, Moment(training=True), np.dtype(np.float64))
+    np.testing.assert_allclose(values[rows.value], loss.rows(y_true, y_pred), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_has_kerass_name(name):
+    assert callable(getattr(keras.losses, name))
+    assert losses.get(name).name == name
+
+
+def test_short_names_are_kerass():
+    for short in ("mse", "mae", "mape", "msle", "bce", "kld"):
+        assert losses.get(short).function.__name__ == keras.losses.get(short).__name__
+
+
+def test_a_stored_configuration_is_read():
+    stored = keras.losses.serialize(keras.losses.Huber(delta=0.7))
+    assert losses.get(stored).settings == {"delta": 0.7}
+
+
+def test_what_cannot_be_followed_is_refused():
+    with pytest.raises(ConfigError, match="no loss 'nonsense'"):
+        losses.get("nonsense")
+    with pytest.raises(UnsupportedError, match="reduction='sum'"):
+        losses.MeanSquaredError(reduction="sum")
+
+
+def test_a_loss_may_not_mix_rows():
+    b = GraphBuilder()
+    x = Expression(b, b.input("x", (None, 3)))
+    with pytest.raises(UnsupportedError, match="first axis is the batch"):
+        ops.mean(x, axis=0)
+    with pytest.raises(UnsupportedError, match="no value yet"):
+        if x > 0:
+            raise AssertionError

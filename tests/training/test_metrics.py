@@ -1,0 +1,66 @@
+"""Every metric as Keras computes it, over several batches, with and without weights."""
+
+import keras
+import numpy as np
+import pytest
+
+from foldnet import metrics
+from foldnet.errors import ConfigError
+from foldnet.training.metric_names import CLASSES
+
+AT = ("SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision")
+CASES = [
+    *((name, (0.4,) if name in AT else (2,) if "TopK" in name else (), {}) for name in CLASSES),
+    ("BinaryAccuracy", (), {"threshold": 0.3}),
+    ("Precision", (), {"thresholds": [0.2, 0.7]}),
+    ("Precision", (), {"top_k": 2}),
+    ("Recall", (), {"class_id": 1}),
+    ("AUC", (), {"curve": "PR"}),
+    ("AUC", (), {"curve": "PR", "summation_method": "minoring"}),
+    ("AUC", (), {"summation_method": "majoring", "from_logits": True}),
+    ("AUC", (), {"multi_label": True}),
+    ("AUC", (), {"multi_label": True, "label_weights": [1.0, 2.0, 3.0, 0.5]}),
+    ("AUC", (), {"thresholds": [0.1, 0.3, 0.8]}),
+    ("F1Score", (), {"average": "macro"}),
+    ("F1Score", (), {"average": "micro", "threshold": 0.5}),
+    ("FBetaScore", (), {"average": "weighted", "beta": 2.0}),
+    ("R2Score", (), {"class_aggregation": "variance_weighted_average"}),
+    ("R2Score", (), {"class_aggregation": None}),
+    ("R2Score", (), {"num_regressors": 3}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("name", "arguments", "settings"), CASES)
+def test_as_keras(name, arguments, settings, weighted):
+    rng = np.random.default_rng(7)
+    theirs, ours = getattr(keras.metrics, name)(*arguments, **settings), CLASSES[name](*arguments, **settings)
+    assert ours.name.rstrip("_0123456789") == theirs.name.rstrip("_0123456789")
+    for rows in (40, 3, 25):
+        y_pred = rng.uniform(0, 1, (rows, 4)).astype(np.float32)
+        labels = rng.integers(0, 4, rows)
+        y_true = labels if name.startswith("Sparse") else np.eye(4, dtype=np.float32)[labels]
+        if name.startswith(("Mean", "Root", "R2", "Log", "Cosine", "Poisson")):
+            y_true = rng.uniform(0.1, 2, (rows, 4)).astype(np.float32)
+        weight = rng.uniform(0.1, 2, rows).astype(np.float32) if weighted else None
+        theirs.update_state(y_true, y_pred, sample_weight=weight)
+        ours.update_state(y_true, y_pred, weight)
+    np.testing.assert_allclose(ours.result(), np.asarray(theirs.result()), rtol=3e-5, atol=1e-6)
+
+
+def test_a_metric_forgets():
+    metric = metrics.AUC()
+    metric.update_state([0, 1], [0.2, 0.9])
+    assert metric.result() == pytest.approx(1.0)
+    metric.reset_state()
+    metric.update_state([0, 1], [0.9, 0.2])
+    assert metric.result() == pytest.approx(0.0)
+
+
+def test_names():
+    assert metrics.get("AUC").name == "auc"
+    assert metrics.get("auc").name == "auc"
+    assert metrics.get("mae").name == "mae"
+    assert metrics.get(metrics.F1Score).name == "f1_score"
+    with pytest.raises(ConfigError, match="no metric 'nonsense'"):
+        metrics.get("nonsense")

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from cases import ALL, FAMILIES
-from support.keras_pairs import assert_as_close_as_keras, foldnet_model, keras_answers
+from support.keras_pairs import Case, assert_as_close_as_keras, foldnet_model, keras_answers
 
 
 @functools.cache
@@ -46,3 +46,13 @@ def test_float64_is_the_truth(case, answer, engine):
     ours.set_weights(answer.weights)
     (result,) = engine(ours, answer.rows, "float64")
     np.testing.assert_allclose(result, answer.truth, rtol=1e-9, atol=1e-9 * np.abs(answer.truth).max())
+
+
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
+@pytest.mark.parametrize("axis", [-1, 1, [1, 2]])
+def test_layer_normalization_by_rms_scaling(axis, engine):
+    case = Case("LayerNormalization", {"axis": axis, "rms_scaling": True}, ((4, 6),))
+    (answer,) = keras_answers([case]).values()
+    ours = foldnet_model(case, answer.config)
+    ours.set_weights(answer.weights)
+    assert_as_close_as_keras(engine(ours, answer.rows, "float32")[0], answer.keras, answer.truth)

@@ -7,7 +7,7 @@ import numpy as np
 from foldnet.activations import ELEMENTWISE
 from foldnet.graph import ops
 from foldnet.graph.check import check
-from foldnet.graph.graph import Graph, GraphBuilder
+from foldnet.graph.graph import Graph, GraphBuilder, Node
 
 RELU = ops.Elementwise("relu", (("negative_slope", 0.0), ("max_value", None), ("threshold", 0.0)))
 
@@ -45,6 +45,19 @@ def graph_of(op, *row_shapes, weights=(), dtypes=None) -> Graph:
     return graph
 
 
+def joined(graphs) -> Graph:
+    """One graph that computes all of these, side by side: one compilation for many ops."""
+    nodes, types, constants, inputs, outputs = [], {}, {}, [], []
+    for number, graph in enumerate(graphs):
+        new = {name: f"{number}/{name}" for name in graph.types}
+        types |= {new[k]: v for k, v in graph.types.items()}
+        constants |= {new[k]: v for k, v in graph.constants.items()}
+        nodes += [Node(n.op, tuple(new[v] for v in n.inputs), new[n.output], n.layer) for n in graph.nodes]
+        inputs += [new[v] for v in graph.inputs]
+        outputs += [new[v] for v in graph.outputs]
+    return Graph(tuple(inputs), tuple(outputs), tuple(nodes), types, constants)
+
+
 def weight(rng, *shape):
     return rng.normal(size=shape)
 
@@ -62,6 +75,8 @@ def op_cases():
     for inputs, units in [(1, 1), (3, 2), (5, 3), (11, 10), (7, 17), (30, 65), (300, 150), (600, 4), (16, 64), (9, 130)]:
         kernel = w(rng, inputs, units) / np.sqrt(inputs)
         add(f"dense-{inputs}-{units}", ops.Dense(), (inputs,), weights=(kernel, w(rng, units)))
+    for inputs, units in [(5, 3), (300, 150)]:
+        kernel = w(rng, inputs, units) / np.sqrt(inputs)
         add(f"dense-{inputs}-{units}-no-bias", ops.Dense(), (inputs,), weights=(kernel,))
         add(f"dense-{inputs}-{units}-fused", ops.Dense(act), (inputs,), weights=(kernel, w(rng, units)))
     add("dense-rank3", ops.Dense(RELU), (4, 6), weights=(w(rng, 6, 5), w(rng, 5)))
@@ -73,11 +88,11 @@ def op_cases():
         scale, offset, shift = (w(rng, *s) for s in weights)
         name = f"affine-{'x'.join(map(str, shape))}"
         add(name, ops.Affine(), shape, weights=(scale, offset))
-        add(f"{name}-shift", ops.Affine(), shape, weights=(scale, offset, shift))
-        add(f"{name}-fused", ops.Affine(act), shape, weights=(scale, offset, shift))
+        add(f"{name}-shift", ops.Affine(act), shape, weights=(scale, offset, shift))
         add(f"prelu-{name}", ops.PRelu(), shape, weights=(scale,))
     for function in ACTIVATIONS:
         add(f"activation-{label(function)}", ops.Activation(function), (37,))
+    for function in ACTIVATIONS[::4]:
         add(f"fused-{label(function)}", ops.Dense(function), (6,), weights=(w(rng, 6, 5), w(rng, 5)))
     for shape, axis in [((6,), 1), ((1,), 1), ((4, 5), 1), ((4, 5), 2), ((3, 4, 5), 2), ((70,), 1), ((5, 90), 1)]:
         name = f"{'x'.join(map(str, shape))}-{axis}"
@@ -98,8 +113,8 @@ def op_cases():
     add("repeat", ops.Repeat(4), (5,))
     for kind in ("add", "subtract", "multiply", "maximum", "minimum"):
         add(f"binary-{kind}", ops.Binary(kind=kind), (5,), (5,))
-        add(f"binary-{kind}-fused", ops.Binary(act, kind), (3, 4), (3, 4))
         add(f"binary-{kind}-spread", ops.Binary(kind=kind), (3, 1, 4), (1, 2, 4))
+    add("binary-fused", ops.Binary(act, "add"), (3, 4), (3, 4))
     add("concatenate-1", ops.Concatenate(1), (3,), (1,), (4,))
     add("concatenate-2", ops.Concatenate(2), (2, 3), (2, 5))
     add("concatenate-middle", ops.Concatenate(2), (2, 3, 4), (2, 1, 4))

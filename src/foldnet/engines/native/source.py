@@ -128,7 +128,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
         (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES), 1
     )
     parts = []
-    row_plan = plan(graph, align=simd)
+    row_plan = plan(graph, align=simd, inputs=False)
     direct = {name: f"x{i}" for i, name in _used_inputs(graph)}
     row = Body(graph, row_plan, weights, lanes=1, simd=simd, direct=direct)
     row_lines = row.emit()
@@ -257,7 +257,7 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
         UnsupportedError: something that only the reference engine computes, or a free axis.
     """
     _check(graph)
-    places, weights = plan(graph), Weights(graph)
+    places, weights = plan(graph, inputs=False), Weights(graph)
     direct = {v: f"x{i}" for i, v in _used_inputs(graph)}
     body = Body(graph, places, weights, lanes=1, simd=1, direct=direct, names=True)
     lines = body.emit()

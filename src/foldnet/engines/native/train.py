@@ -87,7 +87,7 @@ class NativeTraining:
     def __init__(self, program: TrainingProgram) -> None:
         self.program = program
         self._source = source(program)
-        library = cache.load(self._source.code)
+        library = cache.load(self._source.code, "-O2")
         address = ctypes.cast(library.foldnet_train, ctypes.c_void_p).value
         self._train = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)
         self._trainable = [v for v in program.variables if v.trainable]
@@ -211,7 +211,7 @@ class NativeTraining:
         rule = self.program.update
         if rule is not None:
             b.floats("gradients", layout.trainable)
-            b.slots = b.floats("slots", layout.trainable * len(rule.slots)).reshape(len(rule.slots), -1)
+            b.slots = b.floats("slots", layout.trainable * len(rule.slots)).reshape(len(rule.slots), layout.trainable)
             for k, start in enumerate(rule.slot_starts):
                 b.slots[k] = start
             b.averages = b.floats("averages", layout.trainable)

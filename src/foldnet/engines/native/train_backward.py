@@ -174,18 +174,17 @@ def _sparsemax(e: Emitter, node: Node) -> None:
         return
     op = node.op
     assert isinstance(op, ops.Sparsemax)
-    loops = along(e.shape(node.output), [op.axis - 1])
-    g, y = (f"{n}[({loops.off}) * R + r]" for n in "gy")
-    sign = e.assign(node.inputs[0])
+    shape = e.shape(node.output)
+    loops = along(shape, [op.axis - 1])
+    step, n = _full(shape)[op.axis - 1], shape[op.axis - 1]
+    add = int(e.assign(node.inputs[0]) == "+=")
     block(
         e, loops,
         f"const float *g = {e.gradient(node.output)} + ({loops.at}) * R, "
-        f"*y = {e.place(node.output)} + ({loops.at}) * R;",
+        f"*y = {e.place(node.output)} + ({loops.at}) * R, *x = {e.place(node.inputs[0])} + ({loops.at}) * R;",
         f"float *to = {e.gradient(node.inputs[0])} + ({loops.at}) * R;",
-        f"float *s = {e.space('row of a sum', 8)} + ME * R, *n = {e.space('row of another', 8)} + ME * R;",
-        "ROWS(r, 0, R) { s[r] = n[r] = 0.0f; }",
-        f"@ROWS(r, 0, R) {{ s[r] += {y} > 0.0f ? {g} : 0.0f; n[r] += {y} > 0.0f ? 1.0f : 0.0f; }}",
-        f"@ROWS(r, 0, R) {{ to[({loops.off}) * R + r] {sign} {y} > 0.0f ? {g} - s[r] / n[r] : 0.0f; }}",
+        f"float *z = {e.space(f'sorted {n}', 8 * n)} + ME * {n};",
+        f"for (long r = 0; r < R; r++) sparsemax_back(x + r, y + r, g + r, to + r, z, {n}, {step} * R, {add});",
     )  # fmt: skip
 
 

@@ -22,6 +22,9 @@ Strides = tuple[int, ...]
 ALIASES = (ops.Identity, ops.Reshape)
 """Ops whose result is their operand, in memory and for gradients."""
 
+PART_LINES = 60
+"""Statements from which a function is divided at the next op."""
+
 THREADED_FROM = 200_000
 """Multiplications a row from which a program is worth threads."""
 
@@ -105,6 +108,7 @@ class Emitter:
         self._declared: dict[str, str] = {}
         self._pool: dict[int, list[str]] = {}
         self._released: set[str] = set()
+        self._seals: list[int] = []
         self._place_weights()
         self.roots = self._roots()
         self.wants = self._wanted()
@@ -253,12 +257,36 @@ class Emitter:
         """Append statements."""
         self.lines += lines
 
-    def function(self, head: str) -> str:
-        """The statements so far as a C function, with the arrays that they name declared; starts anew."""
-        body = "\n".join(self.lines)
+    def seal(self) -> None:
+        """Say that statements may be divided here, between one op and the next."""
+        self._seals.append(len(self.lines))
+
+    def function(self, name: str, parameters: str, arguments: str) -> str:
+        """The statements so far as a C function, with the arrays that they name declared; starts anew.
+
+        A long one is divided: compilers take more than twice as long for a function of twice the length.
+        """
+        parts: list[list[str]] = [[]]
+        done = 0
+        for end in [*self._seals, len(self.lines)]:
+            if len(parts[-1]) >= PART_LINES:
+                parts.append([])
+            parts[-1] += self.lines[done:end]
+            done = end
+        self.lines, self._seals = [], []
+        if len(parts) == 1:
+            return self._one(f"static void {name}({parameters})", parts[0])
+        texts = [
+            self._one(f"static __attribute__((noinline)) void {name}_{k}({parameters})", lines)
+            for k, lines in enumerate(parts)
+        ]
+        calls = "\n".join(f"  {name}_{k}({arguments});" for k in range(len(parts)))
+        return "\n".join([*texts, f"static void {name}({parameters}) {{\n{calls}\n}}\n"])
+
+    def _one(self, head: str, lines: Sequence[str]) -> str:
+        body = "\n".join(lines)
         used = dict.fromkeys(re.findall(r"\b[vgwx]\d+\b", body))
         declared = [f"  {self._declared[name]}" for name in used if name in self._declared]
-        self.lines = []
         inner = "\n".join(f"  {line}" for line in body.split("\n"))
         return "\n".join([f"{head} {{", "  UNPACK", *declared, inner, "}", ""])
 

@@ -10,6 +10,7 @@ typedef double VD __attribute__((vector_size(64)));
 typedef float H __attribute__((vector_size(32)));
 typedef uint64_t W8 __attribute__((vector_size(64)));
 
+#define UNUSED __attribute__((unused))
 #define LOAD(p) ((V) * (const U *)(p))
 #define STORE(p, x) (*(U *)(p) = (U)(x))
 #define SPREAD(x) ((x) - (V){0})
@@ -81,17 +82,18 @@ static inline void add_double(double *sums, const float *x, long rows) {
   *(VD *)(sums + 8) = high;
 }
 
-static inline V load_part(const float *p, long part) {
-  if (part >= 16)
+/* Sixteen floats, or those that are left before `end`, where memory ends. */
+static inline V load_until(const float *p, const float *end) {
+  if (end - p >= 16)
     return LOAD(p);
   V x = {0};
-  for (long k = 0; k < part; k++)
+  for (long k = 0; k < end - p; k++)
     x[k] = p[k];
   return x;
 }
 
 /* [feature][row] to panels of 64 features: [panel][row][64], the last panel padded. */
-static void to_panels(const float *x, long features, long R, float *y, long first, long last) {
+UNUSED static void to_panels(const float *x, long features, long R, float *y, long first, long last) {
   for (long f = first * 16; f < last * 16 && f < features; f += 16)
     for (long r = 0; r < R; r += 16) {
       V t[16];
@@ -103,8 +105,9 @@ static void to_panels(const float *x, long features, long R, float *y, long firs
     }
 }
 
-/* Rows of a table, picked by number, to [feature][row]. */
-static void pick_rows(const float *table, const int32_t *order, long rows, long width, long R, float *y) {
+/* Rows of a table that has `count`, picked by number, to [feature][row]. */
+UNUSED static void pick_rows(const float *table, long count, const int32_t *order, long rows, long width, long R, float *y) {
+  const float *const end = table + count * width;
   if (width < 3) {
     for (long f = 0; f < width; f++)
       for (long r = 0; r < R; r++)
@@ -116,7 +119,7 @@ static void pick_rows(const float *table, const int32_t *order, long rows, long 
       V t[16];
       for (int k = 0; k < 16; k++) {
         const float *row = table + (long)(r + k < rows ? order[r + k] : 0) * width + f;
-        t[k] = r + k < rows ? load_part(row, width - f) : (V){0};
+        t[k] = r + k < rows ? load_until(row, end) : (V){0};
       }
       turn(t);
       for (int k = 0; k < 16 && f + k < width; k++)
@@ -167,7 +170,7 @@ static inline void row_numbers(VI *out, long row, long each, long quads, long qu
 }
 
 /* The numbers of the first `count` places, in order. */
-static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
+UNUSED static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
   for (long block = 0; block * 4 < count; block += 16) {
     VI x[4];
     row_numbers(x, block, 1, 1, 0, step, key);
@@ -177,7 +180,7 @@ static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
 }
 
 /* Fisher and Yates, from the last place down; `space` holds `count` numbers. */
-static void shuffle(int32_t *order, long count, uint32_t *space, uint64_t epoch, Key key) {
+UNUSED static void shuffle(int32_t *order, long count, uint32_t *space, uint64_t epoch, Key key) {
   numbers(space, count, epoch, key);
   for (long i = count - 1; i > 0; i--) {
     uint32_t j = space[i] % (uint32_t)(i + 1);

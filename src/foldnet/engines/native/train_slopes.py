@@ -53,6 +53,7 @@ SLOPES: dict[str, str] = {
     "hard_silu": "(({0} > -3.0f ? {0} < 3.0f ? {0} * 0.333333333f + 0.5f : 1.0f : 0.0f))",
     "hard_tanh": _INSIDE.format("-1.0f", "1.0f", "1.0f"),
     "leaky_relu": "({0} > 0.0f ? 1.0f : [negative_slope])",
+    "linear": "1.0f",
     "log_sigmoid": "fn_sigmoid(-{0})",
     "mish": "fn_mish_slope({0})",
     "relu": "({0} > [threshold] ? {0} < [max_value] ? 1.0f : 0.0f : [negative_slope])",

@@ -25,6 +25,8 @@ def tile(m: int, n: int) -> str:
         f"static void tile{m}x{n}(long count, const float *a, long am, long ak, const float *b, long ldb,",
         "    float *c, long ldc, const float *start, int add, int part) {",
     ]
+    if m == 1:
+        lines.append("  (void)am;")
     for i in rows:
         lines.append(f"  const float s{i} = start ? start[{i}] : 0.0f;")
         lines.append("  V " + ", ".join(f"{x} = SPREAD(s{i})" for x in acc[i]) + ";")

@@ -95,9 +95,17 @@ def _softmax(op: ops.Softmax, m: Moment, xs: Sequence[Array], y: Array, g: Array
 
 
 def _sparsemax(op: ops.Sparsemax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
-    support = y > 0
-    share = (g * support).sum(axis=op.axis, keepdims=True) / support.sum(axis=op.axis, keepdims=True)
-    return (np.where(support, g - share, 0).astype(g.dtype),)
+    # Keras's tau is (the sum of the support's k running sums - 1) / k: the j-th largest x is in k - j of them.
+    x, y, g = (np.moveaxis(v, op.axis, -1) for v in (xs[0], y, g))
+    order = np.argsort(-x, axis=-1, kind="stable")
+    place = np.argsort(order, axis=-1, kind="stable")
+    down = np.take_along_axis(x, order, axis=-1)
+    numbers = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
+    k = (down - (np.cumsum(down, axis=-1) - 1) / numbers > 0).sum(axis=-1, keepdims=True)
+    share = np.where(place < k, (k - place) / np.maximum(k, 1), 0)
+    through = np.where(y > 0, g, 0)
+    on_x = through - share * through.sum(axis=-1, keepdims=True)
+    return (np.moveaxis(on_x, -1, op.axis).astype(g.dtype),)
 
 
 def _glu(op: ops.Glu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:

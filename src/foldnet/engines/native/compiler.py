@@ -112,7 +112,7 @@ def compile_library(code: str, target: Path, compiler: Compiler, options: tuple[
     """Compile C into a shared library.
 
     Raises:
-        CompileError: the compiler refused, or could not be run; the C is kept beside the target.
+        CompileError: the compiler refused, or could not be run; the C is kept for a look.
     """
     import subprocess
 
@@ -122,8 +122,11 @@ def compile_library(code: str, target: Path, compiler: Compiler, options: tuple[
     except OSError as error:
         raise CompileError(f"{compiler.command[0]} could not be run: {error}. {HINT}") from None
     if done.returncode or not _is_file(target):
-        kept = target.with_suffix(".c")
-        kept.write_text(code, encoding="utf-8")
+        import tempfile
+
+        handle, kept = tempfile.mkstemp(prefix="foldnet-", suffix=".c")
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(code)
         message = done.stderr.decode(errors="replace").strip()[:2000]
         raise CompileError(
             f"{' '.join(compiler.command)} refused the C that foldnet wrote (kept in {kept}):\n{message}\n{HINT}"

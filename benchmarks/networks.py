@@ -16,7 +16,12 @@ def weights(sizes, seed=7):
     for k, (i, o) in enumerate(zip(sizes, sizes[1:], strict=False)):
         arrays = [rng.normal(size=(i, o)) / np.sqrt(i), rng.normal(size=o) * 0.3]
         if k < len(sizes) - 2:
-            arrays += [rng.uniform(0.5, 1.5, o), rng.normal(size=o), rng.normal(size=o), rng.uniform(0.3, 2, o)]
+            arrays += [
+                rng.uniform(0.5, 1.5, o),
+                rng.normal(size=o),
+                rng.normal(size=o),
+                rng.uniform(0.3, 2, o),
+            ]
         layers.append([a.astype(np.float32) for a in arrays])
     return layers
 
@@ -59,8 +64,13 @@ def onnx_bytes(sizes, last):
         value = "y" if final else f"active{k}"
         nodes.append(helper.make_node(kind, [f"dense{k}"], [value]))
         if not final:
-            names = [constant(f"{n}{k}", a) for n, a in zip(("gamma", "beta", "mean", "var"), arrays[2:], strict=True)]
-            nodes.append(helper.make_node("BatchNormalization", [value, *names], [f"norm{k}"], epsilon=EPSILON))
+            names = [
+                constant(f"{n}{k}", a)
+                for n, a in zip(("gamma", "beta", "mean", "var"), arrays[2:], strict=True)
+            ]
+            nodes.append(
+                helper.make_node("BatchNormalization", [value, *names], [f"norm{k}"], epsilon=EPSILON)
+            )
             value = f"norm{k}"
     graph = helper.make_graph(
         nodes, "network",

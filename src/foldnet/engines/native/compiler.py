@@ -11,7 +11,7 @@ from pathlib import Path
 
 from foldnet.errors import CompileError
 
-HINT = "Install gcc or clang, set CC, or pip install foldnet[compiler]; engine=\"reference\" needs none."
+HINT = 'Install gcc or clang, set CC, or pip install foldnet[compiler]; engine="reference" needs none.'
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,17 @@ def flags(target: Machine) -> tuple[str, ...]:
     native = "-march=native" if target.name in ("x86_64", "amd64", "i686") else "-mcpu=native"
     wide = ("-mprefer-vector-width=512",) if target.simd == 16 else ()
     return (
-        "-std=gnu11", "-O3", native, *wide, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
-        "-fvisibility=hidden", "-fPIC", "-shared", "-pthread",
+        "-std=gnu11",
+        "-O3",
+        native,
+        *wide,
+        "-ffp-contract=off",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-fvisibility=hidden",
+        "-fPIC",
+        "-shared",
+        "-pthread",
     )
 
 
@@ -125,8 +134,8 @@ def compile_library(code: str, target: Path, compiler: Compiler, options: tuple[
         import tempfile
 
         handle, kept = tempfile.mkstemp(prefix="foldnet-", suffix=".c")
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(code)
+        os.close(handle)
+        Path(kept).write_text(code, encoding="utf-8")
         message = done.stderr.decode(errors="replace").strip()[:2000]
         raise CompileError(
             f"{' '.join(compiler.command)} refused the C that foldnet wrote (kept in {kept}):\n{message}\n{HINT}"

@@ -115,7 +115,7 @@ def _dense(e: Emitter, node: Node) -> None:
     fan_in, units = e.shape(kernel)
     times = prod(e.shape(x)[:-1])
     bias = e.place(node.inputs[2]) if len(node.inputs) > 2 else "0"
-    pack = e.space("packed columns", 24 * 8 * fan_in, laned=False) if fan_in * units >= 40_000 else ""
+    pack = e.space(f"packed columns {fan_in}", 24 * 8 * fan_in, laned=False) if fan_in * units >= 40_000 else ""
     pack = f"{pack} + ME * {24 * fan_in}" if pack else "0"
     loop = f"for (long t = 0; t < {times}; t++) " if times != 1 else ""
     step = (f" + t * {fan_in} * R", f" + t * {units} * R") if times != 1 else ("", "")

@@ -11,7 +11,7 @@ from foldnet.engines.native import maths
 from foldnet.engines.native.train_backward import backward
 from foldnet.engines.native.train_emit import Emitter, Layout
 from foldnet.engines.native.train_forward import forward
-from foldnet.engines.native.train_slopes import HELPERS
+from foldnet.engines.native.train_slopes import helpers_for
 from foldnet.engines.native.train_tiles import products, transposition
 from foldnet.engines.native.train_update import regularization, rule_function, update
 from foldnet.graph.training import TrainingProgram
@@ -129,7 +129,8 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
         f"#define THREADED {int(e.threaded)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, kernels = _text("train_runtime.h"), _text("train_kernels.h")
-    called = HELPERS + kernels + body
+    helpers = helpers_for(body)
+    called = helpers + kernels + body
     start, rest = runtime.split("/* Sum over the rows", 1)
     return "\n".join(
         [
@@ -139,7 +140,7 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
             "/* Sum over the rows" + rest,
             products(),
             maths.functions_for(called),
-            HELPERS,
+            helpers,
             _text("train_threads.h"),
             UNPACK,
             kernels,

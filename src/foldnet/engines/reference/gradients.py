@@ -128,10 +128,23 @@ def _moments(op: ops.Moments, m: Moment, xs: Sequence[Array], y: Array, g: Array
     if op.kind == "rms":
         inverse = 1 / np.sqrt(mean(x * x) + epsilon)
         return ((g - y * mean(g * y)) * inverse,)
+    if op.kind == "variance":  # the deviations of x move the variance; x itself is not centred
+        centre = x - mean(x)
+        inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
+        return ((g - centre * inverse * mean(g * y)) * inverse,)
     total = (x * x).sum(axis=op.axes, keepdims=True)
     inverse = 1 / np.sqrt(np.maximum(total, epsilon))
     pull = np.where(total > epsilon, (g * y).sum(axis=op.axes, keepdims=True), 0)
     return ((g - y * pull) * inverse,)
+
+
+def _group_moments(op: ops.GroupMoments, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    shape, at = xs[0].shape, op.axis
+    split = (*shape[:at], op.groups, shape[at] // op.groups, *shape[at + 1 :])
+    axes = tuple(a for a in range(1, len(split)) if a != at)
+    inner = ops.Moments(axes, op.epsilon)
+    found = _moments(inner, m, [xs[0].reshape(split)], y.reshape(split), g.reshape(split))[0]
+    return (None if found is None else found.reshape(shape),)
 
 
 def _reshape(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -271,6 +284,7 @@ RULES: dict[type, Callable[..., Gradients]] = {
     ops.Dot: _dot,
     ops.Gather: _gather,
     ops.Glu: _glu,
+    ops.GroupMoments: _group_moments,
     ops.Identity: _pass,
     ops.Moments: _moments,
     ops.PRelu: _prelu,

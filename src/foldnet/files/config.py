@@ -112,7 +112,6 @@ class Reader:
 
     def _plain(self, record: Record) -> Layer:
         config = dict(record.config)
-        where = f"layer {record.name!r} ({record.class_name})"
         supplied = self.supplied.get(record.name) or self.supplied.get(record.class_name)
         if (not record.is_keras or record.class_name not in LAYERS) and supplied:
             return LAYERS["Activation"](activation=supplied, name=record.name)  # type: ignore[call-arg]
@@ -120,17 +119,11 @@ class Reader:
             raise _unknown(record)
         if self.dtype is not None and record.class_name != "InputLayer":
             config["dtype"] = self.dtype
-        for key, value in config.items():
-            if key.endswith("activation"):
-                config[key] = self._activation(value, where)
-        with settings_of(where):
+        with settings_of(record.name, record.class_name):
+            for key, value in config.items():
+                if key.endswith("activation"):
+                    config[key] = read_activation(value, self.supplied, self.dialect)
             return LAYERS[record.class_name].from_config(config)
-
-    def _activation(self, stored: Any, where: str) -> Any:
-        try:
-            return read_activation(stored, self.supplied, self.dialect)
-        except FoldnetError as error:
-            raise type(error)(f"{where}: {error}") from None
 
     # -- networks ---------------------------------------------------------------------------------------------
 
@@ -138,11 +131,11 @@ class Reader:
         network = Sequential(name=record.name, trainable=bool(record.config.get("trainable", True)))
         for stored in plain.listing(record.config.get("layers"), f"the layers of {record.name!r}"):
             layer = self.layer(stored)
-            with settings_of(f"layer {layer.name!r} ({type(layer).__name__})"):
+            with settings_of(layer.name, type(layer).__name__):
                 network.add(layer)
         shape = record.config.get("build_input_shape") or record.build_shape
         if not network.inputs and shape is not None:
-            with settings_of(f"Sequential {record.name!r}"):
+            with settings_of(record.name, "Sequential"):
                 network.build(plain.shape(shape, f"the input shape of {record.name!r}"))
         return network
 
@@ -196,15 +189,17 @@ def shared_ids(stored: Any) -> Iterator[int]:
 class settings_of:  # noqa: N801 - used as a with-statement
     """Turns what a layer's code raises on nonsense into one error that names the layer."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self, name: str, kind: str) -> None:
+        self._name, self._where = repr(name), f"layer {name!r} ({kind})"
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if isinstance(error, FoldnetError):
-            return
+            if self._name in str(error):
+                return
+            raise type(error)(f"{self._where}: {error}") from None
         if isinstance(error, BAD_SETTINGS):
             raise FileFormatError(f"{self._where}: the stored settings make no sense: {error}") from None
 
@@ -429,7 +424,7 @@ def _join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs:
                 waiting[missing[0], calls.index(missing)].append(name)
                 break
             layer = layers[name]
-            with settings_of(f"layer {name!r} ({type(layer).__name__})"):
+            with settings_of(name, type(layer).__name__):
                 layer(map_structure(calls.tensor, node.args), **node.kwargs)
             made.append(layer.calls[-1])
             queue.extend(waiting.pop((name, len(made) - 1), ()))

@@ -36,7 +36,9 @@ def make_data(inputs, outputs, rows):
     """Rows with something to learn in them."""
     random = np.random.default_rng(0)
     x = random.normal(size=(rows, inputs)).astype(np.float32)
-    y = np.tanh(x @ random.normal(size=(inputs, outputs)) / np.sqrt(inputs)) + 0.1 * random.normal(size=(rows, outputs))
+    y = np.tanh(x @ random.normal(size=(inputs, outputs)) / np.sqrt(inputs)) + 0.1 * random.normal(
+        size=(rows, outputs)
+    )
     return x, y.astype(np.float32)
 
 
@@ -85,7 +87,11 @@ def keras_fit(name, own, x, y):
     keras.utils.set_random_seed(0)
     stack: list = [keras.layers.Input((inputs,))]
     for units in hidden:
-        stack += [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(rate), keras.layers.BatchNormalization()]
+        stack += [
+            keras.layers.Dense(units, activation="relu"),
+            keras.layers.Dropout(rate),
+            keras.layers.BatchNormalization(),
+        ]
     model = keras.Sequential([*stack, keras.layers.Dense(outputs)])
     model.compile("adam", "mse")
     first = [w for layer in own.layers for w in layer.named_weights.values()]
@@ -178,10 +184,15 @@ def compare(name):
         for side, run in sides.items():
             best[side] = min(best[side], run(epochs))
     own, loss = best["foldnet"]
-    for side, (took, reached) in best.items():
+    for side, (_, reached) in best.items():
         if abs(reached - loss) > 0.15 * max(reached, loss):
-            raise SystemExit(f"{name}: {side} reached loss {reached:.4f}, foldnet {loss:.4f}; the times do not compare")
-    return {side: {"us_per_step": took, "loss": reached, "ratio": took / own} for side, (took, reached) in best.items()}
+            raise SystemExit(
+                f"{name}: {side} reached loss {reached:.4f}, foldnet {loss:.4f}; the times do not compare"
+            )
+    return {
+        side: {"us_per_step": took, "loss": reached, "ratio": took / own}
+        for side, (took, reached) in best.items()
+    }
 
 
 def main() -> None:
@@ -196,7 +207,9 @@ def main() -> None:
         return
     for name, sides in results.items():
         for side, r in sides.items():
-            print(f"{name:5} {side:14} {r['us_per_step']:10.2f} us/step  {r['ratio']:7.1f}x  loss {r['loss']:.4f}")
+            print(
+                f"{name:5} {side:14} {r['us_per_step']:10.2f} us/step  {r['ratio']:7.1f}x  loss {r['loss']:.4f}"
+            )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from os import PathLike
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
@@ -19,9 +18,10 @@ from foldnet.layers.base import (
     unique_name,
 )
 from foldnet.layers.core import Input, InputLayer
+from foldnet.use import Use
 
 
-class Network(Layer):
+class Network(Layer, Use):
     """Layers and how they are joined; itself a layer, so networks nest.
 
     Attributes:
@@ -162,97 +162,6 @@ class Network(Layer):
 
     def _wrap_outputs(self, call: Call) -> Any:
         return call.outputs[0] if len(call.outputs) == 1 else list(call.outputs)
-
-    # -- use ------------------------------------------------------------------------------------------------
-
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = None) -> Any:
-        """Predictions for rows of data, as ``freeze(model)(x)``; ``batch_size`` and ``verbose`` change nothing.
-
-        Args:
-            x: array of shape (rows, ...), or a list or dict of arrays for several inputs.
-            batch_size: accepted as in Keras; results do not depend on it.
-            verbose: accepted as in Keras.
-        """
-        from foldnet.graph.lower import Mode, lower
-        from foldnet.predictor import freeze, same_program
-
-        if self._predictor is None or not same_program(self._predictor.unfolded, lower(self, Mode.PREDICT)):
-            self._predictor = freeze(self)
-        return self._predictor(x)
-
-    def load_weights(self, path: str | PathLike[str]) -> None:
-        """Set all weights from a ``.weights.h5`` file, a weights-only ``.h5``, or a whole saved model.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            FileFormatError: the file is damaged, or holds the weights of another architecture.
-        """
-        from foldnet.files import load_weights
-
-        load_weights(self, path)
-
-    # -- training (see foldnet.training) --------------------------------------------------------------------
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        **ignored: Any,
-    ) -> None:
-        """Say how to train: optimizer, loss and metrics by name or as objects, as in Keras.
-
-        Args:
-            optimizer: ``"adam"``, or one of ``foldnet.optimizers``.
-            loss: ``"mse"``, one of ``foldnet.losses``, or a function of ``y_true`` and ``y_pred`` written with
-                ``foldnet.ops``; a list or dict for several outputs.
-            loss_weights: of each output's loss.
-            metrics: a list; for several outputs a list or dict of lists.
-            weighted_metrics: those in which sample weights count.
-            ignored: ``run_eagerly``, ``jit_compile``, ``steps_per_execution`` and ``auto_scale_loss`` change nothing.
-
-        Raises:
-            ConfigError: an unknown name, or a structure that does not fit the outputs.
-        """
-        from foldnet.training.compiled import compile_network
-        from foldnet.training.trainer import Trainer
-
-        known = {"run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss"}
-        if unknown := set(ignored) - known:
-            raise ConfigError(f"compile does not take {sorted(unknown)}")
-        self.trainer = Trainer(
-            compile_network(self, optimizer, loss, loss_weights, metrics, weighted_metrics)
-        )
-
-    @property
-    def optimizer(self) -> Any:
-        """The optimizer that ``compile`` was given; None before."""
-        return None if self.trainer is None else self.trainer.compiled.optimizer
-
-    def fit(self, x: Any = None, y: Any = None, **settings: Any) -> Any:
-        """Train for some epochs, as Keras's ``fit`` does, inside one compiled program.
-
-        Args:
-            x: rows: an array, a table, a list or dict of arrays, or an iterator of ``(x, y)`` batches.
-            y: targets, one row each.
-            settings: ``batch_size`` (32), ``epochs`` (1), ``verbose``, ``callbacks``, ``validation_split``,
-                ``validation_data``, ``shuffle`` (True), ``class_weight``, ``sample_weight``, ``initial_epoch``,
-                ``steps_per_epoch``, ``validation_steps``, ``validation_batch_size``, ``validation_freq``.
-
-        Returns:
-            History: ``history.history["loss"]`` has one value an epoch.
-        """
-        from foldnet.training.loop import fit
-
-        return fit(self, x, y, **settings)
-
-    def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
-        """Print Keras's table, with trainable and not-trainable counts a layer."""
-        from foldnet.summary import summary_text
-
-        (print_fn or print)(summary_text(self, line_length))
 
 
 class Model(Network):

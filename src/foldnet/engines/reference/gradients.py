@@ -95,9 +95,17 @@ def _softmax(op: ops.Softmax, m: Moment, xs: Sequence[Array], y: Array, g: Array
 
 
 def _sparsemax(op: ops.Sparsemax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
-    support = y > 0
-    share = (g * support).sum(axis=op.axis, keepdims=True) / support.sum(axis=op.axis, keepdims=True)
-    return (np.where(support, g - share, 0).astype(g.dtype),)
+    # Keras's tau is (the sum of the support's k running sums - 1) / k: the j-th largest x is in k - j of them.
+    x, y, g = (np.moveaxis(v, op.axis, -1) for v in (xs[0], y, g))
+    order = np.argsort(-x, axis=-1, kind="stable")
+    place = np.argsort(order, axis=-1, kind="stable")
+    down = np.take_along_axis(x, order, axis=-1)
+    numbers = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
+    k = (down - (np.cumsum(down, axis=-1) - 1) / numbers > 0).sum(axis=-1, keepdims=True)
+    share = np.where(place < k, (k - place) / np.maximum(k, 1), 0)
+    through = np.where(y > 0, g, 0)
+    on_x = through - share * through.sum(axis=-1, keepdims=True)
+    return (np.moveaxis(on_x, -1, op.axis).astype(g.dtype),)
 
 
 def _glu(op: ops.Glu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -120,10 +128,23 @@ def _moments(op: ops.Moments, m: Moment, xs: Sequence[Array], y: Array, g: Array
     if op.kind == "rms":
         inverse = 1 / np.sqrt(mean(x * x) + epsilon)
         return ((g - y * mean(g * y)) * inverse,)
+    if op.kind == "variance":  # the deviations of x move the variance; x itself is not centred
+        centre = x - mean(x)
+        inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
+        return ((g - centre * inverse * mean(g * y)) * inverse,)
     total = (x * x).sum(axis=op.axes, keepdims=True)
     inverse = 1 / np.sqrt(np.maximum(total, epsilon))
     pull = np.where(total > epsilon, (g * y).sum(axis=op.axes, keepdims=True), 0)
     return ((g - y * pull) * inverse,)
+
+
+def _group_moments(op: ops.GroupMoments, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    shape, at = xs[0].shape, op.axis
+    split = (*shape[:at], op.groups, shape[at] // op.groups, *shape[at + 1 :])
+    axes = tuple(a for a in range(1, len(split)) if a != at)
+    inner = ops.Moments(axes, op.epsilon)
+    found = _moments(inner, m, [xs[0].reshape(split)], y.reshape(split), g.reshape(split))[0]
+    return (None if found is None else found.reshape(shape),)
 
 
 def _reshape(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -263,6 +284,7 @@ RULES: dict[type, Callable[..., Gradients]] = {
     ops.Dot: _dot,
     ops.Gather: _gather,
     ops.Glu: _glu,
+    ops.GroupMoments: _group_moments,
     ops.Identity: _pass,
     ops.Moments: _moments,
     ops.PRelu: _prelu,

@@ -113,7 +113,9 @@ def understated_size(folder):
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = packer.compress(bytes(1 << 20)) + packer.flush()
     name, crc, size = b"metadata.json", zlib.crc32(bytes(8192)), 8192
-    local = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 8, 0, 0, crc, len(packed), size, len(name), 0) + name
+    local = (
+        struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 8, 0, 0, crc, len(packed), size, len(name), 0) + name
+    )
     entry = struct.pack(
         "<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 8, 0, 0, crc, len(packed), size, len(name), 0, 0, 0, 0, 0, 0
     )
@@ -193,17 +195,23 @@ def nan_in_json(folder):
 
 @hostile("out of range")
 def number_beyond_floats(folder):
-    return with_config(folder, lambda c: json.dumps(c).replace('"momentum": 0.99', '"momentum": 1e999').encode())
+    return with_config(
+        folder, lambda c: json.dumps(c).replace('"momentum": 0.99', '"momentum": 1e999').encode()
+    )
 
 
 @hostile("not valid JSON")
 def number_of_many_digits(folder):
-    return with_config(folder, lambda c: json.dumps(c).replace('"units": 3', '"units": ' + "9" * 5000).encode())
+    return with_config(
+        folder, lambda c: json.dumps(c).replace('"units": 3', '"units": ' + "9" * 5000).encode()
+    )
 
 
 @hostile("repeats a key")
 def repeated_key(folder):
-    return with_config(folder, lambda c: json.dumps(c).replace('"units": 3', '"units": 4, "units": 3').encode())
+    return with_config(
+        folder, lambda c: json.dumps(c).replace('"units": 3', '"units": 4, "units": 3').encode()
+    )
 
 
 @hostile("JSON")
@@ -265,14 +273,23 @@ def pickled_module(folder):
 
 @hostile("get_file")
 def gadget_as_activation(folder):
-    function = {"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "get_file"}
+    function = {
+        "module": "keras.utils",
+        "class_name": "function",
+        "config": "get_file",
+        "registered_name": "get_file",
+    }
     return with_config(folder, in_layer("d", lambda r: r["config"].update(activation=function)))
 
 
 def chain(config):
     """Networks within networks, deeper than any real one."""
     for _ in range(50):
-        inner = {"class_name": "Sequential", "module": "keras", "config": {"name": "s", "layers": [json.loads(json.dumps(config))]}}
+        inner = {
+            "class_name": "Sequential",
+            "module": "keras",
+            "config": {"name": "s", "layers": [json.loads(json.dumps(config))]},
+        }
         config.clear()
         config.update(inner)
 
@@ -286,10 +303,20 @@ def nested_networks(folder):
 def circular_calls(folder):
     tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["d", 0, 0]}}
     layers = [
-        {"module": "keras.layers", "class_name": "InputLayer", "name": "i", "config": {"name": "i", "batch_shape": [None, 3]},
-         "inbound_nodes": []},
-        {"module": "keras.layers", "class_name": "Dense", "name": "d", "config": {"name": "d", "units": 3},
-         "inbound_nodes": [{"args": [tensor], "kwargs": {}}]},
+        {
+            "module": "keras.layers",
+            "class_name": "InputLayer",
+            "name": "i",
+            "config": {"name": "i", "batch_shape": [None, 3]},
+            "inbound_nodes": [],
+        },
+        {
+            "module": "keras.layers",
+            "class_name": "Dense",
+            "name": "d",
+            "config": {"name": "d", "units": 3},
+            "inbound_nodes": [{"args": [tensor], "kwargs": {}}],
+        },
     ]
     config = {"name": "f", "layers": layers, "input_layers": [["i", 0, 0]], "output_layers": [["d", 0, 0]]}
     stored = {"module": "keras", "class_name": "Functional", "config": config}
@@ -386,7 +413,8 @@ def one_dataset_for_two_weights(folder):
 @hostile("asks for")
 def oversized_shape(folder):
     return with_weights(
-        folder, replaced(lambda file, shape: file.create_dataset(KERNEL, (1 << 20, 1 << 20), "f4", chunks=(64, 64)))
+        folder,
+        replaced(lambda file, shape: file.create_dataset(KERNEL, (1 << 20, 1 << 20), "f4", chunks=(64, 64))),
     )
 
 
@@ -406,7 +434,9 @@ hostile("holds 0")(four_tebibytes)
 @hostile("declares")
 def huge_chunk(folder):
     def put(file, shape):
-        data = file.create_dataset(KERNEL, shape, "f4", chunks=(1 << 13, 1 << 13), maxshape=(None, None), compression="gzip")
+        data = file.create_dataset(
+            KERNEL, shape, "f4", chunks=(1 << 13, 1 << 13), maxshape=(None, None), compression="gzip"
+        )
         data[...] = 1.0
 
     return with_weights(folder, replaced(put))
@@ -423,7 +453,10 @@ def never_written(folder):
 @hostile("filter")
 def unknown_filter(folder):
     return with_weights(
-        folder, replaced(lambda file, shape: file.create_dataset(KERNEL, data=np.ones(shape, "f4"), compression="lzf"))
+        folder,
+        replaced(
+            lambda file, shape: file.create_dataset(KERNEL, data=np.ones(shape, "f4"), compression="lzf")
+        ),
     )
 
 
@@ -439,13 +472,18 @@ def references_for_numbers(folder):
 @hostile("numbers")
 def compound_numbers(folder):
     return with_weights(
-        folder, replaced(lambda file, shape: file.create_dataset(KERNEL, data=np.zeros(shape, [("a", "f4"), ("b", "f4")])))
+        folder,
+        replaced(
+            lambda file, shape: file.create_dataset(KERNEL, data=np.zeros(shape, [("a", "f4"), ("b", "f4")]))
+        ),
     )
 
 
 @hostile("unnamed type")
 def two_unnamed_bytes(folder):
-    return with_weights(folder, replaced(lambda file, shape: file.create_dataset(KERNEL, data=np.zeros(shape, "V2"))))
+    return with_weights(
+        folder, replaced(lambda file, shape: file.create_dataset(KERNEL, data=np.zeros(shape, "V2")))
+    )
 
 
 @hostile("'d'.*'kernel'.*NaN")

@@ -214,8 +214,8 @@ def read_activation(stored: Any, supplied: Mapping[str, Callable[..., Any]], dia
         UnsupportedError: it is none of Keras's, and was not supplied.
     """
     if isinstance(stored, Mapping):
-        if stored.get("class_name") == "__lambda__":
-            stored = "<lambda>"
+        if stored.get("class_name") == "__lambda__" or set(stored) == {"value"}:
+            stored = "<lambda>"  # either way, Keras 3 puts marshalled code into it
         elif isinstance(stored.get("config"), str):
             stored = stored["config"]
     if isinstance(stored, str) and stored not in supplied:

@@ -53,7 +53,7 @@ _MODULES = (
     "optimizers", "regularizers", "utils",
 )  # fmt: skip
 
-__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604 - names of strings
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

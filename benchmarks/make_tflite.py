@@ -1,4 +1,4 @@
-"""Write ``table.tflite``, the table network as TensorFlow converts it. Needs tensorflow; run once, commit the file."""
+"""Write ``table.tflite``, the table network as TensorFlow converts it. Needs tensorflow; run once."""
 
 from pathlib import Path
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 TABLE = (11, 10, 8, 6, 1)
@@ -13,7 +15,7 @@ def weights(sizes, seed=7):
     """For each Dense layer: kernel, bias, and for all but the last gamma, beta, moving mean, moving variance."""
     rng = np.random.default_rng(seed)
     layers = []
-    for k, (i, o) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (i, o) in enumerate(pairwise(sizes)):
         arrays = [rng.normal(size=(i, o)) / np.sqrt(i), rng.normal(size=o) * 0.3]
         if k < len(sizes) - 2:
             arrays += [

@@ -97,8 +97,11 @@ def onnxruntime_runner(sizes, last):
 
 
 RUNNERS = {
-    "foldnet": foldnet_runner, "LiteRT": litert_runner, "OpenVINO": openvino_runner, "ONNX Runtime": onnxruntime_runner,
-}  # fmt: skip
+    "foldnet": foldnet_runner,
+    "LiteRT": litert_runner,
+    "OpenVINO": openvino_runner,
+    "ONNX Runtime": onnxruntime_runner,
+}
 
 
 def once(predict, x, repeats=1):

@@ -27,7 +27,10 @@ from foldnet.graph.training import Constraint
 def close(a, b, tolerance=1e-4):
     """Weights, slots and averages of two states."""
     for name in a.weights:
-        pairs = [(a.weights[name], b.weights[name]), *zip(a.slots.get(name, []), b.slots.get(name, []), strict=True)]
+        pairs = [
+            (a.weights[name], b.weights[name]),
+            *zip(a.slots.get(name, []), b.slots.get(name, []), strict=True),
+        ]
         if name in a.averages or name in b.averages:
             pairs.append((a.averages[name], b.averages[name]))
         for x, y in pairs:
@@ -63,7 +66,9 @@ def agree(results, tolerance=1e-4):
 
 def test_dropout_normalization_adam_and_validation_agree():
     p = programs.program(programs.q2())
-    plan = programs.plan(203, 32, 5, validation_epochs=[True, False, True, True, False], seed=11, first_epoch=3)
+    plan = programs.plan(
+        203, 32, 5, validation_epochs=[True, False, True, True, False], seed=11, first_epoch=3
+    )
     agree(both(p, 203, plan, validation=90))
 
 
@@ -80,7 +85,9 @@ RULES = [
 
 @pytest.mark.parametrize(("rule", "variables"), RULES, ids=str)
 def test_clipping_decay_averages_constraints_and_regularizers_agree(rule, variables):
-    network = Sequential([layers.Input((5,)), layers.Dense(6, activation="tanh"), layers.BatchNormalization(), layers.Dense(2)])
+    network = Sequential(
+        [layers.Input((5,)), layers.Dense(6, activation="tanh"), layers.BatchNormalization(), layers.Dense(2)]
+    )
     rule = dict(rule)
     if rule.get("ema", (0, 1))[1] is None:
         rule["ema"] = (rule["ema"][0], 0)
@@ -89,10 +96,18 @@ def test_clipping_decay_averages_constraints_and_regularizers_agree(rule, variab
 
 
 @settings(max_examples=25, deadline=None)
-@given(rows=st.integers(1, 75), batch=st.integers(1, 80), epochs=st.integers(1, 3), shuffle=st.booleans(), seed=st.integers(0, 2**63 - 1))
+@given(
+    rows=st.integers(1, 75),
+    batch=st.integers(1, 80),
+    epochs=st.integers(1, 3),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**63 - 1),
+)
 def test_any_rows_batches_and_seeds_agree(rows, batch, epochs, shuffle, seed):
     # Normalizing a batch of one row gives zeros and rounding noise alone, so this network has none.
-    network = Sequential([layers.Input((3,)), layers.Dense(5, activation="silu"), layers.Dropout(0.4), layers.Dense(2)])
+    network = Sequential(
+        [layers.Input((3,)), layers.Dense(5, activation="silu"), layers.Dropout(0.4), layers.Dense(2)]
+    )
     network.layers[0].kernel[...] = np.linspace(-1, 1, 15).reshape(3, 5)
     p = programs.program(network, update=programs.sgd())
     agree(both(p, rows, programs.plan(rows, batch, epochs, shuffle=shuffle, seed=seed), validation=rows))
@@ -106,7 +121,9 @@ def test_other_data_batches_seeds_rates_and_hyperparameters_compile_nothing(monk
     NativeTraining(p)
     monkeypatch.setattr(cache, "_build", lambda *a: pytest.fail("compiled again"))
     for rows, batch in ((10, 3), (100, 32), (40, 64)):
-        NativeTraining(p).fit(programs.start(p), programs.data(p, rows), programs.plan(rows, batch, 2, seed=rows))
+        NativeTraining(p).fit(
+            programs.start(p), programs.data(p, rows), programs.plan(rows, batch, 2, seed=rows)
+        )
 
 
 def wide():
@@ -218,7 +235,9 @@ def test_an_interrupt_leaves_a_usable_state():
 
 
 def test_an_index_outside_its_table_is_an_error():
-    network = Sequential([layers.Input((2,), dtype="int32"), layers.Embedding(5, 3), layers.Flatten(), layers.Dense(1)])
+    network = Sequential(
+        [layers.Input((2,), dtype="int32"), layers.Embedding(5, 3), layers.Flatten(), layers.Dense(1)]
+    )
     p = programs.program(network)
     engine = NativeTraining(p)
     engine.fit(programs.start(p), programs.data(p, 40), programs.plan(40, 8, 1))
@@ -230,8 +249,15 @@ def test_an_index_outside_its_table_is_an_error():
 def test_wrong_data_is_refused():
     p = programs.program(programs.q2())
     engine, data = NativeTraining(p), programs.data(p, 20)
-    for arrays in (data.arrays[:-1], [data.arrays[0][:, :5], *data.arrays[1:]], [data.arrays[0].astype(float), *data.arrays[1:]],
-                   [np.asfortranarray(data.arrays[0]), *data.arrays[1:]], [data.arrays[0], data.arrays[1][:7], data.arrays[2]]):  # fmt: skip
+    x, *rest = data.arrays
+    wrong = (
+        [x],
+        [x[:, :5], *rest],
+        [x.astype(float), *rest],
+        [np.asfortranarray(x), *rest],
+        [x, rest[0][:7], rest[1]],
+    )
+    for arrays in wrong:
         with pytest.raises(InputError):
             engine.fit(programs.start(p), Data(arrays), programs.plan(20, 8, 1))
     with pytest.raises(InputError, match="scalars"):
@@ -277,7 +303,9 @@ print("clean")
 @pytest.mark.parametrize("case", ["structure"])
 def test_compiled_code_is_clean_under_sanitizers(case, tmp_path):
     def gcc_file(name):
-        return subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     environment = {
         **os.environ, "CC": "gcc -fsanitize=address,undefined -fno-sanitize-recover=all -g0",
@@ -285,7 +313,9 @@ def test_compiled_code_is_clean_under_sanitizers(case, tmp_path):
         "ASAN_OPTIONS": "detect_leaks=0",
     }  # fmt: skip
     code = HARNESS.format(tests=str(Path(__file__).parent), case=case)
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.stdout.strip() == "clean", done.stderr[-3000:]
 
 

@@ -163,7 +163,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     text = [
         "#include <math.h>\n#include <pthread.h>\n#include <stdint.h>\n#include <stdlib.h>\n",
         FMA.format(fma="__builtin_fmaf"),
-        '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n#ifndef INFINITY\n#error no infinity\n#endif\n',
+        '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n',
         matrix.vector_types(types) if kernels else "",
         *kernels,
         maths.functions_for(code),

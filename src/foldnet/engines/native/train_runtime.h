@@ -109,9 +109,12 @@ UNUSED static void to_panels(const float *x, long features, long R, float *y, lo
 UNUSED static void pick_rows(const float *table, long count, const int32_t *order, long rows, long width, long R, float *y) {
   const float *const end = table + count * width;
   if (width < 3) {
-    for (long f = 0; f < width; f++)
-      for (long r = 0; r < R; r++)
-        y[f * R + r] = r < rows ? table[(long)order[r] * width + f] : 0.0f;
+    for (long f = 0; f < width; f++) {
+      for (long r = 0; r < rows; r++)
+        y[f * R + r] = table[(long)order[r] * width + f];
+      for (long r = rows; r < R; r++)
+        y[f * R + r] = 0.0f;
+    }
     return;
   }
   for (long r = 0; r < R; r += 16)
@@ -127,7 +130,8 @@ UNUSED static void pick_rows(const float *table, long count, const int32_t *orde
     }
 }
 
-/* Philox4x32-10 of 8 counters, which sit in the low halves of 64-bit lanes; what the high halves hold is noise. */
+/* Philox4x32-10 of 16 counters, which sit in the low halves of 64-bit lanes, eight in c and eight in d, so that one
+   half computes while the other waits; what the high halves hold is noise. */
 typedef struct {
   uint32_t k0, k1;
 } Key;
@@ -139,14 +143,19 @@ typedef long long W8S __attribute__((vector_size(64)));
 #define WIDE_MUL(x, y) (((x) & 0xffffffffu) * (y))
 #endif
 
-static inline void philox(W8 *c, Key key) {
+static inline void philox(W8 *c, W8 *d, Key key) {
   const W8 m0 = 0xD2511F53u - (W8){0}, m1 = 0xCD9E8D57u - (W8){0};
   for (int round = 0; round < 10; round++) {
-    W8 p0 = WIDE_MUL(c[0], m0), p1 = WIDE_MUL(c[2], m1);
-    c[0] = (p1 >> 32) ^ c[1] ^ (uint64_t)key.k0;
-    c[2] = (p0 >> 32) ^ c[3] ^ (uint64_t)key.k1;
+    const W8 k0 = (uint64_t)key.k0 - (W8){0}, k1 = (uint64_t)key.k1 - (W8){0};
+    const W8 p0 = WIDE_MUL(c[0], m0), p1 = WIDE_MUL(c[2], m1), q0 = WIDE_MUL(d[0], m0), q1 = WIDE_MUL(d[2], m1);
+    c[0] = (p1 >> 32) ^ c[1] ^ k0;
+    d[0] = (q1 >> 32) ^ d[1] ^ k0;
+    c[2] = (p0 >> 32) ^ c[3] ^ k1;
+    d[2] = (q0 >> 32) ^ d[3] ^ k1;
     c[1] = p1;
+    d[1] = q1;
     c[3] = p0;
+    d[3] = q0;
     key.k0 += 0x9E3779B9u;
     key.k1 += 0xBB67AE85u;
   }
@@ -163,8 +172,7 @@ static inline void row_numbers(VI *out, long row, long each, long quads, long qu
   odd[1] = odd[0] >> 32;
   even[2] = odd[2] = step - (W8){0};
   even[3] = odd[3] = (step >> 32) - (W8){0};
-  philox(even, key);
-  philox(odd, key);
+  philox(even, odd, key);
   for (int k = 0; k < 4; k++)
     out[k] = (VI)((even[k] & 0xffffffffu) | (odd[k] << 32));
 }

@@ -201,6 +201,11 @@ class Layer:
             self._values[spec.name] = initialize(spec.initializer, spec.shape)
         return self._values[spec.name]
 
+    def __getstate__(self) -> dict[str, Any]:
+        for spec in self.specs:
+            self._weight(spec)  # first values are drawn when first asked for; a copy must have the same ones
+        return self.__dict__
+
     def set_weight(self, name: str, value: Any) -> None:
         """Give one weight its values.
 

@@ -87,7 +87,7 @@ class MeanMetricWrapper(Metric):
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """The function, its mean taken over what axes a row has left."""
-        rows = self.fn(y_true, y_pred, **self.settings)
+        rows = self.fn(*losses.same_rank(y_true, y_pred), **self.settings)
         if isinstance(rows, Expression):
             return ops.mean(rows)
         rows = np.asarray(rows)

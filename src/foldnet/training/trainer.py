@@ -52,6 +52,10 @@ class Trainer:
         self._fixed: list[tuple[Layer, str, Array]] = []
         self.orders = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The engine holds compiled code; it and its program are made again at the next use.
+        return self.__dict__ | {"_engine": None, "_program": None, "_key": None, "_owners": {}}
+
     def prepare(self, rows: Rows) -> TrainingProgram:
         """The program for data of this kind; made anew when targets or ``trainable`` have changed."""
         targets = [Target((None, *t.shape[1:]), t.dtype.kind in "iu") for t in rows.targets]

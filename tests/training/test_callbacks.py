@@ -230,8 +230,8 @@ def test_nan_is_named_with_epoch_and_batch(both_engines):
         network = model()
         with pytest.warns(RuntimeWarning, match="epoch 1, batch 2"):
             network.fit(x, Y, batch_size=10, epochs=3, shuffle=False, verbose=0)
+        fresh = model()
         with pytest.warns(RuntimeWarning, match="epoch 4, batch 4"):
-            fresh = model()
             fresh.fit(x, Y, 4, 6, 0, [hooks(callbacks.Callback)], shuffle=False, initial_epoch=3)
 
 

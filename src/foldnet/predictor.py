@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import CompileError, ConfigError, UnsupportedError
 from foldnet.fastcall import FastCall, attach
 from foldnet.graph import ops
@@ -176,19 +175,20 @@ class Predictor(FastCall):
             return kept
 
     def _compile(self, bound: Graph) -> Program:
-        if self.engine == "reference":
-            return ReferenceProgram(bound, self.options.dtype)
-        try:
+        if self.engine != "reference":
             from foldnet.engines.native import NativeProgram
 
-            program: Program = NativeProgram(bound)
-        except (CompileError, UnsupportedError) as error:
-            if self.options.engine == "native":
-                raise
-            _warn_once(str(error))
-            self.engine = "reference"
-            return ReferenceProgram(bound, self.options.dtype)
-        return program
+            try:
+                return NativeProgram(bound)
+            except (CompileError, UnsupportedError) as error:
+                if self.options.engine == "native":
+                    raise
+                _warn_once(str(error))
+                self.engine = "reference"
+        # Imported where it is used: a prediction by compiled code need not wait for it.
+        from foldnet.engines.reference import ReferenceProgram
+
+        return ReferenceProgram(bound, self.options.dtype)
 
     # -- keeping and handing on -----------------------------------------------------------------------------
 

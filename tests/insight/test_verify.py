@@ -263,6 +263,23 @@ def test_small_inputs_are_found_for_saturated_networks():
     ).ok
 
 
+@pytest.mark.parametrize(("kernel", "bias"), [(1.2e4, 6e3), (2e4, 1.6e4), (3e4, 3.3e4)])
+def test_rows_are_sought_where_a_steep_network_turns(kernel, bias):
+    """Another epsilon shows only where the sigmoid is between 0 and 1: no row drawn is there."""
+    model = Sequential(
+        [
+            layers.Input((1,)),
+            layers.BatchNormalization(name="bn"),
+            layers.Dense(1, activation="sigmoid", name="out"),
+        ]
+    )
+    model.get_layer("bn").set_weights([[1.2], [0.1], [0.3], [0.8]])
+    model.get_layer("out").set_weights([[[kernel]], [bias]])
+    result = verify(by_hand_quietly(model), model)
+    assert result.proven, str(result)
+    assert "found among" in result.inputs
+
+
 def by_hand_quietly(model, change=None):
     predict = by_hand(model, change)
 

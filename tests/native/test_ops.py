@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from networks import ACTIVATIONS, graph_of, label, op_cases, random_inputs
+from networks import ACTIVATIONS, graph_of, joined, label, op_cases, random_inputs
 
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.native.body import EMITTERS
@@ -19,20 +19,20 @@ def same_bits(a, b):
     return a.dtype == b.dtype and np.array_equal(a.view(np.int32), b.view(np.int32))
 
 
-def assert_close(got, exact, ulps=0.0, scale=0.0):
+def assert_close(got, exact, ulps=0.0, scale=0.0, what=""):
     """Within so many units in the last place of the exact values, or of a scale; NaN and infinities alike."""
-    assert got.shape == exact.shape
+    assert got.shape == exact.shape, what
     with np.errstate(over="ignore"):
         rounded = exact.astype(np.float32)
-    assert np.array_equal(np.isnan(got), np.isnan(rounded))
+    assert np.array_equal(np.isnan(got), np.isnan(rounded)), what
     finite = np.isfinite(rounded)
-    assert np.array_equal(got[~finite], rounded[~finite], equal_nan=True)
+    assert np.array_equal(got[~finite], rounded[~finite], equal_nan=True), what
     # A unit in the last place, worked out in float64, where nothing overflows.
     size = np.maximum(np.abs(exact[finite]), 2.0**-126)
     unit = 2.0 ** (np.floor(np.log2(size)) - 23)
     error = np.abs(got[finite] - exact[finite]) / unit
     allowed = np.maximum(ulps, scale * 2.0**-23 / unit)
-    assert (error <= allowed).all(), f"{(error / allowed).max():.3g} times the allowed error"
+    assert (error <= allowed).all(), f"{what}: {(error / allowed).max():.3g} times the allowed error"
 
 
 def test_every_op_has_an_emitter():
@@ -43,44 +43,63 @@ def test_every_op_has_an_emitter():
     assert leaves == {type(n.op) for g in CASES.values() for n in g.nodes}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_op_is_the_reference_and_rows_do_not_meet(name):
-    graph = CASES[name]
+GROUPS = [list(CASES)[i : i + 24] for i in range(0, len(CASES), 24)]
+
+
+@pytest.mark.parametrize("names", GROUPS, ids=lambda names: names[0])
+def test_ops_are_the_reference_and_rows_do_not_meet(names):
+    graph = joined(CASES[n] for n in names)
     program = NativeProgram(graph, threads=1)
     inputs = random_inputs(graph, 103)
-    (got,) = program.run(inputs)
-    (exact,) = ReferenceProgram(graph).run(inputs)
-    if got.dtype == np.int32:
-        assert np.array_equal(got, exact)
-    else:
+    results = program.run(inputs)
+    for name, got, exact in zip(names, results, ReferenceProgram(graph).run(inputs), strict=True):
+        if got.dtype == np.int32:
+            assert np.array_equal(got, exact), name
+            continue
         # Sums round once a term; the reference has float64 weights, so each weight's rounding counts, too.
-        terms = max((np.sqrt(c.shape[0]) for c in graph.constants.values() if c.ndim == 2), default=1.0)
-        assert_close(got, exact, ulps=8, scale=4 * terms * max(1.0, np.abs(exact).max()))
-    for count in (1, 2, 7, 16):
+        matrices = [c for c in CASES[name].constants.values() if c.ndim == 2]
+        terms = max((np.sqrt(c.shape[0]) for c in matrices), default=1.0)
+        assert_close(got, exact, ulps=8, scale=4 * terms * max(1.0, np.abs(exact).max()), what=name)
+    for count in (1, 2, 7, 16, 40):
         for start in (0, 5, 103 - count):
-            (part,) = program.run([np.ascontiguousarray(x[start : start + count]) for x in inputs])
-            assert same_bits(part, got[start : start + count]), (count, start)
+            parts = program.run([np.ascontiguousarray(x[start : start + count]) for x in inputs])
+            for name, part, got in zip(names, parts, results, strict=True):
+                assert same_bits(part, got[start : start + count]), (name, count, start)
 
 
 floats = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True)
 
 
-@settings(max_examples=25, deadline=None)
+ALL_ACTIVATIONS = joined(CASES[f"activation-{label(f)}"] for f in ACTIVATIONS)
+
+
+@settings(max_examples=100, deadline=None)
 @given(hnp.arrays(np.float32, (3, 37), elements=floats))
-@pytest.mark.parametrize("function", ACTIVATIONS, ids=label)
-def test_activations_on_any_float(function, x):
-    graph = CASES[f"activation-{label(function)}"]
-    (got,) = NativeProgram(graph, threads=1).run([x])
-    (exact,) = ReferenceProgram(graph).run([x])
-    assert_close(got, exact, ulps=8, scale=2e-7 if function.name in ("mish", "log_sigmoid") else 0)
+def test_activations_on_any_float(x):
+    inputs = [x] * len(ACTIVATIONS)
+    exact = ReferenceProgram(ALL_ACTIVATIONS).run(inputs)
+    for function, got, value in zip(
+        ACTIVATIONS, NativeProgram(ALL_ACTIVATIONS).run(inputs), exact, strict=True
+    ):
+        # mish and silu have a factor that may be denormal; the reference's own x - tanh(x) cancels near 0.
+        cancels = function.name == "tanh_shrink"
+        assert_close(
+            got, value, ulps=16 if cancels else 8, scale=1e-8 if cancels else 1e-30, what=label(function)
+        )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_ops_along_an_axis_on_any_shape_and_value(data):
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=5))
     axis = data.draw(st.integers(1, len(shape)))
-    op = data.draw(st.sampled_from([ops.Softmax(axis), ops.Softmax(axis, log=True), ops.Sparsemax(axis), ops.Moments((axis,), 1e-3)]))
+    choices = [
+        ops.Softmax(axis),
+        ops.Softmax(axis, log=True),
+        ops.Sparsemax(axis),
+        ops.Moments((axis,), 1e-3),
+    ]
+    op = data.draw(st.sampled_from(choices))
     values = st.one_of(st.floats(-50, 50, width=32), st.sampled_from([np.nan, np.inf, -np.inf, 0.0]))
     x = data.draw(hnp.arrays(np.float32, (3, *shape), elements=values))
     graph = graph_of(op, shape)

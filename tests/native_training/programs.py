@@ -15,7 +15,9 @@ def expression(builder, value):
 
 def adam(**settings):
     b = GraphBuilder()
-    w, g, m, v = (expression(b, b.input(n, (None,))) for n in ("variable", "gradient", "momentum", "velocity"))
+    w, g, m, v = (
+        expression(b, b.input(n, (None,))) for n in ("variable", "gradient", "momentum", "velocity")
+    )
     numbers = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "rate": 0.0, "weight_decay": 0.01}
     c = {k: expression(b, b.constant(k, np.asarray(n, np.float64))) for k, n in numbers.items()}
     new_m = m + (g - m) * (1 - c["beta_1"])
@@ -69,7 +71,11 @@ def finish(b, out, loss=mse, update=None, variables=None):
     for name, (layer, weight_name) in b.variables.items():
         moving = weight_name.startswith("moving") or not layer.trainable
         extra = (variables or {}).get(weight_name, {})
-        found.append(Variable(name, layer.name, weight_name, layer.named_weights[weight_name].shape, not moving, **extra))
+        found.append(
+            Variable(
+                name, layer.name, weight_name, layer.named_weights[weight_name].shape, not moving, **extra
+            )
+        )
     return TrainingProgram(
         graph, weighted.value, tuple(found), (Accumulator("error", error.value, width),),
         adam() if update is None else update,

@@ -54,7 +54,7 @@ def get(identifier: Any, supplied: Mapping[str, Function] | None = None) -> Func
     if hasattr(identifier, "get_config"):  # a layer: LeakyReLU(0.1)
         return _layer_function(type(identifier).__name__, identifier.get_config(), supplied)
     if callable(identifier):
-        return identifier  # type: ignore[no-any-return]
+        return identifier
     if isinstance(identifier, Mapping):
         return _from_config(identifier, supplied)
     if not isinstance(identifier, str):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 from foldnet.engines.fit import TrainingEngine
 from foldnet.engines.reference.training import ReferenceTraining
+from foldnet.errors import CompileError, ConfigError, UnsupportedError
 from foldnet.graph.training import TrainingProgram
+
+_warned = False
 
 
 def training_engine(program: TrainingProgram, engine: str = "auto") -> TrainingEngine:
@@ -12,6 +17,31 @@ def training_engine(program: TrainingProgram, engine: str = "auto") -> TrainingE
 
     Args:
         program: to run.
-        engine: ``"native"``, ``"reference"``, or ``"auto"`` for native with reference as the fallback.
+        engine: ``"native"``, ``"reference"``, or ``"auto"``: native, and where there is no compiler, or no
+            compiled form for something in the program, the reference engine with one warning.
+
+    Raises:
+        ConfigError: there is no such engine.
+        CompileError: the native engine was asked for and there is no working compiler.
+        UnsupportedError: the native engine was asked for and cannot run the program.
     """
-    return ReferenceTraining(program)
+    if engine not in ("auto", "native", "reference"):
+        raise ConfigError(f"engine is 'auto', 'native' or 'reference', not {engine!r}")
+    if engine == "reference":
+        return ReferenceTraining(program)
+    from foldnet.engines.native.train import NativeTraining
+
+    try:
+        return NativeTraining(program)
+    except (CompileError, UnsupportedError) as error:
+        if engine == "native":
+            raise
+        _warn_once(error)
+        return ReferenceTraining(program)
+
+
+def _warn_once(error: Exception) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(f"training runs on the slow reference engine: {error}", RuntimeWarning, stacklevel=6)

@@ -29,14 +29,18 @@ def folder() -> Path:
     return Path(base) / "foldnet"
 
 
-def load(code: str) -> ctypes.CDLL:
+def load(code: str, *options: str) -> ctypes.CDLL:
     """The compiled form of the code: from this process, from disk, or newly built.
+
+    Args:
+        code: C.
+        options: for the compiler, after its usual ones.
 
     Raises:
         CompileError: there is no compiler, or it refuses the code.
     """
     compiler, target = cc.find(), cc.machine()
-    options = cc.flags(target)
+    options = (*cc.flags(target), *options)
     key = _digest("\0".join((code, compiler.identity, *options, target.name, target.features)).encode()).hex()
     library = _loaded.get(key)
     if library is None:
@@ -90,7 +94,9 @@ def _build(key: str, code: str, compiler: cc.Compiler, options: tuple[str, ...])
         return _build_in(Path(private), key, code, compiler, options)
 
 
-def _build_in(home: Path, key: str, code: str, compiler: cc.Compiler, options: tuple[str, ...]) -> ctypes.CDLL:
+def _build_in(
+    home: Path, key: str, code: str, compiler: cc.Compiler, options: tuple[str, ...]
+) -> ctypes.CDLL:
     import tempfile
 
     handle, name = tempfile.mkstemp(prefix=f"{key[:16]}-", suffix=".tmp", dir=home)

@@ -53,19 +53,18 @@ class Plan:
     ints: int
 
 
-def plan(graph: Graph, *, align: int = 1) -> Plan:
+def plan(graph: Graph, *, align: int = 1, inputs: bool = True) -> Plan:
     """Give every value a place that nothing else needs while it lives.
 
     Args:
         graph: with sizes known.
         align: places are multiples of this and values are padded to it.
+        inputs: whether inputs have places, too; else they are read where the caller keeps them.
     """
     roots = {name: name for name in graph.inputs}
     for node in graph.nodes:
         roots[node.output] = (
-            roots[node.inputs[0]]
-            if isinstance(node.op, ALIASES) and node.inputs[0] in roots
-            else node.output
+            roots[node.inputs[0]] if isinstance(node.op, ALIASES) and node.inputs[0] in roots else node.output
         )
     end = len(graph.nodes)
     dies = {roots[v]: i for i, n in enumerate(graph.nodes) for v in n.inputs if v in roots}
@@ -90,13 +89,13 @@ def plan(graph: Graph, *, align: int = 1) -> Plan:
         offsets[name] = start
         totals[dtype] = max(totals[dtype], start + size)
 
-    for name in graph.inputs:
+    for name in graph.inputs if inputs else ():
         place(name, 0)
     for index, node in enumerate(graph.nodes):
         name = node.output
         if roots[name] != name:
             continue
-        reused = _overwritable(graph, index, roots, dies)
+        reused = _overwritable(graph, index, roots, dies, offsets)
         if reused is not None:
             offsets[name], sizes[name] = offsets[reused], sizes[reused]
         else:
@@ -104,14 +103,22 @@ def plan(graph: Graph, *, align: int = 1) -> Plan:
     return Plan(roots, offsets, totals[ops.FLOAT], totals[ops.INT])
 
 
-def _overwritable(graph: Graph, index: int, roots: Mapping[str, str], dies: Mapping[str, int]) -> str | None:
+def _overwritable(
+    graph: Graph, index: int, roots: Mapping[str, str], dies: Mapping[str, int], offsets: Mapping[str, int]
+) -> str | None:
     node = graph.nodes[index]
     if not isinstance(node.op, IN_PLACE):
         return None
     for operand in node.inputs:
         root = roots.get(operand)
         same = graph.types[operand] == graph.types[node.output]
-        if root is not None and same and dies.get(root) == index and _alone(node.inputs, operand, roots):
+        if (
+            root is not None
+            and root in offsets
+            and same
+            and dies.get(root) == index
+            and _alone(node.inputs, operand, roots)
+        ):
             return root
     return None
 

@@ -4,7 +4,7 @@ SUM_OVER_ROWS(centred_rows, (const float *g, const float *x, float m, long rows)
 
 /* y = w' x + bias for units lo to hi. With `pack`, columns of w are first brought together, 24 at a time: read where
    they lie, each would take a whole cache line from a place of its own. */
-static void dense(const float *x, const float *w, const float *bias, float *y, long fan_in, long units, long R, long lo,
+UNUSED static void dense(const float *x, const float *w, const float *bias, float *y, long fan_in, long units, long R, long lo,
                   long hi, float *pack) {
   if (!pack) {
     product(hi - lo, R, fan_in, w + lo, 1, units, x, R, 0, y + lo * R, R, bias ? bias + lo : 0, 0);
@@ -36,7 +36,7 @@ static inline V choose(VI mask, float yes, float no) {
 
 /* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of each row. Kind 0 zeroes what draws a number
    below the threshold; 1 multiplies by normal numbers around 1, 2 adds normal numbers. */
-static void random_change(int kind, float *factor, float *addend, long count, long R, long each, long lo, long hi,
+UNUSED static void random_change(int kind, float *factor, float *addend, long count, long R, long each, long lo, long hi,
                           int training, uint64_t step, Key key, double threshold, float low, float high,
                           float addend_low, float addend_high) {
   const long quads = (count + 3) / 4;
@@ -79,7 +79,7 @@ static void random_change(int kind, float *factor, float *addend, long count, lo
 }
 
 /* Rows of a table by their numbers. A number outside the table is reported, and row 0 taken in its place. */
-static void look_up(const int32_t *which, const float *table, float *y, long size, long count, long width, long R,
+UNUSED static void look_up(const int32_t *which, const float *table, float *y, long size, long count, long width, long R,
                     long rows, Job *job, long lo, long hi) {
   for (long i = 0; i < size; i++)
     for (long r = 0; r < R; r++) {
@@ -93,7 +93,7 @@ static void look_up(const int32_t *which, const float *table, float *y, long siz
     }
 }
 
-static void add_up(const int32_t *which, const float *g, float *table, long size, long count, long width, long R,
+UNUSED static void add_up(const int32_t *which, const float *g, float *table, long size, long count, long width, long R,
                    long rows, long lo, long hi) {
   for (long i = 0; i < size; i++)
     for (long r = 0; r < rows; r++) {
@@ -104,14 +104,18 @@ static void add_up(const int32_t *which, const float *g, float *table, long size
     }
 }
 
-/* max(x - tau, 0) with Keras's tau, along n elements `step` apart; z holds n. */
-static void sparsemax(const float *x, float *y, float *z, long n, long step) {
+static inline void sort_down(const float *x, float *z, long n, long step) {
   for (long i = 0; i < n; i++) {
     long k = i;
     for (; k > 0 && z[k - 1] < x[i * step]; k--)
       z[k] = z[k - 1];
     z[k] = x[i * step];
   }
+}
+
+/* max(x - tau, 0) with Keras's tau, along n elements `step` apart; z holds n. */
+UNUSED static void sparsemax(const float *x, float *y, float *z, long n, long step) {
+  sort_down(x, z, n, step);
   float sum = 0.0f, total = 0.0f, support = 0.0f;
   for (long i = 0; i < n; i++) {
     sum += z[i];
@@ -127,8 +131,29 @@ static void sparsemax(const float *x, float *y, float *z, long n, long step) {
   }
 }
 
+/* tau is the sum of the support's k running sums, less 1, over k: the j-th largest x is in k - j of them. */
+UNUSED static void sparsemax_back(const float *x, const float *y, const float *g, float *to, float *z, long n, long step,
+                           int add) {
+  sort_down(x, z, n, step);
+  float sum = 0.0f, through = 0.0f;
+  long support = 0;
+  for (long i = 0; i < n; i++) {
+    sum += z[i];
+    support += z[i] - (sum - 1.0f) / (float)(i + 1) > 0.0f;
+    through += y[i * step] > 0.0f ? g[i * step] : 0.0f;
+  }
+  for (long i = 0; i < n; i++) {
+    long j = 0; /* place among the sorted; equal ones in their order */
+    for (long k = 0; k < n; k++)
+      j += x[k * step] > x[i * step] || (x[k * step] == x[i * step] && k < i);
+    const float share = j < support ? (float)(support - j) / (float)support : 0.0f;
+    const float d = (y[i * step] > 0.0f ? g[i * step] : 0.0f) - share * through;
+    to[i * step] = add ? to[i * step] + d : d;
+  }
+}
+
 /* Sum of squares in double precision, in one order whatever the threads. */
-static double square_sum(const float *x, long count) {
+UNUSED static double square_sum(const float *x, long count) {
   double s[8] = {0};
   long i = 0;
   for (; i + 8 <= count; i += 8)
@@ -139,7 +164,7 @@ static double square_sum(const float *x, long count) {
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-static double abs_sum(const float *x, long count) {
+UNUSED static double abs_sum(const float *x, long count) {
   double s = 0;
   for (long i = 0; i < count; i++)
     s += x[i] < 0 ? -(double)x[i] : (double)x[i];

@@ -1,7 +1,7 @@
 /* A whole fit: epochs of steps and of validation, in slices of time, so that the caller can be asked to stop. */
 
 /* Rows r0 up to r0 + rows of the data, in the order of `order`, to the workspace. */
-static void fetch(Job *job, const void **data, int shuffled, long start, long rows, long R) {
+static void fetch(Job *job, const void **data, long count, int shuffled, long start, long rows, long R) {
   int32_t *order = job->order;
   if (!shuffled) {
     order = job->plain;
@@ -9,7 +9,7 @@ static void fetch(Job *job, const void **data, int shuffled, long start, long ro
       order[r] = (int32_t)(start + r);
   } else
     order += start;
-  load_rows(job, data, order, rows, R);
+  load_rows(job, data, count, order, rows, R);
 }
 
 static double now(void) {
@@ -53,7 +53,8 @@ __attribute__((visibility("default"))) int foldnet_train(Job *job) {
       const long rows = total - job->position < batch ? total - job->position : batch;
       job->now_rows = rows;
       job->now_r = (rows + 15) / 16 * 16;
-      fetch(job, validating ? job->validation : job->data, !validating && job->shuffle, job->position, rows, job->now_r);
+      fetch(job, validating ? job->validation : job->data, total, !validating && job->shuffle, job->position, rows,
+            job->now_r);
       together(job, !validating);
       if (!validating) {
         if (!(job->loss - job->loss == 0.0) && job->bad_epoch < 0) {

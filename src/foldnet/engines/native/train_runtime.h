@@ -10,6 +10,7 @@ typedef double VD __attribute__((vector_size(64)));
 typedef float H __attribute__((vector_size(32)));
 typedef uint64_t W8 __attribute__((vector_size(64)));
 
+#define UNUSED __attribute__((unused))
 #define LOAD(p) ((V) * (const U *)(p))
 #define STORE(p, x) (*(U *)(p) = (U)(x))
 #define SPREAD(x) ((x) - (V){0})
@@ -81,17 +82,18 @@ static inline void add_double(double *sums, const float *x, long rows) {
   *(VD *)(sums + 8) = high;
 }
 
-static inline V load_part(const float *p, long part) {
-  if (part >= 16)
+/* Sixteen floats, or those that are left before `end`, where memory ends. */
+static inline V load_until(const float *p, const float *end) {
+  if (end - p >= 16)
     return LOAD(p);
   V x = {0};
-  for (long k = 0; k < part; k++)
+  for (long k = 0; k < end - p; k++)
     x[k] = p[k];
   return x;
 }
 
 /* [feature][row] to panels of 64 features: [panel][row][64], the last panel padded. */
-static void to_panels(const float *x, long features, long R, float *y, long first, long last) {
+UNUSED static void to_panels(const float *x, long features, long R, float *y, long first, long last) {
   for (long f = first * 16; f < last * 16 && f < features; f += 16)
     for (long r = 0; r < R; r += 16) {
       V t[16];
@@ -103,12 +105,16 @@ static void to_panels(const float *x, long features, long R, float *y, long firs
     }
 }
 
-/* Rows of a table, picked by number, to [feature][row]. */
-static void pick_rows(const float *table, const int32_t *order, long rows, long width, long R, float *y) {
+/* Rows of a table that has `count`, picked by number, to [feature][row]. */
+UNUSED static void pick_rows(const float *table, long count, const int32_t *order, long rows, long width, long R, float *y) {
+  const float *const end = table + count * width;
   if (width < 3) {
-    for (long f = 0; f < width; f++)
-      for (long r = 0; r < R; r++)
-        y[f * R + r] = r < rows ? table[(long)order[r] * width + f] : 0.0f;
+    for (long f = 0; f < width; f++) {
+      for (long r = 0; r < rows; r++)
+        y[f * R + r] = table[(long)order[r] * width + f];
+      for (long r = rows; r < R; r++)
+        y[f * R + r] = 0.0f;
+    }
     return;
   }
   for (long r = 0; r < R; r += 16)
@@ -116,7 +122,7 @@ static void pick_rows(const float *table, const int32_t *order, long rows, long 
       V t[16];
       for (int k = 0; k < 16; k++) {
         const float *row = table + (long)(r + k < rows ? order[r + k] : 0) * width + f;
-        t[k] = r + k < rows ? load_part(row, width - f) : (V){0};
+        t[k] = r + k < rows ? load_until(row, end) : (V){0};
       }
       turn(t);
       for (int k = 0; k < 16 && f + k < width; k++)
@@ -124,7 +130,8 @@ static void pick_rows(const float *table, const int32_t *order, long rows, long 
     }
 }
 
-/* Philox4x32-10 of 8 counters, which sit in the low halves of 64-bit lanes; what the high halves hold is noise. */
+/* Philox4x32-10 of 16 counters, which sit in the low halves of 64-bit lanes, eight in c and eight in d, so that one
+   half computes while the other waits; what the high halves hold is noise. */
 typedef struct {
   uint32_t k0, k1;
 } Key;
@@ -136,14 +143,19 @@ typedef long long W8S __attribute__((vector_size(64)));
 #define WIDE_MUL(x, y) (((x) & 0xffffffffu) * (y))
 #endif
 
-static inline void philox(W8 *c, Key key) {
+static inline void philox(W8 *c, W8 *d, Key key) {
   const W8 m0 = 0xD2511F53u - (W8){0}, m1 = 0xCD9E8D57u - (W8){0};
   for (int round = 0; round < 10; round++) {
-    W8 p0 = WIDE_MUL(c[0], m0), p1 = WIDE_MUL(c[2], m1);
-    c[0] = (p1 >> 32) ^ c[1] ^ (uint64_t)key.k0;
-    c[2] = (p0 >> 32) ^ c[3] ^ (uint64_t)key.k1;
+    const W8 k0 = (uint64_t)key.k0 - (W8){0}, k1 = (uint64_t)key.k1 - (W8){0};
+    const W8 p0 = WIDE_MUL(c[0], m0), p1 = WIDE_MUL(c[2], m1), q0 = WIDE_MUL(d[0], m0), q1 = WIDE_MUL(d[2], m1);
+    c[0] = (p1 >> 32) ^ c[1] ^ k0;
+    d[0] = (q1 >> 32) ^ d[1] ^ k0;
+    c[2] = (p0 >> 32) ^ c[3] ^ k1;
+    d[2] = (q0 >> 32) ^ d[3] ^ k1;
     c[1] = p1;
+    d[1] = q1;
     c[3] = p0;
+    d[3] = q0;
     key.k0 += 0x9E3779B9u;
     key.k1 += 0xBB67AE85u;
   }
@@ -160,14 +172,13 @@ static inline void row_numbers(VI *out, long row, long each, long quads, long qu
   odd[1] = odd[0] >> 32;
   even[2] = odd[2] = step - (W8){0};
   even[3] = odd[3] = (step >> 32) - (W8){0};
-  philox(even, key);
-  philox(odd, key);
+  philox(even, odd, key);
   for (int k = 0; k < 4; k++)
     out[k] = (VI)((even[k] & 0xffffffffu) | (odd[k] << 32));
 }
 
 /* The numbers of the first `count` places, in order. */
-static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
+UNUSED static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
   for (long block = 0; block * 4 < count; block += 16) {
     VI x[4];
     row_numbers(x, block, 1, 1, 0, step, key);
@@ -177,7 +188,7 @@ static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
 }
 
 /* Fisher and Yates, from the last place down; `space` holds `count` numbers. */
-static void shuffle(int32_t *order, long count, uint32_t *space, uint64_t epoch, Key key) {
+UNUSED static void shuffle(int32_t *order, long count, uint32_t *space, uint64_t epoch, Key key) {
   numbers(space, count, epoch, key);
   for (long i = count - 1; i > 0; i--) {
     uint32_t j = space[i] % (uint32_t)(i + 1);

@@ -53,6 +53,7 @@ SLOPES: dict[str, str] = {
     "hard_silu": "(({0} > -3.0f ? {0} < 3.0f ? {0} * 0.333333333f + 0.5f : 1.0f : 0.0f))",
     "hard_tanh": _INSIDE.format("-1.0f", "1.0f", "1.0f"),
     "leaky_relu": "({0} > 0.0f ? 1.0f : [negative_slope])",
+    "linear": "1.0f",
     "log_sigmoid": "fn_sigmoid(-{0})",
     "mish": "fn_mish_slope({0})",
     "relu": "({0} > [threshold] ? {0} < [max_value] ? 1.0f : 0.0f : [negative_slope])",
@@ -97,6 +98,11 @@ static inline float fn_tanh_shrink_slope(float x) {
 }
 """
 """C functions that some slopes call."""
+
+
+def helpers_for(code: str) -> str:
+    """Those of the functions above that the code calls."""
+    return "\n\n".join(f for f in HELPERS.split("\n\n") if f.split("(")[0].split()[-1] in code)
 
 
 def slope(function: Elementwise) -> str:

@@ -1,0 +1,164 @@
+"""The C itself: no warnings from either compiler, clean under the sanitizers, portable C99 with the same numbers."""
+
+import subprocess
+
+import numpy as np
+import pytest
+from networks import ACTIVATIONS, graph_of, joined, op_cases, random_inputs, table_network
+from support.compilers import COMPILERS, sanitizers
+
+from foldnet.engines.native import NativeProgram
+from foldnet.engines.native import program as program_module
+from foldnet.engines.native.compiler import Machine, machine
+from foldnet.engines.native.layout import pack
+from foldnet.engines.native.source import emit, emit_portable
+from foldnet.errors import UnsupportedError
+from foldnet.graph import ops
+
+NAMES = list(COMPILERS)
+CASES = op_cases()
+LIMITS = ["-Wall", "-Wextra", "-Werror"]
+
+
+def run(command, **kwargs):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **kwargs)
+    assert done.returncode == 0, done.stderr[:3000]
+    assert done.stderr == ""
+    return done.stdout
+
+
+def kind(array):
+    return "float" if array.dtype == np.float32 else "int32_t"
+
+
+def read(name, array, rows):
+    """C that reads an array's rows from stdin into memory of exactly their size: the sanitizer sees its end."""
+    return (
+        f"{kind(array)} *{name} = malloc({4 * array[0].size * rows}); "
+        f"if (!fread({name}, {4 * array[0].size * rows}, 1, stdin)) return 1;"
+    )
+
+
+def write(name, array, rows):
+    return f"fwrite({name}, {4 * array[0].size * rows}, 1, stdout); free({name});"
+
+
+def check(program, data, expected):
+    done = subprocess.run([str(program)], input=data, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[:3000]
+    assert np.array_equal(np.frombuffer(done.stdout, np.int32), expected)
+
+
+HEAD = "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
+SMALL = [n for n in CASES if "-600-" not in n and "-300-" not in n]
+GROUPS = [SMALL[i::2] for i in range(2)]
+
+
+@pytest.mark.parametrize("group", range(2))
+def test_portable_code_is_strict_clean_and_the_same(group, tmp_path):
+    graph = joined(CASES[n] for n in GROUPS[group])
+    source = emit_portable(graph, "predict_row")
+    inputs = random_inputs(graph, 3)
+    outputs = NativeProgram(graph, threads=1).run(inputs)
+    calls = []
+    calls += [read(f"x{i}", x, 1) for i, x in enumerate(inputs)]
+    calls += [f"{kind(y)} *y{i} = malloc({4 * y[0].size});" for i, y in enumerate(outputs)]
+    names = [f"x{i}" for i in range(len(inputs))] + [f"y{i}" for i in range(len(outputs))]
+    calls += [f"if (predict_row({', '.join(names)})) return 2;"]
+    calls += [write(f"y{i}", y, 1) for i, y in enumerate(outputs)] + [
+        f"free(x{i});" for i in range(len(inputs))
+    ]
+    main = f"int main(void) {{ for (int r = 0; r < 3; r++) {{\n{chr(10).join(calls)}\n}} return 0; }}\n"
+    prototype = source.declaration + ";\nint predict_row("
+    (tmp_path / "net.c").write_text(source.code.replace("int predict_row(", prototype, 1))
+    (tmp_path / "main.c").write_text(HEAD + source.declaration + ";\n" + main)
+    compiler = NAMES[group % len(NAMES)]
+    flags = [
+        "-std=c99",
+        "-O0",
+        *LIMITS,
+        "-Wpedantic",
+        "-Wmissing-prototypes",
+        "-march=native",
+        "-ffp-contract=off",
+    ]
+    run(
+        [*COMPILERS[compiler], *flags, *sanitizers(compiler), "net.c", "main.c", "-lm", "-o", "main"],
+        cwd=tmp_path,
+    )
+    data = b"".join(x[r].tobytes() for r in range(3) for x in inputs)
+    check(
+        tmp_path / "main",
+        data,
+        np.concatenate([y[r].ravel().view(np.int32) for r in range(3) for y in outputs]),
+    )
+
+
+@pytest.mark.parametrize("group", range(2))
+def test_native_code_is_clean_under_the_sanitizers(group, tmp_path):
+    rows = 45
+    graph = joined(CASES[n] for n in GROUPS[group])
+    source = emit(graph, simd=machine().simd)
+    weights = pack(source.layout, source.floats, graph.constants)
+    inputs = random_inputs(graph, rows)
+    outputs = NativeProgram(graph, threads=1).run(inputs)
+    calls = [f"float *weights = aligned_alloc(64, {-(-weights.nbytes // 64) * 64});"]
+    calls += [f"if (!fread(weights, {weights.nbytes}, 1, stdin)) return 1;"]
+    calls += [read(f"x{i}", x, rows) for i, x in enumerate(inputs)]
+    calls += [f"{kind(y)} *y{i} = malloc({4 * y.size});" for i, y in enumerate(outputs)]
+    calls += [f"const void *in[] = {{{', '.join(f'x{i}' for i in range(len(inputs)))}}};"]
+    calls += [f"void *out[] = {{{', '.join(f'y{i}' for i in range(len(outputs)))}}};"]
+    calls += [f"if (foldnet_run(in, out, weights, {rows}, 2)) return 2;"]
+    calls += [write(f"y{i}", y, rows) for i, y in enumerate(outputs)] + [
+        f"free(x{i});" for i in range(len(inputs))
+    ]
+    main = f"int main(void) {{\n{chr(10).join(calls)}\nfree(weights); return 0; }}\n"
+    (tmp_path / "net.c").write_text(source.code + "#include <stdio.h>\n" + main)
+    compiler = NAMES[group % len(NAMES)]
+    flags = ["-std=gnu11", "-O0", *LIMITS, "-march=native", "-ffp-contract=off", "-pthread"]
+    run([*COMPILERS[compiler], *flags, *sanitizers(compiler), "net.c", "-lm", "-o", "main"], cwd=tmp_path)
+    data = weights.tobytes() + b"".join(x.tobytes() for x in inputs)
+    check(tmp_path / "main", data, np.concatenate([y.ravel().view(np.int32) for y in outputs]))
+
+
+def test_the_other_compiler_warns_of_nothing_in_the_network_of_the_table(tmp_path):
+    for compiler in COMPILERS:
+        for graph in (table_network(), table_network((784, 512, 10), last="softmax")):
+            for simd in (4, 8, 16):
+                code = emit(graph, simd=simd).code
+                flags = [
+                    "-std=gnu11",
+                    *LIMITS,
+                    "-O1",
+                    "-march=native",
+                    "-x",
+                    "c",
+                    "-c",
+                    "-",
+                    "-o",
+                    str(tmp_path / "net.o"),
+                ]
+                run([*COMPILERS[compiler], *flags], input=code)
+
+
+def test_vector_width_changes_no_bit(monkeypatch):
+    graph = table_network((30, 70, 20, 3), last="softmax")
+    inputs = random_inputs(graph, 77)
+    results = []
+    for features in ("avx512f avx fma", "avx fma", ""):
+        monkeypatch.setattr(program_module, "machine", lambda f=features: Machine(machine().name, f))
+        results.append(NativeProgram(graph).run(inputs)[0])
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[2])
+
+
+def test_a_function_of_the_callers_own_is_refused():
+    graph = graph_of(ops.Activation(ops.Elementwise("mine", (), np.sin)), (3,))
+    with pytest.raises(UnsupportedError, match="'mine' is a NumPy function"):
+        emit(graph)
+
+
+def test_free_axes_are_refused():
+    graph = graph_of(ops.Activation(ACTIVATIONS[0]), (None, 3))
+    with pytest.raises(UnsupportedError, match="free axis"):
+        emit(graph)

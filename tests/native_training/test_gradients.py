@@ -1,0 +1,295 @@
+"""Every op's gradient: compiled, against the float64 reference, and that against finite differences."""
+
+import numpy as np
+import programs
+import pytest
+from programs import expression
+
+from foldnet import layers, ops
+from foldnet.activations import functions
+from foldnet.engines.fit import Data
+from foldnet.engines.native import cache
+from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.reference.derivatives import DERIVATIVES
+from foldnet.engines.reference.train_kernels import Moment
+from foldnet.engines.reference.training import ReferenceTraining
+from foldnet.graph import ops as g
+from foldnet.graph import train_ops
+from foldnet.graph.lower import Lowering, Mode
+
+ROWS = 37
+PARAMETERS = {
+    "celu": {"alpha": 1.3}, "elu": {"alpha": 0.7}, "gelu": {"approximate": 0.0}, "hard_shrink": {"threshold": 0.4},
+    "leaky_relu": {"negative_slope": 0.2}, "soft_shrink": {"threshold": 0.4}, "squareplus": {"b": 3.0},
+    "threshold": {"threshold": 0.3, "default_value": 0.1}, "thresholded_relu": {"theta": 0.3},
+    "relu": {"negative_slope": 0.1, "max_value": 1.5, "threshold": 0.2},
+}  # fmt: skip
+
+
+class Build:
+    """A graph under construction with weights, each of which ends up as a trainable variable."""
+
+    def __init__(self, seed=0):
+        self.b = Lowering(Mode.TRAIN)
+        self.random = np.random.default_rng(seed)
+        self.owner = layers.Dense(1)
+        self.parts = []
+        self.moving = []
+        self.stopped = set()
+
+    def input(self, *shape, dtype="float"):
+        return self.b.input(f"x{len(self.b.inputs)}", (None, *shape), dtype)
+
+    def weight(self, *shape, low=-1.0, high=1.0):
+        name = f"w{len(self.b.constants)}"
+        self.b.constant(name, self.random.uniform(low, high, shape).astype(np.float32))
+        return name
+
+    def frozen(self, *shape, low=0.5, high=1.5):
+        name = self.weight(*shape, low=low, high=high)
+        self.moving.append(name)
+        return name
+
+    def emit(self, op, *operands):
+        return self.b.emit(op, *operands)
+
+    def dense(self, x, units):
+        size = self.b.shape(x)[-1]
+        return self.emit(g.Dense(), x, self.weight(size, units), self.weight(units))
+
+    def end(self, *values):
+        """Add values to the loss, each multiplied by a weight of its own so that no gradient is uniform."""
+        for value in values:
+            v = expression(self.b, value)
+            row = ops.square(v + 0.3) * 0.5 + v * 0.2
+            while row.ndim > 1:
+                row = ops.mean(row, axis=-1)
+            self.parts.append(row)
+
+    def program(self, update=None):
+        total = self.parts[0]
+        for part in self.parts[1:]:
+            total = total + part
+        weight = expression(self.b, self.b.input("sample_weight", (None,)))
+        loss = total * weight
+        graph = self.b.build([loss.value])
+        found = [
+            programs.Variable(n, n, n, a.shape, n not in self.moving)
+            for n, a in graph.constants.items() if n.startswith("w")
+        ]  # fmt: skip
+        return programs.TrainingProgram(graph, loss.value, tuple(found), (), update or programs.sgd())
+
+
+def activations(b):
+    x = b.input(6)
+    for name in sorted(DERIVATIVES):
+        if name in functions.ELEMENTWISE:
+            function = g.Elementwise(name, tuple(PARAMETERS.get(name, {}).items()))
+            b.end(b.emit(g.Activation(function), b.dense(x, 5)))
+    b.end(b.emit(g.Activation(g.Elementwise("gelu", (("approximate", 1.0),))), b.dense(x, 5)))
+    plain = g.Elementwise("relu", (("negative_slope", 0.0), ("max_value", float("inf")), ("threshold", 0.0)))
+    b.end(b.emit(g.Activation(plain), b.dense(x, 5)))
+
+
+def along_axes(b):
+    x = b.input(6)
+    for log in (False, True):
+        b.end(b.emit(g.Softmax(1, log=log), b.dense(x, 5)))
+    b.end(b.emit(g.Sparsemax(1), b.dense(x, 5)))
+    b.end(b.emit(g.Glu(1), b.dense(x, 8)))
+    b.end(b.emit(g.PRelu(), b.dense(x, 5), b.weight(5)))
+    for kind in ("standard", "rms", "l2", "variance"):
+        b.end(b.emit(g.Moments((1,), 0.01, kind), b.dense(x, 7)))
+    y = b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24))
+    b.end(b.emit(g.Softmax(2), y), b.emit(g.Moments((1, 3), 0.01), y), b.emit(g.Glu(3), y))
+    b.end(b.emit(g.PRelu(), y, b.weight(1, 3, 1)), b.emit(g.GroupMoments(3, 2, 0.01), y))
+    b.end(b.emit(g.GroupMoments(2, 1, 0.01), y), b.emit(g.Sparsemax(1), y))
+
+
+def structure(b):
+    x, index = b.input(6), b.input(3, dtype="int")
+    h = b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24))
+    b.end(b.dense(h, 5))
+    b.end(b.emit(g.Transpose((0, 3, 1, 2)), h))
+    b.end(b.emit(g.Repeat(3), b.dense(x, 4)))
+    small = b.emit(g.Reshape((1, 3, 1)), b.dense(x, 3))
+    for kind in ("add", "subtract", "multiply", "maximum", "minimum"):
+        b.end(b.emit(g.Binary(kind=kind), h, small), b.emit(g.Binary(kind=kind), small, h))
+    b.end(b.emit(g.Concatenate(2), h, h, b.emit(g.Reshape((2, 1, 4)), b.dense(x, 8))))
+    b.end(b.emit(g.Dot((3, 2)), h, b.emit(g.Reshape((5, 4)), b.dense(x, 20))))
+    b.end(b.emit(g.Dot((1, 1)), b.dense(x, 5), b.dense(x, 5)))
+    table = b.emit(g.Gather(), index, b.weight(5, 4))
+    b.end(table, b.emit(g.Affine(), h, b.weight(1, 3, 4), b.weight(2, 1, 1)))
+    b.end(b.emit(g.Affine(), h, b.weight(1, 3, 1), b.weight(2, 3, 4), b.weight(1, 1, 4)))
+    b.end(b.emit(g.Dense(g.Elementwise("tanh")), x, b.weight(6, 3)))
+    b.end(b.emit(g.Dense(), b.emit(g.Cast("float"), index), b.weight(3, 70)))
+    b.end(b.emit(g.Identity(), b.dense(x, 20)))
+
+
+def normalizations(b):
+    x = b.input(6)
+    b.end(
+        b.emit(
+            train_ops.BatchNorm(0.9, 0.01), b.dense(x, 5), b.frozen(5), b.frozen(5), b.weight(5), b.weight(5)
+        )
+    )
+    h = b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24))
+    for shape in ((1, 1, 4), (2, 1, 1), (2, 3, 4), (1, 3, 4), (1, 1, 1)):
+        b.end(b.emit(train_ops.BatchNorm(0.8, 0.02), h, *(b.frozen(*shape) for _ in range(2)),
+                     *(b.weight(*shape) for _ in range(2))))  # fmt: skip
+    b.end(
+        b.emit(
+            train_ops.BatchNorm(0.8, 0.02, scale=False),
+            h,
+            *(b.frozen(1, 3, 1) for _ in range(2)),
+            b.weight(1, 3, 1),
+        )
+    )
+    b.end(
+        b.emit(
+            train_ops.BatchNorm(0.8, 0.02, center=False),
+            h,
+            *(b.frozen(1, 3, 1) for _ in range(2)),
+            b.weight(1, 3, 1),
+        )
+    )
+    b.end(
+        b.emit(
+            train_ops.BatchNorm(0.8, 0.02, scale=False, center=False),
+            h,
+            *(b.frozen(1, 3, 4) for _ in range(2)),
+        )
+    )
+
+
+def drops(b):
+    x = b.input(6)
+    stream = 0
+    for kind in ("dropout", "gaussian_dropout", "gaussian_noise", "alpha_dropout"):
+        for shape, shared in (((5,), ()), ((2, 3, 4), ()), ((2, 3, 4), (False, False, True, False)),
+                              ((2, 3, 3), (True, False, False, True))):  # fmt: skip
+            h = b.emit(g.Reshape(shape), b.dense(x, int(np.prod(shape))))
+            b.end(b.emit(train_ops.Drop(0.3, kind, stream, shared), h))
+            stream += 1
+    b.end(b.emit(train_ops.Drop(1.0, "dropout", 99), b.dense(x, 3)))
+
+
+def expressions(b):
+    x, index = b.input(6), b.input(1, dtype="int")
+
+    def h():
+        return expression(b.b, b.dense(x, 4))
+
+    for name in (
+        "negative",
+        "abs",
+        "sign",
+        "square",
+        "exp",
+        "expm1",
+        "tanh",
+        "sigmoid",
+        "softplus",
+        "sin",
+        "cos",
+        "floor",
+    ):
+        b.end(getattr(ops, name)(h()).value)
+    for name in ("sqrt", "rsqrt", "reciprocal", "log", "log1p"):
+        b.end(getattr(ops, name)(ops.square(h()) + 0.3).value)
+    b.end(ops.logical_not(ops.floor(h())).value)
+    stopped = h()
+    b.stopped = set(b.b.nodes[-1].inputs[1:])
+    b.end((ops.stop_gradient(stopped) * h()).value)
+    for name in (
+        "add",
+        "subtract",
+        "multiply",
+        "maximum",
+        "minimum",
+        "equal",
+        "less",
+        "greater_equal",
+        "logical_and",
+    ):
+        b.end((getattr(ops, name)(h(), h()) * h()).value)
+    b.end(ops.divide(h(), ops.square(h()) + 0.5).value, ops.power(ops.square(h()) + 0.3, h()).value)
+    b.end(ops.maximum(h(), np.array([0.1, 0.2, -0.3, 0.0])).value)
+    b.end(
+        ops.where(ops.greater(h(), 0.1), h(), 0.5 * h()).value,
+        ops.where(ops.greater(h(), 0.1), 0.3, h()).value,
+    )
+    b.end((h() * expression(b.b, b.weight(4)) + expression(b.b, b.weight())).value)
+    tall = expression(b.b, b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24)))
+    for kind in ("sum", "mean", "max", "min"):
+        b.end(
+            getattr(ops, kind)(tall, axis=(1, 3)).value, getattr(ops, kind)(tall, axis=2, keepdims=True).value
+        )
+    b.end(b.emit(train_ops.Reduce("argmax", (1,)), h().value))
+    hot = expression(b.b, b.emit(train_ops.OneHot(4), b.emit(g.Reshape((-1,)), index)))
+    b.end((expression(b.b, b.emit(g.Reshape((1, 4)), h().value)) * hot).value)
+
+
+CASES = [activations, along_axes, structure, normalizations, drops, expressions]
+
+
+def made(case):
+    b = Build()
+    case(b)
+    p = b.program()
+    return p, programs.data(p, ROWS, seed=3), b.stopped
+
+
+def reference(p, data, moment):
+    state = programs.start(p)
+    for name in state.weights:
+        state.weights[name] = state.weights[name].astype(np.float64)
+    return ReferenceTraining(p, "float64").gradients(state, data.arrays, moment)[1]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
+def test_compiled_gradients_are_the_references(case, monkeypatch):
+    # These programs are huge; without optimization they compile in a tenth of the time.
+    load = cache.load
+    monkeypatch.setattr(cache, "load", lambda code, *options: load(code, "-O0"))
+    p, data, _ = made(case)
+    state = programs.start(p)
+    before = {n: w.copy() for n, w in state.weights.items()}
+    expected = reference(p, data, Moment(training=True, seed=7, step=0))
+    # With a rate of 1 and nothing else, a step subtracts the gradient.
+    result = NativeTraining(p).fit(state, data, programs.plan(ROWS, ROWS, 1, rate=1.0, shuffle=False, seed=7))
+    assert result.not_finite is None
+    for name, gradient in expected.items():
+        found = before[name] - state.weights[name]
+        scale = np.abs(gradient).max()
+        assert np.abs(found - gradient).max() <= 2e-4 * scale + 1e-6, name
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
+def test_reference_gradients_are_finite_differences(case):
+    p, data, stopped = made(case)
+    state = programs.start(p)
+    engine = ReferenceTraining(p, "float64")
+    moment = Moment(training=True, seed=7, step=0)
+    wide = Data([a.astype(np.float64) if a.dtype.kind == "f" else a for a in data.arrays])
+    for name in state.weights:
+        state.weights[name] = state.weights[name].astype(np.float64)
+    gradients = engine.gradients(state, wide.arrays, moment)[1]
+    random, step = np.random.default_rng(5), 1e-5
+
+    def loss():
+        return engine.gradients(state, wide.arrays, moment)[0][p.loss_rows].mean()
+
+    for name in stopped:
+        assert not gradients[name].any()
+    for name in gradients.keys() - stopped:
+        array = state.weights[name]
+        way = random.normal(size=array.shape)
+        kept = array.copy()
+        array += step * way
+        up = loss()
+        array[...] = kept - step * way
+        slope = (up - loss()) / (2 * step)
+        array[...] = kept
+        expected = float((gradients[name] * way).sum())
+        assert abs(slope - expected) <= 1e-3 * max(abs(expected), 0.01), name

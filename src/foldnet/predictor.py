@@ -345,7 +345,7 @@ def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None
     from foldnet import files
 
     if isinstance(model, str | os.PathLike):
-        network: Network = files.load_model(model, activations=activations)
+        network: Network = files.load_model(model, activations=activations, compile=False)
     else:
         network = files.from_keras(model, activations=activations)
     return network

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
+    from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
     from foldnet.layers import Input as Input
@@ -41,6 +42,7 @@ _HOMES = {
     "Model": "foldnet.network",
     "Predictor": "foldnet.predictor",
     "Sequential": "foldnet.network",
+    "doctor": "foldnet.insight.doctor",
     "explain": "foldnet.insight",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from foldnet.predictor import Predictor as Predictor
     from foldnet.predictor import freeze as freeze
     from foldnet.predictor import load_predictor as load_predictor
+    from foldnet.tracing import trace as trace
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "trace": "foldnet.tracing",
     "verify": "foldnet.insight",
 }
 _MODULES = (

@@ -51,6 +51,13 @@ class Network(Layer, Use):
         self.output_structure: Any = None
         self._predictor: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The calls go first: met in computing order, each finds its inputs copied already, so that copying and
+        # pickling a deep network does not recurse from its output through all of its layers.
+        state = {"graph_calls": self.graph_calls, **self.__dict__}
+        state["_predictor"] = None  # made again at the next prediction
+        return state
+
     @classmethod
     def _keras_name(cls) -> str:
         return cls.__name__

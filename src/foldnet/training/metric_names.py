@@ -19,6 +19,8 @@ Array = np.ndarray[Any, Any]
 class RootMeanSquaredError(Metric):
     """Root of the mean squared error."""
 
+    direction = "down"
+
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """Squared errors."""
         return MeanMetricWrapper(losses.mean_squared_error).rows(y_true, y_pred)
@@ -34,6 +36,8 @@ class R2Score(Metric):
     Args:
         class_aggregation: ``"uniform_average"``, ``"variance_weighted_average"``, or None for one score an output.
     """
+
+    direction = "up"
 
     def __init__(
         self,

@@ -23,13 +23,13 @@ from foldnet import Sequential, layers
 from foldnet.engines.native.train import NativeTraining
 
 NETWORKS = {
-    "q2": (11, (10, 8, 6), 1, 0.3, 32, 1600, 20),
-    "mlp": (20, (64, 64), 1, 0.2, 32, 1600, 20),
+    "q2": (11, (10, 8, 6), 1, 0.3, 32, 1600, 60),
+    "mlp": (20, (64, 64), 1, 0.2, 32, 1600, 30),
     "wide": (784, (512, 512), 10, 0.2, 128, 2560, 3),
 }
 """Inputs, hidden units, outputs, Dropout's rate, batch size, rows, epochs."""
 
-TURNS = 3
+TURNS = 5
 
 
 def make_data(inputs, outputs, rows):

@@ -106,6 +106,15 @@ def test_early_stopping_stops_and_keeps_the_best():
     np.testing.assert_array_equal(first.predict_proba(x), once.predict_proba(x))
 
 
+def test_each_class_is_kept_back_by_its_share():
+    x, y = two_classes()
+    y[0] = "sideways"  # one row cannot be on both sides
+    with pytest.raises(ValueError, match="least populated class"):
+        FoldnetClassifier(**SETTINGS, early_stopping=True).fit(x, y)
+    y[:2] = "sideways"
+    FoldnetClassifier(**SETTINGS, early_stopping=True, validation_fraction=0.5).fit(x, y)
+
+
 def test_without_early_stopping_all_epochs_are_made():
     model = FoldnetClassifier(**SETTINGS).fit(*two_classes())
     assert model.n_iter_ == len(model.loss_curve_) == 40

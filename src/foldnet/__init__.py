@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
+    from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
     from foldnet.layers import Input as Input
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from foldnet.predictor import load_predictor as load_predictor
     from foldnet.sklearn import FoldnetClassifier as FoldnetClassifier
     from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
+    from foldnet.tracing import trace as trace
 
 __version__ = "0.1.0"
 
@@ -43,11 +45,13 @@ _HOMES = {
     "Model": "foldnet.network",
     "Predictor": "foldnet.predictor",
     "Sequential": "foldnet.network",
+    "doctor": "foldnet.insight.doctor",
     "explain": "foldnet.insight",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "trace": "foldnet.tracing",
     "verify": "foldnet.insight",
 }
 # Not in __all__: `from foldnet import *` must not need scikit-learn.
@@ -57,7 +61,7 @@ _MODULES = (
     "optimizers", "regularizers", "utils",
 )  # fmt: skip
 
-__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604 - names of strings
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -114,7 +114,7 @@ def get(identifier: Any) -> Constraint | None:
         ConfigError: there is none of this name.
         UnsupportedError: a function, or a class foldnet does not have.
     """
-    return None if identifier is None else find(identifier, _CLASSES, Constraint, "constraint")  # type: ignore[no-any-return]
+    return None if identifier is None else find(identifier, _CLASSES, Constraint, "constraint")
 
 
 def serialize(constraint: Constraint) -> dict[str, Any]:

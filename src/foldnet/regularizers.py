@@ -81,7 +81,7 @@ def get(identifier: Any) -> Regularizer | None:
     >>> get("l2").l2
     0.01
     """
-    return None if identifier is None else find(identifier, _CLASSES, Regularizer, "regularizer")  # type: ignore[no-any-return]
+    return None if identifier is None else find(identifier, _CLASSES, Regularizer, "regularizer")
 
 
 def serialize(regularizer: Regularizer) -> dict[str, Any]:

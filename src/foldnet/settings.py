@@ -1,4 +1,4 @@
-"""Small objects that a layer is configured with (initializers, regularizers, constraints): names and configurations."""
+"""Small objects that a layer is configured with: initializers, regularizers, constraints."""
 
 from __future__ import annotations
 

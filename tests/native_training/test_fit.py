@@ -13,6 +13,7 @@ import programs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.compilers import COMPILERS
 
 from foldnet import Sequential, layers
 from foldnet.engines.fit import Data, FitPlan
@@ -286,7 +287,7 @@ def test_dropout_masks_are_fair():
 
 HARNESS = """
 import sys
-sys.path[:0] = [{tests!r}]
+sys.path[:0] = [{shared!r}, {tests!r}]
 import programs, test_gradients
 from foldnet.engines.native import cache
 from foldnet.engines.native.train import NativeTraining
@@ -312,18 +313,19 @@ def test_compiled_code_is_clean_under_sanitizers(case, tmp_path):
         "FOLDNET_CACHE": str(tmp_path / "cache"), "LD_PRELOAD": f"{gcc_file('libasan.so')} {gcc_file('libubsan.so')}",
         "ASAN_OPTIONS": "detect_leaks=0",
     }  # fmt: skip
-    code = HARNESS.format(tests=str(Path(__file__).parent), case=case)
+    code = HARNESS.format(tests=str(Path(__file__).parent), shared=str(Path(__file__).parents[1]), case=case)
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "clean", done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", COMPILERS)
 def test_code_compiles_without_warnings(compiler, tmp_path):
     p = programs.program(programs.q2(), update=programs.adam(clip=("norm", 1.0)))
     done = subprocess.run(
-        [compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-fsyntax-only", "-x", "c", "-"],
+        [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-x", "c",
+         "-c", "-", "-o", str(tmp_path / "fit.o")],
         input=source(p).code, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:3000]

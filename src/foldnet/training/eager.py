@@ -24,7 +24,7 @@ from foldnet.random import random_seed
 Array = np.ndarray[Any, Any]
 
 
-def call(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
     """What a layer or network gives for arrays.
 
     Args:
@@ -77,7 +77,9 @@ def _as_network(layer: Layer, arrays: list[Array]) -> Iterator[Network]:
     """The layer alone as a network, for as long as it takes; it forgets the call afterwards."""
     tensors = [
         Input(
-            batch_shape=(None, *a.shape[1:]), dtype="int32" if a.dtype.kind in "iub" else "float32", name=f"x{i}"
+            batch_shape=(None, *a.shape[1:]),
+            dtype="int32" if a.dtype.kind in "iub" else "float32",
+            name=f"x{i}",
         )
         for i, a in enumerate(arrays)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,8 +113,11 @@ def _accumulate(
 
 
 def output_names(network: Network) -> list[str]:
-    """Names of the layers that give the outputs, as Keras names losses by."""
-    return [t.name for t in network.outputs]
+    """Names of the outputs, as Keras names losses by: the keys of a dict of outputs, else their layers' names."""
+    if isinstance(network.output_structure, Mapping):
+        return sorted(str(key) for key in network.output_structure)
+    names = [t.name for t in network.outputs]
+    return [n if n not in names[:i] else f"{n}_{names[:i].count(n)}" for i, n in enumerate(names)]
 
 
 def _variables(b: Lowering, graph: Graph, decays: Decays) -> tuple[Variable, ...]:
@@ -125,7 +128,9 @@ def _variables(b: Lowering, graph: Graph, decays: Decays) -> tuple[Variable, ...
     # Layers come in the order of their calls, a layer's weights in Keras's order of creation.
     owners = list(dict.fromkeys(layer for layer, _ in b.variables.values()))
     found = sorted(b.variables.items(), key=lambda item: (owners.index(item[1][0]), place(item)))
-    return tuple(_variable(key, layer, weight, decays) for key, (layer, weight) in found if key in graph.constants)
+    return tuple(
+        _variable(key, layer, weight, decays) for key, (layer, weight) in found if key in graph.constants
+    )
 
 
 def _variable(key: str, layer: Layer, weight: str, decays: Decays) -> Variable:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from foldnet.predictor import Predictor as Predictor
     from foldnet.predictor import freeze as freeze
     from foldnet.predictor import load_predictor as load_predictor
+    from foldnet.sklearn import FoldnetClassifier as FoldnetClassifier
+    from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
     from foldnet.tracing import trace as trace
 
 __version__ = "0.1.0"
@@ -52,6 +54,8 @@ _HOMES = {
     "trace": "foldnet.tracing",
     "verify": "foldnet.insight",
 }
+# Not in __all__: `from foldnet import *` must not need scikit-learn.
+_ESTIMATORS = {"FoldnetClassifier": "foldnet.sklearn", "FoldnetRegressor": "foldnet.sklearn"}
 _MODULES = (
     "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "ops",
     "optimizers", "regularizers", "utils",
@@ -61,8 +65,8 @@ __all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+    if home := (_HOMES | _ESTIMATORS).get(name):
+        value = getattr(import_module(home), name)
     elif name in _MODULES:
         value = import_module(f"foldnet.{name}")
     else:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from doctor_networks import D, N, data, functional, network, rows, settled, stack
+from doctor_networks import D, N, data, filled, functional, network, rows, settled, stack
 
 import foldnet as fn
 from foldnet import Model, Sequential, layers, losses
@@ -79,10 +79,6 @@ def through(training, rate=0.3):
     )
 
 
-def wide(function):
-    return lambda: fn.freeze(function()[0])
-
-
 def batch_mode(model):
     """The network as a prediction function that normalizes by the batch it is given."""
     return lambda x: (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-3)
@@ -104,10 +100,8 @@ def exchanged(swap):
 
 
 def averaged(use_ema, off):
-    x, y = data("number")
+    x, _ = data("number")
     model = network("relu-norm", "number", use_ema=use_ema)
-    from doctor_networks import filled
-
     settled(filled(model), x)
     name = next(layer.name for layer in model.layers if isinstance(layer, B))
     put(model, name, moving_mean=model.get_layer(name).moving_mean + off)
@@ -142,16 +136,6 @@ def script(line):
 def shape_fixed():
     x = layers.Input(batch_shape=(8, 5))
     return Model(x, B(axis=0, name="bn")(x))
-
-
-class Pooling(layers.Identity):
-    """A layer that says where its channels are, as convolution and pooling do."""
-
-    def __init__(self, data_format, **kwargs):
-        super().__init__(**kwargs)
-        self.data_format = data_format
-
-    supports_masking = True
 
 
 def formats(axis, said):

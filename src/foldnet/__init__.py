@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foldnet import activations as activations
     from foldnet import callbacks as callbacks
+    from foldnet import constraints as constraints
+    from foldnet import initializers as initializers
     from foldnet import layers as layers
     from foldnet import losses as losses
     from foldnet import metrics as metrics
     from foldnet import models as models
     from foldnet import ops as ops
     from foldnet import optimizers as optimizers
+    from foldnet import regularizers as regularizers
     from foldnet import utils as utils
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from foldnet.predictor import Predictor as Predictor
     from foldnet.predictor import freeze as freeze
     from foldnet.predictor import load_predictor as load_predictor
+    from foldnet.tracing import trace as trace
 
 __version__ = "0.1.0"
 
@@ -45,11 +49,15 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "trace": "foldnet.tracing",
     "verify": "foldnet.insight",
 }
-_MODULES = ("activations", "callbacks", "layers", "losses", "metrics", "models", "ops", "optimizers", "utils")
+_MODULES = (
+    "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "ops",
+    "optimizers", "regularizers", "utils",
+)  # fmt: skip
 
-__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604 - names of strings
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

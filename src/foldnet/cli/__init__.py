@@ -23,7 +23,8 @@ Examples:
   foldnet verify wine.keras --against wine_predict.py
   foldnet predict wine.keras --data wine.csv --drop quality -o out.csv
 
-Exit codes: 0 done; 1 a verification failed, or the doctor found an error; 2 wrong usage or unusable input; 130 interrupted.
+Exit codes: 0 done; 1 a verification failed or the doctor found an error; 2 wrong
+usage or unusable input; 130 interrupted.
 """
 
 

@@ -105,5 +105,7 @@ def _network(model: Any) -> tuple[Network, int | None]:
     if not isinstance(model, Network):
         raise InputError(f"doctor takes a network or the path of its file, not a {type(model).__name__}")
     if not model.built:
-        raise ConfigError(f"{model.name!r} has no shapes yet: give its first layer an input_shape, or call build")
+        raise ConfigError(
+            f"{model.name!r} has no shapes yet: give its first layer an input_shape, or call build"
+        )
     return model, steps

@@ -1,4 +1,4 @@
-"""Networks pickled and copied: weights, compile settings and the optimizer's state go along, compiled code does not."""
+"""Networks pickled and copied: weights, settings and the optimizer's state go along, compiled code does not."""
 
 import copy
 import pickle

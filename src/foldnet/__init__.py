@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from foldnet.files import load_model as load_model
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
+    from foldnet.insight.recalibrate import recalibrate as recalibrate
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.network import Sequential as Sequential
@@ -43,6 +44,7 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "recalibrate": "foldnet.insight.recalibrate",
     "verify": "foldnet.insight",
 }
 _MODULES = ("activations", "callbacks", "layers", "losses", "metrics", "models", "ops", "optimizers", "utils")

@@ -11,6 +11,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXPECTED = {
     "freeze_and_predict.py": ["norm_1", "one wine:    [[5.02", "all wines:   (1599, 1)", "same bits:   True"],
     "prediction_by_hand.py": [": equal", ": NOT EQUAL"],
+    "recalibrate_dropout.py": ["off better", "dense relu dropout norm"],
 }
 
 

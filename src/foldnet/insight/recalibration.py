@@ -15,7 +15,7 @@ from foldnet.layers.normalization import BatchNormalization
 Array = np.ndarray[Any, Any]
 Statistics = Mapping[BatchNormalization, Mapping[str, Array]]
 
-NAME_WIDTH = 30
+NAME_WIDTH = 29
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ class Recalibration:
             e = self.effect
             lines.append(f"Validation {e.metric}: {_short(e.before)} before, {_short(e.after)} after.")
         if self.applied:
-            return [*lines, "The network has the new statistics; restore() puts the old ones back."]
+            return [*lines, "The network has the new statistics."]
         because = " because the new ones do worse" if self.effect is not None and self.effect.worse else ""
-        return [*lines, f"The network has its old statistics{because}; apply() sets the new ones."]
+        return [*lines, f"The network has its old statistics{because}."]
 
 
 def set_statistics(statistics: Statistics) -> None:

@@ -13,6 +13,7 @@ import programs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.compilers import COMPILERS
 
 from foldnet import Sequential, layers
 from foldnet.engines.fit import Data, FitPlan
@@ -44,7 +45,7 @@ def both(p, rows, plan, validation=None, seed=0):
     judged = programs.data(p, validation, seed + 1) if validation else None
     results = []
     for engine in (ReferenceTraining(p), NativeTraining(p)):
-        state = programs.start(p)
+        state = programs.random_start(p)
         results.append((state, engine.fit(state, data, plan, judged)))
     return results
 
@@ -69,7 +70,7 @@ def test_dropout_normalization_adam_and_validation_agree():
     plan = programs.plan(
         203, 32, 5, validation_epochs=[True, False, True, True, False], seed=11, first_epoch=3
     )
-    agree(both(p, 203, plan, validation=90))
+    agree(both(p, 203, plan, validation=90), 3e-4)
 
 
 RULES = [
@@ -108,7 +109,6 @@ def test_any_rows_batches_and_seeds_agree(rows, batch, epochs, shuffle, seed):
     network = Sequential(
         [layers.Input((3,)), layers.Dense(5, activation="silu"), layers.Dropout(0.4), layers.Dense(2)]
     )
-    network.layers[0].kernel[...] = np.linspace(-1, 1, 15).reshape(3, 5)
     p = programs.program(network, update=programs.sgd())
     agree(both(p, rows, programs.plan(rows, batch, epochs, shuffle=shuffle, seed=seed), validation=rows))
 
@@ -140,13 +140,13 @@ def test_bits_do_not_depend_on_threads_and_wide_layers_agree():
     data = programs.data(p, 150, target=target)
     states = []
     for threads in (1, 2, 3, 8):
-        state = programs.start(p)
+        state = programs.random_start(p)
         NativeTraining(p).fit(state, data, programs.plan(150, 70, 2, rate=1e-3, threads=threads))
         states.append(state)
     for other in states[1:]:
         for name, weight in states[0].weights.items():
             np.testing.assert_array_equal(weight, other.weights[name])
-    state = programs.start(p)
+    state = programs.random_start(p)
     ReferenceTraining(p).fit(state, data, programs.plan(150, 70, 2, rate=1e-3))
     close(state, states[0], 2e-3)
 
@@ -154,7 +154,7 @@ def test_bits_do_not_depend_on_threads_and_wide_layers_agree():
 def test_two_fits_at_once_do_not_disturb_each_other():
     p = programs.program(wide(), programs.crossentropy)
     data = programs.data(p, 64, target=lambda r, s: np.full(s, 1 / 3))
-    states = [programs.start(p) for _ in range(3)]
+    states = [programs.random_start(p) for _ in range(3)]
 
     def run(state):
         NativeTraining(p).fit(state, data, programs.plan(64, 32, 3, threads=2))
@@ -286,7 +286,7 @@ def test_dropout_masks_are_fair():
 
 HARNESS = """
 import sys
-sys.path[:0] = [{tests!r}]
+sys.path[:0] = [{shared!r}, {tests!r}]
 import programs, test_gradients
 from foldnet.engines.native import cache
 from foldnet.engines.native.train import NativeTraining
@@ -312,18 +312,19 @@ def test_compiled_code_is_clean_under_sanitizers(case, tmp_path):
         "FOLDNET_CACHE": str(tmp_path / "cache"), "LD_PRELOAD": f"{gcc_file('libasan.so')} {gcc_file('libubsan.so')}",
         "ASAN_OPTIONS": "detect_leaks=0",
     }  # fmt: skip
-    code = HARNESS.format(tests=str(Path(__file__).parent), case=case)
+    code = HARNESS.format(tests=str(Path(__file__).parent), shared=str(Path(__file__).parents[1]), case=case)
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "clean", done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", COMPILERS)
 def test_code_compiles_without_warnings(compiler, tmp_path):
     p = programs.program(programs.q2(), update=programs.adam(clip=("norm", 1.0)))
     done = subprocess.run(
-        [compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-fsyntax-only", "-x", "c", "-"],
+        [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-x", "c",
+         "-c", "-", "-o", str(tmp_path / "fit.o")],
         input=source(p).code, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:3000]

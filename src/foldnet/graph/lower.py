@@ -41,6 +41,8 @@ class Lowering(GraphBuilder):
         self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
+        self.activities: list[tuple[Layer, str]] = []
+        """Results that a layer's ``activity_regularizer`` (or an ActivityRegularization) makes part of the loss."""
 
     def weights(self, layer: Layer) -> tuple[str, ...]:
         """The layer's weights as constants, in Keras's order."""
@@ -60,11 +62,6 @@ class Lowering(GraphBuilder):
             )
         self.variables[value] = (layer, name)
         return value
-
-    def learns(self, layer: Layer) -> bool:
-        """Whether a layer that behaves differently in training does so here: in a training program, unless it
-        is frozen or its call says ``training=False``."""
-        return self.mode is Mode.TRAIN and layer.trainable and self.call_training is not False
 
     def random_stream(self) -> int:
         """A number of its own for each random op of a program, counted in the order of the calls."""
@@ -135,6 +132,8 @@ def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str
         else:
             b.layer, b.call_training = path, call.kwargs.get("training")
             results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)
+            if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
+                b.activities.append((call.layer, results[0]))
         b.layer_outputs[path] = results[0]
         values.update(zip(call.outputs, results, strict=True))
 

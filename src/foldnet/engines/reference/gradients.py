@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.engines.reference.derivatives import slope
-from foldnet.engines.reference.train_kernels import Moment, drop_change, reduced_axes
+from foldnet.engines.reference.train_kernels import Moment, corrections, drop_change, reduced_axes
 from foldnet.graph import ops, train_ops
 
 Array = np.ndarray[Any, Any]
@@ -71,6 +71,23 @@ def _batch_norm(op: train_ops.BatchNorm, m: Moment, xs: Sequence[Array], y: Arra
     weights = [gather_to(g * normal, gamma)] if op.scale else []
     weights += [gather_to(g, xs[-1])] if op.center else []
     return (on_x, None, None, *weights)
+
+
+def _fixed_norm(op: train_ops.FixedNorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    evaluation = Moment(training=False)
+    return _batch_norm(train_ops.BatchNorm(0.0, op.epsilon, op.scale, op.center), evaluation, xs, y, g)
+
+
+def _batch_renorm(op: train_ops.BatchRenorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    # y = (normal * r + d) * gamma + beta with r and d constant: a BatchNorm whose gamma is r * gamma.
+    x, mean = xs[:2]
+    r, d = corrections(op, *xs) if m.training else (np.ones_like(mean), np.zeros_like(mean))
+    gamma = xs[6] if op.scale else np.ones_like(mean)
+    plain = train_ops.BatchNorm(op.momentum, op.epsilon, True, op.center)
+    betas = [xs[-1]] if op.center else []
+    on_x, _, _, on_product, *on_beta = _batch_norm(plain, m, [x, mean, xs[2], r * gamma, *betas], y, g)
+    on_gamma = [gather_to(on_product * r + gather_to(g, d) * d, gamma)] if op.scale else []
+    return (on_x, None, None, None, None, None, *on_gamma, *on_beta)
 
 
 def _drop(op: train_ops.Drop, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -294,6 +311,8 @@ RULES: dict[type, Callable[..., Gradients]] = {
     ops.Sparsemax: _sparsemax,
     ops.Transpose: _transpose,
     train_ops.BatchNorm: _batch_norm,
+    train_ops.BatchRenorm: _batch_renorm,
+    train_ops.FixedNorm: _fixed_norm,
     train_ops.Combine: _combine,
     train_ops.Drop: _drop,
     train_ops.OneHot: _nothing,

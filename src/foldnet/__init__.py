@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
+    from foldnet.insight.recalibrate import recalibrate as recalibrate
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.network import Sequential as Sequential
@@ -51,7 +52,11 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+<<<<<<< HEAD
+    "recalibrate": "foldnet.insight.recalibrate",
+=======
     "trace": "foldnet.tracing",
+>>>>>>> main
     "verify": "foldnet.insight",
 }
 # Not in __all__: `from foldnet import *` must not need scikit-learn.

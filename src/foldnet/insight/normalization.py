@@ -182,7 +182,7 @@ def _epsilon(layer: BatchNormalization) -> list[Block]:
     return [Words(
         f"epsilon = {layer.epsilon:g} is added to the variance inside the root, and is not part of moving_variance. "
         f"The smallest moving variance is {number(least)}, so epsilon makes up "
-        f"{100 * layer.epsilon / total:.2g} % of what the root is taken of."
+        f"{100 * layer.epsilon / total:.3g} % of what the root is taken of."
     )]  # fmt: skip
 
 

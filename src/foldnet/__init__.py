@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
-    from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
+    from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight.recalibrate import recalibrate as recalibrate
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
@@ -52,11 +52,8 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
-<<<<<<< HEAD
     "recalibrate": "foldnet.insight.recalibrate",
-=======
     "trace": "foldnet.tracing",
->>>>>>> main
     "verify": "foldnet.insight",
 }
 # Not in __all__: `from foldnet import *` must not need scikit-learn.

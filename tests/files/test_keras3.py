@@ -23,9 +23,7 @@ SINGLE = {
 }
 
 
-@pytest.fixture(
-    params=[".keras", ".h5", "live", "directory", "weights", "weights of a model", "old weights"]
-)
+@pytest.fixture(params=[".keras", ".h5", "live", "directory", "weights", "weights of a model", "old weights"])
 def through(request, tmp_path):
     """One way from a live model to foldnet."""
 

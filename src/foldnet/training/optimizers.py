@@ -310,6 +310,8 @@ def get(identifier: Any) -> Optimizer:
     """
     if isinstance(identifier, Optimizer):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
+        return identifier()
     name, config = identifier, {}
     if isinstance(identifier, Mapping):
         name, config = identifier.get("class_name"), dict(identifier.get("config", {}))

@@ -28,8 +28,9 @@ def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
     """
     given = trainer.compiled.given
     optimizer = _optimizer(trainer.compiled.optimizer, dialect)
+    loss = _each(given.get("loss"), _loss)
     stored = {
-        "loss": _each(given.get("loss"), _loss),
+        "loss": loss if dialect is Dialect.KERAS_3 else _spelled_out(loss),
         "loss_weights": plain_data(given.get("loss_weights"), "loss_weights"),
         "metrics": _each(given.get("metrics"), _metric),
         "weighted_metrics": _each(given.get("weighted_metrics"), _metric),
@@ -55,7 +56,20 @@ def _optimizer(optimizer: Optimizer, dialect: Dialect) -> dict[str, Any]:
     config = plain_data(optimizer.get_config(), f"the optimizer {name}")
     if dialect is Dialect.KERAS_3:
         return record("keras.optimizers", name, config)
-    return {"class_name": name, "config": {k: v for k, v in config.items() if k not in NEWER_SETTINGS}}
+    config = {k: v for k, v in config.items() if k not in NEWER_SETTINGS}
+    # Without this, tf_keras takes it for an optimizer of before 2.11.
+    return {"class_name": name, "config": {**config, "is_legacy_optimizer": False}}
+
+
+def _spelled_out(loss: Any) -> Any:
+    """Losses by their full names: Keras 3 knows the short ones in ``.keras`` and not in ``.h5``."""
+    if isinstance(loss, str):
+        return losses.ALIASES.get(loss.lower(), loss)
+    if isinstance(loss, list):
+        return [_spelled_out(entry) for entry in loss]
+    if isinstance(loss, dict) and "class_name" not in loss:
+        return {name: _spelled_out(entry) for name, entry in loss.items()}
+    return loss
 
 
 def _each(value: Any, function: Any) -> Any:

@@ -70,7 +70,7 @@ def _trained(network: Network, dialect: Dialect) -> tuple[dict[str, Any] | None,
     from foldnet.files.optimizer_state import state_of
 
     trainer = network.trainer
-    return stored_compile(trainer, dialect), (trainer.compiled.optimizer.name, state_of(trainer))
+    return stored_compile(trainer, dialect), (trainer.compiled.optimizer.name, state_of(trainer, dialect))
 
 
 def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""Weights into HDF5: in the layout of ``.keras`` and ``.weights.h5``, and in the older one of whole ``.h5`` models."""
+"""Weights into HDF5: in the layout of ``.keras`` and ``.weights.h5``, and in the older one of ``.h5`` models."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _path(layer: Layer, inner: Layer, weight: str) -> str:
 
 
 def write_legacy_optimizer(file: Any, name: str, state: State) -> None:
-    """Write the state of an optimizer into a ``.h5`` file, in the order of Keras 3's optimizers."""
+    """Write the state of an optimizer into a ``.h5`` file, in the order of tf_keras's optimizers."""
     group = file.create_group("optimizer_weights")
     names = [f"{name}/{i}_{title}" for i, (title, _) in enumerate(state)]
     _names(group, "weight_names", names)

@@ -98,11 +98,14 @@ def test_through_h5(tmp_path, name):
     mine = foldnet.load_model(tmp_path / "x.h5")
     assert all(a.tobytes() == b.tobytes() for a, b in zip(fitted(mine, 3), whole, strict=True))
 
-    # Keras 3 loses the optimizer's state of every .h5, its own too; settings and weights it takes.
+    # Keras 3 cannot take an optimizer's state from a .h5, its own neither; settings and weights it takes.
     live = keras.models.load_model(tmp_path / "x.h5")
     assert type(live.optimizer).__name__ == cls
-    assert live.loss.get_config()["delta"] == 0.3
-    live.compile(live.optimizer.from_config(live.optimizer.get_config()), live.loss)
+    for key, value in type(live.optimizer)(**config, name=live.optimizer.name).get_config().items():
+        assert live.optimizer.get_config()[key] == (
+            pytest.approx(value) if isinstance(value, float) else value
+        )
+    assert float(live.loss([[3.0]], [[0.0]])) == pytest.approx(0.3 * (3 - 0.15))
     fitted(live, 1)
 
 
@@ -139,10 +142,20 @@ def test_a_lowered_learning_rate_is_kept(tmp_path):
 
 
 ALL_METRICS = [
-    "accuracy", "mae", metrics.AUC(num_thresholds=20), metrics.Precision(thresholds=0.4), metrics.F1Score(threshold=0.5),
-    metrics.BinaryAccuracy(threshold=0.3), metrics.MeanAbsoluteError(name="off"), metrics.TruePositives(),
-    metrics.SensitivityAtSpecificity(0.5), metrics.R2Score(), losses.mean_squared_error,
-]  # fmt: skip
+    "accuracy",
+    "mae",
+    metrics.AUC(num_thresholds=20),
+    metrics.AUC(curve="PR", thresholds=[0.2, 0.7], name="pr"),
+    metrics.Precision(thresholds=0.4),
+    metrics.F1Score(threshold=0.5),
+    metrics.BinaryAccuracy(threshold=0.3),
+    metrics.MeanAbsoluteError(name="off"),
+    metrics.TruePositives(),
+    metrics.SensitivityAtSpecificity(0.5),
+    metrics.RecallAtPrecision(precision=0.4),
+    metrics.R2Score(),
+    losses.mean_squared_error,
+]
 ALL_LOSSES = [
     "binary_crossentropy", losses.BinaryCrossentropy(label_smoothing=0.1), losses.BinaryFocalCrossentropy(gamma=1.5),
     losses.MeanSquaredError(), losses.Huber(0.5), losses.mean_absolute_error, losses.Hinge(), losses.LogCosh(),
@@ -158,6 +171,8 @@ def test_metrics_and_losses_mean_the_same(tmp_path, ending):
         network.compile("sgd", loss, metrics=ALL_METRICS if loss is ALL_LOSSES[0] else None)
         network.save(tmp_path / f"x.{ending}")
         ours = network.evaluate(X, target, verbose=0, return_dict=True)
+        # Keras spells the names of metrics out that a .h5 gives in short.
+        ours = {"mean_absolute_error" if k == "mae" and ending == "h5" else k: v for k, v in ours.items()}
         live = keras.models.load_model(tmp_path / f"x.{ending}")
         theirs = live.evaluate(X, target, verbose=0, return_dict=True)
         assert set(ours) == set(theirs)
@@ -166,7 +181,9 @@ def test_metrics_and_losses_mean_the_same(tmp_path, ending):
                 np.asarray(ours[key]).ravel(), np.asarray(value).ravel(), rtol=1e-4, atol=1e-5
             )
         back = foldnet.load_model(tmp_path / f"x.{ending}")
-        assert back.evaluate(X, target, verbose=0, return_dict=True).keys() == ours.keys()
+        again = back.evaluate(X, target, verbose=0, return_dict=True)
+        for key, value in network.evaluate(X, target, verbose=0, return_dict=True).items():
+            np.testing.assert_array_equal(again[key], value)
 
 
 def test_several_outputs(tmp_path):

@@ -14,8 +14,13 @@ from foldnet.training.optimizers import Optimizer
 from foldnet.training.schedules import SCHEDULES
 from foldnet.training.trainer import Trainer
 
-NEWER_SETTINGS = frozenset({"loss_scale_factor", "gradient_accumulation_steps"})
-"""Settings of optimizers that tf_keras does not take."""
+NEWER_SETTINGS = frozenset(
+    {
+        "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",
+        "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
+    }
+)  # fmt: skip
+"""Settings that not every optimizer of Keras 2 takes."""
 
 WITHOUT = "; or save the network alone: model.save(path, include_optimizer=False)"
 
@@ -56,9 +61,11 @@ def _optimizer(optimizer: Optimizer, dialect: Dialect) -> dict[str, Any]:
     config = plain_data(optimizer.get_config(), f"the optimizer {name}")
     if dialect is Dialect.KERAS_3:
         return record("keras.optimizers", name, config)
-    config = {k: v for k, v in config.items() if k not in NEWER_SETTINGS}
-    # Without this, tf_keras takes it for an optimizer of before 2.11.
-    return {"class_name": name, "config": {**config, "is_legacy_optimizer": False}}
+    # tf_keras makes its optimizers of before 2.11 out of this, which lack the newer settings, unless it finds
+    # is_legacy_optimizer, which Keras 3 refuses. So settings that change nothing are left out.
+    unused = type(optimizer)().get_config() if name != "AdamW" else {}
+    changed = {k: v for k, v in config.items() if k not in NEWER_SETTINGS or v != unused.get(k)}
+    return {"class_name": name, "config": changed}
 
 
 def _spelled_out(loss: Any) -> Any:

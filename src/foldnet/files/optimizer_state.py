@@ -30,9 +30,8 @@ LEFT_OVER = "velocity_hat"
 
 @dataclass(frozen=True)
 class Place:
-    """One variable: its name, whose it is (None for the optimizer's own), which slot, and its shape."""
+    """One variable: whose it is (None for the optimizer's own), which slot, and its shape."""
 
-    name: str
     owner: Owner | None
     slot: str
     shape: tuple[int, ...]
@@ -63,12 +62,12 @@ def places(network: Network, optimizer: Optimizer, dialect: Dialect) -> list[Pla
     new = dialect is Dialect.KERAS_3
     if isinstance(optimizer, SGD) and not new:
         slots = ["momentum"]
-    result = [Place("iteration", None, "iteration", ())]
+    result = [Place(None, "iteration", ())]
     if new and isinstance(optimizer._learning_rate, float):
-        result.append(Place("learning_rate", None, "learning_rate", ()))
+        result.append(Place(None, "learning_rate", ()))
 
     def place(owner: Owner, shape: tuple[int, ...], slot: str) -> Place:
-        return Place(f"{owner[0].name}_{owner[1]}_{slot}", owner, slot, shape)
+        return Place(owner, slot, shape)
 
     if optimizer.use_ema:
         result += [place(*weight, "average") for weight in weights]
@@ -77,12 +76,12 @@ def places(network: Network, optimizer: Optimizer, dialect: Dialect) -> list[Pla
         slots = [slot for slot in slots if slot == LEFT_OVER]
     result += [place(*weight, slot) for slot in slots for weight in weights]
     if isinstance(optimizer, Nadam) and new:
-        result.append(Place("u_product", None, "u_product", ()))
+        result.append(Place(None, "u_product", ()))
     return result
 
 
-def state_of(trainer: Trainer, dialect: Dialect) -> list[tuple[str, Array]]:
-    """Name and value of every variable of a trainer's optimizer; before the first step, what it starts with."""
+def state_of(trainer: Trainer) -> list[Array]:
+    """The value of every variable of a trainer's optimizer; before the first step, what it starts with."""
     optimizer = trainer.compiled.optimizer
     start, order = optimizer.slots(), list(optimizer.slots())
 
@@ -93,11 +92,11 @@ def state_of(trainer: Trainer, dialect: Dialect) -> list[tuple[str, Array]]:
             given = trainer.averages.get(place.owner)
             return np.zeros(place.shape, np.float32) if given is None else np.asarray(given, np.float32)
         slots = trainer.slots.get(place.owner)
-        if slots is None or place.slot not in start:
-            return np.full(place.shape, start.get(place.slot, 0.0), np.float32)
+        if slots is None:
+            return np.full(place.shape, start[place.slot], np.float32)
         return np.asarray(slots[order.index(place.slot)], np.float32).reshape(place.shape)
 
-    return [(place.name, value(place)) for place in places(trainer.network, optimizer, dialect)]
+    return [value(place) for place in places(trainer.network, optimizer, Dialect.KERAS_3)]
 
 
 def _own(optimizer: Optimizer, name: str) -> Array:

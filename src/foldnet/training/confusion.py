@@ -113,8 +113,9 @@ class Counts(Metric):
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
-        own = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
-        return {"name": self.name, **own}
+        # Keras has these two for some of the classes only.
+        own = {k: v for k, v in {"top_k": self.top_k, "class_id": self.class_id}.items() if v is not None}
+        return {"name": self.name, "thresholds": self.init_thresholds, **own}
 
 
 class TruePositives(Counts):

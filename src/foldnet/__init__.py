@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
-    from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
+    from foldnet.insight.doctor import doctor as doctor
+    from foldnet.insight.recalibrate import recalibrate as recalibrate
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.network import Sequential as Sequential
@@ -51,6 +52,7 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "recalibrate": "foldnet.insight.recalibrate",
     "trace": "foldnet.tracing",
     "verify": "foldnet.insight",
 }

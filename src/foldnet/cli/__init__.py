@@ -11,7 +11,11 @@ import click
 from foldnet import __version__
 from foldnet.cli.errors import shown_calmly
 
+<<<<<<< HEAD
+COMMANDS = ("demo", "summary", "explain", "freeze", "verify", "recalibrate", "predict")
+=======
 COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "predict")
+>>>>>>> main
 
 EPILOG = """\b
 Examples:
@@ -21,9 +25,11 @@ Examples:
   foldnet doctor wine.keras --data wine.csv --target quality
   foldnet freeze wine.keras -o wine.foldnet --to-numpy wine_predict.py
   foldnet verify wine.keras --against wine_predict.py
+  foldnet recalibrate wine.keras --data wine.csv --drop quality -o better.keras
   foldnet predict wine.keras --data wine.csv --drop quality -o out.csv
 
-Exit codes: 0 done; 1 a verification failed, or the doctor found an error; 2 wrong usage or unusable input; 130 interrupted.
+Exit codes: 0 done; 1 a verification failed or the doctor found an error; 2 wrong
+usage or unusable input; 130 interrupted.
 """
 
 

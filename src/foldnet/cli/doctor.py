@@ -39,9 +39,13 @@ Examples:
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
 @table_options(required=False, help="Training data: much is then measured instead of guessed.")
 @click.option("--target", metavar="COLUMN", help="The column of --data that holds the targets.")
-@click.option("--check", "checks", multiple=True, metavar="ID", help="Make this check alone; may be repeated.")
+@click.option(
+    "--check", "checks", multiple=True, metavar="ID", help="Make this check alone; may be repeated."
+)
 @click.option("--script", type=FILE, metavar="TRAIN.PY", help="The training script; it is read, never run.")
-@click.option("--fix", type=NEW_FILE, metavar="OUT", help="Write a network with all mended that can be exactly.")
+@click.option(
+    "--fix", type=NEW_FILE, metavar="OUT", help="Write a network with all mended that can be exactly."
+)
 @click.option("--sarif", type=NEW_FILE, metavar="OUT", help="Write the findings as SARIF, for code hosts.")
 @common
 def command(
@@ -63,7 +67,7 @@ def command(
 
     from foldnet.errors import InputError
     from foldnet.insight.doctor.patient import Patient
-    from foldnet.insight.doctor.run import examine
+    from foldnet.insight.doctor.run import examine, read_network
 
     if len(files) > 1 and (fix or table["data"]):
         raise click.UsageError("--fix and --data go with one FILE")
@@ -72,15 +76,18 @@ def command(
     reports = []
     for file in files:
         if is_frozen(file):
-            raise InputError(f"{file} is a frozen predictor, which has no layers any more; give the network's file")
-        network, steps = _read(file)
+            raise InputError(
+                f"{file} is a frozen predictor, which has no layers any more; give the network's file"
+            )
+        network = read_network(file)
         x, y = _rows(network, table, target)
         with working("Examining"):
             report = examine(
-                Patient(network, x, y, steps=steps, script=None if script is None else Path(script)), checks or None
+                Patient(network, x, y, script=None if script is None else Path(script)),
+                checks or None,
             )
         if fix is not None:
-            report = replace(report, mended=_mended(network, report, x, fix))
+            report = replace(report, mended=_mended(network, report, x, y, fix))
         reports.append((file, report))
     if sarif is not None:
         from foldnet.insight.sarif import merged, to_sarif
@@ -94,12 +101,6 @@ def command(
         click.echo("\n\n".join(str(report) for _, report in reports))
     if not all(report.ok for _, report in reports):
         click.get_current_context().exit(FAILED)
-
-
-def _read(file: str) -> tuple[Network, int | None]:
-    from foldnet.insight.doctor.run import read_network
-
-    return read_network(file)
 
 
 def _rows(network: Network, table: dict[str, Any], target: str | None) -> tuple[Any, Any]:
@@ -120,10 +121,10 @@ def _rows(network: Network, table: dict[str, Any], target: str | None) -> tuple[
     return x, y
 
 
-def _mended(network: Network, report: Any, x: Any, fix: str) -> tuple[str, ...]:
+def _mended(network: Network, report: Any, x: Any, y: Any, fix: str) -> tuple[str, ...]:
     from foldnet.insight.doctor.mend import mend
 
-    healthy, done = mend(network, report, x)
+    healthy, done = mend(network, report, x, y)
     if not done:
         return (f"nothing that can be mended exactly was found; {fix} was not written",)
     healthy.save(fix)

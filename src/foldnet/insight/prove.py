@@ -15,10 +15,10 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.lower import lower
 from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
+from foldnet.insight.diagnosis import diagnose
 from foldnet.insight.oracle import FACTOR, RUNS, Array, Oracle, row_scale
 from foldnet.insight.probe import make_inputs
 from foldnet.insight.rows import read_rows
-from foldnet.insight.diagnosis import diagnose
 from foldnet.insight.sight import VISIBLE, Exact, Watch
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verification import LayerResult, Status, Verification

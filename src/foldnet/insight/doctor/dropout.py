@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
-from foldnet.insight.doctor.judgement import effect_of
+from foldnet.insight.doctor.judgement import Effect, effect_of
 from foldnet.insight.doctor.patient import Patient, Place, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.layers.normalization import BatchNormalization
@@ -64,15 +64,28 @@ def before_normalization(patient: Patient) -> Iterator[Finding]:
                 "measured_variance_ratio": float(np.median(ratios)),
                 "largest_variance_ratio": float(ratios.max()), **effect.evidence(),
             }  # fmt: skip
-            severity = effect.severity(warning=0.05, error=1.0)
+            shifted = max(expected, seen["measured_variance_ratio"]) > 1.2
+            severity = "warning" if shifted and effect.output > 0.05 else "note"
         yield graded(
             severity, place.path,
             f"{dropout.path!r} drops {rate:.0%} before this normalization, which so learnt a variance that is "
             f"{expected:.3g} times the one it meets at prediction time, when nothing is dropped.",
-            "Move the Dropout behind the last normalization and train again; or re-estimate the statistics with "
-            "Dropout off: foldnet.recalibrate(model, x). Re-estimating with Dropout on does not help.",
-            fixable=effect is not None, **seen,
+            f"Move the Dropout behind the last normalization and train again. {_about_estimating(effect)}",
+            fixable=effect is not None and not effect.worse, **seen,
         )  # fmt: skip
+
+
+def _about_estimating(effect: Effect | None) -> str:
+    """Whether re-estimating the statistics is a cure depends on what the later weights have got used to."""
+    if effect is not None and effect.worse:
+        return (
+            f"Re-estimating this layer's statistics alone would raise the loss here from {effect.loss:.3g} to "
+            f"{effect.corrected_loss:.3g}: keep them until then."
+        )
+    return (
+        "Or re-estimate the statistics with Dropout off, foldnet.recalibrate(model, x), and compare on validation "
+        "data; re-estimating with Dropout on does not help."
+    )
 
 
 def high_rate(patient: Patient) -> Iterator[Finding]:

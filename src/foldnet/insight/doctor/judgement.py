@@ -32,10 +32,14 @@ class Effect:
 
     def severity(self, warning: float, error: float) -> str:
         """The severity; a change that does not lower the loss is only worth a note."""
-        known = self.loss is not None and self.corrected_loss is not None
-        if known and isfinite(self.loss or 0.0) and (self.corrected_loss or 0.0) > 0.98 * (self.loss or 0.0):
-            return "note"
-        return self.grade(warning, error)
+        return "note" if self.worse else self.grade(warning, error)
+
+    @property
+    def worse(self) -> bool:
+        """Whether the loss is known, and right statistics do not lower it."""
+        if self.loss is None or self.corrected_loss is None or not isfinite(self.loss):
+            return False
+        return not self.corrected_loss <= 0.98 * self.loss
 
     def evidence(self) -> dict[str, Any]:
         """As evidence of a finding."""

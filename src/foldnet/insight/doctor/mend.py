@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -24,7 +25,7 @@ STATISTICS = frozenset({
 """Checks whose cure is to re-estimate the statistics."""
 
 
-def mend(network: Network, report: Report, x: Any = None) -> tuple[Network, list[str]]:
+def mend(network: Network, report: Report, x: Any = None, y: Any = None) -> tuple[Network, list[str]]:
     """A mended copy of a network, and what was changed.
 
     ``training=`` is taken out of the calls, useless biases move into the normalization after them, and with data
@@ -34,6 +35,7 @@ def mend(network: Network, report: Report, x: Any = None) -> tuple[Network, list
         network: as examined; it is not changed.
         report: of its examination.
         x: training data, for the statistics.
+        y: their targets; statistics that raise the compiled loss are then not taken.
 
     >>> from foldnet import Sequential, layers
     >>> from foldnet.insight.doctor import doctor
@@ -47,18 +49,24 @@ def mend(network: Network, report: Report, x: Any = None) -> tuple[Network, list
     done += _remove_biases(healthy)
     wrong = sorted({f.check for f in report.findings if f.check in STATISTICS and f.severity != "note"})
     if wrong and x is not None:
-        done += _recalibrate(healthy, x, wrong)
+        done += _recalibrate(healthy, x, y, wrong)
     return healthy, done
 
 
 def copied(network: Network) -> Network:
-    """The same network with weights of its own; without a trainer or a compiled predictor."""
-    kept = network.trainer, network._predictor
-    network.trainer, network._predictor = None, None
+    """The same network with weights of its own, compiled as it was; the optimizer starts afresh."""
+    kept = network._trainer, network.saved_training, network._predictor
+    network._trainer, network.saved_training, network._predictor = None, None, None
     try:
-        return copy.deepcopy(network)
+        twin = copy.deepcopy(network)
     finally:
-        network.trainer, network._predictor = kept
+        network._trainer, network.saved_training, network._predictor = kept
+    trainer, saved, _ = kept
+    if trainer is not None:
+        twin.compile(**copy.deepcopy(trainer.compiled.given))
+    elif saved is not None:
+        twin.saved_training = replace(saved, state=None)
+    return twin
 
 
 def _remove_training(network: Network) -> list[str]:
@@ -94,14 +102,19 @@ def drop_bias(layer: Dense) -> None:
     layer.set_weight("kernel", kernel)
 
 
-def _recalibrate(network: Network, x: Any, wrong: list[str]) -> list[str]:
+def _recalibrate(healthy: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
     from foldnet.insight.doctor.measure import Measurement
 
-    patient = Patient(network, x)
+    patient = Patient(healthy, x, y)
     try:
         measured = Measurement(patient)
     except FoldnetError as error:
         return [f"statistics left as they are: {error}"]
+    before, after = measured.loss(), measured.loss(measured.corrected)
+    if before is not None and after is not None and after > before:
+        return [
+            f"statistics left as they are: new ones would raise the loss from {before:.4g} to {after:.4g}"
+        ]
     done = []
     for path, drift in measured.drifts.items():
         layer = patient.place[path].layer

@@ -52,7 +52,9 @@ def epsilon_on_port(patient: Patient) -> Iterator[Finding]:
     """What it would cost to take another framework's default epsilon."""
     for place, layer, _, variance in layers_of(patient):
         other = 1e-5 if layer.epsilon >= 1e-4 else 1e-3
-        lowest = float(variance.min(initial=np.inf))
+        lowest = float(
+            variance[variance > 1e-12].min(initial=np.inf)
+        )  # constant channels have nothing to change
         if not (np.isfinite(lowest) and lowest + min(other, layer.epsilon) > 0):
             continue
         change = float(np.abs(np.sqrt((lowest + layer.epsilon) / (lowest + other)) - 1))

@@ -66,3 +66,15 @@ def test_names():
     assert metrics.get(metrics.F1Score).name == "f1_score"
     with pytest.raises(ConfigError, match="no metric 'nonsense'"):
         metrics.get("nonsense")
+
+
+@pytest.mark.parametrize(
+    "name", ["binary_crossentropy", "hinge", "poisson", "kl_divergence", "mae", "binary_accuracy"]
+)
+def test_targets_of_one_axis(name):
+    rng = np.random.default_rng(0)
+    y_true, y_pred = (
+        rng.integers(0, 2, 9).astype(np.float32),
+        rng.uniform(0.1, 0.9, (9, 1)).astype(np.float32),
+    )
+    assert metrics.get(name)(y_true, y_pred) == metrics.get(name)(y_true[:, None], y_pred)

@@ -11,7 +11,7 @@ import click
 from foldnet import __version__
 from foldnet.cli.errors import shown_calmly
 
-COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "predict")
+COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "predict")
 
 EPILOG = """\b
 Examples:
@@ -21,6 +21,7 @@ Examples:
   foldnet doctor wine.keras --data wine.csv --target quality
   foldnet freeze wine.keras -o wine.foldnet --to-numpy wine_predict.py
   foldnet verify wine.keras --against wine_predict.py
+  foldnet recalibrate wine.keras --data wine.csv --drop quality -o better.keras
   foldnet predict wine.keras --data wine.csv --drop quality -o out.csv
 
 Exit codes: 0 done; 1 a verification failed or the doctor found an error; 2 wrong

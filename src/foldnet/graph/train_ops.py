@@ -44,9 +44,9 @@ class BatchRenorm(Op):
     Operands: x, moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev, then gamma if ``scale``,
     then beta if ``center``, shaped as those of BatchNorm.
 
-    In a training step, with the batch's mean and ``stddev = sqrt(variance + epsilon)``:
-    ``r = stddev / max(renorm_stddev, sqrt(epsilon))``, ``d = (mean - renorm_mean) / max(renorm_stddev, sqrt(epsilon))``,
-    held to their limits and taken as constants by gradients; ``y = ((x - mean) / stddev * r + d) * gamma + beta``.
+    In a training step, with the batch's mean and ``stddev = sqrt(variance + epsilon)`` and with
+    ``known = max(renorm_stddev, sqrt(epsilon))``: ``r = stddev / known``, ``d = (mean - renorm_mean) / known``, held
+    to their limits and taken as constants by gradients; ``y = ((x - mean) / stddev * r + d) * gamma + beta``.
     Afterwards mean and stddev move renorm_mean and renorm_stddev by ``renorm_momentum``, and moving_mean and
     moving_stddev by ``momentum``; moving_variance becomes ``max(moving_stddev² - epsilon, 0)``.
     In evaluation moving_mean and moving_variance are used as in BatchNorm.

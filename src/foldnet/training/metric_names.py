@@ -115,7 +115,9 @@ def _mean_class(title: str, function: Callable[..., Any], default_name: str) -> 
         MeanMetricWrapper.__init__(self, function, name or default_name, dtype, **given)
 
     doc = f"The mean over all rows of: {function.__doc__}"
-    return type(title, (MeanMetricWrapper,), {"__init__": initialize, "__doc__": doc, "__module__": __name__})
+    # Pickles find the class where users do.
+    home = "foldnet.metrics"
+    return type(title, (MeanMetricWrapper,), {"__init__": initialize, "__doc__": doc, "__module__": home})
 
 
 _MEANS: dict[str, tuple[Callable[..., Any], str]] = {

@@ -2,6 +2,7 @@
 # Python 3.11 and a C compiler.
 PYTHON ?= python3
 VENV := .venv
+BENCH := .bench-venv
 PY := $(VENV)/bin/python
 PYTEST_ARGS ?= -n 2 -q
 
@@ -18,11 +19,11 @@ lint: $(VENV)/.dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-bench: $(VENV)/.bench
-	$(PY) benchmarks/run.py
+bench: $(BENCH)/.ready
+	$(BENCH)/bin/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info demo-output
+	rm -rf $(VENV) $(BENCH) build dist src/*.egg-info demo-output
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +40,9 @@ $(VENV)/.dev: $(VENV)/.base
 	$(PY) -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
-$(VENV)/.bench: $(VENV)/.dev benchmarks/requirements.txt
-	$(PY) -m pip install --quiet -c constraints.txt -r benchmarks/requirements.txt
+# The peers live in an environment of their own, so that their dependencies cannot change what the tests see.
+$(BENCH)/.ready: $(SOURCES) benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
+	$(BENCH)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements.txt
 	touch $@

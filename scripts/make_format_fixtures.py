@@ -33,6 +33,7 @@ MAJOR = int(keras.__version__.split(".")[0])
 
 
 def dense(units, **kwargs):
+    """A Dense layer in the words of the Keras that runs."""
     if MAJOR == 1:
         kwargs["output_dim"] = units
         return L.Dense(**kwargs)
@@ -40,6 +41,7 @@ def dense(units, **kwargs):
 
 
 def model_of(inputs, outputs, name):
+    """A functional model."""
     if MAJOR == 1:
         return keras.models.Model(input=inputs, output=outputs, name=name)
     return keras.models.Model(inputs, outputs, name=name)
@@ -58,7 +60,10 @@ def table():
         L.PReLU(name="parametric"),
     ]
     if MAJOR > 1:
-        layers += [L.BatchNormalization(scale=False, name="noscale"), L.BatchNormalization(center=False, name="nocenter")]
+        layers += [
+            L.BatchNormalization(scale=False, name="noscale"),
+            L.BatchNormalization(center=False, name="nocenter"),
+        ]
     layers.append(dense(3, name="dense_1", activation="softmax"))
     return keras.models.Sequential(layers, name="table"), [(5,)]
 
@@ -95,6 +100,7 @@ def axes():
 
 
 def randomize(model, rng):
+    """Give every weight values that a fresh network does not have."""
     values = []
     # Before tf.keras, get_weights went layer by layer and model.weights did not.
     old = os.environ.get("KERAS_BACKEND") == "theano"
@@ -107,6 +113,7 @@ def randomize(model, rng):
 
 
 def main(folder, name, *suffixes):
+    """Save every network in every layout, with its predictions."""
     cases = [table, joined]
     if "tf_keras" in keras.__name__ or (MAJOR == 2 and "tf" in name):
         cases.append(axes)
@@ -118,7 +125,7 @@ def main(folder, name, *suffixes):
         xs = [rng.normal(size=(4, *shape)).astype("float32") for shape in shapes]
         ys = model.predict(xs if len(xs) > 1 else xs[0], verbose=0)
         ys = ys if isinstance(ys, list) else [ys]
-        stem = os.path.join(folder, "%s-%s" % (name, make.__name__))
+        stem = f"{folder}/{name}-{make.__name__}"
         for suffix in suffixes:
             if suffix == ".weights.h5":
                 model.save_weights(stem + suffix)
@@ -129,7 +136,8 @@ def main(folder, name, *suffixes):
                     model.save_weights(stem + suffix)
             else:
                 model.save(stem + suffix)
-        np.savez(stem + ".npz", **{"x%d" % i: x for i, x in enumerate(xs)}, **{"y%d" % i: y for i, y in enumerate(ys)})
+        arrays = {f"x{i}": x for i, x in enumerate(xs)} | {f"y{i}": y for i, y in enumerate(ys)}
+        np.savez(stem + ".npz", **arrays)
 
 
 if __name__ == "__main__":

@@ -11,24 +11,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foldnet import activations as activations
     from foldnet import callbacks as callbacks
+    from foldnet import constraints as constraints
+    from foldnet import initializers as initializers
     from foldnet import layers as layers
     from foldnet import losses as losses
     from foldnet import metrics as metrics
     from foldnet import models as models
     from foldnet import ops as ops
     from foldnet import optimizers as optimizers
+    from foldnet import regularizers as regularizers
     from foldnet import utils as utils
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
+    from foldnet.insight.doctor import doctor as doctor
+    from foldnet.insight.recalibrate import recalibrate as recalibrate
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.network import Sequential as Sequential
     from foldnet.predictor import Predictor as Predictor
     from foldnet.predictor import freeze as freeze
     from foldnet.predictor import load_predictor as load_predictor
+    from foldnet.sklearn import FoldnetClassifier as FoldnetClassifier
+    from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
     from foldnet.tracing import trace as trace
 
 __version__ = "0.1.0"
@@ -39,22 +46,29 @@ _HOMES = {
     "Model": "foldnet.network",
     "Predictor": "foldnet.predictor",
     "Sequential": "foldnet.network",
+    "doctor": "foldnet.insight.doctor",
     "explain": "foldnet.insight",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "recalibrate": "foldnet.insight.recalibrate",
     "trace": "foldnet.tracing",
     "verify": "foldnet.insight",
 }
-_MODULES = ("activations", "callbacks", "layers", "losses", "metrics", "models", "ops", "optimizers", "utils")
+# Not in __all__: `from foldnet import *` must not need scikit-learn.
+_ESTIMATORS = {"FoldnetClassifier": "foldnet.sklearn", "FoldnetRegressor": "foldnet.sklearn"}
+_MODULES = (
+    "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "ops",
+    "optimizers", "regularizers", "utils",
+)  # fmt: skip
 
-__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604 - names of strings
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+    if home := (_HOMES | _ESTIMATORS).get(name):
+        value = getattr(import_module(home), name)
     elif name in _MODULES:
         value = import_module(f"foldnet.{name}")
     else:

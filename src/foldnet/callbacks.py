@@ -1,12 +1,9 @@
 """Keras's ``callbacks`` module: ``from foldnet.callbacks import EarlyStopping``."""
 
-from foldnet.training.callbacks import (
-    Callback,
-    CallbackList,
+from foldnet.training.callbacks import Callback, CallbackList, History, LambdaCallback
+from foldnet.training.watchers import (
     CSVLogger,
     EarlyStopping,
-    History,
-    LambdaCallback,
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,

@@ -1,43 +1,330 @@
-"""Initial values of weights, after Keras's initializers."""
+"""Keras's ``initializers``: the first values of weights, with Keras's distributions and defaults.
+
+An initializer called on a shape gives a float32 array. As in Keras, one object gives the same values each time it is
+called; names and configurations without a seed make a new object, and so new values, for every weight.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 
-from foldnet.errors import UnsupportedError
+from foldnet.errors import ConfigError
+from foldnet.random import random_seed
+from foldnet.settings import Setting, by_name, find
 
 Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+TRUNCATED_DEVIATION = 0.87962566103423978
+"""Standard deviation of a standard normal number that is kept between -2 and 2."""
 
 
-def initialize(initializer: Any, shape: tuple[int, ...], seed: int | None = None) -> Array:
-    """Float32 values for a new weight.
+class Initializer(Setting):
+    """Base of the initializers; a subclass states ``values``."""
+
+    keras_module = "keras.initializers"
+
+    def values(self, shape: Shape) -> Array:
+        """Values of any float dtype for a weight of this shape."""
+        raise ConfigError(f"{type(self).__name__} does not say what values it gives")
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        """Values for a weight of this shape, float32 unless another dtype is asked for."""
+        return np.asarray(self.values(tuple(shape)), dtype or np.float32)
+
+
+class Zeros(Initializer):
+    """All 0."""
+
+    def values(self, shape: Shape) -> Array:
+        """Zeros."""
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """All 1.
+
+    >>> Ones()((2,)).tolist()
+    [1.0, 1.0]
+    """
+
+    def values(self, shape: Shape) -> Array:
+        """Ones."""
+        return np.ones(shape)
+
+
+class Constant(Initializer):
+    """All one number.
 
     Args:
-        initializer: a Keras name (``"glorot_uniform"``, ``"zeros"``, ``"ones"``, ...) or its stored configuration.
-        shape: of the weight.
-        seed: for the same values each time.
+        value: the number, or an array that spreads over the shape.
+    """
+
+    def __init__(self, value: Any = 0.0) -> None:
+        self.value = value
+
+    def values(self, shape: Shape) -> Array:
+        """The number."""
+        return np.ones(shape) * np.asarray(self.value, np.float64)
+
+    def get_config(self) -> dict[str, Any]:
+        """The value, arrays as lists."""
+        return {"value": np.asarray(self.value).tolist()}
+
+
+class Identity(Initializer):
+    """The identity matrix times ``gain``."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def values(self, shape: Shape) -> Array:
+        """A matrix."""
+        if len(shape) != 2:
+            raise ConfigError(f"Identity makes matrices, not weights of shape {shape}")
+        return self.gain * np.eye(*shape)
+
+
+class Random(Initializer):
+    """Base of the initializers that draw.
+
+    Args:
+        seed: for the same values in every run; by default it is drawn (see ``foldnet.utils.set_random_seed``).
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        if seed is not None and not isinstance(seed, int | np.integer):
+            raise ConfigError(f"seed must be a whole number or None, got {seed!r}")
+        self.seed = seed
+        self._drawn = random_seed() if seed is None else int(seed) % 2**64
+
+    def generator(self) -> np.random.Generator:
+        """The same generator at every call."""
+        return np.random.default_rng(self._drawn)
+
+
+class RandomNormal(Random):
+    """Normal numbers."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def values(self, shape: Shape) -> Array:
+        """Normal numbers."""
+        return self.generator().normal(self.mean, self.stddev, shape)
+
+
+class TruncatedNormal(Random):
+    """Normal numbers, those beyond two standard deviations drawn again."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def values(self, shape: Shape) -> Array:
+        """Truncated normal numbers."""
+        return self.mean + self.stddev * truncated_normal(self.generator(), shape)
+
+
+class RandomUniform(Random):
+    """Numbers from an interval, each as likely."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.minval, self.maxval = minval, maxval
+
+    def values(self, shape: Shape) -> Array:
+        """Uniform numbers."""
+        return self.generator().uniform(self.minval, self.maxval, shape)
+
+
+class VarianceScaling(Random):
+    """Numbers with variance ``scale / n``, where n counts the units before, after, or their mean.
+
+    Args:
+        scale: of the variance.
+        mode: ``"fan_in"``, ``"fan_out"`` or ``"fan_avg"``.
+        distribution: ``"truncated_normal"``, ``"untruncated_normal"`` or ``"uniform"``.
+        seed: for the same values in every run.
+        input_axes: axes that count the units before; by default all but the last.
+        output_axes: axes that count the units after.
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(seed)
+        distribution = distribution.lower()
+        self.distribution = "truncated_normal" if distribution == "normal" else distribution
+        self.scale, self.mode = scale, mode
+        self.input_axes, self.output_axes = input_axes, output_axes
+        if scale <= 0:
+            raise ConfigError(f"scale must be positive, got {scale}")
+        if mode not in ("fan_in", "fan_out", "fan_avg"):
+            raise ConfigError(f"mode is 'fan_in', 'fan_out' or 'fan_avg', not {mode!r}")
+        if self.distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
+            raise ConfigError(
+                f"distribution is 'truncated_normal', 'untruncated_normal' or 'uniform', not {distribution!r}"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings; the axes only where given, for older releases of Keras do not know them."""
+        config = super().get_config()
+        return {k: v for k, v in config.items() if v is not None or not k.endswith("_axes")}
+
+    def values(self, shape: Shape) -> Array:
+        """Numbers of the distribution."""
+        before, after = fans(shape, self.input_axes, self.output_axes)
+        units = {"fan_in": before, "fan_out": after, "fan_avg": (before + after) / 2}[self.mode]
+        variance = self.scale / max(1.0, units)
+        if self.distribution == "uniform":
+            limit = sqrt(3 * variance)
+            return self.generator().uniform(-limit, limit, shape)
+        if self.distribution == "untruncated_normal":
+            return self.generator().normal(0, sqrt(variance), shape)
+        return truncated_normal(self.generator(), shape) * (sqrt(variance) / TRUNCATED_DEVIATION)
+
+
+class _Scaled(VarianceScaling):
+    """VarianceScaling with its numbers fixed."""
+
+    settings: tuple[float, str, str]
+
+    def __init__(
+        self,
+        seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(*self.settings, seed, input_axes, output_axes)
+
+
+class GlorotNormal(_Scaled):
+    """Truncated normal numbers with variance ``2 / (fan_in + fan_out)`` (Glorot and Bengio, 2010)."""
+
+    settings = (1.0, "fan_avg", "truncated_normal")
+
+
+class GlorotUniform(_Scaled):
+    """Uniform numbers with variance ``2 / (fan_in + fan_out)`` (Glorot and Bengio, 2010)."""
+
+    settings = (1.0, "fan_avg", "uniform")
+
+
+class HeNormal(_Scaled):
+    """Truncated normal numbers with variance ``2 / fan_in`` (He et al., 2015)."""
+
+    settings = (2.0, "fan_in", "truncated_normal")
+
+
+class HeUniform(_Scaled):
+    """Uniform numbers with variance ``2 / fan_in`` (He et al., 2015)."""
+
+    settings = (2.0, "fan_in", "uniform")
+
+
+class LecunNormal(_Scaled):
+    """Truncated normal numbers with variance ``1 / fan_in`` (LeCun et al., 1998)."""
+
+    settings = (1.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Scaled):
+    """Uniform numbers with variance ``1 / fan_in`` (LeCun et al., 1998)."""
+
+    settings = (1.0, "fan_in", "uniform")
+
+
+class Orthogonal(Random):
+    """A random matrix with orthogonal rows or columns, whichever are fewer (Saxe et al., 2014), times ``gain``."""
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.gain = gain
+
+    def values(self, shape: Shape) -> Array:
+        """The matrix, under the shape asked for."""
+        if len(shape) < 2:
+            raise ConfigError(f"Orthogonal makes weights of rank 2 or more, not of shape {shape}")
+        rows, columns = prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(self.generator().normal(size=(max(rows, columns), min(rows, columns))))
+        q = q * np.sign(np.diag(r))  # makes every orthogonal matrix as likely as any other
+        return self.gain * (q.T if rows < columns else q).reshape(shape)
+
+
+def fans(shape: Shape, inputs: Sequence[int] | None, outputs: Sequence[int] | None) -> tuple[int, int]:
+    """Number of units before and after a weight of this shape, as Keras counts them."""
+    if inputs is not None and outputs is not None:
+        return prod(shape[a] for a in inputs), prod(shape[a] for a in outputs)
+    if len(shape) < 2:
+        return (shape[0], shape[0]) if shape else (1, 1)
+    field = prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+def truncated_normal(generator: np.random.Generator, shape: Shape) -> Array:
+    """Standard normal numbers between -2 and 2."""
+    found = generator.normal(size=shape)
+    while (beyond := np.abs(found) > 2).any():
+        found[beyond] = generator.normal(size=int(beyond.sum()))
+    return found
+
+
+_CLASSES = by_name(
+    {
+        cls.__name__: cls
+        for cls in (
+            Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Identity, LecunNormal, LecunUniform, Ones,
+            Orthogonal, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling, Zeros,
+        )
+    },
+    {
+        "normal": "RandomNormal", "uniform": "RandomUniform", "one": "Ones", "zero": "Zeros",
+        "IdentityInitializer": "Identity", "OrthogonalInitializer": "Orthogonal",
+    },
+)  # fmt: skip
+
+
+def get(identifier: Any) -> Any:
+    """The initializer that is meant: one itself, a name, a function of the shape, or Keras's configuration.
+
+    Raises:
+        ConfigError: there is none of this name.
+        UnsupportedError: a class foldnet does not have.
+
+    >>> get("he_normal").mode
+    'fan_in'
+    """
+    if callable(identifier) and not isinstance(identifier, type):
+        return identifier
+    return find(identifier, _CLASSES, Initializer, "initializer")
+
+
+def serialize(initializer: Initializer) -> dict[str, Any]:
+    """The configuration as Keras stores it."""
+    return initializer.serialize()
+
+
+def initialize(initializer: Any, shape: Shape) -> Array:
+    """Float32 values for a new weight; ``glorot_uniform`` for None.
 
     >>> initialize("ones", (2,)).tolist()
     [1.0, 1.0]
     """
-    name = initializer
-    if isinstance(initializer, Mapping):
-        name = initializer.get("class_name")
-    key = str(name).replace("_", "").lower()
-    if key in ("zeros", "zero"):
-        return np.zeros(shape, np.float32)
-    if key in ("ones", "one"):
-        return np.ones(shape, np.float32)
-    generator = np.random.default_rng(seed)
-    if key in ("glorotuniform", "none"):
-        receptive = prod(shape[:-2])
-        fan_in, fan_out = (shape[-2] * receptive, shape[-1] * receptive) if len(shape) > 1 else (shape * 2)[:2]
-        limit = sqrt(6.0 / (fan_in + fan_out))
-        return generator.uniform(-limit, limit, shape).astype(np.float32)
-    if key == "randomuniform" or key == "uniform":
-        return generator.uniform(-0.05, 0.05, shape).astype(np.float32)
-    raise UnsupportedError(f"foldnet cannot initialize weights with {name!r} yet; load or set them instead")
+    array = np.array(get("glorot_uniform" if initializer is None else initializer)(shape), np.float32)
+    if array.shape != shape:
+        raise ConfigError(
+            f"the initializer {initializer!r} gave values of shape {array.shape} for a weight of {shape}"
+        )
+    return array

@@ -6,6 +6,7 @@ they import at the call, so that reading a file does not load the training.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,34 +14,55 @@ from foldnet.errors import ConfigError
 
 if TYPE_CHECKING:
     from foldnet.network import Network
+    from foldnet.training.callbacks import History
 
 
 class Use:
     """Methods of ``Network`` that the layers above it carry out."""
 
-    trainer: Any
+    saved_training: Any
+    _trainer: Any
     _predictor: Any
+    _optimizer: Any = None
+    _compile: tuple[Any, ...] | None = None
 
     @property
     def _network(self) -> Network:
         return cast("Network", self)  # Use is a part of Network and of nothing else
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = None) -> Any:
-        """Predictions for rows of data, as ``freeze(model)(x)``; ``batch_size`` and ``verbose`` change nothing.
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Predictions for rows of data, as ``freeze(model)(x)``.
 
         Args:
-            x: array of shape (rows, ...), or a list or dict of arrays for several inputs.
+            x: array or table of shape (rows, ...), a list or dict of arrays for several inputs, or an iterator of
+                batches of them (``x``, ``(x,)`` or ``(x, y)``).
             batch_size: accepted as in Keras; results do not depend on it.
             verbose: accepted as in Keras.
-        """
-        from foldnet.graph.lower import Mode, lower
-        from foldnet.predictor import freeze, same_program
+            steps: batches to take; None takes all.
+            callbacks: told of batches.
 
-        if self._predictor is None or not same_program(
-            self._predictor.unfolded, lower(self._network, Mode.PREDICT)
-        ):
-            self._predictor = freeze(self._network)
-        return self._predictor(x)
+        Returns:
+            An array of shape (rows, ...); a list or dict of them for several outputs.
+
+        Raises:
+            InputError: not numbers, or shapes that do not fit.
+        """
+        from foldnet.training.actions import predict
+
+        return predict(self._network, x, batch_size, steps, callbacks)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Predictions for the rows of one batch; the same as ``predict``."""
+        from foldnet.training.actions import predict_rows
+
+        return predict_rows(self._network, x)
 
     def load_weights(self, path: str | PathLike[str]) -> None:
         """Set all weights from a ``.weights.h5`` file, a weights-only ``.h5``, or a whole saved model.
@@ -52,6 +74,33 @@ class Use:
         from foldnet.files import load_weights
 
         load_weights(self._network, path)
+
+    def save(self, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
+        """Write the network to ``.keras``, ``.h5`` or ``.hdf5``, with compile settings and optimizer state.
+
+        Keras 3 opens all of them, tf_keras the last two. When writing fails or is killed, an old file stays whole.
+
+        Args:
+            path: of the file; its ending says which kind it is.
+            include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it.
+
+        Raises:
+            ConfigError: the network is not built, or the ending is none of these.
+            UnsupportedError: the network has something that this kind of file cannot say.
+        """
+        from foldnet.files import save_model
+
+        save_model(self._network, path, include_optimizer=include_optimizer)
+
+    def save_weights(self, path: str | PathLike[str]) -> None:
+        """Write the weights alone to ``.weights.h5``, or to the older layout of a weights-only ``.h5``.
+
+        Raises:
+            ConfigError: the network is not built, or the ending is none of these.
+        """
+        from foldnet.files import save_weights
+
+        save_weights(self._network, path)
 
     # -- training (see foldnet.training) --------------------------------------------------------------------
 
@@ -66,6 +115,9 @@ class Use:
     ) -> None:
         """Say how to train: optimizer, loss and metrics by name or as objects, as in Keras.
 
+        Compiling again starts a new optimizer; given the same optimizer object, it goes on where it was. Setting
+        ``trainable`` on a layer counts from the next ``fit`` or ``train_on_batch`` on, without compiling again.
+
         Args:
             optimizer: ``"adam"``, or one of ``foldnet.optimizers``.
             loss: ``"mse"``, one of ``foldnet.losses``, or a function of ``y_true`` and ``y_pred`` written with
@@ -78,37 +130,153 @@ class Use:
         Raises:
             ConfigError: an unknown name, or a structure that does not fit the outputs.
         """
-        from foldnet.training.compiled import compile_network
-        from foldnet.training.trainer import Trainer
+        from foldnet.training import optimizers
 
         known = {"run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss"}
         if unknown := set(ignored) - known:
             raise ConfigError(f"compile does not take {sorted(unknown)}")
-        self.trainer = Trainer(
-            compile_network(self._network, optimizer, loss, loss_weights, metrics, weighted_metrics)
-        )
+        self._optimizer = optimizers.get(optimizer)
+        self._compile = (self._optimizer, loss, loss_weights, metrics, weighted_metrics)
+        if self._network.built:
+            self.finish_compile()
+
+    def finish_compile(self) -> None:
+        """Do what ``compile`` asked for, which for a Sequential without an input shape waits for the data."""
+        if self._compile is None:
+            return
+        from foldnet.training.compiled import compile_network
+        from foldnet.training.trainer import Trainer
+
+        before = self._trainer  # what a file says of an earlier training is not asked for
+        self.trainer = Trainer(compile_network(self._network, *self._compile))
+        if before is not None:
+            self.trainer.continues(before)
+        self._compile = None
+
+    @property
+    def trainer(self) -> Any:
+        """The trainer that ``compile`` made, or that goes on from a loaded file; None if there is neither."""
+        if self._trainer is None and self.saved_training is not None:
+            from foldnet.files.resume import resume
+
+            self._trainer = resume(self.saved_training, self._network)
+            self.saved_training = None
+        return self._trainer
+
+    @trainer.setter
+    def trainer(self, trainer: Any) -> None:
+        self._trainer, self.saved_training = trainer, None
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer that ``compile`` was given; None before."""
-        return None if self.trainer is None else self.trainer.compiled.optimizer
+        """The optimizer that ``compile`` was given or a loaded file had; None before."""
+        return self._optimizer if self.trainer is None else self.trainer.compiled.optimizer
 
-    def fit(self, x: Any = None, y: Any = None, **settings: Any) -> Any:
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+    ) -> History:
         """Train for some epochs, as Keras's ``fit`` does, inside one compiled program.
 
         Args:
-            x: rows: an array, a table, a list or dict of arrays, or an iterator of ``(x, y)`` batches.
-            y: targets, one row each.
-            settings: ``batch_size`` (32), ``epochs`` (1), ``verbose``, ``callbacks``, ``validation_split``,
-                ``validation_data``, ``shuffle`` (True), ``class_weight``, ``sample_weight``, ``initial_epoch``,
-                ``steps_per_epoch``, ``validation_steps``, ``validation_batch_size``, ``validation_freq``.
+            x: rows: an array, a table, a list or dict of arrays, or batches ``(x, y)`` or ``(x, y, sample_weight)``
+                from an iterator, a list, or a dataset with a length.
+            y: targets, one row each; a list or dict for several outputs.
+            batch_size: rows a step; 32 if None.
+            epochs: number of the last epoch.
+            verbose: 0 shows nothing, 1 a bar (on a terminal only), 2 a line an epoch.
+            callbacks: told of epochs and batches (see ``foldnet.callbacks``).
+            validation_split: share of the rows, the last ones, to validate with.
+            validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches of them.
+            shuffle: whether each epoch goes through the rows in an order of its own.
+            class_weight: weight of the rows of each class.
+            sample_weight: weight of each row; a list or dict for several outputs.
+            initial_epoch: epochs made before.
+            steps_per_epoch: steps that make an epoch.
+            validation_steps: batches of the validation data to take.
+            validation_batch_size: rows of such a batch.
+            validation_freq: validate every so many epochs, or after the epochs listed.
 
         Returns:
             History: ``history.history["loss"]`` has one value an epoch.
+
+        Raises:
+            ConfigError: the network is not compiled, or settings contradict each other.
+            InputError: data that does not fit the network.
         """
         from foldnet.training.loop import fit
 
-        return fit(self._network, x, y, **settings)
+        return fit(
+            self._network, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
+            class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_batch_size,
+            validation_freq,
+        )  # fmt: skip
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics over rows, with Dropout off and moving statistics in use.
+
+        Args:
+            x: rows, as for ``fit``.
+            y: targets.
+            batch_size: of batches that callbacks are told of; 32 if None.
+            verbose: 0 shows nothing, 2 a line.
+            sample_weight: weight of each row.
+            steps: batches to take; None takes all.
+            callbacks: told of batches.
+            return_dict: a dict of logs instead.
+
+        Returns:
+            The loss if there are no metrics, else ``[loss, metrics...]``, or a dict.
+        """
+        from foldnet.training.actions import evaluate
+
+        return evaluate(
+            self._network, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
+        )
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step on one batch; returns its loss and metrics as ``evaluate`` does, as they were before the step."""
+        from foldnet.training.actions import train_on_batch
+
+        return train_on_batch(self._network, x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Loss and metrics of one batch, as ``evaluate`` gives them."""
+        return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
     def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
         """Print Keras's table, with trainable and not-trainable counts a layer."""

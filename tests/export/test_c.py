@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
 from export_nets import NETS, OPS, rows_for
+from support.compilers import COMPILERS, sanitizers
 
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError, UnsupportedError
@@ -16,7 +16,6 @@ from foldnet.graph.graph import bind
 
 ALL = NETS | OPS
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wmissing-prototypes"]
-SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 def run(command, cwd, text=None):
@@ -24,7 +23,7 @@ def run(command, cwd, text=None):
 
 
 def build(folder, *arguments, cc="gcc"):
-    done = run([cc, *STRICT, *arguments, "-lm"], folder)
+    done = run([*COMPILERS[cc], *STRICT, *arguments, "-lm"], folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -60,15 +59,14 @@ def test_program_equals_the_reference(name, tmp_path):
     np.testing.assert_allclose(numbers(done.stdout), expected(graph, data), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("cc", ["gcc", "clang"])
+@pytest.mark.parametrize("cc", COMPILERS)
 @pytest.mark.parametrize("name", ["wine", "two inputs, two outputs", "lookups"])
 def test_both_compilers_and_both_sanitizers_are_content(name, cc, tmp_path):
-    if shutil.which(cc) is None:
-        pytest.fail(f"{cc} is not installed; the tests need it")
+    sanitize = ["-g", "-O1", *sanitizers(cc)]
     graph = ready(NETS[name])
     to_c(graph, tmp_path, name="net")
-    build(tmp_path, *SANITIZE, "main.c", "predict.c", "-o", "both", cc=cc)
-    build(tmp_path, *SANITIZE, "-DNET_SEPARATE", "self_test.c", "predict.c", "-o", "self_test", cc=cc)
+    build(tmp_path, *sanitize, "main.c", "predict.c", "-o", "both", cc=cc)
+    build(tmp_path, *sanitize, "-DNET_SEPARATE", "self_test.c", "predict.c", "-o", "self_test", cc=cc)
     done = run(["./self_test"], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ": ok" in done.stdout
@@ -145,7 +143,7 @@ def test_what_is_not_finite_goes_through(program):
 
 def test_an_index_outside_its_table_ends_the_program(tmp_path):
     to_c(OPS["gather"], tmp_path, name="net")
-    build(tmp_path, *SANITIZE, "main.c", "-o", "predict")
+    build(tmp_path, "-g", *sanitizers("gcc"), "main.c", "-o", "predict")
     for text in ("0 1 9\n", "0 1 -1\n"):
         done = run(["./predict"], tmp_path, text)
         assert (done.returncode, done.stderr) == (1, "line 1: an index outside its table (layer)\n")

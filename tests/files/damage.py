@@ -3,7 +3,8 @@
     python damage.py GOOD SCRATCH < instructions
 
 An instruction is ``cut N`` (keep N bytes) or ``flip N BIT``. The answer is ``error`` (a FoldnetError), ``same`` (the
-good file's network), ``weights`` (one or two numbers differ, all finite), ``other`` (another network), or a traceback.
+good file's network), ``weights`` (one or two numbers differ, all finite), ``other`` (another network), or
+a traceback.
 """
 
 from __future__ import annotations

@@ -19,7 +19,12 @@ def randomize(model, seed=0):
     """Give every weight values that a fresh network does not have, each channel its own."""
     rng = np.random.default_rng(seed)
     for variable in model.variables:
-        if "seed_generator" in variable.path or variable.dtype not in ("float32", "float16", "bfloat16", "float64"):
+        if "seed_generator" in variable.path or variable.dtype not in (
+            "float32",
+            "float16",
+            "bfloat16",
+            "float64",
+        ):
             continue
         spread = (0.3, 3.0) if "variance" in variable.name else (-1.0, 1.0)
         variable.assign(rng.uniform(*spread, variable.shape))
@@ -96,7 +101,9 @@ def renormalized():
 def nested(freeze=False):
     """A shared network within a network, twice deep, and a Sequential without an input layer of its own."""
     i = L.Input((4,), name="inner_in")
-    deep = keras.Sequential([L.Input((4,)), L.Dense(4, name="dense"), L.BatchNormalization(name="bn")], name="deep")
+    deep = keras.Sequential(
+        [L.Input((4,)), L.Dense(4, name="dense"), L.BatchNormalization(name="bn")], name="deep"
+    )
     d1, d2 = L.Dense(4, name="d1", activation="relu"), L.Dense(4, name="d2")
     d1.trainable = not freeze
     inner = keras.Model(i, d2(L.BatchNormalization(name="bn")(d1(deep(i)))), name="inner")

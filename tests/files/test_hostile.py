@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from pathlib import Path
 
+import hostile_weights  # noqa: F401 - registers its makers
 import pytest
 from hostile import MAKERS
 from keras_models import L, keras, randomize

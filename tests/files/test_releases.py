@@ -31,7 +31,9 @@ def assert_recorded(network, stem):
 
 
 def stem_of(name):
-    return name.removesuffix(".keras").removesuffix(".h5").removesuffix(".weights").removesuffix(".old-weights")
+    return (
+        name.removesuffix(".keras").removesuffix(".h5").removesuffix(".weights").removesuffix(".old-weights")
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -56,7 +58,14 @@ def test_weights_onto_a_network(name):
 
 def test_every_generation_is_here():
     generations = {name.rsplit("-", 1)[0] for name in MODELS}
-    assert generations >= {"keras-1.2.2", "keras-2.0.3", "keras-2.3.1", "tf-2.12", "tf_keras-2.21", "keras-3.0.5"}
+    assert generations >= {
+        "keras-1.2.2",
+        "keras-2.0.3",
+        "keras-2.3.1",
+        "tf-2.12",
+        "tf_keras-2.21",
+        "keras-3.0.5",
+    }
 
 
 def test_an_archive_name_may_hide_hdf5():

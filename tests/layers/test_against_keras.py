@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from cases import ALL, FAMILIES
-from support.keras_pairs import Case, assert_as_close_as_keras, foldnet_model, keras_answers
+from support.keras_pairs import Case, assert_as_close_as_keras, foldnet_model, keras_answers, run_reference
 
 
 @functools.cache
@@ -41,10 +41,10 @@ IN_FLOAT64 = [(family, case) for family, case in ALL if case.class_name != "Resc
 
 
 @pytest.mark.parametrize(("family", "case"), IN_FLOAT64, ids=[str(case) for _, case in IN_FLOAT64])
-def test_float64_is_the_truth(case, answer, engine):
+def test_float64_is_the_truth(case, answer):
     ours = foldnet_model(case, answer.config)
     ours.set_weights(answer.weights)
-    (result,) = engine(ours, answer.rows, "float64")
+    (result,) = run_reference(ours, answer.rows, "float64")
     np.testing.assert_allclose(result, answer.truth, rtol=1e-9, atol=1e-9 * np.abs(answer.truth).max())
 
 

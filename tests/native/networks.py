@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from foldnet.activations import ELEMENTWISE
@@ -12,7 +14,10 @@ from foldnet.graph.graph import Graph, GraphBuilder, Node
 RELU = ops.Elementwise("relu", (("negative_slope", 0.0), ("max_value", None), ("threshold", 0.0)))
 
 PARAMETERS = {
-    "relu": ({"negative_slope": 0.1, "max_value": 1.5, "threshold": 0.25}, {"negative_slope": 0.0, "max_value": 2.0, "threshold": 0.5}),
+    "relu": (
+        {"negative_slope": 0.1, "max_value": 1.5, "threshold": 0.25},
+        {"negative_slope": 0.0, "max_value": 2.0, "threshold": 0.5},
+    ),
     "leaky_relu": ({"negative_slope": 0.2},),
     "elu": ({"alpha": 1.0}, {"alpha": 0.3}),
     "celu": ({"alpha": 1.0}, {"alpha": 0.3}),
@@ -23,13 +28,17 @@ PARAMETERS = {
     "threshold": ({"threshold": 0.25, "default_value": -2.0},),
     "thresholded_relu": ({"theta": 1.0},),
 }
+
+
 def label(function):
     """A name for a test: ``relu-0.1-1.5-0.25``."""
     return "-".join([function.name, *(str(v) for _, v in function.params)])
 
 
 ACTIVATIONS = [RELU] + [
-    ops.Elementwise(name, tuple(params.items())) for name in ELEMENTWISE for params in PARAMETERS.get(name, ({},))
+    ops.Elementwise(name, tuple(params.items()))
+    for name in ELEMENTWISE
+    for params in PARAMETERS.get(name, ({},))
 ]
 
 
@@ -37,7 +46,9 @@ def graph_of(op, *row_shapes, weights=(), dtypes=None) -> Graph:
     """A graph of one op on inputs of these row shapes, and on these constants."""
     b = GraphBuilder()
     dtypes = dtypes or [ops.FLOAT] * len(row_shapes)
-    values = [b.input(f"x{i}", (None, *s), d) for i, (s, d) in enumerate(zip(row_shapes, dtypes, strict=True))]
+    values = [
+        b.input(f"x{i}", (None, *s), d) for i, (s, d) in enumerate(zip(row_shapes, dtypes, strict=True))
+    ]
     values += [b.constant(f"w{i}", w) for i, w in enumerate(weights)]
     b.layer = "the_layer"
     graph = b.build([b.emit(op, *values)])
@@ -72,7 +83,8 @@ def op_cases():
     def add(name, op, *shapes, weights=(), dtypes=None):
         cases[name] = graph_of(op, *shapes, weights=weights, dtypes=dtypes)
 
-    for inputs, units in [(1, 1), (3, 2), (5, 3), (11, 10), (7, 17), (30, 65), (300, 150), (600, 4), (16, 64), (9, 130)]:
+    sizes = [(1, 1), (3, 2), (5, 3), (11, 10), (7, 17), (30, 65), (300, 150), (600, 4), (16, 64), (9, 130)]
+    for inputs, units in sizes:
         kernel = w(rng, inputs, units) / np.sqrt(inputs)
         add(f"dense-{inputs}-{units}", ops.Dense(), (inputs,), weights=(kernel, w(rng, units)))
     for inputs, units in [(5, 3), (300, 150)]:
@@ -94,21 +106,47 @@ def op_cases():
         add(f"activation-{label(function)}", ops.Activation(function), (37,))
     for function in ACTIVATIONS[::4]:
         add(f"fused-{label(function)}", ops.Dense(function), (6,), weights=(w(rng, 6, 5), w(rng, 5)))
-    for shape, axis in [((6,), 1), ((1,), 1), ((4, 5), 1), ((4, 5), 2), ((3, 4, 5), 2), ((70,), 1), ((5, 90), 1)]:
+    for shape, axis in [
+        ((6,), 1),
+        ((1,), 1),
+        ((4, 5), 1),
+        ((4, 5), 2),
+        ((3, 4, 5), 2),
+        ((70,), 1),
+        ((5, 90), 1),
+    ]:
         name = f"{'x'.join(map(str, shape))}-{axis}"
         add(f"softmax-{name}", ops.Softmax(axis), shape)
         add(f"log-softmax-{name}", ops.Softmax(axis, log=True), shape)
         add(f"sparsemax-{name}", ops.Sparsemax(axis), shape)
     for shape, axis in [((6,), 1), ((4, 6), 1), ((4, 6), 2), ((2, 4, 3), 2)]:
         add(f"glu-{'x'.join(map(str, shape))}-{axis}", ops.Glu(axis), shape)
-    for shape, axes in [((7,), (1,)), ((4, 5), (2,)), ((4, 5), (1,)), ((3, 4, 5), (1, 3)), ((2, 3, 4, 2), (2, 3, 4))]:
+    for shape, axes in [
+        ((7,), (1,)),
+        ((4, 5), (2,)),
+        ((4, 5), (1,)),
+        ((3, 4, 5), (1, 3)),
+        ((2, 3, 4, 2), (2, 3, 4)),
+    ]:
         for kind in ("standard", "rms", "l2", "variance"):
             add(f"moments-{kind}-{'x'.join(map(str, shape))}-{axes}", ops.Moments(axes, 1e-3, kind), shape)
-    for shape, axis, groups in [((6,), 1, 3), ((4, 6), 2, 2), ((6, 4), 1, 6), ((2, 3, 8), 3, 4), ((2, 3, 8), 3, 1)]:
-        add(f"groups-{'x'.join(map(str, shape))}-{axis}-{groups}", ops.GroupMoments(axis, groups, 1e-3), shape)
+    for shape, axis, groups in [
+        ((6,), 1, 3),
+        ((4, 6), 2, 2),
+        ((6, 4), 1, 6),
+        ((2, 3, 8), 3, 4),
+        ((2, 3, 8), 3, 1),
+    ]:
+        add(
+            f"groups-{'x'.join(map(str, shape))}-{axis}-{groups}", ops.GroupMoments(axis, groups, 1e-3), shape
+        )
     add("reshape", ops.Reshape((3, -1)), (2, 6))
     add("identity", ops.Identity(), (3, 2))
-    for shape, permutation in [((3, 4), (0, 2, 1)), ((2, 3, 4), (0, 3, 1, 2)), ((2, 3, 4, 5), (0, 4, 2, 1, 3))]:
+    for shape, permutation in [
+        ((3, 4), (0, 2, 1)),
+        ((2, 3, 4), (0, 3, 1, 2)),
+        ((2, 3, 4, 5), (0, 4, 2, 1, 3)),
+    ]:
         add(f"transpose-{'x'.join(map(str, shape))}", ops.Transpose(permutation), shape)
     add("repeat", ops.Repeat(4), (5,))
     for kind in ("add", "subtract", "multiply", "maximum", "minimum"):
@@ -119,7 +157,13 @@ def op_cases():
     add("concatenate-2", ops.Concatenate(2), (2, 3), (2, 5))
     add("concatenate-middle", ops.Concatenate(2), (2, 3, 4), (2, 1, 4))
     add("concatenate-int", ops.Concatenate(1), (2,), (3,), dtypes=[ops.INT, ops.INT])
-    for a, b, axes in [((5,), (5,), (1, 1)), ((3, 4), (4, 2), (2, 1)), ((3, 4), (5, 3), (1, 2)), ((2, 3, 4), (3,), (2, 1))]:
+    pairs = [
+        ((5,), (5,), (1, 1)),
+        ((3, 4), (4, 2), (2, 1)),
+        ((3, 4), (5, 3), (1, 2)),
+        ((2, 3, 4), (3,), (2, 1)),
+    ]
+    for a, b, axes in pairs:
         add(f"dot-{'x'.join(map(str, a))}-{'x'.join(map(str, b))}", ops.Dot(axes), a, b)
     add("gather", ops.Gather(), (3,), weights=(w(rng, 9, 4),), dtypes=[ops.INT])
     add("gather-rank3", ops.Gather(), (2, 3), weights=(w(rng, 9, 1),), dtypes=[ops.INT])
@@ -134,7 +178,7 @@ def table_network(sizes=(11, 10, 8, 6, 1), seed=0, last="sigmoid") -> Graph:
     rng = np.random.default_rng(seed)
     b = GraphBuilder()
     value = b.input("x", (None, sizes[0]))
-    for k, (i, o) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (i, o) in enumerate(pairwise(sizes)):
         final = k == len(sizes) - 2
         value = b.emit(
             ops.Dense(None if final else RELU), value,

@@ -115,7 +115,9 @@ def test_new_weights_compile_nothing(monkeypatch):
 
 
 def test_indices_outside_the_table_are_named_by_row():
-    program = NativeProgram(graph_of(ops.Gather(), (2,), weights=(np.ones((5, 3)),), dtypes=[ops.INT]), threads=2)
+    program = NativeProgram(
+        graph_of(ops.Gather(), (2,), weights=(np.ones((5, 3)),), dtypes=[ops.INT]), threads=2
+    )
     x = np.zeros((100_000, 2), np.int32)
     assert program.run([x])[0].shape == (100_000, 2, 3)
     for row, wrong in [(70_001, 5), (40_123, -1), (12, 2**31 - 1), (0, -(2**31))]:
@@ -129,7 +131,7 @@ def test_floats_that_are_no_index_are_named_by_row():
     x = np.float32([[1.9, -1.9], [2e9, -2147483648.0]])
     assert program.run([x])[0].tolist() == [[1, -1], [2_000_000_000, -(2**31)]]
     for wrong in (np.nan, np.inf, 2.0**31):
-        with pytest.raises(InputError, match="row 1: layer 'the_layer'.*whole numbers"):
+        with pytest.raises(InputError, match=r"row 1: layer 'the_layer'.*whole numbers"):
             program.run([np.float32([[1, 2], [0, wrong]])])
 
 
@@ -162,7 +164,11 @@ def test_what_the_code_cannot_read_is_refused(program, x, message):
 
 def test_wrong_numbers_of_arrays_and_outputs_are_refused(program):
     x = np.zeros((3, 11), np.float32)
-    for outputs, message in [([], "1 outputs"), ([np.zeros((2, 1), np.float32)], "2 rows"), ([x], "output 0")]:
+    for outputs, message in [
+        ([], "1 outputs"),
+        ([np.zeros((2, 1), np.float32)], "2 rows"),
+        ([x], "output 0"),
+    ]:
         with pytest.raises(InputError, match=message):
             program.run_into([x], outputs)
     frozen = np.zeros((3, 1), np.float32)

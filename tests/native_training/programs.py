@@ -15,7 +15,9 @@ def expression(builder, value):
 
 def adam(**settings):
     b = GraphBuilder()
-    w, g, m, v = (expression(b, b.input(n, (None,))) for n in ("variable", "gradient", "momentum", "velocity"))
+    w, g, m, v = (
+        expression(b, b.input(n, (None,))) for n in ("variable", "gradient", "momentum", "velocity")
+    )
     numbers = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "rate": 0.0, "weight_decay": 0.01}
     c = {k: expression(b, b.constant(k, np.asarray(n, np.float64))) for k, n in numbers.items()}
     new_m = m + (g - m) * (1 - c["beta_1"])
@@ -69,7 +71,11 @@ def finish(b, out, loss=mse, update=None, variables=None):
     for name, (layer, weight_name) in b.variables.items():
         moving = weight_name.startswith("moving") or not layer.trainable
         extra = (variables or {}).get(weight_name, {})
-        found.append(Variable(name, layer.name, weight_name, layer.named_weights[weight_name].shape, not moving, **extra))
+        found.append(
+            Variable(
+                name, layer.name, weight_name, layer.named_weights[weight_name].shape, not moving, **extra
+            )
+        )
     return TrainingProgram(
         graph, weighted.value, tuple(found), (Accumulator("error", error.value, width),),
         adam() if update is None else update,
@@ -79,6 +85,18 @@ def finish(b, out, loss=mse, update=None, variables=None):
 def start(p):
     shapes = {v.name: v.shape for v in p.variables}
     return FitState({n: np.array(p.graph.constants[n], np.float32).reshape(s) for n, s in shapes.items()})
+
+
+def random_start(p, seed=0):
+    """As ``start``, with weights and statistics drawn anew, the same at every run."""
+    r, state = np.random.default_rng(seed), start(p)
+    for v in p.variables:
+        if v.weight in ("gamma", "moving_variance"):
+            w = r.uniform(0.5, 1.5, v.shape)
+        else:
+            w = r.normal(size=v.shape) / np.sqrt(v.shape[0] if len(v.shape) > 1 else 10)
+        state.weights[v.name] = w.astype(np.float32)
+    return state
 
 
 def data(p, rows, seed=0, target=None, low=0, high=5):

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.engines.native import NativeProgram
 from foldnet.engines.reference import ReferenceProgram
+from foldnet.graph.graph import bind
 from foldnet.graph.lower import lower
 from foldnet.layers import LAYERS, Input
 from foldnet.network import Model
@@ -172,7 +174,12 @@ def run_reference(model: Model, arrays: Sequence[np.ndarray], dtype: str = "floa
     return ReferenceProgram(lower(model), dtype).run(arrays)
 
 
-ENGINES: dict[str, Run] = {"reference": run_reference}
+def run_native(model: Model, arrays: Sequence[np.ndarray], dtype: str) -> list[np.ndarray]:
+    """Predictions of the native engine, which works in float32."""
+    return NativeProgram(bind(lower(model), [(None, *a.shape[1:]) for a in arrays])).run(arrays)
+
+
+ENGINES: dict[str, Run] = {"reference": run_reference, "native": run_native}
 """Every engine by name, as a function (model, arrays, dtype) -> outputs; the grid runs on each."""
 
 

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from foldnet.errors import FileFormatError
+from foldnet.files.hdf5_heaps import check_heaps
 
 Array = np.ndarray[Any, Any]
 
@@ -55,6 +56,7 @@ class Hdf5File:
 
     def __init__(self, source: str | PathLike[str] | bytes) -> None:
         with _translated(""):
+            check_heaps(source)
             if isinstance(source, bytes):
                 self._file = h5py.File(h5py.h5f.open_file_image(source))
             else:
@@ -72,12 +74,12 @@ class Hdf5File:
 
     def visit(self, node: Any, path: str) -> None:
         """Note that an object was reached; the same object under two paths is a trick, not a network."""
-        info = h5py.h5o.get_info(node.id)
+        with _translated(path):
+            info = h5py.h5o.get_info(node.id)
         key = (info.fileno, info.addr)
         other = self._seen.setdefault(key, path)
         if other != path:
             raise FileFormatError(f"{path} and {other or '/'} in the HDF5 file are links to the same object")
-
 
     def claim(self, start: int | None, size: int, path: str) -> None:
         """Note which bytes of the file a dataset lies in; two weights in the same bytes are damage or a trick."""
@@ -86,7 +88,9 @@ class Hdf5File:
         place = bisect(self._ranges, (start, size, path))
         before, after = self._ranges[max(0, place - 1) : place], self._ranges[place : place + 1]
         if (before and before[0][1] > start) or (after and after[0][0] < start + size):
-            raise FileFormatError(f"{path} lies in the same bytes of the HDF5 file as {(before or after)[0][2]}")
+            raise FileFormatError(
+                f"{path} lies in the same bytes of the HDF5 file as {(before or after)[0][2]}"
+            )
         self._ranges.insert(place, (start, start + size, path))
 
 
@@ -163,6 +167,19 @@ class Group:
         """Names of the attributes."""
         with _translated(self.path):
             return list(self._group.attrs)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape that a dataset declares; nothing of it is read.
+
+        Raises:
+            FileFormatError: there is no such dataset.
+        """
+        path = f"{self.path}/{name}"
+        with _translated(path):
+            dataset = self._child(name)
+            if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+                raise FileFormatError(f"{path} in the HDF5 file should be a dataset of numbers")
+            return tuple(dataset.shape)
 
     def array(self, name: str, shape: tuple[int, ...]) -> Array:
         """A dataset of numbers, which must have exactly this shape.

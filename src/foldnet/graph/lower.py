@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 
 import numpy as np
@@ -26,14 +27,22 @@ class Mode(Enum):
 
 
 class Lowering(GraphBuilder):
-    """What a layer emits its ops into."""
+    """What a layer emits its ops into.
 
-    def __init__(self, mode: Mode) -> None:
+    Args:
+        mode: which of the two programs.
+        stand_ins: layers to lower in the place of others, such as the same layer with other statistics.
+    """
+
+    def __init__(self, mode: Mode, stand_ins: Mapping[Layer, Layer] | None = None) -> None:
         super().__init__()
         self.mode = mode
+        self.stand_ins = stand_ins or {}
         self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
+        self.activities: list[tuple[Layer, str]] = []
+        """Results that a layer's ``activity_regularizer`` (or an ActivityRegularization) makes part of the loss."""
 
     def weights(self, layer: Layer) -> tuple[str, ...]:
         """The layer's weights as constants, in Keras's order."""
@@ -53,11 +62,6 @@ class Lowering(GraphBuilder):
             )
         self.variables[value] = (layer, name)
         return value
-
-    def learns(self, layer: Layer) -> bool:
-        """Whether a layer that behaves differently in training does so here: in a training program, unless it
-        is frozen or its call says ``training=False``."""
-        return self.mode is Mode.TRAIN and layer.trainable and self.call_training is not False
 
     def random_stream(self) -> int:
         """A number of its own for each random op of a program, counted in the order of the calls."""
@@ -89,13 +93,15 @@ class Lowering(GraphBuilder):
         return value if self.dtype(value) == ops.INT else self.emit(ops.Cast(ops.INT), value)
 
 
-def lower(network: Network, mode: Mode = Mode.PREDICT) -> Graph:
-    """The network's program for a mode, checked.
+def lower(
+    network: Network, mode: Mode = Mode.PREDICT, stand_ins: Mapping[Layer, Layer] | None = None
+) -> Graph:
+    """The network's program for a mode, checked; with ``stand_ins``, as if these layers were in others' places.
 
     Raises:
         UnsupportedError: a layer or setting that cannot be computed exactly in this mode.
     """
-    b = Lowering(mode)
+    b = Lowering(mode, stand_ins)
     graph = b.build(lower_into(b, network))
     (check_prediction if mode is Mode.PREDICT else check)(graph)
     return graph
@@ -125,7 +131,9 @@ def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str
             results = _lower_nested(b, call.layer, operands, path + "/")
         else:
             b.layer, b.call_training = path, call.kwargs.get("training")
-            results = (call.layer.lower(b, *operands),)
+            results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)
+            if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
+                b.activities.append((call.layer, results[0]))
         b.layer_outputs[path] = results[0]
         values.update(zip(call.outputs, results, strict=True))
 

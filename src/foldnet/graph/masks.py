@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from foldnet.layers.base import Layer
 from foldnet.network import Network
 
 
@@ -13,10 +14,17 @@ def check_masks(network: Network) -> None:
     Raises:
         UnsupportedError: a layer whose prediction would depend on a mask gets one.
     """
-    _follow(network, [False] * len(network.inputs))
+    _follow(network, [False] * len(network.inputs), set())
 
 
-def _follow(network: Network, given: Sequence[bool]) -> list[bool]:
+def masked_layers(network: Network) -> set[Layer]:
+    """The layers, of nested networks too, that get a mask in at least one call."""
+    met: set[Layer] = set()
+    _follow(network, [False] * len(network.inputs), met)
+    return met
+
+
+def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bool]:
     masked = dict(zip(network.inputs, given, strict=True))
     for call in network.graph_calls:
         if call.outputs[0] in masked:
@@ -24,6 +32,8 @@ def _follow(network: Network, given: Sequence[bool]) -> list[bool]:
         handed_over = call.kwargs.get("mask") is not None
         flags = [masked[t] or handed_over for t in call.inputs]
         layer = call.layer
-        results = _follow(layer, flags) if isinstance(layer, Network) else [layer.output_mask(*flags)]
+        if any(flags):
+            met.add(layer)
+        results = _follow(layer, flags, met) if isinstance(layer, Network) else [layer.output_mask(*flags)]
         masked.update(zip(call.outputs, results, strict=True))
     return [masked[t] for t in network.outputs]

@@ -34,11 +34,60 @@ class BatchNorm(Op):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of x."""
-        x = shapes[0]
-        for shape in shapes[1:]:
-            if len(shape) != len(x) - 1 or any(s not in (1, n) for s, n in zip(shape, x[1:], strict=True)):
-                raise ConfigError(f"BatchNorm cannot spread statistics of shape {shape} over {x}")
-        return x
+        return _spread_shape(*shapes)
+
+
+@dataclass(frozen=True)
+class BatchRenorm(Op):
+    """BatchNorm corrected towards the statistics of many batches (Ioffe, 2017), as Keras has it.
+
+    Operands: x, moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev, then gamma if ``scale``,
+    then beta if ``center``, shaped as those of BatchNorm.
+
+    In a training step, with the batch's mean and ``stddev = sqrt(variance + epsilon)``:
+    ``r = stddev / max(renorm_stddev, sqrt(epsilon))``, ``d = (mean - renorm_mean) / max(renorm_stddev, sqrt(epsilon))``,
+    held to their limits and taken as constants by gradients; ``y = ((x - mean) / stddev * r + d) * gamma + beta``.
+    Afterwards mean and stddev move renorm_mean and renorm_stddev by ``renorm_momentum``, and moving_mean and
+    moving_stddev by ``momentum``; moving_variance becomes ``max(moving_stddev² - epsilon, 0)``.
+    In evaluation moving_mean and moving_variance are used as in BatchNorm.
+    """
+
+    momentum: float
+    epsilon: float
+    renorm_momentum: float
+    r_min: float | None = None
+    r_max: float | None = None
+    d_max: float | None = None
+    scale: bool = True
+    center: bool = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return _spread_shape(*shapes)
+
+
+@dataclass(frozen=True)
+class FixedNorm(Op):
+    """Normalize by the moving statistics, in training steps, too; gamma and beta learn, the statistics rest.
+
+    Operands and result are those of BatchNorm in evaluation. It is what a BatchNormalization that was called with
+    ``training=False`` does.
+    """
+
+    epsilon: float
+    scale: bool = True
+    center: bool = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return _spread_shape(*shapes)
+
+
+def _spread_shape(x: Shape, *statistics: Shape) -> Shape:
+    for shape in statistics:
+        if len(shape) != len(x) - 1 or any(s not in (1, n) for s, n in zip(shape, x[1:], strict=True)):
+            raise ConfigError(f"BatchNorm cannot spread statistics of shape {shape} over {x}")
+    return x
 
 
 @dataclass(frozen=True)

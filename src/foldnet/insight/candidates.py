@@ -127,26 +127,17 @@ def _from_path(path: Path) -> Candidate:
 
 
 def _from_predictor(predictor: Any) -> Candidate:
-    """A Predictor: outputs by its own engine, layers by that too if it can, else from its folded graph."""
+    """A Predictor: outputs, and the layers that folding left whole, all by its own engine."""
 
     def outputs(inputs: Sequence[Array]) -> list[Array]:
         return _arrays(predictor(inputs[0] if len(inputs) == 1 else list(inputs)))
 
-    own = getattr(predictor, "layer_values", None)
-    if own is not None:
-        return Candidate(
-            "Predictor (layers by its own engine)",
-            outputs,
-            lambda inputs: dict(own(inputs[0] if len(inputs) == 1 else list(inputs))),
-            own_layers=True,
-        )
-
-    def layers(inputs: Sequence[Array]) -> dict[str, Array]:
-        graph: Graph = predictor.graph
-        values = ReferenceProgram(graph, "float32").values(inputs)
-        return {path: values[name] for path, name in graph.layer_outputs.items()}
-
-    return Candidate("Predictor (outputs by its engine, layers by the reference engine)", outputs, layers)
+    return Candidate(
+        f"Predictor on the {predictor.engine} engine",
+        outputs,
+        lambda inputs: dict(predictor.layer_values(inputs[0] if len(inputs) == 1 else list(inputs))),
+        own_layers=True,
+    )
 
 
 def _from_network(network: Network) -> Candidate:

@@ -33,20 +33,27 @@ def normalization_blocks(
         row: which.
         channel: which of its channels, counted in memory order.
     """
+    blocks = [*axis_blocks(layer, shape), *weight_blocks(layer)]
+    if x is not None and x.size:
+        value = _value(layer, x, layer.kept_axes(len(shape)), row, channel)
+        blocks += [*([_training_steps(value, x)] if layer.trainable else []), _prediction_steps(value)]
+    return blocks
+
+
+def axis_blocks(layer: BatchNormalization, shape: Shape) -> list[Block]:
+    """Which axes keep statistics and which are averaged over, and the same in NumPy; of a built layer."""
     kept = layer.kept_axes(len(shape))
     reduced = tuple(a for a in range(len(shape)) if a not in kept)
-    blocks: list[Block] = [
+    return [
         *_axes(layer, shape, kept, reduced),
         _numpy(layer, kept, reduced),
         *_reading(shape, kept, reduced),
-        *_weights(layer),
-        *_update(layer),
-        *_epsilon(layer),
     ]
-    if x is not None and x.size:
-        value = _value(layer, x, kept, row, channel)
-        blocks += [*([_training_steps(value, x)] if layer.trainable else []), _prediction_steps(value)]
-    return blocks
+
+
+def weight_blocks(layer: BatchNormalization) -> list[Block]:
+    """The four vectors, how the moving ones move, and how much epsilon weighs."""
+    return [*_weights(layer), *_update(layer), *_epsilon(layer)]
 
 
 def axis_words(shape: Shape, axes: Sequence[int]) -> str:
@@ -175,7 +182,7 @@ def _epsilon(layer: BatchNormalization) -> list[Block]:
     return [Words(
         f"epsilon = {layer.epsilon:g} is added to the variance inside the root, and is not part of moving_variance. "
         f"The smallest moving variance is {number(least)}, so epsilon makes up "
-        f"{100 * layer.epsilon / total:.2g} % of what the root is taken of."
+        f"{100 * layer.epsilon / total:.3g} % of what the root is taken of."
     )]  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _walk(
         operands = tuple(values[t] for t in call.inputs)
         if isinstance(call.layer, Network):
             inner = dict(zip(call.layer.inputs, operands, strict=True))
-            _walk(call.layer, graph, inner, f"{prefix}{call.layer.name}/", sites)
+            _walk(call.layer, graph, inner, f"{prefix}{call_name(network, call)}/", sites)
             results = [inner[t] for t in call.layer.outputs]
         else:
             path = prefix + call_name(network, call)

@@ -201,6 +201,11 @@ class Layer:
             self._values[spec.name] = initialize(spec.initializer, spec.shape)
         return self._values[spec.name]
 
+    def __getstate__(self) -> dict[str, Any]:
+        for spec in self.specs:
+            self._weight(spec)  # first values are drawn when first asked for; a copy must have the same ones
+        return self.__dict__
+
     def set_weight(self, name: str, value: Any) -> None:
         """Give one weight its values.
 
@@ -271,18 +276,29 @@ class Layer:
     # -- calling --------------------------------------------------------------------------------------------
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
-        """Join this layer to symbolic tensors and get the symbolic result."""
+        """Join this layer to symbolic tensors and get the symbolic result; on arrays compute it at once.
+
+        Args:
+            inputs: the result of ``Input`` or of another layer, or a list of them; or arrays.
+            kwargs: ``training``: for arrays, whether Dropout drops and BatchNormalization uses the batch.
+
+        Raises:
+            ConfigError: shapes that do not fit the layer.
+            InputError: neither symbolic tensors nor arrays of numbers.
+            UnsupportedError: another argument.
+        """
         if unknown := {k for k, v in kwargs.items() if v is not None} - {"training", "mask"}:
             raise UnsupportedError(
                 f"layer {self.name!r} was called with {', '.join(sorted(unknown))}; foldnet's layers take "
                 "training and mask"
             )
         tensors = flatten(inputs)
+        if not any(isinstance(t, SymbolicTensor) for t in tensors):
+            from foldnet.training.eager import compute  # a door like those of ``foldnet.use``
+
+            return compute(self, inputs, **kwargs)
         if not all(isinstance(t, SymbolicTensor) for t in tensors):
-            raise InputError(
-                f"layer {self.name!r} was called on {type(inputs).__name__}; layers are called on the result of "
-                "Input(...) or of another layer. For numbers, make a Model and call predict."
-            )
+            raise InputError(f"layer {self.name!r} was called on symbolic tensors and other values together")
         call = Call(self, tuple(tensors), {k: v for k, v in kwargs.items() if v is not None})
         shapes = [t.shape for t in tensors]
         try:
@@ -327,8 +343,12 @@ class Layer:
             "trainable": self.trainable,
             "dtype": self.dtype_policy,
         }
+        if self.activity_regularizer is not None:
+            given = self.activity_regularizer
+            config["activity_regularizer"] = given.serialize() if hasattr(given, "serialize") else given
         for parameter in settings_of(type(self)):
-            config[parameter] = getattr(self, parameter)
+            value = getattr(self, parameter)
+            config[parameter] = value.serialize() if hasattr(value, "serialize") else value
         return config
 
     @classmethod

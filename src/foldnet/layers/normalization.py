@@ -9,6 +9,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops, train_ops
+from foldnet.graph.ops import Op
 from foldnet.layers.base import Array, Layer, Shape, WeightSpec, positive_axis
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class BatchNormalization(Layer):
         self.gamma_regularizer = gamma_regularizer
         self.beta_constraint = beta_constraint
         self.gamma_constraint = gamma_constraint
+        limits = renorm_clipping or {}
+        if unknown := set(limits) - {"rmin", "rmax", "dmax"}:
+            raise ConfigError(f"renorm_clipping takes rmin, rmax and dmax, not {sorted(unknown)}")
         self.renorm = renorm
         self.renorm_clipping = renorm_clipping
         self.renorm_momentum = renorm_momentum
@@ -103,25 +107,32 @@ class BatchNormalization(Layer):
         specs.append(WeightSpec("moving_mean", shape, self.moving_mean_initializer, trainable=False))
         specs.append(WeightSpec("moving_variance", shape, self.moving_variance_initializer, trainable=False))
         if self.renorm:
-            specs.append(WeightSpec("moving_stddev", shape, "ones", trainable=False))
-            specs.append(WeightSpec("renorm_mean", shape, "zeros", trainable=False))
-            specs.append(WeightSpec("renorm_stddev", shape, "ones", trainable=False))
+            specs.append(WeightSpec("moving_stddev", shape, self._first_stddev, trainable=False))
+            specs.append(WeightSpec("renorm_mean", shape, self.moving_mean_initializer, trainable=False))
+            specs.append(WeightSpec("renorm_stddev", shape, self._first_stddev, trainable=False))
         return specs
 
-    def _training_op(self) -> train_ops.BatchNorm:
+    def _first_stddev(self, shape: tuple[int, ...]) -> Array:
+        from foldnet.initializers import initialize  # at the call, for reading a file needs none
+
+        return np.sqrt(initialize(self.moving_variance_initializer, shape))
+
+    def _training_op(self, b: Lowering) -> Op:
+        if b.call_training is False:
+            return train_ops.FixedNorm(self.epsilon, self.scale, self.center)
         if self.renorm:
-            raise UnsupportedError(
-                f"layer {self.name!r}: foldnet cannot train with renorm=True yet; predict it"
-            )
+            limits = self.renorm_clipping or {}
+            return train_ops.BatchRenorm(
+                self.momentum, self.epsilon, self.renorm_momentum,
+                limits.get("rmin"), limits.get("rmax"), limits.get("dmax"), self.scale, self.center,
+            )  # fmt: skip
         return train_ops.BatchNorm(self.momentum, self.epsilon, self.scale, self.center)
 
-    def _operands(self) -> list[str]:
-        return [
-            "moving_mean",
-            "moving_variance",
-            *(["gamma"] if self.scale else []),
-            *(["beta"] if self.center else []),
-        ]
+    def _operands(self, op: Op) -> list[str]:
+        statistics = ["moving_mean", "moving_variance"]
+        if isinstance(op, train_ops.BatchRenorm):
+            statistics += ["moving_stddev", "renorm_mean", "renorm_stddev"]
+        return [*statistics, *(["gamma"] if self.scale else []), *(["beta"] if self.center else [])]
 
     def training_matters(self) -> bool:
         """Unless it is frozen: then it uses its moving statistics in training, too."""
@@ -139,8 +150,9 @@ class BatchNormalization(Layer):
             )
         size = b.shape(x)
         spread = tuple((size[a] or 1) if a in kept else 1 for a in range(1, rank))
-        if b.learns(self):
-            return b.emit(self._training_op(), x, *(b.weight(self, n, spread) for n in self._operands()))
+        if b.mode.value == "train" and self.trainable:
+            op = self._training_op(b)
+            return b.emit(op, x, *(b.weight(self, n, spread) for n in self._operands(op)))
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in self.named_weights.items()}
         variance = weights["moving_variance"] + self.epsilon
         if not (variance > 0).all():

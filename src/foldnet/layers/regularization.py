@@ -206,12 +206,18 @@ class ActivityRegularization(Layer):
     supports_masking = True
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        from foldnet.regularizers import L1L2  # which needs layers.base
+
+        super().__init__(**kwargs | {"activity_regularizer": L1L2(l1, l2)})
         self.l1 = l1
         self.l2 = l2
 
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        return {k: v for k, v in super().get_config().items() if k != "activity_regularizer"}
+
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Identity at prediction time."""
+        """The input itself; a training program adds the penalty to the loss."""
         return b.emit(ops.Identity(), b.float(inputs[0]))
 
 

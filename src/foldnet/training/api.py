@@ -1,33 +1,53 @@
-"""Keras's training methods, as ``Network`` offers them."""
+"""From what a user hands over to what the trainer takes: the compiled network, and rows in its order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
-from foldnet.training.data import Rows, as_array, fit_shape, same_length, sample_weights, split_structure
+from foldnet.training.batches import batches, is_stream, unpack
+from foldnet.training.compiled import is_sparse
+from foldnet.training.data import (
+    Rows,
+    as_array,
+    fit_shape,
+    joined,
+    same_length,
+    sample_weights,
+    split_structure,
+)
+from foldnet.training.eager import build_for
 from foldnet.training.program import output_names
 from foldnet.training.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
 
 
-def trainer_of(network: Network) -> Trainer:
-    """The network's trainer.
+def trainer_for(network: Network, x: Any = None) -> Trainer:
+    """The network's trainer; a Sequential without an input shape takes that of the data.
 
     Raises:
         ConfigError: the network was not compiled.
     """
+    if x is not None and not network.built:
+        build_for(network, x)
+    network.finish_compile()
     trainer = network.trainer
     if not isinstance(trainer, Trainer):
         raise ConfigError(
             f'{network.name!r} must be compiled before it is trained: model.compile("adam", "mse")'
         )
     return trainer
+
+
+def input_keys(network: Network) -> list[str]:
+    """The keys of a dict of inputs: those the network was made with, else the names of its input layers."""
+    structure = network.input_structure
+    return sorted(structure) if isinstance(structure, Mapping) else network.input_names
 
 
 def gather(
@@ -40,30 +60,31 @@ def gather(
     """Rows for a network from what the user gave: arrays, tables, lists or dicts of them.
 
     Raises:
+        ConfigError: weights that cannot be.
         InputError: shapes or numbers of rows do not fit, or targets are missing.
     """
-    if y is None:
-        raise InputError("training and evaluation need targets: give y")
+    if x is None or y is None:
+        raise InputError("training and evaluation need rows and targets: give x and y")
+    keys, names = input_keys(network), output_names(network)
+    if class_weight is not None and len(names) > 1:
+        raise ConfigError("class_weight is for networks with one output; give sample_weight for each output")
     inputs = [
-        fit_shape(as_array(v, f"input {name!r}"), tensor.shape, f"input {name!r}")
-        for name, tensor, v in zip(
-            network.input_names, network.inputs, split_structure(x, network.input_names, "x"), strict=True
+        np.ascontiguousarray(
+            fit_shape(as_array(v, f"input {key!r}"), tensor.shape, f"input {key!r}"),
+            np.int32 if tensor.dtype.startswith(("int", "uint")) else np.float32,
         )
+        for key, tensor, v in zip(keys, network.inputs, split_structure(x, keys, "x"), strict=True)
     ]
-    inputs = [
-        np.ascontiguousarray(a, np.int32 if t.dtype.startswith(("int", "uint")) else np.float32)
-        for a, t in zip(inputs, network.inputs, strict=True)
-    ]
-    names = output_names(network)
     targets = [
         np.ascontiguousarray(as_array(v, f"target {name!r}"), np.float32)
         for name, v in zip(names, split_structure(y, names, "y"), strict=True)
     ]
-    rows = same_length([*zip(network.input_names, inputs, strict=True), *zip(names, targets, strict=True)])
-    single = sample_weight is None or not isinstance(sample_weight, Mapping | list | tuple) or len(names) == 1
-    weights = (
-        [sample_weight] * len(names) if single else split_structure(sample_weight, names, "sample_weight")
-    )
+    rows = same_length([*zip(keys, inputs, strict=True), *zip(names, targets, strict=True)])
+    _check_labels(network, targets)
+    single = not isinstance(sample_weight, Mapping | list | tuple) or len(names) == 1
+    weights = [sample_weight] * len(names)
+    if not single:
+        weights = split_structure(sample_weight, names, "sample_weight")
     return Rows(
         inputs,
         targets,
@@ -71,22 +92,46 @@ def gather(
     )
 
 
-def split_validation(rows: Rows, share: float) -> tuple[Rows, Rows]:
-    """The rows to train on, and the last ``share`` of them to validate with, before any shuffling.
+def _check_labels(network: Network, targets: list[Array]) -> None:
+    """Refuse class numbers that the output has no place for: their rows would silently count nothing."""
+    for target, output, loss in zip(
+        targets, network.outputs, trainer_for(network).compiled.losses, strict=True
+    ):
+        classes = output.shape[-1]
+        if not is_sparse(loss) or classes is None or not target.size:
+            continue
+        low, high = float(np.nanmin(target)), float(np.nanmax(target))
+        if low < 0 or high >= classes:
+            raise InputError(
+                f"the targets of {output.name!r} have classes from {low:g} to {high:g}, and the output has "
+                f"{classes} classes, 0 to {classes - 1}"
+            )
+
+
+def split_validation(count: int, share: float) -> int:
+    """How many rows are trained on where the last ``share`` of them validate, before any shuffling.
 
     Raises:
         ConfigError: a share that leaves nothing on one side.
     """
-    cut = int(len(rows) * (1 - share))
-    if not 0 < cut < len(rows):
+    cut = int(np.floor(count * (1 - share)))
+    if not 0 < cut < count:
         raise ConfigError(
-            f"validation_split={share} of {len(rows)} rows leaves nothing to train or validate with"
+            f"validation_split={share} of {count} rows leaves nothing to train or validate with"
         )
-    return rows.part(0, cut), rows.part(cut, len(rows))
+    return cut
 
 
-def unpack(data: Any) -> tuple[Any, Any, Any]:
-    """``(x, y)`` or ``(x, y, sample_weight)``, as validation data and batches of an iterator come."""
-    if not isinstance(data, Sequence) or not 2 <= len(data) <= 3:
-        raise InputError("expected (x, y) or (x, y, sample_weight)")
-    return (data[0], data[1], data[2] if len(data) == 3 else None)
+def validation_rows(network: Network, data: Any, steps: int | None, size: int) -> Rows:
+    """The rows of ``validation_data``: a tuple of arrays, or batches, of which at most ``steps`` are taken."""
+    if not is_stream(data):
+        rows = gather(network, *unpack(data))
+        return rows if steps is None else rows.part(0, steps * size)
+    parts = []
+    for batch in batches(data):
+        parts.append(gather(network, *unpack(batch)))
+        if steps is not None and len(parts) >= steps:
+            break
+    if not parts:
+        raise InputError("validation_data gave no batch of rows")
+    return joined(parts)

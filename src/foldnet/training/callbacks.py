@@ -1,4 +1,4 @@
-"""Keras's callbacks: hooks that a fit calls, and the ready-made ones.
+"""Keras's callbacks: hooks that a fit calls, and how they are called together.
 
 A callback that states only epoch hooks costs one call an epoch; one that states a batch hook makes the fit come
 back to Python after every step, which only those pay who use it.
@@ -6,17 +6,14 @@ back to Python after every step, which only those pay who use it.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from foldnet.errors import ConfigError
 
 Logs = dict[str, Any]
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+TEST_HOOKS = ("on_test_begin", "on_test_end", "on_test_batch_begin", "on_test_batch_end")
 
 
 class Callback:
@@ -37,7 +34,7 @@ class Callback:
         """Before the first epoch."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """After the last epoch."""
+        """After the last epoch, or an interruption."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Before an epoch."""
@@ -60,19 +57,38 @@ class Callback:
         self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Before an evaluation."""
+        """Before an evaluation, that of the validation data included."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """After an evaluation."""
 
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of an evaluation."""
 
-def wants_batches(callback: Any) -> bool:
-    """Whether a callback states a batch hook of its own."""
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch of an evaluation."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Before ``predict``."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """After ``predict``."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of ``predict``."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch of ``predict``; ``logs["outputs"]`` has its predictions."""
+
+
+def states(callback: Any, hooks: tuple[str, ...]) -> bool:
+    """Whether a callback states one of these hooks itself."""
+    if isinstance(callback, CallbackList):
+        return any(states(c, hooks) for c in callback.callbacks)
     own = type(callback)
-    if isinstance(callback, LambdaCallback):
-        return callback.wants_batches
     return any(
-        getattr(own, hook, None) is not getattr(Callback, hook) for hook in BATCH_HOOKS if hasattr(own, hook)
+        hook in vars(callback) or getattr(own, hook, None) not in (None, getattr(Callback, hook))
+        for hook in hooks
     )
 
 
@@ -94,286 +110,76 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
 
-def better(monitor: str, mode: str) -> tuple[Callable[[Any, Any], bool], float]:
-    """The comparison by which a monitored value is better, and the worst value."""
-    if mode not in ("auto", "min", "max"):
-        raise ConfigError(f"mode is 'auto', 'min' or 'max', not {mode!r}")
-    rising = ("acc", "auc", "f1", "precision", "recall", "r2", "top_k", "fbeta", "iou")
-    largest = mode == "max" or (mode == "auto" and any(word in monitor.lower() for word in rising))
-    return (np.greater, -np.inf) if largest else (np.less, np.inf)
-
-
-class EarlyStopping(Callback):
-    """Stop when a monitored value has not become better for ``patience`` epochs.
-
-    Args:
-        monitor: name in the logs.
-        min_delta: what counts as better.
-        patience: epochs without it.
-        verbose: 1 says when it stops.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` by the name.
-        baseline: a value to be better than first.
-        restore_best_weights: put back the weights of the best epoch at the end.
-        start_from_epoch: epochs to wait before watching.
-    """
-
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0,
-        patience: int = 0,
-        verbose: int = 0,
-        mode: str = "auto",
-        baseline: float | None = None,
-        restore_best_weights: bool = False,
-        start_from_epoch: int = 0,
-    ) -> None:
-        self.monitor, self.min_delta, self.patience = monitor, abs(min_delta), patience
-        self.verbose, self.baseline = verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
-        self._better, self._worst = better(monitor, mode)
-        self.on_train_begin()
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
-        self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best = self._worst
-        self.best_weights: list[Any] | None = None
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Compare."""
-        value = (logs or {}).get(self.monitor)
-        if value is None or epoch < self.start_from_epoch:
-            return
-        if self.restore_best_weights and self.best_weights is None:
-            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
-        self.wait += 1
-        if self._improves(value, self.best):
-            self.best, self.best_epoch = value, epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
-            if self.baseline is None or self._improves(value, self.baseline):
-                self.wait = 0
-            return
-        if self.wait >= self.patience and epoch > 0:
-            self.stopped_epoch = epoch
-            self.model.stop_training = True
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        """Put back the best weights."""
-        if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
-        if self.restore_best_weights and self.best_weights is not None:
-            self.model.set_weights(self.best_weights)
-
-    def _improves(self, value: Any, than: Any) -> bool:
-        delta = self.min_delta if self._better is np.greater else -self.min_delta
-        return bool(self._better(value - delta, than))
-
-
-class ModelCheckpoint(Callback):
-    """Save the network after epochs, all or only the best.
-
-    Args:
-        filepath: may hold names of the logs: ``"{epoch:02d}-{val_loss:.2f}.keras"``.
-        monitor: name in the logs that ``save_best_only`` goes by.
-        save_best_only: save only when it is better than before.
-        save_weights_only: weights without the configuration, to a ``.weights.h5`` file.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` by the name.
-        save_freq: ``"epoch"``.
-        initial_value_threshold: what the first value must be better than.
-    """
-
-    def __init__(
-        self,
-        filepath: Any,
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        save_weights_only: bool = False,
-        mode: str = "auto",
-        save_freq: str = "epoch",
-        initial_value_threshold: float | None = None,
-    ) -> None:
-        if save_freq != "epoch":
-            raise ConfigError('ModelCheckpoint saves after epochs: save_freq="epoch"')
-        ending = ".weights.h5" if save_weights_only else (".keras", ".h5")
-        if not str(filepath).endswith(ending):
-            raise ConfigError(f"filepath must end in {ending}, got {filepath}")
-        self.filepath, self.monitor, self.verbose = str(filepath), monitor, verbose
-        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
-        self._better, worst = better(monitor, mode)
-        self.best = worst if initial_value_threshold is None else initial_value_threshold
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Save, if it is to be."""
-        logs = logs or {}
-        if self.save_best_only:
-            value = logs.get(self.monitor)
-            if value is None or not self._better(value, self.best):
-                return
-            self.best = value
-        path = self.filepath.format(epoch=epoch + 1, **logs)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
-        if self.verbose:
-            print(f"Epoch {epoch + 1}: saved {path}")
-
-
-class ReduceLROnPlateau(Callback):
-    """Multiply the learning rate by ``factor`` when a monitored value has not become better for a while.
-
-    Args:
-        monitor: name in the logs.
-        factor: below 1.
-        patience: epochs without improvement.
-        min_delta: what counts as better.
-        cooldown: epochs to wait after a change.
-        min_lr: the smallest learning rate.
-    """
-
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        factor: float = 0.1,
-        patience: int = 10,
-        verbose: int = 0,
-        mode: str = "auto",
-        min_delta: float = 1e-4,
-        cooldown: int = 0,
-        min_lr: float = 0.0,
-    ) -> None:
-        if factor >= 1.0:
-            raise ConfigError(f"factor must be below 1, got {factor}")
-        self.monitor, self.factor, self.patience, self.verbose = monitor, factor, patience, verbose
-        self.min_delta, self.cooldown, self.min_lr = min_delta, cooldown, min_lr
-        self._better, self._worst = better(monitor, mode)
-        self.on_train_begin()
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
-        self.best, self.cooldown_counter, self.wait = self._worst, 0, 0
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Compare, and reduce."""
-        if logs is None:
-            return
-        optimizer = self.model.optimizer
-        logs["learning_rate"] = optimizer.learning_rate
-        value = logs.get(self.monitor)
-        if value is None:
-            return
-        if self.cooldown_counter > 0:
-            self.cooldown_counter -= 1
-            self.wait = 0
-        sign = 1 if self._better is np.greater else -1
-        if self._better(value - sign * self.min_delta, self.best):
-            self.best, self.wait = value, 0
-        elif self.cooldown_counter <= 0:
-            self.wait += 1
-            if self.wait >= self.patience and optimizer.learning_rate > np.float32(self.min_lr):
-                optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
-                self.cooldown_counter, self.wait = self.cooldown, 0
-                if self.verbose:
-                    print(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate:g}")
-
-
-class LearningRateScheduler(Callback):
-    """Set the learning rate before each epoch to ``schedule(epoch, learning_rate)``."""
-
-    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
-        self.schedule, self.verbose = schedule, verbose
-
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Set it."""
-        optimizer = self.model.optimizer
-        try:
-            rate = self.schedule(epoch, optimizer.learning_rate)
-        except TypeError:  # a schedule of the epoch alone
-            rate = self.schedule(epoch)
-        optimizer.learning_rate = float(rate)
-        if self.verbose:
-            print(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate:g}")
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note it."""
-        if logs is not None:
-            logs["learning_rate"] = self.model.optimizer.learning_rate
-
-
-class CSVLogger(Callback):
-    """Write each epoch's logs as a line of a CSV file.
-
-    Args:
-        filename: of the file.
-        separator: between cells.
-        append: go on with an existing file.
-    """
-
-    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
-        self.filename, self.separator, self.append = Path(filename), separator, append
-        self._keys: list[str] | None = None
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Open the file."""
-        going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
-        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
-        self._header = not going_on
-        self._keys = None
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Write a line."""
-        logs = logs or {}
-        writer = csv.writer(self._file, delimiter=self.separator)
-        if self._keys is None:
-            # Validation may come later than the first epoch (validation_freq), so its columns are there from it on.
-            ours = [k for k in logs if not k.startswith("val_")]
-            expected = (
-                [f"val_{k}" for k in ours if k != "learning_rate"] if self.params.get("validates") else []
-            )
-            self._keys = sorted(dict.fromkeys([*logs, *expected]))
-            if self._header:
-                writer.writerow(["epoch", *self._keys])
-        writer.writerow([epoch, *(logs.get(k, "NA") for k in self._keys)])
-        self._file.flush()
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-class TerminateOnNaN(Callback):
-    """Stop when the loss is NaN or infinite."""
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Look at the loss; the fit itself names the batch."""
-        if not np.isfinite((logs or {}).get("loss", 0.0)):
-            self.model.stop_training = True
-
-
 class LambdaCallback(Callback):
-    """Functions as hooks: ``LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))``."""
+    """Functions as hooks: ``LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))``.
 
-    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+    Args:
+        on_epoch_begin: called with the epoch and logs.
+        on_epoch_end: likewise.
+        on_train_begin: called with logs.
+        on_train_end: likewise.
+        on_train_batch_begin: called with the batch and logs.
+        on_train_batch_end: likewise.
+        others: functions for other hooks, by their names.
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **others: Callable[..., Any] | None,
+    ) -> None:
         allowed = [name for name in dir(Callback) if name.startswith("on_")]
-        if unknown := set(hooks) - set(allowed):
+        if unknown := set(others) - set(allowed):
             raise ConfigError(f"there is no hook {sorted(unknown)}; there are {allowed}")
-        given = {name: hook for name, hook in hooks.items() if hook is not None}
-        self.wants_batches = any(name in BATCH_HOOKS for name in given)
-        for name, hook in given.items():
-            setattr(self, name, hook)
+        hooks = {
+            "on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end, "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end, "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end, **others,
+        }  # fmt: skip
+        vars(self).update({name: hook for name, hook in hooks.items() if hook is not None})
 
 
 class CallbackList:
-    """Several callbacks called as one, in order."""
+    """Several callbacks called as one, in order.
 
-    def __init__(self, callbacks: Sequence[Any], model: Any, params: dict[str, Any]) -> None:
-        self.callbacks = list(callbacks)
+    Args:
+        callbacks: one, or a list (of lists) of them.
+        model: that they are told of.
+        params: likewise.
+        history: added after them, unless one of them is a History.
+
+    Attributes:
+        history: the one that is returned by ``fit``.
+        by_epoch, by_batch, by_test, by_test_batch, by_predict_batch: whether any states such hooks.
+    """
+
+    def __init__(
+        self, callbacks: Any, model: Any, params: dict[str, Any], history: History | None = None
+    ) -> None:
+        self.callbacks = _flat(callbacks)
+        own = next((c for c in self.callbacks if isinstance(c, History)), None)
+        if own is None and history is not None:
+            self.callbacks.append(history)
+        self.history = own or history or History()
         for callback in self.callbacks:
-            callback.set_params(params)
-            callback.set_model(model)
-        self.by_batch = any(wants_batches(c) for c in self.callbacks)
-        self.by_epoch = any(not isinstance(c, History) for c in self.callbacks)
+            for tell, what in (("set_params", params), ("set_model", model)):
+                function = getattr(callback, tell, None)
+                if function is not None:
+                    function(what)
+        if history is not None:
+            model.history = self.history
+        self.by_epoch = any(type(c) is not History for c in self.callbacks)
+        self.by_batch, self.by_test, self.by_test_batch, self.by_predict_batch = (
+            any(states(c, hooks) for c in self.callbacks)
+            for hooks in (
+                BATCH_HOOKS, TEST_HOOKS, TEST_HOOKS[2:], ("on_predict_batch_begin", "on_predict_batch_end")
+            )
+        )  # fmt: skip
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Call a hook of every callback that has it."""
@@ -381,3 +187,13 @@ class CallbackList:
             function = getattr(callback, hook, None)
             if function is not None:
                 function(*arguments)
+
+
+def _flat(callbacks: Any) -> list[Any]:
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, CallbackList):
+        return list(callbacks.callbacks)
+    return (
+        [c for item in callbacks for c in _flat(item)] if isinstance(callbacks, list | tuple) else [callbacks]
+    )

@@ -34,7 +34,7 @@ class Compiled:
 
     Attributes:
         optimizer: the one optimizer.
-        losses: one an output; None where an output is not trained.
+        losses: one an output; None where an output is not trained, ``"crossentropy"`` where the shapes decide.
         loss_weights: one an output.
         metrics: for each output, as given; "accuracy" is resolved when the targets are seen.
         weighted_metrics: likewise; sample weights count in these.
@@ -42,7 +42,7 @@ class Compiled:
 
     network: Network
     optimizer: optimizers.Optimizer
-    losses: list[Loss | None]
+    losses: list[Loss | str | None]
     loss_weights: list[float]
     metrics: list[list[Any]]
     weighted_metrics: list[list[Any]]
@@ -52,7 +52,8 @@ class Compiled:
         """Loss and metrics of each output for targets as the data has them."""
         resolved = self.resolved(targets)
         plans = []
-        for i, (loss, target) in enumerate(zip(self.losses, targets, strict=True)):
+        for i, (given, target) in enumerate(zip(self.losses, targets, strict=True)):
+            loss = loss_for(given, target, self.network.outputs[i].shape)
             rows = [RowMetric(name, metric.rows, weighted) for name, metric, weighted in resolved[i]]
             plans.append(
                 OutputPlan(None if loss is None else loss.rows, self.loss_weights[i], rows, target.shape)
@@ -67,7 +68,7 @@ class Compiled:
         for weighted, lists in ((False, self.metrics), (True, self.weighted_metrics)):
             for i, entries in enumerate(lists):
                 for entry in entries:
-                    metric = metric_for(entry, targets[i], self.network.outputs[i].shape, self.losses[i])
+                    metric = metric_for(entry, targets[i], self.network.outputs[i].shape)
                     name = metric.name if len(names) == 1 else f"{names[i]}_{metric.name}"
                     if name in seen and weighted:
                         name = f"weighted_{name}" if len(names) == 1 else f"{names[i]}_weighted_{metric.name}"
@@ -77,7 +78,24 @@ class Compiled:
 
     def program(self, targets: Sequence[Target]) -> tuple[TrainingProgram, Owners]:
         """The training program for targets as the data has them, and whose its variables are."""
-        return build_program(self.network, self.plans(targets), self.optimizer.rule())
+        return build_program(
+            self.network, self.plans(targets), self.optimizer.rule(), self.optimizer.decay_applies
+        )
+
+    def direction(self, name: str) -> str | None:
+        """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if nobody knows."""
+        name = name.removeprefix("val_")
+        if name == "loss":
+            return "down"
+        names = output_names(self.network)
+        if name in [f"{n}_loss" for n in names]:
+            return "down"
+        for i, output in enumerate(self.network.outputs):
+            for entry in (*self.metrics[i], *self.weighted_metrics[i]):
+                metric = metric_for(entry, Target((None, 1), False), output.shape)
+                if name in (metric.name, f"{names[i]}_{metric.name}"):
+                    return metric.direction
+        return None
 
 
 def compile_network(
@@ -94,6 +112,9 @@ def compile_network(
         ConfigError: an unknown name, or a list or dict that does not fit the outputs.
     """
     names = output_names(network)
+    for value, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
+        if value is not None and not isinstance(value, list | tuple | Mapping):
+            raise ConfigError(f"{what} must be a list or dict, such as {what}=['mae']; got {value!r}")
     entries = _per_output(loss, names, "loss")
     if all(entry is None for entry in entries):
         raise ConfigError('compile needs a loss, such as compile("adam", "mse")')
@@ -105,12 +126,35 @@ def compile_network(
     return Compiled(
         network,
         optimizers.get(optimizer),
-        [None if entry is None else losses.get(entry) for entry in entries],
+        [_loss(entry) for entry in entries],
         weights,
         _metric_lists(metrics, names, "metrics"),
         _metric_lists(weighted_metrics, names, "weighted_metrics"),
         given,
     )
+
+
+def _loss(entry: Any) -> Loss | str | None:
+    if isinstance(entry, str) and entry.lower() in ("crossentropy", "ce"):
+        return "crossentropy"
+    return None if entry is None else losses.get(entry)
+
+
+def _kind(target: Target, output: Sequence[int | None]) -> str:
+    """Which crossentropy or accuracy is meant, by the shapes, as Keras chooses."""
+    if output[-1] == 1:
+        return "binary"
+    return "sparse_categorical" if len(target.shape) < len(output) or target.shape[-1] == 1 else "categorical"
+
+
+def loss_for(given: Loss | str | None, target: Target, output: Sequence[int | None]) -> Loss | None:
+    """The loss that is meant; ``"crossentropy"`` by the shapes."""
+    return losses.get(f"{_kind(target, output)}_crossentropy") if isinstance(given, str) else given
+
+
+def is_sparse(loss: Any) -> bool:
+    """Whether a loss takes class numbers as targets."""
+    return getattr(loss, "function", None) is losses.sparse_categorical_crossentropy
 
 
 def _per_output(value: Any, names: Sequence[str], what: str) -> list[Any]:
@@ -142,19 +186,16 @@ def _flat(value: Any) -> list[Any]:
     return [leaf for entry in value for leaf in _flat(entry)] if isinstance(value, list | tuple) else [value]
 
 
-def metric_for(entry: Any, target: Target, output: Sequence[int | None], loss: Loss | None) -> Metric:
-    """The metric that is meant; ``"accuracy"`` and ``"crossentropy"`` by the shapes, as Keras chooses.
+def metric_for(entry: Any, target: Target, output: Sequence[int | None]) -> Metric:
+    """The metric that is meant, named as it was asked for; ``"accuracy"`` by the shapes, as Keras chooses.
 
     Raises:
         ConfigError: there is none of this name.
     """
-    key = str(entry).lower() if isinstance(entry, str) else ""
-    if key in ("accuracy", "acc", "crossentropy", "ce"):
-        binary = output[-1] == 1
-        sparse = not binary and (len(target.shape) < len(output) or target.shape[-1] == 1)
-        kind = "binary" if binary else "sparse_categorical" if sparse else "categorical"
-        suffix = "accuracy" if key.startswith("acc") else "crossentropy"
-        metric = metrics.get(f"{kind}_{suffix}")
-        metric.name = entry if isinstance(entry, str) else metric.name
-        return metric
-    return metrics.get(entry)
+    if not isinstance(entry, str):
+        return metrics.get(entry)
+    key = entry.lower()
+    suffix = {"accuracy": "accuracy", "acc": "accuracy", "crossentropy": "crossentropy", "ce": "crossentropy"}
+    metric = metrics.get(f"{_kind(target, output)}_{suffix[key]}" if key in suffix else entry)
+    metric.name = entry
+    return metric

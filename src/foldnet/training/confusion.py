@@ -152,6 +152,8 @@ class FalseNegatives(Counts):
 class Precision(Counts):
     """True positives among those above the threshold."""
 
+    direction = "up"
+
     def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
         """``tp / (tp + fp)``."""
         return _ratio(tp, tp + fp)
@@ -159,6 +161,8 @@ class Precision(Counts):
 
 class Recall(Counts):
     """True positives among the positives."""
+
+    direction = "up"
 
     def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
         """``tp / (tp + fn)``."""
@@ -171,6 +175,8 @@ def _even(count: int) -> list[float]:
 
 class _AtPoint(Counts):
     """The best of one score among the thresholds where another reaches a value."""
+
+    direction = "up"
 
     def __init__(
         self,
@@ -241,6 +247,8 @@ class AUC(Counts):
         multi_label: one curve a label; the mean of their areas, weighted by ``label_weights`` if given.
         from_logits: whether the outputs still want a sigmoid.
     """
+
+    direction = "up"
 
     def __init__(
         self,
@@ -324,6 +332,8 @@ class FBetaScore(Metric):
         beta: how much more recall counts than precision.
         threshold: from which an output counts as positive; None takes the largest of a row.
     """
+
+    direction = "up"
 
     def __init__(
         self,

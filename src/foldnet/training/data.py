@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.errors import InputError
+from foldnet.errors import ConfigError, InputError
 
 Array = np.ndarray[Any, Any]
 
@@ -40,6 +40,28 @@ class Rows:
             [a[start:stop] for a in self.weights],
         )
 
+    def pick(self, order: Array) -> Rows:
+        """Rows by their numbers, copied."""
+        return Rows(
+            [a[order] for a in self.inputs],
+            [a[order] for a in self.targets],
+            [a[order] for a in self.weights],
+        )
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of all parts, in order."""
+    return Rows(
+        [np.concatenate(a) for a in zip(*(p.inputs for p in parts), strict=True)],
+        [np.concatenate(a) for a in zip(*(p.targets for p in parts), strict=True)],
+        [np.concatenate(a) for a in zip(*(p.weights for p in parts), strict=True)],
+    )
+
+
+def is_arraylike(value: Any) -> bool:
+    """Whether it is an array, a tensor or a table, and no plain Python structure."""
+    return hasattr(value, "__array__") or hasattr(value, "to_numpy")
+
 
 def as_array(value: Any, what: str) -> Array:
     """A numeric array of anything that looks like one: lists, pandas and polars tables, tensors.
@@ -57,6 +79,8 @@ def as_array(value: Any, what: str) -> Array:
         raise InputError(f"{what} is not a table of numbers: {error}") from None
     if array.dtype.kind not in "fiub":
         raise InputError(f"{what} holds {array.dtype}, not numbers; encode it as numbers first")
+    if array.ndim == 0:
+        raise InputError(f"{what} is the single number {value!r}, expected rows")
     return array
 
 
@@ -67,20 +91,19 @@ def split_structure(value: Any, names: Sequence[str], what: str) -> list[Any]:
         InputError: names are missing, or the number of entries differs.
     """
     if isinstance(value, Mapping):
-        missing = [n for n in names if n not in value]
-        if missing:
+        if missing := [n for n in names if n not in value]:
             raise InputError(f"{what} has no entry for {missing}; expected {list(names)}")
         return [value[n] for n in names]
     if len(names) == 1:
-        single = isinstance(value, list | tuple) and len(value) == 1 and np.ndim(value[0]) > 0
-        return [value[0]] if single else [value]
+        wrapped = isinstance(value, list | tuple) and len(value) == 1 and is_arraylike(value[0])
+        return [value[0]] if wrapped and np.ndim(value[0]) > 0 else [value]
     if isinstance(value, list | tuple) and len(value) == len(names):
         return list(value)
     raise InputError(f"{what} must be a list or dict of {len(names)} entries: {', '.join(names)}")
 
 
 def fit_shape(array: Array, shape: Sequence[int | None], what: str) -> Array:
-    """The array in the shape that a network's input or target has; a missing axis of size 1 is added.
+    """The array in the shape that a network's input has; a missing axis of size 1 is added.
 
     Raises:
         InputError: it does not fit.
@@ -102,21 +125,25 @@ def sample_weights(weight: Any, class_weight: Mapping[int, float] | None, target
     """One float32 weight a row, from sample weights or from each class's weight.
 
     Raises:
-        InputError: another number of weights than rows, or both kinds at once.
+        ConfigError: both kinds at once.
+        InputError: another number of weights than rows, or weights of single timesteps.
     """
     if weight is not None and class_weight is not None:
-        raise InputError("give sample_weight or class_weight, not both")
+        raise ConfigError("give sample_weight or class_weight, not both")
     if class_weight is not None:
         labels = target.argmax(axis=-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(rows)
         table = dict(class_weight)
-        return np.array([table.get(int(label), 1.0) for label in labels], np.float32)
+        return np.array([table.get(int(label), 1.0) for label in np.round(labels)], np.float32)
     if weight is None:
         return np.ones(rows, np.float32)
     array = as_array(weight, "sample_weight")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.shape != (rows,):
-        raise InputError(f"sample_weight has shape {array.shape}, expected ({rows},): one weight a row")
+        raise InputError(
+            f"sample_weight has shape {array.shape}, expected ({rows},): one weight a row. Weights of single "
+            "timesteps are not supported; put them into a loss of your own."
+        )
     return array.astype(np.float32)
 
 
@@ -124,9 +151,12 @@ def same_length(named: Sequence[tuple[str, Array]]) -> int:
     """The number of rows that all have.
 
     Raises:
-        InputError: they differ.
+        InputError: they differ, or there are none.
     """
     counts = {name: len(array) for name, array in named}
     if len(set(counts.values())) != 1:
         raise InputError(f"all data must have the same number of rows, got {counts}")
-    return next(iter(counts.values()))
+    rows = next(iter(counts.values()))
+    if rows == 0:
+        raise InputError("the data has no rows")
+    return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ import numpy as np
 from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
-from foldnet.training.api import gather, split_validation, trainer_of, unpack
+from foldnet.training.api import gather, split_validation, trainer_for, validation_rows
+from foldnet.training.batches import batches, can_repeat, is_stream, unpack
 from foldnet.training.callbacks import CallbackList, History
 from foldnet.training.data import Rows
+from foldnet.training.interrupts import Interrupts
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
 
@@ -26,62 +28,90 @@ REDRAW_SECONDS = 0.1
 
 def fit(
     network: Network,
-    x: Any = None,
-    y: Any = None,
-    batch_size: int | None = None,
-    epochs: int = 1,
-    verbose: Any = "auto",
-    callbacks: Sequence[Any] | None = None,
-    validation_split: float = 0.0,
-    validation_data: Any = None,
-    shuffle: bool = True,
-    class_weight: Mapping[int, float] | None = None,
-    sample_weight: Any = None,
-    initial_epoch: int = 0,
-    steps_per_epoch: int | None = None,
-    validation_steps: int | None = None,
-    validation_batch_size: int | None = None,
-    validation_freq: int | Sequence[int] = 1,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    epochs: int,
+    verbose: Any,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: bool,
+    class_weight: Mapping[int, float] | None,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: int | None,
+    validation_steps: int | None,
+    validation_batch_size: int | None,
+    validation_freq: int | Sequence[int],
 ) -> History:
     """See ``Network.fit``."""
-    trainer = trainer_of(network)
-    size = 32 if batch_size is None else int(batch_size)
-    if size < 1:
-        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+    size = checked_batch_size(batch_size)
+    streamed = is_stream(x, y)
+    if streamed and (sample_weight is not None or class_weight is not None or validation_split):
+        raise ConfigError(
+            "sample_weight, class_weight and validation_split are for arrays; batches bring their own weights as "
+            "(x, y, sample_weight), and validation_data is given apart"
+        )
+    trainer = trainer_for(network, _first_inputs(x) if streamed else x)
+    rows: Rows | None = None
     validation: Rows | None = None
-    batches: Iterator[Any] | None = None
-    if _is_iterator(x, y):
-        batches = iter(x)
-        rows = None
-    else:
+    if not streamed:
         rows = gather(network, x, y, sample_weight, class_weight)
         if validation_split and validation_data is None:
-            rows, validation = split_validation(rows, validation_split)
+            cut = split_validation(len(rows), validation_split)
+            # Weights of classes are for training; weights of rows also count where rows validate.
+            every = rows if class_weight is None else gather(network, x, y)
+            rows, validation = rows.part(0, cut), every.part(cut, len(every))
     if validation_data is not None:
-        validation = _validation_rows(
+        validation = validation_rows(
             network, validation_data, validation_steps, validation_batch_size or size
         )
-    history = History()
     steps = steps_per_epoch if rows is None or steps_per_epoch else -(-len(rows) // size)
-    params = {"epochs": epochs, "steps": steps, "verbose": verbose, "validates": validation is not None}
+    history = History()
+    calls = CallbackList(callbacks, network, {"verbose": verbose, "epochs": epochs, "steps": steps}, history)
     progress = progress_for(verbose, epochs, steps)
-    every = CallbackList([history, *(callbacks or ())], network, params)
     network.stop_training = False
-    network.history = history
-    run = _Run(trainer, every, progress, size, validation, validation_freq, shuffle, epochs)
-    every.call("on_train_begin", None)
+    run = _Run(trainer, calls, progress, size, validation, validation_freq, shuffle, epochs)
+    calls.call("on_train_begin", None)
     try:
         if rows is None:
-            run.stream(x, batches, initial_epoch, steps_per_epoch)
-        elif every.by_batch or steps_per_epoch:
+            run.stream(x, initial_epoch, steps_per_epoch)
+        elif calls.by_batch or steps_per_epoch:
             run.by_batch(rows, initial_epoch, steps_per_epoch)
         else:
             run.by_epoch(rows, initial_epoch)
+    except KeyboardInterrupt:
+        # Unlike Keras, so that files are closed and the best weights are put back.
+        trainer.use_averages()
+        calls.call("on_train_end", run.last)
+        raise
+    else:
+        trainer.use_averages()
+        calls.call("on_train_end", run.last)
     finally:
         progress.close()
-        trainer.use_averages()
-        every.call("on_train_end", run.last)
-    return history
+    return calls.history
+
+
+def checked_batch_size(batch_size: Any) -> int:
+    """The number of rows of a batch, 32 if not said.
+
+    Raises:
+        ConfigError: less than 1.
+    """
+    size = 32 if batch_size is None else int(batch_size)
+    if size < 1:
+        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+    return size
+
+
+def _first_inputs(x: Any) -> Any:
+    """The inputs of a stream's first batch, if looking does not use it up."""
+    if not can_repeat(x):
+        return None
+    first = next(batches(x), None)
+    return first[0] if isinstance(first, tuple | list) else first
 
 
 class _Run:
@@ -106,97 +136,111 @@ class _Run:
 
     def by_epoch(self, rows: Rows, first: int) -> None:
         """Whole epochs: all in one call, or as many as a callback or the progress bar lets pass."""
-        epoch, count = first, 1 if self.callbacks.by_epoch or self.progress.live else self.epochs - first
+        calls = self.callbacks
+        epoch, count = first, 1 if calls.by_epoch or self.progress.live else max(self.epochs - first, 1)
+        # Callbacks that watch evaluations see those of the validation data, so these are made apart.
+        within = None if calls.by_test else self.validation
         while epoch < self.epochs and not self._stopped():
-            if self.callbacks.by_epoch:
-                self.callbacks.call("on_epoch_begin", epoch, None)
+            calls.call("on_epoch_begin", epoch, None)
             started = time.perf_counter()
             count = min(count, self.epochs - epoch)
             wanted = [self._validates(e) for e in range(epoch, epoch + count)]
-            result = self.trainer.fit(
-                rows,
-                batch_size=self.batch_size,
-                epochs=count,
-                first_epoch=epoch,
-                shuffle=self.shuffle,
-                validation=self.validation,
-                validation_epochs=wanted,
-            )
-            self._warn(result)
+            with Interrupts() as interrupts:
+                result = self.trainer.fit(
+                    rows,
+                    batch_size=self.batch_size,
+                    epochs=count,
+                    shuffle=self.shuffle,
+                    validation=within,
+                    validation_epochs=wanted,
+                    should_stop=interrupts.should_stop,
+                )
+            self._warn(result, epoch)
             for i in range(result.epochs):
-                self._epoch_end(epoch + i, result.training, result.validation if wanted[i] else None, i)
+                judged = result.validation if wanted[i] and within is not None else None
+                if wanted[i] and within is None:
+                    self._ended(epoch + i, result.training)
+                else:
+                    self._epoch_end(epoch + i, result.training, judged, i)
             epoch += count
-            if result.stopped:
-                raise KeyboardInterrupt
-            if not self.callbacks.by_epoch and self.progress.live:
+            interrupts.check()
+            if not calls.by_epoch and self.progress.live:
                 took = (time.perf_counter() - started) / count
                 count = max(1, int(REDRAW_SECONDS / max(took, 1e-9)))
 
     def by_batch(self, rows: Rows, first: int, steps: int | None) -> None:
-        """Step by step, for callbacks that ask for it."""
-        from foldnet.engines.fit import SHUFFLE_STREAM
-        from foldnet.engines.philox import permutation
-
-        place = 0
+        """Step by step, for callbacks that ask for it, and for epochs that are not once through the rows."""
         order = np.arange(len(rows))
+        everything = -(-len(rows) // self.batch_size)
+        seen = everything
         for epoch in range(first, self.epochs):
             if self._stopped():
                 return
+            if seen >= everything:
+                seen, order = 0, self.trainer.order(len(rows)) if self.shuffle else order
             self.callbacks.call("on_epoch_begin", epoch, None)
             total: Sums | None = None
-            count = steps or -(-len(rows) // self.batch_size)
-            for step in range(count):
-                if place == 0 and self.shuffle:
-                    order = permutation(self.trainer.seed, SHUFFLE_STREAM, epoch, len(rows))
-                chosen = order[place : place + self.batch_size]
-                place = (place + self.batch_size) % (-(-len(rows) // self.batch_size) * self.batch_size)
-                total = self._one(_pick(rows, chosen), step, total)
+            for step in range(steps or everything):
+                if seen >= everything:
+                    _ran_out()
+                    break
+                chosen = order[seen * self.batch_size : (seen + 1) * self.batch_size]
+                seen += 1
+                total = self._one(rows.pick(chosen), epoch, step, total)
                 if self._stopped():
                     break
-            self._validated_end(epoch, total)
+            self._ended(epoch, total)
 
-    def stream(self, source: Any, batches: Iterator[Any] | None, first: int, steps: int | None) -> None:
-        """Batches as an iterator gives them; an iterable that can be gone through again starts anew each epoch."""
-        again = not isinstance(source, Iterator)
+    def stream(self, source: Any, first: int, steps: int | None) -> None:
+        """Batches as they are given; what can be gone through again starts anew each epoch."""
+        again = can_repeat(source)
         if not again and steps is None and self.epochs - first > 1:
             raise ConfigError(
                 "an iterator can be gone through once: give steps_per_epoch, or a list of batches"
             )
+        given: Iterator[Any] = batches(source)
         for epoch in range(first, self.epochs):
             if self._stopped():
                 return
-            if again and steps is None:
-                batches = iter(source)
+            if again and steps is None and epoch > first:
+                given = batches(source)
             self.callbacks.call("on_epoch_begin", epoch, None)
             total: Sums | None = None
             step = 0
-            while batches is not None and (steps is None or step < steps) and not self._stopped():
-                batch = next(batches, None)
+            while (steps is None or step < steps) and not self._stopped():
+                batch = next(given, None)
+                if batch is None and again and steps is not None:
+                    given = batches(source)
+                    batch = next(given, None)
                 if batch is None:
                     if steps is not None:
-                        warnings.warn("the iterator ran out of batches; training stops", stacklevel=4)
+                        _ran_out()
                         self.trainer.network.stop_training = True
                     break
-                total = self._one(gather(self.trainer.network, *unpack(batch)), step, total)
+                inputs, targets, weights = unpack(batch)
+                rows = gather(self.trainer.network, inputs, targets, weights)
+                total = self._one(rows, epoch, step, total)
                 step += 1
-            if total is None:
-                raise InputError("the iterator gave no batch of rows")
-            self._validated_end(epoch, total)
+            if total is None and epoch == first:
+                raise InputError("the data gave no batch of rows")
+            self._ended(epoch, total)
 
-    def _one(self, rows: Rows, step: int, total: Sums | None) -> Sums:
+    def _one(self, rows: Rows, epoch: int, step: int, total: Sums | None) -> Sums:
         self.callbacks.call("on_train_batch_begin", step, None)
-        result = self.trainer.fit(rows, batch_size=max(len(rows), 1), epochs=1, shuffle=False)
-        self._warn(result)
-        if result.stopped:
-            raise KeyboardInterrupt
+        result = self.trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False)
+        self._warn(result, epoch, step)
         total = result.training if total is None else added(total, result.training)
-        self.callbacks.call("on_train_batch_end", step, self.trainer.logs(total))
+        if self.callbacks.by_batch:
+            self.callbacks.call("on_train_batch_end", step, self.trainer.logs(total))
         return total
 
-    def _validated_end(self, epoch: int, total: Sums | None) -> None:
+    def _ended(self, epoch: int, total: Sums | None) -> None:
+        """After the steps of an epoch: validate, tell."""
         judged = None
         if self.validation is not None and self._validates(epoch):
-            judged = self.trainer.evaluate(self.validation, self.batch_size)
+            from foldnet.training.actions import judge
+
+            judged = judge(self.trainer, self.validation, self.batch_size, self.callbacks)
         if total is not None:
             self._epoch_end(epoch, total, judged, 0)
 
@@ -218,16 +262,22 @@ class _Run:
     def _stopped(self) -> bool:
         return bool(self.trainer.network.stop_training)
 
-    def _warn(self, result: FitResult) -> None:
+    def _warn(self, result: FitResult, first: int, step: int = 0) -> None:
         if result.not_finite is not None and not self.warned:
             self.warned = True
-            epoch, step = result.not_finite
+            epoch, place = result.not_finite
             warnings.warn(
-                f"the loss became NaN or infinite in epoch {epoch + 1}, batch {step + 1}. Look for NaN in the data, "
-                "scale the inputs, or lower the learning rate.",
+                f"the loss became NaN or infinite in epoch {first + epoch + 1}, batch {step + place + 1}. "
+                "Look for NaN in the data, scale the inputs, or lower the learning rate.",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
+
+
+def _ran_out() -> None:
+    warnings.warn(
+        "the data ran out within an epoch; give at least steps_per_epoch batches an epoch", stacklevel=5
+    )
 
 
 def added(a: Sums, b: Sums) -> Sums:
@@ -237,37 +287,3 @@ def added(a: Sums, b: Sums) -> Sums:
     return Sums(
         rows, a.loss + b.loss, regularization, [x + y for x, y in zip(a.values, b.values, strict=True)]
     )
-
-
-def _pick(rows: Rows, order: Array) -> Rows:
-    return Rows(
-        [a[order] for a in rows.inputs], [a[order] for a in rows.targets], [a[order] for a in rows.weights]
-    )
-
-
-def _is_iterator(x: Any, y: Any) -> bool:
-    """Whether x gives batches: an iterator, or an iterable of (x, y) that is no array, table, list or dict."""
-    if y is not None or isinstance(x, Mapping) or hasattr(x, "__array__") or hasattr(x, "to_numpy"):
-        return False
-    if isinstance(x, Iterator):
-        return True
-    if isinstance(x, list):
-        return bool(x) and all(isinstance(b, tuple) for b in x)
-    return isinstance(x, Iterable) and not isinstance(x, tuple)
-
-
-def _validation_rows(network: Network, data: Any, steps: int | None, size: int) -> Rows:
-    if _is_iterator(data, None):
-        parts = []
-        for batch in data:
-            parts.append(gather(network, *unpack(batch)))
-            if steps is not None and len(parts) >= steps:
-                break
-        if not parts:
-            raise InputError("validation_data gave no batch of rows")
-        return Rows(*(
-            [np.concatenate(arrays) for arrays in zip(*(getattr(p, kind) for p in parts), strict=True)]
-            for kind in ("inputs", "targets", "weights")
-        ))  # fmt: skip
-    rows = gather(network, *unpack(data))
-    return rows if steps is None else rows.part(0, steps * size)

@@ -303,7 +303,9 @@ class Loss:
         raise ConfigError(f"{type(self).__name__} states no call(y_true, y_pred)")
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of each row."""
+        """The loss of each row; targets of shape (rows,) and predictions of (rows, 1) are first made alike."""
+        if self.function != self.call:  # a subclass with a call of its own gets both as they are, as in Keras
+            y_true, y_pred = same_rank(y_true, y_pred)
         return self.function(y_true, y_pred, **self.settings)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -393,6 +395,8 @@ def get(identifier: Any) -> Loss:
     """
     if isinstance(identifier, Loss):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Loss):
+        return identifier()
     if isinstance(identifier, Mapping):
         config = identifier.get("config")
         if isinstance(config, str):

@@ -28,6 +28,9 @@ class Metric:
         name: under which it is reported.
     """
 
+    direction: str | None = None
+    """``"up"`` or ``"down"``: which way is better; None where there is no saying."""
+
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = name or snake_case(type(self).__name__)
         self.reset_state()
@@ -77,10 +80,14 @@ class MeanMetricWrapper(Metric):
         super().__init__(name or fn.__name__)
         self.fn = fn
         self.settings = settings
+        if fn in losses.FUNCTIONS.values():
+            self.direction = "down"
+        elif fn.__module__.startswith("foldnet."):  # accuracies and similarities
+            self.direction = "up"
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """The function, its mean taken over what axes a row has left."""
-        rows = self.fn(y_true, y_pred, **self.settings)
+        rows = self.fn(*losses.same_rank(y_true, y_pred), **self.settings)
         if isinstance(rows, Expression):
             return ops.mean(rows)
         rows = np.asarray(rows)

@@ -6,6 +6,7 @@ rate, bias corrections) are worked out ahead in float32, as Keras does, and hand
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -90,6 +91,8 @@ class Optimizer:
         self.name = name or snake_case(type(self).__name__)
         self.iterations = 0
         self.excluded_from_decay: list[str] = []
+        self._excluded_arrays: list[Any] = []
+        self._excluded_places: list[tuple[Any, str]] = []
 
     # -- what a subclass says -------------------------------------------------------------------------------
 
@@ -163,8 +166,23 @@ class Optimizer:
         return np.ascontiguousarray(np.stack([np.asarray(c, np.float32) for c in columns.values()], axis=1))
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Sequence[str] | None = None) -> None:
-        """Leave weights whose name holds one of ``var_names`` out of the weight decay."""
+        """Leave weights out of the weight decay; to be called before the first ``fit``.
+
+        Args:
+            var_list: weights themselves, as ``[layer.bias]``.
+            var_names: parts of names such as ``"bias"`` or ``"gamma"``; regular expressions, as in Keras.
+        """
         self.excluded_from_decay += list(var_names or ())
+        self._excluded_arrays += list(var_list or ())
+
+    def decay_applies(self, layer: Any, weight: str) -> bool:
+        """Whether the weight decay applies to a layer's weight."""
+        # Training gives a weight a new array, so one that was excluded by its array is remembered by its place.
+        array = layer.named_weights[weight]
+        if any(array is excluded for excluded in self._excluded_arrays):
+            self._excluded_places.append((layer, weight))
+        named = any(re.search(pattern, weight) for pattern in self.excluded_from_decay)
+        return not named and (layer, weight) not in self._excluded_places
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
@@ -477,6 +495,8 @@ def get(identifier: Any) -> Optimizer:
     """
     if isinstance(identifier, Optimizer):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
+        return identifier()
     name, config = identifier, {}
     if isinstance(identifier, Mapping):
         name, config = identifier.get("class_name"), dict(identifier.get("config", {}))

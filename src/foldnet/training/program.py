@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from foldnet import ops
+from foldnet import constraints, ops, regularizers
+from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.graph.check import check
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower_into
@@ -42,12 +43,17 @@ class OutputPlan:
     target_dtype: str = "float"
 
 
+Decays = Callable[[Layer, str], bool]
+
 Owners = dict[str, tuple[Layer, str]]
 """For each variable of a program the layer that has it, and its name there."""
 
 
 def build_program(
-    network: Network, plans: Sequence[OutputPlan], update: UpdateRule | None
+    network: Network,
+    plans: Sequence[OutputPlan],
+    update: UpdateRule | None,
+    decays: Decays = lambda layer, weight: True,
 ) -> tuple[TrainingProgram, Owners]:
     """The training program of a network, and whose its variables are.
 
@@ -55,6 +61,7 @@ def build_program(
         network: to train.
         plans: one an output of the network.
         update: the optimizer's rule; None for evaluation only.
+        decays: whether the weight decay applies to a layer's weight.
 
     Raises:
         UnsupportedError: a layer, setting or loss that cannot be trained exactly.
@@ -82,11 +89,13 @@ def build_program(
         if any(metric.weighted for metric in plan.metrics):
             accumulators.append(Accumulator(f"{name}/weights", weight, 1))
     total = losses[0]
-    for loss in losses[1:]:
+    for loss in [*losses[1:], *_penalties(b)]:
         total = total + loss
     graph = b.build([total.value, *(a.value for a in accumulators)])
     check(graph)
-    variables = _variables(b, graph)
+    variables = _variables(b, graph, decays)
+    if update is not None and update.ema is not None and any(v.constraint for v in variables):
+        raise UnsupportedError("constraints are not supported together with use_ema; leave one of them out")
     owners = {v.name: b.variables[v.name] for v in variables}
     return TrainingProgram(graph, total.value, variables, tuple(accumulators), update), owners
 
@@ -104,11 +113,14 @@ def _accumulate(
 
 
 def output_names(network: Network) -> list[str]:
-    """Names of the layers that give the outputs, as Keras names losses by."""
-    return [t.name for t in network.outputs]
+    """Names of the outputs, as Keras names losses by: the keys of a dict of outputs, else their layers' names."""
+    if isinstance(network.output_structure, Mapping):
+        return sorted(str(key) for key in network.output_structure)
+    names = [t.name for t in network.outputs]
+    return [n if n not in names[:i] else f"{n}_{names[:i].count(n)}" for i, n in enumerate(names)]
 
 
-def _variables(b: Lowering, graph: Graph) -> tuple[Variable, ...]:
+def _variables(b: Lowering, graph: Graph, decays: Decays) -> tuple[Variable, ...]:
     def place(item: tuple[str, tuple[Layer, str]]) -> int:
         layer, weight = item[1]
         return [s.name for s in layer.specs].index(weight)
@@ -116,25 +128,39 @@ def _variables(b: Lowering, graph: Graph) -> tuple[Variable, ...]:
     # Layers come in the order of their calls, a layer's weights in Keras's order of creation.
     owners = list(dict.fromkeys(layer for layer, _ in b.variables.values()))
     found = sorted(b.variables.items(), key=lambda item: (owners.index(item[1][0]), place(item)))
-    return tuple(_variable(key, layer, weight) for key, (layer, weight) in found if key in graph.constants)
+    return tuple(
+        _variable(key, layer, weight, decays) for key, (layer, weight) in found if key in graph.constants
+    )
 
 
-def _variable(key: str, layer: Layer, weight: str) -> Variable:
+def _variable(key: str, layer: Layer, weight: str, decays: Decays) -> Variable:
     spec = next(s for s in layer.specs if s.name == weight)
-    l1, l2 = regularizer_numbers(getattr(layer, f"{weight}_regularizer", None))
+    try:
+        regularizer = regularizers.get(getattr(layer, f"{weight}_regularizer", None))
+        constraint = constraints.get(getattr(layer, f"{weight}_constraint", None))
+    except FoldnetError as error:
+        raise type(error)(f"layer {layer.name!r}, {weight}: {error}") from None
     return Variable(
         name=key,
         layer=key.rsplit("/", 1)[0],
         weight=weight,
         shape=spec.shape,
         trainable=spec.trainable and layer.trainable,
-        l1=l1,
-        l2=l2,
+        l1=regularizer.l1 if regularizer else 0.0,
+        l2=regularizer.l2 if regularizer else 0.0,
+        decay=decays(layer, weight),
+        constraint=constraint.rule(len(spec.shape)) if constraint else None,
     )
 
 
-def regularizer_numbers(regularizer: Any) -> tuple[float, float]:
-    """The l1 and l2 of a regularizer; 0 and 0 for none."""
-    if regularizer is None:
-        return 0.0, 0.0
-    return float(regularizer.l1), float(regularizer.l2)
+def _penalties(b: Lowering) -> list[Expression]:
+    """What results of layers add to each row's loss, sample weights or not (Keras divides by the batch size)."""
+    found = []
+    for layer, value in b.activities:
+        regularizer = regularizers.get(layer.activity_regularizer)
+        x = Expression(b, value)
+        if regularizer is not None and regularizer.l1:
+            found.append(ops.sum(ops.abs(x)) * regularizer.l1)
+        if regularizer is not None and regularizer.l2:
+            found.append(ops.sum(ops.square(x)) * regularizer.l2)
+    return found

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.engines.fit import Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
+from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
+from foldnet.engines.philox import permutation
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
 from foldnet.graph.training import TrainingProgram
@@ -30,30 +31,53 @@ class Trainer:
     Args:
         compiled: the network with optimizer, losses and metrics.
         seed: of shuffling and Dropout.
+
+    Attributes:
+        slots: the optimizer's arrays for each weight.
+        averages: the weights' moving averages, where the optimizer keeps them.
+        orders: how many orders of the rows have been drawn, so that each epoch of each fit has its own.
     """
 
     def __init__(self, compiled: Compiled, seed: int | None = None) -> None:
         self.compiled = compiled
         self.network: Network = compiled.network
         self.seed = random_seed() if seed is None else seed
+        self.targets: list[Target] = []
         self.slots: dict[tuple[Layer, str], list[Array]] = {}
         self.averages: dict[tuple[Layer, str], Array] = {}
         self._owners: Owners = {}
         self._engine: TrainingEngine | None = None
         self._program: TrainingProgram | None = None
         self._key: Any = None
+        self._fixed: list[tuple[Layer, str, Array]] = []
+        self.orders = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The engine holds compiled code; it and its program are made again at the next use.
+        return self.__dict__ | {"_engine": None, "_program": None, "_key": None, "_owners": {}}
 
     def prepare(self, rows: Rows) -> TrainingProgram:
         """The program for data of this kind; made anew when targets or ``trainable`` have changed."""
         targets = [Target((None, *t.shape[1:]), t.dtype.kind in "iu") for t in rows.targets]
         frozen = tuple(layer.trainable for layer in _all_layers(self.network))
         key = (tuple((t.shape, t.integer) for t in targets), frozen)
-        if self._program is None or key != self._key:
+        if self._program is None or key != self._key or self._moved_since():
             self._program, self._owners = self.compiled.program(targets)
             self._engine = training_engine(self._program)
             self._key = key
             self.targets = targets
+            owned = set(self._owners.values())
+            self._fixed = [
+                (layer, name, array)
+                for layer in _all_layers(self.network)
+                for name, array in layer.named_weights.items()
+                if (layer, name) not in owned
+            ]
         return self._program
+
+    def _moved_since(self) -> bool:
+        """Whether weights that the program holds as constants, those of frozen normalizations, were set anew."""
+        return any(layer.named_weights[name] is not array for layer, name, array in self._fixed)
 
     def fit(
         self,
@@ -61,13 +85,15 @@ class Trainer:
         *,
         batch_size: int,
         epochs: int,
-        first_epoch: int = 0,
         shuffle: bool = True,
         validation: Rows | None = None,
         validation_epochs: Sequence[bool] = (),
         should_stop: Callable[[], bool] | None = None,
     ) -> FitResult:
-        """Go through the rows for some epochs, in one call of the engine."""
+        """Go through the rows for some epochs, in one call of the engine.
+
+        The result's ``not_finite`` counts epochs from the first of this call.
+        """
         self.prepare(rows)
         steps = -(-len(rows) // batch_size) * epochs
         optimizer = self.compiled.optimizer
@@ -75,7 +101,7 @@ class Trainer:
             batch_size,
             epochs,
             optimizer.table(optimizer.iterations, steps),
-            first_epoch,
+            self.orders,
             shuffle,
             self.seed,
             validation_epochs,
@@ -83,9 +109,20 @@ class Trainer:
         state = self.state()
         given = None if validation is None else Data(validation.arrays)
         try:
-            return self._ready().fit(state, Data(rows.arrays), plan, given, should_stop)
+            result = self._ready().fit(state, Data(rows.arrays), plan, given, should_stop)
+            if result.not_finite is not None:
+                epoch, step = result.not_finite
+                result.not_finite = (epoch - self.orders, step)
+            return result
         finally:
             self.keep(state)
+            self.orders += epochs if shuffle else 0
+
+    def order(self, count: int) -> Array:
+        """An order of rows as an engine's next epoch would have it."""
+        order = permutation(self.seed, SHUFFLE_STREAM, self.orders, count)
+        self.orders += 1
+        return order
 
     def evaluate(self, rows: Rows, batch_size: int) -> Sums:
         """Sums of losses and metrics over the rows, nothing changed."""
@@ -128,6 +165,11 @@ class Trainer:
             for (layer, weight), average in self.averages.items():
                 layer.set_weight(weight, average)
 
+    def continues(self, other: Trainer) -> None:
+        """Take over the other's state where the optimizer is the same object, which goes on where it was."""
+        if self.compiled.optimizer is other.compiled.optimizer:
+            self.slots, self.averages, self.orders = other.slots, other.averages, other.orders
+
     # -- logs -----------------------------------------------------------------------------------------------
 
     def logs(self, sums: Sums, epoch: int = 0) -> dict[str, float]:
@@ -145,6 +187,20 @@ class Trainer:
                 total = float(weight[epoch][0]) if weighted and weight is not None else rows
                 logs[title] = metric.value(columns[f"{name}/{title}"][epoch], total)
         return dict(sorted(logs.items()))
+
+    def values(self, logs: dict[str, Any]) -> Any:
+        """Logs as ``evaluate`` and ``train_on_batch`` return them: the loss alone, or a list in Keras's order.
+
+        That is the loss, the metrics in the order of ``compile``, then the outputs' losses; for several outputs the
+        losses come before the metrics, which are sorted by name.
+        """
+        resolved = self.compiled.resolved(self.targets)
+        own = [
+            metric.name for weighted in (False, True) for r in resolved for _, metric, w in r if w is weighted
+        ]
+        order = dict.fromkeys(["loss", *own, *(f"{n}_loss" for n in output_names(self.network))])
+        values = [logs[n] for n in order if n in logs] + [logs[n] for n in sorted(logs) if n not in order]
+        return values[0] if len(values) == 1 else values
 
     def _accumulators(self) -> Any:
         return () if self._program is None else self._program.accumulators

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import prod
 
-from foldnet.errors import UnsupportedError
 from foldnet.engines.native import maths
 from foldnet.engines.native.layout import ALIASES, Plan, Weights, row_shape
 from foldnet.engines.native.loops import Operand, broadcast_strides, nest, strides_of
 from foldnet.engines.native.matrix import STRETCH, TILE, panels
+from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
 
@@ -31,7 +31,14 @@ class Body:
     """
 
     def __init__(
-        self, graph: Graph, plan: Plan, weights: Weights, *, lanes: int, simd: int, direct: dict[str, str],
+        self,
+        graph: Graph,
+        plan: Plan,
+        weights: Weights,
+        *,
+        lanes: int,
+        simd: int,
+        direct: dict[str, str],
         names: bool = False,
     ) -> None:
         self.graph, self.plan, self.weights = graph, plan, weights
@@ -83,7 +90,7 @@ class Body:
             emitter = EMITTERS.get(type(node.op))
             if emitter is None:
                 raise UnsupportedError(
-                    f"layer {node.layer!r}: {type(node.op).__name__} has no compiled form; use engine=\"reference\""
+                    f'layer {node.layer!r}: {type(node.op).__name__} has no compiled form; use engine="reference"'
                 )
             start = len(self.lines)
             emitter(self, node)
@@ -114,7 +121,9 @@ class Body:
         else:
             self._block_calls(lines, inputs, units, widths, wat, bat)
         head = f"  for (int m = 0; m < {positions}; m++) {{" if positions != 1 else "  {"
-        step = (f" + m * {inputs * self.lanes}", f" + m * {units * self.lanes}") if positions != 1 else ("", "")
+        step = (
+            (f" + m * {inputs * self.lanes}", f" + m * {units * self.lanes}") if positions != 1 else ("", "")
+        )
         self.lines += [
             head,
             f"    const float *x = {self.base(x)}{step[0]};",
@@ -124,14 +133,18 @@ class Body:
         ]
         self.finish(node)
 
-    def _row_calls(self, lines: list[str], inputs: int, widths: Sequence[int], wat: int, bat: int | None) -> None:
+    def _row_calls(
+        self, lines: list[str], inputs: int, widths: Sequence[int], wat: int, bat: int | None
+    ) -> None:
         self.panel_widths |= set(widths)
         count = sum(1 for w in widths if w == widths[0])
         width = widths[0]
         if count > 1:
             bias = "NULL" if bat is None else f"w + {bat} + p * {width}"
             lines.append(f"for (int p = 0; p < {count}; p++)")
-            lines.append(f"  row{width}(x, w + {wat} + p * {width * inputs}, {bias}, y + p * {width}, {inputs});")
+            lines.append(
+                f"  row{width}(x, w + {wat} + p * {width * inputs}, {bias}, y + p * {width}, {inputs});"
+            )
         else:
             count = 0
         column = count * width
@@ -158,7 +171,9 @@ class Body:
                 bias = "NULL" if bat is None else f"s ? NULL : {bias}"
             else:
                 x, first, count = "x", start, f"{inputs}, 0"
-            return f"block{size}({x}, w + {wat} + {first}, {width}, {bias}, y + ({column}) * {lanes}, {count});"
+            return (
+                f"block{size}({x}, w + {wat} + {first}, {width}, {bias}, y + ({column}) * {lanes}, {count});"
+            )
 
         width = widths[0]
         full = units // width if width % TILE == 0 else 0
@@ -209,7 +224,11 @@ class Body:
     def prelu(self, node: Node) -> None:
         """``x`` or ``alpha * x``."""
         rank = len(self.shape(node.output))
-        operands = [self.operand(node.output), self.operand(node.inputs[0]), self.spread(node.inputs[1], rank)]
+        operands = [
+            self.operand(node.output),
+            self.operand(node.inputs[0]),
+            self.spread(node.inputs[1], rank),
+        ]
         self.loop(node, operands, lambda y, x, a: f"{y} = fn_prelu({x}, {a});")
 
     def binary(self, node: Node) -> None:
@@ -341,9 +360,13 @@ class Body:
         assert isinstance(op, ops.GroupMoments)
         shape, axis = self.shape(node.output), op.axis - 1
         split = (*shape[:axis], op.groups, shape[axis] // op.groups, *shape[axis + 1 :])
-        self._normalize(node, split, [a for a in range(len(split)) if a != axis], "standard", float(op.epsilon))
+        self._normalize(
+            node, split, [a for a in range(len(split)) if a != axis], "standard", float(op.epsilon)
+        )
 
-    def _normalize(self, node: Node, shape: tuple[int, ...], axes: list[int], kind: str, epsilon: float) -> None:
+    def _normalize(
+        self, node: Node, shape: tuple[int, ...], axes: list[int], kind: str, epsilon: float
+    ) -> None:
         # Sums are in double, so that a mean far from zero costs no digits.
         if 0 in shape:
             return
@@ -379,7 +402,9 @@ class Body:
         lines += [f"    for (int l = 0; l < {lanes}; l++)", f"      spread[l] = 1.0 / sqrt({under});"]
         value = "(double){x}" if kind == "variance" else centred
         lines += nest(
-            sizes, [xs, ys, mean, spread], lanes,
+            sizes,
+            [xs, ys, mean, spread],
+            lanes,
             lambda x, y, m, s: f"{y} = (float)({value.format(x=x, m=m)} * {s});",
         )
         self.lines += [*lines, "  " + "}" * max(1, len(kept))]

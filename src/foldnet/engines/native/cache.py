@@ -94,7 +94,9 @@ def _build(key: str, code: str, compiler: cc.Compiler, options: tuple[str, ...])
         return _build_in(Path(private), key, code, compiler, options)
 
 
-def _build_in(home: Path, key: str, code: str, compiler: cc.Compiler, options: tuple[str, ...]) -> ctypes.CDLL:
+def _build_in(
+    home: Path, key: str, code: str, compiler: cc.Compiler, options: tuple[str, ...]
+) -> ctypes.CDLL:
     import tempfile
 
     handle, name = tempfile.mkstemp(prefix=f"{key[:16]}-", suffix=".tmp", dir=home)

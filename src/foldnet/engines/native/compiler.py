@@ -11,7 +11,7 @@ from pathlib import Path
 
 from foldnet.errors import CompileError
 
-HINT = "Install gcc or clang, set CC, or pip install foldnet[compiler]; engine=\"reference\" needs none."
+HINT = 'Install gcc or clang, set CC, or pip install foldnet[compiler]; engine="reference" needs none.'
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,17 @@ def flags(target: Machine) -> tuple[str, ...]:
     native = "-march=native" if target.name in ("x86_64", "amd64", "i686") else "-mcpu=native"
     wide = ("-mprefer-vector-width=512",) if target.simd == 16 else ()
     return (
-        "-std=gnu11", "-O3", native, *wide, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
-        "-fvisibility=hidden", "-fPIC", "-shared", "-pthread",
+        "-std=gnu11",
+        "-O3",
+        native,
+        *wide,
+        "-ffp-contract=off",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-fvisibility=hidden",
+        "-fPIC",
+        "-shared",
+        "-pthread",
     )
 
 
@@ -112,7 +121,7 @@ def compile_library(code: str, target: Path, compiler: Compiler, options: tuple[
     """Compile C into a shared library.
 
     Raises:
-        CompileError: the compiler refused, or could not be run; the C is kept beside the target.
+        CompileError: the compiler refused, or could not be run; the C is kept for a look.
     """
     import subprocess
 
@@ -122,8 +131,11 @@ def compile_library(code: str, target: Path, compiler: Compiler, options: tuple[
     except OSError as error:
         raise CompileError(f"{compiler.command[0]} could not be run: {error}. {HINT}") from None
     if done.returncode or not _is_file(target):
-        kept = target.with_suffix(".c")
-        kept.write_text(code, encoding="utf-8")
+        import tempfile
+
+        handle, kept = tempfile.mkstemp(prefix="foldnet-", suffix=".c")
+        os.close(handle)
+        Path(kept).write_text(code, encoding="utf-8")
         message = done.stderr.decode(errors="replace").strip()[:2000]
         raise CompileError(
             f"{' '.join(compiler.command)} refused the C that foldnet wrote (kept in {kept}):\n{message}\n{HINT}"

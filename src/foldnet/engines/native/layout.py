@@ -64,9 +64,7 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True) -> Plan:
     roots = {name: name for name in graph.inputs}
     for node in graph.nodes:
         roots[node.output] = (
-            roots[node.inputs[0]]
-            if isinstance(node.op, ALIASES) and node.inputs[0] in roots
-            else node.output
+            roots[node.inputs[0]] if isinstance(node.op, ALIASES) and node.inputs[0] in roots else node.output
         )
     end = len(graph.nodes)
     dies = {roots[v]: i for i, n in enumerate(graph.nodes) for v in n.inputs if v in roots}
@@ -114,7 +112,13 @@ def _overwritable(
     for operand in node.inputs:
         root = roots.get(operand)
         same = graph.types[operand] == graph.types[node.output]
-        if root in offsets and same and dies.get(root) == index and _alone(node.inputs, operand, roots):
+        if (
+            root is not None
+            and root in offsets
+            and same
+            and dies.get(root) == index
+            and _alone(node.inputs, operand, roots)
+        ):
             return root
     return None
 

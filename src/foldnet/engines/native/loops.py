@@ -55,7 +55,11 @@ def collapse(shape: Sequence[int], all_strides: Sequence[Strides]) -> tuple[list
 
 
 def nest(
-    shape: Sequence[int], operands: Sequence[Operand], lanes: int, body: Callable[..., str], indent: str = "    "
+    shape: Sequence[int],
+    operands: Sequence[Operand],
+    lanes: int,
+    body: Callable[..., str],
+    indent: str = "    ",
 ) -> list[str]:
     """Lines of C: loops over ``shape`` and lanes around the statement ``body(*element expressions)``."""
     if 0 in shape:

@@ -31,12 +31,12 @@ def literal(value: float) -> str:
     >>> literal(0.1), literal(float("inf"))
     ('0.1f', 'INFINITY')
     """
-    value = np.float32(value)
-    if np.isnan(value):
+    rounded = np.float32(value)
+    if np.isnan(rounded):
         return "NAN"
-    if np.isinf(value):
-        return "INFINITY" if value > 0 else "-INFINITY"
-    text = str(value)
+    if np.isinf(rounded):
+        return "INFINITY" if rounded > 0 else "-INFINITY"
+    text = str(rounded)
     return (text if "." in text or "e" in text else text + ".0") + "f"
 
 
@@ -44,7 +44,9 @@ def literal(value: float) -> str:
 def _functions() -> dict[str, str]:
     text = "".join(Path(__file__).with_name(n).read_text(encoding="utf-8") for n in ("maths.h", "rows.h"))
     # A function is its comment, if any, from `static inline` to the brace that closes it in column one.
-    found = re.findall(r"(?:^/\* (?:(?!\*/).)*?\*/\n)?^static inline \w+ (?:fn_\w+)\(.*?^}\n", text, re.M | re.S)
+    found = re.findall(
+        r"(?:^/\* (?:(?!\*/).)*?\*/\n)?^static inline \w+ (?:fn_\w+)\(.*?^}\n", text, re.M | re.S
+    )
     return {re.search(r"static inline \w+ (fn_\w+)\(", f)[1]: f for f in found}  # type: ignore[index]
 
 
@@ -85,7 +87,7 @@ def call(function: ops.Elementwise | None, x: str) -> str:
     if name == "gelu" and given.get("approximate"):
         return f"fn_gelu_tanh({x})"
     if f"fn_{name}" not in _functions():
-        raise UnsupportedError(f"activation {name!r} has no compiled form; use engine=\"reference\"")
+        raise UnsupportedError(f'activation {name!r} has no compiled form; use engine="reference"')
     if name == "relu":
         if given.get("max_value") is None:
             given["max_value"] = float("inf")

@@ -100,9 +100,7 @@ def row_kernel(width: int, simd: int) -> str:
     fma = f"fma{size}" if size > 1 else "FMA"
     zero = "{0}" if size > 1 else "0.0f"
     accumulators = [f"a{k}" for k in range(count)]
-    steps = "\n".join(
-        f"      s{k} = {fma}(xi, {load(f'w + {k * size}')}, s{k});" for k in range(count)
-    )
+    steps = "\n".join(f"      s{k} = {fma}(xi, {load(f'w + {k * size}')}, s{k});" for k in range(count))
     broadcast = f"x[i] - (v{size}){{0}}" if size > 1 else "x[i]"
     lines = [
         f"static inline void row{width}(const float *x, const float *w, const float *bias, float *y, int count) {{",
@@ -122,10 +120,7 @@ def row_kernel(width: int, simd: int) -> str:
         "    }",
         *(f"    a{k} = start ? a{k} + s{k} : s{k};" for k in range(count)),
         "  }",
-        *(
-            f"  store{size}(y + {k * size}, a{k});" if size > 1 else f"  y[{k}] = a{k};"
-            for k in range(count)
-        ),
+        *(f"  store{size}(y + {k * size}, a{k});" if size > 1 else f"  y[{k}] = a{k};" for k in range(count)),
         "}",
     ]
     return "\n".join(lines) + "\n"

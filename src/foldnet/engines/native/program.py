@@ -131,7 +131,11 @@ class NativeProgram:
         )
 
     def _check(
-        self, arrays: Sequence[Array], kinds: list[tuple[tuple[int, ...], type[Any]]], what: str, rows: int | None
+        self,
+        arrays: Sequence[Array],
+        kinds: list[tuple[tuple[int, ...], type[Any]]],
+        what: str,
+        rows: int | None,
     ) -> int:
         if len(arrays) != len(kinds):
             raise InputError(f"the network has {len(kinds)} {what}s, and was given {len(arrays)}")

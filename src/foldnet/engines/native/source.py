@@ -95,7 +95,9 @@ def _check(graph: Graph) -> None:
         if any(n is None for n in graph.types[name].shape[1:]):
             raise UnsupportedError(f"{name!r} has a free axis; bind the graph to the sizes of the data first")
         if prod(row_shape(graph, name)) >= 2**26:
-            raise UnsupportedError(f'{name!r} has {row_shape(graph, name)} elements a row; use engine="reference"')
+            raise UnsupportedError(
+                f'{name!r} has {row_shape(graph, name)} elements a row; use engine="reference"'
+            )
 
 
 def _ctype(graph: Graph, value: str) -> str:
@@ -124,9 +126,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     _check(graph)
     weights = Weights(graph)
     places = plan(graph)
-    lanes = next(
-        (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES), 1
-    )
+    lanes = next((n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES), 1)
     parts = []
     row_plan = plan(graph, align=simd, inputs=False)
     direct = {name: f"x{i}" for i, name in _used_inputs(graph)}
@@ -150,14 +150,20 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     code = "\n".join(parts)
     faults = tuple(row.faults)
     constants = {
-        "LANES": lanes, "FEW": max(2, lanes // 4), "FLOATS": -(-max(floats, 1) // 16) * 16, "INTS": max(ints, 1),
-        "FLOATS_ROW": row_plan.floats, "INTS_ROW": row_plan.ints, "SHARE": share, "MAX_THREADS": 256,
+        "LANES": lanes,
+        "FEW": max(2, lanes // 4),
+        "FLOATS": -(-max(floats, 1) // 16) * 16,
+        "INTS": max(ints, 1),
+        "FLOATS_ROW": row_plan.floats,
+        "INTS_ROW": row_plan.ints,
+        "SHARE": share,
+        "MAX_THREADS": 256,
         "STACK": int(row_plan.floats + row_plan.ints <= STACK_FLOATS),
     }
     text = [
         "#include <math.h>\n#include <pthread.h>\n#include <stdint.h>\n#include <stdlib.h>\n",
         FMA.format(fma="__builtin_fmaf"),
-        '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n#ifndef INFINITY\n#error no infinity\n#endif\n',
+        '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n',
         matrix.vector_types(types) if kernels else "",
         *kernels,
         maths.functions_for(code),
@@ -182,9 +188,7 @@ def _bad_macro(faults: int) -> str:
     )
 
 
-_ARGUMENTS = (
-    "(const float *w, const void *const *in, void *const *out, float *f, int32_t *j, int64_t row,"
-)
+_ARGUMENTS = "(const float *w, const void *const *in, void *const *out, float *f, int32_t *j, int64_t row,"
 
 
 def _row_function(graph: Graph, body: Body, lines: Sequence[str]) -> str:
@@ -196,11 +200,17 @@ def _row_function(graph: Graph, body: Body, lines: Sequence[str]) -> str:
     ]
     for i, name in _used_inputs(graph):
         size = prod(row_shape(graph, name))
-        text.append(f"  const {_ctype(graph, name)} *x{i} = (const {_ctype(graph, name)} *)in[{i}] + row * {size};")
+        text.append(
+            f"  const {_ctype(graph, name)} *x{i} = (const {_ctype(graph, name)} *)in[{i}] + row * {size};"
+        )
     text += lines
     for i, name in enumerate(graph.outputs):
         size, kind = prod(row_shape(graph, name)[int(name in graph.constants) :]), _ctype(graph, name)
-        text += [f"  {{\n  {kind} *y = ({kind} *)out[{i}] + row * {size};", _store(body, name, "y", size), "  }"]
+        text += [
+            f"  {{\n  {kind} *y = ({kind} *)out[{i}] + row * {size};",
+            _store(body, name, "y", size),
+            "  }",
+        ]
     return "\n".join([*text, "}"]) + "\n"
 
 
@@ -274,7 +284,8 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
     used = dict(_used_inputs(graph))
     text += [f"  (void)x{i};" for i in range(len(graph.inputs)) if i not in used]
     text += lines
-    text += [_store(body, v, f"y{i}", prod(s)) for i, (v, s) in enumerate(zip(graph.outputs, shapes, strict=True))]
+    results = [(_ctype(graph, v), s) for v, s in zip(graph.outputs, shapes, strict=True)]
+    text += [_store(body, v, f"y{i}", prod(results[i][1])) for i, v in enumerate(graph.outputs)]
     code = "\n".join([*text, "  return bad;", "}"]) + "\n"
     head = [
         "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n",
@@ -286,9 +297,11 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
         matrix.PORTABLE_KERNEL if "dense(x, " in code else "",
     ]
     kinds = [(_ctype(graph, v), row_shape(graph, v)) for v in graph.inputs]
-    results = [(_ctype(graph, v), s) for v, s in zip(graph.outputs, shapes, strict=True)]
     return PortableSource(
-        "\n".join([*(h for h in head if h), code]), declaration, tuple(kinds), tuple(results),
+        "\n".join([*(h for h in head if h), code]),
+        declaration,
+        tuple(kinds),
+        tuple(results),
         tuple(body.faults),
     )
 

@@ -88,7 +88,7 @@ class NativeTraining:
         self.program = program
         self._source = source(program)
         library = cache.load(self._source.code, "-O2")
-        address = ctypes.cast(library.foldnet_train, ctypes.c_void_p).value
+        address = ctypes.cast(library.foldnet_train, ctypes.c_void_p).value or 0
         self._train = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)
         self._trainable = [v for v in program.variables if v.trainable]
         self._numbers = np.array(self._source.layout.numbers or [0.0], np.float64)
@@ -211,7 +211,9 @@ class NativeTraining:
         rule = self.program.update
         if rule is not None:
             b.floats("gradients", layout.trainable)
-            b.slots = b.floats("slots", layout.trainable * len(rule.slots)).reshape(len(rule.slots), layout.trainable)
+            b.slots = b.floats("slots", layout.trainable * len(rule.slots)).reshape(
+                len(rule.slots), layout.trainable
+            )
             for k, start in enumerate(rule.slot_starts):
                 b.slots[k] = start
             b.averages = b.floats("averages", layout.trainable)

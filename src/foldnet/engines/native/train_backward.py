@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
-from foldnet.engines.native import maths
-from foldnet.engines.native.train_emit import Emitter, Operand, _full
-from foldnet.engines.native.train_forward import (
-    along, block, dot_strides, mask_of, moments_loops, pieces, statistics,
-)  # fmt: skip
+from foldnet.engines.native.loops import strides_of
+from foldnet.engines.native.train_along import along, block, moments_loops
+from foldnet.engines.native.train_batch import mask_of, statistics
+from foldnet.engines.native.train_emit import Emitter
+from foldnet.engines.native.train_layout import Operand
 from foldnet.engines.native.train_slopes import COMBINE_SLOPES, UNARY_SLOPES, slope
+from foldnet.engines.native.train_structure import dot_strides, pieces
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
 
@@ -64,8 +65,8 @@ def _dense(e: Emitter, node: Node) -> None:
             each(
                 f"to_panels({g}{at_g}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
                 "BARRIER",
-                f"product(HIGH({fan_in}) - LOW({fan_in}), {units}, rows, {e.place(x)}{at_x} + LOW({fan_in}) * R, R, 1, "
-                f"{turned}, 64, R, {gw} + LOW({fan_in}) * {units}, {units}, 0, {add});",
+                f"product(HIGH({fan_in}) - LOW({fan_in}), {units}, rows, {e.place(x)}{at_x} + LOW({fan_in}) * R, "
+                f"R, 1, {turned}, 64, R, {gw} + LOW({fan_in}) * {units}, {units}, 0, {add});",
                 "BARRIER",
             )
     if len(node.inputs) > 2 and node.inputs[2] in e.wants:
@@ -77,8 +78,8 @@ def _dense(e: Emitter, node: Node) -> None:
     if x in e.wants:
         add = int(e.assign(x) == "+=")
         each(
-            f"product(HIGH({fan_in}) - LOW({fan_in}), R, {units}, {e.place(kernel)} + LOW({fan_in}) * {units}, {units}, "
-            f"1, {g}{at_g}, R, 0, {e.gradient(x)}{at_x} + LOW({fan_in}) * R, R, 0, {add});"
+            f"product(HIGH({fan_in}) - LOW({fan_in}), R, {units}, {e.place(kernel)} + LOW({fan_in}) * {units}, "
+            f"{units}, 1, {g}{at_g}, R, 0, {e.gradient(x)}{at_x} + LOW({fan_in}) * R, R, 0, {add});"
         )
     e.add("BARRIER")
 
@@ -108,7 +109,8 @@ def _batch_norm(e: Emitter, node: Node) -> None:
         lines += [
             f"const float f = s{f' * {gamma}[k]' if op.scale else ''}, a = total / count, b = along / count * s;",
             f"float *to = {e.gradient(node.inputs[0])} + ({loops.at}) * R;",
-            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; to[o] {sign} f * (g[o] - a - (x[o] - m) * b); }}",
+            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; "
+            f"to[o] {sign} f * (g[o] - a - (x[o] - m) * b); }}",
         ]
     block(
         e, loops,
@@ -176,7 +178,7 @@ def _sparsemax(e: Emitter, node: Node) -> None:
     assert isinstance(op, ops.Sparsemax)
     shape = e.shape(node.output)
     loops = along(shape, [op.axis - 1])
-    step, n = _full(shape)[op.axis - 1], shape[op.axis - 1]
+    step, n = strides_of(shape)[op.axis - 1], shape[op.axis - 1]
     add = int(e.assign(node.inputs[0]) == "+=")
     block(
         e, loops,
@@ -194,7 +196,7 @@ def _glu(e: Emitter, node: Node) -> None:
         return
     op = node.op
     assert isinstance(op, ops.Glu)
-    shape, strides = e.shape(node.output), _full(e.shape(x))
+    shape, strides = e.shape(node.output), strides_of(e.shape(x))
     half = strides[op.axis - 1] * shape[op.axis - 1]
     sign = e.assign(x)
     to, place = e.gradient(x), e.place(x)
@@ -244,7 +246,7 @@ def _transpose(e: Emitter, node: Node) -> None:
     assert isinstance(op, ops.Transpose)
     if x not in e.wants:
         return
-    source = _full(e.shape(x))
+    source = strides_of(e.shape(x))
     sign = e.assign(x)
     target = Operand(e.gradient(x), tuple(source[p - 1] for p in op.permutation[1:]), True, "float", True)
     shape = e.shape(node.output)
@@ -257,7 +259,7 @@ def _repeat(e: Emitter, node: Node) -> None:
         return
     shape = e.shape(node.output)
     sign = e.assign(x, whole=False)
-    target = Operand(e.gradient(x), (0, *_full(shape[1:])), True, "float", True)
+    target = Operand(e.gradient(x), (0, *strides_of(shape[1:])), True, "float", True)
     e.nest(shape, [target, e.of_gradient(node.output, shape)], lambda t, g: f"{t} {sign} {g};", serial=True)
 
 
@@ -265,7 +267,7 @@ def _concatenate(e: Emitter, node: Node) -> None:
     g = e.gradient(node.output)
     for value, shape, at in pieces(e, node):
         if value in e.wants:
-            source = Operand(f"({g} + {at} * R)", _full(e.shape(node.output)))
+            source = Operand(f"({g} + {at} * R)", strides_of(e.shape(node.output)))
             e.push(value, shape, [source], lambda g: g)
 
 
@@ -280,7 +282,7 @@ def _dot(e: Emitter, node: Node) -> None:
                 Operand(e.gradient(value), own, True, "float", True),
                 Operand(e.gradient(node.output), of_y), Operand(e.place(other), of_other),
             ]  # fmt: skip
-            e.nest(shape, operands, lambda t, g, o, sign=sign: f"{t} {sign} {g} * {o};", serial=True)  # type: ignore[misc]
+            e.nest(shape, operands, lambda t, g, o, sign=sign: f"{t} {sign} {g} * {o};", serial=True)
 
 
 def _gather(e: Emitter, node: Node) -> None:
@@ -329,7 +331,11 @@ def _reduce(e: Emitter, node: Node) -> None:
 def backward(e: Emitter, node: Node) -> None:
     """Emit what carries the gradient on a node's result to its operands, if there is one."""
     op = node.op
-    if e.roots[node.output] != node.output or node.output not in e.wants or e.roots[node.output] not in e.started:
+    if (
+        e.roots[node.output] != node.output
+        or node.output not in e.wants
+        or e.roots[node.output] not in e.started
+    ):
         return
     if isinstance(op, train_ops.Unary):
         text = UNARY_SLOPES.get(op.kind)

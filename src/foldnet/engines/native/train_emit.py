@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from math import prod
 
-from foldnet.graph import ops, train_ops
-from foldnet.graph.graph import Graph, Node, with_nodes
+from foldnet.engines.native.loops import broadcast_strides, collapse, strides_of
+from foldnet.engines.native.train_layout import Layout, Operand, prepared
+from foldnet.graph import ops
 from foldnet.graph.training import TrainingProgram, Variable
-
-Strides = tuple[int, ...]
 
 ALIASES = (ops.Identity, ops.Reshape)
 """Ops whose result is their operand, in memory and for gradients."""
@@ -27,66 +24,6 @@ PART_LINES = 60
 
 THREADED_FROM = 200_000
 """Multiplications a row from which a program is worth threads."""
-
-
-def strides_of(shape: Sequence[int]) -> Strides:
-    """Row-major strides, 0 on axes of size 1.
-
-    >>> strides_of((2, 1, 4))
-    (4, 0, 1)
-    """
-    steps = tuple(accumulate(reversed((*shape[1:], 1)), lambda a, b: a * b))[::-1] if shape else ()
-    return tuple(0 if n == 1 else s for n, s in zip(shape, steps, strict=True))
-
-
-def prepared(program: TrainingProgram) -> Graph:
-    """The program's graph with fused activations as nodes of their own and without what nothing asks for."""
-    graph = program.graph
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        fused = getattr(node.op, "activation", None)
-        if isinstance(node.op, ops.Fusable) and fused is not None:
-            inner = f"{node.output} before activation"
-            nodes.append(Node(replace(node.op, activation=None), node.inputs, inner, node.layer))
-            nodes.append(Node(ops.Activation(fused), (inner,), node.output, node.layer))
-        else:
-            nodes.append(node)
-    results = [program.loss_rows, *(a.value for a in program.accumulators)]
-    needed, kept = set(results), []
-    for node in reversed(nodes):
-        if node.output in needed or isinstance(node.op, train_ops.BatchNorm):
-            needed |= set(node.inputs)
-            kept.append(node)
-    constants = {k: v for k, v in graph.constants.items()}
-    bare = replace(graph, layer_outputs={})
-    return with_nodes(bare, reversed(kept), constants=constants, outputs=tuple(dict.fromkeys(results)))
-
-
-@dataclass
-class Layout:
-    """Places of everything in the buffers that the compiled code is given.
-
-    Attributes:
-        weights: offset of each constant in the buffer of weights, trainable variables first.
-        trainable: size of the first part, which gradients, slots and averages mirror.
-        size: of the whole buffer.
-        numbers: floats that the code reads as N[i]: rates, factors, limits; so that other values compile nothing.
-        lanes: elements a row that the workspace holds.
-        free: single floats that it holds beside those (statistics, gradients of computed numbers).
-    """
-
-    weights: dict[str, int] = field(default_factory=dict)
-    trainable: int = 0
-    decaying: int = 0
-    size: int = 0
-    numbers: list[float] = field(default_factory=list)
-    lanes: int = 0
-    free: int = 0
-
-    def number(self, value: float) -> str:
-        """The C expression of a number that is given at run time."""
-        self.numbers.append(float(value))
-        return f"N[{len(self.numbers) - 1}]"
 
 
 class Emitter:
@@ -192,7 +129,9 @@ class Emitter:
         if root in self.layout.weights:
             name = f"w{self._id(root)}"
             kind = "int32_t" if self.is_int(root) else "float"
-            self._declared.setdefault(name, f"{kind} *const {name} = ({kind} *)(W + {self.layout.weights[root]});")
+            self._declared.setdefault(
+                name, f"{kind} *const {name} = ({kind} *)(W + {self.layout.weights[root]});"
+            )
             return name
         kind = "int32_t" if self.is_int(root) else "float"
         name = f"v{self._id(root)}"
@@ -291,20 +230,28 @@ class Emitter:
         return "\n".join([f"{head} {{", "  UNPACK", *declared, inner, "}", ""])
 
     def nest(
-        self, shape: Sequence[int], operands: Sequence[Operand], body: Callable[..., str], serial: bool = False
+        self,
+        shape: Sequence[int],
+        operands: Sequence[Operand],
+        body: Callable[..., str],
+        serial: bool = False,
     ) -> None:
         """Loops over ``shape`` and rows around ``body(*elements)``.
 
         The outermost loop is divided among threads unless ``serial``, which is for bodies that sum over it.
         """
         laned = any(o.laned for o in operands)
-        sizes, steps = _collapse(shape, [o.strides for o in operands])
-        if laned and len(sizes) <= 1 and all(o.laned and (not sizes or s == [1]) for o, s in zip(operands, steps, strict=True)):
+        sizes, steps = collapse(shape, [o.strides for o in operands])
+        if (
+            laned
+            and len(sizes) <= 1
+            and all(o.laned and (not sizes or s == [1]) for o, s in zip(operands, steps, strict=True))
+        ):
             count = sizes[0] if sizes else 1
             low, high = ("0", f"{count}") if serial or count == 1 else (f"LOW({count})", f"HIGH({count})")
-            guard = "if (FIRST) " if serial or count == 1 else ""
+            once = "if (FIRST) " if serial or count == 1 else ""
             text = body(*(f"{o.name}[r]" for o in operands))
-            self.add(f"{guard}ROWS(r, {low} * R, {high} * R) {{ {text} }}", "BARRIER")
+            self.add(f"{once}ROWS(r, {low} * R, {high} * R) {{ {text} }}", "BARRIER")
             return
         lines = []
         for depth, size in enumerate(sizes):
@@ -333,22 +280,24 @@ class Emitter:
         own = self.shape(value)
         padded = (1,) * (len(shape) - len(own)) + own
         kind = "int32_t" if self.is_int(value) else "float"
-        return Operand(self.place(value), strides_of(padded), self.laned(value), kind)
+        return Operand(self.place(value), broadcast_strides(padded), self.laned(value), kind)
 
     def target(self, value: str) -> Operand:
         """A value as it is written."""
         kind = "int32_t" if self.is_int(value) else "float"
-        return Operand(self.place(value), _full(self.shape(value)), self.laned(value), kind, True)
+        return Operand(self.place(value), strides_of(self.shape(value)), self.laned(value), kind, True)
 
     def of_gradient(self, value: str, shape: Sequence[int], written: bool = False) -> Operand:
         """A value's gradient as it is read, or written, when spread over ``shape``."""
         own = self.shape(value)
         padded = (1,) * (len(shape) - len(own)) + own
-        strides = _full(shape) if padded == tuple(shape) else strides_of(padded)
+        strides = strides_of(shape) if padded == tuple(shape) else broadcast_strides(padded)
         return Operand(self.gradient(value), strides, self.laned(value), "float", written)
 
-    def push(self, value: str, shape: Sequence[int], operands: Sequence[Operand], body: Callable[..., str]) -> None:
-        """Add ``body(*elements)``, an expression over ``shape``, to a value's gradient, summed where it was spread."""
+    def push(
+        self, value: str, shape: Sequence[int], operands: Sequence[Operand], body: Callable[..., str]
+    ) -> None:
+        """Add ``body(*elements)``, over ``shape``, to a value's gradient, summed where it was spread."""
         if value not in self.wants:
             return
         own = self.shape(value)
@@ -365,40 +314,6 @@ class Emitter:
         target = self.of_gradient(value, shape, True)
 
         def summed(t: str, *elements: str) -> str:
-            text = f"float *t = {row}; ROWS(r, 0, R) {{ t[r] = {body(*elements)}; }} {t} {sign} sum_rows(t, rows);"
-            return text
+            return f"float *t = {row}; ROWS(r, 0, R) {{ t[r] = {body(*elements)}; }} {t} {sign} sum_rows(t, rows);"
 
         self.nest(shape, [target, *operands], summed, serial=not whole)
-
-
-@dataclass(frozen=True)
-class Operand:
-    """An array in a loop: its C name, strides in elements, whether it has rows, its type, whether it is written."""
-
-    name: str
-    strides: Strides
-    laned: bool = True
-    kind: str = "float"
-    written: bool = False
-
-
-def _full(shape: Sequence[int]) -> Strides:
-    return tuple(accumulate(reversed((*shape[1:], 1)), lambda a, b: a * b))[::-1] if shape else ()
-
-
-def _collapse(shape: Sequence[int], all_strides: Sequence[Strides]) -> tuple[list[int], list[list[int]]]:
-    sizes: list[int] = []
-    strides: list[list[int]] = [[] for _ in all_strides]
-    for axis, n in enumerate(shape):
-        if n == 1:
-            continue
-        here = [s[axis] for s in all_strides]
-        if sizes and all(s[-1] == h * n for s, h in zip(strides, here, strict=True)):
-            sizes[-1] *= n
-            for s, h in zip(strides, here, strict=True):
-                s[-1] = h
-        else:
-            sizes.append(n)
-            for s, h in zip(strides, here, strict=True):
-                s.append(h)
-    return sizes, strides

@@ -100,6 +100,11 @@ static inline float fn_tanh_shrink_slope(float x) {
 """C functions that some slopes call."""
 
 
+def helpers_for(code: str) -> str:
+    """Those of the functions above that the code calls."""
+    return "\n\n".join(f for f in HELPERS.split("\n\n") if f.split("(")[0].split()[-1] in code)
+
+
 def slope(function: Elementwise) -> str:
     """C of the gradient on an activation's operand.
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from foldnet.engines.native import maths
 from foldnet.engines.native.train_backward import backward
-from foldnet.engines.native.train_emit import Emitter, Layout
+from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_forward import forward
-from foldnet.engines.native.train_slopes import HELPERS
+from foldnet.engines.native.train_layout import Layout
+from foldnet.engines.native.train_slopes import helpers_for
 from foldnet.engines.native.train_tiles import products, transposition
 from foldnet.engines.native.train_update import regularization, rule_function, update
 from foldnet.graph.training import TrainingProgram
@@ -22,7 +23,8 @@ POLL_WORK = 3_000_000
 UNPACK = """\
 #define UNPACK \\
   const long R = job->now_r, rows = job->now_rows; \\
-  float *const S = job->lanes_space, *const F = job->free_space, *const W = job->weights, *const G = job->gradients; \\
+  float *const S = job->lanes_space, *const F = job->free_space; \\
+  float *const W = job->weights, *const G = job->gradients; \\
   const double *const N = job->numbers; \\
   const uint64_t step = (uint64_t)job->step, seed = (uint64_t)job->seed; \\
   (void)R; (void)rows; (void)S; (void)F; (void)W; (void)G; (void)N; (void)step; (void)seed; (void)ME;
@@ -73,7 +75,11 @@ def source(program: TrainingProgram) -> Source:
     parts.append(_loading(e))
     sums = 1 + sum(a.width for a in program.accumulators)
     return Source(
-        _assembled(e, "\n".join(parts), sums), e.layout, tuple(e.size(v) for v in e.graph.inputs), sums, e.threaded
+        _assembled(e, "\n".join(parts), sums),
+        e.layout,
+        tuple(e.size(v) for v in e.graph.inputs),
+        sums,
+        e.threaded,
     )
 
 
@@ -113,8 +119,11 @@ def _loading(e: Emitter) -> str:
     used = {v for n in e.graph.nodes for v in n.inputs} | set(e.graph.outputs)
     for k, name in enumerate(e.graph.inputs):
         if name in used:
-            e.add(f"pick_rows((const float *)data[{k}], count, order, rows, {e.size(name)}, R, (float *){e.place(name)});")
-    body = e.function("load_rows", "Job *job, const void **data, long count, const int32_t *order, long rows, long R", "")
+            to = f"(float *){e.place(name)}"
+            e.add(f"pick_rows((const float *)data[{k}], count, order, rows, {e.size(name)}, R, {to});")
+    body = e.function(
+        "load_rows", "Job *job, const void **data, long count, const int32_t *order, long rows, long R", ""
+    )
     return body.replace("  UNPACK\n", "  float *const S = job->lanes_space;\n  (void)S;\n  (void)data;\n")
 
 
@@ -129,7 +138,8 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
         f"#define THREADED {int(e.threaded)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, kernels = _text("train_runtime.h"), _text("train_kernels.h")
-    called = HELPERS + kernels + body
+    helpers = helpers_for(body)
+    called = helpers + kernels + body
     start, rest = runtime.split("/* Sum over the rows", 1)
     return "\n".join(
         [
@@ -139,7 +149,7 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
             "/* Sum over the rows" + rest,
             products(),
             maths.functions_for(called),
-            HELPERS,
+            helpers,
             _text("train_threads.h"),
             UNPACK,
             kernels,

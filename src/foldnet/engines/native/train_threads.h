@@ -44,7 +44,7 @@ static void barrier(Job *job) {
   }
   /* Others may want the processor: give it up when the wait is long. */
   for (long spins = 0; __atomic_load_n(&team->round, __ATOMIC_ACQUIRE) == round; spins++)
-    if (spins > 20000)
+    if (spins > 2000)
       sched_yield();
 }
 

@@ -51,8 +51,8 @@ def products() -> str:
     """All tiles and the function that covers a matrix with them."""
     lines = [tile(m, n) for m, n in TILES]
     lines.append(
-        "static void product(long m, long n, long count, const float *a, long am, long ak, const float *b, long ldb,\n"
-        "    long panel, float *c, long ldc, const float *start, int add) {\n"
+        "static void product(long m, long n, long count, const float *a, long am, long ak, const float *b,\n"
+        "    long ldb, long panel, float *c, long ldc, const float *start, int add) {\n"
         "  for (long j = 0; j < n;) {\n"
         "    const long left = (n - j + 15) / 16, in_panel = panel ? j % 64 : 0;\n"
         "    const float *bj = panel ? b + (j - in_panel) * panel + in_panel : b + j;\n"

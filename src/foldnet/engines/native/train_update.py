@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from foldnet.engines.native.train_emit import Emitter, _full
+from foldnet.engines.native.loops import strides_of
+from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_forward import COMBINE, UNARY
 from foldnet.errors import UnsupportedError
 from foldnet.graph import train_ops
@@ -121,7 +122,7 @@ def _constraint(e: Emitter, variable: Variable, rule: Constraint) -> list[str]:
     at, shape = e.layout.weights[variable.name], variable.shape
     if rule.kind == "non_neg":
         return [f"for (long i = {at}; i < {at + prod(shape)}; i++) W[i] = W[i] >= 0.0f ? W[i] : 0.0f;"]
-    steps = _full(shape)
+    steps = strides_of(shape)
     axes = [a % len(shape) for a in rule.axes]
     kept = [a for a in range(len(shape)) if a not in axes]
     outer = " ".join(f"for (long i{a} = 0; i{a} < {shape[a]}; i{a}++)" for a in kept)

@@ -19,8 +19,10 @@ Array = np.ndarray[Any, Any]
 
 
 def _relu(x: Array, negative_slope: float, max_value: float, threshold: float) -> Array:
-    above = np.where(x < max_value, 1.0, 0.0)
-    return np.where(x > threshold, above, negative_slope)
+    above = np.where(x > threshold, 1.0, 0.0)
+    if max_value != np.inf:
+        above *= (x > 0) & (x < max_value)
+    return above + np.where(x < threshold, negative_slope, 0.0)
 
 
 def _elu(x: Array, alpha: float) -> Array:
@@ -76,6 +78,7 @@ DERIVATIVES: dict[str, Callable[..., Array]] = {
     "gelu": _gelu,
     "hard_shrink": lambda x, threshold: np.where(np.abs(x) > threshold, 1.0, 0.0),
     "hard_sigmoid": lambda x: _inside(x, -3, 3, 1 / 6),
+    "hard_sigmoid_keras2": lambda x: _inside(x, -2.5, 2.5, 0.2),
     "hard_silu": _hard_silu,
     "hard_tanh": lambda x: _inside(x, -1, 1),
     "leaky_relu": lambda x, negative_slope: np.where(x > 0, 1.0, negative_slope),
@@ -95,6 +98,7 @@ DERIVATIVES: dict[str, Callable[..., Array]] = {
     "squareplus": lambda x, b: 0.5 * (1 + x / np.sqrt(x * x + b)),
     "tanh": lambda x: 1 - np.tanh(x) ** 2,
     "tanh_shrink": lambda x: np.tanh(x) ** 2,
+    "thresholded_relu": lambda x, theta: np.where(x > theta, 1.0, 0.0),
     "threshold": lambda x, threshold, default_value: np.where(x > threshold, 1.0, 0.0),
 }
 """Slope of each activation, with the activation's own parameters."""

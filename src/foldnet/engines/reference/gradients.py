@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.engines.reference.derivatives import slope
-from foldnet.engines.reference.train_kernels import Moment, drop_change, reduced_axes
+from foldnet.engines.reference.train_kernels import Moment, corrections, drop_change, reduced_axes
 from foldnet.graph import ops, train_ops
 
 Array = np.ndarray[Any, Any]
@@ -73,6 +73,23 @@ def _batch_norm(op: train_ops.BatchNorm, m: Moment, xs: Sequence[Array], y: Arra
     return (on_x, None, None, *weights)
 
 
+def _fixed_norm(op: train_ops.FixedNorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    evaluation = Moment(training=False)
+    return _batch_norm(train_ops.BatchNorm(0.0, op.epsilon, op.scale, op.center), evaluation, xs, y, g)
+
+
+def _batch_renorm(op: train_ops.BatchRenorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    # y = (normal * r + d) * gamma + beta with r and d constant: a BatchNorm whose gamma is r * gamma.
+    x, mean = xs[:2]
+    r, d = corrections(op, *xs) if m.training else (np.ones_like(mean), np.zeros_like(mean))
+    gamma = xs[6] if op.scale else np.ones_like(mean)
+    plain = train_ops.BatchNorm(op.momentum, op.epsilon, True, op.center)
+    betas = [xs[-1]] if op.center else []
+    on_x, _, _, on_product, *on_beta = _batch_norm(plain, m, [x, mean, xs[2], r * gamma, *betas], y, g)
+    on_gamma = [gather_to(on_product * r + gather_to(g, d) * d, gamma)] if op.scale else []
+    return (on_x, None, None, None, None, None, *on_gamma, *on_beta)
+
+
 def _drop(op: train_ops.Drop, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     if not m.training or op.rate == 0:
         return (g,)
@@ -128,10 +145,23 @@ def _moments(op: ops.Moments, m: Moment, xs: Sequence[Array], y: Array, g: Array
     if op.kind == "rms":
         inverse = 1 / np.sqrt(mean(x * x) + epsilon)
         return ((g - y * mean(g * y)) * inverse,)
+    if op.kind == "variance":  # the deviations of x move the variance; x itself is not centred
+        centre = x - mean(x)
+        inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
+        return ((g - centre * inverse * mean(g * y)) * inverse,)
     total = (x * x).sum(axis=op.axes, keepdims=True)
     inverse = 1 / np.sqrt(np.maximum(total, epsilon))
     pull = np.where(total > epsilon, (g * y).sum(axis=op.axes, keepdims=True), 0)
     return ((g - y * pull) * inverse,)
+
+
+def _group_moments(op: ops.GroupMoments, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    shape, at = xs[0].shape, op.axis
+    split = (*shape[:at], op.groups, shape[at] // op.groups, *shape[at + 1 :])
+    axes = tuple(a for a in range(1, len(split)) if a != at)
+    inner = ops.Moments(axes, op.epsilon)
+    found = _moments(inner, m, [xs[0].reshape(split)], y.reshape(split), g.reshape(split))[0]
+    return (None if found is None else found.reshape(shape),)
 
 
 def _reshape(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -271,6 +301,7 @@ RULES: dict[type, Callable[..., Gradients]] = {
     ops.Dot: _dot,
     ops.Gather: _gather,
     ops.Glu: _glu,
+    ops.GroupMoments: _group_moments,
     ops.Identity: _pass,
     ops.Moments: _moments,
     ops.PRelu: _prelu,
@@ -280,6 +311,8 @@ RULES: dict[type, Callable[..., Gradients]] = {
     ops.Sparsemax: _sparsemax,
     ops.Transpose: _transpose,
     train_ops.BatchNorm: _batch_norm,
+    train_ops.BatchRenorm: _batch_renorm,
+    train_ops.FixedNorm: _fixed_norm,
     train_ops.Combine: _combine,
     train_ops.Drop: _drop,
     train_ops.OneHot: _nothing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Any
@@ -46,20 +46,72 @@ def batch_norm(op: train_ops.BatchNorm, moment: Moment, x: Array, *weights: Arra
     if moment.training:
         mean, variance = batch_moments(x, mean)
     y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
-    rest = list(weights[2:])
-    if op.scale:
+    return _scaled(op.scale, op.center, y, weights[2:])
+
+
+def fixed_norm(op: train_ops.FixedNorm, moment: Moment, x: Array, *weights: Array) -> Array:
+    """Normalize by the moving statistics, always."""
+    y = (x - weights[0]) / np.sqrt(weights[1] + x.dtype.type(op.epsilon))
+    return _scaled(op.scale, op.center, y, weights[2:])
+
+
+def batch_renorm(op: train_ops.BatchRenorm, moment: Moment, x: Array, *weights: Array) -> Array:
+    """Normalize by the batch, corrected, in training; by the moving statistics in evaluation."""
+    if not moment.training:
+        return fixed_norm(
+            train_ops.FixedNorm(op.epsilon, op.scale, op.center), moment, x, *weights[:2], *weights[5:]
+        )
+    mean, variance = batch_moments(x, weights[0])
+    y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
+    r, d = corrections(op, x, *weights)
+    return _scaled(op.scale, op.center, y * r + d, weights[5:])
+
+
+def corrections(op: train_ops.BatchRenorm, x: Array, *weights: Array) -> tuple[Array, Array]:
+    """Renorm's factor r and addend d for a batch."""
+    mean, variance = batch_moments(x, weights[0])
+    stddev = np.sqrt(variance + x.dtype.type(op.epsilon))
+    known = np.maximum(weights[4], np.sqrt(x.dtype.type(op.epsilon)))
+    r, d = stddev / known, (mean - weights[3]) / known
+    r = r if op.r_min is None else np.maximum(r, x.dtype.type(op.r_min))
+    r = r if op.r_max is None else np.minimum(r, x.dtype.type(op.r_max))
+    limit = None if op.d_max is None else x.dtype.type(op.d_max)
+    return r, d if limit is None else np.clip(d, -limit, limit)
+
+
+def _scaled(scale: bool, center: bool, y: Array, weights: Sequence[Array]) -> Array:
+    rest = list(weights)
+    if scale:
         y = y * rest.pop(0)
-    if op.center:
-        y = y + rest.pop(0)
-    return y
+    return y + rest.pop(0) if center else y
 
 
-def moved(op: train_ops.BatchNorm, x: Array, mean: Array, variance: Array) -> tuple[Array, Array]:
-    """The moving statistics after a step on x."""
+def moved(
+    op: train_ops.BatchNorm | train_ops.BatchRenorm, x: Array, mean: Array, *others: Array
+) -> tuple[Array, ...]:
+    """The moving statistics after a step on x, in the order of the operands."""
     kind = x.dtype.type
-    keep, take = kind(op.momentum), kind(1) - kind(op.momentum)
     batch_mean, batch_variance = batch_moments(x, mean)
-    return mean * keep + batch_mean * take, variance * keep + batch_variance * take
+
+    def towards(old: Array, new: Array, momentum: float) -> Array:
+        return old * kind(momentum) + new * (kind(1) - kind(momentum))
+
+    if isinstance(op, train_ops.BatchNorm):
+        return towards(mean, batch_mean, op.momentum), towards(others[0], batch_variance, op.momentum)
+    _, moving_stddev, renorm_mean, renorm_stddev = others[:4]
+    stddev = np.sqrt(batch_variance + kind(op.epsilon))
+    moving = towards(moving_stddev, stddev, op.momentum)
+    return (
+        towards(mean, batch_mean, op.momentum),
+        np.maximum(moving * moving - kind(op.epsilon), 0),
+        moving,
+        towards(renorm_mean, batch_mean, op.renorm_momentum),
+        towards(renorm_stddev, stddev, op.renorm_momentum),
+    )
+
+
+STATISTICS: dict[type, int] = {train_ops.BatchNorm: 2, train_ops.BatchRenorm: 5}
+"""How many operands after x a training step moves."""
 
 
 def drop_change(op: train_ops.Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
@@ -169,6 +221,8 @@ def one_hot(op: train_ops.OneHot, moment: Moment, x: Array, dtype: np.dtype[Any]
 
 TRAIN_KERNELS: dict[type, Callable[..., Array]] = {
     train_ops.BatchNorm: batch_norm,
+    train_ops.BatchRenorm: batch_renorm,
+    train_ops.FixedNorm: fixed_norm,
     train_ops.Drop: drop,
     train_ops.Unary: unary,
     train_ops.Combine: combine,

@@ -11,10 +11,10 @@ from foldnet.engines import philox
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.reference.gradients import RULES
 from foldnet.engines.reference.kernels import KERNELS, cast
-from foldnet.engines.reference.train_kernels import TRAIN_KERNELS, Moment, moved, one_hot
+from foldnet.engines.reference.train_kernels import STATISTICS, TRAIN_KERNELS, Moment, moved, one_hot
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph
-from foldnet.graph.training import TrainingProgram, Variable
+from foldnet.graph.training import Constraint, TrainingProgram, Variable
 
 Array = np.ndarray[Any, Any]
 
@@ -49,6 +49,20 @@ def backward(
             if gradient is not None:
                 gradients[name] = gradients[name] + gradient if name in gradients else np.asarray(gradient)
     return {name: gradients.get(name, np.zeros_like(values[name])) for name in wanted}
+
+
+def moves(graph: Graph, values: dict[str, Array]) -> Iterator[tuple[str, Array]]:
+    """Moving statistics after a training step that computed these values, by the names of the constants.
+
+    A layer that is called twice moves them twice, the second time on from where the first has left them.
+    """
+    now: dict[str, Array] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
+            names = node.inputs[1 : 1 + STATISTICS[type(node.op)]]
+            new = moved(node.op, values[node.inputs[0]], *(now.get(v, values[v]) for v in names))
+            now |= zip(names, new, strict=True)
+    yield from now.items()
 
 
 class ReferenceTraining:
@@ -123,7 +137,7 @@ class ReferenceTraining:
         moment = Moment(training=True, seed=seed, step=state.iterations)
         with np.errstate(all="ignore"):
             values, gradients = self.gradients(state, rows, moment)
-            for name, moving in self._moved(values):
+            for name, moving in moves(self.program.graph, values):
                 state.weights[name] = moving.reshape(state.weights[name].shape)
             regularization = self._regularization(state)
             self._update(state, gradients, scalars)
@@ -161,12 +175,6 @@ class ReferenceTraining:
             is_int = graph.types[name].dtype == ops.INT
             values[name] = array.astype(np.int32 if is_int else self.dtype)
         return values
-
-    def _moved(self, values: dict[str, Array]) -> Iterator[tuple[str, Array]]:
-        for node in self.program.graph.nodes:
-            if isinstance(node.op, train_ops.BatchNorm):
-                x, mean, variance = (values[v] for v in node.inputs[:3])
-                yield from zip(node.inputs[1:3], moved(node.op, x, mean, variance), strict=True)
 
     def _regularization(self, state: FitState) -> float:
         total = 0.0
@@ -235,9 +243,11 @@ def clip(how: tuple[str, float] | None, gradients: Sequence[Array]) -> list[Arra
 
 def constrained(variable: Variable, w: Array) -> Array:
     """The weight as its constraint allows it, after an update (Keras's constraints)."""
-    rule = variable.constraint
-    if rule is None:
-        return w
+    return w if variable.constraint is None else constrain(variable.constraint, w)
+
+
+def constrain(rule: Constraint, w: Array) -> Array:
+    """An array as a rule allows it."""
     if rule.kind == "non_neg":
         return w * (w >= 0)
     norm = np.sqrt(np.square(w).sum(axis=rule.axes, keepdims=True))

@@ -1,0 +1,122 @@
+"""Keras's ``constraints``: what is done to a weight after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError
+from foldnet.graph.training import Constraint as Rule
+from foldnet.settings import Setting, by_name, find
+
+Array = np.ndarray[Any, Any]
+
+
+class Constraint(Setting):
+    """Base of the constraints; called on an array it gives the array as it is allowed to be."""
+
+    keras_module = "keras.constraints"
+
+    def rule(self, rank: int) -> Rule:
+        """What engines are told, for a weight of this rank."""
+        raise ConfigError(f"{type(self).__name__} does not say what it allows")  # every constraint below does
+
+    def __call__(self, w: Any) -> Array:
+        """The array as it is allowed to be."""
+        from foldnet.engines.reference.training import constrain
+
+        array = np.asarray(w, np.float32)
+        return constrain(self.rule(array.ndim), array)
+
+
+class NonNeg(Constraint):
+    """Negative values become 0.
+
+    >>> NonNeg()([-1.0, 2.0]).tolist()
+    [0.0, 2.0]
+    """
+
+    def rule(self, rank: int) -> Rule:
+        """Keep what is not negative."""
+        return Rule("non_neg")
+
+
+class MaxNorm(Constraint):
+    """Norms along ``axis`` above ``max_value`` are brought down to it.
+
+    Args:
+        max_value: the largest norm.
+        axis: or axes that a norm is taken over; 0 for the weights that go into each unit of a Dense.
+    """
+
+    def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0) -> None:
+        self.max_value, self.axis = max_value, axis
+
+    def rule(self, rank: int) -> Rule:
+        """Limit from above."""
+        return Rule("max_norm", _axes(self.axis, rank), high=float(self.max_value))
+
+
+class UnitNorm(Constraint):
+    """Norms along ``axis`` become 1."""
+
+    def __init__(self, axis: int | Sequence[int] = 0) -> None:
+        self.axis = axis
+
+    def rule(self, rank: int) -> Rule:
+        """Length 1."""
+        return Rule("unit_norm", _axes(self.axis, rank))
+
+
+class MinMaxNorm(Constraint):
+    """Norms along ``axis`` are drawn into an interval.
+
+    Args:
+        min_value: the smallest norm.
+        max_value: the largest.
+        rate: how far a step goes: 1 all the way.
+        axis: or axes that a norm is taken over.
+    """
+
+    def __init__(
+        self,
+        min_value: float = 0.0,
+        max_value: float = 1.0,
+        rate: float = 1.0,
+        axis: int | Sequence[int] = 0,
+    ) -> None:
+        self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
+
+    def rule(self, rank: int) -> Rule:
+        """Limit from both sides."""
+        axes = _axes(self.axis, rank)
+        return Rule("min_max_norm", axes, float(self.min_value), float(self.max_value), float(self.rate))
+
+
+def _axes(axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    if any(not -rank <= a < rank for a in axes):
+        raise ConfigError(f"a constraint with axis={axis} does not fit a weight of rank {rank}")
+    return tuple(a % rank for a in axes)
+
+
+max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+
+_CLASSES = by_name({cls.__name__: cls for cls in (MaxNorm, MinMaxNorm, NonNeg, UnitNorm)}, {})
+
+
+def get(identifier: Any) -> Constraint | None:
+    """The constraint that is meant: one itself, a name, Keras's stored configuration, or None for none.
+
+    Raises:
+        ConfigError: there is none of this name.
+        UnsupportedError: a function, or a class foldnet does not have.
+    """
+    return None if identifier is None else find(identifier, _CLASSES, Constraint, "constraint")
+
+
+def serialize(constraint: Constraint) -> dict[str, Any]:
+    """The configuration as Keras stores it."""
+    return constraint.serialize()

@@ -1,0 +1,126 @@
+"""Forward C of the ops at the heart of training: Dense, batch statistics, and randomness."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+
+from foldnet.engines.native.loops import broadcast_strides
+from foldnet.engines.native.train_along import Along, along, block
+from foldnet.engines.native.train_emit import Emitter
+from foldnet.engines.native.train_layout import Operand
+from foldnet.graph import train_ops
+from foldnet.graph.graph import Node
+
+SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
+
+
+def dense(e: Emitter, node: Node) -> None:
+    """A product with the kernel, its columns shared among threads."""
+    x, kernel = node.inputs[:2]
+    fan_in, units = e.shape(kernel)
+    times = prod(e.shape(x)[:-1])
+    bias = e.place(node.inputs[2]) if len(node.inputs) > 2 else "0"
+    pack = (
+        e.space(f"packed columns {fan_in}", 24 * 8 * fan_in, laned=False) if fan_in * units >= 40_000 else ""
+    )
+    pack = f"{pack} + ME * {24 * fan_in}" if pack else "0"
+    loop = f"for (long t = 0; t < {times}; t++) " if times != 1 else ""
+    step = (f" + t * {fan_in} * R", f" + t * {units} * R") if times != 1 else ("", "")
+    e.add(
+        f"{loop}dense({e.place(x)}{step[0]}, {e.place(kernel)}, {bias}, {e.place(node.output)}{step[1]}, "
+        f"{fan_in}, {units}, R, LOW({units}), HIGH({units}), {pack});",
+        "BARRIER",
+    )
+
+
+def statistics(e: Emitter, node: Node) -> tuple[Along, str, str, int]:
+    """Loops of a BatchNorm and the arrays of its means and inverse deviations."""
+    x, mean = node.inputs[0], node.inputs[1]
+    shape, kept = e.shape(x), e.shape(mean)
+    loops = along(shape, [a for a, n in enumerate(kept) if n == 1])
+    size = prod(kept)
+    return (
+        loops,
+        e.space(f"mean {node.output}", size, False),
+        e.space(f"inverse {node.output}", size, False),
+        size,
+    )
+
+
+def batch_norm(e: Emitter, node: Node) -> None:
+    """Statistics of the batch, or the moving ones, and what they make of x."""
+    op = node.op
+    assert isinstance(op, train_ops.BatchNorm)
+    loops, mean, inverse, _ = statistics(e, node)
+    x, moving, variance = (e.place(v) for v in node.inputs[:3])
+    rest = [e.place(v) for v in node.inputs[3:]]
+    gamma = f"{rest[0]}[k]" if op.scale else "1.0f"
+    beta = f"{rest[-1]}[k]" if op.center else "0.0f"
+    keep, take = e.layout.number(op.momentum), e.layout.number(1 - op.momentum)
+    epsilon = e.layout.number(op.epsilon)
+    block(
+        e, loops,
+        f"const long k = {loops.small};",
+        f"const float *x = {x} + ({loops.at}) * R; float *y = {e.place(node.output)} + ({loops.at}) * R;",
+        f"float m = {moving}[k], v = {variance}[k];",
+        "if (TRAINING) {",
+        f"const float count = (float)({loops.count}L * rows);",
+        "m = v = 0.0f;",
+        f"@m += sum_rows(x + ({loops.off}) * R, rows);",
+        "m /= count;",
+        f"@v += spread_rows(x + ({loops.off}) * R, m, rows);",
+        "v /= count;",
+        f"{moving}[k] = {moving}[k] * (float){keep} + m * (float){take};",
+        f"{variance}[k] = {variance}[k] * (float){keep} + v * (float){take};",
+        "}",
+        f"const float s = 1.0f / sqrtf(v + (float){epsilon}), gs = s * {gamma}, b = {beta};",
+        f"{mean}[k] = m; {inverse}[k] = s;",
+        f"@ROWS(r, 0, R) {{ y[({loops.off}) * R + r] = (x[({loops.off}) * R + r] - m) * gs + b; }}",
+    )  # fmt: skip
+
+
+def mask_of(e: Emitter, node: Node) -> tuple[Operand, Operand | None]:
+    """A Drop's factors and addends as operands spread over its operand's shape."""
+    op = node.op
+    assert isinstance(op, train_ops.Drop)
+    shape = e.shape(node.inputs[0])
+    shared = (*op.shared[1:], *(False,) * len(shape))[: len(shape)]
+    mask = tuple(1 if s else n for s, n in zip(shared, shape, strict=True))
+    factor = Operand(e.space(f"factor {node.output}", prod(mask)), broadcast_strides(mask))
+    if op.kind in ("alpha_dropout", "gaussian_noise"):
+        return factor, Operand(e.space(f"addend {node.output}", prod(mask)), broadcast_strides(mask))
+    return factor, None
+
+
+def drop(e: Emitter, node: Node) -> None:
+    """Random factors, and x times them."""
+    op = node.op
+    assert isinstance(op, train_ops.Drop)
+    shape = e.shape(node.inputs[0])
+    factor, addend = mask_of(e, node)
+    count = prod(1 if s else n for s, n in zip((*op.shared[1:], *(False,) * len(shape)), shape, strict=False))
+    number = e.layout.number
+    low = high = addend_low = addend_high = "0.0"
+    threshold = "0.0"
+    if op.kind.startswith("gaussian"):
+        high = number(op.rate if op.kind == "gaussian_noise" else sqrt(op.rate / (1 - op.rate)))
+    elif op.kind == "alpha_dropout":
+        a = ((1 - op.rate) * (1 + op.rate * SELU_FLOOR**2)) ** -0.5
+        b = -a * SELU_FLOOR * op.rate
+        threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), number(a)
+        addend_low, addend_high = number(a * SELU_FLOOR + b), number(b)
+    else:
+        threshold = number(min(round(op.rate * 2.0**32), 2**32))
+        high = number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))
+    each = 0 if op.shared and op.shared[0] else 1
+    quads = -(-count // 4)
+    kind = {"gaussian_noise": 2, "gaussian_dropout": 1}.get(op.kind, 0)
+    e.add(
+        f"random_change({kind}, {factor.name}, {addend.name if addend else '0'}, {count}, R, {each}, LOW({quads}), "
+        f"HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, {threshold}, "
+        f"(float){low}, (float){high}, (float){addend_low}, (float){addend_high});",
+        "BARRIER",
+    )
+    x = e.operand(node.inputs[0], shape)
+    operands = [e.target(node.output), x, factor, *([addend] if addend else [])]
+    e.nest(shape, operands, lambda y, x, f, *d: f"{y} = {x} * {f}{' + ' + d[0] if d else ''};")

@@ -1,0 +1,89 @@
+"""Keras's ``regularizers``: what weights (or a layer's results) add to the loss for being large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError
+from foldnet.settings import Setting, by_name, find
+
+
+class Regularizer(Setting):
+    """Base of the regularizers: ``l1 * sum(|w|) + l2 * sum(w²)``.
+
+    A penalty of another form has no place in a training program; put it into a loss of your own instead.
+
+    Attributes:
+        l1: factor of the absolute values.
+        l2: factor of the squares.
+    """
+
+    keras_module = "keras.regularizers"
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __call__(self, x: Any) -> float:
+        """The penalty for an array."""
+        w = np.asarray(x, np.float64)
+        return self.l1 * float(np.abs(w).sum()) + self.l2 * float(np.square(w).sum())
+
+
+class L1(Regularizer):
+    """``l1 * sum(|w|)``.
+
+    >>> L1(0.5)([1.0, -3.0])
+    2.0
+    """
+
+    def __init__(self, l1: float = 0.01) -> None:
+        self.l1 = _factor("l1", l1, 0.01)
+
+
+class L2(Regularizer):
+    """``l2 * sum(w²)``.
+
+    >>> L2(0.5)([1.0, -3.0])
+    5.0
+    """
+
+    def __init__(self, l2: float = 0.01) -> None:
+        self.l2 = _factor("l2", l2, 0.01)
+
+
+class L1L2(Regularizer):
+    """``l1 * sum(|w|) + l2 * sum(w²)``; both factors are 0 unless given."""
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1, self.l2 = _factor("l1", l1, 0.0), _factor("l2", l2, 0.0)
+
+
+def _factor(name: str, value: Any, default: float) -> float:
+    number = default if value is None else value
+    if isinstance(number, bool) or not isinstance(number, float | int) or not 0 <= number < np.inf:
+        raise ConfigError(f"{name} must be a number of 0 or more, got {value!r}")
+    return float(number)
+
+
+l1, l2, l1_l2 = L1, L2, L1L2
+
+_CLASSES = by_name({cls.__name__: cls for cls in (L1, L2, L1L2)}, {})
+
+
+def get(identifier: Any) -> Regularizer | None:
+    """The regularizer that is meant: one itself, a name, Keras's stored configuration, or None for none.
+
+    Raises:
+        ConfigError: there is none of this name.
+        UnsupportedError: a function, or a class foldnet does not have.
+
+    >>> get("l2").l2
+    0.01
+    """
+    return None if identifier is None else find(identifier, _CLASSES, Regularizer, "regularizer")
+
+
+def serialize(regularizer: Regularizer) -> dict[str, Any]:
+    """The configuration as Keras stores it."""
+    return regularizer.serialize()

@@ -1,0 +1,86 @@
+"""Small objects that a layer is configured with: initializers, regularizers, constraints."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
+from foldnet.layers.base import snake_case
+
+
+class Setting:
+    """Base of the objects; each keeps the arguments of its constructor as attributes of the same names."""
+
+    keras_module: ClassVar[str]
+    """Where Keras has the class of this name."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        if type(self).__init__ is object.__init__:
+            return {}
+        names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """One with settings as ``get_config`` gives them."""
+        return cls(**config)
+
+    def serialize(self) -> dict[str, Any]:
+        """The configuration as Keras stores it."""
+        return {
+            "module": self.keras_module,
+            "class_name": type(self).__name__,
+            "config": self.get_config(),
+            "registered_name": None,
+        }
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({settings})"
+
+
+def by_name(classes: Mapping[str, type[Any]], aliases: Mapping[str, str]) -> dict[str, type[Any]]:
+    """Classes under every name that Keras has for them: its own, in snake case, and older ones."""
+    names = dict(classes) | {snake_case(name): cls for name, cls in classes.items()}
+    return names | {alias: classes[name] for alias, name in aliases.items()}
+
+
+def find(identifier: Any, classes: Mapping[str, type[Any]], base: type[Any], what: str) -> Any:
+    """The object that is meant: one itself, its class, its name, or Keras's stored configuration.
+
+    Raises:
+        ConfigError: there is none of this name, or its settings are wrong.
+        UnsupportedError: an object of another library, or a class foldnet does not have.
+    """
+    if isinstance(identifier, base):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, base):
+        return identifier()
+    if isinstance(identifier, Mapping):
+        name, config = str(identifier.get("class_name")), identifier.get("config")
+        cls = classes.get(name)
+        if cls is None:
+            raise UnsupportedError(f"foldnet has no {what} {name!r}; it has {_listed(classes)}")
+        known = inspect.signature(cls).parameters
+        # Older releases of Keras stored the dtype beside the settings.
+        config = {k: v for k, v in dict(config or {}).items() if k != "dtype" or k in known}
+        try:
+            return cls.from_config(config)
+        except FoldnetError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{what} {name!r} cannot be made from {config}: {error}") from None
+    if isinstance(identifier, str):
+        if identifier not in classes:
+            raise ConfigError(f"there is no {what} {identifier!r}; there are {_listed(classes)}")
+        return classes[identifier]()
+    raise UnsupportedError(
+        f"{what} {identifier!r} is of a kind foldnet cannot compute; give one of {_listed(classes)}"
+    )
+
+
+def _listed(classes: Mapping[str, type[Any]]) -> str:
+    return ", ".join(dict.fromkeys(cls.__name__ for cls in classes.values()))

@@ -1,0 +1,156 @@
+"""FoldnetRegressor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from foldnet.errors import InputError
+from foldnet.sklearn.estimator import FoldnetEstimator
+
+Array = np.ndarray[Any, Any]
+
+
+class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
+    """A network of Dense layers that predicts one number a row, or several, for scikit-learn.
+
+    A hidden layer is Dense, normalization (if any), activation, Dropout (if any); the last layer is linear. Targets
+    are learnt as they are: where they are far from 0 or spread widely, wrap the estimator in scikit-learn's
+    ``TransformedTargetRegressor(FoldnetRegressor(), transformer=StandardScaler())``.
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer; ``()`` is linear regression.
+        activation: of the hidden layers, by Keras's name, or one of ``foldnet.activations``.
+        loss: by Keras's name, or one of ``foldnet.losses``.
+        dropout: share of a hidden layer's values that training sets to zero.
+        normalization: ``"batch"`` or ``"layer"``, or None.
+        normalization_place: ``"before"`` the activation or ``"after"`` it. Before is the usual place: there
+            BatchNormalization folds into the Dense layer and costs nothing at prediction time.
+        normalization_momentum: share of BatchNormalization's moving statistics that a step keeps. Keras's own
+            0.99 wants several hundred steps; 0.9 also settles in the short fits of small tables.
+        input_normalization: whether the network begins by scaling each column to mean 0 and variance 1, by the
+            statistics of the rows it was first trained on.
+        l2: factor of the squared kernels in the loss.
+        optimizer: by Keras's name, or one of ``foldnet.optimizers``, which is copied.
+        learning_rate: a number or a schedule; None for the optimizer's own default.
+        batch_size: rows a step. One more (or a few) are taken where one row would be left alone at the end.
+        epochs: times to go through the rows, at most.
+        early_stopping: whether to keep rows back, and stop when the loss on them gets no better; the weights of
+            the best epoch are kept.
+        validation_fraction: share of the rows kept back.
+        patience: epochs to wait for a better loss.
+        min_delta: what counts as better.
+        warm_start: whether ``fit`` goes on with the network and the optimizer's state of the fit before.
+        callbacks: ``foldnet.callbacks``, for progress of one's own.
+        verbose: as in Keras's ``fit``.
+        random_state: seed of weights, shuffling, Dropout, and the rows kept back.
+
+    Attributes:
+        model_: the trained ``foldnet.Sequential``: save it, freeze it, explain it.
+        n_outputs_: numbers a row.
+        n_features_in_: number of columns in ``fit``.
+        feature_names_in_: their names, if they have names that are all strings.
+        history_: for each log of the fit its values by epoch.
+        loss_curve_: the training loss by epoch.
+        n_iter_: epochs made.
+
+    Sample weights count by their proportions; a row of weight 0 counts as absent.
+
+    >>> import numpy as np
+    >>> x = np.linspace(0, 1, 64)[:, None]
+    >>> model = FoldnetRegressor((16,), learning_rate=0.02, epochs=100, random_state=0).fit(x, x[:, 0] ** 2)
+    >>> bool(model.score(x, x[:, 0] ** 2) > 0.95)
+    True
+    """
+
+    n_outputs_: int
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (64,),
+        activation: Any = "relu",
+        *,
+        loss: Any = "mean_squared_error",
+        dropout: float = 0.0,
+        normalization: str | None = None,
+        normalization_place: str = "before",
+        normalization_momentum: float = 0.9,
+        input_normalization: bool = True,
+        l2: float = 0.0,
+        optimizer: Any = "adam",
+        learning_rate: Any = None,
+        batch_size: int = 32,
+        epochs: int = 100,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        warm_start: bool = False,
+        callbacks: Sequence[Any] | None = None,
+        verbose: Any = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes, activation, dropout, normalization, normalization_place, normalization_momentum,
+            input_normalization, l2, optimizer, learning_rate, batch_size, epochs, early_stopping,
+            validation_fraction, patience, min_delta, warm_start, callbacks, verbose, random_state,
+        )  # fmt: skip
+        self.loss = loss
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train a new network; with ``warm_start`` go on with the one there is.
+
+        Args:
+            X: table of numbers of shape (rows, columns).
+            y: targets of shape (rows,) or (rows, outputs).
+            sample_weight: a weight a row, 0 or more.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ConfigError: a setting that makes no network (it is a ValueError).
+            ValueError: data that scikit-learn's checks refuse.
+        """
+        self._fit(X, y, sample_weight, again=self.warm_start, epochs=self.epochs, whole=True)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Go through these rows once, with the network and the optimizer's state there are.
+
+        Args:
+            X: table of numbers of shape (rows, columns). The first one's statistics scale the input from then on.
+            y: targets of shape (rows,) or (rows, outputs).
+            sample_weight: a weight a row.
+        """
+        self._fit(X, y, sample_weight, again=True, epochs=1, whole=False)
+        return self
+
+    def _read_target(self, y: Any, first: bool) -> Array:
+        with np.errstate(over="ignore"):  # what overflows is refused
+            y = np.asarray(y, np.float32)
+        if not np.isfinite(y).all():
+            raise InputError("Input y contains numbers too large for float32; divide them all by one number")
+        if first:
+            self._flat = y.ndim == 1
+        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        return y.reshape(len(y), -1)
+
+    def _head(self) -> tuple[int, str | None, Any]:
+        return self.n_outputs_, None, self.loss
+
+    def predict(self, X: Any) -> Array:
+        """Predictions: of shape (rows,), or (rows, outputs) where the targets had two axes.
+
+        They are float64, as scikit-learn's scores want them, with the precision of float32.
+        """
+        values = self._compute(X)[-1]
+        return values[:, 0] if self._flat else values
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

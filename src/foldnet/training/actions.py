@@ -1,0 +1,167 @@
+"""Evaluate and predict as a user asks for them, and single steps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from foldnet.engines.fit import Sums
+from foldnet.errors import InputError
+from foldnet.network import Network
+from foldnet.training.api import gather, trainer_for
+from foldnet.training.batches import batches, is_stream, unpack
+from foldnet.training.callbacks import CallbackList
+from foldnet.training.data import Rows
+from foldnet.training.eager import build_for
+from foldnet.training.loop import added, checked_batch_size
+from foldnet.training.progress import text
+from foldnet.training.trainer import Trainer
+
+Array = np.ndarray[Any, Any]
+
+
+def evaluate(
+    network: Network,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: Any,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Any,
+    return_dict: bool,
+) -> Any:
+    """See ``Network.evaluate``."""
+    size = checked_batch_size(batch_size)
+    trainer = trainer_for(network, None if is_stream(x, y) else x)
+    calls = CallbackList(callbacks, network, {"verbose": verbose, "epochs": 1, "steps": steps})
+    if is_stream(x, y):
+        calls.call("on_test_begin", None)
+        sums: Sums | None = None
+        for step, batch in enumerate(islice(batches(x), steps)):
+            rows = gather(network, *unpack(batch))
+            sums = _judged_batch(trainer, rows, step, sums, calls)
+        if sums is None:
+            raise InputError("the data gave no batch of rows")
+        calls.call("on_test_end", trainer.logs(sums))
+    else:
+        rows = gather(network, x, y, sample_weight)
+        sums = judge(trainer, rows if steps is None else rows.part(0, steps * size), size, calls)
+    logs = trainer.logs(sums)
+    if verbose == 2 or (verbose in (1, "auto", True) and sys.stdout.isatty()):
+        print(text(logs))
+    return logs if return_dict else trainer.values(logs)
+
+
+def judge(trainer: Trainer, rows: Rows, size: int, callbacks: CallbackList) -> Sums:
+    """Sums over the rows, in one call of the engine unless a callback wants to hear of batches."""
+    callbacks.call("on_test_begin", None)
+    if callbacks.by_test_batch:
+        sums: Sums | None = None
+        for step, start in enumerate(range(0, len(rows), size)):
+            sums = _judged_batch(trainer, rows.part(start, start + size), step, sums, callbacks)
+        found = trainer.evaluate(rows, size) if sums is None else sums
+    else:
+        found = trainer.evaluate(rows, size)
+    callbacks.call("on_test_end", trainer.logs(found))
+    return found
+
+
+def _judged_batch(
+    trainer: Trainer, rows: Rows, step: int, sums: Sums | None, callbacks: CallbackList
+) -> Sums:
+    callbacks.call("on_test_batch_begin", step, None)
+    found = trainer.evaluate(rows, len(rows))
+    total = found if sums is None else added(sums, found)
+    if callbacks.by_test_batch:
+        callbacks.call("on_test_batch_end", step, trainer.logs(total))
+    return total
+
+
+def train_on_batch(
+    network: Network,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    return_dict: bool,
+) -> Any:
+    """See ``Network.train_on_batch``."""
+    trainer = trainer_for(network, x)
+    rows = gather(network, x, y, sample_weight, class_weight)
+    logs = trainer.logs(trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False).training)
+    return logs if return_dict else trainer.values(logs)
+
+
+def predict(network: Network, x: Any, batch_size: int | None, steps: int | None, callbacks: Any) -> Any:
+    """See ``Network.predict``."""
+    size = checked_batch_size(batch_size)
+    calls = CallbackList(callbacks, network, {"steps": steps})
+    calls.call("on_predict_begin", None)
+    if is_stream(x):
+        found = [_told(network, b, i, calls) for i, b in enumerate(islice(_inputs(x), steps))]
+        if not found:
+            raise InputError("the data gave no batch of rows")
+        result = _joined(found)
+    elif calls.by_predict_batch or steps is not None:
+        rows = len(_leaf(x))
+        stop = rows if steps is None else min(rows, steps * size)
+        parts = [_cut(x, start, min(start + size, stop)) for start in range(0, stop, size)]
+        result = _joined([_told(network, part, i, calls) for i, part in enumerate(parts)])
+    else:
+        result = predict_rows(network, x)
+    calls.call("on_predict_end", None)
+    return result
+
+
+def predict_rows(network: Network, x: Any) -> Any:
+    """Predictions for arrays, by a frozen copy of the network that is kept until weights change."""
+    from foldnet.graph.lower import Mode, lower
+    from foldnet.predictor import freeze, same_program
+
+    build_for(network, x)
+    kept = network._predictor
+    if kept is None or not same_program(kept.unfolded, lower(network, Mode.PREDICT)):
+        kept = network._predictor = freeze(network)
+    if len(network.inputs) == 1 and not isinstance(x, Mapping) and network.inputs[0].shape[1:] == (1,):
+        array = np.asarray(x)
+        x = array[:, None] if array.ndim == 1 else x  # one number a row, as Keras takes it
+    return kept(x)
+
+
+def _told(network: Network, x: Any, step: int, callbacks: CallbackList) -> Any:
+    callbacks.call("on_predict_batch_begin", step, None)
+    result = predict_rows(network, x)
+    callbacks.call("on_predict_batch_end", step, {"outputs": result})
+    return result
+
+
+def _inputs(stream: Any) -> Iterator[Any]:
+    return (b[0] if isinstance(b, tuple) else b for b in batches(stream))
+
+
+def _leaf(x: Any) -> Any:
+    if isinstance(x, Mapping):
+        return next(iter(x.values()))
+    return x[0] if isinstance(x, list | tuple) and hasattr(x[0], "__array__") and np.ndim(x[0]) else x
+
+
+def _cut(x: Any, start: int, stop: int) -> Any:
+    if isinstance(x, Mapping):
+        return {k: np.asarray(v)[start:stop] for k, v in x.items()}
+    if _leaf(x) is not x:
+        return [np.asarray(v)[start:stop] for v in x]
+    return np.asarray(x)[start:stop]
+
+
+def _joined(results: list[Any]) -> Any:
+    first = results[0]
+    if isinstance(first, Mapping):
+        return {k: np.concatenate([r[k] for r in results]) for k in first}
+    if isinstance(first, list):
+        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+    return np.concatenate(results)

@@ -1,0 +1,51 @@
+"""Ctrl+C while an engine runs: the step at hand is finished, and what the epochs before it gave is kept."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Interrupts:
+    """While open, a first SIGINT only asks the engine to stop; a second one interrupts at once.
+
+    Outside the main thread, where Python delivers no signals, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+        self._ours = threading.current_thread() is threading.main_thread()
+
+    @property
+    def should_stop(self) -> Callable[[], bool] | None:
+        """What the engine asks now and then."""
+        return (lambda: self.asked) if self._ours else None
+
+    def check(self) -> None:
+        """Raise the KeyboardInterrupt that was held back, if there was one."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> Self:
+        if self._ours:
+            self._before = signal.getsignal(signal.SIGINT)
+            # Whoever has a handler of their own, or none at all, is left alone.
+            self._ours = self._before is signal.default_int_handler
+        if self._ours:
+            signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, self._before)

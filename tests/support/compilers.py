@@ -1,0 +1,37 @@
+"""gcc and clang for the tests that compile what foldnet writes.
+
+clang is the machine's own where there is one, else the one inside the ziglang package, which the dev extra installs.
+That one brings no AddressSanitizer, so it checks undefined behaviour alone; gcc checks both everywhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# ziglang's driver adds arguments of its own, which it then warns of.
+ZIG = [sys.executable, "-m", "ziglang", "cc", "-Wno-unused-command-line-argument"]
+
+COMPILERS = {"gcc": ["gcc"], "clang": ["clang"] if shutil.which("clang") else ZIG}
+"""Each compiler by name, as the beginning of a command."""
+
+BOTH = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+UNDEFINED = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
+
+
+@functools.cache
+def sanitizers(compiler: str) -> tuple[str, ...]:
+    """The compiler's flags for finding bad memory accesses and undefined behaviour at run time."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "program"
+        command = [*COMPILERS[compiler], *BOTH, "-x", "c", "-", "-o", str(program)]
+        source = "int main(void) { return 0; }"
+        built = subprocess.run(command, input=source, text=True, capture_output=True, check=False)
+        works = built.returncode == 0 and subprocess.run([program], check=False).returncode == 0
+    if compiler == "gcc" and not works:
+        raise RuntimeError(f"gcc cannot build with its sanitizers: {built.stderr}")
+    return tuple(BOTH if works else UNDEFINED)

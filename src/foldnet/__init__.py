@@ -52,11 +52,8 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
-<<<<<<< HEAD
     "recalibrate": "foldnet.insight.recalibrate",
-=======
     "trace": "foldnet.tracing",
->>>>>>> main
     "verify": "foldnet.insight",
 }
 # Not in __all__: `from foldnet import *` must not need scikit-learn.

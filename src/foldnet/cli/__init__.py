@@ -11,11 +11,7 @@ import click
 from foldnet import __version__
 from foldnet.cli.errors import shown_calmly
 
-<<<<<<< HEAD
-COMMANDS = ("demo", "summary", "explain", "freeze", "verify", "recalibrate", "predict")
-=======
-COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "predict")
->>>>>>> main
+COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "predict")
 
 EPILOG = """\b
 Examples:

@@ -10,7 +10,7 @@ from foldnet.files.keras_objects import Dialect, plain_data, record
 from foldnet.training import losses, metric_names, optimizers
 from foldnet.training.losses import Loss
 from foldnet.training.metrics import MeanMetricWrapper, Metric
-from foldnet.training.optimizers import Optimizer
+from foldnet.training.optimizer import Optimizer
 from foldnet.training.schedules import SCHEDULES
 from foldnet.training.trainer import Trainer
 
@@ -101,7 +101,8 @@ def _loss(loss: Any) -> Any:
 
 def _metric(metric: Any) -> Any:
     name = type(metric).__name__
-    if isinstance(metric, Metric) and metric_names.CLASSES.get(name) is type(metric):
+    own: Any = metric_names.CLASSES.get(name)
+    if isinstance(metric, Metric) and own is type(metric):
         config = {**metric.get_config(), "dtype": "float32"}
         return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
     if isinstance(metric, MeanMetricWrapper):

@@ -20,8 +20,10 @@ EXPECTED = {
     "iris.py": ["moving mean of each feature: [5.", "accuracy: 0.9"],
     "wine_question.py": ["batch_normalization [(10,), (10,), (10,), (10,)]", "dense_3 [(6, 1), (1,)]"],
     "freeze_and_predict.py": ["norm_1", "one wine:    [[5.02", "all wines:   (1599, 1)", "same bits:   True"],
+    "iris.py": ["moving mean of each feature:", "accuracy: 0.9"],
     "prediction_by_hand.py": [": equal", ": NOT EQUAL"],
     "recalibrate_dropout.py": ["off better", "dense relu dropout norm"],
+    "wine_question.py": ["validation loss ", "batch_normalization [(10,), (10,), (10,), (10,)]"],
 }
 
 ARGUMENTS = {"cross_validation.py": ["--settings", "3", "--folds", "2", "--epochs", "2"]}

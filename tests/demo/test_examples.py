@@ -9,6 +9,13 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 EXPECTED = {
+    "diagnose_prediction.py": [
+        "equal: True, proven: False",
+        "activation-on-wrong-tensor   dense_2",
+        "variance-without-sqrt        norm_3",
+        "softmax-one-unit             quality",
+        "'norm_1', 'norm_2', 'norm_3' with variance-without-sqrt and 'dense_2' with activation-missing",
+    ],
     "cross_validation.py": ["foldnet: 3 settings, 6 fits of 2 epochs in ", "mean absolute error "],
     "freeze_and_predict.py": ["norm_1", "one wine:    [[5.02", "all wines:   (1599, 1)", "same bits:   True"],
     "prediction_by_hand.py": [": equal", ": NOT EQUAL"],

@@ -1,5 +1,7 @@
 """Mistakes planted in code by hand, each written out in NumPy without foldnet's own list of them."""
 
+from itertools import combinations
+
 import numpy as np
 from insight_networks import ACTIVATIONS, layer_by_hand, stack_of
 
@@ -135,7 +137,10 @@ IN_ONE_LAYER = {
     "bias-missing": [in_dense(lambda layer, x: activation_of(layer)(linear(layer, x, bias=np.float32(0))))],
     "activation-missing": [lambda layer, x, y: before_activation(layer, x)],
     "softmax-axis": [softmax_over(0), softmax_over(None)],
-    "float16-rounding": [lambda layer, x, y: half(y), in_dense(weights_in_half)],
+    "float16-rounding": [
+        lambda layer, x, y: None if kind(layer) in ("Dropout", "GaussianNoise") else half(y),
+        in_dense(weights_in_half),
+    ],
     "channels-order": [
         only(["Flatten"], lambda layer, x, y: x.transpose(0, *range(x.ndim - 1, 0, -1)).reshape(y.shape)),
         only(["Dense", "BatchNormalization"], lambda layer, x, y: y[..., ::-1]),
@@ -175,7 +180,7 @@ def run(steps):
 def swapped(model):
     """Two layers in the other order, wherever they fit: (names, function, mistake's id)."""
     stack = stack_of(model)
-    for i, j in ((i, j) for i in range(len(stack)) for j in range(i + 1, len(stack))):
+    for i, j in combinations(range(len(stack)), 2):
         a, b = stack[i], stack[j]
         alike = kind(a) == kind(b) and [s.shape for s in a.specs] == [s.shape for s in b.specs] and a.specs
         same_shape = a.calls[0].inputs[0].shape == a.output.shape == b.output.shape

@@ -159,5 +159,7 @@ def _mapped(recipe: Normalizing, change: Callable[[Array], Array]) -> Normalizin
         mean, variance = right(x)
         return change(mean), change(variance)
 
-    changed: Any = {k: None if v is None else change(v) for k, v in (("gamma", recipe.gamma), ("beta", recipe.beta))}
+    changed: Any = {
+        k: None if v is None else change(v) for k, v in (("gamma", recipe.gamma), ("beta", recipe.beta))
+    }
     return replace(recipe, statistics=statistics if recipe.stored else right, **changed)

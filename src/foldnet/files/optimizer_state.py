@@ -17,7 +17,8 @@ from foldnet.errors import FileFormatError
 from foldnet.files.keras_objects import Dialect
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-from foldnet.training.optimizers import SGD, Nadam, Optimizer
+from foldnet.training.optimizer import Optimizer
+from foldnet.training.optimizers import SGD, Nadam
 from foldnet.training.trainer import Trainer
 
 Array = np.ndarray[Any, Any]

@@ -17,8 +17,6 @@ EXPECTED = {
         "'norm_1', 'norm_2', 'norm_3' with variance-without-sqrt and 'dense_2' with activation-missing",
     ],
     "cross_validation.py": ["foldnet: 3 settings, 6 fits of 2 epochs in ", "mean absolute error "],
-    "iris.py": ["moving mean of each feature: [5.", "accuracy: 0.9"],
-    "wine_question.py": ["batch_normalization [(10,), (10,), (10,), (10,)]", "dense_3 [(6, 1), (1,)]"],
     "freeze_and_predict.py": ["norm_1", "one wine:    [[5.02", "all wines:   (1599, 1)", "same bits:   True"],
     "iris.py": ["moving mean of each feature:", "accuracy: 0.9"],
     "prediction_by_hand.py": [": equal", ": NOT EQUAL"],

@@ -168,7 +168,7 @@ def test_a_long_run_is_thinned_but_keeps_its_losses(tmp_path):
     places = thinned(run)
     assert len(places) <= 600
     assert (places[0], places[-1]) == (0, len(run.steps) - 1)
-    assert np.isfinite(log_figures(run, places)[0].lines[0].values).sum() == 200
+    assert np.isfinite(log_figures(run, places)[0].lines[0].values).sum() >= 200
     assert len(page(run)) < 1_500_000
 
 

@@ -75,7 +75,9 @@ def main(arguments=None):
     parser.add_argument("--folds", type=int, default=5, help="how many folds (5)")
     parser.add_argument("--epochs", type=int, default=50, help="epochs of each fit (50)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
-    parser.add_argument("--keras", action="store_true", help=f"time Keras on the first {KERAS_SETTINGS} settings")
+    parser.add_argument(
+        "--keras", action="store_true", help=f"time Keras on the first {KERAS_SETTINGS} settings"
+    )
     options = parser.parse_args(arguments)
 
     table = np.loadtxt(TABLE, delimiter=",", skiprows=1, dtype=np.float32)

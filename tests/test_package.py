@@ -21,11 +21,23 @@ def installed(tmp_path_factory):
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     for name in files:
-        if (ROOT / name).is_file() and name.startswith(("src/", "setup.py", "pyproject.toml", "README", "LICENSE")):
+        if (ROOT / name).is_file() and name.startswith(
+            ("src/", "setup.py", "pyproject.toml", "README", "LICENSE")
+        ):
             target = folder / "source" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((ROOT / name).read_bytes())
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        folder,
+    ]
     subprocess.run([*command, folder / "source"], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -35,7 +47,12 @@ def installed(tmp_path_factory):
 
 def test_contents(installed):
     names = {str(p.relative_to(installed)) for p in installed.rglob("*") if p.is_file()}
-    assert {"foldnet/py.typed", "foldnet/demo/wine.keras", "foldnet/demo/wine.csv", "foldnet/demo/wine.npz"} <= names
+    assert {
+        "foldnet/py.typed",
+        "foldnet/demo/wine.keras",
+        "foldnet/demo/wine.csv",
+        "foldnet/demo/wine.npz",
+    } <= names
     templates = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*.h")}
     assert templates <= names
     sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src" / "foldnet").rglob("*.py")}

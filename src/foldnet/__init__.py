@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
-    from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
+    from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight.recalibrate import recalibrate as recalibrate
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model

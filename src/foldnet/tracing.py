@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
-Traced = list[tuple[str, np.ndarray]]  # type: ignore[type-arg]
+Traced = list[tuple[str, Any]]
 
 _recording: ContextVar[Traced | None] = ContextVar("foldnet.trace", default=None)
 

@@ -224,6 +224,7 @@ CASES = {
         (lambda: put(block(), "bn", moving_variance=np.linspace(1e-5, 2e-4, 8)), "warning"),
         (lambda: with_x(*small_inputs(0.1)), None),
         (lambda: put(block(), "bn", moving_variance=[1e-5, *np.linspace(0.5, 1, 7)]), None),
+        (lambda: put(block(), "bn", moving_mean=4, moving_variance=[0.6, 0.5, 0.4, *[1e-13] * 5]), None),
     ],
     "dropout-before-normalization": [
         (lambda: dropped(0.5)[0], "warning"),
@@ -231,6 +232,7 @@ CASES = {
         (lambda: dropped(0.05)[0], None),
         (lambda: with_x(*dropped(0.02)), None),
         (lambda: stack(D(8), B(), layers.ReLU(), layers.Dropout(0.5), D(1)), None),
+        (lambda: stack(D(8, activation="selu"), layers.AlphaDropout(0.5), B(), D(1)), None),
     ],
     "high-dropout": [
         (lambda: stack(D(8, activation="relu"), layers.Dropout(0.9), D(1)), "warning"),
@@ -447,3 +449,34 @@ def test_dropout_shift_of_a_trained_network(rate):
     # Dropout keeps the mean, so here the stored variance suits the trained weights: nothing is promised.
     if seen["loss_with_right_statistics"] > seen["loss"]:
         assert "would raise the loss" in finding.remedy
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.6])
+def test_variance_shift_is_the_formula_of_dropout(rate):
+    """From the stored statistics alone, channels with means far from 0 included, to the ratio that the rows have."""
+    model, x = dropped(rate)
+    (finding,) = examine(with_x(model, x), ["dropout-before-normalization"]).findings
+    seen = finding.evidence
+    assert seen["expected_variance_ratio"] == pytest.approx(seen["measured_variance_ratio"], rel=1e-3)
+    assert seen["measured_variance_ratio"] > 1 / (1 - rate)
+
+
+@pytest.mark.parametrize(("count", "severity"), [(20, "error"), (100, "warning"), (300, "note"), (600, None)])
+def test_share_of_the_start(count, severity):
+    report = examine(steps(after(0.99**count)[0], count), ["statistics-not-converged"])
+    assert [f.severity for f in report.findings] == ([severity] if severity else [])
+    for finding in report.findings:
+        assert finding.evidence["initial_share"] == pytest.approx(0.99**count)
+
+
+def test_drift_in_numbers():
+    """Mean and variance of the rows, by hand, against the stored ones."""
+    x = rows()
+    model = put(stack(B(name="bn", epsilon=0.25), D(1)), "bn", moving_mean=1.5, moving_variance=0.5)
+    drift = with_x(model, x).measurement.drifts["bn"]
+    wide = x.astype(np.float64)
+    np.testing.assert_allclose(drift.mean, wide.mean(axis=0))
+    np.testing.assert_allclose(drift.variance, wide.var(axis=0))
+    np.testing.assert_allclose(drift.shift, (1.5 - wide.mean(axis=0)) / np.sqrt(wide.var(axis=0) + 0.25))
+    np.testing.assert_allclose(drift.ratio, 0.75 / (wide.var(axis=0) + 0.25))
+    assert drift.count == 400

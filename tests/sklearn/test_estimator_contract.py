@@ -17,7 +17,9 @@ ROUNDING = {
     [
         FoldnetClassifier(**SETTINGS),
         FoldnetRegressor(**SETTINGS),
-        FoldnetClassifier(**SETTINGS, normalization="batch", dropout=0.1, early_stopping=True),
+        FoldnetClassifier(
+            **SETTINGS, normalization="batch", dropout=0.1, early_stopping=True, validation_fraction=0.4
+        ),
     ],
     expected_failed_checks=lambda estimator: ROUNDING,
 )

@@ -93,8 +93,8 @@ def test_short_names_are_kerass():
 
 
 def test_a_stored_configuration_is_read():
-    stored = keras.losses.serialize(keras.losses.Huber(delta=0.7))
-    assert losses.get(stored).settings == {"delta": 0.7}
+    stored = keras.losses.serialize(keras.losses.BinaryCrossentropy(label_smoothing=0.1))
+    assert losses.get(stored).settings["label_smoothing"] == 0.1
 
 
 def test_what_cannot_be_followed_is_refused():
@@ -110,5 +110,4 @@ def test_a_loss_may_not_mix_rows():
     with pytest.raises(UnsupportedError, match="first axis is the batch"):
         ops.mean(x, axis=0)
     with pytest.raises(UnsupportedError, match="no value yet"):
-        if x > 0:
-            raise AssertionError
+        bool(x > 0)

@@ -67,7 +67,7 @@ def command(
 
     from foldnet.errors import InputError
     from foldnet.insight.doctor.patient import Patient
-    from foldnet.insight.doctor.run import examine
+    from foldnet.insight.doctor.run import examine, read_network
 
     if len(files) > 1 and (fix or table["data"]):
         raise click.UsageError("--fix and --data go with one FILE")
@@ -79,11 +79,11 @@ def command(
             raise InputError(
                 f"{file} is a frozen predictor, which has no layers any more; give the network's file"
             )
-        network, steps = _read(file)
+        network = read_network(file)
         x, y = _rows(network, table, target)
         with working("Examining"):
             report = examine(
-                Patient(network, x, y, steps=steps, script=None if script is None else Path(script)),
+                Patient(network, x, y, script=None if script is None else Path(script)),
                 checks or None,
             )
         if fix is not None:
@@ -101,12 +101,6 @@ def command(
         click.echo("\n\n".join(str(report) for _, report in reports))
     if not all(report.ok for _, report in reports):
         click.get_current_context().exit(FAILED)
-
-
-def _read(file: str) -> tuple[Network, int | None]:
-    from foldnet.insight.doctor.run import read_network
-
-    return read_network(file)
 
 
 def _rows(network: Network, table: dict[str, Any], target: str | None) -> tuple[Any, Any]:

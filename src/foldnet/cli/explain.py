@@ -9,6 +9,7 @@ import click
 
 from foldnet.cli.options import (
     FILE,
+    NEW_FILE,
     TableOptions,
     common,
     load_network,
@@ -24,6 +25,7 @@ Examples:
   foldnet explain wine.keras
   foldnet explain wine.keras --layer norm_1
   foldnet explain wine.keras --layer norm_1 --data wine.csv --columns 1-11
+  foldnet explain wine.keras --data wine.csv --columns 1-11 --html wine.html
 """
 )
 @click.argument("file", type=FILE)
@@ -33,8 +35,11 @@ Examples:
     "--row", type=click.IntRange(min=0), default=0, metavar="N", help="Row whose numbers to show, from 0."
 )
 @click.option("--channel", type=click.IntRange(min=0), default=0, metavar="N", help="Channel likewise.")
+@click.option("--html", type=NEW_FILE, metavar="OUT", help="Write one self-contained page instead of text.")
 @common
-def command(file: str, layer: str | None, row: int, channel: int, as_json: bool, **table: Any) -> None:
+def command(
+    file: str, layer: str | None, row: int, channel: int, html: str | None, as_json: bool, **table: Any
+) -> None:
     """Say what each layer computes, in training and at prediction time.
 
     For a normalization: which axes keep statistics and which are averaged
@@ -49,6 +54,11 @@ def command(file: str, layer: str | None, row: int, channel: int, as_json: bool,
             arrays = TableOptions(**table).blocks(row_shapes(model), opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
     explanation = explain(model, x, layer=layer, row=row, channel=channel)
+    if html is not None:
+        written = explanation.to_html(html)
+        if not as_json:
+            click.echo(f"Wrote {written} ({written.stat().st_size / 1000:.0f} kB). Open it in any browser.")
+            return
     if as_json:
         print_json({"file": file, **explanation.to_dict()})
     else:

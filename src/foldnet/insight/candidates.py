@@ -121,9 +121,20 @@ def _from_path(path: Path) -> Candidate:
         from foldnet.predictor import load_predictor
 
         return _from_predictor(load_predictor(path))
+    if path.suffix in (".npy", ".npz"):
+        return _from_numbers(path)
     from foldnet.files import load_model
 
     return _from_network(load_model(path))
+
+
+def _from_numbers(path: Path) -> Candidate:
+    """Predictions in an NPY file, or layers' values by name in an NPZ file."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return _from_outputs(loaded) if isinstance(loaded, np.ndarray) else _from_values(dict(loaded))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path.name} holds no arrays that NumPy can read: {error}") from None
 
 
 def _from_predictor(predictor: Any) -> Candidate:

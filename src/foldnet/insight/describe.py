@@ -13,10 +13,11 @@ from foldnet.graph.lower import lower
 from foldnet.insight.explanation import Block, Explanation, Section, Words
 from foldnet.insight.formulas import formula_of, shape_text
 from foldnet.insight.normalization import normalization_blocks
-from foldnet.insight.oracle import Array
 from foldnet.insight.rows import read_rows
+from foldnet.insight.sharing import is_normalization, sharing_blocks
 from foldnet.insight.sites import Site, sites_of
-from foldnet.layers.base import Layer, Shape
+from foldnet.insight.source import Source
+from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.network import Model, Network
 
@@ -57,30 +58,26 @@ def explain(
     else:
         chosen = sites
         full = next((s.path for s in sites if isinstance(s.layer, BatchNormalization)), "")
-    values = {} if graph is None else ReferenceProgram(graph).values(read_rows(graph, x))
-    follow = _Follow(values, row, channel)
+    rows = () if graph is None else tuple(read_rows(graph, x))
+    values = {} if graph is None else ReferenceProgram(graph).values(rows)
+    source = Source(network, tuple(sites), tuple(chosen), graph, rows, values, row, channel)
     title = f"{type(network).__name__} {network.name!r}: {len(sites)} layers, {network.count_params():,} parameters"
     if layer is not None:
         title = f"Layer {layer!r} of {network.name!r}"
-    return Explanation(title, tuple(_section(site, follow, full=site.path == full) for site in chosen))
+    sections = tuple(_section(site, source, full=site.path == full) for site in chosen)
+    return Explanation(title, sections, source)
 
 
-class _Follow:
-    """The values of the network for the caller's rows, and which of them to follow."""
-
-    def __init__(self, values: dict[str, Array], row: int, channel: int) -> None:
-        self.values, self.row, self.channel = values, row, channel
-
-    def blocks(self, site: Site, layer: BatchNormalization, shape: Shape) -> list[Block]:
-        """All about one BatchNormalization, with numbers if there are rows."""
-        x = self.values.get(site.operands[0]) if self.values else None
-        channels = prod(layer.specs[0].shape)
-        if x is not None and not -len(x) <= self.row < len(x):
-            raise InputError(f"row={self.row}: there are {len(x)} rows")
-        if not 0 <= self.channel < channels:
-            raise InputError(f"channel={self.channel}: layer {site.path!r} has {channels} channels")
-        row = self.row % len(x) if x is not None else 0
-        return normalization_blocks(layer, shape, x, row, self.channel)
+def _normalization(site: Site, layer: BatchNormalization, source: Source) -> list[Block]:
+    """All about one BatchNormalization, with numbers if there are rows."""
+    x = source.values.get(site.operands[0])
+    channels = prod(layer.specs[0].shape)
+    if x is not None and not -len(x) <= source.row < len(x):
+        raise InputError(f"row={source.row}: there are {len(x)} rows")
+    if not 0 <= source.channel < channels:
+        raise InputError(f"channel={source.channel}: layer {site.path!r} has {channels} channels")
+    row = source.row % len(x) if x is not None else 0
+    return normalization_blocks(layer, site.input_shapes[0], x, row, source.channel)
 
 
 def _network(model: Any) -> Network:
@@ -114,22 +111,28 @@ def _around(layer: Layer) -> Model:
     return Model(operands, result, name=layer.name)
 
 
-def _section(site: Site, follow: _Follow, full: bool) -> Section:
+def _section(site: Site, source: Source, full: bool) -> Section:
     layer, shapes = site.layer, site.input_shapes
     blocks: list[Block] = [formula_of(layer, shapes)]
     if isinstance(layer, BatchNormalization) and full:
-        blocks += follow.blocks(site, layer, shapes[0])
-    elif layer.specs:
-        blocks.append(_weights(layer))
+        blocks += _normalization(site, layer, source)
+        return _titled(site, blocks)
+    if is_normalization(layer) and not isinstance(layer, BatchNormalization):
+        blocks += sharing_blocks(layer, shapes[0])
+    if layer.specs:
+        blocks.append(weights_words(layer))
         if isinstance(layer, BatchNormalization):
             blocks.append(Words(f"Its statistics in full: explain(model, layer={site.path!r})."))
-    return Section(
-        site.path, type(layer).__name__, " and ".join(shape_text(s) for s in shapes), shape_text(site.shape),
-        tuple(blocks),
-    )  # fmt: skip
+    return _titled(site, blocks)
 
 
-def _weights(layer: Layer) -> Words:
+def _titled(site: Site, blocks: Sequence[Block]) -> Section:
+    shapes = " and ".join(shape_text(s) for s in site.input_shapes)
+    return Section(site.path, type(site.layer).__name__, shapes, shape_text(site.shape), tuple(blocks))
+
+
+def weights_words(layer: Layer) -> Words:
+    """How many weights a layer has, and which of them are trained."""
     kinds: Sequence[tuple[str, bool]] = (("trained", True), ("not trained", False))
     parts = []
     for words, trained in kinds:

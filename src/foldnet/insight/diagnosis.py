@@ -180,10 +180,7 @@ def _tell_apart(watch: Watch, states: Sequence[State], seed: int) -> TellApart |
             answers = [_outputs(watch, state, inputs) for state in states]
             right = watch.oracle.values(inputs)
             tolerances = watch.oracle.tolerances(inputs, right, graph.outputs)
-            ratios = np.array([
-                np.max([in_tolerances(a, b, tolerances[n]) for n, a, b in zip(graph.outputs, answers[0], other, strict=True)], axis=0)
-                for other in answers[1:]
-            ])  # fmt: skip
+            ratios = np.array([_apart(graph.outputs, answers[0], other, tolerances) for other in answers[1:]])
             ratios = np.where(np.isfinite(ratios), ratios, 0.0)
             scores = [(int((r > 10 * VISIBLE).sum()), float(np.log1p(r).sum())) for r in ratios.T]
             top = max(range(len(scores)), key=scores.__getitem__)
@@ -197,6 +194,14 @@ def _tell_apart(watch: Watch, states: Sequence[State], seed: int) -> TellApart |
     return result
 
 
+def _apart(
+    names: Sequence[str], one: Sequence[Array], other: Sequence[Array], tolerances: Mapping[str, Array]
+) -> Array:
+    """For each row, how far two networks' outputs are apart, in tolerances."""
+    errors = [in_tolerances(a, b, tolerances[n]) for n, a, b in zip(names, one, other, strict=True)]
+    return np.max(errors, axis=0)
+
+
 def _outputs(watch: Watch, state: State, inputs: Sequence[Array]) -> list[Array]:
     """The outputs for other rows with the state's mistakes in the network, and nothing of the candidate's."""
     suspects = [s for d in state.deeds for s in d.suspects]
@@ -204,4 +209,3 @@ def _outputs(watch: Watch, state: State, inputs: Sequence[Array]) -> list[Array]
     values = watch.oracle.values(inputs)
     values = watch.oracle.patched(values, patches, patches, len(watch.oracle.graph.nodes))
     return [values[name] for name in watch.oracle.graph.outputs]
-

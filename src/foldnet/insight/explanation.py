@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foldnet.insight.source import Source
 
 WIDTH = 80
 
@@ -81,10 +85,12 @@ class Explanation:
     Attributes:
         title: what is explained.
         sections: one a layer call, in computing order.
+        source: the network and data that it was made of, from which a page is drawn.
     """
 
     title: str
     sections: tuple[Section, ...]
+    source: Source | None = field(default=None, repr=False, compare=False)
 
     def section(self, name: str) -> Section:
         """The section of a layer call.
@@ -103,6 +109,29 @@ class Explanation:
 
     def __str__(self) -> str:
         return self.text()
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the explanation as one self-contained page, which loads nothing and works from a disk.
+
+        Args:
+            path: of the file to write; a page that foldnet wrote there before is replaced.
+
+        Raises:
+            FileExistsError: the file exists and is not such a page.
+            InputError: the explanation was not made by ``explain``.
+        """
+        from foldnet.export.files import write_files
+        from foldnet.insight.page import page_html
+
+        target = Path(path)
+        write_files({target: page_html(self).encode()})
+        return target
+
+    def _repr_html_(self) -> str:
+        """The explanation in a notebook."""
+        from foldnet.insight.page.fragment import fragment_html
+
+        return fragment_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; every block says its ``type``."""

@@ -102,6 +102,25 @@ def _batch_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     )
 
 
+def _row_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    over = f"over axis {layer.axis!r} of each row"
+    weights = {n: f"{n}{w.shape}" for n, w in layer.named_weights.items()}
+    end = "".join(f" {sign} {weights[n]}" for n, sign in (("gamma", "×"), ("beta", "+")) if n in weights)
+    kind = type(layer).__name__
+    if kind == "UnitNormalization":
+        return _both(f"y = x / length, the root of the sum of squares {over}")
+    if kind == "RMSNormalization":
+        return _both(
+            f"y = x / sqrt(mean of squares + {layer.epsilon:g}) × {weights['scale']}; the mean is {over}"
+        )
+    if kind == "GroupNormalization":
+        over = f"over each of {layer.groups} groups of channels" if layer.groups > 0 else "over each channel"
+        over += " of each row"
+    elif layer.rms_scaling:
+        return _both(f"y = x / sqrt(variance + {layer.epsilon:g}){end}; the variance is {over}")
+    return _both(f"y = (x − mean) / sqrt(variance + {layer.epsilon:g}){end}; mean and variance are {over}")
+
+
 FORMULAS: dict[str, Write] = {
     "Activation": _activation,
     "AlphaDropout": _alpha_dropout,
@@ -110,7 +129,11 @@ FORMULAS: dict[str, Write] = {
     "Dropout": _dropout,
     "GaussianDropout": _gaussian_dropout,
     "GaussianNoise": _gaussian_noise,
+    "GroupNormalization": _row_normalization,
     "InputLayer": _input,
+    "LayerNormalization": _row_normalization,
+    "RMSNormalization": _row_normalization,
     "SpatialDropout": _dropout,
+    "UnitNormalization": _row_normalization,
 }
 """By class name; a subclass without an entry has its base's."""

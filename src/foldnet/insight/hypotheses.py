@@ -130,7 +130,9 @@ class Bench:
         reached, residual = 0, 0.0
         for name in self.names:
             error = in_tolerances(self.given[name], shown(values, name), tolerances[name])
-            worst = float(np.quantile(error, SHARE, method="higher")) if jumps and error.size else largest(error)
+            worst = (
+                float(np.quantile(error, SHARE, method="higher")) if jumps and error.size else largest(error)
+            )
             if worst > 1:
                 break
             reached, residual = reached + 1, max(residual, worst)

@@ -33,20 +33,27 @@ def normalization_blocks(
         row: which.
         channel: which of its channels, counted in memory order.
     """
-    kept = layer.kept_axes(len(shape))
-    reduced = tuple(a for a in range(len(shape)) if a not in kept)
-    blocks: list[Block] = [
-        *_axes(layer, shape, kept, reduced),
-        _numpy(layer, kept, reduced),
-        *_reading(shape, kept, reduced),
-        *_weights(layer),
-        *_update(layer),
-        *_epsilon(layer),
-    ]
+    blocks = [*axis_blocks(layer, shape), *weight_blocks(layer)]
     if x is not None and x.size:
-        value = _value(layer, x, kept, row, channel)
+        value = _value(layer, x, layer.kept_axes(len(shape)), row, channel)
         blocks += [*([_training_steps(value, x)] if layer.trainable else []), _prediction_steps(value)]
     return blocks
+
+
+def axis_blocks(layer: BatchNormalization, shape: Shape) -> list[Block]:
+    """Which axes keep statistics and which are averaged over, and the same in NumPy; of a built layer."""
+    kept = layer.kept_axes(len(shape))
+    reduced = tuple(a for a in range(len(shape)) if a not in kept)
+    return [
+        *_axes(layer, shape, kept, reduced),
+        _numpy(layer, shape, kept, reduced),
+        *_reading(shape, kept, reduced),
+    ]
+
+
+def weight_blocks(layer: BatchNormalization) -> list[Block]:
+    """The four vectors, how the moving ones move, and how much epsilon weighs."""
+    return [*_weights(layer), *_update(layer), *_epsilon(layer)]
 
 
 def axis_words(shape: Shape, axes: Sequence[int]) -> str:
@@ -77,11 +84,13 @@ def _axes(
     ]
 
 
-def _numpy(layer: BatchNormalization, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Code:
+def _numpy(layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Code:
     axes = _tuple_text(reduced)
     names = {w.name for w in layer.specs}
     keep = "" if kept == (len(kept) + len(reduced) - 1,) else ", keepdims=True"
-    end = " * gamma" * ("gamma" in names) + " + beta" * ("beta" in names)
+    # Vectors of one axis that is not the last do not find their place by themselves.
+    laid = f".reshape{_tuple_text(_spread(shape, kept))}" if len(kept) == 1 and keep else ""
+    end = f" * gamma{laid}" * ("gamma" in names) + f" + beta{laid}" * ("beta" in names)
     return Code(
         "The same numbers in NumPy, as training computes them:",
         (
@@ -175,7 +184,7 @@ def _epsilon(layer: BatchNormalization) -> list[Block]:
     return [Words(
         f"epsilon = {layer.epsilon:g} is added to the variance inside the root, and is not part of moving_variance. "
         f"The smallest moving variance is {number(least)}, so epsilon makes up "
-        f"{100 * layer.epsilon / total:.2g} % of what the root is taken of."
+        f"{100 * layer.epsilon / total:.3g} % of what the root is taken of."
     )]  # fmt: skip
 
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
-from foldnet.insight.oracle import Array
 from foldnet.insight.mistakes import Suspect
+from foldnet.insight.oracle import Array
 from foldnet.insight.sight import VISIBLE, Watch
 from foldnet.insight.sites import Site
 

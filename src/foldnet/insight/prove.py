@@ -15,10 +15,10 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.lower import lower
 from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
+from foldnet.insight.diagnosis import diagnose
 from foldnet.insight.oracle import FACTOR, RUNS, Array, Oracle, row_scale
 from foldnet.insight.probe import make_inputs
 from foldnet.insight.rows import read_rows
-from foldnet.insight.diagnosis import diagnose
 from foldnet.insight.sight import VISIBLE, Exact, Watch
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verification import LayerResult, Status, Verification
@@ -49,8 +49,8 @@ def verify(
             exported C directory, of a saved predictor or of another network, or a live Keras model. A function
             of a network with several inputs gets them as arguments, or as one list if it has one parameter; it
             may show its steps by ``foldnet.trace``, or be a generator of pairs (layer's name, value). Or the
-            numbers themselves, for ``x``: predictions as an array, or layers' values as a dict by layer, or as
-            an iterator of such pairs.
+            numbers themselves, for ``x``: predictions as an array or ``.npy`` file, or layers' values as a dict
+            by layer, as an iterator of such pairs, or as an ``.npz`` file.
         model: the network, or the path of its file.
         x: rows to compare on (a list or dict of arrays for several inputs). Without it, rows are made that see
             every layer, as far as there are such.

@@ -69,7 +69,10 @@ def _masks(bench: Bench, state: State, site: Site, factor: float) -> Array | Non
             return None
         error = row_max(difference(after[name], bench.given[name][row : row + 1]))
         best = int(error.argmin())
-        if error[best] > LOOSE * row_scale(after[name][best : best + 1])[0] + 64 * bench.exact.tolerances[name][row]:
+        if (
+            error[best]
+            > LOOSE * row_scale(after[name][best : best + 1])[0] + 64 * bench.exact.tolerances[name][row]
+        ):
             return None
         found[row] = choices[best]
     return found

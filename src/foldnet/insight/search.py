@@ -75,7 +75,9 @@ class Search:
             after = [new for state in states for new in self._explained(state)]
             if not after:
                 name = bench.names[states[0].reached]
-                after = [bench.as_given(s, self._made[name]) for s in states if bench.names[s.reached] == name]
+                after = [
+                    bench.as_given(s, self._made[name]) for s in states if bench.names[s.reached] == name
+                ]
             furthest = max(s.reached for s in after)
             states = _leanest([s for s in after if s.reached == furthest])
             if furthest < len(bench.names):
@@ -94,7 +96,9 @@ class Search:
         """What the state becomes with one more mistake, or two, that explain its next point."""
         bench, few = self.bench, self.bench.few(state.values)
         deeds = [d for d in self.deeds if self._concerns(d, bench.names[state.reached])]
-        found = [new for d in deeds if self._looks(state, few, (d,)) and (new := bench.confirmed(state, (d,)))]
+        found = [
+            new for d in deeds if self._looks(state, few, (d,)) and (new := bench.confirmed(state, (d,)))
+        ]
         if found:
             return found
         for site in self.watch.sites:
@@ -136,9 +140,7 @@ class Search:
                     continue
                 of_batch = first.of_batch or second.of_batch
                 patches = patches_of([*state.suspects, *first.suspects, *second.suspects])
-                values = bench.with_deeds(
-                    full if of_batch else part, patches, second.outputs, state.reached
-                )
+                values = bench.with_deeds(full if of_batch else part, patches, second.outputs, state.reached)
                 if values is None or not bench.looks_right(values, state.reached, not of_batch, TIGHTER):
                     continue
                 new = bench.confirmed(state, (first, second))
@@ -170,14 +172,20 @@ class Search:
 
 
 def deeds_of(suspects: Sequence[Suspect]) -> list[Deed]:
-    """Each mistake in each layer, and in all layers at once."""
-    groups: dict[tuple[str, str], list[Suspect]] = {}
+    """Each mistake in each layer, in all layers of a class at once, and in all at once."""
+    groups: dict[tuple[str, ...], list[Suspect]] = {}
     for suspect in suspects:
-        groups.setdefault((suspect.mistake.name, suspect.mistake.variant), []).append(suspect)
-    together = [
-        Deed(tuple(group)) for group in groups.values() if len({s.site.output for s in group}) == len(group) > 1
-    ]
-    return [*(Deed((s,)) for s in suspects), *together]
+        mistake = suspect.mistake
+        for key in (
+            (mistake.name, mistake.variant, type(suspect.site.layer).__name__),
+            (mistake.name, mistake.variant),
+        ):
+            groups.setdefault(key, []).append(suspect)
+    together: dict[frozenset[Suspect], Deed] = {}
+    for group in groups.values():
+        if len({s.site.output for s in group}) == len(group) > 1:
+            together.setdefault(frozenset(group), Deed(tuple(group)))
+    return [*(Deed((s,)) for s in suspects), *together.values()]
 
 
 def _whole(deed: Deed) -> bool:
@@ -198,7 +206,9 @@ def _leanest(states: list[State]) -> list[State]:
     """Without the explanations that hold another one and something besides; the likeliest first."""
     keyed = [({(s.mistake.name, s.site.path) for s in state.suspects}, state) for state in states]
     kept: list[tuple[set[tuple[str, str]], State]] = []
-    for key, state in sorted(keyed, key=lambda k: (len(k[1].unknown), len(k[1].deeds), len(k[0]), k[1].residual)):
+    for key, state in sorted(
+        keyed, key=lambda k: (len(k[1].unknown), len(k[1].deeds), len(k[0]), k[1].residual)
+    ):
         if not any(other <= key for other, _ in kept):
             kept.append((key, state))
     return [state for _, state in kept]

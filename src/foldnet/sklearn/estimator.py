@@ -108,7 +108,7 @@ class FoldnetEstimator(BaseEstimator):
         check_settings(self.get_params(deep=False))
         again = again and hasattr(self, "model_")
         first = not again
-        with np.errstate(over="ignore"):  # what overflows float32 is refused as infinite
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows float32 is refused
             x, y = validate_data(self, x, y, reset=first, dtype=np.float32, multi_output=True)
         target = self._read_target(y, first)
         weight = None
@@ -214,7 +214,7 @@ class FoldnetEstimator(BaseEstimator):
     def _compute(self, x: Any) -> list[Array]:
         """What the last Dense layer gives for each row, then what the network gives, if that is another thing."""
         check_is_fitted(self, "model_")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             x = validate_data(self, x, reset=False, dtype=np.float32)
         results = self._outputs.predict(x)
         arrays = results if isinstance(results, list | tuple) else [results]

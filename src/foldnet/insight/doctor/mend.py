@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -48,18 +49,24 @@ def mend(network: Network, report: Report, x: Any = None, y: Any = None) -> tupl
     done += _remove_biases(healthy)
     wrong = sorted({f.check for f in report.findings if f.check in STATISTICS and f.severity != "note"})
     if wrong and x is not None:
-        done += _recalibrate(healthy, network, x, y, wrong)
+        done += _recalibrate(healthy, x, y, wrong)
     return healthy, done
 
 
 def copied(network: Network) -> Network:
-    """The same network with weights of its own; without a trainer or a compiled predictor."""
-    kept = network.trainer, network._predictor
-    network.trainer, network._predictor = None, None
+    """The same network with weights of its own, compiled as it was; the optimizer starts afresh."""
+    kept = network._trainer, network.saved_training, network._predictor
+    network._trainer, network.saved_training, network._predictor = None, None, None
     try:
-        return copy.deepcopy(network)
+        twin = copy.deepcopy(network)
     finally:
-        network.trainer, network._predictor = kept
+        network._trainer, network.saved_training, network._predictor = kept
+    trainer, saved, _ = kept
+    if trainer is not None:
+        twin.compile(**copy.deepcopy(trainer.compiled.given))
+    elif saved is not None:
+        twin.saved_training = replace(saved, state=None)
+    return twin
 
 
 def _remove_training(network: Network) -> list[str]:
@@ -95,24 +102,25 @@ def drop_bias(layer: Dense) -> None:
     layer.set_weight("kernel", kernel)
 
 
-def _recalibrate(healthy: Network, network: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
-    from foldnet.insight.doctor.measure import Measurement
+def _recalibrate(healthy: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
+    from foldnet.insight.recalibrate import recalibrate
 
-    patient = Patient(healthy, x, y)
-    patient.losses = Patient(network).losses  # the copy has no trainer
+    patient = Patient(healthy)
+    paths = [p.path for p in patient.normalizations if p.layer.trainable]
+    if not paths:
+        return []
+    judged = (x, y) if y is not None and any(patient.losses) else None
     try:
-        measured = Measurement(patient)
+        result = recalibrate(healthy, x, validation_data=judged, layers=paths)
     except FoldnetError as error:
         return [f"statistics left as they are: {error}"]
-    before, after = measured.loss(), measured.loss(measured.corrected)
-    if before is not None and after is not None and after > before:
+    if not result.applied and result.effect is not None:
+        effect = result.effect
         return [
-            f"statistics left as they are: new ones would raise the loss from {before:.4g} to {after:.4g}"
+            f"statistics left as they are: new ones would take the {effect.metric} from {effect.before:.4g} to "
+            f"{effect.after:.4g}"
         ]
-    done = []
-    for path, drift in measured.drifts.items():
-        layer = patient.place[path].layer
-        for name, value in (("moving_mean", drift.mean), ("moving_variance", drift.variance)):
-            layer.set_weight(name, value.reshape(layer.named_weights[name].shape))
-        done.append(f"{path}: statistics estimated anew on {measured.rows:,} rows ({', '.join(wrong)})")
-    return done
+    reasons = ", ".join(wrong)
+    return [
+        f"{d.layer}: statistics estimated anew on {result.rows:,} rows ({reasons})" for d in result.layers
+    ]

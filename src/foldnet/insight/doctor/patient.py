@@ -64,7 +64,7 @@ class Patient:
         network: built.
         x: rows of data, or None.
         y: targets, or None.
-        steps: training steps made, if known.
+        steps: training steps made, if known better than the optimizer knows.
         script: path or text of the training script, or None.
         candidate: a prediction function said to equal the network, or None.
     """
@@ -81,12 +81,24 @@ class Patient:
     ) -> None:
         self.network, self.x, self.y = network, x, y
         self.script, self.candidate = script, candidate
-        trained_here = getattr(network.optimizer, "iterations", 0) if network.trainer is not None else 0
-        self.steps = int(trained_here) or steps
+        self._trainer = (
+            network._trainer
+        )  # not the one that a file's settings would be made into: they may be foreign
+        self.steps = steps or self._counted()
         values: dict[SymbolicTensor, str] = {t: t.name for t in network.inputs}
         self.places: list[Place] = [*_inputs(network), *_walk(network, values, "")]
         self.place = {p.path: p for p in self.places}
         self.outputs = [self.place[values[t]] for t in network.outputs]
+
+    def _counted(self) -> int | None:
+        """The optimizer's own count of steps, live or in the file."""
+        if self._trainer is not None:
+            return int(self._trainer.compiled.optimizer.iterations) or None
+        saved = self.network.saved_training
+        counters = [] if saved is None or saved.state is None else [
+            a for a in saved.state if a.shape == () and a.dtype.kind in "iu"
+        ]  # fmt: skip
+        return int(counters[0]) or None if counters else None
 
     @cached_property
     def _readers(self) -> dict[str, list[Place]]:
@@ -137,9 +149,8 @@ class Patient:
     def losses(self) -> list[LossSetting | None]:
         """The loss of each output; None where there is none, or one of the user's own."""
         count = len(self.network.outputs)
-        trainer = self.network.trainer
-        if trainer is not None:
-            return [_live(loss) for loss in trainer.compiled.losses]
+        if self._trainer is not None:
+            return [_live(loss) for loss in self._trainer.compiled.losses]
         stored = (self.network.compile_config or {}).get("loss")
         names = [t.name for t in self.network.outputs]
         if isinstance(stored, Mapping) and "class_name" not in stored:
@@ -151,8 +162,8 @@ class Patient:
     @cached_property
     def optimizer_settings(self) -> Mapping[str, Any]:
         """The optimizer's settings, as far as known."""
-        if self.network.trainer is not None:
-            optimizer = self.network.optimizer
+        if self._trainer is not None:
+            optimizer = self._trainer.compiled.optimizer
             return {"use_ema": bool(getattr(optimizer, "use_ema", False))}
         stored = self.network.compile_config or {}
         for key in ("optimizer", "optimizer_config"):

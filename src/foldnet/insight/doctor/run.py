@@ -7,6 +7,8 @@ from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any
 
+import numpy as np
+
 from foldnet.errors import ConfigError, InputError
 from foldnet.insight.doctor import axes, data, dropout, losses, normalization, statistics, structure, units
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
@@ -52,9 +54,7 @@ def doctor(
     >>> [finding.check for finding in doctor(model).findings]
     ['softmax-one-unit']
     """
-    network, steps = _network(model)
-    patient = Patient(network, x, y, steps=steps, script=script, candidate=candidate)
-    return examine(patient, checks)
+    return examine(Patient(_network(model), x, y, script=script, candidate=candidate), checks)
 
 
 def examine(patient: Patient, checks: Iterable[str] | None = None) -> Report:
@@ -71,7 +71,8 @@ def examine(patient: Patient, checks: Iterable[str] | None = None) -> Report:
             skipped[check.id] = f"the network cannot be computed: {patient.unmeasured}"
         else:
             made.append(check.id)
-            findings += [replace(found, check=check.id) for found in check.look(patient)]
+            with np.errstate(all="ignore"):  # sick networks overflow; their numbers are the finding
+                findings += [replace(found, check=check.id) for found in check.look(patient)]
     places = {p.path: i for i, p in enumerate(patient.places)}
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), places.get(f.layer, -1)))
     return Report(patient.network.name, tuple(findings), tuple(made), skipped)
@@ -87,25 +88,22 @@ def _chosen(checks: Iterable[str] | None) -> list[Check]:
     return [known[c] for c in wanted]
 
 
-def read_network(path: str) -> tuple[Network, int | None]:
-    """The network of a file, whatever its numbers are, and the training steps that the file tells of."""
+def read_network(path: str) -> Network:
+    """The network of a file, whatever its numbers are."""
     from foldnet.files import load_model
     from foldnet.files.fill import any_numbers
-    from foldnet.insight.doctor.steps import steps_in_file
 
     with any_numbers():
-        network = load_model(path)
-    return network, steps_in_file(path)
+        return load_model(path)
 
 
-def _network(model: Any) -> tuple[Network, int | None]:
-    steps = None
+def _network(model: Any) -> Network:
     if isinstance(model, str | PathLike):
-        model, steps = read_network(fspath(model))
+        model = read_network(fspath(model))
     if not isinstance(model, Network):
         raise InputError(f"doctor takes a network or the path of its file, not a {type(model).__name__}")
     if not model.built:
         raise ConfigError(
             f"{model.name!r} has no shapes yet: give its first layer an input_shape, or call build"
         )
-    return model, steps
+    return model

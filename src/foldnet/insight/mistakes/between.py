@@ -43,9 +43,7 @@ def _wrong_tensor(site: Site, graph: Graph) -> Iterator[Suspect]:
     read: Compute = lambda operands, right: operands[0]  # noqa: E731 - a type for a lambda
     if site.output not in graph.outputs:
         keep: Compute = lambda operands, right: right  # noqa: E731
-        yield Suspect(
-            site, Mistake("activation-on-wrong-tensor", read, "flow", reads=(before,), shown=keep)
-        )
+        yield Suspect(site, Mistake("activation-on-wrong-tensor", read, "flow", reads=(before,), shown=keep))
     yield Suspect(site, Mistake("value-before-activation", None, "trace", reads=(before,), shown=read))
 
 

@@ -36,6 +36,7 @@ def of_dense(recipe: Multiplying) -> Iterator[Mistake]:
     if recipe.activation is not None and not isinstance(recipe.activation, ops.Glu):
         yield mistake("activation-missing", lambda r: replace(r, activation=None))
     yield mistake("float16-rounding", _weights_in_half, "weights", False)
+    yield mistake("float16-rounding", lambda r: replace(r, kernel=half(r.kernel)), "kernel", False)
     yield mistake("float16-rounding", InHalf, "all", False, jumps=True)  # type: ignore[arg-type]
 
 

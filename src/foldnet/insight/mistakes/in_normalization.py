@@ -78,6 +78,9 @@ def _epsilon_matters(recipe: Normalizing, other: float) -> bool:
 def _of_statistics(recipe: Normalizing) -> Iterator[Row]:
     right = recipe.statistics
     yield "statistics-swapped", "", False, False, lambda r: replace(r, statistics=lambda x: right(x)[::-1])
+    # A mean may be negative, and has no root; some then take it without its sign.
+    unsigned = lambda x: (right(x)[1], np.abs(right(x)[0]))  # noqa: E731 - two values of one call
+    yield "statistics-swapped", "unsigned", False, False, partial(_with_statistics, statistics=unsigned)
     if not recipe.stored:
         return
     mean, variance = right(np.zeros(0))
@@ -156,5 +159,7 @@ def _mapped(recipe: Normalizing, change: Callable[[Array], Array]) -> Normalizin
         mean, variance = right(x)
         return change(mean), change(variance)
 
-    changed: Any = {k: None if v is None else change(v) for k, v in (("gamma", recipe.gamma), ("beta", recipe.beta))}
+    changed: Any = {
+        k: None if v is None else change(v) for k, v in (("gamma", recipe.gamma), ("beta", recipe.beta))
+    }
     return replace(recipe, statistics=statistics if recipe.stored else right, **changed)

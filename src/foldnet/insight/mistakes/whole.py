@@ -100,7 +100,9 @@ def _name_of_absence(site: Site) -> str:
         return "batchnorm-left-out"
     if isinstance(site.layer, Normalization | Rescaling):
         return "input-not-scaled"
-    return "activation-missing" if all(isinstance(n.op, ACTIVATIONS) for n in site.nodes) else "layer-left-out"
+    return (
+        "activation-missing" if all(isinstance(n.op, ACTIVATIONS) for n in site.nodes) else "layer-left-out"
+    )
 
 
 ORDER = ops.Reshape | ops.Transpose | ops.Cast | ops.Identity

@@ -90,13 +90,17 @@ def _put(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class RunLayer:
-    """What a run recorded of one BatchNormalization; arrays have shape (records, channels recorded)."""
+    """What a run recorded of one BatchNormalization; arrays have shape (records, channels recorded).
+
+    ``calls`` says how often a step moves the statistics: once for each use of a shared layer.
+    """
 
     name: str
     channels: int
     recorded: tuple[int, ...]
     momentum: float
     epsilon: float
+    calls: int
     moving_mean: Array
     moving_variance: Array
     batch_mean: Array
@@ -147,14 +151,14 @@ def read_run(directory: str | PathLike[str]) -> Run:
         return _assembled(document, _joined(directory))
     except (OSError, FileFormatError):
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
         raise FileFormatError(f"{directory}: the run is damaged: {error}") from None
 
 
 def _joined(directory: Path) -> dict[str, Array]:
     parts = []
     for path in sorted(directory.glob("part-*.npz")):
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             parts.append({name: file[name] for name in file.files})
     if not parts:
         raise FileFormatError(f"{directory}: the run has no records yet")
@@ -179,6 +183,7 @@ def _assembled(document: dict[str, Any], columns: dict[str, Array]) -> Run:
                 tuple(entry["recorded"]),
                 float(entry["momentum"]),
                 float(entry["epsilon"]),
+                int(entry["calls"]),
                 *(columns[f"{name}:{kind}"] for kind in kinds),
             )
         )

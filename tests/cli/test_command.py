@@ -16,8 +16,11 @@ OPTIONS = {
     "demo": ("--out", "--rows"),
     "summary": (),
     "explain": ("--layer", "--data"),
+    "doctor": ("--data", "--target"),
     "freeze": ("--out", "--to-numpy", "--unfolded", "--to-c", "--show-passes"),
     "verify": ("--against", "--data"),
+    "recalibrate": ("--data", "--validation", "--target", "--metric", "--out"),
+    "report": ("--out", "--plots", "--format"),
     "predict": ("--data", "--columns", "--drop", "--out"),
 }
 

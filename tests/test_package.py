@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -53,7 +53,9 @@ def test_contents(installed):
         "foldnet/demo/wine.csv",
         "foldnet/demo/wine.npz",
     } <= names
-    templates = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*.h")}
+    ends = {".h", ".css", ".js"}
+    templates = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*") if p.suffix in ends}
+    assert {PurePath(name).suffix for name in templates} == ends
     assert templates <= names
     sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src" / "foldnet").rglob("*.py")}
     assert sources <= names

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from insight_networks import ALL_STACKS, by_hand, fill, layer_by_hand, stack_of
-from planted import IN_ONE_LAYER, other_side, planted_in_one_layer, run, swapped
+from planted import IN_ONE_LAYER, in_half, other_side, planted_in_one_layer, run, swapped
 
 from foldnet import Model, Sequential, layers, trace
 from foldnet.graph.lower import lower
@@ -147,6 +147,16 @@ def test_the_same_mistake_in_every_layer(stack):
         assert [(d.mistake, d.layer) for d in result.diagnoses] == [
             ("variance-without-sqrt", n) for n in norms
         ]
+
+
+@pytest.mark.parametrize("weights_only", [True, False])
+@STACKS
+def test_float16_everywhere(stack, weights_only):
+    model, x = network(stack)
+    result = verify(in_half(model, weights_only), model, x, pair_seconds=0)
+    kernels = {n.name for n in stack_of(model) if type(n).__name__ == "Dense"}
+    assert {d.mistake for d in result.diagnoses} == {"float16-rounding"}, str(result)
+    assert kernels <= {d.layer for d in result.diagnoses}
 
 
 PAIRS = [

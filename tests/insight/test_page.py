@@ -4,15 +4,18 @@ import json
 import re
 from html.parser import HTMLParser
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from insight_networks import STACKS, fill, images, iris, q2
 from page_networks import HOSTILE, branches, rows
 
 from foldnet import Model, Sequential, freeze, layers
+from foldnet.cli import main
 from foldnet.errors import InputError
 from foldnet.insight import Explanation, explain
 from foldnet.insight.explanation import Code, Steps
@@ -388,6 +391,41 @@ class TestPage:
         with pytest.raises(InputError, match="explain made"):
             page_html(Explanation("by hand", ()))
         assert "by hand" in Explanation("by hand", ())._repr_html_()
+
+
+class TestCommand:
+    @pytest.fixture
+    def stored(self):
+        return Path(__file__).resolve().parents[2] / "data" / "models" / "wine.keras"
+
+    def run(self, *arguments):
+        return CliRunner().invoke(main, ["explain", *map(str, arguments)])
+
+    def test_it_writes_the_page(self, stored, tmp_path):
+        out = tmp_path / "wine.html"
+        done = self.run(stored, "--html", out)
+        assert done.exit_code == 0
+        assert f"Wrote {out}" in done.output
+        assert out.read_text() == page_html(explain(stored))
+
+    def test_with_data_and_as_json(self, stored, tmp_path):
+        table, out = tmp_path / "x.npy", tmp_path / "wine.html"
+        x = np.random.default_rng(0).normal(5, 3, (30, 11)).astype(np.float32)
+        np.save(table, x)
+        done = self.run(stored, "--data", table, "--row", 3, "--html", out, "--json")
+        assert done.exit_code == 0
+        assert json.loads(done.stdout)["sections"]
+        page = Page(out.read_text())
+        chosen = [a["value"] for a in page.find("option") if "selected" in a]
+        assert chosen == ["3", "0"] * 3
+        assert out.stat().st_size < 300_000
+
+    def test_a_foreign_file_is_refused(self, stored, tmp_path):
+        out = tmp_path / "mine.html"
+        out.write_text("mine")
+        done = self.run(stored, "--html", out)
+        assert done.exit_code == 2
+        assert "left alone" in " ".join(done.output.split())
 
 
 class TestNotebook:

@@ -363,7 +363,7 @@ def test_an_oversized_network_stays_usable(browser, tmp_path):
     x = layers.Input((70, 300), name="wide")
     y = layers.BatchNormalization(name="bn")(layers.Dense(300, name="dense")(x))
     model = fill(Model(x, layers.BatchNormalization(axis=[1, 2], name="all")(y), name="big"))
-    path = explain(model, rows(model, 40)).to_html(tmp_path / "big.html")
+    path = explain(model, rows(model, 26)).to_html(tmp_path / "big.html")
     assert path.stat().st_size < 300_000
     browser.open(path, width=400)
     assert browser.run("document.documentElement.scrollWidth") <= 400

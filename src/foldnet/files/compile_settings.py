@@ -100,14 +100,25 @@ def _loss(loss: Any) -> Any:
 
 
 def _metric(metric: Any) -> Any:
-    name = type(metric).__name__
-    own: Any = metric_names.CLASSES.get(name)
-    if isinstance(metric, Metric) and own is type(metric):
-        config = {**metric.get_config(), "dtype": "float32"}
-        return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
-    if isinstance(metric, MeanMetricWrapper):
-        metric = metric.fn
-    return _function(metric, metric_names.FUNCTIONS, "metric")
+    if not isinstance(metric, Metric):
+        return _function(metric, metric_names.FUNCTIONS, "metric")
+    name, plain = type(metric).__name__, _plain_mean(metric)
+    if plain is not None:
+        return plain
+    known: Any = metric_names.CLASSES.get(name)
+    if known is not type(metric):
+        return _function(metric, {}, "metric")
+    config = {**metric.get_config(), "dtype": "float32"}
+    return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
+
+
+def _plain_mean(metric: Metric) -> str | None:
+    """The name of a metric that is no more than the mean of a function of Keras's."""
+    if type(metric) is not MeanMetricWrapper or metric.settings:
+        return None
+    name = metric.fn.__name__
+    own = {name, *(alias for alias, full in losses.ALIASES.items() if full == name)}
+    return metric.name if metric.name in own and metric_names.FUNCTIONS.get(name) is metric.fn else None
 
 
 def _function(function: Any, known: Mapping[str, Any], what: str) -> str:

@@ -63,7 +63,7 @@ def not_finite(patient: Patient) -> Iterator[Finding]:
                     "Go back to an earlier checkpoint; look for NaN in the data; train with a smaller learning "
                     "rate "
                     "or clipnorm, and with the TerminateOnNaN callback.",
-                    weight=name, bad=bad, of=int(value.size),
+                    bad=bad, of=int(value.size),
                 )  # fmt: skip
     if patient.measurement is not None and patient.measurement.unusable:
         yield warning(

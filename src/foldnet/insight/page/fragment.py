@@ -40,7 +40,12 @@ def _section(section: Section, site: Site | None, is_open: bool) -> Html:
         tag("span", shapes, style=_CODE),
         style="cursor:pointer",
     )
-    body = tag("div", *(_block(b) for b in section.blocks), _tensor(site), style="padding:0 0 .5em 1.2em")
+    body = tag(
+        "div",
+        *(_block(b) for b in section.blocks),
+        _tensor(site) if is_open else None,
+        style="padding:0 0 .5em 1.2em",
+    )
     return tag("details", summary, body, open=is_open)
 
 

@@ -119,14 +119,13 @@ def _figure(figure: Figure, number: int) -> str:
 
 
 def _data(run: Run, places: Any, figures: Sequence[Figure]) -> str:
-    """The numbers behind the charts, for the cursor to show."""
+    """The numbers behind the charts, for the cursor to show; no text, which could end the script element."""
     document = {
         "steps": [int(s) for s in run.steps[places]],
         "epochs": [int(e) for e in run.epochs[places]],
         "figures": [[[_number(v) for v in line.values] for line in figure.lines] for figure in figures],
     }
-    # "<" could end the script element that this stands in.
-    return json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _number(value: float) -> float | None:

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 import foldnet
 from foldnet import activations, layers
 from foldnet.engines.native import NativeProgram
+from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.network import Model, Sequential
 
@@ -388,3 +389,20 @@ def test_no_compiler_no_error(monkeypatch):
         foldnet.freeze(MODEL)
     with pytest.raises(foldnet.errors.CompileError):
         foldnet.freeze(MODEL, engine="native")
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_layer_values_are_the_layers_own(engine):
+    network = small(5)
+    x = np.random.default_rng(6).normal(size=(9, network.inputs[0].shape[1])).astype(np.float32)
+    predict = foldnet.freeze(network, engine=engine)
+    values = predict.layer_values(x)
+    truth = ReferenceProgram(predict.unfolded, "float64").values([x])
+    assert len(values) >= 4
+    for path, value in values.items():
+        expected = truth[predict.unfolded.layer_outputs[path]]
+        np.testing.assert_allclose(
+            value, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max(), err_msg=path
+        )
+    last = network.layers[-1].name
+    np.testing.assert_array_equal(values[last], predict(x))

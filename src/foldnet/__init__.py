@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from foldnet.files import load_model as load_model
     from foldnet.insight import explain as explain
     from foldnet.insight import verify as verify
+    from foldnet.insight.doctor import doctor as doctor
+    from foldnet.insight.recalibrate import recalibrate as recalibrate
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.network import Sequential as Sequential
     from foldnet.predictor import Predictor as Predictor
     from foldnet.predictor import freeze as freeze
     from foldnet.predictor import load_predictor as load_predictor
+    from foldnet.sklearn import FoldnetClassifier as FoldnetClassifier
+    from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
+    from foldnet.tracing import trace as trace
 
 __version__ = "0.1.0"
 
@@ -41,13 +46,18 @@ _HOMES = {
     "Model": "foldnet.network",
     "Predictor": "foldnet.predictor",
     "Sequential": "foldnet.network",
+    "doctor": "foldnet.insight.doctor",
     "explain": "foldnet.insight",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
+    "recalibrate": "foldnet.insight.recalibrate",
+    "trace": "foldnet.tracing",
     "verify": "foldnet.insight",
 }
+# Not in __all__: `from foldnet import *` must not need scikit-learn.
+_ESTIMATORS = {"FoldnetClassifier": "foldnet.sklearn", "FoldnetRegressor": "foldnet.sklearn"}
 _MODULES = (
     "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "ops",
     "optimizers", "regularizers", "utils",
@@ -57,8 +67,8 @@ __all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+    if home := (_HOMES | _ESTIMATORS).get(name):
+        value = getattr(import_module(home), name)
     elif name in _MODULES:
         value = import_module(f"foldnet.{name}")
     else:

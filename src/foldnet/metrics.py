@@ -3,9 +3,9 @@
 from foldnet.training.confusion import (
     AUC,
     F1Score,
-    FBetaScore,
     FalseNegatives,
     FalsePositives,
+    FBetaScore,
     Precision,
     PrecisionAtRecall,
     Recall,

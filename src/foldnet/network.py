@@ -30,6 +30,7 @@ class Network(Layer, Use):
         layers: each layer once, in Keras's order.
         graph_calls: every call of a layer between inputs and outputs, in computing order.
         compile_config: what the file says of optimizer, loss and metrics, if it was compiled.
+        saved_training: the same with the optimizer's state; it becomes the trainer when that is first asked for.
         keras_version: the Keras release that saved the network, if it came from a file that says so.
     """
 
@@ -43,7 +44,8 @@ class Network(Layer, Use):
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
-        self.trainer: Any = None
+        self.saved_training: Any = None
+        self._trainer: Any = None
         self.stop_training = False
         self.history: Any = None
         self.keras_version: str | None = None

@@ -15,7 +15,7 @@ import numpy as np
 from foldnet.errors import CompileError, ConfigError, UnsupportedError
 from foldnet.fastcall import FastCall, attach
 from foldnet.graph import ops
-from foldnet.graph.graph import Graph, bind
+from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.lower import Mode, lower
 from foldnet.graph.passes import optimize
 from foldnet.graph.text import steps
@@ -117,6 +117,26 @@ class Predictor(FastCall):
     def steps(self) -> list[str]:
         """What it computes, one entry a step, in order."""
         return steps(self.graph)
+
+    def layer_values(self, x: Any) -> dict[str, Array]:
+        """What the layers give that folding left with a value of their own, computed by this predictor's engine.
+
+        Args:
+            x: rows, as for a call.
+
+        Returns:
+            By the layer's path (``"inner/dense"`` in a nested network) an array of shape (rows, ...).
+
+        Raises:
+            InputError: as a call does.
+        """
+        kept = {path: v for path, v in self.graph.layer_outputs.items() if v not in self.graph.inputs}
+        names = tuple(dict.fromkeys(kept.values()))
+        arrays = read_inputs(x, self.graph, self.options.input_names)
+        opened = with_nodes(self.graph, self.graph.nodes, outputs=names)
+        bound = bind(opened, [(None, *a.shape[1:]) for a in arrays])
+        values = dict(zip(names, self._run(bound, self._compile(bound), arrays), strict=True))
+        return {path: values[value] for path, value in kept.items()}
 
     def _call(self, x: Any) -> Any:
         """Any call that the compiled entry point does not serve."""
@@ -325,7 +345,7 @@ def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None
     from foldnet import files
 
     if isinstance(model, str | os.PathLike):
-        network: Network = files.load_model(model, activations=activations)
+        network: Network = files.load_model(model, activations=activations, compile=False)
     else:
         network = files.from_keras(model, activations=activations)
     return network

@@ -68,7 +68,7 @@ def _factor(name: str, value: Any, default: float) -> float:
 
 l1, l2, l1_l2 = L1, L2, L1L2
 
-_CLASSES = by_name({cls.__name__: cls for cls in (L1, L2, L1L2)}, {"l1l2": "L1L2", "l1_l2": "L1L2"})
+_CLASSES = by_name({cls.__name__: cls for cls in (L1, L2, L1L2)}, {})
 
 
 def get(identifier: Any) -> Regularizer | None:

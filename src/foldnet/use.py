@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Use:
     """Methods of ``Network`` that the layers above it carry out."""
 
-    trainer: Any
+    saved_training: Any
+    _trainer: Any
     _predictor: Any
     _optimizer: Any = None
     _compile: tuple[Any, ...] | None = None
@@ -74,6 +75,34 @@ class Use:
 
         load_weights(self._network, path)
 
+    def save(self, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
+        """Write the network to ``.keras``, ``.h5`` or ``.hdf5``, with compile settings and optimizer state.
+
+        Keras 3 opens all of them, tf_keras the last two. When writing fails or is killed, an old file stays whole.
+
+        Args:
+            path: of the file; its ending says which kind it is.
+            include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
+                ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
+
+        Raises:
+            ConfigError: the network is not built, or the ending is none of these.
+            UnsupportedError: the network has something that this kind of file cannot say.
+        """
+        from foldnet.files import save_model
+
+        save_model(self._network, path, include_optimizer=include_optimizer)
+
+    def save_weights(self, path: str | PathLike[str]) -> None:
+        """Write the weights alone to ``.weights.h5``, or to the older layout of a weights-only ``.h5``.
+
+        Raises:
+            ConfigError: the network is not built, or the ending is none of these.
+        """
+        from foldnet.files import save_weights
+
+        save_weights(self._network, path)
+
     # -- training (see foldnet.training) --------------------------------------------------------------------
 
     def compile(
@@ -119,15 +148,29 @@ class Use:
         from foldnet.training.compiled import compile_network
         from foldnet.training.trainer import Trainer
 
-        before = self.trainer
+        before = self._trainer  # what a file says of an earlier training is not asked for
         self.trainer = Trainer(compile_network(self._network, *self._compile))
         if before is not None:
             self.trainer.continues(before)
         self._compile = None
 
     @property
+    def trainer(self) -> Any:
+        """The trainer that ``compile`` made, or that goes on from a loaded file; None if there is neither."""
+        if self._trainer is None and self.saved_training is not None:
+            from foldnet.files.resume import resume
+
+            self._trainer = resume(self.saved_training, self._network)
+            self.saved_training = None
+        return self._trainer
+
+    @trainer.setter
+    def trainer(self, trainer: Any) -> None:
+        self._trainer, self.saved_training = trainer, None
+
+    @property
     def optimizer(self) -> Any:
-        """The optimizer that ``compile`` was given; None before."""
+        """The optimizer that ``compile`` was given or a loaded file had; None before."""
         return self._optimizer if self.trainer is None else self.trainer.compiled.optimizer
 
     def fit(
@@ -148,6 +191,7 @@ class Use:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        monitor: Any = None,
     ) -> History:
         """Train for some epochs, as Keras's ``fit`` does, inside one compiled program.
 
@@ -169,6 +213,8 @@ class Use:
             validation_steps: batches of the validation data to take.
             validation_batch_size: rows of such a batch.
             validation_freq: validate every so many epochs, or after the epochs listed.
+            monitor: ``"normalization"`` records what becomes of each BatchNormalization's statistics in the directory
+                ``run``, for ``foldnet report``; a ``callbacks.NormalizationMonitor`` elsewhere, or by step.
 
         Returns:
             History: ``history.history["loss"]`` has one value an epoch.
@@ -179,6 +225,10 @@ class Use:
         """
         from foldnet.training.loop import fit
 
+        if monitor is not None:
+            from foldnet.insight.monitor import monitored
+
+            callbacks = monitored(monitor, callbacks)
         return fit(
             self._network, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
             class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_batch_size,

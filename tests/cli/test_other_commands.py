@@ -118,7 +118,41 @@ def test_verify_fails_with_code_1(foldnet, wine, tmp_path):
     result = foldnet("verify", wine, "--against", wrong)
     assert result.exit_code == 1
     assert "NOT EQUAL" in result.stdout
-    assert foldnet.json("verify", wine, "--against", wrong, exit_code=1)["ok"] is False
+    document = foldnet.json("verify", wine, "--against", wrong, exit_code=1)
+    assert document["ok"] is False
+    norms = {(d["mistake"], d["layer"]) for d in document["diagnoses"]}
+    assert norms == {("variance-without-sqrt", f"norm_{k}") for k in (1, 2, 3)}
+    assert set(document["diagnoses"][0]) >= {"mistake", "layer", "residual", "message"}
+    assert document["departs"] == "quality"
+    assert "variance-without-sqrt" in result.stdout
+    assert width(result.stdout) <= 80
+
+
+def test_verify_numbers_from_a_file(foldnet, wine, tmp_path):
+    x = np.random.default_rng(0).normal(size=(30, 11)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    right = fn.freeze(wine)(x)
+    np.save(tmp_path / "right.npy", right)
+    np.save(tmp_path / "wrong.npy", right - fn.load_model(wine).get_layer("quality").bias)
+    np.savez(tmp_path / "layers.npz", quality=right)
+    data = ("--data", tmp_path / "x.npy")
+    foldnet.ok("verify", wine, *data, "--against", tmp_path / "right.npy")
+    foldnet.ok("verify", wine, *data, "--against", tmp_path / "layers.npz")
+    document = foldnet.json("verify", wine, *data, "--against", tmp_path / "wrong.npy", exit_code=1)
+    assert [(d["mistake"], d["layer"]) for d in document["diagnoses"]] == [("bias-missing", "quality")]
+    (tmp_path / "broken.npy").write_bytes(b"no numbers")
+    assert "holds no arrays" in foldnet.refused("verify", wine, *data, "--against", tmp_path / "broken.npy")
+    assert "give x" in foldnet.refused("verify", wine, "--against", tmp_path / "right.npy")
+
+
+def test_verify_says_what_it_did_not_find(foldnet, wine, tmp_path):
+    wrong = tmp_path / "wrong.py"
+    foldnet.ok("freeze", wine, "--to-numpy", wrong, "--unfolded")
+    text = wrong.read_text()
+    wrong.write_text(text.replace("np.sqrt(", "1.01 * np.sqrt("))
+    result = foldnet("verify", wine, "--against", wrong, "--pair-seconds", "0.5")
+    assert result.exit_code == 1
+    assert "None of the known mistakes" in result.stdout
 
 
 def test_verify_tells_networks_apart(foldnet, wine, data):

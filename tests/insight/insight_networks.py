@@ -112,6 +112,51 @@ def words(seed=5):
     )
 
 
+def scaled(seed=6):
+    """The data scaled first, by fixed numbers and by a normalization; square kernels; activations as layers."""
+    return fill(
+        Sequential(
+            [
+                layers.Input((4,)),
+                layers.Normalization(name="adapted"),
+                layers.Rescaling(0.5, 0.25, name="rescaled"),
+                layers.Dense(4, name="one"),
+                layers.BatchNormalization(name="bn_one"),
+                layers.Activation("relu", name="act_one"),
+                layers.Dense(4, activation="sigmoid", name="two"),
+                layers.GaussianNoise(0.1, name="noise"),
+                layers.Dense(4, name="three"),
+                layers.ReLU(name="act_three"),
+                layers.BatchNormalization(name="bn_three"),
+                layers.Dense(3, name="logits"),
+                layers.Activation("softmax", name="out"),
+            ],
+            name="scaled",
+        ),
+        seed,
+    )
+
+
+def rows(seed=7):
+    """Normalizations of a row by itself, and an image laid out flat."""
+    return fill(
+        Sequential(
+            [
+                layers.Input((3, 2, 4)),
+                layers.BatchNormalization(axis=-1, name="bn"),
+                layers.GroupNormalization(2, name="groups"),
+                layers.LayerNormalization(axis=[2, 3], name="normed"),
+                layers.Flatten(name="flat"),
+                layers.RMSNormalization(name="rms"),
+                layers.Dense(3, activation="tanh", name="dense"),
+                layers.Dense(2, activation="softmax", name="out"),
+            ],
+            name="rows",
+        ),
+        seed,
+    )
+
+
 STACKS = {
     "q2": q2,
     "iris": iris,
@@ -121,6 +166,7 @@ STACKS = {
     "words": words,
 }
 """Networks of one layer after another, which ``by_hand`` can compute."""
+ALL_STACKS = STACKS | {"scaled": scaled, "rows": rows}
 
 
 def stack_of(model):
@@ -153,10 +199,28 @@ def layer_by_hand(layer, x):
         return x.reshape(len(x), -1)
     if kind == "Permute":
         return x.transpose(0, *layer.dims)
+    if kind == "ReLU":
+        return np.maximum(x, 0)
+    if kind == "GaussianNoise":
+        return x
+    if kind == "Rescaling":
+        return x * np.float32(layer.scale) + np.float32(layer.offset)
+    if kind == "Normalization":
+        return (x - w["mean"]) / np.sqrt(w["variance"])
     if kind == "LayerNormalization":
-        centred = x - x.mean(axis=-1, keepdims=True)
-        y = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(layer.epsilon))
-        return y * w["gamma"] + w["beta"]
+        axes = tuple(a % x.ndim for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis))
+        centred = x - x.mean(axis=axes, keepdims=True)
+        y = centred / np.sqrt((centred**2).mean(axis=axes, keepdims=True) + np.float32(layer.epsilon))
+        shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]
+        return y * w["gamma"].reshape(shape) + w["beta"].reshape(shape)
+    if kind == "GroupNormalization":
+        parts = x.reshape(*x.shape[:-1], layer.groups, -1)
+        axes = (*range(1, x.ndim - 1), x.ndim)
+        centred = parts - parts.mean(axis=axes, keepdims=True)
+        y = centred / np.sqrt((centred**2).mean(axis=axes, keepdims=True) + np.float32(layer.epsilon))
+        return y.reshape(x.shape) * w["gamma"] + w["beta"]
+    if kind == "RMSNormalization":
+        return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(layer.epsilon)) * w["scale"]
     if kind == "BatchNormalization":
         axes = [a % x.ndim for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)]
         shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]

@@ -87,6 +87,18 @@ def start(p):
     return FitState({n: np.array(p.graph.constants[n], np.float32).reshape(s) for n, s in shapes.items()})
 
 
+def random_start(p, seed=0):
+    """As ``start``, with weights and statistics drawn anew, the same at every run."""
+    r, state = np.random.default_rng(seed), start(p)
+    for v in p.variables:
+        if v.weight in ("gamma", "moving_variance"):
+            w = r.uniform(0.5, 1.5, v.shape)
+        else:
+            w = r.normal(size=v.shape) / np.sqrt(v.shape[0] if len(v.shape) > 1 else 10)
+        state.weights[v.name] = w.astype(np.float32)
+    return state
+
+
 def data(p, rows, seed=0, target=None, low=0, high=5):
     r = np.random.default_rng(seed)
     arrays = []

@@ -45,7 +45,7 @@ def both(p, rows, plan, validation=None, seed=0):
     judged = programs.data(p, validation, seed + 1) if validation else None
     results = []
     for engine in (ReferenceTraining(p), NativeTraining(p)):
-        state = programs.start(p)
+        state = programs.random_start(p)
         results.append((state, engine.fit(state, data, plan, judged)))
     return results
 
@@ -70,7 +70,7 @@ def test_dropout_normalization_adam_and_validation_agree():
     plan = programs.plan(
         203, 32, 5, validation_epochs=[True, False, True, True, False], seed=11, first_epoch=3
     )
-    agree(both(p, 203, plan, validation=90))
+    agree(both(p, 203, plan, validation=90), 3e-4)
 
 
 RULES = [
@@ -109,7 +109,6 @@ def test_any_rows_batches_and_seeds_agree(rows, batch, epochs, shuffle, seed):
     network = Sequential(
         [layers.Input((3,)), layers.Dense(5, activation="silu"), layers.Dropout(0.4), layers.Dense(2)]
     )
-    network.layers[0].kernel[...] = np.linspace(-1, 1, 15).reshape(3, 5)
     p = programs.program(network, update=programs.sgd())
     agree(both(p, rows, programs.plan(rows, batch, epochs, shuffle=shuffle, seed=seed), validation=rows))
 
@@ -141,13 +140,13 @@ def test_bits_do_not_depend_on_threads_and_wide_layers_agree():
     data = programs.data(p, 150, target=target)
     states = []
     for threads in (1, 2, 3, 8):
-        state = programs.start(p)
+        state = programs.random_start(p)
         NativeTraining(p).fit(state, data, programs.plan(150, 70, 2, rate=1e-3, threads=threads))
         states.append(state)
     for other in states[1:]:
         for name, weight in states[0].weights.items():
             np.testing.assert_array_equal(weight, other.weights[name])
-    state = programs.start(p)
+    state = programs.random_start(p)
     ReferenceTraining(p).fit(state, data, programs.plan(150, 70, 2, rate=1e-3))
     close(state, states[0], 2e-3)
 
@@ -155,7 +154,7 @@ def test_bits_do_not_depend_on_threads_and_wide_layers_agree():
 def test_two_fits_at_once_do_not_disturb_each_other():
     p = programs.program(wide(), programs.crossentropy)
     data = programs.data(p, 64, target=lambda r, s: np.full(s, 1 / 3))
-    states = [programs.start(p) for _ in range(3)]
+    states = [programs.random_start(p) for _ in range(3)]
 
     def run(state):
         NativeTraining(p).fit(state, data, programs.plan(64, 32, 3, threads=2))

@@ -42,6 +42,8 @@ def test_as_keras(name, arguments, settings, weighted):
         y_true = labels if name.startswith("Sparse") else np.eye(4, dtype=np.float32)[labels]
         if name.startswith(("Mean", "Root", "R2", "Log", "Cosine", "Poisson")):
             y_true = rng.uniform(0.1, 2, (rows, 4)).astype(np.float32)
+        # Adjusted R2 counts samples, which Keras does without their weights.
+        weighted = weighted and "num_regressors" not in settings
         weight = rng.uniform(0.1, 2, rows).astype(np.float32) if weighted else None
         theirs.update_state(y_true, y_pred, sample_weight=weight)
         ours.update_state(y_true, y_pred, weight)
@@ -64,3 +66,15 @@ def test_names():
     assert metrics.get(metrics.F1Score).name == "f1_score"
     with pytest.raises(ConfigError, match="no metric 'nonsense'"):
         metrics.get("nonsense")
+
+
+@pytest.mark.parametrize(
+    "name", ["binary_crossentropy", "hinge", "poisson", "kl_divergence", "mae", "binary_accuracy"]
+)
+def test_targets_of_one_axis(name):
+    rng = np.random.default_rng(0)
+    y_true, y_pred = (
+        rng.integers(0, 2, 9).astype(np.float32),
+        rng.uniform(0.1, 0.9, (9, 1)).astype(np.float32),
+    )
+    assert metrics.get(name)(y_true, y_pred) == metrics.get(name)(y_true[:, None], y_pred)

@@ -11,18 +11,21 @@ import click
 from foldnet import __version__
 from foldnet.cli.errors import shown_calmly
 
-COMMANDS = ("demo", "summary", "explain", "freeze", "verify", "predict")
+COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "report", "predict")
 
 EPILOG = """\b
 Examples:
   foldnet demo
   foldnet summary wine.keras
   foldnet explain wine.keras --layer norm_1
+  foldnet doctor wine.keras --data wine.csv --target quality
   foldnet freeze wine.keras -o wine.foldnet --to-numpy wine_predict.py
   foldnet verify wine.keras --against wine_predict.py
+  foldnet recalibrate wine.keras --data wine.csv --drop quality -o better.keras
   foldnet predict wine.keras --data wine.csv --drop quality -o out.csv
 
-Exit codes: 0 done; 1 a verification failed; 2 wrong usage or unusable input; 130 interrupted.
+Exit codes: 0 done; 1 a verification failed or the doctor found an error; 2 wrong
+usage or unusable input; 130 interrupted.
 """
 
 

@@ -28,6 +28,7 @@ Examples:
   foldnet verify wine.keras --against wine.foldnet
   foldnet verify wine.keras --against wine_predict.py
   foldnet verify wine.keras --against wine_c/
+  foldnet verify wine.keras --data x.npy --against predictions.npy
 """
 )
 @click.argument("file", type=FILE)
@@ -35,17 +36,27 @@ Examples:
     "--against",
     type=FILE,
     metavar="CANDIDATE",
-    help="What to prove: a .foldnet file, an exported .py file or C folder (which is run), or another network's "
-    "file. By default what freezing FILE gives.",
+    help="What to prove: a .foldnet file, an exported .py file or C folder (which is run), another network's "
+    "file, or numbers for the rows of --data: predictions as .npy, layers' values by name as .npz. By default "
+    "what freezing FILE gives.",
+)
+@click.option(
+    "--pair-seconds",
+    type=click.FloatRange(min=0),
+    default=3.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to look for two mistakes at once, if the numbers are wrong and no single one explains them.",
 )
 @table_options(required=False, help="Rows to compare on; by default, rows made to see every layer.")
 @common
-def command(file: str, against: str | None, as_json: bool, **table: Any) -> None:
+def command(file: str, against: str | None, pair_seconds: float, as_json: bool, **table: Any) -> None:
     """Compare a predictor with the network of FILE, layer by layer.
 
     The network is computed in float64. For each layer the table also says
     how large an error would have been, had this layer been wrong: a layer
     whose faults the rows could not have shown is "unproven".
+    If the numbers are wrong, it names the known mistakes that give them.
     Exit code 1 if the predictor is wrong.
     """
     import foldnet
@@ -58,7 +69,8 @@ def command(file: str, against: str | None, as_json: bool, **table: Any) -> None
             arrays = TableOptions(**table).blocks(row_shapes(model), opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
     with working("Verifying"):
-        result = verify(foldnet.freeze(model) if against is None else against, model, x)
+        candidate = foldnet.freeze(model) if against is None else against
+        result = verify(candidate, model, x, pair_seconds=pair_seconds)
     if as_json:
         print_json({"file": file, "against": against, **result.to_dict()})
     else:

@@ -1,4 +1,4 @@
-"""Reading trained networks: Keras's archives and HDF5 files of every age, and live Keras models.
+"""Trained networks in Keras's files: archives and HDF5 of every age are read, today's are written.
 
 A file is data and never code: nothing is unpickled, evaluated, or looked up by a name that a file gives, except
 layer classes in ``foldnet.layers.LAYERS`` and activations in ``foldnet.activations.FUNCTIONS``.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foldnet.network import Network
 
-__all__ = ["from_keras", "load_model", "load_weights"]
+__all__ = ["from_keras", "load_model", "load_weights", "save_model", "save_weights"]
 
 
 def load_model(
@@ -21,6 +21,7 @@ def load_model(
     *,
     activations: Mapping[str, Callable[..., Any]] | None = None,
     dtype: str | None = None,
+    compile: bool = True,
 ) -> Network:
     """The network in a Keras file, with its weights.
 
@@ -32,6 +33,8 @@ def load_model(
         activations: functions for activations that a file names but cannot hold, such as
             ``{"<lambda>": fn}``; NumPy functions, or ``functools.partial`` of those in ``foldnet.activations``.
         dtype: a dtype policy for every layer in place of the stored ones, such as ``"float32"``.
+        compile: whether to keep the optimizer's state, so that ``fit`` goes on where the file's training stopped.
+            Without it the network is as if ``compile`` had never been called; that is all prediction needs.
 
     Returns:
         A ``Sequential`` or ``Model``; ``keras_version`` and ``compile_config`` hold what the file says of them.
@@ -43,7 +46,7 @@ def load_model(
     """
     from foldnet.files.load import load
 
-    return load(path, activations, dtype)
+    return load(path, activations, dtype, compile)
 
 
 def load_weights(network: Network, path: str | PathLike[str]) -> None:
@@ -64,6 +67,45 @@ def load_weights(network: Network, path: str | PathLike[str]) -> None:
     from foldnet.files.load import load_weights_into
 
     load_weights_into(network, path)
+
+
+def save_model(network: Network, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
+    """Write a network to a file that Keras 3 opens: ``.keras``, or ``.h5``/``.hdf5``, which tf_keras opens, too.
+
+    The file takes the old one's place in one step; when writing fails or is killed, the old one stays whole.
+
+    Args:
+        network: built.
+        path: of the file; its ending says which kind it is.
+        include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
+            ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
+
+    Raises:
+        ConfigError: the network is not built, or the ending is none of these.
+        UnsupportedError: the network has something that this kind of file cannot say.
+        OSError: the file cannot be written.
+    """
+    from foldnet.files.save import save
+
+    save(network, path, include_optimizer)
+
+
+def save_weights(network: Network, path: str | PathLike[str]) -> None:
+    """Write a network's weights alone: ``.weights.h5``, or the older layout of a weights-only ``.h5``.
+
+    The file takes the old one's place in one step, as with ``save_model``.
+
+    Args:
+        network: built.
+        path: of the file; its ending says which layout it has.
+
+    Raises:
+        ConfigError: the network is not built, or the ending is none of these.
+        OSError: the file cannot be written.
+    """
+    from foldnet.files.save import save_weights as save
+
+    save(network, path)
 
 
 def from_keras(

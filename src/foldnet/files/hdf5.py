@@ -168,6 +168,19 @@ class Group:
         with _translated(self.path):
             return list(self._group.attrs)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape that a dataset declares; nothing of it is read.
+
+        Raises:
+            FileFormatError: there is no such dataset.
+        """
+        path = f"{self.path}/{name}"
+        with _translated(path):
+            dataset = self._child(name)
+            if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+                raise FileFormatError(f"{path} in the HDF5 file should be a dataset of numbers")
+            return tuple(dataset.shape)
+
     def array(self, name: str, shape: tuple[int, ...]) -> Array:
         """A dataset of numbers, which must have exactly this shape.
 

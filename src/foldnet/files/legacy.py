@@ -16,6 +16,7 @@ from foldnet.files import plain
 from foldnet.files.config import Reader
 from foldnet.files.fill import Values
 from foldnet.files.hdf5 import Group, Hdf5File
+from foldnet.files.saved_training import read_legacy_state
 from foldnet.layers.base import Layer, WeightSpec
 from foldnet.network import Network
 
@@ -32,7 +33,7 @@ Leaf = tuple[Layer, WeightSpec]
 
 
 def load_legacy(
-    file: Hdf5File, activations: Mapping[str, Callable[..., Any]] | None, dtype: str | None
+    file: Hdf5File, activations: Mapping[str, Callable[..., Any]] | None, dtype: str | None, compile: bool
 ) -> Network:
     """The network in a legacy HDF5 file."""
     config = file.root.attribute("model_config")
@@ -57,6 +58,8 @@ def load_legacy(
     training = file.root.attribute("training_config")
     if isinstance(training, str):
         network.compile_config = plain.parse(training, "training_config")
+        if compile:
+            network.saved_training = read_legacy_state(file, network)
     return network
 
 
@@ -83,9 +86,9 @@ def read_legacy_weights(group: Group, network: Network) -> Values:
         FileFormatError: the file does not hold this network's weights.
     """
     values = Values()
-    stored = set(_names(group, "layer_names"))
+    stored = set(names_in(group, "layer_names"))
     for layer in network.layers:
-        leaves = list(_leaves(layer))
+        leaves = list(leaves_of(layer))
         if layer.name not in stored:
             if leaves:
                 raise FileFormatError(
@@ -96,12 +99,12 @@ def read_legacy_weights(group: Group, network: Network) -> Values:
         home = group.group(*layer.name.split("/"))
         _read_layer(home, layer, leaves, values)
     for name in sorted(stored):
-        if _names(group.group(*name.split("/")), "weight_names"):
+        if names_in(group.group(*name.split("/")), "weight_names"):
             raise FileFormatError(f"it holds weights for a layer {name!r}, which the network does not have")
     return values
 
 
-def _names(group: Group, attribute: str) -> list[str]:
+def names_in(group: Group, attribute: str) -> list[str]:
     """A list of names, which Keras splits over several attributes where it is long."""
     value = group.attribute(attribute)
     if value is None:
@@ -113,7 +116,7 @@ def _names(group: Group, attribute: str) -> list[str]:
     return [plain.text(name, attribute) for name in names]
 
 
-def _leaves(layer: Layer) -> Iterator[Leaf]:
+def leaves_of(layer: Layer) -> Iterator[Leaf]:
     """Every weight in a layer or nested network, in the order in which Keras lists ``layer.weights``."""
     both = list(_created(layer, True))
     yield from ((inner, spec) for inner, spec, trainable in both if trainable)
@@ -134,7 +137,7 @@ def _created(layer: Layer, trainable: bool) -> Iterator[tuple[Layer, WeightSpec,
 
 
 def _read_layer(group: Group, layer: Layer, leaves: list[Leaf], values: Values) -> None:
-    names = _names(group, "weight_names")
+    names = names_in(group, "weight_names")
     if len(set(names)) != len(names):
         raise FileFormatError(f"{group.path} lists a weight twice: {names[:20]}")
     if len(names) != len(leaves):

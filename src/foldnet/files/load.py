@@ -14,6 +14,7 @@ from foldnet.files import archive, hdf5, plain
 from foldnet.files.archive import Archive
 from foldnet.files.config import Reader
 from foldnet.files.hdf5 import Hdf5File
+from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
 from foldnet.network import Network
 
@@ -24,7 +25,7 @@ Supplied = Mapping[str, Callable[..., Any]] | None
 Members = Callable[[str, int], bytes]
 
 
-def load(path: str | PathLike[str], activations: Supplied, dtype: str | None) -> Network:
+def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, compile: bool) -> Network:
     """The network in a file; see ``foldnet.load_model``."""
     with _named(path):
         kind = kind_of(path)
@@ -32,11 +33,11 @@ def load(path: str | PathLike[str], activations: Supplied, dtype: str | None) ->
             from foldnet.files.legacy import load_legacy
 
             with Hdf5File(path) as file:
-                return load_legacy(file, activations, dtype)
+                return load_legacy(file, activations, dtype, compile)
         if kind == "directory":
-            return _load_members(_directory_members(Path(path)), activations, dtype)
+            return _load_members(_directory_members(Path(path)), activations, dtype, compile)
         with Path(path).open("rb") as raw:
-            return _load_members(Archive(raw).read, activations, dtype)
+            return _load_members(Archive(raw).read, activations, dtype, compile)
 
 
 def load_weights_into(network: Network, path: str | PathLike[str]) -> None:
@@ -125,18 +126,20 @@ def _directory_members(folder: Path) -> Members:
     return read
 
 
-def _load_members(read: Members, activations: Supplied, dtype: str | None) -> Network:
+def _load_members(read: Members, activations: Supplied, dtype: str | None, compile: bool) -> Network:
     metadata = plain.parse(read(METADATA, 1 << 20), METADATA)
     stored = plain.parse(read(CONFIG, plain.MAX_JSON), CONFIG)
     version = metadata.get("keras_version")
     version = version if isinstance(version, str) else None
     reader = Reader(major_version(version, 3), activations or {}, dtype)
     network = reader.network(stored)
-    with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
-        read_weights(file, network, reader.classes, check_names=True).fill()
-    network.keras_version = version
     compiled = stored.get("compile_config")
     network.compile_config = compiled if isinstance(compiled, dict) and compiled else None
+    with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
+        read_weights(file, network, reader.classes, check_names=True).fill()
+        if compile and network.compile_config is not None:
+            network.saved_training = read_state(file, network)
+    network.keras_version = version
     return network
 
 

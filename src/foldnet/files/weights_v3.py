@@ -7,12 +7,12 @@ numbers serve as a check.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from foldnet.errors import FileFormatError
 from foldnet.files.fill import Values
 from foldnet.files.hdf5 import Group, Hdf5File
-from foldnet.layers.base import Layer, snake_case
+from foldnet.layers.base import Layer, WeightSpec, snake_case
 from foldnet.network import Network
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
@@ -45,7 +45,7 @@ class _Reader:
         if layer in self._classes:
             name = self._classes[layer]
             return "Functional" if name == "Model" else name
-        return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
+        return class_name(layer)
 
     def network(self, group: Group, network: Network) -> None:
         """Read every layer of a network out of its group."""
@@ -59,7 +59,7 @@ class _Reader:
             return
         layers = group.group(container)
         twice = container == "_layer_checkpoint_dependencies"
-        names = self._group_names(network, twice)
+        names = group_names(network, self._class_name, twice)
         if extra := sorted(set(layers.names()) - set(names.values())):
             raise FileFormatError(
                 f"{layers.path} holds {extra[:10]}, which the network {network.name!r} has no layers for"
@@ -74,17 +74,6 @@ class _Reader:
                 self.network(layers.group(name), layer)
             else:
                 self._layer(layers.group(name), layer)
-
-    def _group_names(self, network: Network, twice: bool) -> dict[Layer, str]:
-        counts: dict[str, int] = {}
-        names: dict[Layer, str] = {}
-        for layer in network.layers:
-            base = snake_case(self._class_name(layer))
-            count = counts.get(base, 0)
-            names[layer] = base if count == 0 else f"{base}_{count}"
-            # Keras 2.12 lists a layer with weights twice, and the second mention counts, too.
-            counts[base] = count + (2 if twice and _has_weights(layer) else 1)
-        return names
 
     def _no_weights(self, layers: Group, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):
@@ -101,7 +90,7 @@ class _Reader:
             raise FileFormatError(
                 f"{group.path} holds the weights of layer {name!r}, where the configuration has {layer.name!r}"
             )
-        specs = [s for s in layer.specs if s.trainable] + [s for s in layer.specs if not s.trainable]
+        specs = ordered_specs(layer)
         expected = [str(i) for i in range(len(specs))]
         if sorted(stored.names()) != sorted(expected):
             raise FileFormatError(
@@ -110,6 +99,37 @@ class _Reader:
             )
         for index, spec in zip(expected, specs, strict=True):
             self.values.add(layer, spec.name, stored.array(index, spec.shape))
+
+
+def class_name(layer: Layer) -> str:
+    """The name of a layer's class in Keras."""
+    return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
+
+
+def ordered_specs(layer: Layer) -> list[WeightSpec]:
+    """A layer's weights as files number them: those that can be trained first, frozen or not."""
+    return [s for s in layer.specs if s.trainable] + [s for s in layer.specs if not s.trainable]
+
+
+def group_names(
+    network: Network, name_of: Callable[[Layer], str] = class_name, twice: bool = False
+) -> dict[Layer, str]:
+    """The group of each of a network's layers: its class, numbered in the network's order.
+
+    Args:
+        network: whose layers are named.
+        name_of: a layer's class name.
+        twice: whether a layer with weights counts twice, as in files of Keras 2.12.
+    """
+    counts: dict[str, int] = {}
+    names: dict[Layer, str] = {}
+    for layer in network.layers:
+        base = snake_case(name_of(layer))
+        count = counts.get(base, 0)
+        names[layer] = base if count == 0 else f"{base}_{count}"
+        # Keras 2.12 lists a layer with weights twice, and the second mention counts, too.
+        counts[base] = count + (2 if twice and _has_weights(layer) else 1)
+    return names
 
 
 def _has_weights(layer: Layer) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 
 import numpy as np
@@ -11,7 +12,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
-from foldnet.graph.masks import check_masks
+from foldnet.graph.masks import check_masks, check_training_masks
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.network import Network
 
@@ -26,11 +27,17 @@ class Mode(Enum):
 
 
 class Lowering(GraphBuilder):
-    """What a layer emits its ops into."""
+    """What a layer emits its ops into.
 
-    def __init__(self, mode: Mode) -> None:
+    Args:
+        mode: which of the two programs.
+        stand_ins: layers to lower in the place of others, such as the same layer with other statistics.
+    """
+
+    def __init__(self, mode: Mode, stand_ins: Mapping[Layer, Layer] | None = None) -> None:
         super().__init__()
         self.mode = mode
+        self.stand_ins = stand_ins or {}
         self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
@@ -86,13 +93,15 @@ class Lowering(GraphBuilder):
         return value if self.dtype(value) == ops.INT else self.emit(ops.Cast(ops.INT), value)
 
 
-def lower(network: Network, mode: Mode = Mode.PREDICT) -> Graph:
-    """The network's program for a mode, checked.
+def lower(
+    network: Network, mode: Mode = Mode.PREDICT, stand_ins: Mapping[Layer, Layer] | None = None
+) -> Graph:
+    """The network's program for a mode, checked; with ``stand_ins``, as if these layers were in others' places.
 
     Raises:
         UnsupportedError: a layer or setting that cannot be computed exactly in this mode.
     """
-    b = Lowering(mode)
+    b = Lowering(mode, stand_ins)
     graph = b.build(lower_into(b, network))
     (check_prediction if mode is Mode.PREDICT else check)(graph)
     return graph
@@ -101,6 +110,8 @@ def lower(network: Network, mode: Mode = Mode.PREDICT) -> Graph:
 def lower_into(b: Lowering, network: Network) -> list[str]:
     """Emit a network's program; returns the names of its outputs. A training program goes on from there."""
     check_masks(network)
+    if b.mode is Mode.TRAIN:
+        check_training_masks(network)
     values: dict[SymbolicTensor, str] = {}
     for tensor in network.inputs:
         values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor))
@@ -122,7 +133,7 @@ def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str
             results = _lower_nested(b, call.layer, operands, path + "/")
         else:
             b.layer, b.call_training = path, call.kwargs.get("training")
-            results = (call.layer.lower(b, *operands),)
+            results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)
             if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
                 b.activities.append((call.layer, results[0]))
         b.layer_outputs[path] = results[0]

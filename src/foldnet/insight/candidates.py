@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Array
 from foldnet.layers.base import flatten
 from foldnet.network import Network
+from foldnet.tracing import recorded
 
 Outputs = Callable[[Sequence[Array]], list[Array]]
 Layers = Callable[[Sequence[Array]], dict[str, Array]]
@@ -28,17 +29,19 @@ class Candidate:
 
     Attributes:
         description: what it is, and who computes its layers' values.
-        outputs: predictions for rows, one array an output of the network.
+        outputs: predictions for rows, one array an output of the network; none if it only shows layers.
         layers: for rows, the values of those layer calls that it exposes, by path.
         own_layers: whether it computes those itself. If not, they can show a fault, but prove nothing about it.
         flat: whether all outputs of a row come side by side in one line of numbers, as a program prints them.
+        of_given_rows: whether it is numbers that were computed before, and so can answer for those rows alone.
     """
 
     description: str
-    outputs: Outputs
+    outputs: Outputs | None
     layers: Layers = lambda inputs: {}
     own_layers: bool = False
     flat: bool = False
+    of_given_rows: bool = False
 
 
 def adapt(candidate: Any) -> Candidate:
@@ -58,10 +61,47 @@ def adapt(candidate: Any) -> Candidate:
         return _from_predictor(candidate)
     if callable(candidate):
         return _from_function(candidate)
+    if isinstance(candidate, Mapping | Iterator):
+        return _from_values(candidate)
+    if hasattr(candidate, "__array__") or isinstance(candidate, list | tuple):
+        return _from_outputs(candidate)
     raise InputError(
         f"cannot verify a {type(candidate).__name__}: give a Predictor, a function from rows to predictions, the "
-        "path of an exported file or directory, or a Keras model"
+        "path of an exported file or directory, a Keras model, or the numbers themselves: predictions as an array, "
+        "layers' values as a dict"
     )
+
+
+def _from_values(values: Mapping[str, Any] | Iterator[tuple[str, Any]]) -> Candidate:
+    """Values by layer, which were computed elsewhere."""
+    named = _named(values.items() if isinstance(values, Mapping) else values)
+    return Candidate(
+        f"values of {len(named)} layers", None, lambda inputs: named, own_layers=True, of_given_rows=True
+    )
+
+
+def _from_outputs(values: Any) -> Candidate:
+    """Predictions that were computed elsewhere."""
+    arrays = _arrays(values)
+    return Candidate("predictions given as numbers", lambda inputs: arrays, of_given_rows=True)
+
+
+def _named(pairs: Iterable[tuple[str, Any]]) -> dict[str, Array]:
+    """Traced values by layer call: the second value of a name is that of the layer's second call.
+
+    Raises:
+        InputError: there are no pairs of a name and a value.
+    """
+    named: dict[str, Array] = {}
+    try:
+        for name, value in pairs:
+            calls = sum(n == name or n.startswith(f"{name}@") for n in named)
+            named[name if not calls else f"{name}@{calls}"] = np.array(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            "values of layers come as a dict {layer name: array}, or as pairs of a name and an array"
+        ) from None
+    return named
 
 
 def _from_path(path: Path) -> Candidate:
@@ -81,32 +121,34 @@ def _from_path(path: Path) -> Candidate:
         from foldnet.predictor import load_predictor
 
         return _from_predictor(load_predictor(path))
+    if path.suffix in (".npy", ".npz"):
+        return _from_numbers(path)
     from foldnet.files import load_model
 
     return _from_network(load_model(path))
 
 
+def _from_numbers(path: Path) -> Candidate:
+    """Predictions in an NPY file, or layers' values by name in an NPZ file."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return _from_outputs(loaded) if isinstance(loaded, np.ndarray) else _from_values(dict(loaded))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path.name} holds no arrays that NumPy can read: {error}") from None
+
+
 def _from_predictor(predictor: Any) -> Candidate:
-    """A Predictor: outputs by its own engine, layers by that too if it can, else from its folded graph."""
+    """A Predictor: outputs, and the layers that folding left whole, all by its own engine."""
 
     def outputs(inputs: Sequence[Array]) -> list[Array]:
         return _arrays(predictor(inputs[0] if len(inputs) == 1 else list(inputs)))
 
-    own = getattr(predictor, "layer_values", None)
-    if own is not None:
-        return Candidate(
-            "Predictor (layers by its own engine)",
-            outputs,
-            lambda inputs: dict(own(inputs[0] if len(inputs) == 1 else list(inputs))),
-            own_layers=True,
-        )
-
-    def layers(inputs: Sequence[Array]) -> dict[str, Array]:
-        graph: Graph = predictor.graph
-        values = ReferenceProgram(graph, "float32").values(inputs)
-        return {path: values[name] for path, name in graph.layer_outputs.items()}
-
-    return Candidate("Predictor (outputs by its engine, layers by the reference engine)", outputs, layers)
+    return Candidate(
+        f"Predictor on the {predictor.engine} engine",
+        outputs,
+        lambda inputs: dict(predictor.layer_values(inputs[0] if len(inputs) == 1 else list(inputs))),
+        own_layers=True,
+    )
 
 
 def _from_network(network: Network) -> Candidate:
@@ -126,14 +168,21 @@ def _from_network(network: Network) -> Candidate:
 
 def _from_function(function: Callable[..., Any]) -> Candidate:
     name = getattr(function, "__name__", type(function).__name__)
+    traced: dict[str, Array] = {}
 
     def outputs(inputs: Sequence[Array]) -> list[Array]:
         copies = [np.array(x) for x in inputs]
-        if len(copies) == 1:
-            return _arrays(function(copies[0]))
-        return _arrays(function(*copies) if _takes(function, len(copies)) else function(copies))
+        with recorded() as steps:
+            together = len(copies) > 1 and not _takes(function, len(copies))
+            result = function(copies) if together else function(*copies)
+            if isinstance(result, Iterator):
+                steps += list(result)
+                result = None
+        traced.clear()
+        traced.update(_named(steps))
+        return [] if result is None else _arrays(result)
 
-    return Candidate(f"function {name}", outputs)
+    return Candidate(f"function {name}", outputs, lambda inputs: dict(traced), own_layers=True)
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:

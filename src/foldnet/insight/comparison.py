@@ -18,7 +18,7 @@ class Answers:
     """What a candidate says for some rows.
 
     Attributes:
-        outputs: one array an output of the network; None if it could not say.
+        outputs: one array an output of the network; None if it could not say, or shows layers only.
         layers: values of the layer calls that it exposes, by path.
         trouble: why it could not say, in a sentence; empty if it could.
     """
@@ -37,12 +37,14 @@ def ask(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -
         exact: the right outputs, for their number and shapes.
     """
     try:
-        outputs = candidate.outputs(inputs)
+        outputs = [] if candidate.outputs is None else candidate.outputs(inputs)
         layers = candidate.layers(inputs)
     except Exception as error:
         return Answers(None, {}, f"the candidate raised {type(error).__name__}: {error}")
     if candidate.flat:
         outputs = _unflattened(outputs[0], exact)
+    if not outputs and layers:
+        return Answers(None, layers)
     if len(outputs) != len(exact):
         return Answers(None, {}, f"the candidate gave {len(outputs)} outputs, the network has {len(exact)}")
     return Answers(outputs, layers)

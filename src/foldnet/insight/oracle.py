@@ -28,6 +28,13 @@ RUNS = 6
 UNIT = 2.0**-23
 
 
+Dense = Callable[..., Array]
+Rounded = Callable[[Array], Array]
+Patch = Callable[[dict[str, Array], Array, Rounded], None]
+"""Replaces a value: it takes all values, the right one, and how to round, and writes to the values what goes on
+(and what the layer shows, where that is another)."""
+
+
 class Oracle:
     """A graph, computed exactly (float64), and with part of its values replaced."""
 
@@ -41,7 +48,7 @@ class Oracle:
 
     def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
         """Every value of the graph in float64."""
-        return self._run(inputs, lambda array: array)
+        return self._run(inputs, _unrounded)
 
     def rerun(self, values: Mapping[str, Array], changed: Mapping[str, Array]) -> dict[str, Array]:
         """The values once some of them are replaced: only what depends on those is computed anew."""
@@ -57,24 +64,58 @@ class Oracle:
                 result[node.output] = _computed(node, step, [result[v] for v in node.inputs])
                 stale.add(node.output)
 
+    def patched(
+        self, values: Mapping[str, Array], patches: Mapping[str, Patch], changed: Iterable[str], last: int
+    ) -> dict[str, Array]:
+        """The values of a network some of whose layers compute something else.
+
+        Args:
+            values: of the network with other patches, or none.
+            patches: all that hold, by the value that they make.
+            changed: those whose values are not among ``values`` yet; what depends on them is computed anew.
+            last: the number of nodes to look at; what comes later is left as it was.
+        """
+        result, stale = dict(values), set(changed)
+        with np.errstate(all="ignore"):
+            for name in self.graph.inputs:
+                if name in stale:
+                    patches[name](result, result[name], _unrounded)
+            for node, step in self._steps[:last]:
+                if node.output in stale or not stale.isdisjoint(node.inputs):
+                    result[node.output] = _computed(node, step, [result[v] for v in node.inputs])
+                    stale.add(node.output)
+                    if node.output in patches:
+                        patches[node.output](result, result[node.output], _unrounded)
+        return result
+
     def tolerances(
-        self, inputs: Sequence[Array], exact: Mapping[str, Array], names: Iterable[str]
+        self,
+        inputs: Sequence[Array],
+        exact: Mapping[str, Array],
+        names: Iterable[str],
+        patches: Mapping[str, Patch] | None = None,
     ) -> dict[str, Array]:
         """For each named value, what rounding may change in each row: arrays of shape (rows,)."""
         noise = {name: np.zeros(len(inputs[0])) for name in names}
-        for run in self._rounded_runs(inputs):
+        for run in self._rounded_runs(inputs, patches or {}):
             for name in noise:
                 noise[name] = np.maximum(noise[name], row_max(difference(run[name], exact[name])))
         return {name: FACTOR * noise[name] + ulp(np.zeros(1)) for name in noise}
 
-    def _rounded_runs(self, inputs: Sequence[Array]) -> Iterator[dict[str, Array]]:
-        yield self._run(inputs, _to_float32, _dense_in_float32)
+    def _rounded_runs(
+        self, inputs: Sequence[Array], patches: Mapping[str, Patch]
+    ) -> Iterator[dict[str, Array]]:
+        yield self._run(inputs, _to_float32, _dense_in_float32, patches)
         for seed in range(RUNS):
             generator = np.random.default_rng(seed)
-            yield self._run(inputs, lambda array, g=generator: _shaken(array, g))  # type: ignore[misc]
+            yield self._run(inputs, lambda array, g=generator: _shaken(array, g), None, patches)  # type: ignore[misc]
 
     def _run(
-        self, inputs: Sequence[Array], rounded: Callable[[Array], Array], dense: Dense | None = None
+        self,
+        inputs: Sequence[Array],
+        rounded: Rounded,
+        dense: Dense | None = None,
+        patches: Mapping[str, Patch] | None = None,
     ) -> dict[str, Array]:
         """Every value, with each weight and each result rounded in a way of the caller's."""
         values = {
@@ -83,16 +124,19 @@ class Oracle:
         }
         for name, array in zip(self.graph.inputs, inputs, strict=True):
             values[name] = array if self.graph.types[name].dtype == ops.INT else array.astype(np.float64)
+        patches = patches or {}
         with np.errstate(all="ignore"):
+            for name in self.graph.inputs:
+                if name in patches:
+                    patches[name](values, values[name], rounded)
             for node, step in self._steps:
                 operands = [values[v] for v in node.inputs]
                 in_float32 = dense is not None and _is_plain_dense(node)
                 result = dense(*operands) if in_float32 and dense else _computed(node, step, operands)
                 values[node.output] = rounded(result) if result.dtype.kind == "f" else result
+                if node.output in patches:
+                    patches[node.output](values, values[node.output], rounded)
         return values
-
-
-Dense = Callable[..., Array]
 
 
 def _is_plain_dense(node: Node) -> bool:
@@ -107,6 +151,10 @@ def _computed(node: Node, step: ReferenceProgram, operands: Sequence[Array]) -> 
         product: Array = operands[0].astype(np.float64) @ operands[1]
         return product + operands[2] if len(operands) > 2 else product
     return step.run(operands)[0]
+
+
+def _unrounded(array: Array) -> Array:
+    return array
 
 
 def _to_float32(array: Array) -> Array:

@@ -8,15 +8,16 @@ float32, so there is a slope to climb. What stays unseen is reported as such.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
+from foldnet.insight.mistakes import Suspect
 from foldnet.insight.oracle import Array
-from foldnet.insight.sight import VISIBLE, Suspect, Watch
+from foldnet.insight.sight import VISIBLE, Watch
 from foldnet.insight.sites import Site
 
 ROWS = 64
@@ -114,6 +115,14 @@ def make_inputs(watch: Watch, seed: int = 0) -> tuple[list[Array], str]:
     if blind := len(unseen()):
         how += f"; {blind} of {len(watch.suspects)} possible mistakes show on none of {tried} rows"
     return inputs, how
+
+
+def sample_rows(watch: Watch, seed: int = 0) -> Iterator[list[Array]]:
+    """Rows drawn around what the network expects, at one scale after the other; for each, one array an input."""
+    sources = [_source(watch.oracle.graph, name, watch.sites) for name in watch.oracle.graph.inputs]
+    generator = np.random.default_rng(seed)
+    for scale in SCALES:
+        yield [s.draw(generator, ROWS, scale) for s in sources]
 
 
 def _within(row: list[Array], rows: list[Array]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.lower import lower
 from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
-from foldnet.insight.oracle import FACTOR, RUNS, Array, Oracle, in_tolerances, row_scale
+from foldnet.insight.diagnosis import diagnose
+from foldnet.insight.oracle import FACTOR, RUNS, Array, Oracle, row_scale
 from foldnet.insight.probe import make_inputs
 from foldnet.insight.rows import read_rows
-from foldnet.insight.sight import VISIBLE, Exact, Suspect, Watch
+from foldnet.insight.sight import VISIBLE, Exact, Watch
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verification import LayerResult, Status, Verification
 from foldnet.network import Network
@@ -36,13 +38,19 @@ def verify(
     tolerance: float | None = None,
     rows: int = 1024,
     seed: int = 0,
+    pair_seconds: float = 3.0,
 ) -> Verification:
     """Compare a candidate with the float64 reference of a network, and say what the comparison could see.
+
+    If they differ, it says where first, and which known mistakes give the candidate's numbers.
 
     Args:
         candidate: a Predictor, a function from rows to predictions, the path of an exported ``.py`` file, of an
             exported C directory, of a saved predictor or of another network, or a live Keras model. A function
-            of a network with several inputs gets them as arguments, or as one list if it has one parameter.
+            of a network with several inputs gets them as arguments, or as one list if it has one parameter; it
+            may show its steps by ``foldnet.trace``, or be a generator of pairs (layer's name, value). Or the
+            numbers themselves, for ``x``: predictions as an array or ``.npy`` file, or layers' values as a dict
+            by layer, as an iterator of such pairs, or as an ``.npz`` file.
         model: the network, or the path of its file.
         x: rows to compare on (a list or dict of arrays for several inputs). Without it, rows are made that see
             every layer, as far as there are such.
@@ -50,12 +58,14 @@ def verify(
             more; by default it is measured from the network's own rounding.
         rows: of a longer ``x``, take this many, evenly spread.
         seed: of the rows made.
+        pair_seconds: how long to look for two mistakes at once, where no single one explains the numbers.
 
     Returns:
         A Verification: ``ok``, ``layers``, and its table as text.
 
     Raises:
-        InputError: ``x`` does not fit the network, or the candidate is nothing that predicts.
+        InputError: ``x`` does not fit the network, the candidate is nothing that predicts, or it names layers
+            that the network does not have.
         UnsupportedError: the network cannot be computed exactly.
 
     >>> from foldnet import Sequential, layers
@@ -70,12 +80,19 @@ def verify(
     examined = adapt(candidate)
     graph = lower(network)
     watch = Watch(Oracle(graph), sites_of(network, graph))
-    inputs, how = make_inputs(watch, seed) if x is None else _given(graph, x, rows)
+    if x is None and examined.of_given_rows:
+        raise InputError("give x, the rows for which these numbers were computed")
+    inputs, how, chosen = (*make_inputs(watch, seed), None) if x is None else _given(graph, x, rows)
     values = watch.oracle.values(inputs)
     answers = ask(examined, inputs, [values[name] for name in graph.outputs])
+    answers = _of_rows(_by_path(watch, answers), chosen if examined.of_given_rows else None)
     exact = _exact(watch, answers, inputs, values, tolerance)
     points = _points(watch, answers, exact, examined.own_layers)
     layers = tuple(_judge(watch, site, points, exact) for site in watch.sites)
+    order = {s.output: i for i, s in enumerate(watch.sites)}
+    departs, message = _message(order, points)
+    in_order = {name: points[name] for name in sorted(points, key=lambda n: order.get(n, len(order)))}
+    findings = diagnose(watch, in_order, exact, tolerance=tolerance, seconds=pair_seconds, seed=seed)
     return Verification(
         ok=not answers.trouble and all(p.agrees for p in points.values()),
         layers=layers,
@@ -84,7 +101,11 @@ def verify(
         inputs=how,
         rows=len(inputs[0]),
         tolerance=MEASURED if tolerance is None else f"{tolerance:g} of the row's largest value, or of 1",
-        message=answers.trouble or _message(watch, points, exact),
+        message=answers.trouble or ". ".join(text for text in (message, findings.sentence) if text),
+        diagnoses=findings.diagnoses,
+        departs=departs,
+        searched=findings.searched,
+        tell_apart=findings.tell_apart,
     )
 
 
@@ -98,14 +119,39 @@ def _network(model: Any) -> Network:
     raise InputError(f"model is a network or the path of its file, not a {type(model).__name__}")
 
 
-def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str]:
-    """The caller's rows, at most so many, and a word on them."""
+def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str, Array | None]:
+    """The caller's rows, at most so many, a word on them, and which they are if not all."""
     inputs = read_rows(graph, x)
     count = len(inputs[0])
     if count <= rows:
-        return inputs, f"the {count} given"
+        return inputs, f"the {count} given", None
     chosen = np.linspace(0, count - 1, rows).round().astype(int)
-    return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread"
+    return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread", chosen
+
+
+def _by_path(watch: Watch, answers: Answers) -> Answers:
+    """The answers with layers by their calls' paths; a nested network goes by the layer that makes its result."""
+    paths = {s.path: s.path for s in watch.sites}
+    makers = {s.output: s.path for s in watch.sites}
+    aliases = {n: makers[v] for n, v in watch.oracle.graph.layer_outputs.items() if v in makers} | paths
+    if unknown := [name for name in answers.layers if name not in aliases]:
+        raise InputError(
+            f"the candidate shows a value for {', '.join(map(repr, unknown))}, which the network does not have; its "
+            f"layers are {', '.join(paths)}"
+        )
+    return replace(answers, layers={aliases[name]: value for name, value in answers.layers.items()})
+
+
+def _of_rows(answers: Answers, chosen: Array | None) -> Answers:
+    """Numbers given for all rows, for those chosen."""
+    if chosen is None:
+        return answers
+
+    def take(value: Array) -> Array:
+        return value[chosen] if value.ndim and len(value) > chosen.max() else value
+
+    outputs = None if answers.outputs is None else [take(v) for v in answers.outputs]
+    return replace(answers, outputs=outputs, layers={k: take(v) for k, v in answers.layers.items()})
 
 
 def _exact(
@@ -134,6 +180,8 @@ def _points(watch: Watch, answers: Answers, exact: Exact, own_layers: bool) -> d
             if site.output not in points or not point.agrees:
                 points[site.output] = point
     paths = {s.output: s.path for s in watch.sites}
+    if answers.outputs is None and answers.layers and not answers.trouble:
+        return points  # it shows layers, and claims nothing of the outputs
     for i, name in enumerate(watch.oracle.graph.outputs):
         value = None if answers.outputs is None else answers.outputs[i]
         point = compare(name, paths.get(name, name), value, exact, own=True)
@@ -152,7 +200,7 @@ def _judge(watch: Watch, site: Site, points: Mapping[str, Point], exact: Exact) 
             mistakes[suspect.mistake.name] = max((largest(errors[n]) for n in own), default=0.0)
             trusted[suspect.mistake.name] = max((largest(errors[n]) for n in agreeing), default=0.0)
     unseen = tuple(name for name, error in trusted.items() if error <= VISIBLE)
-    leads_to = [n for n in watch.oracle.graph.outputs if n in watch.reached_from(site.output)]
+    leads_to = [n for n in watch.oracle.graph.outputs if n in points and n in watch.reached_from(site.output)]
     point = points.get(site.output) or max((points[n] for n in leads_to), key=lambda p: p.worst, default=None)
     itself = site.output in points and bool(site.operands)
     status: Status = "unproven" if unseen else "proven"
@@ -205,34 +253,15 @@ def _note(
     return "would not show: " + ", ".join(unseen)
 
 
-def _message(watch: Watch, points: Mapping[str, Point], exact: Exact) -> str:
-    order = {s.output: i for i, s in enumerate(watch.sites)}
+def _message(order: Mapping[str, int], points: Mapping[str, Point]) -> tuple[str, str]:
+    """Where the candidate first departs, and a sentence on it; empty if it does not."""
     failed = sorted((n for n, p in points.items() if not p.agrees), key=lambda n: order.get(n, len(order)))
     if not failed:
-        return ""
+        return "", ""
     first = points[failed[0]]
     if first.trouble:
-        return f"first differs at {first.path!r}: {first.trouble}"
-    text = (
+        return first.path, f"first differs at {first.path!r}: {first.trouble}"
+    return first.path, (
         f"first differs at {first.path!r}: by {first.max_abs:.3g}, {first.worst:.3g} times the tolerance "
         f"({first.max_ulp:.3g} ULP)"
     )
-    likely = _likely(watch, points, exact)
-    if likely:
-        said = "; or ".join(f"{s.site.path!r} with {s.mistake.name}" for s in likely[:3])
-        text += f". The candidate's numbers are those of the network with this mistake: {said}"
-    return text
-
-
-def _likely(watch: Watch, points: Mapping[str, Point], exact: Exact) -> list[Suspect]:
-    """The mistakes that would give exactly the candidate's numbers, everywhere they were compared."""
-    found = []
-    for suspect in watch.suspects:
-        wrong = watch.wrong_values(suspect, exact)
-        if all(
-            p.value is not None
-            and largest(in_tolerances(p.value, wrong[name], exact.tolerances[name])) <= VISIBLE
-            for name, p in points.items()
-        ):
-            found.append(suspect)
-    return found

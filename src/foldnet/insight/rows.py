@@ -24,7 +24,7 @@ def read_rows(graph: Graph, x: Any) -> list[Array]:
     Raises:
         InputError: no numbers, another number of inputs, other shapes, no rows, or different numbers of them.
     """
-    arrays = _parts(graph, x)
+    arrays = input_parts(graph, x)
     if len(arrays) != len(graph.inputs):
         raise InputError(f"the network takes {len(graph.inputs)} inputs {graph.inputs}, got {len(arrays)}")
     inputs = []
@@ -50,7 +50,8 @@ def read_rows(graph: Graph, x: Any) -> list[Array]:
     return inputs
 
 
-def _parts(graph: Graph, x: Any) -> list[Any]:
+def input_parts(graph: Graph, x: Any) -> list[Any]:
+    """What the caller gave for each input, as it came."""
     if isinstance(x, Mapping):
         return [x[name] for name in graph.inputs] if set(x) == set(graph.inputs) else flatten(x)
     if len(graph.inputs) > 1:

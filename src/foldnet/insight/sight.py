@@ -7,21 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foldnet.insight.mistakes import Mistake, mistakes_of
+from foldnet.insight.mistakes import Suspect, mistakes_of
 from foldnet.insight.oracle import Array, Oracle, in_tolerances
 from foldnet.insight.sites import Site
 
 VISIBLE = 2.0
 """A mistake is seen if it moves a compared value by more than this many tolerances: then a candidate that
 makes it, and is a whole tolerance off besides, still lies outside the tolerance."""
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """One mistake at one layer call."""
-
-    site: Site
-    mistake: Mistake
 
 
 @dataclass(frozen=True)
@@ -34,12 +26,12 @@ class Exact:
 
 
 class Watch:
-    """Every mistake that could be made in a network, and what it would do."""
+    """Every mistake that must be seen, and what it would do."""
 
     def __init__(self, oracle: Oracle, sites: Sequence[Site]) -> None:
         self.oracle = oracle
         self.sites = sites
-        self.suspects = [Suspect(s, m) for s in sites for m in mistakes_of(s, oracle.graph)]
+        self.suspects = [Suspect(s, m) for s in sites for m in mistakes_of(s, oracle.graph) if m.sight]
 
     def exact(self, inputs: Sequence[Array], names: Iterable[str]) -> Exact:
         """The reference for these rows, with tolerances for the named values."""
@@ -51,7 +43,7 @@ class Watch:
         site, values = suspect.site, exact.values
         right = values[site.output]
         with np.errstate(all="ignore"):
-            wrong = suspect.mistake.compute([values[v] for v in site.operands], right)
+            wrong = suspect.mistake.wrong([values[v] for v in site.operands], right)
         return self.oracle.rerun(values, {site.output: wrong})
 
     def visible(self, suspect: Suspect, exact: Exact, names: Iterable[str]) -> dict[str, Array]:

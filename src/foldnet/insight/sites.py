@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.lower import Lowering, Mode, call_name
-from foldnet.insight.oracle import Array
+from foldnet.insight.oracle import Array, Oracle
 from foldnet.layers.base import Layer, Shape, SymbolicTensor
 from foldnet.network import Network
 
@@ -64,7 +63,7 @@ def _walk(
         operands = tuple(values[t] for t in call.inputs)
         if isinstance(call.layer, Network):
             inner = dict(zip(call.layer.inputs, operands, strict=True))
-            _walk(call.layer, graph, inner, f"{prefix}{call.layer.name}/", sites)
+            _walk(call.layer, graph, inner, f"{prefix}{call_name(network, call)}/", sites)
             results = [inner[t] for t in call.layer.outputs]
         else:
             path = prefix + call_name(network, call)
@@ -87,8 +86,8 @@ class LayerProgram:
         types = [graph.types[v] for v in operands]
         inputs = [b.input(f"operand_{i}", t.shape, t.dtype) for i, t in enumerate(types)]
         b.layer = layer.name
-        self._program = ReferenceProgram(b.build([layer.lower(b, *inputs)]))
+        self._oracle = Oracle(b.build([layer.lower(b, *inputs)]))
 
     def __call__(self, operands: Sequence[Array]) -> Array:
         """The layer's result for a batch of rows."""
-        return self._program.run(operands)[0]
+        return self._oracle.values(operands)[self._oracle.graph.outputs[0]]

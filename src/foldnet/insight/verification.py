@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any, Literal
+
+from foldnet.insight.diagnosis import Diagnosis, TellApart
 
 Status = Literal["proven", "unproven", "failed"]
 WIDTH = 80
@@ -59,6 +61,11 @@ class Verification:
         rows: how many there were.
         tolerance: how it was found.
         message: the reason when not ok, in a sentence; empty when ok.
+        diagnoses: the known mistakes that give the candidate's numbers, the likeliest explanation first; empty when
+            ok, and when none of them does.
+        departs: the layer at which the candidate first departs, of those that could be compared; empty when ok.
+        searched: which mistakes were tried.
+        tell_apart: an input that tells several explanations apart, if there are several and one was found.
     """
 
     ok: bool
@@ -69,6 +76,10 @@ class Verification:
     rows: int
     tolerance: str
     message: str = ""
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    departs: str = ""
+    searched: str = ""
+    tell_apart: TellApart | None = None
 
     @property
     def proven(self) -> bool:
@@ -124,11 +135,47 @@ class Verification:
             lines += _wrapped(f"{who}: {note}")
         if self.message:
             lines += _wrapped(self.message)
+        if self.searched:
+            lines += self._diagnoses()
         return "\n".join(lines)
+
+    def _diagnoses(self) -> list[str]:
+        lines = ["", *_wrapped(f"diagnosis: {self.searched} tried")]
+        if not self.diagnoses:
+            return lines
+        several = len({d.explanation for d in self.diagnoses}) > 1
+        lines += [f"{'mistake':<31} {'layer':<31} {'residual':>8}" + " either" * several, "─" * WIDTH]
+        for found in self.diagnoses:
+            layer = found.layer if len(found.layer) <= 31 else "…" + found.layer[-30:]
+            either = f" {found.explanation:>6}" if several else ""
+            lines.append(f"{found.mistake:<31} {layer:<31} {_number(found.residual):>8}{either}")
+        lines.append("─" * WIDTH)
+        said: dict[str, list[Diagnosis]] = {}
+        for found in self.diagnoses:
+            said.setdefault(found.mistake, []).append(found)
+        for first, *others in said.values():
+            places = dict.fromkeys(repr(o.layer) for o in others if o.layer != first.layer)
+            lines += _wrapped(first.message + (f" Likewise {', '.join(places)}." if places else ""))
+        if self.tell_apart is not None:
+            lines += _wrapped(
+                f"to tell explanation 1 from {', '.join(map(str, self.tell_apart.distinct))}, predict for "
+                f"x = {_brief(self.tell_apart.x)[:400]}:"
+            )
+            for number, outputs in self.tell_apart.outputs.items():
+                lines += _wrapped(f"  {number}: {_brief(outputs)[:400]}")
+        return lines
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}" if isfinite(value) else str(value)
+
+
+def _brief(values: Any) -> str:
+    """Nested numbers as a person reads them; the whole of them is in ``tell_apart``."""
+    if isinstance(values, list):
+        some = [_brief(v) for v in values[:12]] + ["..."] * (len(values) > 12)
+        return some[0] if len(some) == 1 and isinstance(values[0], list) else f"[{', '.join(some)}]"
+    return f"{values:.6g}" if isinstance(values, float) else str(values)
 
 
 def _wrapped(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph import ops
 from foldnet.layers.base import Array, Layer, Shape, WeightSpec, row_axes
 
@@ -84,6 +84,46 @@ class Normalization(Layer):
             WeightSpec("variance", sizes, "ones", trainable=False),
             WeightSpec("count", (), "zeros", trainable=False),
         )
+
+    def adapt(self, data: Any) -> None:
+        """Set mean and variance to those of the data, as ``StandardScaler`` computes them: in float64, biased.
+
+        Args:
+            data: an array or table of shape (rows, ...), or an iterator of such batches, gone through once.
+
+        Raises:
+            ConfigError: mean and variance were given, or no axis of this data is the layer's.
+            InputError: not numbers, or no rows.
+        """
+        if self.given:
+            raise ConfigError(
+                f"layer {self.name!r} was given its mean and variance, so there is nothing to adapt"
+            )
+        whole = hasattr(data, "__array__") or hasattr(data, "to_numpy") or isinstance(data, list | tuple)
+        count, mean, squares = 0, np.zeros(()), np.zeros(())
+        for batch in [data] if whole else data:
+            array = _table(batch)
+            if not self.built:
+                self.build((None, *array.shape[1:]))
+            kept = self.kept_axes(array.ndim)
+            if tuple(array.shape[a] for a in kept) != self._weight(self.specs[0]).shape:
+                raise ConfigError(
+                    f"layer {self.name!r} keeps {self.specs[0].shape}, and the data is {array.shape}"
+                )
+            reduced = tuple(a for a in range(array.ndim) if a not in kept)
+            added = array.size // max(int(np.prod(self.specs[0].shape)), 1)
+            if not added:
+                continue
+            own = array.mean(axis=reduced)
+            spread = np.square(array - np.expand_dims(own, reduced)).sum(axis=reduced)
+            # Chan, Golub and LeVeque (1979): the sums of two parts joined without cancellation.
+            step = own - mean
+            squares = squares + spread + step**2 * (count * added / (count + added))
+            mean, count = mean + step * (added / (count + added)), count + added
+        if not count:
+            raise InputError(f"layer {self.name!r}: there are no rows to adapt to")
+        self.set_weight("mean", mean)
+        self.set_weight("variance", squares / count)
 
     def statistics(self, shape: Shape) -> tuple[Array, Array]:
         """Mean and variance for an input of this shape: its rank less the batch axis, 1 on reduced axes."""
@@ -168,6 +208,14 @@ def _listed(value: Any) -> Any:
     if not np.isfinite(array).all():
         raise ConfigError(f"expected finite numbers, got {value!r}")
     return array.tolist()
+
+
+def _table(batch: Any) -> Array:
+    try:
+        array = np.asarray(batch.to_numpy() if hasattr(batch, "to_numpy") else batch, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"adapt takes numbers: {error}") from None
+    return array[:, None] if array.ndim == 1 else array
 
 
 def _spread(array: Array, sizes: tuple[int, ...]) -> Array:

@@ -179,7 +179,9 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
                 raise ConfigError(f"class_weight names {unknown}; the classes are {self.classes_.tolist()}")
             return weight * np.array([float(self.class_weight.get(label, 1.0)) for label in labels])
         if self.class_weight != "balanced":
-            raise ConfigError(f"class_weight must be a dict by label, 'balanced' or None; got {self.class_weight!r}")
+            raise ConfigError(
+                f"class_weight must be a dict by label, 'balanced' or None; got {self.class_weight!r}"
+            )
         return weight * compute_sample_weight("balanced", labels)
 
     def _strata(self, y: Array) -> Array | None:
@@ -195,7 +197,7 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         return values[:, 0] if len(self.classes_) == 2 else values
 
     def predict_proba(self, X: Any) -> Array:
-        """The probability of each class: float64 (of float32 precision), of shape (rows, classes)."""
+        """The probability of each class, of shape (rows, classes): float64, with the precision of float32."""
         p = self._compute(X)[-1]
         return np.hstack([1 - p, p]) if len(self.classes_) == 2 else p
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet import layers, regularizers
+from foldnet import initializers, layers, regularizers
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.network import Sequential
@@ -53,21 +53,18 @@ class Design:
         if self.input_normalization:
             stack.append(layers.Normalization(name="scale"))
         for number, units in enumerate(self.hidden, start=1):
-            stack += self._block(number, units)
-        stack.append(self._dense(self.outputs, "output"))
+            stack += self._block(number, units, generator)
+        stack.append(self._dense(self.outputs, "output", generator))
         if self.last is not None:
             stack.append(layers.Activation(self.last, name=self.last))
         network = Sequential(stack, name="network")
-        for layer in network.layers:
-            if isinstance(layer, layers.Dense):
-                layer.set_weight("kernel", glorot_uniform(layer.kernel.shape, generator))
         if self.input_normalization:
             scale = network.get_layer("scale")
             scale.set_weight("mean", statistics[0])
             scale.set_weight("variance", statistics[1])
         return network
 
-    def _block(self, number: int, units: int) -> list[Layer]:
+    def _block(self, number: int, units: int, generator: np.random.RandomState) -> list[Layer]:
         """Dense, then normalization and activation in the order asked for, then Dropout.
 
         Dropout is never right before a BatchNormalization: it would change the variance that is learnt.
@@ -75,7 +72,7 @@ class Design:
         batch = self.normalization == "batch"
         before = self.normalization_place == "before"
         # What BatchNormalization takes off again needs no bias.
-        dense = self._dense(units, f"dense_{number}", use_bias=not (batch and before))
+        dense = self._dense(units, f"dense_{number}", generator, use_bias=not (batch and before))
         activation = layers.Activation(self.activation, name=f"activation_{number}")
         block: list[Layer] = [dense, activation]
         if self.normalization is not None:
@@ -90,15 +87,18 @@ class Design:
             block.append(layers.Dropout(self.dropout, name=f"dropout_{number}"))
         return block
 
-    def _dense(self, units: int, name: str, use_bias: bool = True) -> Layer:
+    def _dense(self, units: int, name: str, generator: np.random.RandomState, use_bias: bool = True) -> Layer:
+        # The seed is given, so that fits in several threads do not draw from one generator in turns.
+        start = initializers.GlorotUniform(seed=new_seed(generator))
         penalty = regularizers.L2(self.l2) if self.l2 else None
-        return layers.Dense(units, use_bias=use_bias, kernel_regularizer=penalty, name=name)
+        return layers.Dense(
+            units, use_bias=use_bias, kernel_initializer=start, kernel_regularizer=penalty, name=name
+        )
 
 
-def glorot_uniform(shape: tuple[int, int], generator: np.random.RandomState) -> Array:
-    """Uniform numbers with variance ``2 / (rows + columns)``, Keras's default, from an estimator's own generator."""
-    limit = np.sqrt(6.0 / sum(shape))
-    return generator.uniform(-limit, limit, shape).astype(np.float32)
+def new_seed(generator: np.random.RandomState) -> int:
+    """A seed out of an estimator's own generator."""
+    return int(generator.randint(2**31 - 1))
 
 
 def column_statistics(x: Array, weight: Array | None) -> tuple[Array, Array]:
@@ -126,11 +126,11 @@ def batch_size_without_single_row(rows: int, size: int) -> int:
 
 
 def _count(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
 
 
 def _number(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and low <= float(value) < high
+    return not isinstance(value, bool) and isinstance(value, Real) and low <= float(value) < high
 
 
 def _sizes(value: Any) -> bool:

@@ -17,7 +17,13 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.network import Model, Sequential
 from foldnet.optimizers import Optimizer
 from foldnet.predictor import Predictor
-from foldnet.sklearn.design import Design, batch_size_without_single_row, check_settings, column_statistics
+from foldnet.sklearn.design import (
+    Design,
+    batch_size_without_single_row,
+    check_settings,
+    column_statistics,
+    new_seed,
+)
 from foldnet.training import optimizers
 
 Array = np.ndarray[Any, Any]
@@ -102,9 +108,8 @@ class FoldnetEstimator(BaseEstimator):
         check_settings(self.get_params(deep=False))
         again = again and hasattr(self, "model_")
         first = not again
-        x, y = validate_data(
-            self, x, y, reset=first, dtype=np.float32, multi_output=True, y_numeric=False, ensure_min_samples=1
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows float32 is refused
+            x, y = validate_data(self, x, y, reset=first, dtype=np.float32, multi_output=True)
         target = self._read_target(y, first)
         weight = None
         if sample_weight is not None:
@@ -151,7 +156,7 @@ class FoldnetEstimator(BaseEstimator):
         design = self._make_design()
         network = design.build(column_statistics(x, weights), generator)
         network.compile(self._new_optimizer(), self._head()[2])
-        network.trainer.seed = int(generator.randint(2**31 - 1))
+        network.trainer.seed = new_seed(generator)
         values = network.get_layer("output").output
         results = [values] if design.last is None else [values, network.outputs[0]]
         self._design = design
@@ -163,7 +168,9 @@ class FoldnetEstimator(BaseEstimator):
     def _new_optimizer(self) -> Optimizer:
         if isinstance(self.optimizer, Optimizer):
             if self.learning_rate is not None:
-                raise ConfigError("give the learning_rate to the optimizer itself, or the optimizer by its name")
+                raise ConfigError(
+                    "give the learning_rate to the optimizer itself, or the optimizer by its name"
+                )
             optimizer = deepcopy(self.optimizer)  # settings of an estimator stay as they were given
             optimizer.iterations = 0
             return optimizer
@@ -207,7 +214,8 @@ class FoldnetEstimator(BaseEstimator):
     def _compute(self, x: Any) -> list[Array]:
         """What the last Dense layer gives for each row, then what the network gives, if that is another thing."""
         check_is_fitted(self, "model_")
-        x = validate_data(self, x, reset=False, dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = validate_data(self, x, reset=False, dtype=np.float32)
         results = self._outputs.predict(x)
         arrays = results if isinstance(results, list | tuple) else [results]
         return [a.astype(np.float64) for a in arrays]  # what scikit-learn's estimators and scores work in

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from foldnet.errors import InputError
 from foldnet.sklearn.estimator import FoldnetEstimator
 
 Array = np.ndarray[Any, Any]
@@ -129,9 +130,10 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         return self
 
     def _read_target(self, y: Any, first: bool) -> Array:
-        y = np.asarray(y, np.float32)
+        with np.errstate(over="ignore"):  # what overflows is refused
+            y = np.asarray(y, np.float32)
         if not np.isfinite(y).all():
-            raise ValueError("Input y contains numbers too large for float32")
+            raise InputError("Input y contains numbers too large for float32; divide them all by one number")
         if first:
             self._flat = y.ndim == 1
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
@@ -141,7 +143,10 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         return self.n_outputs_, None, self.loss
 
     def predict(self, X: Any) -> Array:
-        """Predictions: float64 (of float32 precision), of shape (rows,), or (rows, outputs) where the targets had two axes."""
+        """Predictions: of shape (rows,), or (rows, outputs) where the targets had two axes.
+
+        They are float64, as scikit-learn's scores want them, with the precision of float32.
+        """
         values = self._compute(X)[-1]
         return values[:, 0] if self._flat else values
 

@@ -395,6 +395,8 @@ def get(identifier: Any) -> Loss:
     """
     if isinstance(identifier, Loss):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Loss):
+        return identifier()
     if isinstance(identifier, Mapping):
         config = identifier.get("config")
         if isinstance(config, str):

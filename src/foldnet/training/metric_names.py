@@ -69,11 +69,11 @@ class R2Score(Metric):
             return raw
         weights = spread if self.class_aggregation == "variance_weighted_average" else None
         score = float(np.average(raw, weights=weights))
-        if self.num_regressors:
-            if self.num_regressors >= weight - 1:
-                return score
-            score = 1 - (1 - score) * (weight - 1) / (weight - self.num_regressors - 1)
-        return score
+        # Keras counts every target as a sample here, rows times outputs.
+        count = weight * len(total)
+        if not 0 < self.num_regressors < count - 1:
+            return score
+        return 1 - (1 - score) * (count - 1) / (count - self.num_regressors - 1)
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
@@ -115,7 +115,9 @@ def _mean_class(title: str, function: Callable[..., Any], default_name: str) -> 
         MeanMetricWrapper.__init__(self, function, name or default_name, dtype, **given)
 
     doc = f"The mean over all rows of: {function.__doc__}"
-    return type(title, (MeanMetricWrapper,), {"__init__": initialize, "__doc__": doc, "__module__": __name__})
+    # Pickles find the class where users do.
+    home = "foldnet.metrics"
+    return type(title, (MeanMetricWrapper,), {"__init__": initialize, "__doc__": doc, "__module__": home})
 
 
 _MEANS: dict[str, tuple[Callable[..., Any], str]] = {
@@ -184,6 +186,8 @@ def get(identifier: Any) -> Metric:
     """
     if isinstance(identifier, Metric):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Metric):
+        return identifier()
     config: dict[str, Any] = {}
     if isinstance(identifier, Mapping):
         stored = identifier.get("config")

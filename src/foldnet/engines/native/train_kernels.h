@@ -42,11 +42,13 @@ UNUSED static void random_change(int kind, float *factor, float *addend, long co
   const long quads = (count + 3) / 4;
   const int all = threshold >= 4294967296.0;
   const uint32_t limit = all ? 0 : (uint32_t)threshold;
+  uint64_t keys[20];
+  key_schedule(keys, key);
   for (long r = 0; r < R; r += 16)
     for (long q = lo; q < hi; q++) {
       VI x[4];
       if (training)
-        row_numbers(x, r, each, quads, q, step, key);
+        row_numbers(x, r, each, quads, q, step, keys);
       for (long k = 0; k < 4 && q * 4 + k < count; k++) {
         float *f = factor + (q * 4 + k) * R + r, *a = addend ? addend + (q * 4 + k) * R + r : 0;
         if (!training || kind == 2)

@@ -8,6 +8,7 @@ typedef float U __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t VI __attribute__((vector_size(64)));
 typedef double VD __attribute__((vector_size(64)));
 typedef float H __attribute__((vector_size(32)));
+typedef float Q __attribute__((vector_size(16)));
 typedef uint64_t W8 __attribute__((vector_size(64)));
 
 #define UNUSED __attribute__((unused))
@@ -42,10 +43,12 @@ static inline void store_part(float *p, V x, int add, int part) {
     p[k] = add ? p[k] + x[k] : x[k];
 }
 
+/* The sum of all lanes, halves added to halves. */
 static inline float across(V x) {
   H h = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
-  float a = (h[0] + h[4]) + (h[2] + h[6]), b = (h[1] + h[5]) + (h[3] + h[7]);
-  return a + b;
+  Q q = __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+  q += __builtin_shufflevector(q, q, 2, 3, 2, 3);
+  return q[0] + q[1];
 }
 
 static inline V lanes_below(V x, long count) {
@@ -143,27 +146,40 @@ typedef long long W8S __attribute__((vector_size(64)));
 #define WIDE_MUL(x, y) (((x) & 0xffffffffu) * (y))
 #endif
 
-static inline void philox(W8 *c, W8 *d, Key key) {
+/* The high halves in the place of the low ones: by a shuffle, as shifts wait for the port that multiplies. */
+static inline W8 upper(W8 x) {
+  const VI v = (VI)x;
+  return (W8)__builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15);
+}
+
+static inline void philox(W8 *c, W8 *d, const uint64_t *keys) {
   const W8 m0 = 0xD2511F53u - (W8){0}, m1 = 0xCD9E8D57u - (W8){0};
   for (int round = 0; round < 10; round++) {
-    const W8 k0 = (uint64_t)key.k0 - (W8){0}, k1 = (uint64_t)key.k1 - (W8){0};
+    const W8 k0 = keys[2 * round] - (W8){0}, k1 = keys[2 * round + 1] - (W8){0};
     const W8 p0 = WIDE_MUL(c[0], m0), p1 = WIDE_MUL(c[2], m1), q0 = WIDE_MUL(d[0], m0), q1 = WIDE_MUL(d[2], m1);
-    c[0] = (p1 >> 32) ^ c[1] ^ k0;
-    d[0] = (q1 >> 32) ^ d[1] ^ k0;
-    c[2] = (p0 >> 32) ^ c[3] ^ k1;
-    d[2] = (q0 >> 32) ^ d[3] ^ k1;
+    c[0] = upper(p1) ^ c[1] ^ k0;
+    d[0] = upper(q1) ^ d[1] ^ k0;
+    c[2] = upper(p0) ^ c[3] ^ k1;
+    d[2] = upper(q0) ^ d[3] ^ k1;
     c[1] = p1;
     d[1] = q1;
     c[3] = p0;
     d[3] = q0;
-    key.k0 += 0x9E3779B9u;
-    key.k1 += 0xBB67AE85u;
+  }
+}
+
+/* The keys of the ten rounds. */
+static inline void key_schedule(uint64_t *keys, Key key) {
+  for (int round = 0; round < 10; round++) {
+    keys[2 * round] = key.k0 + 0x9E3779B9u * (uint32_t)round;
+    keys[2 * round + 1] = key.k1 + 0xBB67AE85u * (uint32_t)round;
   }
 }
 
 /* Numbers for 16 rows: block `quad` of `quads` of each row, the four lanes to out[0..3]. With `each` 0 all rows
    have the same. */
-static inline void row_numbers(VI *out, long row, long each, long quads, long quad, uint64_t step, Key key) {
+static inline void row_numbers(VI *out, long row, long each, long quads, long quad, uint64_t step,
+                               const uint64_t *keys) {
   const W8 place = {0, 2, 4, 6, 8, 10, 12, 14};
   W8 even[4], odd[4];
   even[0] = (place + (uint64_t)row) * (uint64_t)(quads * each) + (uint64_t)quad;
@@ -172,16 +188,18 @@ static inline void row_numbers(VI *out, long row, long each, long quads, long qu
   odd[1] = odd[0] >> 32;
   even[2] = odd[2] = step - (W8){0};
   even[3] = odd[3] = (step >> 32) - (W8){0};
-  philox(even, odd, key);
+  philox(even, odd, keys);
   for (int k = 0; k < 4; k++)
     out[k] = (VI)((even[k] & 0xffffffffu) | (odd[k] << 32));
 }
 
 /* The numbers of the first `count` places, in order. */
 UNUSED static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
+  uint64_t keys[20];
+  key_schedule(keys, key);
   for (long block = 0; block * 4 < count; block += 16) {
     VI x[4];
-    row_numbers(x, block, 1, 1, 0, step, key);
+    row_numbers(x, block, 1, 1, 0, step, keys);
     for (long k = 0; k < 64 && block * 4 + k < count; k++)
       out[block * 4 + k] = (uint32_t)x[k % 4][k / 4];
   }

@@ -52,12 +52,17 @@ def backward(
 
 
 def moves(graph: Graph, values: dict[str, Array]) -> Iterator[tuple[str, Array]]:
-    """Moving statistics after a training step that computed these values, by the names of the constants."""
+    """Moving statistics after a training step that computed these values, by the names of the constants.
+
+    A layer that is called twice moves them twice, the second time on from where the first has left them.
+    """
+    now: dict[str, Array] = {}
     for node in graph.nodes:
         if isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
             names = node.inputs[1 : 1 + STATISTICS[type(node.op)]]
-            new = moved(node.op, values[node.inputs[0]], *(values[v] for v in names))
-            yield from zip(names, new, strict=True)
+            new = moved(node.op, values[node.inputs[0]], *(now.get(v, values[v]) for v in names))
+            now |= zip(names, new, strict=True)
+    yield from now.items()
 
 
 class ReferenceTraining:

@@ -1,0 +1,131 @@
+"""``foldnet doctor``: what is wrong with a trained network."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foldnet.cli.errors import FAILED
+from foldnet.cli.options import (
+    FILE,
+    NEW_FILE,
+    TableOptions,
+    common,
+    is_frozen,
+    plain,
+    print_json,
+    row_shapes,
+    table_options,
+    working,
+)
+
+if TYPE_CHECKING:
+    from foldnet.network import Network
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  foldnet doctor wine.keras
+  foldnet doctor wine.keras --data wine.csv --target quality
+  foldnet doctor wine.keras --script train.py --sarif wine.sarif
+  foldnet doctor wine.keras --data wine.csv --fix mended.keras
+"""
+)
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
+@table_options(required=False, help="Training data: much is then measured instead of guessed.")
+@click.option("--target", metavar="COLUMN", help="The column of --data that holds the targets.")
+@click.option(
+    "--check", "checks", multiple=True, metavar="ID", help="Make this check alone; may be repeated."
+)
+@click.option("--script", type=FILE, metavar="TRAIN.PY", help="The training script; it is read, never run.")
+@click.option(
+    "--fix", type=NEW_FILE, metavar="OUT", help="Write a network with all mended that can be exactly."
+)
+@click.option("--sarif", type=NEW_FILE, metavar="OUT", help="Write the findings as SARIF, for code hosts.")
+@common
+def command(
+    files: tuple[str, ...],
+    target: str | None,
+    checks: tuple[str, ...],
+    script: str | None,
+    fix: str | None,
+    sarif: str | None,
+    as_json: bool,
+    **table: Any,
+) -> None:
+    """Look for what is wrong with the network of FILE, with numbers from it.
+
+    Each finding says what and where, why it matters, what was seen, and how
+    to mend it. Exit code 1 if there is an error among them.
+    """
+    from dataclasses import replace
+
+    from foldnet.errors import InputError
+    from foldnet.insight.doctor.patient import Patient
+    from foldnet.insight.doctor.run import examine, read_network
+
+    if len(files) > 1 and (fix or table["data"]):
+        raise click.UsageError("--fix and --data go with one FILE")
+    if target is not None and not table["data"]:
+        raise click.UsageError("--target names a column of --data; give --data too")
+    reports = []
+    for file in files:
+        if is_frozen(file):
+            raise InputError(
+                f"{file} is a frozen predictor, which has no layers any more; give the network's file"
+            )
+        network = read_network(file)
+        x, y = _rows(network, table, target)
+        with working("Examining"):
+            report = examine(
+                Patient(network, x, y, script=None if script is None else Path(script)),
+                checks or None,
+            )
+        if fix is not None:
+            report = replace(report, mended=_mended(network, report, x, y, fix))
+        reports.append((file, report))
+    if sarif is not None:
+        from foldnet.insight.sarif import merged, to_sarif
+
+        document = merged([to_sarif(report, file) for file, report in reports])
+        Path(sarif).write_text(json.dumps(plain(document), indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        documents = [{"file": file, **report.to_dict()} for file, report in reports]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        click.echo("\n\n".join(str(report) for _, report in reports))
+    if not all(report.ok for _, report in reports):
+        click.get_current_context().exit(FAILED)
+
+
+def _rows(network: Network, table: dict[str, Any], target: str | None) -> tuple[Any, Any]:
+    """Rows and targets; the target's column is left out of the rows."""
+    if not table["data"]:
+        return None, None
+    given = dict(table)
+    if target is not None:
+        given["drop"] = f"{given['drop']},{target}" if given["drop"] else target
+    with ExitStack() as opened:
+        arrays = TableOptions(**given).blocks(row_shapes(network), opened).all()
+    x = arrays[0] if len(arrays) == 1 else arrays
+    if target is None:
+        return x, None
+    only = {**table, "data": table["data"][:1], "columns": target, "drop": None}
+    with ExitStack() as opened:
+        y = TableOptions(**only).blocks({"target": (1,)}, opened).all()[0]
+    return x, y
+
+
+def _mended(network: Network, report: Any, x: Any, y: Any, fix: str) -> tuple[str, ...]:
+    from foldnet.insight.doctor.mend import mend
+
+    healthy, done = mend(network, report, x, y)
+    if not done:
+        return (f"nothing that can be mended exactly was found; {fix} was not written",)
+    healthy.save(fix)
+    return (*done, f"written to {fix}")

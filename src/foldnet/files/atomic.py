@@ -1,0 +1,55 @@
+"""Files that are either wholly new or wholly old, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+
+
+def write_whole(path: str | PathLike[str], write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a file beside ``path``, then put it in the place of ``path`` in one step.
+
+    A reader sees the old file or the new one, never a part. When ``write`` fails, the old file stays, and the
+    new one is taken away; when the process is killed, a file ``.<name>.<random>.part`` may be left behind.
+
+    Args:
+        path: of the file to make or replace.
+        write: is given the path of an empty file in the same directory.
+
+    Raises:
+        OSError: the directory does not exist or cannot be written to.
+    """
+    target = Path(path).resolve()  # a link stays a link, and the file that it points to is replaced
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    part = Path(name)
+    try:
+        os.fchmod(handle, _mode(target))
+        os.close(handle)
+        write(part)
+        _flush(part)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _flush(target.parent)
+
+
+def _mode(target: Path) -> int:
+    """Who may read the new file: those who could read the old one, or whom the process lets by default."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _flush(path: Path) -> None:
+    """Wait until the file, or the directory's list of names, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

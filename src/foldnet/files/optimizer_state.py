@@ -1,0 +1,149 @@
+"""An optimizer's variables in the order in which Keras keeps them, to a file and back.
+
+That order is: the number of steps, the learning rate (unless a schedule gives it), the moving averages of the
+weights, then the slots. Adam and its kin have all slots of the first weight, then all of the second; the others
+all weights' first slot, then all weights' second. Nadam ends with the product of its momenta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import FileFormatError
+from foldnet.files.keras_objects import Dialect
+from foldnet.layers.base import Layer
+from foldnet.network import Network
+from foldnet.training.optimizer import Optimizer
+from foldnet.training.optimizers import SGD, Nadam
+from foldnet.training.trainer import Trainer
+
+Array = np.ndarray[Any, Any]
+Owner = tuple[Layer, str]
+
+INTERLEAVED = frozenset({"Adam", "AdamW", "Adamax", "Nadam", "Adadelta"})
+LEFT_OVER = "velocity_hat"
+"""The one slot of an interleaved optimizer that comes after all others."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One variable: whose it is (None for the optimizer's own), which slot, and its shape."""
+
+    owner: Owner | None
+    slot: str
+    shape: tuple[int, ...]
+
+
+def trainable_weights(network: Network) -> list[tuple[Owner, tuple[int, ...]]]:
+    """Every weight that training changes, with its shape, in the order of Keras's ``trainable_variables``."""
+    found: dict[Owner, tuple[int, ...]] = {}
+
+    def visit(inner: Network) -> None:
+        for layer in inner.layers:
+            if isinstance(layer, Network):
+                visit(layer)
+            elif layer.trainable:
+                found.update({(layer, s.name): s.shape for s in layer.specs if s.trainable})
+
+    visit(network)
+    return list(found.items())
+
+
+def places(network: Network, optimizer: Optimizer, dialect: Dialect) -> list[Place]:
+    """The variables of an optimizer in Keras's order.
+
+    In tf_keras neither the learning rate nor Nadam's product is among them, and SGD always has a momentum.
+    """
+    weights = trainable_weights(network)
+    slots = list(optimizer.slots())
+    new = dialect is Dialect.KERAS_3
+    if isinstance(optimizer, SGD) and not new:
+        slots = ["momentum"]
+    result = [Place(None, "iteration", ())]
+    if new and isinstance(optimizer._learning_rate, float):
+        result.append(Place(None, "learning_rate", ()))
+
+    def place(owner: Owner, shape: tuple[int, ...], slot: str) -> Place:
+        return Place(owner, slot, shape)
+
+    if optimizer.use_ema:
+        result += [place(*weight, "average") for weight in weights]
+    if type(optimizer).__name__ in INTERLEAVED:
+        result += [place(*weight, slot) for weight in weights for slot in slots if slot != LEFT_OVER]
+        slots = [slot for slot in slots if slot == LEFT_OVER]
+    result += [place(*weight, slot) for slot in slots for weight in weights]
+    if isinstance(optimizer, Nadam) and new:
+        result.append(Place(None, "u_product", ()))
+    return result
+
+
+def state_of(trainer: Trainer) -> list[Array]:
+    """The value of every variable of a trainer's optimizer; before the first step, what it starts with."""
+    optimizer = trainer.compiled.optimizer
+    start, order = optimizer.slots(), list(optimizer.slots())
+
+    def value(place: Place) -> Array:
+        if place.owner is None:
+            return _own(optimizer, place.slot)
+        if place.slot == "average":
+            given = trainer.averages.get(place.owner)
+            return np.zeros(place.shape, np.float32) if given is None else np.asarray(given, np.float32)
+        slots = trainer.slots.get(place.owner)
+        if slots is None:
+            return np.full(place.shape, start[place.slot], np.float32)
+        return np.asarray(slots[order.index(place.slot)], np.float32).reshape(place.shape)
+
+    return [value(place) for place in places(trainer.network, optimizer, Dialect.KERAS_3)]
+
+
+def _own(optimizer: Optimizer, name: str) -> Array:
+    if name == "iteration":
+        return np.array(optimizer.iterations, np.int32)
+    if name == "learning_rate":
+        return np.array(optimizer.learning_rate, np.float32)
+    # Keras multiplies the momenta of Nadam's schedule up step by step, in float32.
+    beta, one, half, decay = (np.float32(x) for x in (getattr(optimizer, "beta_1", 0.9), 1, 0.5, 0.96))
+    steps = np.arange(1, optimizer.iterations + 1, dtype=np.float32)
+    return np.array(np.prod(beta * (one - half * decay**steps), dtype=np.float32), np.float32)
+
+
+def restore(trainer: Trainer, arrays: Sequence[Array]) -> None:
+    """Give a trainer's optimizer the variables that a file holds.
+
+    Args:
+        trainer: as compiled; only its optimizer's state changes.
+        arrays: in the order of Keras 3 or of tf_keras.
+
+    Raises:
+        FileFormatError: they are not the variables of this optimizer on this network, or not finite.
+    """
+    optimizer = trainer.compiled.optimizer
+    shapes = [tuple(a.shape) for a in arrays]
+    options = [places(trainer.network, optimizer, dialect) for dialect in Dialect]
+    fitting = next((option for option in options if [p.shape for p in option] == shapes), None)
+    if fitting is None:
+        raise FileFormatError(
+            f"the file holds {len(arrays)} variables of the optimizer {optimizer.name!r}, where this network has "
+            f"{len(options[0])}, or they have other shapes"
+        )
+    if not all(np.isfinite(a).all() for a in arrays):
+        raise FileFormatError(f"the variables of the optimizer {optimizer.name!r} are not all finite")
+    order = list(optimizer.slots())
+    slots: dict[Owner, list[Array]] = {}
+    averages: dict[Owner, Array] = {}
+    for place, value in zip(fitting, arrays, strict=True):
+        if place.owner is None or place.slot not in ("average", *order):
+            continue
+        single = np.ascontiguousarray(value, np.float32).reshape(place.shape)
+        if place.slot == "average":
+            averages[place.owner] = single
+        else:
+            slots.setdefault(place.owner, [single] * len(order))[order.index(place.slot)] = single
+    trainer.slots, trainer.averages = slots, averages
+    optimizer.iterations = int(arrays[0])
+    if len(fitting) > 1 and fitting[1].slot == "learning_rate":
+        optimizer.learning_rate = float(arrays[1])

@@ -1,0 +1,85 @@
+"""A trainer made from what a file says of a network's training; of any Keras."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from foldnet.errors import FileFormatError, FoldnetError
+from foldnet.files.optimizer_state import restore
+from foldnet.files.saved_training import SavedTraining
+from foldnet.network import Network
+from foldnet.training.compiled import Compiled, compile_network
+from foldnet.training.trainer import Trainer
+
+
+def resume(saved: SavedTraining, network: Network) -> Trainer:
+    """A trainer that goes on where the file's training stopped.
+
+    An optimizer state that is not today's warns and starts afresh, as in Keras.
+
+    Raises:
+        FoldnetError: the settings name an optimizer, loss or metric that foldnet does not have.
+    """
+    try:
+        trainer = Trainer(_compiled(network, saved.config))
+    except FoldnetError as error:
+        raise type(error)(
+            f"the file's compile settings cannot be taken over: {error}. Call compile with others."
+        ) from None
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise FileFormatError(
+            f"the file's compile settings make no sense: {error}. Call compile with others."
+        ) from None
+    problem = saved.problem
+    if saved.state is not None:
+        try:
+            restore(trainer, saved.state)
+        except FileFormatError as error:
+            problem = str(error)
+    if problem is not None:
+        warnings.warn(
+            f"{network.name!r} goes on with a fresh optimizer, because {problem}", UserWarning, stacklevel=3
+        )
+    return trainer
+
+
+def _compiled(network: Network, config: Mapping[str, Any]) -> Compiled:
+    stored = config.get("optimizer", config.get("optimizer_config"))
+    return compile_network(
+        network,
+        _modern_optimizer(stored),
+        _named(config.get("loss")),
+        config.get("loss_weights"),
+        _named(config.get("metrics")),
+        _named(config.get("weighted_metrics")),
+    )
+
+
+def _modern_optimizer(stored: Any) -> Any:
+    """An optimizer's record without what other releases keep in it and what changes nothing."""
+    if not isinstance(stored, Mapping):
+        return stored
+    name = str(stored.get("class_name", "")).rsplit(">", 1)[-1]  # tf_keras writes "Custom>Adam"
+    config = dict(stored.get("config") or {})
+    for key in ("jit_compile", "is_legacy_optimizer"):
+        config.pop(key, None)
+    if "lr" in config:
+        config["learning_rate"] = config.pop("lr")
+    if config.get("decay") == 0:
+        del config["decay"]
+    return {"class_name": name, "config": config}
+
+
+def _named(value: Any) -> Any:
+    """Losses or metrics with the record of a function taken as its name."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("config"), str):
+            return value["config"]
+        if "class_name" in value:
+            return {"class_name": value["class_name"], "config": dict(value.get("config") or {})}
+        return {k: _named(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_named(v) for v in value]
+    return value

@@ -1,0 +1,246 @@
+"""From a network to its configuration: which layers there are, their settings, and which calls join them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.files.keras_objects import (
+    Dialect,
+    layer_settings,
+    plain_data,
+    record,
+    stored_object,
+    stored_policy,
+    stored_setting,
+)
+from foldnet.layers.base import Call, Layer, SymbolicTensor
+from foldnet.layers.core import InputLayer
+from foldnet.layers.merging import Concatenate, Dot, Merge
+from foldnet.network import Network, Sequential
+
+ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
+    "BatchNormalization": {
+        "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False,
+    },
+    "LayerNormalization": {"rms_scaling": False},
+}  # fmt: skip
+"""Settings that some releases of Keras lack, and what they are there: written only when they differ."""
+
+NO_TRAINABLE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
+"""Layers whose constructor in Keras 3 does not take ``trainable``; they have no weights."""
+
+
+def network_record(network: Network, dialect: Dialect) -> dict[str, Any]:
+    """The record of a whole network as Keras writes it.
+
+    Raises:
+        ConfigError: the network is not built, so its shapes are not known.
+        UnsupportedError: a layer, setting or call that the dialect has no words for.
+    """
+    return _Writer(network, dialect).network(network)
+
+
+class _Writer:
+    def __init__(self, network: Network, dialect: Dialect) -> None:
+        self._dialect = dialect
+        mentions = Counter(_mentions(network))
+        self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
+
+    def network(self, network: Network) -> dict[str, Any]:
+        if not network.built:
+            raise ConfigError(
+                f"{network.name!r} is not built, so a file could not say what it takes; call it on data or "
+                "build((None, features)) before saving"
+            )
+        sequential = isinstance(network, Sequential)
+        config: dict[str, Any] = {"name": network.name, "trainable": network.trainable}
+        if self._dialect is Dialect.KERAS_3 and sequential:
+            config["dtype"] = stored_policy(network.dtype_policy, self._dialect)
+        config |= self._sequential(network) if sequential else self._functional(network)
+        shape = plain_data([t.shape for t in network.inputs], network.name)
+        kind = "Sequential" if sequential else "Functional"
+        if self._dialect is Dialect.KERAS_2:
+            return self._marked(network, {"class_name": kind, "config": config})
+        module = "keras" if sequential else "keras.src.models.functional"
+        stored = record(module, kind, config)
+        stored["registered_name"] = None if sequential else "Functional"
+        stored["build_config"] = {"input_shape": shape[0] if len(shape) == 1 else shape}
+        return self._marked(network, stored)
+
+    def layer(self, layer: Layer) -> dict[str, Any]:
+        """The record of a layer or nested network, without its calls."""
+        if isinstance(layer, Network):
+            return self.network(layer)
+        name = type(layer).__name__
+        _check_known(layer, name, self._dialect)
+        config = self._settings(layer, name)
+        if self._dialect is Dialect.KERAS_2:
+            return self._marked(layer, {"class_name": name, "config": config})
+        stored = record("keras.layers", name, config)
+        if layer.specs and layer.calls:
+            shape = plain_data(layer.calls[0].inputs[0].shape, layer.name)
+            stored["build_config"] = {"input_shape": shape}
+        return self._marked(layer, stored)
+
+    def _marked(self, layer: Layer, stored: dict[str, Any]) -> dict[str, Any]:
+        if layer in self._shared:
+            stored["shared_object_id"] = self._shared[layer]
+        return stored
+
+    def _settings(self, layer: Layer, name: str) -> dict[str, Any]:
+        if isinstance(layer, InputLayer):
+            key = "batch_shape" if self._dialect is Dialect.KERAS_3 else "batch_input_shape"
+            return {
+                key: plain_data(layer.batch_shape, layer.name), "dtype": layer.dtype, "sparse": False,
+                "ragged": False, "name": layer.name,
+            }  # fmt: skip
+        given = layer.get_config()
+        config = {"name": given.pop("name"), "trainable": given.pop("trainable")}
+        if name in NO_TRAINABLE:
+            del config["trainable"]
+        config["dtype"] = stored_policy(given.pop("dtype"), self._dialect)
+        given.pop("activity_regularizer", None)
+        for key, value in given.items():
+            unused = ONLY_WHEN_USED.get(name, {})
+            if key in unused and value == unused[key]:
+                continue
+            config[key] = stored_setting(layer, key, value, self._dialect)
+        if layer.activity_regularizer is not None and name != "ActivityRegularization":
+            config["activity_regularizer"] = stored_object(
+                layer.activity_regularizer,
+                "keras.regularizers",
+                f"layer {layer.name!r}: activity_regularizer",
+            )
+        return layer_settings(name, config, self._dialect)
+
+    # -- networks -----------------------------------------------------------------------------------------
+
+    def _sequential(self, network: Network) -> dict[str, Any]:
+        entry = network.inputs[0].call
+        first = [entry.layer] if entry is not None else []
+        shape = plain_data(network.inputs[0].shape, network.name)
+        return {"layers": [self.layer(x) for x in [*first, *network.layers]], "build_input_shape": shape}
+
+    def _functional(self, network: Network) -> dict[str, Any]:
+        calls = _Calls(network, self._dialect)
+        layers = []
+        for layer in network.layers:
+            stored = {**self.layer(layer), "name": layer.name}
+            stored["inbound_nodes"] = [node for call in calls.of(layer) for node in calls.nodes(call)]
+            layers.append(stored)
+        inputs = map_tensors(calls.end, network.input_structure)
+        outputs = map_tensors(calls.end, network.output_structure)
+        if self._dialect is Dialect.KERAS_2:
+            # Keras 2 has a list even of one.
+            inputs, outputs = (
+                [s] if isinstance(s, list) and isinstance(s[0], str) else s for s in (inputs, outputs)
+            )
+        return {"layers": layers, "input_layers": inputs, "output_layers": outputs}
+
+
+def _mentions(network: Network) -> Iterator[Layer]:
+    """Every layer in every network's list; the insides of a network that is met again do not count again."""
+    seen: set[Layer] = set()
+    pending = [network]
+    while pending:
+        for layer in pending.pop().layers:
+            yield layer
+            if isinstance(layer, Network) and layer not in seen:
+                pending.append(layer)
+            seen.add(layer)
+
+
+def _check_known(layer: Layer, name: str, dialect: Dialect) -> None:
+    """Refuse what the dialect has no words for, and what a Keras that opens the file would misunderstand."""
+    axis = getattr(layer, "axis", -1)
+    several = isinstance(axis, list) and len(axis) != 1
+    if dialect is Dialect.KERAS_2 and name != "BatchNormalization" and (several or axis is None):
+        raise UnsupportedError(
+            f"layer {layer.name!r} ({name}): Keras 3 loses axis={axis} when it opens a .h5 file, and would compute "
+            "with another; save the network as .keras"
+        )
+    if dialect is Dialect.KERAS_3:
+        if name == "ThresholdedReLU":
+            raise UnsupportedError(
+                f"layer {layer.name!r} is a ThresholdedReLU, which Keras 3 no longer has; save the network as .h5"
+            )
+        if name == "BatchNormalization" and several:
+            raise UnsupportedError(
+                f"layer {layer.name!r}: BatchNormalization with axis={axis} keeps statistics along several axes, "
+                "which Keras 3 cannot; save the network as .h5, which tf_keras and foldnet read"
+            )
+
+
+class _Calls:
+    """How a network's calls and tensors are written: as a layer's name, which of its calls, which result."""
+
+    def __init__(self, network: Network, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._of: dict[Layer, list[Call]] = {}
+        known = set(network.graph_calls)
+        for layer in network.layers:
+            self._of[layer] = [call for call in layer.calls if call in known]
+
+    def of(self, layer: Layer) -> list[Call]:
+        """The calls of a layer in this network, but for an input's own."""
+        return [] if isinstance(layer, InputLayer) else self._of[layer]
+
+    def nodes(self, call: Call) -> list[Any]:
+        """The record of a call; of a nested network's, in Keras 2's words, two.
+
+        Keras 2 counts a network's own making as its call 0, and Keras 3, which opens these files, too, does not.
+        With each call written twice, number 2k + 1 is a copy of call k for both.
+        """
+        if unknown := set(call.kwargs) - {"training"}:
+            raise UnsupportedError(
+                f"layer {call.layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet does not "
+                "write; leave it out of the call"
+            )
+        kwargs = dict(call.kwargs)
+        if self._dialect is Dialect.KERAS_2:
+            node = [[*self._ref(t, ends=False), kwargs] for t in call.inputs]
+            return [node, node] if isinstance(call.layer, Network) else [node]
+        return [{"args": [map_tensors(self._tensor, _arguments(call))], "kwargs": kwargs}]
+
+    def _ref(self, tensor: SymbolicTensor, ends: bool) -> list[Any]:
+        call = tensor.call
+        assert call is not None  # a network's tensors come from its calls
+        index = self._of[call.layer].index(call)
+        if isinstance(call.layer, Network):
+            if self._dialect is Dialect.KERAS_2:
+                index = 2 * index + 1
+            elif ends and not isinstance(call.layer, Sequential):
+                index += 1
+        return [call.layer.name, index, tensor.index]
+
+    def end(self, tensor: SymbolicTensor) -> list[Any]:
+        """An input or output of the network."""
+        return self._ref(tensor, ends=True)
+
+    def _tensor(self, tensor: SymbolicTensor) -> dict[str, Any]:
+        shape = plain_data(tensor.shape, tensor.name)
+        config = {"shape": shape, "dtype": tensor.dtype, "keras_history": self._ref(tensor, ends=False)}
+        return {"class_name": "__keras_tensor__", "config": config}
+
+
+def _arguments(call: Call) -> Any:
+    """What the layer is called on, in the structure in which it takes it."""
+    if isinstance(call.layer, Network):
+        values = dict(zip(call.layer.inputs, call.inputs, strict=True))
+        return map_tensors(lambda tensor: values[tensor], call.layer.input_structure)
+    if isinstance(call.layer, Merge | Concatenate | Dot):
+        return list(call.inputs)
+    (tensor,) = call.inputs
+    return tensor
+
+
+def map_tensors(function: Callable[[SymbolicTensor], Any], structure: Any) -> Any:
+    """Apply a function to every tensor in nested lists and dicts."""
+    if isinstance(structure, Mapping):
+        return {key: map_tensors(function, value) for key, value in structure.items()}
+    if isinstance(structure, list | tuple):
+        return [map_tensors(function, value) for value in structure]
+    return function(structure)

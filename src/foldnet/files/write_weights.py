@@ -1,0 +1,111 @@
+"""Weights into HDF5: in the layout of ``.keras`` and ``.weights.h5``, and in the older one of ``.h5`` models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+
+from foldnet.errors import UnsupportedError
+from foldnet.files.legacy import leaves_of
+from foldnet.files.weights_v3 import group_names, ordered_specs
+from foldnet.layers.base import Layer
+from foldnet.network import Network
+
+Array = np.ndarray[Any, Any]
+State = Sequence[Array]
+"""The variables of an optimizer in Keras's order."""
+
+HEADER_LIMIT = 64512
+"""Bytes that HDF5 lets an attribute take up; longer lists of names are split over several, as in Keras."""
+
+
+def write_weights(group: Any, network: Network, optimizer: tuple[str, State] | None = None) -> None:
+    """Write the weights of a network, and the state of its optimizer, as Keras 3 does.
+
+    Args:
+        group: the root of an HDF5 file open for writing.
+        network: with built layers.
+        optimizer: its name and variables, if they are to be written.
+    """
+    _network(group, network, set())
+    if optimizer is not None:
+        write_optimizer(group, *optimizer)
+
+
+def write_optimizer(group: Any, name: str, state: State) -> None:
+    """Write the variables of an optimizer as Keras 3 does, numbered, into ``optimizer/vars``."""
+    stored = group.create_group("optimizer/vars")
+    stored.attrs["name"] = name
+    for index, value in enumerate(state):
+        stored[str(index)] = value
+
+
+def _network(group: Any, network: Network, done: set[Layer]) -> None:
+    group.create_group("vars").attrs["name"] = network.name
+    layers = group.create_group("layers")
+    for layer, name in group_names(network).items():
+        if layer in done:
+            continue
+        done.add(layer)
+        inner = layers.create_group(name)
+        if isinstance(layer, Network):
+            _network(inner, layer, done)
+            continue
+        stored = inner.create_group("vars")
+        stored.attrs["name"] = layer.name
+        for index, spec in enumerate(ordered_specs(layer)):
+            stored[str(index)] = _value(layer, spec.name)
+
+
+def _value(layer: Layer, name: str) -> Array:
+    value = layer.named_weights[name]
+    return value.astype(np.int32) if name == "count" else value
+
+
+def write_legacy_weights(group: Any, network: Network) -> None:
+    """Write the weights of a network as Keras 2 does: one group a layer of the network, datasets by name."""
+    _names(group, "layer_names", [layer.name for layer in network.layers])
+    for layer in sorted(network.layers, key=lambda layer: layer.name):
+        home = group.create_group(layer.name)
+        leaves = list(leaves_of(layer))
+        names = [_path(layer, inner, spec.name) for inner, spec in leaves]
+        if len(set(names)) != len(names):
+            raise UnsupportedError(
+                f"{layer.name!r} holds two layers of one name, and the weights in a .h5 file are known by their "
+                "layers' names; give them different names, or save as .keras"
+            )
+        _names(home, "weight_names", names)
+        for name, (inner, spec) in zip(names, leaves, strict=True):
+            home[name] = _value(inner, spec.name)
+    _names(group.create_group("top_level_model_weights"), "weight_names", [])
+
+
+def _path(layer: Layer, inner: Layer, weight: str) -> str:
+    scopes = [inner.name] if inner is layer else [layer.name, inner.name]
+    return "/".join([*scopes, f"{weight}:0"])
+
+
+def _names(group: Any, attribute: str, names: Iterable[str]) -> None:
+    """A list of names as an attribute, split over several where it is long."""
+    data = np.array([name.encode() for name in names])
+    parts = 1
+    while any(part.nbytes > HEADER_LIMIT for part in np.array_split(data, parts)):
+        parts += 1
+    if parts == 1:
+        group.attrs[attribute] = data
+        return
+    for index, part in enumerate(np.array_split(data, parts)):
+        group.attrs[f"{attribute}{index}"] = part
+
+
+def hdf5_image(network: Network, optimizer: tuple[str, State] | None) -> bytes:
+    """A weights file as bytes, for the inside of an archive."""
+    from io import BytesIO
+
+    buffer = BytesIO()
+    with h5py.File(buffer, "w") as file:
+        write_weights(file, network, optimizer)
+    return buffer.getvalue()

@@ -1,0 +1,153 @@
+"""Checks of the data against the network: scaling, and predictions that depend on other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import numpy as np
+
+from foldnet.errors import InputError
+from foldnet.insight.doctor.finding import Finding, error, warning
+from foldnet.insight.doctor.measure import drift_of
+from foldnet.insight.doctor.patient import QUIET, Patient, Place
+from foldnet.insight.doctor.registry import CANDIDATE, DATA, Check
+from foldnet.insight.rows import read_rows
+from foldnet.layers.base import Array, Layer
+from foldnet.layers.core import Dense, Embedding
+from foldnet.layers.normalization import BatchNormalization
+from foldnet.layers.preprocessing import Normalization, Rescaling
+from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+
+BEFORE: tuple[type[Layer], ...] = (*QUIET, Rescaling, Normalization, Flatten, Permute, Reshape, RepeatVector)
+LARGE, SMALL = 20.0, 0.02
+
+
+def input_scale(patient: Patient) -> Iterator[Finding]:
+    """Inputs scaled twice, or not at all."""
+    measured = patient.measurement
+    for start in patient.places:
+        if start.inputs:
+            continue
+        normalized, place = False, start
+        while len(readers := patient.readers(place.path)) == 1 and isinstance(readers[0].layer, BEFORE):
+            place = readers[0]
+            normalized = normalized or isinstance(place.layer, Normalization)
+        value = measured.value(place.path)
+        for reader in patient.readers(place.path)[:1]:
+            if value.dtype.kind != "f" or isinstance(reader.layer, Embedding) or len(value) < 30:
+                continue
+            if isinstance(reader.layer, BatchNormalization):
+                yield from _against_statistics(reader, value, patient)
+            elif normalized:
+                mean, deviation = _columns(value)
+                yield from _misfit(reader.path, mean, deviation, "its Normalization")
+            elif isinstance(reader.layer, Dense):
+                yield from _raw(reader.path, value)
+
+
+def _columns(value: Array) -> tuple[Array, Array]:
+    axes = tuple(range(value.ndim - 1))
+    return value.mean(axis=axes), value.std(axis=axes)
+
+
+def _against_statistics(place: Place, value: Array, patient: Patient) -> Iterator[Finding]:
+    layer = cast(BatchNormalization, place.layer)
+    weights = layer.named_weights
+    if not (weights["moving_variance"] + layer.epsilon > 0).all() or not patient.trained:
+        return
+    if (weights["moving_mean"] == 0).all() and (weights["moving_variance"] == 1).all():
+        return  # never updated, which is another check's finding
+    drift = drift_of(layer, value)
+    stored = np.sqrt(weights["moving_variance"].astype(np.float64).reshape(drift.mean.shape) + layer.epsilon)
+    off = (drift.mean - weights["moving_mean"].reshape(drift.mean.shape)) / stored
+    yield from _misfit(
+        place.path, off.reshape(-1), (np.sqrt(drift.variance) / stored).reshape(-1), "its statistics"
+    )
+
+
+def _misfit(path: str, mean: Array, deviation: Array, what: str) -> Iterator[Finding]:
+    """Values that should have mean 0 and deviation 1, and are far from it."""
+    live = deviation > 0
+    if not live.any():
+        return
+    off, wide = float(np.median(np.abs(mean[live]))), float(np.median(deviation[live]))
+    if off < 10 and 1 / LARGE < wide < LARGE:
+        return
+    twice = wide <= 1 / LARGE
+    said = "scaled a second time" if twice else "not scaled as the training data were"
+    yield error(
+        path,
+        f"The data look {said}: after {what} they should have mean 0 and deviation 1, and are {off:.3g} and "
+        f"{wide:.3g}.",
+        "Give the data as the network was trained on, prepared once; keep the preparation inside the network "
+        "(Normalization).",
+        typical_mean=off, typical_deviation=wide, columns=int(live.sum()),
+    )  # fmt: skip
+
+
+def _raw(path: str, value: Array) -> Iterator[Finding]:
+    """Values that go into the first Dense layer as they are."""
+    size = np.sqrt((value**2).mean(axis=tuple(range(value.ndim - 1))))
+    live = size[size > 0]
+    if not live.size:
+        return
+    largest, smallest = float(live.max()), float(live.min())
+    if largest > LARGE:
+        yield warning(
+            path,
+            f"The inputs are not scaled: a column has values of about {largest:.3g}, and the smallest column of "
+            f"{smallest:.3g}, so the first layer hears the large columns alone.",
+            "Put a Normalization layer first, adapted to the training data, and train again.",
+            largest_column=largest, smallest_column=smallest, columns=int(size.size),
+        )  # fmt: skip
+    elif largest < SMALL:
+        yield warning(
+            path,
+            f"The inputs are tiny (no column above {largest:.3g}), as when they are divided twice: the first "
+            "layer hears "
+            "little but its own bias.",
+            "Scale the data once, as for training.", largest_column=largest, columns=int(size.size),
+        )  # fmt: skip
+
+
+def other_rows(patient: Patient) -> Iterator[Finding]:
+    """A prediction function whose answer for a row depends on the other rows."""
+    from foldnet.graph.lower import lower
+
+    function: Callable[[Any], Any] = patient.candidate
+    rows = [a[:16] for a in read_rows(lower(patient.network), patient.x)]
+    if len(rows[0]) < 2:
+        raise InputError("at least two rows are needed to see whether one depends on the other")
+
+    def answer(part: slice) -> Array:
+        parts = [a[part] for a in rows]
+        return np.asarray(function(parts[0] if len(parts) == 1 else parts), np.float64)
+
+    together = answer(slice(None))
+    alone = np.concatenate([answer(slice(i, i + 1)) for i in range(len(rows[0]))])
+    if together.shape != alone.shape:
+        raise InputError(
+            f"the prediction function gives {together.shape} for {len(rows[0])} rows, and {alone.shape} row by row"
+        )
+    again = answer(slice(None))
+    with np.errstate(invalid="ignore"):
+        largest = float(np.nanmax(np.abs(together - alone), initial=0))
+        noise = float(np.nanmax(np.abs(together - again), initial=0))
+    scale = float(np.nanmax(np.abs(together), initial=0)) or 1.0
+    if largest > 1e-4 * scale:
+        cause = "it is random (Dropout on)" if noise > 1e-4 * scale else "it normalizes by the batch"
+        yield error(
+            "",
+            f"The given function answers otherwise for a row alone than for the same row among {len(rows[0])}: "
+            f"{cause}, so it "
+            "runs in training mode.",
+            "model(x, training=False) or model.predict(x); in PyTorch model.eval().",
+            largest_difference=largest, largest_answer=scale, difference_when_repeated=noise,
+        )  # fmt: skip
+
+
+CHECKS = (
+    Check("input-scale", DATA, "inputs scaled twice or not at all", input_scale, measures=True),
+    Check("depends-on-other-rows", CANDIDATE, "predictions that depend on the batch", other_rows),
+)

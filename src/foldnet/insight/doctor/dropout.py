@@ -1,0 +1,121 @@
+"""Dropout before BatchNormalization: the variance shift (Li et al., 2018, arXiv 1801.05134), and rates too high.
+
+Dropout multiplies kept values by ``1 / (1 - p)``. That keeps the mean ``μ`` and turns the variance ``σ²`` into
+``(σ² + μ²) / (1 - p) - μ²``. A normalization that follows learns this variance and meets ``σ²`` at prediction time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+
+from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.judgement import Effect, effect_of
+from foldnet.insight.doctor.patient import Patient, Place, activation_of, pass_through
+from foldnet.insight.doctor.registry import FILE, Check
+from foldnet.layers.normalization import BatchNormalization
+from foldnet.layers.regularization import AlphaDropout, Dropout, GaussianDropout, Noise, SpatialDropout
+from foldnet.layers.reshaping import Flatten, Permute, Reshape
+
+
+def dropout_before(patient: Patient, place: Place) -> Place | None:
+    """The Dropout whose variance a normalization has learnt: right before it, or before layers that move or bend
+    values one by one."""
+    while len(place.inputs) == 1 and place.inputs[0] in patient.place:
+        place = patient.place[place.inputs[0]]
+        layer = place.layer
+        scaling = isinstance(layer, Dropout | SpatialDropout | GaussianDropout)
+        if scaling and not isinstance(layer, AlphaDropout) and cast(Noise, layer).amount() > 0:
+            return None if place.call.kwargs.get("training") is False else place
+        bends = activation_of(layer) is not None and not layer.specs
+        if not (bends or pass_through(place) or isinstance(layer, Flatten | Permute | Reshape)):
+            return None
+    return None
+
+
+def expected_ratio(layer: BatchNormalization, rate: float) -> float:
+    """Stored variance over the one at prediction time, as the stored statistics themselves say; the median."""
+    mean = layer.named_weights["moving_mean"].astype(np.float64)
+    variance = layer.named_weights["moving_variance"].astype(np.float64)
+    true = (1 - rate) * (variance + mean**2) - mean**2
+    sound = true > 0.05 * variance  # below that the moving averages' own noise is all there is
+    if rate >= 1 or not sound.any():
+        return 1 / (1 - min(rate, 0.99))
+    return float(np.median((variance[sound] + layer.epsilon) / (true[sound] + layer.epsilon)))
+
+
+def before_normalization(patient: Patient) -> Iterator[Finding]:
+    """Dropout, then BatchNormalization."""
+    for place in patient.normalizations:
+        layer = cast(BatchNormalization, place.layer)
+        dropout = dropout_before(patient, place)
+        if dropout is None or not layer.trainable:
+            continue
+        rate = float(cast(Noise, dropout.layer).amount())
+        expected = expected_ratio(layer, rate)
+        seen: dict[str, Any] = {"rate": rate, "expected_variance_ratio": expected}
+        effect = effect_of(patient, [place.path])
+        severity = "warning" if expected > 1.2 else "note"
+        if effect is not None:
+            ratios = patient.measurement.drifts[place.path].ratio
+            seen |= {
+                "measured_variance_ratio": float(np.median(ratios)),
+                "largest_variance_ratio": float(ratios.max()), **effect.evidence(),
+            }  # fmt: skip
+            shifted = max(expected, seen["measured_variance_ratio"]) > 1.2
+            severity = "warning" if shifted and (effect.blind or effect.output > 0.05) else "note"
+        yield graded(
+            severity, place.path,
+            f"{dropout.path!r} drops {rate:.0%} before this normalization, which so learnt a variance that is "
+            f"{expected:.3g} times the one it meets at prediction time, when nothing is dropped.",
+            f"Move the Dropout behind the last normalization and train again. {_about_estimating(effect)}",
+            fixable=effect is not None and not effect.worse, **seen,
+        )  # fmt: skip
+
+
+def _about_estimating(effect: Effect | None) -> str:
+    """Whether re-estimating the statistics is a cure depends on what the later weights have got used to."""
+    if effect is not None and effect.worse:
+        does = "raise" if (effect.corrected_loss or 0) > (effect.loss or 0) else "hardly lower"
+        return (
+            f"Re-estimating this layer's statistics alone would {does} the loss here, from {effect.loss:.4g} to "
+            f"{effect.corrected_loss:.4g}: keep them until then."
+        )
+    return (
+        "Or re-estimate the statistics with Dropout off, foldnet.recalibrate(model, x), and compare on validation "
+        "data; re-estimating with Dropout on does not help."
+    )
+
+
+def high_rate(patient: Patient) -> Iterator[Finding]:
+    """Dropout that leaves little or nothing, or that drops results."""
+    ends = {p.path for p in patient.outputs}
+    for place in patient.of(Dropout, SpatialDropout, GaussianDropout):
+        rate = float(cast(Noise, place.layer).amount())
+        if rate >= 1:
+            yield error(
+                place.path, "It drops everything, so nothing before it can learn.",
+                "Lower the rate; 0.1 to 0.5 is usual.", rate=rate,
+            )  # fmt: skip
+        elif place.path in ends and rate > 0:
+            yield warning(
+                place.path, "It drops the network's own results in training, so the loss is taken of zeros.",
+                "Put it before the last layer, or leave it out.", rate=rate,
+            )  # fmt: skip
+        elif rate > 0.5:
+            make = warning if rate >= 0.8 else note
+            yield make(
+                place.path,
+                f"It drops {rate:.0%} of the values: of {place.shape[-1]} only about "
+                f"{(1 - rate) * (place.shape[-1] or 1):.1f} are left at a time.",
+                "A rate above 0.5 seldom helps; lower it, or make the layer smaller.",
+                rate=rate, width=int(place.shape[-1] or 0),
+            )  # fmt: skip
+
+
+CHECKS = (
+    Check("dropout-before-normalization", FILE, "variance shift of Dropout", before_normalization),
+    Check("high-dropout", FILE, "Dropout that leaves little", high_rate),
+)

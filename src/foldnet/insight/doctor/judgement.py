@@ -1,0 +1,70 @@
+"""How grave wrong statistics are: measured by what right ones do to the output, and to the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from foldnet.insight.doctor.patient import Patient
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the network's output does when statistics become those of the data.
+
+    Attributes:
+        output: root mean square change, in the output's own spread over the rows.
+        loss: before; None without targets.
+        corrected_loss: after.
+        rows: on how many rows.
+        blind: whether the output is the same for every row, so that it shows nothing.
+    """
+
+    output: float
+    loss: float | None
+    corrected_loss: float | None
+    rows: int
+    blind: bool = False
+
+    def grade(self, warning: float, error: float) -> str:
+        """The severity that the change of the output has by itself; an output that shows nothing excuses nothing."""
+        if self.blind:
+            return "warning"
+        return "error" if self.output > error else "warning" if self.output > warning else "note"
+
+    def severity(self, warning: float, error: float) -> str:
+        """The severity; a change that does not lower the loss is only worth a note."""
+        return "note" if self.worse else self.grade(warning, error)
+
+    @property
+    def worse(self) -> bool:
+        """Whether the loss is known, and right statistics do not lower it."""
+        if self.blind or self.loss is None or self.corrected_loss is None or not isfinite(self.loss):
+            return False
+        return not self.corrected_loss <= 0.98 * self.loss
+
+    def evidence(self) -> dict[str, Any]:
+        """As evidence of a finding."""
+        seen: dict[str, Any] = {"output_change": self.output, "rows": self.rows}
+        if self.loss is not None:
+            seen |= {"loss": self.loss, "loss_with_right_statistics": self.corrected_loss}
+        return seen
+
+
+def effect_of(patient: Patient, paths: Collection[str] | None) -> Effect | None:
+    """The effect of correcting these normalizations (by default all); None where it cannot be measured."""
+    measured = patient.measurement
+    if measured is None or not measured.drifts:
+        return None
+    paths = list(measured.drifts) if paths is None else [p for p in paths if p in measured.drifts]
+    if not paths:
+        return None
+    values = measured.with_statistics(paths)
+    constant = all(
+        float(np.ptp(y, axis=0).max(initial=0)) == 0 for v in (None, values) for y in measured.outputs(v)
+    )
+    return Effect(measured.effect(values), measured.loss(), measured.loss(values), measured.rows, constant)

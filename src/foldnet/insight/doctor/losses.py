@@ -1,0 +1,256 @@
+"""Checks of the output: activation, loss and targets that do not belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.patient import LossSetting, Patient, Place, activation_of, pass_through
+from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
+from foldnet.layers.base import positive_axis
+from foldnet.layers.reshaping import Flatten, Permute, Reshape
+
+CATEGORICAL = (
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+    "categorical_focal_crossentropy",
+)
+BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
+PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")
+SIGNED = ("tanh", "softsign", "hard_tanh")
+HIDDEN = (
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "celu",
+    "prelu",
+    "tanh",
+    "softsign",
+)
+RANGES: dict[str, tuple[float, float]] = {
+    "sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "softsign": (-1, 1),
+    "hard_tanh": (-1, 1), "softplus": (0, np.inf), "exponential": (0, np.inf), "relu6": (0, 6),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A loss and an activation that do not go together.
+
+    ``units`` is "one", "many" or "any"; ``message`` may name {loss}, {activation} and {units}.
+    """
+
+    losses: tuple[str, ...]
+    activations: tuple[str, ...]
+    units: str
+    severity: str
+    message: str
+    remedy: str
+
+
+ONE = "One unit wants sigmoid and binary_crossentropy; classes want one unit each."
+RULES = (
+    Rule(CATEGORICAL, ("*",), "one", "error",
+         "{loss} over one unit is 0 for every prediction (or log of a single class), so nothing is learnt.", ONE),
+    Rule(CATEGORICAL, ("sigmoid", "hard_sigmoid"), "many", "warning",
+         "{loss} wants probabilities that add up to 1; {units} outputs through {activation} do not, and what is "
+         "reported as probability was never trained to be one.", 'Use activation="softmax", or binary_crossentropy.'),
+    Rule(CATEGORICAL, (*SIGNED, "relu", "elu", "selu", "leaky_relu"), "many", "error",
+         "{loss} takes the log of probabilities, and {activation} gives none.", 'Use activation="softmax".'),
+    Rule(BINARY, ("softmax",), "many", "warning",
+         "{loss} judges each of {units} outputs by itself, but softmax makes them compete.",
+         "Classes that exclude each other want categorical_crossentropy; labels that do not want sigmoid."),
+    Rule(BINARY, (*SIGNED, "relu", "elu", "selu", "leaky_relu"), "any", "error",
+         "{loss} takes the log of probabilities, and {activation} gives none.", 'Use activation="sigmoid".'),
+    Rule(("hinge", "squared_hinge"), PROBABILITIES, "any", "warning",
+         "{loss} wants results on both sides of 0, and {activation} gives none below.",
+         "Use tanh or a linear output, or a crossentropy."),
+    Rule(("kl_divergence",), ("linear", *SIGNED), "any", "error",
+         "{loss} compares distributions, and {activation} gives none.", 'Use activation="softmax".'),
+    Rule(("poisson",), ("linear", *SIGNED), "any", "warning",
+         "{loss} takes the log of the prediction, which {activation} lets become negative.",
+         'Use activation="exponential" or "softplus".'),
+)  # fmt: skip
+
+
+def output_activation(patient: Patient, place: Place) -> tuple[Place, str]:
+    """The layer that bends an output last, and the name of its activation; ``linear`` where none does."""
+    while True:
+        activation = activation_of(place.layer)
+        if activation is not None and not pass_through(place):
+            return place, activation[0]
+        quiet = pass_through(place) or isinstance(place.layer, Flatten | Permute | Reshape)
+        if not quiet or len(place.inputs) != 1 or place.inputs[0] not in patient.place:
+            return place, "linear" if activation is not None else type(place.layer).__name__
+        place = patient.place[place.inputs[0]]
+
+
+def _compiled(patient: Patient) -> Iterator[tuple[Place, str, int, LossSetting]]:
+    for end, loss in zip(patient.outputs, patient.losses, strict=False):
+        if loss is not None:
+            place, activation = output_activation(patient, end)
+            yield place, activation, int(end.shape[-1] or 0), loss
+
+
+def softmax_one_unit(patient: Patient) -> Iterator[Finding]:
+    """Softmax over an axis of size 1."""
+    for place in patient.places:
+        activation = activation_of(place.layer)
+        if activation is None or activation[0] not in ("softmax", "log_softmax"):
+            continue
+        axis: Any = activation[1].get("axis", -1)
+        axes = [
+            positive_axis(a, len(place.shape)) for a in (axis if isinstance(axis, list | tuple) else [axis])
+        ]
+        size = prod(place.shape[a] or 0 for a in axes)
+        if size != 1:
+            continue
+        seen: dict[str, Any] = {"units": 1}
+        if patient.measurement is not None:
+            value = patient.measurement.value(place.path)
+            seen |= {"smallest_output": float(value.min()), "largest_output": float(value.max())}
+        constant = 1 if activation[0] == "softmax" else 0
+        yield error(
+            place.path,
+            f"{activation[0]} over one unit is {constant} whatever comes in, so the network predicts nothing and "
+            "learns "
+            "nothing.",
+            "One probability wants sigmoid; a number wants a linear output. Then train again: the weights have "
+            "learnt "
+            "nothing.", **seen,
+        )  # fmt: skip
+
+
+def loss_and_activation(patient: Patient) -> Iterator[Finding]:
+    """The table of losses and activations."""
+    for place, activation, units, loss in _compiled(patient):
+        for rule in RULES:
+            fits = rule.units == "any" or (rule.units == "one") == (units == 1)
+            named = "*" in rule.activations or activation in rule.activations
+            # With from_logits the activation is the business of logits-and-activation.
+            if (
+                loss.name in rule.losses
+                and named
+                and fits
+                and (not loss.from_logits or "*" in rule.activations)
+            ):
+                words = {"loss": loss.name, "activation": activation, "units": units}
+                yield graded(
+                    rule.severity, place.path, rule.message.format(**words), rule.remedy + " Train again.",
+                    units=units, outputs=len(patient.outputs),
+                )  # fmt: skip
+                break
+
+
+def logits(patient: Patient) -> Iterator[Finding]:
+    """A softmax or sigmoid applied twice, or not at all."""
+    for place, activation, units, loss in _compiled(patient):
+        if loss.name not in CATEGORICAL + BINARY or (loss.name in CATEGORICAL and units == 1):
+            continue
+        wanted = "softmax" if loss.name in CATEGORICAL else "sigmoid"
+        seen: dict[str, Any] = {"from_logits": int(loss.from_logits), "units": units}
+        if loss.from_logits and activation in PROBABILITIES:
+            yield error(
+                place.path,
+                f"{loss.name}(from_logits=True) applies {wanted} to what {activation} has already made a "
+                "probability: the "
+                "gradients almost vanish, and the loss cannot come near 0.",
+                f"Leave from_logits out, or make the output linear. Train again; the predictions' {activation} "
+                "itself is "
+                "right.", **seen,
+            )  # fmt: skip
+        elif not loss.from_logits and activation == "linear":
+            yield error(
+                place.path,
+                f"{loss.name} takes the log of probabilities, but the output is linear: everything outside 0 to 1 "
+                "is cut "
+                "off, and with it the gradient.",
+                f'Use {loss.name}(from_logits=True), or activation="{wanted}". Train again.', **seen,
+            )  # fmt: skip
+
+
+def hidden_at_output(patient: Patient) -> Iterator[Finding]:
+    """An activation made for hidden layers at the output."""
+    ends = zip(patient.outputs, patient.losses, strict=False)
+    for end, loss in ends:
+        place, activation = output_activation(patient, end)
+        if activation not in HIDDEN or (loss is not None and loss.name in CATEGORICAL + BINARY):
+            continue
+        seen: dict[str, Any] = {"units": int(end.shape[-1] or 0)}
+        make = note
+        if activation in ("relu", "relu6") and patient.measurement is not None:
+            zeros = float((patient.measurement.value(end.path) == 0).mean())
+            seen["share_of_zeros"] = zeros
+            wanted = 0.0 if patient.targets is None else float((patient.targets == 0).mean())
+            make = error if zeros == 1 and wanted < 1 else warning if zeros > wanted + 0.5 else note
+        yield make(
+            place.path,
+            f"{activation} bends the network's own output: values it cannot give cannot be predicted, and where "
+            "it is "
+            "flat nothing is learnt.",
+            "A linear output for numbers of any sign; softplus or exponential for numbers above 0.", **seen,
+        )  # fmt: skip
+
+
+def target_out_of_reach(patient: Patient) -> Iterator[Finding]:
+    """Targets that the output's activation cannot give."""
+    targets = patient.targets
+    if targets is None or not targets.size:
+        return
+    place, activation = output_activation(patient, patient.outputs[0])
+    loss = patient.losses[0]
+    units = int(patient.outputs[0].shape[-1] or 0)
+    if loss is not None and loss.name == "sparse_categorical_crossentropy":
+        low, high = 0.0, float(units - 1)
+    elif loss is not None and "hinge" in loss.name:
+        return
+    elif activation in ("relu",):
+        low, high = 0.0, _relu_limit(place)
+    elif activation in RANGES:
+        low, high = RANGES[activation]
+    else:
+        return
+    finite = targets[np.isfinite(targets)]
+    if (
+        activation in PROBABILITIES
+        and units > 1
+        and targets.size == len(targets)
+        and (loss is None or high == 1)
+    ):
+        return  # class numbers, for which the loss has its own rules
+    outside = float(((finite < low) | (finite > high)).mean()) if finite.size else 0.0
+    if outside > 0:
+        make = error if outside > 0.05 else warning
+        yield make(
+            place.path,
+            f"{outside:.0%} of the targets lie outside {low:g} to {high:g}, which is all that {activation} (with "
+            "this "
+            "loss) can answer.",
+            "Use a linear output, or bring the targets into this range.",
+            outside=outside, smallest_target=float(finite.min()), largest_target=float(finite.max()),
+        )  # fmt: skip
+
+
+def _relu_limit(place: Place) -> float:
+    activation = activation_of(place.layer)
+    limit = None if activation is None else activation[1].get("max_value")
+    return np.inf if limit is None else float(limit)
+
+
+CHECKS = (
+    Check("softmax-one-unit", FILE, "softmax over one unit", softmax_one_unit),
+    Check("loss-and-activation", LOSS, "loss and activation", loss_and_activation),
+    Check("logits-and-activation", LOSS, "from_logits and activation", logits),
+    Check("output-activation", FILE, "a hidden activation at the output", hidden_at_output),
+    Check("target-out-of-reach", TARGETS, "targets the output cannot give", target_out_of_reach),
+)

@@ -1,0 +1,207 @@
+"""The network computed on the caller's rows: as it stands, and with the statistics these rows really have.
+
+Population statistics are taken layer by layer in computing order, in float64, with Dropout off; what a later
+layer sees has already passed through the corrected earlier ones, as it would once the statistics were right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.errors import UnsupportedError
+from foldnet.graph import ops
+from foldnet.graph.graph import Node
+from foldnet.graph.lower import lower
+from foldnet.insight.rows import read_rows
+from foldnet.layers.base import Array
+from foldnet.layers.normalization import BatchNormalization
+
+if TYPE_CHECKING:
+    from foldnet.insight.doctor.patient import Patient, Place
+
+MOST_ROWS = 8192
+"""Rows that are looked at; of more, this many evenly spread ones."""
+FEWEST = 30
+"""Values of a channel that population statistics must rest on to be compared with anything."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Stored statistics of a normalization against those of the rows; one number a channel.
+
+    Attributes:
+        mean: of the rows.
+        variance: of the rows.
+        shift: how far the stored mean is off, in the rows' standard deviations.
+        ratio: stored variance over the rows', epsilon in both.
+        count: how many values each channel's numbers rest on.
+    """
+
+    mean: Array
+    variance: Array
+    shift: Array
+    ratio: Array
+    count: int
+
+
+class Measurement:
+    """Values of the network on the caller's rows, in float64; rows with NaN or infinity are left out.
+
+    Args:
+        patient: with ``x``.
+
+    Raises:
+        UnsupportedError: the network cannot be computed, or no row is finite.
+        InputError: the rows do not fit the network.
+    """
+
+    def __init__(self, patient: Patient) -> None:
+        self._patient = patient
+        self._graph = lower(patient.network)
+        self._program = ReferenceProgram(self._graph)
+        inputs = read_rows(self._graph, patient.x)
+        usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
+        self.unusable = int((~usable).sum())
+        if not usable.any():
+            raise UnsupportedError("every row of the data holds NaN or infinity")
+        self.picked = np.flatnonzero(usable)[_picked(int(usable.sum()))]
+        self._inputs = [a[self.picked] for a in inputs]
+        self.rows = len(self.picked)
+        self._names = {
+            **dict(zip((t.name for t in patient.network.inputs), self._graph.inputs, strict=True)),
+            **self._graph.layer_outputs,
+        }
+        self._normalizations = {p.path: p for p in patient.normalizations}
+        self._drifts: dict[str, Drift] = {}
+
+    @cached_property
+    def stored(self) -> dict[str, Array]:
+        """Every value as the network computes it."""
+        return self._run(())
+
+    @cached_property
+    def correctable(self) -> list[str]:
+        """Normalizations with statistics of their own to correct: not frozen, called once, enough rows."""
+        calls: dict[Any, int] = {}
+        for place in self._normalizations.values():
+            calls[place.layer] = calls.get(place.layer, 0) + 1
+        return [p.path for p in self._normalizations.values() if calls[p.layer] == 1 and p.layer.trainable]
+
+    @cached_property
+    def corrected(self) -> dict[str, Array]:
+        """Every value once all statistics are those of the rows."""
+        return self._run(self.correctable)
+
+    @cached_property
+    def drifts(self) -> Mapping[str, Drift]:
+        """How each correctable normalization's statistics differ from the rows', if there are enough rows."""
+        _ = self.corrected
+        return {k: v for k, v in self._drifts.items() if v.count >= FEWEST}
+
+    def with_statistics(self, paths: Collection[str]) -> dict[str, Array]:
+        """Every value once these normalizations have the rows' statistics."""
+        return self._run(paths)
+
+    def value(self, path: str, values: Mapping[str, Array] | None = None) -> Array:
+        """What a call gives, by default as the network stands."""
+        return (self.stored if values is None else values)[self._names[path]]
+
+    def outputs(self, values: Mapping[str, Array] | None = None) -> list[Array]:
+        """The network's outputs."""
+        values = self.stored if values is None else values
+        return [values[name] for name in self._graph.outputs]
+
+    def effect(self, other: Mapping[str, Array]) -> float:
+        """How far the outputs move, root mean square, in the outputs' own spread over the rows."""
+        worst = 0.0
+        for before, after in zip(self.outputs(), self.outputs(other), strict=True):
+            spread = max(float(before.std(axis=0).max(initial=0)), float(after.std(axis=0).max(initial=0)))
+            moved = float(np.sqrt(np.mean((before - after) ** 2))) if before.size else 0.0
+            worst = max(worst, moved / spread if spread > 0 else (np.inf if moved > 0 else 0.0))
+        return worst
+
+    def loss(self, values: Mapping[str, Array] | None = None) -> float | None:
+        """The compiled loss on the rows and targets; None without targets or a known loss."""
+        from foldnet.training import losses
+
+        setting = self._patient.losses[0] if self._patient.losses else None
+        targets = self._patient.targets
+        if setting is None or targets is None or len(targets) < self.picked[-1] + 1:
+            return None
+        function = losses.FUNCTIONS[setting.name]
+        y_true = targets[self.picked]
+        y_pred = self.outputs(values)[0]
+        if y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] == 1:
+            y_true = y_true[..., None]
+        with np.errstate(all="ignore"):
+            return float(np.mean(np.asarray(function(y_true, y_pred, **setting.settings))))
+
+    # -- computing ------------------------------------------------------------------------------------------
+
+    def _run(self, corrected: Collection[str]) -> dict[str, Array]:
+        values = {
+            k: v if v.dtype.kind in "iub" else v.astype(np.float64) for k, v in self._graph.constants.items()
+        }
+        values.update(zip(self._graph.inputs, _widened(self._graph, self._inputs), strict=True))
+        with np.errstate(all="ignore"):
+            for node in self._graph.nodes:
+                if node.layer in corrected and isinstance(node.op, ops.Affine):
+                    values[node.output] = self._normalized(
+                        self._normalizations[node.layer], values[node.inputs[0]]
+                    )
+                else:
+                    values[node.output] = self._computed(node, values)
+        return values
+
+    def _computed(self, node: Node, values: Mapping[str, Array]) -> Array:
+        if isinstance(node.op, ops.Dense) and node.op.activation is None:
+            product: Array = values[node.inputs[0]] @ values[node.inputs[1]]
+            return product + values[node.inputs[2]] if len(node.inputs) > 2 else product
+        return self._program.compute(node, values)
+
+    def _normalized(self, place: Place, x: Array) -> Array:
+        layer = cast(BatchNormalization, place.layer)
+        drift = self._drifts[place.path] = drift_of(layer, x)
+        spread = spread_shape(layer, x.shape)
+        weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items()}
+        y = (x - drift.mean.reshape(spread)) / np.sqrt(drift.variance.reshape(spread) + layer.epsilon)
+        return np.asarray(y * weights.get("gamma", 1.0) + weights.get("beta", 0.0))
+
+
+def drift_of(layer: BatchNormalization, x: Array) -> Drift:
+    """A normalization's stored statistics against those of its input's rows."""
+    kept = layer.kept_axes(x.ndim)
+    axes = tuple(a for a in range(x.ndim) if a not in kept)
+    mean = x.mean(axis=axes, keepdims=True)
+    variance = np.mean((x - mean) ** 2, axis=axes)
+    mean = mean.reshape(variance.shape)
+    stored_mean = layer.named_weights["moving_mean"].astype(np.float64).reshape(mean.shape)
+    stored_variance = layer.named_weights["moving_variance"].astype(np.float64).reshape(mean.shape)
+    total = variance + layer.epsilon
+    return Drift(
+        mean, variance, (stored_mean - mean) / np.sqrt(total), (stored_variance + layer.epsilon) / total,
+        int(x.size / max(1, mean.size)),
+    )  # fmt: skip
+
+
+def spread_shape(layer: BatchNormalization, shape: Sequence[int | None]) -> tuple[int, ...]:
+    """The shape in which a normalization's weights broadcast against its input."""
+    kept = layer.kept_axes(len(shape))
+    return tuple((n or 1) if a in kept else 1 for a, n in enumerate(shape))
+
+
+def _picked(count: int) -> Array:
+    return np.linspace(0, count - 1, min(count, MOST_ROWS)).round().astype(np.int64)
+
+
+def _widened(graph: Any, inputs: Sequence[Array]) -> list[Array]:
+    return [
+        a if graph.types[name].dtype == ops.INT else a.astype(np.float64)
+        for name, a in zip(graph.inputs, inputs, strict=True)
+    ]

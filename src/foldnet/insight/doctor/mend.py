@@ -1,0 +1,126 @@
+"""Mends that leave every prediction as it is (or, for statistics, put it right), made on a copy."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from foldnet.errors import FoldnetError
+from foldnet.insight.doctor.finding import Report
+from foldnet.insight.doctor.normalization import removable_bias
+from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.structure import calls_with_training, matters
+from foldnet.layers.core import Dense, Identity
+from foldnet.layers.regularization import Noise
+from foldnet.network import Network
+
+STATISTICS = frozenset({
+    "averaged-weights", "dropout-before-normalization", "momentum-reversed", "small-batch-variance",
+    "statistics-differ-from-data", "statistics-not-converged", "statistics-never-updated",
+    "not-finite", "batch-of-one",
+})  # fmt: skip
+"""Checks whose cure is to re-estimate the statistics."""
+
+
+def mend(network: Network, report: Report, x: Any = None, y: Any = None) -> tuple[Network, list[str]]:
+    """A mended copy of a network, and what was changed.
+
+    ``training=`` is taken out of the calls, useless biases move into the normalization after them, and with data
+    wrong statistics are estimated again with Dropout off. All else needs training again and is left alone.
+
+    Args:
+        network: as examined; it is not changed.
+        report: of its examination.
+        x: training data, for the statistics.
+        y: their targets; statistics that raise the compiled loss are then not taken.
+
+    >>> from foldnet import Sequential, layers
+    >>> from foldnet.insight.doctor import doctor
+    >>> model = Sequential([layers.Input((2,)), layers.Dense(3, name="d"), layers.BatchNormalization(name="bn")])
+    >>> mended, done = mend(model, doctor(model))
+    >>> done
+    ['d: bias moved into the moving mean of bn']
+    """
+    healthy = copied(network)
+    done = _remove_training(healthy)
+    done += _remove_biases(healthy)
+    wrong = sorted({f.check for f in report.findings if f.check in STATISTICS and f.severity != "note"})
+    if wrong and x is not None:
+        done += _recalibrate(healthy, x, y, wrong)
+    return healthy, done
+
+
+def copied(network: Network) -> Network:
+    """The same network with weights of its own, compiled as it was; the optimizer starts afresh."""
+    kept = network._trainer, network.saved_training, network._predictor
+    network._trainer, network.saved_training, network._predictor = None, None, None
+    try:
+        twin = copy.deepcopy(network)
+    finally:
+        network._trainer, network.saved_training, network._predictor = kept
+    trainer, saved, _ = kept
+    if trainer is not None:
+        twin.compile(**copy.deepcopy(trainer.compiled.given))
+    elif saved is not None:
+        twin.saved_training = replace(saved, state=None)
+    return twin
+
+
+def _remove_training(network: Network) -> list[str]:
+    done = []
+    for path, call in list(calls_with_training(network)):
+        said = call.kwargs["training"]
+        if matters(call.layer) and (said or isinstance(call.layer, Noise)):
+            call.kwargs = {k: v for k, v in call.kwargs.items() if k != "training"}
+            done.append(f"{path}: training={said} taken out of the call")
+    return done
+
+
+def _remove_biases(network: Network) -> list[str]:
+    patient, done = Patient(network), []
+    for place in patient.normalizations:
+        dense = patient.back(place, (Identity,))
+        if dense is None or not removable_bias(patient, dense.path, place.path):
+            continue
+        bias = dense.layer.named_weights["bias"].astype(np.float64)
+        mean = place.layer.named_weights["moving_mean"].astype(np.float64)
+        drop_bias(cast(Dense, dense.layer))
+        place.layer.set_weight("moving_mean", mean - bias)
+        done.append(f"{dense.path}: bias moved into the moving mean of {place.path}")
+    return done
+
+
+def drop_bias(layer: Dense) -> None:
+    """Make a Dense one without bias; its kernel stays."""
+    kernel = layer.named_weights["kernel"]
+    layer.use_bias = False
+    layer._specs, layer._values = None, {}
+    layer.build(*(t.shape for t in layer.calls[0].inputs))
+    layer.set_weight("kernel", kernel)
+
+
+def _recalibrate(healthy: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
+    from foldnet.insight.recalibrate import recalibrate
+
+    patient = Patient(healthy)
+    paths = [p.path for p in patient.normalizations if p.layer.trainable]
+    if not paths:
+        return []
+    judged = (x, y) if y is not None and any(patient.losses) else None
+    try:
+        result = recalibrate(healthy, x, validation_data=judged, layers=paths)
+    except FoldnetError as error:
+        return [f"statistics left as they are: {error}"]
+    if not result.applied and result.effect is not None:
+        effect = result.effect
+        return [
+            f"statistics left as they are: new ones would take the {effect.metric} from {effect.before:.4g} to "
+            f"{effect.after:.4g}"
+        ]
+    reasons = ", ".join(wrong)
+    return [
+        f"{d.layer}: statistics estimated anew on {result.rows:,} rows ({reasons})" for d in result.layers
+    ]

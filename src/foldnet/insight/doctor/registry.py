@@ -1,0 +1,43 @@
+"""What a check is: an id, what it needs, and the function that looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from foldnet.insight.doctor.finding import Finding
+from foldnet.insight.doctor.patient import Patient
+
+FILE, LOSS, DATA, TARGETS, SCRIPT, CANDIDATE = "file", "loss", "data", "targets", "script", "candidate"
+
+NEEDS: dict[str, tuple[str, Callable[[Patient], bool]]] = {
+    FILE: ("nothing", lambda p: True),
+    LOSS: ("needs a compiled network", lambda p: any(p.losses)),
+    DATA: ("needs data", lambda p: p.x is not None),
+    TARGETS: ("needs data and targets", lambda p: p.x is not None and p.targets is not None),
+    SCRIPT: ("needs the training script", lambda p: p.script is not None),
+    CANDIDATE: (
+        "needs data and a prediction function",
+        lambda p: p.x is not None and p.candidate is not None,
+    ),
+}
+"""What a check may need: in words, and whether a patient has it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Attributes:
+        id: stable; also the name of its page in the documentation.
+        needs: a key of NEEDS; data that are merely welcome are not needed.
+        title: what it looks for, in a few words.
+        look: yields what it finds, each without the id.
+        measures: whether the network must be computed on the data.
+    """
+
+    id: str
+    needs: str
+    title: str
+    look: Callable[[Patient], Iterator[Finding]]
+    measures: bool = False

@@ -1,0 +1,109 @@
+"""``doctor``: examine a network, with whatever else is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError, InputError
+from foldnet.insight.doctor import axes, data, dropout, losses, normalization, statistics, structure, units
+from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
+from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.registry import NEEDS, Check
+from foldnet.network import Network
+
+CHECKS: tuple[Check, ...] = (
+    *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *losses.CHECKS, *structure.CHECKS,
+    *units.CHECKS, *data.CHECKS,
+)  # fmt: skip
+"""Every check, in the order in which they are made."""
+
+
+def doctor(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    checks: Iterable[str] | None = None,
+    script: Any = None,
+    candidate: Any = None,
+) -> Report:
+    """Look for what is wrong with a trained network, and say so with numbers from this very network.
+
+    Args:
+        model: a network, or the path of its file. A file with NaN among its weights can be examined, too.
+        x: rows of data, best those it was trained on: much is then measured instead of guessed.
+        y: their targets.
+        checks: ids of the checks to make; by default all.
+        script: path (or text) of the training script; it is read and never run.
+        candidate: a prediction function of your own, to see whether its answers depend on other rows.
+
+    Returns:
+        A Report; ``print`` it, or take its findings.
+
+    Raises:
+        ConfigError: there is no such check, or the network is not built.
+        InputError: the data do not fit the network.
+
+    >>> from foldnet import Sequential, layers
+    >>> model = Sequential([layers.Input((4,)), layers.Dense(1, activation="softmax", name="out")])
+    >>> [finding.check for finding in doctor(model).findings]
+    ['softmax-one-unit']
+    """
+    return examine(Patient(_network(model), x, y, script=script, candidate=candidate), checks)
+
+
+def examine(patient: Patient, checks: Iterable[str] | None = None) -> Report:
+    """Make the checks on a patient; see ``doctor``."""
+    chosen = _chosen(checks)
+    findings: list[Finding] = []
+    made: list[str] = []
+    skipped: dict[str, str] = {}
+    for check in chosen:
+        words, has = NEEDS[check.needs]
+        if not has(patient):
+            skipped[check.id] = words
+        elif check.measures and patient.measurement is None:
+            skipped[check.id] = f"the network cannot be computed: {patient.unmeasured}"
+        else:
+            made.append(check.id)
+            with np.errstate(all="ignore"):  # sick networks overflow; their numbers are the finding
+                findings += [replace(found, check=check.id) for found in check.look(patient)]
+    places = {p.path: i for i, p in enumerate(patient.places)}
+    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), places.get(f.layer, -1)))
+    return Report(patient.network.name, tuple(findings), tuple(made), skipped)
+
+
+def _chosen(checks: Iterable[str] | None) -> list[Check]:
+    if checks is None:
+        return list(CHECKS)
+    wanted = [checks] if isinstance(checks, str) else list(checks)
+    known = {c.id: c for c in CHECKS}
+    if unknown := [c for c in wanted if c not in known]:
+        raise ConfigError(f"there is no check {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[c] for c in wanted]
+
+
+def read_network(path: str) -> Network:
+    """The network of a file, whatever its numbers are."""
+    from foldnet.files import load_model
+    from foldnet.files.fill import any_numbers
+
+    with any_numbers():
+        return load_model(path)
+
+
+def _network(model: Any) -> Network:
+    if isinstance(model, str | PathLike):
+        model = read_network(fspath(model))
+    if not isinstance(model, Network):
+        raise InputError(f"doctor takes a network or the path of its file, not a {type(model).__name__}")
+    if not model.built:
+        raise ConfigError(
+            f"{model.name!r} has no shapes yet: give its first layer an input_shape, or call build"
+        )
+    return model

@@ -1,0 +1,156 @@
+"""Checks of how the network is put together: calls, missing activations, and layers that never got in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from foldnet.errors import InputError
+from foldnet.insight.doctor.finding import Finding, error, note, warning
+from foldnet.insight.doctor.patient import QUIET, Patient, activation_of
+from foldnet.insight.doctor.registry import FILE, SCRIPT, Check
+from foldnet.layers import LAYERS
+from foldnet.layers.base import Call, Layer
+from foldnet.layers.core import Activation, Dense
+from foldnet.layers.normalization import BatchNormalization
+from foldnet.layers.preprocessing import Normalization, Rescaling
+from foldnet.layers.regularization import Noise
+from foldnet.network import Network
+
+STRAIGHT: tuple[type[Layer], ...] = (*QUIET, BatchNormalization, Normalization, Rescaling)
+"""Layers that are affine at prediction time."""
+
+
+def calls_with_training(network: Network, prefix: str = "") -> Iterator[tuple[str, Call]]:
+    """Every call, of layers and of nested networks, that says ``training=``."""
+    for call in network.graph_calls:
+        if "training" in call.kwargs:
+            yield prefix + call.layer.name, call
+        if isinstance(call.layer, Network):
+            yield from calls_with_training(call.layer, f"{prefix}{call.layer.name}/")
+
+
+def matters(layer: Layer) -> bool:
+    """Whether training mode changes what a layer, or any layer inside it, computes."""
+    if isinstance(layer, Network):
+        return any(matters(inner) for inner in layer.layers)
+    return layer.training_matters()
+
+
+def training_baked_in(patient: Patient) -> Iterator[Finding]:
+    """training= as part of the saved network."""
+    for path, call in calls_with_training(patient.network):
+        if not matters(call.layer):
+            continue
+        random = isinstance(call.layer, Noise)
+        if call.kwargs["training"]:
+            effect = "drops values at random" if random else "normalizes by whatever batch comes along"
+            yield error(
+                path,
+                f"The network itself calls it with training=True, so that prediction {effect}; Keras releases "
+                "differ in "
+                "whether they obey.",
+                "Leave training= out of the call. For Monte Carlo dropout, call the model with training=True "
+                "instead.",
+                fixable=True, calls=len(call.layer.calls),
+            )  # fmt: skip
+        else:
+            yield note(
+                path,
+                "The network itself calls it with training=False, so it stays in inference mode in training, "
+                "too, from "
+                "Keras 3.16 on; Keras 3 up to 3.15 writes this into every Dropout of a functional model.",
+                "Leave training= out of the call, unless it is meant.", fixable=random,
+                calls=len(call.layer.calls),
+            )  # fmt: skip
+
+
+def missing_activation(patient: Patient) -> Iterator[Finding]:
+    """Two Dense layers with nothing between that bends."""
+    for place in patient.of(Dense):
+        before = patient.back(place, STRAIGHT)
+        while before is not None and isinstance(before.layer, Activation) and activation_of(before.layer) == (
+            "linear", {},
+        ):  # fmt: skip
+            before = patient.back(before, STRAIGHT)
+        if (
+            before is None
+            or not isinstance(before.layer, Dense)
+            or activation_of(before.layer) != ("linear", {})
+        ):
+            continue
+        inputs, middle = int(before.input_shapes[0][-1] or 0), before.layer.units
+        outputs = int(place.layer.named_weights["kernel"].shape[1])
+        narrow = middle < min(inputs, outputs)
+        make = note if narrow else warning
+        reason = (
+            f"together one matrix of rank {middle}"
+            if narrow
+            else "together no more than one Dense layer can do"
+        )
+        yield make(
+            place.path,
+            f"Nothing between {before.path!r} and this layer bends the values, so the two are {reason}.",
+            'Give the first an activation, such as "relu"'
+            + ("; leave it, if the bottleneck is meant." if narrow else ", and train again."),
+            inputs=inputs, middle=middle, outputs=outputs, parameters=before.layer.count_params()
+            + place.layer.count_params(), parameters_of_one=inputs * outputs + outputs,
+        )  # fmt: skip
+
+
+def never_added(patient: Patient) -> Iterator[Finding]:
+    """Layers that the script makes and does not use. The script is read, never run."""
+    tree, name = _parsed(patient.script)
+    made = [_made(node) for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
+    loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    lost = [(line, kind) for line, kind, variable in made if kind and variable and variable not in loaded]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and (kind := _layer_class(node.value)):
+            lost.append((node.lineno, kind))
+    for line, kind in sorted(lost):
+        there = sum(type(p.layer).__name__ == kind for p in patient.places)
+        yield warning(
+            "",
+            f"{name}, line {line}, makes a {kind} and does nothing with it, so it is not part of the network.",
+            f"model.add({kind}(...)), or x = {kind}(...)(x); then train again.",
+            line=line, layers_of_this_class_in_network=there,
+        )  # fmt: skip
+
+
+def _parsed(script: object) -> tuple[ast.Module, str]:
+    text, name = str(script), "the script"
+    if isinstance(script, Path) or "\n" not in text:
+        path = Path(text)
+        if not path.is_file():
+            raise InputError(f"script: there is no file {text!r}; give the path of the script, or its text")
+        text, name = path.read_text(encoding="utf-8", errors="replace"), path.name
+    try:
+        return ast.parse(text), name
+    except (SyntaxError, ValueError, RecursionError) as problem:
+        raise InputError(f"{name} is not Python that can be read: {problem}") from None
+
+
+def _made(node: ast.Assign | ast.AnnAssign) -> tuple[int, str, str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    kind = "" if node.value is None else _layer_class(node.value)
+    single = targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
+    return node.lineno, kind, single
+
+
+def _layer_class(value: ast.expr) -> str:
+    """The class, if an expression makes a layer, or makes and calls one."""
+    if not isinstance(value, ast.Call):
+        return ""
+    function = value.func
+    if isinstance(function, ast.Call):  # BatchNormalization()(x)
+        return _layer_class(function)
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name if name in LAYERS and name != "InputLayer" else ""
+
+
+CHECKS = (
+    Check("training-baked-in", FILE, "training= inside the network", training_baked_in),
+    Check("missing-activation", FILE, "Dense layers without activation between", missing_activation),
+    Check("layer-never-added", SCRIPT, "layers made and not used", never_added),
+)

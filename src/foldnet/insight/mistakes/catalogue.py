@@ -1,0 +1,124 @@
+"""The words to every mistake: what the candidate does, and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of a mistake; ``{layer}`` stands for the layer call's path."""
+
+    what: str
+    remedy: str
+
+
+CATALOGUE = {
+    "activation-missing": Words(
+        "{layer} is computed without its activation", "apply the activation to the layer's result"
+    ),
+    "activation-on-wrong-tensor": Words(
+        "what follows {layer} is given its value from before the activation (the logits)",
+        "hand on the activated value",
+    ),
+    "batchnorm-before-activation": Words(
+        "the normalization {layer} is put on the other side of the activation",
+        "follow the network's order of normalization and activation",
+    ),
+    "batchnorm-left-out": Words(
+        "the normalization {layer} is left out",
+        "compute (x - moving_mean) / np.sqrt(moving_variance + epsilon) * gamma + beta",
+    ),
+    "beta-missing": Words("beta of {layer} is not added", "add beta after multiplying by gamma"),
+    "bias-missing": Words("the bias of {layer} is not added", "add the bias to x @ kernel"),
+    "channels-order": Words(
+        "the channels or axes at {layer} come in another order",
+        "keep the order of the network: row-major (C) order, channels as in its input",
+    ),
+    "dropout-applied": Words(
+        "{layer} drops values at random, as in training", "leave Dropout out: at prediction time it is nothing"
+    ),
+    "dropout-scaled": Words(
+        "the values are scaled at {layer}, as if to make up for Dropout",
+        "leave the factor out: the scaling was done in training",
+    ),
+    "epsilon-1e-3": Words(
+        "{layer} is computed with epsilon 0.001, Keras's default", "use the layer's own epsilon"
+    ),
+    "epsilon-1e-5": Words(
+        "{layer} is computed with epsilon 0.00001, the default of other libraries",
+        "use the layer's own epsilon",
+    ),
+    "epsilon-missing": Words(
+        "{layer} is computed without epsilon", "add epsilon to the variance, inside the root"
+    ),
+    "epsilon-outside-sqrt": Words(
+        "{layer} adds epsilon to the root of the variance", "add epsilon inside: np.sqrt(variance + epsilon)"
+    ),
+    "float16-rounding": Words(
+        "weights or values of {layer} are rounded to float16", "keep weights and values in float32"
+    ),
+    "gamma-beta-swapped": Words(
+        "gamma and beta of {layer} are swapped", "multiply by gamma, then add beta; Keras keeps gamma first"
+    ),
+    "gamma-missing": Words("{layer} is not multiplied by gamma", "multiply by gamma before adding beta"),
+    "input-ignored": Words("the input {layer} plays no part", "use the input's values"),
+    "input-not-scaled": Words(
+        "the scaling {layer} is left out", "scale the data as the layer does, with its stored numbers"
+    ),
+    "input-scaled-twice": Words(
+        "the data are scaled twice at {layer}", "scale once: the network scales its own input"
+    ),
+    "kernel-transposed": Words(
+        "the kernel of {layer} is transposed, or read in another memory order",
+        "use x @ kernel with the kernel of shape (inputs, units) in row-major order",
+    ),
+    "layer-left-out": Words("{layer} is left out", "compute the layer"),
+    "layers-swapped": Words("layers are in the wrong order", "follow the network's order"),
+    "mean-missing": Words("{layer} does not subtract the mean", "subtract the moving mean first"),
+    "noise-added": Words("{layer} adds its noise", "leave it out: at prediction time it is nothing"),
+    "operand-ignored": Words("{layer} ignores one of its inputs", "use all its inputs"),
+    "operands-swapped": Words("{layer} takes its inputs in the wrong order", "swap the inputs"),
+    "softmax-axis": Words(
+        "the softmax of {layer} is taken along the wrong axis",
+        "normalize along the last axis: e / e.sum(axis=-1, keepdims=True)",
+    ),
+    "softmax-one-unit": Words(
+        "{layer} ends in a softmax over one unit, which is always 1", "use a sigmoid, or no activation"
+    ),
+    "statistics-fresh": Words(
+        "{layer} uses mean 0 and variance 1, as before any training",
+        "use the trained moving_mean and moving_variance",
+    ),
+    "statistics-of-this-batch": Words(
+        "{layer} uses the mean and variance of these rows, as in training",
+        "use the stored moving_mean and moving_variance",
+    ),
+    "statistics-swapped": Words(
+        "mean and variance of {layer} are swapped", "subtract moving_mean, divide by the root of moving_variance"
+    ),
+    "table-reversed": Words("the table of {layer} is read from its end", "take row i for index i"),
+    "value-before-activation": Words(
+        "the value shown for {layer} is the one before the activation; what follows it is right",
+        "nothing to mend in the function: trace the activated value",
+    ),
+    "variance-missing": Words(
+        "{layer} does not divide by the standard deviation", "divide by np.sqrt(moving_variance + epsilon)"
+    ),
+    "variance-without-sqrt": Words(
+        "{layer} divides by the variance, not by its square root",
+        "divide by np.sqrt(variance + epsilon)",
+    ),
+    "wrong-axis": Words(
+        "the statistics of {layer} are taken over, or laid along, the wrong axis",
+        "statistics belong to the layer's axis, one for each channel, and serve all rows",
+    ),
+}  # fmt: skip
+
+
+def words_for(mistake: str) -> Words:
+    """The words to a mistake by its id."""
+    if mistake in CATALOGUE:
+        return CATALOGUE[mistake]
+    weight = mistake.removesuffix("-missing")
+    return Words(f"{{layer}} is computed without its {weight}", f"use the layer's {weight}")

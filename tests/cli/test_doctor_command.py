@@ -1,0 +1,188 @@
+"""``foldnet doctor``: text, JSON, SARIF, mending, exit codes."""
+
+import json
+
+import numpy as np
+import pytest
+
+import foldnet as fn
+from foldnet import layers
+from foldnet.insight.doctor import CHECKS
+from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.run import examine
+
+
+@pytest.fixture
+def question(data):
+    return data / "models" / "wine_question.keras"
+
+
+@pytest.fixture
+def biased(tmp_path):
+    x = layers.Input((11,))
+    y = layers.BatchNormalization(name="norm")(layers.Dense(4, name="dense")(x))
+    model = fn.Model(x, layers.Dense(1)(layers.ReLU()(y)), name="biased")
+    generator = np.random.default_rng(0)
+    for name in ("moving_mean", "moving_variance"):
+        model.get_layer("norm").set_weight(name, generator.uniform(0.5, 1, 4))
+    model.get_layer("dense").set_weight("bias", generator.normal(size=4))
+    model.save(tmp_path / "biased.keras")
+    return tmp_path / "biased.keras"
+
+
+def test_errors_give_exit_code_1(foldnet, question):
+    result = foldnet("doctor", question)
+    assert result.exit_code == 1
+    assert "error: softmax-one-unit at quality" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_warnings_do_not(foldnet, wine):
+    assert "warning: dropout-before-normalization at norm_1" in foldnet.ok("doctor", wine)
+
+
+def test_with_data_and_targets(foldnet, wine, data):
+    document = foldnet.json("doctor", wine, "--data", data / "wine.csv", "--target", "quality")
+    assert document["ok"]
+    found = next(f for f in document["findings"] if f["check"] == "dropout-before-normalization")
+    assert set(found) == {"check", "severity", "layer", "message", "evidence", "remedy", "fixable"}
+    assert found["evidence"]["rows"] == 1599
+    assert 0.3 < found["evidence"]["loss"] < 1
+    assert found["evidence"]["measured_variance_ratio"] > 1.2
+    assert "target-out-of-reach" in document["checks"]
+    assert set(document["skipped"]) == {"layer-never-added", "depends-on-other-rows"}
+
+
+def test_same_as_in_python(foldnet, wine):
+    assert foldnet.json("doctor", wine) == {"file": str(wine), **fn.doctor(wine).to_dict()}
+
+
+def test_chosen_checks(foldnet, question):
+    document = foldnet.json("doctor", question, "--check", "useless-bias")
+    assert document["checks"] == ["useless-bias"]
+    assert "there is no check nonsense" in foldnet.refused("doctor", question, "--check", "nonsense")
+
+
+def test_several_files(foldnet, wine, question):
+    documents = foldnet.json("doctor", wine, question, exit_code=1)
+    assert [d["ok"] for d in documents] == [True, False]
+    foldnet.refused("doctor", wine, question, "--fix", "out.keras")
+
+
+def test_script(foldnet, wine, tmp_path):
+    (tmp_path / "train.py").write_text(
+        "from keras.layers import *\nBatchNormalization()\nraise SystemExit(3)\n"
+    )
+    text = foldnet.ok("doctor", wine, "--script", tmp_path / "train.py", "--check", "layer-never-added")
+    assert "train.py, line 2" in " ".join(text.split())
+    (tmp_path / "train.py").write_text("def (")
+    assert "not Python" in foldnet.refused("doctor", wine, "--script", tmp_path / "train.py")
+
+
+def test_fix(foldnet, biased, tmp_path):
+    out = tmp_path / "mended.keras"
+    text = foldnet.ok("doctor", biased, "--fix", out)
+    assert "mended: dense: bias moved into the moving mean of norm" in text
+    x = np.random.default_rng(1).normal(size=(20, 11)).astype(np.float32)
+    np.testing.assert_allclose(
+        fn.load_model(out).predict(x), fn.load_model(biased).predict(x), rtol=1e-5, atol=1e-6
+    )
+    assert fn.doctor(out).of("useless-bias") == ()
+    other = tmp_path / "none.keras"
+    assert "was not written" in foldnet.ok("doctor", out, "--fix", other)
+    assert not other.exists()
+
+
+def test_a_file_with_nan_is_examined(foldnet, biased, tmp_path):
+    """Prediction refuses such a file; the doctor says where the NaN is, and what else is wrong."""
+    import io
+    import zipfile
+
+    import h5py
+
+    with zipfile.ZipFile(biased) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    image = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(image, "r+") as file:
+        file["layers/batch_normalization/vars/3"][1] = np.nan
+    members["model.weights.h5"] = image.getvalue()
+    sick = tmp_path / "sick.keras"
+    with zipfile.ZipFile(sick, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert "NaN" in foldnet.refused("summary", sick)
+    document = foldnet.json("doctor", sick, exit_code=1)
+    found = document["findings"][0]
+    assert (found["check"], found["layer"], found["evidence"]["bad"]) == ("not-finite", "norm", 1)
+    rows = np.ones((40, 11), np.float32)
+    report = fn.doctor(sick, rows)
+    assert not report.ok
+    assert "cannot be computed" in report.skipped["input-scale"]
+
+
+def test_steps_come_from_the_file(tmp_path):
+    from foldnet.utils import set_random_seed
+
+    set_random_seed(0)
+    model = fn.Sequential([layers.Input((3,)), layers.BatchNormalization(name="bn"), layers.Dense(1)])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(2, 3, size=(64, 3)).astype(np.float32)
+    model.fit(x, x[:, :1], epochs=10, batch_size=32, verbose=0)
+    for name in ("a.keras", "a.h5"):
+        model.save(tmp_path / name)
+        (found,) = fn.doctor(tmp_path / name, checks=["statistics-not-converged"]).findings
+        assert found.evidence["steps"] == 20
+        assert found.evidence["initial_share"] == pytest.approx(0.99**20)
+
+
+def test_sarif(foldnet, question, wine, tmp_path):
+    out = tmp_path / "out.sarif"
+    assert foldnet("doctor", question, wine, "--sarif", out).exit_code == 1
+    document = json.loads(out.read_text())
+    assert document["version"] == "2.1.0"
+    (run,) = document["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert rules == [c.id for c in CHECKS]
+    expected = sum(len(fn.doctor(f).findings) for f in (question, wine))
+    assert len(run["results"]) == expected
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+        assert result["level"] in ("error", "warning", "note")
+        assert result["message"]["text"]
+        (location,) = result["locations"]
+        assert location["physicalLocation"]["artifactLocation"]["uri"] in (str(question), str(wine))
+    first = run["results"][0]
+    assert first["ruleId"] == "softmax-one-unit"
+    assert first["locations"][0]["logicalLocations"][0]["name"] == "quality"
+
+
+def test_refusals(foldnet, wine, tmp_path):
+    frozen = tmp_path / "wine.foldnet"
+    fn.freeze(fn.load_model(wine)).save(frozen)
+    assert "frozen predictor" in foldnet.refused("doctor", frozen)
+    assert foldnet("doctor").exit_code == 2
+    assert foldnet("doctor", wine, "--target", "quality").exit_code == 2
+
+
+def test_every_check_has_its_page(data):
+    pages = {p.stem for p in (data.parent / "docs" / "doctor").glob("*.md")} - {"index"}
+    assert pages == {c.id for c in CHECKS}
+    index = (data.parent / "docs" / "doctor" / "index.md").read_text()
+    for check in CHECKS:
+        text = (data.parent / "docs" / "doctor" / f"{check.id}.md").read_text()
+        assert text.startswith(f"# {check.id}\n")
+        assert all(f"**{part}.**" in text for part in ("The story", "The numbers", "The cure"))
+        assert f"({check.id}.md)" in index
+
+
+def test_hooks_file(data):
+    text = (data.parent / ".pre-commit-hooks.yaml").read_text()
+    assert "entry: foldnet doctor" in text
+    assert "language: python" in text
+
+
+def test_a_network_that_cannot_be_computed_is_examined_by_its_structure():
+    model = fn.Sequential([layers.Input((3,)), layers.Dense(1, activation="softmax", dtype="mixed_float16")])
+    report = examine(Patient(model, np.zeros((40, 3))))
+    assert report.findings[0].check == "softmax-one-unit"
+    assert "dtype" in report.skipped["input-scale"]

@@ -75,8 +75,8 @@ class Browser:
     def open(self, path, width=1200, height=900, dark=False):
         """Load a file as its reader would, and wait until it is there."""
         self.size(width, height)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.send("Emulation.setEmulatedMedia", features=scheme)
+        media = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+        self.send("Emulation.setEmulatedMedia", features=[{"name": k, "value": v} for k, v in media.items()])
         self.events.clear()
         self.send("Page.navigate", url=Path(path).as_uri())
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):

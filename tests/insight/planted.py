@@ -205,3 +205,22 @@ def other_side(model):
                 return activation_of(source)(layer_by_hand(norm, before_activation(source, x)))
 
             yield norm.name, run([*stack[:j], both, *stack[i + 1 :]])
+
+
+def in_half(model, weights_only):
+    """Everything in float16, or the weights alone."""
+
+    def predict(x):
+        for layer in stack_of(model):
+            kept = {k: v.astype(np.float16) for k, v in layer.named_weights.items()}
+            if weights_only:
+                kept = {k: v.astype(np.float32) for k, v in kept.items()}
+            elif x.dtype.kind == "f":
+                x = x.astype(np.float16)
+            cls = type(type(layer).__name__, (type(layer),), {"named_weights": kept})
+            changed = object.__new__(cls)
+            changed.__dict__.update(layer.__dict__)
+            x = layer_by_hand(changed, x).astype(np.float32 if weights_only else np.float16)
+        return x.astype(np.float32)
+
+    return predict

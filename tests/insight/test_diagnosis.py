@@ -1,17 +1,25 @@
 """Every mistake, planted in every network, is found and named; right functions are never accused."""
 
 import functools
+import re
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from insight_networks import ALL_STACKS, by_hand, fill, layer_by_hand, stack_of
-from planted import IN_ONE_LAYER, other_side, planted_in_one_layer, run, swapped
+from planted import IN_ONE_LAYER, in_half, other_side, planted_in_one_layer, run, swapped
 
 from foldnet import Model, Sequential, layers, trace
+from foldnet.graph.lower import lower
 from foldnet.insight import verify
+from foldnet.insight.mistakes import suspects_in
+from foldnet.insight.mistakes.catalogue import CATALOGUE, words_for
+from foldnet.insight.sites import sites_of
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)
 
 
@@ -139,6 +147,16 @@ def test_the_same_mistake_in_every_layer(stack):
         assert [(d.mistake, d.layer) for d in result.diagnoses] == [
             ("variance-without-sqrt", n) for n in norms
         ]
+
+
+@pytest.mark.parametrize("weights_only", [True, False])
+@STACKS
+def test_float16_everywhere(stack, weights_only):
+    model, x = network(stack)
+    result = verify(in_half(model, weights_only), model, x, pair_seconds=0)
+    kernels = {n.name for n in stack_of(model) if type(n).__name__ == "Dense"}
+    assert {d.mistake for d in result.diagnoses} == {"float16-rounding"}, str(result)
+    assert kernels <= {d.layer for d in result.diagnoses}
 
 
 PAIRS = [
@@ -439,3 +457,33 @@ def test_an_input_tells_explanations_apart():
     np.testing.assert_allclose(by_name["beta-missing"][0], no_beta, rtol=1e-5)
     assert not np.allclose(left_out, no_beta)
     assert max(map(len, str(result).splitlines())) <= 80
+
+
+def test_every_known_mistake_has_its_words_and_is_documented():
+    documented = set(re.findall(r"`([a-z0-9-]+)`", DOCS.read_text().partition("## The mistakes")[2]))
+    known = {"dropout-applied"}
+    for stack in ALL_STACKS:
+        model = network(stack)[0]
+        graph = lower(model)
+        known |= {s.mistake.name for s in suspects_in(sites_of(model, graph), graph)}
+    assert known <= set(CATALOGUE) | {"kernel-missing"}
+    assert set(CATALOGUE) | {"kernel-missing"} <= documented
+    assert documented - {"alpha-missing"} <= set(CATALOGUE) | {"kernel-missing"}
+    for name in known:
+        words = words_for(name)
+        assert "{layer}" in words.what or name == "layers-swapped"
+        assert not words.remedy.endswith(".")
+
+
+def test_all_single_mistakes_of_ten_layers_are_searched_quickly():
+    stack = [layers.Input((32,))]
+    for _ in range(4):
+        stack += [layers.Dense(32, activation="relu"), layers.BatchNormalization()]
+    model = fill(Sequential([*stack, layers.Dense(16, activation="tanh"), layers.Dense(4)]))
+    x = np.random.default_rng(0).normal(size=(256, 32)).astype(np.float32)
+    wrong = lambda i, layer, x, y: y * np.float32(1.01) if i == 0 else y  # noqa: E731
+    started = time.process_time()
+    result = verify(by_hand(model, wrong), model, x, pair_seconds=0)
+    assert time.process_time() - started < 5
+    assert int(result.searched.split()[0]) > 100
+    assert result.diagnoses == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doctor_networks import D, filled, rows, stack
+from doctor_networks import D, filled, rows, settled, stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,3 +105,17 @@ def test_any_numbers_get_a_report(mean, variance, gamma, size, count):
     assert str(report)
     bad = not (np.isfinite(mean).all() and np.isfinite(variance).all() and np.isfinite(gamma).all())
     assert bool(bad) <= any(f.severity == "error" for f in report.of("not-finite"))
+
+
+def test_rows_with_nan_are_named_and_left_out():
+    x = rows()
+    model = settled(stack(layers.BatchNormalization(), D(2)), x)
+    broken = np.concatenate([x, np.full((3, 5), np.nan, np.float32), [[0, 0, np.inf, 0, 0]]]).astype(
+        np.float32
+    )
+    report = fn.doctor(model, broken)
+    assert [(f.check, f.severity) for f in report.findings if f.severity != "note"] == [
+        ("not-finite", "warning")
+    ]
+    assert report.findings[0].evidence == {"rows_left_out": 4, "rows_used": 400}
+    assert "every row" in fn.doctor(model, broken[-2:]).skipped["input-scale"]

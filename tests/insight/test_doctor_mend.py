@@ -93,12 +93,23 @@ def test_statistics_that_would_raise_the_loss_are_not_taken():
     assert report.of("statistics-differ-from-data")[0].severity != "note"
     assert fn.doctor(model, x, y).of("statistics-differ-from-data")[0].severity == "note"
     healthy, (line,) = mend(model, report, x, y)
-    assert "would raise the loss from" in line
+    assert "new ones would take the loss from" in line
     np.testing.assert_array_equal(healthy.get_layer("a").moving_mean, bn.moving_mean)
     right = mend(model, report, x)[0].predict(x)
     healthy, (line,) = mend(model, report, x, right)
     assert line.startswith("a: statistics estimated anew on 400 rows")
     np.testing.assert_allclose(healthy.get_layer("a").moving_mean, bn.moving_mean - 3, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_with_nan_statistics_is_mended():
+    x = rows()
+    model = settled(stack(D(8), layers.ReLU(), N(name="a"), D(1)), x)
+    right = model.get_layer("a").moving_variance.copy()
+    model.get_layer("a").set_weight("moving_variance", np.full(8, np.nan))
+    healthy, done = mended(model, x)
+    assert len(done) == 1
+    np.testing.assert_allclose(healthy.get_layer("a").moving_variance, right, rtol=1e-4)
+    assert fn.doctor(healthy, x).ok
 
 
 def test_a_mended_network_is_compiled_as_before():

@@ -40,7 +40,8 @@ def quick():
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch"])
 def test_arguments_come_in_kerass_order(method):
     theirs = [p for p in inspect.signature(getattr(keras.Model, method)).parameters if p != "kwargs"]
-    assert list(inspect.signature(getattr(Model, method)).parameters) == theirs
+    ours = list(inspect.signature(getattr(Model, method)).parameters)
+    assert ours[: len(theirs)] == theirs  # what foldnet adds comes after
 
 
 @pytest.mark.parametrize(

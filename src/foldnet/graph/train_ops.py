@@ -204,8 +204,9 @@ def broadcast(*shapes: Shape) -> Shape:
     rank = max(len(s) for s in shapes)
     result: list[int | None] = [None] + [1] * (rank - 1)
     for shape in shapes:
-        if len(shape) not in (rank, rank - 1, 0):
-            raise ConfigError(f"cannot combine values of shapes {shapes}")
+        # A value with a free axis has rows: spread as if it had none, it would meet every row of the other.
+        if len(shape) not in (rank, rank - 1, 0) or (len(shape) < rank and None in shape):
+            raise ConfigError(f"cannot combine values of shapes {shapes}: their ranks differ")
         tail = shape[1:] if len(shape) == rank else shape
         for i, n in enumerate(tail, start=1):
             if n != 1 and result[i] not in (1, n):

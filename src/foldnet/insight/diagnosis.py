@@ -149,6 +149,9 @@ def _sentence(
     text = f"The candidate's numbers are those of the network with this mistake: {said}"
     if len(found[0].deeds) > 1 or len(found[0].deeds[0].suspects) > 1:
         text = text.replace("this mistake", "these mistakes")
+    wrong = [p.value for p in points.values() if p.value is not None and not p.agrees]
+    if not any(np.isfinite(v).any() for v in wrong):
+        text += ". But there is no finite number to compare, so this is weak evidence"
     if unknown:
         text += f". None of the known mistakes explains {', '.join(map(repr, unknown))}"
     if len(found) > 1 and apart is None:

@@ -159,10 +159,10 @@ class Verification:
         if self.tell_apart is not None:
             lines += _wrapped(
                 f"to tell explanation 1 from {', '.join(map(str, self.tell_apart.distinct))}, predict for "
-                f"x = {_brief(self.tell_apart.x)}:"
+                f"x = {_brief(self.tell_apart.x)[:400]}:"
             )
             for number, outputs in self.tell_apart.outputs.items():
-                lines += _wrapped(f"  {number}: {_brief(outputs)}")
+                lines += _wrapped(f"  {number}: {_brief(outputs)[:400]}")
         return lines
 
 

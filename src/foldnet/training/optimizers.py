@@ -13,7 +13,8 @@ import numpy as np
 
 from foldnet import ops
 from foldnet.errors import ConfigError
-from foldnet.training.optimizer import Array, Numbers, Optimizer, Updated
+from foldnet.training.optimizer import Array, Numbers, Updated
+from foldnet.training.optimizer import Optimizer as Optimizer
 
 
 class SGD(Optimizer):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.insight.mistakes.base import Mistake
-from foldnet.insight.mistakes.whole import half
+from foldnet.insight.mistakes.whole import InHalf, half
 from foldnet.insight.oracle import Array
 from foldnet.insight.recipes import Moments, Normalizing, at_least, moments_over, root
 from foldnet.insight.sites import Site
@@ -32,6 +32,7 @@ def of_normalization(site: Site, recipe: Normalizing) -> Iterator[Mistake]:
     ):
         yield Mistake(name, None, variant, sight, recipe, edit, of_batch=of_batch)
     yield Mistake("float16-rounding", None, "weights", False, recipe, _weights_in_half)
+    yield Mistake("float16-rounding", None, "all", False, recipe, InHalf, jumps=True)
 
 
 Row = tuple[str, str, bool, bool, Edit]
@@ -108,8 +109,6 @@ def _of_axes(site: Site, recipe: Normalizing) -> Iterator[Row]:
     rank = len(site.shape)
     kept = tuple(a for a in range(1, rank) if a not in recipe.axes)
     wrong = {(a,) for a in range(rank)} | {tuple(range(1, rank)), kept or (0,)}
-    if recipe.stored:
-        wrong -= {(0,)}  # that is this batch's statistics, or a mixture of both mistakes
     for axes in sorted(wrong - {recipe.axes}):
         own = partial(moments_over, axes)
         yield "wrong-axis", f"over {axes}", False, 0 in axes, partial(_with_statistics, statistics=own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
@@ -16,8 +17,8 @@ from foldnet.errors import FoldnetError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.insight.mistakes.base import Compute, Mistake, as_shaped
-from foldnet.insight.oracle import Array
-from foldnet.insight.recipes import recipe_of
+from foldnet.insight.oracle import Array, Rounded
+from foldnet.insight.recipes import Recipe, exactly, recipe_of
 from foldnet.insight.sites import LayerProgram, Site
 from foldnet.layers import BatchNormalization, Normalization, Rescaling
 from foldnet.layers.base import Layer
@@ -146,6 +147,9 @@ def _of_weights(site: Site, graph: Graph) -> Iterator[Mistake]:
         if name in NEUTRAL and not (value == NEUTRAL[name]).all():
             neutral = {name: np.full_like(value, NEUTRAL[name])}
             yield from _variant(site, graph, f"{name.replace('_', '-')}-missing", neutral)
+    if weights := site.layer.named_weights:
+        for mistake in _variant(site, graph, "float16-rounding", {k: half(v) for k, v in weights.items()}):
+            yield replace(mistake, variant="weights", sight=False)
     table = site.layer.named_weights.get("embeddings")
     if table is not None and not np.array_equal(table, table[::-1]):
         yield from _variant(site, graph, "table-reversed", {"embeddings": table[::-1]})
@@ -165,6 +169,8 @@ def _of_result(site: Site, graph: Graph) -> Iterator[Mistake]:
     if shape[-1] != 1:
         yield Mistake("channels-order", _reversed(len(shape) - 1), "result")
     yield Mistake("float16-rounding", lambda operands, right: half(right), "results", jumps=True)
+    if recipe_of(site) is None:
+        yield Mistake("float16-rounding", lambda operands, right: half(right), "all", jumps=True)
     last = site.nodes[-1]
     if isinstance(last.op, ops.Softmax) and not last.op.log:
         yield from _of_softmax(last.inputs[0], last.op.axis, len(shape))
@@ -190,6 +196,17 @@ def half(array: Array) -> Array:
     """Rounded to float16."""
     with np.errstate(over="ignore"):
         return array.astype(np.float16).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class InHalf:
+    """A recipe with every weight and every step in float16."""
+
+    recipe: Recipe
+
+    def __call__(self, operands: Sequence[Array], rounded: Rounded = exactly) -> Array:
+        """The result for a batch."""
+        return half(self.recipe([half(operands[0])], half))
 
 
 def _variant(site: Site, graph: Graph, name: str, weights: Mapping[str, Array]) -> Iterator[Mistake]:

@@ -9,6 +9,7 @@ import pytest
 import foldnet
 from foldnet import callbacks, layers, losses, metrics, optimizers
 from foldnet.errors import FoldnetError, UnsupportedError
+from foldnet.files.optimizer_state import state_of
 from foldnet.layers import Input
 from foldnet.network import Sequential
 from foldnet.optimizers.schedules import ExponentialDecay
@@ -257,3 +258,16 @@ def test_compile_settings_foldnet_lacks_leave_prediction_alone(tmp_path):
         back.fit(X, Y, **SETTINGS)
     back.compile("sgd", "mse")
     fitted(back, 1)
+
+
+def test_every_variable_of_an_optimizer_is_keras_own(tmp_path):
+    # After two steps Nadam's product still weighs, and an average is far from its weight.
+    live = keras.Sequential(network_of(keras.layers))
+    live.compile(keras.optimizers.Nadam(0.01, use_ema=True), "mse")
+    live.fit(X[:16], Y[:16], **SETTINGS)
+    live.save(tmp_path / "x.keras")
+    state = state_of(foldnet.load_model(tmp_path / "x.keras").trainer)
+    theirs = [np.asarray(v) for v in live.optimizer.variables]
+    assert len(state) == len(theirs)
+    for ours, value in zip(state, theirs, strict=True):
+        np.testing.assert_allclose(ours, value, rtol=1e-6)

@@ -15,8 +15,12 @@ from planted import IN_ONE_LAYER, in_half, other_side, planted_in_one_layer, run
 from foldnet import Model, Sequential, layers, trace
 from foldnet.graph.lower import lower
 from foldnet.insight import verify
+from foldnet.insight.comparison import compare
+from foldnet.insight.hypotheses import Bench, State
 from foldnet.insight.mistakes import suspects_in
 from foldnet.insight.mistakes.catalogue import CATALOGUE, words_for
+from foldnet.insight.oracle import Oracle
+from foldnet.insight.sight import Watch
 from foldnet.insight.sites import sites_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
@@ -215,6 +219,56 @@ class TestUnknown:
         assert result.diagnoses == []
         assert "None of the known mistakes" in result.message
         assert "pairs" in result.searched
+
+    @pytest.mark.parametrize("factor", [1.0001, 1.001])
+    @pytest.mark.parametrize("stack", ["iris", "sequence"])
+    def test_small_errors_are_not_put_down_to_rounding(self, stack, factor):
+        """float16 may be as far off; it is no explanation unless it gives these very numbers."""
+        model, x = network(stack)
+        for i in range(len(stack_of(model))):
+            unknown = lambda j, layer, x, y, i=i: y * np.float32(factor) if i == j else y  # noqa: E731
+            result = verify(by_hand(model, unknown), model, x, pair_seconds=0)
+            assert result.diagnoses == [], str(result)
+
+    def test_every_row_must_be_explained(self):
+        model, x = network("q2")
+        left_out = by_hand(model, lambda i, layer, x, y: x if i == 5 else y)
+
+        def one_row_off(x):
+            y = left_out(x)
+            y[-1] *= np.float32(1.0001)
+            return y
+
+        assert verify(left_out, model, x, pair_seconds=0).diagnoses != []
+        assert verify(one_row_off, model, x, pair_seconds=0).diagnoses == []
+
+    def test_a_tolerance_that_allows_anything_is_no_evidence(self):
+        model, x = network("iris")
+        graph = lower(model)
+        (name,) = graph.outputs
+        exact = Watch(Oracle(graph), sites_of(model, graph)).exact([x], [name])
+        wrong = exact.values[name] + 1
+        bench = Bench(Oracle(graph), exact, {name: compare(name, "out", wrong, exact, own=True)}, None)
+        start, explained = State((), exact.values, 0, 0.0), {**exact.values, name: wrong}
+        assert bench._is_evidence(start, explained, exact.tolerances)
+        assert not bench._is_evidence(start, explained, {name: np.full(len(x), np.inf)})
+        assert not bench._is_evidence(start, explained, {name: np.ones(len(x))})
+
+    def test_nearly_a_known_mistake(self):
+        """Another epsilon than those that are known is near them, but not to rounding."""
+        model, x = network("q2")
+
+        def change(i, layer, x, y):
+            if i != 2:
+                return y
+            w = layer.named_weights
+            return (x - w["moving_mean"]) / np.sqrt(w["moving_variance"] + np.float32(4e-5)) * w["gamma"] + w[
+                "beta"
+            ]
+
+        result = verify(by_hand(model, change), model, x, pair_seconds=0)
+        assert not result.ok
+        assert result.diagnoses == []
 
     def test_behind_an_unknown_mistake_a_known_one_is_found(self):
         model, x = network("q2")

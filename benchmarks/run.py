@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("predict.py", "train.py")
+BENCHMARKS = ("predict.py", "train.py", "insight.py")
 
 
 def main():

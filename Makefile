@@ -11,6 +11,7 @@ PYTEST_ARGS ?= -n 2 -q
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
 
+# The page of `explain` is tested in a Chromium where there is one; the summary says so where there is none.
 test: $(VENV)/.dev
 	$(PY) -m pytest $(PYTEST_ARGS)
 

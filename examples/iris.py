@@ -1,6 +1,6 @@
 """Train a small network on Iris and look at the statistics that BatchNormalization keeps.
 
-Run it with ``python examples/iris.py``. It is a Keras script: with ``keras`` in place of ``foldnet`` it does the same.
+Run it with ``python examples/iris.py``. A Keras script: with ``keras`` in place of ``foldnet`` it does the same.
 """
 
 from pathlib import Path

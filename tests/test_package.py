@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -21,11 +21,23 @@ def installed(tmp_path_factory):
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     for name in files:
-        if (ROOT / name).is_file() and name.startswith(("src/", "setup.py", "pyproject.toml", "README", "LICENSE")):
+        if (ROOT / name).is_file() and name.startswith(
+            ("src/", "setup.py", "pyproject.toml", "README", "LICENSE")
+        ):
             target = folder / "source" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((ROOT / name).read_bytes())
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        folder,
+    ]
     subprocess.run([*command, folder / "source"], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -35,8 +47,15 @@ def installed(tmp_path_factory):
 
 def test_contents(installed):
     names = {str(p.relative_to(installed)) for p in installed.rglob("*") if p.is_file()}
-    assert {"foldnet/py.typed", "foldnet/demo/wine.keras", "foldnet/demo/wine.csv", "foldnet/demo/wine.npz"} <= names
-    templates = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*.h")}
+    assert {
+        "foldnet/py.typed",
+        "foldnet/demo/wine.keras",
+        "foldnet/demo/wine.csv",
+        "foldnet/demo/wine.npz",
+    } <= names
+    ends = {".h", ".css", ".js"}
+    templates = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*") if p.suffix in ends}
+    assert {PurePath(name).suffix for name in templates} == ends
     assert templates <= names
     sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src" / "foldnet").rglob("*.py")}
     assert sources <= names

@@ -401,6 +401,8 @@ def test_layer_values_are_the_layers_own(engine):
     assert len(values) >= 4
     for path, value in values.items():
         expected = truth[predict.unfolded.layer_outputs[path]]
-        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max(), err_msg=path)
+        np.testing.assert_allclose(
+            value, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max(), err_msg=path
+        )
     last = network.layers[-1].name
     np.testing.assert_array_equal(values[last], predict(x))

@@ -1,5 +1,9 @@
 """Keras's ``callbacks`` module: ``from foldnet.callbacks import EarlyStopping``."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from foldnet.training.callbacks import Callback, CallbackList, History, LambdaCallback
 from foldnet.training.watchers import (
     CSVLogger,
@@ -10,6 +14,9 @@ from foldnet.training.watchers import (
     TerminateOnNaN,
 )
 
+if TYPE_CHECKING:
+    from foldnet.insight.monitor import NormalizationMonitor
+
 __all__ = [
     "CSVLogger",
     "Callback",
@@ -19,6 +26,15 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "NormalizationMonitor",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "NormalizationMonitor":  # not Keras's, and it brings more along than they do
+        from foldnet.insight.monitor import NormalizationMonitor
+
+        return NormalizationMonitor
+    raise AttributeError(f"module 'foldnet.callbacks' has no attribute {name!r}")

@@ -82,7 +82,8 @@ class Use:
 
         Args:
             path: of the file; its ending says which kind it is.
-            include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it.
+            include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
+                ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
 
         Raises:
             ConfigError: the network is not built, or the ending is none of these.
@@ -190,6 +191,7 @@ class Use:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        monitor: Any = None,
     ) -> History:
         """Train for some epochs, as Keras's ``fit`` does, inside one compiled program.
 
@@ -211,6 +213,8 @@ class Use:
             validation_steps: batches of the validation data to take.
             validation_batch_size: rows of such a batch.
             validation_freq: validate every so many epochs, or after the epochs listed.
+            monitor: ``"normalization"`` records what becomes of each BatchNormalization's statistics in the directory
+                ``run``, for ``foldnet report``; a ``callbacks.NormalizationMonitor`` elsewhere, or by step.
 
         Returns:
             History: ``history.history["loss"]`` has one value an epoch.
@@ -221,6 +225,10 @@ class Use:
         """
         from foldnet.training.loop import fit
 
+        if monitor is not None:
+            from foldnet.insight.monitor import monitored
+
+            callbacks = monitored(monitor, callbacks)
         return fit(
             self._network, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
             class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_batch_size,

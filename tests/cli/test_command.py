@@ -16,9 +16,15 @@ OPTIONS = {
     "demo": ("--out", "--rows"),
     "summary": (),
     "explain": ("--layer", "--data"),
+    "doctor": ("--data", "--target"),
     "freeze": ("--out", "--to-numpy", "--unfolded", "--to-c", "--show-passes"),
     "verify": ("--against", "--data"),
+    "recalibrate": ("--data", "--validation", "--target", "--metric", "--out"),
+    "report": ("--out", "--plots", "--format"),
     "predict": ("--data", "--columns", "--drop", "--out"),
+    "doctor": ("--data", "--target", "--check", "--script", "--fix", "--sarif"),
+    "recalibrate": ("--data", "--out"),
+    "report": ("--out",),
 }
 
 
@@ -65,7 +71,7 @@ def test_unknown_commands_and_missing_arguments_are_usage_errors(foldnet):
     assert "No such option" in foldnet.refused("summary", "x.keras", "--frobnicate")
 
 
-@pytest.mark.parametrize("name", ["summary", "explain", "freeze", "verify"])
+@pytest.mark.parametrize("name", ["summary", "explain", "doctor", "freeze", "verify"])
 def test_a_missing_or_damaged_file_is_one_message(foldnet, tmp_path, name):
     assert "none.keras" in foldnet.refused(name, tmp_path / "none.keras")
     damaged = tmp_path / "damaged.keras"

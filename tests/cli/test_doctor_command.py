@@ -21,7 +21,7 @@ def question(data):
 def biased(tmp_path):
     x = layers.Input((11,))
     y = layers.BatchNormalization(name="norm")(layers.Dense(4, name="dense")(x))
-    model = fn.Model(x, layers.Dense(1)(layers.ReLU()(y)), name="biased")
+    model = fn.Model(x, layers.Dense(1, name="out")(layers.ReLU()(y)), name="biased")
     generator = np.random.default_rng(0)
     for name in ("moving_mean", "moving_variance"):
         model.get_layer("norm").set_weight(name, generator.uniform(0.5, 1, 4))

@@ -18,8 +18,10 @@ EXPECTED = {
     ],
     "cross_validation.py": ["foldnet: 3 settings, 6 fits of 2 epochs in ", "mean absolute error "],
     "freeze_and_predict.py": ["norm_1", "one wine:    [[5.02", "all wines:   (1599, 1)", "same bits:   True"],
+    "iris.py": ["moving mean of each feature:", "accuracy: 0.9"],
     "prediction_by_hand.py": [": equal", ": NOT EQUAL"],
     "recalibrate_dropout.py": ["off better", "dense relu dropout norm"],
+    "wine_question.py": ["validation loss ", "batch_normalization [(10,), (10,), (10,), (10,)]"],
 }
 
 ARGUMENTS = {"cross_validation.py": ["--settings", "3", "--folds", "2", "--epochs", "2"]}

@@ -38,10 +38,3 @@ def test_dropout_right_before_normalization_may_be_better_off_as_it_is(example):
     assert ratio > 1.4
     assert off > before
     assert on < 1.5 * before
-
-
-def test_the_program_prints_a_table(example, capsys):
-    example["main"](seeds=1, rows=640)
-    printed = capsys.readouterr().out
-    assert printed.count("dropout dense relu norm") == 5
-    assert printed.count(" of 1") == 7

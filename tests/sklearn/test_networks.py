@@ -117,6 +117,9 @@ def test_the_optimizer_given_stays_as_it_was():
     model = FoldnetRegressor((4,), optimizer=optimizer, epochs=3).fit(x, y)
     assert optimizer.iterations == 0
     assert model.model_.optimizer is not optimizer
+    optimizer.iterations = 100  # used elsewhere meanwhile; a fit starts anew
+    again = FoldnetRegressor((4,), optimizer=optimizer, epochs=3).fit(x, y)
+    assert again.model_.optimizer.iterations == 6
     assert model.model_.optimizer.momentum == 0.5
     assert model.model_.optimizer.iterations == 6
 

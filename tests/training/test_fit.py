@@ -40,7 +40,8 @@ def quick():
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch"])
 def test_arguments_come_in_kerass_order(method):
     theirs = [p for p in inspect.signature(getattr(keras.Model, method)).parameters if p != "kwargs"]
-    assert list(inspect.signature(getattr(Model, method)).parameters) == theirs
+    ours = list(inspect.signature(getattr(Model, method)).parameters)
+    assert ours[: len(theirs)] == theirs  # what foldnet adds comes after
 
 
 @pytest.mark.parametrize(
@@ -85,12 +86,13 @@ MULTI = [
 @pytest.mark.parametrize("given", MULTI)
 def test_several_outputs(given):
     theirs, ours = pair(2)
+    y = {"a": Y, "b": ONE_HOT}
     weights = {"a": RNG.uniform(0.5, 2, 40).astype("f4"), "b": RNG.uniform(0.5, 2, 40).astype("f4")}
     for model in (theirs, ours):
         model.compile("sgd", **given)
-    y = {"a": Y, "b": ONE_HOT}
-    same(ours.evaluate(X, y, verbose=0, sample_weight=weights, return_dict=True),
-         theirs.evaluate(X, [*y.values()], verbose=0, sample_weight=[*weights.values()], return_dict=True))  # fmt: skip
+    settings = {"verbose": 0, "return_dict": True}
+    expected = theirs.evaluate(X, [*y.values()], sample_weight=[*weights.values()], **settings)
+    same(ours.evaluate(X, y, sample_weight=weights, **settings), expected)
     same(ours.evaluate(X, [Y, ONE_HOT], verbose=0), theirs.evaluate(X, [Y, ONE_HOT], verbose=0))
     common = {"epochs": 2, "batch_size": 16, "shuffle": False, "verbose": 0}
     a, b = ours.fit(X, [Y, ONE_HOT], **common), theirs.fit(X, [Y, ONE_HOT], **common)
@@ -140,7 +142,7 @@ def test_every_kind_of_data_gives_the_same():
         fitted(np.asfortranarray(X), Y, batch_size=8),
         fitted(parts),
         fitted(iter(parts)),
-        fitted((p for p in parts)),
+        fitted(p for p in parts),
         fitted(Dataset()),
         fitted((p for p in parts * 2), steps_per_epoch=5),
     ]

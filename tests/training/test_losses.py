@@ -110,5 +110,4 @@ def test_a_loss_may_not_mix_rows():
     with pytest.raises(UnsupportedError, match="first axis is the batch"):
         ops.mean(x, axis=0)
     with pytest.raises(UnsupportedError, match="no value yet"):
-        if x > 0:
-            raise AssertionError
+        bool(x > 0)

@@ -11,7 +11,7 @@ import click
 from foldnet import __version__
 from foldnet.cli.errors import shown_calmly
 
-COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "predict")
+COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "report", "predict")
 
 EPILOG = """\b
 Examples:

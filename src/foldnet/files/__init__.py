@@ -77,7 +77,8 @@ def save_model(network: Network, path: str | PathLike[str], *, include_optimizer
     Args:
         network: built.
         path: of the file; its ending says which kind it is.
-        include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it.
+        include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
+            ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
 
     Raises:
         ConfigError: the network is not built, or the ending is none of these.

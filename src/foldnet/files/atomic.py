@@ -30,7 +30,7 @@ def write_whole(path: str | PathLike[str], write: Callable[[Path], None]) -> Non
         os.close(handle)
         write(part)
         _flush(part)
-        os.replace(part, target)
+        part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -10,12 +10,17 @@ from foldnet.files.keras_objects import Dialect, plain_data, record
 from foldnet.training import losses, metric_names, optimizers
 from foldnet.training.losses import Loss
 from foldnet.training.metrics import MeanMetricWrapper, Metric
-from foldnet.training.optimizers import Optimizer
+from foldnet.training.optimizer import Optimizer
 from foldnet.training.schedules import SCHEDULES
 from foldnet.training.trainer import Trainer
 
-NEWER_SETTINGS = frozenset({"loss_scale_factor", "gradient_accumulation_steps"})
-"""Settings of optimizers that tf_keras does not take."""
+NEWER_SETTINGS = frozenset(
+    {
+        "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",
+        "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
+    }
+)  # fmt: skip
+"""Settings that not every optimizer of Keras 2 takes."""
 
 WITHOUT = "; or save the network alone: model.save(path, include_optimizer=False)"
 
@@ -28,8 +33,9 @@ def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
     """
     given = trainer.compiled.given
     optimizer = _optimizer(trainer.compiled.optimizer, dialect)
+    loss = _each(given.get("loss"), _loss)
     stored = {
-        "loss": _each(given.get("loss"), _loss),
+        "loss": loss if dialect is Dialect.KERAS_3 else _spelled_out(loss),
         "loss_weights": plain_data(given.get("loss_weights"), "loss_weights"),
         "metrics": _each(given.get("metrics"), _metric),
         "weighted_metrics": _each(given.get("weighted_metrics"), _metric),
@@ -55,7 +61,22 @@ def _optimizer(optimizer: Optimizer, dialect: Dialect) -> dict[str, Any]:
     config = plain_data(optimizer.get_config(), f"the optimizer {name}")
     if dialect is Dialect.KERAS_3:
         return record("keras.optimizers", name, config)
-    return {"class_name": name, "config": {k: v for k, v in config.items() if k not in NEWER_SETTINGS}}
+    # tf_keras makes its optimizers of before 2.11 out of this, which lack the newer settings, unless it finds
+    # is_legacy_optimizer, which Keras 3 refuses. So settings that change nothing are left out.
+    unused = type(optimizer)().get_config() if name != "AdamW" else {}
+    changed = {k: v for k, v in config.items() if k not in NEWER_SETTINGS or v != unused.get(k)}
+    return {"class_name": name, "config": changed}
+
+
+def _spelled_out(loss: Any) -> Any:
+    """Losses by their full names: Keras 3 knows the short ones in ``.keras`` and not in ``.h5``."""
+    if isinstance(loss, str):
+        return losses.ALIASES.get(loss.lower(), loss)
+    if isinstance(loss, list):
+        return [_spelled_out(entry) for entry in loss]
+    if isinstance(loss, dict) and "class_name" not in loss:
+        return {name: _spelled_out(entry) for name, entry in loss.items()}
+    return loss
 
 
 def _each(value: Any, function: Any) -> Any:
@@ -79,13 +100,25 @@ def _loss(loss: Any) -> Any:
 
 
 def _metric(metric: Any) -> Any:
-    name = type(metric).__name__
-    if isinstance(metric, Metric) and metric_names.CLASSES.get(name) is type(metric):
-        config = {**metric.get_config(), "dtype": "float32"}
-        return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
-    if isinstance(metric, MeanMetricWrapper):
-        metric = metric.fn
-    return _function(metric, metric_names.FUNCTIONS, "metric")
+    if not isinstance(metric, Metric):
+        return _function(metric, metric_names.FUNCTIONS, "metric")
+    name, plain = type(metric).__name__, _plain_mean(metric)
+    if plain is not None:
+        return plain
+    known: Any = metric_names.CLASSES.get(name)
+    if known is not type(metric):
+        return _function(metric, {}, "metric")
+    config = {**metric.get_config(), "dtype": "float32"}
+    return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
+
+
+def _plain_mean(metric: Metric) -> str | None:
+    """The name of a metric that is no more than the mean of a function of Keras's."""
+    if type(metric) is not MeanMetricWrapper or metric.settings:
+        return None
+    name = metric.fn.__name__
+    own = {name, *(alias for alias, full in losses.ALIASES.items() if full == name)}
+    return metric.name if metric.name in own and metric_names.FUNCTIONS.get(name) is metric.fn else None
 
 
 def _function(function: Any, known: Mapping[str, Any], what: str) -> str:

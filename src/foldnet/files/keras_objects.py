@@ -104,7 +104,9 @@ def stored_object(value: Any, module: str, where: str) -> Any:
         if isinstance(config, str):
             return config
         # Keras 2 noted a dtype in initializers, which Keras 3 does not take.
-        kept = {k: v for k, v in dict(config or {}).items() if (k != "dtype" and v is not None) or k == "seed"}
+        kept = {
+            k: v for k, v in dict(config or {}).items() if (k != "dtype" and v is not None) or k == "seed"
+        }
         return record(module, value["class_name"], plain_data(kept, where))
     if hasattr(value, "get_config"):
         return record(module, type(value).__name__, plain_data(value.get_config(), where))

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import FileFormatError
+from foldnet.files.keras_objects import Dialect
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-from foldnet.training.optimizers import Nadam, Optimizer
+from foldnet.training.optimizer import Optimizer
+from foldnet.training.optimizers import SGD, Nadam
 from foldnet.training.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
@@ -29,9 +31,8 @@ LEFT_OVER = "velocity_hat"
 
 @dataclass(frozen=True)
 class Place:
-    """One variable: its name, whose it is (None for the optimizer's own), which slot, and its shape."""
+    """One variable: whose it is (None for the optimizer's own), which slot, and its shape."""
 
-    name: str
     owner: Owner | None
     slot: str
     shape: tuple[int, ...]
@@ -52,22 +53,22 @@ def trainable_weights(network: Network) -> list[tuple[Owner, tuple[int, ...]]]:
     return list(found.items())
 
 
-def places(network: Network, optimizer: Optimizer, learning_rate: bool = True) -> list[Place]:
+def places(network: Network, optimizer: Optimizer, dialect: Dialect) -> list[Place]:
     """The variables of an optimizer in Keras's order.
 
-    Args:
-        network: that is trained.
-        optimizer: whose variables are listed.
-        learning_rate: whether the learning rate is among them when it is a number; in tf_keras it is not.
+    In tf_keras neither the learning rate nor Nadam's product is among them, and SGD always has a momentum.
     """
     weights = trainable_weights(network)
     slots = list(optimizer.slots())
-    result = [Place("iteration", None, "iteration", ())]
-    if learning_rate and isinstance(optimizer._learning_rate, float):
-        result.append(Place("learning_rate", None, "learning_rate", ()))
+    new = dialect is Dialect.KERAS_3
+    if isinstance(optimizer, SGD) and not new:
+        slots = ["momentum"]
+    result = [Place(None, "iteration", ())]
+    if new and isinstance(optimizer._learning_rate, float):
+        result.append(Place(None, "learning_rate", ()))
 
     def place(owner: Owner, shape: tuple[int, ...], slot: str) -> Place:
-        return Place(f"{owner[0].name}_{owner[1]}_{slot}", owner, slot, shape)
+        return Place(owner, slot, shape)
 
     if optimizer.use_ema:
         result += [place(*weight, "average") for weight in weights]
@@ -75,13 +76,13 @@ def places(network: Network, optimizer: Optimizer, learning_rate: bool = True) -
         result += [place(*weight, slot) for weight in weights for slot in slots if slot != LEFT_OVER]
         slots = [slot for slot in slots if slot == LEFT_OVER]
     result += [place(*weight, slot) for slot in slots for weight in weights]
-    if isinstance(optimizer, Nadam):
-        result.append(Place("u_product", None, "u_product", ()))
+    if isinstance(optimizer, Nadam) and new:
+        result.append(Place(None, "u_product", ()))
     return result
 
 
-def state_of(trainer: Trainer) -> list[tuple[str, Array]]:
-    """Name and value of every variable of a trainer's optimizer; before the first step, what it starts with."""
+def state_of(trainer: Trainer) -> list[Array]:
+    """The value of every variable of a trainer's optimizer; before the first step, what it starts with."""
     optimizer = trainer.compiled.optimizer
     start, order = optimizer.slots(), list(optimizer.slots())
 
@@ -96,7 +97,7 @@ def state_of(trainer: Trainer) -> list[tuple[str, Array]]:
             return np.full(place.shape, start[place.slot], np.float32)
         return np.asarray(slots[order.index(place.slot)], np.float32).reshape(place.shape)
 
-    return [(place.name, value(place)) for place in places(trainer.network, optimizer)]
+    return [value(place) for place in places(trainer.network, optimizer, Dialect.KERAS_3)]
 
 
 def _own(optimizer: Optimizer, name: str) -> Array:
@@ -115,14 +116,14 @@ def restore(trainer: Trainer, arrays: Sequence[Array]) -> None:
 
     Args:
         trainer: as compiled; only its optimizer's state changes.
-        arrays: in Keras's order, or in that of tf_keras, which leaves the learning rate out.
+        arrays: in the order of Keras 3 or of tf_keras.
 
     Raises:
         FileFormatError: they are not the variables of this optimizer on this network, or not finite.
     """
     optimizer = trainer.compiled.optimizer
     shapes = [tuple(a.shape) for a in arrays]
-    options = [places(trainer.network, optimizer, rate) for rate in (True, False)]
+    options = [places(trainer.network, optimizer, dialect) for dialect in Dialect]
     fitting = next((option for option in options if [p.shape for p in option] == shapes), None)
     if fitting is None:
         raise FileFormatError(
@@ -135,7 +136,7 @@ def restore(trainer: Trainer, arrays: Sequence[Array]) -> None:
     slots: dict[Owner, list[Array]] = {}
     averages: dict[Owner, Array] = {}
     for place, value in zip(fitting, arrays, strict=True):
-        if place.owner is None:
+        if place.owner is None or place.slot not in ("average", *order):
             continue
         single = np.ascontiguousarray(value, np.float32).reshape(place.shape)
         if place.slot == "average":

@@ -19,8 +19,8 @@ from foldnet.files.write_config import network_record
 from foldnet.files.write_weights import (
     State,
     hdf5_image,
-    write_legacy_optimizer,
     write_legacy_weights,
+    write_optimizer,
     write_weights,
 )
 from foldnet.network import Network
@@ -113,7 +113,9 @@ def _write_legacy(
             file.attrs["training_config"] = training
         write_legacy_weights(group, network)
         if optimizer is not None:
-            write_legacy_optimizer(file, *optimizer)
+            # Not into optimizer_weights: Keras 3 makes an optimizer without variables when it finds those, which
+            # then cannot train, and what tf_keras expects there depends on its release.
+            write_optimizer(file, *optimizer)
 
 
 def _write_weights(path: Path, network: Network, new_layout: bool) -> None:

@@ -57,7 +57,7 @@ def read_legacy_state(file: Hdf5File, network: Network) -> SavedTraining:
     config = network.compile_config or {}
     try:
         if not file.root.is_group("optimizer_weights"):
-            return SavedTraining(config, None)
+            return read_state(file, network)  # foldnet's own
         root = file.root.group("optimizer_weights")
         places = [name.rpartition("/") for name in names_in(root, "weight_names")]
         found = [(root.group(*folder.split("/")) if folder else root, last) for folder, _, last in places]

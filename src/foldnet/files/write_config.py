@@ -108,7 +108,7 @@ class _Writer:
             if key in unused and value == unused[key]:
                 continue
             config[key] = stored_setting(layer, key, value, self._dialect)
-        if layer.activity_regularizer is not None:
+        if layer.activity_regularizer is not None and name != "ActivityRegularization":
             config["activity_regularizer"] = stored_object(
                 layer.activity_regularizer,
                 "keras.regularizers",
@@ -154,13 +154,20 @@ def _mentions(network: Network) -> Iterator[Layer]:
 
 
 def _check_known(layer: Layer, name: str, dialect: Dialect) -> None:
-    axis = getattr(layer, "axis", None)
+    """Refuse what the dialect has no words for, and what a Keras that opens the file would misunderstand."""
+    axis = getattr(layer, "axis", -1)
+    several = isinstance(axis, list) and len(axis) != 1
+    if dialect is Dialect.KERAS_2 and name != "BatchNormalization" and (several or axis is None):
+        raise UnsupportedError(
+            f"layer {layer.name!r} ({name}): Keras 3 loses axis={axis} when it opens a .h5 file, and would compute "
+            "with another; save the network as .keras"
+        )
     if dialect is Dialect.KERAS_3:
         if name == "ThresholdedReLU":
             raise UnsupportedError(
                 f"layer {layer.name!r} is a ThresholdedReLU, which Keras 3 no longer has; save the network as .h5"
             )
-        if name == "BatchNormalization" and isinstance(axis, list) and len(axis) > 1:
+        if name == "BatchNormalization" and several:
             raise UnsupportedError(
                 f"layer {layer.name!r}: BatchNormalization with axis={axis} keeps statistics along several axes, "
                 "which Keras 3 cannot; save the network as .h5, which tf_keras and foldnet read"

@@ -1,4 +1,4 @@
-"""Weights into HDF5: in the layout of ``.keras`` and ``.weights.h5``, and in the older one of whole ``.h5`` models."""
+"""Weights into HDF5: in the layout of ``.keras`` and ``.weights.h5``, and in the older one of ``.h5`` models."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from foldnet.layers.base import Layer
 from foldnet.network import Network
 
 Array = np.ndarray[Any, Any]
-State = Sequence[tuple[str, Array]]
-"""The variables of an optimizer in Keras's order, each with a name of its own."""
+State = Sequence[Array]
+"""The variables of an optimizer in Keras's order."""
 
 HEADER_LIMIT = 64512
 """Bytes that HDF5 lets an attribute take up; longer lists of names are split over several, as in Keras."""
@@ -32,11 +32,15 @@ def write_weights(group: Any, network: Network, optimizer: tuple[str, State] | N
     """
     _network(group, network, set())
     if optimizer is not None:
-        name, state = optimizer
-        stored = group.create_group("optimizer/vars")
-        stored.attrs["name"] = name
-        for index, (_, value) in enumerate(state):
-            stored[str(index)] = value
+        write_optimizer(group, *optimizer)
+
+
+def write_optimizer(group: Any, name: str, state: State) -> None:
+    """Write the variables of an optimizer as Keras 3 does, numbered, into ``optimizer/vars``."""
+    stored = group.create_group("optimizer/vars")
+    stored.attrs["name"] = name
+    for index, value in enumerate(state):
+        stored[str(index)] = value
 
 
 def _network(group: Any, network: Network, done: set[Layer]) -> None:
@@ -82,15 +86,6 @@ def write_legacy_weights(group: Any, network: Network) -> None:
 def _path(layer: Layer, inner: Layer, weight: str) -> str:
     scopes = [inner.name] if inner is layer else [layer.name, inner.name]
     return "/".join([*scopes, f"{weight}:0"])
-
-
-def write_legacy_optimizer(file: Any, name: str, state: State) -> None:
-    """Write the state of an optimizer into a ``.h5`` file, in the order of Keras 3's optimizers."""
-    group = file.create_group("optimizer_weights")
-    names = [f"{name}/{i}_{title}" for i, (title, _) in enumerate(state)]
-    _names(group, "weight_names", names)
-    for path, (_, value) in zip(names, state, strict=True):
-        group[path] = value
 
 
 def _names(group: Any, attribute: str, names: Iterable[str]) -> None:

@@ -126,8 +126,13 @@ class GraphBuilder:
     def build(self, outputs: Sequence[str]) -> Graph:
         """The finished graph."""
         return Graph(
-            tuple(self.inputs), tuple(outputs), tuple(self.nodes), dict(self.types), dict(self.constants),
-            dict(self.layer_outputs), spreads=dict(self.spreads),
+            tuple(self.inputs),
+            tuple(outputs),
+            tuple(self.nodes),
+            dict(self.types),
+            dict(self.constants),
+            dict(self.layer_outputs),
+            spreads=dict(self.spreads),
         )
 
 
@@ -151,11 +156,16 @@ def with_nodes(
     for node in nodes:
         operands = [types[v] for v in node.inputs]
         types[node.output] = Type(
-            node.op.output_shape(*(t.shape for t in operands)), node.op.output_dtype(*(t.dtype for t in operands))
+            node.op.output_shape(*(t.shape for t in operands)),
+            node.op.output_dtype(*(t.dtype for t in operands)),
         )
     known = graph.layer_outputs if layer_outputs is None else layer_outputs
     return replace(
-        graph, nodes=nodes, types=types, constants=constants, outputs=outputs,
+        graph,
+        nodes=nodes,
+        types=types,
+        constants=constants,
+        outputs=outputs,
         layer_outputs={k: v for k, v in known.items() if v in types},
         notes=(*graph.notes, *(n for n in notes if n not in graph.notes)),
         spreads={k: v for k, v in graph.spreads.items() if k in constants},

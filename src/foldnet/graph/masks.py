@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from foldnet.errors import UnsupportedError
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 
@@ -15,6 +16,28 @@ def check_masks(network: Network) -> None:
         UnsupportedError: a layer whose prediction would depend on a mask gets one.
     """
     _follow(network, [False] * len(network.inputs), set())
+
+
+def check_training_masks(network: Network) -> None:
+    """Refuse to train where Keras would leave masked positions out of statistics or out of the loss.
+
+    Raises:
+        UnsupportedError: a BatchNormalization in training, or an output, gets a mask.
+    """
+    met: set[Layer] = set()
+    outputs = _follow(network, [False] * len(network.inputs), met)
+    learning = [m.name for m in met if type(m).__name__ == "BatchNormalization" and m.training_matters()]
+    if learning:
+        raise UnsupportedError(
+            f"layer {learning[0]!r} gets a mask, and Keras would leave the masked positions out of its statistics, "
+            "which foldnet does not. Put mask_zero=False on the Embedding, or freeze the layer (trainable=False)."
+        )
+    for tensor, masked in zip(network.outputs, outputs, strict=True):
+        if masked:
+            raise UnsupportedError(
+                f"the output {tensor.name!r} has a mask, and Keras would leave the masked positions out of the loss, "
+                "which foldnet does not. Put mask_zero=False on the Embedding, or give sample weights."
+            )
 
 
 def masked_layers(network: Network) -> set[Layer]:

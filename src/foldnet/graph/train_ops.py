@@ -44,9 +44,9 @@ class BatchRenorm(Op):
     Operands: x, moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev, then gamma if ``scale``,
     then beta if ``center``, shaped as those of BatchNorm.
 
-    In a training step, with the batch's mean and ``stddev = sqrt(variance + epsilon)``:
-    ``r = stddev / max(renorm_stddev, sqrt(epsilon))``, ``d = (mean - renorm_mean) / max(renorm_stddev, sqrt(epsilon))``,
-    held to their limits and taken as constants by gradients; ``y = ((x - mean) / stddev * r + d) * gamma + beta``.
+    In a training step, with the batch's mean and ``stddev = sqrt(variance + epsilon)`` and with
+    ``known = max(renorm_stddev, sqrt(epsilon))``: ``r = stddev / known``, ``d = (mean - renorm_mean) / known``, held
+    to their limits and taken as constants by gradients; ``y = ((x - mean) / stddev * r + d) * gamma + beta``.
     Afterwards mean and stddev move renorm_mean and renorm_stddev by ``renorm_momentum``, and moving_mean and
     moving_stddev by ``momentum``; moving_variance becomes ``max(moving_stddev² - epsilon, 0)``.
     In evaluation moving_mean and moving_variance are used as in BatchNorm.
@@ -204,8 +204,9 @@ def broadcast(*shapes: Shape) -> Shape:
     rank = max(len(s) for s in shapes)
     result: list[int | None] = [None] + [1] * (rank - 1)
     for shape in shapes:
-        if len(shape) not in (rank, rank - 1, 0):
-            raise ConfigError(f"cannot combine values of shapes {shapes}")
+        # A value with a free axis has rows: spread as if it had none, it would meet every row of the other.
+        if len(shape) not in (rank, rank - 1, 0) or (len(shape) < rank and None in shape):
+            raise ConfigError(f"cannot combine values of shapes {shapes}: their ranks differ")
         tail = shape[1:] if len(shape) == rank else shape
         for i, n in enumerate(tail, start=1):
             if n != 1 and result[i] not in (1, n):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,7 @@ from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Oracle
 from foldnet.insight.streams import Stream
 from foldnet.network import Network
-from foldnet.training.callbacks import better
-from foldnet.training.compiled import Compiled, Target, compile_network, metric_for
+from foldnet.training.compiled import Compiled, Target, loss_for, metric_for
 from foldnet.training.data import as_array, split_structure
 from foldnet.training.losses import Loss
 from foldnet.training.metrics import Metric
@@ -43,20 +42,20 @@ class Validation:
         self, network: Network, graph: Graph, data: Any, metric: Any, mode: str, batch_size: int
     ) -> None:
         self.names = output_names(network)
-        self._whole = isinstance(data, tuple)
-        if self._whole:
+        self._weight: Array | None = None
+        if isinstance(data, tuple):
             if not 2 <= len(data) <= 3:
                 raise InputError("validation_data is (x, y) or (x, y, sample_weight)")
             x, y, *weight = data
-            self._targets: list[Array] | None = self._target_arrays(y)
-            self._weight = np.asarray(weight[0]) if weight and weight[0] is not None else None
+            self._targets = self._target_arrays(y)
+            if weight and weight[0] is not None:
+                self._weight = np.asarray(weight[0])
             self._stream = Stream(graph, x, batch_size)
         else:
             self._stream = Stream(graph, data, batch_size)
             self._targets, self._weight = self._gathered()
-        self.metric, self._judge = _judge(network, metric, self._targets)
-        comparison, _ = better(self.metric, mode)
-        self.higher_is_better = comparison is np.greater
+        self.metric, self._judge, direction = _judge(network, metric, self._targets)
+        self.higher_is_better = _rises(self.metric, mode, direction)
 
     def _target_arrays(self, y: Any) -> list[Array]:
         parts = split_structure(y, self.names, "validation targets")
@@ -86,35 +85,43 @@ class Validation:
             values = oracle.values(inputs)
             parts.append([values[name] for name in graph.outputs])
         predictions = [np.concatenate(p) for p in zip(*parts, strict=True)]
-        targets = self._targets or []
-        if {len(t) for t in targets} != {len(predictions[0])}:
-            raise InputError(
-                f"validation has {len(predictions[0])} rows and {[len(t) for t in targets]} targets; it needs as many"
-            )
+        if {len(t) for t in self._targets} != {len(predictions[0])}:
+            raise InputError(f"validation has {len(predictions[0])} rows and {len(self._targets[0])} targets")
         with np.errstate(all="ignore"):
-            return float(self._judge(targets, predictions, self._weight))
+            return float(self._judge(self._targets, predictions, self._weight))
 
 
-def _judge(network: Network, metric: Any, targets: Sequence[Array] | None) -> tuple[str, Judge]:
+def _rises(metric: str, mode: str, direction: str | None) -> bool:
+    if mode not in ("auto", "min", "max"):
+        raise ConfigError(f"mode is 'auto', 'min' or 'max', not {mode!r}")
+    if mode == "auto" and direction is None:
+        raise ConfigError(
+            f"it cannot be told whether {metric!r} should rise or fall; give mode='max' or 'min'"
+        )
+    return mode == "max" or (mode == "auto" and direction == "up")
+
+
+def _judge(network: Network, metric: Any, targets: Sequence[Array]) -> tuple[str, Judge, str | None]:
+    """The metric's name, how it is computed, and which way it is better."""
     if metric is None:
-        return "loss", _loss(_compiled(network))
-    single = targets is not None and len(targets) == 1
+        return "loss", _loss(_compiled(network)), "down"
+    single = len(targets) == 1
     if isinstance(metric, str | Metric | Loss) and not single:
         raise ConfigError(
             "a metric by name measures one output, and the network has several; give a function of y_true and "
             "y_pred, which gets a list of arrays for each"
         )
-    if isinstance(metric, str) and targets is not None:
-        shape = targets[0].shape
-        metric = metric_for(metric, Target((None, *shape[1:]), False), network.outputs[0].shape, None)
+    if isinstance(metric, str):
+        target = Target((None, *targets[0].shape[1:]), False)
+        metric = metric_for(metric, target, network.outputs[0].shape)
     if isinstance(metric, Metric):
-        return metric.name, lambda y, p, w: _measured(metric, y[0], p[0], w)
+        return metric.name, lambda y, p, w: _measured(metric, y[0], p[0], w), metric.direction
     if isinstance(metric, Loss):
-        return metric.name, lambda y, p, w: float(metric(y[0], p[0], w))
+        return metric.name, lambda y, p, w: float(metric(y[0], p[0], w)), "down"
     if not callable(metric):
         raise ConfigError(f"metric is a name or a function of y_true and y_pred, not {metric!r}")
     name = getattr(metric, "__name__", "metric")
-    return name, lambda y, p, w: float(metric(y[0] if single else y, p[0] if single else p))
+    return name, lambda y, p, w: float(metric(y[0] if single else y, p[0] if single else p)), "down"
 
 
 def _measured(metric: Metric, y_true: Array, y_pred: Array, weight: Any) -> float:
@@ -126,20 +133,22 @@ def _measured(metric: Metric, y_true: Array, y_pred: Array, weight: Any) -> floa
 
 
 def _compiled(network: Network) -> Compiled:
-    if network.trainer is not None:
-        compiled: Compiled = network.trainer.compiled
-        return compiled
-    stored = network.compile_config or {}
-    if stored.get("loss") is None:
+    if network.trainer is None:
         raise ConfigError(
             f'{network.name!r} was not compiled, so there is no loss to judge it by; name a metric: metric="mse"'
         )
-    return compile_network(network, "sgd", stored["loss"], stored.get("loss_weights"))
+    compiled: Compiled = network.trainer.compiled
+    return compiled
 
 
 def _loss(compiled: Compiled) -> Judge:
-    def judge(y_true: Iterable[Array], y_pred: Iterable[Array], weight: Any) -> float:
-        rows = zip(compiled.losses, compiled.loss_weights, y_true, y_pred, strict=True)
-        return sum(share * float(loss(y, p, weight)) for loss, share, y, p in rows if loss is not None)
+    def judge(y_true: list[Array], y_pred: list[Array], weight: Any) -> float:
+        total = 0.0
+        for i, (given, share) in enumerate(zip(compiled.losses, compiled.loss_weights, strict=True)):
+            target = Target((None, *y_true[i].shape[1:]), y_true[i].dtype.kind in "iu")
+            loss = loss_for(given, target, compiled.network.outputs[i].shape)
+            if loss is not None:
+                total += share * float(loss(y_true[i], y_pred[i], weight))
+        return total
 
     return judge

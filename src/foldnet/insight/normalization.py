@@ -46,7 +46,7 @@ def axis_blocks(layer: BatchNormalization, shape: Shape) -> list[Block]:
     reduced = tuple(a for a in range(len(shape)) if a not in kept)
     return [
         *_axes(layer, shape, kept, reduced),
-        _numpy(layer, kept, reduced),
+        _numpy(layer, shape, kept, reduced),
         *_reading(shape, kept, reduced),
     ]
 
@@ -84,11 +84,13 @@ def _axes(
     ]
 
 
-def _numpy(layer: BatchNormalization, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Code:
+def _numpy(layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Code:
     axes = _tuple_text(reduced)
     names = {w.name for w in layer.specs}
     keep = "" if kept == (len(kept) + len(reduced) - 1,) else ", keepdims=True"
-    end = " * gamma" * ("gamma" in names) + " + beta" * ("beta" in names)
+    # Vectors of one axis that is not the last do not find their place by themselves.
+    laid = f".reshape{_tuple_text(_spread(shape, kept))}" if len(kept) == 1 and keep else ""
+    end = f" * gamma{laid}" * ("gamma" in names) + f" + beta{laid}" * ("beta" in names)
     return Code(
         "The same numbers in NumPy, as training computes them:",
         (

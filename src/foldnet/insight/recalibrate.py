@@ -65,7 +65,8 @@ def recalibrate(
             effect on. Take other rows than ``x``.
         metric: what is measured: a name such as ``"mae"``, a loss or metric object, or a function of ``y_true``
             and ``y_pred``; by default the loss that the network was compiled with.
-        mode: ``"min"`` or ``"max"`` says which way the metric is better; ``"auto"`` goes by its name.
+        mode: ``"min"`` or ``"max"`` says which way the metric is better; ``"auto"`` knows it of foldnet's own, and
+            takes a function for an error.
         keep_if_better: with validation data, go back to the old statistics, of all layers together, if the new
             ones do worse. Layers are not chosen one by one: each layer's statistics hold only for the input that
             the new statistics of the layers before it give.

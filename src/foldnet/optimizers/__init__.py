@@ -1,6 +1,7 @@
 """Keras's ``optimizers`` module: ``from foldnet.optimizers import Adam``."""
 
 from foldnet.optimizers import schedules
+from foldnet.training.optimizer import Optimizer
 from foldnet.training.optimizers import (
     SGD,
     Adadelta,
@@ -10,7 +11,6 @@ from foldnet.training.optimizers import (
     AdamW,
     Lion,
     Nadam,
-    Optimizer,
     RMSprop,
     get,
 )

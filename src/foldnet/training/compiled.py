@@ -15,6 +15,7 @@ from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
 from foldnet.training.losses import Loss
 from foldnet.training.metrics import Metric
+from foldnet.training.optimizer import Optimizer
 from foldnet.training.program import OutputPlan, Owners, RowMetric, build_program, output_names
 
 Array = np.ndarray[Any, Any]
@@ -41,7 +42,7 @@ class Compiled:
     """
 
     network: Network
-    optimizer: optimizers.Optimizer
+    optimizer: Optimizer
     losses: list[Loss | str | None]
     loss_weights: list[float]
     metrics: list[list[Any]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -113,8 +113,9 @@ class Counts(Metric):
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
-        own = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
-        return {"name": self.name, **own}
+        # Keras has these two for some of the classes only.
+        own = {k: v for k, v in {"top_k": self.top_k, "class_id": self.class_id}.items() if v is not None}
+        return {"name": self.name, "thresholds": self.init_thresholds, **own}
 
 
 class TruePositives(Counts):
@@ -177,17 +178,23 @@ class _AtPoint(Counts):
     """The best of one score among the thresholds where another reaches a value."""
 
     direction = "up"
+    setting: ClassVar[str]
+    """Keras's name for the value to reach."""
 
     def __init__(
         self,
-        value_at: float,
+        value_at: float | None = None,
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
         dtype: Any = None,
+        **named: Any,
     ) -> None:
-        if not 0 <= value_at <= 1:
-            raise ConfigError(f"{type(self).__name__} needs a value in [0, 1], got {value_at}")
+        value_at = named.pop(self.setting, value_at)
+        if named:
+            raise ConfigError(f"{type(self).__name__} does not take {sorted(named)}")
+        if value_at is None or not 0 <= value_at <= 1:
+            raise ConfigError(f"{type(self).__name__} needs a {self.setting} in [0, 1], got {value_at}")
         if num_thresholds < 1:
             raise ConfigError(f"num_thresholds must be at least 1, got {num_thresholds}")
         thresholds = [0.5] if num_thresholds == 1 else [0.0, *_even(num_thresholds), 1.0]
@@ -203,9 +210,16 @@ class _AtPoint(Counts):
         held, wanted = self.pair(tp, fp, tn, fn)
         return np.array([np.where(held >= self.point, wanted, 0.0).max(initial=0.0)])
 
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        own = {self.setting: self.point, "num_thresholds": self.num_thresholds, "class_id": self.class_id}
+        return {"name": self.name, **own}
+
 
 class SensitivityAtSpecificity(_AtPoint):
     """Best sensitivity where the specificity reaches a value."""
+
+    setting = "specificity"
 
     def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
         """Specificity, sensitivity."""
@@ -215,6 +229,8 @@ class SensitivityAtSpecificity(_AtPoint):
 class SpecificityAtSensitivity(_AtPoint):
     """Best specificity where the sensitivity reaches a value."""
 
+    setting = "sensitivity"
+
     def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
         """Sensitivity, specificity."""
         return _ratio(tp, tp + fn), _ratio(tn, tn + fp)
@@ -223,6 +239,8 @@ class SpecificityAtSensitivity(_AtPoint):
 class PrecisionAtRecall(_AtPoint):
     """Best precision where the recall reaches a value."""
 
+    setting = "recall"
+
     def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
         """Recall, precision."""
         return _ratio(tp, tp + fn), _ratio(tp, tp + fp)
@@ -230,6 +248,8 @@ class PrecisionAtRecall(_AtPoint):
 
 class RecallAtPrecision(_AtPoint):
     """Best recall where the precision reaches a value."""
+
+    setting = "precision"
 
     def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
         """Precision, recall."""
@@ -271,6 +291,7 @@ class AUC(Counts):
             raise ConfigError(f"num_thresholds must be at least 2, got {num_thresholds}")
         super().__init__(None, name=name, dtype=dtype)
         inner = _even(num_thresholds) if thresholds is None else sorted(thresholds)
+        self.even = thresholds is None
         self.thresholds = np.array([-EPSILON, *inner, 1.0 + EPSILON])
         self.curve, self.summation_method, self.by_label = curve, summation_method, multi_label
         self.num_thresholds, self.num_labels, self.from_logits = len(self.thresholds), num_labels, from_logits
@@ -291,6 +312,16 @@ class AUC(Counts):
         fp = sums[count : 2 * count].reshape(self.labels, -1)
         positives, negatives = (part.reshape(-1, 1) for part in np.split(sums[2 * count :], 2))
         return tp, fp, negatives - fp, positives - tp
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        weights = None if self.label_weights is None else self.label_weights.tolist()
+        config = {
+            "name": self.name, "num_thresholds": self.num_thresholds, "curve": self.curve,
+            "summation_method": self.summation_method, "multi_label": self.by_label,
+            "num_labels": self.num_labels, "label_weights": weights, "from_logits": self.from_logits,
+        }  # fmt: skip
+        return config if self.even else {**config, "thresholds": self.thresholds[1:-1].tolist()}
 
     def value(self, sums: Array, weight: float) -> Any:
         """The area, or the mean of the labels' areas."""

@@ -25,6 +25,9 @@ Array = np.ndarray[Any, Any]
 REDRAW_SECONDS = 0.1
 """How often a progress bar wants to hear from a running fit."""
 
+MOST_STEPS = 500_000
+"""Steps of one call of the engine, which is handed the optimizer's numbers for each."""
+
 
 def fit(
     network: Network,
@@ -143,7 +146,7 @@ class _Run:
         while epoch < self.epochs and not self._stopped():
             calls.call("on_epoch_begin", epoch, None)
             started = time.perf_counter()
-            count = min(count, self.epochs - epoch)
+            count = max(1, min(count, self.epochs - epoch, MOST_STEPS // -(-len(rows) // self.batch_size)))
             wanted = [self._validates(e) for e in range(epoch, epoch + count)]
             with Interrupts() as interrupts:
                 result = self.trainer.fit(

@@ -65,7 +65,7 @@ def before_normalization(patient: Patient) -> Iterator[Finding]:
                 "largest_variance_ratio": float(ratios.max()), **effect.evidence(),
             }  # fmt: skip
             shifted = max(expected, seen["measured_variance_ratio"]) > 1.2
-            severity = "warning" if shifted and effect.output > 0.05 else "note"
+            severity = "warning" if shifted and (effect.blind or effect.output > 0.05) else "note"
         yield graded(
             severity, place.path,
             f"{dropout.path!r} drops {rate:.0%} before this normalization, which so learnt a variance that is "
@@ -78,9 +78,10 @@ def before_normalization(patient: Patient) -> Iterator[Finding]:
 def _about_estimating(effect: Effect | None) -> str:
     """Whether re-estimating the statistics is a cure depends on what the later weights have got used to."""
     if effect is not None and effect.worse:
+        does = "raise" if (effect.corrected_loss or 0) > (effect.loss or 0) else "hardly lower"
         return (
-            f"Re-estimating this layer's statistics alone would raise the loss here from {effect.loss:.3g} to "
-            f"{effect.corrected_loss:.3g}: keep them until then."
+            f"Re-estimating this layer's statistics alone would {does} the loss here, from {effect.loss:.4g} to "
+            f"{effect.corrected_loss:.4g}: keep them until then."
         )
     return (
         "Or re-estimate the statistics with Dropout off, foldnet.recalibrate(model, x), and compare on validation "

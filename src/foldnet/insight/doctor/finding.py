@@ -31,7 +31,7 @@ class Finding:
     severity: str
     layer: str
     message: str
-    evidence: Mapping[str, Any]
+    evidence: Mapping[str, float]
     remedy: str
     fixable: bool = False
 

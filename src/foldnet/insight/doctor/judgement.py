@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from foldnet.insight.doctor.patient import Patient
 
 
@@ -19,15 +21,19 @@ class Effect:
         loss: before; None without targets.
         corrected_loss: after.
         rows: on how many rows.
+        blind: whether the output is the same for every row, so that it shows nothing.
     """
 
     output: float
     loss: float | None
     corrected_loss: float | None
     rows: int
+    blind: bool = False
 
     def grade(self, warning: float, error: float) -> str:
-        """The severity that the change of the output has by itself."""
+        """The severity that the change of the output has by itself; an output that shows nothing excuses nothing."""
+        if self.blind:
+            return "warning"
         return "error" if self.output > error else "warning" if self.output > warning else "note"
 
     def severity(self, warning: float, error: float) -> str:
@@ -37,7 +43,7 @@ class Effect:
     @property
     def worse(self) -> bool:
         """Whether the loss is known, and right statistics do not lower it."""
-        if self.loss is None or self.corrected_loss is None or not isfinite(self.loss):
+        if self.blind or self.loss is None or self.corrected_loss is None or not isfinite(self.loss):
             return False
         return not self.corrected_loss <= 0.98 * self.loss
 
@@ -58,4 +64,7 @@ def effect_of(patient: Patient, paths: Collection[str] | None) -> Effect | None:
     if not paths:
         return None
     values = measured.with_statistics(paths)
-    return Effect(measured.effect(values), measured.loss(), measured.loss(values), measured.rows)
+    constant = all(
+        float(np.ptp(y, axis=0).max(initial=0)) == 0 for v in (None, values) for y in measured.outputs(v)
+    )
+    return Effect(measured.effect(values), measured.loss(), measured.loss(values), measured.rows, constant)

@@ -147,7 +147,7 @@ def loss_and_activation(patient: Patient) -> Iterator[Finding]:
                 words = {"loss": loss.name, "activation": activation, "units": units}
                 yield graded(
                     rule.severity, place.path, rule.message.format(**words), rule.remedy + " Train again.",
-                    loss=loss.name, activation=activation, units=units,
+                    units=units, outputs=len(patient.outputs),
                 )  # fmt: skip
                 break
 
@@ -158,12 +158,7 @@ def logits(patient: Patient) -> Iterator[Finding]:
         if loss.name not in CATEGORICAL + BINARY or (loss.name in CATEGORICAL and units == 1):
             continue
         wanted = "softmax" if loss.name in CATEGORICAL else "sigmoid"
-        seen: dict[str, Any] = {
-            "loss": loss.name,
-            "activation": activation,
-            "from_logits": loss.from_logits,
-            "units": units,
-        }
+        seen: dict[str, Any] = {"from_logits": int(loss.from_logits), "units": units}
         if loss.from_logits and activation in PROBABILITIES:
             yield error(
                 place.path,
@@ -191,7 +186,7 @@ def hidden_at_output(patient: Patient) -> Iterator[Finding]:
         place, activation = output_activation(patient, end)
         if activation not in HIDDEN or (loss is not None and loss.name in CATEGORICAL + BINARY):
             continue
-        seen: dict[str, Any] = {"activation": activation, "units": int(end.shape[-1] or 0)}
+        seen: dict[str, Any] = {"units": int(end.shape[-1] or 0)}
         make = note
         if activation in ("relu", "relu6") and patient.measurement is not None:
             zeros = float((patient.measurement.value(end.path) == 0).mean())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
+from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.graph import Node
 from foldnet.graph.lower import lower
@@ -50,13 +51,13 @@ class Drift:
 
 
 class Measurement:
-    """Values of the network on the caller's rows, in float64.
+    """Values of the network on the caller's rows, in float64; rows with NaN or infinity are left out.
 
     Args:
         patient: with ``x``.
 
     Raises:
-        UnsupportedError: the network cannot be computed.
+        UnsupportedError: the network cannot be computed, or no row is finite.
         InputError: the rows do not fit the network.
     """
 
@@ -65,7 +66,11 @@ class Measurement:
         self._graph = lower(patient.network)
         self._program = ReferenceProgram(self._graph)
         inputs = read_rows(self._graph, patient.x)
-        self.picked = _picked(len(inputs[0]))
+        usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
+        self.unusable = int((~usable).sum())
+        if not usable.any():
+            raise UnsupportedError("every row of the data holds NaN or infinity")
+        self.picked = np.flatnonzero(usable)[_picked(int(usable.sum()))]
         self._inputs = [a[self.picked] for a in inputs]
         self.rows = len(self.picked)
         self._names = {

@@ -103,22 +103,24 @@ def drop_bias(layer: Dense) -> None:
 
 
 def _recalibrate(healthy: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
-    from foldnet.insight.doctor.measure import Measurement
+    from foldnet.insight.recalibrate import recalibrate
 
-    patient = Patient(healthy, x, y)
+    patient = Patient(healthy)
+    paths = [p.path for p in patient.normalizations if p.layer.trainable]
+    if not paths:
+        return []
+    judged = (x, y) if y is not None and any(patient.losses) else None
     try:
-        measured = Measurement(patient)
+        result = recalibrate(healthy, x, validation_data=judged, layers=paths)
     except FoldnetError as error:
         return [f"statistics left as they are: {error}"]
-    before, after = measured.loss(), measured.loss(measured.corrected)
-    if before is not None and after is not None and after > before:
+    if not result.applied and result.effect is not None:
+        effect = result.effect
         return [
-            f"statistics left as they are: new ones would raise the loss from {before:.4g} to {after:.4g}"
+            f"statistics left as they are: new ones would take the {effect.metric} from {effect.before:.4g} to "
+            f"{effect.after:.4g}"
         ]
-    done = []
-    for path, drift in measured.drifts.items():
-        layer = patient.place[path].layer
-        for name, value in (("moving_mean", drift.mean), ("moving_variance", drift.variance)):
-            layer.set_weight(name, value.reshape(layer.named_weights[name].shape))
-        done.append(f"{path}: statistics estimated anew on {measured.rows:,} rows ({', '.join(wrong)})")
-    return done
+    reasons = ", ".join(wrong)
+    return [
+        f"{d.layer}: statistics estimated anew on {result.rows:,} rows ({reasons})" for d in result.layers
+    ]

@@ -7,6 +7,8 @@ from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any
 
+import numpy as np
+
 from foldnet.errors import ConfigError, InputError
 from foldnet.insight.doctor import axes, data, dropout, losses, normalization, statistics, structure, units
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
@@ -69,7 +71,8 @@ def examine(patient: Patient, checks: Iterable[str] | None = None) -> Report:
             skipped[check.id] = f"the network cannot be computed: {patient.unmeasured}"
         else:
             made.append(check.id)
-            findings += [replace(found, check=check.id) for found in check.look(patient)]
+            with np.errstate(all="ignore"):  # sick networks overflow; their numbers are the finding
+                findings += [replace(found, check=check.id) for found in check.look(patient)]
     places = {p.path: i for i, p in enumerate(patient.places)}
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), places.get(f.layer, -1)))
     return Report(patient.network.name, tuple(findings), tuple(made), skipped)

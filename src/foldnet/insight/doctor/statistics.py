@@ -63,8 +63,16 @@ def not_finite(patient: Patient) -> Iterator[Finding]:
                     "Go back to an earlier checkpoint; look for NaN in the data; train with a smaller learning "
                     "rate "
                     "or clipnorm, and with the TerminateOnNaN callback.",
-                    weight=name, bad=bad, of=int(value.size),
+                    bad=bad, of=int(value.size),
                 )  # fmt: skip
+    if patient.measurement is not None and patient.measurement.unusable:
+        yield warning(
+            "",
+            "The data hold NaN or infinity; Keras would hand it on to every prediction of these rows, and one such row "
+            "in training spoils the statistics and weights for good.",
+            "Drop these rows, or fill what is missing, before training and prediction alike.",
+            rows_left_out=patient.measurement.unusable, rows_used=patient.measurement.rows,
+        )  # fmt: skip
     for place, layer, _, variance in _finite(patient):
         lowest = float(variance.min())
         if lowest < 0:

@@ -116,7 +116,7 @@ def _intro(source: Source) -> Html:
 
 def _section(page: LayerPage) -> Html:
     shapes = f"{page.input_shape} → {page.output_shape}" if page.input_shape else page.output_shape
-    heading = tag("h2", page.path, " ", tag("small", page.kind))
+    heading = tag("h2", tag("span", page.path), " ", tag("small", page.kind))
     return tag("section", heading, tag("p", shapes, class_="shapes"), page.body, id=page.name, tabindex=-1)
 
 

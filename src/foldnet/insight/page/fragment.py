@@ -5,7 +5,9 @@ from __future__ import annotations
 from foldnet.insight.explanation import Block, Explanation, Formula, Section
 from foldnet.insight.page.markup import Html, block_html, joined, tag
 from foldnet.insight.page.picture import network_svg
-from foldnet.insight.sites import sites_of
+from foldnet.insight.page.tensor import key_of, view_svg, views_of
+from foldnet.insight.sharing import axes_of, is_normalization
+from foldnet.insight.sites import Site, sites_of
 
 _CODE = "font-family:monospace"
 
@@ -18,11 +20,16 @@ def fragment_html(explanation: Explanation) -> str:
         picture = network_svg(sites_of(explanation.source.network))
         frame = "max-height:24em;overflow:auto;text-align:left"
         parts.append(tag("details", tag("summary", "The network"), tag("div", picture, style=frame)))
-    parts += [_section(s, is_open=s is full) for s in explanation.sections]
+    chosen = (
+        explanation.source.chosen if explanation.source is not None else (None,) * len(explanation.sections)
+    )
+    parts += [
+        _section(s, site, is_open=s is full) for s, site in zip(explanation.sections, chosen, strict=True)
+    ]
     return tag("div", *parts, style="max-width:62em")
 
 
-def _section(section: Section, is_open: bool) -> Html:
+def _section(section: Section, site: Site | None, is_open: bool) -> Html:
     shapes = (
         f"{section.input_shape} → {section.output_shape}" if section.input_shape else section.output_shape
     )
@@ -33,8 +40,23 @@ def _section(section: Section, is_open: bool) -> Html:
         tag("span", shapes, style=_CODE),
         style="cursor:pointer",
     )
-    body = tag("div", *(_block(b) for b in section.blocks), style="padding:0 0 .5em 1.2em")
+    body = tag(
+        "div",
+        *(_block(b) for b in section.blocks),
+        _tensor(site) if is_open else None,
+        style="padding:0 0 .5em 1.2em",
+    )
     return tag("details", summary, body, open=is_open)
+
+
+def _tensor(site: Site | None) -> Html | None:
+    """Which values of a normalization's input share a statistic."""
+    if site is None or not is_normalization(site.layer):
+        return None
+    view = views_of(site.layer, site.input_shapes[0])[0]
+    choice = view.choices[key_of(axes_of(site.layer, len(view.shape)))]
+    said = tag("p", "Values of the same number and colour share a statistic:")
+    return joined([said, view_svg(view, choice, styled=False)])
 
 
 def _block(block: Block) -> Html:

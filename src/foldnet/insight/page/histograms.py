@@ -15,6 +15,8 @@ from foldnet.insight.sites import sites_of
 from foldnet.insight.source import Source
 
 BINS = 28
+LARGEST = 1e150
+"""Values from here on count as infinite; no float32 network makes them but by overflow."""
 SEED = 0
 """Of Dropout's generator: the same page from the same rows."""
 
@@ -72,7 +74,7 @@ def spreads(training: Array | None, prediction: Array) -> tuple[Spread | None, S
 def _finite(array: Array) -> Array:
     flat = array.astype(np.float64).reshape(-1)
     # Squares of values beyond this are no numbers, nor are the widths of bins.
-    return flat[np.abs(flat) < 1e150]
+    return flat[np.abs(flat) < LARGEST]
 
 
 def _spread(array: Array, finite: Array, low: float, high: float) -> Spread:
@@ -85,8 +87,8 @@ def _spread(array: Array, finite: Array, low: float, high: float) -> Spread:
         zeros = float((finite == 0).mean())
         if zeros:
             words += f", {zeros:.0%} zeros" if zeros >= 0.005 else ", a few zeros"
-    if odd := array.size - finite.size:
-        words += f", {odd:,} not finite"
+        if odd := array.size - finite.size:
+            words += f", {odd:,} not finite"
     return Spread(tuple(int(c) for c in counts), low, high, words)
 
 

@@ -158,16 +158,14 @@ def numbers_of(layer: Layer, x: Array, row: int = 0, channel: int = 0) -> Number
     count = int(np.prod(sizes))
     row, channel = row % len(x), min(channel, count - 1)
     rows, channels = _some(len(x), ROWS, row), _some(count, CHANNELS, channel)
-    places = [np.unravel_index(c, sizes) if sizes else () for c in channels]
+    places = [tuple(int(i) for i in np.unravel_index(c, sizes)) if sizes else () for c in channels]
     spots = [tuple(dict(zip(axes, p, strict=True)).get(a, 0) for a in range(1, x.ndim)) for p in places]
 
     def pick(array: Array) -> Array:
         spread = np.broadcast_to(array, x.shape)
         return np.array([[spread[(r, *spot)] for spot in spots] for r in rows], np.float64)
 
-    labels = tuple(
-        str(tuple(map(int, p))) if len(p) > 1 else str(c) for c, p in zip(channels, places, strict=True)
-    )
+    labels = tuple(str(p) if len(p) > 1 else str(c) for c, p in zip(channels, places, strict=True))
     note = ""
     if len(rows) < len(x) or len(channels) < count:
         note = f"This page holds {len(rows)} of {len(x):,} rows and {len(channels):,} of {count:,} channels."

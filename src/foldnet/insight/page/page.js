@@ -130,17 +130,20 @@ function startSharing(root) {
 
 // -- numbers, step by step ---------------------------------------------------------------------------------
 
-// Four digits and a true minus sign, as Python's %.4g writes them.
+// Four digits and a true minus sign, as Python's %.4g writes them: half-way cases go to the even digit.
 function number(value) {
   if (Number.isNaN(value)) return "nan";
-  if (!Number.isFinite(value)) return value > 0 ? "inf" : "−inf";
-  let [digits, power] = value.toExponential(3).split("e").map(Number);
-  const plain = power >= -4 && power < 4;
-  if (Object.is(value, -0)) return "−0";
-  let text = plain ? value.toFixed(Math.max(0, 3 - power)) : String(digits);
-  if (plain && text.includes(".")) text = text.replace(/\.?0+$/, "");
-  if (!plain) text += "e" + (power < 0 ? "-" : "+") + String(Math.abs(power)).padStart(2, "0");
-  return text.replaceAll("-", "−");
+  const sign = value < 0 || Object.is(value, -0) ? "−" : "";
+  if (!Number.isFinite(value)) return sign + "inf";
+  const size = Math.abs(value);
+  const halfway = size.toExponential(60).match(/^(\d\.\d\d[02468])50*(e.+)$/);
+  const rounded = halfway ? halfway[1] + halfway[2] : size.toExponential(3);
+  const [digits, power] = rounded.split("e").map(Number);
+  if (power >= -4 && power < 4) {
+    const text = Number(rounded).toFixed(Math.max(0, 3 - power));
+    return sign + (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  }
+  return `${sign}${digits}e${power < 0 ? "−" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
 }
 
 const operations = {
@@ -155,7 +158,11 @@ function startNumbers(root) {
   const { rows, x, trails } = data[root.dataset.name].numbers;
   const row = root.querySelector(".row");
   const channel = root.querySelector(".channel");
-  const pick = (table) => Number(table[table.length > 1 ? Number(row.value) : 0][Number(channel.value)].toString().replace("inf", "Infinity"));
+  // JSON has no words for what is not finite; Python's come as text.
+  const pick = (table) => {
+    const v = table[table.length > 1 ? Number(row.value) : 0][Number(channel.value)];
+    return typeof v === "number" ? v : Number(v.replace("inf", "Infinity"));
+  };
   const line = (what, result) => element("li", "", element("span", what), " → ", element("b", result));
 
   function show() {

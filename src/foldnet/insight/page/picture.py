@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from foldnet.insight.formulas import shape_text
 from foldnet.insight.page.markup import Html, tag
@@ -148,18 +149,18 @@ def _box(site: Site, x: float, y: float) -> Html:
             "rect", x=f"{x - WIDTH / 2:g}", y=y + 1, width=WIDTH, height=HEIGHT, rx=6,
             fill="none", stroke="currentColor", class_=f"box {_family(kind)}",
         ),
-        tag("text", _short(site.path, 26), x=f"{x:g}", y=y + 18, class_="name", **_TEXT),
+        tag("text", _short(site.path, 22), x=f"{x:g}", y=y + 18, class_="name", **_TEXT),
         tag("text", _short(f"{_brief(kind)} {shape}", 32), x=f"{x:g}", y=y + 35, class_="kind", **_SMALL),
     ]  # fmt: skip
     return tag("g", *lines)
 
 
-_TEXT = {"text_anchor": "middle", "font_size": 13, "font_weight": 600, "fill": "currentColor"}
-_SMALL = {"text_anchor": "middle", "font_size": 11, "fill": "currentColor"}
+_TEXT: dict[str, Any] = {"text_anchor": "middle", "font_size": 13, "font_weight": 600, "fill": "currentColor"}
+_SMALL: dict[str, Any] = {"text_anchor": "middle", "font_size": 11, "fill": "currentColor"}
 
 
 def _brief(kind: str) -> str:
-    return kind.replace("Normalization", "Norm")
+    return kind if kind == "Normalization" else kind.replace("Normalization", "Norm")
 
 
 def _family(kind: str) -> str:

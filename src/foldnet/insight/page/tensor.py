@@ -125,9 +125,11 @@ def _view(layer: Layer, own: Sequence[int], layout: str, shape: Shape, names: Se
 
 
 def _choice(layer: Layer, axes: Sequence[int], is_own: bool, shape: Shape, drawn: Sequence[int]) -> Choice:
-    written = repr(layer.axis) if is_own else str(axes[0]) if len(axes) == 1 else str(list(axes))
+    written = (
+        repr(layer.get_config()["axis"]) if is_own else str(axes[0]) if len(axes) == 1 else str(list(axes))
+    )
     try:
-        other = with_axis(layer, axes, shape)
+        other: Any = with_axis(layer, axes, shape)
         if is_own:
             other.axis = layer.axis
         rule = sharing(other, shape)
@@ -194,8 +196,8 @@ def _controls(layer: Layer, views: Sequence[View], own: Sequence[int], name: str
     return tag("div", *parts, class_="controls")
 
 
-def view_svg(view: View, choice: Choice) -> Html:
-    """The drawn cells in the colours of a choice."""
+def view_svg(view: View, choice: Choice, *, styled: bool = True) -> Html:
+    """The drawn cells in the colours of a choice; not ``styled``, they bring their own, for want of a style sheet."""
     steps, width, height = _geometry(view.drawn)
     cells = []
     groups = choice.groups or (-1,) * prod(view.drawn)
@@ -205,16 +207,24 @@ def view_svg(view: View, choice: Choice) -> Html:
         cells.append(
             tag(
                 "g",
-                tag("rect", width=CELL - 2, height=TALL - 2, rx=3),
+                tag("rect", width=CELL - 2, height=TALL - 2, rx=3, fill=None if styled else _colour(group)),
                 tag("text", "" if group < 0 else str(group), x=(CELL - 2) / 2, y=15),
                 transform=f"translate({x + 1} {y + 1})", style=f"--g:{group}",
             )
         )  # fmt: skip
     names = " × ".join(f"{n} {name}" for n, name in zip(view.drawn, view.names, strict=True))
     return joined([
-        tag("svg", *cells, width=width, height=height, viewBox=f"0 0 {width} {height}", aria_hidden="true"),
+        tag(
+            "svg", *cells, width=width, height=height, viewBox=f"0 0 {width} {height}", aria_hidden="true",
+            font_size=11, text_anchor="middle",
+        ),
         tag("p", f"Drawn: the first {names}, of {shape_text(view.shape)}.", class_="note"),
     ])  # fmt: skip
+
+
+def _colour(group: int) -> str:
+    """The colour of the page's style sheet, on light paper."""
+    return f"hsl({(210 + group * 137.508) % 360:.0f} 62% 80%)"
 
 
 def _geometry(drawn: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:

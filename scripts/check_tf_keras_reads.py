@@ -1,0 +1,102 @@
+"""Check by hand that tf_keras opens the ``.h5`` files that foldnet saves, and predicts and trains the same.
+
+tf_keras wants TensorFlow, which the tests do without, so this is run in two steps, each by its own Python::
+
+    python scripts/check_tf_keras_reads.py write FOLDER          # with foldnet
+    python scripts/check_tf_keras_reads.py read FOLDER           # with tf_keras and NumPy
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+OPTIMIZERS = ("SGD", "Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta")
+
+
+def networks() -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """Networks that try every way in which layers and calls are written, each with the shape of its rows."""
+    from foldnet import layers
+    from foldnet.network import Model, Sequential
+
+    x = layers.Input((4,))
+    inner = Model(
+        x, layers.BatchNormalization()(layers.Dense(4, activation=layers.LeakyReLU(0.1))(x)), name="inner"
+    )
+    chain = Sequential(
+        [layers.Input((4,)), layers.Dense(4, activation="swish"), layers.Dropout(0.2)], name="chain"
+    )
+    shared = layers.Dense(4, name="shared", kernel_regularizer="l2")
+    y = layers.Input((4,))
+    joined = layers.Add()([inner(chain(y)), inner(y), shared(shared(y))])
+    nested = Model(y, [chain(joined), inner(joined), layers.Concatenate()([joined, y])])
+
+    frozen = Sequential([layers.Input((4,)), layers.Dense(4), layers.BatchNormalization(), layers.Dense(4)])
+    frozen.layers[0].trainable = False
+    several = Sequential([layers.Input((3, 2, 4)), layers.BatchNormalization(axis=[1, 3]), layers.Flatten()])
+    plain = Sequential([layers.Input((6, 4)), layers.LayerNormalization(), layers.GroupNormalization(2)])
+    for layer in (layers.PReLU(shared_axes=[1]), layers.ELU(0.5), layers.ReLU(6.0, 0.1), layers.Softmax()):
+        plain.add(layer)
+    for layer in (layers.UnitNormalization(), layers.SpatialDropout1D(0.3), layers.Rescaling(2.0, 0.5)):
+        plain.add(layer)
+    for layer in (
+        layers.Permute((2, 1)),
+        layers.Reshape((-1,)),
+        layers.RepeatVector(2),
+        layers.ThresholdedReLU(0.6),
+    ):
+        plain.add(layer)
+    return {
+        "nested": (nested, (4,)),
+        "frozen": (Sequential([layers.Input((4,)), frozen, layers.Dense(2)]), (4,)),
+        "several_axes": (several, (3, 2, 4)),
+        "plain": (plain, (6, 4)),
+    }
+
+
+def write(folder: Path) -> None:
+    """Save the networks with random weights, and what foldnet predicts."""
+    from foldnet import layers, optimizers
+    from foldnet.network import Sequential
+
+    rng = np.random.default_rng(0)
+    made = networks()
+    for name in OPTIMIZERS:
+        network = Sequential([layers.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(1)])
+        network.compile(getattr(optimizers, name)(0.01), "mse", metrics=["mae"])
+        made[name] = (network, (4,))
+    for name, (network, shape) in made.items():
+        network.set_weights([rng.uniform(0.2, 1.5, w.shape) for w in network.get_weights()])
+        x = rng.normal(size=(5, *shape)).astype(np.float32)
+        network.save(folder / f"{name}.h5")
+        results = network.predict(x)
+        results = results if isinstance(results, list) else [results]
+        np.savez(folder / f"{name}.npz", x, *results)
+
+
+def read(folder: Path) -> None:
+    """Open them in tf_keras, compare, and train those that are compiled for one epoch."""
+    import tf_keras
+
+    for path in sorted(folder.glob("*.h5")):
+        recorded = np.load(path.with_suffix(".npz"))
+        x, *expected = (recorded[f"arr_{i}"] for i in range(len(recorded.files)))
+        model = tf_keras.models.load_model(path)
+        results = model.predict(x, verbose=0)
+        results = results if isinstance(results, list) else [results]
+        assert len(results) == len(expected), path.name
+        for result, value in zip(results, expected, strict=True):
+            np.testing.assert_allclose(result, value, rtol=2e-5, atol=2e-6, err_msg=path.name)
+        if path.stem in OPTIMIZERS:
+            assert type(model.optimizer).__name__ == path.stem
+            model.fit(x, x[:, :1], verbose=0)
+        print(f"{path.name}: as foldnet, {'trains' if path.stem in OPTIMIZERS else 'predicts'}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] not in ("write", "read"):
+        sys.exit(__doc__)
+    {"write": write, "read": read}[sys.argv[1]](Path(sys.argv[2]))

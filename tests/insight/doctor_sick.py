@@ -1,0 +1,173 @@
+"""Networks made sick in one way each, by more or less."""
+
+import numpy as np
+from doctor_networks import D, N, data, filled, functional, network, rows, settled, stack
+
+from foldnet import Model, layers
+from foldnet.insight.doctor.patient import Patient
+
+B = layers.BatchNormalization
+
+
+def put(model, layer, **weights):
+    """The network with these weights of one layer set; a number stands for all values."""
+    found = model.get_layer(layer)
+    for name, value in weights.items():
+        found.set_weight(name, np.broadcast_to(value, found.named_weights[name].shape))
+    return model
+
+
+def compiled(model, loss):
+    model.compile("adam", loss)
+    return model
+
+
+def steps(model, count, x=None, y=None):
+    return Patient(model, x, y, steps=count)
+
+
+def block(norm=None, seed=0):
+    return stack(D(8, name="d"), norm or B(name="bn"), layers.ReLU(), D(1), seed=seed)
+
+
+def after(share, **settings):
+    """Statistics of which a share is still 0 and 1, of a network that is otherwise settled."""
+    x = rows()
+    model = settled(block(B(name="bn", **settings)), x)
+    bn = model.get_layer("bn")
+    return put(
+        model, "bn", moving_mean=bn.moving_mean * (1 - share),
+        moving_variance=bn.moving_variance * (1 - share) + share,
+    ), x  # fmt: skip
+
+
+def dropped(rate, mean=0.0):
+    x = rows()
+    model = settled(
+        stack(D(16, name="d", activation="relu"), layers.Dropout(rate, name="drop"), N(name="bn"), D(1)), x
+    )
+    bn = model.get_layer("bn")
+    learnt = (bn.moving_variance + bn.moving_mean**2) / (1 - rate) - bn.moving_mean**2
+    return put(model, "bn", moving_variance=learnt), x
+
+
+def time_steps(axis, x_only=False):
+    generator = np.random.default_rng(5)
+    x = (generator.normal(size=(300, 6, 4)) + np.array([0, 40, -40, 9])).astype(np.float32)
+    if x_only:
+        return settled(stack(B(axis=axis, name="bn"), layers.Flatten(), D(1), shape=(6, 4)), x), x
+    return stack(D(4), B(axis=axis, name="bn"), layers.ReLU(), layers.Flatten(), D(1), shape=(6, 4))
+
+
+def siamese(apart):
+    x = [rows(seed=1), rows(seed=2) + np.float32(apart)]
+    a, b = layers.Input((5,)), layers.Input((5,))
+    bn = B(name="bn")
+    model = Model([a, b], layers.Subtract()([bn(a), bn(b)]))
+    return model, x
+
+
+def through(training, rate=0.3):
+    return functional(
+        (5,), lambda x: D(1)(layers.Dropout(rate, name="drop")(D(8, activation="relu")(x), training=training))
+    )
+
+
+def batch_mode(model):
+    """The network as a prediction function that normalizes by the batch it is given."""
+    return lambda x: (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-3)
+
+
+def replicas(ratio):
+    x = rows(2000)
+    model = settled(block(), x)
+    return put(model, "bn", moving_variance=model.get_layer("bn").moving_variance * ratio), x
+
+
+def exchanged(swap):
+    x = rows() + 3
+    model = settled(stack(B(name="bn"), D(1)), x)
+    bn = model.get_layer("bn")
+    return (
+        put(model, "bn", moving_mean=bn.moving_variance, moving_variance=bn.moving_mean) if swap else model
+    ), x
+
+
+def averaged(use_ema, off):
+    x, _ = data("number")
+    model = network("relu-norm", "number", use_ema=use_ema)
+    settled(filled(model), x)
+    name = next(layer.name for layer in model.layers if isinstance(layer, B))
+    put(model, name, moving_mean=model.get_layer(name).moving_mean + off)
+    return model, x
+
+
+def dead(count, units=8):
+    model = stack(D(units, activation="relu", name="d"), D(1))
+    bias = np.zeros(units)
+    bias[:count] = -50
+    return put(model, "d", bias=bias), rows()
+
+
+def hard(size, activation="tanh"):
+    model = stack(D(8, activation=activation, name="d"), D(1))
+    model.get_layer("d").set_weight("kernel", model.get_layer("d").kernel * size)
+    return model, rows()
+
+
+def swapped_gamma(gamma, beta):
+    values = np.array([0.1, -0.1, 0.05, 0.0, -0.08, 0.12, 0.02, -0.03])
+    return put(block(), "bn", gamma=values + gamma, beta=beta + values)
+
+
+def script(line):
+    return (
+        "from keras import layers\nmodel = Sequential()\nmodel.add(layers.Dense(4))\n"
+        f"{line}\nmodel.add(layers.Dense(1))\nout = layers.Dense(2)(x)\nprint(out)\n"
+    )
+
+
+def shape_fixed():
+    x = layers.Input(batch_shape=(8, 5))
+    return Model(x, B(axis=0, name="bn")(x))
+
+
+def formats(axis, said):
+    class Conv(layers.Rescaling):
+        data_format = said
+
+    return stack(
+        Conv(1.0, name="conv"), B(axis=axis, name="bn"), layers.ReLU(), layers.Flatten(data_format="channels_first"),
+        D(1), shape=(3, 4, 5),
+    )  # fmt: skip
+
+
+def old(version, **settings):
+    model = block(B(name="bn", **settings))
+    model.keras_version = version
+    return model
+
+
+def images(size, version="2.15.0"):
+    model = stack(B(name="bn"), layers.Flatten(), D(1), shape=(size, size, 2))
+    model.keras_version = version
+    return model
+
+
+def far(distance):
+    x = rows() + np.float32(distance)
+    return settled(stack(B(name="bn"), D(1)), x), x
+
+
+def small_inputs(scale):
+    """A first normalization with one feature of this standard deviation."""
+    x = rows() * np.array([1, 1, scale, 1, 1], np.float32)
+    return settled(stack(B(name="bn"), D(4, activation="relu"), D(1)), x), x
+
+
+def output(activation, units, loss):
+    return compiled(stack(D(8, activation="relu"), D(units, activation=activation, name="out")), loss)
+
+
+def with_x(model, x=None, y=None):
+    return Patient(model, rows() if x is None else x, y)

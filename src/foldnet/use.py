@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any, cast
 from foldnet.errors import ConfigError
 
 if TYPE_CHECKING:
+    from foldnet.layers.base import Layer
     from foldnet.network import Network
     from foldnet.training.callbacks import History
+
+
+def compute_layer(layer: Layer, inputs: Any, **kwargs: Any) -> Any:
+    """What a layer gives for arrays, now; see ``foldnet.training.eager``."""
+    from foldnet.training.eager import compute
+
+    return compute(layer, inputs, **kwargs)
 
 
 class Use:

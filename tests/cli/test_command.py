@@ -16,15 +16,12 @@ OPTIONS = {
     "demo": ("--out", "--rows"),
     "summary": (),
     "explain": ("--layer", "--data"),
-    "doctor": ("--data", "--target"),
     "freeze": ("--out", "--to-numpy", "--unfolded", "--to-c", "--show-passes"),
     "verify": ("--against", "--data"),
     "recalibrate": ("--data", "--validation", "--target", "--metric", "--out"),
     "report": ("--out", "--plots", "--format"),
     "predict": ("--data", "--columns", "--drop", "--out"),
     "doctor": ("--data", "--target", "--check", "--script", "--fix", "--sarif"),
-    "recalibrate": ("--data", "--out"),
-    "report": ("--out",),
 }
 
 

@@ -294,9 +294,9 @@ class Layer:
             )
         tensors = flatten(inputs)
         if not any(isinstance(t, SymbolicTensor) for t in tensors):
-            from foldnet.training.eager import compute  # a door like those of ``foldnet.use``
+            from foldnet.use import compute_layer
 
-            return compute(self, inputs, **kwargs)
+            return compute_layer(self, inputs, **kwargs)
         if not all(isinstance(t, SymbolicTensor) for t in tensors):
             raise InputError(f"layer {self.name!r} was called on symbolic tensors and other values together")
         call = Call(self, tuple(tensors), {k: v for k, v in kwargs.items() if v is not None})

@@ -1,11 +1,13 @@
 """Mistakes planted in code by hand, each written out in NumPy without foldnet's own list of them."""
 
+import functools
 from itertools import combinations
 
 import numpy as np
-from insight_networks import ACTIVATIONS, layer_by_hand, stack_of
+from insight_networks import ACTIVATIONS, ALL_STACKS, by_hand, layer_by_hand, stack_of
 
-from foldnet import activations
+from foldnet import activations, trace
+from foldnet.insight import verify
 
 
 def kind(layer):
@@ -224,3 +226,35 @@ def in_half(model, weights_only):
         return x.astype(np.float32)
 
     return predict
+
+
+@functools.cache
+def network(stack):
+    """A network, and the rows that verify makes for it."""
+    model, seen = ALL_STACKS[stack](), []
+
+    def predict(x):
+        seen.append(x)
+        return by_hand(model)(x)
+
+    assert verify(predict, model).ok
+    return model, seen[0]
+
+
+def differs(stack, function):
+    """Whether a function gives other numbers than the network at all."""
+    model, x = network(stack)
+    return not np.array_equal(function(x), by_hand(model)(x), equal_nan=True)
+
+
+def named(result, mistake, places):
+    return any(d.mistake == mistake and d.layer in places and d.residual <= 1 for d in result.diagnoses)
+
+
+def tracing(model, change=None):
+    """The function by hand, which shows every layer."""
+
+    def shown(i, layer, x, y):
+        return trace(layer.name, (y if change is None else change(i, layer, x, y)).astype(np.float32))
+
+    return by_hand(model, shown)

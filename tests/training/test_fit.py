@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from foldnet import Input, Model, Sequential, callbacks, layers, losses, metrics, optimizers
@@ -363,3 +364,13 @@ def test_classes_beyond_the_output_are_refused():
     model.compile("sgd", "sparse_categorical_crossentropy")
     with pytest.raises(InputError, match="3 classes, 0 to 2"):
         model.fit(X, np.full(40, 3), verbose=0)
+
+
+def test_polars_tables():
+    table = pl.DataFrame({name: X[:, i] for i, name in enumerate("abcd")})
+    ours, same = quick(), quick()
+    same.set_weights(ours.get_weights())
+    settings = {"epochs": 2, "shuffle": False, "verbose": 0}
+    history = ours.fit(table, pl.Series("y", Y[:, 0]), **settings)
+    assert history.history == same.fit(X, Y, **settings).history
+    np.testing.assert_array_equal(ours.predict(table), same.predict(X))

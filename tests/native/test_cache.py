@@ -1,12 +1,12 @@
 """Compiled networks on disk: found again, never trusted, never half written."""
 
-import os
 import shlex
 import shutil
 import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,10 +126,11 @@ def test_a_folder_that_cannot_be_made_is_done_without(home, monkeypatch, tmp_pat
 
 def test_processes_at_once_build_whole_entries(home):
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
         "import test_cache as t; sys.stdout.write(t.NativeProgram(t.GRAPH, threads=1).run([t.X])[0].tobytes().hex())"
     )
-    command = [sys.executable, "-c", code, os.path.dirname(__file__)]  # noqa: PTH120
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", code, here, here.parent]
 
     def run(_):
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout

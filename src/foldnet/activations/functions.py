@@ -223,7 +223,8 @@ def gelu(x: Any, approximate: bool = False) -> Array:
     half = x.dtype.type(0.5)
     if approximate:
         cubed = x + x.dtype.type(0.044715) * x * x * x
-        return x * (half * (1 + np.tanh(x.dtype.type(math.sqrt(2 / math.pi)) * cubed)))
+        # (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps its digits where tanh comes close to -1.
+        return x * sigmoid(x.dtype.type(2 * math.sqrt(2 / math.pi)) * cubed)
     tail = _erfc((x * x.dtype.type(-math.sqrt(0.5))).astype(np.float64)).astype(x.dtype)
     return half * x * np.asarray(tail)
 

@@ -34,6 +34,8 @@ class Candidate:
         own_layers: whether it computes those itself. If not, they can show a fault, but prove nothing about it.
         flat: whether all outputs of a row come side by side in one line of numbers, as a program prints them.
         of_given_rows: whether it is numbers that were computed before, and so can answer for those rows alone.
+        own_names: whether its layers have names of its own, as another network's have; those that the network does
+            not know are then passed over, where a name that the user wrote would be a mistake.
     """
 
     description: str
@@ -42,6 +44,7 @@ class Candidate:
     own_layers: bool = False
     flat: bool = False
     of_given_rows: bool = False
+    own_names: bool = False
 
 
 def adapt(candidate: Any) -> Candidate:
@@ -148,6 +151,7 @@ def _from_predictor(predictor: Any) -> Candidate:
         outputs,
         lambda inputs: dict(predictor.layer_values(inputs[0] if len(inputs) == 1 else list(inputs))),
         own_layers=True,
+        own_names=True,
     )
 
 
@@ -162,7 +166,11 @@ def _from_network(network: Network) -> Candidate:
         return {path: values[name] for path, name in graph.layer_outputs.items()}
 
     return Candidate(
-        f"network {network.name!r} on the reference engine", program.run, layers, own_layers=True
+        f"network {network.name!r} on the reference engine",
+        program.run,
+        layers,
+        own_layers=True,
+        own_names=True,
     )
 
 

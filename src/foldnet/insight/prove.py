@@ -85,7 +85,9 @@ def verify(
     inputs, how, chosen = (*make_inputs(watch, seed), None) if x is None else _given(graph, x, rows)
     values = watch.oracle.values(inputs)
     answers = ask(examined, inputs, [values[name] for name in graph.outputs])
-    answers = _of_rows(_by_path(watch, answers), chosen if examined.of_given_rows else None)
+    answers = _of_rows(
+        _by_path(watch, answers, examined.own_names), chosen if examined.of_given_rows else None
+    )
     exact = _exact(watch, answers, inputs, values, tolerance)
     points = _points(watch, answers, exact, examined.own_layers)
     layers = tuple(_judge(watch, site, points, exact) for site in watch.sites)
@@ -129,17 +131,19 @@ def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str, Array | N
     return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread", chosen
 
 
-def _by_path(watch: Watch, answers: Answers) -> Answers:
+def _by_path(watch: Watch, answers: Answers, own_names: bool) -> Answers:
     """The answers with layers by their calls' paths; a nested network goes by the layer that makes its result."""
     paths = {s.path: s.path for s in watch.sites}
     makers = {s.output: s.path for s in watch.sites}
     aliases = {n: makers[v] for n, v in watch.oracle.graph.layer_outputs.items() if v in makers} | paths
-    if unknown := [name for name in answers.layers if name not in aliases]:
+    unknown = [name for name in answers.layers if name not in aliases]
+    if unknown and not own_names:
         raise InputError(
             f"the candidate shows a value for {', '.join(map(repr, unknown))}, which the network does not have; its "
             f"layers are {', '.join(paths)}"
         )
-    return replace(answers, layers={aliases[name]: value for name, value in answers.layers.items()})
+    known = {aliases[name]: value for name, value in answers.layers.items() if name in aliases}
+    return replace(answers, layers=known)
 
 
 def _of_rows(answers: Answers, chosen: Array | None) -> Answers:

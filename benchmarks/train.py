@@ -18,6 +18,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from networks import as_installed
 
 HERE = Path(__file__).parent
 
@@ -235,7 +236,7 @@ def whole_process(rounds: int, wanted: float = 1.0) -> bool:
                 extra = {} if cache is None else {"XDG_CACHE_HOME": f"{cache}/{i}"}
                 started = time.perf_counter()
                 subprocess.run(
-                    [sys.executable, script], check=True, capture_output=True, env=os.environ | extra
+                    [sys.executable, script], check=True, capture_output=True, env=as_installed() | extra
                 )
                 times.append(time.perf_counter() - started)
             median = float(np.median(times))

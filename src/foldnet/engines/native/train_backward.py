@@ -15,8 +15,13 @@ from foldnet.engines.native.train_structure import dot_strides, pieces
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
 
-DOTS_UP_TO = 3
-"""Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
+
+def sums_are_cheaper(fan_in: int, units: int) -> bool:
+    """Whether the gradient of a kernel is faster as one sum over rows an element than as a product of matrices.
+
+    A product wants a transposition first, once, and wastes what is left of 16 units; the numbers are instructions.
+    """
+    return fan_in * units * 39 < 16 * (-(-units // 16) * 18 * fan_in + -(-units // 16) * 200)
 
 
 def expression(e: Emitter, node: Node, texts: dict[int, str], reuse: bool = False) -> None:
@@ -54,12 +59,12 @@ def _dense(e: Emitter, node: Node) -> None:
     if kernel in e.wants:
         sign = e.assign(kernel, times == 1)
         add, gw = int(sign == "+="), e.gradient(kernel)
-        if units <= DOTS_UP_TO:
+        if sums_are_cheaper(fan_in, units):
             each(
-                f"for (long i = LOW({fan_in}); i < HIGH({fan_in}); i++) for (long j = 0; j < {units}; j++) "
-                f"{gw}[i * {units} + j] {sign} dot_rows({e.place(x)}{at_x} + i * R, {g}{at_g} + j * R, rows);"
+                f"pair_sums({e.place(x)}{at_x}, {g}{at_g}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, {gw}, {add});"
             )
         else:
+            e.needs_product(fan_in)
             blocks = -(-units // 16)
             turned = e.space(f"turned {-(-units // 64)}", -(-units // 64) * 64)
             each(
@@ -72,11 +77,12 @@ def _dense(e: Emitter, node: Node) -> None:
     if len(node.inputs) > 2 and node.inputs[2] in e.wants:
         sign = e.assign(node.inputs[2], times == 1)
         each(
-            f"for (long j = LOW({units}); j < HIGH({units}); j++) "
-            f"{e.gradient(node.inputs[2])}[j] {sign} sum_rows({g}{at_g} + j * R, rows);"
+            f"feature_sums({g}{at_g}, LOW({units}), HIGH({units}), R, rows, {e.gradient(node.inputs[2])}, "
+            f"{int(sign == '+=')});"
         )
     if x in e.wants:
         add = int(e.assign(x) == "+=")
+        e.needs_product(fan_in)
         each(
             f"product(HIGH({fan_in}) - LOW({fan_in}), R, {units}, {e.place(kernel)} + LOW({fan_in}) * {units}, "
             f"{units}, 1, {g}{at_g}, R, 0, {e.gradient(x)}{at_x} + LOW({fan_in}) * R, R, 0, {add});"

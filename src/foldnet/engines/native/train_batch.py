@@ -11,6 +11,9 @@ from foldnet.engines.native.train_layout import Operand
 from foldnet.graph import train_ops
 from foldnet.graph.graph import Node
 
+PACKED = 24
+"""Columns of a large kernel that `dense` in train_kernels.h brings together at a time."""
+
 SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 
 
@@ -21,9 +24,13 @@ def dense(e: Emitter, node: Node) -> None:
     times = prod(e.shape(x)[:-1])
     bias = e.place(node.inputs[2]) if len(node.inputs) > 2 else "0"
     pack = (
-        e.space(f"packed columns {fan_in}", 24 * 8 * fan_in, laned=False) if fan_in * units >= 40_000 else ""
+        e.space(f"packed columns {fan_in}", PACKED * 8 * fan_in, laned=False) if fan_in * units >= 40_000 else ""
     )
-    pack = f"{pack} + ME * {24 * fan_in}" if pack else "0"
+    pack = f"{pack} + ME * {PACKED * fan_in}" if pack else "0"
+    if pack:
+        e.needs_product(*(m for m in (PACKED, units % PACKED) if m))
+    else:
+        e.needs_product(units)
     loop = f"for (long t = 0; t < {times}; t++) " if times != 1 else ""
     step = (f" + t * {fan_in} * R", f" + t * {units} * R") if times != 1 else ("", "")
     e.add(

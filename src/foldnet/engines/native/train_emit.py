@@ -13,6 +13,7 @@ from math import prod
 
 from foldnet.engines.native.loops import broadcast_strides, collapse, strides_of
 from foldnet.engines.native.train_layout import Layout, Operand, prepared
+from foldnet.engines.native.train_tiles import ANY, heights
 from foldnet.graph import ops
 from foldnet.graph.training import TrainingProgram, Variable
 
@@ -33,6 +34,7 @@ class Emitter:
         lines: of C so far.
         started: values whose gradient has a first contribution already.
         wants: values that a gradient must reach.
+        heights: of the tiles that products are made of.
     """
 
     def __init__(self, program: TrainingProgram) -> None:
@@ -40,6 +42,7 @@ class Emitter:
         self.graph = prepared(program)
         self.layout = Layout()
         self.lines: list[str] = []
+        self.heights: set[int] = set()
         self.started: set[str] = set()
         self._ids: dict[str, int] = {}
         self._declared: dict[str, str] = {}
@@ -195,6 +198,11 @@ class Emitter:
     def add(self, *lines: str) -> None:
         """Append statements."""
         self.lines += lines
+
+    def needs_product(self, *rows: int) -> None:
+        """Say that ``product`` will be called for these numbers of rows, shared among threads if there are any."""
+        for m in rows:
+            self.heights |= ANY if self.threaded else heights(m)
 
     def seal(self) -> None:
         """Say that statements may be divided here, between one op and the next."""

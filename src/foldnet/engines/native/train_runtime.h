@@ -22,8 +22,13 @@ typedef uint64_t W8 __attribute__((vector_size(64)));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #endif
 
-static inline V MULADD(V a, V b, V c) {
+/* Instructions of AVX-512 by gcc's names for them. */
 #if defined(__AVX512F__) && !defined(__clang__)
+#define MASKS 1
+#endif
+
+static inline V MULADD(V a, V b, V c) {
+#ifdef MASKS
   return __builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4);
 #else
   V y;
@@ -39,8 +44,15 @@ static inline void store_part(float *p, V x, int add, int part) {
     STORE(p, add ? LOAD(p) + x : x);
     return;
   }
+#ifdef MASKS
+  const unsigned short mask = (unsigned short)((1u << part) - 1);
+  if (add)
+    x += __builtin_ia32_loadups512_mask(p, (V){0}, mask);
+  __builtin_ia32_storeups512_mask(p, x, mask);
+#else
   for (int k = 0; k < part; k++)
     p[k] = add ? p[k] + x[k] : x[k];
+#endif
 }
 
 /* The sum of all lanes, halves added to halves. */
@@ -56,20 +68,24 @@ static inline V lanes_below(V x, long count) {
   return (V)((VI)x & (place < (int32_t)count));
 }
 
-/* Sum over the rows of x; of x * y; of (x - m)^2; of one vector's worth of each in one fixed order. */
-#define SUM_OVER_ROWS(name, signature, term)                                                                          \
-  static inline float name signature {                                                                                \
+/* Sums over the rows of x, of x * y, of (x - m)^2, in a fixed order; name_lanes leaves a vector of 16 sums
+   for `sums16` to add up, sixteen of them at once. */
+#define SUM_OVER_ROWS(name, signature, arguments, term)                                                               \
+  static inline V name##_lanes signature {                                                                                  \
     V s = {0};                                                                                                        \
     long r = 0;                                                                                                       \
     for (; r + 16 <= rows; r += 16)                                                                                   \
       s += term;                                                                                                      \
     if (r < rows)                                                                                                     \
       s += lanes_below(term, rows - r);                                                                               \
-    return across(s);                                                                                                 \
+    return s;                                                                                                         \
+  }                                                                                                                   \
+  static inline float name##_rows signature {                                                                         \
+    return across(name##_lanes arguments);                                                                            \
   }
-SUM_OVER_ROWS(sum_rows, (const float *x, long rows), LOAD(x + r))
-SUM_OVER_ROWS(dot_rows, (const float *x, const float *y, long rows), (LOAD(x + r) * LOAD(y + r)))
-SUM_OVER_ROWS(spread_rows, (const float *x, float m, long rows), ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
+SUM_OVER_ROWS(sum, (const float *x, long rows), (x, rows), LOAD(x + r))
+SUM_OVER_ROWS(dot, (const float *x, const float *y, long rows), (x, y, rows), (LOAD(x + r) * LOAD(y + r)))
+SUM_OVER_ROWS(spread, (const float *x, float m, long rows), (x, m, rows), ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
 
 /* Adds a row of lanes to sums in double precision, sixteen of them, one a lane. */
 static inline void add_double(double *sums, const float *x, long rows) {
@@ -89,10 +105,14 @@ static inline void add_double(double *sums, const float *x, long rows) {
 static inline V load_until(const float *p, const float *end) {
   if (end - p >= 16)
     return LOAD(p);
+#ifdef MASKS
+  return __builtin_ia32_loadups512_mask(p, (V){0}, (unsigned short)((1u << (end - p)) - 1));
+#else
   V x = {0};
   for (long k = 0; k < end - p; k++)
     x[k] = p[k];
   return x;
+#endif
 }
 
 /* [feature][row] to panels of 64 features: [panel][row][64], the last panel padded. */
@@ -139,7 +159,7 @@ typedef struct {
   uint32_t k0, k1;
 } Key;
 
-#if defined(__AVX512F__) && !defined(__clang__)
+#ifdef MASKS
 typedef long long W8S __attribute__((vector_size(64)));
 #define WIDE_MUL(x, y) ((W8)__builtin_ia32_pmuludq512_mask((VI)(x), (VI)(y), (W8S){0}, (unsigned char)-1))
 #else

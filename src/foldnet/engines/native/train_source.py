@@ -13,7 +13,7 @@ from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_forward import forward
 from foldnet.engines.native.train_layout import Layout
 from foldnet.engines.native.train_slopes import helpers_for
-from foldnet.engines.native.train_tiles import products, transposition
+from foldnet.engines.native.train_tiles import products, sixteen_sums, transposition
 from foldnet.engines.native.train_update import regularization, rule_function, update
 from foldnet.graph.training import TrainingProgram
 
@@ -146,8 +146,9 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
             *own,
             start,
             transposition(),
+            sixteen_sums(),
             "/* Sum over the rows" + rest,
-            products(),
+            products(e.heights, evenly=not e.threaded),
             maths.functions_for(called),
             helpers,
             _text("train_threads.h"),

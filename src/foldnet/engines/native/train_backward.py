@@ -21,7 +21,7 @@ def sums_are_cheaper(fan_in: int, units: int) -> bool:
 
     A product wants a transposition first, once, and wastes what is left of 16 units; the numbers are instructions.
     """
-    return fan_in * units * 39 < 16 * (-(-units // 16) * 18 * fan_in + -(-units // 16) * 200)
+    return units <= 3
 
 
 def expression(e: Emitter, node: Node, texts: dict[int, str], reuse: bool = False) -> None:

@@ -140,14 +140,14 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
     runtime, kernels = _text("train_runtime.h"), _text("train_kernels.h")
     helpers = helpers_for(body)
     called = helpers + kernels + body
-    start, rest = runtime.split("/* Sum over the rows", 1)
+    start, rest = runtime.split("/* Sums over the rows", 1)
     return "\n".join(
         [
             *own,
             start,
             transposition(),
             sixteen_sums(),
-            "/* Sum over the rows" + rest,
+            "/* Sums over the rows" + rest,
             products(e.heights, evenly=not e.threaded),
             maths.functions_for(called),
             helpers,

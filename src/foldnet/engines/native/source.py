@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 
 from foldnet.engines.native import maths, matrix
 from foldnet.engines.native.body import Body
+from foldnet.engines.native.headers import header
 from foldnet.engines.native.layout import Packed, Weights, pack, plan, row_shape
 from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
@@ -170,7 +170,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
         _bad_macro(len(faults)) if faults else "",
         code,
         "".join(f"#define {k} {v}\n" for k, v in constants.items()),
-        Path(__file__).with_name("runtime.h").read_text(encoding="utf-8"),
+        header("runtime.h"),
     ]
     return Source(
         "\n".join(t for t in text if t), tuple(weights.parts.values()), max(weights.size, 1), per_row, faults

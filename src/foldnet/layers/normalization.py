@@ -151,6 +151,11 @@ class BatchNormalization(Layer):
         size = b.shape(x)
         spread = tuple((size[a] or 1) if a in kept else 1 for a in range(1, rank))
         if b.mode.value == "train" and self.trainable:
+            if b.call_mask is not None:
+                raise UnsupportedError(
+                    f"layer {self.name!r} gets a mask, and Keras would leave the masked positions out of its "
+                    "statistics, which foldnet does not. Put mask_zero=False on the Embedding, or freeze the layer."
+                )
             op = self._training_op(b)
             return b.emit(op, x, *(b.weight(self, n, spread) for n in self._operands(op)))
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in self.named_weights.items()}

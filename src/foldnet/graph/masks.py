@@ -44,7 +44,7 @@ class Masks:
         if handed_over is None or self._b.mode.value != "train":
             return self.of(call.inputs)
         given = flatten(handed_over)
-        if len(given) != len(call.inputs) or not all(m is None or m in values for m in given):
+        if len(given) != len(call.inputs) or not all(_known(m, values) for m in given):
             raise UnsupportedError(
                 f"layer {call.layer.name!r} was called with a mask that is no tensor of the network. Hand over an "
                 "input of the network as mask=, one for each input of the call."
@@ -59,6 +59,10 @@ class Masks:
         """Note the mask of a call's result, given those of its inputs."""
         if self._b.mode.value == "train" and call.layer.output_mask(*(m is not None for m in masks)):
             self.known[call.outputs[0]] = call.layer.lower_mask(self._b, inputs, masks)
+
+
+def _known(mask: object, values: Mapping[SymbolicTensor, str]) -> bool:
+    return mask is None or (isinstance(mask, SymbolicTensor) and mask in values)
 
 
 def check_masks(network: Network) -> None:

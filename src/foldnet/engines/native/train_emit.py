@@ -17,6 +17,8 @@ from foldnet.engines.native.train_tiles import ANY, heights
 from foldnet.graph import ops
 from foldnet.graph.training import TrainingProgram, Variable
 
+_WHOLE = re.compile(r"[vgwx]\d+")
+
 ALIASES = (ops.Identity, ops.Reshape)
 """Ops whose result is their operand, in memory and for gradients."""
 
@@ -49,6 +51,7 @@ class Emitter:
         self._pool: dict[int, list[str]] = {}
         self._released: set[str] = set()
         self._seals: list[int] = []
+        self._open = (-1, "")
         self._place_weights()
         self.roots = self._roots()
         self.wants = self._wanted()
@@ -57,18 +60,21 @@ class Emitter:
     def _place_weights(self) -> None:
         moving = [v for v in self.program.variables if not v.trainable]
         changing = [v for v in self.program.variables if v.trainable]
+        # Ends at whole vectors: what lies between may be computed with, and is never read.
         at = 0
-        for v in sorted(changing, key=lambda v: not v.decay):
-            self.layout.weights[v.name] = at
-            at += prod(v.shape)
-            if v.decay:
+        for decay in (True, False):
+            for v in (v for v in changing if v.decay == decay):
+                self.layout.weights[v.name] = at
+                at += prod(v.shape)
+            at = -(-at // 16) * 16
+            if decay:
                 self.layout.decaying = at
         self.layout.trainable = at
         rest = [v.name for v in moving]
         rest += [n for n in self.graph.constants if n not in self.layout.weights and n not in rest]
         for name in rest:
             self.layout.weights[name] = at
-            at += self.size(name)
+            at += -(-self.size(name) // 16) * 16
         self.layout.size = at
 
     def _roots(self) -> dict[str, str]:
@@ -220,7 +226,7 @@ class Emitter:
                 parts.append([])
             parts[-1] += self.lines[done:end]
             done = end
-        self.lines, self._seals = [], []
+        self.lines, self._seals, self._open = [], [], (-1, "")
         if len(parts) == 1:
             return self._one(f"static void {name}({parameters})", parts[0])
         texts = [
@@ -259,7 +265,14 @@ class Emitter:
             low, high = ("0", f"{count}") if serial or count == 1 else (f"LOW({count})", f"HIGH({count})")
             once = "if (FIRST) " if serial or count == 1 else ""
             text = body(*(f"{o.name}[r]" for o in operands))
-            self.add(f"{once}ROWS(r, {low} * R, {high} * R) {{ {text} }}", "BARRIER")
+            head = f"{once}ROWS(r, {low} * R, {high} * R) {{"
+            # One loop for several operations: arrays with names of their own share no element but the same.
+            joined = all(_WHOLE.fullmatch(o.name) for o in operands)
+            if joined and self._open == (len(self.lines), head):
+                self.lines[-2] = f"{self.lines[-2].removesuffix(' }')} {{ {text} }} }}"
+            else:
+                self.add(f"{head} {{ {text} }} }}", "BARRIER")
+            self._open = (len(self.lines), head) if joined else (-1, "")
             return
         lines = []
         for depth, size in enumerate(sizes):

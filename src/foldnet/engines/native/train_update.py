@@ -69,7 +69,7 @@ def _clipping(e: Emitter, rule: UpdateRule) -> list[str]:
 
 
 def rule_function(e: Emitter, rule: UpdateRule) -> str:
-    """C of the rule, for elements ``lo`` up to ``hi`` of the trainable weights."""
+    """C of the rule, for elements ``lo`` up to ``hi``, whole vectors of them, of the trainable weights."""
     graph, n = rule.graph, e.layout.trainable
     names: dict[str, str] = {}
     head, body = [], []
@@ -99,7 +99,7 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
         f"  const float *const scalars = job->scalars + job->scalar_row * {len(rule.scalars)};",
         "  (void)decay; (void)N; (void)scalars; (void)G;",
         *(f"  {line}" for line in [*head, "".join(f"(void){n};" for n in names.values() if n[0] == "c")]),
-        "  FREELY for (long i = lo; i < hi; i++) {",
+        "  ROWS(i, lo, hi) {",
         *(f"    {line}" for line in body),
         "  }",
         "}",
@@ -157,11 +157,10 @@ def update(e: Emitter, rule: UpdateRule) -> Sequence[str]:
     """Statements of a step's end, given the gradients."""
     n, decaying = e.layout.trainable, e.layout.decaying
     lines = [*_penalties(e), *_clipping(e, rule)]
-    if decaying:
-        lines.append(f"rule(job, LOW({decaying}), HIGH({decaying}), 1.0f);")
-    if decaying < n:
-        rest = n - decaying
-        lines.append(f"rule(job, {decaying} + LOW({rest}), {decaying} + HIGH({rest}), 0.0f);")
+    for start, end, decay in ((0, decaying, "1.0f"), (decaying, n, "0.0f")):
+        if start < end:
+            vectors = (end - start) // 16
+            lines.append(f"rule(job, {start} + 16 * LOW({vectors}), {start} + 16 * HIGH({vectors}), {decay});")
     lines.append("BARRIER")
     held = [line for v in _trainable(e) if v.constraint for line in _constraint(e, v, v.constraint)]
     if held:

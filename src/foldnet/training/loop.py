@@ -159,12 +159,13 @@ class _Run:
                     should_stop=interrupts.should_stop,
                 )
             self._warn(result, epoch)
+            read = self.trainer.reader(result.training)
+            judge = None if result.validation is None else self.trainer.reader(result.validation)
             for i in range(result.epochs):
-                judged = result.validation if wanted[i] and within is not None else None
-                if wanted[i] and within is None:
+                if wanted[i] and judge is None:
                     self._ended(epoch + i, result.training)
                 else:
-                    self._epoch_end(epoch + i, result.training, judged, i)
+                    self._epoch_end(epoch + i, read(i), judge(i) if wanted[i] and judge else None)
             epoch += count
             interrupts.check()
             if not calls.by_epoch and self.progress.live:
@@ -245,12 +246,12 @@ class _Run:
 
             judged = judge(self.trainer, self.validation, self.batch_size, self.callbacks)
         if total is not None:
-            self._epoch_end(epoch, total, judged, 0)
+            logs = self.trainer.logs
+            self._epoch_end(epoch, logs(total), None if judged is None else logs(judged))
 
-    def _epoch_end(self, epoch: int, training: Sums, validation: Sums | None, index: int) -> None:
-        logs: dict[str, Any] = self.trainer.logs(training, index)
-        if validation is not None:
-            logs |= {f"val_{k}": v for k, v in self.trainer.logs(validation, index).items()}
+    def _epoch_end(self, epoch: int, logs: dict[str, Any], judged: dict[str, Any] | None) -> None:
+        if judged is not None:
+            logs |= {f"val_{k}": v for k, v in judged.items()}
         self.callbacks.call("on_epoch_end", epoch, logs)
         self.progress.epoch(epoch, logs)
         self.last = logs

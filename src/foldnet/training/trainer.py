@@ -17,6 +17,7 @@ from foldnet.network import Network
 from foldnet.random import random_seed
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
+from foldnet.training.metrics import Metric
 from foldnet.training.program import Owners, output_names
 
 Array = np.ndarray[Any, Any]
@@ -174,19 +175,36 @@ class Trainer:
 
     def logs(self, sums: Sums, epoch: int = 0) -> dict[str, float]:
         """Loss and metrics of one epoch by their Keras names, in Keras's (sorted) order."""
-        rows = max(float(sums.rows[epoch]), 1.0)
-        logs: dict[str, Any] = {"loss": float((sums.loss[epoch]) / rows + sums.regularization[epoch])}
+        return self.reader(sums)(epoch)
+
+    def reader(self, sums: Sums) -> Callable[[int], dict[str, float]]:
+        """``logs`` of any epoch of these sums; what all epochs share is looked up once."""
+        rows = np.maximum(sums.rows, 1.0)
         names = output_names(self.network)
         columns = dict(zip((a.name for a in self._accumulators()), sums.values, strict=True))
+        plain = {"loss": (sums.loss / rows + sums.regularization).tolist()}
+        made: dict[str, tuple[Metric, Array, list[float]]] = {}
         resolved = self.compiled.resolved(self.targets)
         for name, loss, metrics in zip(names, self.compiled.losses, resolved, strict=True):
             if loss is not None and len(names) > 1:
-                logs[f"{name}_loss"] = float(columns[f"{name}/loss"][epoch][0] / rows)
+                plain[f"{name}_loss"] = (columns[f"{name}/loss"][:, 0] / rows).tolist()
             weight = columns.get(f"{name}/weights")
             for title, metric, weighted in metrics:
-                total = float(weight[epoch][0]) if weighted and weight is not None else rows
-                logs[title] = metric.value(columns[f"{name}/{title}"][epoch], total)
-        return dict(sorted(logs.items()))
+                totals = weight[:, 0] if weighted and weight is not None else rows
+                made[title] = (metric, columns[f"{name}/{title}"], totals.tolist())
+        order = sorted(plain | made)
+
+        def read(epoch: int) -> dict[str, float]:
+            logs = {}
+            for title in order:
+                if title in made:
+                    metric, column, totals = made[title]
+                    logs[title] = metric.value(column[epoch], totals[epoch])
+                else:
+                    logs[title] = plain[title][epoch]
+            return logs
+
+        return read
 
     def values(self, logs: dict[str, Any]) -> Any:
         """Logs as ``evaluate`` and ``train_on_batch`` return them: the loss alone, or a list in Keras's order.

@@ -13,14 +13,19 @@ UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long r
   }
 }
 
-/* Sums of vectors lo to hi, which lie in `lanes`, to out[lo] and on. */
+/* Sums of vectors lo to hi, which lie in `lanes`, to out[lo] and on, where there is room for whole vectors. */
 UNUSED static void add_lanes(const float *lanes, float *out, long lo, long hi) {
   for (long k = lo; k < hi; k += 16) {
     const int some = hi - k < 16 ? (int)(hi - k) : 16;
     V s[16];
     for (int l = 0; l < some; l++)
       s[l] = LOAD(lanes + (k + l) * 16);
+#if THREADED
     store_part(out + k, sums16(s), 0, some);
+#else
+    /* What is read next would have to wait for a masked store; and noise could be denormal, which is slow. */
+    STORE(out + k, lanes_below(sums16(s), some));
+#endif
   }
 }
 

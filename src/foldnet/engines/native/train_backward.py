@@ -65,14 +65,14 @@ def _dense(e: Emitter, node: Node) -> None:
                 f"pair_sums({e.place(x)}{at_x}, {g}{at_g}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, {gw}, {add});"
             )
         else:
-            e.needs_product(fan_in)
             blocks = -(-units // 16)
             turned = e.space(f"turned {-(-units // 64)}", -(-units // 64) * 64)
             each(
                 f"to_panels({g}{at_g}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
                 "BARRIER",
-                f"product(HIGH({fan_in}) - LOW({fan_in}), {units}, rows, {e.place(x)}{at_x} + LOW({fan_in}) * R, "
-                f"R, 1, {turned}, 64, R, {gw} + LOW({fan_in}) * {units}, {units}, 0, {add});",
+                e.product(
+                    fan_in, units, "rows", (f"{e.place(x)}{at_x}", "R", 1), turned, 64, gw, units, add=sign == "+="
+                ),
                 "BARRIER",
             )
     if len(node.inputs) > 2 and node.inputs[2] in e.wants:
@@ -82,12 +82,9 @@ def _dense(e: Emitter, node: Node) -> None:
             f"{int(sign == '+=')});"
         )
     if x in e.wants:
-        add = int(e.assign(x) == "+=")
-        e.needs_product(fan_in)
-        each(
-            f"product(HIGH({fan_in}) - LOW({fan_in}), R, {units}, {e.place(kernel)} + LOW({fan_in}) * {units}, "
-            f"{units}, 1, {g}{at_g}, R, 0, {e.gradient(x)}{at_x} + LOW({fan_in}) * R, R, 0, {add});"
-        )
+        left = (e.place(kernel), units, 1)
+        add_x = e.assign(x) == "+="
+        each(e.product(fan_in, "R", units, left, f"{g}{at_g}", "R", f"{e.gradient(x)}{at_x}", "R", add=add_x))
     e.add("BARRIER")
 
 

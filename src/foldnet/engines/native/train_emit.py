@@ -13,7 +13,7 @@ from math import prod
 
 from foldnet.engines.native.loops import broadcast_strides, collapse, strides_of
 from foldnet.engines.native.train_layout import Layout, Operand, prepared
-from foldnet.engines.native.train_tiles import ANY, heights
+from foldnet.engines.native.train_tiles import Tile, split
 from foldnet.graph import ops
 from foldnet.graph.training import TrainingProgram, Variable
 
@@ -36,7 +36,8 @@ class Emitter:
         lines: of C so far.
         started: values whose gradient has a first contribution already.
         wants: values that a gradient must reach.
-        heights: of the tiles that products are made of.
+        tiles: that products of known size are made of.
+        any_product: whether one of a size that is known only when the program runs is called.
     """
 
     def __init__(self, program: TrainingProgram) -> None:
@@ -44,7 +45,8 @@ class Emitter:
         self.graph = prepared(program)
         self.layout = Layout()
         self.lines: list[str] = []
-        self.heights: set[int] = set()
+        self.tiles: dict[Tile, None] = {}
+        self.any_product = False
         self.started: set[str] = set()
         self._ids: dict[str, int] = {}
         self._declared: dict[str, str] = {}
@@ -205,10 +207,55 @@ class Emitter:
         """Append statements."""
         self.lines += lines
 
-    def needs_product(self, *rows: int) -> None:
-        """Say that ``product`` will be called for these numbers of rows, shared among threads if there are any."""
-        for m in rows:
-            self.heights |= ANY if self.threaded else heights(m)
+    def product(
+        self, m: int, n: int | str, count: int | str, a: tuple[str, int | str, int | str], b: str, ldb: int | str,
+        c: str, ldc: int | str, start: str = "", add: bool = False,
+    ) -> str:
+        """C of a product of matrices, see ``train_tiles``; its rows are shared among threads.
+
+        Args:
+            m: rows.
+            n: columns: a number, when ``b`` lies in panels, or ``"R"``.
+            count: of what is summed over.
+            a: the left matrix and its steps along m and along the sum.
+            b: the right matrix, and ``ldb`` its step along the sum.
+            c: the result, and ``ldc`` the step from row to row.
+            start: array of what the sums of each row start with.
+            add: to what is in the result.
+        """  # fmt: skip
+        left, am, ak = a
+        panel = "0" if n == "R" else "R"
+        if self.threaded:
+            self.any_product = True
+            return (
+                f"product(HIGH({m}) - LOW({m}), {n}, {count}, {left} + LOW({m}) * {am}, {am}, {ak}, {b}, {ldb}, {panel}, "
+                f"{c} + LOW({m}) * {ldc}, {ldc}, {f'{start} + LOW({m})' if start else '0'}, {int(add)});"
+            )
+        lines, first = [], 0
+        for height, times in split(m):
+            last = first + height * times
+            lines.append(f"for (long i = {first}; i < {last}; i += {height}) {{")
+            begin = f"{start} + i" if start else "0"
+
+            def call(vectors: int, j: str, right: str, part: int, begin: str = begin, height: int = height) -> str:
+                tile = Tile(height, vectors, bool(start), add, part == 16)
+                self.tiles[tile] = None
+                return (
+                    f"{tile.name}({count}, {left} + i * {am}, {am}, {ak}, {b} + {right}, {ldb}, {c} + i * {ldc} + {j}, "
+                    f"{ldc}, {begin}, {int(add)}, {part});"
+                )
+
+            if isinstance(n, str):
+                lines.append(f"long j = 0; for (; j + 32 <= R; j += 32) {call(2, 'j', 'j', 16)}")
+                lines.append(f"if (j < R) {call(1, 'j', 'j', 16)}")
+            else:
+                for j in range(0, n, 32):
+                    vectors = 2 if n - j > 16 else 1
+                    part = min(n - j - 16 * (vectors - 1), 16)
+                    lines.append(call(vectors, str(j), f"{j - j % 64} * R + {j % 64}", part))
+            lines.append("}")
+            first = last
+        return "\n".join(lines)
 
     def seal(self) -> None:
         """Say that statements may be divided here, between one op and the next."""

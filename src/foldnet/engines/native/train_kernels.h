@@ -53,14 +53,11 @@ UNUSED static void pair_sums(const float *x, const float *g, long lo, long hi, l
   }
 }
 
-/* y = w' x + bias for units lo to hi. With `pack`, columns of w are first brought together, 24 at a time: read where
-   they lie, each would take a whole cache line from a place of its own. */
-UNUSED static void dense(const float *x, const float *w, const float *bias, float *y, long fan_in, long units, long R, long lo,
-                  long hi, float *pack) {
-  if (!pack) {
-    product(hi - lo, R, fan_in, w + lo, 1, units, x, R, 0, y + lo * R, R, bias ? bias + lo : 0, 0);
-    return;
-  }
+#if ANY_PRODUCT
+/* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each
+   would take a whole cache line from a place of its own. */
+UNUSED static void packed_dense(const float *x, const float *w, const float *bias, float *y, long fan_in, long units,
+                                long R, long lo, long hi, float *pack) {
   for (long j = lo; j < hi; j += 24) {
     const long m = hi - j < 24 ? hi - j : 24;
     for (long k = 0; k < fan_in; k++)
@@ -69,6 +66,7 @@ UNUSED static void dense(const float *x, const float *w, const float *bias, floa
     product(m, R, fan_in, pack, 1, 24, x, R, 0, y + j * R, R, bias ? bias + j : 0, 0);
   }
 }
+#endif
 
 /* cos and sin of 2 pi v for 0 <= v < 1: within a quarter turn of the nearest axis by polynomials. */
 static inline void turn_of(float v, float *c, float *s) {

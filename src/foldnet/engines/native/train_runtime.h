@@ -207,7 +207,8 @@ static inline void row_numbers(VI *out, long row, long each, long quads, long qu
                                const uint64_t *keys) {
   const W8 place = {0, 2, 4, 6, 8, 10, 12, 14};
   W8 even[4], odd[4];
-  even[0] = (place + (uint64_t)row) * (uint64_t)(quads * each) + (uint64_t)quad;
+  /* 32 by 32 bits: a row's number and the blocks of a row are less than 2^32. */
+  even[0] = WIDE_MUL(place + (uint64_t)row, (uint64_t)(quads * each) - (W8){0}) + (uint64_t)quad;
   odd[0] = even[0] + (uint64_t)(quads * each);
   even[1] = even[0] >> 32;
   odd[1] = odd[0] >> 32;

@@ -12,7 +12,7 @@ from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_forward import forward
 from foldnet.engines.native.train_layout import Layout
 from foldnet.engines.native.train_slopes import helpers_for
-from foldnet.engines.native.train_tiles import products, sixteen_sums, transposition
+from foldnet.engines.native.train_tiles import any_product, sixteen_sums, transposition
 from foldnet.engines.native.train_update import regularization, rule_function, update
 from foldnet.graph.training import TrainingProgram
 
@@ -129,7 +129,7 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
         "#define _GNU_SOURCE 1",
         "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
         "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
-        f"#define THREADED {int(e.threaded)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
+        f"#define THREADED {int(e.threaded)}\n#define ANY_PRODUCT {int(e.any_product)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, kernels = header("train_runtime.h"), header("train_kernels.h")
     helpers = helpers_for(body)
@@ -142,7 +142,8 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
             transposition(),
             sixteen_sums(),
             "/* Sums over the rows" + rest,
-            products(e.heights, evenly=not e.threaded),
+            any_product() if e.any_product else "",
+            *(tile.code() for tile in e.tiles),
             maths.functions_for(called),
             helpers,
             header("train_threads.h"),

@@ -7,80 +7,91 @@ in order, so results depend neither on the tile nor on the thread that made them
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 TALL = 12
 """Rows of the largest tile: with two vectors a row, 24 of 32 registers hold sums."""
 
-ANY = frozenset((12, 8, 4, 2, 1))
+ANY = (12, 8, 4, 2, 1)
 """Heights that cover any number of rows, for programs that learn it when they run."""
 
 
-def heights(m: int) -> frozenset[int]:
-    """Heights of the tiles that share ``m`` rows evenly.
+@dataclass(frozen=True)
+class Tile:
+    """One tile: its size, and what is known of it when the code is written.
 
-    >>> sorted(heights(11)), sorted(heights(64))
-    ([11], [10, 11])
+    Attributes:
+        m: rows.
+        n: vectors a row.
+        start: whether sums begin at numbers of their own; None if only the call says.
+        add: whether sums are added to what is there; None likewise.
+        whole: whether the last vector is written whole; else the call says how much of it.
+    """
+
+    m: int
+    n: int
+    start: bool | None = None
+    add: bool | None = None
+    whole: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the C function."""
+        marks = "".join(mark for mark, is_so in zip("sap", (self.start, self.add, not self.whole), strict=True) if is_so)
+        return f"tile{self.m}x{self.n}{marks}"
+
+    def code(self) -> str:
+        """The C function."""
+        rows, vectors = range(self.m), range(self.n)
+        acc = [[f"a{i}x{j}" for j in vectors] for i in rows]
+        lines = [
+            f"static void {self.name}(long count, const float *a, long am, long ak, const float *b, long ldb,",
+            "    float *c, long ldc, const float *start, int add, int part) {",
+            "  (void)am; (void)ldc; (void)start; (void)add; (void)part;",
+        ]
+        for i in rows:
+            value = {True: f"start[{i}]", False: "0.0f", None: f"(start ? start[{i}] : 0.0f)"}[self.start]
+            lines.append("  V " + ", ".join(f"{x} = SPREAD({value})" for x in acc[i]) + ";")
+        # A pointer for each four rows: with one for each, compilers run out of registers for addresses.
+        lines += [f"  const float *p{i} = a + {i} * am;" for i in range(0, self.m, 4)]
+        step = " ".join(f"p{i} += ak," for i in range(0, self.m, 4))
+        lines.append(f"  for (long k = 0; k < count; k++, {step} b += ldb) {{")
+        lines.append("    const V " + ", ".join(f"b{j} = LOAD(b + {16 * j})" for j in vectors) + ";")
+        lines.append("    V x;")
+        for i in rows:
+            at = f"p{i // 4 * 4}[{i % 4} * am]" if i % 4 else f"p{i}[0]"
+            lines.append(f"    x = SPREAD({at});")
+            lines += [f"    {acc[i][j]} = MULADD(x, b{j}, {acc[i][j]});" for j in vectors]
+        lines.append("  }")
+        add = {True: "1", False: "0", None: "add"}[self.add]
+        for i in rows:
+            for j in vectors:
+                part = "part" if j == self.n - 1 and not self.whole else "16"
+                lines.append(f"  store_part(c + {i} * ldc + {16 * j}, {acc[i][j]}, {add}, {part});")
+        return "\n".join([*lines, "}", ""])
+
+
+def split(m: int) -> list[tuple[int, int]]:
+    """Heights of the tiles that share ``m`` rows evenly, and how many there are of each.
+
+    >>> split(11), split(64)
+    ([(11, 1)], [(11, 4), (10, 2)])
     """
     parts = -(-m // TALL)
-    return frozenset({m // parts, -(-m // parts)})
+    low, more = divmod(m, parts)
+    return [(height, count) for height, count in ((low + 1, more), (low, parts - more)) if count]
 
 
-def tile(m: int, n: int) -> str:
-    """One tile as a C function; ``part`` is how many lanes of the last vector to write."""
-    rows, vectors = range(m), range(n)
-    acc = [[f"a{i}x{j}" for j in vectors] for i in rows]
-    lines = [
-        f"static void tile{m}x{n}(long count, const float *a, long am, long ak, const float *b, long ldb,",
-        "    float *c, long ldc, const float *start, int add, int part) {",
-    ]
-    if m == 1:
-        lines.append("  (void)am; (void)ldc;")
-    for i in rows:
-        lines.append(f"  const float s{i} = start ? start[{i}] : 0.0f;")
-        lines.append("  V " + ", ".join(f"{x} = SPREAD(s{i})" for x in acc[i]) + ";")
-    # A pointer for each four rows: with one for each, compilers run out of registers for addresses.
-    lines += [f"  const float *p{i} = a + {i} * am;" for i in range(0, m, 4)]
-    step = " ".join(f"p{i} += ak," for i in range(0, m, 4))
-    lines.append(f"  for (long k = 0; k < count; k++, {step} b += ldb) {{")
-    lines.append("    const V " + ", ".join(f"b{j} = LOAD(b + {16 * j})" for j in vectors) + ";")
-    lines.append("    V x;")
-    for i in rows:
-        lines.append(f"    x = SPREAD(p{i // 4 * 4}[{i % 4} * am]);" if i % 4 else f"    x = SPREAD(p{i}[0]);")
-        lines += [f"    {acc[i][j]} = MULADD(x, b{j}, {acc[i][j]});" for j in vectors]
-    lines.append("  }")
-    for i in rows:
-        for j in vectors:
-            at = f"c + {i} * ldc + {16 * j}"
-            if j < n - 1:
-                lines.append(f"  STORE({at}, add ? LOAD({at}) + {acc[i][j]} : {acc[i][j]});")
-            else:
-                lines.append(f"  store_part({at}, {acc[i][j]}, add, part);")
-    return "\n".join([*lines, "}", ""])
-
-
-def products(needed: Iterable[int], evenly: bool) -> str:
-    """Tiles of the needed heights and the function that covers a matrix with them.
-
-    Args:
-        needed: heights.
-        evenly: whether rows are shared among tiles evenly; else the tallest that fits comes next.
-    """
-    tall = sorted(needed, reverse=True)
-    if not tall:
-        return ""
-    if evenly:
-        height = f"(left + (left + {TALL - 1}) / {TALL} - 1) / ((left + {TALL - 1}) / {TALL})"
-    else:
-        height = " : ".join([*(f"left >= {m} ? {m}" for m in tall[:-1]), str(tall[-1])])
-    lines = [tile(m, n) for m in tall for n in (2, 1)]
+def any_product() -> str:
+    """The function that covers a matrix of any size, for rows that are shared among threads."""
+    tiles = [Tile(m, n) for m in ANY for n in (2, 1)]
+    height = " : ".join([*(f"left >= {m} ? {m}" for m in ANY[:-1]), str(ANY[-1])])
     cases = "\n".join(
-        f"      case {m * 2 + n - 1}: tile{m}x{n}(count, ai, am, ak, bj, ldb, ci, ldc, si, add, part); break;"
-        for m in tall
-        for n in (1, 2)
+        f"      case {t.m * 2 + t.n - 1}: {t.name}(count, ai, am, ak, bj, ldb, ci, ldc, si, add, part); break;"
+        for t in tiles
     )
-    lines.append(
-        "static void product(long m, long n, long count, const float *a, long am, long ak, const float *b,\n"
+    return "\n".join(t.code() for t in tiles) + (
+        "\nstatic void product(long m, long n, long count, const float *a, long am, long ak, const float *b,\n"
         "    long ldb, long panel, float *c, long ldc, const float *start, int add) {\n"
         "  for (long j = 0; j < n;) {\n"
         "    const long in_panel = panel ? j % 64 : 0, vectors = n - j > 16 ? 2 : 1;\n"
@@ -95,7 +106,6 @@ def products(needed: Iterable[int], evenly: bool) -> str:
         f"{cases}\n"
         "      }\n    }\n    j += vectors * 16;\n  }\n}\n"
     )
-    return "\n".join(lines)
 
 
 def transposition() -> str:

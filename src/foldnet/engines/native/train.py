@@ -12,7 +12,7 @@ import numpy as np
 from foldnet.engines.fit import Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.native import cache
 from foldnet.engines.native.program import default_threads
-from foldnet.engines.native.train_source import source
+from foldnet.engines.native.train_known import known_source
 from foldnet.errors import InputError
 from foldnet.graph import ops
 from foldnet.graph.training import TrainingProgram
@@ -86,7 +86,7 @@ class NativeTraining:
 
     def __init__(self, program: TrainingProgram) -> None:
         self.program = program
-        self._source = source(program)
+        self._source = known_source(program)
         library = cache.load(self._source.code, "-O2")
         address = ctypes.cast(library.foldnet_train, ctypes.c_void_p).value or 0
         self._train = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)

@@ -21,7 +21,6 @@ class Along:
         at: place of the outer position among all elements; ``small``: among those that stay.
         off: place within, along the inner loops.
         count: elements along.
-        low, high: the outer positions of a thread, as places among those that stay.
     """
 
     outer: tuple[str, ...]
@@ -30,8 +29,6 @@ class Along:
     small: str
     off: str
     count: int
-    low: str
-    high: str
 
 
 def along(shape: Sequence[int], axes: Sequence[int]) -> Along:
@@ -52,20 +49,15 @@ def along(shape: Sequence[int], axes: Sequence[int]) -> Along:
         " + ".join(f"i{a} * {s}" for a, s in zip(kept, small, strict=True)) or "0",
         " + ".join(f"k{a} * {steps[a]}" for a in axes) or "0",
         prod(shape[a] for a in axes),
-        f"LOW({shape[kept[0]]}) * {small[0]}" if kept else "0",
-        f"HIGH({shape[kept[0]]}) * {small[0]}" if kept else "FIRST",
     )
 
 
-def block(e: Emitter, loops: Along, *body: str, last: bool = True) -> None:
-    """The body inside the outer loops; each element of ``body`` that starts with ``@`` is inside the inner ones.
-
-    Unless it is the ``last`` that is done with these outer positions, threads need not wait for one another.
-    """
+def block(e: Emitter, loops: Along, *body: str) -> None:
+    """The body inside the outer loops; each element of ``body`` that starts with ``@`` is inside the inner ones."""
     lines = []
     for text in body:
         lines.append(" ".join(loops.inner) + " " + text[1:] if text.startswith("@") else text)
-    e.add(*loops.outer, "{", *lines, "}", *(["BARRIER"] if last else []))
+    e.add(*loops.outer, "{", *lines, "}", "BARRIER")
 
 
 def softmax(e: Emitter, node: Node) -> None:

@@ -1,6 +1,7 @@
 /* What single ops of a training program call; `job` and the loop over a fit follow in train_loop.h. */
 
-SUM_OVER_ROWS(centred, (const float *g, const float *x, float m, long rows), (LOAD(g + r) * (LOAD(x + r) - m)))
+SUM_OVER_ROWS(centred, (const float *g, const float *x, float m, long rows), (g, x, m, rows),
+              (LOAD(g + r) * (LOAD(x + r) - m)))
 
 /* Sums over the rows of features lo to hi, sixteen at a time; to out[lo] and on. */
 UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long rows, float *out, int add) {
@@ -11,28 +12,6 @@ UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long r
       s[k] = sum_lanes(x + (j + k) * R, rows);
     store_part(out + j, sums16(s), add, some);
   }
-}
-
-/* Sums of vectors lo to hi, which lie in `lanes`, to out[lo] and on, where there is room for whole vectors. */
-UNUSED static void add_lanes(const float *lanes, float *out, long lo, long hi) {
-  for (long k = lo; k < hi; k += 16) {
-    const int some = hi - k < 16 ? (int)(hi - k) : 16;
-    V s[16];
-    for (int l = 0; l < some; l++)
-      s[l] = LOAD(lanes + (k + l) * 16);
-#if THREADED
-    store_part(out + k, sums16(s), 0, some);
-#else
-    /* What is read next would have to wait for a masked store; and noise could be denormal, which is slow. */
-    STORE(out + k, lanes_below(sums16(s), some));
-#endif
-  }
-}
-
-/* Numbers lo to hi from one array to another, or added to it. */
-UNUSED static void give(float *to, const float *from, long lo, long hi, int add) {
-  for (long k = lo; k < hi; k += 16)
-    store_part(to + k, LOAD(from + k), add, hi - k < 16 ? (int)(hi - k) : 16);
 }
 
 /* Sums over the rows of each of features lo to hi times each of `units` others: the gradient of a small kernel. */

@@ -60,49 +60,28 @@ def _at_least(value: str, limit: str) -> str:
     return f"({value} >= {limit} || {value} != {value} ? {value} : {limit})"
 
 
-def _sums(e: Emitter, p: _Parts, *sums: tuple[str, str], head: Sequence[str] = ()) -> None:
-    """For each (array, term): the sums over the channels' elements and rows of ``term``, a vector of rows' sums.
-
-    Each channel leaves its vectors; they are added up sixteen at a time, which takes a third of the instructions.
-    """
-    loops = p.loops
-    lanes = [e.space(f"lanes of {p.size} sums, {i}", 16 * p.size, False) for i in range(len(sums))]
-    names = [f"sum{i}" for i in range(len(sums))]
-    block(
-        e, loops,
-        f"const long k = {loops.small};",
-        *head,
-        f"V {', '.join(f'{name} = {{0}}' for name in names)};",
-        f"@{{ {' '.join(f'{name} += {term};' for name, (_, term) in zip(names, sums, strict=True))} }}",
-        *(f"STORE({to} + k * 16, {name});" for to, name in zip(lanes, names, strict=True)),
-        last=False,
-    )  # fmt: skip
-    for where, (to, _) in zip(lanes, sums, strict=True):
-        e.add(f"add_lanes({where}, {to}, {loops.low}, {loops.high});")
-
-
-def _channels(e: Emitter, p: _Parts, *body: str) -> None:
-    """Arithmetic on numbers that are one a channel."""
-    e.add(f"CHANNELS(k, {p.loops.low}, {p.loops.high}) {{", *body, "}")
-
-
-def _moments(e: Emitter, p: _Parts) -> None:
-    """The batch's mean and biased variance, in the arrays of the mean and of the inverse deviation."""
-    head = [f"const float *x = {e.place(p.x)} + ({p.loops.at}) * R;"]
-    x, m, v = f"x + ({p.loops.off}) * R", p.mean, p.inverse
-    centre = [*head, f"const float m = {m}[k];"]
+def _moments(p: _Parts) -> list[str]:
+    """The batch's mean ``m`` and biased variance ``v``."""
+    x = f"x + ({p.loops.off}) * R"
     if p.mask is None:
-        count = f"(float)({p.loops.count}L * rows)"
-        _sums(e, p, (m, f"sum_lanes({x}, rows)"), head=head)
-        _channels(e, p, f"{m}[k] /= {count};")
-        _sums(e, p, (v, f"spread_lanes({x}, m, rows)"), head=centre)
-        _channels(e, p, f"{v}[k] /= {count};")
-        return
-    counts = p.counts()
-    _sums(e, p, (m, f"counted_lanes({x}, {counts}, rows)"), (p.count, f"sum_lanes({counts}, rows)"), head=head)
-    _channels(e, p, f"{p.count}[k] += {train_ops.MASK_EPSILON}f; {m}[k] /= {p.count}[k];")
-    _sums(e, p, (v, f"counted_spread_lanes({x}, {counts}, m, rows)"), head=centre)
-    _channels(e, p, f"{v}[k] /= {p.count}[k];")
+        return [
+            f"const float count = (float)({p.loops.count}L * rows);",
+            "m = v = 0.0f;",
+            f"@m += sum_rows({x}, rows);",
+            "m /= count;",
+            f"@v += spread_rows({x}, m, rows);",
+            "v /= count;",
+        ]
+    return [
+        "float count = 0.0f;",
+        "m = v = 0.0f;",
+        f"@{{ m += counted_rows({x}, {p.counts()}, rows); count += sum_rows({p.counts()}, rows); }}",
+        f"count += {train_ops.MASK_EPSILON}f;",
+        "m /= count;",
+        f"@v += counted_spread_rows({x}, {p.counts()}, m, rows);",
+        "v /= count;",
+        f"{p.count}[k] = count;",
+    ]
 
 
 def _towards(e: Emitter, old: str, new: str, momentum: float) -> str:
@@ -140,16 +119,16 @@ def _corrections(e: Emitter, p: _Parts) -> list[str]:
     ]
 
 
-def _of_the_batch(e: Emitter, p: _Parts) -> None:
+def _of_the_batch(e: Emitter, p: _Parts) -> list[str]:
     """What a training step does before it normalizes: the batch's statistics, and the moving ones moved."""
     op = p.op
-    _moments(e, p)
-    head = f"const float m = {p.mean}[k], v = {p.inverse}[k];"
+    if isinstance(op, train_ops.FixedNorm):
+        return []
     if isinstance(op, train_ops.BatchRenorm):
-        moves = ["float rn, dn;", *_corrections(e, p), f"{p.factor}[k] = rn; {p.addend}[k] = dn;"]
+        moves = _corrections(e, p)
     else:
-        moves = [_towards(e, p.own(1), "m", op.momentum), _towards(e, p.own(2), "v", op.momentum)]  # type: ignore[attr-defined]
-    _channels(e, p, head, *moves)
+        moves = [_towards(e, p.own(1), "m", op.momentum), _towards(e, p.own(2), "v", op.momentum)]
+    return ["if (TRAINING) {", *_moments(p), *moves, "}"]
 
 
 def norm(e: Emitter, node: Node) -> None:
@@ -158,97 +137,79 @@ def norm(e: Emitter, node: Node) -> None:
     loops = p.loops
     gamma = f"{e.place(p.gamma)}[k]" if p.gamma else "1.0f"
     beta = f"{e.place(p.beta)}[k]" if p.beta else "0.0f"
-    scale, shift = (e.space(f"{what} {node.output}", p.size, False) for what in ("scale", "shift"))
-    moving = [f"{p.mean}[k] = {p.own(1)}; {p.inverse}[k] = {p.own(2)};"]
-    corrected = ("", "")
+    head, corrected, keep = "", ("", ""), ""
     if p.factor:
-        corrected = (f"{p.factor}[k] * ", f"{p.addend}[k] * {gamma} + ")
-        moving.append(f"{p.factor}[k] = 1.0f; {p.addend}[k] = 0.0f;")
-    if isinstance(p.op, train_ops.FixedNorm):
-        _channels(e, p, *moving)
-    else:
-        e.add("if (TRAINING) {")
-        _of_the_batch(e, p)
-        e.add("} else {")
-        _channels(e, p, *moving)
-        e.add("}")
-    _channels(
-        e, p,
-        f"const float s = 1.0f / sqrtf({p.inverse}[k] + (float){e.layout.number(p.op.epsilon)});",
-        f"{p.inverse}[k] = s; {scale}[k] = s * {corrected[0]}{gamma}; {shift}[k] = {corrected[1]}{beta};",
-    )  # fmt: skip
-    at = f"({loops.off}) * R + r"
+        head, corrected = ", rn = 1.0f, dn = 0.0f", ("rn * ", f"dn * {gamma} + ")
+        keep = f" {p.factor}[k] = rn; {p.addend}[k] = dn;"
+    epsilon = e.layout.number(p.op.epsilon)
     block(
         e, loops,
         f"const long k = {loops.small};",
         f"const float *x = {e.place(p.x)} + ({loops.at}) * R; float *y = {e.place(node.output)} + ({loops.at}) * R;",
-        f"const float m = {p.mean}[k], gs = {scale}[k], b = {shift}[k];",
-        f"@ROWS(r, 0, R) {{ y[{at}] = (x[{at}] - m) * gs + b; }}",
+        f"float m = {p.own(1)}, v = {p.own(2)}{head};",
+        *_of_the_batch(e, p),
+        f"const float s = 1.0f / sqrtf(v + (float){epsilon}), gs = s * {corrected[0]}{gamma}, "
+        f"b = {corrected[1]}{beta};",
+        f"{p.mean}[k] = m; {p.inverse}[k] = s;{keep}",
+        f"@ROWS(r, 0, R) {{ y[({loops.off}) * R + r] = (x[({loops.off}) * R + r] - m) * gs + b; }}",
     )  # fmt: skip
 
 
-def _to_x(e: Emitter, p: _Parts, node: Node, total: str, along: str, count: str) -> None:
-    """The gradient on x: Ioffe and Szegedy (2015), section 3, in closed form."""
-    loops = p.loops
-    x, g = f"{e.place(p.x)} + ({loops.at}) * R", f"{e.gradient(node.output)} + ({loops.at}) * R"
-    e.release(node.output)
-    sign = e.assign(p.x)
-    head = [
-        f"const long k = {loops.small};",
-        f"const float *x = {x}, *g = {g};",
-        f"float *to = {e.gradient(p.x)} + ({loops.at}) * R;",
-        "const float s = {0}[k], f = s{1}{2};".format(
-            p.inverse,
-            f" * {p.factor}[k]" if p.factor else "",
-            f" * {e.place(p.gamma)}[k]" if p.gamma else "",
-        ),
-    ]
-    at = f"const long o = ({loops.off}) * R + r;"
+def _to_x(e: Emitter, p: _Parts) -> Sequence[str]:
+    """The gradient on x, given ``total`` and ``along``: Ioffe and Szegedy (2015), section 3, in closed form."""
+    loops, sign = p.loops, e.assign(p.x)
+    factor = (
+        "s" + (f" * {p.factor}[k]" if p.factor else "") + (f" * {e.place(p.gamma)}[k]" if p.gamma else "")
+    )
+    to = f"float *to = {e.gradient(p.x)} + ({loops.at}) * R;"
     if isinstance(p.op, train_ops.FixedNorm):
-        block(e, loops, *head, "(void)x;", f"@ROWS(r, 0, R) {{ {at} to[o] {sign} f * g[o]; }}")
-        return
-    _channels(e, p, f"{total}[k] /= {count}; {along}[k] = {along}[k] / {count} * {p.inverse}[k];")
-    head.append(f"const float m = {p.mean}[k], a = {total}[k], b = {along}[k];")
+        return [
+            f"const float f = {factor};",
+            to,
+            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; to[o] {sign} f * g[o]; }}",
+        ]
+    head = f"const float f = {factor}, a = total / count, b = along / count * s"
+    at = f"const long o = ({loops.off}) * R + r;"
     if p.mask is None:
-        block(e, loops, *head, f"@ROWS(r, 0, R) {{ {at} to[o] {sign} f * (g[o] - a - (x[o] - m) * b); }}")
-        return
+        return [
+            f"{head};",
+            to,
+            f"@ROWS(r, 0, R) {{ {at} to[o] {sign} f * (g[o] - a - (x[o] - m) * b); }}",
+        ]
     # Sums are divided by a little more than their number, so deviations do not sum to 0.
-    block(
-        e, loops, *head,
-        f"const float c = m + m * {train_ops.MASK_EPSILON}f / {count};",
+    return [
+        f"{head}, c = m + m * {train_ops.MASK_EPSILON}f / count;",
+        to,
         f"@{{ const float *w = {p.counts()}; "
         f"ROWS(r, 0, R) {{ {at} to[o] {sign} f * (g[o] - (w[r] != 0.0f ? a + (x[o] - c) * b : 0.0f)); }} }}",
-    )  # fmt: skip
+    ]
 
 
 def norm_back(e: Emitter, node: Node) -> None:
     """Gradients on x, gamma and beta."""
     p = _Parts(e, node)
     loops = p.loops
-    total, along = (e.space(f"{what} of {p.size}", p.size, False) for what in ("total", "along"))
+    x, g = e.place(p.x), e.gradient(node.output)
     count = f"{p.count}[k]" if p.count else f"(float)({loops.count}L * rows)"
-    at = f"({loops.off}) * R"
-    _sums(
-        e, p, (total, f"sum_lanes(g + {at}, rows)"), (along, f"centred_lanes(g + {at}, x + {at}, m, rows)"),
-        head=[
-            f"const float *x = {e.place(p.x)} + ({loops.at}) * R, "
-            f"*g = {e.gradient(node.output)} + ({loops.at}) * R;",
-            f"const float m = {p.mean}[k];",
-        ],
-    )  # fmt: skip
-    _channels(e, p, f"{along}[k] *= {p.inverse}[k];")
-    place = f"{loops.low}, {loops.high}"
+    lines: list[str] = []
     if p.gamma in e.wants:
         assert p.gamma is not None
-        value = along
-        if p.factor:
-            value = e.space(f"gamma of {p.size}", p.size, False)
-            _channels(e, p, f"{value}[k] = {along}[k] * {p.factor}[k] + {total}[k] * {p.addend}[k];")
-        e.add(f"give({e.gradient(p.gamma)}, {value}, {place}, {int(e.assign(p.gamma) == '+=')});")
+        value = f"along * {p.factor}[k] + total * {p.addend}[k]" if p.factor else "along"
+        lines.append(f"{e.gradient(p.gamma)}[k] {e.assign(p.gamma)} {value};")
     if p.beta in e.wants:
         assert p.beta is not None
-        e.add(f"give({e.gradient(p.beta)}, {total}, {place}, {int(e.assign(p.beta) == '+=')});")
+        lines.append(f"{e.gradient(p.beta)}[k] {e.assign(p.beta)} total;")
     if p.x in e.wants:
-        _to_x(e, p, node, total, along, count)
-    else:
-        e.add("BARRIER")
+        e.release(node.output)
+        lines += _to_x(e, p)
+    block(
+        e, loops,
+        f"const long k = {loops.small};",
+        f"const float *x = {x} + ({loops.at}) * R, *g = {g} + ({loops.at}) * R;",
+        f"const float m = {p.mean}[k], s = {p.inverse}[k], count = {count};",
+        "float total = 0.0f, along = 0.0f;",
+        f"@{{ total += sum_rows(g + ({loops.off}) * R, rows); "
+        f"along += centred_rows(g + ({loops.off}) * R, x + ({loops.off}) * R, m, rows); }}",
+        "along *= s; (void)count;",
+        *lines,
+    )  # fmt: skip

@@ -71,9 +71,9 @@ static inline V lanes_below(V x, long count) {
 /* x where w is not 0, else 0, whatever x is there. */
 static inline V where_counted(V x, V w) { return (V)((VI)x & (VI)(w != (V){0})); }
 
-/* Sums over the rows of x, of x * y, of (x - m)^2, in a fixed order; name_lanes leaves a vector of 16 sums
-   for `sums16` to add up, sixteen of them at once. */
-#define SUM_OVER_ROWS(name, signature, term)                                                                          \
+/* Sums over the rows of x, of x * y, of (x - m)^2, perhaps of those that count, in a fixed order: name_rows gives the
+   sum, name_lanes a vector of 16 sums for `sums16` to add up, sixteen of them at once. */
+#define SUM_OVER_ROWS(name, signature, arguments, term)                                                               \
   UNUSED static inline V name##_lanes signature {                                                                     \
     V s = {0};                                                                                                        \
     long r = 0;                                                                                                       \
@@ -82,15 +82,18 @@ static inline V where_counted(V x, V w) { return (V)((VI)x & (VI)(w != (V){0}));
     if (r < rows)                                                                                                     \
       s += lanes_below(term, rows - r);                                                                               \
     return s;                                                                                                         \
+  }                                                                                                                   \
+  UNUSED static inline float name##_rows signature {                                                                  \
+    return across(name##_lanes arguments);                                                                            \
   }
-SUM_OVER_ROWS(sum, (const float *x, long rows), LOAD(x + r))
-SUM_OVER_ROWS(dot, (const float *x, const float *y, long rows), (LOAD(x + r) * LOAD(y + r)))
-SUM_OVER_ROWS(counted, (const float *x, const float *w, long rows), where_counted(LOAD(x + r), LOAD(w + r)))
-SUM_OVER_ROWS(counted_spread, (const float *x, const float *w, float m, long rows),
+SUM_OVER_ROWS(sum, (const float *x, long rows), (x, rows), LOAD(x + r))
+SUM_OVER_ROWS(dot, (const float *x, const float *y, long rows), (x, y, rows), (LOAD(x + r) * LOAD(y + r)))
+SUM_OVER_ROWS(counted, (const float *x, const float *w, long rows), (x, w, rows),
+              where_counted(LOAD(x + r), LOAD(w + r)))
+SUM_OVER_ROWS(counted_spread, (const float *x, const float *w, float m, long rows), (x, w, m, rows),
               where_counted((LOAD(x + r) - m) * (LOAD(x + r) - m), LOAD(w + r)))
-SUM_OVER_ROWS(spread, (const float *x, float m, long rows), ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
-
-static inline float sum_rows(const float *x, long rows) { return across(sum_lanes(x, rows)); }
+SUM_OVER_ROWS(spread, (const float *x, float m, long rows), (x, m, rows),
+              ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
 
 /* Adds a row of lanes to sums in double precision, sixteen of them, one a lane. */
 static inline void add_double(double *sums, const float *x, long rows) {

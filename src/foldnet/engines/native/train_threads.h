@@ -123,11 +123,3 @@ typedef struct Team {
 #define ROWS(r, from, to)                        \
   for (long r##0 = from; r##0 < (to); r##0 += 16) \
     FREELY for (long r = r##0; r < r##0 + 16; r++)
-
-/* A loop over numbers that are one a channel, in arrays with room for whole vectors of them; what a thread writes
-   beyond `to` would be another's. */
-#if THREADED
-#define CHANNELS(k, from, to) FREELY for (long k = from; k < (to); k++)
-#else
-#define CHANNELS(k, from, to) ROWS(k, from, to)
-#endif

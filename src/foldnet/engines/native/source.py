@@ -2,7 +2,7 @@
 
 ``emit`` writes code for this machine: blocks of rows, vectors, threads, weights handed over at the call.
 ``emit_portable`` writes strict C99 for anyone's machine: one function for one row, weights inside. Both come
-from the same statements (``body.py``), the same functions (``maths.h``, ``rows.h``) and the same order of sums.
+from the same statements (``emitters.py``), the same functions (``maths.h``, ``rows.h``) and the same order of sums.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from math import prod
 
 from foldnet.engines.native import maths, matrix
 from foldnet.engines.native.body import Body
+from foldnet.engines.native.emitters import statements
 from foldnet.engines.native.headers import header
 from foldnet.engines.native.layout import Packed, Weights, pack, plan, row_shape
 from foldnet.errors import UnsupportedError
@@ -131,13 +132,13 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     row_plan = plan(graph, align=simd, inputs=False)
     direct = {name: f"x{i}" for i, name in _used_inputs(graph)}
     row = Body(graph, row_plan, weights, lanes=1, simd=simd, direct=direct)
-    row_lines = row.emit()
+    row_lines = statements(row)
     sizes = set(row.panel_widths)
     parts.append(_row_function(graph, row, row_lines))
     floats, ints = row_plan.floats, row_plan.ints
     if lanes > 1:
         block = Body(graph, places, weights, lanes=lanes, simd=simd, direct={})
-        parts.append(_block_function(graph, block, block.emit(), lanes))
+        parts.append(_block_function(graph, block, statements(block), lanes))
         floats, ints = max(floats, places.floats * lanes), max(ints, places.ints * lanes)
         kernels = [matrix.block_kernel(t, simd, lanes) for t in sorted(block.tiles)]
     else:
@@ -270,7 +271,7 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
     places, weights = plan(graph, inputs=False), Weights(graph)
     direct = {v: f"x{i}" for i, v in _used_inputs(graph)}
     body = Body(graph, places, weights, lanes=1, simd=1, direct=direct, names=True)
-    lines = body.emit()
+    lines = statements(body)
     arguments = [f"const {_ctype(graph, v)} *x{i}" for i, v in enumerate(graph.inputs)]
     arguments += [f"{_ctype(graph, v)} *y{i}" for i, v in enumerate(graph.outputs)]
     declaration = f"int {name}({', '.join(arguments)})"

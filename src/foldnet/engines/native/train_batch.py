@@ -32,7 +32,7 @@ def dense(e: Emitter, node: Node) -> None:
         pack = e.space(f"packed columns {fan_in}", PACKED * 8 * fan_in, laned=False)
         e.any_product = True
         product = (
-            f"packed_dense({x}, {w}, {bias or 0}, {y}, {fan_in}, {units}, R, LOW({units}), HIGH({units}), "
+            f"packed_dense(job, {x}, {w}, {bias or 0}, {y}, {fan_in}, {units}, R, LOW({units}), HIGH({units}), "
             f"{pack} + ME * {PACKED * fan_in});"
         )
     else:

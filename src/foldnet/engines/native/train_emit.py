@@ -57,7 +57,7 @@ class Emitter:
         self._place_weights()
         self.roots = self._roots()
         self.wants = self._wanted()
-        self.threaded = self._work() >= THREADED_FROM
+        self.threaded = self.work() >= THREADED_FROM
 
     def _place_weights(self) -> None:
         moving = [v for v in self.program.variables if not v.trainable]
@@ -98,7 +98,8 @@ class Emitter:
                 leads |= set(node.inputs)
         return active & leads
 
-    def _work(self) -> int:
+    def work(self) -> int:
+        """Multiplications of a row, forward."""
         return sum(
             prod(self.shape(n.inputs[1])) * prod(self.shape(n.inputs[0])[:-1])
             for n in self.graph.nodes
@@ -228,13 +229,13 @@ class Emitter:
         if self.threaded:
             self.any_product = True
             return (
-                f"product(HIGH({m}) - LOW({m}), {n}, {count}, {left} + LOW({m}) * {am}, {am}, {ak}, {b}, {ldb}, {panel}, "
+                f"product(job, HIGH({m}) - LOW({m}), {n}, {count}, {left} + LOW({m}) * {am}, {am}, {ak}, {b}, {ldb}, {panel}, "
                 f"{c} + LOW({m}) * {ldc}, {ldc}, {f'{start} + LOW({m})' if start else '0'}, {int(add)});"
             )
         lines, first = [], 0
         for height, times in split(m):
             last = first + height * times
-            lines.append(f"for (long i = {first}; i < {last}; i += {height}) {{")
+            lines.append(f"for (long i = {first}; i < {last} && !HALTED; i += {height}) {{")
             begin = f"{start} + i" if start else "0"
 
             def call(vectors: int, j: str, right: str, part: int, begin: str = begin, height: int = height) -> str:
@@ -246,7 +247,7 @@ class Emitter:
                 )
 
             if isinstance(n, str):
-                lines.append(f"long j = 0; for (; j + 32 <= R; j += 32) {call(2, 'j', 'j', 16)}")
+                lines.append(f"long j = 0; for (; j + 32 <= R && !HALTED; j += 32) {call(2, 'j', 'j', 16)}")
                 lines.append(f"if (j < R) {call(1, 'j', 'j', 16)}")
             else:
                 for j in range(0, n, 32):

@@ -14,13 +14,18 @@ from foldnet.engines.native.train_layout import Layout
 from foldnet.engines.native.train_slopes import helpers_for
 from foldnet.engines.native.train_tiles import any_product, sixteen_sums, transposition
 from foldnet.engines.native.train_update import regularization, rule_function, update
+from foldnet.graph import train_ops
 from foldnet.graph.training import TrainingProgram
 
 POLL_WORK = 3_000_000
 """Multiplications after which a running fit looks at the clock."""
 
+POLLED_FROM = 5_000
+"""Multiplications a row from which a step can take so long that it is cut short when the fit is to end."""
+
 UNPACK = """\
-#define UNPACK \\
+#define UNPACK if (HALTED) return; UNPACK_REST
+#define UNPACK_REST \\
   const long R = job->now_r, rows = job->now_rows; \\
   float *const S = job->lanes_space, *const F = job->free_space; \\
   float *const W = job->weights, *const G = job->gradients; \\
@@ -32,13 +37,14 @@ UNPACK = """\
 
 @dataclass(frozen=True)
 class Source:
-    """A program's C and how its buffers are arranged."""
+    """A program's C, how its buffers are arranged, and how many multiplications a row takes forward."""
 
     code: str
     layout: Layout
     inputs: tuple[int, ...]
     sums: int
     threaded: bool
+    work: int
 
 
 def source(program: TrainingProgram) -> Source:
@@ -59,9 +65,15 @@ def source(program: TrainingProgram) -> Source:
         parts.append(rule_function(e, program.update))
         e.add(*update(e, program.update))
         parts.append(e.function("update", "Job *job, long ME", "job, ME"))
-        rest = "  if (training) {\n    backward(job, ME);\n    update(job, ME);\n  }\n"
+        # From here on the step is made whole: nothing stops it.
+        parts[-1] = parts[-1].replace("BARRIER", "WAIT").replace("  UNPACK\n", "  UNPACK_REST\n")
+        rest = (
+            "  if (training) {\n    backward(job, ME);\n    if (HALTED)\n      return;\n"
+            "    if (FIRST)\n      job->finished = 1;\n    update(job, ME);\n  }\n"
+        )
     else:
         rest = ""
+    parts.append(_keep(e))
     parts.append(
         "static void work(Job *job, int training, long ME) {\n"
         f"  forward(job, ME, training);\n  totals(job, ME);\n{rest}}}\n"
@@ -74,6 +86,7 @@ def source(program: TrainingProgram) -> Source:
         tuple(e.size(v) for v in e.graph.inputs),
         sums,
         e.threaded,
+        e.work(),
     )
 
 
@@ -91,6 +104,25 @@ def _backward(e: Emitter) -> str:
             e.add(f"if (FIRST) memset(G + {e.layout.weights[v.name]}, 0, sizeof(float) * {prod(v.shape)});")
     e.add("BARRIER")
     return e.function("backward", "Job *job, long ME", "job, ME")
+
+
+def _keep(e: Emitter) -> str:
+    """What a step changes before its update, the moving statistics, put aside, and back if the step is cut short."""
+    moving = {
+        v: e.layout.weights[v]
+        for node in e.graph.nodes
+        if isinstance(node.op, train_ops.Norm)
+        for v in node.inputs[1:]
+        if (found := e.variable(v)) is not None and not found.trainable
+    }
+    lines = []
+    for v, at in moving.items() if e.work() >= POLLED_FROM else ():
+        size, kept = e.size(v), f"job->kept + {e.layout.kept}"
+        lines.append(
+            f"  memcpy(back ? job->weights + {at} : {kept}, back ? {kept} : job->weights + {at}, sizeof(float) * {size});"
+        )
+        e.layout.kept += size
+    return "\n".join(["static void keep(Job *job, int back) {", "  (void)job; (void)back;", *lines, "}", ""])
 
 
 def _totals(e: Emitter) -> str:
@@ -122,14 +154,14 @@ def _loading(e: Emitter) -> str:
 
 
 def _assembled(e: Emitter, body: str, sums: int) -> str:
-    work = max(e._work(), 64)
+    work = max(e.work(), 64)
     own = [
         # At -O2 gcc vectorizes next to nothing; at -O3 it takes five times as long and the code runs no faster.
         '#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC optimize("vect-cost-model=dynamic")\n#endif',
         "#define _GNU_SOURCE 1",
         "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
         "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
-        f"#define THREADED {int(e.threaded)}\n#define ANY_PRODUCT {int(e.any_product)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
+        f"#define THREADED {int(e.threaded)}\n#define POLLED {int(work >= POLLED_FROM)}\n#define ANY_PRODUCT {int(e.any_product)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, kernels = header("train_runtime.h"), header("train_kernels.h")
     helpers = helpers_for(body)
@@ -142,11 +174,11 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
             transposition(),
             sixteen_sums(),
             "/* Sums over the rows" + rest,
-            any_product() if e.any_product else "",
-            *(tile.code() for tile in e.tiles),
             maths.functions_for(called),
             helpers,
             header("train_threads.h"),
+            any_product() if e.any_product else "",
+            *(tile.code() for tile in e.tiles),
             UNPACK,
             kernels,
             body,

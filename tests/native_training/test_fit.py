@@ -221,6 +221,15 @@ def test_should_stop_ends_a_fit_after_a_whole_step():
     assert all(np.isfinite(w).all() for w in state.weights.values())
 
 
+def test_a_large_kernel_beside_small_ones_on_one_thread_agrees():
+    network = Sequential(
+        [layers.Input((210,)), layers.Dense(200, activation="tanh"), layers.Dense(12), layers.Dense(2)]
+    )
+    p = programs.program(network)
+    assert not source(p).threaded
+    agree(both(p, 40, programs.plan(40, 16, 2, rate=1e-3)))
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_step_that_is_cut_short_is_taken_back_whole(threads):
     # A step takes a tenth of a second, so that nearly all stops fall within one.

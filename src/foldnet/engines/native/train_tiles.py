@@ -37,7 +37,8 @@ class Tile:
     @property
     def name(self) -> str:
         """Of the C function."""
-        marks = "".join(mark for mark, is_so in zip("sap", (self.start, self.add, not self.whole), strict=True) if is_so)
+        given = zip("sap", (self.start, self.add, not self.whole), strict=True)
+        marks = "".join({True: mark, False: "", None: mark.upper()}[known] for mark, known in given)
         return f"tile{self.m}x{self.n}{marks}"
 
     def code(self) -> str:

@@ -252,7 +252,8 @@ def test_a_step_that_is_cut_short_is_taken_back_whole(threads):
         made = state.iterations - before
         cut += made < 1000
         again = programs.random_start(p)
-        again.weights, again.slots, again.iterations = moved, {k: [s.copy() for s in v] for k, v in whole.slots.items()}, before
+        again.weights, again.iterations = moved, before
+        again.slots = {k: [s.copy() for s in v] for k, v in whole.slots.items()}
         if made:
             engine.fit(again, data, programs.plan(4000, 4000, made, seed=5, threads=threads))
         for name, weight in state.weights.items():

@@ -61,7 +61,9 @@ def test_ctrl_c(engine):
 
 
 def small():
-    return Sequential([Input((11,)), layers.Dense(10, activation="relu"), layers.BatchNormalization(), layers.Dense(1)])
+    return Sequential(
+        [Input((11,)), layers.Dense(10, activation="relu"), layers.BatchNormalization(), layers.Dense(1)]
+    )
 
 
 def wide():

@@ -159,13 +159,10 @@ class _Run:
                     should_stop=interrupts.should_stop,
                 )
             self._warn(result, epoch)
-            read = self.trainer.reader(result.training)
-            judge = None if result.validation is None else self.trainer.reader(result.validation)
-            for i in range(result.epochs):
-                if wanted[i] and judge is None:
-                    self._ended(epoch + i, result.training)
-                else:
-                    self._epoch_end(epoch + i, read(i), judge(i) if wanted[i] and judge else None)
+            if within is None and any(wanted[: result.epochs]):
+                self._ended(epoch, result.training)
+            else:
+                self._epochs_end(epoch, result, wanted)
             epoch += count
             interrupts.check()
             if not calls.by_epoch and self.progress.live:
@@ -248,6 +245,31 @@ class _Run:
         if total is not None:
             logs = self.trainer.logs
             self._epoch_end(epoch, logs(total), None if judged is None else logs(judged))
+
+    def _epochs_end(self, first: int, result: FitResult, wanted: Sequence[bool]) -> None:
+        """Tell of the epochs of one call of the engine."""
+        every, judged = range(result.epochs), [i for i in range(result.epochs) if wanted[i]]
+        columns = self.trainer.columns(result.training, every)
+        of_judged: dict[str, list[float]] = {}
+        if result.validation is None:
+            judged = []
+        else:
+            of_judged = self.trainer.columns(result.validation, judged)
+        calls = self.callbacks
+        if judged in ([], list(every)) and result.epochs and not calls.by_epoch and not self.progress.live:
+            # Only the history listens: thousands of epochs are told of at once.
+            if judged:
+                columns |= {f"val_{name}": values for name, values in of_judged.items()}
+            for history in calls.callbacks:
+                history.extend(range(first, first + result.epochs), columns)
+            self.last = {name: values[-1] for name, values in columns.items()}
+            return
+        places = {i: k for k, i in enumerate(judged)}
+        for i in every:
+            k = places.get(i)
+            logs = {name: values[i] for name, values in columns.items()}
+            own = None if k is None else {name: values[k] for name, values in of_judged.items()}
+            self._epoch_end(first + i, logs, own)
 
     def _epoch_end(self, epoch: int, logs: dict[str, Any], judged: dict[str, Any] | None) -> None:
         if judged is not None:

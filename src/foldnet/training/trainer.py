@@ -17,7 +17,6 @@ from foldnet.network import Network
 from foldnet.random import random_seed
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
-from foldnet.training.metrics import Metric
 from foldnet.training.program import Owners, output_names
 
 Array = np.ndarray[Any, Any]
@@ -175,36 +174,24 @@ class Trainer:
 
     def logs(self, sums: Sums, epoch: int = 0) -> dict[str, float]:
         """Loss and metrics of one epoch by their Keras names, in Keras's (sorted) order."""
-        return self.reader(sums)(epoch)
+        return {name: values[0] for name, values in self.columns(sums, [epoch]).items()}
 
-    def reader(self, sums: Sums) -> Callable[[int], dict[str, float]]:
-        """``logs`` of any epoch of these sums; what all epochs share is looked up once."""
-        rows = np.maximum(sums.rows, 1.0)
+    def columns(self, sums: Sums, epochs: Sequence[int]) -> dict[str, list[float]]:
+        """``logs`` of several epochs: by name the values of each."""
+        rows = np.maximum(sums.rows[epochs], 1.0)
         names = output_names(self.network)
-        columns = dict(zip((a.name for a in self._accumulators()), sums.values, strict=True))
-        plain = {"loss": (sums.loss / rows + sums.regularization).tolist()}
-        made: dict[str, tuple[Metric, Array, list[float]]] = {}
+        given = {a.name: values[epochs] for a, values in zip(self._accumulators(), sums.values, strict=True)}
+        columns = {"loss": (sums.loss[epochs] / rows + sums.regularization[epochs]).tolist()}
         resolved = self.compiled.resolved(self.targets)
         for name, loss, metrics in zip(names, self.compiled.losses, resolved, strict=True):
             if loss is not None and len(names) > 1:
-                plain[f"{name}_loss"] = (columns[f"{name}/loss"][:, 0] / rows).tolist()
-            weight = columns.get(f"{name}/weights")
+                columns[f"{name}_loss"] = (given[f"{name}/loss"][:, 0] / rows).tolist()
+            weight = given.get(f"{name}/weights")
             for title, metric, weighted in metrics:
                 totals = weight[:, 0] if weighted and weight is not None else rows
-                made[title] = (metric, columns[f"{name}/{title}"], totals.tolist())
-        order = sorted(plain | made)
-
-        def read(epoch: int) -> dict[str, float]:
-            logs = {}
-            for title in order:
-                if title in made:
-                    metric, column, totals = made[title]
-                    logs[title] = metric.value(column[epoch], totals[epoch])
-                else:
-                    logs[title] = plain[title][epoch]
-            return logs
-
-        return read
+                values = given[f"{name}/{title}"]
+                columns[title] = [metric.value(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
+        return dict(sorted(columns.items()))
 
     def values(self, logs: dict[str, Any]) -> Any:
         """Logs as ``evaluate`` and ``train_on_batch`` return them: the loss alone, or a list in Keras's order.

@@ -35,7 +35,8 @@ _POINTERS = (
 )  # fmt: skip
 _INTEGERS = (
     "rows", "validation_rows", "batch", "chunk", "epochs", "first_epoch", "shuffle", "seed", "step", "scalar_row",
-    "stop", "finished", "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "outside", "now_rows", "now_r",
+    "stop", "finished", "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "outside",
+    "now_rows", "now_r",
 )  # fmt: skip
 _FLOATS = ("slice", "regularization", "loss")
 
@@ -163,7 +164,7 @@ class NativeTraining:
 
     def _run(self, job: _Job, should_stop: Callable[[], bool] | None) -> bool:
         # Between slices the interpreter handles signals, so that Ctrl+C ends a fit after a whole step.
-        step = self._train
+        step: Callable[[int], int] = self._train
         if should_stop is not None and self._source.work * job.batch > LONG_STEP:
             step = partial(self._watched, should_stop=should_stop)
         while step(ctypes.addressof(job)):

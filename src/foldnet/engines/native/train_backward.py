@@ -16,13 +16,8 @@ from foldnet.engines.native.train_structure import dot_strides, pieces
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
 
-
-def sums_are_cheaper(fan_in: int, units: int) -> bool:
-    """Whether the gradient of a kernel is faster as one sum over rows an element than as a product of matrices.
-
-    A product wants a transposition first, once, and wastes what is left of 16 units; the numbers are instructions.
-    """
-    return units <= 3
+DOTS_UP_TO = 3
+"""Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
 
 
 def expression(e: Emitter, node: Node, texts: dict[int, str], reuse: bool = False) -> None:
@@ -60,9 +55,10 @@ def _dense(e: Emitter, node: Node) -> None:
     if kernel in e.wants:
         sign = e.assign(kernel, times == 1)
         add, gw = int(sign == "+="), e.gradient(kernel)
-        if sums_are_cheaper(fan_in, units):
+        if units <= DOTS_UP_TO:
             each(
-                f"pair_sums({e.place(x)}{at_x}, {g}{at_g}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, {gw}, {add});"
+                f"pair_sums({e.place(x)}{at_x}, {g}{at_g}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, "
+                f"{gw}, {add});"
             )
         else:
             blocks = -(-units // 16)
@@ -71,7 +67,15 @@ def _dense(e: Emitter, node: Node) -> None:
                 f"to_panels({g}{at_g}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
                 "BARRIER",
                 e.product(
-                    fan_in, units, "rows", (f"{e.place(x)}{at_x}", "R", 1), turned, 64, gw, units, add=sign == "+="
+                    fan_in,
+                    units,
+                    "rows",
+                    (f"{e.place(x)}{at_x}", "R", 1),
+                    turned,
+                    64,
+                    gw,
+                    units,
+                    add=sign == "+=",
                 ),
                 "BARRIER",
             )

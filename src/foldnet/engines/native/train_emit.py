@@ -209,8 +209,17 @@ class Emitter:
         self.lines += lines
 
     def product(
-        self, m: int, n: int | str, count: int | str, a: tuple[str, int | str, int | str], b: str, ldb: int | str,
-        c: str, ldc: int | str, start: str = "", add: bool = False,
+        self,
+        m: int,
+        n: int | str,
+        count: int | str,
+        a: tuple[str, int | str, int | str],
+        b: str,
+        ldb: int | str,
+        c: str,
+        ldc: int | str,
+        start: str = "",
+        add: bool = False,
     ) -> str:
         """C of a product of matrices, see ``train_tiles``; its rows are shared among threads.
 
@@ -229,8 +238,8 @@ class Emitter:
         if self.threaded:
             self.any_product = True
             return (
-                f"product(job, HIGH({m}) - LOW({m}), {n}, {count}, {left} + LOW({m}) * {am}, {am}, {ak}, {b}, {ldb}, {panel}, "
-                f"{c} + LOW({m}) * {ldc}, {ldc}, {f'{start} + LOW({m})' if start else '0'}, {int(add)});"
+                f"product(job, HIGH({m}) - LOW({m}), {n}, {count}, {left} + LOW({m}) * {am}, {am}, {ak}, {b}, {ldb}, "
+                f"{panel}, {c} + LOW({m}) * {ldc}, {ldc}, {f'{start} + LOW({m})' if start else '0'}, {int(add)});"
             )
         lines, first = [], 0
         for height, times in split(m):
@@ -238,7 +247,9 @@ class Emitter:
             lines.append(f"for (long i = {first}; i < {last} && !HALTED; i += {height}) {{")
             begin = f"{start} + i" if start else "0"
 
-            def call(vectors: int, j: str, right: str, part: int, begin: str = begin, height: int = height) -> str:
+            def call(
+                vectors: int, j: str, right: str, part: int, begin: str = begin, height: int = height
+            ) -> str:
                 tile = Tile(height, vectors, bool(start), add, part == 16)
                 self.tiles[tile] = None
                 return (
@@ -313,14 +324,14 @@ class Emitter:
             low, high = ("0", f"{count}") if serial or count == 1 else (f"LOW({count})", f"HIGH({count})")
             once = "if (FIRST) " if serial or count == 1 else ""
             text = body(*(f"{o.name}[r]" for o in operands))
-            head = f"{once}ROWS(r, {low} * R, {high} * R) {{"
+            start = f"{once}ROWS(r, {low} * R, {high} * R) {{"
             # One loop for several operations: arrays with names of their own share no element but the same.
             joined = all(_WHOLE.fullmatch(o.name) for o in operands)
-            if joined and self._open == (len(self.lines), head):
+            if joined and self._open == (len(self.lines), start):
                 self.lines[-2] = f"{self.lines[-2].removesuffix(' }')} {{ {text} }} }}"
             else:
-                self.add(f"{head} {{ {text} }} }}", "BARRIER")
-            self._open = (len(self.lines), head) if joined else (-1, "")
+                self.add(f"{start} {{ {text} }} }}", "BARRIER")
+            self._open = (len(self.lines), start) if joined else (-1, "")
             return
         lines = []
         for depth, size in enumerate(sizes):

@@ -119,7 +119,8 @@ def _keep(e: Emitter) -> str:
     for v, at in moving.items() if e.work() >= POLLED_FROM else ():
         size, kept = e.size(v), f"job->kept + {e.layout.kept}"
         lines.append(
-            f"  memcpy(back ? job->weights + {at} : {kept}, back ? {kept} : job->weights + {at}, sizeof(float) * {size});"
+            f"  memcpy(back ? job->weights + {at} : {kept}, back ? {kept} : job->weights + {at}, "
+            f"sizeof(float) * {size});"
         )
         e.layout.kept += size
     return "\n".join(["static void keep(Job *job, int back) {", "  (void)job; (void)back;", *lines, "}", ""])
@@ -161,7 +162,9 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
         "#define _GNU_SOURCE 1",
         "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
         "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
-        f"#define THREADED {int(e.threaded)}\n#define POLLED {int(work >= POLLED_FROM)}\n#define ANY_PRODUCT {int(e.any_product)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
+        f"#define THREADED {int(e.threaded)}\n#define POLLED {int(work >= POLLED_FROM)}",
+        f"#define ANY_PRODUCT {int(e.any_product)}\n#define SUMS {sums}",
+        f"#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, kernels = header("train_runtime.h"), header("train_kernels.h")
     helpers = helpers_for(body)

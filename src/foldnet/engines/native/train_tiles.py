@@ -92,8 +92,8 @@ def any_product() -> str:
         for t in tiles
     )
     return "\n".join(t.code() for t in tiles) + (
-        "\nstatic void product(const Job *job, long m, long n, long count, const float *a, long am, long ak, const float *b,\n"
-        "    long ldb, long panel, float *c, long ldc, const float *start, int add) {\n"
+        "\nstatic void product(const Job *job, long m, long n, long count, const float *a, long am, long ak,\n"
+        "    const float *b, long ldb, long panel, float *c, long ldc, const float *start, int add) {\n"
         "  for (long j = 0; j < n && !STOP(job);) {\n"
         "    const long in_panel = panel ? j % 64 : 0, vectors = n - j > 16 ? 2 : 1;\n"
         "    const float *bj = panel ? b + (j - in_panel) * panel + in_panel : b + j;\n"

@@ -160,7 +160,9 @@ def update(e: Emitter, rule: UpdateRule) -> Sequence[str]:
     for start, end, decay in ((0, decaying, "1.0f"), (decaying, n, "0.0f")):
         if start < end:
             vectors = (end - start) // 16
-            lines.append(f"rule(job, {start} + 16 * LOW({vectors}), {start} + 16 * HIGH({vectors}), {decay});")
+            lines.append(
+                f"rule(job, {start} + 16 * LOW({vectors}), {start} + 16 * HIGH({vectors}), {decay});"
+            )
     lines.append("BARRIER")
     held = [line for v in _trainable(e) if v.constraint for line in _constraint(e, v, v.constraint)]
     if held:

@@ -67,10 +67,10 @@ def small():
 
 
 def wide():
-    """A step of 8,192 rows takes half a second."""
+    """A step of 8,192 rows takes most of a second."""
     return Sequential([
-        Input((784,)), layers.Dense(512, activation="relu"), layers.BatchNormalization(), layers.Dropout(0.3),
-        layers.Dense(512, activation="relu"), layers.BatchNormalization(), layers.Dense(1),
+        Input((784,)), layers.Dense(1024, activation="relu"), layers.BatchNormalization(), layers.Dropout(0.3),
+        layers.Dense(1024, activation="relu"), layers.BatchNormalization(), layers.Dense(1),
     ])  # fmt: skip
 
 
@@ -91,6 +91,22 @@ CASES = {
 }
 
 
+def seconds_to_stop(model, x, batch, validation, after):
+    sent = []
+
+    def interrupt():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(after, interrupt)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, x[:, :1], batch_size=batch, epochs=1_000_000, validation_data=validation, verbose=0)
+    taken = time.perf_counter() - sent[0]
+    timer.join()
+    return taken
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_ctrl_c_stops_within_a_fifth_of_a_second(case):
     make, rows, batch, judged = CASES[case]
@@ -100,22 +116,12 @@ def test_ctrl_c_stops_within_a_fifth_of_a_second(case):
     x, xv = (rng.normal(size=(n, model.inputs[0].shape[1])).astype(np.float32) for n in (rows, judged))
     model.fit(x[:32], x[:32, :1], epochs=1, verbose=0)
     validation = (xv, xv[:, :1]) if judged else None
-    taken = []
-    # The best of some tries: tests share their machine.
-    while len(taken) < 8 and min(taken, default=1.0) > 0.2:
-        sent = []
-
-        def interrupt(sent=sent):
-            sent.append(time.perf_counter())
-            os.kill(os.getpid(), signal.SIGINT)
-
-        timer = threading.Timer(0.25 + 0.05 * len(taken), interrupt)
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
-            model.fit(x, x[:, :1], batch_size=batch, epochs=1_000_000, validation_data=validation, verbose=0)
-        taken.append(time.perf_counter() - sent[0])
-        timer.join()
-    assert min(taken) < 0.2
+    # Three tries in a row, lest luck passes; and these thrice, as tests share their machine.
+    for _ in range(3):
+        taken = [seconds_to_stop(model, x, batch, validation, 0.2 + 0.07 * k) for k in range(3)]
+        if max(taken) < 0.2:
+            break
+    assert max(taken) < 0.2
     assert all(np.isfinite(w).all() for w in model.get_weights())
     assert np.isfinite(model.history.history.get("loss", [])).all()
     model.fit(x[:32], x[:32, :1], epochs=1, verbose=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import prod
 
@@ -23,15 +24,22 @@ POLL_WORK = 3_000_000
 POLLED_FROM = 5_000
 """Multiplications a row from which a step can take so long that it is cut short when the fit is to end."""
 
-UNPACK = """\
+COMMON = 32
+"""Rows of a batch, Keras's default, that small programs have code of their own for, whose loops over rows are straight."""
+
+COMMON_LINES = 700
+"""Lines of C up to which a program is small."""
+
+UNPACK = f"""\
 #define UNPACK if (HALTED) return; UNPACK_REST
-#define UNPACK_REST \\
-  const long R = job->now_r, rows = job->now_rows; \\
+#define UNPACK_REST const long R = job->now_r, rows = job->now_rows; (void)R; (void)rows; UNPACK_PLACES
+#define UNPACK_{COMMON} if (HALTED) return; const long R = {COMMON}, rows = {COMMON}; (void)R; (void)rows; UNPACK_PLACES
+#define UNPACK_PLACES \\
   float *const S = job->lanes_space, *const F = job->free_space; \\
   float *const W = job->weights, *const G = job->gradients; \\
   const double *const N = job->numbers; \\
   const uint64_t step = (uint64_t)job->step, seed = (uint64_t)job->seed; \\
-  (void)R; (void)rows; (void)S; (void)F; (void)W; (void)G; (void)N; (void)step; (void)seed; (void)ME;
+  (void)S; (void)F; (void)W; (void)G; (void)N; (void)step; (void)seed; (void)ME;
 """
 
 
@@ -62,22 +70,27 @@ def source(program: TrainingProgram) -> Source:
     parts.append(_totals(e))
     if program.update is not None:
         parts.append(_backward(e))
+    small = not e.threaded and sum(p.count("\n") for p in parts) <= COMMON_LINES
+    if small:
+        parts.append(_for_common("\n".join(parts)))
+    if program.update is not None:
         parts.append(rule_function(e, program.update))
         e.add(*update(e, program.update))
         parts.append(e.function("update", "Job *job, long ME", "job, ME"))
         # From here on the step is made whole: nothing stops it.
         parts[-1] = parts[-1].replace("BARRIER", "WAIT").replace("  UNPACK\n", "  UNPACK_REST\n")
         rest = (
-            "  if (training) {\n    backward(job, ME);\n    if (HALTED)\n      return;\n"
-            "    if (FIRST)\n      job->finished = 1;\n    update(job, ME);\n  }\n"
+            "  if (training) {\n    if (HALTED)\n      return;\n    if (FIRST)\n      job->finished = 1;\n"
+            "    update(job, ME);\n  }\n"
         )
     else:
         rest = ""
     parts.append(_keep(e))
-    parts.append(
-        "static void work(Job *job, int training, long ME) {\n"
-        f"  forward(job, ME, training);\n  totals(job, ME);\n{rest}}}\n"
-    )
+    calls = [_calls(program.update is not None, "")]
+    if small:
+        common = _calls(program.update is not None, f"_{COMMON}")
+        calls = [f"  if (training && job->now_rows == {COMMON}) {{", common, "  } else {", *calls, "  }"]
+    parts.append("\n".join(["static void work(Job *job, int training, long ME) {", *calls, f"{rest}}}\n"]))
     parts.append(_loading(e))
     sums = 1 + sum(a.width for a in program.accumulators)
     return Source(
@@ -88,6 +101,21 @@ def source(program: TrainingProgram) -> Source:
         e.threaded,
         e.work(),
     )
+
+
+def _calls(trains: bool, suffix: str) -> str:
+    calls = f"  forward{suffix}(job, ME, training);\n  totals{suffix}(job, ME);"
+    return calls + (f"\n  if (training)\n    backward{suffix}(job, ME);" if trains else "")
+
+
+def _for_common(text: str) -> str:
+    """The same functions for training on batches of the common size."""
+    named = re.sub(r"\b((?:forward|totals|backward)(?:_\d+)?)\(", rf"\1_{COMMON}(", text)
+    named = named.replace("  UNPACK\n", f"  UNPACK_{COMMON}\n").replace(
+        "  UNPACK (void)", f"  UNPACK_{COMMON} (void)"
+    )
+    known = "const int training) {\n  enum { TRAINING = 1 }; (void)training;\n"
+    return named.replace("const int TRAINING) {\n", known)
 
 
 def _backward(e: Emitter) -> str:

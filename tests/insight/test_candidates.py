@@ -8,7 +8,7 @@ from insight_networks import STACKS, by_hand, fill, q2
 
 import foldnet
 from foldnet import Sequential, layers, verify
-from foldnet.errors import FoldnetError
+from foldnet.errors import CompileError, FoldnetError, InputError
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -126,7 +126,7 @@ class TestPythonFiles:
         result = verify(program(tmp_path, text="raise KeyError('no weights')"), small())
         assert "KeyError: 'no weights'" in result.message
         result = verify(program(tmp_path, text="def other(x): pass"), small())
-        assert "predict" in result.message
+        assert "it defines no function predict" in result.message
 
     def test_no_file(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no file or directory"):
@@ -174,11 +174,25 @@ class TestCDirectories:
         assert "does not compile" in result.message
 
     def test_no_export(self, tmp_path):
-        assert "is not a C export" in verify(tmp_path, small()).message
+        (tmp_path / "main.c").write_text(MAIN_C)
+        with pytest.raises(InputError, match=r"is not a C export: it has no predict\.c"):
+            verify(tmp_path, small())
 
-    def test_no_compiler(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("CC", "no-such-compiler")
-        assert "no C compiler was found" in verify(c_files(tmp_path), small()).message
+    @pytest.mark.parametrize("cc", ["no-such-compiler", "'"])
+    def test_without_a_compiler_nothing_is_said_of_the_network(self, cc, tmp_path, monkeypatch):
+        monkeypatch.setenv("CC", cc)
+        with pytest.raises(CompileError, match="CC is"):
+            verify(c_files(tmp_path), small())
+
+    def test_a_compiler_with_options(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("CC", "gcc -O1")
+        assert verify(c_files(tmp_path), small()).proven
+
+
+def test_another_network_that_takes_other_rows():
+    other = Sequential([layers.Input((7,)), layers.Dense(2)])
+    message = verify(other, small()).message
+    assert "takes rows of shape (None, 7)" in message
 
 
 @pytest.mark.parametrize("name", ["q2", "images", "words"])

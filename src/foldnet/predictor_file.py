@@ -208,8 +208,12 @@ def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Options]:
-    """The program and options from a file."""
-    return from_bytes(Path(path).read_bytes(), functions)
+    """The program and options from a file; an error about what it holds names it."""
+    data = Path(path).read_bytes()
+    try:
+        return from_bytes(data, functions)
+    except (FileFormatError, UnsupportedError) as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from None
 
 
 def functions_of(graph: Graph) -> dict[str, Callable[..., Any]]:

@@ -55,6 +55,22 @@ class TestKeras:
         own = {x.name for x in result.layers if x.compared_at == x.name}
         assert {"table", "picture_bn", "drop", "flat", "both", "narrow", "out"} <= own
 
+    @pytest.mark.parametrize("mean", [1, 100, 10_000])
+    @pytest.mark.parametrize("name", ["LayerNormalization", "GroupNormalization", "RMSNormalization"])
+    def test_a_normalization_of_rows_far_from_zero(self, keras, name, mean):
+        """Keras takes the mean off in float32, which is no fault of the model; another epsilon is one."""
+        settings = {"groups": 2} if name == "GroupNormalization" else {}
+        layer = getattr(keras.layers, name)(**settings)
+        model = randomized(keras.Sequential([keras.Input((6,)), layer, keras.layers.Dense(3)]))
+        network = foldnet.from_keras(model)
+        x = np.float32(np.random.default_rng(3).normal(mean, 1, (200, 6)))
+        result = verify(model, network, x)
+        assert result.ok, str(result)
+        layer.epsilon *= 2  # which only a model that has not been compiled yet takes up
+        other = keras.models.clone_model(model)
+        other.set_weights(model.get_weights())
+        assert not verify(other, network, np.float32(np.random.default_rng(3).normal(0, 1, (200, 6)))).ok
+
     def test_a_sequential_model(self, keras):
         lay = keras.layers
         model = randomized(keras.Sequential([

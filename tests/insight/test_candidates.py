@@ -66,10 +66,12 @@ class TestKeras:
         x = np.float32(np.random.default_rng(3).normal(mean, 1, (200, 6)))
         result = verify(model, network, x)
         assert result.ok, str(result)
-        layer.epsilon *= 2  # which only a model that has not been compiled yet takes up
-        other = keras.models.clone_model(model)
-        other.set_weights(model.get_weights())
-        assert not verify(other, network, np.float32(np.random.default_rng(3).normal(0, 1, (200, 6)))).ok
+        small = np.float32(np.random.default_rng(3).normal(0, 1, (200, 6)))
+        for epsilon in (layer.epsilon, layer.epsilon + 1e-3):
+            other = keras.models.clone_model(model)  # a compiled one would keep the epsilon that it had
+            other.set_weights(model.get_weights())
+            other.layers[0].epsilon = epsilon
+            assert verify(other, network, small, pair_seconds=0).ok == (epsilon == layer.epsilon)
 
     def test_a_sequential_model(self, keras):
         lay = keras.layers

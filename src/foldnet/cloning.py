@@ -38,7 +38,9 @@ def clone_model(
     15
     """
     if input_tensors is not None or call_function is not None:
-        raise UnsupportedError("clone_model takes no input_tensors and no call_function; call the clone instead")
+        raise UnsupportedError(
+            "clone_model takes no input_tensors and no call_function; call the clone instead"
+        )
 
     def clone(layer: Layer) -> Layer:
         if isinstance(layer, Network) and (recursive or clone_function is None):

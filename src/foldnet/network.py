@@ -70,6 +70,14 @@ class Network(Layer, Use):
         """Each layer once, in Keras's order."""
         return list(self._layers)
 
+    def single_layers(self) -> list[Layer]:
+        """The layers, with those of nested networks in these networks' place."""
+        return [
+            single
+            for layer in self._layers
+            for single in (layer.single_layers() if isinstance(layer, Network) else [layer])
+        ]
+
     @property
     def input_names(self) -> list[str]:
         """Names of the input layers."""
@@ -144,15 +152,23 @@ class Network(Layer, Use):
 
     @property
     def trainable_weights(self) -> list[Weight]:
-        """Weights that training changes; none when ``trainable`` is False, whatever a layer says."""
-        return [] if not self._trainable else [w for layer in self._layers for w in layer.trainable_weights]
+        """Weights that training changes; none when ``trainable`` is False, whatever a layer says.
+
+        As in Keras, what counts is this network's own ``trainable`` and that of each single layer: a nested network's
+        is only a way to set its layers'.
+        """
+        return (
+            []
+            if not self._trainable
+            else [w for layer in self.single_layers() for w in layer.trainable_weights]
+        )
 
     @property
     def non_trainable_weights(self) -> list[Weight]:
         """Weights that the optimizer leaves alone."""
         if not self._trainable:
             return self.weights
-        return [w for layer in self._layers for w in layer.non_trainable_weights]
+        return [w for layer in self.single_layers() for w in layer.non_trainable_weights]
 
     @property
     def weights(self) -> list[Weight]:

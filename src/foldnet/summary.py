@@ -46,6 +46,8 @@ def summary_text(network: Network, line_length: int = 80) -> str:
     sequential = type(network).__name__ == "Sequential"
     trainable = sum(r.trainable for r in rows if r.depth == 0)
     fixed = sum(r.fixed for r in rows if r.depth == 0)
+    if not network.trainable:  # then its layers' own settings do not count
+        trainable, fixed = 0, trainable + fixed
     lines = [title, *_table(rows, width, connected=not sequential)]
     lines += [
         f" {name} params: {count:,} ({readable_size(count * BYTES)})"

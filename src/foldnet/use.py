@@ -378,7 +378,7 @@ class Use:
     def _of_config(cls, config: Any, custom_objects: Any) -> Any:
         from foldnet.files.configs import network_of_config
 
-        return network_of_config(cls, config, custom_objects)
+        return network_of_config(cast("type[Network]", cls), config, custom_objects)
 
     def to_json(self, **kwargs: Any) -> str:
         """The configuration as JSON, without weights; ``kwargs`` go to ``json.dumps``.

@@ -119,6 +119,7 @@ class Layer:
         self.name = name or unique_name(snake_case(type(self).__name__))
         self.trainable = trainable
         self.dtype_policy = policy_name(dtype)
+        self.dtype = "float32" if self.dtype_policy.startswith("mixed") else self.dtype_policy
         self.activity_regularizer = activity_regularizer
         self.autocast = autocast
         self.calls: list[Call] = []

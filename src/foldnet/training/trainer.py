@@ -59,7 +59,7 @@ class Trainer:
     def prepare(self, rows: Rows) -> TrainingProgram:
         """The program for data of this kind; made anew when targets or ``trainable`` have changed."""
         targets = [Target((None, *t.shape[1:]), t.dtype.kind in "iu") for t in rows.targets]
-        frozen = tuple(layer.trainable for layer in _all_layers(self.network))
+        frozen = (self.network.trainable, *(layer.trainable for layer in self.network.single_layers()))
         key = (tuple((t.shape, t.integer) for t in targets), frozen)
         if self._program is None or key != self._key or self._moved_since():
             self._program, self._owners = self.compiled.program(targets)
@@ -69,7 +69,7 @@ class Trainer:
             owned = set(self._owners.values())
             self._fixed = [
                 (layer, name, array)
-                for layer in _all_layers(self.network)
+                for layer in self.network.single_layers()
                 for name, array in layer.named_weights.items()
                 if (layer, name) not in owned
             ]
@@ -216,10 +216,3 @@ class Trainer:
 
     def _accumulators(self) -> Any:
         return () if self._program is None else self._program.accumulators
-
-
-def _all_layers(network: Network) -> list[Layer]:
-    found: list[Layer] = []
-    for layer in network.layers:
-        found += _all_layers(layer) if isinstance(layer, Network) else [layer]
-    return found

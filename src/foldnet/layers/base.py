@@ -52,7 +52,7 @@ class WeightSpec:
     trainable: bool = True
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class SymbolicTensor:
     """A value between layers: its shape (batch axis first, ``None`` where free) and the call that makes it."""
 
@@ -65,6 +65,43 @@ class SymbolicTensor:
     def name(self) -> str:
         """Name of the layer that makes it."""
         return self.call.layer.name if self.call else "tensor"
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
+
+    __array_ufunc__ = None  # so that NumPy's numbers leave `2 * tensor` to the methods below
+
+    def _with(self, kind: str, a: Any, b: Any) -> SymbolicTensor:
+        from foldnet.layers.arithmetic import combine
+
+        return combine(kind, a, b)
+
+    def __add__(self, other: Any) -> SymbolicTensor:
+        return self._with("+", self, other)
+
+    def __radd__(self, other: Any) -> SymbolicTensor:
+        return self._with("+", other, self)
+
+    def __sub__(self, other: Any) -> SymbolicTensor:
+        return self._with("-", self, other)
+
+    def __rsub__(self, other: Any) -> SymbolicTensor:
+        return self._with("-", other, self)
+
+    def __mul__(self, other: Any) -> SymbolicTensor:
+        return self._with("*", self, other)
+
+    def __rmul__(self, other: Any) -> SymbolicTensor:
+        return self._with("*", other, self)
+
+    def __truediv__(self, other: Any) -> SymbolicTensor:
+        return self._with("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> SymbolicTensor:
+        return self._with("/", other, self)
+
+    def __neg__(self) -> SymbolicTensor:
+        return self._with("*", self, -1.0)
 
 
 @dataclass(eq=False)

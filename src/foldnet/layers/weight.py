@@ -19,9 +19,10 @@ class Weight(NDArrayOperatorsMixin):
     It reads like an array (``w + 1``, ``w[0]``, ``w.shape``, ``np.asarray(w)``), and ``assign`` sets it. For an
     array that stays as it is, take ``w.numpy()``.
 
-    Attributes:
+    Args:
         layer: whose weight it is.
         name: such as ``"kernel"``.
+        shown: the shape that it is shown in, if that is another than its own.
 
     >>> from foldnet import Sequential, layers
     >>> bias = Sequential([layers.Input((2,)), layers.Dense(3)]).layers[0].bias
@@ -29,16 +30,17 @@ class Weight(NDArrayOperatorsMixin):
     ([1.0, 2.0, 3.0], (3,), 'dense/bias')
     """
 
-    __slots__ = ("layer", "name")
+    __slots__ = ("layer", "name", "shown")
     __hash__ = object.__hash__  # a variable is itself; its values compare one by one, as an array's do
 
-    def __init__(self, layer: Layer, name: str) -> None:
-        self.layer, self.name = layer, name
+    def __init__(self, layer: Layer, name: str, shown: tuple[int, ...] | None = None) -> None:
+        self.layer, self.name, self.shown = layer, name, shown
 
     @property
     def value(self) -> Array:
         """The layer's own array."""
-        return self.layer.named_weights[self.name]
+        array = self.layer.named_weights[self.name]
+        return array if self.shown is None else array.reshape(self.shown)
 
     def numpy(self) -> Array:
         """A copy of the values."""
@@ -62,7 +64,11 @@ class Weight(NDArrayOperatorsMixin):
             InputError: another shape.
         """
         # A new array each time: programs know by it that a weight they hold as a constant has changed.
-        self.layer.set_weight(self.name, np.array(value, np.float32))
+        array = np.array(value, np.float32)
+        self.layer.set_weight(
+            self.name,
+            array if self.shown is None else array.reshape(self.layer.named_weights[self.name].shape),
+        )
         return self
 
     def assign_add(self, value: Any) -> Weight:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.layers.operators import Operators
 from foldnet.layers.refusals import INSTEAD, refuse_code
 from foldnet.layers.weight import Weight
 
@@ -53,7 +54,7 @@ class WeightSpec:
 
 
 @dataclass(eq=False, repr=False)
-class SymbolicTensor:
+class SymbolicTensor(Operators):
     """A value between layers: its shape (batch axis first, ``None`` where free) and the call that makes it."""
 
     shape: Shape
@@ -68,40 +69,6 @@ class SymbolicTensor:
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
-
-    __array_ufunc__ = None  # so that NumPy's numbers leave `2 * tensor` to the methods below
-
-    def _with(self, kind: str, a: Any, b: Any) -> SymbolicTensor:
-        from foldnet.layers.arithmetic import combine
-
-        return combine(kind, a, b)
-
-    def __add__(self, other: Any) -> SymbolicTensor:
-        return self._with("+", self, other)
-
-    def __radd__(self, other: Any) -> SymbolicTensor:
-        return self._with("+", other, self)
-
-    def __sub__(self, other: Any) -> SymbolicTensor:
-        return self._with("-", self, other)
-
-    def __rsub__(self, other: Any) -> SymbolicTensor:
-        return self._with("-", other, self)
-
-    def __mul__(self, other: Any) -> SymbolicTensor:
-        return self._with("*", self, other)
-
-    def __rmul__(self, other: Any) -> SymbolicTensor:
-        return self._with("*", other, self)
-
-    def __truediv__(self, other: Any) -> SymbolicTensor:
-        return self._with("/", self, other)
-
-    def __rtruediv__(self, other: Any) -> SymbolicTensor:
-        return self._with("/", other, self)
-
-    def __neg__(self) -> SymbolicTensor:
-        return self._with("*", self, -1.0)
 
 
 @dataclass(eq=False)

@@ -25,9 +25,9 @@ class Weight(NDArrayOperatorsMixin):
         shown: the shape that it is shown in, if that is another than its own.
 
     >>> from foldnet import Sequential, layers
-    >>> bias = Sequential([layers.Input((2,)), layers.Dense(3)]).layers[0].bias
+    >>> bias = Sequential([layers.Input((2,)), layers.Dense(3, name="d")]).layers[0].bias
     >>> bias.assign([1.0, 2.0, 3.0]).numpy().tolist(), bias.shape, bias.path
-    ([1.0, 2.0, 3.0], (3,), 'dense/bias')
+    ([1.0, 2.0, 3.0], (3,), 'd/bias')
     """
 
     __slots__ = ("layer", "name", "shown")
@@ -119,6 +119,9 @@ class Weight(NDArrayOperatorsMixin):
         if name.startswith("_"):
             raise AttributeError(f"a weight has no attribute {name!r}")
         return getattr(self.value, name)
+
+    def __str__(self) -> str:
+        return str(self.value)
 
     def __repr__(self) -> str:
         return f"<Weight {self.path}, shape={self.shape}>\n{self.value!r}"

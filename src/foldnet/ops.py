@@ -266,3 +266,13 @@ def rows_of(x: Any, shape: Sequence[int]) -> Any:
         return apply(graph_ops.Reshape(tuple(shape)), x)
     array = np.asarray(x)
     return array.reshape(len(array), *shape)
+
+
+def convert_to_numpy(x: Any) -> Array:
+    """An array of anything like one."""
+    return np.asarray(x)
+
+
+def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
+    """Arrays are foldnet's tensors; an expression stays as it is."""
+    return x if isinstance(x, Expression) else np.asarray(x, dtype)

@@ -92,7 +92,8 @@ def counts(layer: Layer) -> tuple[int, int]:
     """
     if isinstance(layer, Network):
         pairs = [counts(each) for each in layer.layers]
-        return sum(t for t, _ in pairs), sum(f for _, f in pairs)
+        trainable, fixed = sum(t for t, _ in pairs), sum(f for _, f in pairs)
+        return (trainable, fixed) if layer.trainable else (0, trainable + fixed)
     sizes = [(prod(s.shape), s.trainable and layer.trainable) for s in layer.specs]
     return sum(n for n, t in sizes if t), sum(n for n, t in sizes if not t)
 

@@ -346,11 +346,11 @@ def test_a_loss_and_a_metric_of_the_users_own():
         (lambda m: m.fit(X, Y, validation_split=0.999), ConfigError, "validation_split"),
         (lambda m: m.fit(X[:0], Y[:0]), InputError, "no rows"),
         (lambda m: m.fit(iter([(X, Y)]), epochs=2), ConfigError, "once"),
-        (lambda m: m.fit([(X, Y)], class_weight={0: 1}), ConfigError, "batches"),
+        (lambda m: m.fit([(X, Y)], sample_weight=Y), ConfigError, "batches"),
         (lambda m: m.fit(iter([])), InputError, "no batch"),
         (lambda m: m.fit(X, np.array(["a"] * 40)), InputError, "encode"),
         (lambda m: m.compile("sgd", "mse", metrics="mae"), ConfigError, "list"),
-        (lambda m: m.compile("sgd", "mse", optimiser="x"), ConfigError, "optimiser"),
+        (lambda m: m.compile("sgd", "mse", optimiser="x"), TypeError, "optimiser"),
         (lambda m: Sequential([Input((4,)), layers.Dense(1)]).fit(X, Y), ConfigError, "compiled"),
     ],
 )

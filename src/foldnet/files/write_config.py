@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from foldnet.errors import ConfigError, UnsupportedError
@@ -19,7 +19,7 @@ from foldnet.files.keras_objects import (
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.layers.core import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
-from foldnet.network import Network, Sequential
+from foldnet.network import Network, Sequential, map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {
@@ -131,8 +131,8 @@ class _Writer:
             stored = {**self.layer(layer), "name": layer.name}
             stored["inbound_nodes"] = [node for call in calls.of(layer) for node in calls.nodes(call)]
             layers.append(stored)
-        inputs = map_tensors(calls.end, network.input_structure)
-        outputs = map_tensors(calls.end, network.output_structure)
+        inputs = map_structure(calls.end, network.input_structure)
+        outputs = map_structure(calls.end, network.output_structure)
         if self._dialect is Dialect.KERAS_2:
             # Keras 2 has a list even of one.
             inputs, outputs = (
@@ -203,7 +203,7 @@ class _Calls:
         if self._dialect is Dialect.KERAS_2:
             node = [[*self._ref(t, ends=False), kwargs] for t in call.inputs]
             return [node, node] if isinstance(call.layer, Network) else [node]
-        return [{"args": [map_tensors(self._tensor, _arguments(call))], "kwargs": kwargs}]
+        return [{"args": [map_structure(self._tensor, _arguments(call))], "kwargs": kwargs}]
 
     def _ref(self, tensor: SymbolicTensor, ends: bool) -> list[Any]:
         call = tensor.call
@@ -230,17 +230,8 @@ def _arguments(call: Call) -> Any:
     """What the layer is called on, in the structure in which it takes it."""
     if isinstance(call.layer, Network):
         values = dict(zip(call.layer.inputs, call.inputs, strict=True))
-        return map_tensors(lambda tensor: values[tensor], call.layer.input_structure)
+        return map_structure(lambda tensor: values[tensor], call.layer.input_structure)
     if isinstance(call.layer, Merge | Concatenate | Dot):
         return list(call.inputs)
     (tensor,) = call.inputs
     return tensor
-
-
-def map_tensors(function: Callable[[SymbolicTensor], Any], structure: Any) -> Any:
-    """Apply a function to every tensor in nested lists and dicts."""
-    if isinstance(structure, Mapping):
-        return {key: map_tensors(function, value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [map_tensors(function, value) for value in structure]
-    return function(structure)

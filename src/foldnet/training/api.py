@@ -41,6 +41,10 @@ def trainer_for(network: Network, x: Any = None) -> Trainer:
         raise ConfigError(
             f'{network.name!r} must be compiled before it is trained: model.compile("adam", "mse")'
         )
+    if all(loss is None for loss in trainer.compiled.losses):
+        raise ConfigError(
+            f'{network.name!r} was compiled without a loss, so it can predict only: model.compile("adam", "mse")'
+        )
     return trainer
 
 

@@ -117,8 +117,6 @@ def compile_network(
         if value is not None and not isinstance(value, list | tuple | Mapping):
             raise ConfigError(f"{what} must be a list or dict, such as {what}=['mae']; got {value!r}")
     entries = _per_output(loss, names, "loss")
-    if all(entry is None for entry in entries):
-        raise ConfigError('compile needs a loss, such as compile("adam", "mse")')
     weights = [1.0 if w is None else float(w) for w in _per_output(loss_weights, names, "loss_weights")]
     given = {
         "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,

@@ -82,7 +82,7 @@ class MeanMetricWrapper(Metric):
         self.settings = settings
         if fn in losses.FUNCTIONS.values():
             self.direction = "down"
-        elif fn.__module__.startswith("foldnet."):  # accuracies and similarities
+        elif (getattr(fn, "__module__", None) or "").startswith("foldnet."):  # accuracies and similarities
             self.direction = "up"
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:

@@ -12,12 +12,47 @@ from foldnet.errors import ConfigError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.training import UpdateRule
 from foldnet.layers.base import snake_case
+from foldnet.layers.weight import Weight
 from foldnet.ops import Expression
 from foldnet.training.schedules import LearningRateSchedule, schedule_from_config
 
 Array = np.ndarray[Any, Any]
 Numbers = Mapping[str, Any]
 Updated = tuple[Any, list[Any]]
+
+
+class LearningRate(float):
+    """The learning rate of an optimizer: a float that Keras scripts can also assign to."""
+
+    optimizer: Optimizer
+
+    @classmethod
+    def of(cls, optimizer: Optimizer, value: float) -> LearningRate:
+        """The number, and whose it is."""
+        rate = cls(value)
+        rate.optimizer = optimizer
+        return rate
+
+    def assign(self, value: Any) -> LearningRate:
+        """Set the optimizer's learning rate.
+
+        Raises:
+            ConfigError: the optimizer follows a schedule.
+        """
+        self.optimizer.learning_rate = value
+        return self.optimizer.learning_rate
+
+    def numpy(self) -> np.float32:
+        """The number as NumPy has it."""
+        return np.float32(self)
+
+    @property
+    def value(self) -> float:
+        """The plain number."""
+        return float(self)
+
+    def __reduce__(self) -> Any:
+        return float, (float(self),)  # a number in somebody's logs needs no optimizer
 
 
 class Optimizer:
@@ -106,11 +141,11 @@ class Optimizer:
     # -- learning rate --------------------------------------------------------------------------------------
 
     @property
-    def learning_rate(self) -> Any:
-        """The learning rate now: a float, also when a schedule gives it."""
+    def learning_rate(self) -> LearningRate:
+        """The learning rate now: a float, also when a schedule gives it; ``assign`` sets another."""
         if isinstance(self._learning_rate, float):
-            return self._learning_rate
-        return float(self._rate(np.array([self.iterations], np.float32))[0])
+            return LearningRate.of(self, self._learning_rate)
+        return LearningRate.of(self, float(self._rate(np.array([self.iterations], np.float32))[0]))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -164,11 +199,15 @@ class Optimizer:
         """Leave weights out of the weight decay; to be called before the first ``fit``.
 
         Args:
-            var_list: weights themselves, as ``[layer.bias]``.
+            var_list: weights themselves, as ``[layer.bias]``, or a layer's own arrays.
             var_names: parts of names such as ``"bias"`` or ``"gamma"``; regular expressions, as in Keras.
         """
         self.excluded_from_decay += list(var_names or ())
-        self._excluded_arrays += list(var_list or ())
+        for weight in var_list or ():
+            if isinstance(weight, Weight):
+                self._excluded_places.append((weight.layer, weight.name))
+            else:
+                self._excluded_arrays.append(weight)
 
     def decay_applies(self, layer: Any, weight: str) -> bool:
         """Whether the weight decay applies to a layer's weight."""

@@ -93,7 +93,7 @@ def build_program(
         total = total + loss
     graph = b.build([total.value, *(a.value for a in accumulators)])
     check(graph)
-    variables = _variables(b, graph, decays)
+    variables = _variables(b, graph, decays, network.trainable)
     if update is not None and update.ema is not None and any(v.constraint for v in variables):
         raise UnsupportedError("constraints are not supported together with use_ema; leave one of them out")
     owners = {v.name: b.variables[v.name] for v in variables}
@@ -120,7 +120,7 @@ def output_names(network: Network) -> list[str]:
     return [n if n not in names[:i] else f"{n}_{names[:i].count(n)}" for i, n in enumerate(names)]
 
 
-def _variables(b: Lowering, graph: Graph, decays: Decays) -> tuple[Variable, ...]:
+def _variables(b: Lowering, graph: Graph, decays: Decays, trainable: bool) -> tuple[Variable, ...]:
     def place(item: tuple[str, tuple[Layer, str]]) -> int:
         layer, weight = item[1]
         return [s.name for s in layer.specs].index(weight)
@@ -129,11 +129,13 @@ def _variables(b: Lowering, graph: Graph, decays: Decays) -> tuple[Variable, ...
     owners = list(dict.fromkeys(layer for layer, _ in b.variables.values()))
     found = sorted(b.variables.items(), key=lambda item: (owners.index(item[1][0]), place(item)))
     return tuple(
-        _variable(key, layer, weight, decays) for key, (layer, weight) in found if key in graph.constants
+        _variable(key, layer, weight, decays, trainable)
+        for key, (layer, weight) in found
+        if key in graph.constants
     )
 
 
-def _variable(key: str, layer: Layer, weight: str, decays: Decays) -> Variable:
+def _variable(key: str, layer: Layer, weight: str, decays: Decays, trainable: bool) -> Variable:
     spec = next(s for s in layer.specs if s.name == weight)
     try:
         regularizer = regularizers.get(getattr(layer, f"{weight}_regularizer", None))
@@ -145,7 +147,7 @@ def _variable(key: str, layer: Layer, weight: str, decays: Decays) -> Variable:
         layer=key.rsplit("/", 1)[0],
         weight=weight,
         shape=spec.shape,
-        trainable=spec.trainable and layer.trainable,
+        trainable=spec.trainable and layer.trainable and trainable,
         l1=regularizer.l1 if regularizer else 0.0,
         l2=regularizer.l2 if regularizer else 0.0,
         decay=decays(layer, weight),

@@ -59,7 +59,7 @@ class Trainer:
     def prepare(self, rows: Rows) -> TrainingProgram:
         """The program for data of this kind; made anew when targets or ``trainable`` have changed."""
         targets = [Target((None, *t.shape[1:]), t.dtype.kind in "iu") for t in rows.targets]
-        frozen = tuple(layer.trainable for layer in _all_layers(self.network))
+        frozen = (self.network.trainable, *(layer.trainable for layer in self.network.single_layers()))
         key = (tuple((t.shape, t.integer) for t in targets), frozen)
         if self._program is None or key != self._key or self._moved_since():
             self._program, self._owners = self.compiled.program(targets)
@@ -69,7 +69,7 @@ class Trainer:
             owned = set(self._owners.values())
             self._fixed = [
                 (layer, name, array)
-                for layer in _all_layers(self.network)
+                for layer in self.network.single_layers()
                 for name, array in layer.named_weights.items()
                 if (layer, name) not in owned
             ]
@@ -194,20 +194,25 @@ class Trainer:
         That is the loss, the metrics in the order of ``compile``, then the outputs' losses; for several outputs the
         losses come before the metrics, which are sorted by name.
         """
-        resolved = self.compiled.resolved(self.targets)
-        own = [
-            metric.name for weighted in (False, True) for r in resolved for _, metric, w in r if w is weighted
-        ]
-        order = dict.fromkeys(["loss", *own, *(f"{n}_loss" for n in output_names(self.network))])
+        order = self.value_names()
         values = [logs[n] for n in order if n in logs] + [logs[n] for n in sorted(logs) if n not in order]
         return values[0] if len(values) == 1 else values
 
+    def value_names(self) -> list[str]:
+        """What ``values`` are, in their order, before any data has been seen, too."""
+        names = output_names(self.network)
+        # The names do not depend on what the targets are.
+        resolved = self.compiled.resolved(self.targets or [Target((None, 1), False) for _ in names])
+        own = [
+            metric.name for weighted in (False, True) for r in resolved for _, metric, w in r if w is weighted
+        ]
+        logged = {"loss", *(title for r in resolved for title, _, _ in r)}
+        if len(names) > 1:
+            logged |= {
+                f"{n}_loss" for n, loss in zip(names, self.compiled.losses, strict=True) if loss is not None
+            }
+        first = dict.fromkeys(["loss", *own, *(f"{n}_loss" for n in names)])
+        return [n for n in first if n in logged] + sorted(logged - set(first))
+
     def _accumulators(self) -> Any:
         return () if self._program is None else self._program.accumulators
-
-
-def _all_layers(network: Network) -> list[Layer]:
-    found: list[Layer] = []
-    for layer in network.layers:
-        found += _all_layers(layer) if isinstance(layer, Network) else [layer]
-    return found

@@ -191,7 +191,10 @@ class ModelCheckpoint(Watcher):
             raise ConfigError(
                 f"filepath {self.filepath!r} names {error}, which is not in the logs: {list(logs)}"
             ) from None
+        before = self.best
         if self.save_best_only and not self._is_best(logs):
+            if self.verbose:
+                print(f"Epoch {epoch + 1}: {self.monitor} is no better than {before:.5g}")
             return
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
@@ -243,6 +246,10 @@ class ReduceLROnPlateau(Watcher):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start anew."""
         self.best, self.cooldown_counter, self.wait = None, 0, 0
+
+    def in_cooldown(self) -> bool:
+        """Whether the wait after a change is not over."""
+        return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, and reduce."""

@@ -139,6 +139,7 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     ops.Sparsemax: train_along.sparsemax,
     ops.Transpose: train_structure.transpose,
     train_ops.BatchNorm: train_batch.batch_norm,
+    train_ops.BatchReduce: train_along.batch_reduce,
     train_ops.Drop: train_batch.drop,
     train_ops.OneHot: train_structure.one_hot,
     train_ops.Reduce: train_along.reduce,

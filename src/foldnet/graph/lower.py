@@ -12,7 +12,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
-from foldnet.graph.masks import check_masks, check_training_masks
+from foldnet.graph.masks import Masks, check_masks, check_training_masks
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.network import Network
 
@@ -41,6 +41,10 @@ class Lowering(GraphBuilder):
         self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
+        self.call_mask: str | None = None
+        """The mask of the call that is being lowered; training programs alone have masks."""
+        self.output_masks: list[str | None] = []
+        """The mask of each of the network's outputs."""
         self.activities: list[tuple[Layer, str]] = []
         """Results that a layer's ``activity_regularizer`` (or an ActivityRegularization) makes part of the loss."""
 
@@ -113,13 +117,17 @@ def lower_into(b: Lowering, network: Network) -> list[str]:
     if b.mode is Mode.TRAIN:
         check_training_masks(network)
     values: dict[SymbolicTensor, str] = {}
+    masks = Masks(b)
     for tensor in network.inputs:
         values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor))
-    _lower_calls(b, network, values, prefix="")
+    _lower_calls(b, network, values, masks, prefix="")
+    b.output_masks = masks.of(network.outputs)
     return [values[t] for t in network.outputs]
 
 
-def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str], prefix: str) -> None:
+def _lower_calls(
+    b: Lowering, network: Network, values: dict[SymbolicTensor, str], masks: Masks, prefix: str
+) -> None:
     seen: dict[Layer, int] = {}
     for call in network.graph_calls:
         index = seen.get(call.layer, 0)
@@ -128,21 +136,29 @@ def _lower_calls(b: Lowering, network: Network, values: dict[SymbolicTensor, str
             continue  # an input, already named
         path = prefix + _numbered(call.layer, index)
         _check_call(call, path)
-        operands = [values[t] for t in call.inputs]
+        b.layer = path
+        operands, given = [values[t] for t in call.inputs], masks.into(call, values)
         if isinstance(call.layer, Network):
-            results = _lower_nested(b, call.layer, operands, path + "/")
+            results = _lower_nested(b, call, operands, given, masks, path + "/")
         else:
-            b.layer, b.call_training = path, call.kwargs.get("training")
+            b.call_training, b.call_mask = call.kwargs.get("training"), given[0] if given else None
             results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)
             if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
                 b.activities.append((call.layer, results[0]))
+            masks.through(call, operands, given)
         b.layer_outputs[path] = results[0]
         values.update(zip(call.outputs, results, strict=True))
 
 
-def _lower_nested(b: Lowering, inner: Network, operands: list[str], prefix: str) -> tuple[str, ...]:
+def _lower_nested(
+    b: Lowering, call: Call, operands: list[str], given: list[str | None], masks: Masks, prefix: str
+) -> tuple[str, ...]:
+    inner = call.layer
+    assert isinstance(inner, Network)
     values = dict(zip(inner.inputs, operands, strict=True))
-    _lower_calls(b, inner, values, prefix)
+    inside = Masks(b, dict(zip(inner.inputs, given, strict=True)))
+    _lower_calls(b, inner, values, inside, prefix)
+    masks.known |= zip(call.outputs, inside.of(inner.outputs), strict=True)
     return tuple(values[t] for t in inner.outputs)
 
 

@@ -120,13 +120,14 @@ class BatchNormalization(Layer):
     def _training_op(self, b: Lowering) -> Op:
         if b.call_training is False:
             return train_ops.FixedNorm(self.epsilon, self.scale, self.center)
+        masked = b.call_mask is not None
         if self.renorm:
             limits = self.renorm_clipping or {}
             return train_ops.BatchRenorm(
                 self.momentum, self.epsilon, self.renorm_momentum,
-                limits.get("rmin"), limits.get("rmax"), limits.get("dmax"), self.scale, self.center,
+                limits.get("rmin"), limits.get("rmax"), limits.get("dmax"), self.scale, self.center, masked,
             )  # fmt: skip
-        return train_ops.BatchNorm(self.momentum, self.epsilon, self.scale, self.center)
+        return train_ops.BatchNorm(self.momentum, self.epsilon, self.scale, self.center, masked)
 
     def _operands(self, op: Op) -> list[str]:
         statistics = ["moving_mean", "moving_variance"]
@@ -152,7 +153,9 @@ class BatchNormalization(Layer):
         spread = tuple((size[a] or 1) if a in kept else 1 for a in range(1, rank))
         if b.mode.value == "train" and self.trainable:
             op = self._training_op(b)
-            return b.emit(op, x, *(b.weight(self, n, spread) for n in self._operands(op)))
+            operands = [b.weight(self, n, spread) for n in self._operands(op)]
+            masked = b.call_mask if not isinstance(op, train_ops.FixedNorm) else None
+            return b.emit(op, x, *operands, *([] if masked is None else [masked]))
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in self.named_weights.items()}
         variance = weights["moving_variance"] + self.epsilon
         if not (variance > 0).all():

@@ -10,7 +10,7 @@ import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.engines.reference.train_kernels import Moment
-from foldnet.engines.reference.training import forward, moves
+from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
@@ -100,9 +100,8 @@ def _run(network: Network, x: Any, training: bool) -> list[Array]:
     graph = b.build(lower_into(b, network))
     values = _values(graph, read_inputs(x, graph, _keys(network)))
     with np.errstate(all="ignore"):
-        forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))
-        moved = list(moves(graph, values))
-    for name, array in moved:
+        moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))
+    for name, array in moved.items():
         layer, weight = b.variables[name]
         layer.set_weight(weight, array.reshape(layer.named_weights[weight].shape))
     return [values[name] for name in graph.outputs]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from foldnet.engines.native import maths, train_along, train_batch, train_structure
+from foldnet.engines.native import maths, train_along, train_batch, train_norm, train_structure
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
@@ -138,9 +138,11 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     ops.Softmax: train_along.softmax,
     ops.Sparsemax: train_along.sparsemax,
     ops.Transpose: train_structure.transpose,
-    train_ops.BatchNorm: train_batch.batch_norm,
+    train_ops.BatchNorm: train_norm.norm,
     train_ops.BatchReduce: train_along.batch_reduce,
+    train_ops.BatchRenorm: train_norm.norm,
     train_ops.Drop: train_batch.drop,
+    train_ops.FixedNorm: train_norm.norm,
     train_ops.OneHot: train_structure.one_hot,
     train_ops.Reduce: train_along.reduce,
 }

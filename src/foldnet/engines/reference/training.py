@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,24 @@ from foldnet.engines.reference.gradients import RULES
 from foldnet.engines.reference.kernels import KERNELS, cast
 from foldnet.engines.reference.train_kernels import STATISTICS, TRAIN_KERNELS, Moment, moved, one_hot
 from foldnet.graph import ops, train_ops
-from foldnet.graph.graph import Graph
+from foldnet.graph.graph import Graph, Node
 from foldnet.graph.training import Constraint, TrainingProgram, Variable
 
 Array = np.ndarray[Any, Any]
 
 
-def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dtype[Any]) -> None:
-    """Compute every node's value into ``values``, which holds inputs and constants already."""
+def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dtype[Any]) -> dict[str, Array]:
+    """Compute every node's value into ``values``, which holds inputs and constants already.
+
+    Returns:
+        In a training step, the moving statistics after it, by the names of the constants. A layer that is called
+        twice moves them twice, and its second call finds what the first has left.
+    """
+    now: dict[str, Array] = {}
     for node in graph.nodes:
-        operands = [values[v] for v in node.inputs]
+        for name in now.keys() & set(node.inputs):
+            values[_found(node, name)] = now[name]
+        operands = _operands(node, values)
         if isinstance(node.op, ops.Cast):
             result = cast(node.op, operands[0], dtype)
         elif isinstance(node.op, train_ops.OneHot):
@@ -32,6 +40,19 @@ def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dt
         else:
             result = KERNELS[type(node.op)](node.op, *operands)
         values[node.output] = result
+        if moment.training and isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
+            names = node.inputs[1 : 1 + STATISTICS[type(node.op)]]
+            now |= zip(names, moved(node.op, *operands), strict=True)
+    return now
+
+
+def _found(node: Node, name: str) -> str:
+    """Under which name a moving statistic is kept as a node found it, moved by another before."""
+    return f"{name} at {node.output}"
+
+
+def _operands(node: Node, values: dict[str, Array]) -> list[Array]:
+    return [values.get(_found(node, v), values[v]) for v in node.inputs]
 
 
 def backward(
@@ -43,26 +64,12 @@ def backward(
         g = gradients.get(node.output)
         if g is None:
             continue
-        operands = [values[v] for v in node.inputs]
+        operands = _operands(node, values)
         found = RULES[type(node.op)](node.op, moment, operands, values[node.output], g)
         for name, gradient in zip(node.inputs, found, strict=True):
             if gradient is not None:
                 gradients[name] = gradients[name] + gradient if name in gradients else np.asarray(gradient)
     return {name: gradients.get(name, np.zeros_like(values[name])) for name in wanted}
-
-
-def moves(graph: Graph, values: dict[str, Array]) -> Iterator[tuple[str, Array]]:
-    """Moving statistics after a training step that computed these values, by the names of the constants.
-
-    A layer that is called twice moves them twice, the second time on from where the first has left them.
-    """
-    now: dict[str, Array] = {}
-    for node in graph.nodes:
-        if isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
-            names = node.inputs[1 : 1 + STATISTICS[type(node.op)]]
-            new = moved(node.op, values[node.inputs[0]], *(now.get(v, values[v]) for v in names))
-            now |= zip(names, new, strict=True)
-    yield from now.items()
 
 
 class ReferenceTraining:
@@ -137,8 +144,8 @@ class ReferenceTraining:
         """One training step on a batch; returns its loss, regularizers included."""
         moment = Moment(training=True, seed=seed, step=state.iterations)
         with np.errstate(all="ignore"):
-            values, gradients = self.gradients(state, rows, moment)
-            for name, moving in moves(self.program.graph, values):
+            values, gradients, now = self._gradients(state, rows, moment)
+            for name, moving in now.items():
                 state.weights[name] = moving.reshape(state.weights[name].shape)
             regularization = self._regularization(state)
             self._update(state, gradients, scalars)
@@ -152,8 +159,13 @@ class ReferenceTraining:
         self, state: FitState, rows: Sequence[Array], moment: Moment
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Every value of a step, and the loss's gradient on every trainable variable."""
+        return self._gradients(state, rows, moment)[:2]
+
+    def _gradients(
+        self, state: FitState, rows: Sequence[Array], moment: Moment
+    ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
         values = self._values(state, rows)
-        forward(self.program.graph, values, moment, self.dtype)
+        now = forward(self.program.graph, values, moment, self.dtype)
         loss_rows = values[self.program.loss_rows]
         start = np.full(loss_rows.shape, 1 / len(loss_rows), self.dtype)
         trainable = [v for v in self.program.variables if v.trainable]
@@ -164,7 +176,7 @@ class ReferenceTraining:
             w = values[variable.name]
             extra = self.dtype.type(variable.l1) * np.sign(w) + self.dtype.type(2 * variable.l2) * w
             gradients[variable.name] = gradients[variable.name] + extra
-        return values, gradients
+        return values, gradients, now
 
     def _values(self, state: FitState, rows: Sequence[Array]) -> dict[str, Array]:
         graph = self.program.graph

@@ -29,11 +29,6 @@ def test_statistics_with_a_mask_are_refused():
         fit(network(layers.BatchNormalization(name="norm"), layers.Flatten(), layers.Dense(1)))
 
 
-def test_a_loss_with_a_mask_is_refused():
-    with pytest.raises(UnsupportedError, match="the output 'last' has a mask"):
-        fit(network(layers.Dense(1, name="last")))
-
-
 @pytest.mark.parametrize("mask_zero", [False, True])
 def test_where_no_mask_is_used_it_trains(mask_zero):
     frozen = layers.BatchNormalization(trainable=False)

@@ -12,7 +12,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
-from foldnet.graph.masks import Masks, check_masks, check_training_masks
+from foldnet.graph.masks import Masks, check_masks
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.network import Network
 
@@ -114,8 +114,6 @@ def lower(
 def lower_into(b: Lowering, network: Network) -> list[str]:
     """Emit a network's program; returns the names of its outputs. A training program goes on from there."""
     check_masks(network)
-    if b.mode is Mode.TRAIN:
-        check_training_masks(network)
     values: dict[SymbolicTensor, str] = {}
     masks = Masks(b)
     for tensor in network.inputs:

@@ -87,14 +87,16 @@ def build_program(
     weights = [b.input(f"{n}/weight", p.weight_shape) for n, p in zip(names, plans, strict=True)]
     losses: list[Expression] = []
     accumulators: list[Accumulator] = []
-    for name, y_true, y_pred, given, plan in zip(names, targets, predictions, weights, plans, strict=True):
+    masks = [None if m is None else Expression(b, m) for m in b.output_masks]
+    outputs = zip(names, targets, predictions, weights, masks, plans, strict=True)
+    for name, y_true, y_pred, given, mask, plan in outputs:
         arguments, weight = (Expression(b, y_true), Expression(b, y_pred)), Expression(b, given)
         if plan.loss is not None:
-            rows = plan.loss(*arguments, weight, None)
+            rows = plan.loss(*arguments, weight, mask)
             losses.append(rows * plan.loss_weight if plan.loss_weight != 1 else rows)
             accumulators.append(Accumulator(f"{name}/loss", rows.value, 1))
         for metric in plan.metrics:
-            found = metric.rows(*arguments, weight if metric.weighted else None, None)
+            found = metric.rows(*arguments, weight if metric.weighted else None, mask)
             accumulators += _accumulators(f"{name}/{metric.name}", *found)
     total = losses[0]
     for loss in [*losses[1:], *_penalties(b)]:

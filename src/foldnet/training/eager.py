@@ -14,7 +14,7 @@ from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import Lowering, Mode, lower, lower_into
+from foldnet.graph.lower import Lowering, Mode, lower, lower_into, training_calls
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.layers.core import Input
 from foldnet.network import Network, Sequential
@@ -31,6 +31,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         layer: built for them if it is not built yet.
         inputs: an array-like, or for several inputs a list or dict of them; batch axis first.
         training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
+            None does so for those layers alone that the network itself calls with ``training=True``.
         mask: None; masks are not computed with.
 
     Returns:
@@ -43,11 +44,11 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         raise UnsupportedError(f"layer {layer.name!r}: foldnet computes without masks; leave mask out")
     if isinstance(layer, Network):
         build_for(layer, inputs)
-        return _structured(layer, _run(layer, inputs, bool(training)))
+        return _structured(layer, _run(layer, inputs, training))
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
     with _as_network(layer, arrays) as network:
-        return _run(network, arrays if len(arrays) > 1 else arrays[0], bool(training))[0]
+        return _run(network, arrays if len(arrays) > 1 else arrays[0], training)[0]
 
 
 def build_for(network: Network, x: Any) -> None:
@@ -92,12 +93,13 @@ def _as_network(layer: Layer, arrays: list[Array]) -> Iterator[Network]:
     yield network
 
 
-def _run(network: Network, x: Any, training: bool) -> list[Array]:
-    if not training:
+def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
+    # What the network itself calls with training=True is in training, too, unless this call says otherwise.
+    if not training and (training is False or not training_calls(network)):
         graph = lower(network, Mode.PREDICT)
         return ReferenceProgram(graph, "float32").run(read_inputs(x, graph, _keys(network)))
     b = Lowering(Mode.TRAIN)
-    graph = b.build(lower_into(b, network))
+    graph = b.build(lower_into(b, network, training=bool(training)))
     values = _values(graph, read_inputs(x, graph, _keys(network)))
     with np.errstate(all="ignore"):
         moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))

@@ -24,11 +24,6 @@ def fit(model):
     return model.fit(ROWS, y, verbose=0)
 
 
-def test_statistics_with_a_mask_are_refused():
-    with pytest.raises(UnsupportedError, match="layer 'norm' gets a mask"):
-        fit(network(layers.BatchNormalization(name="norm"), layers.Flatten(), layers.Dense(1)))
-
-
 def test_a_loss_with_a_mask_is_refused():
     with pytest.raises(UnsupportedError, match="the output 'last' has a mask"):
         fit(network(layers.Dense(1, name="last")))

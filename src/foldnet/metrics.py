@@ -2,10 +2,8 @@
 
 from foldnet.training.confusion import (
     AUC,
-    F1Score,
     FalseNegatives,
     FalsePositives,
-    FBetaScore,
     Precision,
     PrecisionAtRecall,
     Recall,
@@ -15,6 +13,7 @@ from foldnet.training.confusion import (
     TrueNegatives,
     TruePositives,
 )
+from foldnet.training.f_scores import F1Score, FBetaScore
 from foldnet.training.metric_names import CLASSES, R2Score, RootMeanSquaredError, get
 from foldnet.training.metrics import MeanMetricWrapper, Metric
 

@@ -296,6 +296,8 @@ def expressions(b):
             getattr(ops, kind)(tall, axis=(1, 3)).value, getattr(ops, kind)(tall, axis=2, keepdims=True).value
         )
     b.end(b.emit(train_ops.Reduce("argmax", (1,)), h().value))
+    for whole in (ops.batch_sum, ops.batch_mean):
+        b.end((ops.square(whole(h())) * h()).value, whole(tall).value)
     hot = expression(b.b, b.emit(train_ops.OneHot(4), b.emit(g.Reshape((-1,)), index)))
     b.end((expression(b.b, b.emit(g.Reshape((1, 4)), h().value)) * hot).value)
 

@@ -6,6 +6,7 @@ import pytest
 from support.keras_pairs import random_weights
 
 from foldnet import Input, Model, layers, optimizers
+from foldnet.errors import ConfigError, UnsupportedError
 
 # Where a mask ends, Keras says so.
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
@@ -79,14 +80,14 @@ def agree(theirs, ours, x, engines, *, batch=16, epochs=EPOCHS, rate=0.05, valid
     theirs.compile(keras.optimizers.SGD(rate), "mse")
     expected = theirs.fit(one, TARGETS[:37], **settings).history
     for engine in engines():
-        ours.set_weights(weights)
+        ours.set_weights([w.reshape(o.shape) for w, o in zip(weights, ours.get_weights(), strict=True)])
         ours.compile(optimizers.SGD(rate), "mse")
         history = ours.fit(one, TARGETS[:37], **settings).history
         assert history.keys() == expected.keys()
         for name in expected:
             np.testing.assert_allclose(history[name], expected[name], rtol=1e-4, err_msg=f"{engine}, {name}")
         for variable, a, b in zip(theirs.weights, ours.get_weights(), theirs.get_weights(), strict=True):
-            b = np.asarray(b)
+            b = np.asarray(b).reshape(a.shape)
             assert np.abs(a - b).max() <= 1e-4 * np.abs(b).max() + 1e-7, (engine, variable.path)
 
 
@@ -236,3 +237,87 @@ def test_validation_uses_the_moving_statistics(both_engines):
 
     theirs, ours = both(build, (6,), dtype="int32")
     agree(theirs, ours, WORDS, both_engines, validation=True)
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_a_mask_for_arrays(axis):
+    theirs, ours = (k.BatchNormalization(axis=axis, momentum=0.7) for k in (keras.layers, layers))
+    theirs.build((None, 2, 4))
+    weights = random_weights(theirs, np.random.default_rng(7))
+    ours.build((None, 2, 4))
+    ours.set_weights(weights)
+    x, mask = ROWS[:, :, 0], RNG.random((45, 2)) > 0.4
+    for training in (True, False, None):
+        expected = np.asarray(theirs(x, training=training, mask=keras.ops.convert_to_tensor(mask)))
+        np.testing.assert_allclose(ours(x, training=training, mask=mask), expected, rtol=1e-4, atol=1e-4)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, np.asarray(b), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2,), (2, 2)])
+def test_a_mask_of_another_shape_is_named(shape):
+    x, mask = Input((2, 3, 4)), Input(shape, dtype="bool")
+    model = Model([x, mask], layers.Flatten()(layers.BatchNormalization(name="norm")(x, mask=mask)))
+    model.compile("sgd", "mse")
+    data = [ROWS, np.ones((45, *shape), bool)]
+    with pytest.raises(ConfigError, match="layer 'norm': a mask of shape"):
+        model.fit(data, np.zeros((45, 24)), verbose=0)
+
+
+def test_other_layers_take_no_mask_for_arrays():
+    with pytest.raises(UnsupportedError, match="leave mask out"):
+        layers.Dense(2)(ROWS, mask=ROWS[..., 0])
+
+
+@pytest.mark.parametrize("axis", [[1, 2, 3], [2, 3]], ids=str)
+def test_renorm_of_a_list_of_axes(both_engines, axis):
+    """Keras 3 has no lists; the kept axes made one are the same to it."""
+    settings = {"renorm": True, "renorm_clipping": CLIPPED, "momentum": 0.8}
+
+    def build(k, m, x):
+        if k is layers:
+            return ending(k, k.BatchNormalization(axis=axis, **settings)(x))
+        one = k.Reshape((*ROWS.shape[1 : axis[0]], int(np.prod([ROWS.shape[a] for a in axis]))))(x)
+        return ending(k, k.BatchNormalization(**settings)(one))
+
+    theirs, ours = both(build, (2, 3, 4))
+    agree(theirs, ours, ROWS, both_engines, rate=0.01)
+
+
+def test_one_step_of_renorm_is_its_formula(both_engines):
+    """Ioffe (2017), written out in float64."""
+    for engine in both_engines():
+        one_step(engine)
+
+
+def one_step(engine):
+    x = Input((6,))
+    norm = layers.BatchNormalization(
+        renorm=True, momentum=0.6, renorm_momentum=0.7, renorm_clipping=CLIPPED, epsilon=0.01
+    )
+    model = Model(x, norm(x))
+    random_weights(model, np.random.default_rng(5))
+    before = {k: v.astype(np.float64) for k, v in norm.named_weights.items()}
+    model.compile(optimizers.SGD(0.1), "mse")
+    batch, y = NUMBERS[:16].astype(np.float64), RNG.normal(size=(16, 6))
+    loss = model.fit(batch, y, batch_size=16, verbose=0).history["loss"][0]
+    mean, deviation = batch.mean(axis=0), np.sqrt(batch.var(axis=0) + 0.01)
+    r = np.clip(deviation / before["renorm_stddev"], 0.5, 1.5)
+    d = np.clip((mean - before["renorm_mean"]) / before["renorm_stddev"], -0.4, 0.4)
+    result = ((batch - mean) / deviation * r + d) * before["gamma"] + before["beta"]
+    slope = 2 * (result - y) / result.size
+    moving_stddev = before["moving_stddev"] * 0.6 + deviation * 0.4
+    expected = {
+        "gamma": before["gamma"] - 0.1 * (slope * ((batch - mean) / deviation * r + d)).sum(axis=0),
+        "beta": before["beta"] - 0.1 * slope.sum(axis=0),
+        "moving_mean": before["moving_mean"] * 0.6 + mean * 0.4,
+        "moving_variance": moving_stddev**2 - 0.01,
+        "moving_stddev": moving_stddev,
+        "renorm_mean": before["renorm_mean"] * 0.7 + mean * 0.3,
+        "renorm_stddev": before["renorm_stddev"] * 0.7 + deviation * 0.3,
+    }
+    np.testing.assert_allclose(loss, ((result - y) ** 2).mean(), rtol=1e-5)
+    for name, value in expected.items():
+        np.testing.assert_allclose(
+            norm.named_weights[name], value, rtol=1e-5, atol=1e-6, err_msg=f"{engine}, {name}"
+        )

@@ -65,6 +65,8 @@ class FitPlan:
             (seed, SHUFFLE_STREAM) and counter (epoch, i // 4).
         seed: of the generator, for shuffle and Drop.
         validation_epochs: for each epoch whether the validation data is gone through after it.
+        validation_batch_size: rows of a batch of validation data, which matters where a program is ``by_batch``;
+            None for ``batch_size``.
         threads: how many at most; results do not depend on it.
     """
 
@@ -75,6 +77,7 @@ class FitPlan:
     shuffle: bool = True
     seed: int = 0
     validation_epochs: Sequence[bool] = ()
+    validation_batch_size: int | None = None
     threads: int | None = None
 
 

@@ -12,7 +12,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
-from foldnet.graph.masks import Masks, check_masks, check_training_masks
+from foldnet.graph.masks import Masks, check_masks
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.network import Network
 
@@ -121,8 +121,6 @@ def lower_into(b: Lowering, network: Network, training: bool | None = None) -> l
             learns in training, in a training program, too.
     """
     check_masks(network)
-    if b.mode is Mode.TRAIN:
-        check_training_masks(network)
     values: dict[SymbolicTensor, str] = {}
     masks = Masks(b)
     for tensor in network.inputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foldnet.graph import train_ops
 from foldnet.graph.graph import Graph
 
 
@@ -103,3 +104,8 @@ class TrainingProgram:
     variables: tuple[Variable, ...]
     accumulators: tuple[Accumulator, ...]
     update: UpdateRule | None = None
+
+    @property
+    def by_batch(self) -> bool:
+        """Whether a row's loss depends on the rows beside it, so that it matters how data is cut into batches."""
+        return any(isinstance(node.op, train_ops.BatchReduce) for node in self.graph.nodes)

@@ -155,7 +155,10 @@ class BatchNormalization(Layer):
             op = self._training_op(b)
             operands = [b.weight(self, n, spread) for n in self._operands(op)]
             masked = b.call_mask if not isinstance(op, train_ops.FixedNorm) else None
-            return b.emit(op, x, *operands, *([] if masked is None else [masked]))
+            try:
+                return b.emit(op, x, *operands, *([] if masked is None else [masked]))
+            except ConfigError as error:
+                raise ConfigError(f"layer {self.name!r}: {error}") from None
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in self.named_weights.items()}
         variance = weights["moving_variance"] + self.epsilon
         if not (variance > 0).all():

@@ -88,7 +88,10 @@ def gather(
     return Rows(
         inputs,
         targets,
-        [sample_weights(w, class_weight, t, rows) for w, t in zip(weights, targets, strict=True)],
+        [
+            sample_weights(w, class_weight, t, rows, output.shape)
+            for w, t, output in zip(weights, targets, network.outputs, strict=True)
+        ],
     )
 
 
@@ -100,7 +103,11 @@ def _check_labels(network: Network, targets: list[Array]) -> None:
         classes = output.shape[-1]
         if not is_sparse(loss) or classes is None or not target.size:
             continue
-        low, high = float(np.nanmin(target)), float(np.nanmax(target))
+        ignored = getattr(loss, "settings", {}).get("ignore_class")
+        counted = target if ignored is None else target[target != ignored]
+        if not counted.size:
+            continue
+        low, high = float(np.nanmin(counted)), float(np.nanmax(counted))
         if low < 0 or high >= classes:
             raise InputError(
                 f"the targets of {output.name!r} have classes from {low:g} to {high:g}, and the output has "

@@ -17,6 +17,7 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower, lower_into, training_calls
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.layers.core import Input
+from foldnet.layers.normalization import BatchNormalization
 from foldnet.network import Network, Sequential
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed
@@ -32,22 +33,24 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         inputs: an array-like, or for several inputs a list or dict of them; batch axis first.
         training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
             None does so for those layers alone that the network itself calls with ``training=True``.
-        mask: None; masks are not computed with.
+        mask: for a BatchNormalization, where values count in the statistics of a batch.
 
     Returns:
         A float32 array; a list or dict of them where a network has several outputs.
 
     Raises:
         InputError: not numbers, or shapes that do not fit.
+        UnsupportedError: a mask for another layer.
     """
-    if mask is not None:
-        raise UnsupportedError(f"layer {layer.name!r}: foldnet computes without masks; leave mask out")
+    if mask is not None and not isinstance(layer, BatchNormalization):
+        raise UnsupportedError(f"layer {layer.name!r}: foldnet computes without masks here; leave mask out")
     if isinstance(layer, Network):
         build_for(layer, inputs)
         return _structured(layer, _run(layer, inputs, training))
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
-    with _as_network(layer, arrays) as network:
+    arrays += [] if mask is None else [_numbers(layer, mask).astype(bool)]
+    with _as_network(layer, arrays, mask is not None) as network:
         return _run(network, arrays if len(arrays) > 1 else arrays[0], training)[0]
 
 
@@ -74,8 +77,11 @@ def _are_several(inputs: Any) -> bool:
 
 
 @contextmanager
-def _as_network(layer: Layer, arrays: list[Array]) -> Iterator[Network]:
-    """The layer alone as a network, for as long as it takes; it forgets the call afterwards."""
+def _as_network(layer: Layer, arrays: list[Array], masked: bool) -> Iterator[Network]:
+    """The layer alone as a network, for as long as it takes; it forgets the call afterwards.
+
+    The last array is the mask if ``masked``.
+    """
     tensors = [
         Input(
             batch_shape=(None, *a.shape[1:]),
@@ -84,7 +90,8 @@ def _as_network(layer: Layer, arrays: list[Array]) -> Iterator[Network]:
         )
         for i, a in enumerate(arrays)
     ]
-    output = layer(tensors if len(tensors) > 1 else tensors[0])
+    data, mask = (tensors[:-1], tensors[-1]) if masked else (tensors, None)
+    output = layer(data if len(data) > 1 else data[0], mask=mask)
     network = Network(name=layer.name)
     last: Call = layer.calls.pop()
     network.inputs, network.outputs = tensors, [output]

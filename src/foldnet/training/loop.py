@@ -78,7 +78,8 @@ def fit(
     calls = CallbackList(callbacks, network, {"verbose": verbose, "epochs": epochs, "steps": steps}, history)
     progress = progress_for(verbose, epochs, steps)
     network.stop_training = False
-    run = _Run(trainer, calls, progress, size, validation, validation_freq, shuffle, epochs)
+    judged = checked_batch_size(validation_batch_size or size)
+    run = _Run(trainer, calls, progress, size, validation, judged, validation_freq, shuffle, epochs)
     calls.call("on_train_begin", None)
     try:
         if rows is None:
@@ -130,12 +131,14 @@ class _Run:
         progress: Progress,
         batch_size: int,
         validation: Rows | None,
+        validation_batch_size: int,
         validation_freq: int | Sequence[int],
         shuffle: bool,
         epochs: int,
     ) -> None:
         self.trainer, self.callbacks, self.progress = trainer, callbacks, progress
         self.batch_size, self.validation, self.validation_freq = batch_size, validation, validation_freq
+        self.validation_batch_size = validation_batch_size
         self.shuffle, self.epochs = shuffle, epochs
         self.last: dict[str, Any] = {}
         self.warned = False
@@ -159,6 +162,7 @@ class _Run:
                     shuffle=self.shuffle,
                     validation=within,
                     validation_epochs=wanted,
+                    validation_batch_size=self.validation_batch_size,
                     should_stop=interrupts.should_stop,
                 )
             self._warn(result, epoch)
@@ -246,7 +250,7 @@ class _Run:
         if self.validation is not None and self._validates(epoch):
             from foldnet.training.actions import judge
 
-            judged = judge(self.trainer, self.validation, self.batch_size, self.callbacks)
+            judged = judge(self.trainer, self.validation, self.validation_batch_size, self.callbacks)
         if total is not None:
             self._epoch_end(epoch, total, judged, 0)
 

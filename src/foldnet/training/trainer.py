@@ -18,7 +18,7 @@ from foldnet.network import Network
 from foldnet.random import random_seed
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
-from foldnet.training.program import Owners, output_names
+from foldnet.training.program import WEIGHT, Owners, output_names
 
 Array = np.ndarray[Any, Any]
 
@@ -59,9 +59,12 @@ class Trainer:
 
     def prepare(self, rows: Rows) -> TrainingProgram:
         """The program for data of this kind; made anew when targets or ``trainable`` have changed."""
-        targets = [Target((None, *t.shape[1:]), t.dtype.kind in "iu") for t in rows.targets]
+        targets = [
+            Target((None, *t.shape[1:]), t.dtype.kind in "iu", (None, *w.shape[1:]))
+            for t, w in zip(rows.targets, rows.weights, strict=True)
+        ]
         frozen = tuple(layer.trainable for layer in _all_layers(self.network))
-        key = (tuple((t.shape, t.integer) for t in targets), frozen)
+        key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen)
         if self._program is None or key != self._key or self._moved_since():
             self._program, self._owners = self.compiled.program(targets)
             self._engine = training_engine(self._program)
@@ -89,6 +92,7 @@ class Trainer:
         shuffle: bool = True,
         validation: Rows | None = None,
         validation_epochs: Sequence[bool] = (),
+        validation_batch_size: int | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> FitResult:
         """Go through the rows for some epochs, in one call of the engine.
@@ -106,6 +110,7 @@ class Trainer:
             shuffle,
             self.seed,
             validation_epochs,
+            validation_batch_size=validation_batch_size,
         )
         state = self.state()
         given = None if validation is None else Data(validation.arrays)
@@ -188,9 +193,9 @@ class Trainer:
         for name, loss, metrics in zip(names, self.compiled.losses, resolved, strict=True):
             if loss is not None and len(names) > 1:
                 logs[f"{name}_loss"] = float(columns[f"{name}/loss"][epoch][0] / rows)
-            weight = columns.get(f"{name}/weights")
-            for title, metric, weighted in metrics:
-                total = float(weight[epoch][0]) if weighted and weight is not None else rows
+            for title, metric, _ in metrics:
+                weight = columns.get(f"{name}/{title}/{WEIGHT}")
+                total = rows if weight is None else float(weight[epoch][0])
                 logs[title] = metric.value(columns[f"{name}/{title}"][epoch], total)
         return dict(sorted(logs.items()))
 

@@ -134,6 +134,7 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     ops.Sparsemax: train_along.sparsemax,
     ops.Transpose: train_structure.transpose,
     train_ops.BatchNorm: train_norm.norm,
+    train_ops.BatchReduce: train_along.batch_reduce,
     train_ops.BatchRenorm: train_norm.norm,
     train_ops.Drop: train_batch.drop,
     train_ops.FixedNorm: train_norm.norm,

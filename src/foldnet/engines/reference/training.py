@@ -94,6 +94,7 @@ class ReferenceTraining:
     ) -> FitResult:
         """Run the plan; see ``foldnet.engines.fit``."""
         training, judged, done, bad, stopped = [], [], 0, None, False
+        judged_size = plan.validation_batch_size or plan.batch_size
         step = 0
         for epoch in range(plan.epochs):
             order = np.arange(data.rows)
@@ -115,7 +116,7 @@ class ReferenceTraining:
             done += 1
             wanted = epoch < len(plan.validation_epochs) and plan.validation_epochs[epoch]
             if validation is not None:
-                judged.append(self._evaluate(state, validation, plan.batch_size) if wanted else None)
+                judged.append(self._evaluate(state, validation, judged_size) if wanted else None)
         return FitResult(
             done,
             _joined(self.program, training),

@@ -321,3 +321,11 @@ def one_step(engine):
         np.testing.assert_allclose(
             norm.named_weights[name], value, rtol=1e-5, atol=1e-6, err_msg=f"{engine}, {name}"
         )
+
+
+@pytest.mark.parametrize("limits", [{"rmin": 2.0, "rmax": 1.0}, {"dmax": -0.1}, {"rmean": 1.0}])
+def test_limits_of_renorm_that_contradict_each_other(limits):
+    with pytest.raises(ValueError, match="renorm_clipping"):
+        keras.layers.BatchNormalization(renorm=True, renorm_clipping=limits)
+    with pytest.raises(ConfigError, match="renorm_clipping"):
+        layers.BatchNormalization(renorm=True, renorm_clipping=limits)

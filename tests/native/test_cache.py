@@ -13,6 +13,7 @@ import pytest
 from networks import random_inputs, table_network
 from support.compilers import COMPILERS
 
+from foldnet import user_cache
 from foldnet.engines.native import NativeProgram, cache
 from foldnet.engines.native import compiler as cc
 from foldnet.errors import CompileError
@@ -74,7 +75,9 @@ def empty(path):
 def foreign(path):
     """Another network's entry, whole in itself, under this one's name."""
     data = path.read_bytes()
-    path.write_bytes(data[: -cache.DIGEST] + cache._digest(b"another key", data[: -cache.DIGEST]))
+    path.write_bytes(
+        data[: -user_cache.DIGEST] + user_cache.digest(b"another key", data[: -user_cache.DIGEST])
+    )
 
 
 def open_to_others(path):

@@ -8,10 +8,11 @@ from programs import expression
 from foldnet import layers, ops
 from foldnet.activations import functions
 from foldnet.engines.fit import Data
-from foldnet.engines.native import cache
+from foldnet.engines.native import cache, train_backward, train_emit, train_forward
 from foldnet.engines.native.train import NativeTraining
 from foldnet.engines.reference.derivatives import DERIVATIVES
-from foldnet.engines.reference.train_kernels import Moment
+from foldnet.engines.reference.kernels import KERNELS
+from foldnet.engines.reference.train_kernels import TRAIN_KERNELS, Moment
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.graph import ops as g
 from foldnet.graph import train_ops
@@ -307,6 +308,14 @@ CASES = [
 ]  # fmt: skip
 STOPPED = [free_renormalizations]
 """Programs with values that gradients take for constants: finite differences do not."""
+
+
+def test_every_op_has_a_compiled_form():
+    by_text = {g.Binary, train_ops.Unary, train_ops.Combine, train_ops.Where}
+    known = {*KERNELS, *TRAIN_KERNELS, g.Cast, train_ops.OneHot}
+    assert known <= {*train_forward.RULES, *by_text, *train_emit.ALIASES}
+    # Of no gradient: whole numbers.
+    assert known - {g.Cast, train_ops.OneHot} <= {*train_backward.RULES, *by_text, *train_emit.ALIASES}
 
 
 def made(case):

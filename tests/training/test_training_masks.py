@@ -1,10 +1,9 @@
-"""Masks in training: where Keras would compute with one, foldnet says so instead of computing something else."""
+"""Masks in training that meet nothing which computes with them."""
 
 import numpy as np
 import pytest
 
 from foldnet import layers
-from foldnet.errors import UnsupportedError
 from foldnet.network import Sequential
 
 
@@ -22,11 +21,6 @@ ROWS = np.array([[0, 1, 2], [3, 4, 0]], np.int32)
 def fit(model):
     y = np.zeros((2, *model.outputs[0].shape[1:]), np.float32)
     return model.fit(ROWS, y, verbose=0)
-
-
-def test_statistics_with_a_mask_are_refused():
-    with pytest.raises(UnsupportedError, match="layer 'norm' gets a mask"):
-        fit(network(layers.BatchNormalization(name="norm"), layers.Flatten(), layers.Dense(1)))
 
 
 @pytest.mark.parametrize("mask_zero", [False, True])

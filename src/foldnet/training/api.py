@@ -71,7 +71,7 @@ def gather(
     inputs = [
         np.ascontiguousarray(
             fit_shape(as_array(v, f"input {key!r}"), tensor.shape, f"input {key!r}"),
-            np.int32 if tensor.dtype.startswith(("int", "uint")) else np.float32,
+            np.int32 if tensor.dtype.startswith(("int", "uint", "bool")) else np.float32,
         )
         for key, tensor, v in zip(keys, network.inputs, split_structure(x, keys, "x"), strict=True)
     ]

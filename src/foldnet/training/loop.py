@@ -11,6 +11,7 @@ import numpy as np
 
 from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
+from foldnet.graph.lower import check_judged
 from foldnet.network import Network
 from foldnet.training.api import gather, split_validation, trainer_for, validation_rows
 from foldnet.training.batches import batches, can_repeat, is_stream, unpack
@@ -70,6 +71,8 @@ def fit(
         validation = validation_rows(
             network, validation_data, validation_steps, validation_batch_size or size
         )
+    if validation is not None:
+        check_judged(network)
     steps = steps_per_epoch if rows is None or steps_per_epoch else -(-len(rows) // size)
     history = History()
     calls = CallbackList(callbacks, network, {"verbose": verbose, "epochs": epochs, "steps": steps}, history)

@@ -11,6 +11,7 @@ from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitSta
 from foldnet.engines.philox import permutation
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
+from foldnet.graph.lower import check_judged
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.base import Layer
 from foldnet.network import Network
@@ -132,7 +133,12 @@ class Trainer:
         return order
 
     def evaluate(self, rows: Rows, batch_size: int) -> Sums:
-        """Sums of losses and metrics over the rows, nothing changed."""
+        """Sums of losses and metrics over the rows, nothing changed.
+
+        Raises:
+            UnsupportedError: the network itself calls a layer with ``training=True``.
+        """
+        check_judged(self.network)
         self.prepare(rows)
         return self._ready().evaluate(self.state(), Data(rows.arrays), batch_size)
 

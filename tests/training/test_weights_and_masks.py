@@ -151,6 +151,20 @@ def test_weights_of_timesteps_split_and_streamed(both_engines):
         assert history["val_loss"][0] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("weighted", ["the fit", "the validation"])
+def test_weights_on_one_side_only(weighted, both_engines):
+    """Rows to learn from have weights of timesteps and rows to be judged by have none, or the other way round."""
+    x, y, _, weights, _ = data(4)
+    settings = {
+        "optimizer": "sgd",
+        "loss": "sparse_categorical_crossentropy",
+        "weighted_metrics": ["accuracy"],
+    }
+    given = {"sample_weight": weights} if weighted == "the fit" else {}
+    held = (x[:9], y[:9]) if given else (x[:9], y[:9], weights[:9])
+    compare(sequences, both_engines, settings, ("accuracy",), x=x, y=y, validation_data=held, **given)
+
+
 @pytest.mark.parametrize(("ignored", "mask_zero"), [(-1, True), (1, False)])
 def test_ignored_classes(ignored, mask_zero, both_engines):
     x, y, _, weights, _ = data(3)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,23 @@ def joined(parts: Sequence[Rows]) -> Rows:
         [np.concatenate(a) for a in zip(*(p.targets for p in parts), strict=True)],
         [np.concatenate(a) for a in zip(*(p.weights for p in parts), strict=True)],
     )
+
+
+def weights_alike(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+    """The same rows with weights of the same timesteps, those of whole rows spread, so that one program takes both."""
+    shapes = [
+        tuple(max(pair) for pair in zip_longest(v.shape[1:], w.shape[1:], fillvalue=1))
+        for v, w in zip(a.weights, b.weights, strict=True)
+    ]
+    return _spread_weights(a, shapes), _spread_weights(b, shapes)
+
+
+def _spread_weights(rows: Rows, shapes: Sequence[tuple[int, ...]]) -> Rows:
+    weights = []
+    for weight, shape in zip(rows.weights, shapes, strict=True):
+        tall = weight.reshape(*weight.shape, *(1,) * (1 + len(shape) - weight.ndim))
+        weights.append(np.ascontiguousarray(np.broadcast_to(tall, (len(weight), *shape))))
+    return replace(rows, weights=weights)
 
 
 def is_arraylike(value: Any) -> bool:

@@ -16,7 +16,7 @@ from foldnet.network import Network
 from foldnet.training.api import gather, split_validation, trainer_for, validation_rows
 from foldnet.training.batches import batches, can_repeat, is_stream, unpack
 from foldnet.training.callbacks import CallbackList, History
-from foldnet.training.data import Rows
+from foldnet.training.data import Rows, weights_alike
 from foldnet.training.interrupts import Interrupts
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
@@ -73,6 +73,8 @@ def fit(
         )
     if validation is not None:
         check_judged(network)
+    if rows is not None and validation is not None:
+        rows, validation = weights_alike(rows, validation)
     steps = steps_per_epoch if rows is None or steps_per_epoch else -(-len(rows) // size)
     history = History()
     calls = CallbackList(callbacks, network, {"verbose": verbose, "epochs": epochs, "steps": steps}, history)

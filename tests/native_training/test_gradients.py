@@ -333,7 +333,8 @@ def made(case):
 @pytest.mark.parametrize("case", [masked_normalizations, fixed_normalizations], ids=lambda c: c.__name__)
 def test_norms_compile_without_warnings(case, compiler):
     done = subprocess.run(
-        [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-fsyntax-only", "-x", "c", "-"],
+        [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-fsyntax-only", "-x", "c",
+         "-"],
         input=source(made(case)[0]).code, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:3000]

@@ -1,5 +1,7 @@
 """Keras's ``losses`` module: ``from foldnet.losses import Huber``."""
 
+from typing import Any
+
 from foldnet.training.loss_functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -43,6 +45,16 @@ from foldnet.training.losses import (
     get,
 )
 
+deserialize = get
+
+
+def serialize(loss: Any) -> Any:
+    """The configuration as Keras stores it."""
+    from foldnet.files.compile_settings import stored_loss
+
+    return stored_loss(loss)
+
+
 __all__ = [
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
@@ -70,6 +82,7 @@ __all__ = [
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
     "cosine_similarity",
+    "deserialize",
     "get",
     "hinge",
     "huber",
@@ -80,6 +93,7 @@ __all__ = [
     "mean_squared_error",
     "mean_squared_logarithmic_error",
     "poisson",
+    "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
 ]

@@ -57,9 +57,9 @@ def outcome(model, **arguments):
     return history, model.get_weights(), logs
 
 
-def compare(make, engines, settings, masked_metrics=(), **arguments):
-    """The same fit in Keras and on each engine: weights and logs agree."""
-    expected, weights, logs = outcome(compiled(make, keras, **settings), **arguments)
+def compare(make, engines, settings, masked_metrics=(), theirs=None, **arguments):
+    """The same fit in Keras (of arguments of its own where it has them) and on each engine: weights and logs agree."""
+    expected, weights, logs = outcome(compiled(make, keras, **settings), **(theirs or arguments))
     for _engine in engines():
         found, ours, judged = outcome(compiled(make, foldnet, **settings), **arguments)
         assert set(expected) == set(found)
@@ -104,22 +104,27 @@ def test_metrics_of_a_training_step_have_the_mask(both_engines):
 @pytest.mark.parametrize("form", [list, dict])
 def test_weights_for_each_output(form, both_engines):
     x, steps, whole, of_steps, of_rows = data(1)
-    y = {"steps": steps, "whole": whole}
-    weights = {"steps": of_steps, "whole": of_rows}
-    if form is list:
-        y, weights = list(y.values()), list(weights.values())
+    # Keras takes dicts only from networks that give one; foldnet takes them by the names of outputs, too.
+    listed, dicts = (
+        ([steps, whole], [of_steps, of_rows]),
+        [{"steps": a, "whole": b} for a, b in ((steps, whole), (of_steps, of_rows))],
+    )
+    y, weights = listed if form is list else dicts
+    theirs = {"x": x, "y": listed[0], "sample_weight": listed[1], "validation_data": (x, *listed)}
     settings = {
-        "optimizer": lambda kit: kit.optimizers.Adam(0.01),
+        "optimizer": lambda kit: kit.optimizers.SGD(0.02),
         "loss": {"steps": "sparse_categorical_crossentropy", "whole": "mse"},
         "loss_weights": {"steps": 2.0, "whole": 0.5},
         "weighted_metrics": {"whole": ["mae"]},
     }
-    compare(
-        two_outputs, both_engines, settings, x=x, y=y, sample_weight=weights, validation_data=(x, y, weights)
-    )
+    ours = {"x": x, "y": y, "sample_weight": weights, "validation_data": (x, y, weights)}
+    compare(two_outputs, both_engines, settings, theirs=theirs, **ours)
     single = {"sample_weight": weights, "return_dict": True}
+    given = {"sample_weight": listed[1], "return_dict": True}
     theirs = compiled(two_outputs, keras, **settings)
-    expected = [theirs.train_on_batch(x, y, **single), theirs.test_on_batch(x, y, **single)]
+    expected = [theirs.train_on_batch(x, listed[0], **given)]
+    theirs.reset_metrics()  # Keras goes on with the means of the last call
+    expected.append(theirs.test_on_batch(x, listed[0], **given))
     for _engine in both_engines():
         ours = compiled(two_outputs, foldnet, **settings)
         found = [ours.train_on_batch(x, y, **single), ours.test_on_batch(x, y, **single)]
@@ -180,6 +185,26 @@ def test_reductions_of_rows(reduction, both_engines):
     compare(dense, both_engines, settings, x=x, y=y, sample_weight=weights, validation_data=(x, y, weights))
 
 
+def test_a_loss_of_ones_own_may_look_at_the_whole_batch(both_engines):
+    """Gradients flow through what all rows make together."""
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(ROWS, 4)).astype(np.float32), rng.normal(size=(ROWS, 3)).astype(np.float32)
+
+    def explained(kit):
+        def over_batch(v):
+            return kit.ops.mean(v, axis=0, keepdims=True) if kit is keras else kit.ops.batch_mean(v)
+
+        def loss(y_true, y_pred):
+            apart = y_pred - over_batch(y_pred)
+            shared = over_batch(kit.ops.square(apart)) + 0.1
+            return kit.ops.mean(kit.ops.square(y_true - y_pred) / shared, axis=-1)
+
+        return loss
+
+    settings = {"optimizer": lambda kit: kit.optimizers.SGD(0.02), "loss": explained}
+    compare(dense, both_engines, settings, x=x, y=y)
+
+
 def test_what_does_not_fit_is_refused():
     x, y, _, weights, _ = data()
     sparse = {"optimizer": "sgd", "loss": "sparse_categorical_crossentropy"}
@@ -188,12 +213,34 @@ def test_what_does_not_fit_is_refused():
         ours.fit(x, y, sample_weight=weights[:, :4], verbose=0)
     with pytest.raises(InputError, match=r"sample_weight has shape \(36, 6\)"):
         ours.fit(x, y, sample_weight=weights[1:], verbose=0)
-    ours = compiled(sequences, foldnet, optimizer="sgd", loss=lambda kit: kit.losses.MeanSquaredError(None))
-    with pytest.raises(ConfigError, match="reduction=None"):
-        ours.fit(x, np.zeros((ROWS, STEPS, CLASSES)), verbose=0)
+    for missing in (None, "none"):
+        with pytest.raises(ConfigError, match=f"one number for a batch, which reduction={missing!r}"):
+            compiled(
+                sequences,
+                foldnet,
+                optimizer="sgd",
+                loss=lambda kit, m=missing: kit.losses.MeanSquaredError(m),
+            )
     ours = compiled(sequences, foldnet, optimizer="sgd", loss="mse", weighted_metrics=["r2_score"])
     with pytest.raises(UnsupportedError, match="one sample weight a row"):
         ours.fit(x, np.zeros((ROWS, STEPS, CLASSES)), sample_weight=weights, verbose=0)
+
+
+def test_a_judgement_that_would_count_what_a_mask_leaves_out_is_refused():
+    x, y, whole, *_ = data()
+    first, second = layers.Input((STEPS,), dtype="int32"), layers.Input((1,))
+    beside = layers.RepeatVector(STEPS)(layers.BatchNormalization()(second))
+    joined = layers.Concatenate()([layers.Embedding(9, 5, mask_zero=True)(first), beside])
+    model = Model([first, second], layers.Dense(CLASSES, activation="softmax", name="steps")(joined))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(UnsupportedError, match="'steps' has a mask"):
+        foldnet.recalibrate(model, [x, whole], validation_data=([x, whole], y))
+
+    def error(y_true, y_pred):
+        return float(np.mean(y_pred.argmax(axis=-1)[x != 0] != y_true[x != 0]))
+
+    found = foldnet.recalibrate(model, [x, whole], validation_data=([x, whole], y), metric=error)
+    assert found.effect is not None
 
 
 def test_a_mask_without_values_to_mask_is_refused():

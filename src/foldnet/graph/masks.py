@@ -81,6 +81,12 @@ def masked_layers(network: Network) -> set[Layer]:
     return met
 
 
+def masked_outputs(network: Network) -> list[SymbolicTensor]:
+    """The outputs that have a mask, for losses and metrics to leave positions out by."""
+    flags = _follow(network, [False] * len(network.inputs), set())
+    return [t for t, masked in zip(network.outputs, flags, strict=True) if masked]
+
+
 def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bool]:
     masked = dict(zip(network.inputs, given, strict=True))
     for call in network.graph_calls:

@@ -141,7 +141,15 @@ def compile_network(
 def _loss(entry: Any) -> Loss | str | None:
     if isinstance(entry, str) and entry.lower() in ("crossentropy", "ce"):
         return "crossentropy"
-    return None if entry is None else losses.get(entry)
+    if entry is None:
+        return None
+    loss = losses.get(entry)
+    if loss.reduction in (None, "none"):
+        raise ConfigError(
+            f"loss {loss.name!r}: training needs one number for a batch, which reduction={loss.reduction!r} does not "
+            'give; use "sum_over_batch_size"'
+        )
+    return loss
 
 
 def _kind(target: Target, output: Sequence[int | None]) -> str:

@@ -163,9 +163,11 @@ class _Run:
                     validation=within,
                     validation_epochs=wanted,
                     validation_batch_size=self.validation_batch_size,
+                    stop_on_nan=calls.stop_on_nan,
                     should_stop=interrupts.should_stop,
                 )
             self._warn(result, epoch)
+            self._tell(result)
             for i in range(result.epochs):
                 judged = result.validation if wanted[i] and within is not None else None
                 if wanted[i] and within is None:
@@ -239,6 +241,7 @@ class _Run:
         self.callbacks.call("on_train_batch_begin", step, None)
         result = self.trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False)
         self._warn(result, epoch, step)
+        self._tell(result, step)
         total = result.training if total is None else added(total, result.training)
         if self.callbacks.by_batch:
             self.callbacks.call("on_train_batch_end", step, self.trainer.logs(total))
@@ -271,6 +274,12 @@ class _Run:
 
     def _stopped(self) -> bool:
         return bool(self.trainer.network.stop_training)
+
+    def _tell(self, result: FitResult, step: int = 0) -> None:
+        """Tell callbacks that ask for it of a loss that is not finite."""
+        if result.not_finite is not None and self.callbacks.stop_on_nan:
+            loss = self.trainer.logs(result.training, -1)["loss"]
+            self.callbacks.call("on_not_finite", step + result.not_finite[1], loss)
 
     def _warn(self, result: FitResult, first: int, step: int = 0) -> None:
         if result.not_finite is not None and not self.warned:

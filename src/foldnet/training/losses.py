@@ -63,13 +63,8 @@ class Loss:
         """One number a row, whose mean over the batch is the loss under weights and a mask of the output.
 
         Raises:
-            ConfigError: the reduction is None, or weights or mask do not fit.
+            ConfigError: weights or mask do not fit.
         """
-        if self.reduction in (None, "none"):
-            raise ConfigError(
-                f"loss {self.name!r}: training needs one number for a batch, which reduction={self.reduction!r} "
-                'does not give; use "sum_over_batch_size"'
-            )
         mask = product(mask, self._class_mask(y_true, y_pred))
         return weighed(self.rows(y_true, y_pred), weight, mask, self.reduction)
 

@@ -15,7 +15,7 @@ from foldnet import ops
 from foldnet.errors import UnsupportedError
 from foldnet.layers.base import snake_case
 from foldnet.training import loss_functions as f
-from foldnet.training.weighting import mean_rows, product, row_means, shape_of, spread
+from foldnet.training.weighting import fitted, mean_rows, product, row_means, shape_of, spread
 
 Array = np.ndarray[Any, Any]
 
@@ -90,6 +90,40 @@ class Metric:
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         return {"name": self.name}
+
+
+class Mean(Metric):
+    """The mean of values that it is given, in a loop of one's own."""
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Add values, one or more a row, each row (or each value) times its weight if given."""
+        array = np.atleast_1d(np.asarray(values, np.float64))
+        weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+        if weight is not None and weight.ndim == 0:
+            weight = np.full(len(array), weight)
+        self._add(array, weight)
+
+    def _add(self, values: Array, weight: Array | None) -> None:
+        rows, weights = mean_rows(values, weight)
+        self._sums = np.asarray([rows.sum()]) + (0.0 if self._sums is None else self._sums)
+        self._weight += float(len(rows) if weights is None else np.sum(weights))
+
+    def __call__(self, values: Any, sample_weight: Any = None) -> Any:  # type: ignore[override]
+        """Add values, then the result."""
+        self.update_state(values, sample_weight)
+        return self.result()
+
+
+class Sum(Mean):
+    """The sum of values that it is given, in a loop of one's own."""
+
+    def _add(self, values: Array, weight: Array | None) -> None:
+        factor = 1.0 if weight is None else spread(fitted(weight, values), values.ndim)
+        self._sums = np.asarray([(values * factor).sum()]) + (0.0 if self._sums is None else self._sums)
+
+    def value(self, sums: Array, weight: float) -> float:
+        """The sum."""
+        return float(sums[0])
 
 
 class MeanMetricWrapper(Metric):

@@ -11,8 +11,8 @@ from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.graph.check import check
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower_into
-from foldnet.graph.training import Accumulator, TrainingProgram, UpdateRule, Variable
-from foldnet.layers.base import Layer
+from foldnet.graph.training import Accumulator, Orthogonal, TrainingProgram, UpdateRule, Variable
+from foldnet.layers.base import Layer, WeightSpec
 from foldnet.network import Network
 from foldnet.ops import Expression
 
@@ -104,8 +104,6 @@ def build_program(
     graph = b.build([total.value, *(a.value for a in accumulators)])
     check(graph)
     variables = _variables(b, graph, decays)
-    if update is not None and update.ema is not None and any(v.constraint for v in variables):
-        raise UnsupportedError("constraints are not supported together with use_ema; leave one of them out")
     owners = {v.name: b.variables[v.name] for v in variables}
     return TrainingProgram(graph, total.value, variables, tuple(accumulators), update), owners
 
@@ -154,9 +152,20 @@ def _variable(key: str, layer: Layer, weight: str, decays: Decays) -> Variable:
         trainable=spec.trainable and layer.trainable,
         l1=regularizer.l1 if regularizer else 0.0,
         l2=regularizer.l2 if regularizer else 0.0,
+        orthogonal=_orthogonal(regularizer, layer, spec),
         decay=decays(layer, weight),
         constraint=constraint.rule(len(spec.shape)) if constraint else None,
     )
+
+
+def _orthogonal(regularizer: Any, layer: Layer, spec: WeightSpec) -> Orthogonal | None:
+    found: Orthogonal | None = None if regularizer is None else regularizer.orthogonal
+    if found is not None and len(spec.shape) != 2:
+        raise UnsupportedError(
+            f"layer {layer.name!r}, {spec.name}: OrthogonalRegularizer is for matrices, and this weight has shape "
+            f"{spec.shape}"
+        )
+    return found
 
 
 def _penalties(b: Lowering) -> list[Expression]:
@@ -164,6 +173,11 @@ def _penalties(b: Lowering) -> list[Expression]:
     found = []
     for layer, value in b.activities:
         regularizer = regularizers.get(layer.activity_regularizer)
+        if regularizer is not None and regularizer.orthogonal:
+            raise UnsupportedError(
+                f"layer {layer.name!r}: OrthogonalRegularizer as activity_regularizer would compare the rows of a "
+                "batch with each other; put it on the kernel"
+            )
         x = Expression(b, value)
         if regularizer is not None and regularizer.l1:
             found.append(ops.sum(ops.abs(x)) * regularizer.l1)

@@ -93,6 +93,7 @@ class Trainer:
         validation: Rows | None = None,
         validation_epochs: Sequence[bool] = (),
         validation_batch_size: int | None = None,
+        stop_on_nan: bool = False,
         should_stop: Callable[[], bool] | None = None,
     ) -> FitResult:
         """Go through the rows for some epochs, in one call of the engine.
@@ -105,12 +106,13 @@ class Trainer:
         plan = FitPlan(
             batch_size,
             epochs,
-            optimizer.table(optimizer.iterations, steps),
+            optimizer.table(optimizer.steps, steps),
             self.orders,
             shuffle,
             self.seed,
             validation_epochs,
             validation_batch_size=validation_batch_size,
+            stop_on_nan=stop_on_nan,
         )
         state = self.state()
         given = None if validation is None else Data(validation.arrays)
@@ -149,7 +151,7 @@ class Trainer:
 
     def state(self) -> FitState:
         """Weights of the layers and slots of the optimizer, as an engine takes them."""
-        state = FitState({}, iterations=self.compiled.optimizer.iterations)
+        state = FitState({}, iterations=self.compiled.optimizer.steps)
         for name, owner in self._owners.items():
             layer, weight = owner
             state.weights[name] = np.array(layer.named_weights[weight], np.float32, order="C")
@@ -168,7 +170,7 @@ class Trainer:
                 self.slots[owner] = state.slots[name]
             if name in state.averages:
                 self.averages[owner] = state.averages[name]
-        self.compiled.optimizer.iterations = state.iterations
+        self.compiled.optimizer.steps = state.iterations
 
     def use_averages(self) -> None:
         """Put the optimizer's moving averages in the weights' place, as Keras does at the end of ``fit``."""

@@ -30,7 +30,8 @@ _POINTERS = (
 )  # fmt: skip
 _INTEGERS = (
     "rows", "validation_rows", "batch", "chunk", "epochs", "first_epoch", "shuffle", "seed", "step", "scalar_row",
-    "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "outside", "now_rows", "now_r",
+    "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "halt", "halted", "outside", "now_rows",
+    "now_r",
 )  # fmt: skip
 _FLOATS = ("slice", "regularization", "loss")
 
@@ -124,6 +125,7 @@ class NativeTraining:
         sums = b.give("sums", np.zeros((plan.epochs, self._source.sums + 2)))
         judged = b.give("validation_sums", np.full((plan.epochs, self._source.sums + 2), np.nan))
         job.rows, job.epochs, job.first_epoch = data.rows, plan.epochs, plan.first_epoch
+        job.halt = int(plan.stop_on_nan)
         job.shuffle, job.seed, job.step = int(plan.shuffle), plan.seed, state.iterations
         if validation is not None:
             self._check(validation)

@@ -1,15 +1,19 @@
 """Every op's gradient: compiled, against the float64 reference, and that against finite differences."""
 
+import subprocess
+
 import numpy as np
 import programs
 import pytest
 from programs import expression
+from support.compilers import COMPILERS
 
 from foldnet import layers, ops
 from foldnet.activations import functions
 from foldnet.engines.fit import Data
 from foldnet.engines.native import cache, train_backward, train_emit, train_forward
 from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.train_source import source
 from foldnet.engines.reference.derivatives import DERIVATIVES
 from foldnet.engines.reference.kernels import KERNELS
 from foldnet.engines.reference.train_kernels import TRAIN_KERNELS, Moment
@@ -323,6 +327,17 @@ def made(case):
     case(b)
     p = b.program()
     return p, programs.data(p, ROWS, seed=3), b.stopped
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("case", [masked_normalizations, fixed_normalizations], ids=lambda c: c.__name__)
+def test_norms_compile_without_warnings(case, compiler):
+    done = subprocess.run(
+        [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-fsyntax-only", "-x", "c",
+         "-"],
+        input=source(made(case)[0]).code, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[:3000]
 
 
 def reference(p, data, moment):

@@ -59,9 +59,9 @@ static inline V lanes_below(V x, long count) {
 /* x where w is not 0, else 0, whatever x is there. */
 static inline V where_counted(V x, V w) { return (V)((VI)x & (VI)(w != (V){0})); }
 
-/* Sum over the rows of x; of x * y; of (x - m)^2; of one vector's worth of each in one fixed order. */
+/* Sum over the rows of x; of x * y; of (x - m)^2; of the first and last where w counts; in one fixed order. */
 #define SUM_OVER_ROWS(name, signature, term)                                                                          \
-  static inline float name signature {                                                                                \
+  UNUSED static inline float name signature {                                                                         \
     V s = {0};                                                                                                        \
     long r = 0;                                                                                                       \
     for (; r + 16 <= rows; r += 16)                                                                                   \

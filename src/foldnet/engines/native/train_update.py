@@ -118,6 +118,7 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
                 f"double {whole}_sum = 0.0;",
                 "for (long i = lo; i < hi; i++) {",
                 *body,
+                _unused(body),
                 f"{whole}_sum += (double){names[node.inputs[0]]};",
                 "}",
                 f"const float {whole} = (float)({whole}_sum{share});",
@@ -127,6 +128,8 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
         names[node.output] = f"t{len(names)}"
         varies = bool(graph.types[node.output].shape)
         (body if varies else head).append(f"const float {names[node.output]} = {text};")
+    if ahead:
+        body.append(_unused(body))
     targets = ["W", *arrays[2:]]
     for output, array in zip(graph.outputs, targets, strict=True):
         body.append(f"{array}[i] = {names[output]};")
@@ -143,6 +146,11 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _unused(body: Sequence[str]) -> str:
+    """What tells compilers that a loop need not use every value it works out, for each loop works out all."""
+    return "".join(f"(void){line.split()[2]};" for line in body)
 
 
 def _element(node: Node) -> str:

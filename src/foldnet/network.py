@@ -396,7 +396,7 @@ def _calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicT
             raise ConfigError(f"the network needs the input {tensor.name!r}, which is not among its inputs")
         else:
             stack.append((tensor, True))
-            stack.extend((t, False) for t in reversed(call.inputs))
+            stack.extend((t, False) for t in reversed(call.operands))
     return list(done)
 
 
@@ -411,7 +411,7 @@ def _keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> li
     known = set(calls)
     for call in reversed(calls):
         depth[call] = layers[call.layer] = max(depth.get(call, 0), layers.get(call.layer, 0))
-        for tensor in call.inputs:
+        for tensor in call.operands:
             if tensor.call is not None and tensor.call in known:
                 depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
     met: dict[Layer, int] = {}
@@ -423,7 +423,7 @@ def _keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> li
             continue
         seen.add(next_call)
         met.setdefault(next_call.layer, len(met))
-        stack.extend(t.call for t in reversed(next_call.inputs))
+        stack.extend(t.call for t in reversed(next_call.operands))
     # An input that no output needs is listed before all others of its depth.
     order = dict.fromkeys(call.layer for call in calls)
     return sorted(order, key=lambda layer: (-layers[layer], met.get(layer, -1)))

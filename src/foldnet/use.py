@@ -337,7 +337,9 @@ class Use:
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Loss and metrics of one batch, as ``evaluate`` gives them."""
-        return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
+        from foldnet.training.actions import test_on_batch
+
+        return test_on_batch(self._network, x, y, sample_weight, return_dict)
 
     def summary(
         self,

@@ -32,13 +32,13 @@ def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
         UnsupportedError: a loss, metric or schedule of the user's own, which is code and not data.
     """
     given = trainer.compiled.given
-    optimizer = _optimizer(trainer.compiled.optimizer, dialect)
-    loss = _each(given.get("loss"), _loss)
+    optimizer = stored_optimizer(trainer.compiled.optimizer, dialect)
+    loss = _each(given.get("loss"), stored_loss)
     stored = {
         "loss": loss if dialect is Dialect.KERAS_3 else _spelled_out(loss),
         "loss_weights": plain_data(given.get("loss_weights"), "loss_weights"),
-        "metrics": _each(given.get("metrics"), _metric),
-        "weighted_metrics": _each(given.get("weighted_metrics"), _metric),
+        "metrics": _each(given.get("metrics"), stored_metric),
+        "weighted_metrics": _each(given.get("weighted_metrics"), stored_metric),
     }
     if dialect is Dialect.KERAS_2:
         return {**stored, "optimizer_config": optimizer}
@@ -47,7 +47,8 @@ def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _optimizer(optimizer: Optimizer, dialect: Dialect) -> dict[str, Any]:
+def stored_optimizer(optimizer: Optimizer, dialect: Dialect = Dialect.KERAS_3) -> dict[str, Any]:
+    """An optimizer as Keras stores it, without its state."""
     name = type(optimizer).__name__
     if optimizers.OPTIMIZERS.get(name.lower()) is not type(optimizer):
         raise UnsupportedError(
@@ -92,14 +93,16 @@ def _each(value: Any, function: Any) -> Any:
     return function(value)
 
 
-def _loss(loss: Any) -> Any:
+def stored_loss(loss: Any) -> Any:
+    """A loss as Keras stores it: class and settings, or the name of a function."""
     name = type(loss).__name__
     if isinstance(loss, Loss) and losses.CLASSES.get(name) is type(loss):
         return record("keras.losses", name, plain_data(loss.get_config(), f"the loss {name}"))
     return _function(loss, losses.FUNCTIONS, "loss")
 
 
-def _metric(metric: Any) -> Any:
+def stored_metric(metric: Any) -> Any:
+    """A metric as Keras stores it: class and settings, or a name."""
     if not isinstance(metric, Metric):
         return _function(metric, metric_names.FUNCTIONS, "metric")
     name, plain = type(metric).__name__, _plain_mean(metric)

@@ -194,12 +194,15 @@ class _Calls:
         Keras 2 counts a network's own making as its call 0, and Keras 3, which opens these files, too, does not.
         With each call written twice, number 2k + 1 is a copy of call k for both.
         """
-        if unknown := set(call.kwargs) - {"training"}:
+        known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}
+        if unknown := set(call.kwargs) - known:
             raise UnsupportedError(
                 f"layer {call.layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet does not "
                 "write; leave it out of the call"
             )
         kwargs = dict(call.kwargs)
+        if "mask" in kwargs:
+            kwargs["mask"] = map_structure(self._mask, kwargs["mask"])
         if self._dialect is Dialect.KERAS_2:
             node = [[*self._ref(t, ends=False), kwargs] for t in call.inputs]
             return [node, node] if isinstance(call.layer, Network) else [node]
@@ -219,6 +222,13 @@ class _Calls:
     def end(self, tensor: SymbolicTensor) -> list[Any]:
         """An input or output of the network."""
         return self._ref(tensor, ends=True)
+
+    def _mask(self, mask: Any) -> dict[str, Any] | None:
+        if mask is not None and not isinstance(mask, SymbolicTensor):
+            raise UnsupportedError(
+                "a mask that is no tensor of the network cannot be written; hand over an input"
+            )
+        return None if mask is None else self._tensor(mask)
 
     def _tensor(self, tensor: SymbolicTensor) -> dict[str, Any]:
         shape = plain_data(tensor.shape, tensor.name)

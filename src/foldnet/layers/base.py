@@ -80,6 +80,11 @@ class Call:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[SymbolicTensor, ...] = ()
 
+    @property
+    def operands(self) -> tuple[SymbolicTensor, ...]:
+        """Every tensor that the call reads: its inputs, and those among its other arguments (a ``mask``)."""
+        return (*self.inputs, *(t for t in flatten(self.kwargs) if isinstance(t, SymbolicTensor)))
+
 
 class Layer:
     """Base of every layer.
@@ -159,6 +164,19 @@ class Layer:
             UnsupportedError: Keras would compute this layer with the mask.
         """
         return self.supports_masking and any(masked)
+
+    def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
+        """Emit the mask that goes out with the result in a training program, where ``output_mask`` says there is one.
+
+        A mask is a value of 1 where a position counts and 0 where it does not, of the data's shape without its last
+        axis. By default it is the one that came in.
+
+        Args:
+            b: to emit into.
+            inputs: the layer's inputs.
+            masks: each input's mask, or None.
+        """
+        return next(m for m in masks if m is not None)
 
     def training_matters(self) -> bool:
         """Whether a call with ``training=True`` computes something else than prediction."""

@@ -102,6 +102,14 @@ def train_on_batch(
     return logs if return_dict else trainer.values(logs)
 
 
+def test_on_batch(network: Network, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
+    """See ``Network.test_on_batch``."""
+    trainer = trainer_for(network, x)
+    rows = gather(network, x, y, sample_weight)
+    logs = trainer.logs(trainer.evaluate(rows, len(rows)))
+    return logs if return_dict else trainer.values(logs)
+
+
 def predict(network: Network, x: Any, batch_size: int | None, steps: int | None, callbacks: Any) -> Any:
     """See ``Network.predict``."""
     size = checked_batch_size(batch_size)

@@ -157,6 +157,8 @@ class CallbackList:
 
     Attributes:
         history: the one that is returned by ``fit``.
+        stop_on_nan: whether any has the hook ``on_not_finite(batch, loss)``; the fit then stops at the first loss
+            that is NaN or infinite and calls it.
         by_epoch, by_batch, by_test, by_test_batch, by_predict_batch: whether any states such hooks.
     """
 
@@ -180,6 +182,7 @@ class CallbackList:
                     function(what)
         if model is not None and add_history:
             model.history = self.history
+        self.stop_on_nan = any(hasattr(c, "on_not_finite") for c in self.callbacks)
         self.by_epoch = any(type(c) is not History for c in self.callbacks)
         self.by_batch, self.by_test, self.by_test_batch, self.by_predict_batch = (
             any(states(c, hooks) for c in self.callbacks)

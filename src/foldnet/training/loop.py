@@ -12,11 +12,12 @@ import numpy as np
 
 from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
+from foldnet.graph.lower import check_judged
 from foldnet.network import Network
 from foldnet.training.api import gather, split_validation, trainer_for, validation_rows
 from foldnet.training.batches import batches, can_repeat, count_of, is_dataset, is_stream, unpack
 from foldnet.training.callbacks import CallbackList, History
-from foldnet.training.data import Rows
+from foldnet.training.data import Rows, weights_alike
 from foldnet.training.interrupts import Interrupts
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
@@ -77,11 +78,16 @@ def fit(
         # An iterator goes on from one validation to the next; all else gives the same rows each time.
         endless = is_stream(validation_data) and not can_repeat(validation_data)
         validation = read if endless and validation_steps is not None else read()
+    if validation is not None:
+        check_judged(network)
+    if rows is not None and isinstance(validation, Rows):
+        rows, validation = weights_alike(rows, validation)
     steps = steps_per_epoch or (count_of(x) if rows is None else -(-len(rows) // size))
     calls = CallbackList(callbacks, True, model=network, verbose=verbose, epochs=epochs, steps=steps)
     progress = progress_for(verbose, epochs, steps)
     network.stop_training = False
-    run = _Run(trainer, calls, progress, size, validation, validation_freq, shuffle, epochs)
+    judged = checked_batch_size(validation_batch_size or size)
+    run = _Run(trainer, calls, progress, size, validation, judged, validation_freq, shuffle, epochs)
     calls.call("on_train_begin", None)
     try:
         if rows is None:
@@ -133,12 +139,14 @@ class _Run:
         progress: Progress,
         batch_size: int,
         validation: Validation,
+        validation_batch_size: int,
         validation_freq: int | Sequence[int],
         shuffle: bool,
         epochs: int,
     ) -> None:
         self.trainer, self.callbacks, self.progress = trainer, callbacks, progress
         self.batch_size, self.validation, self.validation_freq = batch_size, validation, validation_freq
+        self.validation_batch_size = validation_batch_size
         self.shuffle, self.epochs = shuffle, epochs
         self.last: dict[str, Any] = {}
         self.warned = False
@@ -163,9 +171,12 @@ class _Run:
                     shuffle=self.shuffle,
                     validation=within,
                     validation_epochs=wanted,
+                    validation_batch_size=self.validation_batch_size,
+                    stop_on_nan=calls.stop_on_nan,
                     should_stop=interrupts.should_stop,
                 )
             self._warn(result, epoch)
+            self._tell(result)
             for i in range(result.epochs):
                 judged = result.validation if wanted[i] and within is not None else None
                 if wanted[i] and within is None:
@@ -251,6 +262,7 @@ class _Run:
         self.callbacks.call("on_train_batch_begin", step, None)
         result = self.trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False)
         self._warn(result, epoch, step)
+        self._tell(result, step)
         total = result.training if total is None else added(total, result.training)
         if self.callbacks.by_batch:
             self.callbacks.call("on_train_batch_end", step, self.trainer.logs(total))
@@ -263,7 +275,7 @@ class _Run:
             from foldnet.training.actions import judge
 
             rows = self.validation() if callable(self.validation) else self.validation
-            judged = judge(self.trainer, rows, self.batch_size, self.callbacks)
+            judged = judge(self.trainer, rows, self.validation_batch_size, self.callbacks)
         if total is not None:
             self._epoch_end(epoch, total, judged, 0)
 
@@ -285,6 +297,12 @@ class _Run:
 
     def _stopped(self) -> bool:
         return bool(self.trainer.network.stop_training)
+
+    def _tell(self, result: FitResult, step: int = 0) -> None:
+        """Tell callbacks that ask for it of a loss that is not finite."""
+        if result.not_finite is not None and self.callbacks.stop_on_nan:
+            loss = self.trainer.logs(result.training, -1)["loss"]
+            self.callbacks.call("on_not_finite", step + result.not_finite[1], loss)
 
     def _warn(self, result: FitResult, first: int, step: int = 0) -> None:
         if result.not_finite is not None and not self.warned:

@@ -18,6 +18,9 @@ from foldnet.training.schedules import LearningRateSchedule, schedule_from_confi
 
 Array = np.ndarray[Any, Any]
 Numbers = Mapping[str, Any]
+ACCUMULATOR = "gradient_accumulator"
+"""Name of the array in which gradients are added up."""
+
 Updated = tuple[Any, list[Any]]
 
 
@@ -67,10 +70,12 @@ class Optimizer:
         use_ema: keep a moving average of the weights; they take its place at the end of ``fit``.
         ema_momentum: share of the old average that is kept at a step.
         ema_overwrite_frequency: after how many steps the average replaces the weights; None for only at the end.
+        loss_scale_factor: accepted, and kept for files; gradients in float32 need no scale, so it changes nothing.
+        gradient_accumulation_steps: how many steps' gradients are averaged before one update is made of them.
         name: of the optimizer.
 
     Attributes:
-        iterations: steps made so far.
+        steps: batches seen so far.
     """
 
     default_learning_rate: ClassVar[float] = 0.001
@@ -99,10 +104,9 @@ class Optimizer:
         }.items():
             if value is not None and value <= 0:
                 raise ConfigError(f"{key} must be positive, got {value}")
-        if gradient_accumulation_steps is not None or loss_scale_factor is not None:
+        if gradient_accumulation_steps is not None and not gradient_accumulation_steps >= 2:
             raise ConfigError(
-                "gradient_accumulation_steps and loss_scale_factor are not supported: a larger batch_size does the "
-                "first, and float32 needs no scale"
+                f"gradient_accumulation_steps must be 2 or more, or None, got {gradient_accumulation_steps}"
             )
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ConfigError(f"ema_momentum must lie between 0 and 1, got {ema_momentum}")
@@ -119,16 +123,29 @@ class Optimizer:
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.name = name or snake_case(type(self).__name__)
-        self.iterations = 0
+        self.steps = 0
         self.excluded_from_decay: list[str] = []
         self._excluded_arrays: list[Any] = []
         self._excluded_places: list[tuple[Any, str]] = []
 
+    @property
+    def iterations(self) -> int:
+        """Updates made so far: the steps, or where gradients are accumulated, how often there were enough."""
+        return self.steps // (self.gradient_accumulation_steps or 1)
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self.steps = value * (self.gradient_accumulation_steps or 1)
+
     # -- what a subclass says -------------------------------------------------------------------------------
 
     def slots(self) -> dict[str, float]:
-        """Names of the arrays kept for each weight, and what they start with."""
+        """Names of the arrays that the update keeps for each weight, and what they start with."""
         return {}
+
+    def kept(self) -> dict[str, float]:
+        """All arrays kept for each weight: the slots, and gradients added up for the next update."""
+        return self.slots() | ({ACCUMULATOR: 0.0} if self.gradient_accumulation_steps else {})
 
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
         """What the update needs to know of each step; ``step`` counts from 1, both are float32 arrays."""
@@ -181,8 +198,9 @@ class Optimizer:
         new, new_slots = self.update(w, g, list(slots.values()), at)
         graph = b.build([new.value, *(s.value for s in new_slots)])
         return UpdateRule(
-            graph, tuple(slots), tuple(self.slots().values()), names, self._clip(),
+            graph, tuple(self.kept()), tuple(self.kept().values()), names, self._clip(),
             (self.ema_momentum, self.ema_overwrite_frequency or 0) if self.use_ema else None,
+            self.gradient_accumulation_steps or 1,
         )  # fmt: skip
 
     def _clip(self) -> tuple[str, float] | None:
@@ -191,9 +209,13 @@ class Optimizer:
 
     def table(self, first: int, steps: int) -> Array:
         """Numbers for ``steps`` steps after the first ``first`` ones: float32 (steps, numbers)."""
-        step = np.arange(first, first + steps, dtype=np.float32)
-        columns = self.numbers(step + np.float32(1), self._rate(step))
-        return np.ascontiguousarray(np.stack([np.asarray(c, np.float32) for c in columns.values()], axis=1))
+        every = self.gradient_accumulation_steps or 1
+        update = np.arange(first // every, -(-(first + steps) // every), dtype=np.float32)
+        columns = self.numbers(update + np.float32(1), self._rate(update))
+        rows = np.stack([np.asarray(c, np.float32) for c in columns.values()], axis=1)
+        if every > 1:
+            rows = rows[np.arange(first, first + steps) // every - first // every]
+        return np.ascontiguousarray(rows)
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Sequence[str] | None = None) -> None:
         """Leave weights out of the weight decay; to be called before the first ``fit``.

@@ -348,10 +348,9 @@ class NotFiniteLossError(FoldnetError, RuntimeError):
 
 
 class TerminateOnNaN(Callback):
-    """Stop when the loss is NaN or infinite, at the end of that epoch; the fit's own warning names the batch.
+    """Stop at the first batch whose loss is NaN or infinite; the epoch ends there.
 
-    Keras stops within the epoch. By then the weights are NaN or worthless, and looking once an epoch leaves the fit
-    one compiled program.
+    The compiled fit looks for it by itself, so that it need not come back to Python after every batch.
 
     Args:
         raise_error: raise NotFiniteLossError instead.
@@ -360,12 +359,9 @@ class TerminateOnNaN(Callback):
     def __init__(self, raise_error: bool = False) -> None:
         self.raise_error = raise_error
 
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Look at the loss."""
-        loss = (logs or {}).get("loss", 0.0)
-        if np.isfinite(loss):
-            return
+    def on_not_finite(self, batch: int, loss: float) -> None:
+        """Stop; the fit calls it at the batch."""
         if self.raise_error:
-            raise NotFiniteLossError(f"the loss is {loss} after epoch {epoch + 1}; training ends")
-        print(f"Epoch {epoch + 1}: Invalid loss, terminating training")
+            raise NotFiniteLossError(f"the loss is {loss} at batch {batch}; training ends")
+        print(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True

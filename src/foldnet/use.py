@@ -296,8 +296,35 @@ class Use:
 
         return test_on_batch(self._network, x, y, sample_weight, return_dict)
 
-    def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
-        """Print Keras's table, with trainable and not-trainable counts a layer."""
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = True,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Print Keras's table, with trainable and not-trainable counts a layer.
+
+        Args:
+            line_length: the longest line, 80 by default.
+            positions: of columns; taken as Keras takes it, but columns are as wide as what they hold.
+            print_fn: called with the whole text, instead of ``print``.
+            expand_nested: whether nested networks are opened; unlike in Keras, they are by default.
+            show_trainable: whether a column says Y or N of each layer's ``trainable``.
+            layer_range: names, or regular expressions, of the first and the last layer to show.
+
+        Raises:
+            ConfigError: a ``layer_range`` that fits no layers.
+        """
         from foldnet.summary import summary_text
 
-        (print_fn or print)(summary_text(self._network, line_length))
+        text = summary_text(
+            self._network,
+            line_length or 80,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
+        (print_fn or print)(text)

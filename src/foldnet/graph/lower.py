@@ -92,6 +92,20 @@ class Lowering(GraphBuilder):
         """The value as floating point; most layers compute on nothing else."""
         return value if self.dtype(value) == ops.FLOAT else self.emit(ops.Cast(ops.FLOAT), value)
 
+    def fractions(self, layer: Layer, value: str) -> str:
+        """The value as floating point, for a layer that Keras computes otherwise on whole numbers.
+
+        Raises:
+            UnsupportedError: the value is of whole numbers.
+        """
+        if self.dtype(value) == ops.INT:
+            raise UnsupportedError(
+                f"layer {layer.name!r} ({type(layer).__name__}) is given whole numbers, and there Keras cuts its "
+                "result or its settings to whole numbers, too, which foldnet does not. Give the network's Input "
+                'the dtype "float32", or put a Rescaling(1.0) before the layer.'
+            )
+        return value
+
     def int(self, value: str) -> str:
         """The value as 32-bit indices."""
         return value if self.dtype(value) == ops.INT else self.emit(ops.Cast(ops.INT), value)

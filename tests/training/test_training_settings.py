@@ -160,6 +160,7 @@ def regular(lib, regularizer, constraint):
 
 @pytest.mark.parametrize("averaged", [False, True])
 def test_a_fit_with_regularizers_and_constraints_is_kerass(averaged, both_engines):
+    keras.utils.set_random_seed(4)
     theirs = keras.Model(*regular(keras.layers, keras.regularizers, keras.constraints))
     ours = Model(*regular(layers, regularizers, constraints))
     rng = np.random.default_rng(1)
@@ -178,7 +179,8 @@ def test_a_fit_with_regularizers_and_constraints_is_kerass(averaged, both_engine
             np.testing.assert_allclose(history[key], expected[key], rtol=1e-4, err_msg=f"{engine} {key}")
         for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=engine)
-    assert (ours.layers[2].beta >= 0).all()
+    if not averaged:  # averages of steps before the constraint may lie outside it, in Keras, too
+        assert (ours.layers[2].beta >= 0).all()
 
 
 def test_a_setting_that_cannot_be_trained_is_refused_by_layer_and_name():

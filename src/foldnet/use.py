@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from foldnet.errors import ConfigError
 
@@ -83,7 +83,9 @@ class Use:
 
         load_weights(self._network, path)
 
-    def save(self, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
+    def save(
+        self, path: str | PathLike[str], *, include_optimizer: bool | Literal["tf_keras"] = True
+    ) -> None:
         """Write the network to ``.keras``, ``.h5`` or ``.hdf5``, with compile settings and optimizer state.
 
         Keras 3 opens all of them, tf_keras the last two. When writing fails or is killed, an old file stays whole.
@@ -91,7 +93,9 @@ class Use:
         Args:
             path: of the file; its ending says which kind it is.
             include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-                ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
+                ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
+                ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
+                ``compile=False`` only.
 
         Raises:
             ConfigError: the network is not built, or the ending is none of these.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from foldnet.network import Network
@@ -69,7 +69,12 @@ def load_weights(network: Network, path: str | PathLike[str]) -> None:
     load_weights_into(network, path)
 
 
-def save_model(network: Network, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
+def save_model(
+    network: Network,
+    path: str | PathLike[str],
+    *,
+    include_optimizer: bool | Literal["tf_keras"] = True,
+) -> None:
     """Write a network to a file that Keras 3 opens: ``.keras``, or ``.h5``/``.hdf5``, which tf_keras opens, too.
 
     The file takes the old one's place in one step; when writing fails or is killed, the old one stays whole.
@@ -78,7 +83,9 @@ def save_model(network: Network, path: str | PathLike[str], *, include_optimizer
         network: built.
         path: of the file; its ending says which kind it is.
         include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-            ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
+            ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
+            ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
+            ``compile=False`` only.
 
     Raises:
         ConfigError: the network is not built, or the ending is none of these.

@@ -22,17 +22,25 @@ NEWER_SETTINGS = frozenset(
 )  # fmt: skip
 """Settings that not every optimizer of Keras 2 takes."""
 
+KERAS_3_SETTINGS = frozenset({"loss_scale_factor", "gradient_accumulation_steps"})
+TF_KERAS_SETTINGS = {"jit_compile": False, "is_legacy_optimizer": False}
+
 WITHOUT = "; or save the network alone: model.save(path, include_optimizer=False)"
 
 
-def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
+def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -> dict[str, Any]:
     """The arguments of ``compile``: ``compile_config`` of an archive, ``training_config`` of a ``.h5`` file.
+
+    Args:
+        trainer: of the network.
+        dialect: of the file.
+        tf_keras: whether a ``.h5`` is for tf_keras alone, which then makes its optimizers of today.
 
     Raises:
         UnsupportedError: a loss, metric or schedule of the user's own, which is code and not data.
     """
     given = trainer.compiled.given
-    optimizer = _optimizer(trainer.compiled.optimizer, dialect)
+    optimizer = _optimizer(trainer.compiled.optimizer, dialect, tf_keras)
     loss = _each(given.get("loss"), _loss)
     stored = {
         "loss": loss if dialect is Dialect.KERAS_3 else _spelled_out(loss),
@@ -47,7 +55,7 @@ def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _optimizer(optimizer: Optimizer, dialect: Dialect) -> dict[str, Any]:
+def _optimizer(optimizer: Optimizer, dialect: Dialect, tf_keras: bool) -> dict[str, Any]:
     name = type(optimizer).__name__
     if optimizers.OPTIMIZERS.get(name.lower()) is not type(optimizer):
         raise UnsupportedError(
@@ -61,6 +69,9 @@ def _optimizer(optimizer: Optimizer, dialect: Dialect) -> dict[str, Any]:
     config = plain_data(optimizer.get_config(), f"the optimizer {name}")
     if dialect is Dialect.KERAS_3:
         return record("keras.optimizers", name, config)
+    if tf_keras:
+        config = {k: v for k, v in config.items() if k not in KERAS_3_SETTINGS}
+        return {"class_name": f"Custom>{name}", "config": {**config, **TF_KERAS_SETTINGS}}
     # tf_keras makes its optimizers of before 2.11 out of this, which lack the newer settings, unless it finds
     # is_legacy_optimizer, which Keras 3 refuses. So settings that change nothing are left out.
     unused = type(optimizer)().get_config() if name != "AdamW" else {}

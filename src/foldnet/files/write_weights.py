@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -41,6 +41,14 @@ def write_optimizer(group: Any, name: str, state: State) -> None:
     stored.attrs["name"] = name
     for index, value in enumerate(state):
         stored[str(index)] = value
+
+
+def write_optimizer_weights(group: Any, variables: Mapping[str, Array]) -> None:
+    """Write the variables of an optimizer as tf_keras does, by name, into ``optimizer_weights``."""
+    stored = group.create_group("optimizer_weights")
+    _names(stored, "weight_names", variables)
+    for name, value in variables.items():
+        stored[name] = value
 
 
 def _network(group: Any, network: Network, done: set[Layer]) -> None:

@@ -53,7 +53,13 @@ def networks() -> dict[str, tuple[Any, tuple[int, ...]]]:
         layers.ThresholdedReLU(0.6),
     ):
         plain.add(layer)
+    chained = Sequential([layers.Input((4,)), layers.Dense(4), inner, layers.Dense(2)])
+    table = layers.Normalization()
+    table.adapt(np.random.default_rng(1).normal(3, 2, (30, 4)))
+    scaled = Sequential([layers.Input((4,)), Sequential([layers.Input((4,)), table]), layers.Dense(2)])
     return {
+        "chained": (chained, (4,)),
+        "scaled": (scaled, (4,)),
         "nested": (nested, (4,)),
         "frozen": (Sequential([layers.Input((4,)), frozen, layers.Dense(2)]), (4,)),
         "several_axes": (several, (3, 2, 4)),

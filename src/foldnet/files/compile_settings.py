@@ -91,12 +91,12 @@ def _spelled_out(loss: Any) -> Any:
 
 
 def _each(value: Any, function: Any) -> Any:
-    """Apply a function to everything in nested lists and dicts; what is a record already stays."""
+    """Apply a function to everything in nested lists and dicts; a record counts as what it stands for."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Mapping):
         if "class_name" in value:
-            return plain_data(value, "compile")
+            return function(value)
         return {str(k): _each(v, function) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_each(v, function) for v in value]
@@ -104,6 +104,8 @@ def _each(value: Any, function: Any) -> Any:
 
 
 def _loss(loss: Any) -> Any:
+    if isinstance(loss, Mapping):  # as another file had it, in that file's words
+        loss = losses.get(loss)
     name = type(loss).__name__
     if isinstance(loss, Loss) and losses.CLASSES.get(name) is type(loss):
         return record("keras.losses", name, plain_data(loss.get_config(), f"the loss {name}"))
@@ -111,6 +113,8 @@ def _loss(loss: Any) -> Any:
 
 
 def _metric(metric: Any) -> Any:
+    if isinstance(metric, Mapping):
+        metric = metric_names.get(metric)
     if not isinstance(metric, Metric):
         return _function(metric, metric_names.FUNCTIONS, "metric")
     name, plain = type(metric).__name__, _plain_mean(metric)

@@ -136,7 +136,7 @@ def _write_legacy(
         file.attrs["model_config"] = config
         if training is not None:
             file.attrs["training_config"] = training
-        write_legacy_weights(group, network)
+        write_legacy_weights(group, network, whole=True)
         if write_state is not None:
             write_state(file)
 
@@ -148,7 +148,7 @@ def _write_weights(path: Path, network: Network, new_layout: bool) -> None:
         else:
             file.attrs["backend"] = b"tensorflow"
             file.attrs["keras_version"] = KERAS_2_VERSION.encode()
-            write_legacy_weights(file, network)
+            write_legacy_weights(file, network, whole=False)
 
 
 def _json(value: Any) -> bytes:

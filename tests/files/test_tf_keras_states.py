@@ -117,6 +117,25 @@ def test_only_h5_is_for_tf_keras(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("steps", [0, 9])
+def test_no_slots_are_right_before_the_first_step_and_wrong_after_it(tmp_path, steps):
+    path = tmp_path / "x.h5"
+    path.write_bytes((FOLDER / "adam.h5").read_bytes())
+    with h5py.File(path, "r+") as file:
+        group = file["optimizer_weights"]
+        name = group.attrs["weight_names"][0]
+        group[name][()] = steps
+        group.attrs["weight_names"] = [name]
+    network = foldnet.load_model(path)
+    if steps:
+        with pytest.warns(UserWarning, match="fresh optimizer, because the file holds 1 variables"):
+            assert network.optimizer.iterations == 0
+    else:
+        assert network.optimizer.iterations == 0
+        assert network.optimizer.learning_rate == pytest.approx(0.01)
+    assert not network.trainer.slots
+
+
 def test_an_unknown_generation_starts_afresh_and_says_so(tmp_path):
     path = tmp_path / "x.h5"
     path.write_bytes((FOLDER / "adam.h5").read_bytes())

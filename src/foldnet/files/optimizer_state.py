@@ -149,7 +149,10 @@ def restore(trainer: Trainer, arrays: Sequence[Array], layout: Layout) -> None:
     """
     optimizer = trainer.compiled.optimizer
     fitting = places(trainer.network, optimizer, layout)
-    if [p.shape for p in fitting] != [tuple(a.shape) for a in arrays]:
+    beginning = fitting[: len(arrays)]
+    if all(place.owner is None for place in beginning) and not any(np.any(a) for a in arrays[:1]):
+        fitting = beginning  # before the first step Keras has made no slots
+    if not arrays or [p.shape for p in fitting] != [tuple(a.shape) for a in arrays]:
         raise FileFormatError(
             f"the file holds {len(arrays)} variables of the optimizer {optimizer.name!r}, where this network has "
             f"{len(fitting)}, or they have other shapes"

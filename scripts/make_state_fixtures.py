@@ -24,6 +24,7 @@ OPTIMIZERS = {
     "adagrad": ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.2}),
     "adadelta": ("Adadelta", {"learning_rate": 1.0}),
     "lion": ("Lion", {"learning_rate": 0.001}),
+    "ftrl": ("Ftrl", {"learning_rate": 0.1, "initial_accumulator_value": 0.2}),
     "average": ("Adam", {"learning_rate": 0.01, "use_ema": True, "ema_momentum": 0.9}),
     "old_adam": ("legacy.Adam", {"learning_rate": 0.01}),
     "old_momentum": ("legacy.SGD", {"learning_rate": 0.003, "momentum": 0.9}),

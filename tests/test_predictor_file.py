@@ -46,7 +46,7 @@ def small():
 
 
 PREDICT = foldnet.freeze(small(), engine="reference")
-GOOD = to_bytes(PREDICT)
+GOOD = to_bytes(PREDICT.unfolded, PREDICT.options)
 
 
 def taken_apart(data=GOOD):
@@ -74,7 +74,7 @@ def test_there_and_back(tmp_path):
     assert again.unfolded.layer_outputs == PREDICT.unfolded.layer_outputs
     assert again.unfolded.types == PREDICT.unfolded.types
     assert again.unfolded.spreads.keys() == PREDICT.unfolded.spreads.keys() != set()
-    assert to_bytes(again) == path.read_bytes() == GOOD
+    assert to_bytes(again.unfolded, again.options) == path.read_bytes() == GOOD
     assert foldnet.load_predictor(str(path), engine="auto").engine in ("native", "reference")
 
 
@@ -144,6 +144,12 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         foldnet.load_predictor(tmp_path / "nothing")
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "wine.foldnet").write_bytes(GOOD[:-1])
+    with pytest.raises(FileFormatError, match=r"wine\.foldnet: .*cut off"):
+        foldnet.load_predictor(tmp_path / "wine.foldnet")
 
 
 @pytest.mark.parametrize("bit", range(8))
@@ -331,12 +337,8 @@ def serial_relu():
 def test_every_op_travels():
     graph = every_op()
     assert {type(n.op).__name__ for n in graph.nodes} == set(serial.op_table())
-
-    class Holder:
-        unfolded = graph
-        options = Options("reference", "float32", False, ("x", "codes"), None)
-
-    again, _ = from_bytes(to_bytes(Holder()), {})
+    options = Options("reference", "float32", False, ("x", "codes"), None)
+    again, _ = from_bytes(to_bytes(graph, options), {})
     assert (again.nodes, again.types, again.outputs) == (graph.nodes, graph.types, graph.outputs)
 
 

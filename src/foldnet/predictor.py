@@ -16,14 +16,12 @@ from foldnet.errors import CompileError, ConfigError, UnsupportedError
 from foldnet.fastcall import FastCall, attach
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, bind, with_nodes
-from foldnet.graph.lower import Mode, lower
 from foldnet.graph.passes import optimize
-from foldnet.graph.text import steps
-from foldnet.network import Network
 from foldnet.predictor_inputs import Array, read_inputs, working
 
 if TYPE_CHECKING:
     from foldnet.engines.native import NativeProgram
+    from foldnet.network import Network
 
 Shape = ops.Shape
 
@@ -116,6 +114,8 @@ class Predictor(FastCall):
 
     def steps(self) -> list[str]:
         """What it computes, one entry a step, in order."""
+        from foldnet.graph.text import steps
+
         return steps(self.graph)
 
     def layer_values(self, x: Any) -> dict[str, Array]:
@@ -260,7 +260,8 @@ def freeze(
 ) -> Predictor:
     """Fold a network into one function.
 
-    The function keeps its own copy of the weights: training the network further does not change it.
+    The function keeps its own copy of the weights: training the network further does not change it. What a file
+    gave is kept in the user's cache folder, so that freezing the same bytes again needs no parsing.
 
     Args:
         model: a network, the path of a file, or a live Keras model.
@@ -280,15 +281,17 @@ def freeze(
         raise ConfigError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
     if dtype == "float64" and engine == "native":
         raise ConfigError('the native engine computes in float32; for float64 use engine="reference"')
-    network = _as_network(model, activations)
-    names = network.input_structure if isinstance(network.input_structure, Mapping) else network.input_names
-    results = network.output_structure
-    options = Options(
-        engine, dtype, fold,
-        tuple(str(n) for n in (sorted(names) if isinstance(names, Mapping) else names)),
-        tuple(str(n) for n in sorted(results)) if isinstance(results, Mapping) else None,
-    )  # fmt: skip
-    return Predictor(own_copy(lower(network, Mode.PREDICT)), options)
+
+    def program() -> tuple[Graph, Options]:
+        return _program_of(_as_network(model, activations))
+
+    if isinstance(model, str | os.PathLike) and not activations:
+        from foldnet.predictor_cache import program_of
+
+        unfolded, options = program_of(model, program)
+    else:
+        unfolded, options = program()
+    return Predictor(unfolded, replace(options, engine=engine, dtype=dtype, fold=fold))
 
 
 def load_predictor(
@@ -333,7 +336,22 @@ def same_program(a: Graph, b: Graph) -> bool:
     )
 
 
+def _program_of(network: Network) -> tuple[Graph, Options]:
+    """The network's prediction program, unfolded, and what its callers pass and get."""
+    from foldnet.graph.lower import Mode, lower
+
+    names = network.input_structure if isinstance(network.input_structure, Mapping) else network.input_names
+    results = network.output_structure
+    options = Options(
+        input_names=tuple(str(n) for n in (sorted(names) if isinstance(names, Mapping) else names)),
+        output_names=tuple(str(n) for n in sorted(results)) if isinstance(results, Mapping) else None,
+    )
+    return own_copy(lower(network, Mode.PREDICT)), options
+
+
 def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None) -> Network:
+    from foldnet.network import Network
+
     if isinstance(model, Network):
         if activations:
             raise ConfigError("activations= are for files; this network has its functions already")

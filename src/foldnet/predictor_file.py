@@ -11,11 +11,8 @@ from __future__ import annotations
 import json
 import os
 import struct
-import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,13 +32,11 @@ _DTYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4", "int64": "<i8"}
 Functions = Mapping[str, Callable[..., Any]]
 
 
-def to_bytes(predictor: Predictor) -> bytes:
-    """The predictor as the bytes of a file."""
+def to_bytes(graph: Graph, options: Options) -> bytes:
+    """An unfolded program and its options as the bytes of a file."""
     from foldnet import __version__
 
-    options = predictor.options
     arrays, places, offset = [], [], 0
-    graph = predictor.unfolded
     stored = {("constants", k): v for k, v in graph.constants.items()}
     stored |= {("spreads", k): v for k, v in graph.spreads.items()}
     for (kind, name), array in stored.items():
@@ -80,7 +75,7 @@ def to_bytes(predictor: Predictor) -> bytes:
     return _HEAD.pack(MAGIC, len(text), len(body) - len(text), zlib.crc32(body), 0) + body
 
 
-def from_bytes(data: bytes, functions: Functions) -> tuple[Graph, Options]:
+def from_bytes(data: bytes | memoryview, functions: Functions) -> tuple[Graph, Options]:
     """The program and options from the bytes of a file.
 
     Raises:
@@ -188,28 +183,21 @@ def _no_constant(name: str) -> float:
 
 
 def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
-    """Write a predictor, whole or not at all: beside the target first, then renamed onto it."""
-    data = to_bytes(predictor)
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if sys.platform != "win32":
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write a predictor, whole or not at all."""
+    from foldnet.files.atomic import write_whole
+
+    data = to_bytes(predictor.unfolded, predictor.options)
+    write_whole(path, lambda part: part.write_bytes(data))
 
 
 def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Options]:
-    """The program and options from a file."""
-    return from_bytes(Path(path).read_bytes(), functions)
+    """The program and options from a file; an error about what it holds names it."""
+    with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
+        data = file.read()
+    try:
+        return from_bytes(data, functions)
+    except (FileFormatError, UnsupportedError) as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from None
 
 
 def functions_of(graph: Graph) -> dict[str, Callable[..., Any]]:
@@ -240,7 +228,7 @@ def functions_of(graph: Graph) -> dict[str, Callable[..., Any]]:
 
 def pickled(predictor: Predictor) -> bytes:
     """The predictor as a pickle carries it: the file, compressed."""
-    return zlib.compress(to_bytes(predictor))
+    return zlib.compress(to_bytes(predictor.unfolded, predictor.options))
 
 
 def unpickle(data: bytes, functions: Functions) -> Predictor:

@@ -18,7 +18,7 @@ import pytest
 
 import foldnet
 from foldnet import layers, optimizers
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers import Input
 from foldnet.network import Sequential
 
@@ -134,6 +134,22 @@ def test_no_slots_are_right_before_the_first_step_and_wrong_after_it(tmp_path, s
         assert network.optimizer.iterations == 0
         assert network.optimizer.learning_rate == pytest.approx(0.01)
     assert not network.trainer.slots
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "text"),
+    [
+        (optimizers.Lamb(), "has no Lamb; save"),
+        (optimizers.ScheduleFreeAdamW(), "has no ScheduleFreeAdamW; save"),
+        (optimizers.Adam(gradient_accumulation_steps=2), "has no Adam with gradient_accumulation_steps"),
+    ],
+)
+def test_what_tf_keras_lacks_is_refused(tmp_path, optimizer, text):
+    network = Sequential([Input((4,)), layers.Dense(1)])
+    network.compile(optimizer, "mse")
+    with pytest.raises(UnsupportedError, match=text):
+        network.save(tmp_path / "x.h5", include_optimizer="tf_keras")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_generation_starts_afresh_and_says_so(tmp_path):

@@ -1,5 +1,6 @@
 """Compiled networks on disk: found again, never trusted, never half written."""
 
+import re
 import shlex
 import shutil
 import stat
@@ -13,6 +14,7 @@ import pytest
 from networks import random_inputs, table_network
 from support.compilers import COMPILERS
 
+from foldnet import user_cache
 from foldnet.engines.native import NativeProgram, cache
 from foldnet.engines.native import compiler as cc
 from foldnet.errors import CompileError
@@ -74,7 +76,9 @@ def empty(path):
 def foreign(path):
     """Another network's entry, whole in itself, under this one's name."""
     data = path.read_bytes()
-    path.write_bytes(data[: -cache.DIGEST] + cache._digest(b"another key", data[: -cache.DIGEST]))
+    path.write_bytes(
+        data[: -user_cache.DIGEST] + user_cache.digest(b"another key", data[: -user_cache.DIGEST])
+    )
 
 
 def open_to_others(path):
@@ -169,9 +173,10 @@ def test_without_a_compiler_the_error_says_what_to_do(home, monkeypatch):
         predict()
 
 
-def test_a_wrong_cc_is_named(home, monkeypatch):
-    monkeypatch.setenv("CC", "no-such-compiler -O")
-    with pytest.raises(CompileError, match="no-such-compiler -O"):
+@pytest.mark.parametrize("wrong", ["no-such-compiler -O", "gcc 'O3"])
+def test_a_wrong_cc_is_named(home, monkeypatch, wrong):
+    monkeypatch.setenv("CC", wrong)
+    with pytest.raises(CompileError, match=re.escape(repr(wrong))):
         predict()
 
 

@@ -1,17 +1,22 @@
 """Every op's gradient: compiled, against the float64 reference, and that against finite differences."""
 
+import subprocess
+
 import numpy as np
 import programs
 import pytest
 from programs import expression
+from support.compilers import COMPILERS
 
 from foldnet import layers, ops
 from foldnet.activations import functions
 from foldnet.engines.fit import Data
-from foldnet.engines.native import cache
+from foldnet.engines.native import cache, train_backward, train_emit, train_forward
 from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.train_source import source
 from foldnet.engines.reference.derivatives import DERIVATIVES
-from foldnet.engines.reference.train_kernels import Moment
+from foldnet.engines.reference.kernels import KERNELS
+from foldnet.engines.reference.train_kernels import TRAIN_KERNELS, Moment
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.graph import ops as g
 from foldnet.graph import train_ops
@@ -162,6 +167,75 @@ def normalizations(b):
     )
 
 
+RENORMS = [
+    {},
+    {"r_min": 0.7, "r_max": 1.2, "d_max": 0.4},
+    {"r_min": 1.3, "d_max": 0.0, "scale": False},
+    {"r_max": 0.6, "center": False},
+    {"d_max": 0.1, "scale": False, "center": False},
+]
+
+
+def renorm(b, x, shape, *mask, far=0.0, scale=True, center=True, **limits):
+    """A BatchRenorm and its weights."""
+    op = train_ops.BatchRenorm(0.8, 0.02, 0.7, scale=scale, center=center, masked=bool(mask), **limits)
+    statistics = [b.frozen(*shape, low=0.3 + away, high=1.5 + away) for away in (0, 0, 0, far, 0)]
+    return b.emit(op, x, *statistics, *(b.weight(*shape) for _ in range(scale + center)), *mask)
+
+
+def fixed_normalizations(b):
+    x = b.input(6)
+    h = b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24))
+    for shape in ((1, 1, 4), (2, 1, 1), (2, 3, 4), (1, 1, 1)):
+        for scale, center in ((True, True), (True, False), (False, True), (False, False)):
+            weights = [b.weight(*shape) for _ in range(scale + center)]
+            b.end(
+                b.emit(
+                    train_ops.FixedNorm(0.02, scale, center), h, b.frozen(*shape), b.frozen(*shape), *weights
+                )
+            )
+
+
+def renormalizations(b):
+    # Held to one value by their limits, r and d are constants to finite differences, too.
+    x = b.input(6)
+    h = b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24))
+    for shape in ((1, 1, 4), (2, 1, 1), (2, 3, 4), (1, 3, 4)):
+        for scale, center in ((True, True), (True, False), (False, True), (False, False)):
+            pinned = {"r_min": 1.3, "r_max": 1.3, "d_max": 0.4, "far": 30.0, "scale": scale, "center": center}
+            b.end(renorm(b, h, shape, **pinned))
+
+
+def mask(b, *shape):
+    """1 and 0 of whole numbers."""
+    index = b.input(*shape, dtype="int")
+    zero = b.b.constant("zero", np.zeros(()))
+    return b.emit(train_ops.Combine("greater"), b.emit(g.Cast("float"), index), zero)
+
+
+def masked_normalizations(b):
+    x = b.input(6)
+    h = b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24))
+    whole, spread = mask(b, 2, 3), mask(b, 1, 3)
+    for shape in ((1, 1, 4), (2, 1, 1), (2, 3, 4), (1, 3, 1), (1, 1, 1)):
+        for counts in (whole, spread):
+            statistics = b.frozen(*shape), b.frozen(*shape)
+            weights = b.weight(*shape), b.weight(*shape)
+            b.end(b.emit(train_ops.BatchNorm(0.8, 0.02, masked=True), h, *statistics, *weights, counts))
+    plain = train_ops.BatchNorm(0.8, 0.02, False, False, masked=True)
+    b.end(b.emit(plain, b.dense(x, 5), b.frozen(5), b.frozen(5), mask(b)))
+    b.end(renorm(b, h, (1, 1, 4), whole, r_min=1.3, r_max=1.3, d_max=0.4, far=-30.0))
+
+
+def free_renormalizations(b):
+    x = b.input(6)
+    h = b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24))
+    counts = mask(b, 2, 3)
+    for shape in ((1, 1, 4), (2, 1, 1), (2, 3, 4), (1, 3, 4)):
+        for limits in RENORMS:
+            b.end(renorm(b, h, shape, **limits), renorm(b, h, shape, counts, **limits))
+
+
 def drops(b):
     x = b.input(6)
     stream = 0
@@ -226,11 +300,26 @@ def expressions(b):
             getattr(ops, kind)(tall, axis=(1, 3)).value, getattr(ops, kind)(tall, axis=2, keepdims=True).value
         )
     b.end(b.emit(train_ops.Reduce("argmax", (1,)), h().value))
+    for whole in (ops.batch_sum, ops.batch_mean):
+        b.end((ops.square(whole(h())) * h()).value, whole(tall).value)
     hot = expression(b.b, b.emit(train_ops.OneHot(4), b.emit(g.Reshape((-1,)), index)))
     b.end((expression(b.b, b.emit(g.Reshape((1, 4)), h().value)) * hot).value)
 
 
-CASES = [activations, along_axes, structure, normalizations, drops, expressions]
+CASES = [
+    activations, along_axes, structure, normalizations, fixed_normalizations, renormalizations, masked_normalizations,
+    drops, expressions,
+]  # fmt: skip
+STOPPED = [free_renormalizations]
+"""Programs with values that gradients take for constants: finite differences do not."""
+
+
+def test_every_op_has_a_compiled_form():
+    by_text = {g.Binary, train_ops.Unary, train_ops.Combine, train_ops.Where}
+    known = {*KERNELS, *TRAIN_KERNELS, g.Cast, train_ops.OneHot}
+    assert known <= {*train_forward.RULES, *by_text, *train_emit.ALIASES}
+    # Of no gradient: whole numbers.
+    assert known - {g.Cast, train_ops.OneHot} <= {*train_backward.RULES, *by_text, *train_emit.ALIASES}
 
 
 def made(case):
@@ -240,6 +329,17 @@ def made(case):
     return p, programs.data(p, ROWS, seed=3), b.stopped
 
 
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("case", [masked_normalizations, fixed_normalizations], ids=lambda c: c.__name__)
+def test_norms_compile_without_warnings(case, compiler):
+    done = subprocess.run(
+        [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-fsyntax-only", "-x", "c",
+         "-"],
+        input=source(made(case)[0]).code, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[:3000]
+
+
 def reference(p, data, moment):
     state = programs.start(p)
     for name in state.weights:
@@ -247,7 +347,7 @@ def reference(p, data, moment):
     return ReferenceTraining(p, "float64").gradients(state, data.arrays, moment)[1]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("case", [*CASES, *STOPPED], ids=lambda c: c.__name__)
 def test_compiled_gradients_are_the_references(case, monkeypatch):
     # These programs are huge; without optimization they compile in a tenth of the time.
     load = cache.load

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 
-def write_whole(path: str | PathLike[str], write: Callable[[Path], None]) -> None:
+def write_whole(path: str | PathLike[str], write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path``, then put it in the place of ``path`` in one step.
 
     A reader sees the old file or the new one, never a part. When ``write`` fails, the old file stays, and the
@@ -32,7 +32,7 @@ def write_whole(path: str | PathLike[str], write: Callable[[Path], None]) -> Non
         raise OSError(error.errno, error.strerror, str(target)) from None
 
 
-def _write_beside(target: Path, write: Callable[[Path], None]) -> None:
+def _write_beside(target: Path, write: Callable[[Path], object]) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     part = Path(name)
     try:

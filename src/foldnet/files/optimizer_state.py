@@ -1,9 +1,10 @@
 """An optimizer's variables in the order in which Keras keeps them, to a file and back.
 
 That order is: the number of steps, the learning rate (unless a schedule gives it), the moving averages of the
-weights, then the slots. Adam and its kin have all slots of the first weight, then all of the second; the others
-all weights' first slot, then all weights' second. Nadam ends with the product of its momenta. Before Keras 3 it
-was another order, and in tf.keras up to 2.10 yet another; the shapes alone do not tell them apart.
+weights, the gradients added up for the next update, then the slots. Adam and its kin have all slots of the first
+weight, then all of the second; the others all weights' first slot, then all weights' second. Nadam ends with the
+product of its momenta. Before Keras 3 it was another order, and in tf.keras up to 2.10 yet another; the shapes alone
+do not tell them apart.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from foldnet.errors import FileFormatError
 from foldnet.files.saved_training import Layout
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-from foldnet.training.optimizer import Optimizer
+from foldnet.training.optimizer import ACCUMULATOR, Optimizer
 from foldnet.training.optimizers import SGD, Nadam
 from foldnet.training.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
 Owner = tuple[Layer, str]
 
-INTERLEAVED = frozenset({"Adam", "AdamW", "Adamax", "Nadam", "Adadelta"})
+INTERLEAVED = frozenset({"Adam", "AdamW", "Adamax", "Nadam", "Adadelta", "Ftrl", "Lamb", "ScheduleFreeAdamW"})
 LEFT_OVER = "velocity_hat"
 """The one slot of an interleaved optimizer that comes after all others."""
 
@@ -79,6 +80,8 @@ def places(network: Network, optimizer: Optimizer, layout: Layout) -> list[Place
 
     if optimizer.use_ema and not old:
         result += [place(*weight, "average") for weight in weights]
+    if optimizer.gradient_accumulation_steps:
+        result += [place(*weight, ACCUMULATOR) for weight in weights]
     if type(optimizer).__name__ in INTERLEAVED and not old:
         result += [place(*weight, slot) for weight in weights for slot in slots if slot != LEFT_OVER]
         slots = [slot for slot in slots if slot == LEFT_OVER]
@@ -91,7 +94,7 @@ def places(network: Network, optimizer: Optimizer, layout: Layout) -> list[Place
 def state_of(trainer: Trainer, layout: Layout = Layout.KERAS_3) -> list[Array]:
     """The value of every variable of a trainer's optimizer; before the first step, what it starts with."""
     optimizer = trainer.compiled.optimizer
-    start, order = optimizer.slots(), list(optimizer.slots())
+    start, order = optimizer.kept(), list(optimizer.kept())
 
     def value(place: Place) -> Array:
         if place.owner is None:
@@ -127,7 +130,7 @@ def named_state(trainer: Trainer) -> dict[str, Array]:
 
 def _own(optimizer: Optimizer, name: str) -> Array:
     if name == "iteration":
-        return np.array(optimizer.iterations, np.int32)
+        return np.array(optimizer.steps, np.int32)
     if name == "learning_rate":
         return np.array(optimizer.learning_rate, np.float32)
     # Keras multiplies the momenta of Nadam's schedule up step by step, in float32.
@@ -161,7 +164,7 @@ def restore(trainer: Trainer, arrays: Sequence[Array], layout: Layout) -> None:
         raise FileFormatError(f"the variables of the optimizer {optimizer.name!r} are not all finite")
     if not 0 <= int(arrays[0]) < MAX_STEPS:
         raise FileFormatError(f"the optimizer {optimizer.name!r} cannot have made {int(arrays[0])} steps")
-    order = list(optimizer.slots())
+    order = list(optimizer.kept())
     slots: dict[Owner, list[Array]] = {}
     averages: dict[Owner, Array] = {}
     for place, value in zip(fitting, arrays, strict=True):
@@ -173,6 +176,6 @@ def restore(trainer: Trainer, arrays: Sequence[Array], layout: Layout) -> None:
         else:
             slots.setdefault(place.owner, [single] * len(order))[order.index(place.slot)] = single
     trainer.slots, trainer.averages = slots, averages
-    optimizer.iterations = int(arrays[0])
+    optimizer.steps = int(arrays[0])
     if any(place.slot == "learning_rate" for place in fitting):
         optimizer.learning_rate = float(arrays[1])

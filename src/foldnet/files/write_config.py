@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from foldnet.errors import ConfigError, UnsupportedError
@@ -20,7 +20,7 @@ from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.layers.core import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.preprocessing import Normalization
-from foldnet.network import Network, Sequential
+from foldnet.network import Network, Sequential, map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {
@@ -144,8 +144,8 @@ class _Writer:
             stored = {**self.layer(layer), "name": layer.name}
             stored["inbound_nodes"] = [node for call in calls.of(layer) for node in calls.nodes(call)]
             layers.append(stored)
-        inputs = map_tensors(calls.end, network.input_structure)
-        outputs = map_tensors(calls.end, network.output_structure)
+        inputs = map_structure(calls.end, network.input_structure)
+        outputs = map_structure(calls.end, network.output_structure)
         return {"layers": layers, "input_layers": inputs, "output_layers": outputs}
 
 
@@ -211,16 +211,19 @@ class _Calls:
         Keras 2 counts a network's own making as its call 0, and Keras 3, which opens these files, too, does not.
         With each call written twice, number 2k + 1 is a copy of call k for both.
         """
-        if unknown := set(call.kwargs) - {"training"}:
+        known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}
+        if unknown := set(call.kwargs) - known:
             raise UnsupportedError(
                 f"layer {call.layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet does not "
                 "write; leave it out of the call"
             )
         kwargs = dict(call.kwargs)
+        if "mask" in kwargs:
+            kwargs["mask"] = map_structure(self._mask, kwargs["mask"])
         if self._dialect is Dialect.KERAS_2:
             node = [[*self._ref(t, ends=False), kwargs] for t in call.inputs]
             return [node, node] if isinstance(call.layer, Network) else [node]
-        return [{"args": [map_tensors(self._tensor, _arguments(call))], "kwargs": kwargs}]
+        return [{"args": [map_structure(self._tensor, _arguments(call))], "kwargs": kwargs}]
 
     def _ref(self, tensor: SymbolicTensor, ends: bool) -> list[Any]:
         call = tensor.call
@@ -237,6 +240,13 @@ class _Calls:
         """An input or output of the network."""
         return self._ref(tensor, ends=True)
 
+    def _mask(self, mask: Any) -> dict[str, Any] | None:
+        if mask is not None and not isinstance(mask, SymbolicTensor):
+            raise UnsupportedError(
+                "a mask that is no tensor of the network cannot be written; hand over an input"
+            )
+        return None if mask is None else self._tensor(mask)
+
     def _tensor(self, tensor: SymbolicTensor) -> dict[str, Any]:
         shape = plain_data(tensor.shape, tensor.name)
         config = {"shape": shape, "dtype": tensor.dtype, "keras_history": self._ref(tensor, ends=False)}
@@ -247,17 +257,8 @@ def _arguments(call: Call) -> Any:
     """What the layer is called on, in the structure in which it takes it."""
     if isinstance(call.layer, Network):
         values = dict(zip(call.layer.inputs, call.inputs, strict=True))
-        return map_tensors(lambda tensor: values[tensor], call.layer.input_structure)
+        return map_structure(lambda tensor: values[tensor], call.layer.input_structure)
     if isinstance(call.layer, Merge | Concatenate | Dot):
         return list(call.inputs)
     (tensor,) = call.inputs
     return tensor
-
-
-def map_tensors(function: Callable[[SymbolicTensor], Any], structure: Any) -> Any:
-    """Apply a function to every tensor in nested lists and dicts."""
-    if isinstance(structure, Mapping):
-        return {key: map_tensors(function, value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [map_tensors(function, value) for value in structure]
-    return function(structure)

@@ -17,24 +17,28 @@ from foldnet.graph.ops import Op, Shape
 class BatchNorm(Op):
     """Normalize by the batch's own statistics and move the moving ones towards them.
 
-    Operands: x, moving_mean, moving_variance, then gamma if ``scale``, then beta if ``center``; all but x have
-    the rank of x less one, full on the kept axes and 1 on the reduced ones. Statistics are taken over the batch
-    axis and every axis of size 1 in the operands' shape.
+    Operands: x, moving_mean, moving_variance, then gamma if ``scale``, then beta if ``center``, then the mask if
+    ``masked``. All but x and the mask have the rank of x less one, full on the kept axes and 1 on the reduced
+    ones. Statistics are taken over the batch axis and every axis of size 1 in the operands' shape.
 
     In a training step: mean and biased variance of the batch,
     ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta``, and afterwards
     ``moving = moving * momentum + batch * (1 - momentum)``. Gradients flow through mean and variance.
     In evaluation the moving statistics take the batch's place and do not move.
+
+    The mask has the shape of x without its last axis. Values where it is 0 do not count in mean and variance, which
+    are sums over the others divided by their number plus 1e-7; they are normalized like the others.
     """
 
     momentum: float
     epsilon: float
     scale: bool = True
     center: bool = True
+    masked: bool = False
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of x."""
-        return _spread_shape(*shapes)
+        return _spread_shape(*_unmasked(self.masked, shapes))
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class BatchRenorm(Op):
     """BatchNorm corrected towards the statistics of many batches (Ioffe, 2017), as Keras has it.
 
     Operands: x, moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev, then gamma if ``scale``,
-    then beta if ``center``, shaped as those of BatchNorm.
+    then beta if ``center``, then the mask if ``masked``, shaped as those of BatchNorm.
 
     In a training step, with the batch's mean and ``stddev = sqrt(variance + epsilon)`` and with
     ``known = max(renorm_stddev, sqrt(epsilon))``: ``r = stddev / known``, ``d = (mean - renorm_mean) / known``, held
@@ -60,10 +64,11 @@ class BatchRenorm(Op):
     d_max: float | None = None
     scale: bool = True
     center: bool = True
+    masked: bool = False
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of x."""
-        return _spread_shape(*shapes)
+        return _spread_shape(*_unmasked(self.masked, shapes))
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,23 @@ class FixedNorm(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of x."""
         return _spread_shape(*shapes)
+
+
+MASK_EPSILON = 1e-7
+"""What Keras adds to the number of values that count before it divides by it."""
+
+Norm = BatchNorm | BatchRenorm | FixedNorm
+
+
+def _unmasked(masked: bool, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    x, mask = shapes[0], shapes[-1]
+    if masked and (
+        len(mask) != len(x) - 1 or any(m not in (1, n) for m, n in zip(mask[1:], x[1:], strict=False))
+    ):
+        raise ConfigError(
+            f"a mask of shape {mask} does not fit values of shape {x}: it must have their shape without the last axis"
+        )
+    return shapes[:-1] if masked else shapes
 
 
 def _spread_shape(x: Shape, *statistics: Shape) -> Shape:
@@ -182,6 +204,23 @@ class Reduce(Op):
             raise ConfigError(f"axes {self.axes} are not axes of {x} beside the batch axis")
         kept = tuple(1 if i in self.axes else n for i, n in enumerate(x))
         return kept if self.keepdims else tuple(n for i, n in enumerate(kept) if i not in self.axes)
+
+
+@dataclass(frozen=True)
+class BatchReduce(Op):
+    """``sum`` or ``mean`` over the batch axis, the same for every row: what a loss divides by, or a rule's norm.
+
+    It is the one part of an expression that mixes rows, so a program that holds it goes through data, validation
+    data included, in the very batches that it is told.
+    """
+
+    kind: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if self.kind not in ("sum", "mean"):
+            raise ConfigError(f"there is no reduction of a batch {self.kind!r}")
+        return shapes[0]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from foldnet import activations
 from foldnet.errors import ConfigError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.layers.base import Layer, Shape, SymbolicTensor, WeightSpec, positive_axis
 
 if TYPE_CHECKING:
@@ -196,8 +198,9 @@ class Embedding(Layer):
     Args:
         input_dim: number of rows of the table.
         output_dim: size of a row.
-        mask_zero: whether index 0 marks padding. The lookup is the same; layers that would compute with the
-            mask are refused.
+        mask_zero: whether index 0 marks padding. The lookup is the same. In training the padding does not count in
+            the statistics of a BatchNormalization; a Softmax, Multiply, Maximum or Minimum that gets the mask is
+            refused.
     """
 
     ignored_settings = frozenset({"input_length", "sparse"})
@@ -236,6 +239,11 @@ class Embedding(Layer):
     def output_mask(self, *masked: bool) -> bool:
         """Its own mask, if it makes one."""
         return self.mask_zero
+
+    def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
+        """Where the index is not 0, taken before it is cut to a whole number, as Keras does."""
+        zero = b.own(self, "padding", np.zeros(()))
+        return b.emit(train_ops.Combine("not_equal"), b.float(inputs[0]), zero)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Rows of the table; indices given as floating point are cut to whole numbers, as in Keras."""

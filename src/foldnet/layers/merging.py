@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.layers.base import Layer, Shape, SymbolicTensor, positive_axis
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ class Merge(Layer):
         """A mask if every input has one."""
         return all(masked)
 
+    def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
+        """A position counts if it does in any of the inputs."""
+        return either(b, [m for m in masks if m is not None])
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The operation from the first input to the last."""
         rank = max(len(b.shape(x)) for x in inputs)
@@ -42,6 +46,14 @@ class Merge(Layer):
         for other in others:
             result = b.emit(ops.Binary(kind=self.kind), result, other)
         return result
+
+
+def either(b: Lowering, masks: Sequence[str]) -> str:
+    """The mask of positions that count in any of some masks."""
+    result, *others = masks
+    for other in others:
+        result = b.emit(train_ops.Combine("logical_or"), result, other)
+    return result
 
 
 def _to_rank(b: Lowering, x: str, rank: int) -> str:
@@ -131,6 +143,20 @@ class Concatenate(Layer):
     def compute_output_dtype(self, *input_dtypes: str) -> str:
         """Whole numbers stay so if all inputs have them."""
         return input_dtypes[0] if all(d == input_dtypes[0] for d in input_dtypes) else "float32"
+
+    def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
+        """Joined as the inputs are, every position of an input without a mask counting.
+
+        Joined along the last axis, which masks do not have, a position counts if it does in any of the inputs.
+        """
+        known = [self._everywhere(b, x) if m is None else m for x, m in zip(inputs, masks, strict=True)]
+        rank = len(b.shape(inputs[0]))
+        axis = positive_axis(self.axis, rank)
+        return either(b, known) if axis == rank - 1 else b.emit(ops.Concatenate(axis), *known)
+
+    def _everywhere(self, b: Lowering, x: str) -> str:
+        last = b.emit(train_ops.Reduce("max", (len(b.shape(x)) - 1,)), b.float(x))
+        return b.emit(train_ops.Combine("logical_or"), last, b.own(self, "counts", np.ones(())))
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """One join."""

@@ -7,9 +7,12 @@ import stat
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from foldnet.errors import CompileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HINT = 'Install gcc or clang, set CC, or pip install foldnet[compiler]; engine="reference" needs none.'
 
@@ -44,7 +47,7 @@ def machine() -> Machine:
     name = os.uname().machine if hasattr(os, "uname") else sys.platform
     features = ""
     try:
-        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as lines:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 - pathlib is slow
             for line in lines:
                 key, _, value = line.partition(":")
                 if key.strip() in ("flags", "Features"):
@@ -65,7 +68,10 @@ def find() -> Compiler:
     if chosen:
         import shlex
 
-        command = shlex.split(chosen)
+        try:
+            command = shlex.split(chosen)
+        except ValueError as error:
+            raise CompileError(f"CC is {chosen!r}, which is no command: {error}. {HINT}") from None
         path = _which(command[0])
         if path is None:
             raise CompileError(f"CC is {chosen!r}, and there is no such program. {HINT}")
@@ -132,6 +138,7 @@ def compile_library(code: str, target: Path, compiler: Compiler, options: tuple[
         raise CompileError(f"{compiler.command[0]} could not be run: {error}. {HINT}") from None
     if done.returncode or not _is_file(target):
         import tempfile
+        from pathlib import Path
 
         handle, kept = tempfile.mkstemp(prefix="foldnet-", suffix=".c")
         os.close(handle)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from foldnet.engines.native.headers import header
 from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 
@@ -42,7 +42,7 @@ def literal(value: float) -> str:
 
 @cache
 def _functions() -> dict[str, str]:
-    text = "".join(Path(__file__).with_name(n).read_text(encoding="utf-8") for n in ("maths.h", "rows.h"))
+    text = "".join(header(n) for n in ("maths.h", "rows.h"))
     # A function is its comment, if any, from `static inline` to the brace that closes it in column one.
     found = re.findall(
         r"(?:^/\* (?:(?!\*/).)*?\*/\n)?^static inline \w+ (?:fn_\w+)\(.*?^}\n", text, re.M | re.S

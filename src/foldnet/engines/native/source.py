@@ -2,7 +2,7 @@
 
 ``emit`` writes code for this machine: blocks of rows, vectors, threads, weights handed over at the call.
 ``emit_portable`` writes strict C99 for anyone's machine: one function for one row, weights inside. Both come
-from the same statements (``body.py``), the same functions (``maths.h``, ``rows.h``) and the same order of sums.
+from the same statements (``emitters.py``), the same functions (``maths.h``, ``rows.h``) and the same order of sums.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 
 from foldnet.engines.native import maths, matrix
 from foldnet.engines.native.body import Body
+from foldnet.engines.native.emitters import statements
+from foldnet.engines.native.headers import header
 from foldnet.engines.native.layout import Packed, Weights, pack, plan, row_shape
 from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
@@ -131,13 +132,13 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     row_plan = plan(graph, align=simd, inputs=False)
     direct = {name: f"x{i}" for i, name in _used_inputs(graph)}
     row = Body(graph, row_plan, weights, lanes=1, simd=simd, direct=direct)
-    row_lines = row.emit()
+    row_lines = statements(row)
     sizes = set(row.panel_widths)
     parts.append(_row_function(graph, row, row_lines))
     floats, ints = row_plan.floats, row_plan.ints
     if lanes > 1:
         block = Body(graph, places, weights, lanes=lanes, simd=simd, direct={})
-        parts.append(_block_function(graph, block, block.emit(), lanes))
+        parts.append(_block_function(graph, block, statements(block), lanes))
         floats, ints = max(floats, places.floats * lanes), max(ints, places.ints * lanes)
         kernels = [matrix.block_kernel(t, simd, lanes) for t in sorted(block.tiles)]
     else:
@@ -170,7 +171,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
         _bad_macro(len(faults)) if faults else "",
         code,
         "".join(f"#define {k} {v}\n" for k, v in constants.items()),
-        Path(__file__).with_name("runtime.h").read_text(encoding="utf-8"),
+        header("runtime.h"),
     ]
     return Source(
         "\n".join(t for t in text if t), tuple(weights.parts.values()), max(weights.size, 1), per_row, faults
@@ -270,7 +271,7 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
     places, weights = plan(graph, inputs=False), Weights(graph)
     direct = {v: f"x{i}" for i, v in _used_inputs(graph)}
     body = Body(graph, places, weights, lanes=1, simd=1, direct=direct, names=True)
-    lines = body.emit()
+    lines = statements(body)
     arguments = [f"const {_ctype(graph, v)} *x{i}" for i, v in enumerate(graph.inputs)]
     arguments += [f"{_ctype(graph, v)} *y{i}" for i, v in enumerate(graph.outputs)]
     declaration = f"int {name}({', '.join(arguments)})"

@@ -7,9 +7,10 @@ from math import prod
 
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_along import along, block, moments_loops
-from foldnet.engines.native.train_batch import mask_of, statistics
+from foldnet.engines.native.train_batch import mask_of
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
+from foldnet.engines.native.train_norm import norm_back
 from foldnet.engines.native.train_slopes import COMBINE_SLOPES, UNARY_SLOPES, slope
 from foldnet.engines.native.train_structure import dot_strides, pieces
 from foldnet.graph import ops, train_ops
@@ -88,41 +89,6 @@ def _affine(e: Emitter, node: Node) -> None:
     centred = "({0} - {3})" if len(node.inputs) > 3 else "{0}"
     expression(e, node, {0: "({g} * {1})", 1: f"({{g}} * {centred})", 2: "{g}", 3: "(-{g} * {1})"}
                if len(node.inputs) > 3 else {0: "({g} * {1})", 1: "({g} * {0})", 2: "{g}"})  # fmt: skip
-
-
-def _batch_norm(e: Emitter, node: Node) -> None:
-    # Ioffe and Szegedy (2015), section 3, in closed form.
-    op = node.op
-    assert isinstance(op, train_ops.BatchNorm)
-    loops, mean, inverse, _ = statistics(e, node)
-    x, g = e.place(node.inputs[0]), e.gradient(node.output)
-    weights = list(node.inputs[3:])
-    gamma = e.place(weights[0]) if op.scale else ""
-    lines = []
-    if op.scale and weights[0] in e.wants:
-        lines.append(f"{e.gradient(weights[0])}[k] {e.assign(weights[0])} along;")
-    if op.center and weights[-1] in e.wants:
-        lines.append(f"{e.gradient(weights[-1])}[k] {e.assign(weights[-1])} total;")
-    if node.inputs[0] in e.wants:
-        e.release(node.output)
-        sign = e.assign(node.inputs[0])
-        lines += [
-            f"const float f = s{f' * {gamma}[k]' if op.scale else ''}, a = total / count, b = along / count * s;",
-            f"float *to = {e.gradient(node.inputs[0])} + ({loops.at}) * R;",
-            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; "
-            f"to[o] {sign} f * (g[o] - a - (x[o] - m) * b); }}",
-        ]
-    block(
-        e, loops,
-        f"const long k = {loops.small};",
-        f"const float *x = {x} + ({loops.at}) * R, *g = {g} + ({loops.at}) * R;",
-        f"const float m = {mean}[k], s = {inverse}[k], count = (float)({loops.count}L * rows);",
-        "float total = 0.0f, along = 0.0f;",
-        f"@{{ total += sum_rows(g + ({loops.off}) * R, rows); "
-        f"along += centred_rows(g + ({loops.off}) * R, x + ({loops.off}) * R, m, rows); }}",
-        "along *= s; (void)count;",
-        *lines,
-    )  # fmt: skip
 
 
 def _drop(e: Emitter, node: Node) -> None:
@@ -328,6 +294,20 @@ def _reduce(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
+def _batch_reduce(e: Emitter, node: Node) -> None:
+    op, x = node.op, node.inputs[0]
+    assert isinstance(op, train_ops.BatchReduce)
+    if x not in e.wants:
+        return
+    n, g, sign = e.size(x), e.gradient(node.output), e.assign(x)
+    share = " / (float)rows" if op.kind == "mean" else ""
+    e.add(
+        f"for (long i = LOW({n}); i < HIGH({n}); i++) {{ const float whole = sum_rows({g} + i * R, rows){share}; "
+        f"ROWS(r, 0, R) {{ {e.gradient(x)}[i * R + r] {sign} whole; }} }}",
+        "BARRIER",
+    )
+
+
 def backward(e: Emitter, node: Node) -> None:
     """Emit what carries the gradient on a node's result to its operands, if there is one."""
     op = node.op
@@ -366,7 +346,10 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     ops.Softmax: _softmax,
     ops.Sparsemax: _sparsemax,
     ops.Transpose: _transpose,
-    train_ops.BatchNorm: _batch_norm,
+    train_ops.BatchNorm: norm_back,
+    train_ops.BatchReduce: _batch_reduce,
+    train_ops.BatchRenorm: norm_back,
+    train_ops.FixedNorm: norm_back,
     train_ops.Drop: _drop,
     train_ops.Reduce: _reduce,
 }

@@ -1,11 +1,10 @@
-"""Forward C of the ops at the heart of training: Dense, batch statistics, and randomness."""
+"""Forward C of the ops at the heart of training: Dense and randomness."""
 
 from __future__ import annotations
 
 from math import prod, sqrt
 
 from foldnet.engines.native.loops import broadcast_strides
-from foldnet.engines.native.train_along import Along, along, block
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
 from foldnet.graph import train_ops
@@ -31,52 +30,6 @@ def dense(e: Emitter, node: Node) -> None:
         f"{fan_in}, {units}, R, LOW({units}), HIGH({units}), {pack});",
         "BARRIER",
     )
-
-
-def statistics(e: Emitter, node: Node) -> tuple[Along, str, str, int]:
-    """Loops of a BatchNorm and the arrays of its means and inverse deviations."""
-    x, mean = node.inputs[0], node.inputs[1]
-    shape, kept = e.shape(x), e.shape(mean)
-    loops = along(shape, [a for a, n in enumerate(kept) if n == 1])
-    size = prod(kept)
-    return (
-        loops,
-        e.space(f"mean {node.output}", size, False),
-        e.space(f"inverse {node.output}", size, False),
-        size,
-    )
-
-
-def batch_norm(e: Emitter, node: Node) -> None:
-    """Statistics of the batch, or the moving ones, and what they make of x."""
-    op = node.op
-    assert isinstance(op, train_ops.BatchNorm)
-    loops, mean, inverse, _ = statistics(e, node)
-    x, moving, variance = (e.place(v) for v in node.inputs[:3])
-    rest = [e.place(v) for v in node.inputs[3:]]
-    gamma = f"{rest[0]}[k]" if op.scale else "1.0f"
-    beta = f"{rest[-1]}[k]" if op.center else "0.0f"
-    keep, take = e.layout.number(op.momentum), e.layout.number(1 - op.momentum)
-    epsilon = e.layout.number(op.epsilon)
-    block(
-        e, loops,
-        f"const long k = {loops.small};",
-        f"const float *x = {x} + ({loops.at}) * R; float *y = {e.place(node.output)} + ({loops.at}) * R;",
-        f"float m = {moving}[k], v = {variance}[k];",
-        "if (TRAINING) {",
-        f"const float count = (float)({loops.count}L * rows);",
-        "m = v = 0.0f;",
-        f"@m += sum_rows(x + ({loops.off}) * R, rows);",
-        "m /= count;",
-        f"@v += spread_rows(x + ({loops.off}) * R, m, rows);",
-        "v /= count;",
-        f"{moving}[k] = {moving}[k] * (float){keep} + m * (float){take};",
-        f"{variance}[k] = {variance}[k] * (float){keep} + v * (float){take};",
-        "}",
-        f"const float s = 1.0f / sqrtf(v + (float){epsilon}), gs = s * {gamma}, b = {beta};",
-        f"{mean}[k] = m; {inverse}[k] = s;",
-        f"@ROWS(r, 0, R) {{ y[({loops.off}) * R + r] = (x[({loops.off}) * R + r] - m) * gs + b; }}",
-    )  # fmt: skip
 
 
 def mask_of(e: Emitter, node: Node) -> tuple[Operand, Operand | None]:

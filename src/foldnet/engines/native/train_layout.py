@@ -26,7 +26,7 @@ def prepared(program: TrainingProgram) -> Graph:
     results = [program.loss_rows, *(a.value for a in program.accumulators)]
     needed, kept = set(results), []
     for node in reversed(nodes):
-        if node.output in needed or isinstance(node.op, train_ops.BatchNorm):
+        if node.output in needed or isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
             needed |= set(node.inputs)
             kept.append(node)
     constants = dict(graph.constants)

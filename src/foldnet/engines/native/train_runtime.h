@@ -56,9 +56,12 @@ static inline V lanes_below(V x, long count) {
   return (V)((VI)x & (place < (int32_t)count));
 }
 
-/* Sum over the rows of x; of x * y; of (x - m)^2; of one vector's worth of each in one fixed order. */
+/* x where w is not 0, else 0, whatever x is there. */
+static inline V where_counted(V x, V w) { return (V)((VI)x & (VI)(w != (V){0})); }
+
+/* Sum over the rows of x; of x * y; of (x - m)^2; of the first and last where w counts; in one fixed order. */
 #define SUM_OVER_ROWS(name, signature, term)                                                                          \
-  static inline float name signature {                                                                                \
+  UNUSED static inline float name signature {                                                                         \
     V s = {0};                                                                                                        \
     long r = 0;                                                                                                       \
     for (; r + 16 <= rows; r += 16)                                                                                   \
@@ -69,6 +72,9 @@ static inline V lanes_below(V x, long count) {
   }
 SUM_OVER_ROWS(sum_rows, (const float *x, long rows), LOAD(x + r))
 SUM_OVER_ROWS(dot_rows, (const float *x, const float *y, long rows), (LOAD(x + r) * LOAD(y + r)))
+SUM_OVER_ROWS(counted_rows, (const float *x, const float *w, long rows), where_counted(LOAD(x + r), LOAD(w + r)))
+SUM_OVER_ROWS(counted_spread_rows, (const float *x, const float *w, float m, long rows),
+              where_counted((LOAD(x + r) - m) * (LOAD(x + r) - m), LOAD(w + r)))
 SUM_OVER_ROWS(spread_rows, (const float *x, float m, long rows), ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
 
 /* Adds a row of lanes to sums in double precision, sixteen of them, one a lane. */

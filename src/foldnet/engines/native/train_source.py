@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from math import prod
-from pathlib import Path
 
 from foldnet.engines.native import maths
+from foldnet.engines.native.headers import header
 from foldnet.engines.native.train_backward import backward
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_forward import forward
@@ -40,11 +39,6 @@ class Source:
     inputs: tuple[int, ...]
     sums: int
     threaded: bool
-
-
-@cache
-def _text(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def source(program: TrainingProgram) -> Source:
@@ -137,7 +131,7 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
         "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
         f"#define THREADED {int(e.threaded)}\n#define SUMS {sums}\n#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
-    runtime, kernels = _text("train_runtime.h"), _text("train_kernels.h")
+    runtime, kernels = header("train_runtime.h"), header("train_kernels.h")
     helpers = helpers_for(body)
     called = helpers + kernels + body
     start, rest = runtime.split("/* Sum over the rows", 1)
@@ -150,10 +144,10 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
             products(),
             maths.functions_for(called),
             helpers,
-            _text("train_threads.h"),
+            header("train_threads.h"),
             UNPACK,
             kernels,
             body,
-            _text("train_loop.h"),
+            header("train_loop.h"),
         ]
     )

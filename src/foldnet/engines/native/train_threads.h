@@ -13,7 +13,7 @@ typedef struct {
   uint32_t *space;
   double *lanes, *sums, *validation_sums;
   int64_t rows, validation_rows, batch, chunk, epochs, first_epoch, shuffle, seed, step, scalar_row;
-  int64_t threads, epoch, position, validating, bad_epoch, bad_step, outside, now_rows, now_r;
+  int64_t threads, epoch, position, validating, bad_epoch, bad_step, halt, halted, outside, now_rows, now_r;
   double slice, regularization, loss;
 } Job;
 

@@ -14,7 +14,16 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.engines.reference.derivatives import slope
-from foldnet.engines.reference.train_kernels import Moment, corrections, drop_change, reduced_axes
+from foldnet.engines.reference.train_kernels import (
+    Moment,
+    batch_moments,
+    batch_reduce,
+    corrections,
+    counting,
+    drop_change,
+    mask_in,
+    reduced_axes,
+)
 from foldnet.graph import ops, train_ops
 
 Array = np.ndarray[Any, Any]
@@ -56,21 +65,23 @@ def _batch_norm(op: train_ops.BatchNorm, m: Moment, xs: Sequence[Array], y: Arra
     # Ioffe and Szegedy (2015), section 3, in closed form.
     x, mean, variance = xs[:3]
     gamma = xs[3] if op.scale else np.ones_like(mean)
-    axes = reduced_axes(mean.shape, x.ndim)
+    axes, mask = reduced_axes(mean.shape, x.ndim), mask_in(op, xs)
     if m.training:
-        mean = x.mean(axis=axes, keepdims=True)
-        variance = np.square(x - mean).mean(axis=axes, keepdims=True)
+        mean, variance = (np.expand_dims(s, 0) for s in batch_moments(x, mean, mask))
     inverse = 1 / np.sqrt(variance + x.dtype.type(op.epsilon))
     normal = (x - mean) * inverse
     on_normal = g * gamma
     on_x = on_normal * inverse
     if m.training:
-        average = on_normal.mean(axis=axes, keepdims=True)
-        along = (on_normal * normal).mean(axis=axes, keepdims=True)
-        on_x = (on_normal - average - normal * along) * inverse
-    weights = [gather_to(g * normal, gamma)] if op.scale else []
-    weights += [gather_to(g, xs[-1])] if op.center else []
-    return (on_x, None, None, *weights)
+        where, count = counting(x, mask, axes)
+        average = on_normal.sum(axis=axes, keepdims=True) / count
+        along = (on_normal * normal).sum(axis=axes, keepdims=True) / count
+        # With a mask, sums are divided by a little more than their number, so deviations do not sum to 0.
+        rest = 0 if mask is None else x.dtype.type(train_ops.MASK_EPSILON) * mean / count * inverse
+        on_x = (on_normal - np.where(where, average + (normal - rest) * along, 0)) * inverse
+    weights: list[Array | None] = [gather_to(g * normal, gamma)] if op.scale else []
+    weights += [gather_to(g, xs[3 + op.scale])] if op.center else []
+    return (on_x, None, None, *weights, *([] if mask is None else [None]))
 
 
 def _fixed_norm(op: train_ops.FixedNorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -83,11 +94,12 @@ def _batch_renorm(op: train_ops.BatchRenorm, m: Moment, xs: Sequence[Array], y: 
     x, mean = xs[:2]
     r, d = corrections(op, *xs) if m.training else (np.ones_like(mean), np.zeros_like(mean))
     gamma = xs[6] if op.scale else np.ones_like(mean)
-    plain = train_ops.BatchNorm(op.momentum, op.epsilon, True, op.center)
-    betas = [xs[-1]] if op.center else []
-    on_x, _, _, on_product, *on_beta = _batch_norm(plain, m, [x, mean, xs[2], r * gamma, *betas], y, g)
-    on_gamma = [gather_to(on_product * r + gather_to(g, d) * d, gamma)] if op.scale else []
-    return (on_x, None, None, None, None, None, *on_gamma, *on_beta)
+    plain = train_ops.BatchNorm(op.momentum, op.epsilon, True, op.center, op.masked)
+    found = _batch_norm(plain, m, [x, mean, xs[2], r * gamma, *xs[6 + op.scale :]], y, g)
+    on_x, _, _, on_product, *others = found
+    assert on_product is not None  # plain has a scale
+    on_gamma = [on_product * r + gather_to(g, d) * d] if op.scale else []
+    return (on_x, None, None, None, None, None, *on_gamma, *others)
 
 
 def _drop(op: train_ops.Drop, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -291,6 +303,11 @@ def _reduce(op: train_ops.Reduce, m: Moment, xs: Sequence[Array], y: Array, g: A
     return (np.where(ties, g / ties.sum(axis=op.axes, keepdims=True), 0).astype(g.dtype),)
 
 
+def _batch_reduce(op: train_ops.BatchReduce, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    # What every row got from all rows goes back to all rows, summed up or as a mean in the same way.
+    return (batch_reduce(op, m, g),)
+
+
 RULES: dict[type, Callable[..., Gradients]] = {
     ops.Activation: _activation,
     ops.Affine: _affine,
@@ -311,6 +328,7 @@ RULES: dict[type, Callable[..., Gradients]] = {
     ops.Sparsemax: _sparsemax,
     ops.Transpose: _transpose,
     train_ops.BatchNorm: _batch_norm,
+    train_ops.BatchReduce: _batch_reduce,
     train_ops.BatchRenorm: _batch_renorm,
     train_ops.FixedNorm: _fixed_norm,
     train_ops.Combine: _combine,

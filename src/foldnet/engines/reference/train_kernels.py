@@ -32,19 +32,38 @@ def reduced_axes(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return (0, *(i + 1 for i in range(rank - 1) if shape[i] == 1))
 
 
-def batch_moments(x: Array, like: Array) -> tuple[Array, Array]:
+def counting(x: Array, mask: Array | None, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Where values of x count in its statistics, and what sums over the axes are divided by."""
+    if mask is None:
+        return np.ones((), bool), np.asarray(prod(x.shape[a] for a in axes), x.dtype)
+    where = np.broadcast_to(mask[..., None] != 0, x.shape)
+    return where, where.sum(axis=axes, keepdims=True, dtype=x.dtype) + x.dtype.type(train_ops.MASK_EPSILON)
+
+
+def batch_moments(x: Array, like: Array, mask: Array | None = None) -> tuple[Array, Array]:
     """Mean and biased variance over all axes but the kept ones, in the shape of ``like``."""
     axes = reduced_axes(like.shape, x.ndim)
-    mean = x.mean(axis=axes, keepdims=True)
-    variance = np.square(x - mean).mean(axis=axes, keepdims=True)
+    if mask is None:
+        mean = x.mean(axis=axes, keepdims=True)
+        variance = np.square(x - mean).mean(axis=axes, keepdims=True)
+    else:
+        where, count = counting(x, mask, axes)
+        mean = np.where(where, x, 0).sum(axis=axes, keepdims=True) / count
+        variance = np.square(np.where(where, x - mean, 0)).sum(axis=axes, keepdims=True) / count
     return mean.reshape(like.shape), variance.reshape(like.shape)
+
+
+def mask_in(op: train_ops.Norm, operands: Sequence[Array]) -> Array | None:
+    """The mask among the operands, if there is one."""
+    masked = not isinstance(op, train_ops.FixedNorm) and op.masked
+    return operands[-1] if masked else None
 
 
 def batch_norm(op: train_ops.BatchNorm, moment: Moment, x: Array, *weights: Array) -> Array:
     """Normalize by the batch in training, by the moving statistics in evaluation."""
     mean, variance = weights[0], weights[1]
     if moment.training:
-        mean, variance = batch_moments(x, mean)
+        mean, variance = batch_moments(x, mean, mask_in(op, weights))
     y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
     return _scaled(op.scale, op.center, y, weights[2:])
 
@@ -61,7 +80,7 @@ def batch_renorm(op: train_ops.BatchRenorm, moment: Moment, x: Array, *weights: 
         return fixed_norm(
             train_ops.FixedNorm(op.epsilon, op.scale, op.center), moment, x, *weights[:2], *weights[5:]
         )
-    mean, variance = batch_moments(x, weights[0])
+    mean, variance = batch_moments(x, weights[0], mask_in(op, weights))
     y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
     r, d = corrections(op, x, *weights)
     return _scaled(op.scale, op.center, y * r + d, weights[5:])
@@ -69,7 +88,7 @@ def batch_renorm(op: train_ops.BatchRenorm, moment: Moment, x: Array, *weights: 
 
 def corrections(op: train_ops.BatchRenorm, x: Array, *weights: Array) -> tuple[Array, Array]:
     """Renorm's factor r and addend d for a batch."""
-    mean, variance = batch_moments(x, weights[0])
+    mean, variance = batch_moments(x, weights[0], mask_in(op, weights))
     stddev = np.sqrt(variance + x.dtype.type(op.epsilon))
     known = np.maximum(weights[4], np.sqrt(x.dtype.type(op.epsilon)))
     r, d = stddev / known, (mean - weights[3]) / known
@@ -86,19 +105,17 @@ def _scaled(scale: bool, center: bool, y: Array, weights: Sequence[Array]) -> Ar
     return y + rest.pop(0) if center else y
 
 
-def moved(
-    op: train_ops.BatchNorm | train_ops.BatchRenorm, x: Array, mean: Array, *others: Array
-) -> tuple[Array, ...]:
+def moved(op: train_ops.BatchNorm | train_ops.BatchRenorm, x: Array, *operands: Array) -> tuple[Array, ...]:
     """The moving statistics after a step on x, in the order of the operands."""
-    kind = x.dtype.type
-    batch_mean, batch_variance = batch_moments(x, mean)
+    kind, mean = x.dtype.type, operands[0]
+    batch_mean, batch_variance = batch_moments(x, mean, mask_in(op, operands))
 
     def towards(old: Array, new: Array, momentum: float) -> Array:
         return old * kind(momentum) + new * (kind(1) - kind(momentum))
 
     if isinstance(op, train_ops.BatchNorm):
-        return towards(mean, batch_mean, op.momentum), towards(others[0], batch_variance, op.momentum)
-    _, moving_stddev, renorm_mean, renorm_stddev = others[:4]
+        return towards(mean, batch_mean, op.momentum), towards(operands[1], batch_variance, op.momentum)
+    moving_stddev, renorm_mean, renorm_stddev = operands[2:5]
     stddev = np.sqrt(batch_variance + kind(op.epsilon))
     moving = towards(moving_stddev, stddev, op.momentum)
     return (
@@ -214,6 +231,12 @@ def reduce(op: train_ops.Reduce, moment: Moment, x: Array) -> Array:
     return np.asarray(function(x, axis=op.axes, keepdims=op.keepdims))  # type: ignore[operator]
 
 
+def batch_reduce(op: train_ops.BatchReduce, moment: Moment, x: Array) -> Array:
+    """Sum or mean over the rows, at every row."""
+    whole = x.sum(axis=0, keepdims=True) if op.kind == "sum" else x.mean(axis=0, keepdims=True)
+    return np.repeat(whole, len(x), axis=0)
+
+
 def one_hot(op: train_ops.OneHot, moment: Moment, x: Array, dtype: np.dtype[Any]) -> Array:
     """Indices as rows of 0 and 1."""
     return (x[..., None] == np.arange(op.size)).astype(dtype)
@@ -228,4 +251,5 @@ TRAIN_KERNELS: dict[type, Callable[..., Array]] = {
     train_ops.Combine: combine,
     train_ops.Where: where,
     train_ops.Reduce: reduce,
+    train_ops.BatchReduce: batch_reduce,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,27 @@ from foldnet.engines import philox
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.reference.gradients import RULES
 from foldnet.engines.reference.kernels import KERNELS, cast
+from foldnet.engines.reference.penalties import penalty, slope
 from foldnet.engines.reference.train_kernels import STATISTICS, TRAIN_KERNELS, Moment, moved, one_hot
 from foldnet.graph import ops, train_ops
-from foldnet.graph.graph import Graph
+from foldnet.graph.graph import Graph, Node
 from foldnet.graph.training import Constraint, TrainingProgram, Variable
 
 Array = np.ndarray[Any, Any]
 
 
-def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dtype[Any]) -> None:
-    """Compute every node's value into ``values``, which holds inputs and constants already."""
+def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dtype[Any]) -> dict[str, Array]:
+    """Compute every node's value into ``values``, which holds inputs and constants already.
+
+    Returns:
+        In a training step, the moving statistics after it, by the names of the constants. A layer that is called
+        twice moves them twice, and its second call finds what the first has left.
+    """
+    now: dict[str, Array] = {}
     for node in graph.nodes:
-        operands = [values[v] for v in node.inputs]
+        for name in now.keys() & set(node.inputs):
+            values[_found(node, name)] = now[name]
+        operands = _operands(node, values)
         if isinstance(node.op, ops.Cast):
             result = cast(node.op, operands[0], dtype)
         elif isinstance(node.op, train_ops.OneHot):
@@ -32,6 +41,19 @@ def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dt
         else:
             result = KERNELS[type(node.op)](node.op, *operands)
         values[node.output] = result
+        if moment.training and isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
+            names = node.inputs[1 : 1 + STATISTICS[type(node.op)]]
+            now |= zip(names, moved(node.op, *operands), strict=True)
+    return now
+
+
+def _found(node: Node, name: str) -> str:
+    """Under which name a moving statistic is kept as a node found it, moved by another before."""
+    return f"{name} at {node.output}"
+
+
+def _operands(node: Node, values: dict[str, Array]) -> list[Array]:
+    return [values.get(_found(node, v), values[v]) for v in node.inputs]
 
 
 def backward(
@@ -43,26 +65,12 @@ def backward(
         g = gradients.get(node.output)
         if g is None:
             continue
-        operands = [values[v] for v in node.inputs]
+        operands = _operands(node, values)
         found = RULES[type(node.op)](node.op, moment, operands, values[node.output], g)
         for name, gradient in zip(node.inputs, found, strict=True):
             if gradient is not None:
                 gradients[name] = gradients[name] + gradient if name in gradients else np.asarray(gradient)
     return {name: gradients.get(name, np.zeros_like(values[name])) for name in wanted}
-
-
-def moves(graph: Graph, values: dict[str, Array]) -> Iterator[tuple[str, Array]]:
-    """Moving statistics after a training step that computed these values, by the names of the constants.
-
-    A layer that is called twice moves them twice, the second time on from where the first has left them.
-    """
-    now: dict[str, Array] = {}
-    for node in graph.nodes:
-        if isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
-            names = node.inputs[1 : 1 + STATISTICS[type(node.op)]]
-            new = moved(node.op, values[node.inputs[0]], *(now.get(v, values[v]) for v in names))
-            now |= zip(names, new, strict=True)
-    yield from now.items()
 
 
 class ReferenceTraining:
@@ -87,6 +95,7 @@ class ReferenceTraining:
     ) -> FitResult:
         """Run the plan; see ``foldnet.engines.fit``."""
         training, judged, done, bad, stopped = [], [], 0, None, False
+        judged_size = plan.validation_batch_size or plan.batch_size
         step = 0
         for epoch in range(plan.epochs):
             order = np.arange(data.rows)
@@ -99,6 +108,8 @@ class ReferenceTraining:
                 step += 1
                 if bad is None and not np.isfinite(loss):
                     bad = (plan.first_epoch + epoch, number)
+                    if plan.stop_on_nan:
+                        break
                 if should_stop is not None and should_stop():
                     stopped = True
                     break
@@ -108,7 +119,9 @@ class ReferenceTraining:
             done += 1
             wanted = epoch < len(plan.validation_epochs) and plan.validation_epochs[epoch]
             if validation is not None:
-                judged.append(self._evaluate(state, validation, plan.batch_size) if wanted else None)
+                judged.append(self._evaluate(state, validation, judged_size) if wanted else None)
+            if bad is not None and plan.stop_on_nan:
+                break
         return FitResult(
             done,
             _joined(self.program, training),
@@ -136,8 +149,8 @@ class ReferenceTraining:
         """One training step on a batch; returns its loss, regularizers included."""
         moment = Moment(training=True, seed=seed, step=state.iterations)
         with np.errstate(all="ignore"):
-            values, gradients = self.gradients(state, rows, moment)
-            for name, moving in moves(self.program.graph, values):
+            values, gradients, now = self._gradients(state, rows, moment)
+            for name, moving in now.items():
                 state.weights[name] = moving.reshape(state.weights[name].shape)
             regularization = self._regularization(state)
             self._update(state, gradients, scalars)
@@ -151,8 +164,13 @@ class ReferenceTraining:
         self, state: FitState, rows: Sequence[Array], moment: Moment
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Every value of a step, and the loss's gradient on every trainable variable."""
+        return self._gradients(state, rows, moment)[:2]
+
+    def _gradients(
+        self, state: FitState, rows: Sequence[Array], moment: Moment
+    ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
         values = self._values(state, rows)
-        forward(self.program.graph, values, moment, self.dtype)
+        now = forward(self.program.graph, values, moment, self.dtype)
         loss_rows = values[self.program.loss_rows]
         start = np.full(loss_rows.shape, 1 / len(loss_rows), self.dtype)
         trainable = [v for v in self.program.variables if v.trainable]
@@ -161,9 +179,10 @@ class ReferenceTraining:
         )
         for variable in trainable:
             w = values[variable.name]
-            extra = self.dtype.type(variable.l1) * np.sign(w) + self.dtype.type(2 * variable.l2) * w
-            gradients[variable.name] = gradients[variable.name] + extra
-        return values, gradients
+            if variable.l1 or variable.l2 or variable.orthogonal:
+                extra = slope(w.reshape(variable.shape), variable.l1, variable.l2, variable.orthogonal)
+                gradients[variable.name] = gradients[variable.name] + extra.reshape(w.shape)
+        return values, gradients, now
 
     def _values(self, state: FitState, rows: Sequence[Array]) -> dict[str, Array]:
         graph = self.program.graph
@@ -180,8 +199,8 @@ class ReferenceTraining:
         total = 0.0
         for v in self.program.variables:
             w = state.weights[v.name].astype(np.float64)
-            if v.trainable and (v.l1 or v.l2):
-                total += v.l1 * float(np.abs(w).sum()) + v.l2 * float(np.square(w).sum())
+            if v.trainable:
+                total += penalty(w.reshape(v.shape), v.l1, v.l2, v.orthogonal)
         return total
 
     def _update(self, state: FitState, gradients: dict[str, Array], scalars: Array) -> None:
@@ -189,39 +208,70 @@ class ReferenceTraining:
         if rule is None:
             return
         trainable = [v for v in self.program.variables if v.trainable]
+        for variable in trainable:
+            weight = state.weights[variable.name]
+            state.slots.setdefault(
+                variable.name, [np.full(weight.shape, s, weight.dtype) for s in rule.slot_starts]
+            )
+        if rule.accumulate == 1 or self._gathered(state, trainable, gradients, rule.accumulate):
+            self._change(state, trainable, gradients, scalars)
+        self._average(state, trainable)
+        for variable in trainable:
+            state.weights[variable.name] = constrained(variable, state.weights[variable.name])
+
+    def _gathered(
+        self, state: FitState, trainable: Sequence[Variable], gradients: dict[str, Array], every: int
+    ) -> bool:
+        """Add gradients up in the last slot; after enough steps put their means in their place."""
+        due = (state.iterations + 1) % every == 0
+        for name, slots in ((v.name, state.slots[v.name]) for v in trainable):
+            total = slots[-1] + gradients[name].reshape(slots[-1].shape).astype(slots[-1].dtype)
+            slots[-1] = np.zeros_like(total) if due else total
+            gradients[name] = (total / total.dtype.type(every)).reshape(gradients[name].shape)
+        return due
+
+    def _change(
+        self,
+        state: FitState,
+        trainable: Sequence[Variable],
+        gradients: dict[str, Array],
+        scalars: Array,
+    ) -> None:
+        """The rule applied to every weight."""
+        rule = self.program.update
+        assert rule is not None
         clipped = clip(rule.clip, [gradients[v.name] for v in trainable])
         numbers = dict(zip(rule.scalars, scalars, strict=True))
         for variable, gradient in zip(trainable, clipped, strict=True):
             weight = state.weights[variable.name]
-            slots = state.slots.setdefault(
-                variable.name, [np.full(weight.shape, s, weight.dtype) for s in rule.slot_starts]
-            )
+            slots = state.slots[variable.name]
             values = {k: np.asarray(numbers.get(k, v), self.dtype) for k, v in rule.graph.constants.items()}
             if not variable.decay and "weight_decay" in values:
                 values["weight_decay"] = np.zeros((), self.dtype)
-            arrays = [weight, gradient, *slots]
+            own = len(rule.graph.inputs) - 2
+            arrays = [weight, gradient, *slots[:own]]
             values |= {
                 n: a.astype(self.dtype).reshape(-1) for n, a in zip(rule.graph.inputs, arrays, strict=True)
             }
             forward(rule.graph, values, Moment(training=True), self.dtype)
             new = [values[o].reshape(weight.shape).astype(weight.dtype) for o in rule.graph.outputs]
-            state.weights[variable.name] = constrained(variable, new[0])
-            state.slots[variable.name] = new[1:]
-        self._average(state, trainable)
+            state.weights[variable.name] = new[0]
+            state.slots[variable.name] = [*new[1:], *slots[own:]]
 
     def _average(self, state: FitState, trainable: Sequence[Variable]) -> None:
         rule = self.program.update
         if rule is None or rule.ema is None:
             return
         momentum, every = rule.ema
+        done = state.iterations // rule.accumulate
         for variable in trainable:
             weight = state.weights[variable.name]
             # Keras starts the average at the weights after the first step.
-            kept = momentum if state.iterations > 0 else 0.0
+            kept = momentum if done > 0 else 0.0
             old = state.averages.get(variable.name, np.zeros_like(weight))
             average = (kept * old + (1 - kept) * weight).astype(weight.dtype)
             state.averages[variable.name] = average
-            if every and (state.iterations + 1) % every == 0:
+            if every and (done + 1) % every == 0:
                 state.weights[variable.name] = average.copy()
 
 

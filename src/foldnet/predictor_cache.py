@@ -1,0 +1,104 @@
+"""Programs of files, kept in the user's cache folder: a file that was frozen once is not parsed again.
+
+An entry is named by a digest over the file's bytes and over the modules of foldnet that made the program, and is
+checked as every predictor file is. It holds the unfolded program, so it serves every way to freeze the file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from foldnet import user_cache
+from foldnet.errors import FoldnetError
+
+if TYPE_CHECKING:
+    from foldnet.graph.graph import Graph
+    from foldnet.predictor import Options
+
+LARGEST = 16 << 20
+"""Larger files are read anew each time; so much are their arrays that parsing hardly counts."""
+ENTRIES = 64
+"""The most entries that stay; those used longest ago go first."""
+_ENDING = ".foldnet"
+_MAKERS = ("", "activations", "files", "graph", "layers")
+
+
+def program_of(
+    path: str | os.PathLike[str], make: Callable[[], tuple[Graph, Options]]
+) -> tuple[Graph, Options]:
+    """The program of a file: the one kept, if it was made of the same bytes by the same foldnet, else a new one.
+
+    Args:
+        path: of the file; if it is none, or too large, this is ``make()``.
+        make: reads the file.
+    """
+    name = _entry(path)
+    if name is None:
+        return make()
+    kept = _read(name)
+    if kept is not None:
+        return kept
+    made = make()
+    if _entry(path) == name:  # the file did not change meanwhile
+        _write(name, *made)
+    return made
+
+
+def _entry(path: str | os.PathLike[str]) -> str | None:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
+            known = os.fstat(file.fileno())
+            if not stat.S_ISREG(known.st_mode) or known.st_size > LARGEST:
+                return None
+            data = file.read(LARGEST + 1)
+    except OSError:
+        return None  # whoever reads the file says what is wrong
+    return user_cache.digest(_makers(), data).hex() + _ENDING
+
+
+@cache
+def _makers() -> bytes:
+    """A digest over names, sizes and times of the modules that decide what a file's program is."""
+    home = os.path.dirname(__file__)  # noqa: PTH120
+    found = []
+    for folder in _MAKERS:
+        with os.scandir(os.path.join(home, folder)) as entries:  # noqa: PTH118
+            modules = [(e.name, e.stat()) for e in entries if e.name.endswith(".py")]
+        found += [f"{folder}/{name} {s.st_size} {s.st_mtime_ns}" for name, s in modules]
+    return user_cache.digest("\n".join(sorted(found)).encode())
+
+
+def _read(name: str) -> tuple[Graph, Options] | None:
+    data = user_cache.read(name)
+    if data is None:
+        return None
+    from foldnet.predictor_file import from_bytes
+
+    try:
+        program = from_bytes(data, {})
+        os.utime(user_cache.path_of(name))
+    except (FoldnetError, OSError):
+        return None
+    return program
+
+
+def _write(name: str, graph: Graph, options: Options) -> None:
+    from foldnet.predictor_file import to_bytes
+
+    try:
+        data = to_bytes(graph, options)
+        if len(data) <= LARGEST and user_cache.write(name, lambda path: path.write_bytes(data)):
+            _forget_oldest()
+    except (FoldnetError, OSError):
+        pass  # it is only kept to save time
+
+
+def _forget_oldest() -> None:
+    with os.scandir(user_cache.folder()) as entries:
+        kept = sorted((e.stat().st_mtime_ns, e.path) for e in entries if e.name.endswith(_ENDING))
+    for _, path in kept[:-ENTRIES]:
+        os.unlink(path)  # noqa: PTH108

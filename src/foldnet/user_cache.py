@@ -1,0 +1,104 @@
+"""The user's cache folder: files that are checked before they are believed, and made anew when anything is amiss.
+
+An entry is its data followed by a digest over its name and the data, so that a damaged file, and one that belongs
+elsewhere, is seen. It is written under a temporary name and renamed, so that processes that make the same entry at
+once do not meet half a file. Whoever can write into the folder can run code, so the folder and its files must
+belong to the user and be writable by nobody else; a folder that is not so is not used.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Paths are strings here, and other modules are imported where they are used: all of it lies on the way to a
+# first prediction.
+DIGEST = 32
+
+
+def folder() -> str:
+    """Where entries are kept: ``$FOLDNET_CACHE``, else ``foldnet`` in the user's cache folder."""
+    chosen = os.environ.get("FOLDNET_CACHE")
+    if chosen:
+        return chosen
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")  # noqa: PTH111, PTH118
+    return os.path.join(base, "foldnet")  # noqa: PTH118
+
+
+def path_of(name: str) -> str:
+    """The path of an entry, whether or not it is there."""
+    return os.path.join(folder(), name)  # noqa: PTH118
+
+
+def digest(*parts: bytes | memoryview) -> bytes:
+    """SHA-256 of the parts one after the other."""
+    import hashlib
+
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part)
+    return state.digest()
+
+
+def read(name: str) -> memoryview | None:
+    """The data of an entry; None if there is none that can be trusted."""
+    path = path_of(name)
+    if not _private(folder(), stat.S_IFDIR) or not _private(path, stat.S_IFREG):
+        return None
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            whole = memoryview(file.read())
+    except OSError:
+        return None
+    data = whole[:-DIGEST]
+    return data if len(data) and digest(name.encode(), data) == whole[-DIGEST:] else None
+
+
+def write(name: str, fill: Callable[[Path], object]) -> bool:
+    """Make an entry of what ``fill`` writes into the file of the path that it is given.
+
+    Returns:
+        Whether it is kept: False where the folder is not the user's alone, or cannot be made.
+
+    Raises:
+        OSError: the disk is full, or a folder is in the entry's place.
+    """
+    home = folder()
+    try:
+        os.makedirs(home, mode=0o700, exist_ok=True)  # noqa: PTH103
+    except OSError:
+        return False
+    if not _private(home, stat.S_IFDIR) or not os.access(home, os.W_OK):
+        return False
+    import tempfile
+    from pathlib import Path
+
+    handle, temporary = tempfile.mkstemp(prefix=f"{name[:16]}-", suffix=".tmp", dir=home)
+    os.close(handle)
+    made = Path(temporary)
+    try:
+        fill(made)
+        made.chmod(0o700)
+        with made.open("r+b") as file:
+            data = file.read()
+            file.write(digest(name.encode(), data))
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(path_of(name))
+    finally:
+        made.unlink(missing_ok=True)
+    return True
+
+
+def _private(path: str, kind: int) -> bool:
+    """Whether the path itself (no link) is of this kind, is ours, and nobody else may write to it."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_IFMT(found.st_mode) == kind and found.st_uid == os.geteuid() and not found.st_mode & 0o022

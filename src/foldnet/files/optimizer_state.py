@@ -101,9 +101,8 @@ def state_of(trainer: Trainer, layout: Layout = Layout.KERAS_3) -> list[Array]:
             return _own(optimizer, place.slot)
         if place.slot == "average":
             given = trainer.averages.get(place.owner)
-            if (
-                given is None and layout is Layout.TF_KERAS
-            ):  # which begins with the weights, Keras 3 with zeros
+            if given is None and layout is Layout.TF_KERAS:
+                # It begins with the weights, and Keras 3 with zeros.
                 layer, name = place.owner
                 given = layer.named_weights[name]
             return np.zeros(place.shape, np.float32) if given is None else np.asarray(given, np.float32)

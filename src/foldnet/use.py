@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from foldnet.errors import UnsupportedError
 
@@ -98,7 +98,7 @@ class Use:
         overwrite: bool = True,
         zipped: bool | None = None,
         *,
-        include_optimizer: bool = True,
+        include_optimizer: bool | Literal["tf_keras"] = True,
     ) -> None:
         """Write the network to ``.keras``, ``.h5`` or ``.hdf5``, with compile settings and optimizer state.
 
@@ -109,7 +109,9 @@ class Use:
             overwrite: whether a file that is there may be replaced.
             zipped: whether a ``.keras`` file is one archive, which it always is.
             include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-                ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
+                ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
+                ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
+                ``compile=False`` only.
 
         Raises:
             ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from foldnet.errors import ConfigError, UnsupportedError
 
@@ -88,7 +88,7 @@ def save_model(
     overwrite: bool = True,
     zipped: bool | None = None,
     *,
-    include_optimizer: bool = True,
+    include_optimizer: bool | Literal["tf_keras"] = True,
 ) -> None:
     """Write a network to a file that Keras 3 opens: ``.keras``, or ``.h5``/``.hdf5``, which tf_keras opens, too.
 
@@ -100,7 +100,9 @@ def save_model(
         overwrite: whether a file that is there may be replaced.
         zipped: whether a ``.keras`` file is one archive, which it always is.
         include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-            ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
+            ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
+            ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
+            ``compile=False`` only.
 
     Raises:
         ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.

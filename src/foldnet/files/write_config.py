@@ -19,6 +19,7 @@ from foldnet.files.keras_objects import (
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.layers.core import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
+from foldnet.layers.preprocessing import Normalization
 from foldnet.network import Network, Sequential, map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
@@ -45,11 +46,12 @@ def network_record(network: Network, dialect: Dialect) -> dict[str, Any]:
 
 class _Writer:
     def __init__(self, network: Network, dialect: Dialect) -> None:
-        self._dialect = dialect
+        self._dialect, self._whole = dialect, network
         mentions = Counter(_mentions(network))
         self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
 
     def network(self, network: Network) -> dict[str, Any]:
+        self._check_name(network)
         if not network.built:
             raise ConfigError(
                 f"{network.name!r} is not built, so a file could not say what it takes; call it on data or "
@@ -74,6 +76,7 @@ class _Writer:
         """The record of a layer or nested network, without its calls."""
         if isinstance(layer, Network):
             return self.network(layer)
+        self._check_name(layer)
         name = type(layer).__name__
         _check_known(layer, name, self._dialect)
         config = self._settings(layer, name)
@@ -84,6 +87,13 @@ class _Writer:
             shape = plain_data(layer.calls[0].inputs[0].shape, layer.name)
             stored["build_config"] = {"input_shape": shape}
         return self._marked(layer, stored)
+
+    def _check_name(self, layer: Layer) -> None:
+        if self._dialect is Dialect.KERAS_3 and "/" in layer.name:
+            raise UnsupportedError(
+                f"{layer.name!r} has a slash, which Keras 3 takes in no name; rename it, or save the network as "
+                ".h5, which tf_keras and foldnet read"
+            )
 
     def _marked(self, layer: Layer, stored: dict[str, Any]) -> dict[str, Any]:
         if layer in self._shared:
@@ -103,6 +113,9 @@ class _Writer:
             del config["trainable"]
         config["dtype"] = stored_policy(given.pop("dtype"), self._dialect)
         given.pop("activity_regularizer", None)
+        if self._dialect is Dialect.KERAS_2 and kept_in_settings(layer, self._whole):
+            weights = layer.named_weights
+            given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
         for key, value in given.items():
             unused = ONLY_WHEN_USED.get(name, {})
             if key in unused and value == unused[key]:
@@ -133,12 +146,16 @@ class _Writer:
             layers.append(stored)
         inputs = map_structure(calls.end, network.input_structure)
         outputs = map_structure(calls.end, network.output_structure)
-        if self._dialect is Dialect.KERAS_2:
-            # Keras 2 has a list even of one.
-            inputs, outputs = (
-                [s] if isinstance(s, list) and isinstance(s[0], str) else s for s in (inputs, outputs)
-            )
         return {"layers": layers, "input_layers": inputs, "output_layers": outputs}
+
+
+def kept_in_settings(layer: Layer, whole: Network) -> bool:
+    """Whether a whole network's ``.h5`` has the weights of a layer among its settings.
+
+    Keras 3 computes with the statistics of a Normalization inside a nested network as they were before it read
+    those weights; from settings it takes them.
+    """
+    return isinstance(layer, Normalization) and layer not in whole.layers
 
 
 def _mentions(network: Network) -> Iterator[Layer]:

@@ -146,6 +146,12 @@ def test_a_missing_file(tmp_path):
         foldnet.load_predictor(tmp_path / "nothing")
 
 
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "wine.foldnet").write_bytes(GOOD[:-1])
+    with pytest.raises(FileFormatError, match=r"wine\.foldnet: .*cut off"):
+        foldnet.load_predictor(tmp_path / "wine.foldnet")
+
+
 @pytest.mark.parametrize("bit", range(8))
 def test_every_flipped_bit_is_seen(bit):
     """One byte in 7 (the step is prime to every alignment), each of its bits in turn."""

@@ -1,11 +1,13 @@
 """summary: Keras's counts, Keras's totals, and lines that fit."""
 
+import inspect
 import os
 import re
 
 import pytest
 
 from foldnet import Model, Sequential, layers
+from foldnet.errors import ConfigError
 from foldnet.summary import readable_size, summary_text
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -143,3 +145,54 @@ def test_sizes():
         "1.00 KB",
         "1.00 MB",
     ]
+
+
+def shown(text, network):
+    """Which layers of a network have a row; their names are not parts of one another."""
+    table = text[: text.index("Total params")]
+    return [layer.name for layer in network.layers if re.search(rf"^{layer.name}\b", table, re.M)]
+
+
+def test_arguments_are_keras_s_but_for_nested_networks():
+    keras = pytest.importorskip("keras", reason="the comparison needs Keras, which the dev extra installs")
+    ours, theirs = (inspect.signature(cls.summary).parameters for cls in (Model, keras.Model))
+    assert list(ours) == list(theirs)
+    unlike = {name for name in ours if ours[name].default != theirs[name].default}
+    assert unlike == {"expand_nested"}  # so that no weight is out of sight
+
+
+@pytest.mark.parametrize("names", [("drop", "bn_2"), ("b", "b"), ("o", "a"), ("bn$", "out")])
+def test_a_range_of_layers_is_keras_s(names):
+    keras = pytest.importorskip("keras", reason="the comparison needs Keras, which the dev extra installs")
+    live, ours, said = q2(keras), q2(Foldnet), []
+    live.summary(layer_range=names, print_fn=said.append)
+    table = "\n".join(line.strip("│┃ ") for line in said[0].splitlines())
+    text = summary_text(ours, layer_range=names)
+    assert shown(text, ours) == shown(table, ours) != []
+    assert totals(text) == totals(said[0])
+
+
+@pytest.mark.parametrize("names", [("a",), ("nothing", "out"), (1, 2)])
+def test_a_range_without_layers(names):
+    with pytest.raises(ConfigError, match="layer_range"):
+        summary_text(q2(Foldnet), layer_range=names)
+
+
+def test_trainable_and_nested_networks():
+    model = branches(Foldnet)
+    text = summary_text(model, 120, show_trainable=True, expand_nested=False)
+    assert "└" not in text
+    assert totals(text) == totals(summary_text(model))
+    assert re.search(r"^shared \(Dense\).* Y$", text, re.M)
+    assert re.search(r"^a \(InputLayer\).* -$", text, re.M)
+    assert re.search(r"^a_layer_with.* N$", text, re.M)
+
+
+def test_no_word_is_broken_while_there_is_room():
+    x = layers.Input((8,), name="measurements")
+    y = layers.BatchNormalization(name="norm")(x)
+    model = Model(x, layers.Concatenate(name="concatenated")([y, layers.Dense(8, name="left")(y)]))
+    text = summary_text(model)
+    assert "(BatchNormalization)" in text
+    assert "measurements[0][0]" in text
+    assert max(map(len, text.splitlines())) <= 80

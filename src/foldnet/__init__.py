@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foldnet import activations as activations
+    from foldnet import backend as backend
     from foldnet import callbacks as callbacks
     from foldnet import constraints as constraints
     from foldnet import initializers as initializers
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from foldnet import ops as ops
     from foldnet import optimizers as optimizers
     from foldnet import regularizers as regularizers
+    from foldnet import saving as saving
     from foldnet import utils as utils
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
@@ -56,19 +58,26 @@ _HOMES = {
     "trace": "foldnet.tracing",
     "verify": "foldnet.insight",
 }
+# Keras has its bases here, too; not in __all__, for they are foldnet's only in their own modules.
+_BASES = {
+    "Layer": "foldnet.layers", "Loss": "foldnet.losses", "Metric": "foldnet.metrics",
+    "Optimizer": "foldnet.optimizers", "Initializer": "foldnet.initializers", "Regularizer": "foldnet.regularizers",
+}  # fmt: skip
 # Not in __all__: `from foldnet import *` must not need scikit-learn.
 _ESTIMATORS = {"FoldnetClassifier": "foldnet.sklearn", "FoldnetRegressor": "foldnet.sklearn"}
 _MODULES = (
-    "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "ops",
-    "optimizers", "regularizers", "utils",
+    "activations", "backend", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models",
+    "ops", "optimizers", "regularizers", "saving", "utils",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if home := (_HOMES | _ESTIMATORS).get(name):
+    if home := (_HOMES | _BASES | _ESTIMATORS).get(name):
         value = getattr(import_module(home), name)
+    elif name == "config":  # Keras tells of its dtype and epsilon in two places
+        value = import_module("foldnet.backend")
     elif name in _MODULES:
         value = import_module(f"foldnet.{name}")
     else:

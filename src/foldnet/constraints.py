@@ -117,6 +117,9 @@ def get(identifier: Any) -> Constraint | None:
     return None if identifier is None else find(identifier, _CLASSES, Constraint, "constraint")
 
 
+deserialize = get
+
+
 def serialize(constraint: Constraint) -> dict[str, Any]:
     """The configuration as Keras stores it."""
     return constraint.serialize()

@@ -128,7 +128,7 @@ class TruncatedNormal(Random):
 
     def values(self, shape: Shape) -> Array:
         """Truncated normal numbers."""
-        return self.mean + self.stddev * truncated_normal(self.generator(), shape)
+        return self.mean + self.stddev * truncated_numbers(self.generator(), shape)
 
 
 class RandomUniform(Random):
@@ -193,7 +193,7 @@ class VarianceScaling(Random):
             return self.generator().uniform(-limit, limit, shape)
         if self.distribution == "untruncated_normal":
             return self.generator().normal(0, sqrt(variance), shape)
-        return truncated_normal(self.generator(), shape) * (sqrt(variance) / TRUNCATED_DEVIATION)
+        return truncated_numbers(self.generator(), shape) * (sqrt(variance) / TRUNCATED_DEVIATION)
 
 
 class _Scaled(VarianceScaling):
@@ -273,13 +273,24 @@ def fans(shape: Shape, inputs: Sequence[int] | None, outputs: Sequence[int] | No
     return shape[-2] * field, shape[-1] * field
 
 
-def truncated_normal(generator: np.random.Generator, shape: Shape) -> Array:
+def truncated_numbers(generator: np.random.Generator, shape: Shape) -> Array:
     """Standard normal numbers between -2 and 2."""
     found = generator.normal(size=shape)
     while (beyond := np.abs(found) > 2).any():
         found[beyond] = generator.normal(size=int(beyond.sum()))
     return found
 
+
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+constant, identity, ones, zeros = Constant, Identity, Ones, Zeros
+glorot_normal, glorot_uniform, he_normal, he_uniform = GlorotNormal, GlorotUniform, HeNormal, HeUniform
+lecun_normal, lecun_uniform, orthogonal, variance_scaling = (
+    LecunNormal,
+    LecunUniform,
+    Orthogonal,
+    VarianceScaling,
+)
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
 
 _CLASSES = by_name(
     {
@@ -309,6 +320,9 @@ def get(identifier: Any) -> Any:
     if callable(identifier) and not isinstance(identifier, type):
         return identifier
     return find(identifier, _CLASSES, Initializer, "initializer")
+
+
+deserialize = get
 
 
 def serialize(initializer: Initializer) -> dict[str, Any]:

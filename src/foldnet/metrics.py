@@ -1,11 +1,11 @@
 """Keras's ``metrics`` module: ``from foldnet.metrics import AUC``."""
 
+from typing import Any
+
 from foldnet.training.confusion import (
     AUC,
-    F1Score,
     FalseNegatives,
     FalsePositives,
-    FBetaScore,
     Precision,
     PrecisionAtRecall,
     Recall,
@@ -15,8 +15,44 @@ from foldnet.training.confusion import (
     TrueNegatives,
     TruePositives,
 )
-from foldnet.training.metric_names import CLASSES, R2Score, RootMeanSquaredError, get
-from foldnet.training.metrics import MeanMetricWrapper, Metric
+from foldnet.training.f_scores import F1Score, FBetaScore
+from foldnet.training.loss_functions import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from foldnet.training.metric_names import (
+    CLASSES,
+    R2Score,
+    RootMeanSquaredError,
+    concordance_correlation,
+    get,
+    pearson_correlation,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from foldnet.training.metrics import (
+    Mean,
+    MeanMetricWrapper,
+    Metric,
+    Sum,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+)
 
 Accuracy = CLASSES["Accuracy"]
 BinaryAccuracy = CLASSES["BinaryAccuracy"]
@@ -38,6 +74,18 @@ LogCoshError = CLASSES["LogCoshError"]
 Hinge = CLASSES["Hinge"]
 SquaredHinge = CLASSES["SquaredHinge"]
 CategoricalHinge = CLASSES["CategoricalHinge"]
+PearsonCorrelation = CLASSES["PearsonCorrelation"]
+ConcordanceCorrelation = CLASSES["ConcordanceCorrelation"]
+
+deserialize = get
+
+
+def serialize(metric: Any) -> Any:
+    """The configuration as Keras stores it."""
+    from foldnet.files.compile_settings import stored_metric
+
+    return stored_metric(metric)
+
 
 __all__ = [
     "AUC",
@@ -47,6 +95,7 @@ __all__ = [
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
+    "ConcordanceCorrelation",
     "CosineSimilarity",
     "F1Score",
     "FBetaScore",
@@ -55,12 +104,14 @@ __all__ = [
     "Hinge",
     "KLDivergence",
     "LogCoshError",
+    "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
     "MeanMetricWrapper",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
+    "PearsonCorrelation",
     "Poisson",
     "Precision",
     "PrecisionAtRecall",
@@ -74,8 +125,34 @@ __all__ = [
     "SparseTopKCategoricalAccuracy",
     "SpecificityAtSensitivity",
     "SquaredHinge",
+    "Sum",
     "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "concordance_correlation",
+    "deserialize",
     "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "pearson_correlation",
+    "poisson",
+    "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+    "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
+    "top_k_categorical_accuracy",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
@@ -18,6 +18,7 @@ from foldnet.layers.base import (
     unique_name,
 )
 from foldnet.layers.core import Input, InputLayer
+from foldnet.layers.weight import Weight
 from foldnet.use import Use
 
 
@@ -69,10 +70,43 @@ class Network(Layer, Use):
         """Each layer once, in Keras's order."""
         return list(self._layers)
 
+    def single_layers(self) -> list[Layer]:
+        """The layers, with those of nested networks in these networks' place."""
+        return [
+            single
+            for layer in self._layers
+            for single in (layer.single_layers() if isinstance(layer, Network) else [layer])
+        ]
+
     @property
     def input_names(self) -> list[str]:
         """Names of the input layers."""
         return [t.name for t in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the layers that give the outputs."""
+        return [t.name for t in self.outputs]
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input; the list or dict of them that the network was made with."""
+        return self.input_structure if self.built else super().input
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output; the list or dict of them that the network was made with."""
+        return self.output_structure if self.built else super().output
+
+    @property
+    def input_shape(self) -> Any:
+        """Shape of the input, batch axis first; a list or dict of them for several."""
+        return map_structure(lambda t: t.shape, self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        """Shape of the output, batch axis first; a list or dict of them for several."""
+        return map_structure(lambda t: t.shape, self.output)
 
     def get_layer(self, name: str | int | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its place in ``layers``.
@@ -117,17 +151,27 @@ class Network(Layer, Use):
             layer.trainable = value
 
     @property
-    def trainable_weights(self) -> list[Array]:
-        """Weights that training changes."""
-        return [w for layer in self._layers for w in layer.trainable_weights]
+    def trainable_weights(self) -> list[Weight]:
+        """Weights that training changes; none when ``trainable`` is False, whatever a layer says.
+
+        As in Keras, what counts is this network's own ``trainable`` and that of each single layer: a nested network's
+        is only a way to set its layers'.
+        """
+        return (
+            []
+            if not self._trainable
+            else [w for layer in self.single_layers() for w in layer.trainable_weights]
+        )
 
     @property
-    def non_trainable_weights(self) -> list[Array]:
+    def non_trainable_weights(self) -> list[Weight]:
         """Weights that the optimizer leaves alone."""
-        return [w for layer in self._layers for w in layer.non_trainable_weights]
+        if not self._trainable:
+            return self.weights
+        return [w for layer in self.single_layers() for w in layer.non_trainable_weights]
 
     @property
-    def weights(self) -> list[Array]:
+    def weights(self) -> list[Weight]:
         """All weights, layer by layer."""
         return [w for layer in self._layers for w in layer.weights]
 
@@ -153,8 +197,9 @@ class Network(Layer, Use):
         """Whether inputs and outputs are known."""
         return bool(self.outputs)
 
-    def build(self, *input_shapes: Shape) -> None:
+    def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
         """Check that a call's inputs fit the network's."""
+        input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
         if len(input_shapes) != len(self.inputs):
             raise ConfigError(
                 f"{self.name!r} has {len(self.inputs)} inputs, and was called with {len(input_shapes)}"
@@ -165,6 +210,31 @@ class Network(Layer, Use):
                 raise ConfigError(
                     f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}"
                 )
+
+    # -- settings ------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Layers and calls as Keras's configuration of the network has them.
+
+        Raises:
+            ConfigError: the network is not built.
+            UnsupportedError: it has something that the configuration cannot say, such as a lambda.
+        """
+        return self._config()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """A new network from what ``get_config`` gives, its weights drawn anew.
+
+        Args:
+            config: of a Sequential, or a Model.
+            custom_objects: functions for activations that it names, as for ``load_model``.
+
+        Raises:
+            FileFormatError: the configuration is not one.
+            UnsupportedError: it has something foldnet cannot represent.
+        """
+        return cls._of_config(config, custom_objects)
 
     def _make_outputs(self, call: Call) -> None:
         call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
@@ -195,8 +265,15 @@ class Model(Network):
     def _keras_name(cls) -> str:
         return "Functional"
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
+        if inputs is None or outputs is None:
+            raise ConfigError(
+                f"{type(self).__name__} needs its inputs and outputs: Model(inputs, outputs), with inputs from "
+                "Input((features,)) and outputs from layers called on them"
+            )
         self._join(inputs, outputs)
 
     def _join(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) -> None:
@@ -215,6 +292,7 @@ class Sequential(Network):
     Args:
         layers: in order; the first may be ``Input`` or have an ``input_shape``. Without either, the network
             is built when ``build`` tells it the shape.
+        trainable: whether training may change any weight.
         name: of the network.
 
     >>> from foldnet.layers import Dense
@@ -222,13 +300,19 @@ class Sequential(Network):
     15
     """
 
-    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
+    def __init__(
+        self,
+        layers: Iterable[Any] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, **kwargs)
         for layer in layers or ():
             self.add(layer)
 
-    def add(self, layer: Any) -> None:
-        """Append a layer (or an ``Input``)."""
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Append a layer (or an ``Input``); ``rebuild`` changes nothing."""
         if isinstance(layer, SymbolicTensor) and layer.call is not None:
             layer = layer.call.layer
         if isinstance(layer, InputLayer):
@@ -251,8 +335,8 @@ class Sequential(Network):
             elif layer.declared_input_shape is not None:
                 self.build(layer.declared_input_shape)
 
-    def pop(self) -> Layer:
-        """Remove the last layer and return it."""
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Remove the last layer and return it; ``rebuild`` changes nothing."""
         if not self._layers:
             raise ConfigError(f"{self.name!r} has no layer to remove")
         layer = self._layers.pop()
@@ -261,8 +345,9 @@ class Sequential(Network):
             self.outputs = [self.graph_calls[-1].outputs[0]]
         return layer
 
-    def build(self, *input_shapes: Shape) -> None:
+    def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
         """Fix the input's shape (batch axis first) and with it every layer's weights."""
+        input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
         if self.inputs:
             super().build(*input_shapes)
             return
@@ -281,6 +366,15 @@ class Sequential(Network):
             self.graph_calls.append(layer.calls[-1])
         self.outputs = [tensor]
         self.input_structure, self.output_structure = self.inputs[0], tensor
+
+
+def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
+    """Apply a function to every leaf of nested lists and dicts."""
+    if isinstance(structure, Mapping):
+        return {key: map_structure(function, value) for key, value in structure.items()}
+    if isinstance(structure, list | tuple):
+        return [map_structure(function, value) for value in structure]
+    return function(structure)
 
 
 def _calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Call]:

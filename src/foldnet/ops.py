@@ -222,6 +222,21 @@ min = _reduction("min", "Smallest value")
 argmax = _reduction("argmax", "Place of the largest value")
 
 
+def _over_batch(kind: str, doc: str) -> Callable[[Any], Any]:
+    def function(x: Any) -> Any:
+        return apply(train_ops.BatchReduce(kind), x)
+
+    function.__name__, function.__doc__ = (
+        f"batch_{kind}",
+        f"{doc} over the batch (the first axis), at every row.",
+    )
+    return function
+
+
+batch_sum = _over_batch("sum", "Sum")
+batch_mean = _over_batch("mean", "Mean")
+
+
 def softmax(x: Any, axis: int = -1) -> Any:
     """``exp(x) / sum(exp(x))`` along the axis, without overflow."""
     return apply(graph_ops.Softmax(axis % np.ndim(x) if not isinstance(x, Expression) else axis % x.ndim), x)
@@ -266,3 +281,13 @@ def rows_of(x: Any, shape: Sequence[int]) -> Any:
         return apply(graph_ops.Reshape(tuple(shape)), x)
     array = np.asarray(x)
     return array.reshape(len(array), *shape)
+
+
+def convert_to_numpy(x: Any) -> Array:
+    """An array of anything like one."""
+    return np.asarray(x)
+
+
+def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
+    """Arrays are foldnet's tensors; an expression stays as it is."""
+    return x if isinstance(x, Expression) else np.asarray(x, dtype)

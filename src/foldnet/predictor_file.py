@@ -191,9 +191,13 @@ def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Options]:
-    """The program and options from a file."""
+    """The program and options from a file; an error about what it holds names it."""
     with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
-        return from_bytes(file.read(), functions)
+        data = file.read()
+    try:
+        return from_bytes(data, functions)
+    except (FileFormatError, UnsupportedError) as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from None
 
 
 def functions_of(graph: Graph) -> dict[str, Callable[..., Any]]:

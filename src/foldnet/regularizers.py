@@ -7,27 +7,31 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError
+from foldnet.graph.training import Orthogonal
 from foldnet.settings import Setting, by_name, find
 
 
 class Regularizer(Setting):
-    """Base of the regularizers: ``l1 * sum(|w|) + l2 * sum(w²)``.
+    """Base of the regularizers: ``l1 * sum(|w|) + l2 * sum(w²)``, and what is not orthogonal in a matrix.
 
     A penalty of another form has no place in a training program; put it into a loss of your own instead.
 
     Attributes:
         l1: factor of the absolute values.
         l2: factor of the squares.
+        orthogonal: see OrthogonalRegularizer; None for nothing.
     """
 
     keras_module = "keras.regularizers"
     l1: float = 0.0
     l2: float = 0.0
+    orthogonal: Orthogonal | None = None
 
     def __call__(self, x: Any) -> float:
         """The penalty for an array."""
-        w = np.asarray(x, np.float64)
-        return self.l1 * float(np.abs(w).sum()) + self.l2 * float(np.square(w).sum())
+        from foldnet.engines.reference.penalties import penalty
+
+        return penalty(np.asarray(x, np.float64), self.l1, self.l2, self.orthogonal)
 
 
 class L1(Regularizer):
@@ -59,6 +63,24 @@ class L1L2(Regularizer):
         self.l1, self.l2 = _factor("l1", l1, 0.0), _factor("l2", l2, 0.0)
 
 
+class OrthogonalRegularizer(Regularizer):
+    """``factor`` times the mean of the absolute products of all pairs of a matrix's rows, each made of length 1.
+
+    Args:
+        factor: of the mean.
+        mode: ``"rows"`` or ``"columns"``.
+
+    >>> OrthogonalRegularizer(0.5)([[1.0, 0.0], [1.0, 0.0], [0.0, 2.0]])  # one pair of three is parallel
+    0.16666666666666666
+    """
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
+        self.factor, self.mode = _factor("factor", factor, 0.01), mode
+        if mode not in ("rows", "columns"):
+            raise ConfigError(f"mode is 'rows' or 'columns', not {mode!r}")
+        self.orthogonal = Orthogonal(self.factor, mode == "columns")
+
+
 def _factor(name: str, value: Any, default: float) -> float:
     number = default if value is None else value
     if isinstance(number, bool) or not isinstance(number, float | int) or not 0 <= number < np.inf:
@@ -66,9 +88,9 @@ def _factor(name: str, value: Any, default: float) -> float:
     return float(number)
 
 
-l1, l2, l1_l2 = L1, L2, L1L2
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
-_CLASSES = by_name({cls.__name__: cls for cls in (L1, L2, L1L2)}, {})
+_CLASSES = by_name({cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegularizer)}, {})
 
 
 def get(identifier: Any) -> Regularizer | None:
@@ -82,6 +104,9 @@ def get(identifier: Any) -> Regularizer | None:
     0.01
     """
     return None if identifier is None else find(identifier, _CLASSES, Regularizer, "regularizer")
+
+
+deserialize = get
 
 
 def serialize(regularizer: Regularizer) -> dict[str, Any]:

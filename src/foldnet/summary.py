@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from foldnet.errors import ConfigError
 from foldnet.layers.base import Call, Layer
 from foldnet.network import Network
 
@@ -25,14 +27,29 @@ class Row:
     fixed: int
     connected: str
     depth: int = 0
+    trained: str = "-"
 
 
-def summary_text(network: Network, line_length: int = 80) -> str:
+def summary_text(
+    network: Network,
+    line_length: int = 80,
+    *,
+    expand_nested: bool = True,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> str:
     """The table of a network's layers, its totals, and why a BatchNormalization has the weights it has.
 
     Args:
         network: built or not; without shapes yet, there is only a line that says so.
         line_length: the longest line; at least 50.
+        expand_nested: whether the layers of nested networks have rows of their own.
+        show_trainable: whether a column says Y or N of each layer's ``trainable``, and - where there are no weights.
+        layer_range: two regular expressions: the first layer with a name that fits the one, to the last with a
+            name that fits the other. The totals are those of the whole network all the same.
+
+    Raises:
+        ConfigError: a ``layer_range`` that is not two expressions, or that no layer fits.
 
     >>> from foldnet import Sequential, layers
     >>> print(summary_text(Sequential([layers.Input((4,)), layers.Dense(3)], name="m")).splitlines()[-3])
@@ -42,11 +59,10 @@ def summary_text(network: Network, line_length: int = 80) -> str:
     if not network.built:
         return f"{title}\n (not built yet: give its first layer an input_shape, or call build)"
     width = max(50, line_length)
-    rows = list(_rows(network))
+    rows = list(_rows(network, _in_range(network.layers, layer_range), expand_nested))
     sequential = type(network).__name__ == "Sequential"
-    trainable = sum(r.trainable for r in rows if r.depth == 0)
-    fixed = sum(r.fixed for r in rows if r.depth == 0)
-    lines = [title, *_table(rows, width, connected=not sequential)]
+    trainable, fixed = counts(network)
+    lines = [title, *_table(rows, width, connected=not sequential, trained=show_trainable)]
     lines += [
         f" {name} params: {count:,} ({readable_size(count * BYTES)})"
         for name, count in (("Total", trainable + fixed), ("Trainable", trainable), ("Non-trainable", fixed))
@@ -76,13 +92,30 @@ def counts(layer: Layer) -> tuple[int, int]:
     """
     if isinstance(layer, Network):
         pairs = [counts(each) for each in layer.layers]
-        return sum(t for t, _ in pairs), sum(f for _, f in pairs)
+        trainable, fixed = sum(t for t, _ in pairs), sum(f for _, f in pairs)
+        return (trainable, fixed) if layer.trainable else (0, trainable + fixed)
     sizes = [(prod(s.shape), s.trainable and layer.trainable) for s in layer.specs]
     return sum(n for n, t in sizes if t), sum(n for n, t in sizes if not t)
 
 
-def _rows(network: Network, depth: int = 0) -> Iterator[Row]:
-    for layer in network.layers:
+def _in_range(layers: Sequence[Layer], names: Sequence[str] | None) -> Sequence[Layer]:
+    """The layers from the first that fits one expression to the last that fits another."""
+    if names is None:
+        return layers
+    if len(names) != 2 or not all(isinstance(n, str) for n in names):
+        raise ConfigError(f"layer_range takes the names of a first and a last layer, not {names!r}")
+    first = [i for i, layer in enumerate(layers) if re.match(names[0], layer.name)]
+    last = [i for i, layer in enumerate(layers) if re.match(names[1], layer.name)]
+    if not first or not last:
+        raise ConfigError(
+            f"layer_range {names!r}: no layer has such a name; they are {[x.name for x in layers]}"
+        )
+    start, end = sorted((first[0], last[-1]))
+    return layers[start : end + 1]
+
+
+def _rows(network: Network, layers: Sequence[Layer], expand: bool, depth: int = 0) -> Iterator[Row]:
+    for layer in layers:
         calls = _calls(network, layer)
         trainable, fixed = counts(layer)
         yield Row(
@@ -93,9 +126,10 @@ def _rows(network: Network, depth: int = 0) -> Iterator[Row]:
             fixed,
             ", ".join(_source(network, call, i) for call in calls for i in range(len(call.inputs))) or "-",
             depth,
+            "-" if trainable + fixed == 0 else "Y" if layer.trainable else "N",
         )
-        if isinstance(layer, Network):
-            yield from _rows(layer, depth + 1)
+        if expand and isinstance(layer, Network):
+            yield from _rows(layer, layer.layers, expand, depth + 1)
 
 
 def _calls(network: Network, layer: Layer) -> list[Call]:
@@ -121,7 +155,7 @@ def _source(network: Network, call: Call, i: int) -> str:
 # -- the table ----------------------------------------------------------------------------------------------
 
 
-def _table(rows: Sequence[Row], width: int, connected: bool) -> list[str]:
+def _table(rows: Sequence[Row], width: int, connected: bool, trained: bool) -> list[str]:
     header = ["Layer (type)", "Output Shape", "Param #", "Trainable", "Not train."]
     cells = [
         [
@@ -138,12 +172,18 @@ def _table(rows: Sequence[Row], width: int, connected: bool) -> list[str]:
         header.append("Connected to")
         for line, row in zip(cells, rows, strict=True):
             line.append("-" if row.depth else row.connected)
+    if trained:
+        header.append("Y/N")
+        for line, row in zip(cells, rows, strict=True):
+            line.append(row.trained)
     widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(header))]
     texts = [i for i in range(len(header)) if i not in numbers]
     room = width - 2 * (len(header) - 1) - sum(widths[i] for i in numbers)
-    while sum(widths[i] for i in texts) > room and max(widths[i] for i in texts) > 8:
-        widest = max(texts, key=lambda i: widths[i])
-        widths[widest] -= 1
+    words = [max(len(w) for line in [header, *cells] for w in line[i].split()) for i in range(len(header))]
+    for least in (words, [8] * len(header)):  # a word is broken only where there is no other way
+        while sum(widths[i] for i in texts) > room and any(widths[i] > least[i] for i in texts):
+            widest = max((i for i in texts if widths[i] > least[i]), key=lambda i: widths[i])
+            widths[widest] -= 1
     rule = "─" * (sum(widths) + 2 * (len(header) - 1))
     lines = ["━" * len(rule), *_wrapped(header, widths, numbers), "━" * len(rule)]
     for i, line in enumerate(cells):

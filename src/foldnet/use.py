@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from foldnet.errors import ConfigError
+from foldnet.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
@@ -72,8 +72,12 @@ class Use:
 
         return predict_rows(self._network, x)
 
-    def load_weights(self, path: str | PathLike[str]) -> None:
+    def load_weights(self, filepath: str | PathLike[str], skip_mismatch: bool = False) -> None:
         """Set all weights from a ``.weights.h5`` file, a weights-only ``.h5``, or a whole saved model.
+
+        Args:
+            filepath: of the file.
+            skip_mismatch: False; a file that fits in part only is refused.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -81,35 +85,55 @@ class Use:
         """
         from foldnet.files import load_weights
 
-        load_weights(self._network, path)
+        if skip_mismatch:
+            raise UnsupportedError(
+                "load_weights(skip_mismatch=True) would leave some weights untrained in silence; set the ones that fit "
+                "layer by layer: layer.set_weights(other.get_layer(layer.name).get_weights())"
+            )
+        load_weights(self._network, filepath)
 
-    def save(self, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
+    def save(
+        self,
+        filepath: str | PathLike[str],
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        *,
+        include_optimizer: bool | Literal["tf_keras"] = True,
+    ) -> None:
         """Write the network to ``.keras``, ``.h5`` or ``.hdf5``, with compile settings and optimizer state.
 
         Keras 3 opens all of them, tf_keras the last two. When writing fails or is killed, an old file stays whole.
 
         Args:
-            path: of the file; its ending says which kind it is.
+            filepath: of the file; its ending says which kind it is.
+            overwrite: whether a file that is there may be replaced.
+            zipped: whether a ``.keras`` file is one archive, which it always is.
             include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-                ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
+                ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
+                ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
+                ``compile=False`` only.
 
         Raises:
-            ConfigError: the network is not built, or the ending is none of these.
+            ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
             UnsupportedError: the network has something that this kind of file cannot say.
         """
         from foldnet.files import save_model
 
-        save_model(self._network, path, include_optimizer=include_optimizer)
+        save_model(self._network, filepath, overwrite, zipped, include_optimizer=include_optimizer)
 
-    def save_weights(self, path: str | PathLike[str]) -> None:
+    def save_weights(self, filepath: str | PathLike[str], overwrite: bool = True) -> None:
         """Write the weights alone to ``.weights.h5``, or to the older layout of a weights-only ``.h5``.
+
+        Args:
+            filepath: of the file.
+            overwrite: whether a file that is there may be replaced.
 
         Raises:
             ConfigError: the network is not built, or the ending is none of these.
         """
         from foldnet.files import save_weights
 
-        save_weights(self._network, path)
+        save_weights(self._network, filepath, overwrite)
 
     # -- training (see foldnet.training) --------------------------------------------------------------------
 
@@ -120,7 +144,10 @@ class Use:
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
-        **ignored: Any,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Say how to train: optimizer, loss and metrics by name or as objects, as in Keras.
 
@@ -134,16 +161,16 @@ class Use:
             loss_weights: of each output's loss.
             metrics: a list; for several outputs a list or dict of lists.
             weighted_metrics: those in which sample weights count.
-            ignored: ``run_eagerly``, ``jit_compile``, ``steps_per_execution`` and ``auto_scale_loss`` change nothing.
+            run_eagerly: accepted as in Keras; changes nothing, as do the other three.
+            steps_per_execution: see ``run_eagerly``.
+            jit_compile: see ``run_eagerly``.
+            auto_scale_loss: see ``run_eagerly``.
 
         Raises:
             ConfigError: an unknown name, or a structure that does not fit the outputs.
         """
         from foldnet.training import optimizers
 
-        known = {"run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss"}
-        if unknown := set(ignored) - known:
-            raise ConfigError(f"compile does not take {sorted(unknown)}")
         self._optimizer = optimizers.get(optimizer)
         self._compile = (self._optimizer, loss, loss_weights, metrics, weighted_metrics)
         if self._network.built:
@@ -175,6 +202,26 @@ class Use:
     @trainer.setter
     def trainer(self, trainer: Any) -> None:
         self._trainer, self.saved_training = trainer, None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether ``compile`` was called, or a loaded file had been compiled."""
+        return self._compile is not None or self.trainer is not None
+
+    @property
+    def loss(self) -> Any:
+        """The loss as ``compile`` was given it; None before."""
+        if self._compile is not None:
+            return self._compile[1]
+        return None if self.trainer is None else self.trainer.compiled.given["loss"]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What the values of ``evaluate`` are, in their order."""
+        return [] if self.trainer is None else list(self.trainer.value_names())
+
+    def reset_metrics(self) -> None:
+        """Nothing: each call of ``fit``, ``evaluate`` and ``train_on_batch`` begins its metrics anew."""
 
     @property
     def optimizer(self) -> Any:
@@ -292,10 +339,63 @@ class Use:
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Loss and metrics of one batch, as ``evaluate`` gives them."""
-        return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
+        from foldnet.training.actions import test_on_batch
 
-    def summary(self, line_length: int = 80, print_fn: Any = None) -> None:
-        """Print Keras's table, with trainable and not-trainable counts a layer."""
+        return test_on_batch(self._network, x, y, sample_weight, return_dict)
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = True,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Print Keras's table, with trainable and not-trainable counts a layer.
+
+        Args:
+            line_length: the longest line, 80 by default.
+            positions: of columns; taken as Keras takes it, but columns are as wide as what they hold.
+            print_fn: called with the whole text, instead of ``print``.
+            expand_nested: whether nested networks are opened; unlike in Keras, they are by default.
+            show_trainable: whether a column says Y or N of each layer's ``trainable``.
+            layer_range: names, or regular expressions, of the first and the last layer to show.
+
+        Raises:
+            ConfigError: a ``layer_range`` that fits no layers.
+        """
         from foldnet.summary import summary_text
 
-        (print_fn or print)(summary_text(self._network, line_length))
+        text = summary_text(
+            self._network,
+            line_length or 80,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
+        (print_fn or print)(text)
+
+    # -- settings --------------------------------------------------------------------------------------------
+
+    def _config(self) -> dict[str, Any]:
+        from foldnet.files.configs import config_of
+
+        return config_of(self._network)
+
+    @classmethod
+    def _of_config(cls, config: Any, custom_objects: Any) -> Any:
+        from foldnet.files.configs import network_of_config
+
+        return network_of_config(cast("type[Network]", cls), config, custom_objects)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The configuration as JSON, without weights; ``kwargs`` go to ``json.dumps``.
+
+        Raises:
+            ConfigError: the network is not built.
+            UnsupportedError: it has something that the configuration cannot say, such as a lambda.
+        """
+        from foldnet.files.configs import to_json
+
+        return to_json(self._network, **kwargs)

@@ -10,7 +10,7 @@ from foldnet.errors import InputError
 from foldnet.layers.base import clear_session
 from foldnet.random import set_random_seed
 
-__all__ = ["clear_session", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "Sequence", "clear_session", "normalize", "set_random_seed", "to_categorical"]
 
 Array = np.ndarray[Any, Any]
 
@@ -38,3 +38,55 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     if classes.size and not 0 <= classes.min() <= classes.max() < count:
         raise InputError(f"classes run from {classes.min()} to {classes.max()}, expected 0 up to {count - 1}")
     return (classes[..., None] == np.arange(count)).astype(np.float32)
+
+
+def normalize(x: Any, axis: int = -1, order: float = 2) -> Array:
+    """Rows (or what ``axis`` says) divided by their norm; rows of 0 stay.
+
+    Args:
+        x: numbers.
+        axis: along which the norm is taken.
+        order: of the norm; 2 is the Euclidean one.
+
+    >>> normalize([[3.0, 4.0]]).tolist()
+    [[0.6, 0.8]]
+    """
+    array = np.asarray(x)
+    norms = np.atleast_1d(np.linalg.norm(array, order, axis))
+    norms[norms == 0] = 1
+    return array / np.expand_dims(norms, axis)
+
+
+class PyDataset:
+    """Batches by number: a subclass states ``__len__`` and ``__getitem__``, which gives ``(x, y)`` of one batch.
+
+    Args:
+        workers: accepted as in Keras; batches are made one after the other.
+        use_multiprocessing: likewise.
+        max_queue_size: likewise.
+    """
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
+        self.workers, self.use_multiprocessing, self.max_queue_size = (
+            workers,
+            use_multiprocessing,
+            max_queue_size,
+        )
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches there are."""
+        return len(self)
+
+    def __len__(self) -> int:
+        raise TypeError(f"{type(self).__name__} must say how many batches it has: def __len__(self)")
+
+    def __getitem__(self, index: int) -> Any:
+        """The batch of a number: ``(x, y)`` or ``(x, y, sample_weight)``."""
+        raise TypeError(f"{type(self).__name__} must give its batches: def __getitem__(self, index)")
+
+    def on_epoch_end(self) -> None:
+        """Told after each epoch of a fit."""
+
+
+Sequence = PyDataset

@@ -67,6 +67,13 @@ def test_freeze_shows_passes(foldnet, wine):
     assert document["passes"][0]["graph"] in text
 
 
+def test_freeze_counts_what_it_wrote_alone(foldnet, wine, tmp_path):
+    (tmp_path / "other").write_bytes(bytes(1_000_000))
+    said = foldnet("freeze", wine, "--to-c", tmp_path).stderr
+    size = sum(p.stat().st_size for p in tmp_path.iterdir() if p.name != "other")
+    assert f"wrote {tmp_path} ({size / 1000:,.0f} kB)" in said
+
+
 @pytest.mark.parametrize("unfolded", [False, True])
 def test_freeze_writes_what_it_is_asked_for(foldnet, wine, tmp_path, unfolded):
     module = tmp_path / "wine_predict.py"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -94,7 +95,10 @@ def test_several_inputs_are_several_tables(foldnet, data, rows, tmp_path):
     tables = ("--data", tmp_path / "acids.npy", "--data", tmp_path / "others.npy")
     text = foldnet.ok("predict", file, *tables)
     np.testing.assert_allclose(numbers(text), np.load(data / "models" / "branches.npz")["y"], atol=1e-5)
-    assert "2 inputs (acids, others): give --data 2 times" in foldnet.refused("predict", file, *tables[:2])
+    refusal = foldnet.refused("predict", file, *tables[:2])
+    assert (
+        "2 inputs, acids, others: give --data once for each, in this order; it was given 1 times" in refusal
+    )
     np.save(tmp_path / "others.npy", rows[:-1, 3:])
     assert "differ in their number of rows" in foldnet.refused(
         "predict", file, *tables, "-o", tmp_path / "o.npy"
@@ -200,3 +204,14 @@ def test_a_progress_bar_only_on_a_terminal(wine, rows, tmp_path):
     shown = os.read(master, 100_000).decode()
     os.close(master)
     assert "Predicting" in shown
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a descriptor through the shell")
+def test_without_a_standard_output(wine, rows, tmp_path):
+    np.save(tmp_path / "x.npy", rows)
+    command = shlex.join(
+        [sys.executable, "-m", "foldnet.cli", "predict", str(wine), "--data", str(tmp_path / "x.npy")]
+    )
+    done = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no standard output" in done.stderr

@@ -20,6 +20,7 @@ from hypothesis.extra import numpy as hnp
 import foldnet
 from foldnet import Input, Model, Sequential, layers
 from foldnet.engines.reference import ReferenceProgram
+from foldnet.errors import ConfigError
 from foldnet.export import numpy_source, to_numpy
 from foldnet.graph.lower import lower
 from foldnet.graph.passes import optimize
@@ -275,6 +276,7 @@ def test_as_a_program(files, tmp_path):
     assert run_program(path, "", str(tmp_path / "rows.csv")).stdout == expected
     for bad, says in (
         ("1,2\n", "line 1 has 2 numbers, expected 11"),
+        ("1,2,x\n" + text, "line 1 is not a row of numbers: '1,2,x'"),
         (text + "1,2,x\n", "line 4 is not a row of numbers: '1,2,x'"),
         ("", "no rows to predict"),
     ):
@@ -356,9 +358,9 @@ def test_other_peoples_files_are_left_alone(tmp_path):
     path.unlink()
     to_numpy(NETS["wine"], path)
     to_numpy(NETS["lookups"], path)  # over its own
-    with pytest.raises(ValueError, match="weights is"):
+    with pytest.raises(ConfigError, match="weights is"):
         to_numpy(NETS["wine"], path, weights="pickle")
-    with pytest.raises(ValueError, match=r"ending in \.py"):
+    with pytest.raises(ConfigError, match=r"ending in \.py"):
         to_numpy(NETS["wine"], tmp_path / "wine.npz")
     with pytest.raises(IsADirectoryError):
         to_numpy(NETS["wine"], tmp_path)

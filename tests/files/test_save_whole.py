@@ -142,3 +142,15 @@ def test_modes_and_links_are_kept(tmp_path):
 def test_a_missing_directory_is_said(tmp_path):
     with pytest.raises(FileNotFoundError):
         write(network(), tmp_path / "nowhere" / "x.keras")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_errors_name_the_file_that_was_asked_for(tmp_path, name):
+    with pytest.raises(FileNotFoundError) as missing:
+        write(network(), tmp_path / "no folder" / name)
+    assert missing.value.filename == str(tmp_path / "no folder" / name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(IsADirectoryError) as folder:
+        write(network(), tmp_path / name)
+    assert str(folder.value).endswith(f"{str(tmp_path / name)!r}")
+    assert list(tmp_path.iterdir()) == [tmp_path / name]

@@ -183,7 +183,7 @@ def noted(graph, *words):
 def test_not_folded_across_an_activation():
     graph = optimize(lower(chain(layers.Dense(3, activation="relu"), layers.BatchNormalization(name="n"))))
     assert kinds(graph) == ["Dense", "Affine"]
-    noted(graph, "'n'", "activation relu", "output of the network")
+    noted(graph, "'n'", "activation relu of layer", "output of the network")
 
 
 def test_not_folded_where_the_dense_is_an_output():

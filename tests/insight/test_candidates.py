@@ -8,7 +8,7 @@ from insight_networks import STACKS, by_hand, fill, q2
 
 import foldnet
 from foldnet import Sequential, layers, verify
-from foldnet.errors import FoldnetError
+from foldnet.errors import CompileError, FoldnetError, InputError
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -54,6 +54,24 @@ class TestKeras:
         assert result.proven, str(result)
         own = {x.name for x in result.layers if x.compared_at == x.name}
         assert {"table", "picture_bn", "drop", "flat", "both", "narrow", "out"} <= own
+
+    @pytest.mark.parametrize("mean", [1, 100, 10_000])
+    @pytest.mark.parametrize("name", ["LayerNormalization", "GroupNormalization", "RMSNormalization"])
+    def test_a_normalization_of_rows_far_from_zero(self, keras, name, mean):
+        """Keras takes the mean off in float32, which is no fault of the model; another epsilon is one."""
+        settings = {"groups": 2} if name == "GroupNormalization" else {}
+        layer = getattr(keras.layers, name)(**settings)
+        model = randomized(keras.Sequential([keras.Input((6,)), layer, keras.layers.Dense(3)]))
+        network = foldnet.from_keras(model)
+        x = np.float32(np.random.default_rng(3).normal(mean, 1, (200, 6)))
+        result = verify(model, network, x)
+        assert result.ok, str(result)
+        small = np.float32(np.random.default_rng(3).normal(0, 1, (200, 6)))
+        for epsilon in (layer.epsilon, layer.epsilon + 1e-3):
+            other = keras.models.clone_model(model)  # a compiled one would keep the epsilon that it had
+            other.set_weights(model.get_weights())
+            other.layers[0].epsilon = epsilon
+            assert verify(other, network, small, pair_seconds=0).ok == (epsilon == layer.epsilon)
 
     def test_a_sequential_model(self, keras):
         lay = keras.layers
@@ -126,7 +144,7 @@ class TestPythonFiles:
         result = verify(program(tmp_path, text="raise KeyError('no weights')"), small())
         assert "KeyError: 'no weights'" in result.message
         result = verify(program(tmp_path, text="def other(x): pass"), small())
-        assert "predict" in result.message
+        assert "it defines no function predict" in result.message
 
     def test_no_file(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no file or directory"):
@@ -174,11 +192,25 @@ class TestCDirectories:
         assert "does not compile" in result.message
 
     def test_no_export(self, tmp_path):
-        assert "is not a C export" in verify(tmp_path, small()).message
+        (tmp_path / "main.c").write_text(MAIN_C)
+        with pytest.raises(InputError, match=r"is not a C export: it has no predict\.c"):
+            verify(tmp_path, small())
 
-    def test_no_compiler(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("CC", "no-such-compiler")
-        assert "no C compiler was found" in verify(c_files(tmp_path), small()).message
+    @pytest.mark.parametrize("cc", ["no-such-compiler", "'"])
+    def test_without_a_compiler_nothing_is_said_of_the_network(self, cc, tmp_path, monkeypatch):
+        monkeypatch.setenv("CC", cc)
+        with pytest.raises(CompileError, match="CC is"):
+            verify(c_files(tmp_path), small())
+
+    def test_a_compiler_with_options(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("CC", "gcc -O1")
+        assert verify(c_files(tmp_path), small()).proven
+
+
+def test_another_network_that_takes_other_rows():
+    other = Sequential([layers.Input((7,)), layers.Dense(2)])
+    message = verify(other, small()).message
+    assert "takes rows of shape (None, 7)" in message
 
 
 @pytest.mark.parametrize("name", ["q2", "images", "words"])

@@ -7,6 +7,7 @@ from support.keras_pairs import run_reference
 from foldnet import layers
 from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
 from foldnet.graph.lower import lower
+from foldnet.layers.merging import Merge
 from foldnet.network import Model
 
 X3 = (4, 6)
@@ -65,6 +66,40 @@ def test_other_precisions(name, dtype):
     x = layers.Input((3,))
     with pytest.raises(UnsupportedError, match=r"mine.*float32"):
         lower(Model(x, layer([x, x] if name == "Add" else x)))
+
+
+CUT = {
+    "LayerNormalization": {}, "GroupNormalization": {"groups": 2}, "RMSNormalization": {},
+    "ReLU": {"max_value": 1.5},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_whole_numbers_where_keras_cuts_its_results(name):
+    import keras
+
+    rows = np.array([[-3, 0, 1, 4], [5, 2, -1, -2]], np.int32)
+    cut = np.asarray(getattr(keras.layers, name)(**CUT[name])(rows))
+    assert not np.allclose(cut, getattr(keras.layers, name)(**CUT[name])(rows.astype("float32")), atol=0.1)
+    x = layers.Input((4,), dtype="int32")
+    with pytest.raises(UnsupportedError, match=r"mine.*whole numbers.*float32"):
+        lower(Model(x, getattr(layers, name)(**CUT[name], name="mine")(x)))
+    floats = layers.Rescaling(1.0)(x)
+    lower(Model(x, getattr(layers, name)(**CUT[name])(floats)))
+
+
+@pytest.mark.parametrize("name", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "ReLU", "PReLU",
+                                  "Softmax", "BatchNormalization", "Dropout", "Flatten", "ELU"])  # fmt: skip
+def test_whole_numbers_give_keras_s_values(name):
+    import keras
+
+    rows = [np.array([[-3, 0, 1, 4], [5, 2, -1, -2]], np.int32), np.array([[1, 2, 3, 4]] * 2, np.int32)]
+    count = 2 if issubclass(getattr(layers, name), Merge) else 1
+    x = [layers.Input((4,), dtype="int32") for _ in range(count)]
+    settings = {"Dropout": {"rate": 0.5}, "ReLU": {"max_value": 3.0}}.get(name, {})
+    ours = Model(x, getattr(layers, name)(**settings)(x if count > 1 else x[0]))
+    theirs = getattr(keras.layers, name)(**settings)(rows if count > 1 else rows[0])
+    np.testing.assert_allclose(run_reference(ours, rows[:count])[0], np.asarray(theirs), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "string", "complex64"])

@@ -147,7 +147,7 @@ def test_arrays_in_a_stored_configuration():
 def test_weights_of_a_normalization_by_name():
     layer = Normalization()
     layer(Input((3,)))
-    assert layer.mean.shape == layer.variance.shape == (3,)
+    assert layer.mean.shape == layer.variance.shape == (1, 3)
     assert Normalization(mean=2.0, variance=1.0).mean == 2.0
 
 

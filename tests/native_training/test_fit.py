@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.compilers import COMPILERS
 
-from foldnet import Sequential, layers
+from foldnet import Model, Sequential, layers, losses, optimizers, regularizers
 from foldnet.engines.fit import Data, FitPlan
 from foldnet.engines.native import cache
 from foldnet.engines.native.train import NativeTraining
@@ -23,6 +23,7 @@ from foldnet.engines.native.train_source import source
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import InputError
 from foldnet.graph.training import Constraint
+from foldnet.training.compiled import Target
 
 
 def close(a, b, tolerance=1e-4):
@@ -361,9 +362,24 @@ def test_compiled_code_is_clean_under_sanitizers(case, tmp_path):
     assert done.stdout.strip() == "clean", done.stderr[-3000:]
 
 
+def of_every_kind():
+    """Masks, reductions over a batch, updates variable by variable, accumulated gradients, and every penalty."""
+    orthogonal = regularizers.OrthogonalRegularizer
+    x = layers.Input((5,), dtype="int32")
+    h = layers.Dense(6, kernel_regularizer=orthogonal(0.1))(layers.Embedding(9, 4, mask_zero=True)(x))
+    h = layers.Dense(3, kernel_regularizer=orthogonal(0.1, "columns"), bias_regularizer="l1l2")(h)
+    model = Model(x, layers.Dense(2, kernel_constraint="max_norm")(h))
+    how = {"gradient_accumulation_steps": 2, "use_ema": True, "weight_decay": 0.01, "clipvalue": 1.0}
+    model.compile(optimizers.Lamb(0.01, **how), losses.MeanSquaredError("mean_with_sample_weight"))
+    return model.trainer.compiled.program([Target((None, 5, 2), False, (None, 5))])[0]
+
+
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_code_compiles_without_warnings(compiler, tmp_path):
-    p = programs.program(programs.q2(), update=programs.adam(clip=("norm", 1.0)))
+@pytest.mark.parametrize("made", [
+    lambda: programs.program(programs.q2(), update=programs.adam(clip=("norm", 1.0))), of_every_kind,
+], ids=["dense", "every kind"])  # fmt: skip
+def test_code_compiles_without_warnings(made, compiler, tmp_path):
+    p = made()
     done = subprocess.run(
         [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-x", "c",
          "-c", "-", "-o", str(tmp_path / "fit.o")],

@@ -1,17 +1,22 @@
 """Every op's gradient: compiled, against the float64 reference, and that against finite differences."""
 
+import subprocess
+
 import numpy as np
 import programs
 import pytest
 from programs import expression
+from support.compilers import COMPILERS
 
 from foldnet import layers, ops
 from foldnet.activations import functions
 from foldnet.engines.fit import Data
-from foldnet.engines.native import cache
+from foldnet.engines.native import cache, train_backward, train_emit, train_forward
 from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.train_source import source
 from foldnet.engines.reference.derivatives import DERIVATIVES
-from foldnet.engines.reference.train_kernels import Moment
+from foldnet.engines.reference.kernels import KERNELS
+from foldnet.engines.reference.train_kernels import TRAIN_KERNELS, Moment
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.graph import ops as g
 from foldnet.graph import train_ops
@@ -295,6 +300,8 @@ def expressions(b):
             getattr(ops, kind)(tall, axis=(1, 3)).value, getattr(ops, kind)(tall, axis=2, keepdims=True).value
         )
     b.end(b.emit(train_ops.Reduce("argmax", (1,)), h().value))
+    for whole in (ops.batch_sum, ops.batch_mean):
+        b.end((ops.square(whole(h())) * h()).value, whole(tall).value)
     hot = expression(b.b, b.emit(train_ops.OneHot(4), b.emit(g.Reshape((-1,)), index)))
     b.end((expression(b.b, b.emit(g.Reshape((1, 4)), h().value)) * hot).value)
 
@@ -307,11 +314,30 @@ STOPPED = [free_renormalizations]
 """Programs with values that gradients take for constants: finite differences do not."""
 
 
+def test_every_op_has_a_compiled_form():
+    by_text = {g.Binary, train_ops.Unary, train_ops.Combine, train_ops.Where}
+    known = {*KERNELS, *TRAIN_KERNELS, g.Cast, train_ops.OneHot}
+    assert known <= {*train_forward.RULES, *by_text, *train_emit.ALIASES}
+    # Of no gradient: whole numbers.
+    assert known - {g.Cast, train_ops.OneHot} <= {*train_backward.RULES, *by_text, *train_emit.ALIASES}
+
+
 def made(case):
     b = Build()
     case(b)
     p = b.program()
     return p, programs.data(p, ROWS, seed=3), b.stopped
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("case", [masked_normalizations, fixed_normalizations], ids=lambda c: c.__name__)
+def test_norms_compile_without_warnings(case, compiler):
+    done = subprocess.run(
+        [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-march=native", "-fsyntax-only", "-x", "c",
+         "-"],
+        input=source(made(case)[0]).code, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[:3000]
 
 
 def reference(p, data, moment):

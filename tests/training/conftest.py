@@ -7,12 +7,6 @@ import foldnet.engines.training as engines
 from foldnet.training import trainer
 
 
-@pytest.fixture(autouse=True)
-def _no_note_about_the_engine(monkeypatch):
-    """What has no compiled form runs on the reference engine after one warning, which is another test's subject."""
-    monkeypatch.setattr(engines, "_warned", True)
-
-
 def _available():
     return ["reference", "native"] if any(shutil.which(c) for c in ("cc", "gcc", "clang")) else ["reference"]
 

@@ -20,12 +20,12 @@ def test_it_is_standard_scaler(tmp_path):
     norm = layers.Normalization()
     norm.adapt(X)
     scaler = StandardScaler().fit(X)
-    np.testing.assert_allclose(norm.mean, scaler.mean_, rtol=1e-7 * 4)
-    np.testing.assert_allclose(norm.variance, scaler.var_, rtol=1e-7 * 4)
+    np.testing.assert_allclose(norm.mean, [scaler.mean_], rtol=1e-7 * 4)
+    np.testing.assert_allclose(norm.variance, [scaler.var_], rtol=1e-7 * 4)
     model = Sequential([Input((4,)), norm, layers.Dense(3, activation="relu"), layers.Dense(1)])
     model.compile("adam", "mse")
     model.fit(X, X[:, 0], epochs=2, verbose=0)
-    np.testing.assert_allclose(norm.mean, scaler.mean_, rtol=1e-6)  # training leaves it alone
+    np.testing.assert_allclose(norm.mean, [scaler.mean_], rtol=1e-6)  # training leaves it alone
     predict = freeze(model)
     h = np.maximum(scaler.transform(X) @ model.layers[1].kernel + model.layers[1].bias, 0)
     expected = h @ model.layers[2].kernel + model.layers[2].bias
@@ -59,14 +59,14 @@ def test_batches_and_axes(rows, axis, centre, seed):
     whole.adapt(x)
     parts.adapt(x[i : i + 7] for i in range(0, rows, 7))
     for norm in (whole, parts):
-        np.testing.assert_allclose(norm.mean, x.mean(axis=reduced), rtol=1e-6, atol=1e-6)
-        np.testing.assert_allclose(norm.variance, x.var(axis=reduced), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(norm.mean, x.mean(axis=reduced, keepdims=True), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(norm.variance, x.var(axis=reduced, keepdims=True), rtol=1e-6, atol=1e-6)
 
 
 def test_tables_and_errors():
     norm = layers.Normalization()
     norm.adapt(pd.DataFrame(X))
-    np.testing.assert_allclose(norm.mean, X.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(norm.mean, X.mean(axis=0, keepdims=True), rtol=1e-6)
     with pytest.raises(ConfigError, match="keeps"):
         norm.adapt(X[:, :3])
     with pytest.raises(ConfigError, match="nothing to adapt"):

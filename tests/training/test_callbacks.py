@@ -236,14 +236,49 @@ def test_nan_is_named_with_epoch_and_batch(both_engines):
 
 
 @pytest.mark.filterwarnings("ignore:the loss became NaN")
-def test_terminate_on_nan():
-    network = model()
-    history = network.fit(X * np.nan, Y, epochs=9, verbose=0, callbacks=[callbacks.TerminateOnNaN()])
-    assert len(history.history["loss"]) == 1
-    with pytest.raises(NotFiniteLossError, match="epoch 1"):
-        network.fit(
-            X * np.nan, Y, epochs=9, verbose=0, callbacks=[callbacks.TerminateOnNaN(raise_error=True)]
+@pytest.mark.parametrize("how", ["whole epochs", "batch by batch", "streamed"])
+def test_terminate_on_nan(how, both_engines, capsys):
+    """It stops at the very batch, the epoch is validated and told, and weights are Keras's at that moment."""
+    bad = X.copy()
+    bad[13, 1] = np.nan  # in the third batch of six rows
+    arguments = {"epochs": 5, "shuffle": False, "verbose": 0, "validation_data": (X[:6], Y[:6])}
+    data = {"x": bad, "y": Y, "batch_size": 6}
+    if how == "streamed":
+        data = {"x": [(bad[i : i + 6], Y[i : i + 6]) for i in range(0, 20, 6)]}
+    live = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="sigmoid")])
+    live.compile(keras.optimizers.SGD(0.1), "mse")
+    start = live.get_weights()
+    # The first epoch is sound, so that it is seen to go on from one to the next.
+    live.fit(X, Y, batch_size=6, shuffle=False, verbose=0)
+    known = live.fit(bad, Y, batch_size=6, **arguments, callbacks=[keras.callbacks.TerminateOnNaN()])
+    assert "Batch 2: Invalid loss, terminating training" in capsys.readouterr().out
+    for engine in both_engines():
+        network = model(metrics=[])
+        network.set_weights(start)
+        network.fit(X, Y, batch_size=6, shuffle=False, verbose=0)
+        seen = [callbacks.TerminateOnNaN()]
+        if how == "batch by batch":
+            seen.append(callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None))
+        history = network.fit(**data, **arguments, callbacks=seen).history
+        assert "Batch 2: Invalid loss, terminating training" in capsys.readouterr().out
+        assert {k: len(v) for k, v in history.items()} == {k: len(v) for k, v in known.history.items()}, (
+            engine
         )
+        assert network.optimizer.iterations == int(live.optimizer.iterations) == 7
+        for a, b in zip(network.get_weights(), live.get_weights(), strict=True):
+            np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+        network = model(metrics=[])
+        with pytest.raises(NotFiniteLossError, match="at batch 2"):
+            network.fit(
+                **data, epochs=5, shuffle=False, verbose=0, callbacks=[callbacks.TerminateOnNaN(True)]
+            )
+
+
+@pytest.mark.filterwarnings("ignore:the loss became NaN")
+def test_without_it_a_fit_goes_on_past_nan(both_engines):
+    for _engine in both_engines():
+        network = model(metrics=[])
+        assert len(network.fit(X * np.nan, Y, epochs=3, verbose=0).history["loss"]) == 3
 
 
 def test_a_lambda_callback_knows_its_hooks():

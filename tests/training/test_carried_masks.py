@@ -44,9 +44,8 @@ def network(kit, model, dtype, result):
     return model([first, second], result(kit, model, a, c, kit.Embedding(7, 3)(second)))
 
 
-def carried(ours, data, monkeypatch):
+def carried(ours, data):
     """The mask of our network's output."""
-    monkeypatch.setattr("foldnet.graph.lower.check_training_masks", lambda network: None)
     b = Lowering(Mode.TRAIN)
     outputs = lower_into(b, ours)
     graph = b.build(outputs)
@@ -59,14 +58,14 @@ def carried(ours, data, monkeypatch):
 @pytest.mark.filterwarnings("ignore:Layer .* does not support masking", "ignore:__array__")
 @pytest.mark.parametrize("dtype", ["int32", "float32"])
 @pytest.mark.parametrize("name", RESULTS)
-def test_a_mask_is_keras_s(name, dtype, monkeypatch):
+def test_a_mask_is_keras_s(name, dtype):
     data = [FIRST.astype(dtype), SECOND.astype(dtype)]
     if dtype == "float32":
         data[0][0, 0] = 0.5  # counts, though it is cut to the index 0
     theirs = network(keras.layers, keras.Model, dtype, RESULTS[name])
     ours = network(layers, Model, dtype, RESULTS[name])
     expected = getattr(theirs([keras.ops.convert_to_tensor(x) for x in data]), "_keras_mask", None)
-    found = carried(ours, data, monkeypatch)
+    found = carried(ours, data)
     if expected is None:
         assert found is None
     else:

@@ -125,7 +125,17 @@ OPTIMIZERS = [
     ("Adagrad", {"learning_rate": 0.05}),
     ("Adadelta", {"learning_rate": 1.0}),
     ("Lion", {"learning_rate": 0.0005}),
-]
+    ("Ftrl", {"learning_rate": 0.05}),
+    ("Ftrl", {"learning_rate": 0.1, "l1_regularization_strength": 0.02, "l2_regularization_strength": 0.01,
+              "l2_shrinkage_regularization_strength": 0.02, "beta": 0.1, "learning_rate_power": -0.6}),
+    ("Lamb", {"learning_rate": 0.005}),
+    ("Lamb", {"learning_rate": 0.005, "weight_decay": 0.02, "epsilon": 1e-4}),
+    ("ScheduleFreeAdamW", {"learning_rate": 0.004, "warmup_steps": 9, "weight_decay": 0.01, "epsilon": 1e-5}),
+    ("SGD", {"learning_rate": 0.05, "momentum": 0.8, "gradient_accumulation_steps": 3, "clipnorm": 0.2,
+             "weight_decay": 0.01, "loss_scale_factor": 8.0}),
+    ("Nadam", {"learning_rate": 0.01, "gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.8,
+               "ema_overwrite_frequency": 3}),
+]  # fmt: skip
 SCHEDULES = [
     ("ExponentialDecay", {"initial_learning_rate": 0.02, "decay_steps": 20, "decay_rate": 0.8}),
     ("PiecewiseConstantDecay", {"boundaries": [10, 30], "values": [0.02, 0.01, 0.005]}),

@@ -1,11 +1,13 @@
 """Every metric as Keras computes it, over several batches, with and without weights."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
 from foldnet import metrics
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.training.metric_names import CLASSES
 
 AT = ("SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision")
@@ -40,7 +42,7 @@ def test_as_keras(name, arguments, settings, weighted):
         y_pred = rng.uniform(0, 1, (rows, 4)).astype(np.float32)
         labels = rng.integers(0, 4, rows)
         y_true = labels if name.startswith("Sparse") else np.eye(4, dtype=np.float32)[labels]
-        if name.startswith(("Mean", "Root", "R2", "Log", "Cosine", "Poisson")):
+        if name.startswith(("Mean", "Root", "R2", "Log", "Cosine", "Poisson", "Pear", "Conc")):
             y_true = rng.uniform(0.1, 2, (rows, 4)).astype(np.float32)
         # Adjusted R2 counts samples, which Keras does without their weights.
         weighted = weighted and "num_regressors" not in settings
@@ -48,6 +50,42 @@ def test_as_keras(name, arguments, settings, weighted):
         theirs.update_state(y_true, y_pred, sample_weight=weight)
         ours.update_state(y_true, y_pred, weight)
     np.testing.assert_allclose(ours.result(), np.asarray(theirs.result()), rtol=3e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_arguments_come_in_kerass_order(name):
+    theirs = inspect.signature(getattr(keras.metrics, name)).parameters
+    arguments = []
+    for argument, parameter in theirs.items():
+        if argument == "name":
+            arguments.append("own")
+            break
+        arguments.append(0.4 if parameter.default is inspect.Parameter.empty else parameter.default)
+    if "name" in theirs:
+        assert CLASSES[name](*arguments).name == "own"
+
+
+STEPS = ["MeanSquaredError", "CosineSimilarity", "RootMeanSquaredError", "BinaryAccuracy", "CategoricalAccuracy",
+         "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "AUC", "Precision", "TruePositives"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_weights_of_timesteps(name):
+    rng = np.random.default_rng(4)
+    theirs, ours = getattr(keras.metrics, name)(), CLASSES[name]()
+    for rows in (11, 4):
+        y_pred = rng.uniform(0, 1, (rows, 3, 4)).astype(np.float32)
+        labels = rng.integers(0, 4, (rows, 3))
+        y_true = labels if name.startswith("Sparse") else np.eye(4, dtype=np.float32)[labels]
+        weight = rng.uniform(0.1, 2, (rows, 3)).astype(np.float32)
+        theirs.update_state(y_true, y_pred, sample_weight=weight)
+        ours.update_state(y_true, y_pred, weight)
+    np.testing.assert_allclose(ours.result(), np.asarray(theirs.result()), rtol=3e-5, atol=1e-6)
+
+
+def test_weights_of_timesteps_where_a_metric_takes_rows():
+    with pytest.raises(UnsupportedError, match=r"r2_score.*one sample weight a row"):
+        metrics.R2Score().update_state(np.ones((3, 2)), np.ones((3, 2)), np.ones((3, 2)))
 
 
 def test_a_metric_forgets():

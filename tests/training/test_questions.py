@@ -9,6 +9,7 @@ import pytest
 
 from foldnet import Input, Model, Sequential, freeze, layers, losses
 from foldnet.errors import UnsupportedError
+from foldnet.utils import set_random_seed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TABLE = np.array([[1, 10, 100, 1000], [2, 20, 200, 2000], [3, 30, 300, 3000]], np.float32)
@@ -16,6 +17,7 @@ RNG = np.random.default_rng(8)
 
 
 def test_1_1_iris(capsys):
+    set_random_seed(1)  # some first weights leave a hidden unit dead, in Keras as here
     names = runpy.run_path(str(EXAMPLES / "iris.py"))
     assert names["model"].layers[1].moving_mean.shape == (4,)
     history = names["history"].history
@@ -175,9 +177,7 @@ def test_2_6_training_true_on_arrays_moves_the_statistics_as_in_keras():
 
 
 def test_2_6_training_false_on_a_node_rests_the_statistics_and_trains_gamma_and_beta(both_engines):
-    for engine in both_engines():
-        if engine == "native":
-            continue  # it has no compiled form: the reference engine serves
+    for _ in both_engines():
         norm = layers.BatchNormalization()
         inputs = Input((4,))
         model = Model(inputs, layers.Dense(1)(norm(inputs, training=False)))

@@ -1,10 +1,9 @@
-"""Masks in training: where Keras would compute with one, foldnet says so instead of computing something else."""
+"""Masks in training, where nothing computes with them, and what doctor makes of statistics under one."""
 
 import numpy as np
 import pytest
 
-from foldnet import layers
-from foldnet.errors import UnsupportedError
+from foldnet import doctor, layers
 from foldnet.network import Sequential
 
 
@@ -24,18 +23,24 @@ def fit(model):
     return model.fit(ROWS, y, verbose=0)
 
 
-def test_statistics_with_a_mask_are_refused():
-    with pytest.raises(UnsupportedError, match="layer 'norm' gets a mask"):
-        fit(network(layers.BatchNormalization(name="norm"), layers.Flatten(), layers.Dense(1)))
-
-
-def test_a_loss_with_a_mask_is_refused():
-    with pytest.raises(UnsupportedError, match="the output 'last' has a mask"):
-        fit(network(layers.Dense(1, name="last")))
-
-
 @pytest.mark.parametrize("mask_zero", [False, True])
 def test_where_no_mask_is_used_it_trains(mask_zero):
     frozen = layers.BatchNormalization(trainable=False)
     history = fit(network(frozen, layers.Flatten(), layers.Dense(1), mask_zero=mask_zero))
     assert np.isfinite(history.history["loss"]).all()
+
+
+def test_statistics_under_a_mask_are_not_held_to_those_of_all_positions():
+    random = np.random.default_rng(0)
+    words = random.integers(1, 5, (90, 3)).astype(np.int32)
+    words[:, 1:] = 0
+    masked, plain = (
+        network(layers.BatchNormalization(momentum=0.0), layers.Flatten(), layers.Dense(1), mask_zero=m)
+        for m in (True, False)
+    )
+    # The padding's row is far from the others, so that statistics with and without it are far apart.
+    masked.layers[0].set_weight("embeddings", np.vstack([np.full((1, 4), 9.0), random.normal(size=(4, 4))]))
+    masked.fit(words, np.zeros((90, 1)), batch_size=90, verbose=0)
+    plain.set_weights(masked.get_weights())
+    assert "statistics-differ-from-data" not in {f.check for f in doctor(masked, words).findings}
+    assert "statistics-differ-from-data" in {f.check for f in doctor(plain, words).findings}

@@ -33,7 +33,7 @@ Examples:
   foldnet doctor wine.keras
   foldnet doctor wine.keras --data wine.csv --target quality
   foldnet doctor wine.keras --script train.py --sarif wine.sarif
-  foldnet doctor wine.keras --data wine.csv --fix mended.keras
+  foldnet doctor wine.keras --data wine.csv --target quality --fix new.keras
 """
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,23 +62,21 @@ def command(
         for title, text in passes:
             click.echo(click.style(title, bold=True) + "\n" + text + "\n")
     predictor = foldnet.freeze(model)
-    written = []
+    written: dict[str, list[Path]] = {}
     if out is not None:
         predictor.save(out)
-        written.append(out)
+        written[out] = [Path(out)]
     if to_numpy is not None:
-        predictor.to_numpy(to_numpy, unfolded=unfolded)
-        written.append(to_numpy)
+        written[to_numpy] = predictor.to_numpy(to_numpy, unfolded=unfolded)
     if to_c is not None:
-        predictor.to_c(to_c)
-        written.append(to_c)
+        written[to_c] = predictor.to_c(to_c)
     if as_json:
         print_json(
             {
                 "file": file,
                 "steps": [str(step) for step in predictor.steps()],
                 "passes": [{"pass": title, "graph": text} for title, text in passes],
-                "written": written,
+                "written": list(written),
                 "seconds": time.perf_counter() - started,
             }
         )
@@ -85,8 +84,8 @@ def command(
     if not written and not show_passes:
         for step in predictor.steps():
             click.echo(str(step))
-    for path in written:
-        click.echo(f"wrote {path} ({size(Path(path))})", err=True)
+    for name, files in written.items():
+        click.echo(f"wrote {name} ({size(files)})", err=True)
 
 
 def traced_passes(model: Any) -> list[tuple[str, str]]:
@@ -105,11 +104,7 @@ def traced_passes(model: Any) -> list[tuple[str, str]]:
     return seen if seen[-1][1] == result else [*seen, ("with what was not folded", result)]
 
 
-def size(path: Path) -> str:
-    """Size of a file, or of a folder's files together, in words."""
-    count = (
-        sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-        if path.is_dir()
-        else path.stat().st_size
-    )
+def size(files: Iterable[Path]) -> str:
+    """Size of files together, in words."""
+    count = sum(path.stat().st_size for path in files)
     return f"{count:,} bytes" if count < 10_000 else f"{count / 1000:,.0f} kB"

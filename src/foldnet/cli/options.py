@@ -87,9 +87,10 @@ class TableOptions:
         from foldnet.tables import Selection, open_table
 
         if len(self.data) != len(inputs):
+            once = f"one input, {next(iter(inputs))}: give --data once"
+            several = f"{len(inputs)} inputs, {', '.join(inputs)}: give --data once for each, in this order"
             raise InputError(
-                f"the network has {len(inputs)} inputs ({', '.join(inputs)}): give --data {len(inputs)} times, in "
-                f"this order; it was given {len(self.data)} times"
+                f"the network has {once if len(inputs) == 1 else several}; it was given {len(self.data)} times"
             )
         if self.delimiter is not None and len(self.delimiter) != 1:
             raise InputError(f"--delimiter takes one character, not {self.delimiter!r}")

@@ -65,6 +65,10 @@ class FitPlan:
             (seed, SHUFFLE_STREAM) and counter (epoch, i // 4).
         seed: of the generator, for shuffle and Drop.
         validation_epochs: for each epoch whether the validation data is gone through after it.
+        validation_batch_size: rows of a batch of validation data, which matters where a program is ``by_batch``;
+            None for ``batch_size``.
+        stop_on_nan: whether the first loss that is NaN or infinite ends the fit: its epoch is over with that step, is
+            validated if it was to be, and is the last.
         threads: how many at most; results do not depend on it.
     """
 
@@ -75,6 +79,8 @@ class FitPlan:
     shuffle: bool = True
     seed: int = 0
     validation_epochs: Sequence[bool] = ()
+    validation_batch_size: int | None = None
+    stop_on_nan: bool = False
     threads: int | None = None
 
 
@@ -105,7 +111,7 @@ class FitResult:
         validation: sums over the validation data; rows of NaN for epochs without.
         stopped: whether it stopped before the plan's end because it was asked to.
         not_finite: (epoch, step) of the first loss that was NaN or infinite, if any; training goes on after it,
-            as Keras does.
+            as Keras does, unless the plan says to stop.
     """
 
     epochs: int

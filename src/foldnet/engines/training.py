@@ -17,8 +17,8 @@ def training_engine(program: TrainingProgram, engine: str = "auto") -> TrainingE
 
     Args:
         program: to run.
-        engine: ``"native"``, ``"reference"``, or ``"auto"``: native, and where there is no compiler, or no
-            compiled form for something in the program, the reference engine with one warning.
+        engine: ``"native"``, ``"reference"``, or ``"auto"``: native, and where there is no compiler, or an
+            activation is a function of the caller's own, the reference engine with one warning.
 
     Raises:
         ConfigError: there is no such engine.

@@ -63,8 +63,8 @@ MAIN_C = """\
 
    Usage: predict [FILE]        without a file, from standard input
 
-   A line is a row: @total@ numbers, separated by commas or blanks@order@. A first line that
-   is not of numbers is passed over. The exit code is 1 for input that is no table of such rows.
+   A line is a row: @total@ numbers, separated by commas or blanks@order@. A first line of
+   names, without a number, is passed over. The exit code is 1 for input that is no table of such rows.
 
    This file takes predict.c in, so that `cc main.c -lm` is all it needs; compiled with
    -D@MACRO@_SEPARATE it is linked with it instead. */
@@ -115,15 +115,18 @@ static int next_cell(FILE *file, char *text) {
 static int read_row(FILE *file, long *line) {
   char text[CELL];
   for (;;) {
-    size_t count = 0, wrong = 0;
+    size_t count = 0, right = 0, wrong = 0;
     int length;
     ++*line;
     while ((length = next_cell(file, text)) > 0) {
+      const int stored = store(text, (size_t)length, count);
       count++;
-      if (!wrong && !store(text, (size_t)length, count - 1))
+      if (stored)
+        right += count <= @total@;
+      else if (!wrong)
         wrong = count;
     }
-    if (wrong && *line > 1) {
+    if (wrong && (*line > 1 || right)) {
       fprintf(stderr, "line %ld: value %lu is not @a_number@\\n", *line, (unsigned long)wrong);
       return -1;
     }

@@ -8,18 +8,28 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.ops import Shape
 
 _READ_ROWS = '''
+def is_number(text):
+    """Whether a cell of a table is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def read_rows(file, width=None):
-    """Rows of comma-separated numbers; a first line of names is passed over."""
+    """Rows of comma-separated numbers; a first line of names, without a number, is passed over."""
     rows = []
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
-        try:
-            row = [float(cell) for cell in line.split(",")]
-        except ValueError:
-            if number == 1:
-                continue
+        cells = line.split(",")
+        numbers = sum(is_number(cell) for cell in cells)
+        if number == 1 and numbers == 0:
+            continue
+        if numbers < len(cells):
             sys.exit(f"line {number} is not a row of numbers: {line.strip()!r}")
+        row = [float(cell) for cell in cells]
         width = width or len(row)
         if len(row) != width:
             sys.exit(f"line {number} has {len(row)} numbers, expected {width}")

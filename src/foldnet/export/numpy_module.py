@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.errors import ConfigError
 from foldnet.export.files import MARK, write_files
 from foldnet.export.literals import assignment
 from foldnet.export.names import identifier, plain
@@ -42,13 +43,15 @@ def to_numpy(source: Any, path: Any, *, unfolded: bool = False, weights: str = "
     Raises:
         UnsupportedError: an activation that is the caller's own Python function.
         FileExistsError: a file of that name exists and no export wrote it.
-        ValueError: another word for ``weights``, or a ``path`` that ends in ``.npz``.
+        ConfigError: another word for ``weights``, or a ``path`` that ends in ``.npz``.
     """
     if weights not in ("auto", "inline", "npz"):
-        raise ValueError(f'weights is "auto", "inline" or "npz", not {weights!r}')
+        raise ConfigError(f'weights is "auto", "inline" or "npz", not {weights!r}')
     path = Path(path)
     if path.suffix == ".npz":
-        raise ValueError(f"{str(path)!r} names a file of weights; give the program's own name, ending in .py")
+        raise ConfigError(
+            f"{str(path)!r} names a file of weights; give the program's own name, ending in .py"
+        )
     graph = source if isinstance(source, Graph) else source.unfolded if unfolded else source.graph
     steps = steps_of(graph)
     if weights == "auto":

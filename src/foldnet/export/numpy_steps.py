@@ -29,7 +29,8 @@ WEIGHTS = ("kernel", "bias", "gamma", "beta", "alpha", "embeddings", "scale", "o
 """Constants that keep the name they have in the graph; others are named by what their op does with them."""
 
 RESERVED = {
-    *dir(builtins), *HELPERS, "np", "math", "sys", "predict", "main", "as_rows", "read_rows", "weights", "x",
+    *dir(builtins), *HELPERS, "np", "math", "sys", "predict", "main", "as_rows", "is_number", "read_rows", "weights",
+    "x",
 }  # fmt: skip
 """Names that mean something else in the file; no variable may have one."""
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from foldnet.errors import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
     from foldnet.network import Network
@@ -17,11 +20,13 @@ __all__ = ["from_keras", "load_model", "load_weights", "save_model", "save_weigh
 
 
 def load_model(
-    path: str | PathLike[str],
+    filepath: str | PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
     *,
     activations: Mapping[str, Callable[..., Any]] | None = None,
     dtype: str | None = None,
-    compile: bool = True,
 ) -> Network:
     """The network in a Keras file, with its weights.
 
@@ -29,12 +34,14 @@ def load_model(
     tf.keras, tf_keras and Keras 3. What the bytes are decides, not the name's ending.
 
     Args:
-        path: of the file.
+        filepath: of the file.
+        custom_objects: Keras's name for ``activations``; functions in it are taken as such.
+        compile: whether to keep the optimizer's state, so that ``fit`` goes on where the file's training stopped.
+            Without it the network is as if ``compile`` had never been called; that is all prediction needs.
+        safe_mode: True; code out of a file is never run.
         activations: functions for activations that a file names but cannot hold, such as
             ``{"<lambda>": fn}``; NumPy functions, or ``functools.partial`` of those in ``foldnet.activations``.
         dtype: a dtype policy for every layer in place of the stored ones, such as ``"float32"``.
-        compile: whether to keep the optimizer's state, so that ``fit`` goes on where the file's training stopped.
-            Without it the network is as if ``compile`` had never been called; that is all prediction needs.
 
     Returns:
         A ``Sequential`` or ``Model``; ``keras_version`` and ``compile_config`` hold what the file says of them.
@@ -42,11 +49,17 @@ def load_model(
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: the file is damaged, hostile, or of another format.
-        UnsupportedError: a layer, setting or activation that foldnet cannot represent exactly.
+        UnsupportedError: a layer, setting or activation that foldnet cannot represent exactly, or ``safe_mode``
+            turned off.
     """
     from foldnet.files.load import load
 
-    return load(path, activations, dtype, compile)
+    if not safe_mode:
+        raise UnsupportedError(
+            "foldnet never runs code out of a file, so safe_mode=False changes nothing; leave it out and supply "
+            "functions by activations={name: fn}"
+        )
+    return load(filepath, {**(custom_objects or {}), **(activations or {})}, dtype, compile)
 
 
 def load_weights(network: Network, path: str | PathLike[str]) -> None:
@@ -69,28 +82,48 @@ def load_weights(network: Network, path: str | PathLike[str]) -> None:
     load_weights_into(network, path)
 
 
-def save_model(network: Network, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
+def save_model(
+    model: Network,
+    filepath: str | PathLike[str],
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    *,
+    include_optimizer: bool | Literal["tf_keras"] = True,
+) -> None:
     """Write a network to a file that Keras 3 opens: ``.keras``, or ``.h5``/``.hdf5``, which tf_keras opens, too.
 
     The file takes the old one's place in one step; when writing fails or is killed, the old one stays whole.
 
     Args:
-        network: built.
-        path: of the file; its ending says which kind it is.
+        model: built.
+        filepath: of the file; its ending says which kind it is.
+        overwrite: whether a file that is there may be replaced.
+        zipped: whether a ``.keras`` file is one archive, which it always is.
         include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-            ``.h5`` only foldnet takes the state up; Keras starts the optimizer afresh.
+            ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
+            ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
+            ``compile=False`` only.
 
     Raises:
-        ConfigError: the network is not built, or the ending is none of these.
+        ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
         UnsupportedError: the network has something that this kind of file cannot say.
         OSError: the file cannot be written.
     """
     from foldnet.files.save import save
 
-    save(network, path, include_optimizer)
+    if zipped is False:
+        raise UnsupportedError("foldnet writes a .keras file as one archive; leave zipped out")
+    _may_write(filepath, overwrite)
+    save(model, filepath, include_optimizer)
 
 
-def save_weights(network: Network, path: str | PathLike[str]) -> None:
+def _may_write(path: str | PathLike[str], overwrite: bool) -> None:
+    """Keras asks on the terminal; a program that is not to overwrite must hear of it."""
+    if not overwrite and Path(path).exists():
+        raise ConfigError(f"{path} is there already, and overwrite=False; choose another name")
+
+
+def save_weights(network: Network, path: str | PathLike[str], overwrite: bool = True) -> None:
     """Write a network's weights alone: ``.weights.h5``, or the older layout of a weights-only ``.h5``.
 
     The file takes the old one's place in one step, as with ``save_model``.
@@ -98,13 +131,15 @@ def save_weights(network: Network, path: str | PathLike[str]) -> None:
     Args:
         network: built.
         path: of the file; its ending says which layout it has.
+        overwrite: whether a file that is there may be replaced.
 
     Raises:
-        ConfigError: the network is not built, or the ending is none of these.
+        ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
         OSError: the file cannot be written.
     """
     from foldnet.files.save import save_weights as save
 
+    _may_write(path, overwrite)
     save(network, path)
 
 

@@ -23,6 +23,16 @@ def write_whole(path: str | PathLike[str], write: Callable[[Path], object]) -> N
         OSError: the directory does not exist or cannot be written to.
     """
     target = Path(path).resolve()  # a link stays a link, and the file that it points to is replaced
+    try:
+        _write_beside(target, write)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # It names the part, of which the caller knows nothing.
+        raise OSError(error.errno, error.strerror, str(target)) from None
+
+
+def _write_beside(target: Path, write: Callable[[Path], object]) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     part = Path(name)
     try:

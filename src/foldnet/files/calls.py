@@ -9,6 +9,7 @@ from typing import Any
 
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.files import plain
+from foldnet.files.masks import compared
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.layers.core import InputLayer
@@ -41,11 +42,12 @@ class settings_of:  # noqa: N801 - used as a with-statement
 
 @dataclass
 class Node:
-    """One stored call of a layer: what it is called on, and how."""
+    """One stored call of a layer: what it is called on, how, and the mask handed over with it, if any."""
 
     args: Any
     kwargs: dict[str, Any]
     old_style: bool
+    mask: Any = None
 
 
 def read_node(stored: Any, layer: Layer) -> Node:
@@ -55,7 +57,10 @@ def read_node(stored: Any, layer: Layer) -> Node:
         args = plain.listing(stored["args"], f"the arguments of {where}")
         kwargs = dict(plain.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
         structure = map_leaves(lambda v: _tensor_ref(v, where), args)
-        return Node(structure, _kwargs(kwargs, layer), old_style=False)
+        mask = _mask(kwargs, layer)
+        if mask is not None:
+            mask = map_leaves(lambda v: _tensor_ref(v, f"the mask of {where}"), mask)
+        return Node(structure, _kwargs(kwargs, layer), False, mask)
     kwargs = {}
     if isinstance(stored, list) and len(stored) in (3, 4) and isinstance(stored[0], str):
         stored = [stored]
@@ -72,7 +77,19 @@ def read_node(stored: Any, layer: Layer) -> Node:
         structure = {key: ref(entry) for key, entry in stored.items()}
     else:
         structure = [ref(entry) for entry in plain.listing(stored, where)]
-    return Node(structure, _kwargs(kwargs, layer), old_style=True)
+    mask = _mask(kwargs, layer)
+    if mask is not None:
+        mask = _ref(mask, f"the mask of {where}")
+    return Node(structure, _kwargs(kwargs, layer), True, mask)
+
+
+def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
+    """Take the mask out of the arguments of a layer that may be called with one."""
+    if not isinstance(layer, LAYERS["BatchNormalization"] | Network):
+        return None
+    mask = kwargs.pop("mask", None)
+    given = mask if isinstance(mask, list) else [mask]
+    return None if all(m is None for m in given) else mask
 
 
 def _constant(where: str) -> UnsupportedError:
@@ -101,8 +118,6 @@ def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
     if kwargs.get("training") is False and not is_batch_norm and not isinstance(layer, Network):
         # Keras up to 3.15.1 writes this into every Dropout of a Functional model by itself; it means nothing.
         del kwargs["training"]
-    if is_batch_norm:
-        kwargs.pop("mask", None)  # masks steer the statistics of training only
     if unknown := set(kwargs) - {"training"}:
         raise UnsupportedError(
             f"layer {layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet cannot represent; "
@@ -113,6 +128,15 @@ def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
             f"layer {layer.name!r} is called with training={kwargs['training']!r}, not a constant"
         )
     return kwargs
+
+
+def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[Ref]:
+    """References to the indices of which Keras made the mask of a layer's call."""
+    where = f"the mask of layer {layer!r}"
+    found = compared(makers, name)
+    if found is None:
+        raise UnsupportedError(f"{where} compares with another number than 0, as no Embedding does")
+    return [_ref(history, where) for history in found]
 
 
 def read_structure(stored: Any, where: str) -> Any:
@@ -205,15 +229,15 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
         made = calls.made[name]
         while len(made) < len(nodes[name]):
             node = nodes[name][len(made)]
-            missing = next(
-                (r for r in refs_of(node.args) if calls.index(r) >= len(calls.made.get(r[0], ()))), None
-            )
+            reads = [*refs_of(node.args), *(() if node.mask is None else refs_of(node.mask))]
+            missing = next((r for r in reads if calls.index(r) >= len(calls.made.get(r[0], ()))), None)
             if missing is not None:
                 waiting[missing[0], calls.index(missing)].append(name)
                 break
             layer = layers[name]
             with settings_of(name, type(layer).__name__):
-                layer(map_structure(calls.tensor, node.args), **node.kwargs)
+                mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
+                layer(map_structure(calls.tensor, node.args), **node.kwargs, **mask)
             made.append(layer.calls[-1])
             queue.extend(waiting.pop((name, len(made) - 1), ()))
     for (source, index), names in waiting.items():

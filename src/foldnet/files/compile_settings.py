@@ -22,23 +22,32 @@ NEWER_SETTINGS = frozenset(
 )  # fmt: skip
 """Settings that not every optimizer of Keras 2 takes."""
 
+KERAS_3_SETTINGS = ("loss_scale_factor", "gradient_accumulation_steps")
+KERAS_3_OPTIMIZERS = frozenset({"Lamb", "ScheduleFreeAdamW"})
+TF_KERAS_SETTINGS = {"jit_compile": False, "is_legacy_optimizer": False}
+
 WITHOUT = "; or save the network alone: model.save(path, include_optimizer=False)"
 
 
-def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
+def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -> dict[str, Any]:
     """The arguments of ``compile``: ``compile_config`` of an archive, ``training_config`` of a ``.h5`` file.
+
+    Args:
+        trainer: of the network.
+        dialect: of the file.
+        tf_keras: whether a ``.h5`` is for tf_keras alone, which then makes its optimizers of today.
 
     Raises:
         UnsupportedError: a loss, metric or schedule of the user's own, which is code and not data.
     """
     given = trainer.compiled.given
-    optimizer = _optimizer(trainer.compiled.optimizer, dialect)
-    loss = _each(given.get("loss"), _loss)
+    optimizer = stored_optimizer(trainer.compiled.optimizer, dialect, tf_keras)
+    loss = _each(given.get("loss"), stored_loss)
     stored = {
         "loss": loss if dialect is Dialect.KERAS_3 else _spelled_out(loss),
         "loss_weights": plain_data(given.get("loss_weights"), "loss_weights"),
-        "metrics": _each(given.get("metrics"), _metric),
-        "weighted_metrics": _each(given.get("weighted_metrics"), _metric),
+        "metrics": _each(given.get("metrics"), stored_metric),
+        "weighted_metrics": _each(given.get("weighted_metrics"), stored_metric),
     }
     if dialect is Dialect.KERAS_2:
         return {**stored, "optimizer_config": optimizer}
@@ -47,7 +56,10 @@ def stored_compile(trainer: Trainer, dialect: Dialect) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _optimizer(optimizer: Optimizer, dialect: Dialect) -> dict[str, Any]:
+def stored_optimizer(
+    optimizer: Optimizer, dialect: Dialect = Dialect.KERAS_3, tf_keras: bool = False
+) -> dict[str, Any]:
+    """An optimizer as Keras stores it, without its state."""
     name = type(optimizer).__name__
     if optimizers.OPTIMIZERS.get(name.lower()) is not type(optimizer):
         raise UnsupportedError(
@@ -61,6 +73,13 @@ def _optimizer(optimizer: Optimizer, dialect: Dialect) -> dict[str, Any]:
     config = plain_data(optimizer.get_config(), f"the optimizer {name}")
     if dialect is Dialect.KERAS_3:
         return record("keras.optimizers", name, config)
+    if tf_keras:
+        lacking = [key for key in KERAS_3_SETTINGS if config.pop(key) is not None]
+        if name in KERAS_3_OPTIMIZERS or lacking:
+            raise UnsupportedError(
+                f"tf_keras has no {name}{f' with {lacking[0]}' if lacking else ''}; save for Keras 3 as .keras{WITHOUT}"
+            )
+        return {"class_name": f"Custom>{name}", "config": {**config, **TF_KERAS_SETTINGS}}
     # tf_keras makes its optimizers of before 2.11 out of this, which lack the newer settings, unless it finds
     # is_legacy_optimizer, which Keras 3 refuses. So settings that change nothing are left out.
     unused = type(optimizer)().get_config() if name != "AdamW" else {}
@@ -80,26 +99,32 @@ def _spelled_out(loss: Any) -> Any:
 
 
 def _each(value: Any, function: Any) -> Any:
-    """Apply a function to everything in nested lists and dicts; what is a record already stays."""
+    """Apply a function to everything in nested lists and dicts; a record counts as what it stands for."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Mapping):
         if "class_name" in value:
-            return plain_data(value, "compile")
+            return function(value)
         return {str(k): _each(v, function) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_each(v, function) for v in value]
     return function(value)
 
 
-def _loss(loss: Any) -> Any:
+def stored_loss(loss: Any) -> Any:
+    """A loss as Keras stores it: class and settings, or the name of a function."""
+    if isinstance(loss, Mapping):  # as another file had it, in that file's words
+        loss = losses.get(loss)
     name = type(loss).__name__
     if isinstance(loss, Loss) and losses.CLASSES.get(name) is type(loss):
         return record("keras.losses", name, plain_data(loss.get_config(), f"the loss {name}"))
     return _function(loss, losses.FUNCTIONS, "loss")
 
 
-def _metric(metric: Any) -> Any:
+def stored_metric(metric: Any) -> Any:
+    """A metric as Keras stores it: class and settings, or a name."""
+    if isinstance(metric, Mapping):
+        metric = metric_names.get(metric)
     if not isinstance(metric, Metric):
         return _function(metric, metric_names.FUNCTIONS, "metric")
     name, plain = type(metric).__name__, _plain_mean(metric)

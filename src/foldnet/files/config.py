@@ -13,8 +13,17 @@ from typing import Any
 
 from foldnet import activations
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.files import plain
-from foldnet.files.calls import Node, Ref, join, map_structure, read_node, read_structure, settings_of
+from foldnet.files import masks, plain
+from foldnet.files.calls import (
+    Node,
+    Ref,
+    join,
+    map_structure,
+    own_mask,
+    read_node,
+    read_structure,
+    settings_of,
+)
 from foldnet.files.dialects import Record, modern
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer, SymbolicTensor
@@ -138,7 +147,11 @@ class Reader:
         what = f"network {record.name!r}"
         layers: dict[str, Layer] = {}
         nodes: dict[str, list[Node]] = {}
-        for stored in plain.listing(record.config.get("layers"), f"the layers of {what}"):
+        made: dict[tuple[str, int], list[Ref]] = {}
+        records, makers = masks.without_makers(
+            plain.listing(record.config.get("layers"), f"the layers of {what}")
+        )
+        for stored in records:
             layer = self.layer(stored)
             if layer.name in layers:
                 raise FileFormatError(f"{what} has two layers named {layer.name!r}")
@@ -147,6 +160,10 @@ class Reader:
                 read_node(node, layer)
                 for node in plain.listing(stored.get("inbound_nodes", []), "inbound nodes")
             ]
+            for k, node in enumerate(nodes[layer.name]):
+                if isinstance(node.mask, tuple) and node.mask[0] in makers:
+                    made[layer.name, k] = own_mask(makers, node.mask[0], layer.name)
+                    node.mask = None
         inputs = read_structure(record.config.get("input_layers"), f"the inputs of {what}")
         outputs = read_structure(record.config.get("output_layers"), f"the outputs of {what}")
         calls = join(layers, nodes, outputs, what)
@@ -164,6 +181,13 @@ class Reader:
         if idle := [name for name, layer in layers.items() if layer not in used]:
             raise FileFormatError(f"{what} has layers that lead to no output: {idle[:10]}")
         model._join(model.input_structure, model.output_structure, list(layers.values()))
+        masks.check_own(
+            model,
+            {
+                calls.made[name][k]: frozenset(calls.tensor(r) for r in refs)
+                for (name, k), refs in made.items()
+            },
+        )
         return model
 
 

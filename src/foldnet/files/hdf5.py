@@ -10,15 +10,18 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from math import prod
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5_heaps import check_heaps
+from foldnet.files.hdf5_texts import Read, check_texts
 
 Array = np.ndarray[Any, Any]
 
@@ -58,9 +61,11 @@ class Hdf5File:
         with _translated(""):
             check_heaps(source)
             if isinstance(source, bytes):
+                self._raw: BinaryIO = BytesIO(source)
                 self._file = h5py.File(h5py.h5f.open_file_image(source))
             else:
                 self._file = h5py.File(source, "r")
+                self._raw = Path(source).open("rb")  # noqa: SIM115 - closed with the file
         self._seen: dict[Any, str] = {}
         self._ranges: list[tuple[int, int, str]] = []
         self.root = Group(self._file, "", self)
@@ -69,8 +74,14 @@ class Hdf5File:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._raw.close()
         with _translated(""):
             self._file.close()
+
+    def read(self, at: int, size: int) -> bytes:
+        """So many bytes from a place in the file; fewer at its end."""
+        self._raw.seek(at)
+        return self._raw.read(size)
 
     def visit(self, node: Any, path: str) -> None:
         """Note that an object was reached; the same object under two paths is a trick, not a network."""
@@ -161,7 +172,7 @@ class Group:
         """
         where = f"attribute {name!r} of {self.path or '/'}"
         with _translated(where):
-            return _attribute(self._group, name, where)
+            return _attribute(self._group, name, where, self._file.read)
 
     def attribute_names(self) -> list[str]:
         """Names of the attributes."""
@@ -197,10 +208,10 @@ class Group:
             _check_dataset(dataset, path, shape)
             if dataset.chunks is None:
                 self._file.claim(dataset.id.get_offset(), dataset.id.get_storage_size(), path)
-            return _numbers(dataset, path)
+            return _numbers(dataset, path, self._file.read)
 
 
-def _attribute(node: Any, name: str, where: str) -> Any:
+def _attribute(node: Any, name: str, where: str, read: Read) -> Any:
     if name not in node.attrs:
         return None
     handle = node.attrs.get_id(name)
@@ -210,6 +221,8 @@ def _attribute(node: Any, name: str, where: str) -> Any:
         raise FileFormatError(f"{where} has type {handle.dtype}, expected text or a number")
     if handle.dtype.kind == "O" and h5py.check_string_dtype(handle.dtype) is None:
         raise FileFormatError(f"{where} holds references, expected text")
+    if handle.dtype.kind == "O":
+        check_texts(read, h5py.h5o.get_info(node.id).addr, name, MAX_ATTRIBUTE)
     value = node.attrs[name]
     if isinstance(value, h5py.Empty):
         return None
@@ -254,10 +267,10 @@ def _check_dataset(dataset: Any, path: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def _numbers(dataset: Any, path: str) -> Array:
+def _numbers(dataset: Any, path: str, read: Read) -> Array:
     dtype = dataset.dtype
     if dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None:
-        name = _attribute(dataset, "dtype", f"attribute 'dtype' of {path}")
+        name = _attribute(dataset, "dtype", f"attribute 'dtype' of {path}", read)
         if name != "bfloat16":
             raise FileFormatError(f"{path} holds 2-byte values of an unnamed type")
         # bfloat16 is the upper half of float32.

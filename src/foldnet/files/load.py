@@ -138,7 +138,7 @@ def _load_members(read: Members, activations: Supplied, dtype: str | None, compi
     with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
         read_weights(file, network, reader.classes, check_names=True).fill()
         if compile and network.compile_config is not None:
-            network.saved_training = read_state(file, network)
+            network.saved_training = read_state(file, network, keras_3=major_version(version, 3) == 3)
     network.keras_version = version
     return network
 

@@ -1,8 +1,10 @@
 """An optimizer's variables in the order in which Keras keeps them, to a file and back.
 
 That order is: the number of steps, the learning rate (unless a schedule gives it), the moving averages of the
-weights, then the slots. Adam and its kin have all slots of the first weight, then all of the second; the others
-all weights' first slot, then all weights' second. Nadam ends with the product of its momenta.
+weights, the gradients added up for the next update, then the slots. Adam and its kin have all slots of the first
+weight, then all of the second; the others all weights' first slot, then all weights' second. Nadam ends with the
+product of its momenta. Before Keras 3 it was another order, and in tf.keras up to 2.10 yet another; the shapes alone
+do not tell them apart.
 """
 
 from __future__ import annotations
@@ -14,19 +16,22 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import FileFormatError
-from foldnet.files.keras_objects import Dialect
+from foldnet.files.saved_training import Layout
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-from foldnet.training.optimizer import Optimizer
+from foldnet.training.optimizer import ACCUMULATOR, Optimizer
 from foldnet.training.optimizers import SGD, Nadam
 from foldnet.training.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
 Owner = tuple[Layer, str]
 
-INTERLEAVED = frozenset({"Adam", "AdamW", "Adamax", "Nadam", "Adadelta"})
+INTERLEAVED = frozenset({"Adam", "AdamW", "Adamax", "Nadam", "Adadelta", "Ftrl", "Lamb", "ScheduleFreeAdamW"})
 LEFT_OVER = "velocity_hat"
 """The one slot of an interleaved optimizer that comes after all others."""
+
+MAX_STEPS = 1 << 31
+"""Keras counts steps in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +58,31 @@ def trainable_weights(network: Network) -> list[tuple[Owner, tuple[int, ...]]]:
     return list(found.items())
 
 
-def places(network: Network, optimizer: Optimizer, dialect: Dialect) -> list[Place]:
-    """The variables of an optimizer in Keras's order.
+def places(network: Network, optimizer: Optimizer, layout: Layout) -> list[Place]:
+    """The variables of an optimizer in the order of a generation of Keras.
 
-    In tf_keras neither the learning rate nor Nadam's product is among them, and SGD always has a momentum.
+    Before Keras 3 neither the learning rate nor Nadam's product is among them. In tf_keras SGD always has a
+    momentum, and the oldest optimizers have neither averages nor slots weight by weight.
     """
     weights = trainable_weights(network)
     slots = list(optimizer.slots())
-    new = dialect is Dialect.KERAS_3
-    if isinstance(optimizer, SGD) and not new:
+    new, old = layout is Layout.KERAS_3, layout is Layout.OPTIMIZER_V2
+    if isinstance(optimizer, SGD) and layout is Layout.TF_KERAS:
         slots = ["momentum"]
     result = [Place(None, "iteration", ())]
     if new and isinstance(optimizer._learning_rate, float):
         result.append(Place(None, "learning_rate", ()))
+    if old and isinstance(optimizer, Nadam):
+        result.append(Place(None, "u_product", ()))
 
     def place(owner: Owner, shape: tuple[int, ...], slot: str) -> Place:
         return Place(owner, slot, shape)
 
-    if optimizer.use_ema:
+    if optimizer.use_ema and not old:
         result += [place(*weight, "average") for weight in weights]
-    if type(optimizer).__name__ in INTERLEAVED:
+    if optimizer.gradient_accumulation_steps:
+        result += [place(*weight, ACCUMULATOR) for weight in weights]
+    if type(optimizer).__name__ in INTERLEAVED and not old:
         result += [place(*weight, slot) for weight in weights for slot in slots if slot != LEFT_OVER]
         slots = [slot for slot in slots if slot == LEFT_OVER]
     result += [place(*weight, slot) for slot in slots for weight in weights]
@@ -81,28 +91,45 @@ def places(network: Network, optimizer: Optimizer, dialect: Dialect) -> list[Pla
     return result
 
 
-def state_of(trainer: Trainer) -> list[Array]:
+def state_of(trainer: Trainer, layout: Layout = Layout.KERAS_3) -> list[Array]:
     """The value of every variable of a trainer's optimizer; before the first step, what it starts with."""
     optimizer = trainer.compiled.optimizer
-    start, order = optimizer.slots(), list(optimizer.slots())
+    start, order = optimizer.kept(), list(optimizer.kept())
 
     def value(place: Place) -> Array:
         if place.owner is None:
             return _own(optimizer, place.slot)
         if place.slot == "average":
             given = trainer.averages.get(place.owner)
+            if given is None and layout is Layout.TF_KERAS:
+                # It begins with the weights, and Keras 3 with zeros.
+                layer, name = place.owner
+                given = layer.named_weights[name]
             return np.zeros(place.shape, np.float32) if given is None else np.asarray(given, np.float32)
         slots = trainer.slots.get(place.owner)
-        if slots is None:
-            return np.full(place.shape, start[place.slot], np.float32)
+        if slots is None or place.slot not in order:
+            return np.full(place.shape, start.get(place.slot, 0.0), np.float32)
         return np.asarray(slots[order.index(place.slot)], np.float32).reshape(place.shape)
 
-    return [value(place) for place in places(trainer.network, optimizer, Dialect.KERAS_3)]
+    return [value(place) for place in places(trainer.network, optimizer, layout)]
+
+
+def named_state(trainer: Trainer) -> dict[str, Array]:
+    """The variables as ``optimizer_weights`` of a ``.h5`` has them for tf_keras, which goes by their order."""
+    optimizer = trainer.compiled.optimizer
+    found = places(trainer.network, optimizer, Layout.TF_KERAS)
+    names = [
+        "iteration:0"
+        if place.owner is None
+        else f"{optimizer.name}/{place.slot}/{index}/{place.owner[0].name}/{place.owner[1]}:0"
+        for index, place in enumerate(found)
+    ]
+    return dict(zip(names, state_of(trainer, Layout.TF_KERAS), strict=True))
 
 
 def _own(optimizer: Optimizer, name: str) -> Array:
     if name == "iteration":
-        return np.array(optimizer.iterations, np.int32)
+        return np.array(optimizer.steps, np.int32)
     if name == "learning_rate":
         return np.array(optimizer.learning_rate, np.float32)
     # Keras multiplies the momenta of Nadam's schedule up step by step, in float32.
@@ -111,28 +138,32 @@ def _own(optimizer: Optimizer, name: str) -> Array:
     return np.array(np.prod(beta * (one - half * decay**steps), dtype=np.float32), np.float32)
 
 
-def restore(trainer: Trainer, arrays: Sequence[Array]) -> None:
+def restore(trainer: Trainer, arrays: Sequence[Array], layout: Layout) -> None:
     """Give a trainer's optimizer the variables that a file holds.
 
     Args:
         trainer: as compiled; only its optimizer's state changes.
-        arrays: in the order of Keras 3 or of tf_keras.
+        arrays: in the order of the layout.
+        layout: of the file.
 
     Raises:
         FileFormatError: they are not the variables of this optimizer on this network, or not finite.
     """
     optimizer = trainer.compiled.optimizer
-    shapes = [tuple(a.shape) for a in arrays]
-    options = [places(trainer.network, optimizer, dialect) for dialect in Dialect]
-    fitting = next((option for option in options if [p.shape for p in option] == shapes), None)
-    if fitting is None:
+    fitting = places(trainer.network, optimizer, layout)
+    beginning = fitting[: len(arrays)]
+    if all(place.owner is None for place in beginning) and not any(np.any(a) for a in arrays[:1]):
+        fitting = beginning  # before the first step Keras has made no slots
+    if not arrays or [p.shape for p in fitting] != [tuple(a.shape) for a in arrays]:
         raise FileFormatError(
             f"the file holds {len(arrays)} variables of the optimizer {optimizer.name!r}, where this network has "
-            f"{len(options[0])}, or they have other shapes"
+            f"{len(fitting)}, or they have other shapes"
         )
     if not all(np.isfinite(a).all() for a in arrays):
         raise FileFormatError(f"the variables of the optimizer {optimizer.name!r} are not all finite")
-    order = list(optimizer.slots())
+    if not 0 <= int(arrays[0]) < MAX_STEPS:
+        raise FileFormatError(f"the optimizer {optimizer.name!r} cannot have made {int(arrays[0])} steps")
+    order = list(optimizer.kept())
     slots: dict[Owner, list[Array]] = {}
     averages: dict[Owner, Array] = {}
     for place, value in zip(fitting, arrays, strict=True):
@@ -144,6 +175,6 @@ def restore(trainer: Trainer, arrays: Sequence[Array]) -> None:
         else:
             slots.setdefault(place.owner, [single] * len(order))[order.index(place.slot)] = single
     trainer.slots, trainer.averages = slots, averages
-    optimizer.iterations = int(arrays[0])
-    if len(fitting) > 1 and fitting[1].slot == "learning_rate":
+    optimizer.steps = int(arrays[0])
+    if any(place.slot == "learning_rate" for place in fitting):
         optimizer.learning_rate = float(arrays[1])

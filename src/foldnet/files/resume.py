@@ -10,8 +10,12 @@ from foldnet.errors import FileFormatError, FoldnetError
 from foldnet.files.optimizer_state import restore
 from foldnet.files.saved_training import SavedTraining
 from foldnet.network import Network
+from foldnet.training import losses
 from foldnet.training.compiled import Compiled, compile_network
 from foldnet.training.trainer import Trainer
+
+CHOSEN_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
+"""Metrics whose function ``compile`` chooses by the shape of the output."""
 
 
 def resume(saved: SavedTraining, network: Network) -> Trainer:
@@ -35,7 +39,7 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
     problem = saved.problem
     if saved.state is not None:
         try:
-            restore(trainer, saved.state)
+            restore(trainer, saved.state, saved.layout)
         except FileFormatError as error:
             problem = str(error)
     if problem is not None:
@@ -77,9 +81,23 @@ def _named(value: Any) -> Any:
     if isinstance(value, Mapping):
         if isinstance(value.get("config"), str):
             return value["config"]
+        if value.get("class_name") == "MeanMetricWrapper":
+            return _wrapped(value.get("config"))
         if "class_name" in value:
             return {"class_name": value["class_name"], "config": dict(value.get("config") or {})}
         return {k: _named(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_named(v) for v in value]
     return value
+
+
+def _wrapped(config: Any) -> Any:
+    """A metric that ``compile`` was given by name, of which tf_keras stores the wrapper in a ``.h5``.
+
+    "accuracy" and its like are meant again as such; the function that they became is the same one.
+    """
+    if isinstance(config, Mapping) and set(config) <= {"name", "dtype", "fn"}:
+        name, function = config.get("name"), config.get("fn")
+        if name in CHOSEN_BY_SHAPE or losses.ALIASES.get(str(name), name) == function:
+            return name
+    raise FileFormatError(f"it has a metric that wraps {config!r}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 
@@ -21,6 +22,7 @@ from foldnet.files.write_weights import (
     hdf5_image,
     write_legacy_weights,
     write_optimizer,
+    write_optimizer_weights,
     write_weights,
 )
 from foldnet.network import Network
@@ -33,20 +35,30 @@ KERAS_2_VERSION = "2.15.0"
 
 HDF5_ENDINGS = (".h5", ".hdf5")
 
+IncludeOptimizer = bool | Literal["tf_keras"]
+TF_KERAS = "tf_keras"
+WriteState = Callable[[h5py.File], None]
 
-def save(network: Network, path: str | PathLike[str], include_optimizer: bool = True) -> None:
+
+def save(network: Network, path: str | PathLike[str], include_optimizer: IncludeOptimizer = True) -> None:
     """Write a whole network; see ``foldnet.files.save_model``."""
     name = Path(path).name
+    if not isinstance(include_optimizer, bool) and include_optimizer != TF_KERAS:
+        raise ConfigError(f"include_optimizer is True, False or {TF_KERAS!r}, not {include_optimizer!r}")
     if name.endswith(".weights.h5"):
         raise ConfigError(
             f"{name!r} is the name of a file of weights; call save_weights, or name it model.h5"
         )
     if name.endswith(".keras"):
-        parts = _archive_parts(network, include_optimizer)
+        if include_optimizer == TF_KERAS:
+            raise ConfigError(
+                f"tf_keras does not open the .keras files of Keras 3, which {name!r} would be; name it model.h5"
+            )
+        parts = _archive_parts(network, include_optimizer is True)
         write_whole(path, lambda part: _write_archive(part, parts))
     elif name.endswith(HDF5_ENDINGS):
-        config, training, optimizer = _legacy_parts(network, include_optimizer)
-        write_whole(path, lambda part: _write_legacy(part, network, config, training, optimizer))
+        config, training, write_state = _legacy_parts(network, include_optimizer)
+        write_whole(path, lambda part: _write_legacy(part, network, config, training, write_state))
     else:
         raise ConfigError(f"a network is saved as .keras, .h5 or .hdf5, which {name!r} does not end in")
 
@@ -62,20 +74,20 @@ def save_weights(network: Network, path: str | PathLike[str]) -> None:
     write_whole(path, lambda part: _write_weights(part, network, whole))
 
 
-def _trained(network: Network, dialect: Dialect) -> tuple[dict[str, Any] | None, tuple[str, State] | None]:
-    """Compile settings and optimizer state, if the network is compiled."""
+def _trained(network: Network) -> tuple[dict[str, Any], tuple[str, State]] | tuple[None, None]:
+    """Compile settings and optimizer state in the words of Keras 3, if the network is compiled."""
     if network.trainer is None:
         return None, None
     from foldnet.files.compile_settings import stored_compile
     from foldnet.files.optimizer_state import state_of
 
     trainer = network.trainer
-    return stored_compile(trainer, dialect), (trainer.compiled.optimizer.name, state_of(trainer))
+    return stored_compile(trainer, Dialect.KERAS_3), (trainer.compiled.optimizer.name, state_of(trainer))
 
 
 def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str, bytes]]:
     config = network_record(network, Dialect.KERAS_3)
-    compiled, optimizer = _trained(network, Dialect.KERAS_3) if include_optimizer else (None, None)
+    compiled, optimizer = _trained(network) if include_optimizer else (None, None)
     if compiled is not None:
         config["compile_config"] = compiled
     metadata = {"keras_version": KERAS_VERSION, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
@@ -93,15 +105,28 @@ def _write_archive(path: Path, parts: list[tuple[str, bytes]]) -> None:
 
 
 def _legacy_parts(
-    network: Network, include_optimizer: bool
-) -> tuple[bytes, bytes | None, tuple[str, State] | None]:
-    config = network_record(network, Dialect.KERAS_2)
-    training, optimizer = _trained(network, Dialect.KERAS_2) if include_optimizer else (None, None)
-    return _json(config), None if training is None else _json(training), optimizer
+    network: Network, include_optimizer: IncludeOptimizer
+) -> tuple[bytes, bytes | None, WriteState | None]:
+    config = _json(network_record(network, Dialect.KERAS_2))
+    trainer = network.trainer
+    if not include_optimizer or trainer is None:
+        return config, None, None
+    from foldnet.files.compile_settings import stored_compile
+    from foldnet.files.optimizer_state import named_state, state_of
+
+    if include_optimizer == TF_KERAS:
+        training = _json(stored_compile(trainer, Dialect.KERAS_2, tf_keras=True))
+        variables = named_state(trainer)
+        return config, training, lambda file: write_optimizer_weights(file, variables)
+    # Not into optimizer_weights: when Keras 3 finds those, also in its own files, it builds the optimizer for no
+    # weights at all, and then it can neither restore the state nor train.
+    name, state = trainer.compiled.optimizer.name, state_of(trainer)
+    training = _json(stored_compile(trainer, Dialect.KERAS_2))
+    return config, training, lambda file: write_optimizer(file, name, state)
 
 
 def _write_legacy(
-    path: Path, network: Network, config: bytes, training: bytes | None, optimizer: tuple[str, State] | None
+    path: Path, network: Network, config: bytes, training: bytes | None, write_state: WriteState | None
 ) -> None:
     with h5py.File(path, "w") as file:
         group = file.create_group("model_weights")
@@ -111,11 +136,9 @@ def _write_legacy(
         file.attrs["model_config"] = config
         if training is not None:
             file.attrs["training_config"] = training
-        write_legacy_weights(group, network)
-        if optimizer is not None:
-            # Not into optimizer_weights: Keras 3 makes an optimizer without variables when it finds those, which
-            # then cannot train, and what tf_keras expects there depends on its release.
-            write_optimizer(file, *optimizer)
+        write_legacy_weights(group, network, whole=True)
+        if write_state is not None:
+            write_state(file)
 
 
 def _write_weights(path: Path, network: Network, new_layout: bool) -> None:
@@ -125,7 +148,7 @@ def _write_weights(path: Path, network: Network, new_layout: bool) -> None:
         else:
             file.attrs["backend"] = b"tensorflow"
             file.attrs["keras_version"] = KERAS_2_VERSION.encode()
-            write_legacy_weights(file, network)
+            write_legacy_weights(file, network, whole=False)
 
 
 def _json(value: Any) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,14 @@ MAX_VARIABLES = 8
 """How many variables an optimizer may have for each weight, and on top."""
 
 
+class Layout(Enum):
+    """Which variables an optimizer keeps, and in what order."""
+
+    KERAS_3 = "Keras 3"
+    TF_KERAS = "tf_keras, and tf.keras since 2.11"
+    OPTIMIZER_V2 = "tf.keras up to 2.10, and its optimizers.legacy since"
+
+
 @dataclass(frozen=True)
 class SavedTraining:
     """How a network in a file was compiled, and how far its training had come.
@@ -29,25 +38,42 @@ class SavedTraining:
     Attributes:
         config: ``compile_config`` or ``training_config``.
         state: the optimizer's variables in the file's order; None if it has none.
+        layout: what that order is.
         problem: why the state could not be read, if it could not.
     """
 
     config: Mapping[str, Any]
     state: Sequence[Array] | None
+    layout: Layout = Layout.KERAS_3
     problem: str | None = None
 
 
-def read_state(file: Hdf5File, network: Network) -> SavedTraining:
-    """The optimizer's variables of a ``.keras`` archive, in order."""
+def read_state(file: Hdf5File, network: Network, keras_3: bool) -> SavedTraining:
+    """The optimizer's variables of a ``.keras`` archive, in order.
+
+    Args:
+        file: the archive's weights.
+        network: that they belong to.
+        keras_3: whether Keras 3 wrote it, or an earlier one.
+    """
     config = network.compile_config or {}
     try:
         if not file.root.is_group("optimizer"):
             return SavedTraining(config, None)
         group = file.root.group("optimizer", "vars")
         names = [str(i) for i in range(len(group.names()))]
-        return SavedTraining(config, _arrays([(group, name) for name in names], network))
+        arrays = _arrays([(group, name) for name in names], network)
+        return SavedTraining(config, arrays, Layout.KERAS_3 if keras_3 else _older_layout(config))
     except FileFormatError as error:
-        return SavedTraining(config, None, str(error))
+        return SavedTraining(config, None, problem=str(error))
+
+
+def _older_layout(config: Mapping[str, Any]) -> Layout:
+    """Only shapes and settings are in an archive; the new optimizers of tf.keras say that they are no old ones."""
+    optimizer = config.get("optimizer")
+    settings = optimizer.get("config") if isinstance(optimizer, Mapping) else None
+    new = isinstance(settings, Mapping) and settings.get("is_legacy_optimizer") is False
+    return Layout.TF_KERAS if new else Layout.OPTIMIZER_V2
 
 
 def read_legacy_state(file: Hdf5File, network: Network) -> SavedTraining:
@@ -57,13 +83,25 @@ def read_legacy_state(file: Hdf5File, network: Network) -> SavedTraining:
     config = network.compile_config or {}
     try:
         if not file.root.is_group("optimizer_weights"):
-            return read_state(file, network)  # foldnet's own
+            return read_state(file, network, keras_3=True)  # foldnet's own
         root = file.root.group("optimizer_weights")
-        places = [name.rpartition("/") for name in names_in(root, "weight_names")]
+        names = names_in(root, "weight_names")
+        places = [name.rpartition("/") for name in names]
         found = [(root.group(*folder.split("/")) if folder else root, last) for folder, _, last in places]
-        return SavedTraining(config, _arrays(found, network))
+        return SavedTraining(config, _arrays(found, network), _named_layout(names))
     except FileFormatError as error:
-        return SavedTraining(config, None, str(error))
+        return SavedTraining(config, None, problem=str(error))
+
+
+def _named_layout(names: Sequence[str]) -> Layout:
+    """Each generation of optimizers begins with the number of steps, and each calls it differently."""
+    first = names[0].rpartition("/")[2] if names else ""
+    layouts = {"iteration": Layout.KERAS_3, "iteration:0": Layout.TF_KERAS, "iter:0": Layout.OPTIMIZER_V2}
+    if first not in layouts:
+        raise FileFormatError(
+            f"its optimizer's first variable is called {first!r}, as in no Keras foldnet knows"
+        )
+    return layouts[first]
 
 
 def _arrays(places: Sequence[tuple[Group, str]], network: Network) -> list[Array]:

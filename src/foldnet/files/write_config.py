@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from foldnet.errors import ConfigError, UnsupportedError
@@ -19,7 +19,8 @@ from foldnet.files.keras_objects import (
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.layers.core import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
-from foldnet.network import Network, Sequential
+from foldnet.layers.preprocessing import Normalization
+from foldnet.network import Network, Sequential, map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {
@@ -45,11 +46,12 @@ def network_record(network: Network, dialect: Dialect) -> dict[str, Any]:
 
 class _Writer:
     def __init__(self, network: Network, dialect: Dialect) -> None:
-        self._dialect = dialect
+        self._dialect, self._whole = dialect, network
         mentions = Counter(_mentions(network))
         self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
 
     def network(self, network: Network) -> dict[str, Any]:
+        self._check_name(network)
         if not network.built:
             raise ConfigError(
                 f"{network.name!r} is not built, so a file could not say what it takes; call it on data or "
@@ -74,6 +76,7 @@ class _Writer:
         """The record of a layer or nested network, without its calls."""
         if isinstance(layer, Network):
             return self.network(layer)
+        self._check_name(layer)
         name = type(layer).__name__
         _check_known(layer, name, self._dialect)
         config = self._settings(layer, name)
@@ -84,6 +87,13 @@ class _Writer:
             shape = plain_data(layer.calls[0].inputs[0].shape, layer.name)
             stored["build_config"] = {"input_shape": shape}
         return self._marked(layer, stored)
+
+    def _check_name(self, layer: Layer) -> None:
+        if self._dialect is Dialect.KERAS_3 and "/" in layer.name:
+            raise UnsupportedError(
+                f"{layer.name!r} has a slash, which Keras 3 takes in no name; rename it, or save the network as "
+                ".h5, which tf_keras and foldnet read"
+            )
 
     def _marked(self, layer: Layer, stored: dict[str, Any]) -> dict[str, Any]:
         if layer in self._shared:
@@ -103,6 +113,9 @@ class _Writer:
             del config["trainable"]
         config["dtype"] = stored_policy(given.pop("dtype"), self._dialect)
         given.pop("activity_regularizer", None)
+        if self._dialect is Dialect.KERAS_2 and kept_in_settings(layer, self._whole):
+            weights = layer.named_weights
+            given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
         for key, value in given.items():
             unused = ONLY_WHEN_USED.get(name, {})
             if key in unused and value == unused[key]:
@@ -131,14 +144,18 @@ class _Writer:
             stored = {**self.layer(layer), "name": layer.name}
             stored["inbound_nodes"] = [node for call in calls.of(layer) for node in calls.nodes(call)]
             layers.append(stored)
-        inputs = map_tensors(calls.end, network.input_structure)
-        outputs = map_tensors(calls.end, network.output_structure)
-        if self._dialect is Dialect.KERAS_2:
-            # Keras 2 has a list even of one.
-            inputs, outputs = (
-                [s] if isinstance(s, list) and isinstance(s[0], str) else s for s in (inputs, outputs)
-            )
+        inputs = map_structure(calls.end, network.input_structure)
+        outputs = map_structure(calls.end, network.output_structure)
         return {"layers": layers, "input_layers": inputs, "output_layers": outputs}
+
+
+def kept_in_settings(layer: Layer, whole: Network) -> bool:
+    """Whether a whole network's ``.h5`` has the weights of a layer among its settings.
+
+    Keras 3 computes with the statistics of a Normalization inside a nested network as they were before it read
+    those weights; from settings it takes them.
+    """
+    return isinstance(layer, Normalization) and layer not in whole.layers
 
 
 def _mentions(network: Network) -> Iterator[Layer]:
@@ -194,16 +211,19 @@ class _Calls:
         Keras 2 counts a network's own making as its call 0, and Keras 3, which opens these files, too, does not.
         With each call written twice, number 2k + 1 is a copy of call k for both.
         """
-        if unknown := set(call.kwargs) - {"training"}:
+        known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}
+        if unknown := set(call.kwargs) - known:
             raise UnsupportedError(
                 f"layer {call.layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet does not "
                 "write; leave it out of the call"
             )
         kwargs = dict(call.kwargs)
+        if "mask" in kwargs:
+            kwargs["mask"] = map_structure(self._mask, kwargs["mask"])
         if self._dialect is Dialect.KERAS_2:
             node = [[*self._ref(t, ends=False), kwargs] for t in call.inputs]
             return [node, node] if isinstance(call.layer, Network) else [node]
-        return [{"args": [map_tensors(self._tensor, _arguments(call))], "kwargs": kwargs}]
+        return [{"args": [map_structure(self._tensor, _arguments(call))], "kwargs": kwargs}]
 
     def _ref(self, tensor: SymbolicTensor, ends: bool) -> list[Any]:
         call = tensor.call
@@ -220,6 +240,13 @@ class _Calls:
         """An input or output of the network."""
         return self._ref(tensor, ends=True)
 
+    def _mask(self, mask: Any) -> dict[str, Any] | None:
+        if mask is not None and not isinstance(mask, SymbolicTensor):
+            raise UnsupportedError(
+                "a mask that is no tensor of the network cannot be written; hand over an input"
+            )
+        return None if mask is None else self._tensor(mask)
+
     def _tensor(self, tensor: SymbolicTensor) -> dict[str, Any]:
         shape = plain_data(tensor.shape, tensor.name)
         config = {"shape": shape, "dtype": tensor.dtype, "keras_history": self._ref(tensor, ends=False)}
@@ -230,17 +257,8 @@ def _arguments(call: Call) -> Any:
     """What the layer is called on, in the structure in which it takes it."""
     if isinstance(call.layer, Network):
         values = dict(zip(call.layer.inputs, call.inputs, strict=True))
-        return map_tensors(lambda tensor: values[tensor], call.layer.input_structure)
+        return map_structure(lambda tensor: values[tensor], call.layer.input_structure)
     if isinstance(call.layer, Merge | Concatenate | Dot):
         return list(call.inputs)
     (tensor,) = call.inputs
     return tensor
-
-
-def map_tensors(function: Callable[[SymbolicTensor], Any], structure: Any) -> Any:
-    """Apply a function to every tensor in nested lists and dicts."""
-    if isinstance(structure, Mapping):
-        return {key: map_tensors(function, value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [map_tensors(function, value) for value in structure]
-    return function(structure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -11,12 +11,16 @@ import numpy as np
 from foldnet.errors import UnsupportedError
 from foldnet.files.legacy import leaves_of
 from foldnet.files.weights_v3 import group_names, ordered_specs
+from foldnet.files.write_config import kept_in_settings
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 
 Array = np.ndarray[Any, Any]
 State = Sequence[Array]
 """The variables of an optimizer in Keras's order."""
+
+TOP_LEVEL = "top_level_model_weights"
+"""A group that every ``.h5`` file has beside those of the layers."""
 
 HEADER_LIMIT = 64512
 """Bytes that HDF5 lets an attribute take up; longer lists of names are split over several, as in Keras."""
@@ -43,6 +47,14 @@ def write_optimizer(group: Any, name: str, state: State) -> None:
         stored[str(index)] = value
 
 
+def write_optimizer_weights(group: Any, variables: Mapping[str, Array]) -> None:
+    """Write the variables of an optimizer as tf_keras does, by name, into ``optimizer_weights``."""
+    stored = group.create_group("optimizer_weights")
+    _names(stored, "weight_names", variables)
+    for name, value in variables.items():
+        stored[name] = value
+
+
 def _network(group: Any, network: Network, done: set[Layer]) -> None:
     group.create_group("vars").attrs["name"] = network.name
     layers = group.create_group("layers")
@@ -65,12 +77,25 @@ def _value(layer: Layer, name: str) -> Array:
     return value.astype(np.int32) if name == "count" else value
 
 
-def write_legacy_weights(group: Any, network: Network) -> None:
-    """Write the weights of a network as Keras 2 does: one group a layer of the network, datasets by name."""
+def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
+    """Write the weights of a network as Keras 2 does: one group a layer of the network, datasets by name.
+
+    Args:
+        group: empty.
+        network: with built layers.
+        whole: whether the network's configuration is in the file, too.
+    """
     _names(group, "layer_names", [layer.name for layer in network.layers])
     for layer in sorted(network.layers, key=lambda layer: layer.name):
+        _check_name(layer.name)
         home = group.create_group(layer.name)
-        leaves = list(leaves_of(layer))
+        leaves = [
+            (inner, spec)
+            for inner, spec in leaves_of(layer)
+            if not (whole and kept_in_settings(inner, network))
+        ]
+        for inner, _ in leaves:
+            _check_name(inner.name)
         names = [_path(layer, inner, spec.name) for inner, spec in leaves]
         if len(set(names)) != len(names):
             raise UnsupportedError(
@@ -80,7 +105,14 @@ def write_legacy_weights(group: Any, network: Network) -> None:
         _names(home, "weight_names", names)
         for name, (inner, spec) in zip(names, leaves, strict=True):
             home[name] = _value(inner, spec.name)
-    _names(group.create_group("top_level_model_weights"), "weight_names", [])
+    _names(group.create_group(TOP_LEVEL), "weight_names", [])
+
+
+def _check_name(name: str) -> None:
+    if name == TOP_LEVEL or "\0" in name or {"", "."} & set(name.split("/")):
+        raise UnsupportedError(
+            f"no layer of a .h5 file can be called {name!r}; rename it, or save as .keras or .weights.h5"
+        )
 
 
 def _path(layer: Layer, inner: Layer, weight: str) -> str:

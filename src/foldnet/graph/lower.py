@@ -12,7 +12,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
-from foldnet.graph.masks import Masks, check_masks, check_training_masks
+from foldnet.graph.masks import Masks, check_masks
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.network import Network
 
@@ -92,6 +92,20 @@ class Lowering(GraphBuilder):
         """The value as floating point; most layers compute on nothing else."""
         return value if self.dtype(value) == ops.FLOAT else self.emit(ops.Cast(ops.FLOAT), value)
 
+    def fractions(self, layer: Layer, value: str) -> str:
+        """The value as floating point, for a layer that Keras computes otherwise on whole numbers.
+
+        Raises:
+            UnsupportedError: the value is of whole numbers.
+        """
+        if self.dtype(value) == ops.INT:
+            raise UnsupportedError(
+                f"layer {layer.name!r} ({type(layer).__name__}) is given whole numbers, and there Keras cuts its "
+                "result or its settings to whole numbers, too, which foldnet does not. Give the network's Input "
+                'the dtype "float32", or put a Rescaling(1.0) before the layer.'
+            )
+        return value
+
     def int(self, value: str) -> str:
         """The value as 32-bit indices."""
         return value if self.dtype(value) == ops.INT else self.emit(ops.Cast(ops.INT), value)
@@ -111,22 +125,32 @@ def lower(
     return graph
 
 
-def lower_into(b: Lowering, network: Network) -> list[str]:
-    """Emit a network's program; returns the names of its outputs. A training program goes on from there."""
+def lower_into(b: Lowering, network: Network, training: bool | None = None) -> list[str]:
+    """Emit a network's program; returns the names of its outputs. A training program goes on from there.
+
+    Args:
+        b: to emit into.
+        network: to lower.
+        training: what ``training=`` means to the calls in the network that do not say it; False rests what only
+            learns in training, in a training program, too.
+    """
     check_masks(network)
-    if b.mode is Mode.TRAIN:
-        check_training_masks(network)
     values: dict[SymbolicTensor, str] = {}
     masks = Masks(b)
     for tensor in network.inputs:
         values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor))
-    _lower_calls(b, network, values, masks, prefix="")
+    _lower_calls(b, network, values, masks, training, prefix="")
     b.output_masks = masks.of(network.outputs)
     return [values[t] for t in network.outputs]
 
 
 def _lower_calls(
-    b: Lowering, network: Network, values: dict[SymbolicTensor, str], masks: Masks, prefix: str
+    b: Lowering,
+    network: Network,
+    values: dict[SymbolicTensor, str],
+    masks: Masks,
+    training: bool | None,
+    prefix: str,
 ) -> None:
     seen: dict[Layer, int] = {}
     for call in network.graph_calls:
@@ -135,13 +159,16 @@ def _lower_calls(
         if call.outputs[0] in values:
             continue  # an input, already named
         path = prefix + _numbered(call.layer, index)
-        _check_call(call, path)
+        _check_call(call, path, b.mode)
+        said = bool(call.kwargs["training"]) if call.kwargs.get("training") is not None else training
         b.layer = path
         operands, given = [values[t] for t in call.inputs], masks.into(call, values)
         if isinstance(call.layer, Network):
-            results = _lower_nested(b, call, operands, given, masks, path + "/")
+            inside = Masks(b, dict(zip(call.layer.inputs, given, strict=True)))
+            results = _lower_nested(b, call.layer, operands, inside, said, path + "/")
+            masks.known |= zip(call.outputs, inside.of(call.layer.outputs), strict=True)
         else:
-            b.call_training, b.call_mask = call.kwargs.get("training"), given[0] if given else None
+            b.call_training, b.call_mask = said, given[0] if given else None
             results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)
             if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
                 b.activities.append((call.layer, results[0]))
@@ -151,14 +178,10 @@ def _lower_calls(
 
 
 def _lower_nested(
-    b: Lowering, call: Call, operands: list[str], given: list[str | None], masks: Masks, prefix: str
+    b: Lowering, inner: Network, operands: list[str], masks: Masks, training: bool | None, prefix: str
 ) -> tuple[str, ...]:
-    inner = call.layer
-    assert isinstance(inner, Network)
     values = dict(zip(inner.inputs, operands, strict=True))
-    inside = Masks(b, dict(zip(inner.inputs, given, strict=True)))
-    _lower_calls(b, inner, values, inside, prefix)
-    masks.known |= zip(call.outputs, inside.of(inner.outputs), strict=True)
+    _lower_calls(b, inner, values, masks, training, prefix)
     return tuple(values[t] for t in inner.outputs)
 
 
@@ -189,15 +212,41 @@ def _training_matters(layer: Layer) -> bool:
     return layer.training_matters()
 
 
-def _check_call(call: Call, path: str) -> None:
+def training_calls(network: Network) -> list[str]:
+    """Names of the layers that the network itself calls with ``training=True``, where that changes what they do."""
+    found = []
+    for call in network.graph_calls:
+        if call.kwargs.get("training") and _training_matters(call.layer):
+            found.append(call.layer.name)
+        elif isinstance(call.layer, Network):
+            found += training_calls(call.layer)
+    return found
+
+
+def check_judged(network: Network) -> None:
+    """Refuse to evaluate or validate where Keras's releases differ on what they compute.
+
+    Raises:
+        UnsupportedError: the network itself calls a layer with ``training=True``.
+    """
+    if found := training_calls(network):
+        raise UnsupportedError(
+            f"layer {found[0]!r} was called with training=True in the model itself. Keras's releases differ on whether "
+            "evaluation and validation follow it (up to 3.15 they do not). Leave it out of the call, or fit without "
+            "validation data and judge model(x)."
+        )
+
+
+def _check_call(call: Call, path: str, mode: Mode) -> None:
     layer = call.layer
     if not isinstance(layer, Network) and layer.dtype_policy != "float32":
         raise UnsupportedError(
             f"layer {path!r} computes with dtype policy {layer.dtype_policy!r}; foldnet computes in float32. "
             'Load the network with load_model(path, dtype="float32") to compute it so, and compare.'
         )
-    if call.kwargs.get("training") and _training_matters(layer):
+    if mode is Mode.PREDICT and call.kwargs.get("training") and _training_matters(layer):
         raise UnsupportedError(
             f"layer {path!r} was called with training=True in the model itself, so its prediction is random or "
-            "depends on the batch, and Keras releases differ on what they compute. Remove it from the call."
+            "depends on the batch, and Keras releases differ on what they compute. Remove it from the call; or call "
+            "the model itself on arrays, model(x), which follows it in all of them."
         )

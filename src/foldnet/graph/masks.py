@@ -74,26 +74,17 @@ def check_masks(network: Network) -> None:
     _follow(network, [False] * len(network.inputs), set())
 
 
-def check_training_masks(network: Network) -> None:
-    """Refuse to train where Keras would leave masked positions out of the loss.
-
-    Raises:
-        UnsupportedError: an output has a mask.
-    """
-    outputs = _follow(network, [False] * len(network.inputs), set())
-    for tensor, masked in zip(network.outputs, outputs, strict=True):
-        if masked:
-            raise UnsupportedError(
-                f"the output {tensor.name!r} has a mask, and Keras would leave the masked positions out of the loss, "
-                "which foldnet does not. Put mask_zero=False on the Embedding, or give sample weights."
-            )
-
-
 def masked_layers(network: Network) -> set[Layer]:
     """The layers, of nested networks too, that get a mask in at least one call."""
     met: set[Layer] = set()
     _follow(network, [False] * len(network.inputs), met)
     return met
+
+
+def masked_outputs(network: Network) -> list[SymbolicTensor]:
+    """The outputs that have a mask, for losses and metrics to leave positions out by."""
+    flags = _follow(network, [False] * len(network.inputs), set())
+    return [t for t, masked in zip(network.outputs, flags, strict=True) if masked]
 
 
 def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bool]:

@@ -207,6 +207,23 @@ class Reduce(Op):
 
 
 @dataclass(frozen=True)
+class BatchReduce(Op):
+    """``sum`` or ``mean`` over the batch axis, the same for every row: what a loss divides by, or a rule's norm.
+
+    It is the one part of an expression that mixes rows, so a program that holds it goes through data, validation
+    data included, in the very batches that it is told.
+    """
+
+    kind: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if self.kind not in ("sum", "mean"):
+            raise ConfigError(f"there is no reduction of a batch {self.kind!r}")
+        return shapes[0]
+
+
+@dataclass(frozen=True)
 class OneHot(Op):
     """Indices to rows of 0 and 1 along a new last axis; an index outside gives only 0."""
 

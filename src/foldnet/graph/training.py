@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foldnet.graph import train_ops
 from foldnet.graph.graph import Graph
 
 
@@ -23,6 +24,17 @@ class Constraint:
 
 
 @dataclass(frozen=True)
+class Orthogonal:
+    """What a matrix adds to the loss for rows (or columns) that are not orthogonal to each other.
+
+    With each row made of length 1, ``factor`` times the mean of the absolute products of all pairs of them.
+    """
+
+    factor: float
+    columns: bool = False
+
+
+@dataclass(frozen=True)
 class Variable:
     """A weight as training sees it: a constant of the graph whose array is the start and then changes.
 
@@ -31,6 +43,7 @@ class Variable:
         shape: of the layer's weight; the graph's constant may have axes of size 1 more, never other values.
         trainable: whether the optimizer changes it. Moving statistics are not trainable and move by BatchNorm.
         l1, l2: of its regularizer: ``l1 * sum|w| + l2 * sum(w²)`` is added to the loss.
+        orthogonal: likewise what it adds for rows or columns that are not orthogonal.
         decay: whether the optimizer's weight decay applies.
         constraint: what is done to the weight after each update; None for nothing.
     """
@@ -42,6 +55,7 @@ class Variable:
     trainable: bool
     l1: float = 0.0
     l2: float = 0.0
+    orthogonal: Orthogonal | None = None
     decay: bool = True
     constraint: Constraint | None = None
 
@@ -67,12 +81,15 @@ class UpdateRule:
     Attributes:
         graph: inputs ``variable``, ``gradient``, then one input a slot, all of shape (None,) (the elements of a
             variable are the rows); batch-free rank-0 constants named in ``scalars``; outputs the new
-            variable, then the new slots. Of Unary, Combine and Where nodes only.
-        slots: names of the slot variables (``momentum``, ``velocity``), each of the variable's shape.
+            variable, then the new slots. Of Unary, Combine and Where nodes, and of BatchReduce, which is over the
+            elements of one variable here.
+        slots: names of the slot variables (``momentum``, ``velocity``), each of the variable's shape; where
+            gradients are accumulated, the last one is their sum so far, of which the graph knows nothing.
         slot_starts: the value each slot starts with.
         scalars: names of the constants that are given anew at every step: ``learning_rate``, and functions of
             the step such as ``bias_correction``; their values come as a table (steps, scalars).
         clip: None, or ("value" | "norm" | "global_norm", number), applied to the gradients first.
+        accumulate: over how many steps gradients are averaged before the rule makes one update of them.
         ema: None, or (momentum, overwrite frequency) of the moving average of the weights.
     """
 
@@ -82,6 +99,12 @@ class UpdateRule:
     scalars: tuple[str, ...]
     clip: tuple[str, float] | None = None
     ema: tuple[float, int] | None = None
+    accumulate: int = 1
+
+    @property
+    def by_variable(self) -> bool:
+        """Whether an element's update depends on the other elements of its variable."""
+        return any(isinstance(node.op, train_ops.BatchReduce) for node in self.graph.nodes)
 
 
 @dataclass(frozen=True)
@@ -103,3 +126,8 @@ class TrainingProgram:
     variables: tuple[Variable, ...]
     accumulators: tuple[Accumulator, ...]
     update: UpdateRule | None = None
+
+    @property
+    def by_batch(self) -> bool:
+        """Whether a row's loss depends on the rows beside it, so that it matters how data is cut into batches."""
+        return any(isinstance(node.op, train_ops.BatchReduce) for node in self.graph.nodes)

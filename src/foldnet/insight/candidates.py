@@ -15,6 +15,7 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Array
+from foldnet.insight.rows import read_rows
 from foldnet.layers.base import flatten
 from foldnet.network import Network
 from foldnet.tracing import recorded
@@ -52,6 +53,7 @@ def adapt(candidate: Any) -> Candidate:
 
     Raises:
         InputError: it is nothing that predicts.
+        CompileError: a C export, and there is no compiler.
         FileNotFoundError: a path with nothing there.
     """
     if isinstance(candidate, str | Path):
@@ -113,6 +115,8 @@ def _from_path(path: Path) -> Candidate:
     if path.is_dir() or path.suffix == ".py":
         from foldnet.insight import exported
 
+        if path.is_dir():
+            exported.check_c(path)
         run = exported.run_c if path.is_dir() else exported.run_python
         kind = "C export" if path.is_dir() else "Python file"
         return Candidate(
@@ -167,7 +171,7 @@ def _from_network(network: Network) -> Candidate:
 
     return Candidate(
         f"network {network.name!r} on the reference engine",
-        program.run,
+        lambda inputs: program.run(read_rows(graph, list(inputs) if len(inputs) > 1 else inputs[0])),
         layers,
         own_layers=True,
         own_names=True,

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.errors import ConfigError, InputError
+from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph
+from foldnet.graph.masks import masked_outputs
 from foldnet.insight.oracle import Oracle
 from foldnet.insight.streams import Stream
 from foldnet.network import Network
@@ -35,6 +36,7 @@ class Validation:
 
     Raises:
         InputError: there are no targets, or not as many as rows.
+        UnsupportedError: an output has a mask, and the metric would count what it leaves out.
         ConfigError: no such metric, or none is given and the network was never compiled.
     """
 
@@ -42,6 +44,12 @@ class Validation:
         self, network: Network, graph: Graph, data: Any, metric: Any, mode: str, batch_size: int
     ) -> None:
         self.names = output_names(network)
+        masked = masked_outputs(network)
+        if masked and (metric is None or not callable(metric) or isinstance(metric, Metric | Loss)):
+            raise UnsupportedError(
+                f"the output {masked[0].name!r} has a mask, which a loss or metric of the whole validation data would "
+                "count in; give metric= a function of y_true and y_pred that leaves out what does not count"
+            )
         self._weight: Array | None = None
         if isinstance(data, tuple):
             if not 2 <= len(data) <= 3:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from foldnet.errors import CompileError, FoldnetError
+from foldnet.engines.native import compiler
+from foldnet.errors import CompileError, FoldnetError, InputError
 from foldnet.insight.oracle import Array
 
 SECONDS = 300
+C_SOURCES = ("main.c", "predict.c")
 
 _DRIVER = """
 import importlib.util, sys
@@ -24,6 +24,8 @@ path, given, wanted = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("candidate", path)
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
+if not hasattr(module, "predict"):
+    sys.exit("it defines no function predict")
 with np.load(given, allow_pickle=False) as file:
     results = module.predict(*(file[f"arr_{i}"] for i in range(len(file))))
 results = results if isinstance(results, (list, tuple)) else [results]
@@ -48,6 +50,18 @@ def run_python(path: Path, inputs: Sequence[Array]) -> list[Array]:
             return [file[f"arr_{i}"] for i in range(len(file))]
 
 
+def check_c(directory: Path) -> None:
+    """See to it that a directory can be examined at all, before anything is said of its network.
+
+    Raises:
+        InputError: it is no C export.
+        CompileError: there is no compiler.
+    """
+    if missing := [name for name in C_SOURCES if not (directory / name).is_file()]:
+        raise InputError(f"{str(directory)!r} is not a C export: it has no {' and no '.join(missing)}")
+    compiler.find()
+
+
 def run_c(directory: Path, inputs: Sequence[Array]) -> list[Array]:
     """Predictions of an exported C directory: compiled in a folder apart, given rows of CSV, read back.
 
@@ -55,15 +69,22 @@ def run_c(directory: Path, inputs: Sequence[Array]) -> list[Array]:
     row come back as one flat array.
 
     Raises:
-        CompileError: there is no compiler, or it refuses the files.
+        CompileError: the compiler refuses the files.
         FoldnetError: the program fails.
     """
-    sources = [str(p.resolve()) for p in sorted(directory.glob("*.c")) if p.name in ("main.c", "predict.c")]
-    if len(sources) != 2:
-        raise FoldnetError(f"{str(directory)!r} is not a C export: it has no main.c and predict.c")
+    sources = [str(directory.resolve() / name) for name in C_SOURCES]
     with tempfile.TemporaryDirectory() as folder:
         program = str(Path(folder, "program"))
-        command = [_compiler(), "-std=c99", "-O2", "-ffp-contract=off", *sources, "-o", program, "-lm"]
+        command = [
+            *compiler.find().command,
+            "-std=c99",
+            "-O2",
+            "-ffp-contract=off",
+            *sources,
+            "-o",
+            program,
+            "-lm",
+        ]
         try:
             _run(command, "the C compiler", b"")
         except FoldnetError as error:
@@ -77,14 +98,6 @@ def _csv(inputs: Sequence[Array]) -> bytes:
     flat = [x.reshape(len(x), -1) for x in inputs]
     lines = (",".join(repr(v.item()) for x in flat for v in x[row]) for row in range(len(flat[0])))
     return ("\n".join(lines) + "\n").encode()
-
-
-def _compiler() -> str:
-    chosen = os.environ.get("CC")
-    for name in [chosen] if chosen else ["cc", "gcc", "clang"]:
-        if found := shutil.which(name):
-            return found
-    raise CompileError("no C compiler was found (CC, cc, gcc, clang); install one to verify a C export")
 
 
 def _run(command: Sequence[str], what: str, text: bytes) -> bytes:

@@ -87,7 +87,7 @@ class NormalizationMonitor(Callback):
 
     def _iterations(self) -> int:
         optimizer = self.model.optimizer
-        return 0 if optimizer is None else int(optimizer.iterations)
+        return 0 if optimizer is None else int(optimizer.steps)
 
     def _moving(self) -> dict[str, Array]:
         return {

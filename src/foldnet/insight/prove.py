@@ -66,6 +66,7 @@ def verify(
     Raises:
         InputError: ``x`` does not fit the network, the candidate is nothing that predicts, or it names layers
             that the network does not have.
+        CompileError: a C export to compile, and no compiler.
         UnsupportedError: the network cannot be computed exactly.
 
     >>> from foldnet import Sequential, layers

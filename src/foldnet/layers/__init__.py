@@ -1,5 +1,7 @@
 """Keras's layers: ``from foldnet.layers import Dense, BatchNormalization, Input``."""
 
+from typing import Any
+
 from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer
@@ -52,6 +54,16 @@ LAYERS: dict[str, type[Layer]] = {
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
+
+INSTEAD = {
+    "Lambda": "; it would be Python code: use Rescaling, Activation with a function of foldnet.activations, or merges",
+}
+
+
+def __getattr__(name: str) -> Any:
+    known = f"; it has {', '.join(sorted(LAYERS))}" if name[:1].isupper() else ""
+    raise AttributeError(f"module 'foldnet.layers' has no attribute {name!r}{INSTEAD.get(name, known)}")
+
 
 __all__ = [
     "ELU",

@@ -51,7 +51,8 @@ class ReLU(Layer):
             negative_slope=self.negative_slope,
             threshold=self.threshold,
         )
-        return lower_activation(b, function, b.float(inputs[0]))
+        whole = all(n is None or float(n).is_integer() for n in (self.max_value, self.threshold))
+        return lower_activation(b, function, b.float(inputs[0]) if whole else b.fractions(self, inputs[0]))
 
 
 class LeakyReLU(Layer):

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.layers.operators import Operators
+from foldnet.layers.refusals import INSTEAD, refuse_code
+from foldnet.layers.weight import Weight
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
@@ -50,8 +53,8 @@ class WeightSpec:
     trainable: bool = True
 
 
-@dataclass(eq=False)
-class SymbolicTensor:
+@dataclass(eq=False, repr=False)
+class SymbolicTensor(Operators):
     """A value between layers: its shape (batch axis first, ``None`` where free) and the call that makes it."""
 
     shape: Shape
@@ -63,6 +66,9 @@ class SymbolicTensor:
     def name(self) -> str:
         """Name of the layer that makes it."""
         return self.call.layer.name if self.call else "tensor"
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
 
 @dataclass(eq=False)
@@ -118,9 +124,11 @@ class Layer:
         activity_regularizer: Any = None,
         autocast: bool = True,
     ) -> None:
+        refuse_code(type(self))
         self.name = name or unique_name(snake_case(type(self).__name__))
         self.trainable = trainable
         self.dtype_policy = policy_name(dtype)
+        self.dtype = "float32" if self.dtype_policy.startswith("mixed") else self.dtype_policy
         self.activity_regularizer = activity_regularizer
         self.autocast = autocast
         self.calls: list[Call] = []
@@ -187,12 +195,17 @@ class Layer:
         """Whether the weights have shapes."""
         return self._specs is not None
 
-    def build(self, *input_shapes: Shape) -> None:
+    def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
         """Fix the weights' shapes for inputs of these shapes; a layer called again must get fitting inputs.
+
+        Args:
+            input_shapes: one an input, batch axis first.
+            input_shape: the same under Keras's name.
 
         Raises:
             ConfigError: the settings do not fit the shapes, or a shared layer would need other weights.
         """
+        input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
         specs = tuple(self.weight_specs(*input_shapes))
         if self._specs is not None and [s.shape for s in specs] != [s.shape for s in self._specs]:
             raise ConfigError(
@@ -243,19 +256,34 @@ class Layer:
         self._values[name] = value
 
     @property
-    def weights(self) -> list[Array]:
+    def weights(self) -> list[Weight]:
         """All weights: Keras's order, trainable first."""
         return [*self.trainable_weights, *self.non_trainable_weights]
 
     @property
-    def trainable_weights(self) -> list[Array]:
+    def trainable_weights(self) -> list[Weight]:
         """Weights that training changes; none when ``trainable`` is False."""
-        return [self._weight(s) for s in self.specs if s.trainable and self.trainable]
+        return [Weight(self, s.name) for s in self.specs if s.trainable and self.trainable]
 
     @property
-    def non_trainable_weights(self) -> list[Array]:
+    def non_trainable_weights(self) -> list[Weight]:
         """Weights that the optimizer leaves alone, such as moving statistics."""
-        return [self._weight(s) for s in self.specs if not (s.trainable and self.trainable)]
+        return [Weight(self, s.name) for s in self.specs if not (s.trainable and self.trainable)]
+
+    @property
+    def variables(self) -> list[Weight]:
+        """The weights, under Keras's other name for them."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Weight]:
+        """The trainable weights, under Keras's other name for them."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Weight]:
+        """The other weights, under Keras's other name for them."""
+        return self.non_trainable_weights
 
     def count_params(self) -> int:
         """Number of weight values."""
@@ -279,16 +307,25 @@ class Layer:
                 f"and was given {len(weights)}"
             )
         for spec, value in zip(specs, weights, strict=True):
-            self.set_weight(spec.name, value)
+            self.set_weight(spec.name, np.array(value, np.float32))  # a copy: the caller's array stays theirs
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if any(spec.name == name for spec in self.__dict__.get("_specs") or ()) and not isinstance(
+            getattr(type(self), name, None), property
+        ):
+            self.set_weight(name, np.array(value, np.float32))
+        else:
+            super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         # Only called when ordinary look-up fails: weights read as attributes, `layer.kernel`.
         if not name.startswith("_"):
             for spec in self.__dict__.get("_specs") or ():
                 if spec.name == name:
-                    return self._weight(spec)
+                    return Weight(self, name)
         raise AttributeError(
             f"{type(self).__name__} {self.__dict__.get('name', '')!r} has no attribute {name!r}"
+            + INSTEAD.get(name, "")
         )
 
     # -- calling --------------------------------------------------------------------------------------------
@@ -347,6 +384,16 @@ class Layer:
         """The symbolic result of the first call."""
         return self._first_call().outputs[0]
 
+    @property
+    def input_shape(self) -> Any:
+        """Shape of the first call's input, batch axis first; a list of them for several inputs."""
+        return _shapes([t.shape for t in self._first_call().inputs])
+
+    @property
+    def output_shape(self) -> Any:
+        """Shape of the first call's result, batch axis first; a list of them for several results."""
+        return _shapes([t.shape for t in self._first_call().outputs])
+
     def _first_call(self) -> Call:
         if not self.calls:
             raise ConfigError(f"layer {self.name!r} has not been called yet, so it has no input or output")
@@ -395,6 +442,10 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _shapes(shapes: Sequence[Shape]) -> Any:
+    return shapes[0] if len(shapes) == 1 else list(shapes)
 
 
 def settings_of(cls: type[Layer]) -> list[str]:

@@ -198,8 +198,9 @@ class Embedding(Layer):
     Args:
         input_dim: number of rows of the table.
         output_dim: size of a row.
-        mask_zero: whether index 0 marks padding. The lookup is the same; layers that would compute with the
-            mask are refused.
+        mask_zero: whether index 0 marks padding. The lookup is the same. In training the padding does not count in
+            the statistics of a BatchNormalization; a Softmax, Multiply, Maximum or Minimum that gets the mask is
+            refused.
     """
 
     ignored_settings = frozenset({"input_length", "sparse"})

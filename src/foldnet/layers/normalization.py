@@ -21,7 +21,8 @@ class BatchNormalization(Layer):
 
     In training: ``(x - batch_mean) / sqrt(batch_variance + epsilon) * gamma + beta``, and the moving statistics
     follow: ``moving = moving * momentum + batch * (1 - momentum)``. At prediction time the moving statistics
-    take the batch's place, so a row's result does not depend on its batch (Ioffe and Szegedy, 2015).
+    take the batch's place, so a row's result does not depend on its batch (Ioffe and Szegedy, 2015). Where a mask
+    comes with the input, batch statistics are those of the positions that count.
 
     Args:
         axis: the axis, or list of axes, that *keep* statistics of their own: the complement of the ``axis`` of
@@ -30,6 +31,9 @@ class BatchNormalization(Layer):
         epsilon: added to the variance inside the root.
         center: whether ``beta`` is added.
         scale: whether ``gamma`` multiplies.
+        renorm: whether batches are corrected towards the statistics of many (Ioffe, 2017); prediction is the same.
+        renorm_clipping: limits of the correction: a dict with any of ``rmin``, ``rmax`` and ``dmax``.
+        renorm_momentum: as ``momentum``, of the statistics that the correction goes by.
     """
 
     supports_masking = True  # the mask itself plays no part at prediction time
@@ -75,6 +79,11 @@ class BatchNormalization(Layer):
         limits = renorm_clipping or {}
         if unknown := set(limits) - {"rmin", "rmax", "dmax"}:
             raise ConfigError(f"renorm_clipping takes rmin, rmax and dmax, not {sorted(unknown)}")
+        least, most, farthest = (limits.get(name) for name in ("rmin", "rmax", "dmax"))
+        if least is not None and most is not None and most < least:
+            raise ConfigError(f"renorm_clipping needs rmin to be at most rmax, got {least} and {most}")
+        if farthest is not None and farthest < 0:
+            raise ConfigError(f"renorm_clipping needs a dmax of 0 or more, got {farthest}")
         self.renorm = renorm
         self.renorm_clipping = renorm_clipping
         self.renorm_momentum = renorm_momentum
@@ -155,7 +164,10 @@ class BatchNormalization(Layer):
             op = self._training_op(b)
             operands = [b.weight(self, n, spread) for n in self._operands(op)]
             masked = b.call_mask if not isinstance(op, train_ops.FixedNorm) else None
-            return b.emit(op, x, *operands, *([] if masked is None else [masked]))
+            try:
+                return b.emit(op, x, *operands, *([] if masked is None else [masked]))
+            except ConfigError as error:
+                raise ConfigError(f"layer {self.name!r}: {error}") from None
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in self.named_weights.items()}
         variance = weights["moving_variance"] + self.epsilon
         if not (variance > 0).all():

@@ -10,6 +10,7 @@ import numpy as np
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph import ops
 from foldnet.layers.base import Array, Layer, Shape, WeightSpec, row_axes
+from foldnet.layers.weight import Weight
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
@@ -47,13 +48,22 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The given mean, or the weight."""
-        return self.given[0] if self.given else self.named_weights.get("mean")
+        """The given mean, or the weight with an axis of 1 for each axis that is reduced, as Keras has it."""
+        return self._shown("mean", 0)
 
     @property
     def variance(self) -> Any:
-        """The given variance, or the weight."""
-        return self.given[1] if self.given else self.named_weights.get("variance")
+        """The given variance, or the weight, likewise."""
+        return self._shown("variance", 1)
+
+    def _shown(self, name: str, index: int) -> Any:
+        if self.given:
+            return self.given[index]
+        if not self.specs:
+            return None
+        sizes = iter(self.specs[0].shape)
+        kept = self.kept_axes(self._rank)
+        return Weight(self, name, tuple(next(sizes) if a in kept else 1 for a in range(self._rank)))
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
@@ -75,6 +85,7 @@ class Normalization(Layer):
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Mean, variance and count, unless the first two are given."""
         sizes = self._sizes(input_shapes[0])
+        self._rank = len(input_shapes[0])
         if self.given:
             for values in self.given:
                 _spread(np.asarray(values, np.float64), sizes)
@@ -132,7 +143,7 @@ class Normalization(Layer):
         # Keras keeps given numbers in float32, as it does weights.
         mean, variance = (
             _spread(np.asarray(a, np.float32).astype(np.float64), sizes).reshape(spread)
-            for a in (self.mean, self.variance)
+            for a in self.given or (self.named_weights["mean"], self.named_weights["variance"])
         )
         return mean, variance
 

@@ -95,7 +95,7 @@ class LayerNormalization(_Scaled):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The row by its own statistics, then gamma and beta."""
-        x = b.float(inputs[0])
+        x = b.fractions(self, inputs[0])
         axes = sorted(row_axes(self, self.axis, len(b.shape(x))))
         kind = "variance" if self.rms_scaling else "standard"
         return self.scale_and_center(b, b.emit(ops.Moments(tuple(axes), self.epsilon, kind), x), axes)
@@ -162,7 +162,7 @@ class GroupNormalization(_Scaled):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The groups by their own statistics, then gamma and beta."""
-        x = b.float(inputs[0])
+        x = b.fractions(self, inputs[0])
         op = self._op(b.shape(x))
         return self.scale_and_center(b, b.emit(op, x), [op.axis])
 
@@ -230,7 +230,7 @@ class RMSNormalization(Layer):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The row by its root mean square, then scale along the last axes."""
-        x = b.float(inputs[0])
+        x = b.fractions(self, inputs[0])
         rank = len(b.shape(x))
         sizes = self.specs[0].shape
         axes = tuple(sorted(row_axes(self, self.axis, rank)))

@@ -1,6 +1,9 @@
 """Keras's ``optimizers`` module: ``from foldnet.optimizers import Adam``."""
 
+from typing import Any
+
 from foldnet.optimizers import schedules
+from foldnet.training.further_optimizers import Ftrl, Lamb, ScheduleFreeAdamW
 from foldnet.training.optimizer import Optimizer
 from foldnet.training.optimizers import (
     SGD,
@@ -15,6 +18,16 @@ from foldnet.training.optimizers import (
     get,
 )
 
+deserialize = get
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """The configuration as Keras stores it."""
+    from foldnet.files.compile_settings import stored_optimizer
+
+    return stored_optimizer(optimizer)
+
+
 __all__ = [
     "SGD",
     "Adadelta",
@@ -22,10 +35,15 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Ftrl",
+    "Lamb",
     "Lion",
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "ScheduleFreeAdamW",
+    "deserialize",
     "get",
     "schedules",
+    "serialize",
 ]

@@ -1,5 +1,7 @@
 """Keras's ``optimizers.schedules`` module: learning rates that change with the step."""
 
+from typing import Any
+
 from foldnet.training.schedules import (
     CosineDecay,
     CosineDecayRestarts,
@@ -8,7 +10,16 @@ from foldnet.training.schedules import (
     LearningRateSchedule,
     PiecewiseConstantDecay,
     PolynomialDecay,
+    schedule_from_config,
 )
+
+deserialize = schedule_from_config
+
+
+def serialize(schedule: LearningRateSchedule) -> dict[str, Any]:
+    """The configuration as Keras stores it."""
+    return schedule.serialize()
+
 
 __all__ = [
     "CosineDecay",
@@ -18,4 +29,6 @@ __all__ = [
     "LearningRateSchedule",
     "PiecewiseConstantDecay",
     "PolynomialDecay",
+    "deserialize",
+    "serialize",
 ]

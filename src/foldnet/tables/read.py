@@ -298,7 +298,8 @@ class ParquetTable(Table):
                 if batch.column(name).null_count:
                     row = batch.column(name).is_null().to_pylist().index(True)
                     raise InputError(
-                        f"{self.name}, row {done + row + 1}, column {name!r}: the value is missing"
+                        f"{self.name}, row {done + row + 1}, column {name!r}: the value is missing. Fill it, "
+                        "with NaN for instance; the network then says nan for that row."
                     )
             yield np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in names])
             done += batch.num_rows

@@ -98,6 +98,8 @@ class CsvWriter(TableWriter):
 
     def __init__(self, path: Path | None, columns: Sequence[str], delimiter: str) -> None:
         self._place = None if path is None else Replacement(path)
+        if path is None and sys.stdout is None:
+            raise InputError("there is no standard output to write to; name a file with -o OUT")
         self._file: IO[str] = (
             sys.stdout
             if self._place is None

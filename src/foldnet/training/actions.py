@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -18,7 +19,7 @@ from foldnet.training.callbacks import CallbackList
 from foldnet.training.data import Rows
 from foldnet.training.eager import build_for
 from foldnet.training.loop import added, checked_batch_size
-from foldnet.training.progress import text
+from foldnet.training.progress import line
 from foldnet.training.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
@@ -37,8 +38,9 @@ def evaluate(
 ) -> Any:
     """See ``Network.evaluate``."""
     size = checked_batch_size(batch_size)
+    started = time.perf_counter()
     trainer = trainer_for(network, None if is_stream(x, y) else x)
-    calls = CallbackList(callbacks, network, {"verbose": verbose, "epochs": 1, "steps": steps})
+    calls = CallbackList(callbacks, model=network, verbose=verbose, epochs=1, steps=steps)
     if is_stream(x, y):
         calls.call("on_test_begin", None)
         sums: Sums | None = None
@@ -47,13 +49,16 @@ def evaluate(
             sums = _judged_batch(trainer, rows, step, sums, calls)
         if sums is None:
             raise InputError("the data gave no batch of rows")
+        steps = step + 1
         calls.call("on_test_end", trainer.logs(sums))
     else:
         rows = gather(network, x, y, sample_weight)
-        sums = judge(trainer, rows if steps is None else rows.part(0, steps * size), size, calls)
+        rows = rows if steps is None else rows.part(0, steps * size)
+        steps = -(-len(rows) // size)
+        sums = judge(trainer, rows, size, calls)
     logs = trainer.logs(sums)
     if verbose == 2 or (verbose in (1, "auto", True) and sys.stdout.isatty()):
-        print(text(logs))
+        print(line(steps, time.perf_counter() - started, logs))
     return logs if return_dict else trainer.values(logs)
 
 
@@ -97,10 +102,18 @@ def train_on_batch(
     return logs if return_dict else trainer.values(logs)
 
 
+def test_on_batch(network: Network, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
+    """See ``Network.test_on_batch``."""
+    trainer = trainer_for(network, x)
+    rows = gather(network, x, y, sample_weight)
+    logs = trainer.logs(trainer.evaluate(rows, len(rows)))
+    return logs if return_dict else trainer.values(logs)
+
+
 def predict(network: Network, x: Any, batch_size: int | None, steps: int | None, callbacks: Any) -> Any:
     """See ``Network.predict``."""
     size = checked_batch_size(batch_size)
-    calls = CallbackList(callbacks, network, {"steps": steps})
+    calls = CallbackList(callbacks, model=network, steps=steps)
     calls.call("on_predict_begin", None)
     if is_stream(x):
         found = [_told(network, b, i, calls) for i, b in enumerate(islice(_inputs(x), steps))]

@@ -41,6 +41,10 @@ def trainer_for(network: Network, x: Any = None) -> Trainer:
         raise ConfigError(
             f'{network.name!r} must be compiled before it is trained: model.compile("adam", "mse")'
         )
+    if all(loss is None for loss in trainer.compiled.losses):
+        raise ConfigError(
+            f'{network.name!r} was compiled without a loss, so it can predict only: model.compile("adam", "mse")'
+        )
     return trainer
 
 
@@ -71,7 +75,7 @@ def gather(
     inputs = [
         np.ascontiguousarray(
             fit_shape(as_array(v, f"input {key!r}"), tensor.shape, f"input {key!r}"),
-            np.int32 if tensor.dtype.startswith(("int", "uint")) else np.float32,
+            np.int32 if tensor.dtype.startswith(("int", "uint", "bool")) else np.float32,
         )
         for key, tensor, v in zip(keys, network.inputs, split_structure(x, keys, "x"), strict=True)
     ]
@@ -88,7 +92,10 @@ def gather(
     return Rows(
         inputs,
         targets,
-        [sample_weights(w, class_weight, t, rows) for w, t in zip(weights, targets, strict=True)],
+        [
+            sample_weights(w, class_weight, t, rows, output.shape)
+            for w, t, output in zip(weights, targets, network.outputs, strict=True)
+        ],
     )
 
 
@@ -100,7 +107,11 @@ def _check_labels(network: Network, targets: list[Array]) -> None:
         classes = output.shape[-1]
         if not is_sparse(loss) or classes is None or not target.size:
             continue
-        low, high = float(np.nanmin(target)), float(np.nanmax(target))
+        ignored = getattr(loss, "settings", {}).get("ignore_class")
+        counted = target if ignored is None else target[target != ignored]
+        if not counted.size:
+            continue
+        low, high = float(np.nanmin(counted)), float(np.nanmax(counted))
         if low < 0 or high >= classes:
             raise InputError(
                 f"the targets of {output.name!r} have classes from {low:g} to {high:g}, and the output has "

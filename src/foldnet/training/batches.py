@@ -15,12 +15,12 @@ def is_stream(x: Any, y: Any = None) -> bool:
         return False
     if isinstance(x, list):
         return bool(x) and all(isinstance(b, tuple) for b in x)
-    return isinstance(x, Iterable) or _is_dataset(x)
+    return isinstance(x, Iterable) or is_dataset(x)
 
 
-def _is_dataset(x: Any) -> bool:
+def is_dataset(x: Any) -> bool:
     """As Keras's PyDataset: batches by number."""
-    return hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    return not isinstance(x, list) and hasattr(x, "__getitem__") and hasattr(x, "__len__")
 
 
 def can_repeat(x: Any) -> bool:
@@ -28,10 +28,15 @@ def can_repeat(x: Any) -> bool:
     return not isinstance(x, Iterator)
 
 
-def batches(x: Any) -> Iterator[Any]:
-    """The batches, from the first on."""
-    if _is_dataset(x) and not isinstance(x, list):
-        return (x[i] for i in range(len(x)))
+def count_of(x: Any) -> int | None:
+    """How many batches a stream has, if it knows."""
+    return len(x) if isinstance(x, list) or is_dataset(x) else None
+
+
+def batches(x: Any, order: Iterable[int] | None = None) -> Iterator[Any]:
+    """The batches, from the first on; of a dataset in an order of their numbers, if one is given."""
+    if is_dataset(x):
+        return (x[int(i)] for i in (range(len(x)) if order is None else order))
     return iter(x)
 
 

@@ -7,6 +7,7 @@ back to Python after every step, which only those pay who use it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from foldnet.errors import ConfigError
@@ -151,34 +152,43 @@ class LambdaCallback(Callback):
 
 
 class CallbackList:
-    """Several callbacks called as one, in order.
+    """Several callbacks called as one, in order; it has all their hooks, which call those of each.
 
     Args:
         callbacks: one, or a list (of lists) of them.
-        model: that they are told of.
-        params: likewise.
-        history: added after them, unless one of them is a History.
+        add_history: whether a History comes after them, unless one of them is a History; the model is told of it.
+        add_progbar: accepted as in Keras; a fit shows its progress without a callback.
+        model: that they are told of, if not None.
+        params: what they are told of the fit.
 
     Attributes:
         history: the one that is returned by ``fit``.
+        stop_on_nan: whether any has the hook ``on_not_finite(batch, loss)``; the fit then stops at the first loss
+            that is NaN or infinite and calls it.
         by_epoch, by_batch, by_test, by_test_batch, by_predict_batch: whether any states such hooks.
     """
 
     def __init__(
-        self, callbacks: Any, model: Any, params: dict[str, Any], history: History | None = None
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
     ) -> None:
         self.callbacks = _flat(callbacks)
         own = next((c for c in self.callbacks if isinstance(c, History)), None)
-        if own is None and history is not None:
-            self.callbacks.append(history)
-        self.history = own or history or History()
+        self.history = own or History()
+        if own is None and add_history:
+            self.callbacks.append(self.history)
         for callback in self.callbacks:
             for tell, what in (("set_params", params), ("set_model", model)):
                 function = getattr(callback, tell, None)
-                if function is not None:
+                if function is not None and what is not None:
                     function(what)
-        if history is not None:
+        if model is not None and add_history:
             model.history = self.history
+        self.stop_on_nan = any(hasattr(c, "on_not_finite") for c in self.callbacks)
         self.by_epoch = any(type(c) is not History for c in self.callbacks)
         self.by_batch, self.by_test, self.by_test_batch, self.by_predict_batch = (
             any(states(c, hooks) for c in self.callbacks)
@@ -186,6 +196,11 @@ class CallbackList:
                 BATCH_HOOKS, TEST_HOOKS, TEST_HOOKS[2:], ("on_predict_batch_begin", "on_predict_batch_end")
             )
         )  # fmt: skip
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("on_") or not hasattr(Callback, name):
+            raise AttributeError(f"CallbackList has no attribute {name!r}")
+        return partial(self.call, name)
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Call a hook of every callback that has it."""

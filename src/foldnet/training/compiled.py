@@ -11,6 +11,7 @@ import numpy as np
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
 from foldnet.network import Network
+from foldnet.training import loss_functions as f
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
 from foldnet.training.losses import Loss
@@ -23,10 +24,11 @@ Array = np.ndarray[Any, Any]
 
 @dataclass
 class Target:
-    """Shape and kind of the targets of one output, as the data shows them."""
+    """Shape and kind of the targets of one output, and the shape of its sample weights, as the data shows them."""
 
     shape: tuple[int | None, ...]
     integer: bool
+    weight: tuple[int | None, ...] = (None,)
 
 
 @dataclass
@@ -55,9 +57,10 @@ class Compiled:
         plans = []
         for i, (given, target) in enumerate(zip(self.losses, targets, strict=True)):
             loss = loss_for(given, target, self.network.outputs[i].shape)
-            rows = [RowMetric(name, metric.rows, weighted) for name, metric, weighted in resolved[i]]
+            rows = [RowMetric(name, metric.weighed_rows, weighted) for name, metric, weighted in resolved[i]]
+            weighed = None if loss is None else loss.weighed_rows
             plans.append(
-                OutputPlan(None if loss is None else loss.rows, self.loss_weights[i], rows, target.shape)
+                OutputPlan(weighed, self.loss_weights[i], rows, target.shape, weight_shape=target.weight)
             )
         return plans
 
@@ -117,8 +120,6 @@ def compile_network(
         if value is not None and not isinstance(value, list | tuple | Mapping):
             raise ConfigError(f"{what} must be a list or dict, such as {what}=['mae']; got {value!r}")
     entries = _per_output(loss, names, "loss")
-    if all(entry is None for entry in entries):
-        raise ConfigError('compile needs a loss, such as compile("adam", "mse")')
     weights = [1.0 if w is None else float(w) for w in _per_output(loss_weights, names, "loss_weights")]
     given = {
         "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
@@ -138,7 +139,15 @@ def compile_network(
 def _loss(entry: Any) -> Loss | str | None:
     if isinstance(entry, str) and entry.lower() in ("crossentropy", "ce"):
         return "crossentropy"
-    return None if entry is None else losses.get(entry)
+    if entry is None:
+        return None
+    loss = losses.get(entry)
+    if loss.reduction in (None, "none"):
+        raise ConfigError(
+            f"loss {loss.name!r}: training needs one number for a batch, which reduction={loss.reduction!r} does not "
+            'give; use "sum_over_batch_size"'
+        )
+    return loss
 
 
 def _kind(target: Target, output: Sequence[int | None]) -> str:
@@ -155,7 +164,9 @@ def loss_for(given: Loss | str | None, target: Target, output: Sequence[int | No
 
 def is_sparse(loss: Any) -> bool:
     """Whether a loss takes class numbers as targets."""
-    return getattr(loss, "function", None) is losses.sparse_categorical_crossentropy
+    return getattr(loss, "function", None) in (
+        f.sparse_categorical_crossentropy, f.categorical_generalized_cross_entropy
+    )  # fmt: skip
 
 
 def _per_output(value: Any, names: Sequence[str], what: str) -> list[Any]:

@@ -15,8 +15,9 @@ import numpy as np
 from foldnet import ops
 from foldnet.errors import ConfigError
 from foldnet.ops import Expression
-from foldnet.training.losses import EPSILON, same_rank
+from foldnet.training.loss_functions import EPSILON, rank, same_rank
 from foldnet.training.metrics import Metric
+from foldnet.training.weighting import fitted, spread
 
 Array = np.ndarray[Any, Any]
 
@@ -72,6 +73,10 @@ class Counts(Metric):
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """True positives and false positives at each threshold, then positives and negatives."""
+        return self.weighed_rows(y_true, y_pred)[0]
+
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+        """The same, each output counted by its weight; a mask does not count, as in Keras."""
         y_true, y_pred = same_rank(y_true, y_pred)
         above = None if self.top_k is None else _among_top(y_pred, self.top_k)
         if self.class_id is not None:
@@ -79,19 +84,23 @@ class Counts(Metric):
             above = None if above is None else _column(above, self.class_id)
         width, count = _width(y_pred), len(self.thresholds)
         self.labels = width if self.by_label else 1
-        positive = ops.not_equal(ops.rows_of(y_true, (width, 1)), 0.0)
+        true = ops.not_equal(y_true, 0.0)
+        false = ops.subtract(1.0, true)
+        if weight is not None:
+            factor = spread(fitted(weight, true), rank(true))
+            true, false = ops.multiply(true, factor), ops.multiply(false, factor)
+        positive, negative = ops.rows_of(true, (width, 1)), ops.rows_of(false, (width, 1))
         over = ops.greater(
             ops.rows_of(y_pred, (width, 1)), self.thresholds.astype(np.float32).reshape(1, count)
         )
         if above is not None:
             over = ops.multiply(over, ops.rows_of(above, (width, 1)))
-        negative = ops.subtract(1.0, positive)
         parts = [ops.multiply(over, positive), ops.multiply(over, negative), positive, negative]
         if self.by_label:
             flat = [ops.rows_of(part, (_width(part),)) for part in parts]
         else:
             flat = [ops.sum(part, axis=1) for part in parts]
-        return ops.concatenate(flat, axis=-1)
+        return ops.concatenate(flat, axis=-1), None
 
     def counts(self, sums: Array) -> tuple[Array, Array, Array, Array]:
         """True positives, false positives, true negatives, false negatives: (thresholds,) or (labels, thresholds)."""
@@ -118,7 +127,16 @@ class Counts(Metric):
         return {"name": self.name, "thresholds": self.init_thresholds, **own}
 
 
-class TruePositives(Counts):
+class _Count(Counts):
+    """Base of the four counts themselves, which Keras gives no ``top_k`` and no ``class_id``."""
+
+    def __init__(
+        self, thresholds: float | Sequence[float] | None = None, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(thresholds, name=name, dtype=dtype)
+
+
+class TruePositives(_Count):
     """Positives above the threshold."""
 
     def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
@@ -126,7 +144,7 @@ class TruePositives(Counts):
         return tp
 
 
-class FalsePositives(Counts):
+class FalsePositives(_Count):
     """Negatives above the threshold."""
 
     def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
@@ -134,7 +152,7 @@ class FalsePositives(Counts):
         return fp
 
 
-class TrueNegatives(Counts):
+class TrueNegatives(_Count):
     """Negatives not above the threshold."""
 
     def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
@@ -142,7 +160,7 @@ class TrueNegatives(Counts):
         return tn
 
 
-class FalseNegatives(Counts):
+class FalseNegatives(_Count):
     """Positives not above the threshold."""
 
     def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
@@ -299,9 +317,9 @@ class AUC(Counts):
         if self.label_weights is not None and not multi_label:
             raise ConfigError("label_weights go with multi_label=True")
 
-    def rows(self, y_true: Any, y_pred: Any) -> Any:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Counts at every threshold."""
-        return super().rows(y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred)
+        return super().weighed_rows(y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred, weight, mask)
 
     def counts(self, sums: Array) -> tuple[Array, Array, Array, Array]:
         """The four counts, (labels, thresholds)."""
@@ -353,82 +371,3 @@ class AUC(Counts):
         growth = np.where(both, _ratio(found[..., :-1], np.maximum(found[..., 1:], 0)), 1.0)
         area = slope * (rise + start * np.log(np.where(growth > 0, growth, 1.0)))
         return np.asarray(_ratio(area, np.maximum(tp[..., 1:] + fn[..., 1:], 0)).sum(axis=-1))
-
-
-class FBetaScore(Metric):
-    """Weighted harmonic mean of precision and recall, by class.
-
-    Args:
-        average: None gives one score a class; ``"micro"``, ``"macro"`` or ``"weighted"`` one for all.
-        beta: how much more recall counts than precision.
-        threshold: from which an output counts as positive; None takes the largest of a row.
-    """
-
-    direction = "up"
-
-    def __init__(
-        self,
-        average: str | None = None,
-        beta: float = 1.0,
-        threshold: float | None = None,
-        name: str | None = "fbeta_score",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, dtype)
-        if average not in (None, "micro", "macro", "weighted"):
-            raise ConfigError(f"average {average!r} is not one of None, 'micro', 'macro', 'weighted'")
-        if beta <= 0:
-            raise ConfigError(f"beta must be positive, got {beta}")
-        if threshold is not None and not 0 < threshold <= 1:
-            raise ConfigError(f"threshold must lie in (0, 1], got {threshold}")
-        self.average, self.beta, self.threshold = average, beta, threshold
-
-    def rows(self, y_true: Any, y_pred: Any) -> Any:
-        """True positives, false positives, false negatives by class."""
-        if self.threshold is None:
-            largest = ops.max(y_pred, axis=-1, keepdims=True)
-            found = ops.logical_and(ops.greater_equal(y_pred, largest), ops.greater(ops.abs(y_pred), 1e-9))
-        else:
-            found = ops.greater(y_pred, self.threshold)
-        missed = ops.multiply(ops.subtract(1.0, found), y_true)
-        wrong = ops.multiply(found, ops.subtract(1.0, y_true))
-        return ops.concatenate([ops.multiply(found, y_true), wrong, missed], axis=-1)
-
-    def value(self, sums: Array, weight: float) -> Any:
-        """The score."""
-        tp, fp, fn = np.split(np.asarray(sums), 3)
-        support = tp + fn
-        if self.average == "micro":
-            tp, fp, fn = tp.sum(), fp.sum(), fn.sum()
-        precision, recall = tp / (tp + fp + EPSILON), tp / (tp + fn + EPSILON)
-        squared = self.beta**2
-        score = precision * recall / (squared * precision + recall + EPSILON) * (1 + squared)
-        if self.average is None:
-            return score
-        if self.average == "weighted":
-            return float((score * support / (support.sum() + EPSILON)).sum())
-        return float(np.mean(score))
-
-    def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names."""
-        own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
-        return {"name": self.name, **own}
-
-
-class F1Score(FBetaScore):
-    """Harmonic mean of precision and recall, by class (``FBetaScore`` with beta 1)."""
-
-    def __init__(
-        self,
-        average: str | None = None,
-        threshold: float | None = None,
-        name: str | None = "f1_score",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(average, 1.0, threshold, name, dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names."""
-        config = super().get_config()
-        del config["beta"]
-        return config

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,23 @@ def joined(parts: Sequence[Rows]) -> Rows:
         [np.concatenate(a) for a in zip(*(p.targets for p in parts), strict=True)],
         [np.concatenate(a) for a in zip(*(p.weights for p in parts), strict=True)],
     )
+
+
+def weights_alike(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+    """The same rows with weights of the same timesteps, those of whole rows spread, so that one program takes both."""
+    shapes = [
+        tuple(max(pair) for pair in zip_longest(v.shape[1:], w.shape[1:], fillvalue=1))
+        for v, w in zip(a.weights, b.weights, strict=True)
+    ]
+    return _spread_weights(a, shapes), _spread_weights(b, shapes)
+
+
+def _spread_weights(rows: Rows, shapes: Sequence[tuple[int, ...]]) -> Rows:
+    weights = []
+    for weight, shape in zip(rows.weights, shapes, strict=True):
+        tall = weight.reshape(*weight.shape, *(1,) * (1 + len(shape) - weight.ndim))
+        weights.append(np.ascontiguousarray(np.broadcast_to(tall, (len(weight), *shape))))
+    return replace(rows, weights=weights)
 
 
 def is_arraylike(value: Any) -> bool:
@@ -121,12 +139,25 @@ def fit_shape(array: Array, shape: Sequence[int | None], what: str) -> Array:
     return array
 
 
-def sample_weights(weight: Any, class_weight: Mapping[int, float] | None, target: Array, rows: int) -> Array:
-    """One float32 weight a row, from sample weights or from each class's weight.
+def sample_weights(
+    weight: Any,
+    class_weight: Mapping[int, float] | None,
+    target: Array,
+    rows: int,
+    output: Sequence[int | None],
+) -> Array:
+    """One float32 weight a row or a timestep, from sample weights or from each class's weight.
+
+    Args:
+        weight: None for 1, one a row, or one for each of the output's positions before its last axis.
+        class_weight: instead, by class.
+        target: labels of the classes.
+        rows: how many.
+        output: shape of the output.
 
     Raises:
         ConfigError: both kinds at once.
-        InputError: another number of weights than rows, or weights of single timesteps.
+        InputError: the weights do not fit the rows and the output.
     """
     if weight is not None and class_weight is not None:
         raise ConfigError("give sample_weight or class_weight, not both")
@@ -137,14 +168,14 @@ def sample_weights(weight: Any, class_weight: Mapping[int, float] | None, target
     if weight is None:
         return np.ones(rows, np.float32)
     array = as_array(weight, "sample_weight")
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.shape != (rows,):
-        raise InputError(
-            f"sample_weight has shape {array.shape}, expected ({rows},): one weight a row. Weights of single "
-            "timesteps are not supported; put them into a loss of your own."
-        )
-    return array.astype(np.float32)
+    if array.ndim == len(output) and array.shape[-1] == 1:
+        array = array[..., 0]
+    positions = tuple(output[1:-1])
+    own = zip(array.shape[1:], positions, strict=False)
+    if len(array) != rows or array.ndim > 1 + len(positions) or any(m not in (1, n) for m, n in own if n):
+        each = f", or one for each timestep: {(rows, *positions)}" if positions else ""
+        raise InputError(f"sample_weight has shape {array.shape}, expected ({rows},): one weight a row{each}")
+    return np.ascontiguousarray(array, np.float32)
 
 
 def same_length(named: Sequence[tuple[str, Array]]) -> int:

@@ -14,9 +14,10 @@ from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import Lowering, Mode, lower, lower_into
+from foldnet.graph.lower import Lowering, Mode, lower, lower_into, training_calls
 from foldnet.layers.base import Call, Layer, SymbolicTensor
 from foldnet.layers.core import Input
+from foldnet.layers.normalization import BatchNormalization
 from foldnet.network import Network, Sequential
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed
@@ -31,23 +32,26 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         layer: built for them if it is not built yet.
         inputs: an array-like, or for several inputs a list or dict of them; batch axis first.
         training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
-        mask: None; masks are not computed with.
+            None does so for those layers alone that the network itself calls with ``training=True``.
+        mask: for a BatchNormalization, where values count in the statistics of a batch.
 
     Returns:
         A float32 array; a list or dict of them where a network has several outputs.
 
     Raises:
         InputError: not numbers, or shapes that do not fit.
+        UnsupportedError: a mask for another layer.
     """
-    if mask is not None:
-        raise UnsupportedError(f"layer {layer.name!r}: foldnet computes without masks; leave mask out")
+    if mask is not None and not isinstance(layer, BatchNormalization):
+        raise UnsupportedError(f"layer {layer.name!r}: foldnet computes without masks here; leave mask out")
     if isinstance(layer, Network):
         build_for(layer, inputs)
-        return _structured(layer, _run(layer, inputs, bool(training)))
+        return _structured(layer, _run(layer, inputs, training))
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
-    with _as_network(layer, arrays) as network:
-        return _run(network, arrays if len(arrays) > 1 else arrays[0], bool(training))[0]
+    arrays += [] if mask is None else [_numbers(layer, mask).astype(bool)]
+    with _as_network(layer, arrays, mask is not None) as network:
+        return _run(network, arrays if len(arrays) > 1 else arrays[0], training)[0]
 
 
 def build_for(network: Network, x: Any) -> None:
@@ -73,8 +77,11 @@ def _are_several(inputs: Any) -> bool:
 
 
 @contextmanager
-def _as_network(layer: Layer, arrays: list[Array]) -> Iterator[Network]:
-    """The layer alone as a network, for as long as it takes; it forgets the call afterwards."""
+def _as_network(layer: Layer, arrays: list[Array], masked: bool) -> Iterator[Network]:
+    """The layer alone as a network, for as long as it takes; it forgets the call afterwards.
+
+    The last array is the mask if ``masked``.
+    """
     tensors = [
         Input(
             batch_shape=(None, *a.shape[1:]),
@@ -83,7 +90,8 @@ def _as_network(layer: Layer, arrays: list[Array]) -> Iterator[Network]:
         )
         for i, a in enumerate(arrays)
     ]
-    output = layer(tensors if len(tensors) > 1 else tensors[0])
+    data, mask = (tensors[:-1], tensors[-1]) if masked else (tensors, None)
+    output = layer(data if len(data) > 1 else data[0], mask=mask)
     network = Network(name=layer.name)
     last: Call = layer.calls.pop()
     network.inputs, network.outputs = tensors, [output]
@@ -92,12 +100,13 @@ def _as_network(layer: Layer, arrays: list[Array]) -> Iterator[Network]:
     yield network
 
 
-def _run(network: Network, x: Any, training: bool) -> list[Array]:
-    if not training:
+def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
+    # What the network itself calls with training=True is in training, too, unless this call says otherwise.
+    if not training and (training is False or not training_calls(network)):
         graph = lower(network, Mode.PREDICT)
         return ReferenceProgram(graph, "float32").run(read_inputs(x, graph, _keys(network)))
     b = Lowering(Mode.TRAIN)
-    graph = b.build(lower_into(b, network))
+    graph = b.build(lower_into(b, network, training=bool(training)))
     values = _values(graph, read_inputs(x, graph, _keys(network)))
     with np.errstate(all="ignore"):
         moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
+from foldnet.graph.lower import check_judged
 from foldnet.network import Network
 from foldnet.training.api import gather, split_validation, trainer_for, validation_rows
-from foldnet.training.batches import batches, can_repeat, is_stream, unpack
+from foldnet.training.batches import batches, can_repeat, count_of, is_dataset, is_stream, unpack
 from foldnet.training.callbacks import CallbackList, History
-from foldnet.training.data import Rows
+from foldnet.training.data import Rows, weights_alike
 from foldnet.training.interrupts import Interrupts
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
+
+Validation = Rows | Callable[[], Rows] | None
+"""The rows to validate with, or what gives other ones each time."""
 
 REDRAW_SECONDS = 0.1
 """How often a progress bar wants to hear from a running fit."""
@@ -51,14 +56,14 @@ def fit(
     """See ``Network.fit``."""
     size = checked_batch_size(batch_size)
     streamed = is_stream(x, y)
-    if streamed and (sample_weight is not None or class_weight is not None or validation_split):
+    if streamed and (sample_weight is not None or validation_split):
         raise ConfigError(
-            "sample_weight, class_weight and validation_split are for arrays; batches bring their own weights as "
+            "sample_weight and validation_split are for arrays; batches bring their own weights as "
             "(x, y, sample_weight), and validation_data is given apart"
         )
     trainer = trainer_for(network, _first_inputs(x) if streamed else x)
     rows: Rows | None = None
-    validation: Rows | None = None
+    validation: Validation = None
     if not streamed:
         rows = gather(network, x, y, sample_weight, class_weight)
         if validation_split and validation_data is None:
@@ -67,19 +72,26 @@ def fit(
             every = rows if class_weight is None else gather(network, x, y)
             rows, validation = rows.part(0, cut), every.part(cut, len(every))
     if validation_data is not None:
-        validation = validation_rows(
-            network, validation_data, validation_steps, validation_batch_size or size
+        read = partial(
+            validation_rows, network, validation_data, validation_steps, validation_batch_size or size
         )
-    steps = steps_per_epoch if rows is None or steps_per_epoch else -(-len(rows) // size)
-    history = History()
-    calls = CallbackList(callbacks, network, {"verbose": verbose, "epochs": epochs, "steps": steps}, history)
+        # An iterator goes on from one validation to the next; all else gives the same rows each time.
+        endless = is_stream(validation_data) and not can_repeat(validation_data)
+        validation = read if endless and validation_steps is not None else read()
+    if validation is not None:
+        check_judged(network)
+    if rows is not None and isinstance(validation, Rows):
+        rows, validation = weights_alike(rows, validation)
+    steps = steps_per_epoch or (count_of(x) if rows is None else -(-len(rows) // size))
+    calls = CallbackList(callbacks, True, model=network, verbose=verbose, epochs=epochs, steps=steps)
     progress = progress_for(verbose, epochs, steps)
     network.stop_training = False
-    run = _Run(trainer, calls, progress, size, validation, validation_freq, shuffle, epochs)
+    judged = checked_batch_size(validation_batch_size or size)
+    run = _Run(trainer, calls, progress, size, validation, judged, validation_freq, shuffle, epochs)
     calls.call("on_train_begin", None)
     try:
         if rows is None:
-            run.stream(x, initial_epoch, steps_per_epoch)
+            run.stream(x, initial_epoch, steps_per_epoch, class_weight)
         elif calls.by_batch or steps_per_epoch:
             run.by_batch(rows, initial_epoch, steps_per_epoch)
         else:
@@ -126,13 +138,15 @@ class _Run:
         callbacks: CallbackList,
         progress: Progress,
         batch_size: int,
-        validation: Rows | None,
+        validation: Validation,
+        validation_batch_size: int,
         validation_freq: int | Sequence[int],
         shuffle: bool,
         epochs: int,
     ) -> None:
         self.trainer, self.callbacks, self.progress = trainer, callbacks, progress
         self.batch_size, self.validation, self.validation_freq = batch_size, validation, validation_freq
+        self.validation_batch_size = validation_batch_size
         self.shuffle, self.epochs = shuffle, epochs
         self.last: dict[str, Any] = {}
         self.warned = False
@@ -140,9 +154,10 @@ class _Run:
     def by_epoch(self, rows: Rows, first: int) -> None:
         """Whole epochs: all in one call, or as many as a callback or the progress bar lets pass."""
         calls = self.callbacks
-        epoch, count = first, 1 if calls.by_epoch or self.progress.live else max(self.epochs - first, 1)
         # Callbacks that watch evaluations see those of the validation data, so these are made apart.
-        within = None if calls.by_test else self.validation
+        within = None if calls.by_test or callable(self.validation) else self.validation
+        single = calls.by_epoch or within is not self.validation
+        epoch, count = first, 1 if single or self.progress.live else max(self.epochs - first, 1)
         while epoch < self.epochs and not self._stopped():
             calls.call("on_epoch_begin", epoch, None)
             started = time.perf_counter()
@@ -156,16 +171,20 @@ class _Run:
                     shuffle=self.shuffle,
                     validation=within,
                     validation_epochs=wanted,
+                    validation_batch_size=self.validation_batch_size,
+                    stop_on_nan=calls.stop_on_nan,
                     should_stop=interrupts.should_stop,
                 )
             self._warn(result, epoch)
+            self._tell(result)
             if within is None and any(wanted[: result.epochs]):
-                self._ended(epoch, result.training)
+                for i in range(result.epochs):
+                    self._ended(epoch + i, result.training)
             else:
                 self._epochs_end(epoch, result, wanted)
             epoch += count
             interrupts.check()
-            if not calls.by_epoch and self.progress.live:
+            if not single and self.progress.live:
                 took = (time.perf_counter() - started) / count
                 count = max(1, int(REDRAW_SECONDS / max(took, 1e-9)))
 
@@ -192,26 +211,36 @@ class _Run:
                     break
             self._ended(epoch, total)
 
-    def stream(self, source: Any, first: int, steps: int | None) -> None:
-        """Batches as they are given; what can be gone through again starts anew each epoch."""
+    def stream(
+        self, source: Any, first: int, steps: int | None, class_weight: Mapping[int, float] | None
+    ) -> None:
+        """Batches as they are given; what can be gone through again starts anew each epoch.
+
+        Of a dataset, whose batches have numbers, shuffling changes their order.
+        """
         again = can_repeat(source)
         if not again and steps is None and self.epochs - first > 1:
             raise ConfigError(
                 "an iterator can be gone through once: give steps_per_epoch, or a list of batches"
             )
-        given: Iterator[Any] = batches(source)
+
+        def restart() -> Iterator[Any]:
+            shuffled = self.shuffle and is_dataset(source)
+            return batches(source, self.trainer.order(len(source)) if shuffled else None)
+
+        given = restart()
         for epoch in range(first, self.epochs):
             if self._stopped():
                 return
             if again and steps is None and epoch > first:
-                given = batches(source)
+                given = restart()
             self.callbacks.call("on_epoch_begin", epoch, None)
             total: Sums | None = None
             step = 0
             while (steps is None or step < steps) and not self._stopped():
                 batch = next(given, None)
                 if batch is None and again and steps is not None:
-                    given = batches(source)
+                    given = restart()
                     batch = next(given, None)
                 if batch is None:
                     if steps is not None:
@@ -219,17 +248,20 @@ class _Run:
                         self.trainer.network.stop_training = True
                     break
                 inputs, targets, weights = unpack(batch)
-                rows = gather(self.trainer.network, inputs, targets, weights)
+                rows = gather(self.trainer.network, inputs, targets, weights, class_weight)
                 total = self._one(rows, epoch, step, total)
                 step += 1
             if total is None and epoch == first:
                 raise InputError("the data gave no batch of rows")
+            if hasattr(source, "on_epoch_end"):
+                source.on_epoch_end()
             self._ended(epoch, total)
 
     def _one(self, rows: Rows, epoch: int, step: int, total: Sums | None) -> Sums:
         self.callbacks.call("on_train_batch_begin", step, None)
         result = self.trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False)
         self._warn(result, epoch, step)
+        self._tell(result, step)
         total = result.training if total is None else added(total, result.training)
         if self.callbacks.by_batch:
             self.callbacks.call("on_train_batch_end", step, self.trainer.logs(total))
@@ -241,7 +273,8 @@ class _Run:
         if self.validation is not None and self._validates(epoch):
             from foldnet.training.actions import judge
 
-            judged = judge(self.trainer, self.validation, self.batch_size, self.callbacks)
+            rows = self.validation() if callable(self.validation) else self.validation
+            judged = judge(self.trainer, rows, self.validation_batch_size, self.callbacks)
         if total is not None:
             logs = self.trainer.logs
             self._epoch_end(epoch, logs(total), None if judged is None else logs(judged))
@@ -259,7 +292,7 @@ class _Run:
         if judged in ([], list(every)) and result.epochs and not calls.by_epoch and not self.progress.live:
             # Only the history listens: thousands of epochs are told of at once.
             if judged:
-                columns |= {f"val_{name}": values for name, values in of_judged.items()}
+                columns = dict(sorted((columns | {f"val_{k}": v for k, v in of_judged.items()}).items()))
             for history in calls.callbacks:
                 history.extend(range(first, first + result.epochs), columns)
             self.last = {name: values[-1] for name, values in columns.items()}
@@ -273,7 +306,7 @@ class _Run:
 
     def _epoch_end(self, epoch: int, logs: dict[str, Any], judged: dict[str, Any] | None) -> None:
         if judged is not None:
-            logs |= {f"val_{k}": v for k, v in judged.items()}
+            logs = dict(sorted((logs | {f"val_{k}": v for k, v in judged.items()}).items()))  # Keras's order
         self.callbacks.call("on_epoch_end", epoch, logs)
         self.progress.epoch(epoch, logs)
         self.last = logs
@@ -287,6 +320,12 @@ class _Run:
 
     def _stopped(self) -> bool:
         return bool(self.trainer.network.stop_training)
+
+    def _tell(self, result: FitResult, step: int = 0) -> None:
+        """Tell callbacks that ask for it of a loss that is not finite."""
+        if result.not_finite is not None and self.callbacks.stop_on_nan:
+            loss = self.trainer.logs(result.training, -1)["loss"]
+            self.callbacks.call("on_not_finite", step + result.not_finite[1], loss)
 
     def _warn(self, result: FitResult, first: int, step: int = 0) -> None:
         if result.not_finite is not None and not self.warned:

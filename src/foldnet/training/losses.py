@@ -1,278 +1,32 @@
-"""Keras's losses, each written once as an expression: on arrays it computes, in a program it compiles.
-
-A loss function takes ``y_true`` and ``y_pred`` with the batch axis first and returns one number a row (or one for
-each further axis of the row, whose mean is then taken). Formulas and defaults are those of Keras 3.
-"""
+"""Keras's loss classes: a function of ``loss_functions`` with its settings and the way rows become one number."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from foldnet import ops
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError
 from foldnet.layers.base import snake_case
-from foldnet.ops import Expression
-
-EPSILON = 1e-7
-"""What Keras adds or clips by so that logarithms and quotients stay finite (``keras.config.epsilon()``)."""
-
-
-def _rank(x: Any) -> int:
-    return x.ndim if isinstance(x, Expression) else int(np.ndim(x))
-
-
-def _last(x: Any) -> int:
-    size = x.shape[-1] if isinstance(x, Expression) else np.shape(x)[-1]
-    return int(size or 1)
-
-
-def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Both of one rank: a missing last axis of size 1 is added, or taken away, as Keras does."""
-    difference = _rank(y_true) - _rank(y_pred)
-    if difference == 1 and _last(y_true) == 1:
-        return (y_true, _expanded(y_pred)) if _rank(y_pred) == 1 else (ops.squeeze_last(y_true), y_pred)
-    if difference == -1 and _last(y_pred) == 1:
-        return (_expanded(y_true), y_pred) if _rank(y_true) == 1 else (y_true, ops.squeeze_last(y_pred))
-    return y_true, y_pred
-
-
-def _expanded(x: Any) -> Any:
-    return ops.reshape(x, (1,)) if isinstance(x, Expression) else np.asarray(x)[..., None]
-
-
-def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
-    """``mean((y_true - y_pred)²)`` over the last axis."""
-    y_true, y_pred = same_rank(y_true, y_pred)
-    return ops.mean(ops.square(ops.subtract(y_true, y_pred)), axis=-1)
-
-
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
-    """``mean(|y_true - y_pred|)`` over the last axis."""
-    y_true, y_pred = same_rank(y_true, y_pred)
-    return ops.mean(ops.abs(ops.subtract(y_true, y_pred)), axis=-1)
-
-
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
-    """``100 mean(|(y_true - y_pred) / y_true|)`` over the last axis."""
-    y_true, y_pred = same_rank(y_true, y_pred)
-    size = ops.maximum(ops.abs(y_true), EPSILON)
-    return ops.multiply(100.0, ops.mean(ops.abs(ops.divide(ops.subtract(y_true, y_pred), size)), axis=-1))
-
-
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
-    """``mean((log(1 + y_true) - log(1 + y_pred))²)`` over the last axis, negative values taken as 0."""
-    y_true, y_pred = same_rank(y_true, y_pred)
-
-    def log(y: Any) -> Any:
-        return ops.log(ops.add(ops.maximum(y, EPSILON), 1.0))
-
-    return ops.mean(ops.square(ops.subtract(log(y_pred), log(y_true))), axis=-1)
-
-
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """``-sum(y_true * y_pred)`` of the two, each made of length 1."""
-    y_true, y_pred = same_rank(y_true, y_pred)
-
-    def unit(y: Any) -> Any:
-        length = ops.sum(ops.square(y), axis=axis, keepdims=True)
-        return ops.multiply(y, ops.rsqrt(ops.maximum(length, EPSILON**2)))
-
-    return ops.negative(ops.sum(ops.multiply(unit(y_true), unit(y_pred)), axis=axis))
-
-
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
-    """Squared for errors up to ``delta``, linear beyond (Huber, 1964)."""
-    y_true, y_pred = same_rank(y_true, y_pred)
-    error = ops.subtract(y_pred, y_true)
-    size = ops.abs(error)
-    inside = ops.multiply(0.5, ops.square(error))
-    outside = ops.subtract(ops.multiply(delta, size), 0.5 * delta**2)
-    return ops.mean(ops.where(ops.less_equal(size, delta), inside, outside), axis=-1)
-
-
-def log_cosh(y_true: Any, y_pred: Any) -> Any:
-    """``mean(log(cosh(y_pred - y_true)))`` over the last axis."""
-    y_true, y_pred = same_rank(y_true, y_pred)
-    error = ops.subtract(y_pred, y_true)
-    return ops.mean(
-        ops.add(error, ops.subtract(ops.softplus(ops.multiply(error, -2.0)), np.log(2.0))), axis=-1
-    )
-
-
-def _signs(y_true: Any) -> Any:
-    # Keras turns 0/1 labels into -1/1 batch by batch, where all labels are 0 or 1; here it is label by label.
-    return ops.where(ops.equal(y_true, 0.0), -1.0, y_true)
-
-
-def hinge(y_true: Any, y_pred: Any) -> Any:
-    """``mean(max(1 - y_true * y_pred, 0))``; labels are -1 or 1, or 0 or 1."""
-    return ops.mean(ops.maximum(ops.subtract(1.0, ops.multiply(_signs(y_true), y_pred)), 0.0), axis=-1)
-
-
-def squared_hinge(y_true: Any, y_pred: Any) -> Any:
-    """``mean(max(1 - y_true * y_pred, 0)²)``; labels are -1 or 1, or 0 or 1."""
-    margin = ops.maximum(ops.subtract(1.0, ops.multiply(_signs(y_true), y_pred)), 0.0)
-    return ops.mean(ops.square(margin), axis=-1)
-
-
-def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
-    """``max(neg - pos + 1, 0)`` with the true class's output and the largest of the others."""
-    pos = ops.sum(ops.multiply(y_true, y_pred), axis=-1)
-    neg = ops.max(ops.multiply(ops.subtract(1.0, y_true), y_pred), axis=-1)
-    return ops.maximum(ops.add(ops.subtract(neg, pos), 1.0), 0.0)
-
-
-def kl_divergence(y_true: Any, y_pred: Any) -> Any:
-    """``sum(y_true * log(y_true / y_pred))``, both clipped to [1e-7, 1]."""
-    y_true, y_pred = ops.clip(y_true, EPSILON, 1.0), ops.clip(y_pred, EPSILON, 1.0)
-    return ops.sum(ops.multiply(y_true, ops.log(ops.divide(y_true, y_pred))), axis=-1)
-
-
-def poisson(y_true: Any, y_pred: Any) -> Any:
-    """``mean(y_pred - y_true * log(y_pred))``."""
-    return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, EPSILON)))), axis=-1)
-
-
-def _probabilities(y_pred: Any, axis: int) -> Any:
-    total = ops.sum(y_pred, axis=axis, keepdims=True)
-    return ops.clip(ops.divide(y_pred, total), EPSILON, 1.0 - EPSILON)
-
-
-def _smoothed(y_true: Any, label_smoothing: float, share: float) -> Any:
-    if not label_smoothing:
-        return y_true
-    return ops.add(ops.multiply(y_true, 1.0 - label_smoothing), label_smoothing * share)
-
-
-def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
-) -> Any:
-    """``-sum(y_true * log(y_pred))`` for one-hot labels; probabilities are first made to add up to 1."""
-    y_true = _smoothed(y_true, label_smoothing, 1.0 / _last(y_pred))
-    log = ops.log_softmax(y_pred, axis) if from_logits else ops.log(_probabilities(y_pred, axis))
-    return ops.negative(ops.sum(ops.multiply(y_true, log), axis=axis))
-
-
-def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
-) -> Any:
-    """``-log(y_pred[class])`` for labels that are class numbers."""
-    if ignore_class is not None:
-        raise UnsupportedError("foldnet has no ignore_class; give those rows a sample_weight of 0 instead")
-    if axis not in (-1, _rank(y_pred) - 1):
-        raise UnsupportedError("sparse_categorical_crossentropy takes the classes on the last axis")
-    if _rank(y_true) == _rank(y_pred) and _last(y_true) == 1:
-        y_true = ops.squeeze_last(y_true)
-    return categorical_crossentropy(ops.one_hot(y_true, _last(y_pred)), y_pred, from_logits)
-
-
-def _binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool) -> Any:
-    rest = ops.subtract(1.0, y_true)
-    if from_logits:
-        # -log(sigmoid(x)) is softplus(-x), and -log(1 - sigmoid(x)) is softplus(x).
-        return ops.add(
-            ops.multiply(y_true, ops.softplus(ops.negative(y_pred))), ops.multiply(rest, ops.softplus(y_pred))
-        )
-    p = ops.clip(y_pred, EPSILON, 1.0 - EPSILON)
-    likelihood = ops.add(ops.multiply(y_true, ops.log(p)), ops.multiply(rest, ops.log(ops.subtract(1.0, p))))
-    return ops.negative(likelihood)
-
-
-def binary_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
-) -> Any:
-    """``mean(-y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred))``."""
-    y_true = _smoothed(y_true, label_smoothing, 0.5)
-    return ops.mean(_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
-
-
-def binary_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    apply_class_balancing: bool = False,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Any:
-    """Binary crossentropy times ``(1 - p_t) ** gamma`` (Lin et al., 2018)."""
-    y_true = _smoothed(y_true, label_smoothing, 0.5)
-    y_pred = ops.sigmoid(y_pred) if from_logits else y_pred
-    rest = ops.subtract(1.0, y_true)
-    right = ops.add(ops.multiply(y_true, y_pred), ops.multiply(rest, ops.subtract(1.0, y_pred)))
-    factor = ops.power(ops.subtract(1.0, right), gamma)
-    loss = ops.multiply(factor, _binary_crossentropy(y_true, y_pred, False))
-    if apply_class_balancing:
-        loss = ops.multiply(loss, ops.add(ops.multiply(y_true, alpha), ops.multiply(rest, 1.0 - alpha)))
-    return ops.mean(loss, axis=axis)
-
-
-def categorical_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Any:
-    """Categorical crossentropy times ``alpha * (1 - p) ** gamma`` (Lin et al., 2018)."""
-    y_true = _smoothed(y_true, label_smoothing, 1.0 / _last(y_pred))
-    p = _probabilities(ops.softmax(y_pred, axis) if from_logits else y_pred, axis)
-    factor = ops.multiply(ops.power(ops.subtract(1.0, p), gamma), alpha)
-    return ops.negative(ops.sum(ops.multiply(factor, ops.multiply(y_true, ops.log(p))), axis=axis))
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        mean_squared_error,
-        mean_absolute_error,
-        mean_absolute_percentage_error,
-        mean_squared_logarithmic_error,
-        cosine_similarity,
-        huber,
-        log_cosh,
-        hinge,
-        squared_hinge,
-        categorical_hinge,
-        kl_divergence,
-        poisson,
-        categorical_crossentropy,
-        sparse_categorical_crossentropy,
-        binary_crossentropy,
-        binary_focal_crossentropy,
-        categorical_focal_crossentropy,
-    )
-}
-"""Every loss function by its Keras name."""
-
-ALIASES = {
-    "mse": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "msle": "mean_squared_logarithmic_error",
-    "bce": "binary_crossentropy",
-    "kld": "kl_divergence",
-    "logcosh": "log_cosh",
-    "kullback_leibler_divergence": "kl_divergence",
-    "huber_loss": "huber",
-}
-"""Keras's short names."""
+from foldnet.training import loss_functions as f
+from foldnet.training.lookup import Kind, look_up
+from foldnet.training.loss_functions import ALIASES as ALIASES
+from foldnet.training.loss_functions import FUNCTIONS as FUNCTIONS
+from foldnet.training.loss_functions import same_rank
+from foldnet.training.weighting import REDUCTIONS, fitted, product, spread, weighed
 
 
 class Loss:
     """A loss with its settings.
 
     Args:
-        function: of ``y_true`` and ``y_pred``, written with ``foldnet.ops``; one number a row.
+        function: of ``y_true`` and ``y_pred``, written with ``foldnet.ops``; one number a row, or one for each of
+            further axes.
         name: under which it is reported.
-        reduction: ``"sum_over_batch_size"``, Keras's default, is the only one that a program can follow.
+        reduction: how these become the loss of a batch: ``"sum_over_batch_size"`` (or ``"mean"``), ``"sum"``, or
+            ``"mean_with_sample_weight"``. None, which leaves them as they are, is for calls on arrays.
         settings: further arguments of the function.
 
     >>> import numpy as np
@@ -284,18 +38,15 @@ class Loss:
         self,
         function: Callable[..., Any] | None = None,
         name: str | None = None,
-        reduction: str = "sum_over_batch_size",
+        reduction: str | None = "sum_over_batch_size",
         dtype: Any = None,
         **settings: Any,
     ) -> None:
-        if reduction not in ("sum_over_batch_size", "mean", "auto"):
-            raise UnsupportedError(
-                f"loss {name!r}: foldnet has no reduction={reduction!r}; it takes the mean over the batch "
-                '("sum_over_batch_size"). Multiply the learning rate instead.'
-            )
+        if reduction not in (*REDUCTIONS, None, "none", "auto"):
+            raise ConfigError(f"reduction is one of {(*REDUCTIONS, None)}, not {reduction!r}")
         self.function = function or self.call
         self.name = name or snake_case(type(self).__name__)
-        self.reduction = reduction
+        self.reduction = "sum_over_batch_size" if reduction == "auto" else reduction  # Keras 2's word
         self.settings = settings
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -308,12 +59,32 @@ class Loss:
             y_true, y_pred = same_rank(y_true, y_pred)
         return self.function(y_true, y_pred, **self.settings)
 
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> Any:
+        """One number a row, whose mean over the batch is the loss under weights and a mask of the output.
+
+        Raises:
+            ConfigError: weights or mask do not fit.
+        """
+        mask = product(mask, self._class_mask(y_true, y_pred))
+        return weighed(self.rows(y_true, y_pred), weight, mask, self.reduction)
+
+    def _class_mask(self, y_true: Any, y_pred: Any) -> Any:
+        ignored = self.settings.get("ignore_class")
+        if ignored is None or self.function is not f.sparse_categorical_crossentropy:
+            return None
+        return f.class_mask(*same_rank(y_true, y_pred), ignored)
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Mean over all rows of arrays, each row times its weight if given."""
-        rows = np.asarray(self.rows(np.asarray(y_true), np.asarray(y_pred)))
-        if sample_weight is not None:
-            weight = np.asarray(sample_weight)
-            rows = rows * weight.reshape(weight.shape + (1,) * (rows.ndim - weight.ndim))
+        """The loss of arrays, each row (or timestep) times its weight if given."""
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        weight = None if sample_weight is None else np.asarray(sample_weight, np.float32)
+        if weight is not None and weight.ndim == 0:
+            weight = np.full(len(y_pred), weight)
+        if self.reduction in (None, "none"):
+            values = np.asarray(self.rows(y_true, y_pred))
+            factor = product(weight, self._class_mask(y_true, y_pred))
+            return values if factor is None else values * spread(fitted(factor, values), values.ndim)
+        rows = np.asarray(self.weighed_rows(y_true, y_pred, weight))
         return rows.mean() if rows.size else np.zeros(())
 
     def get_config(self) -> dict[str, Any]:
@@ -326,38 +97,64 @@ def settings_names(function: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(function).parameters)[2:]
 
 
-def _loss_class(title: str, function: Callable[..., Any], default_name: str | None = None) -> type[Loss]:
-    """A class for a loss function, with the function's own settings as arguments, in its order."""
+def bound(title: str, order: Sequence[str], args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by name, those given in order among them.
+
+    Raises:
+        TypeError: too many, unknown, or given twice, as for any function.
+    """
+    twice = [name for name in order[: len(args)] if name in given]
+    unknown = [name for name in given if name not in order]
+    if len(args) > len(order) or twice or unknown:
+        raise TypeError(
+            f"{title}({', '.join(order)}) does not take {[*args[len(order) :], *twice, *unknown]}"
+        )
+    return {**dict(zip(order, args, strict=False)), **given}
+
+
+def _loss_class(
+    title: str,
+    function: Callable[..., Any],
+    default_name: str | None = None,
+    order: Sequence[str] = (),
+) -> type[Loss]:
+    """A class for a loss function, with the function's settings and then Keras's arguments of every loss."""
     settings = list(inspect.signature(function).parameters.values())[2:]
-    names = settings_names(function)
+    names = order or [*settings_names(function), "reduction", "name", "dtype"]
 
     def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        given = bound(title, names, args, kwargs)
         own = {p.name: given.pop(p.name, p.default) for p in settings}
         Loss.__init__(self, function, given.pop("name", default_name or function.__name__), **given, **own)
 
-    signature = "".join(f", {p}" for p in settings)
-    doc = f"{function.__doc__}\n\n    Arguments: {signature.lstrip(', ') or 'none'}."
+    doc = f"{function.__doc__}\n\n    Arguments: {', '.join(names)}."
     return type(title, (Loss,), {"__init__": initialize, "__doc__": doc, "__module__": __name__})
 
 
-MeanSquaredError = _loss_class("MeanSquaredError", mean_squared_error)
-MeanAbsoluteError = _loss_class("MeanAbsoluteError", mean_absolute_error)
-MeanAbsolutePercentageError = _loss_class("MeanAbsolutePercentageError", mean_absolute_percentage_error)
-MeanSquaredLogarithmicError = _loss_class("MeanSquaredLogarithmicError", mean_squared_logarithmic_error)
-CosineSimilarity = _loss_class("CosineSimilarity", cosine_similarity)
-Huber = _loss_class("Huber", huber, "huber_loss")
-LogCosh = _loss_class("LogCosh", log_cosh)
-Hinge = _loss_class("Hinge", hinge)
-SquaredHinge = _loss_class("SquaredHinge", squared_hinge)
-CategoricalHinge = _loss_class("CategoricalHinge", categorical_hinge)
-KLDivergence = _loss_class("KLDivergence", kl_divergence)
-Poisson = _loss_class("Poisson", poisson)
-BinaryCrossentropy = _loss_class("BinaryCrossentropy", binary_crossentropy)
-BinaryFocalCrossentropy = _loss_class("BinaryFocalCrossentropy", binary_focal_crossentropy)
-CategoricalCrossentropy = _loss_class("CategoricalCrossentropy", categorical_crossentropy)
-CategoricalFocalCrossentropy = _loss_class("CategoricalFocalCrossentropy", categorical_focal_crossentropy)
-SparseCategoricalCrossentropy = _loss_class("SparseCategoricalCrossentropy", sparse_categorical_crossentropy)
+MeanSquaredError = _loss_class("MeanSquaredError", f.mean_squared_error)
+MeanAbsoluteError = _loss_class("MeanAbsoluteError", f.mean_absolute_error)
+MeanAbsolutePercentageError = _loss_class("MeanAbsolutePercentageError", f.mean_absolute_percentage_error)
+MeanSquaredLogarithmicError = _loss_class("MeanSquaredLogarithmicError", f.mean_squared_logarithmic_error)
+CosineSimilarity = _loss_class("CosineSimilarity", f.cosine_similarity)
+Huber = _loss_class("Huber", f.huber, "huber_loss")
+LogCosh = _loss_class("LogCosh", f.log_cosh)
+Hinge = _loss_class("Hinge", f.hinge)
+SquaredHinge = _loss_class("SquaredHinge", f.squared_hinge)
+CategoricalHinge = _loss_class("CategoricalHinge", f.categorical_hinge)
+KLDivergence = _loss_class("KLDivergence", f.kl_divergence)
+Poisson = _loss_class("Poisson", f.poisson)
+BinaryCrossentropy = _loss_class("BinaryCrossentropy", f.binary_crossentropy)
+BinaryFocalCrossentropy = _loss_class("BinaryFocalCrossentropy", f.binary_focal_crossentropy)
+CategoricalCrossentropy = _loss_class("CategoricalCrossentropy", f.categorical_crossentropy)
+CategoricalFocalCrossentropy = _loss_class("CategoricalFocalCrossentropy", f.categorical_focal_crossentropy)
+SparseCategoricalCrossentropy = _loss_class(
+    "SparseCategoricalCrossentropy",
+    f.sparse_categorical_crossentropy,
+    order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
+)
+CategoricalGeneralizedCrossEntropy = _loss_class(
+    "CategoricalGeneralizedCrossEntropy", f.categorical_generalized_cross_entropy
+)
 
 CLASSES: dict[str, type[Loss]] = {
     cls.__name__: cls
@@ -379,9 +176,15 @@ CLASSES: dict[str, type[Loss]] = {
         CategoricalCrossentropy,
         CategoricalFocalCrossentropy,
         SparseCategoricalCrossentropy,
+        CategoricalGeneralizedCrossEntropy,
     )
 }
 """Every loss class by its Keras name."""
+
+
+_KIND = Kind(
+    "loss", Loss, CLASSES, FUNCTIONS, lambda function, name: Loss(function, ALIASES.get(name.lower(), name))
+)
 
 
 def get(identifier: Any) -> Loss:
@@ -393,25 +196,5 @@ def get(identifier: Any) -> Loss:
     >>> get("mse").name
     'mean_squared_error'
     """
-    if isinstance(identifier, Loss):
-        return identifier
-    if isinstance(identifier, type) and issubclass(identifier, Loss):
-        return identifier()
-    if isinstance(identifier, Mapping):
-        config = identifier.get("config")
-        if isinstance(config, str):
-            return get(config)
-        identifier, config = identifier.get("class_name"), dict(config or {})
-        config.pop("fn", None)
-        cls = CLASSES.get(str(identifier))
-        if cls is not None:
-            return cls(**config)
-    if callable(identifier):
-        return Loss(identifier, getattr(identifier, "__name__", "loss"))
-    name = str(identifier)
-    key = ALIASES.get(name.lower(), name)
-    if key in FUNCTIONS:
-        return Loss(FUNCTIONS[key], key)
-    if name in CLASSES:
-        return CLASSES[name]()
-    raise ConfigError(f"there is no loss {identifier!r}; there are {', '.join(FUNCTIONS)}")
+    found: Loss = look_up(identifier, _KIND)
+    return found

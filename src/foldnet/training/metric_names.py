@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from foldnet import ops
 from foldnet.errors import ConfigError
-from foldnet.training import confusion, losses
+from foldnet.training import confusion, f_scores, losses
+from foldnet.training import loss_functions as f
 from foldnet.training import metrics as m
+from foldnet.training.lookup import Kind, look_up
 from foldnet.training.metrics import MeanMetricWrapper, Metric
+from foldnet.training.weighting import mean_rows
 
 Array = np.ndarray[Any, Any]
 
@@ -23,7 +26,11 @@ class RootMeanSquaredError(Metric):
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """Squared errors."""
-        return MeanMetricWrapper(losses.mean_squared_error).rows(y_true, y_pred)
+        return self.weighed_rows(y_true, y_pred)[0]
+
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+        """Squared errors times their weights; a mask does not count, as in Keras."""
+        return mean_rows(ops.square(ops.subtract(*f.same_rank(y_true, y_pred))), weight)
 
     def value(self, sums: Array, weight: float) -> float:
         """Root of their mean."""
@@ -55,7 +62,7 @@ class R2Score(Metric):
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """Targets, their squares, and squared errors of each output."""
-        y_true, y_pred = losses.same_rank(y_true, y_pred)
+        y_true, y_pred = f.same_rank(y_true, y_pred)
         errors = ops.square(ops.subtract(y_true, y_pred))
         return ops.concatenate([y_true, ops.square(y_true), errors], axis=-1)
 
@@ -83,36 +90,66 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """1 where the label's output is among the k largest."""
-    if losses._rank(y_true) == losses._rank(y_pred) and losses._last(y_true) == 1:
+    if f.rank(y_true) == f.rank(y_pred) and f.last_size(y_true) == 1:
         y_true = ops.squeeze_last(y_true)
-    own = ops.sum(ops.multiply(ops.one_hot(y_true, losses._last(y_pred)), y_pred), axis=-1, keepdims=True)
+    own = ops.sum(ops.multiply(ops.one_hot(y_true, f.last_size(y_pred)), y_pred), axis=-1, keepdims=True)
     return ops.less(ops.sum(ops.greater(y_pred, own), axis=-1), float(k))
 
 
 def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    return ops.negative(losses.cosine_similarity(y_true, y_pred, axis))
+    return ops.negative(f.cosine_similarity(y_true, y_pred, axis))
+
+
+def _centred(y: Any, axis: int) -> Any:
+    return ops.subtract(y, ops.mean(y, axis=axis, keepdims=True))
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """Pearson's correlation of each row's targets and outputs."""
+    y_true, y_pred = (_centred(y, axis) for y in f.same_rank(y_true, y_pred))
+
+    def unit(y: Any) -> Any:
+        return ops.divide(y, ops.sqrt(ops.mean(ops.square(y), axis=axis, keepdims=True)))
+
+    return ops.mean(ops.multiply(unit(y_true), unit(y_pred)), axis=axis)
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """Lin's concordance of each row's targets and outputs: 1 only where they are the same."""
+    y_true, y_pred = f.same_rank(y_true, y_pred)
+    true, pred = _centred(y_true, axis), _centred(y_pred, axis)
+
+    def mean(y: Any) -> Any:
+        return ops.mean(y, axis=axis)
+
+    apart = ops.square(ops.subtract(mean(y_true), mean(y_pred)))
+    spread = ops.add(ops.add(mean(ops.square(true)), mean(ops.square(pred))), apart)
+    return ops.divide(ops.multiply(2.0, mean(ops.multiply(true, pred))), ops.add(spread, f.EPSILON))
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **losses.FUNCTIONS,
+    **f.FUNCTIONS,
     "accuracy": m.accuracy,
     "binary_accuracy": m.binary_accuracy,
     "categorical_accuracy": m.categorical_accuracy,
     "sparse_categorical_accuracy": m.sparse_categorical_accuracy,
     "top_k_categorical_accuracy": top_k_categorical_accuracy,
     "sparse_top_k_categorical_accuracy": sparse_top_k_categorical_accuracy,
+    "pearson_correlation": pearson_correlation,
+    "concordance_correlation": concordance_correlation,
 }
 """Functions of one number a row whose mean is a metric."""
 
 
 def _mean_class(title: str, function: Callable[..., Any], default_name: str) -> type[Metric]:
-    """A class for the mean of a function, with the function's own settings as keyword arguments."""
+    """A class for the mean of a function, with the function's own settings among its arguments, in Keras's order."""
+    own = losses.settings_names(function)
+    order = [*own, "name", "dtype"] if own == ["k"] else ["name", "dtype", *own]
 
-    def initialize(
-        self: Any, *args: Any, name: str | None = None, dtype: Any = None, **settings: Any
-    ) -> None:
-        given = dict(zip(losses.settings_names(function), args, strict=False)) | settings
-        MeanMetricWrapper.__init__(self, function, name or default_name, dtype, **given)
+    def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = losses.bound(title, order, args, kwargs)
+        name = given.pop("name", None) or default_name
+        MeanMetricWrapper.__init__(self, function, name, given.pop("dtype", None), **given)
 
     doc = f"The mean over all rows of: {function.__doc__}"
     # Pickles find the class where users do.
@@ -130,23 +167,25 @@ _MEANS: dict[str, tuple[Callable[..., Any], str]] = {
         sparse_top_k_categorical_accuracy,
         "sparse_top_k_categorical_accuracy",
     ),
-    "BinaryCrossentropy": (losses.binary_crossentropy, "binary_crossentropy"),
-    "CategoricalCrossentropy": (losses.categorical_crossentropy, "categorical_crossentropy"),
+    "BinaryCrossentropy": (f.binary_crossentropy, "binary_crossentropy"),
+    "CategoricalCrossentropy": (f.categorical_crossentropy, "categorical_crossentropy"),
     "SparseCategoricalCrossentropy": (
-        losses.sparse_categorical_crossentropy,
+        f.sparse_categorical_crossentropy,
         "sparse_categorical_crossentropy",
     ),
-    "KLDivergence": (losses.kl_divergence, "kl_divergence"),
-    "Poisson": (losses.poisson, "poisson"),
-    "MeanSquaredError": (losses.mean_squared_error, "mean_squared_error"),
-    "MeanAbsoluteError": (losses.mean_absolute_error, "mean_absolute_error"),
-    "MeanAbsolutePercentageError": (losses.mean_absolute_percentage_error, "mean_absolute_percentage_error"),
-    "MeanSquaredLogarithmicError": (losses.mean_squared_logarithmic_error, "mean_squared_logarithmic_error"),
+    "KLDivergence": (f.kl_divergence, "kl_divergence"),
+    "Poisson": (f.poisson, "poisson"),
+    "MeanSquaredError": (f.mean_squared_error, "mean_squared_error"),
+    "MeanAbsoluteError": (f.mean_absolute_error, "mean_absolute_error"),
+    "MeanAbsolutePercentageError": (f.mean_absolute_percentage_error, "mean_absolute_percentage_error"),
+    "MeanSquaredLogarithmicError": (f.mean_squared_logarithmic_error, "mean_squared_logarithmic_error"),
     "CosineSimilarity": (_cosine, "cosine_similarity"),
-    "LogCoshError": (losses.log_cosh, "logcosh"),
-    "Hinge": (losses.hinge, "hinge"),
-    "SquaredHinge": (losses.squared_hinge, "squared_hinge"),
-    "CategoricalHinge": (losses.categorical_hinge, "categorical_hinge"),
+    "LogCoshError": (f.log_cosh, "logcosh"),
+    "Hinge": (f.hinge, "hinge"),
+    "SquaredHinge": (f.squared_hinge, "squared_hinge"),
+    "CategoricalHinge": (f.categorical_hinge, "categorical_hinge"),
+    "PearsonCorrelation": (pearson_correlation, "pearson_correlation"),
+    "ConcordanceCorrelation": (concordance_correlation, "concordance_correlation"),
 }
 
 CLASSES: dict[str, Callable[..., Metric]] = {
@@ -167,12 +206,21 @@ CLASSES: dict[str, Callable[..., Metric]] = {
             confusion.PrecisionAtRecall,
             confusion.RecallAtPrecision,
             confusion.AUC,
-            confusion.FBetaScore,
-            confusion.F1Score,
+            f_scores.FBetaScore,
+            f_scores.F1Score,
         )
     },
 }
 """Every metric class by its Keras name."""
+
+
+def _by_instance_name() -> dict[str, Callable[..., Metric]]:
+    """Classes under the names that they report, but for those that need settings."""
+    needing = ("Specificity", "Sensitivity", "AtRecall", "AtPrecision")
+    return {cls().name: cls for title, cls in CLASSES.items() if not title.endswith(needing)}
+
+
+_KIND = Kind("metric", Metric, CLASSES, FUNCTIONS, MeanMetricWrapper, _by_instance_name)
 
 
 def get(identifier: Any) -> Metric:
@@ -184,31 +232,5 @@ def get(identifier: Any) -> Metric:
     >>> get("mae").name
     'mae'
     """
-    if isinstance(identifier, Metric):
-        return identifier
-    if isinstance(identifier, type) and issubclass(identifier, Metric):
-        return identifier()
-    config: dict[str, Any] = {}
-    if isinstance(identifier, Mapping):
-        stored = identifier.get("config")
-        if isinstance(stored, str):
-            return get(stored)
-        identifier, config = identifier.get("class_name"), dict(stored or {})
-        config.pop("fn", None)
-        config.pop("dtype", None)
-    if callable(identifier):
-        return MeanMetricWrapper(identifier)
-    name = str(identifier)
-    if name in CLASSES:
-        return CLASSES[name](**config)
-    key = losses.ALIASES.get(name.lower(), name)
-    if key in FUNCTIONS:
-        return MeanMetricWrapper(FUNCTIONS[key], name)
-    by_name = {
-        cls().name: cls
-        for title, cls in CLASSES.items()
-        if not title.endswith(("Specificity", "Sensitivity", "AtRecall", "AtPrecision"))
-    }
-    if name.lower() in by_name:
-        return by_name[name.lower()]()
-    raise ConfigError(f"there is no metric {identifier!r}; there are {', '.join([*CLASSES, *FUNCTIONS])}")
+    found: Metric = look_up(identifier, _KIND)
+    return found

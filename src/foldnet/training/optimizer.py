@@ -12,12 +12,50 @@ from foldnet.errors import ConfigError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.training import UpdateRule
 from foldnet.layers.base import snake_case
+from foldnet.layers.weight import Weight
 from foldnet.ops import Expression
 from foldnet.training.schedules import LearningRateSchedule, schedule_from_config
 
 Array = np.ndarray[Any, Any]
 Numbers = Mapping[str, Any]
+ACCUMULATOR = "gradient_accumulator"
+"""Name of the array in which gradients are added up."""
+
 Updated = tuple[Any, list[Any]]
+
+
+class LearningRate(float):
+    """The learning rate of an optimizer: a float that Keras scripts can also assign to."""
+
+    optimizer: Optimizer
+
+    @classmethod
+    def of(cls, optimizer: Optimizer, value: float) -> LearningRate:
+        """The number, and whose it is."""
+        rate = cls(value)
+        rate.optimizer = optimizer
+        return rate
+
+    def assign(self, value: Any) -> LearningRate:
+        """Set the optimizer's learning rate.
+
+        Raises:
+            ConfigError: the optimizer follows a schedule.
+        """
+        self.optimizer.learning_rate = value
+        return self.optimizer.learning_rate
+
+    def numpy(self) -> np.float32:
+        """The number as NumPy has it."""
+        return np.float32(self)
+
+    @property
+    def value(self) -> float:
+        """The plain number."""
+        return float(self)
+
+    def __reduce__(self) -> Any:
+        return float, (float(self),)  # a number in somebody's logs needs no optimizer
 
 
 class Optimizer:
@@ -32,10 +70,12 @@ class Optimizer:
         use_ema: keep a moving average of the weights; they take its place at the end of ``fit``.
         ema_momentum: share of the old average that is kept at a step.
         ema_overwrite_frequency: after how many steps the average replaces the weights; None for only at the end.
+        loss_scale_factor: accepted, and kept for files; gradients in float32 need no scale, so it changes nothing.
+        gradient_accumulation_steps: how many steps' gradients are averaged before one update is made of them.
         name: of the optimizer.
 
     Attributes:
-        iterations: steps made so far.
+        steps: batches seen so far.
     """
 
     default_learning_rate: ClassVar[float] = 0.001
@@ -64,10 +104,9 @@ class Optimizer:
         }.items():
             if value is not None and value <= 0:
                 raise ConfigError(f"{key} must be positive, got {value}")
-        if gradient_accumulation_steps is not None or loss_scale_factor is not None:
+        if gradient_accumulation_steps is not None and not gradient_accumulation_steps >= 2:
             raise ConfigError(
-                "gradient_accumulation_steps and loss_scale_factor are not supported: a larger batch_size does the "
-                "first, and float32 needs no scale"
+                f"gradient_accumulation_steps must be 2 or more, or None, got {gradient_accumulation_steps}"
             )
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ConfigError(f"ema_momentum must lie between 0 and 1, got {ema_momentum}")
@@ -84,16 +123,29 @@ class Optimizer:
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.name = name or snake_case(type(self).__name__)
-        self.iterations = 0
+        self.steps = 0
         self.excluded_from_decay: list[str] = []
         self._excluded_arrays: list[Any] = []
         self._excluded_places: list[tuple[Any, str]] = []
 
+    @property
+    def iterations(self) -> int:
+        """Updates made so far: the steps, or where gradients are accumulated, how often there were enough."""
+        return self.steps // (self.gradient_accumulation_steps or 1)
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self.steps = value * (self.gradient_accumulation_steps or 1)
+
     # -- what a subclass says -------------------------------------------------------------------------------
 
     def slots(self) -> dict[str, float]:
-        """Names of the arrays kept for each weight, and what they start with."""
+        """Names of the arrays that the update keeps for each weight, and what they start with."""
         return {}
+
+    def kept(self) -> dict[str, float]:
+        """All arrays kept for each weight: the slots, and gradients added up for the next update."""
+        return self.slots() | ({ACCUMULATOR: 0.0} if self.gradient_accumulation_steps else {})
 
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
         """What the update needs to know of each step; ``step`` counts from 1, both are float32 arrays."""
@@ -106,11 +158,11 @@ class Optimizer:
     # -- learning rate --------------------------------------------------------------------------------------
 
     @property
-    def learning_rate(self) -> Any:
-        """The learning rate now: a float, also when a schedule gives it."""
+    def learning_rate(self) -> LearningRate:
+        """The learning rate now: a float, also when a schedule gives it; ``assign`` sets another."""
         if isinstance(self._learning_rate, float):
-            return self._learning_rate
-        return float(self._rate(np.array([self.iterations], np.float32))[0])
+            return LearningRate.of(self, self._learning_rate)
+        return LearningRate.of(self, float(self._rate(np.array([self.iterations], np.float32))[0]))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -146,8 +198,9 @@ class Optimizer:
         new, new_slots = self.update(w, g, list(slots.values()), at)
         graph = b.build([new.value, *(s.value for s in new_slots)])
         return UpdateRule(
-            graph, tuple(slots), tuple(self.slots().values()), names, self._clip(),
+            graph, tuple(self.kept()), tuple(self.kept().values()), names, self._clip(),
             (self.ema_momentum, self.ema_overwrite_frequency or 0) if self.use_ema else None,
+            self.gradient_accumulation_steps or 1,
         )  # fmt: skip
 
     def _clip(self) -> tuple[str, float] | None:
@@ -156,19 +209,27 @@ class Optimizer:
 
     def table(self, first: int, steps: int) -> Array:
         """Numbers for ``steps`` steps after the first ``first`` ones: float32 (steps, numbers)."""
-        step = np.arange(first, first + steps, dtype=np.float32)
-        columns = self.numbers(step + np.float32(1), self._rate(step))
-        return np.ascontiguousarray(np.stack([np.asarray(c, np.float32) for c in columns.values()], axis=1))
+        every = self.gradient_accumulation_steps or 1
+        update = np.arange(first // every, -(-(first + steps) // every), dtype=np.float32)
+        columns = self.numbers(update + np.float32(1), self._rate(update))
+        rows = np.stack([np.asarray(c, np.float32) for c in columns.values()], axis=1)
+        if every > 1:
+            rows = rows[np.arange(first, first + steps) // every - first // every]
+        return np.ascontiguousarray(rows)
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Sequence[str] | None = None) -> None:
         """Leave weights out of the weight decay; to be called before the first ``fit``.
 
         Args:
-            var_list: weights themselves, as ``[layer.bias]``.
+            var_list: weights themselves, as ``[layer.bias]``, or a layer's own arrays.
             var_names: parts of names such as ``"bias"`` or ``"gamma"``; regular expressions, as in Keras.
         """
         self.excluded_from_decay += list(var_names or ())
-        self._excluded_arrays += list(var_list or ())
+        for weight in var_list or ():
+            if isinstance(weight, Weight):
+                self._excluded_places.append((weight.layer, weight.name))
+            else:
+                self._excluded_arrays.append(weight)
 
     def decay_applies(self, layer: Any, weight: str) -> bool:
         """Whether the weight decay applies to a layer's weight."""

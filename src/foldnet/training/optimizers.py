@@ -14,6 +14,7 @@ import numpy as np
 
 from foldnet import ops
 from foldnet.errors import ConfigError
+from foldnet.training.further_optimizers import Ftrl, Lamb, ScheduleFreeAdamW
 from foldnet.training.optimizer import Array, Numbers, Updated
 from foldnet.training.optimizer import Optimizer as Optimizer
 
@@ -306,8 +307,11 @@ class Lion(Optimizer):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    cls.__name__.lower(): cls for cls in (SGD, Adam, AdamW, Adamax, Nadam, RMSprop, Adagrad, Adadelta, Lion)
-}
+    cls.__name__.lower(): cls
+    for cls in (
+        SGD, Adam, AdamW, Adamax, Nadam, RMSprop, Adagrad, Adadelta, Lion, Ftrl, Lamb, ScheduleFreeAdamW,
+    )
+}  # fmt: skip
 """Every optimizer by its Keras name."""
 
 

@@ -11,37 +11,47 @@ from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.graph.check import check
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower_into
-from foldnet.graph.training import Accumulator, TrainingProgram, UpdateRule, Variable
-from foldnet.layers.base import Layer
+from foldnet.graph.training import Accumulator, Orthogonal, TrainingProgram, UpdateRule, Variable
+from foldnet.layers.base import Layer, WeightSpec
 from foldnet.network import Network
 from foldnet.ops import Expression
 
-RowFunction = Callable[[Any, Any], Any]
-"""From y_true and y_pred to a value a row: (None,), (None, width), or with more axes, whose mean is taken."""
+LossRows = Callable[[Any, Any, Any, Any], Any]
+"""From y_true, y_pred, sample weights and the output's mask (or None) to one number a row."""
+
+MetricRows = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+"""From the same, but weights may be None, to what a row adds, (None,) or (None, width), and to its weight or None."""
 
 
 @dataclass(frozen=True)
 class RowMetric:
     """A metric as a program sees it: what each row adds, and whether the sample weights count.
 
-    ``rows`` gives (None, width); the sums over all rows become the metric's value in Python.
+    The sums over all rows become the metric's value in Python.
     """
 
     name: str
-    rows: RowFunction
+    rows: MetricRows
     weighted: bool = False
 
 
 @dataclass(frozen=True)
 class OutputPlan:
-    """One output's loss (None for an output that is not trained), the loss's weight, and its metrics."""
+    """One output's loss (None for an output that is not trained), the loss's weight, and its metrics.
 
-    loss: RowFunction | None
+    ``weight_shape`` is that of the sample weights: (None,), or with axes of the output for single timesteps.
+    """
+
+    loss: LossRows | None
     loss_weight: float = 1.0
     metrics: Sequence[RowMetric] = ()
     target_shape: tuple[int | None, ...] | None = None
     target_dtype: str = "float"
+    weight_shape: tuple[int | None, ...] = (None,)
 
+
+WEIGHT = "sum of weights"
+"""Last part of the name of the accumulator that goes with a metric's own."""
 
 Decays = Callable[[Layer, str], bool]
 
@@ -73,43 +83,37 @@ def build_program(
     for name, output, plan in zip(output_names(network), predictions, plans, strict=True):
         shape = b.shape(output) if plan.target_shape is None else plan.target_shape
         targets.append(b.input(f"{name}/target", shape, plan.target_dtype))
-    weights = [b.input(f"{name}/weight", (None,)) for name in output_names(network)]
+    names = output_names(network)
+    weights = [b.input(f"{n}/weight", p.weight_shape) for n, p in zip(names, plans, strict=True)]
     losses: list[Expression] = []
     accumulators: list[Accumulator] = []
-    for name, y_true, y_pred, weight, plan in zip(
-        output_names(network), targets, predictions, weights, plans, strict=True
-    ):
-        arguments = Expression(b, y_true), Expression(b, y_pred)
+    masks = [None if m is None else Expression(b, m) for m in b.output_masks]
+    outputs = zip(names, targets, predictions, weights, masks, plans, strict=True)
+    for name, y_true, y_pred, given, mask, plan in outputs:
+        arguments, weight = (Expression(b, y_true), Expression(b, y_pred)), Expression(b, given)
         if plan.loss is not None:
-            rows = ops.mean(plan.loss(*arguments)) * Expression(b, weight)
+            rows = plan.loss(*arguments, weight, mask)
             losses.append(rows * plan.loss_weight if plan.loss_weight != 1 else rows)
             accumulators.append(Accumulator(f"{name}/loss", rows.value, 1))
         for metric in plan.metrics:
-            accumulators.append(_accumulate(b, name, metric, arguments, weight))
-        if any(metric.weighted for metric in plan.metrics):
-            accumulators.append(Accumulator(f"{name}/weights", weight, 1))
+            found = metric.rows(*arguments, weight if metric.weighted else None, mask)
+            accumulators += _accumulators(f"{name}/{metric.name}", *found)
     total = losses[0]
     for loss in [*losses[1:], *_penalties(b)]:
         total = total + loss
     graph = b.build([total.value, *(a.value for a in accumulators)])
     check(graph)
-    variables = _variables(b, graph, decays)
-    if update is not None and update.ema is not None and any(v.constraint for v in variables):
-        raise UnsupportedError("constraints are not supported together with use_ema; leave one of them out")
+    variables = _variables(b, graph, decays, network.trainable)
     owners = {v.name: b.variables[v.name] for v in variables}
     return TrainingProgram(graph, total.value, variables, tuple(accumulators), update), owners
 
 
-def _accumulate(
-    b: Lowering, name: str, metric: RowMetric, arguments: tuple[Expression, Expression], weight: str
-) -> Accumulator:
-    rows = metric.rows(*arguments)
+def _accumulators(name: str, rows: Expression, weight: Expression | None) -> list[Accumulator]:
+    """A metric's sums, and where weights count, the sum of these."""
     if rows.ndim == 1:
         rows = ops.reshape(rows, (1,))
-    if metric.weighted:
-        rows = rows * ops.reshape(Expression(b, weight), (1,))
-    width = rows.shape[1]
-    return Accumulator(f"{name}/{metric.name}", rows.value, int(width or 1))
+    found = [Accumulator(name, rows.value, int(rows.shape[1] or 1))]
+    return found if weight is None else [*found, Accumulator(f"{name}/{WEIGHT}", weight.value, 1)]
 
 
 def output_names(network: Network) -> list[str]:
@@ -120,7 +124,7 @@ def output_names(network: Network) -> list[str]:
     return [n if n not in names[:i] else f"{n}_{names[:i].count(n)}" for i, n in enumerate(names)]
 
 
-def _variables(b: Lowering, graph: Graph, decays: Decays) -> tuple[Variable, ...]:
+def _variables(b: Lowering, graph: Graph, decays: Decays, trainable: bool) -> tuple[Variable, ...]:
     def place(item: tuple[str, tuple[Layer, str]]) -> int:
         layer, weight = item[1]
         return [s.name for s in layer.specs].index(weight)
@@ -129,11 +133,13 @@ def _variables(b: Lowering, graph: Graph, decays: Decays) -> tuple[Variable, ...
     owners = list(dict.fromkeys(layer for layer, _ in b.variables.values()))
     found = sorted(b.variables.items(), key=lambda item: (owners.index(item[1][0]), place(item)))
     return tuple(
-        _variable(key, layer, weight, decays) for key, (layer, weight) in found if key in graph.constants
+        _variable(key, layer, weight, decays, trainable)
+        for key, (layer, weight) in found
+        if key in graph.constants
     )
 
 
-def _variable(key: str, layer: Layer, weight: str, decays: Decays) -> Variable:
+def _variable(key: str, layer: Layer, weight: str, decays: Decays, trainable: bool) -> Variable:
     spec = next(s for s in layer.specs if s.name == weight)
     try:
         regularizer = regularizers.get(getattr(layer, f"{weight}_regularizer", None))
@@ -145,12 +151,23 @@ def _variable(key: str, layer: Layer, weight: str, decays: Decays) -> Variable:
         layer=key.rsplit("/", 1)[0],
         weight=weight,
         shape=spec.shape,
-        trainable=spec.trainable and layer.trainable,
+        trainable=spec.trainable and layer.trainable and trainable,
         l1=regularizer.l1 if regularizer else 0.0,
         l2=regularizer.l2 if regularizer else 0.0,
+        orthogonal=_orthogonal(regularizer, layer, spec),
         decay=decays(layer, weight),
         constraint=constraint.rule(len(spec.shape)) if constraint else None,
     )
+
+
+def _orthogonal(regularizer: Any, layer: Layer, spec: WeightSpec) -> Orthogonal | None:
+    found: Orthogonal | None = None if regularizer is None else regularizer.orthogonal
+    if found is not None and len(spec.shape) != 2:
+        raise UnsupportedError(
+            f"layer {layer.name!r}, {spec.name}: OrthogonalRegularizer is for matrices, and this weight has shape "
+            f"{spec.shape}"
+        )
+    return found
 
 
 def _penalties(b: Lowering) -> list[Expression]:
@@ -158,6 +175,11 @@ def _penalties(b: Lowering) -> list[Expression]:
     found = []
     for layer, value in b.activities:
         regularizer = regularizers.get(layer.activity_regularizer)
+        if regularizer is not None and regularizer.orthogonal:
+            raise UnsupportedError(
+                f"layer {layer.name!r}: OrthogonalRegularizer as activity_regularizer would compare the rows of a "
+                "batch with each other; put it on the kernel"
+            )
         x = Expression(b, value)
         if regularizer is not None and regularizer.l1:
             found.append(ops.sum(ops.abs(x)) * regularizer.l1)

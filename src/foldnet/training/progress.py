@@ -22,18 +22,19 @@ class Progress:
 
 
 class Lines(Progress):
-    """One line an epoch."""
+    """Keras's two lines an epoch: its number, and its time and logs."""
 
     live = True
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self, epochs: int, steps: int | None) -> None:
+        self.epochs, self.steps = epochs, steps
         self.started = time.perf_counter()
 
     def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
-        """Print the epoch's logs."""
-        seconds = time.perf_counter() - self.started
-        print(f"Epoch {number + 1}/{self.epochs} - {seconds:.1f}s - {text(logs)}")
+        """Print the epoch's number, and below it the time it took and its logs."""
+        now = time.perf_counter()
+        print(f"Epoch {number + 1}/{self.epochs}\n{line(self.steps, now - self.started, logs)}")
+        self.started = now
 
 
 class Bar(Progress):
@@ -61,6 +62,24 @@ class Bar(Progress):
         self.bar.stop()
 
 
+def line(steps: int | None, seconds: float, logs: Mapping[str, Any]) -> str:
+    """Time and logs of an epoch or an evaluation, as Keras prints them where there is no bar.
+
+    >>> line(5, 0.01, {"loss": 0.5})
+    '5/5 - 0s - 2ms/step - loss: 0.5000'
+    """
+    if not steps:
+        return f"{seconds:.0f}s - {text(logs)}"
+    return f"{steps}/{steps} - {seconds:.0f}s - {_duration(seconds / steps)}/step - {text(logs)}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds / 1e-6:.0f}us"
+
+
 def text(logs: Mapping[str, Any]) -> str:
     """Logs in one line, loss first."""
     order = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name))
@@ -76,7 +95,7 @@ def _number(value: Any) -> str:
 def progress_for(verbose: Any, epochs: int, steps: int | None) -> Progress:
     """The display that ``verbose`` asks for: 0 nothing, 1 a bar (on a terminal only), 2 a line an epoch."""
     if verbose == 2:
-        return Lines(epochs)
+        return Lines(epochs, steps)
     if verbose in (1, "auto", True) and sys.stderr.isatty() and sys.stdout.isatty():
         return Bar(epochs)
     return Progress()

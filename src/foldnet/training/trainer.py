@@ -11,13 +11,14 @@ from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitSta
 from foldnet.engines.philox import permutation
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
+from foldnet.graph.lower import check_judged
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 from foldnet.random import random_seed
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
-from foldnet.training.program import Owners, output_names
+from foldnet.training.program import WEIGHT, Owners, output_names
 
 Array = np.ndarray[Any, Any]
 
@@ -58,9 +59,12 @@ class Trainer:
 
     def prepare(self, rows: Rows) -> TrainingProgram:
         """The program for data of this kind; made anew when targets or ``trainable`` have changed."""
-        targets = [Target((None, *t.shape[1:]), t.dtype.kind in "iu") for t in rows.targets]
-        frozen = tuple(layer.trainable for layer in _all_layers(self.network))
-        key = (tuple((t.shape, t.integer) for t in targets), frozen)
+        targets = [
+            Target((None, *t.shape[1:]), t.dtype.kind in "iu", (None, *w.shape[1:]))
+            for t, w in zip(rows.targets, rows.weights, strict=True)
+        ]
+        frozen = (self.network.trainable, *(layer.trainable for layer in self.network.single_layers()))
+        key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen)
         if self._program is None or key != self._key or self._moved_since():
             self._program, self._owners = self.compiled.program(targets)
             self._engine = training_engine(self._program)
@@ -69,7 +73,7 @@ class Trainer:
             owned = set(self._owners.values())
             self._fixed = [
                 (layer, name, array)
-                for layer in _all_layers(self.network)
+                for layer in self.network.single_layers()
                 for name, array in layer.named_weights.items()
                 if (layer, name) not in owned
             ]
@@ -88,6 +92,8 @@ class Trainer:
         shuffle: bool = True,
         validation: Rows | None = None,
         validation_epochs: Sequence[bool] = (),
+        validation_batch_size: int | None = None,
+        stop_on_nan: bool = False,
         should_stop: Callable[[], bool] | None = None,
     ) -> FitResult:
         """Go through the rows for some epochs, in one call of the engine.
@@ -100,11 +106,13 @@ class Trainer:
         plan = FitPlan(
             batch_size,
             epochs,
-            optimizer.table(optimizer.iterations, steps),
+            optimizer.table(optimizer.steps, steps),
             self.orders,
             shuffle,
             self.seed,
             validation_epochs,
+            validation_batch_size=validation_batch_size,
+            stop_on_nan=stop_on_nan,
         )
         state = self.state()
         given = None if validation is None else Data(validation.arrays)
@@ -125,7 +133,12 @@ class Trainer:
         return order
 
     def evaluate(self, rows: Rows, batch_size: int) -> Sums:
-        """Sums of losses and metrics over the rows, nothing changed."""
+        """Sums of losses and metrics over the rows, nothing changed.
+
+        Raises:
+            UnsupportedError: the network itself calls a layer with ``training=True``.
+        """
+        check_judged(self.network)
         self.prepare(rows)
         return self._ready().evaluate(self.state(), Data(rows.arrays), batch_size)
 
@@ -138,7 +151,7 @@ class Trainer:
 
     def state(self) -> FitState:
         """Weights of the layers and slots of the optimizer, as an engine takes them."""
-        state = FitState({}, iterations=self.compiled.optimizer.iterations)
+        state = FitState({}, iterations=self.compiled.optimizer.steps)
         for name, owner in self._owners.items():
             layer, weight = owner
             state.weights[name] = np.array(layer.named_weights[weight], np.float32, order="C")
@@ -157,7 +170,7 @@ class Trainer:
                 self.slots[owner] = state.slots[name]
             if name in state.averages:
                 self.averages[owner] = state.averages[name]
-        self.compiled.optimizer.iterations = state.iterations
+        self.compiled.optimizer.steps = state.iterations
 
     def use_averages(self) -> None:
         """Put the optimizer's moving averages in the weights' place, as Keras does at the end of ``fit``."""
@@ -186,9 +199,9 @@ class Trainer:
         for name, loss, metrics in zip(names, self.compiled.losses, resolved, strict=True):
             if loss is not None and len(names) > 1:
                 columns[f"{name}_loss"] = (given[f"{name}/loss"][:, 0] / rows).tolist()
-            weight = given.get(f"{name}/weights")
-            for title, metric, weighted in metrics:
-                totals = weight[:, 0] if weighted and weight is not None else rows
+            for title, metric, _ in metrics:
+                weight = given.get(f"{name}/{title}/{WEIGHT}")
+                totals = rows if weight is None else weight[:, 0]
                 values = given[f"{name}/{title}"]
                 columns[title] = [metric.value(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
         return dict(sorted(columns.items()))
@@ -199,20 +212,25 @@ class Trainer:
         That is the loss, the metrics in the order of ``compile``, then the outputs' losses; for several outputs the
         losses come before the metrics, which are sorted by name.
         """
-        resolved = self.compiled.resolved(self.targets)
-        own = [
-            metric.name for weighted in (False, True) for r in resolved for _, metric, w in r if w is weighted
-        ]
-        order = dict.fromkeys(["loss", *own, *(f"{n}_loss" for n in output_names(self.network))])
+        order = self.value_names()
         values = [logs[n] for n in order if n in logs] + [logs[n] for n in sorted(logs) if n not in order]
         return values[0] if len(values) == 1 else values
 
+    def value_names(self) -> list[str]:
+        """What ``values`` are, in their order, before any data has been seen, too."""
+        names = output_names(self.network)
+        # The names do not depend on what the targets are.
+        resolved = self.compiled.resolved(self.targets or [Target((None, 1), False) for _ in names])
+        own = [
+            metric.name for weighted in (False, True) for r in resolved for _, metric, w in r if w is weighted
+        ]
+        logged = {"loss", *(title for r in resolved for title, _, _ in r)}
+        if len(names) > 1:
+            logged |= {
+                f"{n}_loss" for n, loss in zip(names, self.compiled.losses, strict=True) if loss is not None
+            }
+        first = dict.fromkeys(["loss", *own, *(f"{n}_loss" for n in names)])
+        return [n for n in first if n in logged] + sorted(logged - set(first))
+
     def _accumulators(self) -> Any:
         return () if self._program is None else self._program.accumulators
-
-
-def _all_layers(network: Network) -> list[Layer]:
-    found: list[Layer] = []
-    for layer in network.layers:
-        found += _all_layers(layer) if isinstance(layer, Network) else [layer]
-    return found

@@ -191,7 +191,10 @@ class ModelCheckpoint(Watcher):
             raise ConfigError(
                 f"filepath {self.filepath!r} names {error}, which is not in the logs: {list(logs)}"
             ) from None
+        before = self.best
         if self.save_best_only and not self._is_best(logs):
+            if self.verbose:
+                print(f"Epoch {epoch + 1}: {self.monitor} is no better than {before:.5g}")
             return
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
@@ -243,6 +246,10 @@ class ReduceLROnPlateau(Watcher):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start anew."""
         self.best, self.cooldown_counter, self.wait = None, 0, 0
+
+    def in_cooldown(self) -> bool:
+        """Whether the wait after a change is not over."""
+        return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, and reduce."""
@@ -341,10 +348,9 @@ class NotFiniteLossError(FoldnetError, RuntimeError):
 
 
 class TerminateOnNaN(Callback):
-    """Stop when the loss is NaN or infinite, at the end of that epoch; the fit's own warning names the batch.
+    """Stop at the first batch whose loss is NaN or infinite; the epoch ends there.
 
-    Keras stops within the epoch. By then the weights are NaN or worthless, and looking once an epoch leaves the fit
-    one compiled program.
+    The compiled fit looks for it by itself, so that it need not come back to Python after every batch.
 
     Args:
         raise_error: raise NotFiniteLossError instead.
@@ -353,12 +359,9 @@ class TerminateOnNaN(Callback):
     def __init__(self, raise_error: bool = False) -> None:
         self.raise_error = raise_error
 
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Look at the loss."""
-        loss = (logs or {}).get("loss", 0.0)
-        if np.isfinite(loss):
-            return
+    def on_not_finite(self, batch: int, loss: float) -> None:
+        """Stop; the fit calls it at the batch."""
         if self.raise_error:
-            raise NotFiniteLossError(f"the loss is {loss} after epoch {epoch + 1}; training ends")
-        print(f"Epoch {epoch + 1}: Invalid loss, terminating training")
+            raise NotFiniteLossError(f"the loss is {loss} at batch {batch}; training ends")
+        print(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True

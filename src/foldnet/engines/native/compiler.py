@@ -68,7 +68,10 @@ def find() -> Compiler:
     if chosen:
         import shlex
 
-        command = shlex.split(chosen)
+        try:
+            command = shlex.split(chosen)
+        except ValueError as error:
+            raise CompileError(f"CC is {chosen!r}, which is no command: {error}. {HINT}") from None
         path = _which(command[0])
         if path is None:
             raise CompileError(f"CC is {chosen!r}, and there is no such program. {HINT}")

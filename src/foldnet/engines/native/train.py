@@ -35,8 +35,8 @@ _POINTERS = (
 )  # fmt: skip
 _INTEGERS = (
     "rows", "validation_rows", "batch", "chunk", "epochs", "first_epoch", "shuffle", "seed", "step", "scalar_row",
-    "stop", "finished", "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "outside",
-    "now_rows", "now_r",
+    "stop", "finished", "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "halt", "halted",
+    "outside", "now_rows", "now_r",
 )  # fmt: skip
 _FLOATS = ("slice", "regularization", "loss")
 
@@ -120,7 +120,8 @@ class NativeTraining:
                 f"the plan has scalars of shape {scalars.shape}, expected {(steps, len(rule.scalars))}: "
                 "a row for each step of all epochs"
             )
-        b = self._buffers(state, data.rows, plan.batch_size, plan.threads)
+        judged_size = plan.validation_batch_size or plan.batch_size
+        b = self._buffers(state, data.rows, plan.batch_size, plan.threads, judged_size)
         job = b.job
         b.tables("data", data.arrays)
         b.give("scalars", scalars)
@@ -129,6 +130,7 @@ class NativeTraining:
         sums = b.give("sums", np.zeros((plan.epochs, self._source.sums + 2)))
         judged = b.give("validation_sums", np.full((plan.epochs, self._source.sums + 2), np.nan))
         job.rows, job.epochs, job.first_epoch = data.rows, plan.epochs, plan.first_epoch
+        job.halt = int(plan.stop_on_nan)
         job.shuffle, job.seed, job.step = int(plan.shuffle), plan.seed, state.iterations
         if validation is not None:
             self._check(validation)
@@ -153,7 +155,8 @@ class NativeTraining:
     def evaluate(self, state: FitState, data: Data, batch_size: int) -> Sums:
         """Sums over the data with Dropout off and moving statistics in use; changes nothing."""
         self._check(data)
-        b = self._buffers(state, data.rows, min(batch_size, 256), None)
+        size = batch_size if self.program.by_batch else min(batch_size, 256)
+        b = self._buffers(state, data.rows, size, None, size)
         job = b.job
         b.tables("validation", data.arrays)
         sums = b.give("validation_sums", np.zeros((1, self._source.sums + 2)))
@@ -210,14 +213,16 @@ class NativeTraining:
                     f"got {array.dtype} {array.shape}"
                 )
 
-    def _buffers(self, state: FitState, rows: int, batch: int, threads: int | None) -> _Buffers:
+    def _buffers(self, state: FitState, rows: int, batch: int, threads: int | None, judged: int) -> _Buffers:
         b, layout = _Buffers(), self._source.layout
         if batch < 1:
             raise InputError(f"batch_size must be 1 or more, got {batch}")
         if rows >= 2**31:
             raise InputError(f"{rows} rows are more than an epoch can hold; 2**31 - 1 is the most")
         job = b.job
-        lanes = -(-max(min(batch, max(rows, 1)), 64) // 16) * 16
+        # Validation goes in as large pieces as there is room for, unless a program says what a batch is.
+        widest = max(min(batch, max(rows, 1)), judged if self.program.by_batch else 64, 64)
+        lanes = -(-widest // 16) * 16
         b.floats("lanes_space", layout.lanes * lanes)
         b.floats("free_space", layout.free)
         b.give("numbers", self._numbers)
@@ -251,7 +256,8 @@ class NativeTraining:
                     b.averages[at : at + size] = state.averages[v.name].ravel()
         chosen = default_threads() if threads is None else threads
         job.threads = min(chosen, MOST_THREADS)
-        job.batch, job.chunk, job.slice, job.bad_epoch = batch, lanes, SLICE, -1
+        job.batch, job.chunk = batch, judged if self.program.by_batch else lanes
+        job.slice, job.bad_epoch = SLICE, -1
         return b
 
     def _take(self, b: _Buffers, state: FitState) -> None:

@@ -140,6 +140,19 @@ def moments(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
+def batch_reduce(e: Emitter, node: Node) -> None:
+    """Sum or mean over the rows, written to every row."""
+    op = node.op
+    assert isinstance(op, train_ops.BatchReduce)
+    n, x, y = e.size(node.output), e.place(node.inputs[0]), e.place(node.output)
+    share = " / (float)rows" if op.kind == "mean" else ""
+    e.add(
+        f"for (long i = LOW({n}); i < HIGH({n}); i++) {{ const float whole = sum_rows({x} + i * R, rows){share}; "
+        f"ROWS(r, 0, R) {{ {y}[i * R + r] = whole; }} }}",
+        "BARRIER",
+    )
+
+
 def reduce(e: Emitter, node: Node) -> None:
     """Sum, mean, max, min or argmax."""
     op = node.op

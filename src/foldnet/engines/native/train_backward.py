@@ -301,6 +301,20 @@ def _reduce(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
+def _batch_reduce(e: Emitter, node: Node) -> None:
+    op, x = node.op, node.inputs[0]
+    assert isinstance(op, train_ops.BatchReduce)
+    if x not in e.wants:
+        return
+    n, g, sign = e.size(x), e.gradient(node.output), e.assign(x)
+    share = " / (float)rows" if op.kind == "mean" else ""
+    e.add(
+        f"for (long i = LOW({n}); i < HIGH({n}); i++) {{ const float whole = sum_rows({g} + i * R, rows){share}; "
+        f"ROWS(r, 0, R) {{ {e.gradient(x)}[i * R + r] {sign} whole; }} }}",
+        "BARRIER",
+    )
+
+
 def backward(e: Emitter, node: Node) -> None:
     """Emit what carries the gradient on a node's result to its operands, if there is one."""
     op = node.op
@@ -340,6 +354,7 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     ops.Sparsemax: _sparsemax,
     ops.Transpose: _transpose,
     train_ops.BatchNorm: norm_back,
+    train_ops.BatchReduce: _batch_reduce,
     train_ops.BatchRenorm: norm_back,
     train_ops.FixedNorm: norm_back,
     train_ops.Drop: _drop,

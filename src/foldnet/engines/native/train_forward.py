@@ -8,7 +8,6 @@ from foldnet.engines.native import maths, train_along, train_batch, train_norm, 
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
-from foldnet.errors import UnsupportedError
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
 
@@ -103,7 +102,7 @@ def forward(e: Emitter, node: Node) -> None:
     """Emit the C of a node.
 
     Raises:
-        UnsupportedError: an op, or a function, without a compiled form.
+        UnsupportedError: a function of the caller's own, which has no compiled form.
     """
     op = node.op
     if e.roots[node.output] != node.output:
@@ -114,12 +113,8 @@ def forward(e: Emitter, node: Node) -> None:
         elementwise(e, node, _by_text(COMBINE[op.kind]))
     elif isinstance(op, train_ops.Where):
         elementwise(e, node, lambda c, a, b: f"({c} != 0.0f ? {a} : {b})")
-    elif type(op) in RULES:
-        RULES[type(op)](e, node)
     else:
-        raise UnsupportedError(
-            f'{type(op).__name__} has no compiled form for training; use engine="reference"'
-        )
+        RULES[type(op)](e, node)
 
 
 RULES: dict[type, Callable[[Emitter, Node], None]] = {
@@ -139,6 +134,7 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     ops.Sparsemax: train_along.sparsemax,
     ops.Transpose: train_structure.transpose,
     train_ops.BatchNorm: train_norm.norm,
+    train_ops.BatchReduce: train_along.batch_reduce,
     train_ops.BatchRenorm: train_norm.norm,
     train_ops.Drop: train_batch.drop,
     train_ops.FixedNorm: train_norm.norm,

@@ -183,6 +183,58 @@ UNUSED static void sparsemax_back(const float *x, const float *y, const float *g
 }
 
 /* Sum of squares in double precision, in one order whatever the threads. */
+/* Rows of a matrix, each made of length 1, packed; element k of row i lies at w[i * row + k * col]. */
+UNUSED static void unit_rows(const float *w, long rows, long cols, long row, long col, float *unit) {
+  for (long i = 0; i < rows; i++) {
+    float square = 0.0f;
+    for (long k = 0; k < cols; k++)
+      square += w[i * row + k * col] * w[i * row + k * col];
+    const float length = sqrtf(square), by = length > 1e-7f ? length : 1e-7f;
+    for (long k = 0; k < cols; k++)
+      unit[i * cols + k] = w[i * row + k * col] / by;
+  }
+}
+
+static inline float product_of(const float *a, const float *b, long count) {
+  float s = 0.0f;
+  for (long k = 0; k < count; k++)
+    s += a[k] * b[k];
+  return s;
+}
+
+/* Sum of the absolute products of all pairs of rows of length 1, each pair counted in both orders. */
+UNUSED static double pairs_sum(const float *unit, long rows, long cols) {
+  double total = 0.0;
+  for (long i = 0; i < rows; i++)
+    for (long j = 0; j < i; j++)
+      total += 2.0 * fabs((double)product_of(unit + i * cols, unit + j * cols, cols));
+  return total;
+}
+
+/* Adds `factor` times the gradient of that sum to g; `on` is room for one row. */
+UNUSED static void pairs_slope(const float *w, float *g, long rows, long cols, long row, long col, float *unit,
+                               float *on, float factor) {
+  unit_rows(w, rows, cols, row, col, unit);
+  for (long i = 0; i < rows; i++) {
+    const float *own = unit + i * cols;
+    float square = 0.0f;
+    for (long k = 0; k < cols; k++) {
+      on[k] = 0.0f;
+      square += w[i * row + k * col] * w[i * row + k * col];
+    }
+    for (long j = 0; j < rows; j++) {
+      const float p = j == i ? 0.0f : product_of(own, unit + j * cols, cols);
+      const float sign = p > 0.0f ? 1.0f : p < 0.0f ? -1.0f : p;
+      for (long k = 0; k < cols; k++)
+        on[k] += sign * unit[j * cols + k];
+    }
+    const float length = sqrtf(square), by = length > 1e-7f ? length : 1e-7f;
+    const float along = length > 1e-7f ? product_of(on, own, cols) : 0.0f;
+    for (long k = 0; k < cols; k++)
+      g[i * row + k * col] += factor * 2.0f * (on[k] - own[k] * along) / by;
+  }
+}
+
 UNUSED static double square_sum(const float *x, long count) {
   double s[8] = {0};
   long i = 0;

@@ -69,29 +69,35 @@ __attribute__((visibility("default"))) int foldnet_train(Job *job) {
         if (!(job->loss - job->loss == 0.0) && job->bad_epoch < 0) {
           job->bad_epoch = job->first_epoch + job->epoch;
           job->bad_step = job->position / job->batch;
+          job->halted = job->halt;
         }
         job->step++;
         job->scalar_row++;
       }
       job->position += rows;
       since += rows;
+      if (job->halted && !validating)
+        break; /* the epoch ends here */
       if (since >= POLL_ROWS) {
         since = 0;
         over = over || job->outside || now() > until;
       }
     }
-    if (job->position < total)
+    if (job->position < total && (validating || !job->halted))
       break;
     double *to = (validating ? job->validation_sums : job->sums) + job->epoch * (SUMS + 2);
     fold(job->lanes, to);
     to[SUMS] = job->regularization;
-    to[SUMS + 1] = (double)total;
+    to[SUMS + 1] = (double)job->position;
     job->position = 0;
     job->validating = 0;
     if (!validating && job->validate && job->validate[job->epoch])
       job->validating = 1;
-    else
+    else {
       job->epoch++;
+      if (job->halted)
+        job->epochs = job->epoch;
+    }
   }
   end_threads(job);
   return job->epoch < job->epochs && !job->outside;

@@ -210,6 +210,6 @@ def norm_back(e: Emitter, node: Node) -> None:
         "float total = 0.0f, along = 0.0f;",
         f"@{{ total += sum_rows(g + ({loops.off}) * R, rows); "
         f"along += centred_rows(g + ({loops.off}) * R, x + ({loops.off}) * R, m, rows); }}",
-        "along *= s; (void)count;",
+        "along *= s; (void)count; (void)total; (void)along;",
         *lines,
     )  # fmt: skip

@@ -25,7 +25,7 @@ POLLED_FROM = 5_000
 """Multiplications a row from which a step can take so long that it is cut short when the fit is to end."""
 
 COMMON = 32
-"""Rows of a batch, Keras's default, that small programs have code of their own for, whose loops over rows are straight."""
+"""Rows of a batch, Keras's default, for which small programs have code of their own, its loops over rows straight."""
 
 COMMON_LINES = 700
 """Lines of C up to which a program is small."""

@@ -14,7 +14,8 @@ typedef struct {
   uint32_t *space;
   double *lanes, *sums, *validation_sums;
   int64_t rows, validation_rows, batch, chunk, epochs, first_epoch, shuffle, seed, step, scalar_row;
-  int64_t stop, finished, threads, epoch, position, validating, bad_epoch, bad_step, outside, now_rows, now_r;
+  int64_t stop, finished, threads, epoch, position, validating, bad_epoch, bad_step, halt, halted, outside, now_rows;
+  int64_t now_r;
   double slice, regularization, loss;
 } Job;
 

@@ -11,7 +11,7 @@ from foldnet.engines.native.train_forward import COMBINE, UNARY
 from foldnet.errors import UnsupportedError
 from foldnet.graph import train_ops
 from foldnet.graph.graph import Node
-from foldnet.graph.training import Constraint, UpdateRule, Variable
+from foldnet.graph.training import Constraint, Orthogonal, UpdateRule, Variable
 
 
 def _trainable(e: Emitter) -> list[Variable]:
@@ -27,12 +27,32 @@ def regularization(e: Emitter) -> list[str]:
             lines.append(f"total += {e.layout.number(v.l1)} * abs_sum(W + {at}, {size});")
         if v.l2:
             lines.append(f"total += {e.layout.number(v.l2)} * square_sum(W + {at}, {size});")
+        if v.orthogonal:
+            rows, cols, steps, unit = _matrix(e, v, v.orthogonal)
+            share = e.layout.number(v.orthogonal.factor / max(rows * (rows - 1), 1))
+            lines.append(f"unit_rows(W + {at}, {rows}, {cols}, {steps}, {unit});")
+            lines.append(f"total += {share} * pairs_sum({unit}, {rows}, {cols});")
     return lines
+
+
+def _matrix(e: Emitter, v: Variable, rule: Orthogonal) -> tuple[int, int, str, str]:
+    """Rows, columns, the steps from one to the next, and room for a matrix's rows made of length 1."""
+    rows, cols = v.shape
+    steps = f"{cols}, 1"
+    if rule.columns:
+        rows, cols, steps = cols, rows, f"1, {cols}"
+    return rows, cols, steps, e.space(f"unit {v.name}", rows * cols, False)
 
 
 def _penalties(e: Emitter) -> list[str]:
     lines = []
     for v in _trainable(e):
+        if v.orthogonal:
+            rows, cols, steps, unit = _matrix(e, v, v.orthogonal)
+            share = e.layout.number(v.orthogonal.factor / max(rows * (rows - 1), 1))
+            at, on = e.layout.weights[v.name], e.space(f"unit row {cols}", cols, False)
+            given = f"W + {at}, G + {at}, {rows}, {cols}, {steps}, {unit}, {on}, (float){share}"
+            lines += [f"if (FIRST) pairs_slope({given});", "BARRIER"]
         if not (v.l1 or v.l2):
             continue
         at, size = e.layout.weights[v.name], prod(v.shape)
@@ -69,7 +89,10 @@ def _clipping(e: Emitter, rule: UpdateRule) -> list[str]:
 
 
 def rule_function(e: Emitter, rule: UpdateRule) -> str:
-    """C of the rule, for elements ``lo`` up to ``hi``, whole vectors of them, of the trainable weights."""
+    """C of the rule, for elements ``lo`` up to ``hi`` of the trainable weights, whole vectors unless it is by variable.
+
+    A sum over a variable's elements is a loop of its own, ahead of the one that updates them.
+    """
     graph, n = rule.graph, e.layout.trainable
     names: dict[str, str] = {}
     head, body = [], []
@@ -81,15 +104,32 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
             source = f"(float){e.layout.number(float(graph.constants[name]))}"
         factor = " * decay" if name == "weight_decay" else ""
         head.append(f"const float {names[name]} = {source}{factor};")
-    arrays = ["W", "G", *(f"(job->slots + {k}L * {n})" for k in range(len(rule.slots)))]
+    own = len(graph.inputs) - 2
+    arrays = ["W", "G", *(f"(job->slots + {k}L * {n})" for k in range(own))]
     for name, array in zip(graph.inputs, arrays, strict=True):
         names[name] = f"e{len(names)}"
         body.append(f"const float {names[name]} = {array}[i];")
+    ahead: list[str] = []
     for node in graph.nodes:
+        if isinstance(node.op, train_ops.BatchReduce):
+            whole = names[node.output] = f"s{len(names)}"
+            share = " / (double)(hi - lo)" if node.op.kind == "mean" else ""
+            ahead += [
+                f"double {whole}_sum = 0.0;",
+                "for (long i = lo; i < hi; i++) {",
+                *body,
+                _unused(body),
+                f"{whole}_sum += (double){names[node.inputs[0]]};",
+                "}",
+                f"const float {whole} = (float)({whole}_sum{share});",
+            ]
+            continue
         text = _element(node).format(*(names[v] for v in node.inputs))
         names[node.output] = f"t{len(names)}"
         varies = bool(graph.types[node.output].shape)
         (body if varies else head).append(f"const float {names[node.output]} = {text};")
+    if ahead:
+        body.append(_unused(body))
     targets = ["W", *arrays[2:]]
     for output, array in zip(graph.outputs, targets, strict=True):
         body.append(f"{array}[i] = {names[output]};")
@@ -99,12 +139,18 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
         f"  const float *const scalars = job->scalars + job->scalar_row * {len(rule.scalars)};",
         "  (void)decay; (void)N; (void)scalars; (void)G;",
         *(f"  {line}" for line in [*head, "".join(f"(void){n};" for n in names.values() if n[0] == "c")]),
-        "  ROWS(i, lo, hi) {",
+        *(f"  {line}" for line in ahead),
+        "  FREELY for (long i = lo; i < hi; i++) {" if rule.by_variable else "  ROWS(i, lo, hi) {",
         *(f"    {line}" for line in body),
         "  }",
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _unused(body: Sequence[str]) -> str:
+    """What tells compilers that a loop need not use every value it works out, for each loop works out all."""
+    return "".join(f"(void){line.split()[2]};" for line in body)
 
 
 def _element(node: Node) -> str:
@@ -144,27 +190,53 @@ def _average(e: Emitter, rule: UpdateRule) -> list[str]:
     if rule.ema is None:
         return []
     momentum, every = rule.ema
+    done = f"(step / {rule.accumulate})"
     n, number = e.layout.trainable, e.layout.number(momentum)
-    copy = f"if ((step + 1) % {every} == 0) W[i] = A[i];" if every else ""
+    copy = f"if (({done} + 1) % {every} == 0) W[i] = A[i];" if every else ""
     return [
-        f"{{ float *const A = job->averages; const float kept = step > 0 ? (float){number} : 0.0f; "
+        f"{{ float *const A = job->averages; const float kept = {done} > 0 ? (float){number} : 0.0f; "
         f"for (long i = LOW({n}); i < HIGH({n}); i++) {{ A[i] = kept * A[i] + (1.0f - kept) * W[i]; {copy} }} }}",
         "BARRIER",
     ]
 
 
-def update(e: Emitter, rule: UpdateRule) -> Sequence[str]:
-    """Statements of a step's end, given the gradients."""
+def _calls(e: Emitter, rule: UpdateRule) -> list[str]:
+    """The rule for all weights, those that decay first; or for one variable after the other."""
     n, decaying = e.layout.trainable, e.layout.decaying
-    lines = [*_penalties(e), *_clipping(e, rule)]
+    if rule.by_variable:
+        places = [(e.layout.weights[v.name], prod(v.shape), float(v.decay)) for v in _trainable(e)]
+        return [f"if (FIRST) rule(job, {at}, {at + size}, {decay}f);" for at, size, decay in places]
+    lines = []
     for start, end, decay in ((0, decaying, "1.0f"), (decaying, n, "0.0f")):
         if start < end:
             vectors = (end - start) // 16
             lines.append(
                 f"rule(job, {start} + 16 * LOW({vectors}), {start} + 16 * HIGH({vectors}), {decay});"
             )
-    lines.append("BARRIER")
+    return lines
+
+
+def _accumulated(e: Emitter, rule: UpdateRule, changes: Sequence[str]) -> list[str]:
+    """Gradients added up, and after enough steps their mean in their place, for the changes to follow."""
+    n, every = e.layout.trainable, rule.accumulate
+    each = f"for (long i = LOW({n}); i < HIGH({n}); i++)"
+    return [
+        f"{{ float *const A = job->slots + {len(rule.slots) - 1}L * {n};",
+        f"if ((step + 1) % {every} != 0) {{ {each} A[i] += G[i]; }} else {{",
+        f"{each} {{ G[i] = (G[i] + A[i]) / {every}.0f; A[i] = 0.0f; }}",
+        "BARRIER",
+        *changes,
+        "} }",
+        "BARRIER",
+    ]
+
+
+def update(e: Emitter, rule: UpdateRule) -> Sequence[str]:
+    """Statements of a step's end, given the gradients."""
+    changes = [*_clipping(e, rule), *_calls(e, rule), "BARRIER"]
+    lines = [*_penalties(e), *(changes if rule.accumulate == 1 else _accumulated(e, rule, changes))]
+    lines += _average(e, rule)
     held = [line for v in _trainable(e) if v.constraint for line in _constraint(e, v, v.constraint)]
     if held:
         lines += ["if (FIRST) {", *held, "}", "BARRIER"]
-    return [*lines, *_average(e, rule)]
+    return lines

@@ -17,6 +17,7 @@ from foldnet.engines.reference.derivatives import slope
 from foldnet.engines.reference.train_kernels import (
     Moment,
     batch_moments,
+    batch_reduce,
     corrections,
     counting,
     drop_change,
@@ -302,6 +303,11 @@ def _reduce(op: train_ops.Reduce, m: Moment, xs: Sequence[Array], y: Array, g: A
     return (np.where(ties, g / ties.sum(axis=op.axes, keepdims=True), 0).astype(g.dtype),)
 
 
+def _batch_reduce(op: train_ops.BatchReduce, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    # What every row got from all rows goes back to all rows, summed up or as a mean in the same way.
+    return (batch_reduce(op, m, g),)
+
+
 RULES: dict[type, Callable[..., Gradients]] = {
     ops.Activation: _activation,
     ops.Affine: _affine,
@@ -322,6 +328,7 @@ RULES: dict[type, Callable[..., Gradients]] = {
     ops.Sparsemax: _sparsemax,
     ops.Transpose: _transpose,
     train_ops.BatchNorm: _batch_norm,
+    train_ops.BatchReduce: _batch_reduce,
     train_ops.BatchRenorm: _batch_renorm,
     train_ops.FixedNorm: _fixed_norm,
     train_ops.Combine: _combine,

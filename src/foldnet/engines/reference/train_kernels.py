@@ -231,6 +231,12 @@ def reduce(op: train_ops.Reduce, moment: Moment, x: Array) -> Array:
     return np.asarray(function(x, axis=op.axes, keepdims=op.keepdims))  # type: ignore[operator]
 
 
+def batch_reduce(op: train_ops.BatchReduce, moment: Moment, x: Array) -> Array:
+    """Sum or mean over the rows, at every row."""
+    whole = x.sum(axis=0, keepdims=True) if op.kind == "sum" else x.mean(axis=0, keepdims=True)
+    return np.repeat(whole, len(x), axis=0)
+
+
 def one_hot(op: train_ops.OneHot, moment: Moment, x: Array, dtype: np.dtype[Any]) -> Array:
     """Indices as rows of 0 and 1."""
     return (x[..., None] == np.arange(op.size)).astype(dtype)
@@ -245,4 +251,5 @@ TRAIN_KERNELS: dict[type, Callable[..., Array]] = {
     train_ops.Combine: combine,
     train_ops.Where: where,
     train_ops.Reduce: reduce,
+    train_ops.BatchReduce: batch_reduce,
 }

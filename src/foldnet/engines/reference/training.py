@@ -11,6 +11,7 @@ from foldnet.engines import philox
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.reference.gradients import RULES
 from foldnet.engines.reference.kernels import KERNELS, cast
+from foldnet.engines.reference.penalties import penalty, slope
 from foldnet.engines.reference.train_kernels import STATISTICS, TRAIN_KERNELS, Moment, moved, one_hot
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node
@@ -94,6 +95,7 @@ class ReferenceTraining:
     ) -> FitResult:
         """Run the plan; see ``foldnet.engines.fit``."""
         training, judged, done, bad, stopped = [], [], 0, None, False
+        judged_size = plan.validation_batch_size or plan.batch_size
         step = 0
         for epoch in range(plan.epochs):
             order = np.arange(data.rows)
@@ -106,6 +108,8 @@ class ReferenceTraining:
                 step += 1
                 if bad is None and not np.isfinite(loss):
                     bad = (plan.first_epoch + epoch, number)
+                    if plan.stop_on_nan:
+                        break
                 if should_stop is not None and should_stop():
                     stopped = True
                     break
@@ -115,7 +119,9 @@ class ReferenceTraining:
             done += 1
             wanted = epoch < len(plan.validation_epochs) and plan.validation_epochs[epoch]
             if validation is not None:
-                judged.append(self._evaluate(state, validation, plan.batch_size) if wanted else None)
+                judged.append(self._evaluate(state, validation, judged_size) if wanted else None)
+            if bad is not None and plan.stop_on_nan:
+                break
         return FitResult(
             done,
             _joined(self.program, training),
@@ -173,8 +179,9 @@ class ReferenceTraining:
         )
         for variable in trainable:
             w = values[variable.name]
-            extra = self.dtype.type(variable.l1) * np.sign(w) + self.dtype.type(2 * variable.l2) * w
-            gradients[variable.name] = gradients[variable.name] + extra
+            if variable.l1 or variable.l2 or variable.orthogonal:
+                extra = slope(w.reshape(variable.shape), variable.l1, variable.l2, variable.orthogonal)
+                gradients[variable.name] = gradients[variable.name] + extra.reshape(w.shape)
         return values, gradients, now
 
     def _values(self, state: FitState, rows: Sequence[Array]) -> dict[str, Array]:
@@ -192,8 +199,8 @@ class ReferenceTraining:
         total = 0.0
         for v in self.program.variables:
             w = state.weights[v.name].astype(np.float64)
-            if v.trainable and (v.l1 or v.l2):
-                total += v.l1 * float(np.abs(w).sum()) + v.l2 * float(np.square(w).sum())
+            if v.trainable:
+                total += penalty(w.reshape(v.shape), v.l1, v.l2, v.orthogonal)
         return total
 
     def _update(self, state: FitState, gradients: dict[str, Array], scalars: Array) -> None:
@@ -201,39 +208,70 @@ class ReferenceTraining:
         if rule is None:
             return
         trainable = [v for v in self.program.variables if v.trainable]
+        for variable in trainable:
+            weight = state.weights[variable.name]
+            state.slots.setdefault(
+                variable.name, [np.full(weight.shape, s, weight.dtype) for s in rule.slot_starts]
+            )
+        if rule.accumulate == 1 or self._gathered(state, trainable, gradients, rule.accumulate):
+            self._change(state, trainable, gradients, scalars)
+        self._average(state, trainable)
+        for variable in trainable:
+            state.weights[variable.name] = constrained(variable, state.weights[variable.name])
+
+    def _gathered(
+        self, state: FitState, trainable: Sequence[Variable], gradients: dict[str, Array], every: int
+    ) -> bool:
+        """Add gradients up in the last slot; after enough steps put their means in their place."""
+        due = (state.iterations + 1) % every == 0
+        for name, slots in ((v.name, state.slots[v.name]) for v in trainable):
+            total = slots[-1] + gradients[name].reshape(slots[-1].shape).astype(slots[-1].dtype)
+            slots[-1] = np.zeros_like(total) if due else total
+            gradients[name] = (total / total.dtype.type(every)).reshape(gradients[name].shape)
+        return due
+
+    def _change(
+        self,
+        state: FitState,
+        trainable: Sequence[Variable],
+        gradients: dict[str, Array],
+        scalars: Array,
+    ) -> None:
+        """The rule applied to every weight."""
+        rule = self.program.update
+        assert rule is not None
         clipped = clip(rule.clip, [gradients[v.name] for v in trainable])
         numbers = dict(zip(rule.scalars, scalars, strict=True))
         for variable, gradient in zip(trainable, clipped, strict=True):
             weight = state.weights[variable.name]
-            slots = state.slots.setdefault(
-                variable.name, [np.full(weight.shape, s, weight.dtype) for s in rule.slot_starts]
-            )
+            slots = state.slots[variable.name]
             values = {k: np.asarray(numbers.get(k, v), self.dtype) for k, v in rule.graph.constants.items()}
             if not variable.decay and "weight_decay" in values:
                 values["weight_decay"] = np.zeros((), self.dtype)
-            arrays = [weight, gradient, *slots]
+            own = len(rule.graph.inputs) - 2
+            arrays = [weight, gradient, *slots[:own]]
             values |= {
                 n: a.astype(self.dtype).reshape(-1) for n, a in zip(rule.graph.inputs, arrays, strict=True)
             }
             forward(rule.graph, values, Moment(training=True), self.dtype)
             new = [values[o].reshape(weight.shape).astype(weight.dtype) for o in rule.graph.outputs]
-            state.weights[variable.name] = constrained(variable, new[0])
-            state.slots[variable.name] = new[1:]
-        self._average(state, trainable)
+            state.weights[variable.name] = new[0]
+            state.slots[variable.name] = [*new[1:], *slots[own:]]
 
     def _average(self, state: FitState, trainable: Sequence[Variable]) -> None:
         rule = self.program.update
         if rule is None or rule.ema is None:
             return
         momentum, every = rule.ema
+        done = state.iterations // rule.accumulate
         for variable in trainable:
             weight = state.weights[variable.name]
             # Keras starts the average at the weights after the first step.
-            kept = momentum if state.iterations > 0 else 0.0
+            kept = momentum if done > 0 else 0.0
             old = state.averages.get(variable.name, np.zeros_like(weight))
             average = (kept * old + (1 - kept) * weight).astype(weight.dtype)
             state.averages[variable.name] = average
-            if every and (state.iterations + 1) % every == 0:
+            if every and (done + 1) % every == 0:
                 state.weights[variable.name] = average.copy()
 
 

@@ -28,11 +28,11 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     if before is None:
         return "it works on an input of the network"
     if isinstance(before.op, ops.Activation):
-        return f"the activation {before.op.function} of layer {before.layer!r} lies between"
+        return f"the activation {before.op.function.name} of layer {before.layer!r} lies between"
     if not isinstance(before.op, ops.Dense):
         return f"what comes before it, {type(before.op).__name__} of layer {before.layer!r}, is not a Dense"
     if before.op.activation is not None:
-        return f"the activation {before.op.activation} of layer {before.layer!r} lies between"
+        return f"the activation {before.op.activation.name} of layer {before.layer!r} lies between"
     for reason in (
         uses.kept_because(before.output, node),
         uses.shared_because(before),

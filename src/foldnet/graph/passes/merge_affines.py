@@ -24,7 +24,7 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     if not isinstance(node.op, ops.Affine) or before is None or not isinstance(before.op, ops.Affine):
         return None
     if before.op.activation is not None:
-        return f"the activation {before.op.activation} lies between it and layer {before.layer!r}"
+        return f"the activation {before.op.activation.name} lies between it and layer {before.layer!r}"
     for reason in (
         uses.kept_because(before.output, node),
         uses.shared_because(before),

@@ -18,6 +18,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.graph import Node
 from foldnet.graph.lower import lower
+from foldnet.graph.masks import masked_layers
 from foldnet.insight.rows import read_rows
 from foldnet.layers.base import Array
 from foldnet.layers.normalization import BatchNormalization
@@ -87,11 +88,19 @@ class Measurement:
 
     @cached_property
     def correctable(self) -> list[str]:
-        """Normalizations with statistics of their own to correct: not frozen, called once, enough rows."""
+        """Normalizations with statistics of their own to correct: not frozen, called once, without a mask.
+
+        Statistics under a mask are those of some positions, and which ones a prediction does not say.
+        """
         calls: dict[Any, int] = {}
         for place in self._normalizations.values():
             calls[place.layer] = calls.get(place.layer, 0) + 1
-        return [p.path for p in self._normalizations.values() if calls[p.layer] == 1 and p.layer.trainable]
+        masked = masked_layers(self._patient.network)
+        return [
+            p.path
+            for p in self._normalizations.values()
+            if calls[p.layer] == 1 and p.layer.trainable and p.layer not in masked
+        ]
 
     @cached_property
     def corrected(self) -> dict[str, Array]:

@@ -93,7 +93,7 @@ class Patient:
     def _counted(self) -> int | None:
         """The optimizer's own count of steps, live or in the file."""
         if self._trainer is not None:
-            return int(self._trainer.compiled.optimizer.iterations) or None
+            return int(self._trainer.compiled.optimizer.steps) or None
         saved = self.network.saved_training
         counters = [] if saved is None or saved.state is None else [
             a for a in saved.state if a.shape == () and a.dtype.kind in "iu"

@@ -1,0 +1,52 @@
+"""Configurations of networks without weights: ``get_config``, ``from_config`` and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from foldnet.errors import FileFormatError
+from foldnet.files.config import Reader
+from foldnet.files.keras_objects import Dialect
+from foldnet.files.write_config import network_record
+from foldnet.network import Network, Sequential
+
+
+def config_of(network: Network) -> dict[str, Any]:
+    """The configuration of a network as Keras 3 has it; see ``Network.get_config``."""
+    config: dict[str, Any] = network_record(network, Dialect.KERAS_3)["config"]
+    return config
+
+
+def network_of_config(cls: type[Network], config: Any, custom_objects: Mapping[str, Any] | None) -> Network:
+    """A network from ``config_of``; see ``Network.from_config``."""
+    kind = "Sequential" if issubclass(cls, Sequential) else "Functional"
+    return Reader(supplied=_functions(custom_objects)).network({"class_name": kind, "config": config})
+
+
+def to_json(network: Network, **kwargs: Any) -> str:
+    """The configuration as JSON; see ``Network.to_json``."""
+    return json.dumps(network_record(network, Dialect.KERAS_3), **kwargs)
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Network:
+    """A network from the JSON that ``to_json`` writes, its weights drawn anew.
+
+    Args:
+        json_string: from foldnet or from Keras 3.
+        custom_objects: functions for activations that it names, as for ``load_model``.
+
+    Raises:
+        FileFormatError: it is not such JSON.
+        UnsupportedError: it has something foldnet cannot represent.
+    """
+    try:
+        stored = json.loads(json_string)
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"this is not the JSON of a network: {error}") from None
+    return Reader(supplied=_functions(custom_objects)).network(stored)
+
+
+def _functions(custom_objects: Mapping[str, Any] | None) -> dict[str, Callable[..., Any]]:
+    return dict(custom_objects or {})

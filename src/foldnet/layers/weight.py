@@ -1,0 +1,127 @@
+"""Weight: a layer's weight as Keras hands it out: an array to read, and a variable to assign to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+if TYPE_CHECKING:
+    from foldnet.layers.base import Layer
+
+Array = np.ndarray[Any, Any]
+
+
+class Weight(NDArrayOperatorsMixin):
+    """One weight of a layer, as it is at the moment of reading: training and ``set_weights`` show in it.
+
+    It reads like an array (``w + 1``, ``w[0]``, ``w.shape``, ``np.asarray(w)``), and ``assign`` sets it. For an
+    array that stays as it is, take ``w.numpy()``.
+
+    Args:
+        layer: whose weight it is.
+        name: such as ``"kernel"``.
+        shown: the shape that it is shown in, if that is another than its own.
+
+    >>> from foldnet import Sequential, layers
+    >>> bias = Sequential([layers.Input((2,)), layers.Dense(3, name="d")]).layers[0].bias
+    >>> bias.assign([1.0, 2.0, 3.0]).numpy().tolist(), bias.shape, bias.path
+    ([1.0, 2.0, 3.0], (3,), 'd/bias')
+    """
+
+    __slots__ = ("layer", "name", "shown")
+    __hash__ = object.__hash__  # a variable is itself; its values compare one by one, as an array's do
+
+    def __init__(self, layer: Layer, name: str, shown: tuple[int, ...] | None = None) -> None:
+        self.layer, self.name, self.shown = layer, name, shown
+
+    @property
+    def value(self) -> Array:
+        """The layer's own array."""
+        array = self.layer.named_weights[self.name]
+        return array if self.shown is None else array.reshape(self.shown)
+
+    def numpy(self) -> Array:
+        """A copy of the values."""
+        return self.value.copy()
+
+    @property
+    def path(self) -> str:
+        """Layer and name, as ``dense/kernel``."""
+        return f"{self.layer.name}/{self.name}"
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it."""
+        spec = next(s for s in self.layer.specs if s.name == self.name)
+        return spec.trainable and self.layer.trainable
+
+    def assign(self, value: Any) -> Weight:
+        """Set the values.
+
+        Raises:
+            InputError: another shape.
+        """
+        # A new array each time: programs know by it that a weight they hold as a constant has changed.
+        array = np.array(value, np.float32)
+        self.layer.set_weight(
+            self.name,
+            array if self.shown is None else array.reshape(self.layer.named_weights[self.name].shape),
+        )
+        return self
+
+    def assign_add(self, value: Any) -> Weight:
+        """Add to the values."""
+        return self.assign(self.value + value)
+
+    def assign_sub(self, value: Any) -> Weight:
+        """Take from the values."""
+        return self.assign(self.value - value)
+
+    # -- as an array ----------------------------------------------------------------------------------------
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        array = self.value if dtype is None else self.value.astype(dtype, copy=False)
+        return array.copy() if copy else array
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        targets = kwargs.pop("out", ())
+        plain = [i.value if isinstance(i, Weight) else i for i in inputs]
+        if not any(isinstance(t, Weight) for t in targets):
+            given = {"out": targets} if targets else {}
+            return getattr(ufunc, method)(*plain, **given, **kwargs)
+        (target,) = targets  # `w += 1`
+        return target.assign(getattr(ufunc, method)(*plain, **kwargs))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.value[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        array = self.numpy()
+        array[key] = value
+        self.assign(array)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __getattr__(self, name: str) -> Any:
+        # What an array has: shape, dtype, mean(), tolist(). Not private names, which copying and pickling ask for.
+        if name.startswith("_"):
+            raise AttributeError(f"a weight has no attribute {name!r}")
+        return getattr(self.value, name)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __repr__(self) -> str:
+        return f"<Weight {self.path}, shape={self.shape}>\n{self.value!r}"

@@ -1,0 +1,123 @@
+"""How weights and masks of rows and timesteps enter losses and metrics, with Keras's normalizations.
+
+Values are what a loss function gives: one number a row, (rows,), or one for each of further axes, as (rows, steps).
+Weights and masks have the first axes of the values, or all of them; what they lack is spread. On arrays all of this
+computes, on expressions it builds a graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from foldnet import ops
+from foldnet.errors import ConfigError
+from foldnet.ops import Expression
+from foldnet.training.loss_functions import last_size, rank
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum")
+"""How the values of a batch become its loss; the first two are one, and Keras's default."""
+
+
+def shape_of(x: Any) -> tuple[int | None, ...]:
+    """Shape of an array or an expression."""
+    return x.shape if isinstance(x, Expression) else np.shape(x)
+
+
+def row_means(x: Any) -> Any:
+    """The mean of each row."""
+    if isinstance(x, Expression):
+        return ops.mean(x)
+    array = np.asarray(x)
+    return array.mean(axis=tuple(range(1, array.ndim)))
+
+
+def _row_sums(x: Any) -> Any:
+    if isinstance(x, Expression):
+        return ops.sum(x)
+    array = np.asarray(x)
+    return array.sum(axis=tuple(range(1, array.ndim)))
+
+
+def spread(x: Any, axes: int) -> Any:
+    """The same values with axes of size 1 after their own, ``axes`` in all."""
+    missing = axes - rank(x)
+    if missing <= 0:
+        return x
+    return ops.rows_of(x, (*(int(n or 1) for n in shape_of(x)[1:]), *(1,) * missing))
+
+
+def product(a: Any, b: Any) -> Any:
+    """Of two weights or masks, either of which may be None for 1."""
+    if a is None or b is None:
+        return b if a is None else a
+    axes = max(rank(a), rank(b))
+    return ops.multiply(spread(a, axes), spread(b, axes))
+
+
+def fitted(weight: Any, values: Any, what: str = "sample_weight") -> Any:
+    """A weight whose axes are the values' first ones.
+
+    Raises:
+        ConfigError: it has more.
+    """
+    if rank(weight) == rank(values) + 1 and last_size(weight) == 1:
+        weight = ops.squeeze_last(weight)
+    own, given = shape_of(weight)[1:], shape_of(values)[1:]
+    if len(own) > len(given) or any(n not in (1, m) for n, m in zip(own, given, strict=False)):
+        raise ConfigError(
+            f"{what} has rows of shape {own}, but the loss or metric gives values of shape {given} for each row; "
+            "give targets of the output's own rank, and weights for the first of its axes"
+        )
+    return weight
+
+
+def weighed(
+    values: Any, weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size"
+) -> Any:
+    """One number a row, the mean of which over the batch is the loss that Keras takes of the values.
+
+    A mask leaves positions out and makes up for them: the mean is over what remains. For a sum, each row holds the
+    sum of the whole batch.
+
+    Raises:
+        ConfigError: weights or a mask that do not fit the values.
+    """
+    weight = None if weight is None else fitted(weight, values)
+    if mask is not None:
+        mask = fitted(mask, values, "the mask")
+        if reduction in ("mean", "sum_over_batch_size"):
+            share = ops.batch_mean(row_means(mask))
+            mask = ops.multiply(mask, spread(_quotient(1.0, share), rank(mask)))
+    factor = product(weight, mask)
+    if factor is not None and rank(factor) > 1:
+        values = ops.multiply(values, spread(factor, rank(values)))
+    rows = _row_sums(values) if reduction == "sum" else row_means(values)
+    if factor is not None and rank(factor) == 1:
+        rows = ops.multiply(rows, factor)
+    if reduction == "sum":
+        return ops.batch_sum(rows)
+    if reduction == "mean_with_sample_weight" and factor is not None:
+        return _quotient(rows, ops.batch_mean(row_means(factor)))
+    return rows
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    """``a / b``, 0 where b is 0."""
+    nothing = ops.equal(b, 0.0)
+    return ops.where(nothing, 0.0, ops.divide(a, ops.where(nothing, 1.0, b)))
+
+
+def mean_rows(values: Any, weight: Any = None) -> tuple[Any, Any]:
+    """What each row adds to a weighted mean of the values: to its sum, and to the sum of its weights (None for 1).
+
+    Raises:
+        ConfigError: weights that do not fit the values.
+    """
+    if weight is None:
+        return row_means(values), None
+    weight = fitted(weight, values)
+    if rank(weight) == 1:
+        return ops.multiply(row_means(values), weight), weight
+    return row_means(ops.multiply(values, spread(weight, rank(values)))), row_means(weight)

@@ -1,0 +1,84 @@
+"""Every example that ``--help`` prints works as it stands, and fits 80 columns."""
+
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+import foldnet as package
+from foldnet import Sequential, layers
+from foldnet.callbacks import NormalizationMonitor
+from foldnet.cli import COMMANDS, main
+from foldnet.tables import create_table, open_table
+from foldnet.tables.select import Selection
+
+ELSEWHERE = {
+    "foldnet demo": "it has tests of its own",
+    "foldnet demo --out /tmp/wine --rows 100000": "it has tests of its own",
+    "zcat rows.csv.gz | foldnet predict wine.keras --data - > out.csv": "two programs joined by the shell",
+}
+"""Examples that are not run here, and why."""
+
+
+def examples():
+    for name in (None, *COMMANDS):
+        command = main if name is None else main.get_command(None, name)
+        text = command.epilog.replace("\\\n", " ")
+        yield from re.findall(r"^  ((?:foldnet|zcat) .*)$", text, re.MULTILINE)
+
+
+EXAMPLES = sorted({" ".join(line.split()) for line in examples()})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with every file that the examples name."""
+    from conftest import DATA
+
+    folder = tmp_path_factory.mktemp("examples")
+    network, table = DATA / "models" / "wine.keras", DATA / "wine.csv"
+    (folder / "wine.keras").write_bytes(network.read_bytes())
+    for name in ("wine.csv", "train.csv", "valid.csv"):
+        (folder / name).write_bytes(table.read_bytes())
+    predict = package.freeze(network)
+    predict.save(folder / "wine.foldnet")
+    predict.to_numpy(folder / "wine_predict.py")
+    predict.to_c(folder / "wine_c")
+    with open_table(table, Selection(drop="quality")) as opened:
+        (rows,) = opened.blocks(2000)
+        columns = opened.columns
+    for name in ("rows.npy", "x.npy"):
+        np.save(folder / name, rows)
+    np.save(folder / "predictions.npy", predict(rows))
+    pytest.importorskip("pyarrow")
+    with create_table(folder / "big.parquet", [*columns, "quality"]) as big:
+        big.write(np.column_stack([rows, np.ones(len(rows))]))
+    (folder / "train.py").write_text("from keras import Sequential\nmodel = Sequential()\n")
+    model = Sequential([layers.Input((3,)), layers.BatchNormalization(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=NormalizationMonitor(folder / "run"))
+    return folder
+
+
+def test_there_are_examples_and_those_left_out_exist():
+    assert len(EXAMPLES) > 25
+    assert set(ELSEWHERE) <= set(EXAMPLES)
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e not in ELSEWHERE])
+def test_example(foldnet, folder, monkeypatch, example):
+    if "--plots" in example:
+        pytest.importorskip("matplotlib")
+    monkeypatch.chdir(folder)
+    result = foldnet(*shlex.split(example)[1:])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_the_line(foldnet, name):
+    text = foldnet.ok(name, "--help")
+    assert "Examples:" in text
+    assert "--json" in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -284,3 +284,20 @@ def test_without_it_a_fit_goes_on_past_nan(both_engines):
 def test_a_lambda_callback_knows_its_hooks():
     with pytest.raises(ConfigError, match="on_epoch_ends"):
         callbacks.LambdaCallback(on_epoch_ends=print)
+
+
+@pytest.mark.parametrize("frequency", [1, 2, [1, 4]])
+@pytest.mark.parametrize("validated", [True, False])
+def test_history_alone_is_told_the_same_as_beside_a_callback(frequency, validated):
+    histories = []
+    for others in ([], [callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)]):
+        network = model(weighted_metrics=["mse", "AUC"])
+        network.set_weights([np.full((3, 1), 0.2), np.zeros(1)])
+        given = {"validation_data": (X[:7], Y[:7]), "validation_freq": frequency} if validated else {}
+        told = network.fit(
+            X, Y, epochs=5, batch_size=8, shuffle=False, verbose=0, callbacks=others,
+            sample_weight=np.linspace(0.5, 2, 20), **given,
+        )  # fmt: skip
+        histories.append((list(told.history.items()), told.epoch))
+    assert histories[0] == histories[1]
+    assert len(dict(histories[0][0])["loss"]) == 5

@@ -7,6 +7,10 @@ SUM_OVER_ROWS(centred, (const float *g, const float *x, float m, long rows), (g,
 UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long rows, float *out, int add) {
   for (long j = lo; j < hi; j += 16) {
     const int some = hi - j < 16 ? (int)(hi - j) : 16;
+    if (some == 1) {
+      out[j] = (add ? out[j] : 0.0f) + sum_rows(x + j * R, rows);
+      continue;
+    }
     V s[16];
     for (int k = 0; k < some; k++)
       s[k] = sum_lanes(x + (j + k) * R, rows);
@@ -70,38 +74,52 @@ UNUSED static void random_change(int kind, float *factor, float *addend, long co
   const long quads = (count + 3) / 4;
   const int all = threshold >= 4294967296.0;
   const uint32_t limit = all ? 0 : (uint32_t)threshold;
+  const VI everything = all ? ~(VI){0} : (VI){0};
   uint64_t keys[20];
   key_schedule(keys, key);
-  for (long r = 0; r < R; r += 16)
+  for (long first = 0; first < R; first += 32)
     for (long q = lo; q < hi; q++) {
-      VI x[4];
+      VI drawn[8];
       if (training)
-        row_numbers(x, r, each, quads, q, step, keys);
-      for (long k = 0; k < 4 && q * 4 + k < count; k++) {
-        float *f = factor + (q * 4 + k) * R + r, *a = addend ? addend + (q * 4 + k) * R + r : 0;
-        if (!training || kind == 2)
-          STORE(f, SPREAD(1.0f));
-        if (!training) {
-          if (a)
-            STORE(a, SPREAD(0.0f));
-        } else if (kind == 0) {
-          const VI gone = (VI)((VU)x[k] < limit) | (all ? ~(VI){0} : (VI){0});
-          STORE(f, choose(gone, low, high));
-          if (a)
-            STORE(a, choose(gone, addend_low, addend_high));
-        } else if (k % 2 == 0) {
-          /* Box and Muller: two numbers make two. */
-          float *second = kind == 1 ? f + R : a + R;
-          const int both = q * 4 + k + 1 < count;
-          for (int l = 0; l < 16; l++) {
-            const float u = (float)(((uint32_t)x[k][l] >> 8) + 1u) * 5.96046448e-8f;
-            const float v = (float)((uint32_t)x[k + 1][l] >> 8) * 5.96046448e-8f;
-            const float radius = sqrtf(-2.0f * fn_log(u)) * high;
-            float c, s;
-            turn_of(v, &c, &s);
-            (kind == 1 ? f : a)[l] = kind == 1 ? 1.0f + radius * c : radius * c;
-            if (both)
-              second[l] = kind == 1 ? 1.0f + radius * s : radius * s;
+        row_numbers(drawn, first, each, quads, q, step, keys);
+#pragma GCC unroll 2
+      for (long half = 0; half < 2; half++) {
+        const long r = first + 16 * half;
+        const VI *x = drawn + 4 * half;
+        if (r >= R)
+          break;
+        if (training && kind == 0) {
+#pragma GCC unroll 4
+          for (long k = 0; k < 4; k++)
+            if (q * 4 + k < count) {
+              const VI gone = (VI)((VU)x[k] < limit) | everything;
+              STORE(factor + (q * 4 + k) * R + r, choose(gone, low, high));
+              if (addend)
+                STORE(addend + (q * 4 + k) * R + r, choose(gone, addend_low, addend_high));
+            }
+          continue;
+        }
+        for (long k = 0; k < 4 && q * 4 + k < count; k++) {
+          float *f = factor + (q * 4 + k) * R + r, *a = addend ? addend + (q * 4 + k) * R + r : 0;
+          if (!training || kind == 2)
+            STORE(f, SPREAD(1.0f));
+          if (!training) {
+            if (a)
+              STORE(a, SPREAD(0.0f));
+          } else if (k % 2 == 0) {
+            /* Box and Muller: two numbers make two. */
+            float *second = kind == 1 ? f + R : a + R;
+            const int both = q * 4 + k + 1 < count;
+            for (int l = 0; l < 16; l++) {
+              const float u = (float)(((uint32_t)x[k][l] >> 8) + 1u) * 5.96046448e-8f;
+              const float v = (float)((uint32_t)x[k + 1][l] >> 8) * 5.96046448e-8f;
+              const float radius = sqrtf(-2.0f * fn_log(u)) * high;
+              float c, s;
+              turn_of(v, &c, &s);
+              (kind == 1 ? f : a)[l] = kind == 1 ? 1.0f + radius * c : radius * c;
+              if (both)
+                second[l] = kind == 1 ? 1.0f + radius * s : radius * s;
+            }
           }
         }
       }

@@ -161,8 +161,8 @@ UNUSED static void pick_rows(const float *table, long count, const int32_t *orde
     }
 }
 
-/* Philox4x32-10 of 16 counters, which sit in the low halves of 64-bit lanes, eight in c and eight in d, so that one
-   half computes while the other waits; what the high halves hold is noise. */
+/* Philox4x32-10 of 32 counters, which sit in the low halves of 64-bit lanes, eight in each c[n], so that some compute
+   while others wait; what the high halves hold is noise. */
 typedef struct {
   uint32_t k0, k1;
 } Key;
@@ -180,19 +180,18 @@ static inline W8 upper(W8 x) {
   return (W8)__builtin_shufflevector(v, v, 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15);
 }
 
-static inline void philox(W8 *c, W8 *d, const uint64_t *keys) {
+static inline void philox(W8 c[4][4], const uint64_t *keys) {
   const W8 m0 = 0xD2511F53u - (W8){0}, m1 = 0xCD9E8D57u - (W8){0};
   for (int round = 0; round < 10; round++) {
     const W8 k0 = keys[2 * round] - (W8){0}, k1 = keys[2 * round + 1] - (W8){0};
-    const W8 p0 = WIDE_MUL(c[0], m0), p1 = WIDE_MUL(c[2], m1), q0 = WIDE_MUL(d[0], m0), q1 = WIDE_MUL(d[2], m1);
-    c[0] = upper(p1) ^ c[1] ^ k0;
-    d[0] = upper(q1) ^ d[1] ^ k0;
-    c[2] = upper(p0) ^ c[3] ^ k1;
-    d[2] = upper(q0) ^ d[3] ^ k1;
-    c[1] = p1;
-    d[1] = q1;
-    c[3] = p0;
-    d[3] = q0;
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; n++) {
+      const W8 p0 = WIDE_MUL(c[n][0], m0), p1 = WIDE_MUL(c[n][2], m1);
+      c[n][0] = upper(p1) ^ c[n][1] ^ k0;
+      c[n][2] = upper(p0) ^ c[n][3] ^ k1;
+      c[n][1] = p1;
+      c[n][3] = p0;
+    }
   }
 }
 
@@ -204,33 +203,35 @@ static inline void key_schedule(uint64_t *keys, Key key) {
   }
 }
 
-/* Numbers for 16 rows: block `quad` of `quads` of each row, the four lanes to out[0..3]. With `each` 0 all rows
-   have the same. */
+/* Numbers for 32 rows: block `quad` of `quads` of each row, the four lanes of the first sixteen to out[0..3], of the
+   others to out[4..7]. With `each` 0 all rows have the same. */
 static inline void row_numbers(VI *out, long row, long each, long quads, long quad, uint64_t step,
                                const uint64_t *keys) {
-  const W8 place = {0, 2, 4, 6, 8, 10, 12, 14};
-  W8 even[4], odd[4];
-  /* 32 by 32 bits: a row's number and the blocks of a row are less than 2^32. */
-  even[0] = WIDE_MUL(place + (uint64_t)row, (uint64_t)(quads * each) - (W8){0}) + (uint64_t)quad;
-  odd[0] = even[0] + (uint64_t)(quads * each);
-  even[1] = even[0] >> 32;
-  odd[1] = odd[0] >> 32;
-  even[2] = odd[2] = step - (W8){0};
-  even[3] = odd[3] = (step >> 32) - (W8){0};
-  philox(even, odd, keys);
-  for (int k = 0; k < 4; k++)
-    out[k] = (VI)((even[k] & 0xffffffffu) | (odd[k] << 32));
+  const W8 place = {0, 2, 4, 6, 8, 10, 12, 14}, apart = (uint64_t)(quads * each) - (W8){0};
+  W8 c[4][4];
+#pragma GCC unroll 4
+  for (int n = 0; n < 4; n++) {
+    /* 32 by 32 bits: a row's number and the blocks of a row are less than 2^32. */
+    c[n][0] = WIDE_MUL(place + (uint64_t)(row + n % 2 + n / 2 * 16), apart) + (uint64_t)quad;
+    c[n][1] = c[n][0] >> 32;
+    c[n][2] = step - (W8){0};
+    c[n][3] = (step >> 32) - (W8){0};
+  }
+  philox(c, keys);
+#pragma GCC unroll 8
+  for (int k = 0; k < 8; k++)
+    out[k] = (VI)((c[k / 4 * 2][k % 4] & 0xffffffffu) | (c[k / 4 * 2 + 1][k % 4] << 32));
 }
 
 /* The numbers of the first `count` places, in order. */
 UNUSED static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
   uint64_t keys[20];
   key_schedule(keys, key);
-  for (long block = 0; block * 4 < count; block += 16) {
-    VI x[4];
+  for (long block = 0; block * 4 < count; block += 32) {
+    VI x[8];
     row_numbers(x, block, 1, 1, 0, step, keys);
-    for (long k = 0; k < 64 && block * 4 + k < count; k++)
-      out[block * 4 + k] = (uint32_t)x[k % 4][k / 4];
+    for (long k = 0; k < 128 && block * 4 + k < count; k++)
+      out[block * 4 + k] = (uint32_t)x[k / 64 * 4 + k % 4][k / 4 % 16];
   }
 }
 

@@ -172,7 +172,10 @@ def serve(name: str) -> None:
 
 
 def check_losses(task: Task) -> float:
-    """Largest relative difference of the two fits' losses without Dropout, from the same weights."""
+    """Relative difference of the two fits' losses without Dropout after an epoch, from the same weights.
+
+    Adam makes a whole step of a gradient that is rounding noise, so that equal fits drift apart in later epochs.
+    """
     import keras
 
     import foldnet
@@ -182,7 +185,7 @@ def check_losses(task: Task) -> float:
     for lib in (foldnet, keras):
         model = build(lib, task, 0)
         model.set_weights(start)
-        history = model.fit(x, y, batch_size=task.batch, epochs=3, shuffle=False, verbose=0)
+        history = model.fit(x, y, batch_size=task.batch, epochs=1, shuffle=False, verbose=0)
         histories.append(np.array(history.history["loss"]))
     return float(np.abs(histories[0] / histories[1] - 1).max())
 
@@ -193,9 +196,7 @@ def compare(task: Task, rounds: int) -> bool:
     import foldnet
 
     difference = check_losses(task)
-    # Adam makes a step of a gradient that is rounding noise, so equal fits drift apart: the reference engine is as
-    # far from Keras. Anything wrong shows in the second digit.
-    if difference > 1e-3:
+    if difference > 1e-4:
         raise SystemExit(f"{task.name}: the losses differ by {difference:.1e}; nothing is timed")
     ours = Side(foldnet, task)
     peers = {"Keras-JAX fit": Side(keras, task), "JAX scan": Scan(task)}

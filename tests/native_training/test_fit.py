@@ -222,6 +222,48 @@ def test_should_stop_ends_a_fit_after_a_whole_step():
     assert all(np.isfinite(w).all() for w in state.weights.values())
 
 
+def test_a_large_kernel_beside_small_ones_on_one_thread_agrees():
+    network = Sequential(
+        [layers.Input((210,)), layers.Dense(200, activation="tanh"), layers.Dense(12), layers.Dense(2)]
+    )
+    p = programs.program(network)
+    assert not source(p).threaded
+    agree(both(p, 40, programs.plan(40, 16, 2, rate=1e-3)))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_step_that_is_cut_short_is_taken_back_whole(threads):
+    # A step takes a tenth of a second, so that nearly all stops fall within one.
+    network = Sequential([
+        layers.Input((300,)), layers.Dense(600, activation="relu"), layers.BatchNormalization(), layers.Dropout(0.2),
+        layers.Dense(500), layers.BatchNormalization(), layers.Dense(1),
+    ])  # fmt: skip
+    p = programs.program(network)
+    engine, data = NativeTraining(p), programs.data(p, 4000)
+    state, whole = programs.random_start(p), programs.random_start(p)
+    plan = programs.plan(4000, 4000, 1000, seed=5, threads=threads)
+    cut = 0
+    for wait in (0.11, 0.23, 0.17):
+        began, before = time.monotonic(), state.iterations
+        moved = {k: v.copy() for k, v in state.weights.items()}
+        result = engine.fit(
+            state, data, plan, should_stop=lambda began=began, wait=wait: time.monotonic() - began > wait
+        )
+        assert result.stopped
+        made = state.iterations - before
+        cut += made < 1000
+        again = programs.random_start(p)
+        again.weights, again.iterations = moved, before
+        again.slots = {k: [s.copy() for s in v] for k, v in whole.slots.items()}
+        if made:
+            engine.fit(again, data, programs.plan(4000, 4000, made, seed=5, threads=threads))
+        for name, weight in state.weights.items():
+            np.testing.assert_array_equal(weight, again.weights[name], err_msg=name)
+        whole = programs.random_start(p)
+        whole.slots = {k: [s.copy() for s in v] for k, v in state.slots.items()}
+    assert cut
+
+
 def test_an_interrupt_leaves_a_usable_state():
     p, data, plan = long_fit()
     engine, state = NativeTraining(p), programs.start(p)

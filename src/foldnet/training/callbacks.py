@@ -6,7 +6,7 @@ back to Python after every step, which only those pay who use it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -109,6 +109,12 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def extend(self, epochs: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> None:
+        """Note the logs of several epochs: by name their values."""
+        self.epoch += epochs
+        for name, values in columns.items():
+            self.history.setdefault(name, []).extend(values)
 
 
 class LambdaCallback(Callback):

@@ -177,12 +177,11 @@ class _Run:
                 )
             self._warn(result, epoch)
             self._tell(result)
-            for i in range(result.epochs):
-                judged = result.validation if wanted[i] and within is not None else None
-                if wanted[i] and within is None:
+            if within is None and any(wanted[: result.epochs]):
+                for i in range(result.epochs):
                     self._ended(epoch + i, result.training)
-                else:
-                    self._epoch_end(epoch + i, result.training, judged, i)
+            else:
+                self._epochs_end(epoch, result, wanted)
             epoch += count
             interrupts.check()
             if not single and self.progress.live:
@@ -277,13 +276,37 @@ class _Run:
             rows = self.validation() if callable(self.validation) else self.validation
             judged = judge(self.trainer, rows, self.validation_batch_size, self.callbacks)
         if total is not None:
-            self._epoch_end(epoch, total, judged, 0)
+            logs = self.trainer.logs
+            self._epoch_end(epoch, logs(total), None if judged is None else logs(judged))
 
-    def _epoch_end(self, epoch: int, training: Sums, validation: Sums | None, index: int) -> None:
-        logs: dict[str, Any] = self.trainer.logs(training, index)
-        if validation is not None:
-            logs |= {f"val_{k}": v for k, v in self.trainer.logs(validation, index).items()}
-            logs = dict(sorted(logs.items()))  # Keras's order
+    def _epochs_end(self, first: int, result: FitResult, wanted: Sequence[bool]) -> None:
+        """Tell of the epochs of one call of the engine."""
+        every, judged = range(result.epochs), [i for i in range(result.epochs) if wanted[i]]
+        columns = self.trainer.columns(result.training, every)
+        of_judged: dict[str, list[float]] = {}
+        if result.validation is None:
+            judged = []
+        else:
+            of_judged = self.trainer.columns(result.validation, judged)
+        calls = self.callbacks
+        if judged in ([], list(every)) and result.epochs and not calls.by_epoch and not self.progress.live:
+            # Only the history listens: thousands of epochs are told of at once.
+            if judged:
+                columns = dict(sorted((columns | {f"val_{k}": v for k, v in of_judged.items()}).items()))
+            for history in calls.callbacks:
+                history.extend(range(first, first + result.epochs), columns)
+            self.last = {name: values[-1] for name, values in columns.items()}
+            return
+        places = {i: k for k, i in enumerate(judged)}
+        for i in every:
+            k = places.get(i)
+            logs = {name: values[i] for name, values in columns.items()}
+            own = None if k is None else {name: values[k] for name, values in of_judged.items()}
+            self._epoch_end(first + i, logs, own)
+
+    def _epoch_end(self, epoch: int, logs: dict[str, Any], judged: dict[str, Any] | None) -> None:
+        if judged is not None:
+            logs = dict(sorted((logs | {f"val_{k}": v for k, v in judged.items()}).items()))  # Keras's order
         self.callbacks.call("on_epoch_end", epoch, logs)
         self.progress.epoch(epoch, logs)
         self.last = logs

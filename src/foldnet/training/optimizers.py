@@ -6,6 +6,7 @@ rate, bias corrections) are worked out ahead in float32, as Keras does, and hand
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,16 @@ from foldnet.errors import ConfigError
 from foldnet.training.further_optimizers import Ftrl, Lamb, ScheduleFreeAdamW
 from foldnet.training.optimizer import Array, Numbers, Updated
 from foldnet.training.optimizer import Optimizer as Optimizer
+
+
+def powers(base: float, step: Array) -> Array:
+    """``base ** step`` in float32, exact beside 1: from 2**-40 down, where 1 less a power is 1, it stays there.
+
+    Powers that underflow take NumPy twenty times as long as others, and long fits have many.
+    """
+    if 0 < base < 1:
+        step = np.minimum(step, np.float32(math.ceil(-40 * math.log(2) / math.log(base))))
+    return np.asarray(np.float32(base) ** step)
 
 
 class SGD(Optimizer):
@@ -81,7 +92,7 @@ class Adam(Optimizer):
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
         """Learning rate, and it times the bias correction."""
         one = np.float32(1)
-        first, second = np.float32(self.beta_1) ** step, np.float32(self.beta_2) ** step
+        first, second = powers(self.beta_1, step), powers(self.beta_2, step)
         return {
             "learning_rate": learning_rate,
             "alpha": learning_rate * np.sqrt(one - second) / (one - first),
@@ -132,7 +143,7 @@ class Adamax(Optimizer):
 
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
         """Learning rate and the bias left in the first moment."""
-        return {"learning_rate": learning_rate, "bias": np.float32(1) - np.float32(self.beta_1) ** step}
+        return {"learning_rate": learning_rate, "bias": np.float32(1) - powers(self.beta_1, step)}
 
     def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
         """One step."""

@@ -187,19 +187,24 @@ class Trainer:
 
     def logs(self, sums: Sums, epoch: int = 0) -> dict[str, float]:
         """Loss and metrics of one epoch by their Keras names, in Keras's (sorted) order."""
-        rows = max(float(sums.rows[epoch]), 1.0)
-        logs: dict[str, Any] = {"loss": float((sums.loss[epoch]) / rows + sums.regularization[epoch])}
+        return {name: values[0] for name, values in self.columns(sums, [epoch]).items()}
+
+    def columns(self, sums: Sums, epochs: Sequence[int]) -> dict[str, list[float]]:
+        """``logs`` of several epochs: by name the values of each."""
+        rows = np.maximum(sums.rows[epochs], 1.0)
         names = output_names(self.network)
-        columns = dict(zip((a.name for a in self._accumulators()), sums.values, strict=True))
+        given = {a.name: values[epochs] for a, values in zip(self._accumulators(), sums.values, strict=True)}
+        columns = {"loss": (sums.loss[epochs] / rows + sums.regularization[epochs]).tolist()}
         resolved = self.compiled.resolved(self.targets)
         for name, loss, metrics in zip(names, self.compiled.losses, resolved, strict=True):
             if loss is not None and len(names) > 1:
-                logs[f"{name}_loss"] = float(columns[f"{name}/loss"][epoch][0] / rows)
+                columns[f"{name}_loss"] = (given[f"{name}/loss"][:, 0] / rows).tolist()
             for title, metric, _ in metrics:
-                weight = columns.get(f"{name}/{title}/{WEIGHT}")
-                total = rows if weight is None else float(weight[epoch][0])
-                logs[title] = metric.value(columns[f"{name}/{title}"][epoch], total)
-        return dict(sorted(logs.items()))
+                weight = given.get(f"{name}/{title}/{WEIGHT}")
+                totals = rows if weight is None else weight[:, 0]
+                values = given[f"{name}/{title}"]
+                columns[title] = [metric.value(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
+        return dict(sorted(columns.items()))
 
     def values(self, logs: dict[str, Any]) -> Any:
         """Logs as ``evaluate`` and ``train_on_batch`` return them: the loss alone, or a list in Keras's order.

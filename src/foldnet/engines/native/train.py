@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 from foldnet.engines.fit import Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.native import cache
 from foldnet.engines.native.program import default_threads
-from foldnet.engines.native.train_source import source
+from foldnet.engines.native.train_known import known_source
 from foldnet.errors import InputError
 from foldnet.graph import ops
 from foldnet.graph.training import TrainingProgram
@@ -22,16 +24,19 @@ Array = np.ndarray[Any, Any]
 SLICE = 0.05
 """Seconds that compiled code runs before Python may look at signals and at ``should_stop``."""
 
+LONG_STEP = 100_000_000
+"""Multiplications of a step, forward, from which it may have to end before it is done."""
+
 MOST_THREADS = 8
 
 _POINTERS = (
     "team", "data", "validation", "validate", "scalars", "weights", "gradients", "slots", "averages", "lanes_space",
-    "free_space", "numbers", "order", "plain", "space", "lanes", "sums", "validation_sums",
+    "free_space", "numbers", "kept", "order", "plain", "space", "lanes", "sums", "validation_sums",
 )  # fmt: skip
 _INTEGERS = (
     "rows", "validation_rows", "batch", "chunk", "epochs", "first_epoch", "shuffle", "seed", "step", "scalar_row",
-    "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "halt", "halted", "outside", "now_rows",
-    "now_r",
+    "stop", "finished", "threads", "epoch", "position", "validating", "bad_epoch", "bad_step", "halt", "halted",
+    "outside", "now_rows", "now_r",
 )  # fmt: skip
 _FLOATS = ("slice", "regularization", "loss")
 
@@ -87,7 +92,7 @@ class NativeTraining:
 
     def __init__(self, program: TrainingProgram) -> None:
         self.program = program
-        self._source = source(program)
+        self._source = known_source(program)
         library = cache.load(self._source.code, "-O2")
         address = ctypes.cast(library.foldnet_train, ctypes.c_void_p).value or 0
         self._train = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)
@@ -162,7 +167,10 @@ class NativeTraining:
 
     def _run(self, job: _Job, should_stop: Callable[[], bool] | None) -> bool:
         # Between slices the interpreter handles signals, so that Ctrl+C ends a fit after a whole step.
-        while self._train(ctypes.addressof(job)):
+        step: Callable[[int], int] = self._train
+        if should_stop is not None and self._source.work * job.batch > LONG_STEP:
+            step = partial(self._watched, should_stop=should_stop)
+        while step(ctypes.addressof(job)):
             if should_stop is not None and should_stop():
                 return True
         if job.outside:
@@ -171,6 +179,22 @@ class NativeTraining:
                 "layer's input_dim"
             )
         return False
+
+    def _watched(self, address: int, should_stop: Callable[[], bool]) -> int:
+        # Steps that take long run beside the interpreter, which tells them when to end before they are done.
+        job = _Job.from_address(address)
+        more: list[int] = []
+        worker = threading.Thread(target=lambda: more.append(self._train(address)))
+        worker.start()
+        try:
+            while worker.is_alive():
+                worker.join(SLICE)
+                if should_stop():
+                    job.stop = 1
+        finally:
+            job.stop |= int(worker.is_alive())
+            worker.join()
+        return more[0]
 
     def _row(self, name: str) -> tuple[tuple[int, ...], type[Any]]:
         kind = self.program.graph.types[name]
@@ -202,6 +226,7 @@ class NativeTraining:
         b.floats("lanes_space", layout.lanes * lanes)
         b.floats("free_space", layout.free)
         b.give("numbers", self._numbers)
+        b.floats("kept", layout.kept)
         b.give("plain", np.zeros(lanes, np.int32))
         lane_sums = np.zeros(16 * self._source.sums + 8)
         b.kept.append(lane_sums)

@@ -57,8 +57,8 @@ def _dense(e: Emitter, node: Node) -> None:
         add, gw = int(sign == "+="), e.gradient(kernel)
         if units <= DOTS_UP_TO:
             each(
-                f"for (long i = LOW({fan_in}); i < HIGH({fan_in}); i++) for (long j = 0; j < {units}; j++) "
-                f"{gw}[i * {units} + j] {sign} dot_rows({e.place(x)}{at_x} + i * R, {g}{at_g} + j * R, rows);"
+                f"pair_sums({e.place(x)}{at_x}, {g}{at_g}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, "
+                f"{gw}, {add});"
             )
         else:
             blocks = -(-units // 16)
@@ -66,22 +66,29 @@ def _dense(e: Emitter, node: Node) -> None:
             each(
                 f"to_panels({g}{at_g}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
                 "BARRIER",
-                f"product(HIGH({fan_in}) - LOW({fan_in}), {units}, rows, {e.place(x)}{at_x} + LOW({fan_in}) * R, "
-                f"R, 1, {turned}, 64, R, {gw} + LOW({fan_in}) * {units}, {units}, 0, {add});",
+                e.product(
+                    fan_in,
+                    units,
+                    "rows",
+                    (f"{e.place(x)}{at_x}", "R", 1),
+                    turned,
+                    64,
+                    gw,
+                    units,
+                    add=sign == "+=",
+                ),
                 "BARRIER",
             )
     if len(node.inputs) > 2 and node.inputs[2] in e.wants:
         sign = e.assign(node.inputs[2], times == 1)
         each(
-            f"for (long j = LOW({units}); j < HIGH({units}); j++) "
-            f"{e.gradient(node.inputs[2])}[j] {sign} sum_rows({g}{at_g} + j * R, rows);"
+            f"feature_sums({g}{at_g}, LOW({units}), HIGH({units}), R, rows, {e.gradient(node.inputs[2])}, "
+            f"{int(sign == '+=')});"
         )
     if x in e.wants:
-        add = int(e.assign(x) == "+=")
-        each(
-            f"product(HIGH({fan_in}) - LOW({fan_in}), R, {units}, {e.place(kernel)} + LOW({fan_in}) * {units}, "
-            f"{units}, 1, {g}{at_g}, R, 0, {e.gradient(x)}{at_x} + LOW({fan_in}) * R, R, 0, {add});"
-        )
+        left = (e.place(kernel), units, 1)
+        add_x = e.assign(x) == "+="
+        each(e.product(fan_in, "R", units, left, f"{g}{at_g}", "R", f"{e.gradient(x)}{at_x}", "R", add=add_x))
     e.add("BARRIER")
 
 

@@ -10,6 +10,12 @@ from foldnet.engines.native.train_layout import Operand
 from foldnet.graph import train_ops
 from foldnet.graph.graph import Node
 
+PACKED = 24
+"""Columns of a large kernel that `packed_dense` in train_kernels.h brings together at a time."""
+
+PACKED_FROM = 40_000
+"""Elements of a kernel from which that is done."""
+
 SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 
 
@@ -18,18 +24,20 @@ def dense(e: Emitter, node: Node) -> None:
     x, kernel = node.inputs[:2]
     fan_in, units = e.shape(kernel)
     times = prod(e.shape(x)[:-1])
-    bias = e.place(node.inputs[2]) if len(node.inputs) > 2 else "0"
-    pack = (
-        e.space(f"packed columns {fan_in}", 24 * 8 * fan_in, laned=False) if fan_in * units >= 40_000 else ""
-    )
-    pack = f"{pack} + ME * {24 * fan_in}" if pack else "0"
+    bias = e.place(node.inputs[2]) if len(node.inputs) > 2 else ""
     loop = f"for (long t = 0; t < {times}; t++) " if times != 1 else ""
-    step = (f" + t * {fan_in} * R", f" + t * {units} * R") if times != 1 else ("", "")
-    e.add(
-        f"{loop}dense({e.place(x)}{step[0]}, {e.place(kernel)}, {bias}, {e.place(node.output)}{step[1]}, "
-        f"{fan_in}, {units}, R, LOW({units}), HIGH({units}), {pack});",
-        "BARRIER",
-    )
+    at_x, at_y = (f" + t * {fan_in} * R", f" + t * {units} * R") if times != 1 else ("", "")
+    w, x, y = e.place(kernel), f"{e.place(x)}{at_x}", f"{e.place(node.output)}{at_y}"
+    if fan_in * units >= PACKED_FROM:
+        pack = e.space(f"packed columns {fan_in}", PACKED * 8 * fan_in, laned=False)
+        e.any_product = True
+        product = (
+            f"packed_dense(job, {x}, {w}, {bias or 0}, {y}, {fan_in}, {units}, R, LOW({units}), HIGH({units}), "
+            f"{pack} + ME * {PACKED * fan_in});"
+        )
+    else:
+        product = e.product(units, "R", fan_in, (w, 1, units), x, "R", y, "R", bias)
+    e.add(f"{loop}{{ {product} }}", "BARRIER")
 
 
 def mask_of(e: Emitter, node: Node) -> tuple[Operand, Operand | None]:

@@ -13,8 +13,11 @@ from math import prod
 
 from foldnet.engines.native.loops import broadcast_strides, collapse, strides_of
 from foldnet.engines.native.train_layout import Layout, Operand, prepared
+from foldnet.engines.native.train_tiles import Tile, split
 from foldnet.graph import ops
 from foldnet.graph.training import TrainingProgram, Variable
+
+_WHOLE = re.compile(r"[vgwx]\d+")
 
 ALIASES = (ops.Identity, ops.Reshape)
 """Ops whose result is their operand, in memory and for gradients."""
@@ -33,6 +36,8 @@ class Emitter:
         lines: of C so far.
         started: values whose gradient has a first contribution already.
         wants: values that a gradient must reach.
+        tiles: that products of known size are made of.
+        any_product: whether one of a size that is known only when the program runs is called.
     """
 
     def __init__(self, program: TrainingProgram) -> None:
@@ -40,32 +45,38 @@ class Emitter:
         self.graph = prepared(program)
         self.layout = Layout()
         self.lines: list[str] = []
+        self.tiles: dict[Tile, None] = {}
+        self.any_product = False
         self.started: set[str] = set()
         self._ids: dict[str, int] = {}
         self._declared: dict[str, str] = {}
         self._pool: dict[int, list[str]] = {}
         self._released: set[str] = set()
         self._seals: list[int] = []
+        self._open = (-1, "")
         self._place_weights()
         self.roots = self._roots()
         self.wants = self._wanted()
-        self.threaded = self._work() >= THREADED_FROM
+        self.threaded = self.work() >= THREADED_FROM
 
     def _place_weights(self) -> None:
         moving = [v for v in self.program.variables if not v.trainable]
         changing = [v for v in self.program.variables if v.trainable]
+        # Ends at whole vectors: what lies between may be computed with, and is never read.
         at = 0
-        for v in sorted(changing, key=lambda v: not v.decay):
-            self.layout.weights[v.name] = at
-            at += prod(v.shape)
-            if v.decay:
+        for decay in (True, False):
+            for v in (v for v in changing if v.decay == decay):
+                self.layout.weights[v.name] = at
+                at += prod(v.shape)
+            at = -(-at // 16) * 16
+            if decay:
                 self.layout.decaying = at
         self.layout.trainable = at
         rest = [v.name for v in moving]
         rest += [n for n in self.graph.constants if n not in self.layout.weights and n not in rest]
         for name in rest:
             self.layout.weights[name] = at
-            at += self.size(name)
+            at += -(-self.size(name) // 16) * 16
         self.layout.size = at
 
     def _roots(self) -> dict[str, str]:
@@ -87,7 +98,8 @@ class Emitter:
                 leads |= set(node.inputs)
         return active & leads
 
-    def _work(self) -> int:
+    def work(self) -> int:
+        """Multiplications of a row, forward."""
         return sum(
             prod(self.shape(n.inputs[1])) * prod(self.shape(n.inputs[0])[:-1])
             for n in self.graph.nodes
@@ -196,6 +208,67 @@ class Emitter:
         """Append statements."""
         self.lines += lines
 
+    def product(
+        self,
+        m: int,
+        n: int | str,
+        count: int | str,
+        a: tuple[str, int | str, int | str],
+        b: str,
+        ldb: int | str,
+        c: str,
+        ldc: int | str,
+        start: str = "",
+        add: bool = False,
+    ) -> str:
+        """C of a product of matrices, see ``train_tiles``; its rows are shared among threads.
+
+        Args:
+            m: rows.
+            n: columns: a number, when ``b`` lies in panels, or ``"R"``.
+            count: of what is summed over.
+            a: the left matrix and its steps along m and along the sum.
+            b: the right matrix, and ``ldb`` its step along the sum.
+            c: the result, and ``ldc`` the step from row to row.
+            start: array of what the sums of each row start with.
+            add: to what is in the result.
+        """  # fmt: skip
+        left, am, ak = a
+        panel = "0" if n == "R" else "R"
+        if self.threaded:
+            self.any_product = True
+            return (
+                f"product(job, HIGH({m}) - LOW({m}), {n}, {count}, {left} + LOW({m}) * {am}, {am}, {ak}, {b}, {ldb}, "
+                f"{panel}, {c} + LOW({m}) * {ldc}, {ldc}, {f'{start} + LOW({m})' if start else '0'}, {int(add)});"
+            )
+        lines, first = [], 0
+        for height, times in split(m):
+            last = first + height * times
+            lines.append(f"for (long i = {first}; i < {last} && !HALTED; i += {height}) {{")
+            begin = f"{start} + i" if start else "0"
+
+            def call(
+                vectors: int, j: str, right: str, part: int, begin: str = begin, height: int = height
+            ) -> str:
+                tile = Tile(height, vectors, bool(start), add, part == 16)
+                self.tiles[tile] = None
+                return (
+                    f"{tile.name}({count}, {left} + i * {am}, {am}, {ak}, {b} + {right}, {ldb}, {c} + i * {ldc} + {j}, "
+                    f"{ldc}, {begin}, {int(add)}, {part});"
+                )
+
+            if isinstance(n, str):
+                lines.append(f"long j = 0; for (; j + 32 <= R && !HALTED; j += 32) {call(2, 'j', 'j', 16)}")
+                lines.append(f"if (j < R) {call(1, 'j', 'j', 16)}")
+            else:
+                for j in range(0, n, 32):
+                    vectors = 2 if n - j > 16 else 1
+                    part = min(n - j - 16 * (vectors - 1), 16)
+                    lines.append(call(vectors, str(j), f"{j - j % 64} * R + {j % 64}", part))
+            lines.append("}")
+            first = last
+        return "\n".join(lines)
+
     def seal(self) -> None:
         """Say that statements may be divided here, between one op and the next."""
         self._seals.append(len(self.lines))
@@ -212,7 +285,7 @@ class Emitter:
                 parts.append([])
             parts[-1] += self.lines[done:end]
             done = end
-        self.lines, self._seals = [], []
+        self.lines, self._seals, self._open = [], [], (-1, "")
         if len(parts) == 1:
             return self._one(f"static void {name}({parameters})", parts[0])
         texts = [
@@ -251,7 +324,14 @@ class Emitter:
             low, high = ("0", f"{count}") if serial or count == 1 else (f"LOW({count})", f"HIGH({count})")
             once = "if (FIRST) " if serial or count == 1 else ""
             text = body(*(f"{o.name}[r]" for o in operands))
-            self.add(f"{once}ROWS(r, {low} * R, {high} * R) {{ {text} }}", "BARRIER")
+            start = f"{once}ROWS(r, {low} * R, {high} * R) {{"
+            # One loop for several operations: arrays with names of their own share no element but the same.
+            joined = all(_WHOLE.fullmatch(o.name) for o in operands)
+            if joined and self._open == (len(self.lines), start):
+                self.lines[-2] = f"{self.lines[-2].removesuffix(' }')} {{ {text} }} }}"
+            else:
+                self.add(f"{start} {{ {text} }} }}", "BARRIER")
+            self._open = (len(self.lines), start) if joined else (-1, "")
             return
         lines = []
         for depth, size in enumerate(sizes):

@@ -1,23 +1,51 @@
 /* What single ops of a training program call; `job` and the loop over a fit follow in train_loop.h. */
 
-SUM_OVER_ROWS(centred_rows, (const float *g, const float *x, float m, long rows), (LOAD(g + r) * (LOAD(x + r) - m)))
+SUM_OVER_ROWS(centred, (const float *g, const float *x, float m, long rows), (g, x, m, rows),
+              (LOAD(g + r) * (LOAD(x + r) - m)))
 
-/* y = w' x + bias for units lo to hi. With `pack`, columns of w are first brought together, 24 at a time: read where
-   they lie, each would take a whole cache line from a place of its own. */
-UNUSED static void dense(const float *x, const float *w, const float *bias, float *y, long fan_in, long units, long R, long lo,
-                  long hi, float *pack) {
-  if (!pack) {
-    product(hi - lo, R, fan_in, w + lo, 1, units, x, R, 0, y + lo * R, R, bias ? bias + lo : 0, 0);
-    return;
+/* Sums over the rows of features lo to hi, sixteen at a time; to out[lo] and on. */
+UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long rows, float *out, int add) {
+  for (long j = lo; j < hi; j += 16) {
+    const int some = hi - j < 16 ? (int)(hi - j) : 16;
+    V s[16];
+    for (int k = 0; k < some; k++)
+      s[k] = sum_lanes(x + (j + k) * R, rows);
+    store_part(out + j, sums16(s), add, some);
   }
+}
+
+/* Sums over the rows of each of features lo to hi times each of `units` others: the gradient of a small kernel. */
+UNUSED static void pair_sums(const float *x, const float *g, long lo, long hi, long units, long R, long rows, float *out,
+                             int add) {
+  long i = lo, j = 0;
+  for (long o = lo * units; o < hi * units; o += 16) {
+    const int some = hi * units - o < 16 ? (int)(hi * units - o) : 16;
+    V s[16];
+    for (int k = 0; k < some; k++) {
+      s[k] = dot_lanes(x + i * R, g + j * R, rows);
+      if (++j == units) {
+        j = 0;
+        i++;
+      }
+    }
+    store_part(out + o, sums16(s), add, some);
+  }
+}
+
+#if ANY_PRODUCT
+/* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each
+   would take a whole cache line from a place of its own. */
+UNUSED static void packed_dense(const Job *job, const float *x, const float *w, const float *bias, float *y, long fan_in, long units,
+                                long R, long lo, long hi, float *pack) {
   for (long j = lo; j < hi; j += 24) {
     const long m = hi - j < 24 ? hi - j : 24;
     for (long k = 0; k < fan_in; k++)
       for (long i = 0; i < m; i++)
         pack[k * 24 + i] = w[k * units + j + i];
-    product(m, R, fan_in, pack, 1, 24, x, R, 0, y + j * R, R, bias ? bias + j : 0, 0);
+    product(job, m, R, fan_in, pack, 1, 24, x, R, 0, y + j * R, R, bias ? bias + j : 0, 0);
   }
 }
+#endif
 
 /* cos and sin of 2 pi v for 0 <= v < 1: within a quarter turn of the nearest axis by polynomials. */
 static inline void turn_of(float v, float *c, float *s) {

@@ -44,6 +44,7 @@ class Layout:
         size: of the whole buffer.
         numbers: floats that the code reads as N[i]: rates, factors, limits; so that other values compile nothing.
         lanes: elements a row that the workspace holds.
+        kept: floats that are put aside before a step.
         free: single floats that it holds beside those (statistics, gradients of computed numbers).
     """
 
@@ -54,6 +55,7 @@ class Layout:
     numbers: list[float] = field(default_factory=list)
     lanes: int = 0
     free: int = 0
+    kept: int = 0
 
     def number(self, value: float) -> str:
         """The C expression of a number that is given at run time."""

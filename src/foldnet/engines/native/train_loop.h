@@ -55,7 +55,16 @@ __attribute__((visibility("default"))) int foldnet_train(Job *job) {
       job->now_r = (rows + 15) / 16 * 16;
       fetch(job, validating ? job->validation : job->data, total, !validating && job->shuffle, job->position, rows,
             job->now_r);
+      if (!validating)
+        keep(job, 0);
+      job->finished = 0;
       together(job, !validating);
+      over = STOP(job) != 0;
+      if (over && (validating || !job->finished)) { /* cut short, or nobody knows */
+        if (!validating)
+          keep(job, 1);
+        break;
+      }
       if (!validating) {
         if (!(job->loss - job->loss == 0.0) && job->bad_epoch < 0) {
           job->bad_epoch = job->first_epoch + job->epoch;
@@ -71,7 +80,7 @@ __attribute__((visibility("default"))) int foldnet_train(Job *job) {
         break; /* the epoch ends here */
       if (since >= POLL_ROWS) {
         since = 0;
-        over = job->outside || now() > until;
+        over = over || job->outside || now() > until;
       }
     }
     if (job->position < total && (validating || !job->halted))

@@ -22,8 +22,13 @@ typedef uint64_t W8 __attribute__((vector_size(64)));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #endif
 
-static inline V MULADD(V a, V b, V c) {
+/* Instructions of AVX-512 by gcc's names for them. */
 #if defined(__AVX512F__) && !defined(__clang__)
+#define MASKS 1
+#endif
+
+static inline V MULADD(V a, V b, V c) {
+#ifdef MASKS
   return __builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4);
 #else
   V y;
@@ -39,8 +44,15 @@ static inline void store_part(float *p, V x, int add, int part) {
     STORE(p, add ? LOAD(p) + x : x);
     return;
   }
+#ifdef MASKS
+  const unsigned short mask = (unsigned short)((1u << part) - 1);
+  if (add)
+    x += __builtin_ia32_loadups512_mask(p, (V){0}, mask);
+  __builtin_ia32_storeups512_mask(p, x, mask);
+#else
   for (int k = 0; k < part; k++)
     p[k] = add ? p[k] + x[k] : x[k];
+#endif
 }
 
 /* The sum of all lanes, halves added to halves. */
@@ -59,23 +71,29 @@ static inline V lanes_below(V x, long count) {
 /* x where w is not 0, else 0, whatever x is there. */
 static inline V where_counted(V x, V w) { return (V)((VI)x & (VI)(w != (V){0})); }
 
-/* Sum over the rows of x; of x * y; of (x - m)^2; of the first and last where w counts; in one fixed order. */
-#define SUM_OVER_ROWS(name, signature, term)                                                                          \
-  UNUSED static inline float name signature {                                                                         \
+/* Sums over the rows of x, of x * y, of (x - m)^2, perhaps of those that count, in a fixed order: name_rows gives the
+   sum, name_lanes a vector of 16 sums for `sums16` to add up, sixteen of them at once. */
+#define SUM_OVER_ROWS(name, signature, arguments, term)                                                               \
+  UNUSED static inline V name##_lanes signature {                                                                     \
     V s = {0};                                                                                                        \
     long r = 0;                                                                                                       \
     for (; r + 16 <= rows; r += 16)                                                                                   \
       s += term;                                                                                                      \
     if (r < rows)                                                                                                     \
       s += lanes_below(term, rows - r);                                                                               \
-    return across(s);                                                                                                 \
+    return s;                                                                                                         \
+  }                                                                                                                   \
+  UNUSED static inline float name##_rows signature {                                                                  \
+    return across(name##_lanes arguments);                                                                            \
   }
-SUM_OVER_ROWS(sum_rows, (const float *x, long rows), LOAD(x + r))
-SUM_OVER_ROWS(dot_rows, (const float *x, const float *y, long rows), (LOAD(x + r) * LOAD(y + r)))
-SUM_OVER_ROWS(counted_rows, (const float *x, const float *w, long rows), where_counted(LOAD(x + r), LOAD(w + r)))
-SUM_OVER_ROWS(counted_spread_rows, (const float *x, const float *w, float m, long rows),
+SUM_OVER_ROWS(sum, (const float *x, long rows), (x, rows), LOAD(x + r))
+SUM_OVER_ROWS(dot, (const float *x, const float *y, long rows), (x, y, rows), (LOAD(x + r) * LOAD(y + r)))
+SUM_OVER_ROWS(counted, (const float *x, const float *w, long rows), (x, w, rows),
+              where_counted(LOAD(x + r), LOAD(w + r)))
+SUM_OVER_ROWS(counted_spread, (const float *x, const float *w, float m, long rows), (x, w, m, rows),
               where_counted((LOAD(x + r) - m) * (LOAD(x + r) - m), LOAD(w + r)))
-SUM_OVER_ROWS(spread_rows, (const float *x, float m, long rows), ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
+SUM_OVER_ROWS(spread, (const float *x, float m, long rows), (x, m, rows),
+              ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
 
 /* Adds a row of lanes to sums in double precision, sixteen of them, one a lane. */
 static inline void add_double(double *sums, const float *x, long rows) {
@@ -95,10 +113,14 @@ static inline void add_double(double *sums, const float *x, long rows) {
 static inline V load_until(const float *p, const float *end) {
   if (end - p >= 16)
     return LOAD(p);
+#ifdef MASKS
+  return __builtin_ia32_loadups512_mask(p, (V){0}, (unsigned short)((1u << (end - p)) - 1));
+#else
   V x = {0};
   for (long k = 0; k < end - p; k++)
     x[k] = p[k];
   return x;
+#endif
 }
 
 /* [feature][row] to panels of 64 features: [panel][row][64], the last panel padded. */
@@ -145,7 +167,7 @@ typedef struct {
   uint32_t k0, k1;
 } Key;
 
-#if defined(__AVX512F__) && !defined(__clang__)
+#ifdef MASKS
 typedef long long W8S __attribute__((vector_size(64)));
 #define WIDE_MUL(x, y) ((W8)__builtin_ia32_pmuludq512_mask((VI)(x), (VI)(y), (W8S){0}, (unsigned char)-1))
 #else
@@ -188,7 +210,8 @@ static inline void row_numbers(VI *out, long row, long each, long quads, long qu
                                const uint64_t *keys) {
   const W8 place = {0, 2, 4, 6, 8, 10, 12, 14};
   W8 even[4], odd[4];
-  even[0] = (place + (uint64_t)row) * (uint64_t)(quads * each) + (uint64_t)quad;
+  /* 32 by 32 bits: a row's number and the blocks of a row are less than 2^32. */
+  even[0] = WIDE_MUL(place + (uint64_t)row, (uint64_t)(quads * each) - (W8){0}) + (uint64_t)quad;
   odd[0] = even[0] + (uint64_t)(quads * each);
   even[1] = even[0] >> 32;
   odd[1] = odd[0] >> 32;

@@ -9,13 +9,19 @@ typedef struct {
   const float *scalars;
   float *weights, *gradients, *slots, *averages, *lanes_space, *free_space;
   const double *numbers;
+  float *kept;
   int32_t *order, *plain;
   uint32_t *space;
   double *lanes, *sums, *validation_sums;
   int64_t rows, validation_rows, batch, chunk, epochs, first_epoch, shuffle, seed, step, scalar_row;
-  int64_t threads, epoch, position, validating, bad_epoch, bad_step, halt, halted, outside, now_rows, now_r;
+  int64_t stop, finished, threads, epoch, position, validating, bad_epoch, bad_step, halt, halted, outside, now_rows;
+  int64_t now_r;
   double slice, regularization, loss;
 } Job;
+
+/* Whether the caller wants the work to end before the step does; once asked, it stays so. A step that is cut short leaves
+   numbers that nobody uses. Threads must leave it at the same place, so the last one at a barrier decides for all. */
+#define STOP(job) __atomic_load_n(&(job)->stop, __ATOMIC_RELAXED)
 
 #if THREADED
 
@@ -25,7 +31,7 @@ typedef struct {
 } Seat;
 
 typedef struct Team {
-  long count, kind, arrived, round;
+  long count, kind, arrived, round, halted;
   pthread_t handles[8];
   Seat seats[8];
 } Team;
@@ -34,10 +40,13 @@ static void work(Job *job, int training, long ME);
 
 static void barrier(Job *job) {
   Team *team = job->team;
-  if (team->count == 1)
+  if (team->count == 1) {
+    team->halted = STOP(job);
     return;
+  }
   const long round = __atomic_load_n(&team->round, __ATOMIC_ACQUIRE);
   if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == team->count) {
+    team->halted = STOP(job);
     __atomic_store_n(&team->arrived, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&team->round, round + 1, __ATOMIC_RELEASE);
     return;
@@ -63,7 +72,7 @@ static void *member(void *seat) {
 static void start_threads(Job *job, Team *team) {
   job->team = team;
   team->count = job->threads < 1 ? 1 : job->threads > 8 ? 8 : job->threads;
-  team->arrived = team->round = 0;
+  team->arrived = team->round = team->halted = 0;
   for (long k = 1; k < team->count; k++) {
     team->seats[k] = (Seat){job, k};
     if (pthread_create(&team->handles[k], 0, member, &team->seats[k])) {
@@ -94,7 +103,9 @@ static void together(Job *job, int training) {
 #define FIRST (ME == 0)
 #define LOW(n) ((n) * ME / NT)
 #define HIGH(n) ((n) * (ME + 1) / NT)
-#define BARRIER barrier(job);
+#define HALTED job->team->halted
+#define WAIT barrier(job);
+#define BARRIER barrier(job); if (HALTED) return;
 
 #else
 
@@ -108,7 +119,9 @@ typedef struct Team {
 #define FIRST 1
 #define LOW(n) 0
 #define HIGH(n) (n)
-#define BARRIER
+#define HALTED (POLLED && STOP(job))
+#define BARRIER if (HALTED) return;
+#define WAIT
 
 #endif
 

@@ -1,4 +1,4 @@
-"""C of the register tiles of matrix products and of the 16 by 16 transposition, written out by name.
+"""C of the register tiles of matrix products, of the 16 by 16 transposition and of 16 sums at once, written by name.
 
 A product is ``C[m][n] (+)= start[m] + sum over k of A(m, k) * B[k][n]``: ``A`` is read element by element and
 spread over a vector, ``B`` and ``C`` are read and written as vectors of 16 along n. Every element is summed over k
@@ -7,66 +7,106 @@ in order, so results depend neither on the tile nor on the thread that made them
 
 from __future__ import annotations
 
-TALL = 6
-"""Rows of the largest tile: with four vectors a row, 24 of 32 registers hold sums."""
+from dataclasses import dataclass
 
-WIDE = 4
-"""Vectors a row of the largest tile."""
+TALL = 12
+"""Rows of the largest tile: with two vectors a row, 24 of 32 registers hold sums."""
 
-TILES = tuple((m, n) for n in (4, 2, 1) for m in ((6, 4, 2, 1) if n > 2 else (8, 4, 2, 1)))
-"""Tiles that a product is made of: rows, and vectors a row."""
-
-
-def tile(m: int, n: int) -> str:
-    """One tile as a C function; ``part`` is how many lanes of the last vector to write."""
-    rows, vectors = range(m), range(n)
-    acc = [[f"a{i}{j}" for j in vectors] for i in rows]
-    lines = [
-        f"static void tile{m}x{n}(long count, const float *a, long am, long ak, const float *b, long ldb,",
-        "    float *c, long ldc, const float *start, int add, int part) {",
-    ]
-    if m == 1:
-        lines.append("  (void)am;")
-    for i in rows:
-        lines.append(f"  const float s{i} = start ? start[{i}] : 0.0f;")
-        lines.append("  V " + ", ".join(f"{x} = SPREAD(s{i})" for x in acc[i]) + ";")
-    lines.append("  for (long k = 0; k < count; k++, a += ak, b += ldb) {")
-    lines.append("    const V " + ", ".join(f"b{j} = LOAD(b + {16 * j})" for j in vectors) + ";")
-    lines.append("    V x;")
-    for i in rows:
-        lines.append(f"    x = SPREAD(a[{i} * am]);" if i else "    x = SPREAD(a[0]);")
-        lines += [f"    {acc[i][j]} = MULADD(x, b{j}, {acc[i][j]});" for j in vectors]
-    lines.append("  }")
-    for i in rows:
-        for j in vectors:
-            at = f"c + {i} * ldc + {16 * j}"
-            if j < n - 1:
-                lines.append(f"  STORE({at}, add ? LOAD({at}) + {acc[i][j]} : {acc[i][j]});")
-            else:
-                lines.append(f"  store_part({at}, {acc[i][j]}, add, part);")
-    return "\n".join([*lines, "}", ""])
+ANY = (12, 8, 4, 2, 1)
+"""Heights that cover any number of rows, for programs that learn it when they run."""
 
 
-def products() -> str:
-    """All tiles and the function that covers a matrix with them."""
-    lines = [tile(m, n) for m, n in TILES]
-    lines.append(
-        "static void product(long m, long n, long count, const float *a, long am, long ak, const float *b,\n"
-        "    long ldb, long panel, float *c, long ldc, const float *start, int add) {\n"
-        "  for (long j = 0; j < n;) {\n"
-        "    const long left = (n - j + 15) / 16, in_panel = panel ? j % 64 : 0;\n"
-        "    const float *bj = panel ? b + (j - in_panel) * panel + in_panel : b + j;\n"
-        "    const int vectors = left >= 4 ? 4 : left >= 2 ? 2 : 1;\n"
-        "    const int part = n - j >= vectors * 16 ? 16 : (int)(n - j - (vectors - 1) * 16);\n"
-        "    long i = 0;\n"
-        "#define COVER(M, N) for (; i + M <= m; i += M) tile##M##x##N(count, a + i * am, am, ak, bj, ldb, \\\n"
-        "    c + i * ldc + j, ldc, start ? start + i : start, add, part);"
+@dataclass(frozen=True)
+class Tile:
+    """One tile: its size, and what is known of it when the code is written.
+
+    Attributes:
+        m: rows.
+        n: vectors a row.
+        start: whether sums begin at numbers of their own; None if only the call says.
+        add: whether sums are added to what is there; None likewise.
+        whole: whether the last vector is written whole; else the call says how much of it.
+    """
+
+    m: int
+    n: int
+    start: bool | None = None
+    add: bool | None = None
+    whole: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the C function."""
+        given = zip("sap", (self.start, self.add, not self.whole), strict=True)
+        marks = "".join({True: mark, False: "", None: mark.upper()}[known] for mark, known in given)
+        return f"tile{self.m}x{self.n}{marks}"
+
+    def code(self) -> str:
+        """The C function."""
+        rows, vectors = range(self.m), range(self.n)
+        acc = [[f"a{i}x{j}" for j in vectors] for i in rows]
+        lines = [
+            f"static void {self.name}(long count, const float *a, long am, long ak, const float *b, long ldb,",
+            "    float *c, long ldc, const float *start, int add, int part) {",
+            "  (void)am; (void)ldc; (void)start; (void)add; (void)part;",
+        ]
+        for i in rows:
+            value = {True: f"start[{i}]", False: "0.0f", None: f"(start ? start[{i}] : 0.0f)"}[self.start]
+            lines.append("  V " + ", ".join(f"{x} = SPREAD({value})" for x in acc[i]) + ";")
+        # A pointer for each four rows: with one for each, compilers run out of registers for addresses.
+        lines += [f"  const float *p{i} = a + {i} * am;" for i in range(0, self.m, 4)]
+        step = " ".join(f"p{i} += ak," for i in range(0, self.m, 4))
+        lines.append(f"  for (long k = 0; k < count; k++, {step} b += ldb) {{")
+        lines.append("    const V " + ", ".join(f"b{j} = LOAD(b + {16 * j})" for j in vectors) + ";")
+        lines.append("    V x;")
+        for i in rows:
+            at = f"p{i // 4 * 4}[{i % 4} * am]" if i % 4 else f"p{i}[0]"
+            lines.append(f"    x = SPREAD({at});")
+            lines += [f"    {acc[i][j]} = MULADD(x, b{j}, {acc[i][j]});" for j in vectors]
+        lines.append("  }")
+        add = {True: "1", False: "0", None: "add"}[self.add]
+        for i in rows:
+            for j in vectors:
+                part = "part" if j == self.n - 1 and not self.whole else "16"
+                lines.append(f"  store_part(c + {i} * ldc + {16 * j}, {acc[i][j]}, {add}, {part});")
+        return "\n".join([*lines, "}", ""])
+
+
+def split(m: int) -> list[tuple[int, int]]:
+    """Heights of the tiles that share ``m`` rows evenly, and how many there are of each.
+
+    >>> split(11), split(64)
+    ([(11, 1)], [(11, 4), (10, 2)])
+    """
+    parts = -(-m // TALL)
+    low, more = divmod(m, parts)
+    return [(height, count) for height, count in ((low + 1, more), (low, parts - more)) if count]
+
+
+def any_product() -> str:
+    """The function that covers a matrix of any size, for rows that are shared among threads."""
+    tiles = [Tile(m, n) for m in ANY for n in (2, 1)]
+    height = " : ".join([*(f"left >= {m} ? {m}" for m in ANY[:-1]), str(ANY[-1])])
+    cases = "\n".join(
+        f"      case {t.m * 2 + t.n - 1}: {t.name}(count, ai, am, ak, bj, ldb, ci, ldc, si, add, part); break;"
+        for t in tiles
     )
-    for n in (4, 2, 1):
-        covers = " ".join(f"COVER({m}, {k})" for m, k in TILES if k == n)
-        lines.append(f"    if (vectors == {n}) {{ {covers} }}")
-    lines.append("#undef COVER\n    j += vectors * 16;\n  }\n}\n")
-    return "\n".join(lines)
+    return "\n".join(t.code() for t in tiles) + (
+        "\nstatic void product(const Job *job, long m, long n, long count, const float *a, long am, long ak,\n"
+        "    const float *b, long ldb, long panel, float *c, long ldc, const float *start, int add) {\n"
+        "  for (long j = 0; j < n && !STOP(job);) {\n"
+        "    const long in_panel = panel ? j % 64 : 0, vectors = n - j > 16 ? 2 : 1;\n"
+        "    const float *bj = panel ? b + (j - in_panel) * panel + in_panel : b + j;\n"
+        "    const int part = n - j >= vectors * 16 ? 16 : (int)(n - j - (vectors - 1) * 16);\n"
+        "    for (long i = 0, high; i < m; i += high) {\n"
+        "      const long left = m - i;\n"
+        f"      high = {height};\n"
+        "      const float *ai = a + i * am, *si = start ? start + i : start;\n"
+        "      float *ci = c + i * ldc + j;\n"
+        "      switch (high * 2 + vectors - 1) {\n"
+        f"{cases}\n"
+        "      }\n    }\n    j += vectors * 16;\n  }\n}\n"
+    )
 
 
 def transposition() -> str:
@@ -81,3 +121,27 @@ def transposition() -> str:
                 lines.append(f"  x[{i}] = __builtin_shufflevector(a, b, {low});")
                 lines.append(f"  x[{i + s}] = __builtin_shufflevector(a, b, {high});")
     return "\n".join([*lines, "}", ""])
+
+
+def sixteen_sums() -> str:
+    """``sums16``: the sums of the lanes of sixteen vectors as one vector, each added up in the order of ``across``."""
+    lines = ["static inline V sums16(const V *x) {"]
+    # Each round adds the halves of blocks of lanes, of two vectors at once; the pairs of the rounds and the order of
+    # the first vectors are such that the last round leaves the sums in order.
+    names = [f"x[{(s >> 2 & 1) * 8 + (s >> 3) * 4 + (s & 1) * 2 + (s >> 1 & 1)}]" for s in range(16)]
+    for half in (8, 4, 2, 1):
+        if half > 2:
+            low = [k for k in range(32) if not k & half]
+        else:  # within quarters, where a shuffle needs no table
+            low = [q + n for q in range(0, 16, 4) for v in (0, 16) for n in range(v, v + 4) if not n & half]
+        pick = [", ".join(str(k + shift) for k in low) for shift in (0, half)]
+        made = []
+        for k in range(half):
+            a, b = names[k], names[k + half]
+            made.append(f"s{half}x{k}")
+            lines.append(
+                f"  const V {made[-1]} = __builtin_shufflevector({a}, {b}, {pick[0]}) + "
+                f"__builtin_shufflevector({a}, {b}, {pick[1]});"
+            )
+        names = made
+    return "\n".join([*lines, f"  return {names[0]};", "}", ""])

@@ -89,7 +89,7 @@ def _clipping(e: Emitter, rule: UpdateRule) -> list[str]:
 
 
 def rule_function(e: Emitter, rule: UpdateRule) -> str:
-    """C of the rule, for elements ``lo`` up to ``hi`` of the trainable weights.
+    """C of the rule, for elements ``lo`` up to ``hi`` of the trainable weights, whole vectors unless it is by variable.
 
     A sum over a variable's elements is a loop of its own, ahead of the one that updates them.
     """
@@ -140,7 +140,7 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
         "  (void)decay; (void)N; (void)scalars; (void)G;",
         *(f"  {line}" for line in [*head, "".join(f"(void){n};" for n in names.values() if n[0] == "c")]),
         *(f"  {line}" for line in ahead),
-        "  FREELY for (long i = lo; i < hi; i++) {",
+        "  FREELY for (long i = lo; i < hi; i++) {" if rule.by_variable else "  ROWS(i, lo, hi) {",
         *(f"    {line}" for line in body),
         "  }",
         "}",
@@ -207,11 +207,12 @@ def _calls(e: Emitter, rule: UpdateRule) -> list[str]:
         places = [(e.layout.weights[v.name], prod(v.shape), float(v.decay)) for v in _trainable(e)]
         return [f"if (FIRST) rule(job, {at}, {at + size}, {decay}f);" for at, size, decay in places]
     lines = []
-    if decaying:
-        lines.append(f"rule(job, LOW({decaying}), HIGH({decaying}), 1.0f);")
-    if decaying < n:
-        rest = n - decaying
-        lines.append(f"rule(job, {decaying} + LOW({rest}), {decaying} + HIGH({rest}), 0.0f);")
+    for start, end, decay in ((0, decaying, "1.0f"), (decaying, n, "0.0f")):
+        if start < end:
+            vectors = (end - start) // 16
+            lines.append(
+                f"rule(job, {start} + 16 * LOW({vectors}), {start} + 16 * HIGH({vectors}), {decay});"
+            )
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foldnet.errors import UnsupportedError
-from foldnet.layers.base import clear_session
+from foldnet.layers.naming import clear_session
 
 __all__ = ["backend", "clear_session", "epsilon", "floatx", "set_floatx"]
 

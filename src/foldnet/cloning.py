@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from foldnet.errors import UnsupportedError
-from foldnet.layers.base import Layer, SymbolicTensor
+from foldnet.layers.base import Layer
 from foldnet.layers.core import Input, InputLayer
+from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Model, Network, Sequential, map_structure
 
 Cloner = Callable[[Layer], Layer]

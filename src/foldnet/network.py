@@ -6,19 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
-from foldnet.layers.base import (
-    Array,
-    Call,
-    Layer,
-    Shape,
-    SymbolicTensor,
-    WeightSpec,
-    flatten,
-    snake_case,
-    unique_name,
-)
+from foldnet.layers.base import Array, Layer
 from foldnet.layers.core import Input, InputLayer
-from foldnet.layers.weight import Weight
+from foldnet.layers.naming import snake_case, unique_name
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
+from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.use import Use
 
 

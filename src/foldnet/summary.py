@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import prod
 
 from foldnet.errors import ConfigError
-from foldnet.layers.base import Call, Layer
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Call
 from foldnet.network import Network
 
 BYTES = 4

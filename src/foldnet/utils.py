@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import InputError
-from foldnet.layers.base import clear_session
+from foldnet.layers.naming import clear_session
 from foldnet.random import set_random_seed
 
 __all__ = ["PyDataset", "Sequence", "clear_session", "normalize", "set_random_seed", "to_categorical"]

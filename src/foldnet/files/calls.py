@@ -11,8 +11,9 @@ from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.files import plain
 from foldnet.files.masks import compared
 from foldnet.layers import LAYERS
-from foldnet.layers.base import Call, Layer, SymbolicTensor
+from foldnet.layers.base import Layer
 from foldnet.layers.core import InputLayer
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential
 
 BAD_SETTINGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)

@@ -26,7 +26,8 @@ from foldnet.files.calls import (
 )
 from foldnet.files.dialects import Record, modern
 from foldnet.layers import LAYERS
-from foldnet.layers.base import Layer, SymbolicTensor
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Model, Network, Sequential
 
 MAX_LAYERS = 20_000

@@ -17,7 +17,8 @@ from foldnet.files.config import Reader
 from foldnet.files.fill import Values
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.saved_training import read_legacy_state
-from foldnet.layers.base import Layer, WeightSpec
+from foldnet.layers.base import Layer
+from foldnet.layers.weight import WeightSpec
 from foldnet.network import Network
 
 ALIASES = {

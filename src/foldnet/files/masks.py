@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from foldnet.errors import UnsupportedError
-from foldnet.layers.base import Call, SymbolicTensor
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 
 _MAKERS = frozenset({"NotEqual", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate", "Any"})

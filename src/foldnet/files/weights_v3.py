@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from foldnet.errors import FileFormatError
 from foldnet.files.fill import Values
 from foldnet.files.hdf5 import Group, Hdf5File
-from foldnet.layers.base import Layer, WeightSpec, snake_case
+from foldnet.layers.base import Layer
+from foldnet.layers.naming import snake_case
+from foldnet.layers.weight import WeightSpec
 from foldnet.network import Network
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")

@@ -16,10 +16,11 @@ from foldnet.files.keras_objects import (
     stored_policy,
     stored_setting,
 )
-from foldnet.layers.base import Call, Layer, SymbolicTensor
+from foldnet.layers.base import Layer
 from foldnet.layers.core import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.preprocessing import Normalization
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential, map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {

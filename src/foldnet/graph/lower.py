@@ -13,7 +13,8 @@ from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
 from foldnet.graph.masks import Masks, check_masks
-from foldnet.layers.base import Call, Layer, SymbolicTensor
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 
 _CALL_NUMBER = re.compile(r"@\d+(?=/|$)")

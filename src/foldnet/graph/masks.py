@@ -9,7 +9,8 @@ import numpy as np
 
 from foldnet.errors import UnsupportedError
 from foldnet.graph import train_ops
-from foldnet.layers.base import Call, Layer, SymbolicTensor, flatten
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Call, SymbolicTensor, flatten
 from foldnet.network import Network
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from foldnet.errors import InputError
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Array
 from foldnet.insight.rows import read_rows
-from foldnet.layers.base import flatten
+from foldnet.layers.tensors import flatten
 from foldnet.network import Network
 from foldnet.tracing import recorded
 

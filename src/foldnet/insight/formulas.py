@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable
 
 from foldnet.insight.explanation import Formula
-from foldnet.layers.base import Layer, Shape
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 

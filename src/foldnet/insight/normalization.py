@@ -10,8 +10,8 @@ import numpy as np
 
 from foldnet.insight.explanation import Block, Code, Steps, Table, Words
 from foldnet.insight.oracle import Array
-from foldnet.layers.base import Shape
 from foldnet.layers.normalization import BatchNormalization
+from foldnet.layers.tensors import Shape
 
 ROLES = {
     "gamma": "scales the normalized value; training finds it",

@@ -25,7 +25,7 @@ from foldnet.layers import (
     Normalization,
     RMSNormalization,
 )
-from foldnet.layers.base import row_axes
+from foldnet.layers.axes import row_axes
 from foldnet.layers.preprocessing import SMALLEST_DEVIATION
 
 Moments = tuple[Array, Array]

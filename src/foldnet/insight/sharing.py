@@ -9,7 +9,8 @@ from typing import Any
 from foldnet.errors import ConfigError
 from foldnet.insight.explanation import Block, Code, Words
 from foldnet.insight.normalization import axis_blocks, axis_words
-from foldnet.layers.base import Layer, Shape, row_axes, settings_of
+from foldnet.layers.axes import row_axes
+from foldnet.layers.base import Layer, settings_of
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.preprocessing import SMALLEST_DEVIATION, Normalization
 from foldnet.layers.row_normalization import (
@@ -19,6 +20,7 @@ from foldnet.layers.row_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from foldnet.layers.tensors import Shape
 
 _CARRIED = ("epsilon", "momentum", "center", "scale", "groups", "rms_scaling", "invert")
 

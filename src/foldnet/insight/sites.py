@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.lower import Lowering, Mode, call_name
 from foldnet.insight.oracle import Array, Oracle
-from foldnet.layers.base import Layer, Shape, SymbolicTensor
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape, SymbolicTensor
 from foldnet.network import Network
 
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops
-from foldnet.layers.base import Layer, Shape, WeightSpec, positive_axis, row_axes
+from foldnet.layers.axes import positive_axis, row_axes
+from foldnet.layers.base import Layer
 from foldnet.layers.core import lower_activation
+from foldnet.layers.tensors import Shape
+from foldnet.layers.weight import WeightSpec
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

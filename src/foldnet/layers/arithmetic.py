@@ -11,7 +11,7 @@ from foldnet.layers.merging import Add, Merge, Multiply, Subtract
 from foldnet.layers.preprocessing import Rescaling
 
 if TYPE_CHECKING:
-    from foldnet.layers.base import SymbolicTensor
+    from foldnet.layers.tensors import SymbolicTensor
 
 MERGES: dict[str, type[Merge]] = {"+": Add, "-": Subtract, "*": Multiply}
 

@@ -1,89 +1,23 @@
-"""Layer: settings, weights, shapes, and how it lowers; and the symbolic tensors that join layers."""
+"""Layer: settings, weights, shapes, and how it lowers."""
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.layers.operators import Operators
+from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
-from foldnet.layers.weight import Weight
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
+from foldnet.layers.weight import Weight, WeightSpec
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
 
 Array = np.ndarray[Any, Any]
-Shape = tuple[int | None, ...]
-
-_names_given: dict[str, int] = {}
-
-
-def snake_case(name: str) -> str:
-    """Keras's rule from class name to group and default layer name: ``ReLU`` gives ``re_lu``."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def unique_name(prefix: str) -> str:
-    """``prefix``, then ``prefix_1``, ``prefix_2``: one more at each call in this process, as Keras counts."""
-    count = _names_given.get(prefix, 0)
-    _names_given[prefix] = count + 1
-    return prefix if count == 0 else f"{prefix}_{count}"
-
-
-def clear_session() -> None:
-    """Forget the automatic names given so far, as ``keras.backend.clear_session`` does."""
-    _names_given.clear()
-
-
-@dataclass(frozen=True)
-class WeightSpec:
-    """A weight before it has values. Shapes come from settings alone, so files are checked before reading."""
-
-    name: str
-    shape: tuple[int, ...]
-    initializer: Any = "zeros"
-    trainable: bool = True
-
-
-@dataclass(eq=False, repr=False)
-class SymbolicTensor(Operators):
-    """A value between layers: its shape (batch axis first, ``None`` where free) and the call that makes it."""
-
-    shape: Shape
-    dtype: str
-    call: Call | None = None
-    index: int = 0
-
-    @property
-    def name(self) -> str:
-        """Name of the layer that makes it."""
-        return self.call.layer.name if self.call else "tensor"
-
-    def __repr__(self) -> str:
-        return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
-
-
-@dataclass(eq=False)
-class Call:
-    """One use of a layer: what Keras calls a node. A shared layer has several."""
-
-    layer: Layer
-    inputs: tuple[SymbolicTensor, ...]
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    outputs: tuple[SymbolicTensor, ...] = ()
-
-    @property
-    def operands(self) -> tuple[SymbolicTensor, ...]:
-        """Every tensor that the call reads: its inputs, and those among its other arguments (a ``mask``)."""
-        return (*self.inputs, *(t for t in flatten(self.kwargs) if isinstance(t, SymbolicTensor)))
 
 
 class Layer:
@@ -465,41 +399,3 @@ def policy_name(dtype: Any) -> str:
     if dtype is None:
         return "float32"
     return str(getattr(dtype, "name", dtype))
-
-
-def flatten(structure: Any) -> list[Any]:
-    """Leaves of nested lists, tuples and dicts, in order (dicts in the order of their sorted keys, as Keras)."""
-    if isinstance(structure, list | tuple):
-        return [leaf for item in structure for leaf in flatten(item)]
-    if isinstance(structure, Mapping):
-        return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
-    return [structure]
-
-
-def row_axes(layer: Layer, axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
-    """The axes of a setting counted from the front, in the order given; none may be the batch axis.
-
-    Raises:
-        ConfigError: there is no such axis, or it is named twice, or none is named.
-        UnsupportedError: the batch axis is among them.
-    """
-    axes = tuple(positive_axis(a, rank) for a in ([axis] if isinstance(axis, int) else axis))
-    if not axes or len(set(axes)) != len(axes):
-        raise ConfigError(f"axis={axis!r} must name at least one axis, each once")
-    if 0 in axes:
-        raise UnsupportedError(
-            f"layer {layer.name!r} ({type(layer).__name__}): axis={axis!r} includes the batch axis, so that the "
-            "prediction for a row would depend on the other rows. Leave axis 0 out of it."
-        )
-    return axes
-
-
-def positive_axis(axis: int, rank: int, what: str = "axis") -> int:
-    """The axis counted from the front.
-
-    Raises:
-        ConfigError: there is no such axis.
-    """
-    if not -rank <= axis < rank:
-        raise ConfigError(f"{what}={axis} is not an axis of an input of rank {rank}")
-    return axis % rank

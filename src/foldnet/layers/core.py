@@ -10,7 +10,10 @@ import numpy as np
 from foldnet import activations
 from foldnet.errors import ConfigError
 from foldnet.graph import ops, train_ops
-from foldnet.layers.base import Layer, Shape, SymbolicTensor, WeightSpec, positive_axis
+from foldnet.layers.axes import positive_axis
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape, SymbolicTensor
+from foldnet.layers.weight import WeightSpec
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
@@ -55,7 +58,7 @@ class InputLayer(Layer):
 
 
 def _input_call(layer: InputLayer, tensor: SymbolicTensor) -> Any:
-    from foldnet.layers.base import Call
+    from foldnet.layers.tensors import Call
 
     return Call(layer, (), {}, (tensor,))
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops, train_ops
-from foldnet.layers.base import Layer, Shape, SymbolicTensor, positive_axis
+from foldnet.layers.axes import positive_axis
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape, SymbolicTensor
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

@@ -10,7 +10,10 @@ import numpy as np
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops, train_ops
 from foldnet.graph.ops import Op
-from foldnet.layers.base import Array, Layer, Shape, WeightSpec, positive_axis
+from foldnet.layers.axes import positive_axis
+from foldnet.layers.base import Array, Layer
+from foldnet.layers.tensors import Shape
+from foldnet.layers.weight import WeightSpec
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foldnet.layers.base import SymbolicTensor
+    from foldnet.layers.tensors import SymbolicTensor
 
 
 class Operators:

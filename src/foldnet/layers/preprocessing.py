@@ -9,8 +9,10 @@ import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph import ops
-from foldnet.layers.base import Array, Layer, Shape, WeightSpec, row_axes
-from foldnet.layers.weight import Weight
+from foldnet.layers.axes import row_axes
+from foldnet.layers.base import Array, Layer
+from foldnet.layers.tensors import Shape
+from foldnet.layers.weight import Weight, WeightSpec
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import ConfigError
 from foldnet.graph import ops
-from foldnet.layers.base import Layer, Shape
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

@@ -12,7 +12,10 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops
-from foldnet.layers.base import Layer, Shape, WeightSpec, row_axes
+from foldnet.layers.axes import row_axes
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape
+from foldnet.layers.weight import WeightSpec
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

@@ -1,7 +1,8 @@
-"""Weight: a layer's weight as Keras hands it out: an array to read, and a variable to assign to."""
+"""Weights: what a layer says of one, and one as Keras hands it out, an array to read and a variable to assign to."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
     from foldnet.layers.base import Layer
 
 Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """A weight before it has values. Shapes come from settings alone, so files are checked before reading."""
+
+    name: str
+    shape: tuple[int, ...]
+    initializer: Any = "zeros"
+    trainable: bool = True
 
 
 class Weight(NDArrayOperatorsMixin):

@@ -15,9 +15,10 @@ from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower, lower_into, training_calls
-from foldnet.layers.base import Call, Layer, SymbolicTensor
+from foldnet.layers.base import Layer
 from foldnet.layers.core import Input
 from foldnet.layers.normalization import BatchNormalization
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed

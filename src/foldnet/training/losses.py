@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.layers.base import snake_case
+from foldnet.layers.naming import snake_case
 from foldnet.training import loss_functions as f
 from foldnet.training.lookup import Kind, look_up
 from foldnet.training.loss_functions import ALIASES as ALIASES

@@ -13,7 +13,7 @@ import numpy as np
 
 from foldnet import ops
 from foldnet.errors import UnsupportedError
-from foldnet.layers.base import snake_case
+from foldnet.layers.naming import snake_case
 from foldnet.training import loss_functions as f
 from foldnet.training.weighting import fitted, mean_rows, product, row_means, shape_of, spread
 

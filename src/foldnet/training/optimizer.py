@@ -11,7 +11,7 @@ import numpy as np
 from foldnet.errors import ConfigError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.training import UpdateRule
-from foldnet.layers.base import snake_case
+from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import Weight
 from foldnet.ops import Expression
 from foldnet.training.schedules import LearningRateSchedule, schedule_from_config

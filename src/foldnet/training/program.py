@@ -12,7 +12,8 @@ from foldnet.graph.check import check
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower_into
 from foldnet.graph.training import Accumulator, Orthogonal, TrainingProgram, UpdateRule, Variable
-from foldnet.layers.base import Layer, WeightSpec
+from foldnet.layers.base import Layer
+from foldnet.layers.weight import WeightSpec
 from foldnet.network import Network
 from foldnet.ops import Expression
 

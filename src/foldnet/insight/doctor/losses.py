@@ -12,7 +12,7 @@ import numpy as np
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.patient import LossSetting, Patient, Place, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
-from foldnet.layers.base import positive_axis
+from foldnet.layers.axes import positive_axis
 from foldnet.layers.reshaping import Flatten, Permute, Reshape
 
 CATEGORICAL = (

@@ -11,11 +11,12 @@ from foldnet.insight.doctor.finding import Finding, error, note, warning
 from foldnet.insight.doctor.patient import QUIET, Patient, activation_of
 from foldnet.insight.doctor.registry import FILE, SCRIPT, Check
 from foldnet.layers import LAYERS
-from foldnet.layers.base import Call, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.core import Activation, Dense
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.preprocessing import Normalization, Rescaling
 from foldnet.layers.regularization import Noise
+from foldnet.layers.tensors import Call
 from foldnet.network import Network
 
 STRAIGHT: tuple[type[Layer], ...] = (*QUIET, BatchNormalization, Normalization, Rescaling)

@@ -16,7 +16,8 @@ from foldnet.insight.explanation import Code, Words
 from foldnet.insight.formulas import shape_text
 from foldnet.insight.page.markup import Html, block_html, joined, tag
 from foldnet.insight.sharing import axes_of, axis_keeps, sharing, sharing_blocks, with_axis
-from foldnet.layers.base import Layer, Shape
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape
 
 CELL, TALL, GAP = 26, 22, 10
 DRAWN = {2: (4, 14), 3: (3, 4, 7), 4: (3, 3, 4, 4), 5: (2, 2, 3, 3, 3)}

@@ -1,0 +1,56 @@
+"""What joins layers: symbolic tensors, and the calls that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from foldnet.layers.operators import Operators
+
+if TYPE_CHECKING:
+    from foldnet.layers.base import Layer
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(eq=False, repr=False)
+class SymbolicTensor(Operators):
+    """A value between layers: its shape (batch axis first, ``None`` where free) and the call that makes it."""
+
+    shape: Shape
+    dtype: str
+    call: Call | None = None
+    index: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the layer that makes it."""
+        return self.call.layer.name if self.call else "tensor"
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
+
+
+@dataclass(eq=False)
+class Call:
+    """One use of a layer: what Keras calls a node. A shared layer has several."""
+
+    layer: Layer
+    inputs: tuple[SymbolicTensor, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[SymbolicTensor, ...] = ()
+
+    @property
+    def operands(self) -> tuple[SymbolicTensor, ...]:
+        """Every tensor that the call reads: its inputs, and those among its other arguments (a ``mask``)."""
+        return (*self.inputs, *(t for t in flatten(self.kwargs) if isinstance(t, SymbolicTensor)))
+
+
+def flatten(structure: Any) -> list[Any]:
+    """Leaves of nested lists, tuples and dicts, in order (dicts in the order of their sorted keys, as Keras)."""
+    if isinstance(structure, list | tuple):
+        return [leaf for item in structure for leaf in flatten(item)]
+    if isinstance(structure, Mapping):
+        return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
+    return [structure]

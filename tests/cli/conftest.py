@@ -63,7 +63,7 @@ def start():
     return start
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data():
     return DATA
 

@@ -32,12 +32,10 @@ EXAMPLES = sorted({" ".join(line.split()) for line in examples()})
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, data):
     """A folder with every file that the examples name."""
-    from conftest import DATA
-
     folder = tmp_path_factory.mktemp("examples")
-    network, table = DATA / "models" / "wine.keras", DATA / "wine.csv"
+    network, table = data / "models" / "wine.keras", data / "wine.csv"
     (folder / "wine.keras").write_bytes(network.read_bytes())
     for name in ("wine.csv", "train.csv", "valid.csv"):
         (folder / name).write_bytes(table.read_bytes())

@@ -88,9 +88,8 @@ def exchanged(swap):
     x = rows() + 3
     model = settled(stack(B(name="bn"), D(1)), x)
     bn = model.get_layer("bn")
-    return (
-        put(model, "bn", moving_mean=bn.moving_variance, moving_variance=bn.moving_mean) if swap else model
-    ), x
+    mean, variance = bn.moving_mean.numpy(), bn.moving_variance.numpy()
+    return put(model, "bn", moving_mean=variance, moving_variance=mean) if swap else model, x
 
 
 def averaged(use_ema, off):

@@ -12,8 +12,10 @@ UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long r
       continue;
     }
     V s[16];
-    for (int k = 0; k < some; k++)
-      s[k] = sum_lanes(x + (j + k) * R, rows);
+#pragma GCC unroll 16
+    for (int k = 0; k < 16; k++)
+      if (k < some)
+        s[k] = sum_lanes(x + (j + k) * R, rows);
     store_part(out + j, sums16(s), add, some);
   }
 }

@@ -128,9 +128,11 @@ UNUSED static void to_panels(const float *x, long features, long R, float *y, lo
   for (long f = first * 16; f < last * 16 && f < features; f += 16)
     for (long r = 0; r < R; r += 16) {
       V t[16];
+#pragma GCC unroll 16
       for (int k = 0; k < 16; k++)
         t[k] = f + k < features ? LOAD(x + (f + k) * R + r) : (V){0};
       turn(t);
+#pragma GCC unroll 16
       for (int k = 0; k < 16; k++)
         STORE(y + f / 64 * 64 * R + (r + k) * 64 + f % 64, t[k]);
     }
@@ -151,13 +153,16 @@ UNUSED static void pick_rows(const float *table, long count, const int32_t *orde
   for (long r = 0; r < R; r += 16)
     for (long f = 0; f < width; f += 16) {
       V t[16];
+#pragma GCC unroll 16
       for (int k = 0; k < 16; k++) {
         const float *row = table + (long)(r + k < rows ? order[r + k] : 0) * width + f;
         t[k] = r + k < rows ? load_until(row, end) : (V){0};
       }
       turn(t);
-      for (int k = 0; k < 16 && f + k < width; k++)
-        STORE(y + (f + k) * R + r, t[k]);
+#pragma GCC unroll 16
+      for (int k = 0; k < 16; k++)
+        if (f + k < width)
+          STORE(y + (f + k) * R + r, t[k]);
     }
 }
 

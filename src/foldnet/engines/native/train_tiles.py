@@ -111,7 +111,7 @@ def any_product() -> str:
 
 def transposition() -> str:
     """``turn``: sixteen vectors become the columns that they held."""
-    lines = ["static inline void turn(V *x) {", "  V a, b;"]
+    lines = ["static inline __attribute__((always_inline)) void turn(V *x) {", "  V a, b;"]
     for s in (1, 2, 4, 8):
         low = ", ".join(str(k if not k & s else 16 + k - s) for k in range(16))
         high = ", ".join(str(k + s if not k & s else 16 + k) for k in range(16))

@@ -185,7 +185,7 @@ def _loading(e: Emitter) -> str:
 def _assembled(e: Emitter, body: str, sums: int) -> str:
     work = max(e.work(), 64)
     own = [
-        # At -O2 gcc vectorizes next to nothing; at -O3 it takes twice as long, for code that is less than a tenth faster.
+        # At -O2 gcc vectorizes next to nothing; -O3 takes twice as long for code that is less than a tenth faster.
         '#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC optimize("vect-cost-model=dynamic")\n#endif',
         "#define _GNU_SOURCE 1",
         "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",

@@ -224,7 +224,8 @@ static inline float fn_hard_sigmoid(float x) {
 
 /* What Keras 1 and 2 computed under the name of the former. */
 static inline float fn_hard_sigmoid_keras2(float x) {
-  float y = FMA(x, 0.2f, 0.5f);
+  /* 0.2 x + 0.5 would cancel near -2.5, where 0.2f is not 0.2. */
+  float y = (x + 2.5f) * 0.2f;
   y = y < 0.0f ? 0.0f : y;
   return y > 1.0f ? 1.0f : y;
 }

@@ -10,6 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,9 @@ TASKS = [
     Task("20-64-64-1", (20, 64, 64, 1), 10240, 32, 0.3, 20, {"Keras-JAX fit": 15, "JAX scan": 4}),
     Task("784-512-512-10", (784, 512, 512, 10), 2560, 128, 0.3, 3, {"Keras-JAX fit": 1, "Keras-TF fit": 1}),
 ]
+
+COMPILE = 1.0
+"""Seconds that the first fit of an architecture may take."""
 
 
 def data(task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -190,6 +194,18 @@ def check_losses(task: Task) -> float:
     return float(np.abs(histories[0] / histories[1] - 1).max())
 
 
+def first_fit(side: Side) -> float:
+    """Seconds of one epoch where neither this process nor the disk knows the compiled program."""
+    with tempfile.TemporaryDirectory() as empty:
+        kept, os.environ["FOLDNET_CACHE"] = os.environ.get("FOLDNET_CACHE"), f"{empty}/cache"
+        try:
+            return side.run(1)
+        finally:
+            del os.environ["FOLDNET_CACHE"]
+            if kept is not None:
+                os.environ["FOLDNET_CACHE"] = kept
+
+
 def compare(task: Task, rounds: int) -> bool:
     import keras
 
@@ -202,6 +218,7 @@ def compare(task: Task, rounds: int) -> bool:
     peers = {"Keras-JAX fit": Side(keras, task), "JAX scan": Scan(task)}
     if "Keras-TF fit" in task.at_least:
         peers["Keras-TF fit"] = Elsewhere(task)
+    compiled = first_fit(ours)
     for side in (ours, *peers.values()):
         side.run(1)
     steps = -(-task.rows // task.batch)
@@ -214,7 +231,8 @@ def compare(task: Task, rounds: int) -> bool:
     print(f"\n{task.name}, batch {task.batch}, Adam; losses without Dropout agree to {difference:.0e}")
     own = np.array(taken["foldnet"])
     print(f"  {'foldnet fit':<16}{np.median(own) * 1e6:>10.2f} µs/step")
-    fine = True
+    fine = compiled <= COMPILE
+    print(f"  first fit, nothing compiled: {compiled:.2f} s  wanted {COMPILE:g} s: {'yes' if fine else 'NO'}")
     for name in peers:
         times = np.array(taken[name])
         ratio, bound = float(np.median(times / own)), task.at_least.get(name)
@@ -229,8 +247,6 @@ def compare(task: Task, rounds: int) -> bool:
 
 def whole_process(rounds: int, wanted: float = 1.0) -> bool:
     """From the start of ``examples/iris.py`` to trained, with the compiled program cached and without."""
-    import tempfile
-
     script, fine = HERE.parent / "examples" / "iris.py", True
     with tempfile.TemporaryDirectory() as empty:
         for title, cache in (("compiled before", None), ("nothing compiled", empty)):
@@ -243,8 +259,10 @@ def whole_process(rounds: int, wanted: float = 1.0) -> bool:
                 )
                 times.append(time.perf_counter() - started)
             median = float(np.median(times))
-            print(f"examples/iris.py, {title}: {median:.2f} s from process start to trained")
-            fine &= cache is not None or median <= wanted
+            verdict = "yes" if median <= wanted else "NO"
+            took = f"{median:.2f} s from process start to trained"
+            print(f"examples/iris.py, {title}: {took}  wanted {wanted:g} s: {verdict}")
+            fine &= median <= wanted
     return fine
 
 

@@ -119,13 +119,17 @@ def test_a_network_called_with_training_false_rests_in_a_fit(both_engines):
         base = Sequential([Input((5,)), layers.Dense(4), norm, layers.Dropout(0.9)])
         x = Input((5,))
         model = Model(x, layers.Dense(1)(base(x, training=False)))
+        rng = np.random.default_rng(6)
+        norm.set_weights([rng.uniform(0.5, 2, w.shape) for w in norm.get_weights()])
         model.compile("sgd", "mse")
-        before = norm.gamma.copy()
+        before = norm.get_weights()
         expected = model.evaluate(ROWS, TARGETS, verbose=0)
         history = model.fit(ROWS, TARGETS, batch_size=40, verbose=0).history["loss"]
         np.testing.assert_allclose(history[0], expected, rtol=1e-5)
-        assert (norm.moving_mean == 0).all()
-        assert (norm.gamma != before).any()
+        np.testing.assert_array_equal(norm.moving_mean, before[2])
+        np.testing.assert_array_equal(norm.moving_variance, before[3])
+        assert (norm.gamma != before[0]).any()
+        assert (norm.beta != before[1]).any()
 
 
 def test_a_file_keeps_the_word(tmp_path):

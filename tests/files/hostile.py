@@ -163,7 +163,7 @@ def directory(folder):
     return folder / "d.keras"
 
 
-@hostile("device or a pipe")
+@hostile("is a device")
 def endless_device(folder):
     (folder / "zero.keras").symlink_to("/dev/zero")
     return folder / "zero.keras"

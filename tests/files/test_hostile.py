@@ -7,7 +7,6 @@ import os
 import shutil
 import time
 import tracemalloc
-from pathlib import Path
 
 import hostile_weights  # noqa: F401 - registers its makers
 import pytest
@@ -59,6 +58,6 @@ def test_unreadable_file(good, monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     path = good / "m.keras"
-    monkeypatch.setattr(Path, "open", refuse)  # permissions do not stop root, who may run this
+    monkeypatch.setattr(os, "open", refuse)  # permissions do not stop root, who may run this
     with pytest.raises(FoldnetError, match="cannot be read"):
         foldnet.load_model(path)

@@ -21,7 +21,7 @@ from foldnet.errors import FoldnetError
 def good(tmp_path_factory):
     folder = tmp_path_factory.mktemp("good")
     layers = [L.Dense(3, name="d"), L.Dropout(0.5), L.BatchNormalization(name="bn")]
-    model = keras.Sequential([L.Input((5,)), *layers])
+    model = keras.Sequential([L.Input((5,), name="in"), *layers])
     randomize(model).save(folder / "m.keras")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("absl.logging.warning", lambda *_: None)

@@ -8,9 +8,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from foldnet.errors import ConfigError, FileFormatError
+from foldnet.errors import ConfigError, FileFormatError, FoldnetError
 from foldnet.files import archive, hdf5, plain
 from foldnet.files.archive import Archive
+from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.config import Reader
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.opening import name_of, open_file, read_file
@@ -107,6 +108,13 @@ class _named:  # noqa: N801 - used as a with-statement
             raise FileFormatError(f"{self._path}: {error}") from None
         if isinstance(error, RecursionError):
             raise FileFormatError(f"{self._path}: it nests too deeply to be a network") from None
+        if isinstance(error, MemoryError):
+            raise FileFormatError(f"{self._path}: it asks for more memory than there is") from None
+        if isinstance(error, BAD_SETTINGS) and not isinstance(error, FoldnetError):
+            # Each part of a file is checked where it is read; this is for what nobody thought of.
+            raise FileFormatError(
+                f"{self._path}: what it says makes no sense: {type(error).__name__}: {error}"
+            ) from error
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             raise FileFormatError(f"{self._path} cannot be read: {error.strerror or error}") from None
 

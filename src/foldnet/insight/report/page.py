@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 from foldnet.files.atomic import write_whole
+from foldnet.files.ours import MARK
 from foldnet.insight.report.charts import chart
 from foldnet.insight.report.figures import (
     CHANNELS,
@@ -60,6 +61,7 @@ def page(run: Run) -> str:
     )
     template = Template((ASSETS / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
+        mark=MARK,
         title=escape(f"{run.network}: normalization in training"),
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
         script=(ASSETS / "page.js").read_text(encoding="utf-8"),

@@ -16,6 +16,7 @@ from foldnet.errors import ConfigError
 from foldnet.files.atomic import write_whole
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
+from foldnet.files.ours import MARK
 from foldnet.files.write_config import network_record
 from foldnet.files.write_weights import (
     State,
@@ -90,7 +91,11 @@ def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str,
     compiled, optimizer = _trained(network) if include_optimizer else (None, None)
     if compiled is not None:
         config["compile_config"] = compiled
-    metadata = {"keras_version": KERAS_VERSION, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
+        "written_by": MARK,
+    }
     return [
         (METADATA, _json(metadata)),
         (CONFIG, _json(config)),
@@ -129,6 +134,7 @@ def _write_legacy(
     path: Path, network: Network, config: bytes, training: bytes | None, write_state: WriteState | None
 ) -> None:
     with h5py.File(path, "w") as file:
+        file.attrs["written_by"] = MARK.encode()  # first, so that it stands near the start of the file
         group = file.create_group("model_weights")
         for home in (file, group):
             home.attrs["backend"] = b"tensorflow"

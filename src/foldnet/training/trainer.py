@@ -54,6 +54,11 @@ class Trainer:
         self._key: Any = None
         self._fixed: list[tuple[Layer, str, Array]] = []
         self.orders = 0
+        compiled.optimizer.trainer = self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self.compiled.optimizer.trainer = self
 
     def __getstate__(self) -> dict[str, Any]:
         # The engine holds compiled code; it and its program are made again at the next use.
@@ -101,7 +106,11 @@ class Trainer:
         """Go through the rows for some epochs, in one call of the engine.
 
         The result's ``not_finite`` counts epochs from the first of this call.
+
+        Raises:
+            ConfigError: the network was compiled without an optimizer.
         """
+        self.compiled.optimizer.check_steps()
         _check_batches(self.prepare(rows), len(rows), batch_size)
         steps = -(-len(rows) // batch_size) * epochs
         optimizer = self.compiled.optimizer

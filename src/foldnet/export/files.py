@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from foldnet.files.atomic import target_of
+from foldnet.files.opening import open_file
+
 MARK = "Written by foldnet"
 """In the head of every text file that an export writes; a file without it is not ours to overwrite."""
 
@@ -14,11 +17,13 @@ def write_files(files: Mapping[Path, bytes]) -> None:
     """Write all files, each first under a temporary name beside its own; an error leaves the old ones.
 
     Raises:
+        ConfigError: one of the names is that of a pipe or a device.
         FileExistsError: a file of one of the names exists and no export wrote it.
         FileNotFoundError: the directory does not exist.
     """
     for path in files:
         _refuse_foreign(path)
+    files = {target_of(path): content for path, content in files.items()}
     temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
     try:
         for path, content in files.items():
@@ -34,9 +39,9 @@ def write_files(files: Mapping[Path, bytes]) -> None:
 def _refuse_foreign(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{str(path)!r} is a directory; give the name of a file to write")
-    if not path.exists():
+    if not target_of(path).exists():
         return
-    with path.open("rb") as file:
+    with open_file(path) as file:
         head = file.read(8192)
     if MARK.encode() not in head:
         raise FileExistsError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 from foldnet.errors import FileFormatError, InputError, UnsupportedError
+from foldnet.files.opening import open_file, open_stream
 from foldnet.tables.select import Selection, describe
 
 Array = np.ndarray[Any, Any]
@@ -115,7 +117,8 @@ class CsvTable(Table):
     def _text(self, path: str, opening: ExitStack) -> IO[str]:
         if path == "-":
             return sys.stdin
-        return opening.enter_context(Path(path).open(encoding="utf-8-sig", newline=""))
+        file = opening.enter_context(open_stream(path))
+        return opening.enter_context(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
 
     def _decoded(self, file: IO[str]) -> Iterator[str]:
         try:
@@ -211,6 +214,7 @@ class NpyTable(Table):
     def __init__(self, path: Path, selection: Selection) -> None:
         self._open = ExitStack()  # the mapping goes with the array
         self.name = str(path)
+        open_file(path).close()  # an ordinary file: NumPy would wait at a pipe
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except OSError:

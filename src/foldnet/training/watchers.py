@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, FoldnetError
+from foldnet.files.atomic import target_of
 from foldnet.training.callbacks import Callback, Logs
 
 
@@ -314,7 +315,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the file."""
         going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
-        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._file = target_of(self.filename).open("a" if self.append else "w", newline="", encoding="utf-8")
         self._header = not going_on
         self._keys = []
 

@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -n 2 -q
 
 FUZZ ?= 100000
 
-.PHONY: demo test fuzz lint bench clean
+.PHONY: demo test test-fresh fuzz lint bench clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -22,6 +22,18 @@ fuzz: $(VENV)/.dev
 	for part in 0 1; do $(PY) tests/files/fuzz.py $$((part * $(FUZZ) / 2)) $$(($(FUZZ) / 2)) & jobs="$$jobs $$!"; done; \
 	for job in $$jobs; do wait $$job || failed=1; done; test -z "$$failed"
 
+# The suite as on a new machine: a new home folder, no warm cache, and of programs only those named here, so neither
+# clang nor Chromium. PYTEST_ARGS="-n 2 -q tests/native" runs a part of it.
+FRESH := .fresh
+FRESH_TOOLS := as bash cat cc env gcc git ld make sh uname
+test-fresh: $(VENV)/.dev
+	rm -rf $(FRESH)
+	mkdir -p $(FRESH)/bin $(FRESH)/home $(FRESH)/tmp
+	for tool in $(FRESH_TOOLS); do ln -s "$$(command -v $$tool)" $(FRESH)/bin/ || exit 1; done
+	env -i HOME="$(CURDIR)/$(FRESH)/home" PATH="$(CURDIR)/$(FRESH)/bin" TMPDIR="$(CURDIR)/$(FRESH)/tmp" \
+		$(FRESH_ENV) $(PY) -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+	rm -rf $(FRESH)
+
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -31,7 +43,7 @@ bench: $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist src/*.egg-info demo-output
+	rm -rf $(VENV) $(BENCH) $(FRESH) build dist src/*.egg-info demo-output
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)

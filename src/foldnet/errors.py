@@ -30,8 +30,16 @@ class ConfigError(FoldnetError, ValueError):
     """A layer or a network was given settings that contradict each other or Keras's rules."""
 
 
+class SettingTypeError(ConfigError, TypeError):
+    """A setting is of another type than is taken: a text where a number belongs."""
+
+
 class InputError(FoldnetError, ValueError):
     """The data handed to a prediction has the wrong shape, dtype or range of values."""
+
+
+class InputTypeError(InputError, TypeError):
+    """The data is of a type that holds no numbers."""
 
 
 class GraphError(FoldnetError):

@@ -83,8 +83,10 @@ def _facts(run: Run) -> str:
 def _summary(run: Run) -> str:
     rows = []
     for i, layer in enumerate(run.layers):
-        now = latest(layer)
-        cells = ["not known"] * 3 if now is None else [f"{n:.2g}" for n in now]
+        now = latest(run, layer)
+        cells = ["not known"] * 4
+        if now is not None:
+            cells = [f"{now.step:,}", *(f"{n:.3g}" for n in (now.median, now.largest, now.ratio))]
         left = left_over(run, layer)
         mark = ' class="warn"' if left > 0.01 else ""
         place = i + (1 if run.logs else 0)

@@ -212,7 +212,7 @@ def test_the_cursor_in_a_browser(run, tmp_path):
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
          "--dump-dom", (tmp_path / "page.html").as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     shown = done.stdout
     assert re.search(rf'<output id="step"[^>]*>{int(run.steps[2])}, epoch 2</output>', shown)

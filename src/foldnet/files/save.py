@@ -75,7 +75,7 @@ def save_weights(network: Network, path: str | PathLike[str]) -> None:
     write_whole(path, lambda part: _write_weights(part, network, whole))
 
 
-def _trained(network: Network) -> tuple[dict[str, Any], tuple[str, State]] | tuple[None, None]:
+def _trained(network: Network) -> tuple[dict[str, Any] | None, tuple[str, State] | None]:
     """Compile settings and optimizer state in the words of Keras 3, if the network is compiled."""
     if network.trainer is None:
         return None, None
@@ -83,7 +83,9 @@ def _trained(network: Network) -> tuple[dict[str, Any], tuple[str, State]] | tup
     from foldnet.files.optimizer_state import state_of
 
     trainer = network.trainer
-    return stored_compile(trainer, Dialect.KERAS_3), (trainer.compiled.optimizer.name, state_of(trainer))
+    optimizer = trainer.compiled.optimizer
+    state = None if optimizer.absent else (optimizer.name, state_of(trainer))
+    return stored_compile(trainer, Dialect.KERAS_3), state
 
 
 def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str, bytes]]:
@@ -119,6 +121,11 @@ def _legacy_parts(
     from foldnet.files.compile_settings import stored_compile
     from foldnet.files.optimizer_state import named_state, state_of
 
+    optimizer = trainer.compiled.optimizer
+    if optimizer.absent:
+        # A .h5 says how a network was compiled by its optimizer's record alone; Keras cannot read one without.
+        stored = _json(stored_compile(trainer, Dialect.KERAS_2)) if optimizer.stored is not None else None
+        return config, stored, None
     if include_optimizer == TF_KERAS:
         training = _json(stored_compile(trainer, Dialect.KERAS_2, tf_keras=True))
         variables = named_state(trainer)

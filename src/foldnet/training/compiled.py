@@ -14,12 +14,15 @@ from foldnet.network import Network
 from foldnet.training import loss_functions as f
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
+from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.losses import Loss
 from foldnet.training.metrics import Metric
 from foldnet.training.optimizer import Optimizer
 from foldnet.training.program import OutputPlan, Owners, RowMetric, build_program, output_names
 
 Array = np.ndarray[Any, Any]
+
+NO_OPTIMIZER = 'the network was compiled without an optimizer, so it cannot train: model.compile("adam", ...)'
 
 
 @dataclass
@@ -119,6 +122,8 @@ def compile_network(
     for value, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
         if value is not None and not isinstance(value, list | tuple | Mapping):
             raise ConfigError(f"{what} must be a list or dict, such as {what}=['mae']; got {value!r}")
+    optimizer = optimizers.get(optimizer) or AbsentOptimizer(NO_OPTIMIZER)
+    optimizer.check_settings()
     entries = _per_output(loss, names, "loss")
     weights = [1.0 if w is None else float(w) for w in _per_output(loss_weights, names, "loss_weights")]
     given = {
@@ -127,7 +132,7 @@ def compile_network(
     }  # fmt: skip
     return Compiled(
         network,
-        optimizers.get(optimizer),
+        optimizer,
         [_loss(entry) for entry in entries],
         weights,
         _metric_lists(metrics, names, "metrics"),

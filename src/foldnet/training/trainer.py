@@ -9,8 +9,10 @@ import numpy as np
 
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
 from foldnet.engines.philox import permutation
+from foldnet.engines.reference.train_kernels import wrong_rows
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
+from foldnet.graph import train_ops
 from foldnet.graph.lower import check_judged
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.base import Layer
@@ -52,6 +54,11 @@ class Trainer:
         self._key: Any = None
         self._fixed: list[tuple[Layer, str, Array]] = []
         self.orders = 0
+        compiled.optimizer.trainer = self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self.compiled.optimizer.trainer = self
 
     def __getstate__(self) -> dict[str, Any]:
         # The engine holds compiled code; it and its program are made again at the next use.
@@ -99,8 +106,12 @@ class Trainer:
         """Go through the rows for some epochs, in one call of the engine.
 
         The result's ``not_finite`` counts epochs from the first of this call.
+
+        Raises:
+            ConfigError: the network was compiled without an optimizer.
         """
-        self.prepare(rows)
+        self.compiled.optimizer.check_steps()
+        _check_batches(self.prepare(rows), len(rows), batch_size)
         steps = -(-len(rows) // batch_size) * epochs
         optimizer = self.compiled.optimizer
         plan = FitPlan(
@@ -234,3 +245,12 @@ class Trainer:
 
     def _accumulators(self) -> Any:
         return () if self._program is None else self._program.accumulators
+
+
+def _check_batches(program: TrainingProgram, rows: int, batch_size: int) -> None:
+    """Refuse batches that a Dropout's mask of a fixed number of rows does not fit."""
+    for node in program.graph.nodes:
+        wanted = node.op.rows if isinstance(node.op, train_ops.Drop) else None
+        for length in {min(rows, batch_size), rows % batch_size or batch_size}:
+            if wanted not in (None, length):
+                raise InputError(f"layer {node.layer!r}: {wrong_rows(wanted, length)}")

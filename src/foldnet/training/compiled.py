@@ -15,7 +15,7 @@ from foldnet.training import loss_functions as f
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
 from foldnet.training.losses import Loss
-from foldnet.training.metrics import Metric
+from foldnet.training.metric import Metric
 from foldnet.training.optimizer import Optimizer
 from foldnet.training.program import OutputPlan, Owners, RowMetric, build_program, output_names
 

@@ -203,7 +203,7 @@ class Trainer:
                 weight = given.get(f"{name}/{title}/{WEIGHT}")
                 totals = rows if weight is None else weight[:, 0]
                 values = given[f"{name}/{title}"]
-                columns[title] = [metric.value(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
+                columns[title] = [metric.of_sums(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
         return dict(sorted(columns.items()))
 
     def values(self, logs: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from foldnet.errors import UnsupportedError
 from foldnet.files.keras_objects import Dialect, plain_data, record
 from foldnet.training import losses, metric_names, optimizers
+from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import Mean, MeanMetricWrapper, Sum
@@ -59,8 +60,10 @@ def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -
 
 def stored_optimizer(
     optimizer: Optimizer, dialect: Dialect = Dialect.KERAS_3, tf_keras: bool = False
-) -> dict[str, Any]:
-    """An optimizer as Keras stores it, without its state."""
+) -> dict[str, Any] | None:
+    """An optimizer as Keras stores it, without its state; None where there is none."""
+    if isinstance(optimizer, AbsentOptimizer):
+        return None if optimizer.stored is None else dict(optimizer.stored)
     name = type(optimizer).__name__
     if optimizers.OPTIMIZERS.get(name.lower()) is not type(optimizer):
         raise UnsupportedError(

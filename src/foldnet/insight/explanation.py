@@ -110,21 +110,22 @@ class Explanation:
     def __str__(self) -> str:
         return self.text()
 
-    def to_html(self, path: str | Path) -> Path:
+    def to_html(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the explanation as one self-contained page, which loads nothing and works from a disk.
 
         Args:
             path: of the file to write; a page that foldnet wrote there before is replaced.
+            overwrite: whether any other file may be replaced, too.
 
         Raises:
-            FileExistsError: the file exists and is not such a page.
+            FileExistsError: the file exists, is not such a page, and ``overwrite`` is False.
             InputError: the explanation was not made by ``explain``.
         """
         from foldnet.export.files import write_files
         from foldnet.insight.page import page_html
 
         target = Path(path)
-        write_files({target: page_html(self).encode()})
+        write_files({target: page_html(self).encode()}, overwrite=overwrite)
         return target
 
     def _repr_html_(self) -> str:
@@ -198,6 +199,10 @@ def _table(table: Table, width: int) -> Iterator[str]:
     lines = [table.header, *table.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
     last = max(12, width - 2 - sum(widths[:-1]) - 2 * (len(widths) - 1))
+    if sum(widths[:-1]) + 2 * len(widths) + last > width:
+        for name, *cells in table.rows:  # no room for columns
+            yield from _wrap(f"{name}: {', '.join(c for c in cells if c)}", width, "    ", first="  ")
+        return
     for line in lines:
         start = "  " + "".join(f"{cell:<{w}}  " for cell, w in zip(line[:-1], widths[:-1], strict=True))
         folded = textwrap.wrap(line[-1], last) or [""]

@@ -17,8 +17,8 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.ops import Expression
 from foldnet.training.loss_functions import last_size, rank, row_shape, same_rank
 from foldnet.training.metrics import SummedMetric
+from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape, shown
-from foldnet.training.variables import Variable
 from foldnet.training.weighting import fitted, shape_of, spread
 
 Array = np.ndarray[Any, Any]
@@ -193,8 +193,8 @@ class Counts(SummedMetric):
             if name in self.kept:
                 self._count_of(name).assign_add(values if self.by_label else values[:, 0])
 
-    def _count_of(self, name: str) -> Variable:
-        found: Variable = getattr(self, name)
+    def _count_of(self, name: str) -> StateVariable:
+        found: StateVariable = getattr(self, name)
         return found
 
     def _by_threshold(self, score: Array) -> Any:
@@ -262,8 +262,8 @@ class Precision(Counts):
 
     direction = "up"
     kept = ("true_positives", "false_positives")
-    true_positives: Variable
-    false_positives: Variable
+    true_positives: StateVariable
+    false_positives: StateVariable
 
     def result(self) -> Any:
         """``tp / (tp + fp)``, 0 where there are none."""
@@ -275,8 +275,8 @@ class Recall(Counts):
 
     direction = "up"
     kept = ("true_positives", "false_negatives")
-    true_positives: Variable
-    false_negatives: Variable
+    true_positives: StateVariable
+    false_negatives: StateVariable
 
     def result(self) -> Any:
         """``tp / (tp + fn)``, 0 where there are none."""

@@ -11,8 +11,8 @@ from foldnet import ops
 from foldnet.errors import ConfigError, InputError
 from foldnet.training.confusion import Counts, are_even, even_between, ratio
 from foldnet.training.loss_functions import EPSILON, rank
+from foldnet.training.state import StateVariable
 from foldnet.training.targets import shown
-from foldnet.training.variables import Variable
 from foldnet.training.weighting import shape_of
 
 Array = np.ndarray[Any, Any]
@@ -24,10 +24,10 @@ class _Curve(Counts):
 
     direction = "up"
     kept = FOUR
-    true_positives: Variable
-    false_positives: Variable
-    true_negatives: Variable
-    false_negatives: Variable
+    true_positives: StateVariable
+    false_positives: StateVariable
+    true_negatives: StateVariable
+    false_negatives: StateVariable
 
     def _counts(self) -> tuple[Array, Array, Array, Array]:
         return tuple(self._count_of(name).numpy() for name in FOUR)  # type: ignore[return-value]

@@ -11,8 +11,8 @@ from foldnet.errors import ConfigError
 from foldnet.training.loss_functions import EPSILON, numbers
 from foldnet.training.metrics import SummedMetric
 from foldnet.training.regressions import check_rows_of_numbers
+from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape
-from foldnet.training.variables import Variable
 from foldnet.training.weighting import fitted, spread
 
 Array = np.ndarray[Any, Any]
@@ -45,7 +45,7 @@ class FBetaScore(SummedMetric):
         if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
             raise ConfigError(f"threshold must be None or a float in (0, 1], got {threshold!r}")
         self.average, self.beta, self.threshold = average, beta, threshold
-        self.true_positives: Variable | None = None
+        self.true_positives: StateVariable | None = None
 
     def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """True positives, false positives, false negatives and positives by class, each by its row's weight.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from foldnet.errors import ConfigError, FoldnetError
 from foldnet.layers.naming import snake_case
 from foldnet.training.loss_functions import ALIASES
+from foldnet.training.near import or_else
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,11 @@ def look_up(identifier: Any, kind: Kind) -> Any:
         return _made(of_class[key], {}, kind)
     if key in kind.functions:
         return kind.wrap(kind.functions[key], name)
-    raise ConfigError(_unknown(name, kind))
+    known = or_else(name, [*kind.classes, *kind.functions, *ALIASES])
+    raise ConfigError(
+        f"there is no {kind.what} {name[:100]!r}{known[:600]} Or give a function of y_true and y_pred written with "
+        "foldnet.ops."
+    )
 
 
 def _made(cls: type[Any], config: Mapping[str, Any], kind: Kind) -> Any:
@@ -76,13 +80,3 @@ def _made(cls: type[Any], config: Mapping[str, Any], kind: Kind) -> Any:
     except (TypeError, ValueError) as error:
         settings = f"from {dict(config)}" if config else "without settings"
         raise ConfigError(f"the {kind.what} {cls.__name__} cannot be made {settings}: {error}") from None
-
-
-def _unknown(name: str, kind: Kind) -> str:
-    known = {n.lower(): n for n in [*kind.classes, *kind.functions, *ALIASES]}
-    near = [known[n] for n in difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.6)]
-    names = f"near it are {', '.join(near)}" if near else f"there are {', '.join(kind.classes)}"
-    return (
-        f"there is no {kind.what} {name[:100]!r}; {names}; or give a function of y_true and y_pred written with "
-        "foldnet.ops"
-    )

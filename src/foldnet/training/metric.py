@@ -10,7 +10,7 @@ import numpy as np
 from foldnet import initializers
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
-from foldnet.training.variables import Variable, nested
+from foldnet.training.state import StateVariable, nested
 
 Array = np.ndarray[Any, Any]
 
@@ -116,7 +116,7 @@ class Metric:
         dtype: Any = None,
         aggregation: str | None = None,
         name: str | None = None,
-    ) -> Variable:
+    ) -> StateVariable:
         """A variable of the metric.
 
         Args:
@@ -139,7 +139,7 @@ class Metric:
             raise ConfigError(
                 f"the metric {self.name!r}: NumPy has no dtype {kind!r}, so no variable can have it; give 'float32'"
             ) from None
-        variable = Variable(value, name or "variable")
+        variable = StateVariable(value, name or "variable")
         self._variables.append(variable)
         return variable
 
@@ -149,7 +149,7 @@ class Metric:
         initializer: Any = None,
         dtype: Any = None,
         name: str | None = None,
-    ) -> Variable:
+    ) -> StateVariable:
         """``add_variable`` under Keras's older name."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
@@ -200,7 +200,7 @@ class Metric:
 
         def found() -> Any:
             result = self.result()
-            return result.numpy() if isinstance(result, Variable) else result
+            return result.numpy() if isinstance(result, StateVariable) else result
 
         return self._stateless(metric_variables, found)
 

@@ -18,8 +18,8 @@ from foldnet.ops import Expression
 from foldnet.training import loss_functions as f
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric, float_type
+from foldnet.training.state import StateVariable
 from foldnet.training.user_code import traced
-from foldnet.training.variables import Variable
 from foldnet.training.weighting import mean_rows, product, summed
 
 Array = np.ndarray[Any, Any]
@@ -61,7 +61,7 @@ class SummedMetric(Metric):
         self.absorb(np.asarray(sums, np.float64), weight)
         return plain(self.result())
 
-    def _sums(self, name: str, shape: Sequence[int] = ()) -> Variable:
+    def _sums(self, name: str, shape: Sequence[int] = ()) -> StateVariable:
         """A variable of sums, in double precision as an engine's."""
         return self.add_variable(shape, dtype="float64", name=name)
 

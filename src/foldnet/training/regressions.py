@@ -11,8 +11,8 @@ from foldnet import ops
 from foldnet.errors import ConfigError, InputError
 from foldnet.training import loss_functions as f
 from foldnet.training.metrics import Mean, SummedMetric
+from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape, shown
-from foldnet.training.variables import Variable
 from foldnet.training.weighting import fitted, mean_rows, shape_of, spread
 
 Array = np.ndarray[Any, Any]
@@ -64,7 +64,7 @@ class R2Score(SummedMetric):
             raise ConfigError(f"num_regressors must be 0 or more, got {num_regressors}")
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
         self.num_samples = self._sums("num_samples")
-        self.squared_sum: Variable | None = None
+        self.squared_sum: StateVariable | None = None
 
     def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Targets, their squares, squared errors and weights of each output, then 1 for each output.

@@ -1,73 +1,105 @@
-"""Variables that a metric keeps its state in."""
+"""Variables of an optimizer, as Keras hands them out: arrays to read, and to assign to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from foldnet.errors import InputError
-from foldnet.layers.weight import Weight
 
 Array = np.ndarray[Any, Any]
 
 
-class Variable(Weight):
-    """A variable that belongs to no layer; it reads like an array, and ``assign`` sets it.
+class Variable(NDArrayOperatorsMixin):
+    """A value that lives elsewhere: what it is now, and a way to set it.
 
     Args:
-        value: its first one.
-        name: of the variable.
-
-    >>> total = Variable(np.zeros(2, np.float32), "total")
-    >>> total.assign_add([1.0, 2.0]).numpy().tolist(), total.path
-    ([1.0, 2.0], 'total')
+        path: whose it is and its name, as ``adam/iteration``.
+        read: gives the array.
+        write: sets it.
     """
 
-    __slots__ = ("_array",)
-    __hash__ = object.__hash__
+    __slots__ = ("_read", "_write", "path")
+    __hash__ = object.__hash__  # a variable is itself; its values compare one by one, as an array's do
+    trainable = False
 
-    def __init__(self, value: Array, name: str) -> None:
-        self._array, self.name, self.shown = value, name, None
+    def __init__(self, path: str, read: Callable[[], Array], write: Callable[[Array], None]) -> None:
+        self.path, self._read, self._write = path, read, write
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
 
     @property
     def value(self) -> Array:
-        """The variable's own array."""
-        return self._array
+        """The array as it is now."""
+        return np.asarray(self._read())
 
     @property
-    def path(self) -> str:
-        """The name."""
-        return self.name
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        return self.value.shape
 
     @property
-    def trainable(self) -> bool:
-        """False: nothing learns it."""
-        return False
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.value.ndim
 
     @property
     def dtype(self) -> str:
-        """The dtype's name, as Keras's variables have it."""
-        return str(self._array.dtype)
+        """Name of the dtype, as Keras has it."""
+        return str(self.value.dtype)
+
+    def numpy(self) -> Array:
+        """A copy of the values."""
+        return self.value.copy()
 
     def assign(self, value: Any) -> Variable:
         """Set the values.
 
         Raises:
-            InputError: another shape.
+            InputError: another shape, or no numbers.
         """
-        array = np.array(value, self._array.dtype)
-        if array.shape != self._array.shape:
-            raise InputError(f"variable {self.name!r} has shape {self._array.shape}, not {array.shape}")
-        self._array = array
+        now = self.value
+        try:
+            array = np.array(value, now.dtype)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"variable {self.path!r} was given {value!r}: {error}") from None
+        if array.shape != now.shape:
+            raise InputError(f"variable {self.path!r} has shape {now.shape}, and was given {array.shape}")
+        self._write(array)
         return self
 
+    def assign_add(self, value: Any) -> Variable:
+        """Add to the values."""
+        return self.assign(self.value + value)
 
-def nested(value: Any) -> Sequence[Any]:
-    """What lists, tuples and dicts hold, at any depth; a value itself if it is none of these."""
-    if isinstance(value, dict):
-        return [leaf for entry in value.values() for leaf in nested(entry)]
-    if isinstance(value, list | tuple):
-        return [leaf for entry in value for leaf in nested(entry)]
-    return [value]
+    def assign_sub(self, value: Any) -> Variable:
+        """Take from the values."""
+        return self.assign(self.value - value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        array = self.value if dtype is None else self.value.astype(dtype, copy=False)
+        return array.copy() if copy else array
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return getattr(ufunc, method)(*(i.value if isinstance(i, Variable) else i for i in inputs), **kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.value[key]
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value!r}>"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from foldnet.errors import InputError
-from foldnet.export.files import MARK
+from foldnet.files.ours import MARK
 from foldnet.insight.explanation import Explanation
 from foldnet.insight.page.accounting import accounting_html
 from foldnet.insight.page.markup import Html, data_script, joined, tag

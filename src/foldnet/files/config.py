@@ -148,7 +148,7 @@ class Reader:
         what = f"network {record.name!r}"
         layers: dict[str, Layer] = {}
         nodes: dict[str, list[Node]] = {}
-        made: dict[tuple[str, int], list[Ref]] = {}
+        made: dict[tuple[str, int], list[tuple[Ref, float]]] = {}
         records, makers = masks.without_makers(
             plain.listing(record.config.get("layers"), f"the layers of {what}")
         )
@@ -185,7 +185,7 @@ class Reader:
         masks.check_own(
             model,
             {
-                calls.made[name][k]: frozenset(calls.tensor(r) for r in refs)
+                calls.made[name][k]: frozenset((calls.tensor(r), number) for r, number in refs)
                 for (name, k), refs in made.items()
             },
         )

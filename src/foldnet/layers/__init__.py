@@ -5,6 +5,7 @@ from typing import Any
 from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer
+from foldnet.layers.einsum_dense import EinsumDense
 from foldnet.layers.masking import Masking
 from foldnet.layers.merging import (
     Add,
@@ -48,9 +49,9 @@ LAYERS: dict[str, type[Layer]] = {
     cls.__name__: cls
     for cls in (
         Activation, ActivityRegularization, Add, AlphaDropout, Average, BatchNormalization, Concatenate, Dense,
-        Dot, Dropout, ELU, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization, Identity,
-        InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU, Permute,
-        RMSNormalization, ReLU, RepeatVector, Rescaling, Reshape, Softmax, SpatialDropout1D, SpatialDropout2D,
+        Dot, Dropout, ELU, EinsumDense, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization,
+        Identity, InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU,
+        Permute, RMSNormalization, ReLU, RepeatVector, Rescaling, Reshape, Softmax, SpatialDropout1D, SpatialDropout2D,
         SpatialDropout3D, Subtract, ThresholdedReLU, UnitNormalization,
     )
 }  # fmt: skip
@@ -79,6 +80,7 @@ __all__ = [
     "Dense",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GaussianDropout",

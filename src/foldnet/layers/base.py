@@ -43,6 +43,9 @@ class Layer:
     renamed_settings: ClassVar[Mapping[str, str]] = {}
     """Older names of settings."""
 
+    kept_as: ClassVar[Mapping[str, str]] = {}
+    """Settings whose attribute has another name, because a layer has one of theirs already."""
+
     supports_masking: bool = False
     """Whether a mask that comes in with the data goes out with the result, as Keras has it."""
 
@@ -361,7 +364,7 @@ class Layer:
             given = self.activity_regularizer
             config["activity_regularizer"] = given.serialize() if hasattr(given, "serialize") else given
         for parameter in settings_of(type(self)):
-            value = getattr(self, parameter)
+            value = getattr(self, self.kept_as.get(parameter, parameter))
             config[parameter] = value.serialize() if hasattr(value, "serialize") else value
         return config
 

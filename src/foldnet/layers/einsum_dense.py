@@ -12,6 +12,7 @@ import numpy as np
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops, train_ops
+from foldnet.kinds import NAME, Kind, sizes
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.core import Dense, activation_shape, lower_activation
 from foldnet.layers.equations import Equation, bias_shape, kernel_shape, read_equation, result_shape
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
 
 Labels = Sequence[str]
+SIZES = sizes(1)
+
+
+def _sizes(value: Any) -> Any:
+    return SIZES.read(value if hasattr(value, "__iter__") else [value])
 
 
 class EinsumDense(Layer):
@@ -39,6 +45,10 @@ class EinsumDense(Layer):
     (None, 7, 2, 5)
     """
 
+    kinds = {  # noqa: RUF012 - typed in the base
+        "equation": NAME, "partial_output_shape": Kind(f"a whole number of 1 or more, or {SIZES.words}", _sizes),
+        "bias_axes": NAME.or_none(),
+    }  # fmt: skip
     kept_as: ClassVar[dict[str, str]] = {"output_shape": "partial_output_shape"}
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {
         **Dense.fixed_settings, "gptq_unpacked_column_size": (),
@@ -59,12 +69,9 @@ class EinsumDense(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        sizes = [output_shape] if isinstance(output_shape, int) else list(output_shape)
-        if any(n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1) for n in sizes):
-            raise ConfigError(f"output_shape holds positive whole numbers and None, got {output_shape!r}")
         self.equation = equation
-        self.partial_output_shape: Shape = tuple(sizes)
-        self.activation = activations.get(activation)
+        self.partial_output_shape: Any = output_shape
+        self.activation = activation
         self.bias_axes = bias_axes
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
@@ -187,13 +194,9 @@ def _scaled_by(
 
     found = initializers.get(initializer)
     if isinstance(found, initializers.VarianceScaling) and None in (found.input_axes, found.output_axes):
-        config = {
-            "scale": found.scale,
-            "mode": found.mode,
-            "distribution": found.distribution,
-            "seed": found.seed,
-        }
-        found = initializers.VarianceScaling(**config, input_axes=inputs, output_axes=outputs)
+        found = initializers.VarianceScaling(
+            found.scale, found.mode, found.distribution, found.seed, input_axes=inputs, output_axes=outputs
+        )
     return initializers.initialize(found, shape)
 
 

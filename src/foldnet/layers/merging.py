@@ -9,6 +9,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph import ops, train_ops
+from foldnet.kinds import AXES, FLAG, WHOLE, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import either, over_values
@@ -176,6 +177,7 @@ class Concatenate(Layer):
     """
 
     supports_masking = True
+    kinds = {"axis": WHOLE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -223,6 +225,13 @@ class Concatenate(Layer):
         return b.emit(self._op(len(b.shape(inputs[0]))), *inputs)
 
 
+def _pair(value: Any) -> int | list[int]:
+    axes = AXES.read(value)
+    if isinstance(axes, list) and len(axes) != 2:
+        raise ValueError
+    return axes
+
+
 class Dot(Layer):
     """The sum of products over one axis of each of two inputs, row by row.
 
@@ -233,14 +242,13 @@ class Dot(Layer):
         normalize: whether both are divided by their Euclidean length along the axis first.
     """
 
+    kinds = {  # noqa: RUF012 - typed in the base
+        "axes": Kind("an axis, or a list of one for each of the two inputs", _pair), "normalize": FLAG,
+    }  # fmt: skip
     supports_masking = True
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(axes, int):
-            axes = list(axes)
-            if len(axes) != 2 or not all(isinstance(a, int) for a in axes):
-                raise ConfigError(f"Dot needs an axis, or one for each of its two inputs, got axes={axes!r}")
         self.axes = axes
         self.normalize = normalize
 

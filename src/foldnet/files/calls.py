@@ -120,7 +120,7 @@ def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
     if kwargs.get("training") is False and not is_batch_norm and not isinstance(layer, Network):
         # Keras up to 3.15.1 writes this into every Dropout of a Functional model by itself; it means nothing.
         del kwargs["training"]
-    if unknown := set(kwargs) - {"training"}:
+    if unknown := set(kwargs) - {"training"} - layer.own_arguments:
         raise UnsupportedError(
             f"layer {layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet cannot represent; "
             "leave it out of the call and save again"

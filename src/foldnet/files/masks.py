@@ -122,10 +122,10 @@ def _follow(network: Network, given: Sequence[Sources], reached: dict[Call, Sour
         reached[call] = nothing.union(*masks)
         if isinstance(call.layer, Network):
             known.update(zip(call.outputs, _follow(call.layer, masks, reached), strict=True))
-        elif getattr(call.layer, "mask_zero", False):
+        elif getattr(call.layer, "mask_zero", False) and not call.kwargs.get("reverse"):
             known[call.outputs[0]] = frozenset((t, 0.0) for t in call.inputs)
         elif isinstance(call.layer, Masking) and not isinstance(call.layer.mask_value, list):
             known[call.outputs[0]] = frozenset((t, float(call.layer.mask_value)) for t in call.inputs)
-        elif call.layer.output_mask(*(bool(m) for m in masks)):
+        elif call.output_mask(*(bool(m) for m in masks)):
             known[call.outputs[0]] = reached[call]
     return [known.get(t, nothing) for t in network.outputs]

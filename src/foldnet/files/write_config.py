@@ -213,7 +213,7 @@ class _Calls:
         With each call written twice, number 2k + 1 is a copy of call k for both.
         """
         known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}
-        if unknown := set(call.kwargs) - known:
+        if unknown := set(call.kwargs) - known - call.layer.own_arguments:
             raise UnsupportedError(
                 f"layer {call.layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet does not "
                 "write; leave it out of the call"

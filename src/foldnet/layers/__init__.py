@@ -38,6 +38,7 @@ from foldnet.layers.regularization import (
     SpatialDropout3D,
 )
 from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from foldnet.layers.reversible_embedding import ReversibleEmbedding
 from foldnet.layers.row_normalization import (
     GroupNormalization,
     LayerNormalization,
@@ -51,7 +52,8 @@ LAYERS: dict[str, type[Layer]] = {
         Activation, ActivityRegularization, Add, AlphaDropout, Average, BatchNormalization, Concatenate, Dense,
         Dot, Dropout, ELU, EinsumDense, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization,
         Identity, InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU,
-        Permute, RMSNormalization, ReLU, RepeatVector, Rescaling, Reshape, Softmax, SpatialDropout1D, SpatialDropout2D,
+        Permute, RMSNormalization, ReversibleEmbedding, ReLU, RepeatVector, Rescaling, Reshape, Softmax,
+        SpatialDropout1D, SpatialDropout2D,
         SpatialDropout3D, Subtract, ThresholdedReLU, UnitNormalization,
     )
 }  # fmt: skip
@@ -104,6 +106,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "ReversibleEmbedding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",

@@ -28,6 +28,7 @@ from foldnet.files.dialects import Record, modern
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import SymbolicTensor
+from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network, Sequential
 
 MAX_LAYERS = 20_000
@@ -125,6 +126,8 @@ class Reader:
         if self.dtype is not None and record.class_name != "InputLayer":
             config["dtype"] = self.dtype
         with settings_of(record.name, record.class_name):
+            if issubclass(LAYERS[record.class_name], Wrapper):
+                config["layer"] = self.layer(config.get("layer"))
             for key, value in config.items():
                 if key.endswith("activation"):
                     config[key] = read_activation(value, self.supplied, self.dialect)

@@ -45,6 +45,7 @@ from foldnet.layers.row_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from foldnet.layers.wrapping import SpectralNormalization, Wrapper
 
 LAYERS: dict[str, type[Layer]] = {
     cls.__name__: cls
@@ -53,8 +54,8 @@ LAYERS: dict[str, type[Layer]] = {
         Dot, Dropout, ELU, EinsumDense, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization,
         Identity, InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU,
         Permute, RMSNormalization, ReversibleEmbedding, ReLU, RepeatVector, Rescaling, Reshape, Softmax,
-        SpatialDropout1D, SpatialDropout2D,
-        SpatialDropout3D, Subtract, ThresholdedReLU, UnitNormalization,
+        SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, SpectralNormalization, Subtract, ThresholdedReLU,
+        UnitNormalization,
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
@@ -111,9 +112,11 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "Subtract",
     "ThresholdedReLU",
     "UnitNormalization",
+    "Wrapper",
     "add",
     "average",
     "concatenate",

@@ -90,6 +90,21 @@ def test_training_is_refused(pair):
         ours.fit(ROWS, np.zeros((6, 4)), verbose=0)
 
 
+def test_a_copy_has_weights_of_its_own(pair):
+    """What looks at a network tries other weights in copies of its layers; the network must not notice."""
+    ours = pair[0].layers[-1]
+    before = [w.numpy() for w in ours.weights]
+    other = copy.copy(ours)
+    for spec in ours.specs:
+        np.testing.assert_array_equal(other.named_weights[spec.name], ours.named_weights[spec.name])
+        other.set_weight(spec.name, np.zeros(spec.shape))
+    for a, b in zip(ours.weights, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    foldnet.verify(lambda x: x @ np.ones((3, 4)), pair[0], ROWS)
+    for a, b in zip(ours.weights, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 class Named(layers.Wrapper):
     """A wrapper that adds nothing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,6 +39,15 @@ class Wrapper(Layer):
         self._trainable = True
         self.layer = layer
         super().__init__(**kwargs)
+
+    def __copy__(self) -> Self:
+        # The inner layer's weights are this layer's, so a copy with weights of its own has an inner layer of its own.
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        inner = copy.copy(self.layer)
+        inner._values = {**self.layer.named_weights}
+        other.__dict__.update(layer=inner, _values={**self._values})
+        return other
 
     @property
     def trainable(self) -> bool:

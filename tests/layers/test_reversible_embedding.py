@@ -92,3 +92,14 @@ def test_what_does_not_fit_is_refused():
         layers.ReversibleEmbedding(3, 2, logit_soft_cap=0)
     with pytest.raises(UnsupportedError, match="reverse"):
         layers.Embedding(3, 2)(np.ones((4, 3)), reverse=True)
+
+
+@pytest.mark.parametrize("kind", [layers.Embedding, layers.ReversibleEmbedding])
+def test_first_values_are_given(kind):
+    table = np.arange(12.0).reshape(3, 4)
+    for given in (table, [table]):
+        layer = kind(3, 4, weights=given)
+        np.testing.assert_array_equal(layer.embeddings, table)
+        assert "weights" not in layer.get_config()
+    with pytest.raises(ValueError, match="embeddings"):
+        kind(3, 4, weights=table.T)

@@ -54,6 +54,7 @@ class ReversibleEmbedding(Embedding):
         logit_soft_cap: float | None = None,
         **kwargs: Any,
     ) -> None:
+        self.tie_weights = tie_weights  # first, for with `weights` it is built at once
         super().__init__(
             input_dim,
             output_dim,
@@ -68,7 +69,6 @@ class ReversibleEmbedding(Embedding):
                 f"layer {self.name!r}: foldnet computes in float32, not with reverse_dtype={reverse_dtype!r}; "
                 "leave it out"
             )
-        self.tie_weights = tie_weights
         self.reverse_dtype = reverse_dtype
         self.logit_soft_cap = logit_soft_cap
 

@@ -28,6 +28,7 @@ from foldnet.files.dialects import Record, modern
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import SymbolicTensor
+from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network, Sequential
 
 MAX_LAYERS = 20_000
@@ -125,6 +126,8 @@ class Reader:
         if self.dtype is not None and record.class_name != "InputLayer":
             config["dtype"] = self.dtype
         with settings_of(record.name, record.class_name):
+            if issubclass(LAYERS[record.class_name], Wrapper):
+                config["layer"] = self.layer(config.get("layer"))
             for key, value in config.items():
                 if key.endswith("activation"):
                     config[key] = read_activation(value, self.supplied, self.dialect)
@@ -148,7 +151,7 @@ class Reader:
         what = f"network {record.name!r}"
         layers: dict[str, Layer] = {}
         nodes: dict[str, list[Node]] = {}
-        made: dict[tuple[str, int], list[Ref]] = {}
+        made: dict[tuple[str, int], list[tuple[Ref, float]]] = {}
         records, makers = masks.without_makers(
             plain.listing(record.config.get("layers"), f"the layers of {what}")
         )
@@ -185,7 +188,7 @@ class Reader:
         masks.check_own(
             model,
             {
-                calls.made[name][k]: frozenset(calls.tensor(r) for r in refs)
+                calls.made[name][k]: frozenset((calls.tensor(r), number) for r, number in refs)
                 for (name, k), refs in made.items()
             },
         )

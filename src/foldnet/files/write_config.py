@@ -21,6 +21,7 @@ from foldnet.layers.core import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network, Sequential, map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
@@ -117,6 +118,11 @@ class _Writer:
         if self._dialect is Dialect.KERAS_2 and kept_in_settings(layer, self._whole):
             weights = layer.named_weights
             given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
+        if isinstance(layer, Wrapper):
+            given.pop("layer")
+            # Keras 3 asks for the module here in its own old format, too.
+            inner = self.layer(layer.layer)
+            config["layer"] = {"module": "keras.layers", "registered_name": None, **inner}
         for key, value in given.items():
             unused = ONLY_WHEN_USED.get(name, {})
             if key in unused and value == unused[key]:
@@ -213,7 +219,7 @@ class _Calls:
         With each call written twice, number 2k + 1 is a copy of call k for both.
         """
         known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}
-        if unknown := set(call.kwargs) - known:
+        if unknown := set(call.kwargs) - known - call.layer.own_arguments:
             raise UnsupportedError(
                 f"layer {call.layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet does not "
                 "write; leave it out of the call"

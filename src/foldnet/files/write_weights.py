@@ -13,6 +13,7 @@ from foldnet.files.legacy import leaves_of
 from foldnet.files.weights_v3 import group_names, ordered_specs
 from foldnet.files.write_config import kept_in_settings
 from foldnet.layers.base import Layer
+from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
 Array = np.ndarray[Any, Any]
@@ -66,10 +67,16 @@ def _network(group: Any, network: Network, done: set[Layer]) -> None:
         if isinstance(layer, Network):
             _network(inner, layer, done)
             continue
-        stored = inner.create_group("vars")
-        stored.attrs["name"] = layer.name
-        for index, spec in enumerate(ordered_specs(layer)):
-            stored[str(index)] = _value(layer, spec.name)
+        _layer(inner, layer)
+
+
+def _layer(group: Any, layer: Layer) -> None:
+    stored = group.create_group("vars")
+    stored.attrs["name"] = layer.name
+    for index, spec in enumerate(ordered_specs(layer)):
+        stored[str(index)] = _value(layer, spec.name)
+    if isinstance(layer, Wrapper):
+        _layer(group.create_group("layer"), layer.layer)
 
 
 def _value(layer: Layer, name: str) -> Array:

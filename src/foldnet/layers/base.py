@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,9 @@ class Layer(Configured):
         dtype: the dtype policy by name, or as Keras stores it.
         input_shape: shape of one row; for the first layer of a ``Sequential``.
     """
+
+    own_arguments: ClassVar[frozenset[str]] = frozenset()
+    """What calls of this class take beside ``training`` and ``mask``."""
 
     supports_masking: bool = False
     """Whether a mask that comes in with the data goes out with the result, as Keras has it."""
@@ -292,10 +295,11 @@ class Layer(Configured):
             InputError: neither symbolic tensors nor arrays of numbers.
             UnsupportedError: another argument.
         """
-        if unknown := {k for k, v in kwargs.items() if v is not None} - {"training", "mask"}:
+        known = {"training", "mask", *self.own_arguments}
+        if unknown := {k for k, v in kwargs.items() if v is not None} - known:
             raise UnsupportedError(
-                f"layer {self.name!r} was called with {', '.join(sorted(unknown))}; foldnet's layers take "
-                "training and mask"
+                f"layer {self.name!r} was called with {', '.join(sorted(unknown))}; it takes "
+                f"{', '.join(sorted(known))}"
             )
         tensors = flatten(inputs)
         if not any(isinstance(t, SymbolicTensor) for t in tensors):

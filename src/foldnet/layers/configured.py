@@ -30,6 +30,9 @@ class Configured(Checked):
     renamed_settings: ClassVar[Mapping[str, str]] = {}
     """Older names of settings."""
 
+    kept_as: ClassVar[Mapping[str, str]] = {}
+    """Settings whose attribute has another name, because every layer has one of theirs already."""
+
     unstored_settings: ClassVar[frozenset[str]] = frozenset()
     """Arguments that are no setting to be stored, such as first values of weights."""
 
@@ -58,7 +61,7 @@ class Configured(Checked):
             given = self.activity_regularizer
             config["activity_regularizer"] = given.serialize() if hasattr(given, "serialize") else given
         for parameter in settings_of(type(self)):
-            value = getattr(self, parameter)
+            value = getattr(self, self.kept_as.get(parameter, parameter))
             config[parameter] = value.serialize() if hasattr(value, "serialize") else value
         return config
 

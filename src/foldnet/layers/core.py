@@ -202,10 +202,12 @@ class Embedding(Layer):
         output_dim: size of a row.
         mask_zero: whether index 0 marks padding. The lookup is the same. In training the padding does not count in
             the statistics of a BatchNormalization, nor in losses; Softmax, Multiply, Maximum and Minimum leave it out.
+        weights: first values of the table: an array, or a list of that one.
     """
 
     kinds = {"input_dim": COUNT, "output_dim": COUNT, "mask_zero": FLAG}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"input_length", "sparse"})
+    unstored_settings = frozenset({"weights"})
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = Dense.fixed_settings
 
     def __init__(
@@ -216,6 +218,7 @@ class Embedding(Layer):
         embeddings_regularizer: Any = None,
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
+        weights: Any = None,
         **kwargs: Any,
     ) -> None:
         kwargs.pop("input_length", None)  # Keras 2 asked for it; the input's own shape says the same
@@ -226,7 +229,10 @@ class Embedding(Layer):
         self.embeddings_regularizer = embeddings_regularizer
         self.embeddings_constraint = embeddings_constraint
         self.mask_zero = mask_zero
-        self.supports_masking = mask_zero
+        self.supports_masking = self.mask_zero
+        if weights is not None:
+            self.build()
+            self.set_weights(weights if isinstance(weights, list | tuple) else [weights])
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """The table, (input_dim, output_dim)."""

@@ -41,6 +41,10 @@ class Call:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[SymbolicTensor, ...] = ()
 
+    def output_mask(self, *masked: bool) -> bool:
+        """Whether the result has a mask, if it came with these inputs; what an embedding gives in reverse has none."""
+        return not self.kwargs.get("reverse") and self.layer.output_mask(*masked)
+
     @property
     def operands(self) -> tuple[SymbolicTensor, ...]:
         """Every tensor that the call reads: its inputs, and those among its other arguments (a ``mask``)."""

@@ -38,7 +38,7 @@ class ArrayWithMask(np.ndarray[Any, Any]):
     _keras_mask: Array | None = None
 
 
-def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None, **own: Any) -> Any:
     """What a layer or network gives for arrays.
 
     Args:
@@ -47,6 +47,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
             None does so for those layers alone that the network itself calls with ``training=True``.
         mask: where values count, one for each input; None takes those that earlier layers hung on the arrays.
+        own: further arguments that the layer's calls take.
 
     Returns:
         A float32 array; a list or dict of them where a network has several outputs. One with a mask has it as
@@ -70,7 +71,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
     fitted = _fitted(layer, arrays, masks)
-    with _as_network(layer, arrays, fitted) as network:
+    with _as_network(layer, arrays, fitted, own) as network:
         fed = [*arrays, *(m for m in fitted if m is not None)]
         results = _run(network, fed if len(fed) > 1 else fed[0], training)
     return _structured(layer, results) if isinstance(layer, Network) else results[0]
@@ -158,7 +159,9 @@ def _are_several(inputs: Any) -> bool:
 
 
 @contextmanager
-def _as_network(layer: Layer, arrays: list[Array], masks: list[Array | None]) -> Iterator[Network]:
+def _as_network(
+    layer: Layer, arrays: list[Array], masks: list[Array | None], own: Mapping[str, Any]
+) -> Iterator[Network]:
     """The layer alone as a network, for as long as it takes; it forgets the call afterwards.
 
     Its inputs are those of the layer, then the masks that there are.
@@ -171,7 +174,7 @@ def _as_network(layer: Layer, arrays: list[Array], masks: list[Array | None]) ->
     data = [entering(a, f"x{i}") for i, a in enumerate(arrays)]
     mask = [None if m is None else entering(m, f"mask{i}") for i, m in enumerate(masks)]
     named = {"mask": mask if len(data) > 1 else mask[0]} if any(m is not None for m in mask) else {}
-    result = layer(data if len(data) > 1 else data[0], **named)
+    result = layer(data if len(data) > 1 else data[0], **named, **own)
     network = Network(name=layer.name)
     last: Call = layer.calls.pop()
     network.inputs = [*data, *(m for m in mask if m is not None)]

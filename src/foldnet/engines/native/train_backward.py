@@ -92,6 +92,32 @@ def _dense(e: Emitter, node: Node) -> None:
     e.add("BARRIER")
 
 
+def _turned_dense(e: Emitter, node: Node) -> None:
+    x, kernel = node.inputs
+    units, fan_in = e.shape(kernel)
+    times = prod(e.shape(x)[:-1])
+    at_x, at_g = f" + t * {fan_in} * R", f" + t * {units} * R"
+    g = f"{e.gradient(node.output)}{at_g}"
+    if kernel in e.wants:
+        add = e.assign(kernel, times == 1) == "+="
+        blocks = -(-fan_in // 16)
+        turned = e.space(f"turned {-(-fan_in // 64)}", -(-fan_in // 64) * 64)
+        product = e.product(
+            units, fan_in, "rows", (g, "R", 1), turned, 64, e.gradient(kernel), fan_in, add=add
+        )
+        e.add(
+            f"for (long t = 0; t < {times}; t++) {{",
+            f"to_panels({e.place(x)}{at_x}, {fan_in}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
+            "BARRIER", product, "BARRIER", "}",
+        )  # fmt: skip
+    if x in e.wants:
+        add = e.assign(x) == "+="
+        left = (e.place(kernel), 1, fan_in)
+        product = e.product(fan_in, "R", units, left, g, "R", f"{e.gradient(x)}{at_x}", "R", add=add)
+        e.add(f"for (long t = 0; t < {times}; t++) {{ {product} }}")
+    e.add("BARRIER")
+
+
 def _affine(e: Emitter, node: Node) -> None:
     centred = "({0} - {3})" if len(node.inputs) > 3 else "{0}"
     expression(e, node, {0: "({g} * {1})", 1: f"({{g}} * {centred})", 2: "{g}", 3: "(-{g} * {1})"}
@@ -359,5 +385,6 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     train_ops.FixedNorm: norm_back,
     train_ops.Drop: _drop,
     train_ops.Reduce: _reduce,
+    train_ops.TurnedDense: _turned_dense,
 }
 """How gradients go through ops that are not plain expressions."""

@@ -89,9 +89,13 @@ def test_shapes_are_refused_and_spread_as_in_keras(name):
         # Labels of hinge are signs, so that Keras does not change them batch by batch.
         y_true = np.sign(rng.normal(size=of_true)) if name == "Hinge" else rng.integers(0, 2, of_true)
         y_true, y_pred = y_true.astype(np.float32), rng.uniform(0.1, 0.9, of_pred).astype(np.float32)
+        # Keras forgets this one, and spreads labels over the classes.
+        forgotten = name == "CategoricalFocalCrossentropy" and y_true.size != y_pred.size
         try:
-            expected = float(theirs(y_true, y_pred))
+            expected = None if forgotten else float(theirs(y_true, y_pred))
         except (ValueError, TypeError):
+            expected = None
+        if expected is None:
             with pytest.raises((InputError, ConfigError, ValueError)):
                 ours(y_true, y_pred)
         else:

@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
         [
             layers.Input((3,)),
             layers.BatchNormalization(name="normalize_what_comes_in"),
-            layers.Dense(4, activation="relu", name="dense"),
+            layers.Dense(4, activation="relu", name="hidden"),
             layers.Dropout(0.25),
             layers.Dense(1),
         ]

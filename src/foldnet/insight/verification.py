@@ -112,6 +112,12 @@ class Verification:
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_html_(self) -> str:
+        """The result in a notebook."""
+        from foldnet.insight.page.displays import verification_html
+
+        return verification_html(self)
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):

@@ -121,6 +121,12 @@ class Report:
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_html_(self) -> str:
+        """The report in a notebook."""
+        from foldnet.insight.page.displays import report_html
+
+        return report_html(self)
+
     def __len__(self) -> int:
         return len(self.findings)
 
@@ -166,7 +172,7 @@ def plain(value: Any) -> Any:
 
 
 def _lines(report: Report, width: int) -> Iterator[str]:
-    yield from wrapped(f"{report.model!r}: {_verdict(report)}", width, "")
+    yield from wrapped(f"{report.model!r}: {verdict(report)}", width, "")
     for finding in report.findings:
         yield ""
         yield from wrapped(f"{finding.severity}: {finding.check}{_at(finding)}", width, "  ", "")
@@ -191,7 +197,8 @@ def _at(finding: Finding) -> str:
     return f" at {finding.layer}" if finding.layer else ""
 
 
-def _verdict(report: Report) -> str:
+def verdict(report: Report) -> str:
+    """How many findings of each kind, in words."""
     counts = [(report.count(s), s) for s in SEVERITIES]
     found = ", ".join(f"{n} {s}{'s' * (n > 1)}" for n, s in counts if n) or "nothing found"
     return f"{found} ({len(report.checks)} checks)"

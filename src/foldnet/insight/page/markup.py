@@ -8,7 +8,6 @@ from html import escape
 from typing import Any
 
 from foldnet.insight.explanation import Block, Code, Formula, Program, Steps, Table, Words
-from foldnet.shown import shown
 
 
 class Html(str):
@@ -39,7 +38,7 @@ def tag(name: str, /, *children: str | None, **attributes: str | int | float | b
 
 def joined(parts: Iterable[str | None]) -> Html:
     """Markup and text in a row."""
-    return Html("".join(p if isinstance(p, Html) else escape(shown(p)) for p in parts if p is not None))
+    return Html("".join(p if isinstance(p, Html) else escape(p) for p in parts if p is not None))
 
 
 def data_script(name: str, data: Any) -> Html:
@@ -87,4 +86,4 @@ _VOID = frozenset({"input", "meta", "br"})
 
 def _attribute(name: str, value: str | int | float | bool | None) -> str:
     name = name.rstrip("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{escape(shown(value))}"'
+    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'

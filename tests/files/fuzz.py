@@ -41,7 +41,8 @@ MEGABYTES = 600
 VALUES = [
     None, True, False, 0, 1, -1, 2, 7, 3.5, -0.5, 1e308, 10**30, -(10**30), "", "x", "relu", "a/b", "\0", "\ud800",
     "\x1b[31m", "é" * 300, [], {}, [[]], [None], [0], [1, 2, 3], [[0, 1], [1, 0]], {"a": 1}, [{}],
-    {"class_name": "Dense"}, {"class_name": {}}, {"class_name": ["Dense"], "config": {}}, {"class_name": "__lambda__", "config": {"value": "x"}},
+    {"class_name": "Dense"}, {"class_name": {}}, {"class_name": ["Dense"], "config": {}},
+    {"class_name": "__lambda__", "config": {"value": "x"}},
     {"class_name": "__tensor__", "config": {"value": [1.0], "dtype": "float32"}},
     {"class_name": "Dense", "config": None},
     {"module": "os", "class_name": "system", "config": {}}, {"module": None, "class_name": None, "config": None},

@@ -96,10 +96,11 @@ def command(
             report = replace(report, mended=_mended(network, report, x, y, fix))
         reports.append((file, report))
     if sarif is not None:
+        from foldnet.files.atomic import write_text
         from foldnet.insight.sarif import merged, to_sarif
 
         document = merged([to_sarif(report, file) for file, report in reports])
-        Path(sarif).write_text(json.dumps(plain(document), indent=2) + "\n", encoding="utf-8")
+        write_text(sarif, json.dumps(plain(document), indent=2) + "\n")
     if as_json:
         documents = [{"file": file, **report.to_dict()} for file, report in reports]
         print_json(documents[0] if len(documents) == 1 else documents)

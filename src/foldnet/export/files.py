@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from foldnet.files.atomic import target_of
 from foldnet.files.ours import refuse_foreign
 
 
@@ -17,11 +18,13 @@ def write_files(files: Mapping[Path, bytes], *, overwrite: bool = False) -> None
         overwrite: whether to write over files that foldnet did not write.
 
     Raises:
+        ConfigError: one of the names is that of a pipe or a device.
         FileExistsError: a file of one of the names exists and no export wrote it.
         FileNotFoundError: the directory does not exist.
     """
     for path in files:
         refuse_foreign(path, overwrite=overwrite)
+    files = {target_of(path): content for path, content in files.items()}
     temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
     try:
         for path, content in files.items():

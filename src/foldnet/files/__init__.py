@@ -120,7 +120,9 @@ def _may_write(path: str | PathLike[str], overwrite: bool) -> None:
     """Keras asks on the terminal; a program that is not to overwrite must hear of it."""
     from pathlib import Path
 
-    if not overwrite and Path(path).exists():
+    from foldnet.files.opening import name_of
+
+    if not overwrite and Path(name_of(path)).exists():
         raise ConfigError(f"{path} is there already, and overwrite=False; choose another name")
 
 

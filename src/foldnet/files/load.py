@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -76,7 +75,7 @@ def kind_of(path: str | PathLike[str]) -> str:
         FileFormatError: it is none of these.
     """
     if Path(name_of(path)).is_dir():
-        if not (Path(path) / CONFIG).is_file():
+        if not (Path(path) / CONFIG).exists():
             raise FileFormatError(
                 f"it is a directory without a {CONFIG}, so it holds no unzipped .keras model"
             )
@@ -98,7 +97,7 @@ class _named:  # noqa: N801 - used as a with-statement
     """Puts the file's name in front of what is wrong with it."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self._path = os.fspath(path)
+        self._path = name_of(path)
 
     def __enter__(self) -> None:
         return None

@@ -69,6 +69,35 @@ def open_file(path: str | PathLike[str]) -> BinaryIO:
         raise
 
 
+def open_stream(path: str | PathLike[str]) -> BinaryIO:
+    """A file, a pipe or a terminal open for reading bytes in their order, as tables are read.
+
+    Opening a pipe waits for who writes into it, as every command does.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ConfigError: no file can have this path.
+        FileFormatError: it is a directory, or a device without an end.
+        OSError: it is not there, or cannot be read.
+    """
+    name = name_of(path)
+    if not stat.S_ISFIFO(os.stat(name).st_mode) and not _is_terminal(name):  # noqa: PTH116
+        return open_file(name)
+    return open(name, "rb")  # noqa: PTH123 - closed by the caller
+
+
+def _is_terminal(name: str) -> bool:
+    if not stat.S_ISCHR(os.stat(name).st_mode):  # noqa: PTH116
+        return False
+    handle = os.open(name, os.O_RDONLY | _AT_ONCE | getattr(os, "O_NOCTTY", 0))
+    try:
+        return os.isatty(handle)
+    finally:
+        os.close(handle)
+
+
 def _check(mode: int) -> None:
     kind = kind_name(mode)
     if kind is not None:

@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import itemgetter
-from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 
 from foldnet.errors import FileFormatError, InputError
+from foldnet.files.opening import open_stream
 from foldnet.tables.select import Selection
 from foldnet.tables.table import Array, Table, block_rows
 
@@ -114,11 +114,12 @@ class CsvTable(Table):
             if isinstance(sys.stdin, io.TextIOWrapper):
                 sys.stdin.reconfigure(encoding=encoding, errors="strict", newline="")
             return sys.stdin
+        file = opening.enter_context(open_stream(path))
         if path.lower().endswith(".gz"):
             return cast(
-                "IO[str]", opening.enter_context(gzip.open(path, "rt", encoding=encoding, newline=""))
+                "IO[str]", opening.enter_context(gzip.open(file, "rt", encoding=encoding, newline=""))
             )
-        return opening.enter_context(Path(path).open(encoding=encoding, newline=""))
+        return opening.enter_context(io.TextIOWrapper(file, encoding=encoding, newline=""))
 
     def _decoded(self, file: IO[str]) -> Iterator[str]:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import FileFormatError, InputError, UnsupportedError
+from foldnet.files.opening import open_file
 from foldnet.tables.csv_table import CsvTable, Dialect
 from foldnet.tables.select import Selection, describe
 from foldnet.tables.table import Array, Table, block_rows
@@ -67,6 +68,7 @@ class NpyTable(Table):
     def __init__(self, path: Path, selection: Selection) -> None:
         self._open = ExitStack()  # the mapping goes with the array
         self.name = str(path)
+        open_file(path).close()  # an ordinary file: NumPy would wait at a pipe
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except OSError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from foldnet.files.atomic import write_whole
+from foldnet.files.atomic import write_text
 from foldnet.files.ours import MARK
 from foldnet.insight.report.charts import chart
 from foldnet.insight.report.figures import (
@@ -38,11 +38,7 @@ def write_page(run: Run | str | PathLike[str], path: str | PathLike[str]) -> Non
         FileFormatError: its files are damaged.
     """
     text = page(run if isinstance(run, Run) else read_run(run))
-    write_whole(path, lambda part: _put(part, text))
-
-
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def page(run: Run) -> str:

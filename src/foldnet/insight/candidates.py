@@ -262,5 +262,10 @@ def _arrays(result: Any) -> list[Array]:
         and result
         and not any(np.ndim(r) and hasattr(r, "shape") for r in result)
     ):
-        result = np.asarray(result)
+        try:
+            result = np.asarray(result)
+        except ValueError:
+            raise InputError(
+                "the predictions are lists of different lengths, which are no array of shape (rows, ...)"
+            ) from None
     return [np.asarray(leaf) for leaf in flatten(result)]

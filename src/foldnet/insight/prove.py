@@ -13,6 +13,7 @@ from foldnet.errors import InputError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import lower
+from foldnet.insight.arguments import positive, whole
 from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
 from foldnet.insight.diagnosis import diagnose
@@ -65,6 +66,7 @@ def verify(
         A Verification: ``ok``, ``layers``, and its table as text.
 
     Raises:
+        ConfigError: ``rows``, ``seed``, ``tolerance`` or ``pair_seconds`` is no such number.
         InputError: ``x`` does not fit the network, the candidate is nothing that predicts, or it names layers
             that the network does not have.
         CompileError: a C export to compile, and no compiler.
@@ -78,6 +80,9 @@ def verify(
     >>> verify(lambda x: x @ -kernel + bias, model).ok
     False
     """
+    rows, seed = whole("rows", rows, 1), whole("seed", seed, 0)
+    pair_seconds = positive("pair_seconds", pair_seconds, zero=True)
+    tolerance = None if tolerance is None else positive("tolerance", tolerance)
     network = _network(model)
     examined = adapt(candidate)
     graph = lower(network)

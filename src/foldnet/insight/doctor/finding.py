@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, overload
 
+from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, wrapped
 
 SEVERITIES = ("error", "warning", "note")
@@ -116,7 +117,7 @@ class Report:
 
     def text(self, width: int = WIDTH) -> str:
         """The report for a terminal of this width."""
-        return "\n".join(_lines(self, width))
+        return "\n".join(_lines(self, whole("width", width, 20)))
 
     def __str__(self) -> str:
         return self.text()

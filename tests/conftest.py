@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +21,12 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config):
-    """Give ziglang's compiler a cache that starts empty and ends with the run; workers inherit it."""
+    """Give ziglang's compiler a cache that starts empty and ends with the run; workers inherit it.
+
+    What runs in the background ignores Ctrl+C, and its children do; tests send it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     folder = tempfile.mkdtemp(prefix="foldnet-tests-")

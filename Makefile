@@ -6,7 +6,9 @@ BENCH := .bench-venv
 PY := $(VENV)/bin/python
 PYTEST_ARGS ?= -n 2 -q
 
-.PHONY: demo test test-fresh lint bench clean
+FUZZ ?= 100000
+
+.PHONY: demo test test-fresh fuzz lint bench clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -14,6 +16,11 @@ demo: $(VENV)/.base
 # The page of `explain` is tested in a Chromium where there is one; the summary says so where there is none.
 test: $(VENV)/.dev
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+# Damaged and lying files, in two processes; each file has 2 seconds and 600 MB. FUZZ=1000 tries fewer.
+fuzz: $(VENV)/.dev
+	for part in 0 1; do $(PY) tests/files/fuzz.py $$((part * $(FUZZ) / 2)) $$(($(FUZZ) / 2)) & jobs="$$jobs $$!"; done; \
+	for job in $$jobs; do wait $$job || failed=1; done; test -z "$$failed"
 
 # The suite as on a new machine: a new home folder, no warm cache, and of programs only those named here, so neither
 # clang nor Chromium. PYTEST_ARGS="-n 2 -q tests/native" runs a part of it.

@@ -26,12 +26,7 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config):
-    """Give ziglang's compiler a cache that starts empty and ends with the run; workers inherit it.
-
-    What runs in the background ignores Ctrl+C, and its children do; tests send it.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Give ziglang's compiler a cache that starts empty and ends with the run; workers inherit it."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     folder = tempfile.mkdtemp(prefix="foldnet-tests-")

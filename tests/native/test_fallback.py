@@ -105,7 +105,7 @@ def nothing_may_be_run(home, monkeypatch, compiler):
     """As on disks that are mounted noexec: what the loader then says."""
 
     def refuse(path, *_):
-        raise OSError(f"{path}: failed to map segment from shared object: Operation not permitted")
+        raise OSError(f"{path}: failed to map segment from shared object")
 
     monkeypatch.setattr("ctypes.CDLL", refuse)
     cc_makes_no_library(home, monkeypatch, compiler)  # it would not be looked into anyway, and takes no time
@@ -241,7 +241,7 @@ def test_a_full_temporary_disk_gives_way_to_the_cache(home, monkeypatch, compile
     # The linker says so, and the compiler fails.
     compiler(f'case "$*" in *{home}/tmp*) echo "No space left on device" >&2; exit 1;; esac; exec {GCC} "$@"')
     assert foldnet.freeze(network(), engine="native").engine == "native"
-    assert [p.suffix for p in (home / "cache").iterdir()] == [".so"]
+    assert [p.suffix for p in (home / "cache").iterdir()] == [".so"]  # and no C that was refused before
 
 
 def test_a_cache_that_may_not_be_run_gives_way_to_the_temporary_folder(home, monkeypatch):

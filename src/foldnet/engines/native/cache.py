@@ -90,6 +90,8 @@ def _build(name: str, code: str, symbol: str, compiler: cc.Compiler, options: tu
             raise
         except (OSError, CompileError) as error:
             problem = problem or error
+    if isinstance(problem, cc.RefusedError):
+        raise CompileError(f"{problem}{cc.keep(code)}")
     if isinstance(problem, CompileError):
         raise problem
     raise CompileError(
@@ -119,10 +121,11 @@ def _kept_and_opened(made: str, name: str, symbol: str, compiler: cc.Compiler) -
             raise CompileError(
                 f"{compiler.words} made a library that is not what foldnet wrote: {error}"
             ) from None
-    where = " and ".join(os.path.dirname(place) for place in places)  # noqa: PTH120
+    folders = [os.path.dirname(os.path.dirname(made)), *([user_cache.folder()] if kept else [])]  # noqa: PTH120
+    why = str(problem).partition(": ")[2] or problem  # without the path, which is gone by now
     raise CompileError(
-        f"what {compiler.words} made cannot be loaded: {problem}. If {where} may not hold programs (noexec), set "
-        "FOLDNET_CACHE or TMPDIR to a folder that may."
+        f"what {compiler.words} made cannot be loaded: {why}. If {' and '.join(folders)} may not hold "
+        "programs (noexec), set FOLDNET_CACHE or TMPDIR to a folder that may."
     )
 
 

@@ -29,6 +29,10 @@ class Compiler:
         return " ".join(self.command)
 
 
+class RefusedError(CompileError):
+    """The compiler ran and failed."""
+
+
 class HangingCompilerError(CompileError):
     """The compiler gave no answer within the time it has; it is not asked again in this process."""
 
@@ -154,7 +158,8 @@ def compile_library(code: str, target: str, compiler: Compiler, options: tuple[s
     """Compile C into a shared library, the file ``target``; what the compiler needs meanwhile goes beside it.
 
     Raises:
-        CompileError: the compiler refused, made nothing, or could not be run.
+        RefusedError: the compiler refused.
+        CompileError: it made nothing, or could not be run.
         HangingCompilerError: it gave no answer in time.
     """
     if compiler.identity in _hanging:
@@ -163,9 +168,7 @@ def compile_library(code: str, target: str, compiler: Compiler, options: tuple[s
     status, said = _run(command, code, os.path.dirname(target), compiler)  # noqa: PTH120
     if status:
         message = said.strip()[:2000] or f"exit code {status}"
-        raise CompileError(
-            f"{compiler.words} refused the C that foldnet wrote{_keep(code)}:\n{message}\n{HINT}"
-        )
+        raise RefusedError(f"{compiler.words} refused the C that foldnet wrote:\n{message}\n{HINT}")
     if not _is_file(target):
         raise CompileError(f"{compiler.words} ended without an error and made no library. {HINT}")
 
@@ -235,7 +238,7 @@ def _exit_code(child: int, seconds: float) -> int | None:
         pause = min(2 * pause, 0.005)
 
 
-def _keep(code: str) -> str:
+def keep(code: str) -> str:
     """Put refused C where it can be looked at, and say where; nothing where there is no place."""
     from foldnet import user_cache
     from foldnet.engines.native import scratch
@@ -252,7 +255,7 @@ def _keep(code: str) -> str:
                 continue
         except OSError:
             continue
-        return f" (kept in {path})"
+        return f" The C is kept in {path}."
     return ""
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from foldnet.errors import ConfigError, InputError
 from foldnet.layers.base import Array, Layer
-from foldnet.layers.core import Input, InputLayer
-from foldnet.layers.naming import snake_case, unique_name
+from foldnet.layers.input_layer import Input, InputLayer
+from foldnet.layers.naming import join_names, snake_case, unique_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.use import Use
@@ -32,8 +32,8 @@ class Network(Layer, Use):
     ) -> None:
         super().__init__(name=name or unique_name(snake_case(self._keras_name())), dtype=dtype, **kwargs)
         self._trainable = trainable
-        self.inputs: list[SymbolicTensor] = []
-        self.outputs: list[SymbolicTensor] = []
+        self.inputs = []
+        self.outputs = []
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
@@ -52,6 +52,37 @@ class Network(Layer, Use):
         state = {"graph_calls": self.graph_calls, **self.__dict__}
         state["_predictor"] = None  # made again at the next prediction
         return state
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """Symbolic inputs in order; a Sequential has none before it knows the shape of its input."""
+        return self._known(self._inputs)
+
+    @inputs.setter
+    def inputs(self, tensors: list[SymbolicTensor]) -> None:
+        self._inputs = tensors
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """Symbolic outputs in order, likewise."""
+        return self._known(self._outputs)
+
+    @outputs.setter
+    def outputs(self, tensors: list[SymbolicTensor]) -> None:
+        self._outputs = tensors
+
+    def _known(self, tensors: list[SymbolicTensor]) -> list[SymbolicTensor]:
+        if not tensors:
+            raise AttributeError  # says __getattr__ in words
+        return tensors
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        join_names(self, self.joined_layers())
+
+    def joined_layers(self) -> list[Layer]:
+        """The layers, and those that its inputs come from, which a Sequential does not list."""
+        return [*(t.call.layer for t in self._inputs if t.call is not None), *self._layers]
 
     @classmethod
     def _keras_name(cls) -> str:
@@ -182,12 +213,19 @@ class Network(Layer, Use):
         """Number of weight values in all layers."""
         return sum(layer.count_params() for layer in self._layers)
 
+    @property
+    def losses(self) -> list[float]:
+        """What its layers add to the loss: of their results in the last call on arrays, then of their weights."""
+        single = self.single_layers()
+        of_weights = [loss for layer in single for loss in layer.weight_losses()] if self._trainable else []
+        return [*(loss for layer in single for loss in layer.activity_losses), *of_weights]
+
     # -- as a layer of another network ---------------------------------------------------------------------
 
     @property
     def built(self) -> bool:
         """Whether inputs and outputs are known."""
-        return bool(self.outputs)
+        return bool(self._outputs)
 
     def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
         """Check that a call's inputs fit the network's."""
@@ -227,6 +265,34 @@ class Network(Layer, Use):
             UnsupportedError: it has something foldnet cannot represent.
         """
         return cls._of_config(config, custom_objects)
+
+    def compute_output_shape(self, *input_shapes: Any) -> Any:
+        """Shapes of the results for inputs of these shapes, without a call.
+
+        Args:
+            input_shapes: a shape an input, batch axis first; or one list or dict of them.
+
+        Raises:
+            ConfigError: they do not fit a layer.
+        """
+        specs = self.compute_output_spec(
+            *(_map_shapes(lambda s: SymbolicTensor(s, "float32"), s) for s in input_shapes)
+        )
+        return map_structure(lambda t: t.shape, specs)
+
+    def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
+        """What a call on symbolic tensors would give, in the structure of the outputs, without making it."""
+        given = flatten(list(inputs))
+        if len(given) != len(self.inputs):
+            raise ConfigError(
+                f"{self.name!r} has {len(self.inputs)} inputs, and was given {len(given)} shapes"
+            )
+        known = dict(zip(self.inputs, given, strict=True))
+        for call in self.graph_calls:
+            if call.inputs:
+                result = call.layer.compute_output_spec(*(known[t] for t in call.inputs))
+                known |= zip(call.outputs, flatten(result), strict=True)
+        return map_structure(lambda t: known[t], self.output_structure)
 
     def _make_outputs(self, call: Call) -> None:
         call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
@@ -276,6 +342,7 @@ class Model(Network):
                 raise ConfigError(f"a Model joins symbolic tensors, not {type(tensor).__name__}")
         self.graph_calls = _calls_between(self.inputs, self.outputs)
         self._layers = list(layers) if layers is not None else _keras_order(self.graph_calls, self.outputs)
+        join_names(self, self._layers)
 
 
 class Sequential(Network):
@@ -308,21 +375,26 @@ class Sequential(Network):
         if isinstance(layer, SymbolicTensor) and layer.call is not None:
             layer = layer.call.layer
         if isinstance(layer, InputLayer):
-            if self.inputs:
-                raise ConfigError(f"{self.name!r} has an input already")
+            if self._inputs:
+                raise ConfigError(
+                    f"{self.name!r} has already been configured for an input of shape {self._inputs[0].shape}; make "
+                    "another Sequential for another input"
+                )
+            join_names(self, [layer, *self._layers])
             self.inputs = [layer.output]
             self.graph_calls = [*layer.calls]
             self._run(self._layers)
             return
         if not isinstance(layer, Layer):
             raise ConfigError(f"Sequential takes layers, not {type(layer).__name__}")
-        if any(layer.name == other.name for other in self._layers):
-            raise ConfigError(f"{self.name!r} has a layer named {layer.name!r} already; names must differ")
+        if layer in self._layers:
+            raise ConfigError(f"{self.name!r} has the layer {layer.name!r} already")
+        join_names(self, [*self.joined_layers(), layer])
         self._layers.append(layer)
-        if self.inputs:
+        if self._inputs:
             self._run([layer])
         elif len(self._layers) == 1:
-            if isinstance(layer, Network) and layer.inputs:
+            if isinstance(layer, Network) and layer.built:
                 self.build(layer.inputs[0].shape)
             elif layer.declared_input_shape is not None:
                 self.build(layer.declared_input_shape)
@@ -332,7 +404,7 @@ class Sequential(Network):
         if not self._layers:
             raise ConfigError(f"{self.name!r} has no layer to remove")
         layer = self._layers.pop()
-        if self.inputs:
+        if self._inputs:
             layer.calls.remove(self.graph_calls.pop())
             self.outputs = [self.graph_calls[-1].outputs[0]]
         return layer
@@ -340,7 +412,9 @@ class Sequential(Network):
     def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
         """Fix the input's shape (batch axis first) and with it every layer's weights."""
         input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
-        if self.inputs:
+        if not self._layers:
+            raise ConfigError(f"{self.name!r} has no layers, so it cannot be built; add some")
+        if self._inputs:
             super().build(*input_shapes)
             return
         (shape,) = input_shapes
@@ -351,13 +425,29 @@ class Sequential(Network):
         self.graph_calls = [self.inputs[0].call] if self.inputs[0].call else []
         self._run(self._layers)
 
+    def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
+        """What a call on a symbolic tensor would give, without making it; the network need not be built."""
+        (tensor,) = flatten(list(inputs))
+        for layer in self._layers:
+            tensor = layer.compute_output_spec(tensor)
+        return tensor
+
     def _run(self, layers: Sequence[Layer]) -> None:
-        tensor = (self.outputs or self.inputs)[0]
+        tensor = (self._outputs or self._inputs)[0]
         for layer in layers:
             tensor = layer(tensor)
             self.graph_calls.append(layer.calls[-1])
         self.outputs = [tensor]
         self.input_structure, self.output_structure = self.inputs[0], tensor
+
+
+def _map_shapes(function: Callable[[Shape], Any], structure: Any) -> Any:
+    """Apply a function to every shape in nested lists and dicts of them."""
+    if isinstance(structure, Mapping):
+        return {key: _map_shapes(function, value) for key, value in structure.items()}
+    if any(isinstance(n, list | tuple | Mapping) for n in structure):
+        return [_map_shapes(function, value) for value in structure]
+    return function(tuple(structure))
 
 
 def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:

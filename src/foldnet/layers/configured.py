@@ -104,4 +104,6 @@ def no_arguments(layer: Configured, unknown: Mapping[str, Any]) -> ConfigError:
     own = settings_of(type(layer))
     common = [*own, "name", "trainable", "dtype", "activity_regularizer", "input_shape"]
     names = ", ".join(map(repr, unknown))
-    return ConfigError(f"{layer.described()} takes no argument {names}: {near(next(iter(unknown)), common)}")
+    return ConfigError(
+        f"{layer.described()} takes no argument {names}: {near(next(iter(unknown)), list(dict.fromkeys(common)))}"
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet import regularizers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
@@ -16,7 +17,7 @@ from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower, lower_into, training_calls
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Input
+from foldnet.layers.input_layer import Input
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential
@@ -102,19 +103,38 @@ def _as_network(layer: Layer, arrays: list[Array], masked: bool) -> Iterator[Net
 
 
 def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
+    """The results; what activity regularizers make of them is left at the layers, as in Keras."""
+    layers = network.single_layers()
+    for layer in layers:
+        layer.activity_losses = []
+    b = Lowering(Mode.TRAIN)
     # What the network itself calls with training=True is in training, too, unless this call says otherwise.
     if not training and (training is False or not training_calls(network)):
+        if any(layer.activity_regularizer is not None for layer in layers):
+            _train(b, network, x, False, Moment(training=False, seed=0))
         graph = lower(network, Mode.PREDICT)
         return ReferenceProgram(graph, "float32").run(read_inputs(x, graph, _keys(network)))
-    b = Lowering(Mode.TRAIN)
-    graph = b.build(lower_into(b, network, training=bool(training)))
-    values = _values(graph, read_inputs(x, graph, _keys(network)))
-    with np.errstate(all="ignore"):
-        moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))
+    values, moved = _train(b, network, x, bool(training), Moment(training=True, seed=random_seed()))
     for name, array in moved.items():
         layer, weight = b.variables[name]
         layer.set_weight(weight, array.reshape(layer.named_weights[weight].shape))
-    return [values[name] for name in graph.outputs]
+    return values
+
+
+def _train(
+    b: Lowering, network: Network, x: Any, training: bool, moment: Moment
+) -> tuple[list[Array], dict[str, Array]]:
+    """Results of the training program, and the statistics that it moves; keeps losses of results at their layers."""
+    graph = b.build(lower_into(b, network, training=training))
+    values = _values(graph, read_inputs(x, graph, _keys(network)))
+    with np.errstate(all="ignore"):
+        moved = forward(graph, values, moment, np.dtype(np.float32))
+    for layer, name in b.activities:
+        regularizer = regularizers.get(layer.activity_regularizer)
+        if regularizer is not None:
+            loss = regularizer(values[name]) / max(len(values[name]), 1)
+            layer.activity_losses = [*layer.activity_losses, loss]
+    return [values[name] for name in graph.outputs], moved
 
 
 def _keys(network: Network) -> list[str]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from foldnet.shown import shown
+
+LONGEST = 1000
+"""Characters of a message; the middle of a longer one is left out."""
+
 
 class FoldnetError(Exception):
-    """Anything that foldnet refuses or cannot do; the base of every error it raises on purpose."""
+    """Anything that foldnet refuses or cannot do; the base of every error it raises on purpose.
+
+    Its text often quotes a file, so it is shown as ``shown`` gives it: short, and without control characters.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(shown(a, LONGEST) if isinstance(a, str) else a for a in args))
 
 
-class FileFormatError(FoldnetError):
+class FileFormatError(FoldnetError, ValueError):
     """A file is damaged, hostile, or not of the format it claims to be."""
 
 

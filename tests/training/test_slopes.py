@@ -1,4 +1,4 @@
-"""Slopes where the pieces of a function meet, and where lengths vanish: both engines give what JAX derives from Keras."""
+"""Slopes where the pieces of a function meet, and where lengths vanish: both engines, by live JAX."""
 
 import functools
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foldnet import Input, Model, activations, constraints, layers, ops, optimizers
+from foldnet import Input, Model, activations, constraints, initializers, layers, ops, optimizers
 from foldnet.engines.reference.derivatives import slope
 from foldnet.layers.core import activation_op
 
@@ -72,7 +72,7 @@ def test_relu_of_any_parameters(most, threshold, below, points):
 
 
 def gradients(make, *starts):
-    """What each of some tables of points gets as gradient of the sum of what ``make`` makes of them, by a step of SGD."""
+    """Gradients on tables of points of the sum of all that ``make`` makes of them, by a step of SGD."""
     rows = len(starts[0])
     x = Input((1,), dtype="int32")
     tables = [layers.Embedding(rows, s.shape[1], weights=s) for s in starts]
@@ -100,12 +100,14 @@ JOINS = {"Maximum": keras.ops.maximum, "Minimum": keras.ops.minimum}
 
 
 def test_ties_of_merges_and_of_prelu(both_engines):
+    theirs = keras.layers.PReLU(alpha_initializer=keras.initializers.Constant(0.5))
+    theirs.build((None, 2))
     a, b = np.float32([[1, 2], [0, 3], [-1, 0]]), np.float32([[1, 0], [0, 4], [-1, 0]])
     for engine in both_engines():
         found = gradients(
             lambda xs: [
                 layers.Maximum()([xs[0], xs[1], xs[2]]), layers.Minimum()([xs[3], xs[4]]),
-                layers.PReLU(alpha_initializer=constraints_half, trainable=False)(xs[5]),
+                layers.PReLU(alpha_initializer=initializers.Constant(0.5), trainable=False)(xs[5]),
             ],
             a, b, a, a, b, a,
         )  # fmt: skip
@@ -113,15 +115,9 @@ def test_ties_of_merges_and_of_prelu(both_engines):
             lambda v: keras.ops.sum(keras.ops.maximum(keras.ops.maximum(v[0], v[1]), v[2])), argnums=0
         )([a, b, a])
         least = jax.grad(lambda v: keras.ops.sum(keras.ops.minimum(v[0], v[1])))([a, b])
-        layer = keras.layers.PReLU(alpha_initializer=keras.initializers.Constant(0.5))
-        layer.build((None, 2))
-        slopes = jax.grad(lambda v: keras.ops.sum(layer(v)))(jnp.asarray(a))
+        slopes = jax.grad(lambda v: keras.ops.sum(theirs(v)))(jnp.asarray(a))
         for got, expected in zip(found, [*most, *least, slopes], strict=True):
             np.testing.assert_allclose(got, expected, atol=1e-6, err_msg=engine)
-
-
-def constraints_half(shape, dtype=None):
-    return np.full(shape, 0.5)
 
 
 @pytest.mark.parametrize("length", [1e-13, 0.9e-12, 1e-3, 0.0])

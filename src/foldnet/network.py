@@ -367,6 +367,7 @@ class Sequential(Network):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, trainable=trainable, **kwargs)
+        self.shaped_by_data = False
         for layer in layers or ():
             self.add(layer)
 
@@ -412,11 +413,11 @@ class Sequential(Network):
     def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
         """Fix the input's shape (batch axis first) and with it every layer's weights."""
         input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
-        if not self._layers:
-            raise ConfigError(f"{self.name!r} has no layers, so it cannot be built; add some")
         if self._inputs:
             super().build(*input_shapes)
             return
+        if not self._layers:
+            raise ConfigError(f"{self.name!r} has no layers, so it cannot be built; add some")
         (shape,) = input_shapes
         shape = tuple(shape)
         first = self._layers[0] if self._layers else None
@@ -431,6 +432,27 @@ class Sequential(Network):
         for layer in self._layers:
             tensor = layer.compute_output_spec(tensor)
         return tensor
+
+    def rebuild(self, shape: Shape) -> None:
+        """Take inputs of another shape, with the same weights.
+
+        Raises:
+            ConfigError: the layers do not fit it; they are then left as they were.
+        """
+        before = self._inputs, self._outputs, self.graph_calls
+        for call in self.graph_calls:
+            call.layer.calls.remove(call)
+        self._inputs, self._outputs, self.graph_calls = [], [], []
+        try:
+            self.build(shape)
+        except ConfigError:
+            for call in self.graph_calls[1:]:
+                call.layer.calls.remove(call)
+            self._inputs, self._outputs, self.graph_calls = before
+            for call in self.graph_calls:
+                call.layer.calls.append(call)
+            self.input_structure, self.output_structure = self._inputs[0], self._outputs[0]
+            raise
 
     def _run(self, layers: Sequence[Layer]) -> None:
         tensor = (self._outputs or self._inputs)[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foldnet import activations
-from foldnet.errors import FileFormatError, UnsupportedError
+from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.files import masks, plain
 from foldnet.files.calls import (
     Node,
@@ -129,7 +129,10 @@ class Reader:
         with settings_of(record.name, record.class_name):
             for key, value in config.items():
                 if key.endswith("activation"):
-                    config[key] = read_activation(value, self.supplied, self.dialect)
+                    try:
+                        config[key] = read_activation(value, self.supplied, self.dialect)
+                    except ConfigError as error:
+                        raise type(error)(f"{key}: {error}") from None
             return LAYERS[record.class_name].from_config(config)
 
     # -- networks ---------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.kinds import CONSTRAINT, FLAG, INITIALIZER, NAME, REGULARIZER, Checked, Kind, near
+from foldnet.kinds import CONSTRAINT, FLAG, INITIALIZER, NAME, REGULARIZER, STRICT_FLAG, Checked, Kind, near
 
 WEIGHTS = ("kernel", "bias", "embeddings", "alpha", "gamma", "beta", "moving_mean", "moving_variance")
 
@@ -34,7 +34,7 @@ class Configured(Checked):
     """Arguments that are no setting to be stored, such as first values of weights."""
 
     kinds: ClassVar[Mapping[str, Kind]] = {
-        "name": NAME, "trainable": FLAG, "autocast": FLAG, "activity_regularizer": REGULARIZER,
+        "name": NAME, "trainable": STRICT_FLAG, "autocast": FLAG, "activity_regularizer": REGULARIZER,
         "activation": Kind("an activation: its name, or a function", activations.get),
     } | {
         f"{weight}_{what}": kind
@@ -58,6 +58,8 @@ class Configured(Checked):
             given = self.activity_regularizer
             config["activity_regularizer"] = given.serialize() if hasattr(given, "serialize") else given
         for parameter in settings_of(type(self)):
+            if parameter == "activity_regularizer":
+                continue
             value = getattr(self, parameter)
             config[parameter] = value.serialize() if hasattr(value, "serialize") else value
         return config

@@ -57,11 +57,19 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
 
 
 def build_for(network: Network, x: Any) -> None:
-    """Give a Sequential that has no input shape yet that of the data's rows."""
-    if network.built or not isinstance(network, Sequential):
+    """Give a Sequential that has no input shape yet that of the data's rows.
+
+    One that has its shape from data, and is not compiled, takes rows of another shape, too, if its layers do.
+    """
+    if not isinstance(network, Sequential) or (network.built and not network.shaped_by_data):
         return
     array = _numbers(network, x.to_numpy() if hasattr(x, "to_numpy") else x)
-    network.build((None, *(array.shape[1:] if array.ndim > 1 else (1,))))
+    shape = (None, *(array.shape[1:] if array.ndim > 1 else (1,)))
+    if not network.built:
+        network.build(shape)
+        network.shaped_by_data = True
+    elif shape != network.inputs[0].shape and not network.compiled:
+        network.rebuild(shape)
 
 
 def _numbers(layer: Layer, value: Any) -> Array:

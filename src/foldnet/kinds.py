@@ -86,7 +86,7 @@ def near(name: str, names: Sequence[str]) -> str:
     """What an error adds to a name that there is not: those that it looks like, and all there are."""
     import difflib  # errors alone need it
 
-    by_small = {n.lower(): n for n in names}
+    by_small = {n.lower(): n for n in reversed(names)}
     found = difflib.get_close_matches(str(name).lower(), by_small, n=3, cutoff=0.6)
     meant = f"did you mean {' or '.join(repr(by_small[n]) for n in found)}? " if found else ""
     return f"{meant}There are {', '.join(names)}"

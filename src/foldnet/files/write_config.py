@@ -99,6 +99,8 @@ class _Writer:
         return self._marked(layer, stored)
 
     def _check_name(self, layer: Layer) -> None:
+        if not layer.name:
+            raise UnsupportedError(f"a {type(layer).__name__} has no name, by which a file would know it; give it one")
         if self._dialect is Dialect.KERAS_3 and "/" in layer.name:
             raise UnsupportedError(
                 f"{layer.name!r} has a slash, which Keras 3 takes in no name; rename it, or save the network as "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
+from foldnet.joins import calls_between, keras_order, map_shapes, map_structure
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.naming import join_names, snake_case, unique_name
@@ -276,7 +277,7 @@ class Network(Layer, Use):
             ConfigError: they do not fit a layer.
         """
         specs = self.compute_output_spec(
-            *(_map_shapes(lambda s: SymbolicTensor(s, "float32"), s) for s in input_shapes)
+            *(map_shapes(lambda s: SymbolicTensor(s, "float32"), s) for s in input_shapes)
         )
         return map_structure(lambda t: t.shape, specs)
 
@@ -340,8 +341,8 @@ class Model(Network):
         for tensor in (*self.inputs, *self.outputs):
             if not isinstance(tensor, SymbolicTensor):
                 raise ConfigError(f"a Model joins symbolic tensors, not {type(tensor).__name__}")
-        self.graph_calls = _calls_between(self.inputs, self.outputs)
-        self._layers = list(layers) if layers is not None else _keras_order(self.graph_calls, self.outputs)
+        self.graph_calls = calls_between(self.inputs, self.outputs)
+        self._layers = list(layers) if layers is not None else keras_order(self.graph_calls, self.outputs)
         join_names(self, self._layers)
 
 
@@ -461,73 +462,3 @@ class Sequential(Network):
             self.graph_calls.append(layer.calls[-1])
         self.outputs = [tensor]
         self.input_structure, self.output_structure = self.inputs[0], tensor
-
-
-def _map_shapes(function: Callable[[Shape], Any], structure: Any) -> Any:
-    """Apply a function to every shape in nested lists and dicts of them."""
-    if isinstance(structure, Mapping):
-        return {key: _map_shapes(function, value) for key, value in structure.items()}
-    if any(isinstance(n, list | tuple | Mapping) for n in structure):
-        return [_map_shapes(function, value) for value in structure]
-    return function(tuple(structure))
-
-
-def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Apply a function to every leaf of nested lists and dicts."""
-    if isinstance(structure, Mapping):
-        return {key: map_structure(function, value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [map_structure(function, value) for value in structure]
-    return function(structure)
-
-
-def _calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Call]:
-    """Every call needed for the outputs, operands first; raises ConfigError for one the inputs cannot reach."""
-    done: dict[Call, None] = {}
-    stops = set(inputs)
-    for tensor in inputs:
-        if tensor.call is not None and not tensor.call.inputs:
-            done[tensor.call] = None
-    stack: list[tuple[SymbolicTensor, bool]] = [(t, False) for t in reversed(outputs)]
-    while stack:
-        tensor, ready = stack.pop()
-        call = tensor.call
-        if tensor in stops or call is None or call in done:
-            continue
-        if ready:
-            done[call] = None
-        elif not call.inputs:
-            raise ConfigError(f"the network needs the input {tensor.name!r}, which is not among its inputs")
-        else:
-            stack.append((tensor, True))
-            stack.extend((t, False) for t in reversed(call.operands))
-    return list(done)
-
-
-def _keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
-    """Layers as Keras lists them: farthest from the outputs first, then as a walk from the outputs meets them.
-
-    A layer that is called again counts at its farthest call, and so does whatever feeds any of its calls. Files
-    number the groups of weights by this order, so it must be Keras's exactly.
-    """
-    depth: dict[Call, int] = {}
-    layers: dict[Layer, int] = {}
-    known = set(calls)
-    for call in reversed(calls):
-        depth[call] = layers[call.layer] = max(depth.get(call, 0), layers.get(call.layer, 0))
-        for tensor in call.operands:
-            if tensor.call is not None and tensor.call in known:
-                depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
-    met: dict[Layer, int] = {}
-    stack = [t.call for t in reversed(outputs)]
-    seen: set[Call] = set()
-    while stack:
-        next_call = stack.pop()
-        if next_call is None or next_call in seen or next_call not in known:
-            continue
-        seen.add(next_call)
-        met.setdefault(next_call.layer, len(met))
-        stack.extend(t.call for t in reversed(next_call.operands))
-    # An input that no output needs is listed before all others of its depth.
-    order = dict.fromkeys(call.layer for call in calls)
-    return sorted(order, key=lambda layer: (-layers[layer], met.get(layer, -1)))

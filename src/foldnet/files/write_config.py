@@ -16,13 +16,14 @@ from foldnet.files.keras_objects import (
     stored_policy,
     stored_setting,
 )
+from foldnet.joins import map_structure
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.naming import join_names
 from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
-from foldnet.network import Network, Sequential, map_structure
+from foldnet.network import Network, Sequential
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {
@@ -100,7 +101,9 @@ class _Writer:
 
     def _check_name(self, layer: Layer) -> None:
         if not layer.name:
-            raise UnsupportedError(f"a {type(layer).__name__} has no name, by which a file would know it; give it one")
+            raise UnsupportedError(
+                f"a {type(layer).__name__} has no name, by which a file would know it; give it one"
+            )
         if self._dialect is Dialect.KERAS_3 and "/" in layer.name:
             raise UnsupportedError(
                 f"{layer.name!r} has a slash, which Keras 3 takes in no name; rename it, or save the network as "

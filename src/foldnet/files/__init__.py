@@ -58,7 +58,9 @@ def load_model(
             "foldnet never runs code out of a file, so safe_mode=False changes nothing; leave it out and supply "
             "functions by activations={name: fn}"
         )
-    return load(filepath, {**(custom_objects or {}), **(activations or {})}, dtype, compile)
+    from foldnet.files.registration import known_objects
+
+    return load(filepath, known_objects({**(custom_objects or {}), **(activations or {})}), dtype, compile)
 
 
 def load_weights(network: Network, path: str | PathLike[str]) -> None:

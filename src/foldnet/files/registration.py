@@ -99,7 +99,7 @@ def get_registered_object(
 
 
 def known_objects(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """All classes and functions that a file may name now, under their full names and, where these differ, the last part.
+    """All classes and functions that a file may name now, under their full names and these names' last parts.
 
     Args:
         given: to the function that reads; they count before the others.

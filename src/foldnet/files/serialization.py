@@ -80,15 +80,15 @@ def _object(obj: Any) -> dict[str, Any]:
             "config": serialize_keras_object(dict(obj.get_config())),
             "registered_name": None if module else get_registered_name(type(obj)),
         }
-    name = getattr(obj, "__name__", None)
-    if name == "<lambda>":
+    title = str(getattr(obj, "__name__", ""))
+    if title == "<lambda>":
         raise ConfigError(_LAMBDA)
-    if not callable(obj) or name is None:
+    if not callable(obj) or not title:
         raise UnsupportedError(
             f"{type(obj).__name__} objects do not tell their settings; add a get_config() method to the class"
         )
-    module = next((m for m, known in _functions().items() if known.get(name) is obj), None)
-    registered = name if module else get_registered_name(obj)
+    module = next((m for m, known in _functions().items() if known.get(title) is obj), None)
+    registered = title if module else get_registered_name(obj)
     return {
         "module": module or obj.__module__,
         "class_name": "function",

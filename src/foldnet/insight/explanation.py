@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from foldnet.shown import shown
+
 if TYPE_CHECKING:
     from foldnet.insight.source import Source
 
@@ -105,7 +107,7 @@ class Explanation:
 
     def text(self, width: int = WIDTH) -> str:
         """The explanation for a terminal of this width."""
-        return "\n".join(_lines(self, width))
+        return shown("\n".join(_lines(self, width)))
 
     def __str__(self) -> str:
         return self.text()

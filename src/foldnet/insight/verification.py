@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from foldnet.insight.diagnosis import Diagnosis, TellApart
 from foldnet.insight.layout import WIDTH
+from foldnet.shown import shown
 
 Status = Literal["proven", "unproven", "failed"]
 
@@ -107,7 +108,7 @@ class Verification:
         """The result for a terminal of this width."""
         from foldnet.insight.verification_text import verification_lines
 
-        return "\n".join(verification_lines(self, width))
+        return shown("\n".join(verification_lines(self, width)))
 
     def __str__(self) -> str:
         return self.text()

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any, overload
 
 from foldnet.insight.layout import WIDTH, wrapped
+from foldnet.shown import shown
 
 SEVERITIES = ("error", "warning", "note")
 
@@ -116,7 +117,7 @@ class Report:
 
     def text(self, width: int = WIDTH) -> str:
         """The report for a terminal of this width."""
-        return "\n".join(_lines(self, width))
+        return shown("\n".join(_lines(self, width)))
 
     def __str__(self) -> str:
         return self.text()

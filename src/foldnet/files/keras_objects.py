@@ -92,7 +92,12 @@ def own_function(function: Any) -> dict[str, Any] | None:
     name = get_registered_name(function) if hasattr(function, "__name__") else ""
     if get_custom_objects().get(name) is not function:
         return None
-    return {"module": function.__module__, "class_name": "function", "config": name, "registered_name": name}
+    return function_record(name)
+
+
+def function_record(name: str) -> dict[str, Any]:
+    """A function as Keras stores it: its name alone."""
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
 def layer_settings(class_name: str, config: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:

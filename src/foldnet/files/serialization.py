@@ -15,7 +15,7 @@ from foldnet import activations, constraints, initializers, regularizers
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError, UnsupportedError
 from foldnet.files.config import Reader
 from foldnet.files.dialects import NETWORKS
-from foldnet.files.keras_objects import Dialect
+from foldnet.files.keras_objects import Dialect, function_record
 from foldnet.files.registration import get_registered_name, known_objects
 from foldnet.files.write_config import layer_record
 from foldnet.layers import LAYERS
@@ -87,14 +87,8 @@ def _object(obj: Any) -> dict[str, Any]:
         raise UnsupportedError(
             f"{type(obj).__name__} objects do not tell their settings; add a get_config() method to the class"
         )
-    module = next((m for m, known in _functions().items() if known.get(title) is obj), None)
-    registered = title if module else get_registered_name(obj)
-    return {
-        "module": module or obj.__module__,
-        "class_name": "function",
-        "config": registered,
-        "registered_name": registered,
-    }
+    builtin = any(known.get(title) is obj for known in _functions().values())
+    return function_record(title if builtin else get_registered_name(obj))
 
 
 def _functions() -> dict[str, Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from foldnet.errors import FileFormatError
-from foldnet.files.fill import Values
+from foldnet.files.fill import STRICT, Leniency, Values
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
@@ -20,7 +20,13 @@ from foldnet.network import Network
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
-def read_weights(file: Hdf5File, network: Network, classes: Mapping[Layer, str], check_names: bool) -> Values:
+def read_weights(
+    file: Hdf5File,
+    network: Network,
+    classes: Mapping[Layer, str],
+    check_names: bool,
+    leniency: Leniency = STRICT,
+) -> Values:
     """The weights of every layer of the network.
 
     Args:
@@ -28,18 +34,19 @@ def read_weights(file: Hdf5File, network: Network, classes: Mapping[Layer, str],
         network: with built layers.
         classes: the class name that the file's configuration gives a layer, where it is another than its type's.
         check_names: whether the layer names noted in the file must be the network's.
+        leniency: which weights may be missing.
 
     Raises:
         FileFormatError: the file does not hold this network's weights.
     """
-    reader = _Reader(classes, check_names)
+    reader = _Reader(classes, check_names, leniency)
     reader.network(file.root, network)
     return reader.values
 
 
 class _Reader:
-    def __init__(self, classes: Mapping[Layer, str], check_names: bool) -> None:
-        self._classes, self._check_names = classes, check_names
+    def __init__(self, classes: Mapping[Layer, str], check_names: bool, leniency: Leniency) -> None:
+        self._classes, self._check_names, self._leniency = classes, check_names, leniency
         self._done: set[Layer] = set()
         self.values = Values()
 
@@ -62,7 +69,8 @@ class _Reader:
         layers = group.group(container)
         twice = container == "_layer_checkpoint_dependencies"
         names = group_names(network, self._class_name, twice)
-        if extra := sorted(set(layers.names()) - set(names.values())):
+        extra = sorted(set(layers.names()) - set(names.values()))
+        if extra and not self._leniency.skip_mismatch:
             raise FileFormatError(
                 f"{layers.path} holds {extra[:10]}, which the network {network.name!r} has no layers for"
             )
@@ -70,12 +78,16 @@ class _Reader:
             if layer in self._done:
                 continue
             self._done.add(layer)
+            if self._leniency.skips(layer):
+                continue
             if not _has_weights(layer):
                 self._no_weights(layers, layer, name)
             elif isinstance(layer, Network):
-                self.network(layers.group(name), layer)
+                with self._leniency.layer(layer):
+                    self.network(layers.group(name), layer)
             else:
-                self._layer(layers.group(name), layer)
+                with self._leniency.layer(layer):
+                    self._layer(layers.group(name), layer)
 
     def _no_weights(self, layers: Group, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):
@@ -99,8 +111,9 @@ class _Reader:
                 f"{stored.path} holds {len(stored.names())} weights for layer {layer.name!r}, which has "
                 f"{len(specs)}: {', '.join(s.name for s in specs)}"
             )
-        for index, spec in zip(expected, specs, strict=True):
-            self.values.add(layer, spec.name, stored.array(index, spec.shape))
+        arrays = [stored.array(index, spec.shape) for index, spec in zip(expected, specs, strict=True)]
+        for spec, array in zip(specs, arrays, strict=True):
+            self.values.add(layer, spec.name, array)
 
 
 def class_name(layer: Layer) -> str:

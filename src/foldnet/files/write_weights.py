@@ -26,15 +26,18 @@ HEADER_LIMIT = 64512
 """Bytes that HDF5 lets an attribute take up; longer lists of names are split over several, as in Keras."""
 
 
-def write_weights(group: Any, network: Network, optimizer: tuple[str, State] | None = None) -> None:
+def write_weights(
+    group: Any, network: Network, optimizer: tuple[str, State] | None = None, skip: Sequence[Any] = ()
+) -> None:
     """Write the weights of a network, and the state of its optimizer, as Keras 3 does.
 
     Args:
         group: the root of an HDF5 file open for writing.
         network: with built layers.
         optimizer: its name and variables, if they are to be written.
+        skip: layers whose weights are not written.
     """
-    _network(group, network, set())
+    _network(group, network, {layer for layer in skip if isinstance(layer, Layer)})
     if optimizer is not None:
         write_optimizer(group, *optimizer)
 
@@ -88,7 +91,7 @@ def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
     _names(group, "layer_names", [layer.name for layer in network.layers])
     for layer in sorted(network.layers, key=lambda layer: layer.name):
         _check_name(layer.name)
-        home = group.create_group(layer.name)
+        home = _home(group, layer.name)
         leaves = [
             (inner, spec)
             for inner, spec in leaves_of(layer)
@@ -106,6 +109,17 @@ def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
         for name, (inner, spec) in zip(names, leaves, strict=True):
             home[name] = _value(inner, spec.name)
     _names(group.create_group(TOP_LEVEL), "weight_names", [])
+
+
+def _home(group: Any, name: str) -> Any:
+    """A new group for a layer, whose name may be a path."""
+    try:
+        return group.create_group(name)
+    except (ValueError, OSError):
+        raise UnsupportedError(
+            f"layer {name!r} would lie among the weights of another layer, as 'a/a' lies among those of 'a'; rename "
+            "one of them, or save as .weights.h5"
+        ) from None
 
 
 def _check_name(name: str) -> None:

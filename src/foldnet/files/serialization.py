@@ -6,13 +6,15 @@ that the caller registered or hands over. Code in a configuration (a lambda) is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from foldnet import activations, constraints, initializers, regularizers
-from foldnet.errors import ConfigError, FileFormatError, SettingTypeError, UnsupportedError
+from foldnet.errors import ConfigError, FileFormatError, FoldnetError, SettingTypeError, UnsupportedError
+from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.config import Reader
 from foldnet.files.dialects import NETWORKS
 from foldnet.files.keras_objects import Dialect, function_record
@@ -155,7 +157,10 @@ def deserialize_keras_object(
     more = kwargs.pop("module_objects", None)
     if kwargs:
         raise ConfigError(f"deserialize_keras_object does not take {', '.join(kwargs)}")
-    return _made(config, known_objects({**(more or {}), **(custom_objects or {})}))
+    try:
+        return _made(config, known_objects({**(more or {}), **(custom_objects or {})}))
+    except RecursionError:
+        raise ConfigError("the configuration nests too deeply") from None
 
 
 def _made(config: Any, known: Mapping[str, Any]) -> Any:
@@ -267,7 +272,8 @@ def _instance(
     for place, (classes, make) in _classes().items():
         if module in ("", place) and name in classes:
             _builtin(registered, name)
-            return make({"class_name": name, "config": settings})
+            with _settings_of(name):
+                return make({"class_name": name, "config": settings})
     raise ConfigError(
         f"there is no class {name!r}; supply it: custom_objects={{{name!r}: cls}}, or register_keras_serializable"
     )
@@ -284,4 +290,18 @@ def _named(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _setting(package: Any, name: str, settings: Mapping[str, Any]) -> Any:
     classes = {k: v for k, v in vars(package).items() if isinstance(v, type) and issubclass(v, Setting)}
-    return classes[name].from_config(settings) if name in classes else None
+    if name not in classes:
+        return None
+    with _settings_of(name):
+        return classes[name].from_config(settings)
+
+
+@contextmanager
+def _settings_of(name: str) -> Iterator[None]:
+    """Turns what a class of foldnet's raises on settings that no one would write by hand into one error."""
+    try:
+        yield
+    except BAD_SETTINGS as error:
+        if isinstance(error, FoldnetError):
+            raise
+        raise ConfigError(f"the settings of this {name} make no sense: {error}") from None

@@ -58,7 +58,18 @@ class Steps:
     steps: tuple[tuple[str, str], ...]
 
 
-Block = Words | Formula | Code | Table | Steps
+@dataclass(frozen=True)
+class Program:
+    """Lines of Python to copy: no layout may break them."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+Block = Words | Formula | Code | Table | Steps | Program
+
+ENDING = "Your prediction function must contain"
+"""What stands over the last part of an explanation of a whole network."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +99,12 @@ class Explanation:
         title: what is explained.
         sections: one a layer call, in computing order.
         source: the network and data that it was made of, from which a page is drawn.
+        ending: of a whole network: all that a prediction function of one's own must compute, as NumPy.
     """
 
     title: str
     sections: tuple[Section, ...]
+    ending: tuple[Block, ...] = ()
     source: Source | None = field(default=None, repr=False, compare=False)
 
     def section(self, name: str) -> Section:
@@ -145,7 +158,8 @@ class Explanation:
             }
             for s in self.sections
         ]  # fmt: skip
-        return {"title": self.title, "sections": sections}
+        ending = [{"type": type(b).__name__.lower(), **asdict(b)} for b in self.ending]
+        return {"title": self.title, "sections": sections, "prediction_function": ending}
 
 
 # -- text -----------------------------------------------------------------------------------------------------
@@ -159,6 +173,12 @@ def _lines(explanation: Explanation, width: int) -> Iterator[str]:
         for i, block in enumerate(section.blocks):
             if i and not isinstance(block, Words):
                 yield ""
+            yield from _block(block, width)
+    if explanation.ending:
+        yield ""
+        yield f"━━ {ENDING} ".ljust(width, "━")[:width]
+        for i, block in enumerate(explanation.ending):
+            yield from [""] * bool(i)
             yield from _block(block, width)
 
 
@@ -188,6 +208,10 @@ def _block(block: Block, width: int) -> Iterator[str]:
         yield from _wrap(block.title, width, "  ")
         for line in block.lines:
             yield from _wrap(line, width, "      ", first="    ")
+    elif isinstance(block, Program):
+        yield from _wrap(block.title, width, "  ")
+        yield ""
+        yield from (f"    {line}".rstrip() for line in block.lines)
     elif isinstance(block, Table):
         yield from _table(block, width)
     else:

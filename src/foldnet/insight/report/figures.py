@@ -205,8 +205,8 @@ def in_words(run: Run, layer: RunLayer) -> list[str]:
     now = latest(run, layer)
     if now is not None:
         words.append(
-            f"At step {now.step:,}, the last recorded, the moving mean of the middle channel is {now.median:.3g} standard "
-            f"deviations from the batch's (the farthest channel's {now.largest:.3g}), and the moving variance "
+            f"At step {now.step:,}, the last recorded, the moving mean of the middle channel is {now.median:.3g} "
+            f"standard deviations from the batch's (the farthest channel's {now.largest:.3g}), and the moving variance "
             f"{now.ratio:.3g} times its."
         )
     return words

@@ -147,6 +147,39 @@ def test_a_registered_activation_in_a_file(tmp_path):
     np.testing.assert_array_equal(given.predict(x), expected)
 
 
+def ratio_loss(y_true, y_pred):
+    return foldnet.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+@pytest.mark.parametrize("name", ["x.keras", "x.h5"])
+def test_a_registered_loss_in_a_file(tmp_path, name):
+    register_keras_serializable("mine")(ratio_loss)
+    model = Sequential([layers.Input((2,)), layers.Dense(3)])
+    model.compile("sgd", ratio_loss, metrics=[ratio_loss])
+    x, y = np.ones((4, 2), "float32"), np.zeros((4, 3), "float32")
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / name)
+    expected = model.evaluate(x, y, verbose=0)
+    assert foldnet.load_model(tmp_path / name).evaluate(x, y, verbose=0) == expected
+    get_custom_objects().clear()
+    with pytest.raises(FoldnetError, match="ratio_loss"):
+        foldnet.load_model(tmp_path / name).evaluate(x, y, verbose=0)
+    given = foldnet.load_model(tmp_path / name, custom_objects={"mine>ratio_loss": ratio_loss})
+    assert given.evaluate(x, y, verbose=0) == expected
+
+
+def test_a_registered_name_does_not_hide_keras_s_own(tmp_path):
+    model = Sequential([layers.Input((2,)), layers.Dense(3, activation="relu")])
+    model.compile("sgd", "mean_squared_error")
+    model.save(tmp_path / "x.keras")
+    register_keras_serializable("mine", "relu")(double)
+    register_keras_serializable("mine", "mean_squared_error")(ratio_loss)
+    loaded = foldnet.load_model(tmp_path / "x.keras")
+    x = np.array([[-1.0, 2.0], [3.0, -4.0]], "float32")
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+    assert loaded.loss == "mean_squared_error"
+
+
 BAD = {
     "a lambda": {"class_name": "__lambda__", "config": {"value": "4wEAAA"}},
     "an unknown class": {"class_name": "Popen", "module": "subprocess", "config": {}},

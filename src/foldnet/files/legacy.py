@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from foldnet.errors import FileFormatError
@@ -60,7 +61,8 @@ def load_legacy(
     if isinstance(training, str):
         network.compile_config = plain.parse(training, "training_config")
         if compile:
-            network.saved_training = read_legacy_state(file, network)
+            saved = read_legacy_state(file, network)
+            network.saved_training = replace(saved, supplied=activations or {})
     return network
 
 

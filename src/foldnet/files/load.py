@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,8 @@ def _load_members(read: Members, activations: Supplied, dtype: str | None, compi
     with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
         read_weights(file, network, reader.classes, check_names=True).fill()
         if compile and network.compile_config is not None:
-            network.saved_training = read_state(file, network, keras_3=major_version(version, 3) == 3)
+            saved = read_state(file, network, keras_3=major_version(version, 3) == 3)
+            network.saved_training = replace(saved, supplied=activations or {})
     network.keras_version = version
     return network
 

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+from foldnet.activations import FUNCTIONS
 from foldnet.errors import ConfigError
 
 _registered: dict[str, Any] = {}
@@ -105,5 +106,6 @@ def known_objects(given: Mapping[str, Any] | None) -> dict[str, Any]:
         given: to the function that reads; they count before the others.
     """
     every = {**_registered, **_scope.get(), **(given or {})}
-    short = {key.rsplit(">", 1)[-1]: value for key, value in every.items()}
-    return {**short, **every}
+    short = {key.rsplit(">", 1)[-1]: value for key, value in every.items() if ">" in key}
+    # "mine>relu" must not become what every file means by "relu".
+    return {**{key: value for key, value in short.items() if key not in FUNCTIONS}, **every}

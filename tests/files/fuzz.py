@@ -4,9 +4,10 @@
 
 makes the files of the numbers from FIRST on, always the same for a number, opens each, and prints a line for every one
 that went wrong: a foreign exception, a message too long, more than 2 seconds of the processor (or ever waiting), more
-than 600 MB, a changed network where a checksum should have told, numbers that are not finite. What a number makes depends
-on its remainder: bytes of a ``.keras`` (whose checksums must find all damage) or of a ``.h5``; bytes of the weights inside
-a ``.keras`` whose checksums are mended, as a liar would; and values, keys and names of the configuration in either.
+than 600 MB, a changed network where a checksum should have told, numbers that are not finite. What a number makes
+depends on its remainder: bytes of a ``.keras`` (whose checksums must find all damage) or of a ``.h5``; bytes of the
+weights inside a ``.keras`` whose checksums are mended, as a liar would; and values, keys and names of the configuration
+in either.
 
 A changed weight, name or setting in a file without checksums, or with mended ones, makes a file as good as any other.
 So there the promise is less: what comes out is a whole network, with finite weights in the shapes that its

@@ -22,6 +22,16 @@ class FileFormatError(FoldnetError, ValueError):
     """A file is damaged, hostile, or not of the format it claims to be."""
 
 
+class MissingFileError(FileFormatError, FileNotFoundError):
+    """There is no file of this name: Python's FileNotFoundError, and a ValueError as in Keras."""
+
+    def __init__(self, *args: object) -> None:
+        FileNotFoundError.__init__(self, *args)  # errno, text and name of the file
+
+    def __str__(self) -> str:
+        return shown(FileNotFoundError.__str__(self), LONGEST)
+
+
 class UnsupportedError(FoldnetError):
     """A layer, setting or activation that foldnet cannot represent exactly, and so refuses by name."""
 

@@ -38,3 +38,14 @@ def shown_name(name: object) -> str:
     """
     words = str(name)
     return words if words.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
+
+
+def shown_html(text: object) -> str:
+    r"""Text for a page: as ``shown``, with what HTML would take for markup escaped, too.
+
+    >>> shown_html("<b>\x1b")
+    '&lt;b&gt;\\x1b'
+    """
+    from html import escape
+
+    return escape(shown(text))

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from foldnet.errors import UnsupportedError
-
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
     from foldnet.network import Network
@@ -79,12 +77,13 @@ class Use:
 
         return predict_rows(self._network, x)
 
-    def load_weights(self, filepath: str | PathLike[str], skip_mismatch: bool = False) -> None:
+    def load_weights(self, filepath: str | PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:
         """Set all weights from a ``.weights.h5`` file, a weights-only ``.h5``, or a whole saved model.
 
         Args:
             filepath: of the file.
-            skip_mismatch: False; a file that fits in part only is refused.
+            skip_mismatch: whether layers that the file does not fit keep their weights; a warning names them.
+            kwargs: ``objects_to_skip`` and ``by_name``, see ``saving.load_weights``.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -92,12 +91,7 @@ class Use:
         """
         from foldnet.files import load_weights
 
-        if skip_mismatch:
-            raise UnsupportedError(
-                "load_weights(skip_mismatch=True) would leave some weights untrained in silence; set the ones that fit "
-                "layer by layer: layer.set_weights(other.get_layer(layer.name).get_weights())"
-            )
-        load_weights(self._network, filepath)
+        load_weights(self._network, filepath, skip_mismatch, **kwargs)
 
     def save(
         self,
@@ -106,6 +100,7 @@ class Use:
         zipped: bool | None = None,
         *,
         include_optimizer: bool | Literal["tf_keras"] = True,
+        **kwargs: Any,
     ) -> None:
         """Write the network to ``.keras``, ``.h5`` or ``.hdf5``, with compile settings and optimizer state.
 
@@ -114,11 +109,12 @@ class Use:
         Args:
             filepath: of the file; its ending says which kind it is.
             overwrite: whether a file that is there may be replaced.
-            zipped: whether a ``.keras`` file is one archive, which it always is.
+            zipped: False writes what an archive holds into a directory.
             include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
                 ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
                 ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
                 ``compile=False`` only.
+            kwargs: see ``saving.save_model``.
 
         Raises:
             ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
@@ -126,21 +122,30 @@ class Use:
         """
         from foldnet.files import save_model
 
-        save_model(self._network, filepath, overwrite, zipped, include_optimizer=include_optimizer)
+        save_model(self._network, filepath, overwrite, zipped, include_optimizer=include_optimizer, **kwargs)
 
-    def save_weights(self, filepath: str | PathLike[str], overwrite: bool = True) -> None:
+    def save_weights(
+        self,
+        filepath: str | PathLike[str],
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+        *,
+        objects_to_skip: Sequence[Any] | None = None,
+    ) -> None:
         """Write the weights alone to ``.weights.h5``, or to the older layout of a weights-only ``.h5``.
 
         Args:
             filepath: of the file.
             overwrite: whether a file that is there may be replaced.
+            max_shard_size: see ``saving.save_weights``, as for the next.
+            objects_to_skip: layers whose weights are left out.
 
         Raises:
             ConfigError: the network is not built, or the ending is none of these.
         """
         from foldnet.files import save_weights
 
-        save_weights(self._network, filepath, overwrite)
+        save_weights(self._network, filepath, overwrite, max_shard_size, objects_to_skip=objects_to_skip)
 
     # -- training (see foldnet.training) --------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
     python fuzz.py FIRST COUNT
 
 makes the files of the numbers from FIRST on, always the same for a number, opens each, and prints a line for every one
-that went wrong: a foreign exception, a message too long, more than 2 seconds, more than 600 MB, a changed network
-where a checksum should have told, numbers that are not finite. What a number makes depends on its remainder:
-bytes of a ``.keras`` (whose checksums must find all damage) or of a ``.h5``; bytes of the weights inside a ``.keras``
-whose checksums are mended, as a liar would; and values, keys and names of the configuration in either.
+that went wrong: a foreign exception, a message too long, more than 2 seconds of the processor (or ever waiting), more
+than 600 MB, a changed network where a checksum should have told, numbers that are not finite. What a number makes
+depends on its remainder: bytes of a ``.keras`` (whose checksums must find all damage) or of a ``.h5``; bytes of the
+weights inside a ``.keras`` whose checksums are mended, as a liar would; and values, keys and names of the configuration
+in either.
 
 A changed weight, name or setting in a file without checksums, or with mended ones, makes a file as good as any other.
 So there the promise is less: what comes out is a whole network, with finite weights in the shapes that its
@@ -218,7 +219,8 @@ def trouble(path: Path, number: int, goods) -> str | None:
     if must_be_found and name not in goods:
         goods[name] = describe(foldnet.load_model(FORMATS / name))
     start, before = time.monotonic(), memory()
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of the processor: a busy machine is no fault
+    signal.setitimer(signal.ITIMER_REAL, 60 * SECONDS)
     try:
         used(path, goods.get(name), must_be_found)
     except FoldnetError as error:
@@ -232,6 +234,7 @@ def trouble(path: Path, number: int, goods) -> str | None:
         last = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__}: {str(error)[:150]} ({Path(last.filename).name}:{last.lineno})"
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     if memory() - before > MEGABYTES:
         return f"took {memory() - before} MB and {time.monotonic() - start:.1f} s"
@@ -254,6 +257,7 @@ def main(first: int, count: int) -> int:
 
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
+    signal.signal(signal.SIGPROF, too_long)
     signal.signal(signal.SIGALRM, too_long)
     limit = (memory() + MEGABYTES) << 20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

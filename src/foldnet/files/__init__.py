@@ -6,7 +6,7 @@ layer classes in ``foldnet.layers.LAYERS`` and activations in ``foldnet.activati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,27 +58,44 @@ def load_model(
             "foldnet never runs code out of a file, so safe_mode=False changes nothing; leave it out and supply "
             "functions by activations={name: fn}"
         )
-    return load(filepath, {**(custom_objects or {}), **(activations or {})}, dtype, compile)
+    from foldnet.files.registration import known_objects
+
+    return load(filepath, known_objects({**(custom_objects or {}), **(activations or {})}), dtype, compile)
 
 
-def load_weights(network: Network, path: str | PathLike[str]) -> None:
+def load_weights(
+    model: Network, filepath: str | PathLike[str], skip_mismatch: bool = False, **kwargs: Any
+) -> None:
     """Fill a built network with the weights of a ``.weights.h5``, a weights-only ``.h5``, or a whole model file.
 
     Either all weights are set or, when an error is raised, none.
 
     Args:
-        network: with the architecture that the weights were saved from; layer names do not matter for
+        model: with the architecture that the weights were saved from; layer names do not matter for
             ``.weights.h5`` and ``.keras``, and do for legacy ``.h5``.
-        path: of the file.
+        filepath: of the file.
+        skip_mismatch: whether layers whose weights are not in the file, or have other shapes there, keep their own; a
+            warning names them.
+        kwargs: ``objects_to_skip``: layers that keep their own weights, for ``.weights.h5`` only; ``by_name``: whether
+            a legacy ``.h5`` fills the layers that it has by name, and no others.
 
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: the file is damaged, hostile, or holds the weights of another architecture.
         ConfigError: the network is not built yet, so its weights have no shapes.
     """
+    from foldnet.files.fill import Leniency
     from foldnet.files.load import load_weights_into
 
-    load_weights_into(network, path)
+    skip, by_name = kwargs.pop("objects_to_skip", None), kwargs.pop("by_name", None)
+    if kwargs:
+        raise ConfigError(f"load_weights does not take {', '.join(kwargs)}")
+    whole = str(filepath).endswith((".weights.h5", ".weights.json"))
+    if skip is not None and not whole:
+        raise ConfigError(f"objects_to_skip only supports .weights.h5 files, which {filepath} is not")
+    if by_name is not None and (whole or not str(filepath).endswith((".h5", ".hdf5"))):
+        raise ConfigError(f"by_name only supports legacy .h5 or .hdf5 files, which {filepath} is not")
+    load_weights_into(model, filepath, Leniency(skip_mismatch, tuple(skip or ()), bool(by_name)))
 
 
 def save_model(
@@ -88,6 +105,7 @@ def save_model(
     zipped: bool | None = None,
     *,
     include_optimizer: bool | Literal["tf_keras"] = True,
+    **kwargs: Any,
 ) -> None:
     """Write a network to a file that Keras 3 opens: ``.keras``, or ``.h5``/``.hdf5``, which tf_keras opens, too.
 
@@ -97,11 +115,12 @@ def save_model(
         model: built.
         filepath: of the file; its ending says which kind it is.
         overwrite: whether a file that is there may be replaced.
-        zipped: whether a ``.keras`` file is one archive, which it always is.
+        zipped: False writes what an archive holds into a directory, whose name must not end in ``.keras``.
         include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
             ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
             ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
             ``compile=False`` only.
+        kwargs: Keras's ``save_format`` of old is warned about where the ending says the same; nothing else is taken.
 
     Raises:
         ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
@@ -110,10 +129,28 @@ def save_model(
     """
     from foldnet.files.save import save
 
-    if zipped is False:
-        raise UnsupportedError("foldnet writes a .keras file as one archive; leave zipped out")
+    _no_format(filepath, kwargs)
     _may_write(filepath, overwrite)
-    save(model, filepath, include_optimizer)
+    save(model, filepath, include_optimizer, zipped is not False)
+
+
+def _no_format(path: str | PathLike[str], kwargs: dict[str, Any]) -> None:
+    """Keras's ``save_format`` says what the ending of the name says since Keras 3."""
+    said = kwargs.pop("save_format", None)
+    if kwargs:
+        raise ConfigError(f"these arguments are not taken when a network is saved: {', '.join(kwargs)}")
+    if said:
+        import warnings
+
+        if not str(path).endswith((".keras", ".h5", ".hdf5")):
+            raise ConfigError(
+                f"the argument save_format={said!r} is deprecated: give a name that ends in .keras or .h5"
+            )
+        warnings.warn(
+            "the argument save_format is deprecated, and the ending of the file's name counts; leave it out",
+            DeprecationWarning,
+            stacklevel=4,
+        )
 
 
 def _may_write(path: str | PathLike[str], overwrite: bool) -> None:
@@ -126,24 +163,38 @@ def _may_write(path: str | PathLike[str], overwrite: bool) -> None:
         raise ConfigError(f"{path} is there already, and overwrite=False; choose another name")
 
 
-def save_weights(network: Network, path: str | PathLike[str], overwrite: bool = True) -> None:
+def save_weights(
+    model: Network,
+    filepath: str | PathLike[str],
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
+    *,
+    objects_to_skip: Sequence[Any] | None = None,
+) -> None:
     """Write a network's weights alone: ``.weights.h5``, or the older layout of a weights-only ``.h5``.
 
     The file takes the old one's place in one step, as with ``save_model``.
 
     Args:
-        network: built.
-        path: of the file; its ending says which layout it has.
+        model: built.
+        filepath: of the file; its ending says which layout it has.
         overwrite: whether a file that is there may be replaced.
+        max_shard_size: None; weights are written to one file.
+        objects_to_skip: layers whose weights are left out, from ``.weights.h5`` only.
 
     Raises:
         ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
+        UnsupportedError: ``max_shard_size``.
         OSError: the file cannot be written.
     """
     from foldnet.files.save import save_weights as save
 
-    _may_write(path, overwrite)
-    save(network, path)
+    if max_shard_size is not None:
+        raise UnsupportedError(
+            "foldnet writes all weights to one file, whatever their size; leave max_shard_size out"
+        )
+    _may_write(filepath, overwrite)
+    save(model, filepath, tuple(objects_to_skip or ()))
 
 
 def from_keras(

@@ -41,7 +41,8 @@ def target_of(path: str | PathLike[str]) -> Path:
     """The ordinary file, there or not, that a path leads to: a link stays a link, and what it points to is replaced.
 
     Raises:
-        ConfigError: no file can have this path, or it is that of a directory, a pipe or a device.
+        ConfigError: no file can have this path, or it is that of a pipe or a device.
+        IsADirectoryError: it is that of a directory.
     """
     try:
         target = Path(name_of(path)).resolve()
@@ -54,6 +55,8 @@ def target_of(path: str | PathLike[str]) -> Path:
         raise ConfigError(
             f"{path} leads round in a circle of links, so no file can be written there"
         ) from None
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if kind is not None:
         raise ConfigError(f"{path} is {kind}, and an ordinary file is to be written; choose another name")
     return target

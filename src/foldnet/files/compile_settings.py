@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from foldnet.errors import UnsupportedError
-from foldnet.files.keras_objects import Dialect, plain_data, record
+from foldnet.files.keras_objects import Dialect, own_function, plain_data, record
 from foldnet.training import losses, metric_names, optimizers
 from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.losses import Loss
@@ -175,8 +175,10 @@ def _plain_mean(metric: Metric) -> str | None:
     return metric.name if metric.name in own and metric_names.FUNCTIONS.get(name) is metric.fn else None
 
 
-def _function(function: Any, known: Mapping[str, Any], what: str) -> str:
+def _function(function: Any, known: Mapping[str, Any], what: str) -> str | dict[str, Any]:
     name = getattr(function, "__name__", type(function).__name__)
+    if known.get(name) is not function and (own := own_function(function)) is not None:
+        return own
     if known.get(name) is not function:
         raise UnsupportedError(f"the {what} {name} is code of your own, which a file cannot hold{WITHOUT}")
     return str(name)

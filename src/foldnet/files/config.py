@@ -84,7 +84,11 @@ class Reader:
         record = modern(plain.mapping(stored, "a layer's record"), self.dialect)
         layer = self._met_before(record)
         if layer is None:
-            layer = self._nested(record) if record.is_network else self._plain(record)
+            own = self._own_class(record)
+            if own is not None:
+                layer = self._of_own_class(record, own)
+            else:
+                layer = self._nested(record, None) if record.is_network else self._plain(record)
             self._by_name[record.class_name, record.name].append(layer)
             self.classes[layer] = record.class_name
         if record.shared_id is not None:
@@ -110,13 +114,42 @@ class Reader:
             "name they share. Give layers different names and save again."
         )
 
-    def _nested(self, record: Record) -> Network:
+    def _own_class(self, record: Record) -> type[Layer] | None:
+        """The class of the caller's own that the record names, if it names one."""
+        if record.is_keras:
+            return None
+        found = self.supplied.get(record.registered) or self.supplied.get(record.class_name)
+        return found if isinstance(found, type) and issubclass(found, Layer) else None
+
+    def _of_own_class(self, record: Record, own: type[Layer]) -> Layer:
+        if issubclass(own, Network) and "layers" in record.config:
+            return self._nested(record, own)
+        with settings_of(record.name, record.class_name):
+            config = {k: v for k, v in record.config.items() if k != "name" or record.named}
+            if issubclass(own, Network):
+                return own(**config)
+            return own.from_config(self._with_activations(config))
+
+    def _nested(self, record: Record, own: type[Network] | None) -> Network:
         self._depth += 1
         if self._depth > MAX_NESTING:
             raise FileFormatError(f"networks nest deeper than {MAX_NESTING} levels in the configuration")
-        network = self._sequential(record) if record.class_name == "Sequential" else self._functional(record)
+        sequential = issubclass(own, Sequential) if own else record.class_name == "Sequential"
+        network = self._sequential(record, own) if sequential else self._functional(record, own)
         self._depth -= 1
         return network
+
+    def _with_activations(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Settings with the functions that they name."""
+        return {key: self._setting(key, value) for key, value in config.items()}
+
+    def _setting(self, key: str, value: Any) -> Any:
+        if not key.endswith("activation"):
+            return value
+        try:
+            return read_activation(value, self.supplied, self.dialect)
+        except ConfigError as error:
+            raise type(error)(f"{key}: {error}") from None
 
     def _plain(self, record: Record) -> Layer:
         config = dict(record.config)
@@ -130,18 +163,15 @@ class Reader:
         with settings_of(record.name, record.class_name):
             if issubclass(LAYERS[record.class_name], Wrapper):
                 config["layer"] = self.layer(config.get("layer"))
-            for key, value in config.items():
-                if key.endswith("activation"):
-                    try:
-                        config[key] = read_activation(value, self.supplied, self.dialect)
-                    except ConfigError as error:
-                        raise type(error)(f"{key}: {error}") from None
+            config = self._with_activations(config)
             return LAYERS[record.class_name].from_config(config)
 
     # -- networks ---------------------------------------------------------------------------------------------
 
-    def _sequential(self, record: Record) -> Sequential:
-        network = Sequential(name=record.name, trainable=bool(record.config.get("trainable", True)))
+    def _sequential(self, record: Record, own: Any = None) -> Sequential:
+        network: Sequential = (own or Sequential)(
+            name=record.name, trainable=bool(record.config.get("trainable", True))
+        )
         for stored in plain.listing(record.config.get("layers"), f"the layers of {record.name!r}"):
             layer = self.layer(stored)
             with settings_of(layer.name, type(layer).__name__):
@@ -152,7 +182,7 @@ class Reader:
                 network.build(plain.shape(shape, f"the input shape of {record.name!r}"))
         return network
 
-    def _functional(self, record: Record) -> Model:
+    def _functional(self, record: Record, own: Any = None) -> Model:
         what = f"network {record.name!r}"
         layers: dict[str, Layer] = {}
         nodes: dict[str, list[Node]] = {}
@@ -180,7 +210,7 @@ class Reader:
         def tensor(ref: Ref) -> SymbolicTensor:
             return calls.tensor(ref, ends=True)
 
-        model = Model(
+        model: Model = (own or Model)(
             map_structure(tensor, inputs),
             map_structure(tensor, outputs),
             name=record.name,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from foldnet.errors import FileFormatError
 from foldnet.files.config import Reader
 from foldnet.files.keras_objects import Dialect
+from foldnet.files.registration import known_objects
 from foldnet.files.write_config import network_record
-from foldnet.network import Network, Sequential
+from foldnet.network import Model, Network, Sequential
 
 
 def config_of(network: Network) -> dict[str, Any]:
@@ -21,9 +22,15 @@ def config_of(network: Network) -> dict[str, Any]:
 
 def network_of_config(cls: type[Network], config: Any, custom_objects: Mapping[str, Any] | None) -> Network:
     """A network from ``config_of``; see ``Network.from_config``."""
+    if cls not in (Model, Sequential, Network) and isinstance(config, Mapping) and "layers" not in config:
+        return cls(**config)  # a class of the user's own that makes its layers itself
     kind = "Sequential" if issubclass(cls, Sequential) else "Functional"
-    reader = Reader(supplied=_functions(custom_objects), unbuilt=issubclass(cls, Sequential))
-    return reader.network({"class_name": kind, "config": config})
+    stored = {"class_name": kind, "config": config}
+    known = known_objects(custom_objects)
+    if cls not in (Model, Sequential, Network):
+        known[cls.__name__] = cls
+        stored = {"class_name": cls.__name__, "module": cls.__module__, "config": config}
+    return Reader(supplied=known, unbuilt=issubclass(cls, Sequential)).network(stored)
 
 
 def to_json(network: Network, **kwargs: Any) -> str:
@@ -46,8 +53,4 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         stored = json.loads(json_string)
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"this is not the JSON of a network: {error}") from None
-    return Reader(supplied=_functions(custom_objects)).network(stored)
-
-
-def _functions(custom_objects: Mapping[str, Any] | None) -> dict[str, Callable[..., Any]]:
-    return dict(custom_objects or {})
+    return Reader(supplied=known_objects(custom_objects)).network(stored)

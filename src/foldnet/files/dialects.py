@@ -9,6 +9,7 @@ from typing import Any
 
 from foldnet.errors import FileFormatError
 from foldnet.files import plain
+from foldnet.layers.naming import snake_case
 
 NETWORKS = frozenset({"Sequential", "Functional", "Model"})
 
@@ -32,6 +33,8 @@ class Record:
         origin: where the class comes from, for errors.
         shared_id: the number under which the file mentions the same layer again, if it does.
         build_shape: the stored input shape, if there is one.
+        registered: the name under which a class of the user's own is known.
+        named: whether the settings themselves have the name.
     """
 
     class_name: str
@@ -41,6 +44,8 @@ class Record:
     origin: str
     shared_id: int | None
     build_shape: Any
+    registered: str = ""
+    named: bool = True
 
     @property
     def is_network(self) -> bool:
@@ -64,12 +69,13 @@ def modern(stored: Mapping[str, Any], dialect: int) -> Record:
     if class_name == "Sequential" and isinstance(config, list):
         config = {"layers": config}  # Keras up to 2.2.2
     config = dict(plain.mapping(config, f"the settings of a {class_name}"))
-    name = config.get("name") or stored.get("name")
-    if class_name in NETWORKS and name is None:
-        name = class_name.lower()
-    name = config["name"] = plain.text(name, f"the name of a {class_name}")
     module, registered = stored.get("module"), stored.get("registered_name")
-    is_keras = _is_keras(module) and registered in (None, class_name)
+    is_keras = _is_keras(module) and registered in (None, "", class_name)
+    named = "name" in config
+    name = config.get("name") or stored.get("name")
+    if name is None and (class_name in NETWORKS or not is_keras):
+        name = snake_case(class_name)
+    name = config["name"] = plain.text(name, f"the name of a {class_name}")
     shared = stored.get("shared_object_id")
     build = stored.get("build_config")
     if is_keras and class_name not in NETWORKS:
@@ -82,6 +88,8 @@ def modern(stored: Mapping[str, Any], dialect: int) -> Record:
         str(module or registered or "an unnamed module"),
         shared if isinstance(shared, int) else None,
         build.get("input_shape") if isinstance(build, Mapping) else None,
+        registered if isinstance(registered, str) else "",
+        named,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,42 @@ def any_numbers() -> Iterator[None]:
         yield
     finally:
         _any_numbers.reset(token)
+
+
+@dataclass(frozen=True)
+class Leniency:
+    """What weights may be missing from a file.
+
+    Attributes:
+        skip_mismatch: those of layers that the file does not fit; a warning names them.
+        skip: those of these layers.
+        by_name: those of layers whose names the file does not have.
+    """
+
+    skip_mismatch: bool = False
+    skip: tuple[Any, ...] = ()
+    by_name: bool = False
+
+    def skips(self, layer: Any) -> bool:
+        """Whether this layer is one of those to skip."""
+        return any(layer is other for other in self.skip)
+
+    @contextmanager
+    def layer(self, layer: Layer) -> Iterator[None]:
+        """Inside, what does not fit is passed over where that is wanted."""
+        try:
+            yield
+        except FileFormatError as error:
+            if not self.skip_mismatch:
+                raise
+            warnings.warn(
+                f"layer {layer.name!r} keeps its weights, since the file does not fit: {error}",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+STRICT = Leniency()
 
 
 class Values:

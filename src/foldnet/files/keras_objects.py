@@ -58,10 +58,14 @@ def stored_activation(function: Any, dialect: Dialect, where: str) -> Any:
     """
     named = activations.known(activations.get(function))
     if named is None:
-        raise UnsupportedError(
-            f"{where}: the activation {getattr(function, '__name__', function)!r} is a function of your own, and a "
-            "file holds no functions. Use one of foldnet.activations, or freeze the network and save the predictor."
-        )
+        own = own_function(function)
+        if own is None or dialect is Dialect.KERAS_2:
+            raise UnsupportedError(
+                f"{where}: the activation {getattr(function, '__name__', function)!r} is a function of your own, and "
+                "a file holds no functions. Use one of foldnet.activations, register it with "
+                "saving.register_keras_serializable and save as .keras, or freeze the network and save the predictor."
+            )
+        return own
     name, parameters = named
     if name == "hard_sigmoid_keras2" or (name == "hard_sigmoid" and dialect is Dialect.KERAS_2):
         raise UnsupportedError(
@@ -79,6 +83,21 @@ def stored_activation(function: Any, dialect: Dialect, where: str) -> Any:
             "after this one where there is one, or freeze the network and save the predictor."
         )
     return record("keras.layers", form, layer_settings(form, parameters, dialect))
+
+
+def own_function(function: Any) -> dict[str, Any] | None:
+    """A function that the caller has registered, as its name; None if it has not been."""
+    from foldnet.files.registration import get_custom_objects, get_registered_name
+
+    name = get_registered_name(function) if hasattr(function, "__name__") else ""
+    if get_custom_objects().get(name) is not function:
+        return None
+    return function_record(name)
+
+
+def function_record(name: str) -> dict[str, Any]:
+    """A function as Keras stores it: its name alone."""
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
 def layer_settings(class_name: str, config: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from foldnet.errors import FileFormatError
 from foldnet.files import plain
 from foldnet.files.config import Reader
-from foldnet.files.fill import Values
+from foldnet.files.fill import STRICT, Leniency, Values
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.saved_training import read_legacy_state
 from foldnet.layers.base import Layer
@@ -61,7 +62,8 @@ def load_legacy(
     if isinstance(training, str):
         network.compile_config = plain.parse(training, "training_config")
         if compile:
-            network.saved_training = read_legacy_state(file, network)
+            saved = read_legacy_state(file, network)
+            network.saved_training = replace(saved, supplied=activations or {})
     return network
 
 
@@ -81,8 +83,8 @@ def weights_group(file: Hdf5File) -> Group | None:
     return file.root if "layer_names" in names or "layer_names0" in names else None
 
 
-def read_legacy_weights(group: Group, network: Network) -> Values:
-    """The weights of every layer of the network.
+def read_legacy_weights(group: Group, network: Network, leniency: Leniency = STRICT) -> Values:
+    """The weights of every layer of the network, but for those that may be missing.
 
     Raises:
         FileFormatError: the file does not hold this network's weights.
@@ -92,15 +94,17 @@ def read_legacy_weights(group: Group, network: Network) -> Values:
     for layer in network.layers:
         leaves = list(leaves_of(layer))
         if layer.name not in stored:
-            if leaves:
-                raise FileFormatError(
-                    f"it has no weights for layer {layer.name!r}; it has {sorted(stored)[:20]}"
-                )
+            if leaves and not leniency.by_name:
+                with leniency.layer(layer):
+                    raise FileFormatError(
+                        f"it has no weights for layer {layer.name!r}; it has {sorted(stored)[:20]}"
+                    )
             continue
         stored.discard(layer.name)
         home = group.group(*layer.name.split("/"))
-        _read_layer(home, layer, leaves, values)
-    for name in sorted(stored):
+        with leniency.layer(layer):
+            _read_layer(home, layer, leaves, values)
+    for name in sorted(stored) if not (leniency.by_name or leniency.skip_mismatch) else ():
         if names_in(group.group(*name.split("/")), "weight_names"):
             raise FileFormatError(f"it holds weights for a layer {name!r}, which the network does not have")
     return values
@@ -155,9 +159,12 @@ def _read_layer(group: Group, layer: Layer, leaves: list[Leaf], values: Values) 
             f"{group.path} names its weights {names[:20]}, which cannot be told apart as those of layer "
             f"{layer.name!r}: {[f'{inner.name}/{spec.name}' for inner, spec in leaves][:20]}"
         )
+    found = []
     for name, (inner, spec) in places.items():
         *folders, last = name.split("/")
-        values.add(inner, spec.name, group.group(*folders).array(last, spec.shape))
+        found.append((inner, spec.name, group.group(*folders).array(last, spec.shape)))
+    for inner, title, array in found:
+        values.add(inner, title, array)
 
 
 def _by_name(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:

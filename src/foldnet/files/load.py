@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from foldnet.errors import ConfigError, FileFormatError, FoldnetError
+from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFileError
 from foldnet.files import archive, hdf5, plain
 from foldnet.files.archive import Archive
 from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.config import Reader
+from foldnet.files.fill import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.opening import name_of, open_file, read_file
 from foldnet.files.saved_training import read_state
@@ -40,7 +44,7 @@ def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, co
             return _load_members(Archive(raw).read, activations, dtype, compile)
 
 
-def load_weights_into(network: Network, path: str | PathLike[str]) -> None:
+def load_weights_into(network: Network, path: str | PathLike[str], leniency: Leniency = STRICT) -> None:
     """Fill a network from a file of weights; see ``foldnet.files.load_weights``."""
     if not network.built:
         raise ConfigError(f"{network.name!r} is not built, so its weights have no shapes; call build first")
@@ -54,16 +58,16 @@ def load_weights_into(network: Network, path: str | PathLike[str]) -> None:
             else:
                 image = members(WEIGHTS, MAX_WEIGHTS)
             with Hdf5File(image) as file:
-                values = read_weights(file, network, {}, check_names=False)
+                values = read_weights(file, network, {}, check_names=False, leniency=leniency)
         else:
             from foldnet.files.legacy import read_legacy_weights, weights_group
 
             with Hdf5File(path) as file:
                 group = weights_group(file)
                 if group is None:
-                    values = read_weights(file, network, {}, check_names=False)
+                    values = read_weights(file, network, {}, check_names=False, leniency=leniency)
                 else:
-                    values = read_legacy_weights(group, network)
+                    values = read_legacy_weights(group, network, leniency)
         values.fill()
 
 
@@ -103,7 +107,9 @@ class _named:  # noqa: N801 - used as a with-statement
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, FileFormatError):
+        if isinstance(error, FileNotFoundError) and not isinstance(error, MissingFileError):
+            raise MissingFileError(errno.ENOENT, os.strerror(errno.ENOENT), self._path) from None
+        if isinstance(error, FileFormatError) and not isinstance(error, MissingFileError):
             raise FileFormatError(f"{self._path}: {error}") from None
         if isinstance(error, RecursionError):
             raise FileFormatError(f"{self._path}: it nests too deeply to be a network") from None
@@ -143,7 +149,8 @@ def _load_members(read: Members, activations: Supplied, dtype: str | None, compi
     with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
         read_weights(file, network, reader.classes, check_names=True).fill()
         if compile and network.compile_config is not None:
-            network.saved_training = read_state(file, network, keras_3=major_version(version, 3) == 3)
+            saved = read_state(file, network, keras_3=major_version(version, 3) == 3)
+            network.saved_training = replace(saved, supplied=activations or {})
     network.keras_version = version
     return network
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from foldnet.errors import FileFormatError, FoldnetError
 from foldnet.files.optimizer_state import restore
+from foldnet.files.registration import known_objects
 from foldnet.files.saved_training import SavedTraining
 from foldnet.network import Network
-from foldnet.training import losses, optimizers
+from foldnet.training import losses, metric_names, optimizers
 from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.compiled import Compiled, compile_network
 from foldnet.training.trainer import Trainer
@@ -29,7 +30,7 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
             have is only missed by who trains.
     """
     try:
-        trainer = Trainer(_compiled(network, saved.config))
+        trainer = Trainer(_compiled(network, saved.config, saved.supplied))
     except FoldnetError as error:
         raise type(error)(
             f"the file's compile settings cannot be taken over: {error}. Call compile with others."
@@ -51,15 +52,15 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
     return trainer
 
 
-def _compiled(network: Network, config: Mapping[str, Any]) -> Compiled:
-    stored = config.get("optimizer", config.get("optimizer_config"))
+def _compiled(network: Network, config: Mapping[str, Any], supplied: Mapping[str, Any]) -> Compiled:
+    stored, known = config.get("optimizer", config.get("optimizer_config")), known_objects(supplied)
     return compile_network(
         network,
         _optimizer(stored),
-        _named(config.get("loss")),
+        _named(config.get("loss"), known),
         config.get("loss_weights"),
-        _named(config.get("metrics")),
-        _named(config.get("weighted_metrics")),
+        _named(config.get("metrics"), known),
+        _named(config.get("weighted_metrics"), known),
     )
 
 
@@ -85,19 +86,27 @@ def _modern_optimizer(stored: Any) -> Any:
     return {"class_name": name, "config": config}
 
 
-def _named(value: Any) -> Any:
-    """Losses or metrics with the record of a function taken as its name."""
+def _named(value: Any, known: Mapping[str, Any]) -> Any:
+    """Losses or metrics with the record of a function taken as its name, or as the caller's function of that name."""
+    if isinstance(value, str):
+        return _meant(value, known)
     if isinstance(value, Mapping):
         if isinstance(value.get("config"), str):
-            return value["config"]
+            return _meant(value["config"], known)
         if value.get("class_name") == "MeanMetricWrapper":
             return _wrapped(value.get("config"))
         if "class_name" in value:
             return {"class_name": value["class_name"], "config": dict(value.get("config") or {})}
-        return {k: _named(v) for k, v in value.items()}
+        return {k: _named(v, known) for k, v in value.items()}
     if isinstance(value, list):
-        return [_named(v) for v in value]
+        return [_named(v, known) for v in value]
     return value
+
+
+def _meant(name: str, known: Mapping[str, Any]) -> Any:
+    """The caller's function of a name that is none of Keras's, else the name."""
+    own = name in losses.FUNCTIONS or name.lower() in losses.ALIASES or name in metric_names.FUNCTIONS
+    return name if own or name in CHOSEN_BY_SHAPE else known.get(name, name)
 
 
 def _wrapped(config: Any) -> Any:

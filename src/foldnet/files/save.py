@@ -42,7 +42,12 @@ TF_KERAS = "tf_keras"
 WriteState = Callable[[h5py.File], None]
 
 
-def save(network: Network, path: str | PathLike[str], include_optimizer: IncludeOptimizer = True) -> None:
+def save(
+    network: Network,
+    path: str | PathLike[str],
+    include_optimizer: IncludeOptimizer = True,
+    zipped: bool = True,
+) -> None:
     """Write a whole network; see ``foldnet.files.save_model``."""
     name = Path(name_of(path)).name
     if not isinstance(include_optimizer, bool) and include_optimizer != TF_KERAS:
@@ -51,7 +56,9 @@ def save(network: Network, path: str | PathLike[str], include_optimizer: Include
         raise ConfigError(
             f"{name!r} is the name of a file of weights; call save_weights, or name it model.h5"
         )
-    if name.endswith(".keras"):
+    if not zipped:
+        _save_unzipped(network, Path(path), include_optimizer is not False)
+    elif name.endswith(".keras"):
         if include_optimizer == TF_KERAS:
             raise ConfigError(
                 f"tf_keras does not open the .keras files of Keras 3, which {name!r} would be; name it model.h5"
@@ -65,7 +72,19 @@ def save(network: Network, path: str | PathLike[str], include_optimizer: Include
         raise ConfigError(f"a network is saved as .keras, .h5 or .hdf5, which {name!r} does not end in")
 
 
-def save_weights(network: Network, path: str | PathLike[str]) -> None:
+def _save_unzipped(network: Network, folder: Path, include_optimizer: bool) -> None:
+    """Write what an archive holds into a directory, file by file."""
+    if folder.name.endswith((".keras", *HDF5_ENDINGS)):
+        raise ConfigError(
+            f"zipped=False writes a directory, so {folder.name!r} should not end in {folder.suffix}"
+        )
+    parts = _archive_parts(network, include_optimizer)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in parts:
+        write_whole(folder / name, lambda part, data=data: part.write_bytes(data))  # type: ignore[misc]
+
+
+def save_weights(network: Network, path: str | PathLike[str], skip: tuple[Any, ...] = ()) -> None:
     """Write the weights alone; see ``foldnet.files.save_weights``."""
     name = Path(name_of(path)).name
     if not name.endswith(HDF5_ENDINGS):
@@ -73,7 +92,9 @@ def save_weights(network: Network, path: str | PathLike[str]) -> None:
     if not network.built:
         raise ConfigError(f"{network.name!r} is not built, so it has no weights to save; call build first")
     whole = name.endswith(".weights.h5")
-    write_whole(path, lambda part: _write_weights(part, network, whole))
+    if skip and not whole:
+        raise ConfigError(f"objects_to_skip only supports .weights.h5 files, which {name!r} is not")
+    write_whole(path, lambda part: _write_weights(part, network, whole, skip))
 
 
 def _trained(network: Network) -> tuple[dict[str, Any] | None, tuple[str, State] | None]:
@@ -155,10 +176,10 @@ def _write_legacy(
             write_state(file)
 
 
-def _write_weights(path: Path, network: Network, new_layout: bool) -> None:
+def _write_weights(path: Path, network: Network, new_layout: bool, skip: tuple[Any, ...]) -> None:
     with h5py.File(path, "w") as file:
         if new_layout:
-            write_weights(file, network)
+            write_weights(file, network, skip=skip)
         else:
             file.attrs["backend"] = b"tensorflow"
             file.attrs["keras_version"] = KERAS_2_VERSION.encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -40,12 +40,14 @@ class SavedTraining:
         state: the optimizer's variables in the file's order; None if it has none.
         layout: what that order is.
         problem: why the state could not be read, if it could not.
+        supplied: functions that the file names and the caller has, by name.
     """
 
     config: Mapping[str, Any]
     state: Sequence[Array] | None
     layout: Layout = Layout.KERAS_3
     problem: str | None = None
+    supplied: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_state(file: Hdf5File, network: Network, keras_3: bool) -> SavedTraining:

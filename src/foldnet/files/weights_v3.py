@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import FileFormatError
-from foldnet.files.fill import Values
+from foldnet.files.fill import STRICT, Leniency, Values
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
@@ -26,7 +26,13 @@ Array = np.ndarray[Any, Any]
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
-def read_weights(file: Hdf5File, network: Network, classes: Mapping[Layer, str], check_names: bool) -> Values:
+def read_weights(
+    file: Hdf5File,
+    network: Network,
+    classes: Mapping[Layer, str],
+    check_names: bool,
+    leniency: Leniency = STRICT,
+) -> Values:
     """The weights of every layer of the network.
 
     Args:
@@ -34,18 +40,19 @@ def read_weights(file: Hdf5File, network: Network, classes: Mapping[Layer, str],
         network: with built layers.
         classes: the class name that the file's configuration gives a layer, where it is another than its type's.
         check_names: whether the layer names noted in the file must be the network's.
+        leniency: which weights may be missing.
 
     Raises:
         FileFormatError: the file does not hold this network's weights.
     """
-    reader = _Reader(classes, check_names)
+    reader = _Reader(classes, check_names, leniency)
     reader.network(file.root, network)
     return reader.values
 
 
 class _Reader:
-    def __init__(self, classes: Mapping[Layer, str], check_names: bool) -> None:
-        self._classes, self._check_names = classes, check_names
+    def __init__(self, classes: Mapping[Layer, str], check_names: bool, leniency: Leniency) -> None:
+        self._classes, self._check_names, self._leniency = classes, check_names, leniency
         self._done: set[Layer] = set()
         self.values = Values()
 
@@ -68,7 +75,8 @@ class _Reader:
         layers = group.group(container)
         twice = container == "_layer_checkpoint_dependencies"
         names = group_names(network, self._class_name, twice)
-        if extra := sorted(set(layers.names()) - set(names.values())):
+        extra = sorted(set(layers.names()) - set(names.values()))
+        if extra and not self._leniency.skip_mismatch:
             raise FileFormatError(
                 f"{layers.path} holds {extra[:10]}, which the network {network.name!r} has no layers for"
             )
@@ -76,12 +84,16 @@ class _Reader:
             if layer in self._done:
                 continue
             self._done.add(layer)
+            if self._leniency.skips(layer):
+                continue
             if not _has_weights(layer):
                 self._no_weights(layers, layer, name)
             elif isinstance(layer, Network):
-                self.network(layers.group(name), layer)
+                with self._leniency.layer(layer):
+                    self.network(layers.group(name), layer)
             else:
-                self._layer(layers.group(name), layer)
+                with self._leniency.layer(layer):
+                    self._layer(layers.group(name), layer)
 
     def _no_weights(self, layers: Group, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):

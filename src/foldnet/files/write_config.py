@@ -17,6 +17,7 @@ from foldnet.files.keras_objects import (
     stored_setting,
 )
 from foldnet.joins import map_structure
+from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
@@ -24,7 +25,7 @@ from foldnet.layers.naming import join_names
 from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
-from foldnet.network import Network, Sequential
+from foldnet.network import Model, Network, Sequential
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {
@@ -48,10 +49,21 @@ def network_record(network: Network, dialect: Dialect, unbuilt: bool = False) ->
     return _Writer(network, dialect, unbuilt).network(network)
 
 
+def layer_record(layer: Layer, dialect: Dialect) -> dict[str, Any]:
+    """The record of a layer, or of a whole network.
+
+    Raises:
+        UnsupportedError: a setting that the dialect has no words for.
+    """
+    return (
+        network_record(layer, dialect) if isinstance(layer, Network) else _Writer(layer, dialect).layer(layer)
+    )
+
+
 class _Writer:
-    def __init__(self, network: Network, dialect: Dialect, unbuilt: bool) -> None:
-        self._dialect, self._whole, self._unbuilt = dialect, network, unbuilt
-        mentions = Counter(_mentions(network))
+    def __init__(self, whole: Layer, dialect: Dialect, unbuilt: bool = False) -> None:
+        self._dialect, self._whole, self._unbuilt = dialect, whole, unbuilt
+        mentions = Counter(_mentions(whole) if isinstance(whole, Network) else ())
         self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
 
     def network(self, network: Network) -> dict[str, Any]:
@@ -78,9 +90,11 @@ class _Writer:
         kind = "Sequential" if sequential else "Functional"
         if self._dialect is Dialect.KERAS_2:
             return self._marked(network, {"class_name": kind, "config": config})
-        module = "keras" if sequential else "keras.src.models.functional"
-        stored = record(module, kind, config)
-        stored["registered_name"] = None if sequential else "Functional"
+        if type(network) not in (Model, Sequential, Network):
+            stored = _of_own_class(network, config)
+        else:
+            stored = record("keras" if sequential else "keras.src.models.functional", kind, config)
+            stored["registered_name"] = None if sequential else "Functional"
         stored["build_config"] = {"input_shape": shape[0] if len(shape) == 1 else shape}
         return self._marked(network, stored)
 
@@ -95,6 +109,8 @@ class _Writer:
         if self._dialect is Dialect.KERAS_2:
             return self._marked(layer, {"class_name": name, "config": config})
         stored = record("keras.layers", name, config)
+        if LAYERS.get(name) is not type(layer):
+            stored = _of_own_class(layer, config)
         if layer.specs and layer.calls:
             shape = plain_data(layer.calls[0].inputs[0].shape, layer.name)
             stored["build_config"] = {"input_shape": shape}
@@ -170,13 +186,24 @@ class _Writer:
         return {"layers": layers, "input_layers": inputs, "output_layers": outputs}
 
 
-def kept_in_settings(layer: Layer, whole: Network) -> bool:
+def _of_own_class(layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
+    """The record of a layer or network of a class of the user's, which whoever opens the file must have."""
+    from foldnet.files.registration import get_registered_name
+    from foldnet.files.serialization import serialize_keras_object
+
+    cls = type(layer)
+    if isinstance(layer, Network) and cls.get_config is not Network.get_config:
+        config = serialize_keras_object(dict(layer.get_config()))
+    return {**record(cls.__module__, cls.__name__, config), "registered_name": get_registered_name(cls)}
+
+
+def kept_in_settings(layer: Layer, whole: Layer) -> bool:
     """Whether a whole network's ``.h5`` has the weights of a layer among its settings.
 
     Keras 3 computes with the statistics of a Normalization inside a nested network as they were before it read
     those weights; from settings it takes them.
     """
-    return isinstance(layer, Normalization) and layer not in whole.layers
+    return isinstance(layer, Normalization) and isinstance(whole, Network) and layer not in whole.layers
 
 
 def _mentions(network: Network) -> Iterator[Layer]:

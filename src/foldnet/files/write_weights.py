@@ -27,15 +27,18 @@ HEADER_LIMIT = 64512
 """Bytes that HDF5 lets an attribute take up; longer lists of names are split over several, as in Keras."""
 
 
-def write_weights(group: Any, network: Network, optimizer: tuple[str, State] | None = None) -> None:
+def write_weights(
+    group: Any, network: Network, optimizer: tuple[str, State] | None = None, skip: Sequence[Any] = ()
+) -> None:
     """Write the weights of a network, and the state of its optimizer, as Keras 3 does.
 
     Args:
         group: the root of an HDF5 file open for writing.
         network: with built layers.
         optimizer: its name and variables, if they are to be written.
+        skip: layers whose weights are not written.
     """
-    _network(group, network, set())
+    _network(group, network, {layer for layer in skip if isinstance(layer, Layer)})
     if optimizer is not None:
         write_optimizer(group, *optimizer)
 
@@ -93,10 +96,9 @@ def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
         whole: whether the network's configuration is in the file, too.
     """
     _names(group, "layer_names", [layer.name for layer in network.layers])
-    _check_places([layer.name for layer in network.layers])
     for layer in sorted(network.layers, key=lambda layer: layer.name):
         _check_name(layer.name)
-        home = group.create_group(layer.name)
+        home = _home(group, layer.name)
         leaves = [
             (inner, spec)
             for inner, spec in leaves_of(layer)
@@ -116,17 +118,15 @@ def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
     _names(group.create_group(TOP_LEVEL), "weight_names", [])
 
 
-def _check_places(names: list[str]) -> None:
-    """Refuse names whose groups would lie in each other: one is the beginning of another's path."""
-    for name in names:
-        parts = name.split("/")
-        inside = next((p for i in range(1, len(parts)) if (p := "/".join(parts[:i])) in names), None)
-        if inside is not None:
-            raise UnsupportedError(
-                f"layers {inside!r} and {name!r} would lie in one place of a .h5 file; rename one of them"
-            )
-    if len(set(names)) != len(names):
-        raise UnsupportedError("two layers have one name, by which a .h5 file knows them; rename one of them")
+def _home(group: Any, name: str) -> Any:
+    """A new group for a layer, whose name may be a path."""
+    try:
+        return group.create_group(name)
+    except (ValueError, OSError):
+        raise UnsupportedError(
+            f"layer {name!r} would lie among the weights of another layer, as 'a/a' lies among those of 'a'; rename "
+            "one of them, or save as .weights.h5"
+        ) from None
 
 
 def _check_name(name: str) -> None:

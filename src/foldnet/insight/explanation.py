@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from foldnet.shown import shown
+
 if TYPE_CHECKING:
     from foldnet.insight.source import Source
 
@@ -120,7 +122,7 @@ class Explanation:
         """The explanation for a terminal of this width."""
         from foldnet.insight.arguments import whole
 
-        return "\n".join(_lines(self, whole("width", width, 20)))
+        return shown("\n".join(_lines(self, whole("width", width, 20))))
 
     def __str__(self) -> str:
         return self.text()

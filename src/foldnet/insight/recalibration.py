@@ -13,6 +13,7 @@ import numpy as np
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, name_width, shortened, stacked, wrapped
 from foldnet.layers.normalization import BatchNormalization
+from foldnet.shown import shown
 
 Array = np.ndarray[Any, Any]
 Statistics = Mapping[BatchNormalization, Mapping[str, Array]]
@@ -151,7 +152,7 @@ class Recalibration:
         for layer in self.layers:
             lines += _lines(layer, room, width)
         verdict = [line for text in self._verdict() for line in wrapped(text, width)]
-        return "\n".join([*lines, "", *verdict])
+        return shown("\n".join([*lines, "", *verdict]))
 
     def _verdict(self) -> list[str]:
         lines = [f"Statistics of {self.rows:,} rows, Dropout off, layer by layer."]

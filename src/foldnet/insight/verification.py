@@ -10,6 +10,7 @@ from typing import Any, Literal
 from foldnet.insight.arguments import whole
 from foldnet.insight.diagnosis import Diagnosis, TellApart
 from foldnet.insight.layout import WIDTH
+from foldnet.shown import shown
 
 Status = Literal["proven", "unproven", "failed"]
 
@@ -108,7 +109,7 @@ class Verification:
         """The result for a terminal of this width."""
         from foldnet.insight.verification_text import verification_lines
 
-        return "\n".join(verification_lines(self, whole("width", width, 20)))
+        return shown("\n".join(verification_lines(self, whole("width", width, 20))))
 
     def __str__(self) -> str:
         return self.text()

@@ -15,6 +15,7 @@ from foldnet.layers.naming import check_rename, snake_case, unique_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.shown import shown_name
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
@@ -383,7 +384,7 @@ class Layer(Configured):
         return self.calls[0]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} name={self.name}>"
+        return f"<{type(self).__name__} name={shown_name(self.name)}>"
 
 
 def _shapes(shapes: Sequence[Shape]) -> Any:

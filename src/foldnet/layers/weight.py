@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from foldnet.shown import shown_name
+
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
 
@@ -145,4 +147,4 @@ class Weight(NDArrayOperatorsMixin):
         return str(self.value)
 
     def __repr__(self) -> str:
-        return f"<Weight {self.path}, shape={self.shape}>\n{self.value!r}"
+        return f"<Weight {shown_name(self.path)}, shape={self.shape}>\n{self.value!r}"

@@ -13,6 +13,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 from foldnet.errors import FoldnetError, InputError
+from foldnet.shown import shown_name
 from foldnet.tables.read import load_pyarrow
 
 Array = np.ndarray[Any, Any]
@@ -106,7 +107,7 @@ class CsvWriter(TableWriter):
             else self._place.temporary.open("w", encoding="utf-8", newline="")
         )
         self._rows = csv.writer(self._file, delimiter=delimiter, lineterminator="\n")
-        self._rows.writerow(columns)
+        self._rows.writerow([shown_name(name) for name in columns])
 
     def write(self, block: Array) -> None:
         """Append rows: an array of shape (some rows, columns)."""

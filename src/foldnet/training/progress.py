@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from foldnet.shown import shown_name
+
 
 class Progress:
     """Shows nothing; the base of those that do."""
@@ -83,7 +85,7 @@ def _duration(seconds: float) -> str:
 def text(logs: Mapping[str, Any]) -> str:
     """Logs in one line, loss first."""
     order = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name))
-    return " - ".join(f"{name}: {_number(logs[name])}" for name in order)
+    return " - ".join(f"{shown_name(name)}: {_number(logs[name])}" for name in order)
 
 
 def _number(value: Any) -> str:

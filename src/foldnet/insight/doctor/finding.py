@@ -9,6 +9,7 @@ from typing import Any, overload
 
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, wrapped
+from foldnet.shown import shown
 
 SEVERITIES = ("error", "warning", "note")
 
@@ -117,7 +118,7 @@ class Report:
 
     def text(self, width: int = WIDTH) -> str:
         """The report for a terminal of this width."""
-        return "\n".join(_lines(self, whole("width", width, 20)))
+        return shown("\n".join(_lines(self, whole("width", width, 20))))
 
     def __str__(self) -> str:
         return self.text()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import Any
 
 import numpy as np
 
 from foldnet.insight.report.figures import Figure, Line
+from foldnet.shown import shown_html
 
 Array = np.ndarray[Any, Any]
 
@@ -22,7 +22,8 @@ def chart(figure: Figure, number: int) -> str:
     x = _Scale(float(figure.steps[0]), float(figure.steps[-1]), LEFT, WIDTH - RIGHT)
     y = _Scale(low, high, HEIGHT - BOTTOM, TOP, figure.logarithmic)
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(figure.title)}: {escape(figure.about)}" '
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{shown_html(figure.title)}: {shown_html(figure.about)}" '
         f'data-figure="{number}" data-low="{x.low:g}" data-high="{x.high:g}" data-left="{LEFT}" '
         f'data-right="{WIDTH - RIGHT}">'
     ]

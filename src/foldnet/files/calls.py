@@ -12,7 +12,7 @@ from foldnet.files import plain
 from foldnet.files.masks import compared
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.core import InputLayer
+from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential

@@ -16,13 +16,15 @@ from foldnet.files.keras_objects import (
     stored_policy,
     stored_setting,
 )
+from foldnet.joins import map_structure
 from foldnet.layers.base import Layer
-from foldnet.layers.core import InputLayer
+from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
+from foldnet.layers.naming import join_names
 from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
-from foldnet.network import Network, Sequential, map_structure
+from foldnet.network import Network, Sequential
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {
@@ -36,24 +38,32 @@ NO_TRAINABLE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropou
 """Layers whose constructor in Keras 3 does not take ``trainable``; they have no weights."""
 
 
-def network_record(network: Network, dialect: Dialect) -> dict[str, Any]:
-    """The record of a whole network as Keras writes it.
+def network_record(network: Network, dialect: Dialect, unbuilt: bool = False) -> dict[str, Any]:
+    """The record of a whole network as Keras writes it; of a Sequential without an input shape if ``unbuilt``.
 
     Raises:
         ConfigError: the network is not built, so its shapes are not known.
         UnsupportedError: a layer, setting or call that the dialect has no words for.
     """
-    return _Writer(network, dialect).network(network)
+    return _Writer(network, dialect, unbuilt).network(network)
 
 
 class _Writer:
-    def __init__(self, network: Network, dialect: Dialect) -> None:
-        self._dialect, self._whole = dialect, network
+    def __init__(self, network: Network, dialect: Dialect, unbuilt: bool) -> None:
+        self._dialect, self._whole, self._unbuilt = dialect, network, unbuilt
         mentions = Counter(_mentions(network))
         self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
 
     def network(self, network: Network) -> dict[str, Any]:
         self._check_name(network)
+        join_names(network, network.joined_layers())  # names may have been changed behind its back
+        if not network.built and isinstance(network, Sequential) and self._unbuilt:
+            layers = [self.layer(x) for x in network.layers]
+            return record(
+                "keras",
+                "Sequential",
+                {"name": network.name, "trainable": network.trainable, "layers": layers},
+            )
         if not network.built:
             raise ConfigError(
                 f"{network.name!r} is not built, so a file could not say what it takes; call it on data or "
@@ -91,6 +101,10 @@ class _Writer:
         return self._marked(layer, stored)
 
     def _check_name(self, layer: Layer) -> None:
+        if not layer.name:
+            raise UnsupportedError(
+                f"a {type(layer).__name__} has no name, by which a file would know it; give it one"
+            )
         if self._dialect is Dialect.KERAS_3 and "/" in layer.name:
             raise UnsupportedError(
                 f"{layer.name!r} has a slash, which Keras 3 takes in no name; rename it, or save the network as "

@@ -4,8 +4,9 @@ from typing import Any
 
 from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer
+from foldnet.layers.core import Activation, Dense, Embedding, Identity
 from foldnet.layers.einsum_dense import EinsumDense
+from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.masking import Masking
 from foldnet.layers.merging import (
     Add,

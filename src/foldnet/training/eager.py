@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet import regularizers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
@@ -18,7 +19,7 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Input
+from foldnet.layers.input_layer import Input
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor, flatten
 from foldnet.network import Network, Sequential
@@ -137,11 +138,19 @@ def _fitted(layer: Layer, arrays: list[Array], masks: list[Any] | None) -> list[
 
 
 def build_for(network: Network, x: Any) -> None:
-    """Give a Sequential that has no input shape yet that of the data's rows."""
-    if network.built or not isinstance(network, Sequential):
+    """Give a Sequential that has no input shape yet that of the data's rows.
+
+    One that has its shape from data, and is not compiled, takes rows of another shape, too, if its layers do.
+    """
+    if not isinstance(network, Sequential) or (network.built and not network.shaped_by_data):
         return
     array = _numbers(network, x.to_numpy() if hasattr(x, "to_numpy") else x)
-    network.build((None, *(array.shape[1:] if array.ndim > 1 else (1,))))
+    shape = (None, *(array.shape[1:] if array.ndim > 1 else (1,)))
+    if not network.built:
+        network.build(shape)
+        network.shaped_by_data = True
+    elif shape != network.inputs[0].shape and not network.compiled:
+        network.rebuild(shape)
 
 
 def _numbers(layer: Layer, value: Any) -> Array:
@@ -185,6 +194,10 @@ def _as_network(
 
 
 def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
+    """The results; what activity regularizers make of them is left at the layers, as in Keras."""
+    layers = network.single_layers()
+    for layer in layers:
+        layer.activity_losses = []
     # What the network itself calls with training=True is in training, too, unless this call says otherwise.
     learns = training or (training is None and bool(training_calls(network)))
     b = Lowering(Mode.TRAIN if learns else Mode.PREDICT)
@@ -195,10 +208,12 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     arrays = read_inputs(x, graph, _keys(network))
     if not learns:
         values = dict(zip(graph.outputs, ReferenceProgram(graph, "float32").run(arrays), strict=True))
+        if any(layer.activity_regularizer is not None for layer in layers):
+            train = Lowering(Mode.TRAIN)
+            trained = train.build(lower_into(train, network, training=False))
+            _keep_losses(train, trained, arrays, Moment(training=False, seed=0))
     else:
-        values = _values(graph, arrays)
-        with np.errstate(all="ignore"):
-            moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))
+        values, moved = _keep_losses(b, graph, arrays, Moment(training=True, seed=random_seed()))
         for name, array in moved.items():
             layer, weight = b.variables[name]
             layer.set_weight(weight, array.reshape(layer.named_weights[weight].shape))
@@ -206,6 +221,21 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
         values[name] if mask is None else _with_mask(values[name], values[mask])
         for name, mask in zip(outputs, masks, strict=True)
     ]
+
+
+def _keep_losses(
+    b: Lowering, graph: Graph, arrays: list[Array], moment: Moment
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """All values of a training program, and the statistics that it moves; keeps losses of results at their layers."""
+    values = _values(graph, arrays)
+    with np.errstate(all="ignore"):
+        moved = forward(graph, values, moment, np.dtype(np.float32))
+    for layer, name in b.activities:
+        regularizer = regularizers.get(layer.activity_regularizer)
+        if regularizer is not None:
+            loss = regularizer(values[name]) / max(len(values[name]), 1)
+            layer.activity_losses = [*layer.activity_losses, loss]
+    return values, moved
 
 
 def _with_mask(array: Array, mask: Array) -> Array:

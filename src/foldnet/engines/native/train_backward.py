@@ -145,7 +145,11 @@ def _activation(e: Emitter, node: Node) -> None:
 
 
 def _prelu(e: Emitter, node: Node) -> None:
-    expression(e, node, {0: "({g} * ({0} > 0.0f ? 1.0f : {1}))", 1: "({g} * ({0} < 0.0f ? {0} : 0.0f))"})
+    expression(
+        e,
+        node,
+        {0: "({g} * ({0} > 0.0f ? 1.0f : {0} < 0.0f ? {1} : 0.0f))", 1: "({g} * ({0} < 0.0f ? {0} : 0.0f))"},
+    )
 
 
 def _softmax(e: Emitter, node: Node) -> None:
@@ -223,7 +227,8 @@ def _moments(e: Emitter, node: Node) -> None:
     value = {
         "standard": f"({g} - m[r] / {n} - {y} * (s[r] / {n})) * q[r]",
         "rms": f"({g} - {y} * (s[r] / {n})) * q[r]",
-        "l2": f"({g} - (q[r] * q[r] * {epsilon} < 1.0f ? {y} * s[r] : 0.0f)) * q[r]",
+        # At or below the smallest length the inverse is this very number, and does not move with x.
+        "l2": f"({g} - (q[r] < 1.0f / sqrtf({epsilon}) ? {y} * s[r] : 0.0f)) * q[r]",
         # The mean of x is m; only the deviations of x move the variance.
         "variance": f"({g} - ({x} - m[r] / {n}) * q[r] * (s[r] / {n})) * q[r]",
     }[kind]

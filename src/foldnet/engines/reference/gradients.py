@@ -120,7 +120,8 @@ def _activation(op: ops.Activation, m: Moment, xs: Sequence[Array], y: Array, g:
 
 def _prelu(op: ops.PRelu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x, alpha = xs
-    return (g * np.where(x > 0, x.dtype.type(1), alpha), gather_to(g * np.minimum(x, 0), alpha))
+    slopes = np.where(x > 0, x.dtype.type(1), np.where(x < 0, alpha, x.dtype.type(0)))
+    return (g * slopes, gather_to(g * np.minimum(x, 0), alpha))
 
 
 def _softmax(op: ops.Softmax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:

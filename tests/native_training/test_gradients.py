@@ -127,6 +127,11 @@ def structure(b):
     b.end(b.emit(g.Dense(g.Elementwise("tanh")), x, b.weight(6, 3)))
     b.end(b.emit(g.Dense(), b.emit(g.Cast("float"), index), b.weight(3, 70)))
     b.end(b.emit(g.Identity(), b.dense(x, 20)))
+    b.end(
+        b.emit(train_ops.TurnedDense(), x, b.weight(3, 6)),
+        b.emit(train_ops.TurnedDense(), h, b.weight(70, 4)),
+    )
+    b.end(b.emit(train_ops.Combine("multiply"), h, b.weight(1, 3, 4)))
 
 
 def normalizations(b):

@@ -69,7 +69,7 @@ def test_what_keras_refuses_is_refused():
         with pytest.raises(ValueError, match=r"of shape \(rows, outputs\)"):
             metric(np.ones((2, 3, 4)), np.ones((2, 3, 4)))
     for settings in ({"beta": 1}, {"beta": "1.0"}, {"threshold": 1}, {"threshold": "0.5"}):
-        with pytest.raises(ValueError, match="beta|threshold"):
+        with pytest.raises(ValueError, match=r"beta|threshold"):
             metrics.FBetaScore(**settings)
     with pytest.raises(ValueError, match="multi_label=True"):
         metrics.AUC(num_labels=3)

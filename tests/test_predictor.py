@@ -373,13 +373,13 @@ def test_memory_of_many_rows(engine, form):
 
 def test_no_compiler_no_error(monkeypatch):
     """Without a C compiler the reference engine serves, and says so once."""
-    from foldnet import predictor
+    from foldnet.engines import fallback
 
     def missing(self, bound):
         raise foldnet.errors.CompileError("no C compiler was found")
 
     monkeypatch.setattr(NativeProgram, "__init__", missing)
-    monkeypatch.setattr(predictor, "_warned", False)
+    monkeypatch.setattr(fallback, "_said", set())
     with pytest.warns(RuntimeWarning, match="no C compiler"):
         predict = foldnet.freeze(MODEL)
     assert predict.engine == "reference"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
-import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from foldnet.errors import CompileError, ConfigError, UnsupportedError
+from foldnet.engines.fallback import native_or_none
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.fastcall import FastCall, attach
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.passes import optimize
+from foldnet.latest import Latest
 from foldnet.predictor_inputs import Array, read_inputs, working
 
 if TYPE_CHECKING:
@@ -79,8 +78,8 @@ class Predictor(FastCall):
         self.options = options
         self.graph = optimize(unfolded) if options.fold else unfolded
         self._dtype = np.dtype(options.dtype)
-        self._programs: OrderedDict[tuple[Shape, ...], tuple[Graph, Program]] = OrderedDict()
-        self._lock = threading.Lock()
+        # No lock: a call may come from a signal handler amid another, or in a child forked amid one.
+        self._programs: Latest[tuple[Graph, Program]] = Latest(_PROGRAMS_KEPT)
         self.engine = _choose_engine(self.graph, options)
         if all(n is not None for shape in self.input_shapes for n in shape[1:]):
             _, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
@@ -184,27 +183,19 @@ class Predictor(FastCall):
 
     def _program(self, rows: tuple[Shape, ...]) -> tuple[Graph, Program]:
         """The program for rows of these shapes; the latest few are kept."""
-        with self._lock:
-            kept = self._programs.pop(rows, None)
-            if kept is None:
-                bound = bind(self.graph, [(None, *row) for row in rows])
-                kept = bound, self._compile(bound)
-                while len(self._programs) >= _PROGRAMS_KEPT:
-                    self._programs.popitem(last=False)
-            self._programs[rows] = kept
-            return kept
+        kept = self._programs.get(rows)
+        if kept is None:
+            bound = bind(self.graph, [(None, *row) for row in rows])
+            kept = bound, self._compile(bound)
+            self._programs.put(rows, kept)
+        return kept
 
     def _compile(self, bound: Graph) -> Program:
         if self.engine != "reference":
-            from foldnet.engines.native import NativeProgram
-
-            try:
-                return NativeProgram(bound)
-            except (CompileError, UnsupportedError) as error:
-                if self.options.engine == "native":
-                    raise
-                _warn_once(str(error))
-                self.engine = "reference"
+            made = native_or_none(lambda: _native(bound), self.options.engine, "predictions")
+            if made is not None:
+                return made
+            self.engine = "reference"
         # Imported where it is used: a prediction by compiled code need not wait for it.
         from foldnet.engines.reference import ReferenceProgram
 
@@ -278,7 +269,7 @@ def freeze(
     Raises:
         UnsupportedError: a layer or setting that cannot be computed exactly.
         ConfigError: settings that contradict each other.
-        CompileError: ``engine="native"`` without a working C compiler.
+        CompileError: ``engine="native"``, and its code cannot be compiled or loaded.
     """
     if engine not in _ENGINES:
         raise ConfigError(f"engine must be one of {', '.join(_ENGINES)}, got {engine!r}")
@@ -360,7 +351,7 @@ def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None
     if isinstance(model, Network):
         if activations:
             raise ConfigError("activations= are for files; this network has its functions already")
-        if not model.outputs:
+        if not model.built:
             raise ConfigError(
                 f"{model.name!r} has no shape yet; give its first layer an input_shape, or build it"
             )
@@ -388,13 +379,7 @@ def _choose_engine(graph: Graph, options: Options) -> str:
     return "native" if native else "reference"
 
 
-_warned = False
+def _native(bound: Graph) -> Program:
+    from foldnet.engines.native import NativeProgram
 
-
-def _warn_once(reason: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            f"predictions run on the slower reference engine: {reason}", RuntimeWarning, stacklevel=2
-        )
+    return NativeProgram(bound)

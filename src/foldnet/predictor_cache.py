@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -77,9 +78,10 @@ def _read(name: str) -> tuple[Graph, Options] | None:
 
     try:
         program = from_bytes(data, {})
-        os.utime(user_cache.path_of(name))
-    except (FoldnetError, OSError):
+    except FoldnetError:
         return None
+    with suppress(OSError):  # in an image that may not be written, no entry is older than another
+        os.utime(user_cache.path_of(name))
     return program
 
 

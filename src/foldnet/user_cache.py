@@ -3,7 +3,8 @@
 An entry is its data followed by a digest over its name and the data, so that a damaged file, and one that belongs
 elsewhere, is seen. It is written under a temporary name and renamed, so that processes that make the same entry at
 once do not meet half a file. Whoever can write into the folder can run code, so the folder and its files must
-belong to the user and be writable by nobody else; a folder that is not so is not used.
+belong to the user (or to root, as in an image that was built for others to run) and be writable by nobody else; a
+folder that is not so is not used.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ def folder() -> str:
     chosen = os.environ.get("FOLDNET_CACHE")
     if chosen:
         return chosen
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")  # noqa: PTH111, PTH118
+    base = os.environ.get("XDG_CACHE_HOME")
+    if not base:
+        home = os.path.expanduser("~")  # noqa: PTH111
+        # A user without a name or a home folder keeps nothing: no folder can be made below a device.
+        base = os.path.join(os.devnull if home == "~" else home, ".cache")  # noqa: PTH118
     return os.path.join(base, "foldnet")  # noqa: PTH118
 
 
@@ -48,7 +53,7 @@ def digest(*parts: bytes | memoryview) -> bytes:
 def read(name: str) -> memoryview | None:
     """The data of an entry; None if there is none that can be trusted."""
     path = path_of(name)
-    if not _private(folder(), stat.S_IFDIR) or not _private(path, stat.S_IFREG):
+    if not is_private(folder(), stat.S_IFDIR) or not is_private(path, stat.S_IFREG):
         return None
     try:
         with open(path, "rb") as file:  # noqa: PTH123
@@ -57,6 +62,24 @@ def read(name: str) -> memoryview | None:
         return None
     data = whole[:-DIGEST]
     return data if len(data) and digest(name.encode(), data) == whole[-DIGEST:] else None
+
+
+def ready() -> str | None:
+    """The folder, made if need be; None where it cannot be, is not the user's alone, or cannot be written."""
+    home = folder()
+    try:
+        os.makedirs(home, mode=0o700, exist_ok=True)  # noqa: PTH103
+    except OSError:
+        return None
+    return home if is_private(home, stat.S_IFDIR) and os.access(home, os.W_OK) else None
+
+
+def remove(name: str) -> None:
+    """Forget an entry, if it is there and can be removed."""
+    import contextlib
+
+    with contextlib.suppress(OSError):
+        os.unlink(path_of(name))  # noqa: PTH108
 
 
 def write(name: str, fill: Callable[[Path], object]) -> bool:
@@ -68,19 +91,14 @@ def write(name: str, fill: Callable[[Path], object]) -> bool:
     Raises:
         OSError: the disk is full, or a folder is in the entry's place.
     """
-    home = folder()
-    try:
-        os.makedirs(home, mode=0o700, exist_ok=True)  # noqa: PTH103
-    except OSError:
+    home = ready()
+    if home is None:
         return False
-    if not _private(home, stat.S_IFDIR) or not os.access(home, os.W_OK):
-        return False
-    import tempfile
     from pathlib import Path
 
-    handle, temporary = tempfile.mkstemp(prefix=f"{name[:16]}-", suffix=".tmp", dir=home)
-    os.close(handle)
-    made = Path(temporary)
+    # Not by tempfile, whose lock a signal handler amid another call would wait for.
+    made = Path(home, f"{name[:16]}-{os.urandom(8).hex()}.tmp")
+    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         fill(made)
         made.chmod(0o700)
@@ -95,10 +113,12 @@ def write(name: str, fill: Callable[[Path], object]) -> bool:
     return True
 
 
-def _private(path: str, kind: int) -> bool:
-    """Whether the path itself (no link) is of this kind, is ours, and nobody else may write to it."""
+def is_private(path: str, kind: int) -> bool:
+    """Whether the path itself (no link) is of this kind, is ours or root's, and nobody else may write to it."""
     try:
         found = os.lstat(path)
     except OSError:
         return False
-    return stat.S_IFMT(found.st_mode) == kind and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    return (
+        stat.S_IFMT(found.st_mode) == kind and found.st_uid in (os.geteuid(), 0) and not found.st_mode & 0o022
+    )

@@ -9,11 +9,13 @@ import subprocess
 import numpy as np
 import pytest
 from export_nets import NETS, OPS, rows_for
+from hypothesis import given
+from hypothesis import strategies as st
 from support.compilers import COMPILERS, sanitizers
 
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError, UnsupportedError
-from foldnet.export import to_c
+from foldnet.export import c_project, to_c
 from foldnet.graph.graph import bind
 
 ALL = NETS | OPS
@@ -180,6 +182,23 @@ def test_self_test_sees_a_changed_weight_and_a_missing_step(tmp_path):
         done = run(["gcc", "-std=c99", "-w", "self_test.c", "-lm", "-o", "self_test"], tmp_path)
         assert done.returncode == 0, done.stderr
         assert run(["./self_test"], tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.1, "0.100000001f"), (-1.0, "-1.0f"), (1e10, "1e+10f"), (16777218, "16777218.0f"), (0.0, "0.0f"),
+        (-0.0, "-0.0f"), (np.nan, "NAN"), (-np.inf, "-INFINITY"),
+    ],
+)  # fmt: skip
+def test_numbers_of_the_self_test_are_written_with_nine_digits(value, text):
+    assert c_project._literal(np.float32(value), "float") == text
+
+
+@given(st.integers(0, 0x7F7FFFFF))
+def test_numbers_of_the_self_test_have_all_their_bits(bits):
+    value = np.array(bits, np.uint32).view(np.float32)[()]
+    assert np.float32(c_project._literal(value, "float").rstrip("f")) == value
 
 
 def test_recorded_rows_may_be_given(tmp_path):

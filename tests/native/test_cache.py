@@ -181,9 +181,9 @@ def test_a_wrong_cc_is_named(home, monkeypatch, wrong):
 
 
 def test_a_refusal_shows_the_compilers_words_and_keeps_the_code(home, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(home.parent))
+    monkeypatch.setenv("TMPDIR", str(home.parent))
     with pytest.raises(CompileError, match=r"(?s)refused the C.*error.*nothing_such"):
-        cache.load("int broken(void) { return nothing_such; }\n")
+        cache.load("int broken(void) { return nothing_such; }\n", "broken")
     (kept,) = home.parent.glob("foldnet-*.c")
     assert kept.read_text() == "int broken(void) { return nothing_such; }\n"
     assert not list(home.iterdir())

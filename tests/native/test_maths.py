@@ -4,6 +4,7 @@ import ctypes
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,16 +45,16 @@ def library(request):
     ).replace("void sweep", '__attribute__((visibility("default"))) void sweep')
     without = "#undef __FMA__\n#undef __ARM_FEATURE_FMA\n" if request.param == "separate" else ""
     head = without + "#include <math.h>\n#include <stdint.h>\n" + source.FMA.format(fma="__builtin_fmaf")
-    library = cache.load(head + maths.functions_for(loops) + loops)
-    library.fused = request.param == "fused"
-    return library
+    code = head + maths.functions_for(loops) + loops
+    sweep = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+    sweeps = {n: sweep(cache.load(code, f"sweep_{n}")) for n in NAMES}
+    return SimpleNamespace(sweeps=sweeps, fused=request.param == "fused")
 
 
 def compute(library, name, x):
     x = np.ascontiguousarray(x, np.float32)
     y = np.empty_like(x)
-    run = getattr(library, f"sweep_{name}")
-    run(ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data), ctypes.c_int(x.size))
+    library.sweeps[name](x.ctypes.data, y.ctypes.data, x.size)
     return y
 
 

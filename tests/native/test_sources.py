@@ -1,5 +1,6 @@
 """The C itself: no warnings from either compiler, clean under the sanitizers, portable C99 with the same numbers."""
 
+import platform
 import subprocess
 
 import numpy as np
@@ -50,6 +51,9 @@ def check(program, data, expected):
 
 
 HEAD = "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
+X86 = {4: "nehalem", 8: "haswell", 16: "skylake-avx512"}
+PROCESSORS = X86 if platform.machine() == "x86_64" else {machine().simd: "native"}
+"""By floats in a vector register a processor that has them: compilers warn of wider vectors than that."""
 SMALL = [n for n in CASES if "-600-" not in n and "-300-" not in n]
 GROUPS = [SMALL[i::2] for i in range(2)]
 
@@ -124,20 +128,10 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path):
 def test_the_other_compiler_warns_of_nothing_in_the_network_of_the_table(tmp_path):
     for compiler in COMPILERS:
         for graph in (table_network(), table_network((784, 512, 10), last="softmax")):
-            for simd in (4, 8, 16):
+            for simd, march in PROCESSORS.items():
                 code = emit(graph, simd=simd).code
-                flags = [
-                    "-std=gnu11",
-                    *LIMITS,
-                    "-O1",
-                    "-march=native",
-                    "-x",
-                    "c",
-                    "-c",
-                    "-",
-                    "-o",
-                    str(tmp_path / "net.o"),
-                ]
+                made = ["-x", "c", "-c", "-", "-o", str(tmp_path / "net.o")]
+                flags = ["-std=gnu11", *LIMITS, "-O1", f"-march={march}", *made]
                 run([*COMPILERS[compiler], *flags], input=code)
 
 

@@ -337,7 +337,7 @@ import programs, test_gradients
 from foldnet.engines.native import cache
 from foldnet.engines.native.train import NativeTraining
 load = cache.load
-cache.load = lambda code, *options: load(code, "-O0")  # which compiles ten times as fast
+cache.load = lambda code, symbol, *options: load(code, symbol, "-O0")  # which compiles ten times as fast
 from test_fit import wide
 for p in (programs.program(programs.q2()), test_gradients.made(test_gradients.{case})[0], programs.program(wide())):
     d = programs.data(p, 37)

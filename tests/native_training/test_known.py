@@ -11,6 +11,7 @@ from foldnet.engines.native import train_known
 from foldnet.engines.native.train_known import known_source
 from foldnet.engines.native.train_source import source
 from foldnet.graph.training import Constraint
+from foldnet.latest import Latest
 
 
 def network(units=5, rate=0.3, activation="relu", epsilon=1e-3, bias=True, slope=0.1, trainable=True):
@@ -68,8 +69,7 @@ def test_a_network_built_again_emits_nothing(monkeypatch):
 
 
 def test_few_programs_are_remembered(monkeypatch):
-    monkeypatch.setattr(train_known, "_known", {})
-    monkeypatch.setattr(train_known, "MOST", 3)
+    monkeypatch.setattr(train_known, "_known", Latest(3))
     emitted = []
     monkeypatch.setattr(train_known, "source", lambda program: emitted.append(program) or source(program))
     makers = list(MAKERS.values())[:4]

@@ -86,7 +86,7 @@ def test_compiled_norms_are_the_references(case):
     ])  # fmt: skip
     plan = programs.plan(rows, BATCH, 2, rate=0.01, shuffle=False, seed=0)
     load = cache.load
-    cache.load = lambda code, *options: load(code, "-O0")
+    cache.load = lambda code, symbol, *options: load(code, symbol, "-O0")
     try:
         native = NativeTraining(p)
     finally:

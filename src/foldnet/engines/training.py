@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
+from foldnet.engines.fallback import native_or_none
 from foldnet.engines.fit import TrainingEngine
 from foldnet.engines.reference.training import ReferenceTraining
-from foldnet.errors import CompileError, ConfigError, UnsupportedError
+from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
-
-_warned = False
 
 
 def training_engine(program: TrainingProgram, engine: str = "auto") -> TrainingEngine:
@@ -17,31 +14,21 @@ def training_engine(program: TrainingProgram, engine: str = "auto") -> TrainingE
 
     Args:
         program: to run.
-        engine: ``"native"``, ``"reference"``, or ``"auto"``: native, and where there is no compiler, or an
-            activation is a function of the caller's own, the reference engine with one warning.
+        engine: ``"native"``, ``"reference"``, or ``"auto"``: native, and where its code cannot be compiled or loaded,
+            or an activation is a function of the caller's own, the reference engine with one warning.
 
     Raises:
         ConfigError: there is no such engine.
-        CompileError: the native engine was asked for and there is no working compiler.
+        CompileError: the native engine was asked for and its code cannot be compiled or loaded.
         UnsupportedError: the native engine was asked for and cannot run the program.
     """
     if engine not in ("auto", "native", "reference"):
         raise ConfigError(f"engine is 'auto', 'native' or 'reference', not {engine!r}")
-    if engine == "reference":
-        return ReferenceTraining(program)
-    from foldnet.engines.native.train import NativeTraining
 
-    try:
+    def native() -> TrainingEngine:
+        from foldnet.engines.native.train import NativeTraining
+
         return NativeTraining(program)
-    except (CompileError, UnsupportedError) as error:
-        if engine == "native":
-            raise
-        _warn_once(error)
-        return ReferenceTraining(program)
 
-
-def _warn_once(error: Exception) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(f"training runs on the slow reference engine: {error}", RuntimeWarning, stacklevel=6)
+    made = None if engine == "reference" else native_or_none(native, engine, "training steps")
+    return ReferenceTraining(program) if made is None else made

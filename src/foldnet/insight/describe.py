@@ -107,7 +107,7 @@ def _network(model: Any) -> Network:
 
 def _around(layer: Layer) -> Model:
     """A network of one layer, on inputs of the shape that it was first called on."""
-    from foldnet.layers.core import Input
+    from foldnet.layers.input_layer import Input
 
     if not layer.calls or not layer.calls[0].inputs:
         raise InputError(f"layer {layer.name!r} has not been called yet, so its shapes are unknown")

@@ -163,6 +163,7 @@ class _Run:
             started = time.perf_counter()
             count = max(1, min(count, self.epochs - epoch, MOST_STEPS // -(-len(rows) // self.batch_size)))
             wanted = [self._validates(e) for e in range(epoch, epoch + count)]
+            self.trainer.prepare(rows)  # may compile, which Ctrl+C ends at once
             with Interrupts() as interrupts:
                 result = self.trainer.fit(
                     rows,

@@ -7,12 +7,11 @@ import stat
 import sys
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from foldnet.errors import CompileError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+SECONDS = 300
+"""What a compiler may take; usual networks take less than one, the largest many on a busy machine."""
 
 HINT = 'Install gcc or clang, set CC, or pip install foldnet[compiler]; engine="reference" needs none.'
 
@@ -23,6 +22,19 @@ class Compiler:
 
     command: tuple[str, ...]
     identity: str
+
+    @property
+    def words(self) -> str:
+        """The command as one would type it."""
+        return " ".join(self.command)
+
+
+class RefusedError(CompileError):
+    """The compiler ran and failed."""
+
+
+class HangingCompilerError(CompileError):
+    """The compiler gave no answer within the time it has; it is not asked again in this process."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,10 @@ def _which(name: str) -> str | None:
 def _identity(path: str, *arguments: str) -> str:
     # The file that a chain of links ends in changes with the compiler; asking for its version takes a process.
     real = os.path.realpath(path)
-    found = os.stat(real)  # noqa: PTH116
+    try:
+        found = os.stat(real)  # noqa: PTH116
+    except OSError as error:
+        raise CompileError(f"the compiler {path} cannot be looked at: {error}. {HINT}") from None
     return "|".join((real, str(found.st_size), str(found.st_mtime_ns), *arguments))
 
 
@@ -123,34 +138,129 @@ def flags(target: Machine) -> tuple[str, ...]:
     )
 
 
-def compile_library(code: str, target: Path, compiler: Compiler, options: tuple[str, ...]) -> None:
-    """Compile C into a shared library.
+def time_limit() -> float:
+    """Seconds that a compilation may take: ``$FOLDNET_COMPILE_SECONDS``, else 300.
 
     Raises:
-        CompileError: the compiler refused, or could not be run; the C is kept for a look.
+        CompileError: the variable is not a positive number.
     """
-    import subprocess
-
-    command = [*compiler.command, *options, "-x", "c", "-", "-o", str(target), "-lm"]
+    chosen = os.environ.get("FOLDNET_COMPILE_SECONDS", "").strip()
     try:
-        done = subprocess.run(command, input=code.encode(), capture_output=True, check=False)
+        seconds = float(chosen or SECONDS)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise CompileError(f"FOLDNET_COMPILE_SECONDS is {chosen!r}; it must be a number of seconds above 0")
+    return seconds
+
+
+def compile_library(code: str, target: str, compiler: Compiler, options: tuple[str, ...]) -> None:
+    """Compile C into a shared library, the file ``target``; what the compiler needs meanwhile goes beside it.
+
+    Raises:
+        RefusedError: the compiler refused.
+        CompileError: it made nothing, or could not be run.
+        HangingCompilerError: it gave no answer in time.
+    """
+    if compiler.identity in _hanging:
+        raise HangingCompilerError(_hanging[compiler.identity])
+    command = [*compiler.command, *options, "-x", "c", "-", "-o", target, "-lm"]
+    status, said = _run(command, code, os.path.dirname(target), compiler)  # noqa: PTH120
+    if status:
+        message = said.strip()[:2000] or f"exit code {status}"
+        raise RefusedError(f"{compiler.words} refused the C that foldnet wrote:\n{message}\n{HINT}")
+    if not _is_file(target):
+        raise CompileError(f"{compiler.words} ended without an error and made no library. {HINT}")
+
+
+_hanging: dict[str, str] = {}
+
+
+def _run(command: list[str], given: str, folder: str, compiler: Compiler) -> tuple[int, str]:
+    """Exit code and errors of a command that may take so long and no longer; none of its processes outlives that.
+
+    It reads and writes files, and is started without ``subprocess``: a process forked meanwhile would hold on to pipes,
+    and their readers would wait for it to end.
+
+    Raises:
+        OSError: the files cannot be written.
+    """
+    import signal
+
+    seconds = time_limit()
+    code, errors = os.path.join(folder, "foldnet.c"), os.path.join(folder, "errors")  # noqa: PTH118
+    with open(code, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(given)
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, code, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT, 0o600),
+    ]
+    environment = {**os.environ, "TMPDIR": folder}
+    try:
+        # A group of its own, so that the programs that a compiler starts end with it.
+        child = os.posix_spawn(
+            command[0], command, environment, file_actions=files, setpgroup=0, setsigdef=[signal.SIGPIPE]
+        )
     except OSError as error:
         raise CompileError(f"{compiler.command[0]} could not be run: {error}. {HINT}") from None
-    if done.returncode or not _is_file(target):
-        import tempfile
-        from pathlib import Path
-
-        handle, kept = tempfile.mkstemp(prefix="foldnet-", suffix=".c")
-        os.close(handle)
-        Path(kept).write_text(code, encoding="utf-8")
-        message = done.stderr.decode(errors="replace").strip()[:2000]
-        raise CompileError(
-            f"{' '.join(compiler.command)} refused the C that foldnet wrote (kept in {kept}):\n{message}\n{HINT}"
-        )
-
-
-def _is_file(path: Path) -> bool:
+    maker, status = os.getpid(), None
     try:
-        return stat.S_ISREG(path.lstat().st_mode)
+        status = _exit_code(child, seconds)
+    finally:
+        if status is None and os.getpid() == maker:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    if status is None:
+        _hanging[compiler.identity] = (
+            f"{compiler.words} gave no answer within {seconds:g} s and was ended; "
+            f"FOLDNET_COMPILE_SECONDS sets another limit. {HINT}"
+        )
+        raise HangingCompilerError(_hanging[compiler.identity])
+    with open(errors, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+        return status, file.read(10_000)
+
+
+def _exit_code(child: int, seconds: float) -> int | None:
+    """How a process ended; None if it did not within the time."""
+    import time
+
+    end, pause = time.monotonic() + seconds, 0.0005
+    while True:
+        try:
+            done, status = os.waitpid(child, os.WNOHANG)
+        except ChildProcessError:  # whoever ignores SIGCHLD is not told
+            return 0
+        left = end - time.monotonic()
+        if done or left <= 0:
+            return os.waitstatus_to_exitcode(status) if done else None
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, 0.005)
+
+
+def keep(code: str) -> str:
+    """Put refused C where it can be looked at, and say where; nothing where there is no place."""
+    from foldnet import user_cache
+    from foldnet.engines.native import scratch
+
+    # Named by what is in it, so that trying again fills no folder.
+    name = f"foldnet-{user_cache.digest(code.encode()).hex()[:16]}.c"
+    for home in scratch.homes():
+        path = os.path.join(home, name)  # noqa: PTH118
+        try:
+            with open(path, "x", encoding="utf-8") as file:  # noqa: PTH123
+                file.write(code)
+        except FileExistsError:
+            if not user_cache.is_private(path, stat.S_IFREG):
+                continue
+        except OSError:
+            continue
+        return f" The C is kept in {path}."
+    return ""
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
         return False

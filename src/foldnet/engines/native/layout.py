@@ -53,13 +53,15 @@ class Plan:
     ints: int
 
 
-def plan(graph: Graph, *, align: int = 1, inputs: bool = True) -> Plan:
+def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -> Plan:
     """Give every value a place that nothing else needs while it lives.
 
     Args:
         graph: with sizes known.
         align: places are multiples of this and values are padded to it.
         inputs: whether inputs have places, too; else they are read where the caller keeps them.
+        apart: elements, a multiple of ``align``, that belong to nobody after each value, none of which then takes
+            another's place: so that a write past an end is seen (a sanitizer does not, within one workspace).
     """
     roots = {name: name for name in graph.inputs}
     for node in graph.nodes:
@@ -68,14 +70,14 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True) -> Plan:
         )
     end = len(graph.nodes)
     dies = {roots[v]: i for i, n in enumerate(graph.nodes) for v in n.inputs if v in roots}
-    dies |= {roots[v]: end for v in graph.outputs if v in roots}
+    dies |= {roots[v]: end for v in (roots if apart else graph.outputs) if v in roots}
     offsets: dict[str, int] = {}
     sizes: dict[str, int] = {}
     totals = {ops.FLOAT: 0, ops.INT: 0}
 
     def place(name: str, born: int) -> None:
         dtype = graph.types[name].dtype
-        sizes[name] = size = -(-max(elements(graph, name), 1) // align) * align
+        sizes[name] = size = -(-max(elements(graph, name), 1) // align) * align + apart
         taken = sorted(
             (offsets[o], offsets[o] + sizes[o])
             for o in offsets

@@ -45,7 +45,7 @@ class NativeProgram:
 
     Raises:
         UnsupportedError: the graph needs the reference engine, or has free axes.
-        CompileError: there is no working C compiler.
+        CompileError: the code is not at hand, and cannot be compiled and loaded.
 
     Attributes:
         address: of the compiled ``foldnet_run``, for callers in C.
@@ -59,9 +59,7 @@ class NativeProgram:
         self.cost = source.cost
         self.weights = pack(source.layout, source.floats, graph.constants)
         self._faults = source.faults
-        self._library = cache.load(source.code)
-        function = self._library.foldnet_run
-        self.address = ctypes.cast(function, ctypes.c_void_p).value or 0
+        self.address = cache.load(source.code, "foldnet_run")
         # A prototype of our own: attributes of the library's function would be shared by all programs.
         self._run = ctypes.CFUNCTYPE(
             ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64

@@ -87,14 +87,13 @@ class NativeTraining:
 
     Raises:
         UnsupportedError: something in the program has no compiled form.
-        CompileError: there is no working C compiler.
+        CompileError: the code is not at hand, and cannot be compiled and loaded.
     """
 
     def __init__(self, program: TrainingProgram) -> None:
         self.program = program
         self._source = known_source(program)
-        library = cache.load(self._source.code, "-O2")
-        address = ctypes.cast(library.foldnet_train, ctypes.c_void_p).value or 0
+        address = cache.load(self._source.code, "foldnet_train", "-O2")
         self._train = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)
         self._trainable = [v for v in program.variables if v.trainable]
         self._numbers = np.array(self._source.layout.numbers or [0.0], np.float64)

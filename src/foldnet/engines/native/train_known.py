@@ -13,11 +13,12 @@ from dataclasses import replace
 from foldnet.engines.native.train_source import Source, source
 from foldnet.graph.graph import Graph
 from foldnet.graph.training import TrainingProgram, UpdateRule
+from foldnet.latest import Latest
 
 MOST = 64
 """Programs to remember; the one that was asked for longest ago goes first."""
 
-_known: dict[Hashable, tuple[Source, tuple[str, ...]]] = {}
+_known: Latest[tuple[Source, tuple[str, ...]]] = Latest(MOST)
 
 
 def known_source(program: TrainingProgram) -> Source:
@@ -28,12 +29,10 @@ def known_source(program: TrainingProgram) -> Source:
     """
     names: dict[str, int] = {}
     key = _program(program, names)
-    found = _known.pop(key, None)
+    found = _known.get(key)
     if found is None:
         found = source(program), tuple(names)
-    _known[key] = found
-    if len(_known) > MOST:
-        del _known[next(iter(_known))]
+        _known.put(key, found)
     made, then = found
     now = dict(zip(then, names, strict=True))
     weights = {now[name]: at for name, at in made.layout.weights.items()}

@@ -1,0 +1,47 @@
+"""Where the native engine cannot serve, the reference engine does: decided here alone, and said once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TypeVar
+
+from foldnet.callers import warning_level
+from foldnet.errors import CompileError, UnsupportedError
+
+T = TypeVar("T")
+
+_said: set[str] = set()
+
+
+def native_or_none(make: Callable[[], T], engine: str, what: str) -> T | None:
+    """What the native engine makes of a program; None where the reference engine has to serve.
+
+    Args:
+        make: imports the native engine and makes the program.
+        engine: ``"native"`` or ``"auto"``, as the user asked for.
+        what: is to be computed, for the warning.
+
+    Raises:
+        CompileError: the native engine was asked for, and its code cannot be compiled or loaded.
+        UnsupportedError: the native engine was asked for, and something in the program has no compiled form.
+        RuntimeWarning: instead of a warning, where the user's filters make errors of them; nothing has changed then.
+    """
+    try:
+        try:
+            return make()
+        except ImportError as error:  # a Python that was built without ctypes
+            raise CompileError(f"this Python cannot load compiled code: {error}") from error
+    except (CompileError, UnsupportedError) as error:
+        if engine == "native":
+            raise
+        # Compiling fails for all programs alike; what has no compiled form is another reason each time.
+        reason = CompileError.__name__ if isinstance(error, CompileError) else str(error)
+        if reason not in _said:
+            warnings.warn(
+                f"{what} run on the slower reference engine: {error}",
+                RuntimeWarning,
+                stacklevel=warning_level(),
+            )
+            _said.add(reason)
+        return None

@@ -1,0 +1,42 @@
+"""A few things made lately, kept without a lock: for signal handlers, threads and forked children alike."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from itertools import count
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Latest(Generic[V]):
+    """At most ``most`` values by key; the one that was asked for longest ago goes first.
+
+    Nothing here waits: a value is found by one look into a dict, and a new one put into a copy of the dict, which
+    then takes its place. Of two that are put at once one may be forgotten, so that it is made again.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._values: dict[Hashable, tuple[V, list[int]]] = {}
+        self._clock = count()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: Hashable) -> V | None:
+        """The value, if it is still here."""
+        found = self._values.get(key)
+        if found is None:
+            return None
+        value, used = found
+        used[0] = next(self._clock)
+        return value
+
+    def put(self, key: Hashable, value: V) -> None:
+        """Keep a value."""
+        values = dict(self._values)
+        values[key] = value, [next(self._clock)]
+        while len(values) > self.most:
+            del values[min(values, key=lambda k: values[k][1][0])]
+        self._values = values

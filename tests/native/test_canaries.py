@@ -1,0 +1,119 @@
+"""No step of a prediction writes past the end of its array: in a workspace apart, what lies between stays as it was.
+
+Sanitizers cannot see this, as all arrays lie in one piece of memory. A debug build sets them apart, fills the whole
+workspace with a pattern, and looks after the call whether what belongs to nobody still has it.
+"""
+
+import ctypes
+import subprocess
+from functools import partial
+
+import numpy as np
+import pytest
+from networks import joined, op_cases, random_inputs
+
+from foldnet.engines.native import compiler as cc
+from foldnet.engines.native import layout, source
+from foldnet.engines.native.layout import pack
+from foldnet.graph import ops
+
+CASES = op_cases()
+SMALL = [n for n in CASES if "-600-" not in n and "-300-" not in n]
+APART, SIMD = 16, 8
+
+WATCH = """
+#include <stddef.h>
+#include <string.h>
+static char *watched;
+static size_t watched_size;
+static void *watched_malloc(size_t size) {
+  watched = malloc(watched_size = size);
+  if (watched)
+    memset(watched, 0xA5, size);
+  return watched;
+}
+static void watched_free(void *memory);
+#define malloc watched_malloc
+#define free watched_free
+"""
+CHECK = """
+#undef free
+__attribute__((visibility("default"))) int dead = -1;
+static void watched_free(void *memory) {
+  const char *start = (char *)memory + (64 - (uintptr_t)memory % 64);
+  for (int g = 0; dead < 0 && g < (int)(sizeof gaps / sizeof *gaps); g++)
+    for (long i = 0; i < gaps[g][2]; i++)
+      if (start[(gaps[g][0] ? sizeof(float) * FLOATS : 0) + gaps[g][1] + i] != (char)0xA5) {
+        dead = g;
+        break;
+      }
+  free(memory);
+}
+"""
+
+
+def gaps(graph, plan, align, lanes):
+    """(whether among the ints, first byte, bytes) of what belongs to nobody."""
+    found = []
+    for name, offset in plan.offsets.items():
+        end = offset + -(-max(layout.elements(graph, name), 1) // align) * align
+        found.append((int(graph.types[name].dtype == ops.INT), 4 * end * lanes, 4 * APART * lanes))
+    return sorted(set(found))
+
+
+def watched(graph, folder, monkeypatch, rows):
+    """The network's debug build, run: which gap has died, -1 for none."""
+    planned = []
+
+    def apart(graph, **settings):
+        planned.append((layout.plan(graph, apart=APART, **settings), settings.get("align", 1)))
+        return planned[-1][0]
+
+    monkeypatch.setattr(source, "plan", apart)
+    monkeypatch.setattr(source, "BLOCK_BYTES", 1 << 30)  # the values that stand apart are many
+    monkeypatch.setattr(source, "STACK_FLOATS", 0)
+    made = source.emit(graph, simd=SIMD)
+    lanes = int(made.code.split("#define LANES ")[1].split()[0])
+    assert lanes > 1
+    (block, _), (row, align) = planned
+    table = gaps(graph, row, align, 1) if rows < 3 else gaps(graph, block, 1, lanes)
+    assert len(table) > 20
+    listed = ", ".join(f"{{{a}, {b}, {c}}}" for a, b, c in table)
+    code = made.code.replace("#include <stdlib.h>\n", "#include <stdlib.h>\n" + WATCH, 1)
+    code += f"static const long gaps[][3] = {{{listed}}};\n" + CHECK
+    (folder / "net.c").write_text(code)
+    command = [*cc.find().command, "-std=gnu11", "-O0", "-march=native", "-fPIC", "-shared", "-pthread", "-w"]
+    subprocess.run([*command, "net.c", "-o", "net.so", "-lm"], cwd=folder, check=True)
+    library = ctypes.CDLL(str(folder / "net.so"))
+    weights = pack(made.layout, made.floats, graph.constants)
+    inputs = random_inputs(graph, rows)
+    outputs = []
+    for name in graph.outputs:
+        shape, kind = layout.row_shape(graph, name), graph.types[name].dtype
+        shape = shape[1:] if name in graph.constants else shape
+        outputs.append(np.empty((rows, *shape), np.int32 if kind == ops.INT else np.float32))
+    pointers = [(ctypes.c_void_p * len(a))(*(x.ctypes.data for x in a)) for a in (inputs, outputs)]
+    run = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2)(
+        ("foldnet_run", library)
+    )
+    assert run(*pointers, weights.ctypes.data, rows, 1) == 0
+    return ctypes.c_int.in_dll(library, "dead").value
+
+
+@pytest.mark.parametrize("rows", [1, 2 * SIMD, 45], ids=["a row", "a whole block", "blocks and a part"])
+def test_no_step_writes_past_its_array(rows, tmp_path, monkeypatch):
+    graph = joined(CASES[n] for n in SMALL[:: 2 if rows == 45 else 1])
+    assert watched(graph, tmp_path, monkeypatch, rows) == -1
+
+
+@pytest.mark.parametrize("rows", [1, 45])
+def test_an_array_that_is_too_small_is_noticed(rows, tmp_path, monkeypatch):
+    graph = joined(CASES[n] for n in SMALL[::3])
+    victim = next(n.output for n in graph.nodes if SIMD < layout.elements(graph, n.output) < SIMD + APART)
+    real = layout.elements
+
+    def fewer(graph, name, short):
+        return real(graph, name) - short * (name == victim)
+
+    monkeypatch.setattr(layout, "elements", partial(fewer, short=real(graph, victim) - 1))
+    assert watched(graph, tmp_path, monkeypatch, rows) >= 0

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from foldnet.errors import UnsupportedError
+from foldnet.joins import map_structure
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Input, InputLayer
+from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.tensors import SymbolicTensor
-from foldnet.network import Model, Network, Sequential, map_structure
+from foldnet.network import Model, Network, Sequential
 
 Cloner = Callable[[Layer], Layer]
 

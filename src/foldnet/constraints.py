@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.training import Constraint as Rule
 from foldnet.kinds import AXES, FRACTION, NOT_NEGATIVE
 from foldnet.settings import Setting, by_name, find
@@ -16,23 +16,36 @@ Array = np.ndarray[Any, Any]
 
 
 class Constraint(Setting):
-    """Base of the constraints; called on an array it gives the array as it is allowed to be."""
+    """Base of the constraints, which itself allows everything; called on an array it gives it as it is allowed to be.
+
+    One of another form, with a ``__call__`` of its own, works on arrays; a training program has no place for it.
+    """
 
     keras_module = "keras.constraints"
     kinds = {  # noqa: RUF012 - typed in the base
         "max_value": NOT_NEGATIVE, "min_value": NOT_NEGATIVE, "rate": FRACTION, "axis": AXES,
     }  # fmt: skip
 
-    def rule(self, rank: int) -> Rule:
-        """What engines are told, for a weight of this rank."""
-        raise ConfigError(f"{type(self).__name__} does not say what it allows")  # every constraint below does
+    def rule(self, rank: int) -> Rule | None:
+        """What engines are told, for a weight of this rank; None where everything is allowed.
+
+        Raises:
+            UnsupportedError: the class computes in Python, which no compiled program follows.
+        """
+        if type(self).__call__ is not Constraint.__call__:
+            raise UnsupportedError(
+                f"class {type(self).__name__} defines __call__(), which is Python code that a training program cannot "
+                "run; use NonNeg, MaxNorm, UnitNorm or MinMaxNorm, or set the weights in a callback"
+            )
+        return None
 
     def __call__(self, w: Any) -> Array:
         """The array as it is allowed to be."""
         from foldnet.engines.reference.training import constrain
 
         array = np.asarray(w, np.float32)
-        return constrain(self.rule(array.ndim), array)
+        rule = self.rule(array.ndim)
+        return array if rule is None else constrain(rule, array)
 
 
 class NonNeg(Constraint):

@@ -34,6 +34,10 @@ class SettingTypeError(ConfigError, TypeError):
     """A setting is of another type than is taken: a text where a number belongs."""
 
 
+class NotYetError(ConfigError, AttributeError):
+    """Something that a layer or network has only once it knows the shape of its input."""
+
+
 class InputError(FoldnetError, ValueError):
     """The data handed to a prediction has the wrong shape, dtype or range of values."""
 

@@ -86,11 +86,13 @@ def near(name: str, names: Sequence[str]) -> str:
     """What an error adds to a name that there is not: those that it looks like, and all there are."""
     import difflib  # errors alone need it
 
-    by_small = {n.lower(): n for n in names}
+    by_small = {n.lower(): n for n in reversed(names)}
     found = difflib.get_close_matches(str(name).lower(), by_small, n=3, cutoff=0.6)
     meant = f"did you mean {' or '.join(repr(by_small[n]) for n in found)}? " if found else ""
     return f"{meant}There are {', '.join(names)}"
 
+
+LARGEST = float(np.finfo(np.float32).max)
 
 # -- numbers ----------------------------------------------------------------------------------------------------
 
@@ -121,7 +123,7 @@ def number(
 
     def read(value: Any) -> float | int:
         found = _number(value)
-        if not math.isfinite(found) or abs(found) > np.finfo(np.float32).max:
+        if not math.isfinite(found) or abs(found) > LARGEST:
             raise ValueError
         if low is not None and (found <= low if above else found < low):
             raise ValueError
@@ -142,8 +144,10 @@ def whole(low: int | None = None) -> Kind:
 
     def read(value: Any) -> int:
         found = _number(value)
-        if not isinstance(found, int) or (low is not None and found < low):
+        if not isinstance(found, int):
             raise TypeError
+        if (low is not None and found < low) or abs(found) >= 2**63:
+            raise ValueError
         return found
 
     return Kind("a whole number" + ("" if low is None else f" of {low} or more"), read)
@@ -151,7 +155,7 @@ def whole(low: int | None = None) -> Kind:
 
 def _limit(value: Any) -> float | int:
     found = _number(value)
-    if not found >= 0:  # not NaN either
+    if not found >= 0 or (found > LARGEST and found != math.inf):  # not NaN either
         raise ValueError
     return found
 
@@ -160,6 +164,12 @@ def _flag(value: Any) -> bool:
     if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
     raise TypeError
+
+
+def _strict_flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
 
 
 def _numbers(value: Any, finite: bool = True) -> Any:
@@ -182,6 +192,8 @@ LIMIT = Kind("a number of 0 or more", _limit)
 WHOLE = whole()
 COUNT = whole(1)
 FLAG = Kind("True or False", _flag)
+STRICT_FLAG = Kind("True or False", _strict_flag)
+"""Where Keras takes no 1 for True."""
 NUMBERS = Kind("a finite number or an array of them", _numbers)
 ANY_NUMBERS = Kind("a number or an array of them", lambda value: _numbers(value, finite=False))
 SEED = WHOLE.or_none()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
+from foldnet.joins import calls_between, keras_order, map_shapes, map_structure
 from foldnet.layers.base import Array, Layer
-from foldnet.layers.core import Input, InputLayer
-from foldnet.layers.naming import snake_case, unique_name
+from foldnet.layers.input_layer import Input, InputLayer
+from foldnet.layers.naming import join_names, snake_case, unique_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.use import Use
@@ -32,8 +33,8 @@ class Network(Layer, Use):
     ) -> None:
         super().__init__(name=name or unique_name(snake_case(self._keras_name())), dtype=dtype, **kwargs)
         self._trainable = trainable
-        self.inputs: list[SymbolicTensor] = []
-        self.outputs: list[SymbolicTensor] = []
+        self.inputs = []
+        self.outputs = []
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
@@ -52,6 +53,37 @@ class Network(Layer, Use):
         state = {"graph_calls": self.graph_calls, **self.__dict__}
         state["_predictor"] = None  # made again at the next prediction
         return state
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """Symbolic inputs in order; a Sequential has none before it knows the shape of its input."""
+        return self._known(self._inputs)
+
+    @inputs.setter
+    def inputs(self, tensors: list[SymbolicTensor]) -> None:
+        self._inputs = tensors
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """Symbolic outputs in order, likewise."""
+        return self._known(self._outputs)
+
+    @outputs.setter
+    def outputs(self, tensors: list[SymbolicTensor]) -> None:
+        self._outputs = tensors
+
+    def _known(self, tensors: list[SymbolicTensor]) -> list[SymbolicTensor]:
+        if not tensors:
+            raise AttributeError  # says __getattr__ in words
+        return tensors
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        join_names(self, self.joined_layers())
+
+    def joined_layers(self) -> list[Layer]:
+        """The layers, and those that its inputs come from, which a Sequential does not list."""
+        return [*(t.call.layer for t in self._inputs if t.call is not None), *self._layers]
 
     @classmethod
     def _keras_name(cls) -> str:
@@ -182,12 +214,19 @@ class Network(Layer, Use):
         """Number of weight values in all layers."""
         return sum(layer.count_params() for layer in self._layers)
 
+    @property
+    def losses(self) -> list[float]:
+        """What its layers add to the loss: of their results in the last call on arrays, then of their weights."""
+        single = self.single_layers()
+        of_weights = [loss for layer in single for loss in layer.weight_losses()] if self._trainable else []
+        return [*(loss for layer in single for loss in layer.activity_losses), *of_weights]
+
     # -- as a layer of another network ---------------------------------------------------------------------
 
     @property
     def built(self) -> bool:
         """Whether inputs and outputs are known."""
-        return bool(self.outputs)
+        return bool(self._outputs)
 
     def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
         """Check that a call's inputs fit the network's."""
@@ -227,6 +266,34 @@ class Network(Layer, Use):
             UnsupportedError: it has something foldnet cannot represent.
         """
         return cls._of_config(config, custom_objects)
+
+    def compute_output_shape(self, *input_shapes: Any) -> Any:
+        """Shapes of the results for inputs of these shapes, without a call.
+
+        Args:
+            input_shapes: a shape an input, batch axis first; or one list or dict of them.
+
+        Raises:
+            ConfigError: they do not fit a layer.
+        """
+        specs = self.compute_output_spec(
+            *(map_shapes(lambda s: SymbolicTensor(s, "float32"), s) for s in input_shapes)
+        )
+        return map_structure(lambda t: t.shape, specs)
+
+    def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
+        """What a call on symbolic tensors would give, in the structure of the outputs, without making it."""
+        given = flatten(list(inputs))
+        if len(given) != len(self.inputs):
+            raise ConfigError(
+                f"{self.name!r} has {len(self.inputs)} inputs, and was given {len(given)} shapes"
+            )
+        known = dict(zip(self.inputs, given, strict=True))
+        for call in self.graph_calls:
+            if call.inputs:
+                result = call.layer.compute_output_spec(*(known[t] for t in call.inputs))
+                known |= zip(call.outputs, flatten(result), strict=True)
+        return map_structure(lambda t: known[t], self.output_structure)
 
     def _make_outputs(self, call: Call) -> None:
         call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
@@ -274,8 +341,9 @@ class Model(Network):
         for tensor in (*self.inputs, *self.outputs):
             if not isinstance(tensor, SymbolicTensor):
                 raise ConfigError(f"a Model joins symbolic tensors, not {type(tensor).__name__}")
-        self.graph_calls = _calls_between(self.inputs, self.outputs)
-        self._layers = list(layers) if layers is not None else _keras_order(self.graph_calls, self.outputs)
+        self.graph_calls = calls_between(self.inputs, self.outputs)
+        self._layers = list(layers) if layers is not None else keras_order(self.graph_calls, self.outputs)
+        join_names(self, self._layers)
 
 
 class Sequential(Network):
@@ -300,6 +368,7 @@ class Sequential(Network):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, trainable=trainable, **kwargs)
+        self.shaped_by_data = False
         for layer in layers or ():
             self.add(layer)
 
@@ -308,21 +377,26 @@ class Sequential(Network):
         if isinstance(layer, SymbolicTensor) and layer.call is not None:
             layer = layer.call.layer
         if isinstance(layer, InputLayer):
-            if self.inputs:
-                raise ConfigError(f"{self.name!r} has an input already")
+            if self._inputs:
+                raise ConfigError(
+                    f"{self.name!r} has already been configured for an input of shape {self._inputs[0].shape}; make "
+                    "another Sequential for another input"
+                )
+            join_names(self, [layer, *self._layers])
             self.inputs = [layer.output]
             self.graph_calls = [*layer.calls]
             self._run(self._layers)
             return
         if not isinstance(layer, Layer):
             raise ConfigError(f"Sequential takes layers, not {type(layer).__name__}")
-        if any(layer.name == other.name for other in self._layers):
-            raise ConfigError(f"{self.name!r} has a layer named {layer.name!r} already; names must differ")
+        if layer in self._layers:
+            raise ConfigError(f"{self.name!r} has the layer {layer.name!r} already")
+        join_names(self, [*self.joined_layers(), layer])
         self._layers.append(layer)
-        if self.inputs:
+        if self._inputs:
             self._run([layer])
         elif len(self._layers) == 1:
-            if isinstance(layer, Network) and layer.inputs:
+            if isinstance(layer, Network) and layer.built:
                 self.build(layer.inputs[0].shape)
             elif layer.declared_input_shape is not None:
                 self.build(layer.declared_input_shape)
@@ -332,7 +406,7 @@ class Sequential(Network):
         if not self._layers:
             raise ConfigError(f"{self.name!r} has no layer to remove")
         layer = self._layers.pop()
-        if self.inputs:
+        if self._inputs:
             layer.calls.remove(self.graph_calls.pop())
             self.outputs = [self.graph_calls[-1].outputs[0]]
         return layer
@@ -340,9 +414,11 @@ class Sequential(Network):
     def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
         """Fix the input's shape (batch axis first) and with it every layer's weights."""
         input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
-        if self.inputs:
+        if self._inputs:
             super().build(*input_shapes)
             return
+        if not self._layers:
+            raise ConfigError(f"{self.name!r} has no layers, so it cannot be built; add some")
         (shape,) = input_shapes
         shape = tuple(shape)
         first = self._layers[0] if self._layers else None
@@ -351,71 +427,38 @@ class Sequential(Network):
         self.graph_calls = [self.inputs[0].call] if self.inputs[0].call else []
         self._run(self._layers)
 
+    def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
+        """What a call on a symbolic tensor would give, without making it; the network need not be built."""
+        (tensor,) = flatten(list(inputs))
+        for layer in self._layers:
+            tensor = layer.compute_output_spec(tensor)
+        return tensor
+
+    def rebuild(self, shape: Shape) -> None:
+        """Take inputs of another shape, with the same weights.
+
+        Raises:
+            ConfigError: the layers do not fit it; they are then left as they were.
+        """
+        before = self._inputs, self._outputs, self.graph_calls
+        for call in self.graph_calls:
+            call.layer.calls.remove(call)
+        self._inputs, self._outputs, self.graph_calls = [], [], []
+        try:
+            self.build(shape)
+        except ConfigError:
+            for call in self.graph_calls[1:]:
+                call.layer.calls.remove(call)
+            self._inputs, self._outputs, self.graph_calls = before
+            for call in self.graph_calls:
+                call.layer.calls.append(call)
+            self.input_structure, self.output_structure = self._inputs[0], self._outputs[0]
+            raise
+
     def _run(self, layers: Sequence[Layer]) -> None:
-        tensor = (self.outputs or self.inputs)[0]
+        tensor = (self._outputs or self._inputs)[0]
         for layer in layers:
             tensor = layer(tensor)
             self.graph_calls.append(layer.calls[-1])
         self.outputs = [tensor]
         self.input_structure, self.output_structure = self.inputs[0], tensor
-
-
-def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Apply a function to every leaf of nested lists and dicts."""
-    if isinstance(structure, Mapping):
-        return {key: map_structure(function, value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [map_structure(function, value) for value in structure]
-    return function(structure)
-
-
-def _calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Call]:
-    """Every call needed for the outputs, operands first; raises ConfigError for one the inputs cannot reach."""
-    done: dict[Call, None] = {}
-    stops = set(inputs)
-    for tensor in inputs:
-        if tensor.call is not None and not tensor.call.inputs:
-            done[tensor.call] = None
-    stack: list[tuple[SymbolicTensor, bool]] = [(t, False) for t in reversed(outputs)]
-    while stack:
-        tensor, ready = stack.pop()
-        call = tensor.call
-        if tensor in stops or call is None or call in done:
-            continue
-        if ready:
-            done[call] = None
-        elif not call.inputs:
-            raise ConfigError(f"the network needs the input {tensor.name!r}, which is not among its inputs")
-        else:
-            stack.append((tensor, True))
-            stack.extend((t, False) for t in reversed(call.operands))
-    return list(done)
-
-
-def _keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
-    """Layers as Keras lists them: farthest from the outputs first, then as a walk from the outputs meets them.
-
-    A layer that is called again counts at its farthest call, and so does whatever feeds any of its calls. Files
-    number the groups of weights by this order, so it must be Keras's exactly.
-    """
-    depth: dict[Call, int] = {}
-    layers: dict[Layer, int] = {}
-    known = set(calls)
-    for call in reversed(calls):
-        depth[call] = layers[call.layer] = max(depth.get(call, 0), layers.get(call.layer, 0))
-        for tensor in call.operands:
-            if tensor.call is not None and tensor.call in known:
-                depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
-    met: dict[Layer, int] = {}
-    stack = [t.call for t in reversed(outputs)]
-    seen: set[Call] = set()
-    while stack:
-        next_call = stack.pop()
-        if next_call is None or next_call in seen or next_call not in known:
-            continue
-        seen.add(next_call)
-        met.setdefault(next_call.layer, len(met))
-        stack.extend(t.call for t in reversed(next_call.operands))
-    # An input that no output needs is listed before all others of its depth.
-    order = dict.fromkeys(call.layer for call in calls)
-    return sorted(order, key=lambda layer: (-layers[layer], met.get(layer, -1)))

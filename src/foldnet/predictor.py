@@ -204,7 +204,7 @@ class Predictor(FastCall):
     # -- keeping and handing on -----------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to one file in an open format, whole or not at all; ``load_predictor`` reads it.
+        """Write it to one file in an open format, whole or not at all; ``foldnet.load_predictor(path)`` reads it.
 
         The file holds the program as lowered and the options; folding is done again on loading, to the same bits.
         """
@@ -228,6 +228,11 @@ class Predictor(FastCall):
         from foldnet.predictor_file import functions_of, pickled, unpickle
 
         return unpickle, (pickled(self), functions_of(self.unfolded))
+
+    def _repr_html_(self) -> str:  # in a notebook
+        from foldnet.insight.page.displays import predictor_html
+
+        return predictor_html(self)
 
     def __repr__(self) -> str:
         def shapes(of: list[Shape]) -> str:
@@ -346,7 +351,7 @@ def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None
     if isinstance(model, Network):
         if activations:
             raise ConfigError("activations= are for files; this network has its functions already")
-        if not model.outputs:
+        if not model.built:
             raise ConfigError(
                 f"{model.name!r} has no shape yet; give its first layer an input_shape, or build it"
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.errors import ConfigError
 from foldnet.graph.training import Orthogonal
 from foldnet.kinds import NOT_NEGATIVE, Kind, choice
 from foldnet.settings import Setting, by_name, find
@@ -36,6 +37,10 @@ class Regularizer(Setting):
         """The penalty for an array."""
         from foldnet.engines.reference.penalties import penalty
 
+        if self.orthogonal is not None and np.ndim(x) != 2:
+            raise ConfigError(
+                f"OrthogonalRegularizer is for matrices, and was given an array of rank {np.ndim(x)}"
+            )
         return penalty(np.asarray(x, np.float64), self.l1, self.l2, self.orthogonal)
 
 

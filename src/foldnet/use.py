@@ -353,6 +353,11 @@ class Use:
 
         return test_on_batch(self._network, x, y, sample_weight, return_dict)
 
+    def _repr_html_(self) -> str:  # in a notebook
+        from foldnet.insight.page.displays import network_html
+
+        return network_html(self._network)
+
     def summary(
         self,
         line_length: int | None = None,

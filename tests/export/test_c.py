@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -17,7 +19,15 @@ from foldnet.export import c_project, to_c
 from foldnet.graph.graph import bind
 
 ALL = NETS | OPS
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wmissing-prototypes"]
+STRICT = [
+    "-std=c99",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Werror",
+    "-Wmissing-prototypes",
+    "-Wdouble-promotion",
+]
 
 
 def run(command, cwd, text=None):
@@ -233,3 +243,99 @@ def test_inputs_called_like_macros_compile_in_the_compilers_own_dialect(tmp_path
     for file in ("main.c", "self_test.c"):
         done = run(["gcc", "-Wall", "-Werror", file, "-lm"], tmp_path)
         assert done.returncode == 0, done.stderr
+
+
+# -- small machines -------------------------------------------------------------------------------------------
+
+FLASH = """
+#define PROGMEM
+static float pgm_read_float(const float *place) { return 2.0f * *place; }
+"""
+"""Flash that gives twice what is in it: a weight that is read around it shows at once."""
+
+DOUBLES = """
+#include <math.h>
+#undef INFINITY
+#undef NAN
+#define INFINITY (__builtin_inf())
+#define NAN (__builtin_nan(""))
+"""
+"""AVR's math.h has them as doubles."""
+
+
+def halved(code):
+    """The source with half of each weight."""
+    start = code.index("static const float w[")
+    end = code.index("};", start)
+    weights = re.sub(r"(?<=[ \n])(-?[0-9.e+-]+f),", r"(0.5f * \1),", code[start:end])
+    return code[:start] + weights + code[end:]
+
+
+@pytest.mark.parametrize("name", ["wine", "dense, relu inside", "affine on a middle axis", "prelu", "gather"])
+def test_on_avr_every_weight_is_read_from_flash(name, tmp_path):
+    graph = ready(ALL[name])
+    to_c(graph, tmp_path, name="net")
+    (tmp_path / "avr").mkdir()
+    (tmp_path / "avr" / "pgmspace.h").write_text(FLASH)
+    data = csv(rows_for(graph, 4, seed=1))
+    build(tmp_path, "-O0", "main.c", "-o", "usual")
+    code = (tmp_path / "predict.c").read_text()
+    (tmp_path / "predict.c").write_text(halved(code))
+    build(tmp_path, "-O0", "-D__AVR__", "-I.", "main.c", "-o", "flash")
+    build(tmp_path, "-O0", "-D__AVR__", "-DWEIGHTS_IN_RAM", "main.c", "-o", "memory")
+    usual, flash, memory = (run([f"./{p}"], tmp_path, data).stdout for p in ("usual", "flash", "memory"))
+    assert flash == usual
+    assert memory != usual
+
+
+def test_no_float_becomes_a_double(tmp_path):
+    (tmp_path / "doubles.h").write_text(DOUBLES)
+    for i, name in enumerate(ALL):
+        to_c(ready(ALL[name]), tmp_path / str(i), name="net")
+    sources = [str(path) for path in tmp_path.glob("*/predict.c")]
+    command = [*COMPILERS["gcc"], *STRICT, "-fsyntax-only", "-include", "doubles.h", *sources]
+    done = run(command, tmp_path)
+    assert done.returncode == 0, done.stderr[:2000]
+
+
+@pytest.mark.skipif(
+    shutil.which("avr-gcc") is None, reason="no avr-gcc here; flash is tested on a stub above"
+)
+def test_avr_gcc_compiles_it(tmp_path):
+    to_c(ready(NETS["wine"]), tmp_path, name="net")
+    command = ["avr-gcc", "-mmcu=atmega2560", "-Os", *STRICT, "-c", "predict.c", "-o", "predict.o"]
+    done = run(command, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_header_and_source_name_parameters_alike(name, tmp_path):
+    to_c(ready(NETS[name]), tmp_path, name="net")
+    header, source = ((tmp_path / file).read_text() for file in ("predict.h", "predict.c"))
+    for function in ("net_predict", "net_predict_rows"):
+        declared, defined = (re.search(rf"int {function}\((.*?)\)", text)[1] for text in (header, source))
+        assert declared == defined
+
+
+def test_memory_is_stated_and_can_be_chosen(tmp_path):
+    graph = ready(OPS["dense, relu inside"])
+    to_c(graph, tmp_path, name="net")
+    header, source = ((tmp_path / file).read_text() for file in ("predict.h", "predict.c"))
+    weights = int(re.search(r"float w\[(\d+)\]", source)[1])
+    workspace = int(re.search(r"WORKSPACE float f\[(\d+)\]", source)[1])
+    said = " ".join(header.split())
+    assert f"Memory: {4 * weights:,} bytes of constant weights" in said
+    assert f"and {4 * workspace:,} bytes for the values between the layers" in said
+    assert "#define NET_STATIC 0" in header
+    for choice in (0, 1):
+        build(tmp_path, "-O0", f"-DNET_STATIC={choice}", "self_test.c", "-o", f"test{choice}")
+        assert run([f"./test{choice}"], tmp_path).returncode == 0
+        build(tmp_path, "-O0", f"-DNET_STATIC={choice}", "-c", "predict.c", "-o", f"{choice}.o")
+    symbols = [run(["nm", f"{choice}.o"], tmp_path).stdout for choice in (0, 1)]
+    assert [bool(re.search(r" b f\.?", text)) for text in symbols] == [False, True]
+
+
+def test_activations_are_in_the_comments(tmp_path):
+    to_c(ready(OPS["dense, relu inside"]), tmp_path, name="net")
+    assert "layer: Dense, relu" in (tmp_path / "predict.h").read_text()
+    assert "/* layer: Dense, relu */" in (tmp_path / "predict.c").read_text()

@@ -35,6 +35,12 @@ MADE = {
     "two joined": lambda k, m, x: k.Concatenate(axis=1)([embedding(k, x), embedding(k, x)]),
     "one joined to none": lambda k, m, x: k.Concatenate()([embedding(k, x), k.Embedding(6, 2)(x)]),
     "into a network": lambda k, m, x: nested(k, m, embedding(k, x)),
+    "of a Masking": lambda k, m, x: k.Masking(0.5)(
+        k.Maximum()([k.Rescaling(0.0, 0.5)(k.Embedding(6, 3)(x)), k.Embedding(6, 3)(x)])
+    ),
+    "of two Maskings": lambda k, m, x: k.Multiply()(
+        [k.Masking(0.0)(k.ReLU()(k.Embedding(6, 3)(x))), embedding(k, x)]
+    ),
 }
 
 

@@ -12,7 +12,8 @@ from foldnet import Input, Model, Sequential, explain, layers
 from foldnet.insight.explanation import ENDING, Program, Words
 from foldnet.insight.own_settings import told_settings, value_text
 from foldnet.layers import LAYERS
-from foldnet.layers.base import Layer, settings_of
+from foldnet.layers.base import Layer
+from foldnet.layers.configured import settings_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers"))
 from cases import ALL

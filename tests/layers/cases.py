@@ -104,6 +104,14 @@ def core() -> list[Case]:
         Case("Embedding", {"input_dim": 9, "output_dim": 4, "mask_zero": True}, ((3, 2),), indices=9),
         Case("Identity", {}, (ROWS[3],)),
         Case("Masking", {"mask_value": 0.5}, (ROWS[3],)),
+        Case("ReversibleEmbedding", {"input_dim": 9, "output_dim": 4}, ((5,),), indices=9),
+        Case("EinsumDense", {"equation": "...x,xy->...y", "output_shape": 5, "bias_axes": "y"}, (ROWS[3],)),
+        Case(
+            "EinsumDense",
+            {"equation": "abc,dbe->ade", "output_shape": (4, 5), "activation": "tanh"},
+            (ROWS[3],),
+        ),
+        Case("EinsumDense", {"equation": "...bc,bc->...b", "output_shape": 4, "bias_axes": "b"}, (ROWS[4],)),
     ]
     return cases
 

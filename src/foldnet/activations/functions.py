@@ -12,7 +12,7 @@ Two functions exist for files of Keras 1 and 2, whose meaning Keras 3 has change
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -235,20 +235,32 @@ def glu(x: Any, axis: int = -1) -> Array:
     return first * sigmoid(second)
 
 
-def softmax(x: Any, axis: int = -1) -> Array:
-    """``exp(x - max) / sum(exp(x - max))`` along ``axis``.
+def _along_several(function: Function, x: Array, axes: Sequence[int]) -> Array:
+    """A function along one axis, along several taken together."""
+    last = range(x.ndim - len(axes), x.ndim)
+    moved = np.moveaxis(x, axes, last)
+    joined = moved.reshape(*moved.shape[: x.ndim - len(axes)], -1)
+    return np.moveaxis(function(joined).reshape(moved.shape), last, axes)
+
+
+def softmax(x: Any, axis: int | Sequence[int] = -1) -> Array:
+    """``exp(x - max) / sum(exp(x - max))`` along ``axis``, or along several together.
 
     >>> softmax([[0.0, 0.0]]).tolist()
     [[0.5, 0.5]]
     """
     x = _float(x)
+    if not isinstance(axis, int):
+        return _along_several(softmax, x, axis)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / in_order(e, axis)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Array:
-    """``x - max - log(sum(exp(x - max)))`` along ``axis``."""
+def log_softmax(x: Any, axis: int | Sequence[int] = -1) -> Array:
+    """``x - max - log(sum(exp(x - max)))`` along ``axis``, or along several together."""
     x = _float(x)
+    if not isinstance(axis, int):
+        return _along_several(log_softmax, x, axis)
     shifted = x - np.max(x, axis=axis, keepdims=True)
     return shifted - np.log(in_order(np.exp(shifted), axis))
 

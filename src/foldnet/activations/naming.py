@@ -10,7 +10,12 @@ from typing import Any
 
 from foldnet.activations import functions
 from foldnet.activations.functions import ALIASES, FUNCTIONS, Function
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError, SettingTypeError, UnsupportedError
+from foldnet.kinds import AXES, FLAG, NUMBER, Kind, near, shown
+
+
+def _limit(value: Any) -> float | None:
+    return value if value in (None, float("inf")) else NUMBER.read(value)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,12 @@ LAYER_FORMS: dict[str, LayerForm] = {
 }
 """Activation layers without weights, which Keras accepts wherever it accepts an activation."""
 
+PARAMETERS: dict[str, Kind] = {
+    "alpha": NUMBER, "approximate": FLAG, "axis": AXES, "b": NUMBER, "default_value": NUMBER,
+    "max_value": Kind("a number, or None", _limit), "negative_slope": NUMBER, "theta": NUMBER, "threshold": NUMBER,
+}  # fmt: skip
+"""What each parameter of an activation may be."""
+
 _NO_MEANING = frozenset({"name", "trainable", "batch_input_shape"})
 
 
@@ -43,8 +54,8 @@ def get(identifier: Any, supplied: Mapping[str, Function] | None = None) -> Func
         supplied: functions for names that a file cannot say, such as ``{"<lambda>": fn}``.
 
     Raises:
-        UnsupportedError: the name is not one of Keras's and was not supplied.
-        ConfigError: it is nothing that can name an activation.
+        UnsupportedError: the name is not one of Keras's and was not supplied for the file that has it.
+        ConfigError: it is nothing that can name an activation, or a parameter is of another kind than it takes.
 
     >>> get("relu") is functions.relu
     True
@@ -54,19 +65,25 @@ def get(identifier: Any, supplied: Mapping[str, Function] | None = None) -> Func
     if hasattr(identifier, "get_config"):  # a layer: LeakyReLU(0.1)
         return _layer_function(type(identifier).__name__, identifier.get_config(), supplied)
     if callable(identifier):
+        known(identifier)  # checks the parameters of one of foldnet's
         return identifier
     if isinstance(identifier, Mapping):
         return _from_config(identifier, supplied)
     if not isinstance(identifier, str):
-        raise ConfigError(f"an activation is a name, a function or a Keras configuration, not {identifier!r}")
+        raise SettingTypeError(
+            f"an activation is a name, a function or a Keras configuration, not {shown(identifier)}"
+        )
     if supplied and identifier in supplied:
         return supplied[identifier]
     if identifier in LAYER_FORMS:
         return _layer_function(identifier, {}, supplied)
     function = FUNCTIONS.get(identifier) or ALIASES.get(identifier)
-    if function is None:
-        raise _unknown(identifier)
-    return function
+    if function is not None:
+        return function
+    if supplied is None:  # no file was read
+        names = [*FUNCTIONS, *ALIASES, *LAYER_FORMS]
+        raise ConfigError(f"there is no activation {identifier!r}: {near(identifier, names)}")
+    raise _unknown(identifier)
 
 
 def _unknown(name: str) -> UnsupportedError:
@@ -112,7 +129,9 @@ def _layer_function(
     given = {form.old_names.get(k, k): v for k, v in config.items() if k not in _NO_MEANING and k != "dtype"}
     if unknown := {k for k, v in given.items() if k not in form.defaults and v is not None}:
         raise UnsupportedError(f"an activation {name} has the unknown setting {', '.join(sorted(unknown))}")
-    return functools.partial(form.function, **{k: given.get(k, v) for k, v in form.defaults.items()})
+    function = functools.partial(form.function, **{k: given.get(k, v) for k, v in form.defaults.items()})
+    known(function)  # checks them
+    return function
 
 
 def known(function: Function) -> tuple[str, dict[str, Any]] | None:
@@ -145,7 +164,7 @@ def known(function: Function) -> tuple[str, dict[str, Any]] | None:
             f"activation {name} needs values for {', '.join(missing)}: "
             f"functools.partial(foldnet.activations.{name}, ...)"
         )
-    return name, values
+    return name, {k: PARAMETERS[k](v, f"activation {name}", k) for k, v in values.items()}
 
 
 def serialize(function: Function) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,13 @@ from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows
 from foldnet.export.files import write_files
 from foldnet.export.names import Namespace, identifier, plain
+from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.ours import MARK
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node, bind
+
+if TYPE_CHECKING:
+    from foldnet.engines.native.source import PortableSource
 
 Array = np.ndarray[Any, Any]
 
@@ -84,13 +88,14 @@ def to_c(
     graph = _bound(source if isinstance(source, Graph) else source.graph, input_shapes)
     stem = name if name is not None else directory.resolve().name.removesuffix("_c")
     name = identifier(stem, "network")
-    portable = emit_portable(graph, f"{name}_predict")
-    inputs, outputs = _ports(graph, name, portable.inputs, portable.outputs)
+    takes, gives = _port_names(graph)
+    portable = emit_portable(graph, f"{name}_predict", [*takes, *gives])
+    inputs, outputs = _ports(name, takes, portable.inputs), _ports(name, gives, portable.outputs)
     rows = example_rows(graph, ROWS) if x is None else _given_rows(graph, x)
     words = {
         "mark": MARK, "title": plain(stem), "name": name, "MACRO": name.upper(), "code": portable.code,
         "rows": str(len(rows[0])),
-        **_describing_words(graph, portable.faults, "static float f[" in portable.code),
+        **_describing_words(graph, portable.faults), **_memory_words(portable),
         **_port_words(name, inputs, outputs),
         **_main_words(name, inputs, outputs, portable.faults),
         **_test_words(graph, inputs, outputs, rows),
@@ -135,27 +140,29 @@ def _given_rows(graph: Graph, x: Any) -> list[Array]:
     return rows
 
 
-def _ports(
-    graph: Graph, name: str, inputs: Sequence[Any], outputs: Sequence[Any]
-) -> tuple[list[Port], list[Port]]:
-    # Every name begins with x_ or y_ where there are several: an input may be called `int`, `linux` or `y1`.
-    if len(inputs) == 1:
-        takes = ["x"]
-    else:
-        names = Namespace(())
-        takes = [names.fresh(f"x_{identifier(value)}") for value in graph.inputs]
-    gives = ["y"] if len(outputs) == 1 else [f"y_{i + 1}" for i in range(len(outputs))]
-    words = {"x": "input", "y": "output"}
-    made = [
-        [
-            Port(
-                port, f"{name}_{words.get(port, port)}_size".upper(), ctype, max(prod(shape), 1), tuple(shape)
-            )
-            for port, (ctype, shape) in zip(ports, kinds, strict=True)
-        ]
-        for ports, kinds in ((takes, inputs), (gives, outputs))
+def _port_names(graph: Graph) -> tuple[list[str], list[str]]:
+    """The names of the parameters, the same in header and source."""
+    # Every name begins with x_ or output_ where there are several: an input may be called `int`, `linux` or `y1`.
+    names = Namespace(())
+    takes = [names.fresh(f"x_{identifier(value)}") for value in graph.inputs]
+    gives = [f"output_{i + 1}" for i in range(len(graph.outputs))]
+    return ["input"] if len(takes) == 1 else takes, ["output"] if len(gives) == 1 else gives
+
+
+def _ports(name: str, ports: Sequence[str], kinds: Sequence[Any]) -> list[Port]:
+    return [
+        Port(port, f"{name}_{port}_size".upper(), ctype, max(prod(shape), 1), tuple(shape))
+        for port, (ctype, shape) in zip(ports, kinds, strict=True)
     ]
-    return made[0], made[1]
+
+
+def _memory_words(portable: PortableSource) -> dict[str, str]:
+    """How much memory a prediction takes, and where."""
+    return {
+        "weights_bytes": f"{portable.weights:,}",
+        "workspace_bytes": f"{portable.workspace:,}",
+        "static": str(int(portable.is_static)),
+    }
 
 
 def _fault_text(node: Node) -> str:
@@ -164,10 +171,10 @@ def _fault_text(node: Node) -> str:
     return f"{what} ({plain(node.layer)})"
 
 
-def _describing_words(graph: Graph, faults: Sequence[Node], static: bool) -> dict[str, str]:
+def _describing_words(graph: Graph, faults: Sequence[Node]) -> dict[str, str]:
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
-        layers.setdefault(plain(node.layer), []).append(type(node.op).__name__)
+        layers.setdefault(plain(node.layer), []).append(plain(op_in_words(node.op)))
     numbers = [f"{i} for {_fault_text(node)}" for i, node in enumerate(faults, 1)]
     status = (
         f"Returns 0, or, where a row has no prediction, {', '.join(numbers)}." if faults else "Returns 0."
@@ -176,7 +183,6 @@ def _describing_words(graph: Graph, faults: Sequence[Node], static: bool) -> dic
         "layers": "\n".join(f"   {layer}: {', '.join(kinds)}" for layer, kinds in layers.items()),
         "table": "\n".join(f"- `{layer}`: {', '.join(kinds)}" for layer, kinds in layers.items()),
         "status": status,
-        "reentrant": " Its workspace is static: one thread at a time may call it." if static else "",
     }
 
 

@@ -28,7 +28,15 @@ PREDICT_H = """\
 extern "C" {
 #endif
 
-/* Predict one row. @status@@reentrant@ */
+/* Memory: @weights_bytes@ bytes of constant weights (on AVR in flash, unless compiled with -DWEIGHTS_IN_RAM), and
+   @workspace_bytes@ bytes for the values between the layers. These are on the stack if @MACRO@_STATIC is 0, beside
+   what the calls need; if it is 1 they are in static memory, and one thread at a time may predict. Define it
+   when compiling predict.c, as in -D@MACRO@_STATIC=1. */
+#ifndef @MACRO@_STATIC
+#define @MACRO@_STATIC @static@
+#endif
+
+/* Predict one row. @status@ */
 @MACRO@_API int @name@_predict(@arguments@);
 
 /* Predict rows that lie one after the other. Stops at the first row that gives no prediction, and returns
@@ -46,6 +54,12 @@ PREDICT_C = """\
 /* The network @title@. @mark@. */
 
 #include "predict.h"
+
+#if @MACRO@_STATIC
+#define WORKSPACE static
+#else
+#define WORKSPACE
+#endif
 
 @code@
 int @name@_predict_rows(@arguments@, size_t rows) {
@@ -291,7 +305,11 @@ Compile `predict.c` along, and include `predict.h`:
 @example@
 ```
 
-@status@@reentrant@
+@status@
+
+Weights take @weights_bytes@ bytes, the values between the layers @workspace_bytes@. `-D@MACRO@_STATIC=1` keeps these in
+static memory, so that one thread at a time may predict; `-D@MACRO@_STATIC=0` keeps them on the stack. The default
+here is @static@. On AVR the weights stay in flash; with `-DWEIGHTS_IN_RAM` they are copied to memory.
 
 ## What it computes
 

@@ -289,12 +289,16 @@ class StepWriter:
         return [f"{variable} = {normalized}", f"{variable} = {variable}{learnt}"]
 
     def _kind(self, node: Node) -> str:
-        if isinstance(node.op, ops.Activation):
-            return _in_words(node.op.function)
-        kind = KINDS.get(type(node.op), type(node.op).__name__)
-        kind = "BatchNormalization" if self.statistics(node) else kind
-        fused = node.op.activation if isinstance(node.op, ops.Fusable) else None
-        return kind if fused is None else f"{kind}, {_in_words(fused)}"
+        return "BatchNormalization" if self.statistics(node) else op_in_words(node.op)
+
+
+def op_in_words(op: ops.Op) -> str:
+    """What an op does, its activation included: ``Dense, relu``."""
+    if isinstance(op, ops.Activation):
+        return _in_words(op.function)
+    kind = KINDS.get(type(op), type(op).__name__)
+    fused = op.activation if isinstance(op, ops.Fusable) else None
+    return kind if fused is None else f"{kind}, {_in_words(fused)}"
 
 
 def _in_words(function: ops.Elementwise) -> str:

@@ -12,7 +12,7 @@ from foldnet.files import plain
 from foldnet.files.masks import compared
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.core import InputLayer
+from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential
@@ -87,7 +87,7 @@ def read_node(stored: Any, layer: Layer) -> Node:
 
 def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
     """Take the mask out of the arguments of a layer that may be called with one."""
-    if not isinstance(layer, LAYERS["BatchNormalization"] | Network):
+    if not isinstance(layer, LAYERS["BatchNormalization"] | LAYERS["Softmax"] | Network):
         return None
     mask = kwargs.pop("mask", None)
     given = mask if isinstance(mask, list) else [mask]
@@ -120,7 +120,7 @@ def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
     if kwargs.get("training") is False and not is_batch_norm and not isinstance(layer, Network):
         # Keras up to 3.15.1 writes this into every Dropout of a Functional model by itself; it means nothing.
         del kwargs["training"]
-    if unknown := set(kwargs) - {"training"}:
+    if unknown := set(kwargs) - {"training"} - layer.own_arguments:
         raise UnsupportedError(
             f"layer {layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet cannot represent; "
             "leave it out of the call and save again"
@@ -132,13 +132,13 @@ def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
     return kwargs
 
 
-def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[Ref]:
-    """References to the indices of which Keras made the mask of a layer's call."""
+def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[tuple[Ref, float]]:
+    """References to the tensors of which Keras made the mask of a layer's call, each with what it is compared with."""
     where = f"the mask of layer {layer!r}"
     found = compared(makers, name)
     if found is None:
-        raise UnsupportedError(f"{where} compares with another number than 0, as no Embedding does")
-    return [_ref(history, where) for history in found]
+        raise UnsupportedError(f"{where} compares with no number, as no Embedding does and no Masking by one")
+    return [(_ref(history, where), number) for history, number in found]
 
 
 def read_structure(stored: Any, where: str) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foldnet import activations
-from foldnet.errors import FileFormatError, UnsupportedError
+from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.files import masks, plain
 from foldnet.files.calls import (
     Node,
@@ -28,6 +28,7 @@ from foldnet.files.dialects import Record, modern
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import SymbolicTensor
+from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network, Sequential
 
 MAX_LAYERS = 20_000
@@ -42,12 +43,14 @@ class Reader:
         dialect: Keras's major version, 1 to 3.
         supplied: functions for what a file cannot say.
         dtype: the dtype policy that replaces every stored one.
+        unbuilt: whether a Sequential may be without an input shape.
         classes: the class name that the file gives each layer; groups of weights are named after it.
     """
 
     dialect: int = 3
     supplied: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     dtype: str | None = None
+    unbuilt: bool = False
     classes: dict[Layer, str] = field(default_factory=dict)
     _shared: dict[int, Layer] = field(default_factory=dict)
     _mentions: Counter[int] = field(default_factory=Counter)
@@ -66,7 +69,7 @@ class Reader:
         layer = self.layer(stored)
         if not isinstance(layer, Network):
             raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and no network")
-        if not layer.built:
+        if not layer.built and not self.unbuilt:
             raise FileFormatError(
                 f"the Sequential {layer.name!r} was saved before it had seen data, so its input shape is unknown; "
                 "call model.build((None, features)) in Keras and save it again"
@@ -125,9 +128,14 @@ class Reader:
         if self.dtype is not None and record.class_name != "InputLayer":
             config["dtype"] = self.dtype
         with settings_of(record.name, record.class_name):
+            if issubclass(LAYERS[record.class_name], Wrapper):
+                config["layer"] = self.layer(config.get("layer"))
             for key, value in config.items():
                 if key.endswith("activation"):
-                    config[key] = read_activation(value, self.supplied, self.dialect)
+                    try:
+                        config[key] = read_activation(value, self.supplied, self.dialect)
+                    except ConfigError as error:
+                        raise type(error)(f"{key}: {error}") from None
             return LAYERS[record.class_name].from_config(config)
 
     # -- networks ---------------------------------------------------------------------------------------------
@@ -139,7 +147,7 @@ class Reader:
             with settings_of(layer.name, type(layer).__name__):
                 network.add(layer)
         shape = record.config.get("build_input_shape") or record.build_shape
-        if not network.inputs and shape is not None:
+        if not network.built and shape is not None:
             with settings_of(record.name, "Sequential"):
                 network.build(plain.shape(shape, f"the input shape of {record.name!r}"))
         return network
@@ -148,7 +156,7 @@ class Reader:
         what = f"network {record.name!r}"
         layers: dict[str, Layer] = {}
         nodes: dict[str, list[Node]] = {}
-        made: dict[tuple[str, int], list[Ref]] = {}
+        made: dict[tuple[str, int], list[tuple[Ref, float]]] = {}
         records, makers = masks.without_makers(
             plain.listing(record.config.get("layers"), f"the layers of {what}")
         )
@@ -185,7 +193,7 @@ class Reader:
         masks.check_own(
             model,
             {
-                calls.made[name][k]: frozenset(calls.tensor(r) for r in refs)
+                calls.made[name][k]: frozenset((calls.tensor(r), number) for r, number in refs)
                 for (name, k), refs in made.items()
             },
         )

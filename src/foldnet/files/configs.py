@@ -15,14 +15,15 @@ from foldnet.network import Network, Sequential
 
 def config_of(network: Network) -> dict[str, Any]:
     """The configuration of a network as Keras 3 has it; see ``Network.get_config``."""
-    config: dict[str, Any] = network_record(network, Dialect.KERAS_3)["config"]
+    config: dict[str, Any] = network_record(network, Dialect.KERAS_3, unbuilt=True)["config"]
     return config
 
 
 def network_of_config(cls: type[Network], config: Any, custom_objects: Mapping[str, Any] | None) -> Network:
     """A network from ``config_of``; see ``Network.from_config``."""
     kind = "Sequential" if issubclass(cls, Sequential) else "Functional"
-    return Reader(supplied=_functions(custom_objects)).network({"class_name": kind, "config": config})
+    reader = Reader(supplied=_functions(custom_objects), unbuilt=issubclass(cls, Sequential))
+    return reader.network({"class_name": kind, "config": config})
 
 
 def to_json(network: Network, **kwargs: Any) -> str:

@@ -19,6 +19,7 @@ from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.saved_training import read_legacy_state
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
+from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
 ALIASES = {
@@ -133,7 +134,9 @@ def _created(layer: Layer, trainable: bool) -> Iterator[tuple[Layer, WeightSpec,
                 seen.add(inner)
                 yield from _created(inner, trainable)
         return
-    for spec in layer.specs:
+    if isinstance(layer, Wrapper):
+        yield from _created(layer.layer, trainable)
+    for spec in layer.own_specs if isinstance(layer, Wrapper) else layer.specs:
         yield layer, spec, trainable and spec.trainable
 
 

@@ -1,8 +1,8 @@
 """The masks that stored calls name: those that Keras made itself out of operations, and those handed over by hand.
 
-Keras 3 writes the mask that an ``Embedding(mask_zero=True)`` hangs on a tensor into the calls of the layers that take
-one, and the operations that made it between the layers. foldnet follows masks itself, so both go; what is left must
-be the same mask.
+Keras 3 writes the mask that an ``Embedding(mask_zero=True)`` or a ``Masking`` hangs on a tensor into the calls of the
+layers that take one, and the operations that made it between the layers. foldnet follows masks itself, so both go;
+what is left must be the same mask.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from foldnet.errors import UnsupportedError
+from foldnet.layers.masking import Masking
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 
@@ -20,8 +21,8 @@ _MAKERS = frozenset({"NotEqual", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLi
 _OPERATIONS = "keras.src.ops."
 """Where they live."""
 
-Sources = frozenset[SymbolicTensor]
-"""The indices whose zeros a mask marks."""
+Sources = frozenset[tuple[SymbolicTensor, float]]
+"""The tensors that a mask compares with a number, and the number."""
 
 
 def without_makers(stored: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -81,15 +82,15 @@ def _named(value: Any) -> Iterator[str]:
             yield history[0]
 
 
-def compared(makers: Mapping[str, Any], name: str) -> list[Any] | None:
-    """References to the indices that a mask compares with 0; None if it is made in another way."""
-    found: list[Any] = []
+def compared(makers: Mapping[str, Any], name: str) -> list[tuple[Any, float]] | None:
+    """References to the tensors that a mask compares with a number, and it; None if it is made in another way."""
+    found: list[tuple[Any, float]] = []
     for maker in _reached(makers, [name]):
         for node in _nodes(makers[maker]) if makers[maker]["class_name"] == "NotEqual" else ():
             args = node.get("args")
-            if not isinstance(args, list) or len(args) != 2 or args[1] != 0:
+            if not isinstance(args, list) or len(args) != 2 or not isinstance(args[1], int | float):
                 return None
-            found += _histories(args[0])
+            found += [(history, float(args[1])) for history in _histories(args[0])]
     return found
 
 
@@ -121,15 +122,10 @@ def _follow(network: Network, given: Sequence[Sources], reached: dict[Call, Sour
         reached[call] = nothing.union(*masks)
         if isinstance(call.layer, Network):
             known.update(zip(call.outputs, _follow(call.layer, masks, reached), strict=True))
-        elif getattr(call.layer, "mask_zero", False):
-            known[call.outputs[0]] = frozenset(call.inputs)
-        elif _hands_on(call, [bool(m) for m in masks]):
+        elif getattr(call.layer, "mask_zero", False) and not call.kwargs.get("reverse"):
+            known[call.outputs[0]] = frozenset((t, 0.0) for t in call.inputs)
+        elif isinstance(call.layer, Masking) and not isinstance(call.layer.mask_value, list):
+            known[call.outputs[0]] = frozenset((t, float(call.layer.mask_value)) for t in call.inputs)
+        elif call.output_mask(*(bool(m) for m in masks)):
             known[call.outputs[0]] = reached[call]
     return [known.get(t, nothing) for t in network.outputs]
-
-
-def _hands_on(call: Call, masked: Sequence[bool]) -> bool:
-    try:
-        return call.layer.output_mask(*masked)
-    except UnsupportedError:
-        return False  # the network will be refused when it is to compute

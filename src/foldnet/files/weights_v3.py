@@ -8,6 +8,9 @@ numbers serve as a check.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.files.fill import Values
@@ -15,7 +18,10 @@ from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
+from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
+
+Array = np.ndarray[Any, Any]
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
@@ -85,7 +91,7 @@ class _Reader:
                     f"{group.path} holds weights for layer {layer.name!r} ({self._class_name(layer)}), which has none"
                 )
 
-    def _layer(self, group: Group, layer: Layer) -> None:
+    def _layer(self, group: Group, layer: Layer) -> dict[str, Array]:
         stored = group.group("vars")
         name = stored.attribute("name")
         if self._check_names and name is not None and name != layer.name:
@@ -99,8 +105,17 @@ class _Reader:
                 f"{stored.path} holds {len(stored.names())} weights for layer {layer.name!r}, which has "
                 f"{len(specs)}: {', '.join(s.name for s in specs)}"
             )
-        for index, spec in zip(expected, specs, strict=True):
-            self.values.add(layer, spec.name, stored.array(index, spec.shape))
+        arrays = {s.name: stored.array(k, s.shape) for k, s in zip(expected, specs, strict=True)}
+        own = {spec.name for spec in (layer.own_specs if isinstance(layer, Wrapper) else specs)}
+        for name, array in arrays.items():
+            if name in own:
+                self.values.add(layer, name, array)
+        if isinstance(layer, Wrapper):
+            inner = self._layer(group.group("layer"), layer.layer)
+            # Keras stores a kernel that is normalized twice.
+            if twice := [n for n in arrays if n not in own and not np.array_equal(arrays[n], inner[n])]:
+                raise FileFormatError(f"{group.path} holds two different values of {twice[0]}")
+        return arrays
 
 
 def class_name(layer: Layer) -> str:
@@ -110,7 +125,8 @@ def class_name(layer: Layer) -> str:
 
 def ordered_specs(layer: Layer) -> list[WeightSpec]:
     """A layer's weights as files number them: those that can be trained first, frozen or not."""
-    return [s for s in layer.specs if s.trainable] + [s for s in layer.specs if not s.trainable]
+    specs = layer.stored_specs if isinstance(layer, Wrapper) else layer.specs
+    return [s for s in specs if s.trainable] + [s for s in specs if not s.trainable]
 
 
 def group_names(

@@ -16,12 +16,15 @@ from foldnet.files.keras_objects import (
     stored_policy,
     stored_setting,
 )
+from foldnet.joins import map_structure
 from foldnet.layers.base import Layer
-from foldnet.layers.core import InputLayer
+from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
+from foldnet.layers.naming import join_names
 from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
-from foldnet.network import Network, Sequential, map_structure
+from foldnet.layers.wrapping import Wrapper
+from foldnet.network import Network, Sequential
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {
@@ -35,24 +38,32 @@ NO_TRAINABLE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropou
 """Layers whose constructor in Keras 3 does not take ``trainable``; they have no weights."""
 
 
-def network_record(network: Network, dialect: Dialect) -> dict[str, Any]:
-    """The record of a whole network as Keras writes it.
+def network_record(network: Network, dialect: Dialect, unbuilt: bool = False) -> dict[str, Any]:
+    """The record of a whole network as Keras writes it; of a Sequential without an input shape if ``unbuilt``.
 
     Raises:
         ConfigError: the network is not built, so its shapes are not known.
         UnsupportedError: a layer, setting or call that the dialect has no words for.
     """
-    return _Writer(network, dialect).network(network)
+    return _Writer(network, dialect, unbuilt).network(network)
 
 
 class _Writer:
-    def __init__(self, network: Network, dialect: Dialect) -> None:
-        self._dialect, self._whole = dialect, network
+    def __init__(self, network: Network, dialect: Dialect, unbuilt: bool) -> None:
+        self._dialect, self._whole, self._unbuilt = dialect, network, unbuilt
         mentions = Counter(_mentions(network))
         self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
 
     def network(self, network: Network) -> dict[str, Any]:
         self._check_name(network)
+        join_names(network, network.joined_layers())  # names may have been changed behind its back
+        if not network.built and isinstance(network, Sequential) and self._unbuilt:
+            layers = [self.layer(x) for x in network.layers]
+            return record(
+                "keras",
+                "Sequential",
+                {"name": network.name, "trainable": network.trainable, "layers": layers},
+            )
         if not network.built:
             raise ConfigError(
                 f"{network.name!r} is not built, so a file could not say what it takes; call it on data or "
@@ -90,6 +101,10 @@ class _Writer:
         return self._marked(layer, stored)
 
     def _check_name(self, layer: Layer) -> None:
+        if not layer.name:
+            raise UnsupportedError(
+                f"a {type(layer).__name__} has no name, by which a file would know it; give it one"
+            )
         if self._dialect is Dialect.KERAS_3 and "/" in layer.name:
             raise UnsupportedError(
                 f"{layer.name!r} has a slash, which Keras 3 takes in no name; rename it, or save the network as "
@@ -117,6 +132,11 @@ class _Writer:
         if self._dialect is Dialect.KERAS_2 and kept_in_settings(layer, self._whole):
             weights = layer.named_weights
             given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
+        if isinstance(layer, Wrapper):
+            given.pop("layer")
+            # Keras 3 asks for the module here in its own old format, too.
+            inner = self.layer(layer.layer)
+            config["layer"] = {"module": "keras.layers", "registered_name": None, **inner}
         for key, value in given.items():
             unused = ONLY_WHEN_USED.get(name, {})
             if key in unused and value == unused[key]:
@@ -213,7 +233,7 @@ class _Calls:
         With each call written twice, number 2k + 1 is a copy of call k for both.
         """
         known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}
-        if unknown := set(call.kwargs) - known:
+        if unknown := set(call.kwargs) - known - call.layer.own_arguments:
             raise UnsupportedError(
                 f"layer {call.layer.name!r} is called with {', '.join(sorted(unknown))}=..., which foldnet does not "
                 "write; leave it out of the call"

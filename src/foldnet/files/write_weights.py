@@ -13,6 +13,7 @@ from foldnet.files.legacy import leaves_of
 from foldnet.files.weights_v3 import group_names, ordered_specs
 from foldnet.files.write_config import kept_in_settings
 from foldnet.layers.base import Layer
+from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
 Array = np.ndarray[Any, Any]
@@ -66,10 +67,16 @@ def _network(group: Any, network: Network, done: set[Layer]) -> None:
         if isinstance(layer, Network):
             _network(inner, layer, done)
             continue
-        stored = inner.create_group("vars")
-        stored.attrs["name"] = layer.name
-        for index, spec in enumerate(ordered_specs(layer)):
-            stored[str(index)] = _value(layer, spec.name)
+        _layer(inner, layer)
+
+
+def _layer(group: Any, layer: Layer) -> None:
+    stored = group.create_group("vars")
+    stored.attrs["name"] = layer.name
+    for index, spec in enumerate(ordered_specs(layer)):
+        stored[str(index)] = _value(layer, spec.name)
+    if isinstance(layer, Wrapper):
+        _layer(group.create_group("layer"), layer.layer)
 
 
 def _value(layer: Layer, name: str) -> Array:
@@ -86,6 +93,7 @@ def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
         whole: whether the network's configuration is in the file, too.
     """
     _names(group, "layer_names", [layer.name for layer in network.layers])
+    _check_places([layer.name for layer in network.layers])
     for layer in sorted(network.layers, key=lambda layer: layer.name):
         _check_name(layer.name)
         home = group.create_group(layer.name)
@@ -106,6 +114,19 @@ def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
         for name, (inner, spec) in zip(names, leaves, strict=True):
             home[name] = _value(inner, spec.name)
     _names(group.create_group(TOP_LEVEL), "weight_names", [])
+
+
+def _check_places(names: list[str]) -> None:
+    """Refuse names whose groups would lie in each other: one is the beginning of another's path."""
+    for name in names:
+        parts = name.split("/")
+        inside = next((p for i in range(1, len(parts)) if (p := "/".join(parts[:i])) in names), None)
+        if inside is not None:
+            raise UnsupportedError(
+                f"layers {inside!r} and {name!r} would lie in one place of a .h5 file; rename one of them"
+            )
+    if len(set(names)) != len(names):
+        raise UnsupportedError("two layers have one name, by which a .h5 file knows them; rename one of them")
 
 
 def _check_name(name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class Lowering(GraphBuilder):
         self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
+        self.call_arguments: Mapping[str, Any] = {}
+        """What the call that is being lowered was given beside its inputs."""
         self.call_masks: list[Mask | None] = []
         """The mask of each input of the call that is being lowered; see ``mask``."""
         self.output_masks: list[Mask | None] = []
@@ -180,7 +183,7 @@ def _lower_calls(
             results = _lower_nested(b, call.layer, operands, inside, said, path + "/")
             masks.known |= zip(call.outputs, inside.of(call.layer.outputs), strict=True)
         else:
-            b.call_training, b.call_masks = said, given
+            b.call_training, b.call_masks, b.call_arguments = said, given, call.kwargs
             results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)
             if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
                 b.activities.append((call.layer, results[0]))

@@ -77,7 +77,7 @@ class Masks:
 
     def through(self, call: Call, inputs: Sequence[str], masks: Sequence[Mask | None]) -> None:
         """Note the mask of a call's result, given those of its inputs."""
-        if call.layer.output_mask(*(m is not None for m in masks)):
+        if call.output_mask(*(m is not None for m in masks)):
 
             def make() -> str:
                 known = [None if m is None else m.value() for m in masks]
@@ -113,6 +113,6 @@ def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bo
         layer = call.layer
         if any(flags):
             met.add(layer)
-        results = _follow(layer, flags, met) if isinstance(layer, Network) else [layer.output_mask(*flags)]
+        results = _follow(layer, flags, met) if isinstance(layer, Network) else [call.output_mask(*flags)]
         masked.update(zip(call.outputs, results, strict=True))
     return [masked[t] for t in network.outputs]

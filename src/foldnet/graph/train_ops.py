@@ -139,6 +139,21 @@ class Drop(Op):
         return shapes[0]
 
 
+@dataclass(frozen=True)
+class TurnedDense(Op):
+    """``x @ kernel.T`` over the last axis. Operands: x, kernel (out, in): a kernel that is stored the other way round.
+
+    A prediction program holds a Dense and the kernel turned.
+    """
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x with the kernel's first size last."""
+        x, kernel = shapes
+        if len(x) < 2 or len(kernel) != 2 or x[-1] != kernel[1]:
+            raise ConfigError(f"TurnedDense cannot multiply {x} by a kernel of shape {kernel}")
+        return (*x[:-1], kernel[0])
+
+
 UNARY = (
     "negative", "abs", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p",
     "tanh", "sigmoid", "softplus", "sin", "cos", "floor", "logical_not", "stop_gradient",

@@ -38,6 +38,7 @@ class Candidate:
         of_given_rows: whether it is numbers that were computed before, and so can answer for those rows alone.
         own_names: whether its layers have names of its own, as another network's have; those that the network does
             not know are then passed over, where a name that the user wrote would be a mistake.
+        row: of a function: what it gives for one row without a batch axis, one array an output.
     """
 
     description: str
@@ -47,6 +48,7 @@ class Candidate:
     flat: bool = False
     of_given_rows: bool = False
     own_names: bool = False
+    row: Outputs | None = None
 
 
 def adapt(candidate: Any) -> Candidate:
@@ -198,7 +200,13 @@ def _from_function(function: Callable[..., Any]) -> Candidate:
         traced.update(_named(steps))
         return [] if result is None else _arrays(result)
 
-    return Candidate(f"function {name}", outputs, lambda inputs: dict(traced), own_layers=True)
+    def row(inputs: Sequence[Array]) -> list[Array]:
+        copies = [np.array(x) for x in inputs]
+        with recorded():
+            result = function(*copies)
+        return [np.asarray(result)] if np.ndim(result) == 0 else _arrays(result)
+
+    return Candidate(f"function {name}", outputs, lambda inputs: dict(traced), own_layers=True, row=row)
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:
@@ -254,5 +262,10 @@ def _arrays(result: Any) -> list[Array]:
         and result
         and not any(np.ndim(r) and hasattr(r, "shape") for r in result)
     ):
-        result = np.asarray(result)
+        try:
+            result = np.asarray(result)
+        except ValueError:
+            raise InputError(
+                "the predictions are lists of different lengths, which are no array of shape (rows, ...)"
+            ) from None
     return [np.asarray(leaf) for leaf in flatten(result)]

@@ -11,6 +11,7 @@ import numpy as np
 from foldnet.insight.candidates import Candidate
 from foldnet.insight.oracle import Array, difference, in_tolerances, row_scale, spread_rows, ulp
 from foldnet.insight.sight import Exact
+from foldnet.insight.users_code import where_raised
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ class Answers:
         outputs: one array an output of the network; None if it could not say, or shows layers only.
         layers: values of the layer calls that it exposes, by path.
         trouble: why it could not say, in a sentence; empty if it could.
+        nothing: whether it returned nothing at all.
     """
 
     outputs: Sequence[Array] | None
     layers: Mapping[str, Array]
     trouble: str = ""
+    nothing: bool = False
 
 
 def ask(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -> Answers:
@@ -40,11 +43,15 @@ def ask(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -
         outputs = [] if candidate.outputs is None else candidate.outputs(inputs)
         layers = candidate.layers(inputs)
     except Exception as error:
-        return Answers(None, {}, f"the candidate raised {type(error).__name__}: {error}")
+        place = where_raised(error)
+        said = f"the candidate raised {type(error).__name__}: {error}"
+        return Answers(None, {}, f"{said} ({place})" if place else said)
     if candidate.flat:
         outputs = _unflattened(outputs[0], exact)
     if not outputs and layers:
         return Answers(None, layers)
+    if not outputs and exact:
+        return Answers(None, {}, "the candidate returned nothing", nothing=True)
     if len(outputs) != len(exact):
         return Answers(None, {}, f"the candidate gave {len(outputs)} outputs, the network has {len(exact)}")
     return Answers(outputs, layers)

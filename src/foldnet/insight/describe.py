@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.errors import InputError
+from foldnet.errors import ConfigError, InputError
 from foldnet.graph.lower import lower
+from foldnet.insight.arguments import whole
 from foldnet.insight.explanation import Block, Explanation, Section, Words
 from foldnet.insight.formulas import formula_of, shape_text
 from foldnet.insight.normalization import normalization_blocks
@@ -41,6 +42,7 @@ def explain(
         An Explanation; ``print`` it, or take its sections.
 
     Raises:
+        ConfigError: ``row`` or ``channel`` is no whole number, or ``layer`` no path.
         InputError: there is no such layer, row or channel, or ``x`` does not fit the network.
         UnsupportedError: with ``x``: the network cannot be computed exactly.
 
@@ -49,6 +51,9 @@ def explain(
     >>> "x.mean(axis=(0,))" in str(explain(model))
     True
     """
+    row, channel = whole("row", row), whole("channel", channel)
+    if layer is not None and not isinstance(layer, str):
+        raise ConfigError(f"layer is the path of a layer call, such as 'dense', not a {type(layer).__name__}")
     network = _network(model)
     graph = None if x is None else lower(network)
     sites = sites_of(network, graph)
@@ -102,7 +107,7 @@ def _network(model: Any) -> Network:
 
 def _around(layer: Layer) -> Model:
     """A network of one layer, on inputs of the shape that it was first called on."""
-    from foldnet.layers.core import Input
+    from foldnet.layers.input_layer import Input
 
     if not layer.calls or not layer.calls[0].inputs:
         raise InputError(f"layer {layer.name!r} has not been called yet, so its shapes are unknown")

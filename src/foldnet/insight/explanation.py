@@ -118,7 +118,9 @@ class Explanation:
 
     def text(self, width: int = WIDTH) -> str:
         """The explanation for a terminal of this width."""
-        return "\n".join(_lines(self, width))
+        from foldnet.insight.arguments import whole
+
+        return "\n".join(_lines(self, whole("width", width, 20)))
 
     def __str__(self) -> str:
         return self.text()
@@ -131,13 +133,15 @@ class Explanation:
             overwrite: whether any other file may be replaced, too.
 
         Raises:
+            ConfigError: ``path`` is no name of a file.
             FileExistsError: the file exists, is not such a page, and ``overwrite`` is False.
             InputError: the explanation was not made by ``explain``.
         """
         from foldnet.export.files import write_files
+        from foldnet.insight.arguments import path_of
         from foldnet.insight.page import page_html
 
-        target = Path(path)
+        target = path_of(path)
         write_files({target: page_html(self).encode()}, overwrite=overwrite)
         return target
 

@@ -28,6 +28,8 @@ if not hasattr(module, "predict"):
     sys.exit("it defines no function predict")
 with np.load(given, allow_pickle=False) as file:
     results = module.predict(*(file[f"arr_{i}"] for i in range(len(file))))
+if results is None:
+    sys.exit("predict returned nothing: end it with return and the result")
 results = results if isinstance(results, (list, tuple)) else [results]
 np.savez(wanted, *(np.asarray(result) for result in results))
 """

@@ -27,7 +27,7 @@ def told_settings(layer: Layer) -> Iterator[tuple[str, str]]:
     """Each setting of the layer's own that bears on what it computes, and its value as text."""
     common = set(settings_of(Layer))
     for name in settings_of(type(layer)):
-        value = getattr(layer, name, None)
+        value = getattr(layer, layer.kept_as.get(name, name), None)
         if name not in common and value is not None and not OF_TRAINING.fullmatch(name):
             yield name, value_text(value)
 

@@ -13,9 +13,11 @@ from foldnet.errors import InputError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import lower
+from foldnet.insight.arguments import positive, whole
 from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
 from foldnet.insight.diagnosis import diagnose
+from foldnet.insight.everyday import everyday
 from foldnet.insight.oracle import FACTOR, RUNS, Array, Oracle, row_scale
 from foldnet.insight.probe import make_inputs
 from foldnet.insight.rows import read_rows
@@ -64,6 +66,7 @@ def verify(
         A Verification: ``ok``, ``layers``, and its table as text.
 
     Raises:
+        ConfigError: ``rows``, ``seed``, ``tolerance`` or ``pair_seconds`` is no such number.
         InputError: ``x`` does not fit the network, the candidate is nothing that predicts, or it names layers
             that the network does not have.
         CompileError: a C export to compile, and no compiler.
@@ -77,6 +80,9 @@ def verify(
     >>> verify(lambda x: x @ -kernel + bias, model).ok
     False
     """
+    rows, seed = whole("rows", rows, 1), whole("seed", seed, 0)
+    pair_seconds = positive("pair_seconds", pair_seconds, zero=True)
+    tolerance = None if tolerance is None else positive("tolerance", tolerance)
     network = _network(model)
     examined = adapt(candidate)
     graph = lower(network)
@@ -95,7 +101,9 @@ def verify(
     order = {s.output: i for i, s in enumerate(watch.sites)}
     departs, message = _message(order, points)
     in_order = {name: points[name] for name in sorted(points, key=lambda n: order.get(n, len(order)))}
-    findings = diagnose(watch, in_order, exact, tolerance=tolerance, seconds=pair_seconds, seed=seed)
+    findings = everyday(examined, answers, exact, graph.outputs, {s.output: s.path for s in watch.sites})
+    if not findings.diagnoses:
+        findings = diagnose(watch, in_order, exact, tolerance=tolerance, seconds=pair_seconds, seed=seed)
     return Verification(
         ok=not answers.trouble and all(p.agrees for p in points.values()),
         layers=layers,
@@ -104,7 +112,7 @@ def verify(
         inputs=how,
         rows=len(inputs[0]),
         tolerance=MEASURED if tolerance is None else f"{tolerance:g} of the row's largest value, or of 1",
-        message=answers.trouble or ". ".join(text for text in (message, findings.sentence) if text),
+        message=". ".join(text for text in (answers.trouble or message, findings.sentence) if text),
         diagnoses=findings.diagnoses,
         departs=departs,
         searched=findings.searched,

@@ -19,6 +19,7 @@ from foldnet.graph.graph import Graph, with_nodes
 from foldnet.graph.lower import Mode, lower
 from foldnet.graph.masks import masked_layers
 from foldnet.graph.passes.drop_dead import drop_dead
+from foldnet.insight import arguments
 from foldnet.insight.moments import Moments, by_channel
 from foldnet.insight.oracle import Oracle
 from foldnet.insight.recalibration import Effect, LayerDrift, Recalibration, flat
@@ -138,13 +139,17 @@ def recalibrate(
 
 
 def _chosen(model: Network, names: Collection[str] | None) -> set[BatchNormalization]:
+    if not isinstance(model, Network):
+        raise InputError(
+            f"recalibrate takes a network, such as foldnet.load_model(path), not a {type(model).__name__}"
+        )
     if not model.built:
         raise ConfigError(f"{model.name!r} is not built, so it has no statistics yet; call build first")
     found = {site.path: site.layer for site in sites_of(model) if isinstance(site.layer, BatchNormalization)}
     if not found:
         raise ConfigError(f"{model.name!r} has no BatchNormalization, so there is nothing to recalibrate")
-    if isinstance(names, str):
-        names = [names]
+    if names is not None:
+        names = arguments.names("layers", names)
     if unknown := set(names or ()) - set(found):
         raise ConfigError(f"{model.name!r} has no BatchNormalization {sorted(unknown)}; it has {list(found)}")
     chosen = {found[name] for name in (found if names is None else names)}

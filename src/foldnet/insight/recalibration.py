@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, name_width, shortened, stacked, wrapped
 from foldnet.layers.normalization import BatchNormalization
 
@@ -141,6 +142,7 @@ class Recalibration:
 
     def text(self, width: int = WIDTH) -> str:
         """The result for a terminal of this width."""
+        width = whole("width", width, 20)
         room = name_width(width, 51)
         lines = []
         if room is not None:

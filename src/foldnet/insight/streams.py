@@ -47,6 +47,8 @@ class Stream:
 
     def _slices(self) -> Iterator[list[Array]]:
         parts = [_sliceable(part) for part in input_parts(self._graph, self._x)]
+        if not parts or any(np.ndim(part) == 0 for part in parts):
+            raise InputError("the data must be rows: an array of shape (rows, ...) for each input")
         if len({len(part) for part in parts}) > 1:
             raise InputError(
                 f"every input needs the same number of rows; got {[len(part) for part in parts]}"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
+from foldnet.insight.arguments import whole
 from foldnet.insight.diagnosis import Diagnosis, TellApart
 from foldnet.insight.layout import WIDTH
 
@@ -107,10 +108,16 @@ class Verification:
         """The result for a terminal of this width."""
         from foldnet.insight.verification_text import verification_lines
 
-        return "\n".join(verification_lines(self, width))
+        return "\n".join(verification_lines(self, whole("width", width, 20)))
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook."""
+        from foldnet.insight.page.displays import verification_html
+
+        return verification_html(self)
 
 
 def _plain(value: Any) -> Any:

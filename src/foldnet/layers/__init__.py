@@ -4,7 +4,9 @@ from typing import Any
 
 from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer
+from foldnet.layers.core import Activation, Dense, Embedding, Identity
+from foldnet.layers.einsum_dense import EinsumDense
+from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.masking import Masking
 from foldnet.layers.merging import (
     Add,
@@ -37,21 +39,24 @@ from foldnet.layers.regularization import (
     SpatialDropout3D,
 )
 from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from foldnet.layers.reversible_embedding import ReversibleEmbedding
 from foldnet.layers.row_normalization import (
     GroupNormalization,
     LayerNormalization,
     RMSNormalization,
     UnitNormalization,
 )
+from foldnet.layers.wrapping import SpectralNormalization, Wrapper
 
 LAYERS: dict[str, type[Layer]] = {
     cls.__name__: cls
     for cls in (
         Activation, ActivityRegularization, Add, AlphaDropout, Average, BatchNormalization, Concatenate, Dense,
-        Dot, Dropout, ELU, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization, Identity,
-        InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU, Permute,
-        RMSNormalization, ReLU, RepeatVector, Rescaling, Reshape, Softmax, SpatialDropout1D, SpatialDropout2D,
-        SpatialDropout3D, Subtract, ThresholdedReLU, UnitNormalization,
+        Dot, Dropout, ELU, EinsumDense, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization,
+        Identity, InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU,
+        Permute, RMSNormalization, ReversibleEmbedding, ReLU, RepeatVector, Rescaling, Reshape, Softmax,
+        SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, SpectralNormalization, Subtract, ThresholdedReLU,
+        UnitNormalization,
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
@@ -79,6 +84,7 @@ __all__ = [
     "Dense",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GaussianDropout",
@@ -102,13 +108,16 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "ReversibleEmbedding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "Subtract",
     "ThresholdedReLU",
     "UnitNormalization",
+    "Wrapper",
     "add",
     "average",
     "concatenate",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.errors import ConfigError, InputError, NotYetError, UnsupportedError
 from foldnet.kinds import COUNT, SHAPE
 from foldnet.layers.configured import Configured, no_arguments
 from foldnet.layers.dtypes import policy_name
-from foldnet.layers.naming import snake_case, unique_name
+from foldnet.layers.naming import check_rename, snake_case, unique_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
 from foldnet.layers.weight import Weight, WeightSpec
@@ -35,6 +35,11 @@ class Layer(Configured):
         dtype: the dtype policy by name, or as Keras stores it.
         input_shape: shape of one row; for the first layer of a ``Sequential``.
     """
+
+    own_arguments: ClassVar[frozenset[str]] = frozenset()
+    """What calls of this class take beside ``training`` and ``mask``."""
+    absent_weights: ClassVar[frozenset[str]] = frozenset({"bias", "gamma", "beta"})
+    """Weights that a built layer has as None where its settings leave them out, as Keras's has."""
 
     supports_masking: bool = False
     """Whether a mask that comes in with the data goes out with the result, as Keras has it."""
@@ -65,6 +70,7 @@ class Layer(Configured):
         self.activity_regularizer = activity_regularizer
         self.autocast = autocast
         self.calls: list[Call] = []
+        self.activity_losses: list[float] = []
         self._specs: tuple[WeightSpec, ...] | None = None
         self._values: dict[str, Array] = {}
         if input_dim is not None:
@@ -84,6 +90,12 @@ class Layer(Configured):
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """Shape of the result, batch axis first."""
         return input_shapes[0]
+
+    def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
+        """The result for symbolic tensors, or for a list of them, without a call of the layer: shape and dtype."""
+        tensors = flatten(list(inputs))
+        shape = self.compute_output_shape(*(tuple(t.shape) for t in tensors))
+        return SymbolicTensor(shape, self.compute_output_dtype(*(t.dtype for t in tensors)))
 
     def compute_output_dtype(self, *input_dtypes: str) -> str:
         """``"float32"`` or an integer dtype; by default what a float layer gives."""
@@ -235,6 +247,16 @@ class Layer(Configured):
         """The other weights, under Keras's other name for them."""
         return self.non_trainable_weights
 
+    @property
+    def losses(self) -> list[float]:
+        """What the layer adds to the loss: of its results in its last call on arrays, then of its weights."""
+        return [*self.activity_losses, *self.weight_losses()]
+
+    def weight_losses(self) -> list[float]:
+        """The penalty of each trainable weight that has a regularizer."""
+        found = [(w, w.regularizer) for w in self.trainable_weights]
+        return [regularizer(w.value) for w, regularizer in found if regularizer is not None]
+
     def count_params(self) -> int:
         """Number of weight values."""
         return int(sum(np.prod(s.shape, dtype=np.int64) for s in self.specs))
@@ -265,14 +287,24 @@ class Layer(Configured):
         ):
             self.set_weight(name, np.array(value, np.float32))
         else:
+            if name == "name" and "name" in self.__dict__:
+                check_rename(self, self.checked(name, value))
             super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         # Only called when ordinary look-up fails: weights read as attributes, `layer.kernel`.
         if not name.startswith("_"):
-            for spec in self.__dict__.get("_specs") or ():
+            specs = self.__dict__.get("_specs")
+            for spec in specs or ():
                 if spec.name == name:
                     return Weight(self, name)
+            if specs is not None and name in self.absent_weights:
+                return None
+            if isinstance(getattr(type(self), name, None), property):
+                raise NotYetError(
+                    f"layer {self.__dict__.get('name')!r} has not been called yet, so it has no {name}; call it on an "
+                    "Input or on arrays, or build it"
+                )
         raise AttributeError(
             f"{type(self).__name__} {self.__dict__.get('name', '')!r} has no attribute {name!r}"
             + INSTEAD.get(name, "")
@@ -292,10 +324,11 @@ class Layer(Configured):
             InputError: neither symbolic tensors nor arrays of numbers.
             UnsupportedError: another argument.
         """
-        if unknown := {k for k, v in kwargs.items() if v is not None} - {"training", "mask"}:
+        known = {"training", "mask", *self.own_arguments}
+        if unknown := {k for k, v in kwargs.items() if v is not None} - known:
             raise UnsupportedError(
-                f"layer {self.name!r} was called with {', '.join(sorted(unknown))}; foldnet's layers take "
-                "training and mask"
+                f"layer {self.name!r} was called with {', '.join(sorted(unknown))}; it takes "
+                f"{', '.join(sorted(known))}"
             )
         tensors = flatten(inputs)
         if not any(isinstance(t, SymbolicTensor) for t in tensors):
@@ -346,7 +379,7 @@ class Layer(Configured):
 
     def _first_call(self) -> Call:
         if not self.calls:
-            raise ConfigError(f"layer {self.name!r} has not been called yet, so it has no input or output")
+            raise AttributeError  # says __getattr__ in words
         return self.calls[0]
 
     def __repr__(self) -> str:

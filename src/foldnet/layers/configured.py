@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.kinds import CONSTRAINT, FLAG, INITIALIZER, NAME, REGULARIZER, Checked, Kind, near
+from foldnet.kinds import CONSTRAINT, FLAG, INITIALIZER, NAME, REGULARIZER, STRICT_FLAG, Checked, Kind, near
 
 WEIGHTS = ("kernel", "bias", "embeddings", "alpha", "gamma", "beta", "moving_mean", "moving_variance")
 
@@ -30,11 +30,14 @@ class Configured(Checked):
     renamed_settings: ClassVar[Mapping[str, str]] = {}
     """Older names of settings."""
 
+    kept_as: ClassVar[Mapping[str, str]] = {}
+    """Settings whose attribute has another name, because every layer has one of theirs already."""
+
     unstored_settings: ClassVar[frozenset[str]] = frozenset()
     """Arguments that are no setting to be stored, such as first values of weights."""
 
     kinds: ClassVar[Mapping[str, Kind]] = {
-        "name": NAME, "trainable": FLAG, "autocast": FLAG, "activity_regularizer": REGULARIZER,
+        "name": NAME, "trainable": STRICT_FLAG, "autocast": FLAG, "activity_regularizer": REGULARIZER,
         "activation": Kind("an activation: its name, or a function", activations.get),
     } | {
         f"{weight}_{what}": kind
@@ -58,7 +61,9 @@ class Configured(Checked):
             given = self.activity_regularizer
             config["activity_regularizer"] = given.serialize() if hasattr(given, "serialize") else given
         for parameter in settings_of(type(self)):
-            value = getattr(self, parameter)
+            if parameter == "activity_regularizer":
+                continue
+            value = getattr(self, self.kept_as.get(parameter, parameter))
             config[parameter] = value.serialize() if hasattr(value, "serialize") else value
         return config
 
@@ -104,4 +109,6 @@ def no_arguments(layer: Configured, unknown: Mapping[str, Any]) -> ConfigError:
     own = settings_of(type(layer))
     common = [*own, "name", "trainable", "dtype", "activity_regularizer", "input_shape"]
     names = ", ".join(map(repr, unknown))
-    return ConfigError(f"{layer.described()} takes no argument {names}: {near(next(iter(unknown)), common)}")
+    return ConfigError(
+        f"{layer.described()} takes no argument {names}: {near(next(iter(unknown)), list(dict.fromkeys(common)))}"
+    )

@@ -1,4 +1,4 @@
-"""InputLayer, Dense, Activation, Embedding, Identity: the layers every network has."""
+"""Dense, Activation, Embedding, Identity: the layers every network has."""
 
 from __future__ import annotations
 
@@ -12,79 +12,11 @@ from foldnet.kinds import COUNT, FLAG
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import not_zero
-from foldnet.layers.tensors import Shape, SymbolicTensor
+from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
-
-
-class InputLayer(Layer):
-    """Where data enters; use ``Input`` to make one and get its tensor.
-
-    Args:
-        shape: of one row, ``None`` where free.
-        batch_shape: the same with the batch axis first.
-        dtype: of the data, ``"float32"`` by default.
-    """
-
-    ignored_settings = frozenset({"sparse"})
-    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"ragged": (False,), "optional": (False,)}
-
-    def __init__(
-        self,
-        shape: Sequence[int | None] | None = None,
-        batch_shape: Sequence[int | None] | None = None,
-        dtype: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        batch_shape = batch_shape or kwargs.pop("batch_input_shape", None)
-        super().__init__(dtype="float32", **kwargs)
-        if batch_shape is None:
-            if shape is None:
-                raise ConfigError("Input needs a shape, such as Input((4,))")
-            batch_shape = (None, *((shape,) if isinstance(shape, int) else shape))
-        self.shape: Shape = tuple(batch_shape)
-        self.batch_shape: Shape = self.shape
-        self.dtype = str(getattr(dtype, "name", dtype) or "float32")
-        self.build()
-        tensor = SymbolicTensor(self.shape, self.dtype)
-        call = tensor.call = _input_call(self, tensor)
-        self.calls.append(call)
-
-    def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names."""
-        return {"name": self.name, "batch_shape": list(self.batch_shape), "dtype": self.dtype}
-
-
-def _input_call(layer: InputLayer, tensor: SymbolicTensor) -> Any:
-    from foldnet.layers.tensors import Call
-
-    return Call(layer, (), {}, (tensor,))
-
-
-def Input(  # noqa: N802 - Keras's name
-    shape: Sequence[int | None] | None = None,
-    batch_size: int | None = None,
-    dtype: Any = None,
-    name: str | None = None,
-    batch_shape: Sequence[int | None] | None = None,
-) -> SymbolicTensor:
-    """A symbolic tensor for data of this shape.
-
-    Args:
-        shape: of one row, ``None`` where free: ``Input((4,))``.
-        batch_size: a fixed batch size, if any.
-        dtype: of the data, ``"float32"`` by default.
-        name: of the input layer.
-        batch_shape: the shape with the batch axis first, instead of ``shape`` and ``batch_size``.
-
-    >>> Input((4,)).shape
-    (None, 4)
-    """
-    if batch_shape is None and shape is not None:
-        batch_shape = (batch_size, *((shape,) if isinstance(shape, int) else shape))
-    return InputLayer(batch_shape=batch_shape, dtype=dtype, name=name).output
 
 
 class Dense(Layer):
@@ -202,8 +134,10 @@ class Embedding(Layer):
         output_dim: size of a row.
         mask_zero: whether index 0 marks padding. The lookup is the same. In training the padding does not count in
             the statistics of a BatchNormalization, nor in losses; Softmax, Multiply, Maximum and Minimum leave it out.
+        weights: the first values of the table, as an array or a list of it.
     """
 
+    unstored_settings = frozenset({"weights"})
     kinds = {"input_dim": COUNT, "output_dim": COUNT, "mask_zero": FLAG}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"input_length", "sparse"})
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = Dense.fixed_settings
@@ -216,6 +150,7 @@ class Embedding(Layer):
         embeddings_regularizer: Any = None,
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
+        weights: Any = None,
         **kwargs: Any,
     ) -> None:
         kwargs.pop("input_length", None)  # Keras 2 asked for it; the input's own shape says the same
@@ -226,7 +161,10 @@ class Embedding(Layer):
         self.embeddings_regularizer = embeddings_regularizer
         self.embeddings_constraint = embeddings_constraint
         self.mask_zero = mask_zero
-        self.supports_masking = mask_zero
+        self.supports_masking = self.mask_zero
+        if weights is not None:
+            self.build()
+            self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """The table, (input_dim, output_dim)."""

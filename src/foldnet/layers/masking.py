@@ -12,7 +12,8 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops, train_ops
-from foldnet.layers.base import Array, Layer
+from foldnet.kinds import ANY_NUMBERS
+from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 
 if TYPE_CHECKING:
@@ -68,11 +69,13 @@ class Masking(Layer):
     ([[[1.0, 9.0], [0.0, 0.0]]], [[True, False]])
     """
 
+    kinds = {"mask_value": ANY_NUMBERS}  # noqa: RUF012 - typed in the base
     supports_masking = True
+    kinds = {"mask_value": ANY_NUMBERS}  # noqa: RUF012 - typed in the base
 
     def __init__(self, mask_value: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.mask_value = _number_or_list(mask_value)
+        self.mask_value = mask_value
         self.build()
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
@@ -119,16 +122,3 @@ class Masking(Layer):
             value = value.reshape((1,) * (rank - 1 - value.ndim) + value.shape)
         differs = b.emit(train_ops.Combine("not_equal"), x, b.own(self, "mask_value", value))
         return b.emit(train_ops.Reduce("max", (rank - 1,), keepdims), differs)
-
-
-def _number_or_list(value: Any) -> Any:
-    if isinstance(value, dict):  # as Keras stores an array
-        config = value.get("config")
-        value = config.get("value") if isinstance(config, dict) else None
-    try:
-        array: Array = np.asarray(value, np.float32)
-    except (TypeError, ValueError):
-        raise ConfigError(f"mask_value is a number, or an array of numbers, not {value!r}") from None
-    if value is None or isinstance(value, bool | str):
-        raise ConfigError(f"mask_value is a number, or an array of numbers, not {value!r}")
-    return value if isinstance(value, int | float) else array.tolist()

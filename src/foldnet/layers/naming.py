@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+from foldnet.errors import ConfigError
 
 _names_given: dict[str, int] = {}
+
+_networks: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
+"""The networks that each layer is in; not kept by the layer, so that copies of it know nothing of them."""
 
 
 def snake_case(name: str) -> str:
@@ -19,6 +28,37 @@ def unique_name(prefix: str) -> str:
     count = _names_given.get(prefix, 0)
     _names_given[prefix] = count + 1
     return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def join_names(network: Any, layers: Iterable[Any]) -> None:
+    """Remember that these are a network's layers.
+
+    Raises:
+        ConfigError: two of them have one name, by which neither files nor ``get_layer`` could tell them apart.
+    """
+    layers = list(dict.fromkeys(layers))
+    for name, count in Counter(layer.name for layer in layers).items():
+        if count > 1:
+            raise ConfigError(
+                f"{network.name!r} has {count} layers named {name!r}; names must be unique in a network: give them "
+                "other ones with name=..."
+            )
+    for layer in layers:
+        _networks.setdefault(layer, WeakSet()).add(network)
+
+
+def check_rename(layer: Any, name: str) -> None:
+    """Refuse a new name for a layer that another layer of one of its networks has.
+
+    Raises:
+        ConfigError: naming the network.
+    """
+    for network in _networks.get(layer, ()):
+        if any(other is not layer and other.name == name for other in network.joined_layers()):
+            raise ConfigError(
+                f"layer {layer.name!r} cannot be named {name!r}: {network.name!r} has a layer of that name, and names "
+                "must be unique in a network"
+            )
 
 
 def clear_session() -> None:

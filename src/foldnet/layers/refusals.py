@@ -15,13 +15,17 @@ INSTEAD = {
 """What to do without methods that foldnet's layers and networks do not have."""
 
 
+def _is_ours(method: object) -> bool:
+    return str(getattr(method, "__module__", "")).split(".")[0] == "foldnet"
+
+
 def refuse_code(cls: type) -> None:
     """Refuse a user's class that computes in Python, which no compiled program could follow.
 
     Raises:
         UnsupportedError: naming class and method.
     """
-    found = next((name for name in CODE if hasattr(cls, name)), None)
+    found = next((name for name in CODE if hasattr(cls, name) and not _is_ours(getattr(cls, name))), None)
     if found is not None:
         raise UnsupportedError(
             f"class {cls.__name__} defines {found}(), which is Python code; foldnet compiles networks of its own "

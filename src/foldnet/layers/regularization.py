@@ -254,6 +254,10 @@ class ActivityRegularization(Layer):
     kinds = {"l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+        if kwargs.pop("activity_regularizer", None) is not None:
+            raise ConfigError(
+                f"ActivityRegularization {kwargs.get('name') or ''}: takes no activity_regularizer beside its l1 and l2"
+            )
         super().__init__(**kwargs)
         self.l1 = l1
         self.l2 = l2

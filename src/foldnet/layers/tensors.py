@@ -28,6 +28,11 @@ class SymbolicTensor(Operators):
         """Name of the layer that makes it."""
         return self.call.layer.name if self.call else "tensor"
 
+    @property
+    def ndim(self) -> int:
+        """Number of axes, the batch axis among them."""
+        return len(self.shape)
+
     def __repr__(self) -> str:
         return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
@@ -40,6 +45,10 @@ class Call:
     inputs: tuple[SymbolicTensor, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[SymbolicTensor, ...] = ()
+
+    def output_mask(self, *masked: bool) -> bool:
+        """Whether the result has a mask, if it came with these inputs; what an embedding gives in reverse has none."""
+        return not self.kwargs.get("reverse") and self.layer.output_mask(*masked)
 
     @property
     def operands(self) -> tuple[SymbolicTensor, ...]:

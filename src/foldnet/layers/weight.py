@@ -68,6 +68,16 @@ class Weight(NDArrayOperatorsMixin):
         spec = next(s for s in self.layer.specs if s.name == self.name)
         return spec.trainable and self.layer.trainable
 
+    @property
+    def regularizer(self) -> Any:
+        """What it adds to the loss for being large; None for nothing."""
+        return getattr(self.layer, f"{self.name}_regularizer", None)
+
+    @property
+    def constraint(self) -> Any:
+        """What is done to it after every step; None for nothing."""
+        return getattr(self.layer, f"{self.name}_constraint", None)
+
     def assign(self, value: Any) -> Weight:
         """Set the values.
 

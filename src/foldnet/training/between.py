@@ -6,6 +6,7 @@ is computed once more for it, by the reference engine, with the weights and the 
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,14 @@ def _is_users(metric: Metric, method: str) -> bool:
     return not owner.__module__.startswith("foldnet.")
 
 
+def _outside() -> int:
+    """How many frames up the caller of the package is, as ``warnings.warn`` in the function that asks counts."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("foldnet."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 @dataclass(frozen=True)
 class Watched:
     """A metric that runs in Python: of which output, under which name, and whether weights count."""
@@ -63,15 +72,14 @@ class Between:
         self.network, self.watched = network, watched
         self._graph: Graph | None = None
         self._names: dict[str, tuple[Any, str]] = {}
-        fresh = [w.metric for w in watched if type(w.metric).__name__ not in _warned]
-        if fresh:
-            _warned.update(type(m).__name__ for m in fresh)
-            named = ", ".join(type(m).__name__ for m in fresh)
+        if not _warned:
+            _warned.update(type(w.metric).__name__ for w in watched)
+            named = ", ".join(sorted(_warned))
             warnings.warn(
                 f"{named}: a metric with an update_state or reset_state of its own runs in Python between the steps, "
                 "which is slow; a function of y_true and y_pred written with foldnet.ops compiles",
                 RuntimeWarning,
-                stacklevel=7,
+                stacklevel=_outside(),
             )
 
     def reset(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet import regularizers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
@@ -18,7 +19,7 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Input
+from foldnet.layers.input_layer import Input
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor, flatten
 from foldnet.network import Network, Sequential
@@ -38,7 +39,7 @@ class ArrayWithMask(np.ndarray[Any, Any]):
     _keras_mask: Array | None = None
 
 
-def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None, **own: Any) -> Any:
     """What a layer or network gives for arrays.
 
     Args:
@@ -47,6 +48,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
             None does so for those layers alone that the network itself calls with ``training=True``.
         mask: where values count, one for each input; None takes those that earlier layers hung on the arrays.
+        own: further arguments that the layer's calls take.
 
     Returns:
         A float32 array; a list or dict of them where a network has several outputs. One with a mask has it as
@@ -70,7 +72,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
     fitted = _fitted(layer, arrays, masks)
-    with _as_network(layer, arrays, fitted) as network:
+    with _as_network(layer, arrays, fitted, own) as network:
         fed = [*arrays, *(m for m in fitted if m is not None)]
         results = _run(network, fed if len(fed) > 1 else fed[0], training)
     return _structured(layer, results) if isinstance(layer, Network) else results[0]
@@ -136,11 +138,19 @@ def _fitted(layer: Layer, arrays: list[Array], masks: list[Any] | None) -> list[
 
 
 def build_for(network: Network, x: Any) -> None:
-    """Give a Sequential that has no input shape yet that of the data's rows."""
-    if network.built or not isinstance(network, Sequential):
+    """Give a Sequential that has no input shape yet that of the data's rows.
+
+    One that has its shape from data, and is not compiled, takes rows of another shape, too, if its layers do.
+    """
+    if not isinstance(network, Sequential) or (network.built and not network.shaped_by_data):
         return
     array = _numbers(network, x.to_numpy() if hasattr(x, "to_numpy") else x)
-    network.build((None, *(array.shape[1:] if array.ndim > 1 else (1,))))
+    shape = (None, *(array.shape[1:] if array.ndim > 1 else (1,)))
+    if not network.built:
+        network.build(shape)
+        network.shaped_by_data = True
+    elif shape != network.inputs[0].shape and not network.compiled:
+        network.rebuild(shape)
 
 
 def _numbers(layer: Layer, value: Any) -> Array:
@@ -158,7 +168,9 @@ def _are_several(inputs: Any) -> bool:
 
 
 @contextmanager
-def _as_network(layer: Layer, arrays: list[Array], masks: list[Array | None]) -> Iterator[Network]:
+def _as_network(
+    layer: Layer, arrays: list[Array], masks: list[Array | None], own: Mapping[str, Any]
+) -> Iterator[Network]:
     """The layer alone as a network, for as long as it takes; it forgets the call afterwards.
 
     Its inputs are those of the layer, then the masks that there are.
@@ -171,7 +183,7 @@ def _as_network(layer: Layer, arrays: list[Array], masks: list[Array | None]) ->
     data = [entering(a, f"x{i}") for i, a in enumerate(arrays)]
     mask = [None if m is None else entering(m, f"mask{i}") for i, m in enumerate(masks)]
     named = {"mask": mask if len(data) > 1 else mask[0]} if any(m is not None for m in mask) else {}
-    result = layer(data if len(data) > 1 else data[0], **named)
+    result = layer(data if len(data) > 1 else data[0], **named, **own)
     network = Network(name=layer.name)
     last: Call = layer.calls.pop()
     network.inputs = [*data, *(m for m in mask if m is not None)]
@@ -182,6 +194,10 @@ def _as_network(layer: Layer, arrays: list[Array], masks: list[Array | None]) ->
 
 
 def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
+    """The results; what activity regularizers make of them is left at the layers, as in Keras."""
+    layers = network.single_layers()
+    for layer in layers:
+        layer.activity_losses = []
     # What the network itself calls with training=True is in training, too, unless this call says otherwise.
     learns = training or (training is None and bool(training_calls(network)))
     b = Lowering(Mode.TRAIN if learns else Mode.PREDICT)
@@ -192,10 +208,12 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     arrays = read_inputs(x, graph, _keys(network))
     if not learns:
         values = dict(zip(graph.outputs, ReferenceProgram(graph, "float32").run(arrays), strict=True))
+        if any(layer.activity_regularizer is not None for layer in layers):
+            train = Lowering(Mode.TRAIN)
+            trained = train.build(lower_into(train, network, training=False))
+            _keep_losses(train, trained, arrays, Moment(training=False, seed=0))
     else:
-        values = _values(graph, arrays)
-        with np.errstate(all="ignore"):
-            moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))
+        values, moved = _keep_losses(b, graph, arrays, Moment(training=True, seed=random_seed()))
         for name, array in moved.items():
             layer, weight = b.variables[name]
             layer.set_weight(weight, array.reshape(layer.named_weights[weight].shape))
@@ -203,6 +221,21 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
         values[name] if mask is None else _with_mask(values[name], values[mask])
         for name, mask in zip(outputs, masks, strict=True)
     ]
+
+
+def _keep_losses(
+    b: Lowering, graph: Graph, arrays: list[Array], moment: Moment
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """All values of a training program, and the statistics that it moves; keeps losses of results at their layers."""
+    values = _values(graph, arrays)
+    with np.errstate(all="ignore"):
+        moved = forward(graph, values, moment, np.dtype(np.float32))
+    for layer, name in b.activities:
+        regularizer = regularizers.get(layer.activity_regularizer)
+        if regularizer is not None:
+            loss = regularizer(values[name]) / max(len(values[name]), 1)
+            layer.activity_losses = [*layer.activity_losses, loss]
+    return values, moved
 
 
 def _with_mask(array: Array, mask: Array) -> Array:

@@ -221,6 +221,10 @@ def classes_last(y_true: Any, y_pred: Any, axis: int = -1) -> tuple[Any, Any]:
     y_true, y_pred = numbers(y_true, y_pred)
     axes = rank(y_pred)
     place = axis % axes if axes else 0
+    if place == 0 and axes > 1:
+        raise ConfigError(
+            f"axis={axis} of outputs of shape {shown(_shape(y_pred))} is the rows' own; classes need another"
+        )
     if rank(y_true) == axes and _shape(y_true)[place] == 1:
         rest = [n for i, n in enumerate(_shape(y_true)) if i != place]
         y_true = ops.rows_of(y_true, [int(n or 1) for n in rest[1:]]) if rest else np.reshape(y_true, ())

@@ -215,6 +215,7 @@ class MeanMetricWrapper(Mean):
             return cls(**config)
         from foldnet.training.metric_names import FUNCTIONS
 
+        fn = f.ALIASES.get(fn.lower(), fn)
         if fn not in FUNCTIONS:
             raise ConfigError(f"there is no function {fn!r} for a metric; give the function itself as fn")
         return cls(**{**config, "fn": FUNCTIONS[fn]})

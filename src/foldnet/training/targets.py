@@ -76,7 +76,7 @@ def check_classes(
     at = f"row {place[0]}" + (f", place {place[1:]}" if len(place) > 1 and array.shape[1:] != (1,) else "")
     left_out = "" if ignored is None else f" (and {ignored}, which is ignored)"
     raise InputError(
-        f"{name}: the target of {at} is {value:g}, and {of} the classes 0 to {classes - 1}{left_out}. Class numbers "
-        "are whole and start at 0; a number that stands for no class is given as "
+        f"{name}: the target of {at} is {value:g}, and {of} {classes} classes, 0 to {classes - 1}{left_out}. Class "
+        "numbers are whole and start at 0; a number that stands for no class is given as "
         "SparseCategoricalCrossentropy(ignore_class=...)"
     )

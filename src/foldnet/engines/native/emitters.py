@@ -62,5 +62,13 @@ def _comment(node: Node, names: bool) -> str:
     kind = type(node.op).__name__
     if not names or not node.layer:
         return kind
-    # A name out of a file must not end the comment, nor join lines or make trigraphs.
-    return f"{''.join(c if c.isalnum() and c.isascii() else '_' for c in node.layer)}: {kind}"
+    function = (
+        node.op.function if isinstance(node.op, ops.Activation) else getattr(node.op, "activation", None)
+    )
+    kind += f", {_plain(function.name)}" if function is not None else ""
+    return f"{_plain(node.layer)}: {kind}"
+
+
+def _plain(name: str) -> str:
+    """A name out of a file must not end the comment, nor join lines or make trigraphs."""
+    return "".join(c if c.isalnum() and c.isascii() else "_" for c in name)

@@ -85,9 +85,9 @@ static inline float fn_log(float x) {
   float y = FMA(z * f, p, n * -2.12194440e-4f);
   y = FMA(-0.5f, z, y);
   y = FMA(n, 0.693359375f, f + y);
-  y = x == 0.0f ? -INFINITY : y;
-  y = x < 0.0f ? NAN : y;
-  return x == INFINITY || x != x ? x : y;
+  y = x == 0.0f ? -(float)INFINITY : y;
+  y = x < 0.0f ? (float)NAN : y;
+  return x == (float)INFINITY || x != x ? x : y;
 }
 
 /* log(1 + x): the logarithm of the rounded sum, and what the rounding lost. */
@@ -95,7 +95,7 @@ static inline float fn_log1p(float x) {
   float u = 1.0f + x;
   float lost = x < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
   float y = fn_log(u) + lost / u;
-  return x == INFINITY || x == 0.0f ? x : x == -1.0f ? -INFINITY : y;
+  return x == (float)INFINITY || x == 0.0f ? x : x == -1.0f ? -(float)INFINITY : y;
 }
 
 /* (tanh(x) - x) / x^3 for |x| < 0.625, from z = x^2. */

@@ -137,10 +137,10 @@ static void dense(const float *x, const float *w, const float *bias, float *y, i
     for (int start = 0; start < inputs || start == 0; start += {STRETCH}) {{
       const int end = inputs - start < {STRETCH} ? inputs : start + {STRETCH};
       for (int u = 0; u < width; u++)
-        sum[u] = start == 0 && bias ? bias[first + u] : 0.0f;
+        sum[u] = start == 0 && bias ? WEIGHT(bias[first + u]) : 0.0f;
       for (int i = start; i < end; i++)
         for (int u = 0; u < width; u++)
-          sum[u] = FMA(x[i], w[i * units + first + u], sum[u]);
+          sum[u] = FMA(x[i], WEIGHT(w[i * units + first + u]), sum[u]);
       for (int u = 0; u < width; u++)
         y[first + u] = start ? y[first + u] + sum[u] : sum[u];
     }}

@@ -8,7 +8,7 @@ static inline void fn_softmax(const float *x, float *y, int n, int inner, int lo
     const int width = inner - first < 64 ? inner - first : 64;
     float top[64], sum[64];
     for (int k = 0; k < width; k++) {
-      top[k] = -INFINITY;
+      top[k] = -(float)INFINITY;
       sum[k] = 0.0f;
     }
     for (int i = 0; i < n; i++)
@@ -34,7 +34,7 @@ static inline void fn_softmax(const float *x, float *y, int n, int inner, int lo
 
 /* The same for one neighbour, where the loop along the axis is the one to vectorize. */
 static inline void fn_softmax_row(const float *x, float *y, int n, int logarithm) {
-  float top = -INFINITY, sum = 0.0f;
+  float top = -(float)INFINITY, sum = 0.0f;
   for (int i = 0; i < n; i++)
     top = x[i] > top ? x[i] : top;
   if (logarithm) {
@@ -58,11 +58,11 @@ static inline void fn_softmax_row(const float *x, float *y, int n, int logarithm
 static inline void fn_sparsemax(const float *x, float *y, int n, int inner) {
   for (int k = 0; k < inner; k++) {
     double sum = 0.0, sums = 0.0;
-    float last = INFINITY;
+    float last = (float)INFINITY;
     int last_at = -1, count = 0;
     for (;;) {
       int at = -1;
-      float best = -INFINITY;
+      float best = -(float)INFINITY;
       for (int i = 0; i < n; i++) {
         const float v = x[i * inner + k];
         const int later = v < last || (v == last && i > last_at);

@@ -7,6 +7,7 @@ from the same statements (``emitters.py``), the same functions (``maths.h``, ``r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -33,6 +34,27 @@ FMA = """\
 #define FMA(a, b, c) {fma}(a, b, c)
 #else
 #define FMA(a, b, c) ((a) * (b) + (c))
+#endif
+"""
+
+
+FLASH = """\
+/* On AVR the weights stay in flash, and each is read from there; -DWEIGHTS_IN_RAM copies them to memory at the start.
+   Elsewhere nothing of this is seen. */
+#if defined(__AVR__) && !defined(WEIGHTS_IN_RAM)
+#include <avr/pgmspace.h>
+#define FLASH PROGMEM
+#define WEIGHT(number) pgm_read_float(&(number))
+#else
+#define FLASH
+#define WEIGHT(number) (number)
+#endif
+"""
+
+WORKSPACE = """\
+/* Where values between the layers are kept: empty for the stack, static for memory of their own. */
+#ifndef WORKSPACE
+#define WORKSPACE{kept}
 #endif
 """
 
@@ -69,6 +91,9 @@ class PortableSource:
         inputs: C type and row shape of each ``x``.
         outputs: likewise of each ``y``.
         faults: the nodes that can find fault: an index outside its table, a float that is no index.
+        weights: bytes of the weights.
+        workspace: bytes of the values between layers.
+        is_static: whether that is kept in static memory unless it is said otherwise.
     """
 
     code: str
@@ -76,6 +101,9 @@ class PortableSource:
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     faults: tuple[Node, ...]
+    weights: int = 0
+    workspace: int = 0
+    is_static: bool = False
 
 
 def cost(graph: Graph) -> int:
@@ -257,43 +285,51 @@ def _block_function(graph: Graph, body: Body, lines: Sequence[str], lanes: int) 
     return "\n".join(t for t in [*text, "}"] if t) + "\n"
 
 
-def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
+def emit_portable(
+    graph: Graph, name: str = "predict", parameters: Sequence[str] | None = None
+) -> PortableSource:
     """Strict C99: one function, one row at a time, no allocation, no library but libm.
 
     Args:
         graph: with all sizes but the batch's known.
         name: of the function; a C identifier.
+        parameters: names of the inputs and then the outputs, C identifiers, too; by default x0, x1, ..., y0, ...
 
     Raises:
         UnsupportedError: something that only the reference engine computes, or a free axis.
     """
     _check(graph)
     places, weights = plan(graph, inputs=False), Weights(graph)
-    direct = {v: f"x{i}" for i, v in _used_inputs(graph)}
+    count = len(graph.inputs)
+    numbered = [*(f"x{i}" for i in range(count)), *(f"y{i}" for i in range(len(graph.outputs)))]
+    names = numbered if parameters is None else list(parameters)
+    takes, gives = names[:count], names[count:]
+    direct = {v: takes[i] for i, v in _used_inputs(graph)}
     body = Body(graph, places, weights, lanes=1, simd=1, direct=direct, names=True)
     lines = statements(body)
-    arguments = [f"const {_ctype(graph, v)} *x{i}" for i, v in enumerate(graph.inputs)]
-    arguments += [f"{_ctype(graph, v)} *y{i}" for i, v in enumerate(graph.outputs)]
+    arguments = [f"const {_ctype(graph, v)} *{p}" for p, v in zip(takes, graph.inputs, strict=True)]
+    arguments += [f"{_ctype(graph, v)} *{p}" for p, v in zip(gives, graph.outputs, strict=True)]
     declaration = f"int {name}({', '.join(arguments)})"
     shapes = [row_shape(graph, v)[int(v in graph.constants) :] for v in graph.outputs]
     small = places.floats + places.ints <= STACK_FLOATS
     text = [f"{declaration} {{", "  int bad = 0;"]
     if places.floats:
-        text.append(f"  {'' if small else 'static '}float f[{places.floats}];\n  (void)f;")
+        text.append(f"  WORKSPACE float f[{places.floats}];\n  (void)f;")
     if places.ints:
-        text.append(f"  {'' if small else 'static '}int32_t j[{places.ints}];\n  (void)j;")
+        text.append(f"  WORKSPACE int32_t j[{places.ints}];\n  (void)j;")
     used = dict(_used_inputs(graph))
-    text += [f"  (void)x{i};" for i in range(len(graph.inputs)) if i not in used]
-    text += lines
+    text += [f"  (void){p};" for i, p in enumerate(takes) if i not in used]
+    text += [_from_flash(line) for line in lines]
     results = [(_ctype(graph, v), s) for v, s in zip(graph.outputs, shapes, strict=True)]
-    text += [_store(body, v, f"y{i}", prod(results[i][1])) for i, v in enumerate(graph.outputs)]
+    text += [_from_flash(_store(body, v, gives[i], prod(results[i][1]))) for i, v in enumerate(graph.outputs)]
     code = "\n".join([*text, "  return bad;", "}"]) + "\n"
     head = [
         "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n",
         "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#endif\n",
         FMA.format(fma="fmaf"),
         "#define BAD(l, number) (bad = bad ? bad : (number) + 1)\n" if body.faults else "",
-        _weights_array(graph, weights) if weights.size else "",
+        FLASH + "\n" + _weights_array(graph, weights) if weights.size else "",
+        WORKSPACE.format(kept="" if small else " static") if "WORKSPACE " in code else "",
         maths.functions_for(code),
         matrix.PORTABLE_KERNEL if "dense(x, " in code else "",
     ]
@@ -304,14 +340,33 @@ def emit_portable(graph: Graph, name: str = "predict") -> PortableSource:
         tuple(kinds),
         tuple(results),
         tuple(body.faults),
+        weights=4 * weights.size,
+        workspace=4 * (places.floats + places.ints),
+        is_static=not small,
     )
+
+
+_READ = re.compile(r"(?:\bw|\(w \+ \d+\))\[")
+
+
+def _from_flash(line: str) -> str:
+    """The statement with every weight that it reads handed to the macro ``WEIGHT``."""
+    start = 0
+    while (found := _READ.search(line, start)) is not None:
+        end, depth = found.end(), 1
+        while depth:
+            depth += {"[": 1, "]": -1}.get(line[end], 0)
+            end += 1
+        line = f"{line[: found.start()]}WEIGHT({line[found.start() : end]}){line[end:]}"
+        start = found.start() + len("WEIGHT(") + 1
+    return line
 
 
 def _weights_array(graph: Graph, weights: Weights) -> str:
     if any(graph.constants[p.name].dtype.kind in "iub" for p in weights.parts.values()):
         raise UnsupportedError("integer constants have no place in portable C")
     buffer = pack(tuple(weights.parts.values()), weights.size, graph.constants)
-    lines = [f"static const float w[{weights.size}] = {{"]
+    lines = [f"static const float w[{weights.size}] FLASH = {{"]
     for part in sorted(weights.parts.values(), key=lambda p: p.offset):
         shape = graph.constants[part.name].shape
         label = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in part.name)

@@ -92,6 +92,32 @@ def _dense(e: Emitter, node: Node) -> None:
     e.add("BARRIER")
 
 
+def _turned_dense(e: Emitter, node: Node) -> None:
+    x, kernel = node.inputs
+    units, fan_in = e.shape(kernel)
+    times = prod(e.shape(x)[:-1])
+    at_x, at_g = f" + t * {fan_in} * R", f" + t * {units} * R"
+    g = f"{e.gradient(node.output)}{at_g}"
+    if kernel in e.wants:
+        add = e.assign(kernel, times == 1) == "+="
+        blocks = -(-fan_in // 16)
+        turned = e.space(f"turned {-(-fan_in // 64)}", -(-fan_in // 64) * 64)
+        product = e.product(
+            units, fan_in, "rows", (g, "R", 1), turned, 64, e.gradient(kernel), fan_in, add=add
+        )
+        e.add(
+            f"for (long t = 0; t < {times}; t++) {{",
+            f"to_panels({e.place(x)}{at_x}, {fan_in}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
+            "BARRIER", product, "BARRIER", "}",
+        )  # fmt: skip
+    if x in e.wants:
+        add = e.assign(x) == "+="
+        left = (e.place(kernel), 1, fan_in)
+        product = e.product(fan_in, "R", units, left, g, "R", f"{e.gradient(x)}{at_x}", "R", add=add)
+        e.add(f"for (long t = 0; t < {times}; t++) {{ {product} }}")
+    e.add("BARRIER")
+
+
 def _affine(e: Emitter, node: Node) -> None:
     centred = "({0} - {3})" if len(node.inputs) > 3 else "{0}"
     expression(e, node, {0: "({g} * {1})", 1: f"({{g}} * {centred})", 2: "{g}", 3: "(-{g} * {1})"}
@@ -119,7 +145,11 @@ def _activation(e: Emitter, node: Node) -> None:
 
 
 def _prelu(e: Emitter, node: Node) -> None:
-    expression(e, node, {0: "({g} * ({0} > 0.0f ? 1.0f : {1}))", 1: "({g} * ({0} < 0.0f ? {0} : 0.0f))"})
+    expression(
+        e,
+        node,
+        {0: "({g} * ({0} > 0.0f ? 1.0f : {0} < 0.0f ? {1} : 0.0f))", 1: "({g} * ({0} < 0.0f ? {0} : 0.0f))"},
+    )
 
 
 def _softmax(e: Emitter, node: Node) -> None:
@@ -197,7 +227,8 @@ def _moments(e: Emitter, node: Node) -> None:
     value = {
         "standard": f"({g} - m[r] / {n} - {y} * (s[r] / {n})) * q[r]",
         "rms": f"({g} - {y} * (s[r] / {n})) * q[r]",
-        "l2": f"({g} - (q[r] * q[r] * {epsilon} < 1.0f ? {y} * s[r] : 0.0f)) * q[r]",
+        # At or below the smallest length the inverse is this very number, and does not move with x.
+        "l2": f"({g} - (q[r] < 1.0f / sqrtf({epsilon}) ? {y} * s[r] : 0.0f)) * q[r]",
         # The mean of x is m; only the deviations of x move the variance.
         "variance": f"({g} - ({x} - m[r] / {n}) * q[r] * (s[r] / {n})) * q[r]",
     }[kind]
@@ -359,5 +390,6 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     train_ops.FixedNorm: norm_back,
     train_ops.Drop: _drop,
     train_ops.Reduce: _reduce,
+    train_ops.TurnedDense: _turned_dense,
 }
 """How gradients go through ops that are not plain expressions."""

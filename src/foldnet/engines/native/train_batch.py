@@ -40,6 +40,19 @@ def dense(e: Emitter, node: Node) -> None:
     e.add(f"{loop}{{ {product} }}", "BARRIER")
 
 
+def turned_dense(e: Emitter, node: Node) -> None:
+    """A product with a kernel that is stored the other way round."""
+    x, kernel = node.inputs
+    units, fan_in = e.shape(kernel)
+    times = prod(e.shape(x)[:-1])
+    at_x, at_y = f" + t * {fan_in} * R", f" + t * {units} * R"
+    left = (e.place(kernel), fan_in, 1)
+    product = e.product(
+        units, "R", fan_in, left, f"{e.place(x)}{at_x}", "R", f"{e.place(node.output)}{at_y}", "R"
+    )
+    e.add(f"for (long t = 0; t < {times}; t++) {{ {product} }}", "BARRIER")
+
+
 def mask_of(e: Emitter, node: Node) -> tuple[Operand, Operand | None]:
     """A Drop's factors and addends as operands spread over its operand's shape."""
     op = node.op

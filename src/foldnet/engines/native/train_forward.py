@@ -140,5 +140,6 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     train_ops.FixedNorm: train_norm.norm,
     train_ops.OneHot: train_structure.one_hot,
     train_ops.Reduce: train_along.reduce,
+    train_ops.TurnedDense: train_batch.turned_dense,
 }
 """How ops that are not plain expressions are computed."""

@@ -51,12 +51,11 @@ SLOPES: dict[str, str] = {
     "hard_sigmoid": _INSIDE.format("-3.0f", "3.0f", "0.166666667f"),
     "hard_sigmoid_keras2": _INSIDE.format("-2.5f", "2.5f", "0.2f"),
     "hard_silu": "(({0} > -3.0f ? {0} < 3.0f ? {0} * 0.333333333f + 0.5f : 1.0f : 0.0f))",
-    "hard_tanh": _INSIDE.format("-1.0f", "1.0f", "1.0f"),
-    "leaky_relu": "({0} > 0.0f ? 1.0f : [negative_slope])",
+    "hard_tanh": "({0} >= -1.0f && {0} <= 1.0f ? 1.0f : 0.0f)",
+    "leaky_relu": "({0} >= 0.0f ? 1.0f : [negative_slope])",
     "linear": "1.0f",
     "log_sigmoid": "fn_sigmoid(-{0})",
     "mish": "fn_mish_slope({0})",
-    "relu": "({0} > [threshold] ? {0} < [max_value] ? 1.0f : 0.0f : [negative_slope])",
     "relu6": _INSIDE.format("0.0f", "6.0f", "1.0f"),
     "selu": "({0} > 0.0f ? 1.05070098f : 1.75809934f * fn_exp({0}))",
     "sigmoid": "({y} * (1.0f - {y}))",
@@ -65,7 +64,7 @@ SLOPES: dict[str, str] = {
     "softplus": _SIGMOID,
     "softsign": "(1.0f / ((1.0f + fn_abs({0})) * (1.0f + fn_abs({0}))))",
     "sparse_plus": "({0} <= -1.0f ? 0.0f : {0} < 1.0f ? 0.5f * ({0} + 1.0f) : 1.0f)",
-    "sparse_sigmoid": _INSIDE.format("-1.0f", "1.0f", "0.5f"),
+    "sparse_sigmoid": "({0} > -1.0f && {0} < 1.0f ? 0.5f : {0} == -1.0f || {0} == 1.0f ? 0.25f : 0.0f)",
     "squareplus": "(0.5f * (1.0f + {0} / sqrtf({0} * {0} + [b])))",
     "tanh": "(1.0f - {y} * {y})",
     "tanh_shrink": "fn_tanh_shrink_slope({0})",
@@ -73,6 +72,23 @@ SLOPES: dict[str, str] = {
     "thresholded_relu": "({0} > [theta] ? 1.0f : 0.0f)",
 }
 """Slope of each activation, with its parameters in brackets."""
+
+
+def _relu(negative_slope: float | None, max_value: float | None, threshold: float | None) -> str:
+    """Which formula Keras computes depends on the parameters, and with it the slope where pieces meet."""
+    no_limit = max_value in (None, float("inf"))
+    if no_limit and not threshold and negative_slope:
+        return SLOPES["leaky_relu"]
+    inside = "1.0f"
+    if max_value == 6 and not threshold:
+        inside = "({0} < 6.0f ? 1.0f : 0.0f)"
+    elif not no_limit:
+        inside = (
+            "({0} > 0.0f ? 1.0f : {0} < 0.0f ? 0.0f : 0.5f) * "
+            "({0} < [max_value] ? 1.0f : {0} > [max_value] ? 0.0f : 0.5f)"
+        )
+    return f"({{0}} > [threshold] ? {inside} : {{0}} < [threshold] ? [negative_slope] : 0.0f)"
+
 
 HELPERS = """\
 static inline float fn_gelu_slope(float x, float approximate) {
@@ -111,13 +127,13 @@ def slope(function: Elementwise) -> str:
     Raises:
         UnsupportedError: the activation was supplied as a plain function, whose derivative nobody knows.
     """
-    if function.function is not None or function.name not in SLOPES:
+    if function.function is not None or function.name not in (*SLOPES, "relu"):
         raise UnsupportedError(
             f"the activation {function.name!r} has no compiled derivative; use functools.partial of one of "
             "foldnet.activations, if one of them fits"
         )
-    text = SLOPES[function.name]
     given: dict[str, float | None] = dict(function.params)
+    text = _relu(**given) if function.name == "relu" else SLOPES[function.name]
     for name, value in given.items():
         text = text.replace(f"[{name}]", literal(float("inf") if value is None else float(value)))
     return f"({{g}} * {text})"

@@ -167,7 +167,7 @@ def _element(node: Node) -> str:
 def _constraint(e: Emitter, variable: Variable, rule: Constraint) -> list[str]:
     at, shape = e.layout.weights[variable.name], variable.shape
     if rule.kind == "non_neg":
-        return [f"for (long i = {at}; i < {at + prod(shape)}; i++) W[i] = W[i] >= 0.0f ? W[i] : 0.0f;"]
+        return [f"for (long i = {at}; i < {at + prod(shape)}; i++) W[i] = W[i] < 0.0f ? 0.0f : W[i];"]
     steps = strides_of(shape)
     axes = [a % len(shape) for a in rule.axes]
     kept = [a for a in range(len(shape)) if a not in axes]

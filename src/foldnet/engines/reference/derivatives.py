@@ -1,6 +1,7 @@
 """Derivatives of the elementwise activations: what their graph's slope is at each x.
 
-At a kink the slope is the one from below, except where Keras's own formula says otherwise (``relu`` has 0 at 0).
+At a kink the slope is the one that JAX derives from Keras's formula: mostly the one from below, 0.5 where Keras cuts
+with ``clip``, and 1 for ``leaky_relu`` at 0.
 """
 
 from __future__ import annotations
@@ -19,10 +20,18 @@ Array = np.ndarray[Any, Any]
 
 
 def _relu(x: Array, negative_slope: float, max_value: float, threshold: float) -> Array:
+    if max_value == np.inf and threshold == 0 and negative_slope:
+        return _leaky_relu(x, negative_slope)  # as Keras computes it
     above = np.where(x > threshold, 1.0, 0.0)
-    if max_value != np.inf:
-        above *= (x > 0) & (x < max_value)
+    if max_value == 6 and threshold == 0:
+        above *= x < 6  # relu6, which has another slope at 6 than clip
+    elif max_value != np.inf:
+        above *= (0.5 + 0.5 * np.sign(x)) * (0.5 + 0.5 * np.sign(max_value - x))
     return above + np.where(x < threshold, negative_slope, 0.0)
+
+
+def _leaky_relu(x: Array, negative_slope: float) -> Array:
+    return np.where(x >= 0, 1.0, negative_slope)
 
 
 def _elu(x: Array, alpha: float) -> Array:
@@ -80,8 +89,8 @@ DERIVATIVES: dict[str, Callable[..., Array]] = {
     "hard_sigmoid": lambda x: _inside(x, -3, 3, 1 / 6),
     "hard_sigmoid_keras2": lambda x: _inside(x, -2.5, 2.5, 0.2),
     "hard_silu": _hard_silu,
-    "hard_tanh": lambda x: _inside(x, -1, 1),
-    "leaky_relu": lambda x, negative_slope: np.where(x > 0, 1.0, negative_slope),
+    "hard_tanh": lambda x: np.where((x >= -1) & (x <= 1), 1.0, 0.0),
+    "leaky_relu": _leaky_relu,
     "linear": np.ones_like,
     "log_sigmoid": lambda x: activations.sigmoid(-x),
     "mish": _mish,
@@ -94,7 +103,7 @@ DERIVATIVES: dict[str, Callable[..., Array]] = {
     "softplus": activations.sigmoid,
     "softsign": lambda x: 1 / (1 + np.abs(x)) ** 2,
     "sparse_plus": lambda x: np.where(x <= -1, 0.0, np.where(x < 1, 0.5 * (x + 1), 1.0)),
-    "sparse_sigmoid": lambda x: _inside(x, -1, 1, 0.5),
+    "sparse_sigmoid": lambda x: 0.25 * (np.sign(x + 1) + np.sign(1 - x)),
     "squareplus": lambda x, b: 0.5 * (1 + x / np.sqrt(x * x + b)),
     "tanh": lambda x: 1 - np.tanh(x) ** 2,
     "tanh_shrink": lambda x: np.tanh(x) ** 2,

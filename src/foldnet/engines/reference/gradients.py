@@ -53,6 +53,12 @@ def _dense(op: ops.Dense, m: Moment, xs: Sequence[Array], y: Array, g: Array) ->
     return (g @ kernel.T, rows_x.T @ rows_g, rows_g.sum(axis=0))[: len(xs)]
 
 
+def _turned_dense(op: train_ops.TurnedDense, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    x, kernel = xs
+    rows_x, rows_g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    return (g @ kernel, rows_g.T @ rows_x)
+
+
 def _affine(op: ops.Affine, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x, scale, offset = xs[:3]
     centred = x - xs[3] if len(xs) > 3 else x
@@ -114,7 +120,8 @@ def _activation(op: ops.Activation, m: Moment, xs: Sequence[Array], y: Array, g:
 
 def _prelu(op: ops.PRelu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x, alpha = xs
-    return (g * np.where(x > 0, x.dtype.type(1), alpha), gather_to(g * np.minimum(x, 0), alpha))
+    slopes = np.where(x > 0, x.dtype.type(1), np.where(x < 0, alpha, x.dtype.type(0)))
+    return (g * slopes, gather_to(g * np.minimum(x, 0), alpha))
 
 
 def _softmax(op: ops.Softmax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -335,6 +342,7 @@ RULES: dict[type, Callable[..., Gradients]] = {
     train_ops.Drop: _drop,
     train_ops.OneHot: _nothing,
     train_ops.Reduce: _reduce,
+    train_ops.TurnedDense: _turned_dense,
     train_ops.Unary: _unary,
     train_ops.Where: _where,
 }

@@ -177,6 +177,11 @@ def drop(op: train_ops.Drop, moment: Moment, x: Array) -> Array:
     return x * factor + addend
 
 
+def turned_dense(op: train_ops.TurnedDense, moment: Moment, x: Array, kernel: Array) -> Array:
+    """``x @ kernel.T``."""
+    return x @ kernel.T
+
+
 UNARY: dict[str, Callable[[Array], Array]] = {
     "negative": np.negative,
     "abs": np.abs,
@@ -258,6 +263,7 @@ TRAIN_KERNELS: dict[type, Callable[..., Array]] = {
     train_ops.BatchRenorm: batch_renorm,
     train_ops.FixedNorm: fixed_norm,
     train_ops.Drop: drop,
+    train_ops.TurnedDense: turned_dense,
     train_ops.Unary: unary,
     train_ops.Combine: combine,
     train_ops.Where: where,

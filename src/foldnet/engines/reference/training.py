@@ -299,7 +299,7 @@ def constrained(variable: Variable, w: Array) -> Array:
 def constrain(rule: Constraint, w: Array) -> Array:
     """An array as a rule allows it."""
     if rule.kind == "non_neg":
-        return w * (w >= 0)
+        return np.maximum(w, w.dtype.type(0))
     norm = np.sqrt(np.square(w).sum(axis=rule.axes, keepdims=True))
     desired = {
         "unit_norm": np.ones_like(norm),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, overload
 
+from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, wrapped
 
 SEVERITIES = ("error", "warning", "note")
@@ -116,10 +117,16 @@ class Report:
 
     def text(self, width: int = WIDTH) -> str:
         """The report for a terminal of this width."""
-        return "\n".join(_lines(self, width))
+        return "\n".join(_lines(self, whole("width", width, 20)))
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_html_(self) -> str:
+        """The report in a notebook."""
+        from foldnet.insight.page.displays import report_html
+
+        return report_html(self)
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -166,7 +173,7 @@ def plain(value: Any) -> Any:
 
 
 def _lines(report: Report, width: int) -> Iterator[str]:
-    yield from wrapped(f"{report.model!r}: {_verdict(report)}", width, "")
+    yield from wrapped(f"{report.model!r}: {verdict(report)}", width, "")
     for finding in report.findings:
         yield ""
         yield from wrapped(f"{finding.severity}: {finding.check}{_at(finding)}", width, "  ", "")
@@ -191,7 +198,8 @@ def _at(finding: Finding) -> str:
     return f" at {finding.layer}" if finding.layer else ""
 
 
-def _verdict(report: Report) -> str:
+def verdict(report: Report) -> str:
+    """How many findings of each kind, in words."""
     counts = [(report.count(s), s) for s in SEVERITIES]
     found = ", ".join(f"{n} {s}{'s' * (n > 1)}" for n, s in counts if n) or "nothing found"
     return f"{found} ({len(report.checks)} checks)"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError
+from foldnet.insight.arguments import names
 from foldnet.insight.doctor import axes, data, dropout, losses, normalization, statistics, structure, units
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
 from foldnet.insight.doctor.patient import Patient
@@ -54,6 +55,10 @@ def doctor(
     >>> [finding.check for finding in doctor(model).findings]
     ['softmax-one-unit']
     """
+    if candidate is not None and not callable(candidate):
+        raise ConfigError(
+            f"candidate is a function from rows to predictions, not a {type(candidate).__name__}"
+        )
     return examine(Patient(_network(model), x, y, script=script, candidate=candidate), checks)
 
 
@@ -81,7 +86,7 @@ def examine(patient: Patient, checks: Iterable[str] | None = None) -> Report:
 def _chosen(checks: Iterable[str] | None) -> list[Check]:
     if checks is None:
         return list(CHECKS)
-    wanted = [checks] if isinstance(checks, str) else list(checks)
+    wanted = names("checks", checks)
     known = {c.id: c for c in CHECKS}
     if unknown := [c for c in wanted if c not in known]:
         raise ConfigError(f"there is no check {', '.join(unknown)}; there are {', '.join(known)}")

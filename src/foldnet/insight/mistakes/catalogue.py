@@ -35,6 +35,10 @@ CATALOGUE = {
         "the channels or axes at {layer} come in another order",
         "keep the order of the network: row-major (C) order, channels as in its input",
     ),
+    "class-instead-of-probabilities": Words(
+        "the candidate gives the class where {layer} gives what it thinks of each",
+        "return the probabilities themselves, without argmax, round or > 0.5",
+    ),
     "dropout-applied": Words(
         "{layer} drops values at random, as in training", "leave Dropout out: at prediction time it is nothing"
     ),
@@ -75,10 +79,52 @@ CATALOGUE = {
     ),
     "layer-left-out": Words("{layer} is left out", "compute the layer"),
     "layers-swapped": Words("layers are in the wrong order", "follow the network's order"),
+    "gives-text": Words(
+        "the candidate gives text where {layer} gives numbers", "return the numbers, not their str or format"
+    ),
+    "log-probabilities": Words(
+        "the candidate gives the logarithm of what {layer} gives", "return the probabilities: leave np.log out"
+    ),
     "mean-missing": Words("{layer} does not subtract the mean", "subtract the moving mean first"),
     "noise-added": Words("{layer} adds its noise", "leave it out: at prediction time it is nothing"),
+    "one-hot-instead-of-probabilities": Words(
+        "the candidate gives 1 for the likeliest class and 0 for the others, where {layer} gives probabilities",
+        "return the probabilities themselves",
+    ),
+    "only-nan": Words(
+        "the candidate gives nothing but NaN where {layer} gives numbers",
+        "look for the root or logarithm of a negative number, for 0 / 0, and for inf - inf",
+    ),
+    "only-one-row": Words(
+        "the candidate gives the prediction of the first row alone", "return one for every row: no [0] at the end"
+    ),
+    "output-as-share": Words(
+        "the candidate divides what {layer} gives by 100", "return the numbers as they are"
+    ),
+    "output-in-percent": Words(
+        "the candidate gives what {layer} gives in percent", "return the numbers as they are, not 100 times them"
+    ),
+    "output-rounded": Words(
+        "the candidate gives the right numbers, but fewer digits of them than {layer}",
+        "round them only where they are shown",
+    ),
+    "output-transposed": Words(
+        "the candidate gives what {layer} gives with rows and columns exchanged",
+        "return an array of shape (rows, ...): leave the .T out",
+    ),
     "operand-ignored": Words("{layer} ignores one of its inputs", "use all its inputs"),
     "operands-swapped": Words("{layer} takes its inputs in the wrong order", "swap the inputs"),
+    "returns-nothing": Words(
+        "the candidate returns nothing where {layer} gives numbers", "end the function with return and the result"
+    ),
+    "sigmoid-added": Words(
+        "the candidate applies a sigmoid to what {layer} gives; the network has none there",
+        "return the value without it, or put the sigmoid into the network",
+    ),
+    "softmax-added": Words(
+        "the candidate applies a softmax to what {layer} gives; the network has none more there",
+        "return the value without it, or put the softmax into the network",
+    ),
     "softmax-axis": Words(
         "the softmax of {layer} is taken along the wrong axis",
         "normalize along the last axis: e / e.sum(axis=-1, keepdims=True)",
@@ -98,6 +144,11 @@ CATALOGUE = {
         "mean and variance of {layer} are swapped", "subtract moving_mean, divide by the root of moving_variance"
     ),
     "table-reversed": Words("the table of {layer} is read from its end", "take row i for index i"),
+    "takes-one-row": Words(
+        "the candidate predicts rightly for one row alone, and not for several",
+        "let it take an array of shape (rows, ...): x @ kernel does so, and sums and means go over axis=-1; or "
+        "call it for each row, as np.array([f(row) for row in x])",
+    ),
     "value-before-activation": Words(
         "the value shown for {layer} is the one before the activation; what follows it is right",
         "nothing to mend in the function: trace the activated value",
@@ -108,6 +159,9 @@ CATALOGUE = {
     "variance-without-sqrt": Words(
         "{layer} divides by the variance, not by its square root",
         "divide by np.sqrt(variance + epsilon)",
+    ),
+    "wrong-dtype": Words(
+        "the candidate gives no plain numbers where {layer} does", "return an array of float32 or float64"
     ),
     "wrong-axis": Words(
         "the statistics of {layer} are taken over, or laid along, the wrong axis",

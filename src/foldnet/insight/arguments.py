@@ -1,0 +1,78 @@
+"""Arguments of the functions that look at networks: refused with a word on what was expected."""
+
+from __future__ import annotations
+
+import math
+import operator
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from foldnet.errors import ConfigError
+
+
+def whole(name: str, value: Any, least: int | None = None) -> int:
+    """A whole number.
+
+    Raises:
+        ConfigError: it is none, or less than ``least``.
+
+    >>> whole("rows", 3, 1)
+    3
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or (least is not None and number < least):
+        expected = "a whole number" + (f" from {least} on" if least is not None else "")
+        raise ConfigError(f"{name} is {expected}, not {_brief(value)}")
+    return number
+
+
+def positive(name: str, value: Any, *, zero: bool = False) -> float:
+    """A finite number above 0, or from 0 on.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        number = math.nan if isinstance(value, str | bytes | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        raise ConfigError(f"{name} is a number {'from 0 on' if zero else 'above 0'}, not {_brief(value)}")
+    return number
+
+
+def names(name: str, value: Any) -> list[str]:
+    """One name, or several.
+
+    Raises:
+        ConfigError: it is neither.
+
+    >>> names("layers", "bn"), names("layers", ("a", "b"))
+    (['bn'], ['a', 'b'])
+    """
+    several = [value] if isinstance(value, str) else value
+    if not isinstance(several, list | tuple | set | frozenset) or not all(
+        isinstance(n, str) for n in several
+    ):
+        raise ConfigError(f"{name} is a name or a list of names, not {_brief(value)}")
+    return list(several)
+
+
+def path_of(value: Any) -> Path:
+    """A path to write to.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not isinstance(value, str | PathLike) or not isinstance(fspath(value), str):
+        raise ConfigError(f"path is the name of a file to write, not {_brief(value)}")
+    return Path(value)
+
+
+def _brief(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"a {type(value).__name__}"

@@ -1,0 +1,80 @@
+"""How layers are joined: nested structures of tensors and shapes, the calls between them, and Keras's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from foldnet.errors import ConfigError
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+
+
+def map_shapes(function: Callable[[Shape], Any], structure: Any) -> Any:
+    """Apply a function to every shape in nested lists and dicts of them."""
+    if isinstance(structure, Mapping):
+        return {key: map_shapes(function, value) for key, value in structure.items()}
+    if any(isinstance(n, list | tuple | Mapping) for n in structure):
+        return [map_shapes(function, value) for value in structure]
+    return function(tuple(structure))
+
+
+def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
+    """Apply a function to every leaf of nested lists and dicts."""
+    if isinstance(structure, Mapping):
+        return {key: map_structure(function, value) for key, value in structure.items()}
+    if isinstance(structure, list | tuple):
+        return [map_structure(function, value) for value in structure]
+    return function(structure)
+
+
+def calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Call]:
+    """Every call needed for the outputs, operands first; raises ConfigError for one the inputs cannot reach."""
+    done: dict[Call, None] = {}
+    stops = set(inputs)
+    for tensor in inputs:
+        if tensor.call is not None and not tensor.call.inputs:
+            done[tensor.call] = None
+    stack: list[tuple[SymbolicTensor, bool]] = [(t, False) for t in reversed(outputs)]
+    while stack:
+        tensor, ready = stack.pop()
+        call = tensor.call
+        if tensor in stops or call is None or call in done:
+            continue
+        if ready:
+            done[call] = None
+        elif not call.inputs:
+            raise ConfigError(f"the network needs the input {tensor.name!r}, which is not among its inputs")
+        else:
+            stack.append((tensor, True))
+            stack.extend((t, False) for t in reversed(call.operands))
+    return list(done)
+
+
+def keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
+    """Layers as Keras lists them: farthest from the outputs first, then as a walk from the outputs meets them.
+
+    A layer that is called again counts at its farthest call, and so does whatever feeds any of its calls. Files
+    number the groups of weights by this order, so it must be Keras's exactly.
+    """
+    depth: dict[Call, int] = {}
+    layers: dict[Layer, int] = {}
+    known = set(calls)
+    for call in reversed(calls):
+        depth[call] = layers[call.layer] = max(depth.get(call, 0), layers.get(call.layer, 0))
+        for tensor in call.operands:
+            if tensor.call is not None and tensor.call in known:
+                depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
+    met: dict[Layer, int] = {}
+    stack = [t.call for t in reversed(outputs)]
+    seen: set[Call] = set()
+    while stack:
+        next_call = stack.pop()
+        if next_call is None or next_call in seen or next_call not in known:
+            continue
+        seen.add(next_call)
+        met.setdefault(next_call.layer, len(met))
+        stack.extend(t.call for t in reversed(next_call.operands))
+    # An input that no output needs is listed before all others of its depth.
+    order = dict.fromkeys(call.layer for call in calls)
+    return sorted(order, key=lambda layer: (-layers[layer], met.get(layer, -1)))

@@ -1,0 +1,121 @@
+"""ReversibleEmbedding: a look-up that can also be gone backwards, from vectors to a score for each index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph import ops, train_ops
+from foldnet.kinds import FLAG, number
+from foldnet.layers.core import Embedding
+from foldnet.layers.dtypes import policy_name
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.layers.weight import WeightSpec
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+
+class ReversibleEmbedding(Embedding):
+    """An Embedding that, called with ``reverse=True``, gives ``x @ embeddings.T``: a score for each index.
+
+    Args:
+        input_dim: number of rows of the table.
+        output_dim: size of a row.
+        tie_weights: whether both ways have one table; else the way back has ``reverse_embeddings`` of its own.
+        mask_zero: whether index 0 marks padding, as in Embedding.
+        reverse_dtype: None or float32.
+        logit_soft_cap: if given, scores become ``tanh(scores / logit_soft_cap) * logit_soft_cap``.
+
+    >>> from foldnet import Input, layers
+    >>> layer = layers.ReversibleEmbedding(100, 8)
+    >>> layer(layer(Input((5,), dtype="int32")), reverse=True).shape
+    (None, 5, 100)
+    """
+
+    kinds = {  # noqa: RUF012 - typed in the base
+        "tie_weights": FLAG, "logit_soft_cap": number(0, above=True).or_none(),
+    }  # fmt: skip
+    own_arguments = frozenset({"reverse"})
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.tie_weights = tie_weights  # first, for with `weights` it is built at once
+        super().__init__(
+            input_dim,
+            output_dim,
+            embeddings_initializer=embeddings_initializer,
+            embeddings_regularizer=embeddings_regularizer,
+            embeddings_constraint=embeddings_constraint,
+            mask_zero=mask_zero,
+            **kwargs,
+        )
+        if policy_name(reverse_dtype) != "float32":
+            raise UnsupportedError(
+                f"layer {self.name!r}: foldnet computes in float32, not with reverse_dtype={reverse_dtype!r}; "
+                "leave it out"
+            )
+        self.reverse_dtype = reverse_dtype
+        self.logit_soft_cap = logit_soft_cap
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """The table, and the matrix of the way back, (output_dim, input_dim), if it is another."""
+        specs = [*super().weight_specs(*input_shapes)]
+        if not self.tie_weights:
+            shape = (self.output_dim, self.input_dim)
+            specs.append(WeightSpec("reverse_embeddings", shape, self.embeddings_initializer))
+        return specs
+
+    def compute_output_shape(self, *input_shapes: Shape, reverse: bool = False) -> Shape:
+        """The indices' shape and ``output_dim``; in reverse, the input's with ``input_dim`` last."""
+        (shape,) = input_shapes
+        if not reverse:
+            return super().compute_output_shape(shape)
+        if len(shape) < 2 or shape[-1] != self.output_dim:
+            raise ConfigError(
+                f"layer {self.name!r}: in reverse it takes vectors of {self.output_dim} numbers, got shape {shape}"
+            )
+        return (*shape[:-1], self.input_dim)
+
+    def _make_outputs(self, call: Call) -> None:
+        reverse = bool(call.kwargs.get("reverse"))
+        shape = self.compute_output_shape(*(t.shape for t in call.inputs), reverse=reverse)
+        call.outputs = (SymbolicTensor(shape, "float32", call),)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """None, as Keras has it: the mask comes with the result itself."""
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """A look-up, or in reverse the product with the table turned and the soft cap."""
+        if not b.call_arguments.get("reverse"):
+            return b.emit(ops.Gather(), b.int(inputs[0]), b.weight(self, "embeddings"))
+        scores = self._scores(b, b.float(inputs[0]))
+        if self.logit_soft_cap is None:
+            return scores
+        ones = (1,) * (len(b.shape(scores)) - 1)
+        zero, cap = b.own(self, "no offset", np.zeros(ones)), float(self.logit_soft_cap)
+        small = b.emit(ops.Affine(), scores, b.own(self, "one over the cap", np.full(ones, 1 / cap)), zero)
+        held = b.emit(ops.Activation(ops.Elementwise("tanh")), small)
+        return b.emit(ops.Affine(), held, b.own(self, "cap", np.full(ones, cap)), zero)
+
+    def _scores(self, b: Lowering, x: str) -> str:
+        if not self.tie_weights:
+            return b.emit(ops.Dense(), x, b.weight(self, "reverse_embeddings"))
+        if b.mode.value == "train":
+            return b.emit(train_ops.TurnedDense(), x, b.weight(self, "embeddings"))
+        turned = np.ascontiguousarray(self.named_weights["embeddings"].T)
+        return b.emit(ops.Dense(), x, b.own(self, "embeddings turned", turned))

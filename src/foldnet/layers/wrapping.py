@@ -1,0 +1,203 @@
+"""Layers around another layer: Wrapper, and SpectralNormalization."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.kinds import COUNT
+from foldnet.layers.base import Array, Layer
+from foldnet.layers.tensors import Shape
+from foldnet.layers.weight import Weight, WeightSpec
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+
+class Wrapper(Layer):
+    """Base of layers that hold another one, and have its weights beside their own.
+
+    Args:
+        layer: the one inside.
+
+    Raises:
+        ConfigError: that is no layer.
+    """
+
+    def __init__(self, layer: Layer, **kwargs: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise ConfigError(
+                f"Layer {layer!r:.100} supplied to Wrapper isn't a supported layer type. Please ensure wrapped layer "
+                "is a valid Keras layer."
+            )
+        if hasattr(layer, "graph_calls"):
+            raise UnsupportedError(
+                f"{type(self).__name__} cannot hold the network {layer.name!r}; wrap single layers"
+            )
+        self._trainable = True
+        self.layer = layer
+        super().__init__(**kwargs)
+
+    def __copy__(self) -> Self:
+        # The inner layer's weights are this layer's, so a copy with weights of its own has an inner layer of its own.
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        inner = copy.copy(self.layer)
+        inner._values = {**self.layer.named_weights}
+        other.__dict__.update(layer=inner, _values={**self._values})
+        return other
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training may change the weights; setting it sets the inner layer's, too."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if value != self._trainable:
+            self.layer.trainable = value
+        self._trainable = value
+
+    @property
+    def inner_specs(self) -> tuple[WeightSpec, ...]:
+        """The inner layer's weights."""
+        return self.layer.specs
+
+    @property
+    def own_specs(self) -> tuple[WeightSpec, ...]:
+        """The wrapper's own weights."""
+        return self._specs or ()
+
+    @property
+    def stored_specs(self) -> tuple[WeightSpec, ...]:
+        """The weights that a file has in the wrapper's own group."""
+        return self.own_specs
+
+    @property
+    def specs(self) -> tuple[WeightSpec, ...]:
+        """All weights, in the order of Keras's ``weights``: those in the wrapper's own group first."""
+        stored = self.stored_specs
+        return (*stored, *(s for s in self.inner_specs if s not in stored)) if self.built else ()
+
+    @property
+    def weights(self) -> list[Weight]:
+        """All weights in Keras's order."""
+        return [Weight(self, spec.name) for spec in self.specs]
+
+    def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
+        """Build the inner layer, then what the wrapper adds."""
+        input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
+        self.layer.build(*input_shapes)
+        super().build(*input_shapes)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The inner layer's."""
+        return self.layer.compute_output_shape(*input_shapes)
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """What the inner layer computes."""
+        y = self.layer.lower(b, *inputs)
+        if b.mode.value == "train" and self.layer.activity_regularizer is not None:
+            b.activities.append((self.layer, y))
+        return y
+
+    def _weight(self, spec: WeightSpec) -> Array:
+        return self.layer._weight(spec) if spec in self.inner_specs else super()._weight(spec)
+
+    def set_weight(self, name: str, value: Any) -> None:
+        """Give one weight its values, the inner layer's by their names there."""
+        if any(spec.name == name for spec in self.inner_specs):
+            self.layer.set_weight(name, value)
+        else:
+            super().set_weight(name, value)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all weights from arrays in the order of ``get_weights``."""
+        if len(weights) != len(self.specs):
+            raise InputError(
+                f"layer {self.name!r} has {len(self.specs)} weights ({', '.join(s.name for s in self.specs)}), and was "
+                f"given {len(weights)}"
+            )
+        for spec, value in zip(self.specs, weights, strict=True):
+            self.set_weight(spec.name, value)
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names; the inner layer as Keras stores one."""
+        inner = {
+            "module": "keras.layers", "class_name": type(self.layer).__name__, "config": self.layer.get_config(),
+            "registered_name": None,
+        }  # fmt: skip
+        return {**super().get_config(), "layer": inner}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A wrapper from settings as ``get_config`` gives them.
+
+        Raises:
+            UnsupportedError: the inner layer is of a class that foldnet does not have.
+        """
+        inner = config.get("layer")
+        if isinstance(inner, Mapping):
+            from foldnet.layers import LAYERS
+
+            kind = inner.get("class_name")
+            if kind not in LAYERS:
+                raise UnsupportedError(
+                    f"{cls.__name__} holds a layer of the class {kind!r}, which foldnet does not have"
+                )
+            config = {**config, "layer": LAYERS[kind].from_config(inner.get("config") or {})}
+        return super().from_config(config)
+
+
+class SpectralNormalization(Wrapper):
+    """A layer whose kernel training divides by its largest singular value (Miyato et al., 2018).
+
+    At prediction time it is the inner layer with the kernel as it is. foldnet predicts, loads and saves it, and does
+    not train it: Keras's backends differ there on which kernel is left behind.
+
+    Args:
+        layer: one with a ``kernel``, or an Embedding.
+        power_iterations: steps of the estimate that a step of training makes.
+    """
+
+    kinds = {"power_iterations": COUNT}  # noqa: RUF012 - typed in the base
+
+    def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+        if isinstance(power_iterations, int) and power_iterations <= 0:
+            raise ConfigError(
+                f"layer {self.name!r}: `power_iterations` should be greater than zero, got {power_iterations}"
+            )
+        self.power_iterations = power_iterations
+
+    @property
+    def stored_specs(self) -> tuple[WeightSpec, ...]:
+        """The inner layer's kernel, which Keras stores here, too, and the vector."""
+        return (*(s for s in self.inner_specs if s.name in ("kernel", "embeddings")), *self.own_specs)
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """The left singular vector that training refines, (1, the kernel's last size)."""
+        kernel = next((s for s in self.inner_specs if s.name in ("kernel", "embeddings")), None)
+        if kernel is None:
+            raise ConfigError(
+                f"{type(self.layer).__name__} object has no attribute 'kernel' nor 'embeddings', which "
+                "SpectralNormalization would normalize"
+            )
+        first = {"class_name": "TruncatedNormal", "config": {"mean": 0.0, "stddev": 0.02}}
+        return [WeightSpec("vector_u", (1, kernel.shape[-1]), first, trainable=False)]
+
+    def training_matters(self) -> bool:
+        """Training normalizes the kernel, frozen or not."""
+        return True
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The inner layer with the kernel as it is; refused in training."""
+        if b.mode.value == "train" and b.call_training is not False:
+            raise UnsupportedError(
+                f"layer {self.name!r}: foldnet does not train SpectralNormalization, where Keras's backends leave "
+                "different kernels behind. Train with a kernel_constraint (UnitNorm, MaxNorm) in its place, or train "
+                "in Keras and load the file to predict, or call it with training=False"
+            )
+        return super().lower(b, *inputs)

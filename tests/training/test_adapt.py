@@ -75,3 +75,42 @@ def test_tables_and_errors():
         layers.Normalization().adapt(X[:0])
     with pytest.raises(InputError, match="numbers"):
         layers.Normalization().adapt(np.array([["a", "b"]]))
+
+
+class Dataset:
+    """As Keras's PyDataset: batches by number, of which none is too many to ask for."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, i):
+        return self.make(X[12 * (i % 5) : 12 * (i % 5) + 12])
+
+
+@pytest.mark.parametrize("make", [lambda x: x, lambda x: (x, x[:, 0]), lambda x: (x, x[:, 0], x[:, 0])])
+def test_datasets_and_lists_of_batches(make):
+    def endless():
+        while True:
+            yield from (Dataset(make)[i] for i in range(5))
+
+    for data, steps in [(Dataset(make), None), ([Dataset(make)[i] for i in range(5)], None), (endless(), 5)]:
+        norm = layers.Normalization()
+        norm.adapt(data, steps=steps)
+        np.testing.assert_allclose(norm.mean, X.mean(axis=0, keepdims=True), rtol=1e-6)
+        np.testing.assert_allclose(norm.variance, X.var(axis=0, keepdims=True), rtol=1e-6)
+
+
+def test_what_is_no_data():
+    for nothing in ([], iter(())):
+        with pytest.raises(InputError, match="empty iterable"):
+            layers.Normalization().adapt(nothing)
+    for wrong in (iter([42]), 3, "abc", {"a": 1}):
+        with pytest.raises(TypeError, match="adapt takes"):
+            layers.Normalization().adapt(wrong)
+    with pytest.raises(ConfigError, match="incompatible shape"):
+        layers.Normalization().adapt(iter([X, X[:, :3]]))
+    with pytest.raises(ConfigError, match="steps"):
+        layers.Normalization(name="mine").adapt(iter([X]), steps=0)

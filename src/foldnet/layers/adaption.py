@@ -80,12 +80,15 @@ def _is_table(data: Any) -> bool:
 
 
 def _batches(data: Any) -> Iterator[Any]:
-    if not isinstance(data, list | tuple) and hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-        return (data[i] for i in range(len(data)))  # a PyDataset, whose items as a sequence would never end
-    if not isinstance(data, Iterable) or isinstance(data, str | bytes | dict):
+    numbered = (
+        not isinstance(data, list | tuple) and hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    )
+    if isinstance(data, str | bytes | dict) or not (numbered or isinstance(data, Iterable)):
         raise InputTypeError(
             f"adapt takes an array, a table, a PyDataset or an iterable of batches, not {type(data).__name__}"
         )
+    if numbered:
+        return (data[i] for i in range(len(data)))  # a PyDataset, whose items as a sequence would never end
     spec = getattr(data, "element_spec", None)  # a tf.data.Dataset
     spec = spec[0] if isinstance(spec, tuple) else spec
     if (

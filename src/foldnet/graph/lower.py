@@ -14,6 +14,7 @@ from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
 from foldnet.graph.masks import Masks, check_masks
 from foldnet.layers.base import Layer
+from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 
@@ -168,6 +169,8 @@ def _lower_calls(
             inside = Masks(b, dict(zip(call.layer.inputs, given, strict=True)))
             results = _lower_nested(b, call.layer, operands, inside, said, path + "/")
             masks.known |= zip(call.outputs, inside.of(call.layer.outputs), strict=True)
+        elif isinstance(call.layer, Operation):
+            results = call.layer.lower_call(b, call, values)
         else:
             b.call_training, b.call_mask = said, given[0] if given else None
             results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)

@@ -24,6 +24,11 @@ class SymbolicTensor(Operators):
     index: int = 0
 
     @property
+    def ndim(self) -> int:
+        """Number of axes, the batch axis counted."""
+        return len(self.shape)
+
+    @property
     def name(self) -> str:
         """Name of the layer that makes it."""
         return self.call.layer.name if self.call else "tensor"
@@ -40,6 +45,8 @@ class Call:
     inputs: tuple[SymbolicTensor, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[SymbolicTensor, ...] = ()
+    arguments: Any = None
+    """All that an operation was called on, its tensors and constants in their places; None for a layer."""
 
     @property
     def operands(self) -> tuple[SymbolicTensor, ...]:

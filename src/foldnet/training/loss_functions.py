@@ -41,7 +41,7 @@ def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def _expanded(x: Any) -> Any:
-    return ops.reshape(x, (1,)) if isinstance(x, Expression) else np.asarray(x)[..., None]
+    return ops.rows_of(x, (1,)) if isinstance(x, Expression) else np.asarray(x)[..., None]
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from math import prod
 
+from foldnet.engines.functions import COMBINE
 from foldnet.engines.native import maths
 from foldnet.engines.native.body import Body
 from foldnet.engines.native.loops import nest, strides_of
 from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.graph import Node
-
-BINARY = {
-    "add": "{a} + {b}",
-    "subtract": "{a} - {b}",
-    "multiply": "{a} * {b}",
-    "maximum": "fn_maximum({a}, {b})",
-    "minimum": "fn_minimum({a}, {b})",
-}
-"""C of each kind of Binary."""
 
 
 def affine(body: Body, node: Node) -> None:
@@ -61,7 +53,7 @@ def binary(body: Body, node: Node) -> None:
     assert isinstance(op, ops.Binary)
     rank = len(body.shape(node.output))
     operands = [body.operand(node.output), *(body.spread(v, rank) for v in node.inputs)]
-    expression = BINARY[op.kind]
+    expression = COMBINE[op.kind].c
     body.loop(
         node, operands, lambda y, a, b: f"{y} = {maths.call(op.activation, expression.format(a=a, b=b))};"
     )

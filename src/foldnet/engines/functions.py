@@ -83,7 +83,9 @@ UNARY: dict[str, Function] = {
         np.log10, "log10f({0})", "np.log10({0})", lambda g, x, y: g / (x * np.log(10).astype(x.dtype)),
         "({g} / ({0} * 2.30258509f))",
     ),
-    "tanh": _one(np.tanh, "fn_tanh({0})", "np.tanh({0})", lambda g, x, y: g * (1 - y * y), "({g} * (1.0f - {y} * {y}))"),
+    "tanh": _one(
+        np.tanh, "fn_tanh({0})", "np.tanh({0})", lambda g, x, y: g * (1 - y * y), "({g} * (1.0f - {y} * {y}))"
+    ),
     "sigmoid": _one(
         activations.sigmoid, "fn_sigmoid({0})", "1 / (1 + np.exp(-{0}))", lambda g, x, y: g * y * (1 - y),
         "({g} * {y} * (1.0f - {y}))",

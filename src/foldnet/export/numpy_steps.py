@@ -13,12 +13,14 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.errors import UnsupportedError
+from foldnet.export.literals import plain_float
 from foldnet.export.names import Namespace, identifier
 from foldnet.export.numpy_helpers import HELPERS
 from foldnet.export.numpy_ops import CONSTANT_ROLES, EXPRESSIONS, Operands, elementwise
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.ops import Shape
+from foldnet.graph.train_ops import EXPRESSION_OPS
 
 Array = np.ndarray[Any, Any]
 
@@ -133,7 +135,12 @@ class _Writer:
         return kept if all(name in kept for name in STATISTICS) else {}
 
     def _name_constants(self, node: Node) -> None:
-        """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings."""
+        """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings; numbers as they are."""
+        for value in node.inputs:
+            array = self.graph.constants.get(value)
+            if array is not None and array.ndim == 0 and isinstance(node.op, EXPRESSION_OPS):
+                text = plain_float(float(array))
+                self.constants[value] = f"({text})" if text.startswith("-") else text
         wanted = self.statistics(node) or {
             self._role(node, i): value
             for i, value in enumerate(node.inputs)
@@ -158,7 +165,7 @@ class _Writer:
     def _role(self, node: Node, index: int) -> str:
         own = node.inputs[index].rpartition("/")[2]
         roles = CONSTANT_ROLES.get(type(node.op), ())
-        return own if own in WEIGHTS or index >= len(roles) else roles[index]
+        return own if own in WEIGHTS else roles[index] if index < len(roles) else identifier(own, "numbers")
 
     def _neutral(self, node: Node, index: int) -> bool:
         array = self.graph.constants.get(node.inputs[index])

@@ -10,9 +10,11 @@ expression is the batch; it cannot be reduced, for each row has a loss of its ow
 [5.0]
 """
 
+from foldnet.ops import shaping as _shaping
 from foldnet.ops.creation import arange as arange
 from foldnet.ops.creation import convert_to_numpy as convert_to_numpy
 from foldnet.ops.creation import convert_to_tensor as convert_to_tensor
+from foldnet.ops.creation import copy as copy
 from foldnet.ops.creation import diag as diag
 from foldnet.ops.creation import dtype as dtype
 from foldnet.ops.creation import empty as empty
@@ -170,7 +172,6 @@ from foldnet.ops.reductions import prod as prod
 from foldnet.ops.reductions import std as std
 from foldnet.ops.reductions import sum as sum
 from foldnet.ops.reductions import var as var
-from foldnet.ops.shaping import block as slice
 from foldnet.ops.shaping import broadcast_to as broadcast_to
 from foldnet.ops.shaping import concatenate as concatenate
 from foldnet.ops.shaping import expand_dims as expand_dims
@@ -195,3 +196,5 @@ from foldnet.ops.shaping import take as take
 from foldnet.ops.shaping import tile as tile
 from foldnet.ops.shaping import transpose as transpose
 from foldnet.ops.shaping import unstack as unstack
+
+slice = _shaping.block

@@ -28,6 +28,11 @@ def convert_to_tensor(
     return as_array(x) if dtype is None else f.cast_array(x, dtype_of(dtype))
 
 
+def copy(x: Any) -> Any:
+    """A copy of an array; an expression never changes and is its own."""
+    return x if isinstance(x, e.Expression) else np.array(as_array(x))
+
+
 def is_tensor(x: Any) -> bool:
     """Whether a value is an array or an expression."""
     return isinstance(x, np.ndarray | e.Expression)
@@ -90,8 +95,7 @@ def linspace(
 ) -> Any:
     """So many numbers of equal distance from ``start`` to ``stop``."""
     own = floating(*(v if isinstance(v, int | float) else as_array(v) for v in (start, stop)))
-    found = np.linspace(start, stop, num, endpoint, retstep, dtype or own, axis)  # type: ignore[call-overload]
-    return found
+    return np.linspace(start, stop, num, endpoint, retstep, dtype or own, axis)  # type: ignore[call-overload]
 
 
 @operation("ZerosLike", settings=("dtype",))

@@ -28,6 +28,8 @@ def _unary(
         x = as_array(x)
         if gives == "float":
             x = x.astype(floating(x), copy=False)
+        if kind == "square" and x.dtype.kind == "b":
+            x = x.astype(np.int32)
         with np.errstate(all="ignore"):
             return np.asarray(UNARY[kind].compute(x), bool if gives == "bool" else x.dtype)
 
@@ -88,6 +90,8 @@ def _binary(name: str, keras_class: str, doc: str, kind: str = "", gives: str = 
                 x1, x2 = e.arithmetic(kind, x1, x2)
             return e.binary(kind, x1, x2, {"bool": "bool", "float": "float32"}.get(gives))
         a, b = arrays(x1, x2)
+        if a.dtype.kind == "b" and kind in ("floor_divide", "mod", "power"):
+            a, b = a.astype(np.int32), b.astype(np.int32)
         if gives == "float":
             a, b = (v.astype(floating(v), copy=False) for v in (a, b))
         with np.errstate(all="ignore"):

@@ -23,48 +23,43 @@ EPSILON = 1e-7
 """Where Keras cuts probabilities so that their logarithms stay finite (``keras.config.epsilon()``)."""
 
 
-def _activation(name: str, keras_class: str, **parameters: str) -> Any:
-    """An activation of foldnet's; ``parameters`` name the op's arguments by the activation's."""
+def _activation(name: str, keras_class: str, **defaults: Any) -> Any:
+    """An activation of foldnet's as an op; ``defaults`` are those of Keras's op where they differ."""
     function = activations.FUNCTIONS[name]
-    given = inspect.signature(function).parameters
-    settings = {parameters.get(k, k): p for k, p in list(given.items())[1:]}
-
-    def call(x: Any, **kwargs: Any) -> Any:
-        params = {
-            k: float("inf") if kwargs[o] is None else float(kwargs[o])
-            for o, k in zip(settings, list(given)[1:], strict=True)
-        }
-        if isinstance(x, e.Expression):
-            (x,) = e.arithmetic(name, x)
-            return e.emitted(graph_ops.Activation(graph_ops.Elementwise(name, tuple(params.items()))), x)
-        x = as_array(x)
-        with np.errstate(all="ignore"):
-            return activations.ELEMENTWISE[name](x.astype(floating(x), copy=False), **params)
-
-    signature = inspect.Signature(
-        [
-            inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-            *(
-                inspect.Parameter(o, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=p.default)
-                for o, p in settings.items()
-            ),
-        ]
-    )
+    place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    settings = [
+        inspect.Parameter(p.name, place, default=defaults.get(p.name, p.default))
+        for p in list(inspect.signature(function).parameters.values())[1:]
+    ]
+    signature = inspect.Signature([inspect.Parameter("x", place), *settings])
 
     def bound(*args: Any, **kwargs: Any) -> Any:
-        values = signature.bind(*args, **kwargs)
-        values.apply_defaults()
-        return call(**values.arguments)
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        x, *values = given.arguments.values()
+        params = {
+            p.name: float("inf") if v is None else float(v) for p, v in zip(settings, values, strict=True)
+        }
+        return _activated(name, x, params)
 
     bound.__name__ = bound.__qualname__ = name
     bound.__doc__ = inspect.getdoc(function)
     bound.__signature__ = signature  # type: ignore[attr-defined]
-    return operation(keras_class, "nn", tuple(settings), name=name)(bound)
+    return operation(keras_class, "nn", tuple(p.name for p in settings), name=name)(bound)
+
+
+def _activated(name: str, x: Any, params: dict[str, float]) -> Any:
+    if isinstance(x, e.Expression):
+        function = graph_ops.Elementwise(name, tuple(params.items()))
+        return e.emitted(graph_ops.Activation(function), *e.arithmetic(name, x))
+    x = as_array(x).astype(floating(as_array(x)), copy=False)
+    with np.errstate(all="ignore"):
+        return np.asarray(activations.ELEMENTWISE[name](np.atleast_1d(x), **params)).reshape(x.shape)
 
 
 celu = _activation("celu", "Celu")
 elu = _activation("elu", "Elu")
-gelu = _activation("gelu", "Gelu")
+gelu = _activation("gelu", "Gelu", approximate=True)
 hard_shrink = _activation("hard_shrink", "HardShrink")
 hard_sigmoid = _activation("hard_sigmoid", "HardSigmoid")
 hard_silu = _activation("hard_silu", "HardSilu")
@@ -90,13 +85,9 @@ swish, hard_swish = silu, hard_silu
 def relu(x: Any) -> Any:
     """``max(x, 0)``, elementwise."""
     if isinstance(x, e.Expression):
-        (x,) = e.arithmetic("relu", x)
-        function = graph_ops.Elementwise(
-            "relu", (("negative_slope", 0.0), ("max_value", float("inf")), ("threshold", 0.0))
-        )
-        return e.emitted(graph_ops.Activation(function), x)
+        return _activated("relu", x, {"negative_slope": 0.0, "max_value": float("inf"), "threshold": 0.0})
     x = as_array(x)
-    return np.maximum(x, np.zeros((), x.dtype))
+    return np.maximum(x, np.zeros((), np.int32 if x.dtype.kind == "b" else x.dtype))
 
 
 def _along(name: str, op: Any, x: Any, axis: int) -> Any:
@@ -255,14 +246,5 @@ def activation_relu(
 ) -> Any:
     """What ``keras.activations.relu`` is, with its three settings."""
     limit = float("inf") if max_value is None else float(max_value)
-    params = (
-        ("negative_slope", float(negative_slope)),
-        ("max_value", limit),
-        ("threshold", float(threshold)),
-    )
-    if isinstance(x, e.Expression):
-        return e.emitted(
-            graph_ops.Activation(graph_ops.Elementwise("relu", params)), *e.arithmetic("relu", x)
-        )
-    x = as_array(x)
-    return activations.ELEMENTWISE["relu"](x.astype(floating(x), copy=False), **dict(params))
+    settings = {"negative_slope": float(negative_slope), "max_value": limit, "threshold": float(threshold)}
+    return _activated("relu", x, settings)

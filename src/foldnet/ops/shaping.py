@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -226,7 +227,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
         cuts = [int(c) for c in indices_or_sections]
     ends = [0, *cuts, length]
     before = (slice(None),) * axis
-    return [get_item(x, (*before, slice(a, b))) for a, b in zip(ends, ends[1:], strict=False)]
+    return [get_item(x, (*before, slice(a, b))) for a, b in pairwise(ends)]
 
 
 def _keys(x: e.Expression, key: Any) -> list[Any]:

@@ -155,7 +155,7 @@ class Use:
         ``trainable`` on a layer counts from the next ``fit`` or ``train_on_batch`` on, without compiling again.
 
         Args:
-            optimizer: ``"adam"``, or one of ``foldnet.optimizers``.
+            optimizer: ``"adam"``, or one of ``foldnet.optimizers``; None for a network that only evaluates.
             loss: ``"mse"``, one of ``foldnet.losses``, or a function of ``y_true`` and ``y_pred`` written with
                 ``foldnet.ops``; a list or dict for several outputs.
             loss_weights: of each output's loss.
@@ -226,7 +226,10 @@ class Use:
     @property
     def optimizer(self) -> Any:
         """The optimizer that ``compile`` was given or a loaded file had; None before."""
-        return self._optimizer if self.trainer is None else self.trainer.compiled.optimizer
+        if self.trainer is None:
+            return self._optimizer
+        optimizer = self.trainer.compiled.optimizer
+        return None if optimizer.absent else optimizer
 
     def fit(
         self,

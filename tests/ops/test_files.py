@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import subprocess
+from functools import partial
 
 import keras
 import numpy as np
@@ -11,6 +12,8 @@ from operation_cases import OPERATIONS
 
 import foldnet
 from foldnet import ops
+from foldnet.engines.training import training_engine
+from foldnet.training import trainer
 
 X = np.random.default_rng(3).normal(size=(9, 4, 3)).astype(np.float32)
 X[np.abs(X) < 0.05] = 0.3  # away from the steps of floor and of signs
@@ -81,7 +84,8 @@ def test_a_predictor_with_operations_travels(keras_file, tmp_path):
 
 
 @pytest.mark.parametrize("engine", ["reference", "native"])
-def test_training_through_operations_is_kerass(engine, tmp_path):
+def test_training_through_operations_is_kerass(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "training_engine", partial(training_engine, engine=engine))
     keras.utils.set_random_seed(0)
     x = keras.Input((4, 3))
     h = keras.layers.Dense(3)(x)
@@ -93,7 +97,7 @@ def test_training_through_operations_is_kerass(engine, tmp_path):
     model.compile(keras.optimizers.SGD(0.1), "mse")
     model.save(tmp_path / "model.keras")
     network = foldnet.load_model(tmp_path / "model.keras")
-    network.compile(foldnet.optimizers.SGD(0.1), "mse", engine=engine)
+    network.compile(foldnet.optimizers.SGD(0.1), "mse")
     target = X.sum(axis=(1, 2))[:, None]
     fits = dict(epochs=5, batch_size=4, shuffle=False, verbose=0)
     theirs = model.fit(X, target, **fits).history["loss"]

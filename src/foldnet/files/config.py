@@ -122,7 +122,7 @@ class Reader:
         if operation is not None:
             return operation
         if (not record.is_keras or record.class_name not in LAYERS) and supplied:
-            return LAYERS["Activation"](activation=supplied, name=record.name)  # type: ignore[call-arg]
+            return LAYERS["Activation"](activation=supplied, name=record.name)
         if not record.is_keras or record.class_name not in LAYERS:
             raise _unknown(record)
         if self.dtype is not None and record.class_name != "InputLayer":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from foldnet.network import Network
 from foldnet.training.optimizer import ACCUMULATOR, Optimizer
 from foldnet.training.optimizers import SGD, Nadam
 from foldnet.training.trainer import Trainer
+from foldnet.training.variables import Variable
 
 Array = np.ndarray[Any, Any]
 Owner = tuple[Layer, str]
@@ -94,24 +96,57 @@ def places(network: Network, optimizer: Optimizer, layout: Layout) -> list[Place
 def state_of(trainer: Trainer, layout: Layout = Layout.KERAS_3) -> list[Array]:
     """The value of every variable of a trainer's optimizer; before the first step, what it starts with."""
     optimizer = trainer.compiled.optimizer
+    return [value_of(trainer, place, layout) for place in places(trainer.network, optimizer, layout)]
+
+
+def value_of(trainer: Trainer, place: Place, layout: Layout = Layout.KERAS_3) -> Array:
+    """The value of one variable of a trainer's optimizer."""
+    optimizer = trainer.compiled.optimizer
     start, order = optimizer.kept(), list(optimizer.kept())
+    if place.owner is None:
+        return _own(optimizer, place.slot)
+    if place.slot == "average":
+        given = trainer.averages.get(place.owner)
+        if given is None and layout is Layout.TF_KERAS:
+            # It begins with the weights, and Keras 3 with zeros.
+            layer, name = place.owner
+            given = layer.named_weights[name]
+        return np.zeros(place.shape, np.float32) if given is None else np.asarray(given, np.float32)
+    slots = trainer.slots.get(place.owner)
+    if slots is None or place.slot not in order:
+        return np.full(place.shape, start.get(place.slot, 0.0), np.float32)
+    return np.asarray(slots[order.index(place.slot)], np.float32).reshape(place.shape)
 
-    def value(place: Place) -> Array:
+
+def set_value(trainer: Trainer, place: Place, value: Array) -> None:
+    """Give one variable of a trainer's optimizer its value."""
+    optimizer = trainer.compiled.optimizer
+    if place.owner is None:
+        _set_own(optimizer, place.slot, value)
+    elif place.slot == "average":
+        trainer.averages[place.owner] = value
+    else:
+        start = [np.full(place.shape, first, np.float32) for first in optimizer.kept().values()]
+        trainer.slots.setdefault(place.owner, start)[list(optimizer.kept()).index(place.slot)] = value
+
+
+def variables_of(optimizer: Optimizer) -> list[Variable]:
+    """The variables of an optimizer in Keras's order; before a network was compiled with it, its own numbers."""
+    trainer = optimizer.trainer
+    own = [Place(None, "iteration", ())]
+    if isinstance(optimizer._learning_rate, float):
+        own.append(Place(None, "learning_rate", ()))
+    found = own if trainer is None else places(trainer.network, optimizer, Layout.KERAS_3)
+
+    def variable(place: Place) -> Variable:
+        name = place.slot if place.owner is None else f"{place.owner[0].name}_{place.owner[1]}_{place.slot}"
         if place.owner is None:
-            return _own(optimizer, place.slot)
-        if place.slot == "average":
-            given = trainer.averages.get(place.owner)
-            if given is None and layout is Layout.TF_KERAS:
-                # It begins with the weights, and Keras 3 with zeros.
-                layer, name = place.owner
-                given = layer.named_weights[name]
-            return np.zeros(place.shape, np.float32) if given is None else np.asarray(given, np.float32)
-        slots = trainer.slots.get(place.owner)
-        if slots is None or place.slot not in order:
-            return np.full(place.shape, start.get(place.slot, 0.0), np.float32)
-        return np.asarray(slots[order.index(place.slot)], np.float32).reshape(place.shape)
+            read, write = partial(_own, optimizer, place.slot), partial(_set_own, optimizer, place.slot)
+        else:
+            read, write = partial(value_of, trainer, place), partial(set_value, trainer, place)
+        return Variable(f"{optimizer.name}/{name}", read, write)
 
-    return [value(place) for place in places(trainer.network, optimizer, layout)]
+    return [variable(place) for place in found]
 
 
 def named_state(trainer: Trainer) -> dict[str, Array]:
@@ -136,6 +171,14 @@ def _own(optimizer: Optimizer, name: str) -> Array:
     beta, one, half, decay = (np.float32(x) for x in (getattr(optimizer, "beta_1", 0.9), 1, 0.5, 0.96))
     steps = np.arange(1, optimizer.iterations + 1, dtype=np.float32)
     return np.array(np.prod(beta * (one - half * decay**steps), dtype=np.float32), np.float32)
+
+
+def _set_own(optimizer: Optimizer, name: str, value: Array) -> None:
+    if name == "iteration":
+        optimizer.steps = int(value)
+    elif name == "learning_rate":
+        optimizer.learning_rate = float(value)
+    # Nadam's product follows from the number of steps.
 
 
 def restore(trainer: Trainer, arrays: Sequence[Array], layout: Layout) -> None:

@@ -10,7 +10,8 @@ from foldnet.errors import FileFormatError, FoldnetError
 from foldnet.files.optimizer_state import restore
 from foldnet.files.saved_training import SavedTraining
 from foldnet.network import Network
-from foldnet.training import losses
+from foldnet.training import losses, optimizers
+from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.compiled import Compiled, compile_network
 from foldnet.training.trainer import Trainer
 
@@ -24,7 +25,8 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
     An optimizer state that is not today's warns and starts afresh, as in Keras.
 
     Raises:
-        FoldnetError: the settings name an optimizer, loss or metric that foldnet does not have.
+        FoldnetError: the settings name a loss or metric that foldnet does not have. An optimizer that it does not
+            have is only missed by who trains.
     """
     try:
         trainer = Trainer(_compiled(network, saved.config))
@@ -37,7 +39,7 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
             f"the file's compile settings make no sense: {error}. Call compile with others."
         ) from None
     problem = saved.problem
-    if saved.state is not None:
+    if saved.state is not None and not trainer.compiled.optimizer.absent:
         try:
             restore(trainer, saved.state, saved.layout)
         except FileFormatError as error:
@@ -53,12 +55,21 @@ def _compiled(network: Network, config: Mapping[str, Any]) -> Compiled:
     stored = config.get("optimizer", config.get("optimizer_config"))
     return compile_network(
         network,
-        _modern_optimizer(stored),
+        _optimizer(stored),
         _named(config.get("loss")),
         config.get("loss_weights"),
         _named(config.get("metrics")),
         _named(config.get("weighted_metrics")),
     )
+
+
+def _optimizer(stored: Any) -> Any:
+    """The optimizer of a record; what stands in its place where foldnet has none such."""
+    try:
+        return optimizers.get(_modern_optimizer(stored))
+    except FoldnetError as error:
+        reason = f"the file's optimizer cannot be taken over: {error}. Call compile with another to train."
+        return AbsentOptimizer(reason, stored if isinstance(stored, Mapping) else None)
 
 
 def _modern_optimizer(stored: Any) -> Any:
@@ -71,8 +82,6 @@ def _modern_optimizer(stored: Any) -> Any:
         config.pop(key, None)
     if "lr" in config:
         config["learning_rate"] = config.pop("lr")
-    if config.get("decay") == 0:
-        del config["decay"]
     return {"class_name": name, "config": config}
 
 

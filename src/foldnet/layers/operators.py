@@ -61,6 +61,11 @@ class Operators:
     def __len__(self) -> int:
         raise UnsupportedError("a symbolic value has no length yet; its shape is x.shape")
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise UnsupportedError(
+            "an expression has no value yet, so NumPy and other libraries cannot compute with it; use foldnet.ops"
+        )
+
     def __bool__(self) -> bool:
         raise UnsupportedError(
             "an expression has no value yet, so Python's if cannot ask for it; use foldnet.ops.where"

@@ -15,10 +15,9 @@ from foldnet.training.optimizers import (
     Lion,
     Nadam,
     RMSprop,
+    deserialize,
     get,
 )
-
-deserialize = get
 
 
 def serialize(optimizer: Optimizer) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _judged_batch(
     trainer: Trainer, rows: Rows, step: int, sums: Sums | None, callbacks: CallbackList
 ) -> Sums:
     callbacks.call("on_test_batch_begin", step, None)
-    found = trainer.evaluate(rows, len(rows))
+    found = trainer.evaluate(rows, len(rows), fresh=step == 0)
     total = found if sums is None else added(sums, found)
     if callbacks.by_test_batch:
         callbacks.call("on_test_batch_end", step, trainer.logs(total))
@@ -98,6 +98,7 @@ def train_on_batch(
     """See ``Network.train_on_batch``."""
     trainer = trainer_for(network, x)
     rows = gather(network, x, y, sample_weight, class_weight)
+    trainer.begin()
     logs = trainer.logs(trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False).training)
     return logs if return_dict else trainer.values(logs)
 

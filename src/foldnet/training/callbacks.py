@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from foldnet.errors import ConfigError
+from foldnet.training.near import or_else
 
 Logs = dict[str, Any]
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -127,7 +128,7 @@ class LambdaCallback(Callback):
         on_train_end: likewise.
         on_train_batch_begin: called with the batch and logs.
         on_train_batch_end: likewise.
-        others: functions for other hooks, by their names.
+        others: functions for other hooks by their names, and further attributes.
     """
 
     def __init__(
@@ -138,16 +139,19 @@ class LambdaCallback(Callback):
         on_train_end: Callable[..., Any] | None = None,
         on_train_batch_begin: Callable[..., Any] | None = None,
         on_train_batch_end: Callable[..., Any] | None = None,
-        **others: Callable[..., Any] | None,
+        **others: Any,
     ) -> None:
         allowed = [name for name in dir(Callback) if name.startswith("on_")]
-        if unknown := set(others) - set(allowed):
-            raise ConfigError(f"there is no hook {sorted(unknown)}; there are {allowed}")
+        if unknown := sorted(n for n in others if n.startswith("on_") and n not in allowed):
+            raise ConfigError(f"there is no hook {unknown[0]!r}{or_else(unknown[0], allowed)}")
         hooks = {
             "on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end, "on_train_begin": on_train_begin,
             "on_train_end": on_train_end, "on_train_batch_begin": on_train_batch_begin,
             "on_train_batch_end": on_train_batch_end, **others,
         }  # fmt: skip
+        for name, hook in hooks.items():
+            if name in allowed and hook is not None and not callable(hook):
+                raise ConfigError(f"the hook {name} must be a function, got {hook!r}")
         vars(self).update({name: hook for name, hook in hooks.items() if hook is not None})
 
 
@@ -203,7 +207,9 @@ class CallbackList:
         return partial(self.call, name)
 
     def call(self, hook: str, *arguments: Any) -> None:
-        """Call a hook of every callback that has it."""
+        """Call a hook of every callback that has it; logs of None are an empty dict, as in Keras."""
+        if arguments and arguments[-1] is None:
+            arguments = (*arguments[:-1], {})
         for callback in self.callbacks:
             function = getattr(callback, hook, None)
             if function is not None:
@@ -215,6 +221,15 @@ def _flat(callbacks: Any) -> list[Any]:
         return []
     if isinstance(callbacks, CallbackList):
         return list(callbacks.callbacks)
-    return (
-        [c for item in callbacks for c in _flat(item)] if isinstance(callbacks, list | tuple) else [callbacks]
-    )
+    if isinstance(callbacks, list | tuple):
+        return [c for item in callbacks for c in _flat(item)]
+    if not any(hasattr(callbacks, name) for name in dir(Callback) if name.startswith("on_")):
+        raise ConfigError(
+            f"callbacks are objects with hooks such as on_epoch_end, and {callbacks!r} has none; wrap a function as "
+            "callbacks.LambdaCallback(on_epoch_end=function)"
+        )
+    if isinstance(callbacks, type):
+        raise ConfigError(
+            f"callbacks has the class {callbacks.__name__}; make one of it: {callbacks.__name__}()"
+        )
+    return [callbacks]

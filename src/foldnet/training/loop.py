@@ -92,7 +92,7 @@ def fit(
     try:
         if rows is None:
             run.stream(x, initial_epoch, steps_per_epoch, class_weight)
-        elif calls.by_batch or steps_per_epoch:
+        elif calls.by_batch or steps_per_epoch or trainer.compiled.watched:
             run.by_batch(rows, initial_epoch, steps_per_epoch)
         else:
             run.by_epoch(rows, initial_epoch)
@@ -199,6 +199,7 @@ class _Run:
             if seen >= everything:
                 seen, order = 0, self.trainer.order(len(rows)) if self.shuffle else order
             self.callbacks.call("on_epoch_begin", epoch, None)
+            self.trainer.begin()
             total: Sums | None = None
             for step in range(steps or everything):
                 if seen >= everything:
@@ -235,6 +236,7 @@ class _Run:
             if again and steps is None and epoch > first:
                 given = restart()
             self.callbacks.call("on_epoch_begin", epoch, None)
+            self.trainer.begin()
             total: Sums | None = None
             step = 0
             while (steps is None or step < steps) and not self._stopped():
@@ -349,6 +351,5 @@ def added(a: Sums, b: Sums) -> Sums:
     """Sums over the rows of both."""
     rows = a.rows + b.rows
     regularization = (a.regularization * a.rows + b.regularization * b.rows) / np.maximum(rows, 1)
-    return Sums(
-        rows, a.loss + b.loss, regularization, [x + y for x, y in zip(a.values, b.values, strict=True)]
-    )
+    values = [x + y for x, y in zip(a.values, b.values, strict=True)]
+    return Sums(rows, a.loss + b.loss, regularization, values, b.results)

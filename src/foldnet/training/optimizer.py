@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, InputError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.training import UpdateRule
-from foldnet.layers.naming import snake_case
+from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.weight import Weight
 from foldnet.ops import Expression
-from foldnet.training.schedules import LearningRateSchedule, schedule_from_config
+from foldnet.training.near import or_else
+from foldnet.training.schedules import InverseTimeDecay, LearningRateSchedule, schedule_from_config
+from foldnet.training.variables import Variable
 
 Array = np.ndarray[Any, Any]
 Numbers = Mapping[str, Any]
@@ -22,6 +25,10 @@ ACCUMULATOR = "gradient_accumulator"
 """Name of the array in which gradients are added up."""
 
 Updated = tuple[Any, list[Any]]
+
+
+class FollowsScheduleError(ConfigError, TypeError):
+    """The learning rate was set where a schedule gives it; a TypeError, as in Keras."""
 
 
 class LearningRate(float):
@@ -50,9 +57,9 @@ class LearningRate(float):
         return np.float32(self)
 
     @property
-    def value(self) -> float:
-        """The plain number."""
-        return float(self)
+    def value(self) -> np.float32:
+        """The number as NumPy has it, under Keras's other name: 0.005 reads 0.005."""
+        return np.float32(self)
 
     def __reduce__(self) -> Any:
         return float, (float(self),)  # a number in somebody's logs needs no optimizer
@@ -72,11 +79,19 @@ class Optimizer:
         ema_overwrite_frequency: after how many steps the average replaces the weights; None for only at the end.
         loss_scale_factor: accepted, and kept for files; gradients in float32 need no scale, so it changes nothing.
         gradient_accumulation_steps: how many steps' gradients are averaged before one update is made of them.
-        name: of the optimizer.
+        name: of the optimizer; by default ``adam``, then ``adam_1``, as Keras counts.
+        decay: as of Keras 2: the learning rate is ``InverseTimeDecay(learning_rate, 1, decay)``.
 
     Attributes:
         steps: batches seen so far.
+        trainer: what keeps its arrays for each weight, once a network was compiled with it.
     """
+
+    dtype: ClassVar[str] = "float32"
+    """Of its variables."""
+
+    absent: ClassVar[bool] = False
+    """Whether it only stands in the place of one."""
 
     default_learning_rate: ClassVar[float] = 0.001
 
@@ -94,7 +109,10 @@ class Optimizer:
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
+        decay: float | None = None,
+        **others: Any,
     ) -> None:
+        self._refuse(others)
         if sum(c is not None for c in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ConfigError("only one of clipnorm, clipvalue and global_clipnorm can be given")
         for key, value in {
@@ -102,17 +120,29 @@ class Optimizer:
             "clipvalue": clipvalue,
             "global_clipnorm": global_clipnorm,
         }.items():
-            if value is not None and value <= 0:
+            if value is not None and not _number(key, value) > 0:
                 raise ConfigError(f"{key} must be positive, got {value}")
-        if gradient_accumulation_steps is not None and not gradient_accumulation_steps >= 2:
+        if weight_decay is not None:
+            _number("weight_decay", weight_decay)
+        if gradient_accumulation_steps is not None and not (
+            isinstance(gradient_accumulation_steps, int) and gradient_accumulation_steps >= 2
+        ):
             raise ConfigError(
                 f"gradient_accumulation_steps must be 2 or more, or None, got {gradient_accumulation_steps}"
             )
-        if use_ema and not 0 <= ema_momentum <= 1:
+        if use_ema and not 0 <= _number("ema_momentum", ema_momentum) <= 1:
             raise ConfigError(f"ema_momentum must lie between 0 and 1, got {ema_momentum}")
+        if use_ema and ema_overwrite_frequency is not None and not _is_count(ema_overwrite_frequency):
+            raise ConfigError(
+                f"ema_overwrite_frequency is a number of steps or None, got {ema_overwrite_frequency!r}"
+            )
         self._learning_rate = self._checked(
             self.default_learning_rate if learning_rate is None else learning_rate
         )
+        if decay:
+            if not isinstance(self._learning_rate, float):
+                raise ConfigError("decay is for a learning rate that is a number; put it into the schedule")
+            self._learning_rate = InverseTimeDecay(self._learning_rate, 1, _number("decay", decay))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -122,11 +152,38 @@ class Optimizer:
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self.name = name or snake_case(type(self).__name__)
+        self.name = name or unique_name(snake_case(type(self).__name__))
         self.steps = 0
+        self.trainer: Any = None
         self.excluded_from_decay: list[str] = []
         self._excluded_arrays: list[Any] = []
         self._excluded_places: list[tuple[Any, str]] = []
+
+    def check_settings(self) -> None:
+        """Check that the settings of the class's own are of the kinds that its constructor has by default.
+
+        Raises:
+            ConfigError: one is not.
+        """
+        defaults = inspect.signature(type(self).__init__).parameters
+        for name, value in self._own_config().items():
+            default = defaults[name].default if name in defaults else None
+            if isinstance(default, bool) and not isinstance(value, bool | np.bool_):
+                raise ConfigError(f"{type(self).__name__}: {name} must be True or False, got {value!r}")
+            if isinstance(default, int | float) and not isinstance(default, bool):
+                _number(f"{type(self).__name__}: {name}", value)
+
+    def _refuse(self, others: Mapping[str, Any]) -> None:
+        """Refuse settings that there are not, by the names that are near."""
+        if others:
+            known = [*inspect.signature(type(self).__init__).parameters, *_COMMON, "name"]
+            names = [n for n in known if n not in ("self", "kwargs")]
+            first = next(iter(others))
+            near = "; it is called learning_rate" if first == "lr" else or_else(first, names)
+            raise ConfigError(f"{type(self).__name__} has no setting {first!r}{near}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"trainer": None}  # a trainer that is copied takes its optimizer up again
 
     @property
     def iterations(self) -> int:
@@ -152,8 +209,18 @@ class Optimizer:
         return {"learning_rate": learning_rate}
 
     def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
-        """The new weight and the new slots."""
-        raise TypeError(f"{type(self).__name__} states no update")
+        """The new weight and the new slots.
+
+        Raises:
+            ConfigError: the class states none.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} states no update(w, g, slots, at), which gives the new weight and slots as "
+            "expressions of foldnet.ops; update_step, as Keras's own optimizers have it, cannot be compiled"
+        )
+
+    def check_steps(self) -> None:
+        """Refuse to train where there is no optimizer."""
 
     # -- learning rate --------------------------------------------------------------------------------------
 
@@ -166,26 +233,84 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            raise ConfigError("this optimizer follows a schedule, so its learning rate cannot be set")
+        if isinstance(self._learning_rate, LearningRateSchedule) and not callable(value):
+            raise FollowsScheduleError(
+                "this optimizer follows a schedule, so its learning rate cannot be set; make the optimizer with a "
+                "number, or set another schedule"
+            )
         self._learning_rate = self._checked(value)
 
     @staticmethod
-    def _checked(value: Any) -> float | Callable[[Any], Any]:
+    def _checked(value: Any) -> float | Callable[..., Any]:
         if isinstance(value, Mapping):
             return schedule_from_config(value)
-        if callable(value):
+        if callable(value) and not isinstance(value, type):
             return value
-        return float(np.float32(value))
+        return float(np.float32(_number("learning_rate", value, " or a schedule")))
 
     def _rate(self, steps: Array) -> Array:
-        if isinstance(self._learning_rate, float):
-            return np.full(len(steps), self._learning_rate, np.float32)
-        return np.array([self._learning_rate(s) for s in steps], np.float32)
+        rate = self._learning_rate
+        if isinstance(rate, float):
+            return np.full(len(steps), rate, np.float32)
+        # As in Keras a function takes nothing, and a schedule the step; a function may ask for the step, too.
+        alone = not isinstance(rate, LearningRateSchedule) and not _takes_step(rate)
+        values = [rate() if alone else rate(s) for s in steps]
+        try:
+            return np.array(values, np.float32).reshape(len(steps))
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"the learning rate's function gave {values[0]!r}, expected one number"
+            ) from None
+
+    # -- variables ------------------------------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        """Whether a network was compiled with it, so that it has arrays for each weight."""
+        return self.trainer is not None
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Its numbers and arrays in the order in which Keras keeps them: steps, learning rate, then the slots."""
+        from foldnet.files.optimizer_state import variables_of
+
+        return variables_of(self)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all variables.
+
+        Raises:
+            InputError: no network was compiled with the optimizer yet, or other numbers of variables, or shapes.
+        """
+        if not self.built:
+            raise InputError(
+                f"optimizer {self.name!r} has no weights to set before a network was compiled with it: call "
+                "model.compile first"
+            )
+        own = self.variables
+        if len(weights) != len(own):
+            raise InputError(
+                f"optimizer {self.name!r} has {len(own)} variables, and was given {len(weights)}"
+            )
+        for variable, value in zip(own, weights, strict=True):
+            variable.assign(value)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put all variables into a mapping, by their numbers."""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Set all variables from what ``save_own_variables`` has put there.
+
+        Raises:
+            InputError: other numbers of variables, or other shapes.
+        """
+        self.set_weights([store[str(i)] for i in range(len(store))])
 
     # -- for the engines ------------------------------------------------------------------------------------
 
-    def rule(self) -> UpdateRule:
+    def rule(self) -> UpdateRule | None:
         """The update as a graph."""
         b = GraphBuilder()
         w, g = Expression(b, b.input("variable", (None,))), Expression(b, b.input("gradient", (None,)))
@@ -242,16 +367,63 @@ class Optimizer:
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
-        common = (
-            "weight_decay clipnorm global_clipnorm clipvalue use_ema ema_momentum ema_overwrite_frequency "
-            "loss_scale_factor gradient_accumulation_steps"
-        )  # fmt: skip
         rate = self._learning_rate
         config = {
             "name": self.name,
-            "learning_rate": rate.serialize() if hasattr(rate, "serialize") else rate,
+            "learning_rate": rate.serialize() if isinstance(rate, LearningRateSchedule) else rate,
         }
-        return config | {key: getattr(self, key) for key in common.split()} | self._own_config()
+        return config | {key: getattr(self, key) for key in _COMMON} | self._own_config()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """One with the settings that ``get_config`` gave, without its state.
+
+        Args:
+            config: settings.
+            custom_objects: classes of schedules of one's own, by name.
+
+        Raises:
+            ConfigError: unknown settings, or values that cannot be.
+        """
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), Mapping):
+            config["learning_rate"] = schedule_from_config(config["learning_rate"], custom_objects)
+        return cls(**config)
 
     def _own_config(self) -> dict[str, Any]:
         return {}
+
+
+_COMMON = (
+    "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",
+    "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
+)  # fmt: skip
+
+
+def _number(name: str, value: Any, what: str = "") -> float:
+    """A setting that must be a number.
+
+    Raises:
+        ConfigError: it is none, or not finite.
+    """
+    try:
+        number = float(value) if np.ndim(value) == 0 and not isinstance(value, str | bytes) else None
+    except (TypeError, ValueError):
+        number = None
+    if number is None or not np.isfinite(number):
+        raise ConfigError(f"{name} must be a number{what}, got {value!r}")
+    return number
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+
+
+def _takes_step(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(0)
+    except TypeError:
+        return False
+    except ValueError:  # it does not say what it takes
+        return True
+    return True

@@ -15,6 +15,7 @@ import numpy as np
 from foldnet import ops
 from foldnet.errors import ConfigError
 from foldnet.training.further_optimizers import Ftrl, Lamb, ScheduleFreeAdamW
+from foldnet.training.near import or_else
 from foldnet.training.optimizer import Array, Numbers, Updated
 from foldnet.training.optimizer import Optimizer as Optimizer
 
@@ -315,23 +316,43 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 """Every optimizer by its Keras name."""
 
 
-def get(identifier: Any) -> Optimizer:
-    """The optimizer that is meant: one itself, a name, or Keras's stored configuration.
+def get(identifier: Any) -> Optimizer | None:
+    """The optimizer that is meant: one itself, a name, or Keras's stored configuration; None for None.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is none of this name, or its settings are wrong.
 
     >>> get("adam").learning_rate
     0.0010000000474974513
     """
-    if isinstance(identifier, Optimizer):
+    if identifier is None or isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()
-    name, config = identifier, {}
-    if isinstance(identifier, Mapping):
-        name, config = identifier.get("class_name"), dict(identifier.get("config", {}))
-    cls = OPTIMIZERS.get(str(name).lower())
+    return deserialize(identifier if isinstance(identifier, Mapping) else {"class_name": identifier})
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
+    """The optimizer of Keras's stored configuration.
+
+    Args:
+        config: ``{"class_name": ..., "config": {...}}``.
+        custom_objects: classes of one's own by name.
+
+    Raises:
+        ConfigError: there is none of this name, or its settings are wrong.
+    """
+    if not isinstance(config, Mapping):
+        raise ConfigError(
+            f"an optimizer's configuration is a dict with class_name and config, not {config!r}"
+        )
+    name, settings = config.get("class_name"), config.get("config") or {}
+    cls = (custom_objects or {}).get(name) if isinstance(name, str) else None
+    cls = cls or (OPTIMIZERS.get(name.lower()) if isinstance(name, str) else None)
     if cls is None:
-        raise ConfigError(f"there is no optimizer {name!r}; there are {', '.join(OPTIMIZERS)}")
-    return cls(**config)
+        names = [known.__name__ for known in OPTIMIZERS.values()]
+        raise ConfigError(f"there is no optimizer {name!r}{or_else(name, names)}")
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"the settings of optimizer {name!r} must be a dict, got {settings!r}")
+    found: Optimizer = cls.from_config(settings, custom_objects)
+    return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from foldnet.errors import ConfigError
+from foldnet.training.near import or_else
 
 F = np.float32
 
@@ -25,6 +26,18 @@ class LearningRateSchedule:
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         return {k: v for k, v in vars(self).items() if not k.startswith("_")}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """One with the settings that ``get_config`` gave.
+
+        Raises:
+            ConfigError: settings that there are not.
+        """
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise ConfigError(f"{cls.__name__} cannot be made from {dict(config)}: {error}") from None
 
     def serialize(self) -> dict[str, Any]:
         """The configuration as Keras stores it."""
@@ -192,13 +205,26 @@ SCHEDULES: dict[str, type[LearningRateSchedule]] = {
 """Every schedule by its Keras name."""
 
 
-def schedule_from_config(config: Mapping[str, Any]) -> LearningRateSchedule:
+def schedule_from_config(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> LearningRateSchedule:
     """The schedule that Keras stored.
 
+    Args:
+        config: ``{"class_name": ..., "config": {...}}``.
+        custom_objects: classes of one's own by name.
+
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is none of this name, or its settings are wrong.
     """
-    cls = SCHEDULES.get(str(config.get("class_name")))
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"a schedule's configuration is a dict with class_name and config, not {config!r}")
+    name, settings = config.get("class_name"), config.get("config") or {}
+    own = (custom_objects or {}).get(name) if isinstance(name, str) else None
+    cls = own or (SCHEDULES.get(name) if isinstance(name, str) else None)
     if cls is None:
-        raise ConfigError(f"there is no learning-rate schedule {config.get('class_name')!r}")
-    return cls(**config.get("config", {}))
+        raise ConfigError(f"there is no learning-rate schedule {name!r}{or_else(name, SCHEDULES)}")
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"the settings of the schedule {name!r} must be a dict, got {settings!r}")
+    found: LearningRateSchedule = cls.from_config(settings)
+    return found

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from foldnet import ops
 from foldnet.errors import ConfigError, FoldnetError
+from foldnet.files.atomic import target_of
 from foldnet.training.callbacks import Callback, Logs
 
 
@@ -29,6 +31,8 @@ class Watcher(Callback):
             warnings.warn(f"{type(self).__name__}: mode {mode!r} is unknown, taken as 'auto'", stacklevel=3)
             mode = "auto"
         self.monitor, self.mode, self.best, self.min_delta = monitor, mode, best, abs(min_delta)
+        self.monitor_op: Any = None
+        """``ops.greater`` or ``ops.less``, once it is known which is better."""
 
     def improves(self, value: Any, than: Any) -> bool:
         """Whether a value is better than another by ``min_delta``.
@@ -36,9 +40,10 @@ class Watcher(Callback):
         Raises:
             ConfigError: nobody knows which way is better.
         """
-        if self._rises():
-            return than is None or bool(value - self.min_delta > than)
-        return than is None or bool(value + self.min_delta < than)
+        rises = self._rises()
+        self.monitor_op = ops.greater if rises else ops.less
+        margin = -self.min_delta if rises else self.min_delta
+        return than is None or bool(self.monitor_op(value + margin, than))
 
     def _rises(self) -> bool:
         if self.mode != "auto":
@@ -255,7 +260,7 @@ class ReduceLROnPlateau(Watcher):
         """Compare, and reduce."""
         logs = {} if logs is None else logs
         optimizer = self.model.optimizer
-        logs["learning_rate"] = optimizer.learning_rate
+        logs["learning_rate"] = float(optimizer.learning_rate)
         value = self.watched(logs)
         if value is None:
             return
@@ -267,10 +272,11 @@ class ReduceLROnPlateau(Watcher):
         elif self.cooldown_counter <= 0:
             self.wait += 1
             if self.wait >= self.patience and optimizer.learning_rate > np.float32(self.min_lr):
-                optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
+                rate = max(float(optimizer.learning_rate) * self.factor, self.min_lr)
+                optimizer.learning_rate = rate
                 self.cooldown_counter, self.wait = self.cooldown, 0
                 if self.verbose:
-                    print(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate:g}")
+                    print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
 
 
 class LearningRateScheduler(Callback):
@@ -283,19 +289,19 @@ class LearningRateScheduler(Callback):
         """Set it."""
         optimizer = self.model.optimizer
         try:
-            rate = self.schedule(epoch, optimizer.learning_rate)
+            rate = self.schedule(epoch, float(optimizer.learning_rate))
         except TypeError:  # a schedule of the epoch alone
             rate = self.schedule(epoch)
         if not isinstance(rate, float | np.floating):
             raise ConfigError(f"the schedule gave {rate!r} for epoch {epoch}, expected a float")
         optimizer.learning_rate = float(rate)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate:g}")
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Note it."""
         if logs is not None:
-            logs["learning_rate"] = self.model.optimizer.learning_rate
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
 
 class CSVLogger(Callback):
@@ -314,7 +320,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the file."""
         going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
-        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._file = target_of(self.filename).open("a" if self.append else "w", newline="", encoding="utf-8")
         self._header = not going_on
         self._keys = []
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet import activations
+from foldnet import activations, backend
 from foldnet.errors import ConfigError
 from foldnet.graph import ops as graph_ops
 from foldnet.graph import train_ops
@@ -18,9 +18,6 @@ from foldnet.ops import reductions as r
 from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
 from foldnet.ops.shaping import shape
-
-EPSILON = 1e-7
-"""Where Keras cuts probabilities so that their logarithms stay finite (``keras.config.epsilon()``)."""
 
 
 def _activation(name: str, keras_class: str, **defaults: Any) -> Any:
@@ -146,7 +143,7 @@ def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) 
 
 
 def _clipped(p: Any) -> Any:
-    return f.clip(p, EPSILON, 1 - EPSILON)
+    return f.clip(p, backend.epsilon(), 1 - backend.epsilon())
 
 
 def _same_shape(name: str, target: Any, output: Any) -> None:
@@ -209,7 +206,7 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
 @operation("Normalize", "nn", settings=("axis", "order", "epsilon"))
 def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Any:
     """``x`` divided by its length along the axis, which is taken to be at least epsilon."""
-    epsilon = EPSILON if epsilon is None else epsilon
+    epsilon = backend.epsilon() if epsilon is None else epsilon
     x = x if isinstance(x, e.Expression) else as_array(x)
     if order == 2:
         total = r.sum(f.square(x), axis, keepdims=True)
@@ -223,7 +220,7 @@ def layer_normalization(
     rms_scaling: bool = False,
 ) -> Any:  # fmt: skip
     """``(x - mean) / sqrt(variance + epsilon) * gamma + beta`` over axes."""
-    epsilon = EPSILON if epsilon is None else epsilon
+    epsilon = backend.epsilon() if epsilon is None else epsilon
     centred = x if rms_scaling else f.subtract(x, r.mean(x, axis, keepdims=True))
     y = f.multiply(centred, f.rsqrt(f.add(r.var(x, axis, keepdims=True), epsilon)))
     y = y if gamma is None else f.multiply(y, gamma)
@@ -235,7 +232,7 @@ def rms_normalization(
     x: Any, scale: Any = 1, axis: int | Sequence[int] = -1, epsilon: float | None = None
 ) -> Any:
     """``x / sqrt(mean(x²) + epsilon) * scale`` over axes."""
-    epsilon = EPSILON if epsilon is None else epsilon
+    epsilon = backend.epsilon() if epsilon is None else epsilon
     y = f.multiply(x, f.rsqrt(f.add(r.mean(f.square(x), axis, keepdims=True), epsilon)))
     return f.multiply(y, scale)
 

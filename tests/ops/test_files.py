@@ -71,7 +71,18 @@ def test_exports_compute_operations(keras_file, tmp_path):
     spec.loader.exec_module(module)
     close(module.predict(X), predict(X), NAMES)
     predict.to_c(tmp_path / "c")
-    build = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "predict.c", "self_test.c", "-lm", "-o", "test"]
+    build = [
+        "gcc",
+        "-std=c99",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "predict.c",
+        "self_test.c",
+        "-lm",
+        "-o",
+        "test",
+    ]
     assert subprocess.run(build, cwd=tmp_path / "c", check=False).returncode == 0
     assert subprocess.run(["./test"], cwd=tmp_path / "c", check=False, capture_output=True).returncode == 0
 
@@ -99,7 +110,7 @@ def test_training_through_operations_is_kerass(engine, tmp_path, monkeypatch):
     network = foldnet.load_model(tmp_path / "model.keras")
     network.compile(foldnet.optimizers.SGD(0.1), "mse")
     target = X.sum(axis=(1, 2))[:, None]
-    fits = dict(epochs=5, batch_size=4, shuffle=False, verbose=0)
+    fits = {"epochs": 5, "batch_size": 4, "shuffle": False, "verbose": 0}
     theirs = model.fit(X, target, **fits).history["loss"]
     ours = network.fit(X, target, **fits).history["loss"]
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
@@ -117,7 +128,9 @@ def test_operations_copy_and_nest(tmp_path):
     clone.set_weights(model.get_weights())
     np.testing.assert_array_equal(clone.predict(X, verbose=0), expected)
     model.save(tmp_path / "nested.keras")
-    np.testing.assert_array_equal(foldnet.load_model(tmp_path / "nested.keras").predict(X, verbose=0), expected)
+    np.testing.assert_array_equal(
+        foldnet.load_model(tmp_path / "nested.keras").predict(X, verbose=0), expected
+    )
     theirs = keras.models.load_model(tmp_path / "nested.keras")
     np.testing.assert_allclose(theirs.predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
     assert [layer.name for layer in model.layers][-1] == "inner"

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     )  # fmt: skip
 
 _DRAWS = (
-    "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle", "truncated_normal", "uniform",
+    "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle", "truncated_normal",
+    "uniform",
 )  # fmt: skip
 
 __all__ = [

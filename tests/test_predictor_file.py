@@ -14,7 +14,7 @@ import foldnet
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.graph import ops, train_ops, serial
+from foldnet.graph import ops, serial, train_ops
 from foldnet.graph.graph import GraphBuilder
 from foldnet.network import Model, Sequential
 from foldnet.predictor import Options

@@ -296,5 +296,7 @@ CONSTANT_ROLES: dict[type[ops.Op], tuple[str, ...]] = {
     ops.Affine: ("x", "scale", "offset", "shift"),
     ops.PRelu: ("x", "alpha"),
     ops.Gather: ("x", "embeddings"),
+    train_ops.Combine: ("number", "other"),
+    train_ops.Where: ("counts", "number", "other"),
 }
 """What an op calls its operands, for naming the constant ones."""

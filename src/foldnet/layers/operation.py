@@ -17,6 +17,7 @@ from foldnet.layers.tensors import Call, SymbolicTensor
 
 if TYPE_CHECKING:
     from foldnet.graph.graph import GraphBuilder
+    from foldnet.graph.lower import Lowering
     from foldnet.ops.records import Record
 
 
@@ -81,6 +82,11 @@ class Operation(Layer):
     ) -> tuple[str, ...]:
         """Emit a call's nodes; returns the names of its results."""
         return tuple(r.value for r in self._computed(b, call.arguments, values)[0])
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The first call's first result, computed from other values in the place of its tensors."""
+        call = self._first_call()
+        return self.lower_call(b, call, dict(zip(call.inputs, inputs, strict=True)))[0]
 
     def _computed(
         self, b: GraphBuilder, args: Sequence[Any], values: Mapping[SymbolicTensor, str]

@@ -88,7 +88,7 @@ def build_program(
     weights = [b.input(f"{n}/weight", p.weight_shape) for n, p in zip(names, plans, strict=True)]
     losses: list[Expression] = []
     accumulators: list[Accumulator] = []
-    masks = [None if m is None else Expression(b, m) for m in b.output_masks]
+    masks = [None if m is None else Expression(b, m.value()) for m in b.output_masks]
     outputs = zip(names, targets, predictions, weights, masks, plans, strict=True)
     for name, y_true, y_pred, given, mask, plan in outputs:
         arguments, weight = (Expression(b, y_true), Expression(b, y_pred)), Expression(b, given)

@@ -79,8 +79,8 @@ def get_file(fname: Any = None, origin: Any = None, *args: Any, **kwargs: Any) -
         UnsupportedError: always, saying what to do.
     """
     raise UnsupportedError(
-        f"utils.get_file would fetch {origin or fname!r} from the network, which foldnet does not do; download the file "
-        "by other means and open it by its path"
+        f"utils.get_file would fetch {origin or fname!r} from the network, which foldnet does not do; download the "
+        "file by other means and open it by its path"
     )
 
 

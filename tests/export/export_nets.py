@@ -69,6 +69,7 @@ OPS: dict[str, Graph] = {
     "dot of matrices": random_graph(ops.Dot((2, 1)), [(3, 4), (4, 2)]),
     "dot of rank 4": random_graph(ops.Dot((1, 2)), [(4, 3, 2), (5, 4)]),
     "gather": random_graph(ops.Gather(), [(3,)], [(9, 2)], [ops.INT]),
+    "one hot": random_graph(train_ops.OneHot(4), [(3,)], (), [ops.INT]),
     "cast to int": random_graph(ops.Cast(ops.INT), [(3,)]),
     "cast to float": random_graph(ops.Cast(ops.FLOAT), [(3,)], (), [ops.INT]),
     "identity": random_graph(ops.Identity(), [(3,)]),

@@ -162,7 +162,9 @@ def op_cases():
     add("argmax", train_ops.Reduce("argmax", (2,)), (3, 4, 5))
     add("one-hot", train_ops.OneHot(5), (3, 2), dtypes=[ops.INT])
     whole = (None, None, 1)
-    for number, slices in enumerate([((1, 3, 1), whole), (whole, (None, None, -1)), ((-1, None, -2), (0, 4, 3))]):
+    for number, slices in enumerate(
+        [((1, 3, 1), whole), (whole, (None, None, -1)), ((-1, None, -2), (0, 4, 3))]
+    ):
         add(f"slice-{number}", train_ops.Slice(slices), (3, 4))
     add("slice-int", train_ops.Slice(((1, 3, 1),)), (4,), dtypes=[ops.INT])
     add("pick-1", train_ops.Pick(1, (0, 2, 2, 1)), (3, 4))

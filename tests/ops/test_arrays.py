@@ -19,9 +19,24 @@ TRUTHS = FLOATS > 0
 BYTES = _rng.integers(0, 5, size=(3, 4)).astype(np.uint8)
 KINDS = {"float32": FLOATS, "int32": INTS, "bool": TRUTHS, "uint8": BYTES, "float": 2.5, "int": 3}
 
-UNARY = ["absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "ceil", "cos", "cosh", "exp", "expm1", "floor", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logical_not", "reciprocal", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "abs", "sum", "mean", "max", "min", "any", "all", "count_nonzero", "prod", "var", "std", "argmax", "argmin", "logsumexp", "cumsum", "cumprod", "median", "softplus", "relu6", "elu", "selu", "leaky_relu", "hard_sigmoid", "softsign", "squareplus", "nan_to_num", "argsort", "ravel", "transpose", "copy"]  # fmt: skip
-FLOAT_ONLY = ["negative", "rsqrt", "erf", "sign", "sigmoid", "relu", "gelu", "silu", "celu", "softmax", "log_softmax", "log_sigmoid", "hard_tanh", "hard_silu", "hard_shrink", "soft_shrink", "tanh_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax", "normalize", "norm", "round", "sort", "flip", "zeros_like", "ones_like", "swish"]  # fmt: skip
-BINARY = ["add", "arctan2", "divide", "equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "multiply", "not_equal", "true_divide", "logaddexp"]  # fmt: skip
+UNARY = [
+    "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "ceil", "cos", "cosh", "exp",
+    "expm1", "floor", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logical_not",
+    "reciprocal", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "abs", "sum", "mean", "max", "min",
+    "any", "all", "count_nonzero", "prod", "var", "std", "argmax", "argmin", "logsumexp", "cumsum", "cumprod",
+    "median", "softplus", "relu6", "elu", "selu", "leaky_relu", "hard_sigmoid", "softsign", "squareplus",
+    "nan_to_num", "argsort", "ravel", "transpose", "copy",
+]  # fmt: skip
+FLOAT_ONLY = [
+    "negative", "rsqrt", "erf", "sign", "sigmoid", "relu", "gelu", "silu", "celu", "softmax", "log_softmax",
+    "log_sigmoid", "hard_tanh", "hard_silu", "hard_shrink", "soft_shrink", "tanh_shrink", "sparse_plus",
+    "sparse_sigmoid", "sparsemax", "normalize", "norm", "round", "sort", "flip", "zeros_like", "ones_like",
+    "swish",
+]  # fmt: skip
+BINARY = [
+    "add", "arctan2", "divide", "equal", "greater", "greater_equal", "less", "less_equal", "logical_and",
+    "logical_or", "logical_xor", "maximum", "minimum", "multiply", "not_equal", "true_divide", "logaddexp",
+]  # fmt: skip
 PAIRS = [
     (FLOATS, FLOATS + 1), (FLOATS, INTS), (INTS, np.abs(INTS) + 1), (TRUTHS, ~TRUTHS), (TRUTHS, INTS), (FLOATS, 2.0),
     (FLOATS, 2), (INTS, 2), (INTS, 2.5), (TRUTHS, 2), (BYTES, INTS), (2, FLOATS), (BYTES, 2), (FLOATS, TRUTHS),

@@ -196,7 +196,8 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Whether ``|x1 - x2| <= atol + rtol |x2|``, elementwise."""
     if not e.is_expression(x1, x2):
-        return np.isclose(*arrays(x1, x2), rtol=rtol, atol=atol, equal_nan=equal_nan)
+        a, b = arrays(x1, x2)
+        return np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
     return less_equal(absolute(subtract(x1, x2)), add(multiply(absolute(x2), rtol), atol))
 
 

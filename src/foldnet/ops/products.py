@@ -170,7 +170,8 @@ def dot(x1: Any, x2: Any) -> Any:
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """Sum of products over axes of both: the last of the first with the first of the second, or as listed."""
     if not e.is_expression(x1, x2):
-        return np.asarray(np.tensordot(*arrays(x1, x2), axes=axes))
+        a, b = arrays(x1, x2)
+        return np.asarray(np.tensordot(a, b, axes=axes))
     ranks = rank_of(x1), rank_of(x2)
     if isinstance(axes, int):
         axes = [list(range(ranks[0] - axes, ranks[0])), list(range(axes))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def size(x: Any) -> Any:
     """
     if None in shape(x):
         raise e.refuse("size of a value with rows", "its shape beside the batch axis is x.shape[1:]")
-    return np.asarray(np.prod(shape(x), dtype=np.int64), np.int32)
+    return np.asarray(prod(n or 0 for n in shape(x)), np.int32)
 
 
 def rows_of(x: Any, shape: Sequence[int]) -> Any:

@@ -14,7 +14,6 @@ import numpy as np
 from foldnet import ops
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
-from foldnet.graph.ops import Transpose
 from foldnet.ops import Expression
 from foldnet.training.targets import check_classes, check_same_shape, shown
 
@@ -224,9 +223,7 @@ def classes_last(y_true: Any, y_pred: Any, axis: int = -1) -> tuple[Any, Any]:
         y_true = ops.rows_of(y_true, [int(n or 1) for n in rest[1:]]) if rest else np.reshape(y_true, ())
     if place != axes - 1:
         order = (*(i for i in range(axes) if i != place), place)
-        y_pred = (
-            ops.apply(Transpose(order), y_pred) if isinstance(y_pred, Expression) else y_pred.transpose(order)
-        )
+        y_pred = ops.transpose(y_pred, order)
     own, given = _shape(y_true), _shape(y_pred)[:-1]
     if len(own) != len(given) or any(None not in (n, m) and n != m for n, m in zip(own, given, strict=True)):
         raise InputError(

@@ -34,7 +34,8 @@ def test_draws_have_their_distribution_and_seed(name):
     assert first.dtype == (np.int32 if name == "randint" else np.float32)
     np.testing.assert_allclose(first.mean(), mean, atol=6 * deviation / MANY**0.5)
     np.testing.assert_allclose(first.std(), deviation, rtol=0.05)
-    assert low <= first.min() and first.max() <= high
+    assert low <= first.min()
+    assert first.max() <= high
     np.testing.assert_array_equal(first, draw(3))
     assert (first != draw(4)).any()
     generator = random.SeedGenerator(3)
@@ -53,7 +54,8 @@ def test_categorical_dropout_and_shuffle():
     shared = random.dropout(np.ones((50, 4), np.float32), 0.5, noise_shape=(None, 1), seed=1)
     assert (shared == shared[:, :1]).all()
     order = random.shuffle(np.arange(50), seed=1)
-    assert sorted(order) == list(range(50)) and (order != np.arange(50)).any()
+    assert sorted(order) == list(range(50))
+    assert (order != np.arange(50)).any()
 
 
 def test_seed_generators_travel_and_refuse():
@@ -66,7 +68,7 @@ def test_seed_generators_travel_and_refuse():
     foldnet.utils.set_random_seed(5)
     np.testing.assert_array_equal(a, random.normal((3,)))
     for bad in ("x", -1, True, 1.5):
-        with pytest.raises(ConfigError, match="integer|whole number"):
+        with pytest.raises(ConfigError, match=r"integer|whole number"):
             random.SeedGenerator(bad)
     with pytest.raises(ConfigError, match="seed"):
         random.normal((2,), seed="x")
@@ -93,7 +95,8 @@ def test_config_says_what_it_has():
     assert (backend.floatx(), backend.image_data_format()) == ("float32", "channels_last")
     assert backend.standardize_dtype(None) == "float32"
     assert backend.result_type("int32", "float32") == "float32"
-    assert backend.is_keras_tensor(foldnet.Input((2,))) and not backend.is_keras_tensor(np.ones(2))
+    assert backend.is_keras_tensor(foldnet.Input((2,)))
+    assert not backend.is_keras_tensor(np.ones(2))
     for refused in (
         lambda: backend.set_floatx("float16"),
         lambda: backend.set_image_data_format("channels_first"),
@@ -117,8 +120,11 @@ def test_pad_sequences():
     texts = utils.pad_sequences([["a"], ["b", "c"]], dtype=object, value="-")
     assert texts.tolist() == [["-", "a"], ["b", "c"]]
     assert utils.pad_sequences([[[1, 2]], [[3, 4], [5, 6]], []]).shape == (3, 2, 2)
-    for bad in (lambda: utils.pad_sequences([1, 2]), lambda: utils.pad_sequences(rows, value="x"),
-                lambda: utils.pad_sequences(rows, padding="x"), lambda: utils.pad_sequences([[[1]], [[1, 2]]])):  # fmt: skip
+    pad = utils.pad_sequences
+    for bad in (
+        lambda: pad([1, 2]), lambda: pad(rows, value="x"), lambda: pad(rows, padding="x"),
+        lambda: pad([[[1]], [[1, 2]]]),
+    ):  # fmt: skip
         with pytest.raises(InputError):
             bad()
 
@@ -126,9 +132,11 @@ def test_pad_sequences():
 def test_split_dataset():
     x, y = np.arange(20).reshape(10, 2), np.arange(10)
     left, right = utils.split_dataset((x, {"a": y}), left_size=0.3)
-    assert len(left[0]) == 3 and len(right[1]["a"]) == 7
+    assert len(left[0]) == 3
+    assert len(right[1]["a"]) == 7
     left, right = utils.split_dataset([x, y], right_size=4, shuffle=True, seed=1)
-    assert sorted(np.concatenate([left[1], right[1]])) == list(range(10)) and len(right[0]) == 4
+    assert sorted(np.concatenate([left[1], right[1]])) == list(range(10))
+    assert len(right[0]) == 4
     np.testing.assert_array_equal(left[0][:, 0] // 2, left[1])
     for bad in (
         {},
@@ -160,7 +168,9 @@ def test_plot_model(tmp_path):
         drawing = utils.plot_model(model, path, show_shapes=True, show_layer_names=True, **settings)
         root = ET.fromstring(path.read_text(encoding="utf-8"))
         texts = "".join(root.itertext())
-        assert "b<& (InputLayer)" in texts and "out (Dense)" in texts and "(Mean)" in texts
+        assert "b<& (InputLayer)" in texts
+        assert "out (Dense)" in texts
+        assert "(Mean)" in texts
         assert ("inside (Dense)" in texts) == ("expand_nested" in settings)
         assert drawing._repr_svg_() == path.read_text(encoding="utf-8")
         width, height = float(root.get("width")), float(root.get("height"))

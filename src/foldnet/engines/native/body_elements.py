@@ -55,7 +55,7 @@ def binary(body: Body, node: Node) -> None:
     operands = [body.operand(node.output), *(body.spread(v, rank) for v in node.inputs)]
     expression = COMBINE[op.kind].c
     body.loop(
-        node, operands, lambda y, a, b: f"{y} = {maths.call(op.activation, expression.format(a=a, b=b))};"
+        node, operands, lambda y, a, b: f"{y} = {maths.call(op.activation, expression.format(a, b))};"
     )
 
 

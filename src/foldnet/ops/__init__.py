@@ -10,7 +10,7 @@ expression is the batch; it cannot be reduced, for each row has a loss of its ow
 [5.0]
 """
 
-from foldnet.ops import shaping as _shaping
+from foldnet.ops import picking as _picking
 from foldnet.ops.creation import arange as arange
 from foldnet.ops.creation import convert_to_numpy as convert_to_numpy
 from foldnet.ops.creation import convert_to_tensor as convert_to_tensor
@@ -144,6 +144,16 @@ from foldnet.ops.ordering import sort as sort
 from foldnet.ops.ordering import take_along_axis as take_along_axis
 from foldnet.ops.ordering import top_k as top_k
 from foldnet.ops.ordering import unique as unique
+from foldnet.ops.picking import broadcast_to as broadcast_to
+from foldnet.ops.picking import flip as flip
+from foldnet.ops.picking import get_item as get_item
+from foldnet.ops.picking import pad as pad
+from foldnet.ops.picking import repeat as repeat
+from foldnet.ops.picking import roll as roll
+from foldnet.ops.picking import split as split
+from foldnet.ops.picking import take as take
+from foldnet.ops.picking import tile as tile
+from foldnet.ops.picking import unstack as unstack
 from foldnet.ops.products import dot as dot
 from foldnet.ops.products import einsum as einsum
 from foldnet.ops.products import matmul as matmul
@@ -172,29 +182,19 @@ from foldnet.ops.reductions import prod as prod
 from foldnet.ops.reductions import std as std
 from foldnet.ops.reductions import sum as sum
 from foldnet.ops.reductions import var as var
-from foldnet.ops.shaping import broadcast_to as broadcast_to
 from foldnet.ops.shaping import concatenate as concatenate
 from foldnet.ops.shaping import expand_dims as expand_dims
-from foldnet.ops.shaping import flip as flip
-from foldnet.ops.shaping import get_item as get_item
 from foldnet.ops.shaping import moveaxis as moveaxis
 from foldnet.ops.shaping import ndim as ndim
-from foldnet.ops.shaping import pad as pad
 from foldnet.ops.shaping import ravel as ravel
-from foldnet.ops.shaping import repeat as repeat
 from foldnet.ops.shaping import reshape as reshape
-from foldnet.ops.shaping import roll as roll
 from foldnet.ops.shaping import rows_of as rows_of
 from foldnet.ops.shaping import shape as shape
 from foldnet.ops.shaping import size as size
-from foldnet.ops.shaping import split as split
 from foldnet.ops.shaping import squeeze as squeeze
 from foldnet.ops.shaping import squeeze_last as squeeze_last
 from foldnet.ops.shaping import stack as stack
 from foldnet.ops.shaping import swapaxes as swapaxes
-from foldnet.ops.shaping import take as take
-from foldnet.ops.shaping import tile as tile
 from foldnet.ops.shaping import transpose as transpose
-from foldnet.ops.shaping import unstack as unstack
 
-slice = _shaping.block
+slice = _picking.block

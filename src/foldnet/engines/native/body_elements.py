@@ -54,9 +54,7 @@ def binary(body: Body, node: Node) -> None:
     rank = len(body.shape(node.output))
     operands = [body.operand(node.output), *(body.spread(v, rank) for v in node.inputs)]
     expression = COMBINE[op.kind].c
-    body.loop(
-        node, operands, lambda y, a, b: f"{y} = {maths.call(op.activation, expression.format(a, b))};"
-    )
+    body.loop(node, operands, lambda y, a, b: f"{y} = {maths.call(op.activation, expression.format(a, b))};")
 
 
 def glu(body: Body, node: Node) -> None:

@@ -326,9 +326,15 @@ def every_op():
         b.emit(ops.Gather(), codes, b.constant("table", np.ones((5, 2), np.float32))),
         b.emit(ops.Cast("float"), codes),
         b.emit(ops.Identity(), x),
-        b.emit(train_ops.Combine("not_equal"), x, b.constant("number", np.zeros(()))),
-        b.emit(train_ops.Where(), x, x, b.constant("other", np.ones(()))),
-        b.emit(train_ops.Reduce("max", (1, 2), True), x),
+        b.emit(train_ops.Unary("log1p"), x),
+        b.emit(train_ops.Combine("power"), b.constant("two", np.array(2.0)), x),
+        b.emit(train_ops.Where(), x, x, b.constant("none", np.zeros(()))),
+        b.emit(train_ops.Reduce("mean", (1, 2), True), x),
+        b.emit(train_ops.OneHot(3), codes),
+        b.emit(train_ops.Slice(((None, None, 1), (4, None, -2))), x),
+        b.emit(train_ops.Pick(2, (0, 5, 5)), x),
+        b.emit(train_ops.Product("ij", "kj", "ik"), x, x),
+        b.emit(train_ops.CumulativeSum(1), x),
     ]
     return b.build(values)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from foldnet import models as models
     from foldnet import ops as ops
     from foldnet import optimizers as optimizers
+    from foldnet import random as random
     from foldnet import regularizers as regularizers
     from foldnet import saving as saving
     from foldnet import utils as utils
@@ -67,7 +68,7 @@ _BASES = {
 _ESTIMATORS = {"FoldnetClassifier": "foldnet.sklearn", "FoldnetRegressor": "foldnet.sklearn"}
 _MODULES = (
     "activations", "backend", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models",
-    "ops", "optimizers", "regularizers", "saving", "utils",
+    "ops", "optimizers", "random", "regularizers", "saving", "utils",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOMES, *_MODULES]

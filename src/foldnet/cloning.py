@@ -9,6 +9,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.joins import map_structure
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input, InputLayer
+from foldnet.layers.operation import Operation, mapped
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Model, Network, Sequential
 
@@ -72,6 +73,11 @@ def _functional(model: Network, clone: Cloner) -> Model:
     layers: dict[Layer, Layer] = {}
     for call in model.graph_calls:
         if isinstance(call.layer, InputLayer) or call.outputs[0] in tensors:
+            continue
+        if isinstance(call.layer, Operation):
+            copy = layers.setdefault(call.layer, call.layer.copy())
+            copy(*mapped(tensors.__getitem__, call.arguments))
+            tensors |= dict(zip(call.outputs, copy.calls[-1].outputs, strict=True))
             continue
         if call.layer not in layers:
             layers[call.layer] = clone(call.layer)

@@ -10,6 +10,7 @@ from foldnet.joins import calls_between, keras_order, map_shapes, map_structure
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.naming import join_names, snake_case, unique_name
+from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.use import Use
@@ -91,7 +92,12 @@ class Network(Layer, Use):
 
     @property
     def layers(self) -> list[Layer]:
-        """Each layer once, in Keras's order."""
+        """Each layer once, in Keras's order; operations such as ``x + 1`` are none."""
+        return [layer for layer in self._layers if not isinstance(layer, Operation)]
+
+    @property
+    def operations(self) -> list[Layer]:
+        """Each layer and each operation once, in Keras's order."""
         return list(self._layers)
 
     def single_layers(self) -> list[Layer]:
@@ -141,14 +147,14 @@ class Network(Layer, Use):
         if isinstance(name, int):
             name, index = None, name
         if index is not None:
-            if not -len(self._layers) <= index < len(self._layers):
-                raise InputError(f"{self.name!r} has {len(self._layers)} layers, no layer {index}")
-            return self._layers[index]
-        for layer in self._layers:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise InputError(f"{self.name!r} has {len(self.layers)} layers, no layer {index}")
+            return self.layers[index]
+        for layer in self.layers:
             if layer.name == name:
                 return layer
         raise InputError(
-            f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in self._layers]}"
+            f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in self.layers]}"
         )
 
     # -- a network's weights are its layers' ---------------------------------------------------------------

@@ -10,6 +10,7 @@ from math import prod
 
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
+from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call
 from foldnet.network import Network
 from foldnet.shown import shown_name
@@ -61,7 +62,7 @@ def summary_text(
     if not network.built:
         return f"{title}\n (not built yet: give its first layer an input_shape, or call build)"
     width = max(40, line_length)
-    rows = list(_rows(network, _in_range(network.layers, layer_range), expand_nested))
+    rows = list(_rows(network, _in_range(network.operations, layer_range), expand_nested))
     sequential = type(network).__name__ == "Sequential"
     trainable, fixed = counts(network)
     lines = [title, *_table(rows, width, connected=not sequential, trained=show_trainable)]
@@ -122,7 +123,7 @@ def _rows(network: Network, layers: Sequence[Layer], expand: bool, depth: int = 
         trainable, fixed = counts(layer)
         yield Row(
             shown_name(layer.name),
-            type(layer).__name__,
+            layer.record.keras_class if isinstance(layer, Operation) else type(layer).__name__,
             _shapes(calls),
             trainable,
             fixed,
@@ -131,7 +132,7 @@ def _rows(network: Network, layers: Sequence[Layer], expand: bool, depth: int = 
             "-" if trainable + fixed == 0 else "Y" if layer.trainable else "N",
         )
         if expand and isinstance(layer, Network):
-            yield from _rows(layer, layer.layers, expand, depth + 1)
+            yield from _rows(layer, layer.operations, expand, depth + 1)
 
 
 def _calls(network: Network, layer: Layer) -> list[Call]:

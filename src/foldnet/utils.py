@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from foldnet.errors import InputError
+from foldnet.errors import InputError, UnsupportedError
 from foldnet.layers.naming import clear_session
 from foldnet.random import set_random_seed
 
-__all__ = ["PyDataset", "Sequence", "clear_session", "normalize", "set_random_seed", "to_categorical"]
+if TYPE_CHECKING:
+    from foldnet.backend import is_keras_tensor
+    from foldnet.drawing import model_to_dot, plot_model
+    from foldnet.progbar import Progbar
+    from foldnet.sequences import pad_sequences, split_dataset
+
+_ELSEWHERE = {
+    "Progbar": "progbar", "is_keras_tensor": "backend", "model_to_dot": "drawing", "pad_sequences": "sequences",
+    "plot_model": "drawing", "split_dataset": "sequences",
+}  # fmt: skip
+
+__all__ = [
+    "Progbar", "PyDataset", "Sequence", "clear_session", "get_file", "is_keras_tensor", "model_to_dot", "normalize",
+    "pad_sequences", "plot_model", "set_random_seed", "split_dataset", "to_categorical",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
@@ -57,6 +72,18 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Array:
     return array / np.expand_dims(norms, axis)
 
 
+def get_file(fname: Any = None, origin: Any = None, *args: Any, **kwargs: Any) -> str:
+    """Refused: foldnet opens no connection.
+
+    Raises:
+        UnsupportedError: always, saying what to do.
+    """
+    raise UnsupportedError(
+        f"utils.get_file would fetch {origin or fname!r} from the network, which foldnet does not do; download the "
+        "file by other means and open it by its path"
+    )
+
+
 class PyDataset:
     """Batches by number: a subclass states ``__len__`` and ``__getitem__``, which gives ``(x, y)`` of one batch.
 
@@ -90,3 +117,9 @@ class PyDataset:
 
 
 Sequence = PyDataset
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(import_module(f"foldnet.{_ELSEWHERE[name]}"), name)
+    raise AttributeError(f"module 'foldnet.utils' has no attribute {name!r}")

@@ -157,6 +157,26 @@ def op_cases():
             add(f"combine-{kind}", train_ops.Combine(kind), (3, 4), weights=(w(rng, 1, 4).round(1),))
         add(f"combine-{kind}-spread", train_ops.Combine(kind), (3, 1, 4), (1, 2, 4))
     add("combine-number", train_ops.Combine("not_equal"), (3, 4), weights=(np.array(0.5),))
+    for kind in train_ops.UNARY:
+        add(f"unary-{kind}", train_ops.Unary(kind), (3, 4))
+    add("argmax", train_ops.Reduce("argmax", (2,)), (3, 4, 5))
+    add("one-hot", train_ops.OneHot(5), (3, 2), dtypes=[ops.INT])
+    whole = (None, None, 1)
+    for number, slices in enumerate(
+        [((1, 3, 1), whole), (whole, (None, None, -1)), ((-1, None, -2), (0, 4, 3))]
+    ):
+        add(f"slice-{number}", train_ops.Slice(slices), (3, 4))
+    add("slice-int", train_ops.Slice(((1, 3, 1),)), (4,), dtypes=[ops.INT])
+    add("pick-1", train_ops.Pick(1, (0, 2, 2, 1)), (3, 4))
+    add("pick-2", train_ops.Pick(2, (3, 0)), (3, 4, 2))
+    for left, right, result, shapes in [
+        ("ij", "kj", "ik", ((3, 4), (5, 4))), ("ij", "ij", "j", ((3, 4), (3, 4))), ("ij", "k", "kji", ((2, 3), (4,))),
+        ("i", "j", "", ((2,), (3,))),
+    ]:  # fmt: skip
+        add(f"product-{left}-{right}-{result}", train_ops.Product(left, right, result), *shapes)
+    add("product-weights", train_ops.Product("ij", "jk", "ki"), (3, 4), weights=(w(rng, 4, 2),))
+    add("cumulative-sum-1", train_ops.CumulativeSum(1), (3, 4))
+    add("cumulative-sum-2", train_ops.CumulativeSum(2), (3, 4, 2))
     add("where", train_ops.Where(), (3, 1), (3, 4), (1, 4))
     add("where-number", train_ops.Where(), (3, 1), (3, 4), weights=(np.array(-1e9),))
     for kind in ("sum", "mean", "max", "min"):

@@ -64,7 +64,7 @@ def finish(b, out, loss=mse, update=None, variables=None):
     while rows.ndim > 1:
         rows = ops.mean(rows, axis=-1)
     weighted = rows * weight
-    error = ops.reshape(ops.abs(y - p), (-1,)) if hasattr(ops, "reshape") else ops.abs(y - p)
+    error = ops.rows_of(ops.abs(y - p), (-1,))
     width = int(np.prod(b.shape(error.value)[1:]))
     graph = b.build([weighted.value, error.value])
     found = []

@@ -309,8 +309,40 @@ def expressions(b):
     b.end((expression(b.b, b.emit(g.Reshape((1, 4)), h().value)) * hot).value)
 
 
+def parts(b):
+    x = b.input(6)
+    tall = expression(b.b, b.emit(g.Reshape((2, 3, 4)), b.dense(x, 24)))
+    flat = expression(b.b, b.dense(x, 4))
+    w, v = expression(b.b, b.weight(4, 5)), expression(b.b, b.weight(3, 4))
+    for value in (
+        tall[:, 1], tall[:, :, ::-1], tall[:, ::2, 1:, -1:0:-2], flat[:, None, 1:3],
+        ops.take(tall, [2, 0, 2], axis=2), ops.repeat(tall, 3, axis=1), ops.tile(flat, (1, 3)),
+        ops.roll(tall, 1, axis=3), ops.pad(flat, ((0, 0), (2, 1))), ops.cumsum(tall, axis=2), ops.cumsum(flat, axis=1),
+    ):  # fmt: skip
+        b.end(value.value)
+    product = train_ops.Product
+    for left, right, operands in (
+        ("ijk", "ilk", (tall, tall)), ("ijk", "kl", (tall, w)), ("jk", "ijk", (v, tall)), ("ijk", "m", (tall, flat)),
+    ):  # fmt: skip
+        for result in ("".join(sorted(set(left) ^ set(right))), "i" if "i" in left + right else "k", "kj"):
+            if set(result) <= set(left + right):
+                b.end(b.emit(product(left, right, result), *(o.value for o in operands)))
+    for name in ("round", "ceil", "trunc", "tan", "arctan", "sinh", "cosh", "arcsinh", "erf", "isfinite"):
+        b.end((getattr(ops, name)(flat * 0.3) * flat).value)
+    b.end(ops.arcsin(ops.tanh(flat) * 0.9).value, ops.arccos(ops.tanh(flat) * 0.9).value)
+    b.end(ops.arctanh(ops.tanh(flat) * 0.5).value, ops.arccosh(ops.square(flat) + 1.5).value)
+    b.end(ops.log2(ops.square(flat) + 0.5).value, ops.log10(ops.square(flat) + 0.5).value)
+    b.end(ops.arctan2(flat, ops.square(flat) + 0.5).value, ops.mod(flat, 0.75).value)
+    b.end((ops.floor_divide(flat, 0.75) * flat).value)
+    for value in (
+        ops.var(tall, axis=(1, 2)), ops.std(tall, axis=-1), ops.logsumexp(tall, axis=2), ops.norm(tall, axis=1),
+        ops.logaddexp(flat, 0.3), ops.nan_to_num(flat),
+    ):  # fmt: skip
+        b.end(value.value)
+
+
 CASES = [
-    activations, along_axes, structure, normalizations, fixed_normalizations, renormalizations, masked_normalizations,
+    parts, activations, along_axes, structure, normalizations, fixed_normalizations, renormalizations, masked_normalizations,
     drops, expressions,
 ]  # fmt: skip
 STOPPED = [free_renormalizations]

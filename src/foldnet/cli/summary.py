@@ -27,7 +27,9 @@ def command(file: str, as_json: bool) -> None:
     """
     model = load_network(file)
     if as_json:
-        print_json({"file": file, "name": model.name, "layers": [described(layer) for layer in model.layers]})
+        print_json(
+            {"file": file, "name": model.name, "layers": [described(layer) for layer in model.operations]}
+        )
     else:
         model.summary(line_length=text_width(), print_fn=say)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph
 
 Array = np.ndarray[Any, Any]
@@ -50,5 +50,7 @@ def _smallest_tables(graph: Graph) -> dict[str, int]:
     return sizes
 
 
-KEEPS_INDICES = (ops.Cast, ops.Identity, ops.Reshape, ops.Transpose, ops.Repeat, ops.Concatenate)
+KEEPS_INDICES = (
+    ops.Cast, ops.Identity, ops.Reshape, ops.Transpose, ops.Repeat, ops.Concatenate, train_ops.Slice, train_ops.Pick,
+)  # fmt: skip
 """Ops that only move elements about."""

@@ -6,6 +6,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.errors import UnsupportedError
 from foldnet.export.literals import plain_float
 from foldnet.graph import ops, train_ops
@@ -216,31 +217,45 @@ def _cast(op: ops.Cast, o: Operands) -> str:
     return o.call("as_indices", x) if op.dtype == ops.INT else f"{x}.astype(np.float32)"
 
 
-def _combine(op: train_ops.Combine, o: Operands) -> str:
-    a, b = o.texts
-    if op.kind in SIGNS:
-        return f"{a} {SIGNS[op.kind]} {b}"
-    text = f"{a} {COMPARISONS[op.kind]} {b}" if op.kind in COMPARISONS else f"np.{op.kind}({a}, {b})"
-    if op.kind in ("maximum", "minimum"):
-        return text
-    return f"({text}).astype(np.float32)" if op.kind in COMPARISONS else f"{text}.astype(np.float32)"
-
-
-SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
-COMPARISONS = {
-    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
-}  # fmt: skip
-
-
-def _where(op: train_ops.Where, o: Operands) -> str:
-    return f"np.where({', '.join(o.texts)})"
+def _function(op: train_ops.Unary | train_ops.Combine | train_ops.Where, o: Operands) -> str:
+    if isinstance(op, train_ops.Where):
+        return f"np.where({o.texts[0]} != 0, {o.texts[1]}, {o.texts[2]}).astype(np.float32)"
+    known = UNARY[op.kind] if isinstance(op, train_ops.Unary) else COMBINE[op.kind]
+    return known.text.format(*o.texts)
 
 
 def _reduce(op: train_ops.Reduce, o: Operands) -> str:
-    axes = op.axes[0] if len(op.axes) == 1 else op.axes
-    kept = ", keepdims=True" if op.keepdims else ""
-    text = f"{o.texts[0]}.{op.kind}(axis={axes}{kept})"
+    axes = str(op.axes[0] if len(op.axes) == 1 else op.axes)
+    text = f"{o.texts[0]}.{op.kind}(axis={axes}{', keepdims=True' if op.keepdims else ''})"
     return f"{text}.astype(np.float32)" if op.kind == "argmax" else text
+
+
+def _one_hot(op: train_ops.OneHot, o: Operands) -> str:
+    return f"({o.texts[0]}[..., np.newaxis] == np.arange({op.size})).astype(np.float32)"
+
+
+def _slice(op: train_ops.Slice, o: Operands) -> str:
+    def text(start: int | None, stop: int | None, step: int) -> str:
+        ends = f"{'' if start is None else start}:{'' if stop is None else stop}"
+        return ends if step == 1 else f"{ends}:{step}"
+
+    return f"{o.texts[0]}[:, {', '.join(text(*entry) for entry in op.slices)}]"
+
+
+def _pick(op: train_ops.Pick, o: Operands) -> str:
+    return f"np.take({o.texts[0]}, {list(op.places)}, axis={op.axis})"
+
+
+def _product(op: train_ops.Product, o: Operands) -> str:
+    names = dict(zip(dict.fromkeys(op.left + op.right), string.ascii_letters[1:], strict=False))
+    pairs = zip(o.shapes, (op.left, op.right), strict=True)
+    rows = ["a" if len(shape) == len(own) + 1 else "" for shape, own in pairs]
+    left, right, result = ("".join(names[k] for k in own) for own in (op.left, op.right, op.result))
+    return f'np.einsum("{rows[0]}{left},{rows[1]}{right}->a{result}", {", ".join(o.texts)})'
+
+
+def _cumulative_sum(op: train_ops.CumulativeSum, o: Operands) -> str:
+    return f"{o.texts[0]}.cumsum(axis={op.axis})"
 
 
 def _axis_helper(name: str) -> Callable[[ops.AxisOp, Operands], str]:
@@ -264,9 +279,15 @@ EXPRESSIONS: dict[type[ops.Op], Callable[..., str]] = {
     ops.Dot: _dot,
     ops.Gather: _gather,
     ops.Cast: _cast,
-    train_ops.Combine: _combine,
-    train_ops.Where: _where,
+    train_ops.Unary: _function,
+    train_ops.Combine: _function,
+    train_ops.Where: _function,
     train_ops.Reduce: _reduce,
+    train_ops.OneHot: _one_hot,
+    train_ops.Slice: _slice,
+    train_ops.Pick: _pick,
+    train_ops.Product: _product,
+    train_ops.CumulativeSum: _cumulative_sum,
 }
 """The expression of each op; Activation and Identity are the writer's own business."""
 

@@ -20,6 +20,7 @@ from foldnet.export.numpy_ops import CONSTANT_ROLES, EXPRESSIONS, Operands, elem
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.ops import Shape
+from foldnet.graph.train_ops import EXPRESSION_OPS
 
 Array = np.ndarray[Any, Any]
 
@@ -140,7 +141,12 @@ class StepWriter:
         return kept if all(name in kept for name in STATISTICS) else {}
 
     def name_constants(self, node: Node) -> None:
-        """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings."""
+        """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings; numbers as they are."""
+        for value in node.inputs:
+            array = self.graph.constants.get(value)
+            if array is not None and array.ndim == 0 and isinstance(node.op, EXPRESSION_OPS):
+                text = plain_float(float(array))
+                self.constants[value] = f"({text})" if text.startswith("-") else text
         wanted = self.statistics(node) or {
             self.role(node, i): value
             for i, value in enumerate(node.inputs)
@@ -172,7 +178,7 @@ class StepWriter:
         """What an op's constant operand is called."""
         own = node.inputs[index].rpartition("/")[2]
         roles = CONSTANT_ROLES.get(type(node.op), ())
-        return own if own in WEIGHTS or index >= len(roles) else roles[index]
+        return own if own in WEIGHTS else roles[index] if index < len(roles) else identifier(own, "numbers")
 
     def is_neutral(self, node: Node, index: int) -> bool:
         """Whether a constant operand changes nothing, and is left out."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.files import plain
 from foldnet.files.masks import compared
@@ -14,6 +16,7 @@ from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
+from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential
 
@@ -42,6 +45,13 @@ class settings_of:  # noqa: N801 - used as a with-statement
             raise FileFormatError(f"{self._where}: the stored settings make no sense: {error}") from None
 
 
+@dataclass(frozen=True)
+class Constant:
+    """What an operation is called on beside tensors."""
+
+    value: Any
+
+
 @dataclass
 class Node:
     """One stored call of a layer: what it is called on, how, and the mask handed over with it, if any."""
@@ -55,6 +65,8 @@ class Node:
 def read_node(stored: Any, layer: Layer) -> Node:
     """A call, from Keras 3's ``{"args", "kwargs"}`` or the nested lists of Keras 1 and 2."""
     where = f"a call of layer {layer.name!r}"
+    if isinstance(layer, Operation):
+        return operation_node(stored, where)
     if isinstance(stored, Mapping) and "args" in stored:
         args = plain.listing(stored["args"], f"the arguments of {where}")
         kwargs = dict(plain.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
@@ -83,6 +95,45 @@ def read_node(stored: Any, layer: Layer) -> Node:
     if mask is not None:
         mask = _ref(mask, f"the mask of {where}")
     return Node(structure, _kwargs(kwargs, layer), True, mask)
+
+
+def operation_node(stored: Any, where: str) -> Node:
+    """A call of an operation: tensors and constants, those by name put in their places."""
+    entry = plain.mapping(stored, where)
+    args = plain.listing(entry.get("args"), f"the arguments of {where}")
+    kwargs = plain.mapping(entry.get("kwargs") or {}, f"the arguments of {where}")
+    if named := {k: v for k, v in kwargs.items() if v is not None}:
+        raise UnsupportedError(
+            f"{where} has arguments by name, {', '.join(sorted(named))}; give them by place and save again"
+        )
+    return Node([_operand(value, where) for value in args], {}, False)
+
+
+def _operand(value: Any, where: str) -> Any:
+    """A tensor, a constant, or a list of them."""
+    if isinstance(value, list):
+        items = [_operand(item, where) for item in value]
+        constant = all(isinstance(item, Constant) for item in items)
+        return Constant([item.value for item in items]) if constant else items
+    if not isinstance(value, Mapping):
+        return Constant(value)
+    kind, config = value.get("class_name"), value.get("config")
+    if kind == "__keras_tensor__":
+        return _tensor_ref(value, where)
+    config = plain.mapping(config if config is not None else {}, where)
+    if kind == "__ellipsis__":
+        return Constant(...)
+    if kind == "__slice__":
+        limits = [config.get(k) for k in ("start", "stop", "step")]
+        if not all(v is None or type(v) is int for v in limits):
+            raise UnsupportedError(f"{where} has the slice {limits}, whose limits are not whole numbers")
+        return Constant(slice(*limits))
+    if kind in ("__numpy__", "__tensor__"):
+        array = np.asarray(config.get("value"))
+        if array.dtype.kind not in "fib":
+            raise FileFormatError(f"{where} has an array that is not of numbers")
+        return Constant(array.astype(plain.text(config.get("dtype", "float32"), where)))
+    raise _constant(where)
 
 
 def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
@@ -159,7 +210,7 @@ def map_structure(function: Callable[[Ref], Any], structure: Any) -> Any:
         return {key: map_structure(function, value) for key, value in structure.items()}
     if isinstance(structure, list):
         return [map_structure(function, value) for value in structure]
-    return function(structure)
+    return structure.value if isinstance(structure, Constant) else function(structure)
 
 
 def map_leaves(function: Callable[[Any], Ref], stored: Any) -> Any:
@@ -176,7 +227,7 @@ def refs_of(structure: Any) -> Iterator[Ref]:
     if isinstance(structure, dict | list):
         for item in structure.values() if isinstance(structure, dict) else structure:
             yield from refs_of(item)
-    else:
+    elif not isinstance(structure, Constant):
         yield structure
 
 
@@ -248,10 +299,15 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
                 waiting[missing[0], calls.index(missing)].append(name)
                 break
             layer = layers[name]
-            _check_count(node, layer)
+            if not isinstance(layer, Operation):
+                _check_count(node, layer)
             with settings_of(name, type(layer).__name__):
                 mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
-                layer(map_structure(calls.tensor, node.args), **node.kwargs, **mask)
+                given = map_structure(calls.tensor, node.args)
+                if isinstance(layer, Operation):
+                    layer(*given)
+                else:
+                    layer(given, **node.kwargs, **mask)
             made.append(layer.calls[-1])
             queue.extend(waiting.pop((name, len(made) - 1), ()))
     for (source, index), names in waiting.items():

@@ -13,7 +13,7 @@ from typing import Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
-from foldnet.files import masks, plain
+from foldnet.files import masks, operations, plain
 from foldnet.files.calls import (
     Node,
     Ref,
@@ -154,6 +154,9 @@ class Reader:
     def _plain(self, record: Record) -> Layer:
         config = dict(record.config)
         supplied = self.supplied.get(record.name) or self.supplied.get(record.class_name)
+        operation = None if supplied or record.is_keras else operations.read(record)
+        if operation is not None:
+            return operation
         if (not record.is_keras or record.class_name not in LAYERS) and supplied:
             return LAYERS["Activation"](activation=supplied, name=record.name)
         if not record.is_keras or record.class_name not in LAYERS:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.files import operations
 from foldnet.files.keras_objects import (
     Dialect,
     layer_settings,
@@ -22,6 +23,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.naming import join_names
+from foldnet.layers.operation import Operation
 from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
@@ -103,6 +105,13 @@ class _Writer:
         if isinstance(layer, Network):
             return self.network(layer)
         self._check_name(layer)
+        if isinstance(layer, Operation):
+            if self._dialect is Dialect.KERAS_2:
+                raise UnsupportedError(
+                    f"{layer.name!r} is an operation between layers, for which .h5 files of Keras 2 have no words; "
+                    "save the network as .keras"
+                )
+            return operations.stored(layer)
         name = type(layer).__name__
         _check_known(layer, name, self._dialect)
         config = self._settings(layer, name)
@@ -177,7 +186,7 @@ class _Writer:
     def _functional(self, network: Network) -> dict[str, Any]:
         calls = _Calls(network, self._dialect)
         layers = []
-        for layer in network.layers:
+        for layer in network.operations:
             stored = {**self.layer(layer), "name": layer.name}
             stored["inbound_nodes"] = [node for call in calls.of(layer) for node in calls.nodes(call)]
             layers.append(stored)
@@ -211,7 +220,7 @@ def _mentions(network: Network) -> Iterator[Layer]:
     seen: set[Layer] = set()
     pending = [network]
     while pending:
-        for layer in pending.pop().layers:
+        for layer in pending.pop().operations:
             yield layer
             if isinstance(layer, Network) and layer not in seen:
                 pending.append(layer)
@@ -246,7 +255,7 @@ class _Calls:
         self._dialect = dialect
         self._of: dict[Layer, list[Call]] = {}
         known = set(network.graph_calls)
-        for layer in network.layers:
+        for layer in network.operations:
             self._of[layer] = [call for call in layer.calls if call in known]
 
     def of(self, layer: Layer) -> list[Call]:
@@ -259,6 +268,9 @@ class _Calls:
         Keras 2 counts a network's own making as its call 0, and Keras 3, which opens these files, too, does not.
         With each call written twice, number 2k + 1 is a copy of call k for both.
         """
+        if isinstance(call.layer, Operation):
+            given = operations.stored_argument(list(call.arguments), self._tensor, call.layer.name)
+            return [{"args": given, "kwargs": {}}]
         known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}
         if unknown := set(call.kwargs) - known - call.layer.own_arguments:
             raise UnsupportedError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from foldnet.errors import ConfigError, GraphError
 from foldnet.graph.graph import Graph, Node, Type, constant_type
+from foldnet.graph.train_ops import EXPRESSION_OPS
 
 
 def check(graph: Graph) -> None:
@@ -45,8 +46,8 @@ def check(graph: Graph) -> None:
 def check_prediction(graph: Graph) -> None:
     """Raise GraphError if the graph breaks a rule of ``check``, or one that holds for prediction programs only.
 
-    Those are: an op has as many operands as it takes, data first; data operands are data and weights are constants;
-    no result is a constant.
+    Those are: an op has as many operands as it takes, data first; data operands are data and weights are constants (in
+    an expression, any but not all may be constant); no result is a constant.
     """
     for node in graph.nodes:
         _check_operands(graph, node)
@@ -57,9 +58,9 @@ def check_prediction(graph: Graph) -> None:
 
 
 def _check_operands(graph: Graph, node: Node) -> None:
-    if not node.op.placed:
+    if isinstance(node.op, EXPRESSION_OPS):
         if all(name in graph.constants for name in node.inputs):
-            raise GraphError(f"{node.output!r} is computed of constants alone")
+            raise GraphError(f"{node.output!r}: {type(node.op).__name__} of constants alone")
         return
     data = node.op.data_operands(len(node.inputs))
     least, most = node.op.weights

@@ -15,6 +15,7 @@ from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
 from foldnet.graph.masks import Mask, Masks
 from foldnet.layers.base import Layer
+from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 
@@ -182,6 +183,8 @@ def _lower_calls(
             inside = Masks(b, dict(zip(call.layer.inputs, given, strict=True)))
             results = _lower_nested(b, call.layer, operands, inside, said, path + "/")
             masks.known |= zip(call.outputs, inside.of(call.layer.outputs), strict=True)
+        elif isinstance(call.layer, Operation):
+            results = call.layer.lower_call(b, call, values)
         else:
             b.call_training, b.call_masks, b.call_arguments = said, given, call.kwargs
             results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)

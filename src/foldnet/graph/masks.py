@@ -113,6 +113,9 @@ def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bo
         layer = call.layer
         if any(flags):
             met.add(layer)
-        results = _follow(layer, flags, met) if isinstance(layer, Network) else [call.output_mask(*flags)]
+        if isinstance(layer, Network):
+            results = _follow(layer, flags, met)
+        else:
+            results = [call.output_mask(*flags)] * len(call.outputs)
         masked.update(zip(call.outputs, results, strict=True))
     return [masked[t] for t in network.outputs]

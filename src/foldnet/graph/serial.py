@@ -12,9 +12,10 @@ from typing import Any
 
 from foldnet import activations
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.graph import ops, train_ops
+from foldnet.graph import ops
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import Array, Graph, Node, Type, constant_type, with_nodes
+from foldnet.graph.train_ops import EXPRESSION_OPS
 
 _LARGEST_ROW = 1 << 40
 _ABSTRACT = (ops.Op, ops.Fusable, ops.AxisOp)
@@ -24,7 +25,7 @@ _ABSTRACT = (ops.Op, ops.Fusable, ops.AxisOp)
 def op_table() -> dict[str, type[ops.Op]]:
     """Every op that a prediction program may use, by name."""
     found = [v for v in vars(ops).values() if isinstance(v, type) and issubclass(v, ops.Op)]
-    return {cls.__name__: cls for cls in (*found, *train_ops.EVERYWHERE) if cls not in _ABSTRACT}
+    return {cls.__name__: cls for cls in (*found, *EXPRESSION_OPS) if cls not in _ABSTRACT}
 
 
 def activations_of(graph: Graph) -> Iterator[ops.Elementwise]:

@@ -1,4 +1,8 @@
-"""The operations of training programs: randomness, batch statistics, losses, metrics, updates.
+"""The operations beside the layers' own: those of expressions, and what only training programs hold.
+
+Expressions are losses, metrics, update rules, and the operations that join a network's layers (``x + 1``,
+``ops.mean(x, axis=1)``), so that prediction programs hold them, too (``EXPRESSION_OPS``). Randomness, batch
+statistics and what goes over the batch belong to training programs alone.
 
 They follow the rules of ``ops``: operands are named by nodes, shapes begin with the batch axis, and constant
 operands (weights, states, numbers) have no batch axis. A batch-free operand of an expression op has the rank
@@ -155,13 +159,15 @@ class TurnedDense(Op):
 
 
 UNARY = (
-    "negative", "abs", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p",
-    "tanh", "sigmoid", "softplus", "sin", "cos", "floor", "logical_not", "stop_gradient",
+    "negative", "abs", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "log2", "log10",
+    "tanh", "sigmoid", "softplus", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh",
+    "arccosh", "arctanh", "erf", "floor", "ceil", "trunc", "round", "logical_not", "isnan", "isfinite", "isinf",
+    "stop_gradient",
 )  # fmt: skip
-"""What an expression may do to one value, elementwise."""
+"""What an expression may do to one value, elementwise; each is defined in ``engines.functions``."""
 
 BINARY = (
-    "add", "subtract", "multiply", "divide", "power", "maximum", "minimum",
+    "add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "mod", "floor_divide", "arctan2",
     "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
 )  # fmt: skip
 """What an expression may do to two values, elementwise; comparisons give 1.0 or 0.0 and have no gradient."""
@@ -185,7 +191,6 @@ class Combine(Op):
     """One of ``BINARY`` of two operands, broadcast over axes of size 1; one of them may be batch-free."""
 
     data: ClassVar[int | None] = None
-    placed: ClassVar[bool] = False
 
     kind: str
 
@@ -201,7 +206,6 @@ class Where(Op):
     """``a`` where the condition is not 0, else ``b``. Operands: condition, a, b; broadcast as in Combine."""
 
     data: ClassVar[int | None] = None
-    placed: ClassVar[bool] = False
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The broadcast shape."""
@@ -257,8 +261,104 @@ class OneHot(Op):
         return (*shapes[0], self.size)
 
 
-EVERYWHERE: tuple[type[Op], ...] = (Combine, Where, Reduce)
-"""Those that prediction programs hold, too: what masks are made of and values chosen by."""
+@dataclass(frozen=True)
+class Slice(Op):
+    """Every ``step``-th position from ``start`` up to ``stop`` of each axis but the batch axis, as Python slices.
+
+    ``slices`` holds (start, stop, step) for each axis; an axis whose size is not known yet keeps it open.
+    """
+
+    slices: tuple[tuple[int | None, int | None, int], ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The number of positions on each axis."""
+        (x,) = shapes
+        if len(self.slices) != len(x) - 1 or any(step == 0 for _, _, step in self.slices):
+            raise ConfigError(f"slices {self.slices} do not fit the axes of {x} beside the batch axis")
+        sizes = (
+            n if entry == (None, None, 1) else None if n is None else len(range(*slice(*entry).indices(n)))
+            for n, entry in zip(x[1:], self.slices, strict=True)
+        )
+        return (x[0], *sizes)
+
+    def places(self, shape: Shape) -> list[range]:
+        """The positions that are taken of each axis of a row's shape."""
+        pairs = zip(self.slices, shape, strict=True)
+        return [range(*slice(*entry).indices(int(n or 0))) for entry, n in pairs]
+
+    def output_dtype(self, *dtypes: str) -> str:
+        """The operand's."""
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Pick(Op):
+    """The given positions along one axis, in the given order; a position may come several times or never."""
+
+    axis: int
+    places: tuple[int, ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The number of positions in place of the axis's size."""
+        (x,) = shapes
+        size = x[self.axis] if 0 < self.axis < len(x) else -1
+        if size is not None and any(not 0 <= p < size for p in self.places):
+            raise ConfigError(f"positions {self.places} are not all on axis {self.axis} of {x}")
+        return (*x[: self.axis], len(self.places), *x[self.axis + 1 :])
+
+    def output_dtype(self, *dtypes: str) -> str:
+        """The operand's."""
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Product(Op):
+    """Products of two values summed over the letters that the result has not: ``einsum`` with the rows kept.
+
+    Each string names the axes beside the batch axis by letters. An operand without a batch axis is the same for
+    every row.
+    """
+
+    data: ClassVar[int | None] = 2
+
+    left: str
+    right: str
+    result: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Sizes by the letters of the result."""
+        sizes: dict[str, int | None] = {}
+        rows: int | None = None
+        for letters, shape in zip((self.left, self.right), shapes, strict=True):
+            own = shape[1:] if len(shape) == len(letters) + 1 else shape
+            rows = shape[0] if len(shape) == len(letters) + 1 else rows
+            if len(own) != len(letters) or len(set(letters)) != len(letters):
+                raise ConfigError(f"the axes {letters!r} do not fit a value of shape {shape}")
+            for letter, n in zip(letters, own, strict=True):
+                if sizes.setdefault(letter, n) != n:
+                    raise ConfigError(f"axis {letter!r} is {sizes[letter]} here and {n} there, in {shapes}")
+        if not set(self.result) <= set(sizes) or len(set(self.result)) != len(self.result):
+            raise ConfigError(f"the result's axes {self.result!r} are not all among the operands'")
+        return (rows, *(sizes[letter] for letter in self.result))
+
+
+@dataclass(frozen=True)
+class CumulativeSum(Op):
+    """Running sums along one axis other than the batch axis."""
+
+    axis: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if not 0 < self.axis < len(shapes[0]):
+            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
+        return shapes[0]
+
+
+EXPRESSION_OPS: tuple[type[Op], ...] = (
+    Unary, Combine, Where, Reduce, OneHot, Slice, Pick, Product, CumulativeSum,
+)  # fmt: skip
+"""What expressions are made of beside the layers' ops; any operand may be constant, as long as not all are."""
 
 
 def broadcast(*shapes: Shape) -> Shape:

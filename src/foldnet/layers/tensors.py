@@ -24,14 +24,14 @@ class SymbolicTensor(Operators):
     index: int = 0
 
     @property
+    def ndim(self) -> int:
+        """Number of axes, the batch axis counted."""
+        return len(self.shape)
+
+    @property
     def name(self) -> str:
         """Name of the layer that makes it."""
         return self.call.layer.name if self.call else "tensor"
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes, the batch axis among them."""
-        return len(self.shape)
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
@@ -45,6 +45,8 @@ class Call:
     inputs: tuple[SymbolicTensor, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[SymbolicTensor, ...] = ()
+    arguments: Any = None
+    """All that an operation was called on, its tensors and constants in their places; None for a layer."""
 
     def output_mask(self, *masked: bool) -> bool:
         """Whether the result has a mask, if it came with these inputs; what an embedding gives in reverse has none."""

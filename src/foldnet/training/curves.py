@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foldnet import ops
+from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
 from foldnet.training.confusion import Counts, are_even, even_between, ratio
-from foldnet.training.loss_functions import EPSILON, rank
+from foldnet.training.loss_functions import rank
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import shown
 from foldnet.training.weighting import shape_of
@@ -159,7 +160,7 @@ class AUC(_Curve):
             raise ConfigError("num_labels goes with multi_label=True")
         inner = even_between(num_thresholds) if thresholds is None else sorted(thresholds)
         self._given = thresholds is not None
-        self._ends = (0.0 - EPSILON, *inner, 1.0 + EPSILON)
+        self._ends = (0.0 - epsilon(), *inner, 1.0 + epsilon())
         self.multi_label, self.num_labels, self._built = multi_label, num_labels, False
         self.by_label = multi_label
         self.label_weights = None if label_weights is None else np.asarray(label_weights, np.float32)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.backend import epsilon
 from foldnet.errors import ConfigError
-from foldnet.training.loss_functions import EPSILON, numbers
+from foldnet.training.loss_functions import numbers
 from foldnet.training.metrics import SummedMetric
 from foldnet.training.regressions import check_rows_of_numbers
 from foldnet.training.state import StateVariable
@@ -91,14 +92,14 @@ class FBetaScore(SummedMetric):
         if self.true_positives is None:
             return 0.0
         tp, support = self.true_positives.numpy(), self.intermediate_weights.numpy()
-        precision = tp / (tp + self.false_positives + EPSILON)
-        recall = tp / (tp + self.false_negatives + EPSILON)
+        precision = tp / (tp + self.false_positives + epsilon())
+        recall = tp / (tp + self.false_negatives + epsilon())
         squared = self.beta**2
-        score = precision * recall / (squared * precision + recall + EPSILON) * (1 + squared)
+        score = precision * recall / (squared * precision + recall + epsilon()) * (1 + squared)
         if self.average is None:
             return score
         if self.average == "weighted":
-            return float((score * support / (support.sum() + EPSILON)).sum())
+            return float((score * support / (support.sum() + epsilon())).sum())
         return float(np.mean(score))
 
     def get_config(self) -> dict[str, Any]:

@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
-from foldnet.graph.ops import Transpose
 from foldnet.ops import Expression
 from foldnet.training.targets import check_classes, check_same_shape, shown
-
-EPSILON = 1e-7
-"""What Keras adds or clips by so that logarithms and quotients stay finite (``keras.config.epsilon()``)."""
 
 
 def rank(x: Any) -> int:
@@ -54,7 +51,7 @@ def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def _expanded(x: Any) -> Any:
-    return ops.reshape(x, (1,)) if isinstance(x, Expression) else np.asarray(x)[..., None]
+    return ops.rows_of(x, (1,)) if isinstance(x, Expression) else np.asarray(x)[..., None]
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
@@ -72,7 +69,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     """``100 mean(|(y_true - y_pred) / y_true|)`` over the last axis."""
     y_true, y_pred = same_rank(y_true, y_pred)
-    size = ops.maximum(ops.abs(y_true), EPSILON)
+    size = ops.maximum(ops.abs(y_true), epsilon())
     return ops.multiply(100.0, ops.mean(ops.abs(ops.divide(ops.subtract(y_true, y_pred), size)), axis=-1))
 
 
@@ -81,7 +78,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
     y_true, y_pred = same_rank(y_true, y_pred)
 
     def log(y: Any) -> Any:
-        return ops.log(ops.add(ops.maximum(y, EPSILON), 1.0))
+        return ops.log(ops.add(ops.maximum(y, epsilon()), 1.0))
 
     return ops.mean(ops.square(ops.subtract(log(y_pred), log(y_true))), axis=-1)
 
@@ -92,7 +89,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
     def unit(y: Any) -> Any:
         length = ops.sum(ops.square(y), axis=axis, keepdims=True)
-        return ops.multiply(y, ops.rsqrt(ops.maximum(length, EPSILON**2)))
+        return ops.multiply(y, ops.rsqrt(ops.maximum(length, epsilon() ** 2)))
 
     return ops.negative(ops.sum(ops.multiply(unit(y_true), unit(y_pred)), axis=axis))
 
@@ -145,14 +142,14 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     """``sum(y_true * log(y_true / y_pred))``, both clipped to [1e-7, 1]."""
     y_true, y_pred = numbers(y_true, y_pred)
-    y_true, y_pred = ops.clip(y_true, EPSILON, 1.0), ops.clip(y_pred, EPSILON, 1.0)
+    y_true, y_pred = ops.clip(y_true, epsilon(), 1.0), ops.clip(y_pred, epsilon(), 1.0)
     return ops.sum(ops.multiply(y_true, ops.log(ops.divide(y_true, y_pred))), axis=-1)
 
 
 def poisson(y_true: Any, y_pred: Any) -> Any:
     """``mean(y_pred - y_true * log(y_pred))``."""
     y_true, y_pred = numbers(y_true, y_pred)
-    return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, EPSILON)))), axis=-1)
+    return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, epsilon())))), axis=-1)
 
 
 def _alike(y_true: Any, y_pred: Any, name: str, axis: int = -1) -> tuple[Any, Any]:
@@ -165,7 +162,7 @@ def _alike(y_true: Any, y_pred: Any, name: str, axis: int = -1) -> tuple[Any, An
 
 def _probabilities(y_pred: Any, axis: int) -> Any:
     total = ops.sum(y_pred, axis=axis, keepdims=True)
-    return ops.clip(ops.divide(y_pred, total), EPSILON, 1.0 - EPSILON)
+    return ops.clip(ops.divide(y_pred, total), epsilon(), 1.0 - epsilon())
 
 
 def _smoothed(y_true: Any, label_smoothing: float, share: float) -> Any:
@@ -230,9 +227,7 @@ def classes_last(y_true: Any, y_pred: Any, axis: int = -1) -> tuple[Any, Any]:
         y_true = ops.rows_of(y_true, [int(n or 1) for n in rest[1:]]) if rest else np.reshape(y_true, ())
     if place != axes - 1:
         order = (*(i for i in range(axes) if i != place), place)
-        y_pred = (
-            ops.apply(Transpose(order), y_pred) if isinstance(y_pred, Expression) else y_pred.transpose(order)
-        )
+        y_pred = ops.transpose(y_pred, order)
     own, given = _shape(y_true), _shape(y_pred)[:-1]
     if len(own) != len(given) or any(None not in (n, m) and n != m for n, m in zip(own, given, strict=True)):
         raise InputError(
@@ -263,7 +258,7 @@ def _binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool) -> Any:
         return ops.add(
             ops.multiply(y_true, ops.softplus(ops.negative(y_pred))), ops.multiply(rest, ops.softplus(y_pred))
         )
-    p = ops.clip(y_pred, EPSILON, 1.0 - EPSILON)
+    p = ops.clip(y_pred, epsilon(), 1.0 - epsilon())
     likelihood = ops.add(ops.multiply(y_true, ops.log(p)), ops.multiply(rest, ops.log(ops.subtract(1.0, p))))
     return ops.negative(likelihood)
 

@@ -112,7 +112,7 @@ def build_program(
 def _accumulators(name: str, rows: Expression, weight: Expression | None) -> list[Accumulator]:
     """A metric's sums, and where weights count, the sum of these."""
     if rows.ndim == 1:
-        rows = ops.reshape(rows, (1,))
+        rows = ops.rows_of(rows, (1,))
     found = [Accumulator(name, rows.value, int(rows.shape[1] or 1))]
     return found if weight is None else [*found, Accumulator(f"{name}/{WEIGHT}", weight.value, 1)]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
 from foldnet.training import loss_functions as f
 from foldnet.training.metrics import Mean, SummedMetric
@@ -169,4 +170,4 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
     apart = ops.square(ops.subtract(mean(y_true), mean(y_pred)))
     around = ops.add(ops.add(mean(ops.square(true)), mean(ops.square(pred))), apart)
-    return ops.divide(ops.multiply(2.0, mean(ops.multiply(true, pred))), ops.add(around, f.EPSILON))
+    return ops.divide(ops.multiply(2.0, mean(ops.multiply(true, pred))), ops.add(around, epsilon()))

@@ -73,10 +73,11 @@ class Body:
         return Operand(self.base(value, offset), tuple(strides), laned)
 
     def spread(self, value: str, rank: int) -> Operand:
-        """A value broadcast over a row of this rank; a constant may have the batch axis as a leading 1."""
-        shape = self.shape(value)
-        shape = (1,) * (rank - len(shape)) + shape
-        return self.operand(value, broadcast_strides(shape)[len(shape) - rank :])
+        """A value broadcast over a row of this rank; a constant may have the batch axis as a leading 1, or no axes."""
+        strides = broadcast_strides(self.shape(value))
+        return self.operand(
+            value, (*(0 for _ in range(rank - len(strides))), *strides)[-rank:] if rank else ()
+        )
 
     # -- statements -----------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from foldnet.engines.native import body_along, body_dense, body_elements
+from foldnet.engines.native import body_along, body_dense, body_elements, body_expressions
 from foldnet.engines.native.body import Body
 from foldnet.engines.native.layout import ALIASES
 from foldnet.errors import UnsupportedError
@@ -30,9 +30,15 @@ EMITTERS: dict[type[ops.Op], Callable[[Body, Node], None]] = {
     ops.Dot: body_along.dot,
     ops.Gather: body_elements.gather,
     ops.Cast: body_elements.cast,
-    train_ops.Combine: body_elements.combine,
-    train_ops.Where: body_elements.where,
-    train_ops.Reduce: body_along.reduce,
+    train_ops.Unary: body_expressions.function,
+    train_ops.Combine: body_expressions.function,
+    train_ops.Where: body_expressions.function,
+    train_ops.Reduce: body_expressions.reduce,
+    train_ops.OneHot: body_expressions.one_hot,
+    train_ops.Slice: body_expressions.slice_,
+    train_ops.Pick: body_expressions.pick,
+    train_ops.Product: body_expressions.product,
+    train_ops.CumulativeSum: body_expressions.cumulative_sum,
 }
 """How each op is written; a test holds this to the closed set."""
 

@@ -314,3 +314,15 @@ static inline float fn_minimum(float a, float b) {
   float y = a < b ? a : b;
   return a != a ? a : y;
 }
+
+/* The remainder with the sign of the divisor, as NumPy has it. */
+static inline float fn_mod(float a, float b) {
+  float r = fmodf(a, b);
+  return r != 0.0f && (r < 0.0f) != (b < 0.0f) ? r + b : r;
+}
+
+/* The quotient rounded down: what is left after the remainder is a whole multiple but for rounding. */
+static inline float fn_floor_divide(float a, float b) {
+  float q = rintf((a - fn_mod(a, b)) / b);
+  return b == 0.0f ? a / b : q;
+}

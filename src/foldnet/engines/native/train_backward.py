@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
+from foldnet.engines.functions import COMBINE, UNARY
+from foldnet.engines.native import train_parts
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_along import along, block, moments_loops
 from foldnet.engines.native.train_batch import mask_of
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
 from foldnet.engines.native.train_norm import norm_back
-from foldnet.engines.native.train_slopes import COMBINE_SLOPES, UNARY_SLOPES, slope
+from foldnet.engines.native.train_slopes import slope
 from foldnet.engines.native.train_structure import dot_strides, pieces
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
@@ -356,11 +358,9 @@ def backward(e: Emitter, node: Node) -> None:
     ):
         return
     if isinstance(op, train_ops.Unary):
-        text = UNARY_SLOPES.get(op.kind)
-        if text is not None:
-            expression(e, node, {0: text}, reuse=True)
+        expression(e, node, dict(enumerate(UNARY[op.kind].c_slopes)), reuse=True)
     elif isinstance(op, (train_ops.Combine, ops.Binary)):
-        expression(e, node, dict(enumerate(COMBINE_SLOPES.get(op.kind, ()))))
+        expression(e, node, dict(enumerate(COMBINE[op.kind].c_slopes)))
     elif isinstance(op, train_ops.Where):
         expression(e, node, {1: "({0} != 0.0f ? {g} : 0.0f)", 2: "({0} != 0.0f ? 0.0f : {g})"})
     elif type(op) in RULES:
@@ -391,5 +391,9 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     train_ops.Drop: _drop,
     train_ops.Reduce: _reduce,
     train_ops.TurnedDense: _turned_dense,
+    train_ops.Slice: train_parts.slice_back,
+    train_ops.Pick: train_parts.pick_back,
+    train_ops.Product: train_parts.product_back,
+    train_ops.CumulativeSum: train_parts.cumulative_sum_back,
 }
 """How gradients go through ops that are not plain expressions."""

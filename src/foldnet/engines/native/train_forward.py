@@ -4,59 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from foldnet.engines.native import maths, train_along, train_batch, train_norm, train_structure
+from foldnet.engines.native import maths, train_along, train_batch, train_norm, train_parts, train_structure
+from foldnet.engines.native.body_expressions import text_of
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
-
-UNARY = {
-    "negative": "-({0})",
-    "abs": "fn_abs({0})",
-    "sign": "(({0}) > 0.0f ? 1.0f : ({0}) < 0.0f ? -1.0f : ({0}))",
-    "square": "(({0}) * ({0}))",
-    "sqrt": "sqrtf({0})",
-    "rsqrt": "(1.0f / sqrtf({0}))",
-    "reciprocal": "(1.0f / ({0}))",
-    "exp": "fn_exp({0})",
-    "expm1": "fn_expm1({0})",
-    "log": "fn_log({0})",
-    "log1p": "fn_log1p({0})",
-    "tanh": "fn_tanh({0})",
-    "sigmoid": "fn_sigmoid({0})",
-    "softplus": "fn_softplus({0})",
-    "sin": "sinf({0})",
-    "cos": "cosf({0})",
-    "floor": "floorf({0})",
-    "logical_not": "(({0}) == 0.0f ? 1.0f : 0.0f)",
-    "stop_gradient": "({0})",
-}
-"""C of each unary operation."""
-
-_COMPARE = {
-    "equal": "==",
-    "not_equal": "!=",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-}
-
-COMBINE = {
-    "add": "({0} + {1})",
-    "subtract": "({0} - {1})",
-    "multiply": "({0} * {1})",
-    "divide": "({0} / {1})",
-    "power": "powf({0}, {1})",
-    # NaN wins, as in NumPy.
-    "maximum": "({0} >= {1} || {0} != {0} ? {0} : {1})",
-    "minimum": "({0} <= {1} || {0} != {0} ? {0} : {1})",
-    **{name: f"({{0}} {sign} {{1}} ? 1.0f : 0.0f)" for name, sign in _COMPARE.items()},
-    "logical_and": "({0} != 0.0f && {1} != 0.0f ? 1.0f : 0.0f)",
-    "logical_or": "({0} != 0.0f || {1} != 0.0f ? 1.0f : 0.0f)",
-}
-"""C of each operation of two values."""
 
 
 def elementwise(e: Emitter, node: Node, body: Callable[..., str]) -> None:
@@ -107,12 +61,8 @@ def forward(e: Emitter, node: Node) -> None:
     op = node.op
     if e.roots[node.output] != node.output:
         return
-    if isinstance(op, train_ops.Unary):
-        elementwise(e, node, _by_text(UNARY[op.kind]))
-    elif isinstance(op, (train_ops.Combine, ops.Binary)):
-        elementwise(e, node, _by_text(COMBINE[op.kind]))
-    elif isinstance(op, train_ops.Where):
-        elementwise(e, node, lambda c, a, b: f"({c} != 0.0f ? {a} : {b})")
+    if isinstance(op, train_ops.Unary | train_ops.Combine | train_ops.Where | ops.Binary):
+        elementwise(e, node, _by_text(text_of(e.graph, node)))
     else:
         RULES[type(op)](e, node)
 
@@ -141,5 +91,9 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     train_ops.OneHot: train_structure.one_hot,
     train_ops.Reduce: train_along.reduce,
     train_ops.TurnedDense: train_batch.turned_dense,
+    train_ops.Slice: train_parts.slice_,
+    train_ops.Pick: train_parts.pick,
+    train_ops.Product: train_parts.product,
+    train_ops.CumulativeSum: train_parts.cumulative_sum,
 }
 """How ops that are not plain expressions are computed."""

@@ -1,43 +1,10 @@
-"""C of the derivatives of elementwise functions, from operands ``{0}``, ``{1}``, the result ``{y}`` and ``{g}``."""
+"""C of the derivatives of activations, from the operand ``{0}``, the result ``{y}`` and the gradient ``{g}``."""
 
 from __future__ import annotations
 
 from foldnet.engines.native.maths import literal
 from foldnet.errors import UnsupportedError
 from foldnet.graph.ops import Elementwise
-
-UNARY_SLOPES = {
-    "negative": "(-{g})",
-    "abs": "({0} > 0.0f ? {g} : {0} < 0.0f ? -{g} : 0.0f)",
-    "square": "(2.0f * {0} * {g})",
-    "sqrt": "({g} * 0.5f / {y})",
-    "rsqrt": "({g} * -0.5f * {y} / {0})",
-    "reciprocal": "(-{g} * {y} * {y})",
-    "exp": "({g} * {y})",
-    "expm1": "({g} * ({y} + 1.0f))",
-    "log": "({g} / {0})",
-    "log1p": "({g} / (1.0f + {0}))",
-    "tanh": "({g} * (1.0f - {y} * {y}))",
-    "sigmoid": "({g} * {y} * (1.0f - {y}))",
-    "softplus": "({g} * fn_sigmoid({0}))",
-    "sin": "({g} * cosf({0}))",
-    "cos": "({g} * -sinf({0}))",
-}
-"""Gradient on the operand of each unary operation that has one."""
-
-COMBINE_SLOPES = {
-    "add": ("{g}", "{g}"),
-    "subtract": ("{g}", "(-{g})"),
-    "multiply": ("({g} * {1})", "({g} * {0})"),
-    "divide": ("({g} / {1})", "(-{g} * {y} / {1})"),
-    "power": ("({g} * {1} * powf({0}, {1} - 1.0f))", "({0} > 0.0f ? {g} * {y} * logf({0}) : 0.0f)"),
-    # As in the frameworks, a tie shares the gradient equally.
-    "maximum": ("({g} * ({0} > {1} ? 1.0f : {0} == {1} ? 0.5f : 0.0f))",
-                "({g} * (1.0f - ({0} > {1} ? 1.0f : {0} == {1} ? 0.5f : 0.0f)))"),
-    "minimum": ("({g} * ({0} < {1} ? 1.0f : {0} == {1} ? 0.5f : 0.0f))",
-                "({g} * (1.0f - ({0} < {1} ? 1.0f : {0} == {1} ? 0.5f : 0.0f)))"),
-}  # fmt: skip
-"""Gradients on both operands of each operation of two values that has them."""
 
 _INSIDE = "({{0}} > {0} && {{0}} < {1} ? {2} : 0.0f)"
 _SIGMOID = "fn_sigmoid({0})"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_emit import Emitter
-from foldnet.engines.native.train_forward import COMBINE, UNARY
 from foldnet.errors import UnsupportedError
 from foldnet.graph import train_ops
 from foldnet.graph.graph import Node
@@ -156,9 +156,9 @@ def _unused(body: Sequence[str]) -> str:
 def _element(node: Node) -> str:
     op = node.op
     if isinstance(op, train_ops.Unary):
-        return UNARY[op.kind]
+        return UNARY[op.kind].c
     if isinstance(op, train_ops.Combine):
-        return COMBINE[op.kind]
+        return COMBINE[op.kind].c
     if isinstance(op, train_ops.Where):
         return "({0} != 0.0f ? {1} : {2})"
     raise UnsupportedError(f"an update rule is made of elementwise operations, not of {type(op).__name__}")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import activations
+from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.reference.derivatives import slope
 from foldnet.engines.reference.train_kernels import (
     Moment,
@@ -225,64 +226,23 @@ def _nothing(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> 
     return (None,) * len(xs)
 
 
-_UNARY_SLOPES: dict[str, Callable[[Array, Array], Array]] = {
-    "negative": lambda x, y: np.full_like(x, -1),
-    "abs": lambda x, y: np.sign(x),
-    "square": lambda x, y: 2 * x,
-    "sqrt": lambda x, y: 0.5 / y,
-    "rsqrt": lambda x, y: -0.5 * y / x,
-    "reciprocal": lambda x, y: -y * y,
-    "exp": lambda x, y: y,
-    "expm1": lambda x, y: y + 1,
-    "log": lambda x, y: 1 / x,
-    "log1p": lambda x, y: 1 / (1 + x),
-    "tanh": lambda x, y: 1 - y * y,
-    "sigmoid": lambda x, y: y * (1 - y),
-    "softplus": lambda x, y: activations.sigmoid(x),
-    "sin": lambda x, y: np.cos(x),
-    "cos": lambda x, y: -np.sin(x),
-}
-
-
 def _unary(op: train_ops.Unary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
-    rule = _UNARY_SLOPES.get(op.kind)
-    return (None,) if rule is None else (g * rule(xs[0], y),)
-
-
-def _combined(kind: str, a: Array, b: Array, y: Array, g: Array) -> tuple[Array, Array] | None:
-    if kind == "add":
-        return g, g
-    if kind == "subtract":
-        return g, -g
-    if kind == "multiply":
-        return g * b, g * a
-    if kind == "divide":
-        return g / b, -g * y / b
-    if kind == "power":
-        positive = np.where(a > 0, a, 1)
-        return g * b * np.power(a, b - 1), np.where(a > 0, g * y * np.log(positive), 0)
-    if kind in ("maximum", "minimum"):
-        # As in the frameworks, a tie shares the gradient equally.
-        first = (a > b) if kind == "maximum" else (a < b)
-        share = np.where(a == b, 0.5, np.where(first, 1.0, 0.0)).astype(g.dtype)
-        return g * share, g * (1 - share)
-    return None
+    return tuple(slope(g, xs[0], y) for slope in UNARY[op.kind].slopes) or (None,)
 
 
 def _combine(
     op: train_ops.Combine | ops.Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array
 ) -> Gradients:
-    a, b = xs
-    both = _combined(op.kind, a, b, y, g)
-    return (None, None) if both is None else (gather_to(both[0], a), gather_to(both[1], b))
+    slopes = COMBINE[op.kind].slopes
+    return (
+        tuple(gather_to(s(g, *xs, y), x) for s, x in zip(slopes, xs, strict=True)) if slopes else (None, None)
+    )
 
 
 def _binary(op: ops.Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     if op.activation is None:
         return _combine(op, m, xs, y, g)
-    from foldnet.engines.reference.train_kernels import BINARY
-
-    before = BINARY[op.kind](*xs)
+    before = COMBINE[op.kind].compute(*xs)
     return _combine(op, m, xs, before, _through(op.activation, before, g))
 
 
@@ -315,6 +275,39 @@ def _batch_reduce(op: train_ops.BatchReduce, m: Moment, xs: Sequence[Array], y: 
     return (batch_reduce(op, m, g),)
 
 
+def _slice(op: train_ops.Slice, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    on_x = np.zeros_like(xs[0])
+    on_x[(slice(None), *(slice(*entry) for entry in op.slices))] = g
+    return (on_x if xs[0].dtype.kind == "f" else None,)
+
+
+def _pick(op: train_ops.Pick, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    on_x = np.zeros_like(xs[0])
+    np.add.at(np.moveaxis(on_x, op.axis, 0), list(op.places), np.moveaxis(g, op.axis, 0))
+    return (on_x if xs[0].dtype.kind == "f" else None,)
+
+
+def _product(op: train_ops.Product, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    found = []
+    for place, own in enumerate((op.left, op.right)):
+        other, of_other = xs[1 - place], op.right if place == 0 else op.left
+        # A letter of its own that neither the other nor the result has was summed alone: ones stand for it.
+        alone = [letter for letter in own if letter not in of_other + op.result]
+        ones = np.ones([xs[place].shape[own.index(k) + xs[place].ndim - len(own)] for k in alone], g.dtype)
+        rows = "" if other.ndim == len(of_other) else "A"
+        to = own if xs[place].ndim == len(own) else "A" + own
+        found.append(
+            np.einsum(f"A{op.result},{rows}{of_other},{''.join(alone)}->{to}", g, other, ones).astype(g.dtype)
+        )
+    return tuple(found)
+
+
+def _cumulative_sum(
+    op: train_ops.CumulativeSum, m: Moment, xs: Sequence[Array], y: Array, g: Array
+) -> Gradients:
+    return (np.flip(np.cumsum(np.flip(g, op.axis), axis=op.axis), op.axis),)
+
+
 RULES: dict[type, Callable[..., Gradients]] = {
     ops.Activation: _activation,
     ops.Affine: _affine,
@@ -339,10 +332,14 @@ RULES: dict[type, Callable[..., Gradients]] = {
     train_ops.BatchRenorm: _batch_renorm,
     train_ops.FixedNorm: _fixed_norm,
     train_ops.Combine: _combine,
+    train_ops.CumulativeSum: _cumulative_sum,
     train_ops.Drop: _drop,
     train_ops.OneHot: _nothing,
+    train_ops.Pick: _pick,
+    train_ops.Product: _product,
     train_ops.Reduce: _reduce,
     train_ops.TurnedDense: _turned_dense,
+    train_ops.Slice: _slice,
     train_ops.Unary: _unary,
     train_ops.Where: _where,
 }

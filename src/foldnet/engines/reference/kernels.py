@@ -18,6 +18,7 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.activations import in_order
+from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.reference import train_kernels
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph import ops, train_ops
@@ -122,18 +123,9 @@ def repeat(op: ops.Repeat, x: Array) -> Array:
     return np.repeat(x[:, np.newaxis], op.count, axis=1)
 
 
-_BINARY: dict[str, Callable[[Array, Array], Array]] = {
-    "add": np.add,
-    "subtract": np.subtract,
-    "multiply": np.multiply,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-}
-
-
 def binary(op: ops.Binary, a: Array, b: Array) -> Array:
     """Two operands, value by value."""
-    return apply_elementwise(op.activation, _BINARY[op.kind](a, b))
+    return apply_elementwise(op.activation, COMBINE[op.kind].compute(a, b))
 
 
 def concatenate(op: ops.Concatenate, *parts: Array) -> Array:
@@ -195,25 +187,32 @@ def to_index(x: Array) -> Array:
     return x.astype(np.int32)
 
 
-_AT_PREDICTION = train_kernels.Moment(training=False)
+def unary(op: train_ops.Unary, x: Array) -> Array:
+    """One value, elementwise."""
+    return np.asarray(UNARY[op.kind].compute(x), dtype=np.float64)
 
 
 def combine(op: train_ops.Combine, a: Array, b: Array) -> Array:
     """Two values, elementwise."""
-    return train_kernels.combine(op, _AT_PREDICTION, a, b)
+    return np.asarray(COMBINE[op.kind].compute(a, b), dtype=np.float64)
 
 
 def where(op: train_ops.Where, condition: Array, a: Array, b: Array) -> Array:
     """A choice, elementwise."""
-    return train_kernels.where(op, _AT_PREDICTION, condition, a, b)
+    return np.where(condition != 0, a, b).astype(np.float64)
 
 
 def reduce(op: train_ops.Reduce, x: Array) -> Array:
-    """Sums in order; the rest has no order."""
-    if op.kind not in ("sum", "mean"):
-        return train_kernels.reduce(op, _AT_PREDICTION, x)
-    y = (_sum if op.kind == "sum" else _mean)(x, op.axes)
-    return y if op.keepdims else y.squeeze(op.axes)
+    """Sum, mean, max, min or the place of the largest; sums in order."""
+    if op.kind in ("sum", "mean"):
+        y = (_sum if op.kind == "sum" else _mean)(x, op.axes)
+        return y if op.keepdims else y.reshape([n for a, n in enumerate(y.shape) if a not in op.axes])
+    return train_kernels.reduce(op, train_kernels.Moment(training=False), x)
+
+
+def one_hot(op: train_ops.OneHot, indices: Array) -> Array:
+    """Indices as rows of 0 and 1."""
+    return (indices[..., None] == np.arange(op.size)).astype(np.float64)
 
 
 def _sum(x: Array, axes: Sequence[int]) -> Array:
@@ -247,7 +246,13 @@ _EXACT: dict[type[ops.Op], Callable[..., Array]] = {
     ops.Sparsemax: sparsemax,
     ops.Transpose: transpose,
     train_ops.Combine: combine,
+    train_ops.CumulativeSum: train_kernels.cumulative_sum,
+    train_ops.OneHot: one_hot,
+    train_ops.Pick: train_kernels.pick,
+    train_ops.Product: train_kernels.product,
     train_ops.Reduce: reduce,
+    train_ops.Slice: train_kernels.slice_,
+    train_ops.Unary: unary,
     train_ops.Where: where,
 }
 
@@ -257,9 +262,9 @@ def _rounded(kernel: Callable[..., Array]) -> Callable[..., Array]:
 
     def run(op: ops.Op, *operands: Array) -> Array:
         floats = [a.dtype for a in operands if a.dtype.kind == "f"]
-        wide = [np.ascontiguousarray(a, np.float64 if a.dtype.kind == "f" else None) for a in operands]
+        wide = [np.asarray(a, np.float64 if a.dtype.kind == "f" else None, order="C") for a in operands]
         y = kernel(op, *wide)
-        return y.astype(floats[0]) if floats and y.dtype.kind == "f" else y
+        return y.astype(floats[0] if floats else np.float32) if y.dtype.kind == "f" else y
 
     return run
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 
-from foldnet import activations
 from foldnet.engines import philox
+from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.errors import InputError
 from foldnet.graph import train_ops
 
@@ -182,55 +182,19 @@ def turned_dense(op: train_ops.TurnedDense, moment: Moment, x: Array, kernel: Ar
     return x @ kernel.T
 
 
-UNARY: dict[str, Callable[[Array], Array]] = {
-    "negative": np.negative,
-    "abs": np.abs,
-    "sign": np.sign,
-    "square": np.square,
-    "sqrt": np.sqrt,
-    "rsqrt": lambda x: 1 / np.sqrt(x),
-    "reciprocal": lambda x: 1 / x,
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
-    "tanh": np.tanh,
-    "sigmoid": activations.sigmoid,
-    "softplus": lambda x: np.logaddexp(x, np.zeros((), x.dtype)),
-    "sin": np.sin,
-    "cos": np.cos,
-    "floor": np.floor,
-    "logical_not": np.logical_not,
-    "stop_gradient": lambda x: x,
-}
-
-BINARY: dict[str, Callable[[Array, Array], Array]] = {
-    "add": np.add,
-    "subtract": np.subtract,
-    "multiply": np.multiply,
-    "divide": np.divide,
-    "power": np.power,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "equal": np.equal,
-    "not_equal": np.not_equal,
-    "less": np.less,
-    "less_equal": np.less_equal,
-    "greater": np.greater,
-    "greater_equal": np.greater_equal,
-    "logical_and": np.logical_and,
-    "logical_or": np.logical_or,
-}
+def _working(a: Array, b: Array) -> np.dtype[Any]:
+    floats = [x.dtype for x in (a, b) if x.dtype.kind == "f"]
+    return np.result_type(*floats) if floats else np.result_type(a, b)
 
 
 def unary(op: train_ops.Unary, moment: Moment, x: Array) -> Array:
     """One value, elementwise."""
-    return np.asarray(UNARY[op.kind](x), dtype=x.dtype)
+    return np.asarray(UNARY[op.kind].compute(x), dtype=x.dtype)
 
 
 def combine(op: train_ops.Combine, moment: Moment, a: Array, b: Array) -> Array:
     """Two values, elementwise."""
-    return np.asarray(BINARY[op.kind](a, b), dtype=np.result_type(a, b))
+    return np.asarray(COMBINE[op.kind].compute(a, b), dtype=_working(a, b))
 
 
 def where(op: train_ops.Where, moment: Moment, condition: Array, a: Array, b: Array) -> Array:
@@ -256,6 +220,47 @@ def batch_reduce(op: train_ops.BatchReduce, moment: Moment, x: Array) -> Array:
 def one_hot(op: train_ops.OneHot, moment: Moment, x: Array, dtype: np.dtype[Any]) -> Array:
     """Indices as rows of 0 and 1."""
     return (x[..., None] == np.arange(op.size)).astype(dtype)
+
+
+def slice_(op: train_ops.Slice, x: Array) -> Array:
+    """Every so many-th position of each axis."""
+    return x[(slice(None), *(slice(*entry) for entry in op.slices))]
+
+
+def pick(op: train_ops.Pick, x: Array) -> Array:
+    """Positions of one axis."""
+    return np.take(x, op.places, axis=op.axis)
+
+
+def product(op: train_ops.Product, a: Array, b: Array) -> Array:
+    """Products, summed in the order of the letters that the result has not."""
+    letters = dict.fromkeys(op.result + op.left + op.right)
+    gone = [letter for letter in letters if letter not in op.result]
+    spread = [_by_letters(x, own, letters) for x, own in ((a, op.left), (b, op.right))]
+    sizes = np.broadcast_shapes(*(x.shape for x in spread))
+    counts = sizes[1 + len(op.result) :]
+    y = np.zeros(sizes[: 1 + len(op.result)], np.result_type(a, b))
+    for place in np.ndindex(*counts):
+        here = [
+            x[(..., *(0 if n == 1 else p for p, n in zip(place, x.shape[1 + len(op.result) :], strict=True)))]
+            for x in spread
+        ]
+        y += here[0] * here[1]
+    return y if gone else spread[0].reshape(spread[0].shape) * spread[1]
+
+
+def _by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
+    """The array with an axis for each of the letters, rows first; 1 where it has none of its own."""
+    if x.ndim == len(own):
+        x = x[np.newaxis]
+    order = [letter for letter in letters if letter in own]
+    x = x.transpose(0, *(1 + own.index(letter) for letter in order))
+    return x.reshape(len(x), *(x.shape[1 + order.index(k)] if k in order else 1 for k in letters))
+
+
+def cumulative_sum(op: train_ops.CumulativeSum, x: Array) -> Array:
+    """Running sums."""
+    return np.cumsum(x, axis=op.axis)
 
 
 TRAIN_KERNELS: dict[type, Callable[..., Array]] = {

@@ -1,0 +1,167 @@
+"""Operations between layers: ``x + 1``, ``x[:, 0]``, ``ops.mean(x, axis=1)`` on symbolic tensors.
+
+An operation is a function of ``foldnet.ops`` with its settings, as Keras keeps it in its files. It computes what the
+function computes: when its network is lowered, the function is called on expressions of the program.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from foldnet.errors import ConfigError
+from foldnet.layers.base import Layer
+from foldnet.layers.naming import snake_case, unique_name
+from foldnet.layers.tensors import Call, SymbolicTensor
+
+if TYPE_CHECKING:
+    from foldnet.graph.graph import GraphBuilder
+    from foldnet.graph.lower import Lowering
+    from foldnet.ops.records import Record
+
+
+class Operation(Layer):
+    """A function of ``foldnet.ops`` as a step of a network; it has no weights, and ``model.layers`` leaves it out.
+
+    Args:
+        record: of the function.
+        settings: its arguments that belong to the operation and not to a call.
+        name: by default the name of Keras's class in snake case, numbered as Keras numbers it.
+    """
+
+    def __init__(self, record: Record, settings: Mapping[str, Any], name: str | None = None) -> None:
+        super().__init__(name=name or unique_name(snake_case(record.keras_class)))
+        self.record = record
+        self.settings = dict(settings)
+
+    def get_config(self) -> dict[str, Any]:
+        """Name and settings, as Keras writes them."""
+        return {"name": self.name, **self.settings}
+
+    def copy(self) -> Operation:
+        """The same operation, of no network yet."""
+        return Operation(self.record, self.settings, self.name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Join the operation to symbolic tensors and get the symbolic result, or a list of them.
+
+        Args:
+            args: what the function takes beside the settings: tensors, lists of them, and constants.
+            kwargs: nothing; arguments are told apart by their places.
+        """
+        if kwargs:
+            names = [p.name for p in self.record.parameters() if p.name not in self.settings]
+            args = (*args, *(kwargs.pop(n, None) for n in names[len(args) :] if n in kwargs))
+        tensors = _tensors(args)
+        if kwargs or not tensors:
+            raise ConfigError(f"the operation {self.name!r} is called on symbolic tensors, by place")
+        call = Call(self, tuple(tensors), arguments=args)
+        results, many = self._traced(tensors, args)
+        call.outputs = tuple(SymbolicTensor(s, d, call, i) for i, (s, d) in enumerate(results))
+        self.calls.append(call)
+        return list(call.outputs) if many else call.outputs[0]
+
+    def _traced(
+        self, tensors: Sequence[SymbolicTensor], args: Sequence[Any]
+    ) -> tuple[list[tuple[Any, str]], bool]:
+        """Shape and dtype of each result, found by computing with nothing but shapes."""
+        from foldnet.graph.graph import GraphBuilder
+
+        b = GraphBuilder()
+        values = {
+            t: b.input("x", (None, *t.shape[1:]), "int" if _is_whole(t.dtype) else "float") for t in tensors
+        }
+        results, many = self._computed(b, args, values)
+        # A batch axis of a known size stays so.
+        rows = next((t.shape[0] for t in tensors if t.shape and t.shape[0] is not None), None)
+        return [((rows, *r.shape[1:]), r.dtype) for r in results], many
+
+    def lower_call(
+        self, b: GraphBuilder, call: Call, values: Mapping[SymbolicTensor, str]
+    ) -> tuple[str, ...]:
+        """Emit a call's nodes; returns the names of its results."""
+        return tuple(r.value for r in self._computed(b, call.arguments, values)[0])
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The first call's first result, computed from other values in the place of its tensors."""
+        call = self._first_call()
+        return self.lower_call(b, call, dict(zip(call.inputs, inputs, strict=True)))[0]
+
+    def _computed(
+        self, b: GraphBuilder, args: Sequence[Any], values: Mapping[SymbolicTensor, str]
+    ) -> tuple[list[Any], bool]:
+        from foldnet.graph import ops as graph_ops
+        from foldnet.ops.expression import Expression, emitted
+
+        def expression(t: SymbolicTensor) -> Expression:
+            dtype = "int32" if _is_whole(t.dtype) else "bool" if t.dtype == "bool" else "float32"
+            return Expression(b, values[t], dtype, in_network=True)
+
+        names = [p for p in self.record.parameters() if p.name not in self.record.settings]
+        given = [mapped(expression, a) for a in args]
+        if names and names[0].kind is inspect.Parameter.VAR_POSITIONAL:
+            ahead = [self.settings[s] for s in self.record.settings]  # as einsum's subscripts
+            found = self.record.function(*ahead, *given)
+        else:
+            found = self.record.function(
+                **dict(zip((p.name for p in names), given, strict=False)), **self.settings
+            )
+        many = isinstance(found, list | tuple)
+        results = [
+            emitted(graph_ops.Cast(graph_ops.INT), r, dtype="int32")
+            if r.dtype == "int32" and not r.is_int
+            else r
+            for r in (found if many else [found])
+        ]
+        return results, many
+
+
+def _is_whole(dtype: str) -> bool:
+    return dtype.startswith(("int", "uint"))
+
+
+def _tensors(value: Any) -> list[SymbolicTensor]:
+    if isinstance(value, list | tuple):
+        return [t for item in value for t in _tensors(item)]
+    return [value] if isinstance(value, SymbolicTensor) else []
+
+
+def mapped(function: Callable[[SymbolicTensor], Any], value: Any) -> Any:
+    """A structure of arguments with every symbolic tensor put through a function."""
+    if isinstance(value, list | tuple):
+        items = [mapped(function, item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    return function(value) if isinstance(value, SymbolicTensor) else value
+
+
+def symbolic_call(record: Record, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The symbolic result of a function of ``foldnet.ops``, made by a new operation.
+
+    Raises:
+        ConfigError: arguments that the function does not take, or shapes that do not fit.
+    """
+    try:
+        bound = inspect.signature(record.function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise ConfigError(f"ops.{record.name}: {error}") from None
+    given = list(bound.arguments)
+    bound.apply_defaults()
+    settings = {name: bound.arguments[name] for name in record.settings}
+    if found := [name for name, value in settings.items() if _tensors(value)]:
+        raise ConfigError(
+            f"ops.{record.name} takes a constant as {found[0]}, and was given a symbolic tensor"
+        )
+    call: list[Any] = []
+    for parameter in record.parameters():
+        if parameter.name in record.settings or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            call += bound.arguments[parameter.name]
+        elif parameter.name in given or parameter.default is parameter.empty:
+            call.append(bound.arguments[parameter.name])
+        else:
+            call.append(parameter.default)
+    while len(call) > 1 and call[-1] is None:
+        call.pop()
+    return Operation(record, settings)(*call)

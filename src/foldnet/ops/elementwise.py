@@ -1,0 +1,238 @@
+"""Functions of values, one by one: arithmetic, comparisons, logic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from foldnet.engines.functions import COMBINE, UNARY
+from foldnet.graph import train_ops
+from foldnet.ops import expression as e
+from foldnet.ops.dtypes import FLOATX, arrays, as_array, floating
+from foldnet.ops.records import operation
+
+Array = np.ndarray[Any, Any]
+
+
+def _unary(
+    name: str, keras_class: str, doc: str, kind: str = "", gives: str = "float", module: str = "numpy"
+) -> Any:
+    """A function of one value; ``gives`` says of which dtype: floats, the operand's own, or truth values."""
+    kind = kind or name
+
+    def function(x: Any) -> Any:
+        if isinstance(x, e.Expression):
+            own = x.dtype if x.dtype != "bool" else "int32"
+            return e.unary(kind, x, {"own": own, "bool": "bool"}.get(gives))
+        x = as_array(x)
+        if gives == "float":
+            x = x.astype(floating(x), copy=False)
+        if kind == "square" and x.dtype.kind == "b":
+            x = x.astype(np.int32)
+        with np.errstate(all="ignore"):
+            return np.asarray(UNARY[kind].compute(x), bool if gives == "bool" else x.dtype)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{doc}, elementwise."
+    return operation(keras_class, module)(function)
+
+
+absolute = _unary("absolute", "Absolute", "Absolute value", "abs", "own")
+arccos = _unary("arccos", "Arccos", "Inverse cosine")
+arccosh = _unary("arccosh", "Arccosh", "Inverse hyperbolic cosine")
+arcsin = _unary("arcsin", "Arcsin", "Inverse sine")
+arcsinh = _unary("arcsinh", "Arcsinh", "Inverse hyperbolic sine")
+arctan = _unary("arctan", "Arctan", "Inverse tangent")
+arctanh = _unary("arctanh", "Arctanh", "Inverse hyperbolic tangent")
+ceil = _unary("ceil", "Ceil", "Smallest whole number not below")
+cos = _unary("cos", "Cos", "Cosine")
+cosh = _unary("cosh", "Cosh", "Hyperbolic cosine")
+erf = _unary("erf", "Erf", "The error function", module="math")
+exp = _unary("exp", "Exp", "Exponential")
+expm1 = _unary("expm1", "Expm1", "``exp(x) - 1``")
+floor = _unary("floor", "Floor", "Largest whole number not above")
+isfinite = _unary("isfinite", "Isfinite", "Whether neither infinite nor NaN", gives="bool")
+isinf = _unary("isinf", "Isinf", "Whether infinite", gives="bool")
+isnan = _unary("isnan", "Isnan", "Whether NaN", gives="bool")
+log = _unary("log", "Log", "Natural logarithm")
+log10 = _unary("log10", "Log10", "Logarithm to base 10")
+log1p = _unary("log1p", "Log1p", "``log(1 + x)``")
+log2 = _unary("log2", "Log2", "Logarithm to base 2")
+logical_not = _unary("logical_not", "LogicalNot", "Whether 0", gives="bool")
+negative = _unary("negative", "Negative", "``-x``", gives="own")
+reciprocal = _unary("reciprocal", "Reciprocal", "``1 / x``")
+rsqrt = _unary("rsqrt", "Rsqrt", "``1 / sqrt(x)``", module="math")
+sign = _unary("sign", "Sign", "-1, 0 or 1", gives="own")
+sin = _unary("sin", "Sin", "Sine")
+sinh = _unary("sinh", "Sinh", "Hyperbolic sine")
+sqrt = _unary("sqrt", "Sqrt", "Square root")
+square = _unary("square", "Square", "``x * x``", gives="own")
+stop_gradient = _unary(
+    "stop_gradient", "StopGradient", "x itself, with no gradient", gives="own", module="core"
+)
+tan = _unary("tan", "Tan", "Tangent")
+tanh = _unary("tanh", "Tanh", "Hyperbolic tangent")
+trunc = _unary("trunc", "Trunc", "The whole number towards 0", gives="own")
+
+
+def abs(x: Any) -> Any:
+    """Absolute value, elementwise."""
+    return absolute(x)
+
+
+def _binary(name: str, keras_class: str, doc: str, kind: str = "", gives: str = "own") -> Any:
+    kind = kind or name
+
+    def function(x1: Any, x2: Any) -> Any:
+        if e.is_expression(x1, x2):
+            if gives == "bool" and kind.startswith("logical"):
+                x1, x2 = e.arithmetic(kind, x1, x2)
+            return e.binary(kind, x1, x2, {"bool": "bool", "float": "float32"}.get(gives))
+        a, b = arrays(x1, x2)
+        if a.dtype.kind == "b" and kind in ("floor_divide", "mod", "power"):
+            a, b = a.astype(np.int32), b.astype(np.int32)
+        if gives == "float":
+            a, b = (v.astype(floating(v), copy=False) for v in (a, b))
+        with np.errstate(all="ignore"):
+            return np.asarray(COMBINE[kind].compute(a, b))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{doc}, elementwise; axes of size 1 are spread."
+    return operation(keras_class)(function)
+
+
+add = _binary("add", "Add", "Sum")
+arctan2 = _binary("arctan2", "Arctan2", "Angle of the point (x2, x1)", gives="float")
+divide = _binary("divide", "Divide", "Quotient", gives="float")
+equal = _binary("equal", "Equal", "Whether equal", gives="bool")
+floor_divide = _binary("floor_divide", "FloorDivide", "Quotient rounded down")
+greater = _binary("greater", "Greater", "Whether greater", gives="bool")
+greater_equal = _binary("greater_equal", "GreaterEqual", "Whether greater or equal", gives="bool")
+less = _binary("less", "Less", "Whether less", gives="bool")
+less_equal = _binary("less_equal", "LessEqual", "Whether less or equal", gives="bool")
+logical_and = _binary("logical_and", "LogicalAnd", "Whether both are not 0", gives="bool")
+logical_or = _binary("logical_or", "LogicalOr", "Whether either is not 0", gives="bool")
+maximum = _binary("maximum", "Maximum", "The larger")
+minimum = _binary("minimum", "Minimum", "The smaller")
+mod = _binary("mod", "Mod", "Remainder, of the sign of the divisor")
+multiply = _binary("multiply", "Multiply", "Product")
+not_equal = _binary("not_equal", "NotEqual", "Whether not equal", gives="bool")
+power = _binary("power", "Power", "``x1`` to the power ``x2``")
+subtract = _binary("subtract", "Subtract", "Difference")
+true_divide = _binary("true_divide", "TrueDivide", "Quotient", "divide", gives="float")
+
+
+@operation("LogicalXor")
+def logical_xor(x1: Any, x2: Any) -> Any:
+    """Whether just one is not 0, elementwise."""
+    return not_equal(logical_not(x1), logical_not(x2))
+
+
+@operation("Logaddexp")
+def logaddexp(x1: Any, x2: Any) -> Any:
+    """``log(exp(x1) + exp(x2))`` without overflow, elementwise."""
+    if not e.is_expression(x1, x2):
+        a, b = arrays(x1, x2)
+        return np.logaddexp(a.astype(floating(a)), b.astype(floating(b)))
+    return add(maximum(x1, x2), log1p(exp(negative(absolute(subtract(x1, x2))))))
+
+
+@operation("SquaredDifference")
+def squared_difference(x1: Any, x2: Any) -> Any:
+    """``(x1 - x2)²``, elementwise."""
+    return square(subtract(x1, x2))
+
+
+@operation("Where")
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+    """``x1`` where the condition is not 0, else ``x2``, elementwise; of a condition alone, the places where it is.
+
+    Raises:
+        UnsupportedError: the places of an expression, whose number depends on the data.
+    """
+    if x1 is None or x2 is None:
+        if e.is_expression(condition):
+            raise e.refuse("where of a condition alone", "give it two values to choose from")
+        return tuple(places.astype(np.int32) for places in np.nonzero(condition))
+    if e.is_expression(condition, x1, x2):
+        if not e.is_expression(condition):
+            condition = np.asarray(condition) != 0
+        x1, x2 = e.arithmetic("where", x1, x2)
+        return e.emitted(train_ops.Where(), condition, x1, x2, dtype=e.promoted(x1, x2), spread=True)
+    a, b = arrays(x1, x2)
+    return np.where(as_array(condition) != 0, a, b)
+
+
+@operation("Clip", settings=("x_min", "x_max"))
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    """``x`` held between two limits, elementwise."""
+    return minimum(maximum(x, x_min), x_max)
+
+
+@operation("Round", settings=("decimals",))
+def round(x: Any, decimals: int = 0) -> Any:
+    """The nearest value of so many decimals, halves to the even one, elementwise."""
+    if isinstance(x, e.Expression):
+        if decimals == 0:
+            return e.unary("round", x, x.dtype)
+        return divide(e.unary("round", multiply(x, 10.0**decimals)), 10.0**decimals)
+    x = as_array(x)
+    return np.round(x, decimals).astype(x.dtype)
+
+
+@operation("NanToNum", settings=("nan", "posinf", "neginf"))
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """``x`` with numbers in the place of NaN and infinities (by default 0 and the largest floats), elementwise."""
+    if not isinstance(x, e.Expression):
+        return np.nan_to_num(as_array(x), nan=nan, posinf=posinf, neginf=neginf)
+    largest = float(np.finfo(np.float32).max)
+    x = where(isnan(x), nan, x)
+    x = where(greater(x, largest), largest if posinf is None else posinf, x)
+    return where(less(x, -largest), -largest if neginf is None else neginf, x)
+
+
+@operation("IsClose", settings=("rtol", "atol", "equal_nan"))
+def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    """Whether ``|x1 - x2| <= atol + rtol |x2|``, elementwise."""
+    if not e.is_expression(x1, x2):
+        a, b = arrays(x1, x2)
+        return np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return less_equal(absolute(subtract(x1, x2)), add(multiply(absolute(x2), rtol), atol))
+
+
+def cast_array(x: Any, dtype: Any) -> Array:
+    """An array as another dtype; floats are cut to whole numbers towards 0."""
+    with np.errstate(all="ignore"):
+        return as_array(x).astype(dtype, copy=False)
+
+
+@operation("Cast", "core", settings=("dtype",))
+def cast(x: Any, dtype: Any) -> Any:
+    """``x`` as another dtype; floats are cut to whole numbers towards 0.
+
+    Raises:
+        UnsupportedError: an expression as something else than float32, whole numbers or truth values.
+    """
+    if not isinstance(x, e.Expression):
+        return cast_array(x, dtype)
+    name = np.dtype(dtype).name
+    if name == "bool":
+        return not_equal(x, 0)
+    if name.startswith(("int", "uint")):
+        kind = "stop_gradient" if x.dtype == "bool" else "trunc"
+        return x if x.dtype == "int32" else e.emitted(train_ops.Unary(kind), x, dtype="int32")
+    if np.dtype(dtype) != FLOATX:
+        raise e.refuse(f'cast to "{name}"', 'a program computes in float32: ops.cast(x, "float32")')
+    if x.is_int:
+        from foldnet.graph import ops as graph_ops
+
+        return e.emitted(graph_ops.Cast(graph_ops.FLOAT), x)
+    return e.Expression(x.builder, x.value, "float32", x.in_network)
+
+
+def saturate_cast(x: Any, dtype: Any) -> Any:
+    """``x`` as another dtype, values beyond it at its limits."""
+    kind = np.dtype(dtype)
+    limits: Any = np.iinfo(kind) if kind.kind in "iu" else np.finfo(kind) if kind.kind == "f" else None
+    return cast(x, dtype) if limits is None else cast(clip(x, limits.min, limits.max), dtype)

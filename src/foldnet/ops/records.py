@@ -1,0 +1,75 @@
+"""What each op of Keras's is called in files, and the door through which symbolic tensors go."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from foldnet.layers.tensors import SymbolicTensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Record:
+    """One op.
+
+    Attributes:
+        name: of the function in ``foldnet.ops``.
+        function: on arrays and expressions.
+        keras_class: the class under which a file has it.
+        module: the module of that class.
+        settings: arguments that a file keeps in the op's configuration; the others it keeps in the call.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    keras_class: str
+    module: str
+    settings: tuple[str, ...] = ()
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """The function's parameters."""
+        return list(inspect.signature(self.function).parameters.values())
+
+
+RECORDS: dict[str, Record] = {}
+"""Every op that may stand between the layers of a network, by its name."""
+
+
+def by_class() -> dict[str, Record]:
+    """The same by the names of their classes in files."""
+    return {record.keras_class: record for record in RECORDS.values()}
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether there is a tensor between layers in an argument."""
+    if isinstance(value, list | tuple):
+        return any(is_symbolic(item) for item in value)
+    return isinstance(value, SymbolicTensor)
+
+
+def operation(
+    keras_class: str, module: str = "numpy", settings: tuple[str, ...] = (), name: str | None = None
+) -> Callable[[F], F]:
+    """Let a function take symbolic tensors, which makes it an operation of the network that they belong to."""
+
+    def wrap(function: F) -> F:
+        own = name or function.__name__
+        record = Record(own, function, keras_class, f"keras.src.ops.{module}", settings)
+        RECORDS[own] = record
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if any(is_symbolic(a) for a in args) or any(is_symbolic(a) for a in kwargs.values()):
+                from foldnet.layers.operation import symbolic_call
+
+                return symbolic_call(record, args, kwargs)
+            return function(*args, **kwargs)
+
+        return cast(F, call)
+
+    return wrap

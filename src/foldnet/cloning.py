@@ -9,7 +9,8 @@ from foldnet.errors import UnsupportedError
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Input, InputLayer
 from foldnet.layers.tensors import SymbolicTensor
-from foldnet.network import Model, Network, Sequential, map_structure
+from foldnet.network import Model, Network, Sequential
+from foldnet.structure import map_structure
 
 Cloner = Callable[[Layer], Layer]
 

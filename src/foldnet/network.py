@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from foldnet.arranging import arranged
 from foldnet.errors import ConfigError, InputError
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.core import Input, InputLayer
 from foldnet.layers.naming import snake_case, unique_name
-from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.structure import flatten, is_nested, map_structure, pack
 from foldnet.use import Use
 
 
@@ -203,6 +205,23 @@ class Network(Layer, Use):
                     f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}"
                 )
 
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        """As a layer's call; several inputs may be nested as the network's own, or come as a dict by name."""
+        return super().__call__(
+            self.arrange(inputs) if len(self.inputs) > 1 or isinstance(inputs, Mapping) else inputs, **kwargs
+        )
+
+    def arrange(self, x: Any, what: str = "x") -> Any:
+        """Data for the inputs in their order: a list of one entry an input, or the entry itself if there is one.
+
+        Raises:
+            InputError: it is nested in another way, or names are missing.
+        """
+        if not self.built:
+            return x
+        entries = arranged(x, self.input_structure, self.input_names, what)
+        return entries[0] if len(entries) == 1 else entries
+
     # -- settings ------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
@@ -232,7 +251,10 @@ class Network(Layer, Use):
         call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
 
     def _wrap_outputs(self, call: Call) -> Any:
-        return call.outputs[0] if len(call.outputs) == 1 else list(call.outputs)
+        structure = self.output_structure
+        if not is_nested(structure) or (isinstance(structure, list | tuple) and len(self.outputs) == 1):
+            return call.outputs[0]
+        return pack(structure, call.outputs)
 
 
 class Model(Network):
@@ -269,6 +291,8 @@ class Model(Network):
         self._join(inputs, outputs)
 
     def _join(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) -> None:
+        if not flatten(outputs) or not flatten(inputs):
+            raise ConfigError("a Model needs at least one input and one output")
         self.input_structure, self.output_structure = inputs, outputs
         self.inputs, self.outputs = flatten(inputs), flatten(outputs)
         for tensor in (*self.inputs, *self.outputs):
@@ -358,15 +382,6 @@ class Sequential(Network):
             self.graph_calls.append(layer.calls[-1])
         self.outputs = [tensor]
         self.input_structure, self.output_structure = self.inputs[0], tensor
-
-
-def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Apply a function to every leaf of nested lists and dicts."""
-    if isinstance(structure, Mapping):
-        return {key: map_structure(function, value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [map_structure(function, value) for value in structure]
-    return function(structure)
 
 
 def _calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Call]:

@@ -21,7 +21,8 @@ from foldnet.layers.core import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
-from foldnet.network import Network, Sequential, map_structure
+from foldnet.network import Network, Sequential
+from foldnet.structure import map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {

@@ -11,8 +11,9 @@ import numpy as np
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
-from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.structure import flatten
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

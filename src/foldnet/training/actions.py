@@ -13,11 +13,12 @@ import numpy as np
 from foldnet.engines.fit import Sums
 from foldnet.errors import InputError
 from foldnet.network import Network
+from foldnet.structure import flatten, is_nested, pack
 from foldnet.training.api import gather, trainer_for
 from foldnet.training.batches import batches, is_stream, unpack
 from foldnet.training.callbacks import CallbackList
-from foldnet.training.data import Rows
-from foldnet.training.eager import build_for
+from foldnet.training.data import Rows, as_array
+from foldnet.training.eager import build_for, ranked, structured
 from foldnet.training.loop import added, checked_batch_size
 from foldnet.training.progress import line
 from foldnet.training.trainer import Trainer
@@ -121,7 +122,8 @@ def predict(network: Network, x: Any, batch_size: int | None, steps: int | None,
             raise InputError("the data gave no batch of rows")
         result = _joined(found)
     elif calls.by_predict_batch or steps is not None:
-        rows = len(_leaf(x))
+        x = _arrays(network, x)
+        rows = len(flatten(x)[0])
         stop = rows if steps is None else min(rows, steps * size)
         parts = [_cut(x, start, min(start + size, stop)) for start in range(0, stop, size)]
         result = _joined([_told(network, part, i, calls) for i, part in enumerate(parts)])
@@ -140,10 +142,8 @@ def predict_rows(network: Network, x: Any) -> Any:
     kept = network._predictor
     if kept is None or not same_program(kept.unfolded, lower(network, Mode.PREDICT)):
         kept = network._predictor = freeze(network)
-    if len(network.inputs) == 1 and not isinstance(x, Mapping) and network.inputs[0].shape[1:] == (1,):
-        array = np.asarray(x)
-        x = array[:, None] if array.ndim == 1 else x  # one number a row, as Keras takes it
-    return kept(x)
+    results = kept.results(ranked(network, network.arrange(x)))
+    return structured(network, results)
 
 
 def _told(network: Network, x: Any, step: int, callbacks: CallbackList) -> Any:
@@ -157,24 +157,19 @@ def _inputs(stream: Any) -> Iterator[Any]:
     return (b[0] if isinstance(b, tuple) else b for b in batches(stream))
 
 
-def _leaf(x: Any) -> Any:
-    if isinstance(x, Mapping):
-        return next(iter(x.values()))
-    return x[0] if isinstance(x, list | tuple) and hasattr(x[0], "__array__") and np.ndim(x[0]) else x
+def _arrays(network: Network, x: Any) -> Any:
+    """The inputs as arrays, in the network's order: one, or a list."""
+    build_for(network, x)
+    x = network.arrange(x)
+    if len(network.inputs) == 1:
+        return as_array(x, "x")
+    return [as_array(v, f"input {name!r}") for v, name in zip(x, network.input_names, strict=True)]
 
 
 def _cut(x: Any, start: int, stop: int) -> Any:
-    if isinstance(x, Mapping):
-        return {k: np.asarray(v)[start:stop] for k, v in x.items()}
-    if _leaf(x) is not x:
-        return [np.asarray(v)[start:stop] for v in x]
-    return np.asarray(x)[start:stop]
+    return x[start:stop] if isinstance(x, np.ndarray) else [v[start:stop] for v in x]
 
 
 def _joined(results: list[Any]) -> Any:
-    first = results[0]
-    if isinstance(first, Mapping):
-        return {k: np.concatenate([r[k] for r in results]) for k in first}
-    if isinstance(first, list):
-        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
-    return np.concatenate(results)
+    parts = [np.concatenate(leaves) for leaves in zip(*map(flatten, results), strict=True)]
+    return pack(results[0], parts) if is_nested(results[0]) else parts[0]

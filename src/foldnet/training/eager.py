@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,10 +18,11 @@ from foldnet.graph.lower import Lowering, Mode, lower, lower_into, training_call
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Input
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.layers.tensors import Call
 from foldnet.network import Network, Sequential
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed
+from foldnet.structure import is_nested, pack
 
 Array = np.ndarray[Any, Any]
 
@@ -47,7 +48,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         raise UnsupportedError(f"layer {layer.name!r}: foldnet computes without masks here; leave mask out")
     if isinstance(layer, Network):
         build_for(layer, inputs)
-        return _structured(layer, _run(layer, inputs, training))
+        return structured(layer, _run(layer, inputs, training))
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
     arrays += [] if mask is None else [_numbers(layer, mask).astype(bool)]
@@ -105,10 +106,12 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     # What the network itself calls with training=True is in training, too, unless this call says otherwise.
     if not training and (training is False or not training_calls(network)):
         graph = lower(network, Mode.PREDICT)
-        return ReferenceProgram(graph, "float32").run(read_inputs(x, graph, _keys(network)))
+        return ReferenceProgram(graph, "float32").run(
+            read_inputs(ranked(network, x), graph, network.input_names)
+        )
     b = Lowering(Mode.TRAIN)
     graph = b.build(lower_into(b, network, training=bool(training)))
-    values = _values(graph, read_inputs(x, graph, _keys(network)))
+    values = _values(graph, read_inputs(ranked(network, x), graph, network.input_names))
     with np.errstate(all="ignore"):
         moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))
     for name, array in moved.items():
@@ -117,9 +120,22 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     return [values[name] for name in graph.outputs]
 
 
-def _keys(network: Network) -> list[str]:
-    structure = network.input_structure
-    return sorted(structure) if isinstance(structure, Mapping) else network.input_names
+def ranked(network: Network, x: Any) -> Any:
+    """Data for the inputs, each with a last axis of size 1 more or less where its input has, as Keras adjusts it."""
+    if len(network.inputs) == 1:
+        return _ranked(x, len(network.inputs[0].shape), network.inputs[0].shape[-1])
+    return [_ranked(v, len(t.shape), t.shape[-1]) for v, t in zip(x, network.inputs, strict=True)]
+
+
+def _ranked(value: Any, rank: int, last: int | None) -> Any:
+    if value is None or not hasattr(value, "shape"):
+        return value
+    array = value.to_numpy() if hasattr(value, "to_numpy") else value
+    if len(array.shape) == rank + 1 and array.shape[-1] == 1:
+        return np.asarray(array)[..., 0]
+    if len(array.shape) == rank - 1 and last == 1:
+        return np.asarray(array)[..., None]
+    return array
 
 
 def _values(graph: Graph, arrays: list[Array]) -> dict[str, Array]:
@@ -129,8 +145,9 @@ def _values(graph: Graph, arrays: list[Array]) -> dict[str, Array]:
     return values
 
 
-def _structured(network: Network, results: list[Array]) -> Any:
+def structured(network: Network, results: list[Any]) -> Any:
+    """Results in the structure of the network's outputs."""
     structure = network.output_structure
-    if isinstance(structure, Mapping):
-        return dict(zip(sorted(structure), results, strict=True))
-    return results[0] if len(results) == 1 and isinstance(structure, SymbolicTensor) else results
+    if not is_nested(structure) or (isinstance(structure, list | tuple) and len(results) == 1):
+        return results[0]
+    return pack(structure, results)

@@ -10,6 +10,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
+from foldnet.structure import is_nested
 from foldnet.training import loss_functions as f
 from foldnet.training.lookup import Kind, look_up
 from foldnet.training.loss_functions import ALIASES as ALIASES
@@ -55,7 +56,8 @@ class Loss:
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each row; targets of shape (rows,) and predictions of (rows, 1) are first made alike."""
-        if self.function != self.call:  # a subclass with a call of its own gets both as they are, as in Keras
+        # A subclass with a call of its own gets both as they are, as in Keras, and so does one of several outputs.
+        if self.function != self.call and not is_nested(y_pred):
             y_true, y_pred = same_rank(y_true, y_pred)
         return self.function(y_true, y_pred, **self.settings)
 
@@ -70,7 +72,7 @@ class Loss:
 
     def _class_mask(self, y_true: Any, y_pred: Any) -> Any:
         ignored = self.settings.get("ignore_class")
-        if ignored is None or self.function is not f.sparse_categorical_crossentropy:
+        if ignored is None or is_nested(y_pred) or self.function is not f.sparse_categorical_crossentropy:
             return None
         return f.class_mask(*same_rank(y_true, y_pred), ignored)
 

@@ -41,7 +41,8 @@ class Network(Layer, Use):
         self.compile_config: Mapping[str, Any] | None = None
         self.saved_training: Any = None
         self._trainer: Any = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self.steps_per_execution = 1
         self.history: Any = None
         self.keras_version: str | None = None
         self.input_structure: Any = None

@@ -161,8 +161,8 @@ class Use:
             loss_weights: of each output's loss.
             metrics: a list; for several outputs a list or dict of lists.
             weighted_metrics: those in which sample weights count.
-            run_eagerly: accepted as in Keras; changes nothing, as do the other three.
-            steps_per_execution: see ``run_eagerly``.
+            run_eagerly: accepted as in Keras; changes nothing, as do the other two.
+            steps_per_execution: after how many steps callbacks hear of them, as of one.
             jit_compile: see ``run_eagerly``.
             auto_scale_loss: see ``run_eagerly``.
 
@@ -170,9 +170,11 @@ class Use:
             ConfigError: an unknown name, or a structure that does not fit the outputs.
         """
         from foldnet.training import optimizers
+        from foldnet.training.arguments import count
 
         self._optimizer = optimizers.get(optimizer)
-        self._compile = (self._optimizer, loss, loss_weights, metrics, weighted_metrics)
+        self._network.steps_per_execution = count(steps_per_execution, "steps_per_execution")
+        self._compile = (self._optimizer, loss, loss_weights, metrics, weighted_metrics, steps_per_execution)
         if self._network.built:
             self.finish_compile()
 

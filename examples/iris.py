@@ -10,7 +10,9 @@ import numpy as np
 from foldnet.layers import BatchNormalization, Dense, Input
 from foldnet.models import Model
 from foldnet.optimizers import Adam
-from foldnet.utils import to_categorical
+from foldnet.utils import set_random_seed, to_categorical
+
+set_random_seed(1)
 
 table = np.loadtxt(Path(__file__).parent.parent / "data" / "iris.csv", str, delimiter=",", skiprows=1)
 x = table[:, :4].astype(float)

@@ -1,6 +1,47 @@
+"""What holds for the whole suite: the same numbers at every run, whatever else the machine does."""
+
 import os
+import random
+import shutil
+import signal
 import sys
+import tempfile
 from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 sys.path.insert(0, str(Path(__file__).parent))  # tests share helpers as `support`
+
+# A shell starts what runs in the background deaf to Ctrl+C, and its children inherit that: tests that interrupt a
+# program would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+
+def pytest_configure(config):
+    """Give ziglang's compiler a cache that starts empty and ends with the run; workers inherit it."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="foldnet-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    for kind in ("GLOBAL", "LOCAL"):
+        os.environ[f"ZIG_{kind}_CACHE_DIR"] = str(Path(folder) / "zig")
+
+
+@pytest.fixture(autouse=True)
+def _seeds():
+    """Every generator that a test may use unseeded starts at the same place, in whatever order tests run."""
+    from foldnet.utils import set_random_seed
+
+    set_random_seed(1)
+    random.seed(1)
+    np.random.seed(1)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(1)

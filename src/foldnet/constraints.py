@@ -9,6 +9,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import Constraint as Rule
+from foldnet.kinds import AXES, FRACTION, NOT_NEGATIVE
 from foldnet.settings import Setting, by_name, find
 
 Array = np.ndarray[Any, Any]
@@ -18,6 +19,9 @@ class Constraint(Setting):
     """Base of the constraints; called on an array it gives the array as it is allowed to be."""
 
     keras_module = "keras.constraints"
+    kinds = {  # noqa: RUF012 - typed in the base
+        "max_value": NOT_NEGATIVE, "min_value": NOT_NEGATIVE, "rate": FRACTION, "axis": AXES,
+    }  # fmt: skip
 
     def rule(self, rank: int) -> Rule:
         """What engines are told, for a weight of this rank."""
@@ -88,6 +92,8 @@ class MinMaxNorm(Constraint):
         axis: int | Sequence[int] = 0,
     ) -> None:
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
+        if self.min_value > self.max_value:
+            raise ConfigError(f"MinMaxNorm: min_value={min_value} is above max_value={max_value}")
 
     def rule(self, rank: int) -> Rule:
         """Limit from both sides."""

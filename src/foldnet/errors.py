@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from foldnet.shown import shown
+
+LONGEST = 1000
+"""Characters of a message; the middle of a longer one is left out."""
+
 
 class FoldnetError(Exception):
-    """Anything that foldnet refuses or cannot do; the base of every error it raises on purpose."""
+    """Anything that foldnet refuses or cannot do; the base of every error it raises on purpose.
+
+    Its text often quotes a file, so it is shown as ``shown`` gives it: short, and without control characters.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(shown(a, LONGEST) if isinstance(a, str) else a for a in args))
 
 
-class FileFormatError(FoldnetError):
+class FileFormatError(FoldnetError, ValueError):
     """A file is damaged, hostile, or not of the format it claims to be."""
 
 
@@ -19,8 +30,16 @@ class ConfigError(FoldnetError, ValueError):
     """A layer or a network was given settings that contradict each other or Keras's rules."""
 
 
+class SettingTypeError(ConfigError, TypeError):
+    """A setting is of another type than is taken: a text where a number belongs."""
+
+
 class InputError(FoldnetError, ValueError):
     """The data handed to a prediction has the wrong shape, dtype or range of values."""
+
+
+class InputTypeError(InputError, TypeError):
+    """The data is of a type that holds no numbers."""
 
 
 class GraphError(FoldnetError):

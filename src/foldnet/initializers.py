@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.random import random_seed
+from foldnet.kinds import ANY_NUMBERS, AXES_LISTED, NOT_NEGATIVE, NUMBER, Kind, choice, number, whole
 from foldnet.settings import Setting, by_name, find
 
 Array = np.ndarray[Any, Any]
@@ -21,6 +21,20 @@ Shape = tuple[int, ...]
 
 TRUNCATED_DEVIATION = 0.87962566103423978
 """Standard deviation of a standard normal number that is kept between -2 and 2."""
+
+
+def _seed(value: Any) -> Any:
+    if hasattr(value, "next") and hasattr(value, "get_config"):  # a SeedGenerator
+        return value
+    if isinstance(value, dict) and value.get("class_name") == "SeedGenerator":
+        from foldnet import random
+
+        config = value.get("config")
+        return getattr(random, "SeedGenerator")(**config if isinstance(config, dict) else {})  # noqa: B009
+    return None if value is None else whole().read(value)
+
+
+SEED = Kind("a whole number, a SeedGenerator, or None", _seed)
 
 
 class Initializer(Setting):
@@ -64,6 +78,8 @@ class Constant(Initializer):
         value: the number, or an array that spreads over the shape.
     """
 
+    kinds = {"value": ANY_NUMBERS}  # noqa: RUF012 - typed in the base
+
     def __init__(self, value: Any = 0.0) -> None:
         self.value = value
 
@@ -71,13 +87,11 @@ class Constant(Initializer):
         """The number."""
         return np.ones(shape) * np.asarray(self.value, np.float64)
 
-    def get_config(self) -> dict[str, Any]:
-        """The value, arrays as lists."""
-        return {"value": np.asarray(self.value).tolist()}
-
 
 class Identity(Initializer):
     """The identity matrix times ``gain``."""
+
+    kinds = {"gain": NUMBER}  # noqa: RUF012 - typed in the base
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -93,24 +107,48 @@ class Random(Initializer):
     """Base of the initializers that draw.
 
     Args:
-        seed: for the same values in every run; by default it is drawn (see ``foldnet.utils.set_random_seed``).
+        seed: for the same values in every run; by default it is drawn (see ``foldnet.utils.set_random_seed``). A
+            ``random.SeedGenerator`` gives other values at each call, as in Keras.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        if seed is not None and not isinstance(seed, int | np.integer):
-            raise ConfigError(f"seed must be a whole number or None, got {seed!r}")
+    kinds = {"seed": SEED}  # noqa: RUF012 - typed in the base
+
+    def __init__(self, seed: Any = None) -> None:
         self.seed = seed
-        self._drawn = random_seed() if seed is None else int(seed) % 2**64
+        self._drawn: int | None = None
 
     def generator(self) -> np.random.Generator:
-        """The same generator at every call."""
+        """The same generator at every call, but for a SeedGenerator's."""
+        if isinstance(self.seed, int):
+            return np.random.default_rng(self.seed % 2**64)
+        if self.seed is not None:
+            return np.random.default_rng([int(n) % 2**64 for n in np.ravel(self.seed.next())])
+        if self._drawn is None:
+            from foldnet.random import (
+                random_seed,  # numpy.random is slow to load, and a network read from a file
+            )
+
+            # asks for no numbers
+            self._drawn = random_seed()
         return np.random.default_rng(self._drawn)
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings; a SeedGenerator as Keras stores one."""
+        config = super().get_config()
+        if hasattr(self.seed, "next"):
+            config["seed"] = {
+                "module": "keras.random", "class_name": "SeedGenerator", "config": self.seed.get_config(),
+                "registered_name": None,
+            }  # fmt: skip
+        return config
 
 
 class RandomNormal(Random):
     """Normal numbers."""
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+    kinds = {"mean": NUMBER, "stddev": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None) -> None:
         super().__init__(seed)
         self.mean, self.stddev = mean, stddev
 
@@ -122,7 +160,9 @@ class RandomNormal(Random):
 class TruncatedNormal(Random):
     """Normal numbers, those beyond two standard deviations drawn again."""
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+    kinds = {"mean": NUMBER, "stddev": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None) -> None:
         super().__init__(seed)
         self.mean, self.stddev = mean, stddev
 
@@ -134,7 +174,9 @@ class TruncatedNormal(Random):
 class RandomUniform(Random):
     """Numbers from an interval, each as likely."""
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+    kinds = {"minval": NUMBER, "maxval": NUMBER}  # noqa: RUF012 - typed in the base
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None) -> None:
         super().__init__(seed)
         self.minval, self.maxval = minval, maxval
 
@@ -155,28 +197,28 @@ class VarianceScaling(Random):
         output_axes: axes that count the units after.
     """
 
+    kinds = {  # noqa: RUF012 - typed in the base
+        "scale": number(0, above=True),
+        "mode": choice("fan_in", "fan_out", "fan_avg"),
+        "distribution": choice("truncated_normal", "untruncated_normal", "uniform", any_case=True),
+        "input_axes": AXES_LISTED.or_none(),
+        "output_axes": AXES_LISTED.or_none(),
+    }
+
     def __init__(
         self,
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        seed: int | None = None,
+        seed: Any = None,
         input_axes: Sequence[int] | None = None,
         output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed)
-        distribution = distribution.lower()
-        self.distribution = "truncated_normal" if distribution == "normal" else distribution
+        is_normal = str(distribution).lower() == "normal"
+        self.distribution = "truncated_normal" if is_normal else distribution
         self.scale, self.mode = scale, mode
         self.input_axes, self.output_axes = input_axes, output_axes
-        if scale <= 0:
-            raise ConfigError(f"scale must be positive, got {scale}")
-        if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ConfigError(f"mode is 'fan_in', 'fan_out' or 'fan_avg', not {mode!r}")
-        if self.distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
-            raise ConfigError(
-                f"distribution is 'truncated_normal', 'untruncated_normal' or 'uniform', not {distribution!r}"
-            )
 
     def get_config(self) -> dict[str, Any]:
         """Settings; the axes only where given, for older releases of Keras do not know them."""
@@ -203,7 +245,7 @@ class _Scaled(VarianceScaling):
 
     def __init__(
         self,
-        seed: int | None = None,
+        seed: Any = None,
         input_axes: Sequence[int] | None = None,
         output_axes: Sequence[int] | None = None,
     ) -> None:
@@ -249,7 +291,9 @@ class LecunUniform(_Scaled):
 class Orthogonal(Random):
     """A random matrix with orthogonal rows or columns, whichever are fewer (Saxe et al., 2014), times ``gain``."""
 
-    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+    kinds = {"gain": NUMBER}  # noqa: RUF012 - typed in the base
+
+    def __init__(self, gain: float = 1.0, seed: Any = None) -> None:
         super().__init__(seed)
         self.gain = gain
 
@@ -266,6 +310,11 @@ class Orthogonal(Random):
 def fans(shape: Shape, inputs: Sequence[int] | None, outputs: Sequence[int] | None) -> tuple[int, int]:
     """Number of units before and after a weight of this shape, as Keras counts them."""
     if inputs is not None and outputs is not None:
+        for axis in (*inputs, *outputs):
+            if not -len(shape) <= axis < len(shape):
+                raise ConfigError(
+                    f"input_axes and output_axes name axis {axis}, and the weight's shape is {shape}"
+                )
         return prod(shape[a] for a in inputs), prod(shape[a] for a in outputs)
     if len(shape) < 2:
         return (shape[0], shape[0]) if shape else (1, 1)
@@ -307,8 +356,29 @@ _CLASSES = by_name(
 )  # fmt: skip
 
 
+class _Given(Constant):
+    """The values of an array, for a weight of its shape alone; stored as a Constant."""
+
+    def values(self, shape: Shape) -> Array:
+        """The array's."""
+        array = np.asarray(self.value, np.float64)
+        if array.shape != shape:
+            raise ConfigError(
+                f"an array of shape {array.shape} was given as initializer of a weight of shape {shape}"
+            )
+        return array
+
+    def serialize(self) -> dict[str, Any]:
+        """As a Constant, which spreads its values."""
+        return {**super().serialize(), "class_name": "Constant"}
+
+
 def get(identifier: Any) -> Any:
-    """The initializer that is meant: one itself, a name, a function of the shape, or Keras's configuration.
+    """The initializer that is meant.
+
+    Args:
+        identifier: one itself, its class or name, a function of the shape, an array of the weight's shape, Keras's
+            stored configuration, or None for none.
 
     Raises:
         ConfigError: there is none of this name.
@@ -317,6 +387,10 @@ def get(identifier: Any) -> Any:
     >>> get("he_normal").mode
     'fan_in'
     """
+    if identifier is None:
+        return None
+    if hasattr(identifier, "__array__") and not callable(identifier):
+        return _Given(identifier)
     if callable(identifier) and not isinstance(identifier, type):
         return identifier
     return find(identifier, _CLASSES, Initializer, "initializer")

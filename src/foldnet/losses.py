@@ -1,5 +1,6 @@
 """Keras's ``losses`` module: ``from foldnet.losses import Huber``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from foldnet.training.loss_functions import (
@@ -35,6 +36,7 @@ from foldnet.training.losses import (
     KLDivergence,
     LogCosh,
     Loss,
+    LossFunctionWrapper,
     MeanAbsoluteError,
     MeanAbsolutePercentageError,
     MeanSquaredError,
@@ -42,17 +44,43 @@ from foldnet.training.losses import (
     Poisson,
     SparseCategoricalCrossentropy,
     SquaredHinge,
-    get,
 )
+from foldnet.training.losses import get as _loss_of
 
-deserialize = get
+
+def get(identifier: Any) -> Any:
+    """The loss that is meant: the function of a name, an object of a class, its name or configuration; None of None.
+
+    Raises:
+        ConfigError: there is none of this name.
+
+    >>> get("mse").__name__, get("Huber").name, get(None)
+    ('mean_squared_error', 'huber_loss', None)
+    """
+    if identifier is None or (callable(identifier) and not isinstance(identifier, type)):
+        return identifier
+    found = _loss_of(identifier)
+    return found.function if type(found) is LossFunctionWrapper else found
+
+
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The loss of a configuration as ``serialize`` gives it.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    title = name.get("class_name") if isinstance(name, Mapping) else name
+    own: Any = (custom_objects or {}).get(str(title))
+    if own is None:
+        return get(name)
+    return own.from_config(name.get("config") or {}) if hasattr(own, "from_config") else own
 
 
 def serialize(loss: Any) -> Any:
     """The configuration as Keras stores it."""
-    from foldnet.files.compile_settings import stored_loss
+    from foldnet.files.compile_settings import serialized_loss
 
-    return stored_loss(loss)
+    return serialized_loss(loss)
 
 
 __all__ = [

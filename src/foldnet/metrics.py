@@ -1,19 +1,29 @@
 """Keras's ``metrics`` module: ``from foldnet.metrics import AUC``."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from foldnet.training.accuracies import (
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
 from foldnet.training.confusion import (
-    AUC,
     FalseNegatives,
     FalsePositives,
     Precision,
-    PrecisionAtRecall,
     Recall,
+    TrueNegatives,
+    TruePositives,
+)
+from foldnet.training.curves import (
+    AUC,
+    PrecisionAtRecall,
     RecallAtPrecision,
     SensitivityAtSpecificity,
     SpecificityAtSensitivity,
-    TrueNegatives,
-    TruePositives,
 )
 from foldnet.training.f_scores import F1Score, FBetaScore
 from foldnet.training.loss_functions import (
@@ -34,24 +44,15 @@ from foldnet.training.loss_functions import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from foldnet.training.metric_names import (
-    CLASSES,
+from foldnet.training.metric import Metric
+from foldnet.training.metric_names import CLASSES
+from foldnet.training.metric_names import get as _metric_of
+from foldnet.training.metrics import Mean, MeanMetricWrapper, Sum
+from foldnet.training.regressions import (
     R2Score,
     RootMeanSquaredError,
     concordance_correlation,
-    get,
     pearson_correlation,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
-)
-from foldnet.training.metrics import (
-    Mean,
-    MeanMetricWrapper,
-    Metric,
-    Sum,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
 )
 
 Accuracy = CLASSES["Accuracy"]
@@ -77,14 +78,39 @@ CategoricalHinge = CLASSES["CategoricalHinge"]
 PearsonCorrelation = CLASSES["PearsonCorrelation"]
 ConcordanceCorrelation = CLASSES["ConcordanceCorrelation"]
 
-deserialize = get
+
+def get(identifier: Any) -> Any:
+    """The metric that is meant: an object of a class, its name or configuration; a function itself; None of None.
+
+    Raises:
+        ConfigError: there is none of this name.
+
+    >>> get("mse").name, get(None)
+    ('mean_squared_error', None)
+    """
+    if identifier is None or (callable(identifier) and not isinstance(identifier, type)):
+        return identifier
+    return _metric_of(identifier)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The metric of a configuration as ``serialize`` gives it.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    title = config.get("class_name") if isinstance(config, Mapping) else config
+    own: Any = (custom_objects or {}).get(str(title))
+    if own is None:
+        return get(config)
+    return own.from_config(config.get("config") or {}) if hasattr(own, "from_config") else own
 
 
 def serialize(metric: Any) -> Any:
     """The configuration as Keras stores it."""
-    from foldnet.files.compile_settings import stored_metric
+    from foldnet.files.compile_settings import serialized_metric
 
-    return stored_metric(metric)
+    return serialized_metric(metric)
 
 
 __all__ = [

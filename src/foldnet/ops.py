@@ -95,6 +95,11 @@ class Expression:
     def __ge__(self, other: Any) -> Expression:
         return greater_equal(self, other)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        raise UnsupportedError(
+            "an expression has no value yet, so NumPy and other libraries cannot compute with it; use foldnet.ops"
+        )
+
     def __bool__(self) -> bool:
         raise UnsupportedError(
             "an expression has no value yet, so Python's if cannot ask for it; use foldnet.ops.where"
@@ -119,10 +124,18 @@ def apply(op: graph_ops.Op, *operands: Any) -> Any:
     builder = _builder(operands)
     if builder is not None:
         return Expression(builder, builder.emit(op, *(_named(builder, o) for o in operands)))
-    arrays = [np.asarray(o, dtype=np.result_type(np.asarray(o), np.float32)) for o in operands]
+    arrays = _alike(operands)
     if type(op) in TRAIN_KERNELS:
         return TRAIN_KERNELS[type(op)](op, Moment(training=True), *arrays)
     return KERNELS[type(op)](op, *arrays)
+
+
+def _alike(operands: Sequence[Any]) -> list[Array]:
+    """Arrays of one float dtype: that of the arrays, which plain numbers beside them do not widen."""
+    arrays = [np.asarray(o) for o in operands]
+    floats = [a.dtype for a in arrays if a.ndim and a.dtype.kind == "f"]
+    dtype = np.result_type(np.float32, *(floats or [a.dtype for a in arrays]))
+    return [a.astype(dtype, copy=False) for a in arrays]
 
 
 def _unary(kind: str, doc: str) -> Callable[[Any], Any]:

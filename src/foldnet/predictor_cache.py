@@ -7,7 +7,6 @@ checked as every predictor file is. It holds the unfolded program, so it serves 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ LARGEST = 16 << 20
 ENTRIES = 64
 """The most entries that stay; those used longest ago go first."""
 _ENDING = ".foldnet"
-_MAKERS = ("", "activations", "files", "graph", "layers")
+_MAKERS = ("", "activations", "files", "files/hdf5", "graph", "layers")
 
 
 def program_of(
@@ -49,13 +48,11 @@ def program_of(
 
 
 def _entry(path: str | os.PathLike[str]) -> str | None:
+    from foldnet.files.opening import read_file
+
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
-            known = os.fstat(file.fileno())
-            if not stat.S_ISREG(known.st_mode) or known.st_size > LARGEST:
-                return None
-            data = file.read(LARGEST + 1)
-    except OSError:
+        data = read_file(path, LARGEST)
+    except (OSError, FoldnetError):
         return None  # whoever reads the file says what is wrong
     return user_cache.digest(_makers(), data).hex() + _ENDING
 

@@ -214,10 +214,10 @@ def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
 
 def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Options]:
     """The program and options from a file; an error about what it holds names it."""
-    with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
-        data = file.read()
+    from foldnet.files.opening import read_file
+
     try:
-        return from_bytes(data, functions)
+        return from_bytes(read_file(path), functions)
     except (FileFormatError, UnsupportedError) as error:
         raise type(error)(f"{os.fspath(path)}: {error}") from None
 

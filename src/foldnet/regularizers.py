@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.errors import ConfigError
 from foldnet.graph.training import Orthogonal
+from foldnet.kinds import NOT_NEGATIVE, Kind, choice
 from foldnet.settings import Setting, by_name, find
+
+FACTOR = Kind(NOT_NEGATIVE.words, lambda value: float(NOT_NEGATIVE.read(value)))
 
 
 class Regularizer(Setting):
@@ -23,6 +25,9 @@ class Regularizer(Setting):
     """
 
     keras_module = "keras.regularizers"
+    kinds = {  # noqa: RUF012 - typed in the base
+        "l1": FACTOR, "l2": FACTOR, "factor": FACTOR, "mode": choice("rows", "columns"),
+    }  # fmt: skip
     l1: float = 0.0
     l2: float = 0.0
     orthogonal: Orthogonal | None = None
@@ -42,7 +47,7 @@ class L1(Regularizer):
     """
 
     def __init__(self, l1: float = 0.01) -> None:
-        self.l1 = _factor("l1", l1, 0.01)
+        self.l1 = 0.01 if l1 is None else l1
 
 
 class L2(Regularizer):
@@ -53,14 +58,14 @@ class L2(Regularizer):
     """
 
     def __init__(self, l2: float = 0.01) -> None:
-        self.l2 = _factor("l2", l2, 0.01)
+        self.l2 = 0.01 if l2 is None else l2
 
 
 class L1L2(Regularizer):
     """``l1 * sum(|w|) + l2 * sum(w²)``; both factors are 0 unless given."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1, self.l2 = _factor("l1", l1, 0.0), _factor("l2", l2, 0.0)
+        self.l1, self.l2 = 0.0 if l1 is None else l1, 0.0 if l2 is None else l2
 
 
 class OrthogonalRegularizer(Regularizer):
@@ -75,17 +80,8 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
-        self.factor, self.mode = _factor("factor", factor, 0.01), mode
-        if mode not in ("rows", "columns"):
-            raise ConfigError(f"mode is 'rows' or 'columns', not {mode!r}")
-        self.orthogonal = Orthogonal(self.factor, mode == "columns")
-
-
-def _factor(name: str, value: Any, default: float) -> float:
-    number = default if value is None else value
-    if isinstance(number, bool) or not isinstance(number, float | int) or not 0 <= number < np.inf:
-        raise ConfigError(f"{name} must be a number of 0 or more, got {value!r}")
-    return float(number)
+        self.factor, self.mode = factor, mode
+        self.orthogonal = Orthogonal(self.factor, self.mode == "columns")
 
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer

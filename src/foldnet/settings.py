@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
+from foldnet.kinds import Checked, near, shown
 from foldnet.layers.naming import snake_case
 
 
-class Setting:
+class Setting(Checked):
     """Base of the objects; each keeps the arguments of its constructor as attributes of the same names."""
 
     keras_module: ClassVar[str]
@@ -60,10 +61,16 @@ def find(identifier: Any, classes: Mapping[str, type[Any]], base: type[Any], wha
     if isinstance(identifier, type) and issubclass(identifier, base):
         return identifier()
     if isinstance(identifier, Mapping):
-        name, config = str(identifier.get("class_name")), identifier.get("config")
+        name, config = identifier.get("class_name"), identifier.get("config")
+        if isinstance(config, str):  # a function: {"class_name": "function", "config": "its_name"}
+            name, config = config, {}
+        if not isinstance(name, str) or not isinstance(config, Mapping | None):
+            raise ConfigError(
+                f"{shown(identifier)} is no stored {what}: it needs a class_name and its config"
+            )
         cls = classes.get(name)
         if cls is None:
-            raise UnsupportedError(f"foldnet has no {what} {name!r}; it has {_listed(classes)}")
+            raise UnsupportedError(f"foldnet has no {what} {name!r}: {near(name, _names(classes))}")
         known = inspect.signature(cls).parameters
         # Older releases of Keras stored the dtype beside the settings.
         config = {k: v for k, v in dict(config or {}).items() if k != "dtype" or k in known}
@@ -72,15 +79,20 @@ def find(identifier: Any, classes: Mapping[str, type[Any]], base: type[Any], wha
         except FoldnetError:
             raise
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{what} {name!r} cannot be made from {config}: {error}") from None
+            raise ConfigError(f"{what} {name!r} cannot be made from {shown(config)}: {error}") from None
     if isinstance(identifier, str):
         if identifier not in classes:
-            raise ConfigError(f"there is no {what} {identifier!r}; there are {_listed(classes)}")
+            raise ConfigError(f"there is no {what} {identifier!r}: {near(identifier, _names(classes))}")
         return classes[identifier]()
-    raise UnsupportedError(
-        f"{what} {identifier!r} is of a kind foldnet cannot compute; give one of {_listed(classes)}"
+    if callable(identifier) or hasattr(identifier, "get_config"):
+        raise UnsupportedError(
+            f"{shown(identifier)} is of a kind foldnet cannot compute as {what}; give one of "
+            f"{', '.join(_names(classes))}"
+        )
+    raise ConfigError(
+        f"{shown(identifier)} is no {what}; give a name or an object of {', '.join(_names(classes))}"
     )
 
 
-def _listed(classes: Mapping[str, type[Any]]) -> str:
-    return ", ".join(dict.fromkeys(cls.__name__ for cls in classes.values()))
+def _names(classes: Mapping[str, type[Any]]) -> list[str]:
+    return list(dict.fromkeys(cls.__name__ for cls in classes.values()))

@@ -43,7 +43,7 @@ def summary_text(
 
     Args:
         network: built or not; without shapes yet, there is only a line that says so.
-        line_length: the longest line; at least 50.
+        line_length: the longest line; at least 40. Below 60, what is trained is only counted at the end.
         expand_nested: whether the layers of nested networks have rows of their own.
         show_trainable: whether a column says Y or N of each layer's ``trainable``, and - where there are no weights.
         layer_range: two regular expressions: the first layer with a name that fits the one, to the last with a
@@ -59,7 +59,7 @@ def summary_text(
     title = f'Model: "{network.name}"'
     if not network.built:
         return f"{title}\n (not built yet: give its first layer an input_shape, or call build)"
-    width = max(50, line_length)
+    width = max(40, line_length)
     rows = list(_rows(network, _in_range(network.layers, layer_range), expand_nested))
     sequential = type(network).__name__ == "Sequential"
     trainable, fixed = counts(network)
@@ -168,7 +168,9 @@ def _table(rows: Sequence[Row], width: int, connected: bool, trained: bool) -> l
         ]
         for r in rows
     ]
-    numbers = (2, 3, 4)
+    numbers: tuple[int, ...] = (2, 3, 4)
+    if width < 60:
+        header, cells, numbers = header[:3], [line[:3] for line in cells], (2,)
     if connected:
         header.append("Connected to")
         for line, row in zip(cells, rows, strict=True):

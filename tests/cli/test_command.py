@@ -98,7 +98,7 @@ def test_a_closed_pipe_ends_quietly(start, wine, data):
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait(30) == 141
+    assert process.wait(600) == 141
 
 
 def test_interruption_says_so_and_leaves_no_file(start, wine, tmp_path):
@@ -106,11 +106,11 @@ def test_interruption_says_so_and_leaves_no_file(start, wine, tmp_path):
     process = start("predict", wine, "--data", "-", "-o", out, stdin=subprocess.PIPE)
     process.stdin.write("1,2,3,4,5,6,7,8,9,10,11\n" * 30_000)
     process.stdin.flush()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 600
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
+    assert process.wait(600) == 130
     with process.stdin, process.stdout, process.stderr:
         assert process.stderr.read() == "Interrupted\n"
     assert list(tmp_path.iterdir()) == []

@@ -186,3 +186,25 @@ def test_a_network_that_cannot_be_computed_is_examined_by_its_structure():
     report = examine(Patient(model, np.zeros((40, 3))))
     assert report.findings[0].check == "softmax-one-unit"
     assert "dtype" in report.skipped["input-scale"]
+
+
+def test_drop_and_target_together(foldnet, wine, data, tmp_path):
+    """Columns left out by either option are left out of the rows, in any order and by name or place."""
+    lines = (data / "wine.csv").read_text().splitlines()[:60]
+    sign = ";" if ";" in lines[0] else ","
+    table = tmp_path / "more.csv"
+    table.write_text("\n".join(f"{'id' if i == 0 else i}{sign}{line}" for i, line in enumerate(lines)) + "\n")
+    plain = tmp_path / "plain.csv"
+    plain.write_text("\n".join(lines) + "\n")
+    expected = foldnet.json("doctor", wine, "--data", plain, "--target", "quality")["findings"]
+    for drop in (
+        ["--drop", "id"],
+        ["--drop", "1"],
+        ["--drop", "quality,id"],
+        ["--columns", "2-13"],
+        ["--columns", "2-12"],
+    ):
+        got = foldnet.json("doctor", wine, "--data", table, "--target", "quality", *drop)
+        assert got["findings"] == expected
+    # Without --drop the rows have a column too many, and that is said.
+    assert "the input" in foldnet.refused("doctor", wine, "--data", table, "--target", "quality")

@@ -175,3 +175,29 @@ def test_a_frozen_file_is_no_network(foldnet, wine, tmp_path, name):
     message = foldnet.refused(name, frozen)
     assert "is a frozen predictor" in message
     assert "--against" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["explain", "--row", "0"], "--row chooses among the numbers of --data"),
+        (["explain", "--channel", "1"], "--channel chooses"),
+        (["explain", "--columns", "1-3"], "--columns says how to read --data"),
+        (["verify", "--decimal", ","], "--decimal says how to read --data"),
+        (["verify", "--no-header"], "--header says how to read --data"),
+        (["doctor", "--drop", "x"], "--drop says how to read --data"),
+        (["doctor", "--na", "x"], "--na says how to read --data"),
+        (["doctor", "--target", "x"], "--target names a column of --data"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(foldnet, wine, arguments, message):
+    assert message in foldnet.refused(arguments[0], wine, *arguments[1:])
+
+
+def test_row_and_channel_choose_what_is_shown(foldnet, wine, data):
+    rows = ["--data", data / "wine.csv", "--drop", "quality", "--layer", "norm_1"]
+    text = foldnet.ok("explain", wine, *rows, "--row", "3", "--channel", "2")
+    assert "value of row 3" in text
+    assert "channel 2" in text
+    assert "value of row 0" in foldnet.ok("explain", wine, *rows)
+    assert "row=5000: there are 1599 rows" in foldnet.refused("explain", wine, *rows, "--row", "5000")

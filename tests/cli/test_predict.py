@@ -215,3 +215,42 @@ def test_without_a_standard_output(wine, rows, tmp_path):
     done = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "no standard output" in done.stderr
+
+
+def test_columns_and_drop_go_with_each_table(foldnet, tmp_path):
+    a, b = layers.Input((2,), name="a"), layers.Input((1,), name="b")
+    model = Model([a, b], layers.Concatenate()([a, b]))
+    model.save(tmp_path / "two.keras")
+    (tmp_path / "a.csv").write_text("p,q,r\n1,2,3\n")
+    (tmp_path / "b.csv").write_text("s;t\n4;5\n")
+    tables = ["predict", tmp_path / "two.keras", "--data", tmp_path / "a.csv", "--data", tmp_path / "b.csv"]
+    assert foldnet.json(*tables, "--columns", "r,p", "--columns", "t")["rows"] == [[3, 1, 5]]
+    assert foldnet.json(*tables, "--drop", "q", "--drop", "s")["rows"] == [[1, 3, 5]]
+    assert foldnet.json(*tables, "--columns", "1-3", "--columns", "1-2", "--drop", "2")["rows"] == [[1, 3, 4]]
+    assert foldnet.json(*tables, "--drop", "1")["rows"] == [[2, 3, 5]]
+    message = foldnet.refused(*tables, "--columns", "1", "--columns", "2", "--columns", "3")
+    assert "--columns was given 3 times for 2 of --data" in message
+
+
+def test_a_table_of_pandas_without_names_has_no_row_too_many(foldnet, wine, rows, keras_y, tmp_path):
+    table = tmp_path / "x.csv"
+    np.savetxt(table, rows, delimiter=",", header=",".join(map(str, range(11))), comments="")
+    result = foldnet("predict", wine, "--data", table)
+    assert result.exit_code == 0
+    assert "Warning: " in result.stderr
+    assert "counts from 0 to 10" in result.stderr
+    assert len(result.stdout.splitlines()) == len(rows) + 1
+
+
+def test_tables_as_the_options_say(foldnet, wine, rows, keras_y, tmp_path):
+    lines = [";".join(f"{v!r}".replace(".", ",") for v in row) for row in rows[:4].tolist()]
+    table = tmp_path / "x.csv"
+    table.write_text("\n".join(["größe;" + ";".join("bcdefghijk"), *lines]) + "\n", encoding="latin-1")
+    got = foldnet.json("predict", wine, "--data", table, "--decimal", ",", "--encoding", "latin-1")
+    np.testing.assert_allclose(np.array(got["rows"]), keras_y[:4], rtol=1e-5)
+    table.write_text("\n".join(lines[:1]).replace(lines[0].split(";")[0], "NA", 1), encoding="latin-1")
+    options = ["--decimal", ",", "--na", "NA", "--no-header"]
+    assert foldnet.json("predict", wine, "--data", table, *options)["rows"] == [["nan"]]
+    tabs = tmp_path / "x.txt"
+    tabs.write_text("\t".join(map(repr, rows[0].tolist())) + "\n")
+    assert len(foldnet.json("predict", wine, "--data", tabs, "--delimiter", r"\t")["rows"]) == 1

@@ -1,5 +1,6 @@
 """Tables: what is read is what is there, what is written reads back, and what is no number is named."""
 
+import gzip
 import io
 import pickle
 import sys
@@ -261,3 +262,80 @@ def test_reading_a_long_csv_keeps_memory_bounded(tmp_path):
         tracemalloc.stop()
     assert np.load(out, mmap_mode="r").shape == (80_000, 8)
     assert peak < 20 * 2**20  # the text is 9 MB, and as a list of rows it would take 40 MB
+
+
+def test_a_first_line_that_counts_from_0_is_no_row_and_that_is_said(tmp_path):
+    path = csv_file(tmp_path, "0,1,2\n5.1,3.5,1.4\n0,1,2\n")
+    with pytest.warns(UserWarning, match=r"counts from 0 to 2.*--no-header") as caught:
+        assert read(path).tolist() == [[5.1, 3.5, 1.4], [0, 1, 2]]
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="counts"), open_table(path) as table:
+        assert table.columns == ("0", "1", "2")
+    assert read(path, header=True).tolist() == [[5.1, 3.5, 1.4], [0, 1, 2]]
+    assert len(read(path, header=False)) == 3
+    for others in ("1,2,3\n4,5,6\n", "0.0,1,2\n4,5,6\n", "0,1,3\n4,5,6\n", "0,2,1\n4,5,6\n"):
+        assert len(read(csv_file(tmp_path, others))) == 2
+
+
+def test_a_first_line_of_0_alone_is_asked_about(tmp_path):
+    path = csv_file(tmp_path, "0\n1\n2\n")
+    with pytest.raises(InputError, match=r"0 alone.*--header.*--no-header"):
+        read(path)
+    assert read(path, header=False).tolist() == [[0], [1], [2]]
+    assert read(path, header=True).tolist() == [[1], [2]]
+    assert read(csv_file(tmp_path, "0.0\n1\n")).tolist() == [[0], [1]]
+
+
+def test_the_decimal_sign(tmp_path):
+    path = csv_file(tmp_path, "a;b\n1,5;-2,25e3\n3;nan\n")
+    np.testing.assert_array_equal(read(path, decimal=","), [[1.5, -2250], [3, np.nan]])
+    with pytest.raises(InputError, match=r"'1,5' is not a number. Give --decimal ,"):
+        read(path)
+    with pytest.raises(InputError, match=r"'1.5' is not a number. Give --decimal \."):
+        read(csv_file(tmp_path, "a;b\n1.5;2\n"), decimal=",")
+    with pytest.raises(InputError, match="both the delimiter"):
+        read(path, decimal=",", delimiter=",")
+    # With a decimal comma, a comma never separates cells by itself.
+    assert read(csv_file(tmp_path, "1,5\n2,5\n"), decimal=",").tolist() == [[1.5], [2.5]]
+
+
+def test_texts_that_mean_no_value(tmp_path):
+    path = csv_file(tmp_path, "a,b\n-999,NA\n ? ,1\n")
+    expected = [[np.nan, np.nan], [np.nan, 1]]
+    np.testing.assert_array_equal(read(path, missing=["NA", "?", "-999"]), expected)
+    np.testing.assert_array_equal(read(csv_file(tmp_path, "a,b\n,1\n"), missing=[""]), [[np.nan, 1]])
+    with pytest.raises(InputError, match=r"'NA' is not a number.*--na"):
+        read(csv_file(tmp_path, "a,b\n1,NA\n"))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp1252"])
+def test_encodings(tmp_path, encoding):
+    path = csv_file(tmp_path, "größe,b\n1,2\n".encode(encoding))
+    with open_table(path, encoding=encoding) as table:
+        assert table.columns == ("größe", "b")
+        assert next(table.blocks()).tolist() == [[1, 2]]
+    with pytest.raises(FoldnetError, match="--encoding"):
+        read(path)
+    with pytest.raises(InputError, match="no text encoding 'klingon'"):
+        read(path, encoding="klingon")
+
+
+def test_compressed_csv(tmp_path):
+    whole = gzip.compress(b"a,b\n1,2\n3,4\n")
+    assert read(csv_file(tmp_path, whole, "t.csv.gz")).tolist() == [[1, 2], [3, 4]]
+    for damaged in (whole[:-6], b"a,b\n1,2\n", whole[:12] + b"\xff\xff\xff" + whole[15:]):
+        with pytest.raises(FileFormatError, match="not a whole gzip file"):
+            read(csv_file(tmp_path, damaged, "t.csv.gz"))
+
+
+def test_other_signs_between_cells_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"give --delimiter '\|'"):
+        read(csv_file(tmp_path, "a|b\n1|2\n"))
+    assert read(csv_file(tmp_path, "a|b\n1|2\n"), delimiter="|").tolist() == [[1, 2]]
+    with pytest.raises(InputError, match=r"Give --delimiter ' '"):
+        read(csv_file(tmp_path, "a b\n1 2\n"))
+
+
+def test_a_folder_is_no_table(tmp_path):
+    with pytest.raises(InputError, match="is a folder"):
+        read(tmp_path)

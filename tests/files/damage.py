@@ -51,13 +51,13 @@ def main(good_path, scratch):
         else:
             damaged[int(numbers[0])] ^= 1 << int(numbers[1])
         path.write_bytes(damaged)
-        start = time.perf_counter()
+        start = time.process_time()  # a busy machine makes nothing slow
         try:
             answer = outcome(good, path)
         except Exception:
             traceback.print_exc()
             answer = "traceback"
-        slow = " slow" if time.perf_counter() - start > 1 else ""
+        slow = " slow" if time.process_time() - start > 1 else ""
         print(line.strip(), answer + slow, flush=True)
 
 

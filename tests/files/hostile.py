@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import zipfile
 import zlib
@@ -163,7 +164,7 @@ def directory(folder):
     return folder / "d.keras"
 
 
-@hostile("device or a pipe")
+@hostile("is a device")
 def endless_device(folder):
     (folder / "zero.keras").symlink_to("/dev/zero")
     return folder / "zero.keras"
@@ -216,6 +217,69 @@ def repeated_key(folder):
 @hostile("JSON")
 def cut_json(folder):
     return with_config(folder, lambda c: json.dumps(c)[:-20].encode())
+
+
+@hostile("class should be a name")
+def class_that_is_an_object(folder):
+    return with_config(folder, in_layer("d", lambda r: r.update(class_name={"a": []})))
+
+
+@hostile("class should be a name")
+def class_that_is_a_list(folder):
+    return with_config(folder, in_layer("bn", lambda r: r.update(class_name=["NotEqual"])))
+
+
+@hostile("characters that no name can have")
+def name_with_an_end_in_it(folder):
+    return with_config(folder, in_layer("d", lambda r: r["config"].update(name="d\0e")))
+
+
+@hostile("characters that no name can have")
+def name_with_half_a_pair(folder):
+    return with_config(folder, in_layer("d", lambda r: r["config"].update(name="\ud800")))
+
+
+@hostile("called on 2 tensors")
+def layer_called_on_two(folder):
+    return with_config(folder, lambda c: json.dumps(functional(["i", "i"])).encode())
+
+
+@hostile("called on 0 tensors")
+def layer_called_on_none(folder):
+    return with_config(folder, lambda c: json.dumps(functional([])).encode())
+
+
+@hostile("batch_shape of the input")
+def shape_of_texts(folder):
+    return with_config(folder, in_layer("in", lambda r: r["config"].update(batch_shape=[None, "x"])))
+
+
+@hostile("no dtype of data")
+def dtype_of_nothing(folder):
+    return with_config(folder, in_layer("in", lambda r: r["config"].update(dtype="-0.5")))
+
+
+@hostile("circle|symbolic links")
+def links_in_a_circle(folder):
+    (folder / "a.keras").symlink_to(folder / "b.keras")
+    (folder / "b.keras").symlink_to(folder / "a.keras")
+    return folder / "a.keras"
+
+
+@hostile("is a pipe")
+def pipe(folder):
+    os.mkfifo(folder / "p.keras")
+    return folder / "p.keras"
+
+
+@hostile("not the path of a file")
+def path_with_an_end_in_it(folder):
+    return str(folder / "m\0.keras")
+
+
+@hostile("not the path of a file")
+def path_with_half_a_pair(folder):
+    return str(folder / "\ud800.keras")
 
 
 @hostile("should be an object|class")
@@ -298,9 +362,9 @@ def nested_networks(folder):
     return with_config(folder, chain)
 
 
-@hostile("waits for call")
-def circular_calls(folder):
-    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["d", 0, 0]}}
+def functional(operands):
+    """A network of an input "i" and a layer "d" that is called on these."""
+    tensors = [{"class_name": "__keras_tensor__", "config": {"keras_history": [n, 0, 0]}} for n in operands]
     layers = [
         {
             "module": "keras.layers",
@@ -314,9 +378,13 @@ def circular_calls(folder):
             "class_name": "Dense",
             "name": "d",
             "config": {"name": "d", "units": 3},
-            "inbound_nodes": [{"args": [tensor], "kwargs": {}}],
+            "inbound_nodes": [{"args": [tensors], "kwargs": {}}],
         },
     ]
     config = {"name": "f", "layers": layers, "input_layers": [["i", 0, 0]], "output_layers": [["d", 0, 0]]}
-    stored = {"module": "keras", "class_name": "Functional", "config": config}
-    return with_config(folder, lambda c: json.dumps(stored).encode())
+    return {"module": "keras", "class_name": "Functional", "config": config}
+
+
+@hostile("waits for call")
+def circular_calls(folder):
+    return with_config(folder, lambda c: json.dumps(functional(["d"])).encode())

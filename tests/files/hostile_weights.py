@@ -6,7 +6,7 @@ import json
 
 import h5py
 import numpy as np
-from hostile import hostile, in_layer, with_config, with_weights
+from hostile import hostile, in_layer, members_of, with_config, with_weights, write
 
 # -- the weights ------------------------------------------------------------------------------------------------
 
@@ -230,6 +230,31 @@ def weights_for_dropout(folder):
         file.require_group("layers/dropout/vars")["0"] = np.ones(3)
 
     return with_weights(folder, change)
+
+
+@hostile("not UTF-8")
+def child_that_is_no_text(folder):
+    return with_weights(folder, lambda file: file.create_group(b"layers/b\x8atch"))
+
+
+@hostile("holds 3 weights")
+def free_list_that_leads_to_itself(folder):
+    """And a weight that is not there, so that there is something to refuse."""
+
+    def change(file):
+        del file["layers/batch_normalization/vars/0"]  # leaves a free place in the heap of names
+
+    path = with_weights(folder, change)
+    members = members_of(path)
+    image = bytearray(members["model.weights.h5"])
+    at = image.find(b"HEAP")
+    while at >= 0:
+        free, segment = (int.from_bytes(image[at + n : at + n + 8], "little") for n in (16, 24))
+        if free < 1 << 32:
+            image[segment + free : segment + free + 8] = free.to_bytes(8, "little")
+        at = image.find(b"HEAP", at + 8)
+    members["model.weights.h5"] = bytes(image)
+    return write(path, members)
 
 
 # -- legacy files -----------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Worker:
         return line.removeprefix(instruction).strip()
 
     def close(self):
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=600)
 
 
 @pytest.fixture(scope="module", params=FILES)

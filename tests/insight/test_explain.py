@@ -182,8 +182,11 @@ class TestSecondQuestion:
 @pytest.mark.parametrize("make", STACKS.values(), ids=STACKS)
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_it_fits_the_width(make, width):
-    lines = explain(make()).text(width).splitlines()
+    said = explain(make())
+    code = {f"    {line}" for block in said.ending for line in getattr(block, "lines", ())}
+    lines = [line for line in said.text(width).splitlines() if line not in code]  # which must not be broken
     assert max(map(len, lines)) <= width
+    assert max(map(len, code)) <= 84
 
 
 def test_every_layer_has_its_section_and_its_shapes():

@@ -444,7 +444,7 @@ class TestNotebook:
         page = Page(said._repr_html_())
         assert not page.find("style")
         assert not page.find("script")
-        assert len(page.find("details")) == len(said.sections) + 1
+        assert len(page.find("details")) == len(said.sections) + 2  # the picture, and the code
         assert len([a for a in page.find("details") if "open" in a]) == 1
         assert not [a for _, a in page.elements if "id" in a]
         fills = {a["fill"] for a in page.find("rect") if "hsl" in a.get("fill", "")}

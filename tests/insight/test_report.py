@@ -154,12 +154,31 @@ def test_what_is_said_of_a_layer(run):
     words = " ".join(in_words(run, second))
     assert f"After {int(steps)} steps at momentum 0.99, {100 * 0.99**steps:.3g} % of each" in words
     assert "1 % is reached after 459 steps" in words
-    median, largest, ratio = latest(first)
+    now = latest(run, first)
     shift = np.abs(first.moving_mean[-1] - first.batch_mean[-1]) / np.sqrt(first.batch_variance[-1] + 1e-3)
-    assert (median, largest) == pytest.approx((np.median(shift), shift.max()))
-    assert ratio == pytest.approx(
+    assert now.step == steps
+    assert (now.median, now.largest) == pytest.approx((np.median(shift), shift.max()))
+    assert now.ratio == pytest.approx(
         np.median((first.moving_variance[-1] + 1e-3) / (first.batch_variance[-1] + 1e-3))
     )
+
+
+def test_the_table_has_the_numbers_that_the_charts_end_with(tmp_path):
+    record(tmp_path, every=1, epochs=300)
+    run = read_run(tmp_path)
+    text = page(run)
+    charts = json.loads(Page(text).data)["figures"][-4 * len(run.layers) :]
+    rows = re.findall(r"<tr><th scope=\"row\">.*?</tr>", text)
+    assert len(rows) == len(run.layers)
+    for i, (layer, row) in enumerate(zip(run.layers, rows, strict=True)):
+        distance, ratio = charts[4 * i + 2 : 4 * i + 4]
+        ends = [[v for v in line if v is not None][-1] for line in (distance[1], distance[0], ratio[1])]
+        cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
+        assert cells[-3:] == [f"{end:.3g}" for end in ends]
+        assert cells[-4] == f"{latest(run, layer).step:,}"
+        assert f"At step {cells[-4]}, the last recorded, " in " ".join(in_words(run, layer))
+        for said in cells[-3:]:
+            assert f" {said} " in " ".join(in_words(run, layer)).replace(")", " ")
 
 
 def test_a_long_run_is_thinned_but_keeps_its_losses(tmp_path):
@@ -193,13 +212,13 @@ def test_the_cursor_in_a_browser(run, tmp_path):
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
          "--dump-dom", (tmp_path / "page.html").as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     shown = done.stdout
     assert re.search(rf'<output id="step"[^>]*>{int(run.steps[2])}, epoch 2</output>', shown)
     values = re.search(r'data-keys="0">.*?</ul>', shown).group()
     assert re.findall(r"<output[^>]*>([^<]*)<", values) == [
-        f"{run.logs[name][2]:#.3g}" for name in ("loss", "val_loss")
+        f"{run.logs[name][2]:.3g}" for name in ("loss", "val_loss")
     ]
     x = {float(v) for v in re.findall(r'class="cursor" x1="([^"]+)"', shown)}
     assert len(x) == 1

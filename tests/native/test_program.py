@@ -84,9 +84,12 @@ def test_other_python_threads_run_meanwhile():
 
     thread = threading.Thread(target=tick)
     thread.start()
-    start = time.perf_counter()
-    program.run([x])
-    end = time.perf_counter()
+    for _ in range(20):  # a busy machine may let the thread sleep through one call
+        start = time.perf_counter()
+        program.run([x])
+        end = time.perf_counter()
+        if sum(start < t < end for t in ticks) >= 5:
+            break
     stop.set()
     thread.join()
     assert sum(start < t < end for t in ticks) >= 5

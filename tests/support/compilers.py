@@ -23,6 +23,24 @@ BOTH = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 UNDEFINED = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
 
 
+def assert_no_warnings(compiler: str, code: str, folder: Path, march: str = "native") -> None:
+    """Compile C into an object file in the folder, with warnings as errors.
+
+    A real file: ziglang's driver wants to rename what it has made, so it fails at ``-fsyntax-only``.
+    """
+    command = [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-march={march}"]
+    made = folder / "checked.o"
+    done = subprocess.run(
+        [*command, "-x", "c", "-c", "-", "-o", str(made)],
+        input=code,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[:3000]
+    assert made.stat().st_size > 0
+
+
 @functools.cache
 def sanitizers(compiler: str) -> tuple[str, ...]:
     """The compiler's flags for finding bad memory accesses and undefined behaviour at run time."""

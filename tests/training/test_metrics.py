@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from foldnet import metrics
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError
 from foldnet.training.metric_names import CLASSES
 
 AT = ("SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision")
@@ -83,9 +83,9 @@ def test_weights_of_timesteps(name):
     np.testing.assert_allclose(ours.result(), np.asarray(theirs.result()), rtol=3e-5, atol=1e-6)
 
 
-def test_weights_of_timesteps_where_a_metric_takes_rows():
-    with pytest.raises(UnsupportedError, match=r"r2_score.*one sample weight a row"):
-        metrics.R2Score().update_state(np.ones((3, 2)), np.ones((3, 2)), np.ones((3, 2)))
+def test_weights_of_classes_where_a_metric_takes_rows():
+    with pytest.raises(ConfigError, match=r"sample_weight of shape \(3, 2\) does not fit"):
+        metrics.F1Score().update_state(np.ones((3, 2)), np.ones((3, 2)), np.ones((3, 2)))
 
 
 def test_a_metric_forgets():
@@ -100,7 +100,7 @@ def test_a_metric_forgets():
 def test_names():
     assert metrics.get("AUC").name == "auc"
     assert metrics.get("auc").name == "auc"
-    assert metrics.get("mae").name == "mae"
+    assert metrics.get("mae").name == "mean_absolute_error"
     assert metrics.get(metrics.F1Score).name == "f1_score"
     with pytest.raises(ConfigError, match="no metric 'nonsense'"):
         metrics.get("nonsense")

@@ -10,6 +10,7 @@ import click
 
 from foldnet import __version__
 from foldnet.cli.errors import shown_calmly
+from foldnet.cli.terminal import show_all_letters
 
 COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "report", "predict")
 
@@ -24,13 +25,24 @@ Examples:
   foldnet recalibrate wine.keras --data wine.csv --drop quality -o better.keras
   foldnet predict wine.keras --data wine.csv --drop quality -o out.csv
 
-Exit codes: 0 done; 1 a verification failed or the doctor found an error; 2 wrong
-usage or unusable input; 130 interrupted.
+\b
+Exit codes:
+  0    done
+  1    a verification failed, or the doctor found an error
+  2    wrong usage or unusable input
+  3    foldnet itself failed: a bug, which --debug shows
+  130  interrupted
+  141  whoever read the output stopped reading
 """
 
 
 class Commands(click.Group):
     """The commands, each in a module of its name, imported when it is asked for."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program, on any terminal."""
+        show_all_letters()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order in which someone meets them."""

@@ -22,6 +22,8 @@ from foldnet.cli.options import (
     table_options,
     working,
 )
+from foldnet.cli.outputs import check_outputs, writing
+from foldnet.cli.terminal import say, text_width
 
 if TYPE_CHECKING:
     from foldnet.network import Network
@@ -47,6 +49,7 @@ Examples:
     "--fix", type=NEW_FILE, metavar="OUT", help="Write a network with all mended that can be exactly."
 )
 @click.option("--sarif", type=NEW_FILE, metavar="OUT", help="Write the findings as SARIF, for code hosts.")
+@writing
 @common
 def command(
     files: tuple[str, ...],
@@ -55,6 +58,7 @@ def command(
     script: str | None,
     fix: str | None,
     sarif: str | None,
+    force: bool,
     as_json: bool,
     **table: Any,
 ) -> None:
@@ -73,6 +77,8 @@ def command(
         raise click.UsageError("--fix and --data go with one FILE")
     if target is not None and not table["data"]:
         raise click.UsageError("--target names a column of --data; give --data too")
+    options = TableOptions(**table)
+    check_outputs({"--fix": fix, "--sarif": sarif}, [*files, *options.data, script], force=force)
     reports = []
     for file in files:
         if is_frozen(file):
@@ -80,7 +86,7 @@ def command(
                 f"{file} is a frozen predictor, which has no layers any more; give the network's file"
             )
         network = read_network(file)
-        x, y = _rows(network, table, target)
+        x, y = _rows(network, options, target)
         with working("Examining"):
             report = examine(
                 Patient(network, x, y, script=None if script is None else Path(script)),
@@ -90,34 +96,32 @@ def command(
             report = replace(report, mended=_mended(network, report, x, y, fix))
         reports.append((file, report))
     if sarif is not None:
+        from foldnet.files.atomic import write_text
         from foldnet.insight.sarif import merged, to_sarif
 
         document = merged([to_sarif(report, file) for file, report in reports])
-        Path(sarif).write_text(json.dumps(plain(document), indent=2) + "\n", encoding="utf-8")
+        write_text(sarif, json.dumps(plain(document), indent=2) + "\n")
     if as_json:
         documents = [{"file": file, **report.to_dict()} for file, report in reports]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
-        click.echo("\n\n".join(str(report) for _, report in reports))
+        say("\n\n".join(report.text(text_width()) for _, report in reports))
     if not all(report.ok for _, report in reports):
         click.get_current_context().exit(FAILED)
 
 
-def _rows(network: Network, table: dict[str, Any], target: str | None) -> tuple[Any, Any]:
+def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[Any, Any]:
     """Rows and targets; the target's column is left out of the rows."""
-    if not table["data"]:
+    if not table.data:
         return None, None
-    given = dict(table)
-    if target is not None:
-        given["drop"] = f"{given['drop']},{target}" if given["drop"] else target
     with ExitStack() as opened:
-        arrays = TableOptions(**given).blocks(row_shapes(network), opened).all()
+        inputs = table if target is None else table.without(target)
+        arrays = inputs.blocks(row_shapes(network), opened).all()
     x = arrays[0] if len(arrays) == 1 else arrays
     if target is None:
         return x, None
-    only = {**table, "data": table["data"][:1], "columns": target, "drop": None}
     with ExitStack() as opened:
-        y = TableOptions(**only).blocks({"target": (1,)}, opened).all()[0]
+        y = table.target(target).blocks({"target": (1,)}, opened).all()[0]
     return x, y
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from foldnet.cli.terminal import say
 from foldnet.errors import FoldnetError
 
 FAILED = 1
@@ -21,13 +22,20 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
-class Refusal(click.ClickException):
+class _Told(click.ClickException):
+    """A message in letters that the terminal has."""
+
+    def show(self, file: Any = None) -> None:
+        say(f"Error: {self.format_message()}", err=True)
+
+
+class Refusal(_Told):
     """What was asked cannot be done: a message for the user."""
 
     exit_code = UNUSABLE
 
 
-class Fault(click.ClickException):
+class Fault(_Told):
     """foldnet broke: a message for its developers."""
 
     exit_code = FAULT
@@ -39,12 +47,16 @@ def shown_calmly(ctx: click.Context) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            if (
+                "ignore" not in sys.warnoptions
+            ):  # with -W error, what is only to be said would end the command
+                warnings.simplefilter("default", UserWarning)
             yield
         sys.stdout.flush()
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except KeyboardInterrupt:
-        click.echo("Interrupted", err=True)
+        say("Interrupted", err=True)
         ctx.exit(INTERRUPTED)
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of our output, such as head, has seen enough
@@ -65,7 +77,7 @@ def shown_calmly(ctx: click.Context) -> Iterator[None]:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"Warning: {message}", err=True)
+    say(f"Warning: {message}", err=True)
 
 
 def _reraise_for_debugging(ctx: click.Context) -> None:

@@ -17,6 +17,8 @@ from foldnet.cli.options import (
     row_shapes,
     table_options,
 )
+from foldnet.cli.outputs import check_outputs, writing
+from foldnet.cli.terminal import say, text_width
 
 
 @click.command(
@@ -32,13 +34,21 @@ Examples:
 @click.option("--layer", metavar="NAME", help="Explain this layer alone.")
 @table_options(required=False, help="Rows to show the numbers on: CSV, .npy or .parquet.")
 @click.option(
-    "--row", type=click.IntRange(min=0), default=0, metavar="N", help="Row whose numbers to show, from 0."
+    "--row", type=click.IntRange(min=0), metavar="N", help="Row of --data whose numbers to show, from 0."
 )
-@click.option("--channel", type=click.IntRange(min=0), default=0, metavar="N", help="Channel likewise.")
+@click.option("--channel", type=click.IntRange(min=0), metavar="N", help="Channel likewise.")
 @click.option("--html", type=NEW_FILE, metavar="OUT", help="Write one self-contained page instead of text.")
+@writing
 @common
 def command(
-    file: str, layer: str | None, row: int, channel: int, html: str | None, as_json: bool, **table: Any
+    file: str,
+    layer: str | None,
+    row: int | None,
+    channel: int | None,
+    html: str | None,
+    force: bool,
+    as_json: bool,
+    **table: Any,
 ) -> None:
     """Say what each layer computes, in training and at prediction time.
 
@@ -47,19 +57,24 @@ def command(
     """
     from foldnet.insight import explain
 
+    options = TableOptions(**table)
+    for name, number in (("--row", row), ("--channel", channel)):
+        if number is not None and not options.data:
+            raise click.UsageError(f"{name} chooses among the numbers of --data; give --data too")
+    check_outputs({"--html": html}, [file, *options.data], force=force)
     model = load_network(file)
     x: Any = None
-    if table["data"]:
+    if options.data:
         with ExitStack() as opened:
-            arrays = TableOptions(**table).blocks(row_shapes(model), opened).all()
+            arrays = options.blocks(row_shapes(model), opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
-    explanation = explain(model, x, layer=layer, row=row, channel=channel)
+    explanation = explain(model, x, layer=layer, row=row or 0, channel=channel or 0)
     if html is not None:
-        written = explanation.to_html(html)
+        written = explanation.to_html(html, overwrite=force)
         if not as_json:
-            click.echo(f"Wrote {written} ({written.stat().st_size / 1000:.0f} kB). Open it in any browser.")
+            say(f"Wrote {written} ({written.stat().st_size / 1000:.0f} kB). Open it in any browser.")
             return
     if as_json:
         print_json({"file": file, **explanation.to_dict()})
     else:
-        click.echo(str(explanation))
+        say(explanation.text(text_width()))

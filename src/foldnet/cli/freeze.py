@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from foldnet.cli.options import FILE, NEW_FILE, common, load_network, print_json
+from foldnet.cli.outputs import C_FILES, check_outputs, writing
+from foldnet.cli.terminal import say
 
 
 @click.command(
@@ -32,6 +34,7 @@ Examples:
     "--to-c", type=click.Path(file_okay=False), metavar="FOLDER", help="Write C99 source with a Makefile."
 )
 @click.option("--show-passes", is_flag=True, help="Print the graph before folding, and after each pass.")
+@writing
 @common
 def command(
     file: str,
@@ -40,6 +43,7 @@ def command(
     unfolded: bool,
     to_c: str | None,
     show_passes: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Fold a trained network into one function, and write it.
@@ -55,21 +59,27 @@ def command(
     for path in filter(None, (out, to_numpy, to_c)):
         if not Path(path).parent.is_dir():
             raise click.UsageError(f"{path}: there is no folder {Path(path).parent}")
+    targets = {
+        "--out": out,
+        "--to-numpy": to_numpy and [Path(to_numpy), *_weights_beside(to_numpy)],
+        "--to-c": to_c and [Path(to_c, name) for name in C_FILES],
+    }
+    check_outputs(targets, [file], force=force)
     started = time.perf_counter()
     model = load_network(file)
     passes = traced_passes(model) if show_passes else []
     if show_passes and not as_json:
         for title, text in passes:
-            click.echo(click.style(title, bold=True) + "\n" + text + "\n")
+            say(click.style(title, bold=True) + "\n" + text + "\n")
     predictor = foldnet.freeze(model)
     written: dict[str, list[Path]] = {}
     if out is not None:
         predictor.save(out)
         written[out] = [Path(out)]
     if to_numpy is not None:
-        written[to_numpy] = predictor.to_numpy(to_numpy, unfolded=unfolded)
+        written[to_numpy] = predictor.to_numpy(to_numpy, unfolded=unfolded, overwrite=force)
     if to_c is not None:
-        written[to_c] = predictor.to_c(to_c)
+        written[to_c] = predictor.to_c(to_c, overwrite=force)
     if as_json:
         print_json(
             {
@@ -83,9 +93,15 @@ def command(
         return
     if not written and not show_passes:
         for step in predictor.steps():
-            click.echo(str(step))
+            say(step)
     for name, files in written.items():
-        click.echo(f"wrote {name} ({size(files)})", err=True)
+        say(f"wrote {name} ({size(files)})", err=True)
+
+
+def _weights_beside(path: str) -> list[Path]:
+    """The file of weights that a large network's module has beside it; a small one has none."""
+    weights = Path(path).with_suffix(".npz")
+    return [weights] if weights.exists() and Path(path).suffix != ".npz" else []
 
 
 def traced_passes(model: Any) -> list[tuple[str, str]]:

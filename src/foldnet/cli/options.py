@@ -7,11 +7,13 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from foldnet.cli.terminal import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,10 +52,25 @@ def table_options(*, required: bool, help: str) -> Callable[[F], F]:
     options = (
         click.option("--data", multiple=True, required=required, metavar="TABLE", help=help),
         click.option(
-            "--columns", metavar="LIST", help="Columns to use: names, places or ranges, as in 1-11."
+            "--columns",
+            multiple=True,
+            metavar="LIST",
+            help="Columns to use: names, places or ranges, as in 1-11. Once for all tables, or once for each.",
         ),
-        click.option("--drop", metavar="LIST", help="Columns to leave out, likewise."),
+        click.option("--drop", multiple=True, metavar="LIST", help="Columns to leave out, likewise."),
         click.option("--delimiter", metavar="SIGN", help="Of a CSV; by default ; or tab or comma."),
+        click.option(
+            "--decimal", metavar="SIGN", default=".", help="Of the numbers in a CSV, such as a comma."
+        ),
+        click.option(
+            "--na",
+            multiple=True,
+            metavar="TEXT",
+            help="What means no value in a CSV: read as nan. May be repeated.",
+        ),
+        click.option(
+            "--encoding", metavar="NAME", default="utf-8", help="Of a CSV, such as latin-1 or utf-16."
+        ),
         click.option(
             "--header/--no-header", default=None, help="Whether the first line of a CSV names columns."
         ),
@@ -72,10 +89,71 @@ class TableOptions:
     """Where the rows are, and how to read them."""
 
     data: tuple[str, ...]
-    columns: str | None = None
-    drop: str | None = None
+    columns: tuple[str, ...] = ()
+    drop: tuple[str | None, ...] = ()
     delimiter: str | None = None
+    decimal: str = "."
+    na: tuple[str, ...] = ()
+    encoding: str = "utf-8"
     header: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.delimiter == "\\t":  # as shells hand it over
+            object.__setattr__(self, "delimiter", "\t")
+        # Options of tables without one would be passed over in silence.
+        if self.data:
+            return
+        usual = {f.name: f.default for f in fields(self) if f.name != "data"}
+        if given := [name for name, value in usual.items() if getattr(self, name) != value]:
+            raise click.UsageError(f"--{given[0]} says how to read --data; give --data too")
+
+    def target(self, columns: str) -> TableOptions:
+        """How to read the columns of the target, which are in the first table."""
+        return replace(self, data=self.data[:1], columns=(columns,), drop=())
+
+    def without(self, columns: str) -> TableOptions:
+        """The same without the columns of the target, which are in the first table."""
+        return replace(
+            self, drop=tuple(_joined(d, columns) if i == 0 else d for i, d in enumerate(self._each("drop")))
+        )
+
+    def _each(self, option: str) -> tuple[str | None, ...]:
+        """What was said once for all tables, or once for each of them, for each of them."""
+        from foldnet.errors import InputError
+
+        given: tuple[str | None, ...] = getattr(self, option)
+        if len(given) in (0, 1):
+            return (given or (None,)) * len(self.data)
+        if len(given) != len(self.data):
+            raise InputError(
+                f"--{option} was given {len(given)} times for {len(self.data)} of --data: give it once for all tables, "
+                "or once for each, in their order"
+            )
+        return given
+
+    def open(self, opened: ExitStack) -> list[Table]:
+        """The tables, open for reading until the stack is closed."""
+        from foldnet.errors import InputError
+        from foldnet.tables import Selection, open_table
+
+        for name in ("delimiter", "decimal"):
+            sign = getattr(self, name)
+            if sign is not None and len(sign) != 1:
+                raise InputError(f"--{name} takes one character, not {sign!r}")
+        return [
+            opened.enter_context(
+                open_table(
+                    path,
+                    Selection(columns, drop),
+                    delimiter=self.delimiter,
+                    header=self.header,
+                    decimal=self.decimal,
+                    missing=self.na,
+                    encoding=self.encoding,
+                )
+            )
+            for path, columns, drop in zip(self.data, self._each("columns"), self._each("drop"), strict=True)
+        ]
 
     def blocks(self, inputs: Mapping[str, Sequence[int | None]], opened: ExitStack) -> Rows:
         """The rows of the tables for a network's inputs (name to shape of one row), block by block.
@@ -84,7 +162,6 @@ class TableOptions:
             InputError: not one table for each input, or rows of another shape.
         """
         from foldnet.errors import InputError
-        from foldnet.tables import Selection, open_table
 
         if len(self.data) != len(inputs):
             once = f"one input, {next(iter(inputs))}: give --data once"
@@ -92,14 +169,12 @@ class TableOptions:
             raise InputError(
                 f"the network has {once if len(inputs) == 1 else several}; it was given {len(self.data)} times"
             )
-        if self.delimiter is not None and len(self.delimiter) != 1:
-            raise InputError(f"--delimiter takes one character, not {self.delimiter!r}")
-        selection = Selection(self.columns, self.drop)
-        tables = [
-            opened.enter_context(open_table(path, selection, delimiter=self.delimiter, header=self.header))
-            for path in self.data
-        ]
+        tables = self.open(opened)
         return Rows(tables, [fitted(t, n, s) for t, (n, s) in zip(tables, inputs.items(), strict=True)])
+
+
+def _joined(drop: str | None, more: str) -> str:
+    return more if drop is None else f"{drop},{more}"
 
 
 @dataclass(frozen=True)
@@ -212,7 +287,7 @@ def row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
 
 def print_json(document: Any) -> None:
     """Print one JSON document; NaN and infinities, which JSON lacks, become strings."""
-    click.echo(json.dumps(plain(document), indent=2))
+    say(json.dumps(plain(document), indent=2))
 
 
 def plain(value: Any) -> Any:

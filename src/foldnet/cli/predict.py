@@ -18,6 +18,8 @@ from foldnet.cli.options import (
     progress,
     table_options,
 )
+from foldnet.cli.outputs import check_outputs, writing
+from foldnet.cli.terminal import say
 
 if TYPE_CHECKING:
     from foldnet.predictor import Predictor
@@ -29,7 +31,8 @@ Examples:
   foldnet predict wine.keras --data wine.csv --drop quality
   foldnet predict wine.foldnet --data rows.npy -o out.npy
   foldnet predict wine.keras --data big.parquet --columns 1-11 -o out.parquet
-  zcat rows.csv.gz | foldnet predict wine.keras --data - > out.csv
+  foldnet predict wine.keras --data rows.csv.gz --decimal , -o out.csv
+  cat rows.csv | foldnet predict wine.keras --data - > out.csv
 """
 )
 @click.argument("file", type=FILE)
@@ -40,8 +43,9 @@ Examples:
 @click.option(
     "--engine", type=click.Choice(["auto", "native", "reference"]), default="auto", show_default=True
 )
+@writing
 @common
-def command(file: str, out: str | None, engine: str, as_json: bool, **table: Any) -> None:
+def command(file: str, out: str | None, engine: str, force: bool, as_json: bool, **table: Any) -> None:
     """Predict every row of a table.
 
     Rows are read, predicted and written in blocks, so a table may be larger
@@ -51,12 +55,14 @@ def command(file: str, out: str | None, engine: str, as_json: bool, **table: Any
     from foldnet.cli.json_rows import JsonRows
     from foldnet.tables import create_table
 
+    options = TableOptions(**table)
+    check_outputs({"--out": out}, [file, *options.data], force=force)
     predictor = frozen(file, engine)
     names = column_names(predictor)
     shapes = {n: s[1:] for n, s in zip(predictor.input_names, predictor.input_shapes, strict=True)}
     started, done = time.perf_counter(), 0
     with ExitStack() as opened:
-        rows = TableOptions(**table).blocks(shapes, opened)
+        rows = options.blocks(shapes, opened)
         to_stdout = out in (None, "-")
         results = opened.enter_context(JsonRows(names) if as_json and to_stdout else create_table(out, names))
         count = opened.enter_context(progress("Predicting", rows.count, show=not to_stdout))
@@ -76,7 +82,7 @@ def command(file: str, out: str | None, engine: str, as_json: bool, **table: Any
     if as_json:
         print_json(report)
     else:
-        click.echo(f"{done:,} rows in {report['seconds']:.2f} s, written to {out}", err=True)
+        say(f"{done:,} rows in {report['seconds']:.2f} s, written to {out}", err=True)
 
 
 def frozen(file: str, engine: str = "auto") -> Predictor:

@@ -20,6 +20,8 @@ from foldnet.cli.options import (
     table_options,
     working,
 )
+from foldnet.cli.outputs import check_outputs, writing
+from foldnet.cli.terminal import say, text_width
 
 if TYPE_CHECKING:
     from foldnet.network import Network
@@ -48,6 +50,7 @@ Examples:
 )
 @click.option("--layer", "layers", multiple=True, metavar="NAME", help="Only this layer; may be repeated.")
 @click.option("-o", "--out", type=NEW_FILE, help="Where to save the network, .keras or .h5.")
+@writing
 @common
 def command(
     file: str,
@@ -57,6 +60,7 @@ def command(
     keep_if_better: bool,
     layers: tuple[str, ...],
     out: str | None,
+    force: bool,
     as_json: bool,
     **table: Any,
 ) -> None:
@@ -69,10 +73,11 @@ def command(
     from foldnet.insight.recalibrate import recalibrate
 
     options = TableOptions(**table)
-    _check(options, validation, target)
+    _check(options, validation, target, metric)
+    check_outputs({"--out": out}, [file, *options.data, validation], force=force)
     model = load_network(file)
     if target is not None:
-        options = replace(options, drop=_joined(options.drop, target))
+        options = options.without(target)
     judged = None if validation is None else _Validation(model, options, validation, target or "")
     with working("Recalibrating"):
         result = recalibrate(
@@ -88,26 +93,23 @@ def command(
     if as_json:
         print_json({"file": file, "out": out, **result.to_dict()})
     else:
-        click.echo(
-            f"{result}\n" + ("Nothing is written without --out." if out is None else f"Written to {out}")
-        )
+        end = "Nothing is written without --out." if out is None else f"Written to {out}"
+        say(f"{result.text(text_width())}\n{end}")
 
 
-def _check(options: TableOptions, validation: str | None, target: str | None) -> None:
+def _check(options: TableOptions, validation: str | None, target: str | None, metric: str | None) -> None:
     from foldnet.errors import InputError
 
     if "-" in (*options.data, validation):
         raise InputError("recalibrate reads the tables several times, which standard input does not allow")
     if validation is not None and target is None:
         raise InputError("--validation needs --target: the columns that the network predicts")
+    if validation is None and metric is not None:
+        raise InputError("--metric is measured on the rows of --validation; give --validation too")
     if validation is not None and len(options.data) > 1:
         raise InputError(
             "--validation takes one table, and the network has several inputs; use foldnet.recalibrate in Python"
         )
-
-
-def _joined(drop: str | None, target: str) -> str:
-    return target if drop is None else f"{drop},{target}"
 
 
 def _blocks(model: Network, options: TableOptions) -> Iterator[Any]:
@@ -123,18 +125,9 @@ class _Validation:
         self._options = replace(options, data=(table,))
 
     def __iter__(self) -> Iterator[Any]:
-        from foldnet.tables import Selection, open_table
-
         with ExitStack() as opened:
             rows = self._options.blocks(row_shapes(self._model), opened)
-            targets = opened.enter_context(
-                open_table(
-                    self._table,
-                    Selection(self._target),
-                    delimiter=self._options.delimiter,
-                    header=self._options.header,
-                )
-            )
+            (targets,) = self._options.target(self._target).open(opened)
             # One block at a time of both: the blocks of one table are as long as those of the other.
             count = 4096
             for x, y in zip(rows.tables[0].blocks(count), targets.blocks(count), strict=True):

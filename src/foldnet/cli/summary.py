@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from foldnet.cli.options import FILE, common, load_network, print_json
+from foldnet.cli.terminal import say, text_width
 
 
 @click.command(
@@ -28,7 +29,7 @@ def command(file: str, as_json: bool) -> None:
     if as_json:
         print_json({"file": file, "name": model.name, "layers": [described(layer) for layer in model.layers]})
     else:
-        model.summary(print_fn=click.echo)
+        model.summary(line_length=text_width(), print_fn=say)
 
 
 def described(layer: Any) -> dict[str, Any]:

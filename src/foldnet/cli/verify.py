@@ -18,6 +18,7 @@ from foldnet.cli.options import (
     table_options,
     working,
 )
+from foldnet.cli.terminal import say, text_width
 
 
 @click.command(
@@ -62,11 +63,12 @@ def command(file: str, against: str | None, pair_seconds: float, as_json: bool, 
     import foldnet
     from foldnet.insight import verify
 
+    options = TableOptions(**table)
     model = load_network(file)
     x: Any = None
-    if table["data"]:
+    if options.data:
         with ExitStack() as opened:
-            arrays = TableOptions(**table).blocks(row_shapes(model), opened).all()
+            arrays = options.blocks(row_shapes(model), opened).all()
         x = arrays[0] if len(arrays) == 1 else arrays
     with working("Verifying"):
         candidate = foldnet.freeze(model) if against is None else against
@@ -74,6 +76,6 @@ def command(file: str, against: str | None, pair_seconds: float, as_json: bool, 
     if as_json:
         print_json({"file": file, "against": against, **result.to_dict()})
     else:
-        click.echo(str(result))
+        say(result.text(text_width()))
     if not result.ok:
         click.get_current_context().exit(FAILED)

@@ -25,11 +25,12 @@ Array = np.ndarray[Any, Any]
 TOLERANCE = 1e-5
 """Largest difference between two ways of computing the same, as a part of the largest prediction."""
 LAYER = "norm_1"
+FOLDER = "wine_c"
 SHIPPED = {
     "wine.foldnet": "the frozen predictor",
     "wine_predict.py": "NumPy alone, folded",
     "wine_unfolded.py": "NumPy alone, a step for each layer",
-    "wine_c": "C99, no allocation",
+    FOLDER: "C99, no allocation",
 }
 
 
@@ -41,12 +42,14 @@ class Demo:
         out: folder that it writes to.
         rows: of the large timing.
         say: prints a text.
+        overwrite: whether files that foldnet did not write may be replaced.
         report: what ``--json`` prints.
     """
 
     out: Path
     rows: int
     say: Callable[[str], Any]
+    overwrite: bool = False
     report: dict[str, Any] = field(default_factory=lambda: {"checks": [], "timings": {}, "written": []})
 
     def title(self, number: int, text: str) -> None:
@@ -66,20 +69,23 @@ class Demo:
         self.say(f"  {what:<48} max diff {difference:7.1e}  {verdict}")
 
 
-def run(out: str | Path, rows: int = 1_000_000, say: Callable[[str], Any] = print) -> dict[str, Any]:
+def run(
+    out: str | Path, rows: int = 1_000_000, say: Callable[[str], Any] = print, *, overwrite: bool = False
+) -> dict[str, Any]:
     """Run the demonstration.
 
     Args:
         out: folder to write to; made if it is not there.
         rows: of the large timing.
         say: prints a text.
+        overwrite: whether files that foldnet did not write may be replaced.
 
     Returns:
         ``ok``, ``checks`` (each with ``name``, ``max_abs``, ``allowed``, ``ok``), ``verified``, ``timings`` in
         seconds, ``written`` and ``seconds``.
     """
     started = time.perf_counter()
-    demo = Demo(Path(out), rows, say)
+    demo = Demo(Path(out), rows, say, overwrite)
     demo.out.mkdir(parents=True, exist_ok=True)
     with resources.as_file(resources.files("foldnet.demo")) as packaged:
         with open_table(packaged / "wine.csv", Selection(drop="quality")) as table:
@@ -157,13 +163,11 @@ def _best(function: Callable[[], Any], times: int) -> float:
 
 def _ship(demo: Demo, predictor: Any, x: Array) -> None:
     demo.title(6, "Shipped, and run where foldnet is not")
-    files = {
-        name: demo.out / name for name in ("wine.foldnet", "wine_predict.py", "wine_unfolded.py", "wine_c")
-    }
+    files = {name: demo.out / name for name in SHIPPED}
     predictor.save(files["wine.foldnet"])
-    predictor.to_numpy(files["wine_predict.py"])
-    predictor.to_numpy(files["wine_unfolded.py"], unfolded=True)
-    predictor.to_c(files["wine_c"])
+    predictor.to_numpy(files["wine_predict.py"], overwrite=demo.overwrite)
+    predictor.to_numpy(files["wine_unfolded.py"], unfolded=True, overwrite=demo.overwrite)
+    predictor.to_c(files[FOLDER], overwrite=demo.overwrite)
     demo.report["written"] = [str(path) for path in files.values()]
     y = predictor(x)
     demo.check("wine.foldnet, loaded again", foldnet.load_predictor(files["wine.foldnet"])(x), y)
@@ -174,7 +178,7 @@ def _ship(demo: Demo, predictor: Any, x: Array) -> None:
         demo.say("  wine_c/ was not run: there is no C compiler here (cc, gcc, clang or $CC)")
         return
     try:
-        got, command = run_c(files["wine_c"], compiler, x)
+        got, command = run_c(files[FOLDER], compiler, x)
     except FoldnetError as error:
         demo.report["checks"].append({"name": "wine_c/", "ok": False, "message": str(error)})
         demo.say(f"  wine_c/ FAILED: {error}")

@@ -93,12 +93,14 @@ class Sums:
         loss: sum of loss_rows; regularizers are not in it.
         values: for each accumulator (epochs or nothing, width) sums.
         regularization: value of the regularizers, averaged over steps weighted by rows.
+        results: what metrics that run in Python between the steps have come to, by the names of the log.
     """
 
     rows: Array
     loss: Array
     regularization: Array
     values: list[Array]
+    results: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

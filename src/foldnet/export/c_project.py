@@ -15,8 +15,9 @@ from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import c_texts
 from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows
-from foldnet.export.files import MARK, write_files
+from foldnet.export.files import write_files
 from foldnet.export.names import Namespace, identifier, plain
+from foldnet.files.ours import MARK
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node, bind
 
@@ -52,6 +53,7 @@ def to_c(
     name: str | None = None,
     x: Any = None,
     input_shapes: Sequence[Sequence[int]] | None = None,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write a frozen network as a directory of C99 that needs libm alone and allocates nothing.
 
@@ -65,13 +67,15 @@ def to_c(
         x: rows for the self-test to record, as ``predict`` takes them (a list of arrays for several inputs); by
             default random ones.
         input_shapes: shape of a row of each input, where the network leaves sizes free.
+        overwrite: whether to write over files that no export wrote.
 
     Returns:
         The files written.
 
     Raises:
         UnsupportedError: an activation that is the caller's own Python function, or a free size.
-        FileExistsError: the directory holds a file of one of the names that no export wrote.
+        FileExistsError: the directory holds a file of one of the names that no export wrote, and ``overwrite`` is
+            False.
         InputError: ``x`` does not fit the network.
     """
     from foldnet.engines.native.source import emit_portable
@@ -97,7 +101,7 @@ def to_c(
     }  # fmt: skip
     directory.mkdir(parents=True, exist_ok=True)
     files = {directory / file: fill(text, words).encode() for file, text in texts.items()}
-    write_files(files)
+    write_files(files, overwrite=overwrite)
     return list(files)
 
 

@@ -6,19 +6,25 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-MARK = "Written by foldnet"
-"""In the head of every text file that an export writes; a file without it is not ours to overwrite."""
+from foldnet.files.atomic import target_of
+from foldnet.files.ours import refuse_foreign
 
 
-def write_files(files: Mapping[Path, bytes]) -> None:
+def write_files(files: Mapping[Path, bytes], *, overwrite: bool = False) -> None:
     """Write all files, each first under a temporary name beside its own; an error leaves the old ones.
 
+    Args:
+        files: content by path.
+        overwrite: whether to write over files that foldnet did not write.
+
     Raises:
+        ConfigError: one of the names is that of a pipe or a device.
         FileExistsError: a file of one of the names exists and no export wrote it.
         FileNotFoundError: the directory does not exist.
     """
     for path in files:
-        _refuse_foreign(path)
+        refuse_foreign(path, overwrite=overwrite)
+    files = {target_of(path): content for path, content in files.items()}
     temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
     try:
         for path, content in files.items():
@@ -29,17 +35,3 @@ def write_files(files: Mapping[Path, bytes]) -> None:
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
-
-
-def _refuse_foreign(path: Path) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a directory; give the name of a file to write")
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        head = file.read(8192)
-    if MARK.encode() not in head:
-        raise FileExistsError(
-            f"{str(path)!r} exists and was not written by foldnet, so it is left alone. "
-            "Remove it, or write to another place."
-        )

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.export.files import MARK, write_files
+from foldnet.export.files import write_files
 from foldnet.export.literals import assignment
 from foldnet.export.names import identifier, plain
 from foldnet.export.numpy_helpers import AS_ROWS, HELPERS, with_needed
 from foldnet.export.numpy_main import can_run, main_text
 from foldnet.export.numpy_steps import Steps, steps_of
+from foldnet.files.ours import MARK
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.graph.ops import Shape
@@ -24,7 +25,9 @@ INLINE_VALUES = 5_000
 """The most weight values that ``weights="auto"`` writes into the file itself."""
 
 
-def to_numpy(source: Any, path: Any, *, unfolded: bool = False, weights: str = "auto") -> list[Path]:
+def to_numpy(
+    source: Any, path: Any, *, unfolded: bool = False, weights: str = "auto", overwrite: bool = False
+) -> list[Path]:
     """Write a frozen network as one Python file, NumPy only, with a line for each step.
 
     The file defines ``predict``; run as a program it reads rows of CSV and prints predictions.
@@ -36,13 +39,14 @@ def to_numpy(source: Any, path: Any, *, unfolded: bool = False, weights: str = "
             otherwise what is left after folding. Only a Predictor has both.
         weights: ``"inline"`` writes the numbers into the file, ``"npz"`` into a file of the same name beside
             it, ``"auto"`` chooses by their count.
+        overwrite: whether to write over files that no export wrote.
 
     Returns:
         The files written.
 
     Raises:
         UnsupportedError: an activation that is the caller's own Python function.
-        FileExistsError: a file of that name exists and no export wrote it.
+        FileExistsError: a file of that name exists, no export wrote it, and ``overwrite`` is False.
         ConfigError: another word for ``weights``, or a ``path`` that ends in ``.npz``.
     """
     if weights not in ("auto", "inline", "npz"):
@@ -60,7 +64,7 @@ def to_numpy(source: Any, path: Any, *, unfolded: bool = False, weights: str = "
     if weights == "npz":
         files[path.with_suffix(".npz")] = _npz(steps)
     files[path] = _text(graph, steps, path, inline=weights == "inline").encode()
-    write_files(files)
+    write_files(files, overwrite=overwrite)
     return list(files)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -80,10 +80,15 @@ def steps_of(graph: Graph) -> Steps:
     Raises:
         UnsupportedError: an activation that is the caller's own Python function.
     """
-    return _Writer(graph).write()
+    return StepWriter(graph).write()
 
 
-class _Writer:
+class StepWriter:
+    """Writes the steps of one graph; see ``steps_of``."""
+
+    expressions: ClassVar[Mapping[type[ops.Op], Callable[..., str]]] = EXPRESSIONS
+    wide: ClassVar[int] = WIDE
+
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.same: dict[str, str] = {}  # the result of an Identity is its operand under another name
@@ -101,8 +106,9 @@ class _Writer:
         return self.same.get(value, value)
 
     def write(self) -> Steps:
+        """All of them."""
         for node in self.graph.nodes:
-            self._name_constants(node)
+            self.name_constants(node)
         self.chain = self._is_chain()
         self.last_use = self._last_uses()
         for value in self.graph.inputs:
@@ -132,12 +138,12 @@ class _Writer:
         kept = {name: key for name, key in kept.items() if key in self.graph.constants}
         return kept if all(name in kept for name in STATISTICS) else {}
 
-    def _name_constants(self, node: Node) -> None:
+    def name_constants(self, node: Node) -> None:
         """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings."""
         wanted = self.statistics(node) or {
-            self._role(node, i): value
+            self.role(node, i): value
             for i, value in enumerate(node.inputs)
-            if value in self.graph.constants and not self._neutral(node, i)
+            if value in self.graph.constants and not self.is_neutral(node, i)
         }
         new = {role: value for role, value in wanted.items() if value not in self.constants}
         if not new:
@@ -149,18 +155,23 @@ class _Writer:
             self.constants[value] = name
             array = self.graph.constants[value]
             array = array.astype(np.int32 if array.dtype.kind in "iub" else np.float32)
-            # Axes of size 1 in front change nothing when the array is spread over rows.
-            spread = node.inputs[0] != value and isinstance(node.op, ops.Affine | ops.PRelu)
-            while spread and array.ndim > 1 and array.shape[0] == 1:
-                array = array[0]
-            self.steps.weights[name] = array
+            self.steps.weights[name] = self.laid(node, value, array)
 
-    def _role(self, node: Node, index: int) -> str:
+    def laid(self, node: Node, value: str, array: Array) -> Array:
+        """A constant without axes of size 1 in front, where it is spread over rows all the same."""
+        spread = node.inputs[0] != value and isinstance(node.op, ops.Affine | ops.PRelu)
+        while spread and array.ndim > 1 and array.shape[0] == 1:
+            array = array[0]
+        return array
+
+    def role(self, node: Node, index: int) -> str:
+        """What an op's constant operand is called."""
         own = node.inputs[index].rpartition("/")[2]
         roles = CONSTANT_ROLES.get(type(node.op), ())
         return own if own in WEIGHTS or index >= len(roles) else roles[index]
 
-    def _neutral(self, node: Node, index: int) -> bool:
+    def is_neutral(self, node: Node, index: int) -> bool:
+        """Whether a constant operand changes nothing, and is left out."""
         array = self.graph.constants.get(node.inputs[index])
         if array is None or index == 0:
             return False
@@ -248,16 +259,16 @@ class _Writer:
             texts,
             [self.graph.types[v].shape for v in values],
             self.graph.types[node.output].shape,
-            [self._neutral(node, i) for i in range(len(values))],
+            [self.is_neutral(node, i) for i in range(len(values))],
             self.steps.helpers,
         )
         if isinstance(node.op, ops.Activation):
             return elementwise(node.op.function, texts[0], o, node.layer)
-        if type(node.op) not in EXPRESSIONS:
+        if type(node.op) not in self.expressions:
             raise UnsupportedError(
                 f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy"
             )
-        text = EXPRESSIONS[type(node.op)](node.op, o)
+        text = self.expressions[type(node.op)](node.op, o)
         if isinstance(node.op, ops.Fusable):
             return elementwise(node.op.activation, text, o, node.layer)
         return text
@@ -269,7 +280,7 @@ class _Writer:
         learnt = f" * {name['gamma']}" if "gamma" in name else ""
         learnt += f" + {name['beta']}" if "beta" in name else ""
         line = f"{variable} = {normalized}{learnt}"
-        if len(line) <= WIDE or not learnt:
+        if len(line) <= self.wide or not learnt:
             return [line]
         return [f"{variable} = {normalized}", f"{variable} = {variable}{learnt}"]
 

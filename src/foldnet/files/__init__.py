@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from foldnet.errors import ConfigError, UnsupportedError
@@ -119,7 +118,11 @@ def save_model(
 
 def _may_write(path: str | PathLike[str], overwrite: bool) -> None:
     """Keras asks on the terminal; a program that is not to overwrite must hear of it."""
-    if not overwrite and Path(path).exists():
+    from pathlib import Path
+
+    from foldnet.files.opening import name_of
+
+    if not overwrite and Path(name_of(path)).exists():
         raise ConfigError(f"{path} is there already, and overwrite=False; choose another name")
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
+
+from foldnet.errors import ConfigError
+from foldnet.files.opening import kind_name, name_of
 
 
 def write_whole(path: str | PathLike[str], write: Callable[[Path], object]) -> None:
@@ -20,9 +24,10 @@ def write_whole(path: str | PathLike[str], write: Callable[[Path], object]) -> N
         write: is given the path of an empty file in the same directory.
 
     Raises:
+        ConfigError: no file can have this path, or something that is no ordinary file has it.
         OSError: the directory does not exist or cannot be written to.
     """
-    target = Path(path).resolve()  # a link stays a link, and the file that it points to is replaced
+    target = target_of(path)
     try:
         _write_beside(target, write)
     except OSError as error:
@@ -30,6 +35,33 @@ def write_whole(path: str | PathLike[str], write: Callable[[Path], object]) -> N
             raise
         # It names the part, of which the caller knows nothing.
         raise OSError(error.errno, error.strerror, str(target)) from None
+
+
+def target_of(path: str | PathLike[str]) -> Path:
+    """The ordinary file, there or not, that a path leads to: a link stays a link, and what it points to is replaced.
+
+    Raises:
+        ConfigError: no file can have this path, or it is that of a directory, a pipe or a device.
+    """
+    try:
+        target = Path(name_of(path)).resolve()
+        kind = kind_name(target.stat().st_mode)
+    except FileNotFoundError:
+        return target
+    except (OSError, RuntimeError) as error:  # links in a circle: one or the other, by Python's release
+        if isinstance(error, OSError) and error.errno != errno.ELOOP:
+            return target
+        raise ConfigError(
+            f"{path} leads round in a circle of links, so no file can be written there"
+        ) from None
+    if kind is not None:
+        raise ConfigError(f"{path} is {kind}, and an ordinary file is to be written; choose another name")
+    return target
+
+
+def write_text(path: str | PathLike[str], text: str) -> None:
+    """Write a text in UTF-8 as ``write_whole`` does."""
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def _write_beside(target: Path, write: Callable[[Path], object]) -> None:

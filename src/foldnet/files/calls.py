@@ -13,6 +13,7 @@ from foldnet.files.masks import compared
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.core import InputLayer
+from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential
 
@@ -230,6 +231,17 @@ class Calls:
         return made[index].outputs[ref[2]]
 
 
+def _check_count(node: Node, layer: Layer) -> None:
+    """A layer is called on one tensor, and only those that join tensors on several."""
+    count = sum(1 for _ in refs_of(node.args))
+    several = isinstance(layer, Network | Merge | Concatenate | Dot)
+    if count == 0 or (count > 1 and not several):
+        raise FileFormatError(
+            f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, and takes one"
+            f"{' or more' if several else ''}"
+        )
+
+
 def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: Any, what: str) -> Calls:
     """Make every stored call, each once its operands exist."""
     calls = Calls(layers, nodes, outputs, what)
@@ -246,6 +258,7 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
                 waiting[missing[0], calls.index(missing)].append(name)
                 break
             layer = layers[name]
+            _check_count(node, layer)
             with settings_of(name, type(layer).__name__):
                 mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
                 layer(map_structure(calls.tensor, node.args), **node.kwargs, **mask)

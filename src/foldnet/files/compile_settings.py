@@ -10,7 +10,8 @@ from foldnet.files.keras_objects import Dialect, plain_data, record
 from foldnet.training import losses, metric_names, optimizers
 from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.losses import Loss
-from foldnet.training.metrics import MeanMetricWrapper, Metric
+from foldnet.training.metric import Metric
+from foldnet.training.metrics import Mean, MeanMetricWrapper, Sum
 from foldnet.training.optimizer import Optimizer
 from foldnet.training.schedules import SCHEDULES
 from foldnet.training.trainer import Trainer
@@ -120,8 +121,33 @@ def stored_loss(loss: Any) -> Any:
         loss = losses.get(loss)
     name = type(loss).__name__
     if isinstance(loss, Loss) and losses.CLASSES.get(name) is type(loss):
-        return record("keras.losses", name, plain_data(loss.get_config(), f"the loss {name}"))
+        config = {**loss.get_config(), **loss.unsaid()}
+        return record("keras.losses", name, plain_data(config, f"the loss {name}"))
     return _function(loss, losses.FUNCTIONS, "loss")
+
+
+def serialized_loss(loss: Any) -> Any:
+    """What ``losses.serialize`` gives: a record of class and settings, or of a function's name."""
+    return _serialized(loss, "keras.losses", losses.CLASSES)
+
+
+def serialized_metric(metric: Any) -> Any:
+    """What ``metrics.serialize`` gives: a record of class and settings, or of a function's name."""
+    known = {**metric_names.CLASSES, "MeanMetricWrapper": MeanMetricWrapper, "Mean": Mean, "Sum": Sum}
+    return _serialized(metric, "keras.metrics", known)
+
+
+def _serialized(thing: Any, module: str, known: Mapping[str, Any]) -> Any:
+    if thing is None or isinstance(thing, str):
+        return thing
+    if not isinstance(thing, Loss | Metric):
+        name = getattr(thing, "__name__", type(thing).__name__)
+        return {**record("builtins", "function", name), "registered_name": "function"}
+    name = type(thing).__name__
+    config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
+    if known.get(name) is type(thing):
+        return record(module, name, config)
+    return {**record(type(thing).__module__, name, config), "registered_name": name}
 
 
 def stored_metric(metric: Any) -> Any:
@@ -136,7 +162,7 @@ def stored_metric(metric: Any) -> Any:
     known: Any = metric_names.CLASSES.get(name)
     if known is not type(metric):
         return _function(metric, {}, "metric")
-    config = {**metric.get_config(), "dtype": "float32"}
+    config = {**metric.get_config(), **metric.unsaid()}
     return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
 
 

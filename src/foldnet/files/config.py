@@ -120,7 +120,7 @@ class Reader:
         config = dict(record.config)
         supplied = self.supplied.get(record.name) or self.supplied.get(record.class_name)
         if (not record.is_keras or record.class_name not in LAYERS) and supplied:
-            return LAYERS["Activation"](activation=supplied, name=record.name)  # type: ignore[call-arg]
+            return LAYERS["Activation"](activation=supplied, name=record.name)
         if not record.is_keras or record.class_name not in LAYERS:
             raise _unknown(record)
         if self.dtype is not None and record.class_name != "InputLayer":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from foldnet.errors import FileFormatError
 from foldnet.files import plain
 
 NETWORKS = frozenset({"Sequential", "Functional", "Model"})
@@ -108,7 +110,7 @@ def _modern_settings(
 
         class_name, config = modern_settings(class_name, config, name)
     if class_name == "InputLayer":
-        return class_name, {k: v for k, v in config.items() if k in INPUT_SETTINGS}
+        return class_name, _input_settings(config, name)
     if class_name == "BatchNormalization":
         axis = config.get("axis")
         if isinstance(axis, list) and len(axis) == 1:
@@ -119,4 +121,19 @@ def _modern_settings(
     return class_name, config
 
 
+def _input_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What an input says of its data, checked: everything that comes after is made by it."""
+    kept = {k: v for k, v in config.items() if k in INPUT_SETTINGS}
+    for key in ("shape", "batch_shape", "batch_input_shape"):
+        if kept.get(key) is not None:
+            kept[key] = plain.shape(kept[key], f"{key} of the input {name!r}")
+    dtype = kept.get("dtype")
+    dtype = dtype.get("config", {}) if isinstance(dtype, Mapping) else dtype
+    dtype = dtype.get("name") if isinstance(dtype, Mapping) else dtype
+    if dtype is not None and (not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype)):
+        raise FileFormatError(f"dtype of the input {name!r} is {kept['dtype']!r}, which is no dtype of data")
+    return {**kept, "dtype": dtype}
+
+
+_DTYPE = re.compile(r"(float|bfloat|int|uint)\d{1,2}|bool|string|complex\d+|mixed_b?float16")
 INPUT_SETTINGS = frozenset({"name", "shape", "batch_shape", "batch_input_shape", "dtype"})

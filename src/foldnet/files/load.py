@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from foldnet.errors import ConfigError, FileFormatError
+from foldnet.errors import ConfigError, FileFormatError, FoldnetError
 from foldnet.files import archive, hdf5, plain
 from foldnet.files.archive import Archive
+from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.config import Reader
 from foldnet.files.hdf5 import Hdf5File
+from foldnet.files.opening import name_of, open_file, read_file
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
 from foldnet.network import Network
@@ -36,7 +36,7 @@ def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, co
                 return load_legacy(file, activations, dtype, compile)
         if kind == "directory":
             return _load_members(_directory_members(Path(path)), activations, dtype, compile)
-        with Path(path).open("rb") as raw:
+        with open_file(path) as raw:
             return _load_members(Archive(raw).read, activations, dtype, compile)
 
 
@@ -49,7 +49,7 @@ def load_weights_into(network: Network, path: str | PathLike[str]) -> None:
         if kind != "hdf5":
             members = _directory_members(Path(path)) if kind == "directory" else None
             if members is None:
-                with Path(path).open("rb") as raw:
+                with open_file(path) as raw:
                     image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
             else:
                 image = members(WEIGHTS, MAX_WEIGHTS)
@@ -74,16 +74,13 @@ def kind_of(path: str | PathLike[str]) -> str:
         FileNotFoundError: there is no such file.
         FileFormatError: it is none of these.
     """
-    mode = Path(path).stat().st_mode
-    if stat.S_ISDIR(mode):
-        if not (Path(path) / CONFIG).is_file():
+    if Path(name_of(path)).is_dir():
+        if not (Path(path) / CONFIG).exists():
             raise FileFormatError(
                 f"it is a directory without a {CONFIG}, so it holds no unzipped .keras model"
             )
         return "directory"
-    if not stat.S_ISREG(mode):
-        raise FileFormatError("it is a device or a pipe, not a file")
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         head = file.read(len(hdf5.MAGIC))
     if head == hdf5.MAGIC:
         return "hdf5"
@@ -100,7 +97,7 @@ class _named:  # noqa: N801 - used as a with-statement
     """Puts the file's name in front of what is wrong with it."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self._path = os.fspath(path)
+        self._path = name_of(path)
 
     def __enter__(self) -> None:
         return None
@@ -110,6 +107,13 @@ class _named:  # noqa: N801 - used as a with-statement
             raise FileFormatError(f"{self._path}: {error}") from None
         if isinstance(error, RecursionError):
             raise FileFormatError(f"{self._path}: it nests too deeply to be a network") from None
+        if isinstance(error, MemoryError):
+            raise FileFormatError(f"{self._path}: it asks for more memory than there is") from None
+        if isinstance(error, BAD_SETTINGS) and not isinstance(error, FoldnetError):
+            # Each part of a file is checked where it is read; this is for what nobody thought of.
+            raise FileFormatError(
+                f"{self._path}: what it says makes no sense: {type(error).__name__}: {error}"
+            ) from error
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             raise FileFormatError(f"{self._path} cannot be read: {error.strerror or error}") from None
 
@@ -117,11 +121,12 @@ class _named:  # noqa: N801 - used as a with-statement
 def _directory_members(folder: Path) -> Members:
     def read(name: str, limit: int) -> bytes:
         path = folder / name
-        if not path.is_file():
+        if not path.exists():
             raise FileFormatError(f"the directory has no {name!r}")
-        if path.stat().st_size > limit:
-            raise FileFormatError(f"{name!r} is {path.stat().st_size:,} bytes; at most {limit:,} are read")
-        return path.read_bytes()
+        try:
+            return read_file(path, limit)
+        except FileFormatError as error:
+            raise FileFormatError(f"{name!r}: {error}") from None
 
     return read
 

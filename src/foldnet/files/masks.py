@@ -35,7 +35,8 @@ def without_makers(stored: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _is_maker(record: Any) -> bool:
-    if not isinstance(record, Mapping) or record.get("class_name") not in _MAKERS:
+    kind = record.get("class_name") if isinstance(record, Mapping) else None
+    if not isinstance(record, Mapping) or not isinstance(kind, str) or kind not in _MAKERS:
         return False
     config, module = record.get("config"), record.get("module")
     # A legacy file does not say which module; but every layer says whether it is trainable.

@@ -88,7 +88,18 @@ def text(value: Any, what: str) -> str:
     """The value, which must be a string that is not empty."""
     if not isinstance(value, str) or not value:
         raise FileFormatError(f"{what} should be a name, and is {_short(value)}")
+    if "\0" in value or not _encodable(value):
+        raise FileFormatError(f"{what} has characters that no name can have: {_short(value)}")
     return value
+
+
+def _encodable(text: str) -> bool:
+    """Whether it has no half of a surrogate pair, which JSON can say and no file or terminal can show."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def whole(value: Any, what: str) -> int:

@@ -16,6 +16,8 @@ from foldnet.errors import ConfigError
 from foldnet.files.atomic import write_whole
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
+from foldnet.files.opening import name_of
+from foldnet.files.ours import MARK
 from foldnet.files.write_config import network_record
 from foldnet.files.write_weights import (
     State,
@@ -42,7 +44,7 @@ WriteState = Callable[[h5py.File], None]
 
 def save(network: Network, path: str | PathLike[str], include_optimizer: IncludeOptimizer = True) -> None:
     """Write a whole network; see ``foldnet.files.save_model``."""
-    name = Path(path).name
+    name = Path(name_of(path)).name
     if not isinstance(include_optimizer, bool) and include_optimizer != TF_KERAS:
         raise ConfigError(f"include_optimizer is True, False or {TF_KERAS!r}, not {include_optimizer!r}")
     if name.endswith(".weights.h5"):
@@ -65,7 +67,7 @@ def save(network: Network, path: str | PathLike[str], include_optimizer: Include
 
 def save_weights(network: Network, path: str | PathLike[str]) -> None:
     """Write the weights alone; see ``foldnet.files.save_weights``."""
-    name = Path(path).name
+    name = Path(name_of(path)).name
     if not name.endswith(HDF5_ENDINGS):
         raise ConfigError(f"weights are saved as .weights.h5 or .h5, which {name!r} does not end in")
     if not network.built:
@@ -92,7 +94,11 @@ def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str,
     compiled, optimizer = _trained(network) if include_optimizer else (None, None)
     if compiled is not None:
         config["compile_config"] = compiled
-    metadata = {"keras_version": KERAS_VERSION, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
+        "written_by": MARK,
+    }
     return [
         (METADATA, _json(metadata)),
         (CONFIG, _json(config)),
@@ -136,6 +142,7 @@ def _write_legacy(
     path: Path, network: Network, config: bytes, training: bytes | None, write_state: WriteState | None
 ) -> None:
     with h5py.File(path, "w") as file:
+        file.attrs["written_by"] = MARK.encode()  # first, so that it stands near the start of the file
         group = file.create_group("model_weights")
         for home in (file, group):
             home.attrs["backend"] = b"tensorflow"

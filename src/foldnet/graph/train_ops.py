@@ -124,13 +124,14 @@ class Drop(Op):
     The number for an element comes from the counter-based generator Philox4x32-10 with key
     ``(seed, stream)`` and counter ``(step, index // 4)``, lane ``index % 4``, where ``index`` is the element's
     place in row-major order in the mask, whose axes marked ``shared`` (batch axis included) have size 1 and whose
-    rows are each padded to a multiple of 4 places.
+    rows are each padded to a multiple of 4 places. Where ``rows`` is given, a batch must have so many.
     """
 
     rate: float
     kind: str = "dropout"
     stream: int = 0
     shared: tuple[bool, ...] = ()
+    rows: int | None = None
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of x."""

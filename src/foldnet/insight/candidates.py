@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.errors import InputError
+from foldnet.errors import FoldnetError, InputError
+from foldnet.files.opening import open_file
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Array
 from foldnet.insight.rows import read_rows
@@ -138,8 +139,11 @@ def _from_path(path: Path) -> Candidate:
 def _from_numbers(path: Path) -> Candidate:
     """Predictions in an NPY file, or layers' values by name in an NPZ file."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        return _from_outputs(loaded) if isinstance(loaded, np.ndarray) else _from_values(dict(loaded))
+        with open_file(path) as file:
+            loaded = np.load(file, allow_pickle=False)
+            return _from_outputs(loaded) if isinstance(loaded, np.ndarray) else _from_values(dict(loaded))
+    except FoldnetError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"{path.name} holds no arrays that NumPy can read: {error}") from None
 

@@ -13,6 +13,8 @@ from foldnet.graph.lower import lower
 from foldnet.insight.explanation import Block, Explanation, Section, Words
 from foldnet.insight.formulas import formula_of, shape_text
 from foldnet.insight.normalization import normalization_blocks
+from foldnet.insight.own_settings import settings_words
+from foldnet.insight.prediction import prediction_blocks
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sharing import is_normalization, sharing_blocks
 from foldnet.insight.sites import Site, sites_of
@@ -65,7 +67,7 @@ def explain(
     if layer is not None:
         title = f"Layer {layer!r} of {network.name!r}"
     sections = tuple(_section(site, source, full=site.path == full) for site in chosen)
-    return Explanation(title, sections, source)
+    return Explanation(title, sections, prediction_blocks(network, graph) if layer is None else (), source)
 
 
 def _normalization(site: Site, layer: BatchNormalization, source: Source) -> list[Block]:
@@ -113,7 +115,7 @@ def _around(layer: Layer) -> Model:
 
 def _section(site: Site, source: Source, full: bool) -> Section:
     layer, shapes = site.layer, site.input_shapes
-    blocks: list[Block] = [formula_of(layer, shapes)]
+    blocks: list[Block] = [formula_of(layer, shapes), *settings_words(layer)]
     if isinstance(layer, BatchNormalization) and full:
         blocks += _normalization(site, layer, source)
         return _titled(site, blocks)

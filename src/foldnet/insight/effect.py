@@ -16,7 +16,7 @@ from foldnet.network import Network
 from foldnet.training.compiled import Compiled, Target, loss_for, metric_for
 from foldnet.training.data import as_array, split_structure
 from foldnet.training.losses import Loss
-from foldnet.training.metrics import Metric
+from foldnet.training.metric import Metric
 from foldnet.training.program import output_names
 
 Array = np.ndarray[Any, Any]

@@ -56,7 +56,18 @@ class Steps:
     steps: tuple[tuple[str, str], ...]
 
 
-Block = Words | Formula | Code | Table | Steps
+@dataclass(frozen=True)
+class Program:
+    """Lines of Python to copy: no layout may break them."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+Block = Words | Formula | Code | Table | Steps | Program
+
+ENDING = "Your prediction function must contain"
+"""What stands over the last part of an explanation of a whole network."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +97,12 @@ class Explanation:
         title: what is explained.
         sections: one a layer call, in computing order.
         source: the network and data that it was made of, from which a page is drawn.
+        ending: of a whole network: all that a prediction function of one's own must compute, as NumPy.
     """
 
     title: str
     sections: tuple[Section, ...]
+    ending: tuple[Block, ...] = ()
     source: Source | None = field(default=None, repr=False, compare=False)
 
     def section(self, name: str) -> Section:
@@ -110,21 +123,22 @@ class Explanation:
     def __str__(self) -> str:
         return self.text()
 
-    def to_html(self, path: str | Path) -> Path:
+    def to_html(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the explanation as one self-contained page, which loads nothing and works from a disk.
 
         Args:
             path: of the file to write; a page that foldnet wrote there before is replaced.
+            overwrite: whether any other file may be replaced, too.
 
         Raises:
-            FileExistsError: the file exists and is not such a page.
+            FileExistsError: the file exists, is not such a page, and ``overwrite`` is False.
             InputError: the explanation was not made by ``explain``.
         """
         from foldnet.export.files import write_files
         from foldnet.insight.page import page_html
 
         target = Path(path)
-        write_files({target: page_html(self).encode()})
+        write_files({target: page_html(self).encode()}, overwrite=overwrite)
         return target
 
     def _repr_html_(self) -> str:
@@ -142,7 +156,8 @@ class Explanation:
             }
             for s in self.sections
         ]  # fmt: skip
-        return {"title": self.title, "sections": sections}
+        ending = [{"type": type(b).__name__.lower(), **asdict(b)} for b in self.ending]
+        return {"title": self.title, "sections": sections, "prediction_function": ending}
 
 
 # -- text -----------------------------------------------------------------------------------------------------
@@ -156,6 +171,12 @@ def _lines(explanation: Explanation, width: int) -> Iterator[str]:
         for i, block in enumerate(section.blocks):
             if i and not isinstance(block, Words):
                 yield ""
+            yield from _block(block, width)
+    if explanation.ending:
+        yield ""
+        yield f"━━ {ENDING} ".ljust(width, "━")[:width]
+        for i, block in enumerate(explanation.ending):
+            yield from [""] * bool(i)
             yield from _block(block, width)
 
 
@@ -185,6 +206,10 @@ def _block(block: Block, width: int) -> Iterator[str]:
         yield from _wrap(block.title, width, "  ")
         for line in block.lines:
             yield from _wrap(line, width, "      ", first="    ")
+    elif isinstance(block, Program):
+        yield from _wrap(block.title, width, "  ")
+        yield ""
+        yield from (f"    {line}".rstrip() for line in block.lines)
     elif isinstance(block, Table):
         yield from _table(block, width)
     else:
@@ -198,6 +223,10 @@ def _table(table: Table, width: int) -> Iterator[str]:
     lines = [table.header, *table.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
     last = max(12, width - 2 - sum(widths[:-1]) - 2 * (len(widths) - 1))
+    if sum(widths[:-1]) + 2 * len(widths) + last > width:
+        for name, *cells in table.rows:  # no room for columns
+            yield from _wrap(f"{name}: {', '.join(c for c in cells if c)}", width, "    ", first="  ")
+        return
     for line in lines:
         start = "  " + "".join(f"{cell:<{w}}  " for cell, w in zip(line[:-1], widths[:-1], strict=True))
         folded = textwrap.wrap(line[-1], last) or [""]

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.insight.layout import WIDTH, name_width, shortened, stacked, wrapped
 from foldnet.layers.normalization import BatchNormalization
 
 Array = np.ndarray[Any, Any]
 Statistics = Mapping[BatchNormalization, Mapping[str, Array]]
-
-NAME_WIDTH = 29
 
 
 @dataclass(frozen=True)
@@ -138,10 +137,19 @@ class Recalibration:
         return json.dumps(self.to_dict(), indent=2)
 
     def __str__(self) -> str:
-        head = f"{'':{NAME_WIDTH}} {'':>8}   mean off by (std)   old / new variance"
-        columns = f"{'layer':{NAME_WIDTH}} {'channels':>8}     median   largest   smallest   largest"
-        lines = [head, columns, *(_line(layer) for layer in self.layers), ""]
-        return "\n".join([*lines, *self._verdict()])
+        return self.text()
+
+    def text(self, width: int = WIDTH) -> str:
+        """The result for a terminal of this width."""
+        room = name_width(width, 51)
+        lines = []
+        if room is not None:
+            lines.append(f"{'':{room}} {'':>8}   mean off by (std)   old / new variance")
+            lines.append(f"{'layer':{room}} {'channels':>8}     median   largest   smallest   largest")
+        for layer in self.layers:
+            lines += _lines(layer, room, width)
+        verdict = [line for text in self._verdict() for line in wrapped(text, width)]
+        return "\n".join([*lines, "", *verdict])
 
     def _verdict(self) -> list[str]:
         lines = [f"Statistics of {self.rows:,} rows, Dropout off, layer by layer."]
@@ -161,13 +169,17 @@ def set_statistics(statistics: Statistics) -> None:
             layer.set_weight(name, array)
 
 
-def _line(layer: LayerDrift) -> str:
+def _lines(layer: LayerDrift, room: int | None, width: int) -> list[str]:
     shift, ratio = layer.mean_shift, layer.variance_ratio
-    path = layer.layer
-    name = path if len(path) <= NAME_WIDTH else "…" + path[1 - NAME_WIDTH :]
     cells = (float(np.median(shift)), float(shift.max()), float(ratio.min()), float(ratio.max()))
     a, b, c, d = (_short(cell) for cell in cells)
-    return f"{name:{NAME_WIDTH}} {len(shift):>8} {a:>10} {b:>9} {c:>10} {d:>9}"
+    if room is None:
+        told = [
+            ("channels", f"{len(shift):,}"), ("mean off by (std): median", a), ("largest", b),
+            ("old / new variance: smallest", c), ("largest", d),
+        ]  # fmt: skip
+        return stacked(layer.layer, told, width)
+    return [f"{shortened(layer.layer, room):{room}} {len(shift):>8} {a:>10} {b:>9} {c:>10} {d:>9}"]
 
 
 def _short(number: float) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.files.atomic import write_whole
+from foldnet.files.opening import open_file, read_file
 
 Array = np.ndarray[Any, Any]
 
@@ -145,7 +146,7 @@ def read_run(directory: str | PathLike[str]) -> Run:
             "NormalizationMonitor or fit(monitor=...) wrote"
         )
     try:
-        document = json.loads(header.read_text())
+        document = json.loads(read_file(header))
         if document.get("format") != FORMAT:
             raise FileFormatError(f"{header} is of format {document.get('format')!r}, expected {FORMAT!r}")
         return _assembled(document, _joined(directory))
@@ -158,7 +159,7 @@ def read_run(directory: str | PathLike[str]) -> Run:
 def _joined(directory: Path) -> dict[str, Array]:
     parts = []
     for path in sorted(directory.glob("part-*.npz")):
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with open_file(path) as opened, np.load(opened, allow_pickle=False) as file:
             parts.append({name: file[name] for name in file.files})
     if not parts:
         raise FileFormatError(f"{directory}: the run has no records yet")

@@ -10,7 +10,8 @@ from foldnet.errors import ConfigError
 from foldnet.insight.explanation import Block, Code, Words
 from foldnet.insight.normalization import axis_blocks, axis_words
 from foldnet.layers.axes import row_axes
-from foldnet.layers.base import Layer, settings_of
+from foldnet.layers.base import Layer
+from foldnet.layers.configured import settings_of
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.preprocessing import SMALLEST_DEVIATION, Normalization
 from foldnet.layers.row_normalization import (
@@ -84,7 +85,7 @@ def with_axis(layer: Layer, axes: Sequence[int], shape: Shape) -> Layer:
     if isinstance(layer, Normalization) and not axes:
         axis = None
     carried = {n: getattr(layer, n) for n in _CARRIED if n in settings_of(kind)}
-    other = kind(axis=axis, name=layer.name, trainable=layer.trainable, **carried)  # type: ignore[call-arg]
+    other = kind(axis=axis, name=layer.name, trainable=layer.trainable, **carried)
     other.build(shape)
     other.compute_output_shape(shape)
     return other

@@ -8,9 +8,9 @@ from math import isfinite
 from typing import Any, Literal
 
 from foldnet.insight.diagnosis import Diagnosis, TellApart
+from foldnet.insight.layout import WIDTH
 
 Status = Literal["proven", "unproven", "failed"]
-WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -103,85 +103,14 @@ class Verification:
         """The result as JSON text."""
         return json.dumps(self.to_dict(), indent=2)
 
+    def text(self, width: int = WIDTH) -> str:
+        """The result for a terminal of this width."""
+        from foldnet.insight.verification_text import verification_lines
+
+        return "\n".join(verification_lines(self, width))
+
     def __str__(self) -> str:
-        counts = {s: sum(x.status == s for x in self.layers) for s in ("proven", "unproven", "failed")}
-        verdict = "equal" if self.ok else "NOT EQUAL"
-        lines = [
-            *_wrapped(f"{self.candidate} against {self.model!r}: {verdict}"),
-            *_wrapped(f"rows: {self.inputs}"),
-            *_wrapped(f"tolerance: {self.tolerance}"),
-            "",
-            f"{'layer':<25} {'max abs':>9} {'max rel':>9} {'max ULP':>9} {'sight':>9}  status",
-            "─" * WIDTH,
-        ]
-        for layer in self.layers:
-            name = layer.name if len(layer.name) <= 25 else "…" + layer.name[-24:]
-            mark = "" if layer.compared_at == layer.name else "*"
-            numbers = (_number(v) for v in (layer.max_abs, layer.max_rel, layer.max_ulp, layer.sight))
-            lines.append(f"{name:<25} " + " ".join(f"{n:>9}" for n in numbers) + f"  {layer.status}{mark}")
-        lines.append("─" * WIDTH)
-        lines.append(", ".join(f"{n} {s}" for s, n in counts.items() if n))
-        if any(x.compared_at != x.name for x in self.layers):
-            lines += _wrapped("* differences are those at the output that the layer leads to")
-        lines += _wrapped(
-            "sight: the smallest error, in tolerances, that a mistake in this layer would have caused"
-        )
-        notes: dict[str, list[str]] = {}
-        for layer in self.layers:
-            if layer.note:
-                notes.setdefault(layer.note, []).append(layer.name)
-        for note, names in notes.items():
-            who = ", ".join(names) if len(names) < 4 else f"{names[0]} to {names[-1]}, {len(names)} layers"
-            lines += _wrapped(f"{who}: {note}")
-        if self.message:
-            lines += _wrapped(self.message)
-        if self.searched:
-            lines += self._diagnoses()
-        return "\n".join(lines)
-
-    def _diagnoses(self) -> list[str]:
-        lines = ["", *_wrapped(f"diagnosis: {self.searched} tried")]
-        if not self.diagnoses:
-            return lines
-        several = len({d.explanation for d in self.diagnoses}) > 1
-        lines += [f"{'mistake':<31} {'layer':<31} {'residual':>8}" + " either" * several, "─" * WIDTH]
-        for found in self.diagnoses:
-            layer = found.layer if len(found.layer) <= 31 else "…" + found.layer[-30:]
-            either = f" {found.explanation:>6}" if several else ""
-            lines.append(f"{found.mistake:<31} {layer:<31} {_number(found.residual):>8}{either}")
-        lines.append("─" * WIDTH)
-        said: dict[str, list[Diagnosis]] = {}
-        for found in self.diagnoses:
-            said.setdefault(found.mistake, []).append(found)
-        for first, *others in said.values():
-            places = dict.fromkeys(repr(o.layer) for o in others if o.layer != first.layer)
-            lines += _wrapped(first.message + (f" Likewise {', '.join(places)}." if places else ""))
-        if self.tell_apart is not None:
-            lines += _wrapped(
-                f"to tell explanation 1 from {', '.join(map(str, self.tell_apart.distinct))}, predict for "
-                f"x = {_brief(self.tell_apart.x)[:400]}:"
-            )
-            for number, outputs in self.tell_apart.outputs.items():
-                lines += _wrapped(f"  {number}: {_brief(outputs)[:400]}")
-        return lines
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2g}" if isfinite(value) else str(value)
-
-
-def _brief(values: Any) -> str:
-    """Nested numbers as a person reads them; the whole of them is in ``tell_apart``."""
-    if isinstance(values, list):
-        some = [_brief(v) for v in values[:12]] + ["..."] * (len(values) > 12)
-        return some[0] if len(some) == 1 and isinstance(values[0], list) else f"[{', '.join(some)}]"
-    return f"{values:.6g}" if isinstance(values, float) else str(values)
-
-
-def _wrapped(text: str) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+        return self.text()
 
 
 def _plain(value: Any) -> Any:

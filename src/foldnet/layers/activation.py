@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops
+from foldnet.kinds import AXES, LIMIT, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis, row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.core import lower_activation
@@ -30,6 +31,9 @@ class ReLU(Layer):
     """
 
     supports_masking = True
+    kinds = {  # noqa: RUF012 - typed in the base
+        "max_value": LIMIT.or_none(), "negative_slope": NOT_NEGATIVE, "threshold": NOT_NEGATIVE,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -39,12 +43,9 @@ class ReLU(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        # Keras 2 stored each as an array or None; None there was 0.
         self.max_value = max_value
-        self.negative_slope = negative_slope or 0.0
-        self.threshold = threshold or 0.0
-        if self.negative_slope < 0 or self.threshold < 0 or (max_value is not None and max_value < 0):
-            raise ConfigError("ReLU takes no negative max_value, negative_slope or threshold")
+        self.negative_slope = negative_slope
+        self.threshold = threshold
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The activation ``relu``."""
@@ -66,13 +67,12 @@ class LeakyReLU(Layer):
     """
 
     supports_masking = True
+    kinds = {"negative_slope": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
     renamed_settings = {"alpha": "negative_slope"}  # noqa: RUF012 - typed in the base
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        if negative_slope is None or negative_slope < 0:
-            raise ConfigError(f"LeakyReLU needs a slope of 0 or more, got {negative_slope}")
         self.negative_slope = negative_slope
 
     def lower(self, b: Lowering, *inputs: str) -> str:
@@ -89,6 +89,7 @@ class ELU(Layer):
     """
 
     supports_masking = True
+    kinds = {"alpha": NUMBER}  # noqa: RUF012 - typed in the base
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -107,17 +108,21 @@ class ThresholdedReLU(Layer):
     """
 
     supports_masking = True
+    kinds = {"theta": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if theta is None or theta < 0:
-            raise ConfigError(f"ThresholdedReLU needs a theta of 0 or more, got {theta}")
         self.theta = theta
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The activation ``thresholded_relu``."""
         function = functools.partial(activations.thresholded_relu, theta=self.theta)
         return lower_activation(b, function, b.float(inputs[0]))
+
+
+def _listed(value: Any) -> list[int]:
+    axes = AXES.read(value)
+    return axes if isinstance(axes, list) else [axes]
 
 
 class PReLU(Layer):
@@ -128,6 +133,7 @@ class PReLU(Layer):
     """
 
     supports_masking = True
+    kinds = {"shared_axes": Kind(AXES.words, _listed).or_none()}  # noqa: RUF012 - typed in the base
 
     def __init__(
         self,
@@ -141,7 +147,7 @@ class PReLU(Layer):
         self.alpha_initializer = alpha_initializer
         self.alpha_regularizer = alpha_regularizer
         self.alpha_constraint = alpha_constraint
-        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+        self.shared_axes: Any = shared_axes
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Alpha, in the shape of a row with 1 on each shared axis."""
@@ -171,10 +177,11 @@ class Softmax(Layer):
     """
 
     supports_masking = True
+    kinds = {"axis": AXES}  # noqa: RUF012 - typed in the base
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = axis
 
     def output_mask(self, *masked: bool) -> bool:
         """A mask is refused: Keras would give masked places the probability 0."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.kinds import COUNT, SHAPE
+from foldnet.layers.configured import Configured, no_arguments
+from foldnet.layers.dtypes import policy_name
 from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
@@ -21,12 +23,12 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-class Layer:
+class Layer(Configured):
     """Base of every layer.
 
     A subclass takes Keras's arguments under Keras's names, keeps each as an attribute of that name (so that
-    ``get_config`` can find it), and says what it means through ``weight_specs``, ``compute_output_shape`` and
-    ``lower``.
+    ``get_config`` can find it), says in ``kinds`` what each may be, and says what it means through
+    ``weight_specs``, ``compute_output_shape`` and ``lower``.
 
     Args:
         name: by default the class name in snake case, numbered as Keras numbers it.
@@ -34,15 +36,6 @@ class Layer:
         dtype: the dtype policy by name, or as Keras stores it.
         input_shape: shape of one row; for the first layer of a ``Sequential``.
     """
-
-    ignored_settings: ClassVar[frozenset[str]] = frozenset()
-    """Settings that Keras stores for this class and that change nothing foldnet computes."""
-
-    fixed_settings: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    """Settings that foldnet has for some values only: the values; any other is refused."""
-
-    renamed_settings: ClassVar[Mapping[str, str]] = {}
-    """Older names of settings."""
 
     supports_masking: ClassVar[bool] = False
     """Whether a mask that comes in with the data goes out with the result, as Keras has it."""
@@ -58,11 +51,17 @@ class Layer:
         batch_input_shape: Sequence[int | None] | None = None,
         activity_regularizer: Any = None,
         autocast: bool = True,
+        **unknown: Any,
     ) -> None:
         refuse_code(type(self))
-        self.name = name or unique_name(snake_case(type(self).__name__))
+        self.name = unique_name(snake_case(type(self).__name__)) if name is None else name
+        if unknown:
+            raise no_arguments(self, unknown)
         self.trainable = trainable
-        self.dtype_policy = policy_name(dtype)
+        try:
+            self.dtype_policy = policy_name(dtype)
+        except ConfigError as error:
+            raise ConfigError(f"{self.described()}: {error}") from None
         self.dtype = "float32" if self.dtype_policy.startswith("mixed") else self.dtype_policy
         self.activity_regularizer = activity_regularizer
         self.autocast = autocast
@@ -70,10 +69,12 @@ class Layer:
         self._specs: tuple[WeightSpec, ...] | None = None
         self._values: dict[str, Array] = {}
         if input_dim is not None:
-            input_shape = (input_dim,)
+            input_shape = (COUNT(input_dim, self.described(), "input_dim"),)
         if batch_input_shape is not None:
-            input_shape = tuple(batch_input_shape)[1:]
-        self.declared_input_shape: Shape | None = None if input_shape is None else (None, *input_shape)
+            input_shape = SHAPE(batch_input_shape, self.described(), "batch_input_shape")[1:]
+        self.declared_input_shape: Shape | None = None
+        if input_shape is not None:
+            self.declared_input_shape = (None, *SHAPE(input_shape, self.described(), "input_shape"))
 
     # -- what a subclass says -------------------------------------------------------------------------------
 
@@ -334,69 +335,9 @@ class Layer:
             raise ConfigError(f"layer {self.name!r} has not been called yet, so it has no input or output")
         return self.calls[0]
 
-    # -- settings -------------------------------------------------------------------------------------------
-
-    def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names."""
-        config: dict[str, Any] = {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": self.dtype_policy,
-        }
-        if self.activity_regularizer is not None:
-            given = self.activity_regularizer
-            config["activity_regularizer"] = given.serialize() if hasattr(given, "serialize") else given
-        for parameter in settings_of(type(self)):
-            value = getattr(self, parameter)
-            config[parameter] = value.serialize() if hasattr(value, "serialize") else value
-        return config
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A layer from settings as ``get_config`` or a file gives them.
-
-        Raises:
-            UnsupportedError: a setting that this class does not have.
-        """
-        common = {"name", "trainable", "dtype", "activity_regularizer", "autocast", "batch_input_shape"}
-        own = set(settings_of(cls))
-        config = {cls.renamed_settings.get(k, k): v for k, v in config.items()}
-        for setting, accepted in cls.fixed_settings.items():
-            if config.get(setting) not in (None, *accepted):
-                raise UnsupportedError(
-                    f"layer {config.get('name')!r} ({cls.__name__}): foldnet cannot compute "
-                    f"{setting}={config[setting]!r}. Save the network without it."
-                )
-        unknown = set(config) - common - own - cls.ignored_settings - set(cls.fixed_settings)
-        if unknown:
-            raise UnsupportedError(
-                f"layer {config.get('name')!r} ({cls.__name__}): foldnet does not know the setting "
-                f"{', '.join(sorted(unknown))}; it knows {', '.join(sorted(own))}"
-            )
-        return cls(**{k: v for k, v in config.items() if k in common | own})
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
 
 def _shapes(shapes: Sequence[Shape]) -> Any:
     return shapes[0] if len(shapes) == 1 else list(shapes)
-
-
-def settings_of(cls: type[Layer]) -> list[str]:
-    """Names of the arguments that a layer class has of its own."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
-    # What every layer takes (name, dtype, ...) can only be given by keyword.
-    return [p.name for p in parameters if p.name != "self" and p.kind is p.POSITIONAL_OR_KEYWORD]
-
-
-def policy_name(dtype: Any) -> str:
-    """The name of a dtype policy given as a name, as Keras's stored configuration, or as None."""
-    if isinstance(dtype, Mapping):
-        kind, config = dtype.get("class_name"), dtype.get("config")
-        name = config.get("name") if isinstance(config, Mapping) else dtype.get("name")
-        plain = kind in (None, "DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1")
-        dtype = name if plain and name is not None else str(kind)  # a quantized policy goes by its class
-    if dtype is None:
-        return "float32"
-    return str(getattr(dtype, "name", dtype))

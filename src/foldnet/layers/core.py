@@ -10,6 +10,7 @@ import numpy as np
 from foldnet import activations
 from foldnet.errors import ConfigError
 from foldnet.graph import ops, train_ops
+from foldnet.kinds import COUNT, FLAG
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape, SymbolicTensor
@@ -97,6 +98,7 @@ class Dense(Layer):
     """
 
     supports_masking = True
+    kinds = {"units": COUNT, "use_bias": FLAG}  # noqa: RUF012 - typed in the base
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {
         "lora_rank": (), "lora_alpha": (), "quantization_config": (),
     }  # fmt: skip
@@ -116,10 +118,8 @@ class Dense(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if not isinstance(units, int) or units <= 0:
-            raise ConfigError(f"Dense needs a positive whole number of units, got {units!r}")
         self.units = units
-        self.activation = activations.get(activation)
+        self.activation = activation
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
@@ -163,7 +163,7 @@ class Activation(Layer):
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+        self.activation = activation
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The input's shape; ``glu`` halves its axis."""
@@ -206,6 +206,7 @@ class Embedding(Layer):
             refused.
     """
 
+    kinds = {"input_dim": COUNT, "output_dim": COUNT, "mask_zero": FLAG}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"input_length", "sparse"})
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = Dense.fixed_settings
 
@@ -221,9 +222,6 @@ class Embedding(Layer):
     ) -> None:
         kwargs.pop("input_length", None)  # Keras 2 asked for it; the input's own shape says the same
         super().__init__(**kwargs)
-        for size, what in ((input_dim, "input_dim"), (output_dim, "output_dim")):
-            if not isinstance(size, int) or size <= 0:
-                raise ConfigError(f"Embedding needs a positive whole number as {what}, got {size!r}")
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.embeddings_initializer = embeddings_initializer

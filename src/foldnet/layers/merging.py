@@ -9,6 +9,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops, train_ops
+from foldnet.kinds import AXES, FLAG, WHOLE, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape, SymbolicTensor
@@ -130,6 +131,7 @@ class Concatenate(Layer):
     """
 
     supports_masking = True
+    kinds = {"axis": WHOLE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -167,6 +169,13 @@ class Concatenate(Layer):
         return b.emit(self._op(len(b.shape(inputs[0]))), *inputs)
 
 
+def _pair(value: Any) -> int | list[int]:
+    axes = AXES.read(value)
+    if isinstance(axes, list) and len(axes) != 2:
+        raise ValueError
+    return axes
+
+
 class Dot(Layer):
     """The sum of products over one axis of each of two inputs, row by row.
 
@@ -177,12 +186,12 @@ class Dot(Layer):
         normalize: whether both are divided by their Euclidean length along the axis first.
     """
 
+    kinds = {  # noqa: RUF012 - typed in the base
+        "axes": Kind("an axis, or a list of one for each of the two inputs", _pair), "normalize": FLAG,
+    }  # fmt: skip
+
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(axes, int):
-            axes = list(axes)
-            if len(axes) != 2 or not all(isinstance(a, int) for a in axes):
-                raise ConfigError(f"Dot needs an axis, or one for each of its two inputs, got axes={axes!r}")
         self.axes = axes
         self.normalize = normalize
 

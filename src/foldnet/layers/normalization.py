@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops, train_ops
 from foldnet.graph.ops import Op
+from foldnet.kinds import AXES, FLAG, FRACTION, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.tensors import Shape
@@ -17,6 +18,17 @@ from foldnet.layers.weight import WeightSpec
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
+
+
+def _limits(value: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    if unknown := set(value) - {"rmin", "rmax", "dmax"}:
+        raise ConfigError(f"renorm_clipping takes rmin, rmax and dmax, not {sorted(map(str, unknown))}")
+    limits = {k: (NOT_NEGATIVE if k == "dmax" else NUMBER).read(v) for k, v in value.items() if v is not None}
+    if limits.get("rmin", -np.inf) > limits.get("rmax", np.inf):
+        raise ConfigError(f"renorm_clipping needs rmin to be at most rmax, not {limits}")
+    return limits
 
 
 class BatchNormalization(Layer):
@@ -43,6 +55,11 @@ class BatchNormalization(Layer):
     ignored_settings = frozenset({"fused"})
     # Keras 1's mode 1 normalized each row by itself, and mode 2 each batch, also at prediction time.
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"mode": (0,), "virtual_batch_size": ()}
+    kinds = {  # noqa: RUF012 - typed in the base
+        "axis": AXES, "momentum": FRACTION, "epsilon": NOT_NEGATIVE, "center": FLAG, "scale": FLAG,
+        "renorm": FLAG, "renorm_momentum": FRACTION, "synchronized": FLAG,
+        "renorm_clipping": Kind("a dict of numbers: rmin, rmax and dmax", _limits).or_none(),
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -66,7 +83,7 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
         self.center = center
@@ -79,14 +96,6 @@ class BatchNormalization(Layer):
         self.gamma_regularizer = gamma_regularizer
         self.beta_constraint = beta_constraint
         self.gamma_constraint = gamma_constraint
-        limits = renorm_clipping or {}
-        if unknown := set(limits) - {"rmin", "rmax", "dmax"}:
-            raise ConfigError(f"renorm_clipping takes rmin, rmax and dmax, not {sorted(unknown)}")
-        least, most, farthest = (limits.get(name) for name in ("rmin", "rmax", "dmax"))
-        if least is not None and most is not None and most < least:
-            raise ConfigError(f"renorm_clipping needs rmin to be at most rmax, got {least} and {most}")
-        if farthest is not None and farthest < 0:
-            raise ConfigError(f"renorm_clipping needs a dmax of 0 or more, got {farthest}")
         self.renorm = renorm
         self.renorm_clipping = renorm_clipping
         self.renorm_momentum = renorm_momentum

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph import ops
+from foldnet.kinds import AXES, COUNT, FLAG, NUMBERS, Kind
+from foldnet.layers.adaption import Moments, tables
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.tensors import Shape
@@ -19,6 +21,23 @@ if TYPE_CHECKING:
 
 SMALLEST_DEVIATION = 1e-7
 """What Normalization divides by at least: Keras's ``backend.epsilon()``."""
+
+
+def _axes(value: Any) -> int | list[int] | None:
+    if value is None or (np.ndim(value) == 1 and len(value) == 0):
+        return value if value is None else []
+    axes: int | list[int] = AXES.read(value)
+    return axes
+
+
+def _variance(value: Any) -> Any:
+    found = NUMBERS.read(value)
+    if np.less(found, 0).any():
+        raise ValueError
+    return found
+
+
+VARIANCE = Kind("a number of 0 or more or an array of them", _variance)
 
 
 class Normalization(Layer):
@@ -32,6 +51,7 @@ class Normalization(Layer):
     """
 
     supports_masking = True
+    kinds = {"axis": Kind(f"{AXES.words}, or None", _axes), "invert": FLAG}  # noqa: RUF012 - typed in the base
 
     def __init__(
         self,
@@ -43,29 +63,33 @@ class Normalization(Layer):
     ) -> None:
         super().__init__(**kwargs)
         if (mean is None) != (variance is None):
-            raise ConfigError("Normalization needs both mean and variance, or neither")
-        self.axis = axis if axis is None or isinstance(axis, int) else list(axis)
-        self.given = None if mean is None else (_listed(mean), _listed(variance))
+            raise ConfigError(f"{self.described()} needs both mean and variance, or neither")
+        self.axis = axis
+        self.given: tuple[Any, Any] | None = None
+        if mean is not None:
+            who = self.described()
+            self.given = NUMBERS(mean, who, "mean"), VARIANCE(variance, who, "variance")
         self.invert = invert
+        self._built_for: Shape = ()
 
     @property
     def mean(self) -> Any:
-        """The given mean, or the weight with an axis of 1 for each axis that is reduced, as Keras has it."""
+        """The mean, with an axis of 1 for each that is reduced, as Keras has it; None before the shape is known."""
         return self._shown("mean", 0)
 
     @property
     def variance(self) -> Any:
-        """The given variance, or the weight, likewise."""
+        """The variance, likewise."""
         return self._shown("variance", 1)
 
     def _shown(self, name: str, index: int) -> Any:
-        if self.given:
-            return self.given[index]
-        if not self.specs:
+        if not self._built_for:
             return None
-        sizes = iter(self.specs[0].shape)
-        kept = self.kept_axes(self._rank)
-        return Weight(self, name, tuple(next(sizes) if a in kept else 1 for a in range(self._rank)))
+        kept, shape = self.kept_axes(len(self._built_for)), self._built_for
+        full = tuple((shape[a] or 1) if a in kept else 1 for a in range(len(shape)))
+        if self.given:
+            return _spread(np.asarray(self.given[index], np.float32), self._sizes(shape)).reshape(full)
+        return Weight(self, name, full)
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
@@ -87,7 +111,7 @@ class Normalization(Layer):
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Mean, variance and count, unless the first two are given."""
         sizes = self._sizes(input_shapes[0])
-        self._rank = len(input_shapes[0])
+        self._built_for = tuple(input_shapes[0])
         if self.given:
             for values in self.given:
                 _spread(np.asarray(values, np.float64), sizes)
@@ -98,11 +122,14 @@ class Normalization(Layer):
             WeightSpec("count", (), "zeros", trainable=False),
         )
 
-    def adapt(self, data: Any) -> None:
+    def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
         """Set mean and variance to those of the data, as ``StandardScaler`` computes them: in float64, biased.
 
         Args:
-            data: an array or table of shape (rows, ...), or an iterator of such batches, gone through once.
+            data: an array or table of shape (rows, ...), a dataset of batches by number (a ``PyDataset``), or an
+                iterable of batches, gone through once. A batch is an array, or a tuple that begins with one.
+            batch_size: accepted as in Keras 2; changes nothing.
+            steps: how many batches to take, for an iterable that never ends; None takes all.
 
         Raises:
             ConfigError: mean and variance were given, or no axis of this data is the layer's.
@@ -112,31 +139,26 @@ class Normalization(Layer):
             raise ConfigError(
                 f"layer {self.name!r} was given its mean and variance, so there is nothing to adapt"
             )
-        whole = hasattr(data, "__array__") or hasattr(data, "to_numpy") or isinstance(data, list | tuple)
-        count, mean, squares = 0, np.zeros(()), np.zeros(())
-        for batch in [data] if whole else data:
-            array = _table(batch)
-            if not self.built:
-                self.build((None, *array.shape[1:]))
-            kept = self.kept_axes(array.ndim)
-            if tuple(array.shape[a] for a in kept) != self._weight(self.specs[0]).shape:
-                raise ConfigError(
-                    f"layer {self.name!r} keeps {self.specs[0].shape}, and the data is {array.shape}"
-                )
-            reduced = tuple(a for a in range(array.ndim) if a not in kept)
-            added = array.size // max(int(np.prod(self.specs[0].shape)), 1)
-            if not added:
-                continue
-            own = array.mean(axis=reduced)
-            spread = np.square(array - np.expand_dims(own, reduced)).sum(axis=reduced)
-            # Chan, Golub and LeVeque (1979): the sums of two parts joined without cancellation.
-            step = own - mean
-            squares = squares + spread + step**2 * (count * added / (count + added))
-            mean, count = mean + step * (added / (count + added)), count + added
-        if not count:
+        steps = COUNT.or_none()(steps, self.described(), "steps")
+        moments: Moments | None = None
+        try:
+            for array in tables(data, steps):
+                if not self.built:
+                    self.build((None, *array.shape[1:]))
+                kept = self.kept_axes(array.ndim)
+                if tuple(array.shape[a] for a in kept) != self._weight(self.specs[0]).shape:
+                    raise ConfigError(
+                        f"an incompatible shape: it keeps statistics of shape {self.specs[0].shape}, and the data is "
+                        f"{array.shape}"
+                    )
+                moments = moments or Moments(kept)
+                moments.add(array)
+        except (ConfigError, InputError) as error:
+            raise type(error)(f"{self.described()}: {error}") from None
+        if moments is None or not moments.count:
             raise InputError(f"layer {self.name!r}: there are no rows to adapt to")
-        self.set_weight("mean", mean)
-        self.set_weight("variance", squares / count)
+        self.set_weight("mean", moments.mean)
+        self.set_weight("variance", moments.variance)
 
     def statistics(self, shape: Shape) -> tuple[Array, Array]:
         """Mean and variance for an input of this shape: its rank less the batch axis, 1 on reduced axes."""
@@ -177,11 +199,12 @@ class Rescaling(Layer):
     """
 
     supports_masking = True
+    kinds = {"scale": NUMBERS, "offset": NUMBERS}  # noqa: RUF012 - typed in the base
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.scale = _listed(scale)
-        self.offset = _listed(offset)
+        self.scale = scale
+        self.offset = offset
 
     def _spread(self, value: Any, shape: Shape) -> Array:
         # Keras keeps the numbers in float32.
@@ -205,30 +228,6 @@ class Rescaling(Layer):
         x = b.float(inputs[0])
         scale, offset = (self._spread(value, b.shape(x)) for value in (self.scale, self.offset))
         return b.emit(ops.Affine(), x, b.own(self, "scale", scale), b.own(self, "offset", offset))
-
-
-def _listed(value: Any) -> Any:
-    """Numbers as plain lists, out of what Keras stores for arrays."""
-    if isinstance(value, Mapping):  # {"class_name": "__numpy__", "config": {"value": [...], "dtype": ...}}
-        config = value.get("config")
-        value = config.get("value") if isinstance(config, Mapping) else None
-    if value is None:
-        return None
-    try:
-        array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise ConfigError(f"expected a number or an array of numbers, got {value!r}") from None
-    if not np.isfinite(array).all():
-        raise ConfigError(f"expected finite numbers, got {value!r}")
-    return array.tolist()
-
-
-def _table(batch: Any) -> Array:
-    try:
-        array = np.asarray(batch.to_numpy() if hasattr(batch, "to_numpy") else batch, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"adapt takes numbers: {error}") from None
-    return array[:, None] if array.ndim == 1 else array
 
 
 def _spread(array: Array, sizes: tuple[int, ...]) -> Array:

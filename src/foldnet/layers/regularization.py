@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError
 from foldnet.graph import ops, train_ops
+from foldnet.kinds import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
 
 
+BELOW_ONE = number(0, 1, below=True)
+"""A rate of dropouts whose formulas divide by ``1 - rate``."""
+
+
 class Noise(Layer):
     """Base of the layers that change values at random in training and do nothing at prediction time."""
 
     supports_masking = True
+    kinds = {"rate": FRACTION, "seed": SEED}  # noqa: RUF012 - typed in the base
     kind: ClassVar[str] = "dropout"
 
     def amount(self) -> float:
@@ -28,6 +34,10 @@ class Noise(Layer):
         """Axes along which one random number serves all, batch axis first; empty where none does."""
         return ()
 
+    def rows(self, shape: Shape) -> int | None:
+        """How many rows a batch must have; None for any number."""
+        return None
+
     def training_matters(self) -> bool:
         """If anything is changed at all; ``trainable`` plays no part, as in Keras."""
         return self.amount() > 0
@@ -36,8 +46,11 @@ class Noise(Layer):
         """Identity at prediction time; it drops in training even when ``trainable`` is False, as in Keras."""
         x = b.float(inputs[0])
         if b.mode.value == "train" and b.call_training is not False and self.amount() > 0:
-            shared = self.shared_axes(b.shape(x))
-            return b.emit(train_ops.Drop(self.amount(), self.kind, b.random_stream(), shared), x)
+            shape = b.shape(x)
+            drop = train_ops.Drop(
+                self.amount(), self.kind, b.random_stream(), self.shared_axes(shape), self.rows(shape)
+            )
+            return b.emit(drop, x)
         return b.emit(ops.Identity(), x)
 
 
@@ -48,9 +61,12 @@ class Dropout(Noise):
 
     Args:
         rate: between 0 and 1.
-        noise_shape: of the mask, 1 where an axis shares it.
+        noise_shape: of the mask, aligned to the last axes of the data; 1 where an axis shares it, None for the data's
+            own size. A first size that is neither makes every batch have that many rows.
         seed: of the generator.
     """
+
+    kinds = {"noise_shape": sizes(1).or_none()}  # noqa: RUF012 - typed in the base
 
     def __init__(
         self,
@@ -60,7 +76,7 @@ class Dropout(Noise):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.rate = _checked_rate(self, rate)
+        self.rate = rate
         self.noise_shape = noise_shape
         self.seed = seed
 
@@ -68,9 +84,37 @@ class Dropout(Noise):
         """The rate."""
         return self.rate
 
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's, which ``noise_shape`` must fit."""
+        self._masks(input_shapes[0])
+        return input_shapes[0]
+
     def shared_axes(self, shape: Shape) -> tuple[bool, ...]:
-        """The axes whose size in ``noise_shape`` is 1 and in the data another."""
-        return tuple(n == 1 and size != 1 for n, size in zip(self.noise_shape or (), shape, strict=False))
+        """The axes of size 1 in ``noise_shape``, and those that it does not have."""
+        return tuple(n == 1 for n in self._masks(shape))
+
+    def rows(self, shape: Shape) -> int | None:
+        """How many rows a batch must have, if ``noise_shape`` says it."""
+        return next((n for n in self._masks(shape)[:1] if n != 1), None)
+
+    def _masks(self, shape: Shape) -> Shape:
+        """The mask's shape for data of this one: ``noise_shape`` aligned to the last axes, as broadcasting does.
+
+        A None stands for the data's size on the axis that it would be counted from the front, as in Keras.
+        """
+        if self.noise_shape is None:
+            return ()
+        before = len(shape) - len(self.noise_shape)
+        given = [shape[i] if n is None and i < len(shape) else n for i, n in enumerate(self.noise_shape)]
+        mask = (*[1] * before, *given)
+        fits = before >= 0 and all(n == 1 or n == m for n, m in zip(mask[1:], shape[1:], strict=True))
+        # The first None of a shorter noise_shape would be the number of rows, laid along another axis.
+        if not fits or (before and self.noise_shape[:1] == (None,)):
+            raise ConfigError(
+                f"noise_shape={self.noise_shape!r} does not fit data of shape {shape}: counted from the last axis, "
+                "each of its sizes must be the data's or 1"
+            )
+        return mask
 
 
 class AlphaDropout(Dropout):
@@ -83,6 +127,7 @@ class AlphaDropout(Dropout):
     """
 
     kind = "alpha_dropout"
+    kinds = {"rate": BELOW_ONE}  # noqa: RUF012 - typed in the base
 
 
 class GaussianDropout(Noise):
@@ -94,10 +139,11 @@ class GaussianDropout(Noise):
     """
 
     kind = "gaussian_dropout"
+    kinds = {"rate": BELOW_ONE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rate = _checked_rate(self, rate)
+        self.rate = rate
         self.seed = seed
 
     def amount(self) -> float:
@@ -114,11 +160,10 @@ class GaussianNoise(Noise):
     """
 
     kind = "gaussian_noise"
+    kinds = {"stddev": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not stddev >= 0:
-            raise ConfigError(f"GaussianNoise needs a standard deviation of 0 or more, got {stddev}")
         self.stddev = stddev
         self.seed = seed
 
@@ -131,13 +176,14 @@ class SpatialDropout(Noise):
     """Base of the dropouts that drop whole channels."""
 
     rank: ClassVar[int]
+    kinds = {"data_format": DATA_FORMAT}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"noise_shape", "data_format"})  # tf_keras stores what Dropout has
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rate = _checked_rate(self, rate)
+        self.rate = rate
         self.seed = seed
-        self.data_format = "channels_last"
+        self.data_format: Any = None
 
     def amount(self) -> float:
         """The rate."""
@@ -181,7 +227,7 @@ class SpatialDropout2D(SpatialDropout):
         self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(rate, seed, **kwargs)
-        self.data_format = data_format or "channels_last"
+        self.data_format = data_format
 
 
 class SpatialDropout3D(SpatialDropout2D):
@@ -205,13 +251,13 @@ class ActivityRegularization(Layer):
     """
 
     supports_masking = True
+    kinds = {"l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
-        from foldnet.regularizers import L1L2  # which needs layers.base
-
-        super().__init__(**kwargs | {"activity_regularizer": L1L2(l1, l2)})
+        super().__init__(**kwargs)
         self.l1 = l1
         self.l2 = l2
+        self.activity_regularizer = {"class_name": "L1L2", "config": {"l1": l1, "l2": l2}}
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
@@ -220,9 +266,3 @@ class ActivityRegularization(Layer):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The input itself; a training program adds the penalty to the loss."""
         return b.emit(ops.Identity(), b.float(inputs[0]))
-
-
-def _checked_rate(layer: Layer, rate: float) -> float:
-    if not 0 <= rate <= 1:
-        raise ConfigError(f"{type(layer).__name__} rate must lie between 0 and 1, got {rate}")
-    return rate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import ConfigError
 from foldnet.graph import ops
+from foldnet.kinds import COUNT, DATA_FORMAT, Kind, sizes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 
@@ -48,11 +49,11 @@ class Flatten(_Moving):
             (batch, channels, ...) to the end first, so that both layouts give the same order.
     """
 
+    kinds = {"data_format": DATA_FORMAT}  # noqa: RUF012 - typed in the base
+
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = data_format or "channels_last"
-        if self.data_format not in ("channels_last", "channels_first"):
-            raise ConfigError(f"data_format is channels_last or channels_first, not {data_format!r}")
+        self.data_format = data_format
 
     def moves(self, shape: Shape) -> list[ops.Op]:
         """A transposition where channels come first, and a reshape."""
@@ -62,6 +63,20 @@ class Flatten(_Moving):
         return [*to_end, ops.Reshape((-1,))]
 
 
+def _target(value: Any) -> tuple[int, ...]:
+    found = tuple(-1 if n is None else n for n in sizes(-1).read(value))
+    if found.count(-1) > 1:
+        raise ValueError
+    return found
+
+
+def _order(value: Any) -> tuple[int, ...]:
+    found: tuple[int, ...] = sizes(1, free=False).read(value)
+    if sorted(found) != list(range(1, len(found) + 1)):
+        raise ValueError
+    return found
+
+
 class Reshape(_Moving):
     """The row's values in row-major order under another shape.
 
@@ -69,11 +84,11 @@ class Reshape(_Moving):
         target_shape: of a row; one entry may be -1 and follows from the others.
     """
 
+    kinds = {"target_shape": Kind("a tuple or list of sizes, one of which may be -1", _target)}  # noqa: RUF012 - typed in the base
+
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target_shape = tuple(-1 if n is None else int(n) for n in target_shape)
-        if any(n < -1 for n in self.target_shape) or self.target_shape.count(-1) > 1:
-            raise ConfigError(f"target_shape {self.target_shape} may hold sizes and at most one -1")
+        self.target_shape: Any = target_shape
 
     def moves(self, shape: Shape) -> list[ops.Op]:
         """A reshape."""
@@ -87,11 +102,11 @@ class Permute(_Moving):
         dims: for each axis of the result the input's, counted from 1; ``(2, 1)`` swaps two.
     """
 
+    kinds = {"dims": Kind("a tuple or list of the axes from 1 on, each of them once", _order)}  # noqa: RUF012 - typed in the base
+
     def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dims = tuple(dims)
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ConfigError(f"Permute needs each of 1 to {len(self.dims)} once, got {self.dims}")
+        self.dims: Any = dims
 
     def moves(self, shape: Shape) -> list[ops.Op]:
         """A transposition."""
@@ -105,10 +120,10 @@ class RepeatVector(_Moving):
         n: how many.
     """
 
+    kinds = {"n": COUNT}  # noqa: RUF012 - typed in the base
+
     def __init__(self, n: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(n, int) or n <= 0:
-            raise ConfigError(f"RepeatVector needs a positive whole number, got {n!r}")
         self.n = n
 
     def moves(self, shape: Shape) -> list[ops.Op]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph import ops
+from foldnet.kinds import AXES, FLAG, NOT_NEGATIVE, WHOLE, Kind, whole
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
@@ -28,6 +29,7 @@ class _Scaled(Layer):
     """Base of those with a learnt gamma and beta."""
 
     supports_masking = True
+    kinds = {"epsilon": NOT_NEGATIVE, "center": FLAG, "scale": FLAG}  # noqa: RUF012 - typed in the base
     scale: bool
     center: bool
     gamma_initializer: Any
@@ -58,6 +60,8 @@ class LayerNormalization(_Scaled):
         rms_scaling: Keras's former try at RMS normalization: ``x / sqrt(variance + epsilon) * gamma``.
     """
 
+    kinds = {"axis": AXES, "rms_scaling": FLAG}  # noqa: RUF012 - typed in the base
+
     def __init__(
         self,
         axis: int | Sequence[int] = -1,
@@ -74,7 +78,7 @@ class LayerNormalization(_Scaled):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = axis
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
@@ -104,6 +108,13 @@ class LayerNormalization(_Scaled):
         return self.scale_and_center(b, b.emit(ops.Moments(tuple(axes), self.epsilon, kind), x), axes)
 
 
+def _groups(value: Any) -> int:
+    found: int = whole(-1).read(value)
+    if found == 0:
+        raise ValueError
+    return found
+
+
 class GroupNormalization(_Scaled):
     """Each row's channels in groups, every group by its own mean and variance (Wu and He, 2018).
 
@@ -114,6 +125,10 @@ class GroupNormalization(_Scaled):
         center: whether ``beta`` is added.
         scale: whether ``gamma`` multiplies.
     """
+
+    kinds = {  # noqa: RUF012 - typed in the base
+        "groups": Kind("a whole number of 1 or more, or -1", _groups), "axis": WHOLE,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -131,10 +146,6 @@ class GroupNormalization(_Scaled):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(groups, int) or (groups < 1 and groups != -1):
-            raise ConfigError(f"GroupNormalization needs a positive number of groups, or -1, got {groups!r}")
-        if not isinstance(axis, int):
-            raise ConfigError(f"GroupNormalization has channels on one axis, got axis={axis!r}")
         self.groups = groups
         self.axis = axis
         self.epsilon = epsilon
@@ -181,10 +192,11 @@ class UnitNormalization(Layer):
     """
 
     supports_masking = True
+    kinds = {"axis": AXES}  # noqa: RUF012 - typed in the base
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = axis
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The input's shape."""
@@ -209,9 +221,11 @@ class RMSNormalization(Layer):
         epsilon: added to the mean square inside the root.
     """
 
+    kinds = {"axis": AXES, "epsilon": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
+
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = axis
         self.epsilon = epsilon
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:

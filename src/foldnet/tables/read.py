@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import sys
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
-from itertools import chain, islice
-from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any
 
 import numpy as np
 
 from foldnet.errors import FileFormatError, InputError, UnsupportedError
+from foldnet.files.opening import open_file
+from foldnet.tables.csv_table import CsvTable, Dialect
 from foldnet.tables.select import Selection, describe
-
-Array = np.ndarray[Any, Any]
-
-BLOCK_VALUES = 2**17  # a CSV cell takes about 100 bytes while it is text, so a block stays near 13 MB
-MISSING = {"", "na", "n/a", "null", "none", "?"}
-
-
-class Table(ABC):
-    """A table open for reading; close it, or use it in a ``with`` statement.
-
-    Attributes:
-        name: for messages.
-        columns: names of the columns in use, if the file has names.
-        row_shape: shape of one row; ``(width,)`` but for NPY files of higher rank.
-        rows: how many there are, where that can be known without reading them all.
-    """
-
-    name: str
-    columns: tuple[str, ...] | None = None
-    row_shape: tuple[int, ...]
-    rows: int | None = None
-    _open: ExitStack
-
-    @abstractmethod
-    def blocks(self, rows: int | None = None) -> Iterator[Array]:
-        """Arrays of shape (some rows, *row_shape), in order; all but the last have ``rows`` rows."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+from foldnet.tables.table import Array, Table, block_rows
 
 
 def open_table(
@@ -56,17 +22,24 @@ def open_table(
     *,
     delimiter: str | None = None,
     header: bool | None = None,
+    decimal: str = ".",
+    missing: Collection[str] = (),
+    encoding: str = "utf-8",
 ) -> Table:
     """Open a table by the ending of its name: ``.npy``, ``.parquet``, else CSV; ``-`` is CSV on stdin.
 
     Args:
-        path: of the file.
+        path: of the file; a CSV may be compressed, as ``.csv.gz``.
         selection: which columns to use; all of them by default.
         delimiter: of a CSV; by default ``;``, tab or ``,``, whichever the first line has.
-        header: whether the first line of a CSV names the columns; by default, if no cell of it is a number.
+        header: whether the first line of a CSV names the columns; by default, if no cell of it is a number, or if
+            it counts from 0, as pandas names columns that have no names (which a warning says).
+        decimal: the sign before a number's fraction in a CSV.
+        missing: cells of a CSV that mean that there is no value; they are read as NaN.
+        encoding: of a CSV.
 
     Raises:
-        InputError: a cell that is not a number (named by line and column), or no such column.
+        InputError: a cell that is not a number (named by line and column), or no such column or encoding.
         FileFormatError: a file that is not what its name says.
         OSError: a file that cannot be read.
     """
@@ -76,130 +49,14 @@ def open_table(
         return NpyTable(Path(path), selection)
     if ending in (".parquet", ".pq"):
         return ParquetTable(Path(path), selection)
-    if ending in (".npz", ".xlsx", ".xls", ".json", ".feather", ".h5"):
+    if ending in (".npz", ".xlsx", ".xls", ".json", ".feather", ".h5", ".zip", ".bz2", ".xz", ".zst"):
         raise UnsupportedError(
-            f"{path}: tables are read from CSV, .npy and .parquet files, not from {ending}"
+            f"{path}: tables are read from CSV (also .csv.gz), .npy and .parquet files, not from {ending}"
         )
-    return CsvTable(str(path), selection, delimiter, header)
-
-
-def _block_rows(rows: int | None, row_shape: Sequence[int]) -> int:
-    return rows or max(1, BLOCK_VALUES // max(1, int(np.prod(row_shape))))
-
-
-# -- CSV ----------------------------------------------------------------------------------------------------
-
-
-class CsvTable(Table):
-    """Numbers as text, one line a row."""
-
-    def __init__(self, path: str, selection: Selection, delimiter: str | None, header: bool | None) -> None:
-        self.name = "standard input" if path == "-" else path
-        with ExitStack() as opening:
-            lines = self._decoded(self._text(path, opening))
-            first = next(lines, "").removeprefix("\ufeff")
-            if not first.strip():
-                raise InputError(f"{self.name}: the table is empty; expected rows of numbers")
-            sign = delimiter or _delimiter(first)
-            self._cells = csv.reader(chain([first], lines), delimiter=sign, strict=True)
-            row = self._next_row() or []
-            names = row if _is_header(row, header, self.name) else None
-            self._width = len(row)
-            self._places = selection.places(self._width, names, self.name)
-            self._open = opening.pop_all()
-        self._pending = [] if names is not None else [row]
-        self._names = names
-        self.columns = None if names is None else tuple(names[p] for p in self._places)
-        self.row_shape = (len(self._places),)
-
-    def _text(self, path: str, opening: ExitStack) -> IO[str]:
-        if path == "-":
-            return sys.stdin
-        return opening.enter_context(Path(path).open(encoding="utf-8-sig", newline=""))
-
-    def _decoded(self, file: IO[str]) -> Iterator[str]:
-        try:
-            yield from file
-        except UnicodeDecodeError as error:
-            raise FileFormatError(f"{self.name} is not a CSV in UTF-8: {error.reason}") from None
-
-    def _next_row(self) -> list[str] | None:
-        try:
-            return next(self._cells, None)
-        except csv.Error as error:
-            raise FileFormatError(f"{self.name}, line {self._cells.line_num}: {error}") from None
-
-    def blocks(self, rows: int | None = None) -> Iterator[Array]:
-        """Arrays of shape (some rows, columns in use) in float64."""
-        count = _block_rows(rows, (self._width,))
-        values = self._values()
-        while block := list(islice(values, count)):
-            yield np.array(block, dtype=np.float64)
-
-    def _values(self) -> Iterator[list[float]]:
-        pick = _picker(self._places, self._width)
-        width, blank_line = self._width, 0
-        for row in chain(self._pending, iter(self._next_row, None)):
-            if not row:
-                blank_line = blank_line or self._cells.line_num
-                continue
-            if blank_line:
-                raise InputError(f"{self.name}, line {blank_line} is empty, but there are rows after it")
-            if len(row) != width:
-                raise InputError(
-                    f"{self.name}, line {self._cells.line_num} has {len(row)} cells, the first line {width}"
-                )
-            cells = pick(row)
-            try:
-                values = [float(cell) for cell in cells]
-            except ValueError:
-                raise self._bad_cell(cells) from None
-            if "_" in "".join(cells):  # Python reads 1_0 as ten; no table means that
-                raise self._bad_cell(cells)
-            yield values
-
-    def _bad_cell(self, cells: Sequence[str]) -> InputError:
-        place, cell = next((p, c) for p, c in zip(self._places, cells, strict=True) if not _is_number(c))
-        column = f"column {place + 1}" + (f" ({self._names[place]})" if self._names else "")
-        mend = "Leave the column out with --drop or choose others with --columns."
-        if cell.strip().lower() in MISSING:
-            mend = "A missing value may be written as nan; the network then says nan for that row."
-        return InputError(
-            f"{self.name}, line {self._cells.line_num}, {column}: {cell[:40]!r} is not a number. {mend}"
-        )
-
-
-def _delimiter(line: str) -> str:
-    return next((sign for sign in (";", "\t", ",") if sign in line), ",")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
-def _is_header(row: Sequence[str], said: bool | None, name: str) -> bool:
-    if said is not None:
-        return said
-    numbers = [cell for cell in row if _is_number(cell)]
-    if numbers and len(numbers) < len(row):
-        raise InputError(
-            f"{name}: the first line has both numbers and text ({numbers[0][:40]!r} and "
-            f"{next(c for c in row if not _is_number(c))[:40]!r}). Say with --header that it names the "
-            "columns, or with --no-header that it is a row."
-        )
-    return not numbers
-
-
-def _picker(places: Sequence[int], width: int) -> Any:
-    if list(places) == list(range(width)):
-        return lambda row: row
-    if len(places) == 1:
-        return lambda row: [row[places[0]]]
-    return itemgetter(*places)
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder; give the name of a table in it")
+    texts = frozenset(text.strip() for text in missing)
+    return CsvTable(str(path), selection, Dialect(delimiter, header, decimal, texts, encoding))
 
 
 # -- NPY ----------------------------------------------------------------------------------------------------
@@ -211,6 +68,7 @@ class NpyTable(Table):
     def __init__(self, path: Path, selection: Selection) -> None:
         self._open = ExitStack()  # the mapping goes with the array
         self.name = str(path)
+        open_file(path).close()  # an ordinary file: NumPy would wait at a pipe
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except OSError:
@@ -238,7 +96,7 @@ class NpyTable(Table):
 
     def blocks(self, rows: int | None = None) -> Iterator[Array]:
         """Arrays of shape (some rows, *row_shape) in the file's own precision."""
-        count = _block_rows(rows, self._array.shape[1:])
+        count = block_rows(rows, self._array.shape[1:])
         for start in range(0, len(self._array), count):
             block = np.array(self._array[start : start + count])
             if self._places is not None:
@@ -293,7 +151,7 @@ class ParquetTable(Table):
         """Arrays of shape (some rows, columns in use), in the precision that holds every column."""
         names = list(self.columns or ())
         done = 0
-        for batch in self._batches(_block_rows(rows, self.row_shape), names):
+        for batch in self._batches(block_rows(rows, self.row_shape), names):
             for name in names:
                 if batch.column(name).null_count:
                     row = batch.column(name).is_null().to_pylist().index(True)

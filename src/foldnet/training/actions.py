@@ -93,8 +93,8 @@ def _judged_group(
     """The sums so far after some batches, of which callbacks hear as of one."""
     callbacks.call("on_test_batch_begin", step, None)
     total = sums
-    for rows in parts:
-        found = trainer.evaluate(rows, len(rows))
+    for i, rows in enumerate(parts):
+        found = trainer.evaluate(rows, len(rows), fresh=step + i == 0)
         total = found if total is None else added(total, found)
     assert total is not None  # there is a part at least
     if callbacks.by_test_batch:
@@ -114,6 +114,7 @@ def train_on_batch(
     """See ``Network.train_on_batch``."""
     trainer = trainer_for(network, x)
     rows = gather(network, x, y, sample_weight, class_weights(class_weight))
+    trainer.begin()
     logs = trainer.logs(trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False).training)
     return logs if return_dict else trainer.values(logs)
 

@@ -12,7 +12,7 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
 from foldnet.structure import is_flat, is_nested
 from foldnet.training.batches import batches, is_stream, unpack
-from foldnet.training.compiled import Compiled, is_sparse
+from foldnet.training.compiled import Compiled, Target, class_axis
 from foldnet.training.data import (
     Rows,
     as_array,
@@ -24,6 +24,7 @@ from foldnet.training.data import (
 )
 from foldnet.training.eager import build_for
 from foldnet.training.program import output_names
+from foldnet.training.targets import check_classes
 from foldnet.training.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
@@ -155,22 +156,17 @@ def _has_arrays(weight: Any) -> bool:
 
 def _check_labels(network: Network, targets: list[Array]) -> None:
     """Refuse class numbers that the output has no place for: their rows would silently count nothing."""
-    for target, output, loss in zip(
-        targets, network.outputs, trainer_for(network).compiled.losses, strict=True
-    ):
-        classes = output.shape[-1]
-        if not is_sparse(loss) or classes is None or not target.size:
-            continue
-        ignored = getattr(loss, "settings", {}).get("ignore_class")
-        counted = target if ignored is None else target[target != ignored]
-        if not counted.size:
-            continue
-        low, high = float(np.nanmin(counted)), float(np.nanmax(counted))
-        if low < 0 or high >= classes:
-            raise InputError(
-                f"the targets of {output.name!r} have classes from {low:g} to {high:g}, and the output has "
-                f"{classes} classes, 0 to {classes - 1}"
-            )
+    compiled = trainer_for(network).compiled
+    for i, (values, output, loss) in enumerate(zip(targets, network.outputs, compiled.losses, strict=True)):
+        target = Target((None, *values.shape[1:]), False)
+        takers = [loss, *compiled.metrics[i], *compiled.weighted_metrics[i]]
+        found = [class_axis(entry, target, output.shape) for entry in takers if entry is not None]
+        places = dict.fromkeys(place for place in found if place is not None)
+        spared = next((ignored for _, ignored in places if ignored is not None), None)
+        for axis in dict.fromkeys(axis for axis, _ in places):
+            classes = output.shape[axis]
+            if classes is not None:
+                check_classes(values, classes, f"output {output.name!r}", spared, "it has")
 
 
 def split_validation(count: int, share: float) -> int:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
+from foldnet.layers.naming import snake_case
 from foldnet.network import Network
 from foldnet.structure import has, is_flat, is_nested, shown, up_to
-from foldnet.training import loss_functions as f
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
 from foldnet.training.absent import AbsentOptimizer
+from foldnet.training.between import Watched, runs_in_python
 from foldnet.training.losses import Loss
-from foldnet.training.metrics import Metric
+from foldnet.training.metric import Metric
+from foldnet.training.metrics import MeanMetricWrapper, SummedMetric
 from foldnet.training.optimizer import Optimizer
 from foldnet.training.program import (
     LossPlan,
@@ -103,7 +106,11 @@ class Compiled:
             losses.append(LossPlan(name, loss.weighed_rows, term.weight, term.at))
         plans = [
             OutputPlan(
-                [RowMetric(name, metric.weighed_rows, weighted) for name, metric, weighted in metrics],
+                [
+                    RowMetric(name, metric.weighed_rows, weighted)
+                    for name, metric, weighted in metrics
+                    if isinstance(metric, SummedMetric) and not runs_in_python(metric)
+                ],
                 target.shape,
                 weight_shape=target.weight,
             )
@@ -126,6 +133,21 @@ class Compiled:
                     count = seen[name] = seen.get(name, 0) + 1
                     result[i].append((name if count == 1 else f"{name}_{count - 1}", metric, weighted))
         return result
+
+    @property
+    def watched(self) -> list[Watched]:
+        """The metrics that run in Python between the steps."""
+        if not any(
+            isinstance(e, Metric) and runs_in_python(e) for e in chain(*self.metrics, *self.weighted_metrics)
+        ):
+            return []
+        targets = [Target((None, 1), False) for _ in self.losses]  # on which names do not depend
+        return [
+            Watched(i, name, metric, weighted)
+            for i, entries in enumerate(self.resolved(targets))
+            for name, metric, weighted in entries
+            if runs_in_python(metric)
+        ]
 
     def program(self, targets: Sequence[Target]) -> tuple[TrainingProgram, Owners]:
         """The training program for targets as the data has them, and whose its variables are."""
@@ -217,11 +239,28 @@ def loss_for(given: Any, target: Target, output: Sequence[int | None]) -> Any:
     return losses.get(f"{_kind(target, output)}_crossentropy") if isinstance(given, str) else given
 
 
-def is_sparse(loss: Any) -> bool:
-    """Whether a loss takes class numbers as targets."""
-    return getattr(loss, "function", None) in (
-        f.sparse_categorical_crossentropy, f.categorical_generalized_cross_entropy
-    )  # fmt: skip
+CLASS_NUMBERS = frozenset({
+    "sparse_categorical_crossentropy", "categorical_generalized_cross_entropy", "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+})  # fmt: skip
+"""Functions of losses and metrics that take class numbers as targets."""
+
+
+def class_axis(entry: Any, target: Target, output: Sequence[int | None]) -> tuple[int, int | None] | None:
+    """Where a loss or metric looks for the classes, and which number it ignores; None if it takes no class numbers."""
+    if isinstance(entry, str):
+        key = entry.lower()
+        suffix = {"acc": "accuracy", "ce": "crossentropy"}.get(key, key)
+        name = f"{_kind(target, output)}_{suffix}" if suffix in ("accuracy", "crossentropy") else entry
+        return (-1, None) if name in CLASS_NUMBERS or snake_case(name) in CLASS_NUMBERS else None
+    function = entry.fn if isinstance(entry, MeanMetricWrapper) else getattr(entry, "function", entry)
+    settings = getattr(entry, "settings", {})
+    known = metrics.FUNCTIONS.get(getattr(function, "__name__", ""))
+    if known is not function or known is None or known.__name__ not in CLASS_NUMBERS:
+        return None
+    return (
+        None if settings.get("from_sorted_ids") else (settings.get("axis", -1), settings.get("ignore_class"))
+    )
 
 
 def _metric_lists(value: Any, structure: Any, names: Sequence[str], what: str) -> list[list[Any]]:
@@ -250,7 +289,9 @@ def _metric_lists(value: Any, structure: Any, names: Sequence[str], what: str) -
 def _flat(value: Any) -> list[Any]:
     if value is None:
         return []
-    return [leaf for entry in value for leaf in _flat(entry)] if isinstance(value, list | tuple) else [value]
+    if isinstance(value, list | tuple):
+        return [leaf for entry in value for leaf in _flat(entry)]
+    return [metrics.get(value) if isinstance(value, type) else value]  # one object, which keeps its state
 
 
 def metric_for(entry: Any, target: Target, output: Sequence[int | None]) -> Metric:

@@ -1,7 +1,7 @@
-"""Metrics counted at thresholds: true and false positives, precision, recall, AUC, F scores.
+"""Metrics counted at thresholds: true and false positives, precision, recall. Formulas are those of Keras 3.
 
 Each row adds, for every threshold, whether it was a true or a false positive, and once whether it is positive or
-negative at all; negatives follow from these. Names, defaults and formulas are those of Keras 3.
+negative at all; negatives follow from these.
 """
 
 from __future__ import annotations
@@ -13,45 +13,80 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foldnet import ops
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, InputError
 from foldnet.ops import Expression
-from foldnet.training.loss_functions import EPSILON, rank, same_rank
-from foldnet.training.metrics import Metric
-from foldnet.training.weighting import fitted, spread
+from foldnet.training.loss_functions import last_size, rank, row_shape, same_rank
+from foldnet.training.metrics import SummedMetric
+from foldnet.training.state import StateVariable
+from foldnet.training.targets import check_same_shape, shown
+from foldnet.training.weighting import fitted, shape_of, spread
 
 Array = np.ndarray[Any, Any]
 
+NEVER = -1e10
+"""Keras's threshold where ``top_k`` alone says what is positive."""
+
 
 def _width(x: Any) -> int:
-    shape = x.shape[1:] if isinstance(x, Expression) else np.shape(x)[1:]
-    return prod(int(n or 1) for n in shape)
+    return prod(row_shape(x))
 
 
-def _ratio(a: Array, b: Array) -> Array:
+def ratio(a: Any, b: Any) -> Array:
     """Quotient, 0 where the divisor is 0."""
-    return np.divide(a, b, out=np.zeros_like(a, dtype=np.float64), where=np.asarray(b) != 0)
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape)), where=b != 0)
+
+
+def even_between(count: int) -> list[float]:
+    """What evenly spaced numbers from 0 to 1 are between their ends."""
+    return [(i + 1) / (count - 1) for i in range(count - 2)]
+
+
+def are_even(thresholds: Sequence[float]) -> bool:
+    """Whether they are evenly spaced from 0 to 1, in which case Keras counts by buckets."""
+    count = len(thresholds)
+    return count > 2 and np.allclose(thresholds, np.arange(count, dtype=np.float32) / (count - 1), atol=1e-7)
 
 
 def _column(x: Any, index: int) -> Any:
-    chosen = (np.arange(_width(x)) == index).astype(np.float32)
-    return ops.sum(ops.multiply(x, chosen), axis=-1, keepdims=True)
+    """One of the last axis, which stays with size 1."""
+    if isinstance(x, Expression):
+        chosen = np.arange(last_size(x)) == index % last_size(x)
+        mask = chosen.astype(np.float32).reshape(*(1,) * (rank(x) - 2), -1)
+        return ops.sum(ops.where(mask, x, 0.0), axis=-1, keepdims=True)
+    return x[..., [index]]
 
 
 def _among_top(y_pred: Any, k: int) -> Any:
-    """1 where fewer than k values of the row are larger."""
-    width = _width(y_pred)
-    larger = ops.greater(ops.rows_of(y_pred, (1, width)), ops.rows_of(y_pred, (width, 1)))
-    return ops.less(ops.sum(larger, axis=-1), float(k))
+    """1 at the k largest of the last axis; of equal ones the first count."""
+    width = last_size(y_pred)
+    if isinstance(y_pred, Expression):
+        lead = row_shape(y_pred)[:-1]
+        others, own = ops.rows_of(y_pred, (*lead, 1, width)), ops.rows_of(y_pred, (*lead, width, 1))
+        before = np.tri(width, k=-1).reshape(*(1,) * len(lead), width, width)
+    else:
+        others, own, before = y_pred[..., None, :], y_pred[..., :, None], np.tri(width, k=-1)
+    ahead = ops.logical_or(ops.greater(others, own), ops.logical_and(ops.equal(others, own), before))
+    return ops.less(ops.sum(ahead, axis=-1), float(k))
 
 
-class Counts(Metric):
+class Counts(SummedMetric):
     """Base of the metrics counted at thresholds.
 
     Args:
         thresholds: one or more in [0, 1].
         top_k: count as positive only the k largest outputs of a row.
         class_id: look at one class only.
+        name: under which it is reported.
+        dtype: that arrays are computed in.
     """
+
+    kept: ClassVar[tuple[str, ...]]
+    """Which of the four counts are its variables."""
+
+    by_label = False
+    column_weights: Any = None
+    """Of each output, beside those of the rows."""
 
     def __init__(
         self,
@@ -61,313 +96,188 @@ class Counts(Metric):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(name, dtype)
+        super().__init__(dtype, name)
         self.init_thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
-        default = 0.5 if top_k is None else -1e10
-        given = np.atleast_1d(np.asarray(default if thresholds is None else thresholds, np.float64))
-        if thresholds is not None and not ((given >= 0) & (given <= 1)).all():
-            raise ConfigError(f"thresholds must lie in [0, 1], got {thresholds}")
-        self.thresholds = given
-        self.by_label = False
-        self.labels = 1
+        given: Any = (0.5 if top_k is None else NEVER) if thresholds is None else thresholds
+        self._set_thresholds(list(given) if isinstance(given, list | tuple | np.ndarray) else [given])
+        bad = [t for t in self._at if t is None or not 0 <= t <= 1]
+        if thresholds is not None and bad:
+            raise ConfigError(f"thresholds must lie in [0, 1], got {bad}")
+        self._make_counts((len(self._at),))
 
-    def rows(self, y_true: Any, y_pred: Any) -> Any:
-        """True positives and false positives at each threshold, then positives and negatives."""
-        return self.weighed_rows(y_true, y_pred)[0]
+    @property
+    def thresholds(self) -> list[float]:
+        """Above which an output is positive."""
+        return self._at
+
+    def _set_thresholds(self, thresholds: Sequence[float]) -> None:
+        self._at = list(thresholds)
+        self._even = None not in self._at and are_even(self._at)
+
+    def _make_counts(self, shape: Sequence[int]) -> None:
+        for name in self.kept:
+            setattr(self, name, self._sums(name, shape))
 
     def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """The same, each output counted by its weight; a mask does not count, as in Keras."""
+        """True positives and false positives at each threshold, then positives and negatives, each by its weight.
+
+        A mask does not count, as in Keras.
+
+        Raises:
+            ConfigError: weights that do not fit.
+            InputError: targets of another shape than the outputs', or a class that they do not have.
+        """
         y_true, y_pred = same_rank(y_true, y_pred)
+        check_same_shape(y_true, y_pred, self.name)
         above = None if self.top_k is None else _among_top(y_pred, self.top_k)
         if self.class_id is not None:
+            self._check_class(y_pred)
             y_true, y_pred = _column(y_true, self.class_id), _column(y_pred, self.class_id)
             above = None if above is None else _column(above, self.class_id)
-        width, count = _width(y_pred), len(self.thresholds)
-        self.labels = width if self.by_label else 1
+        width, count = _width(y_pred), len(self._at)
         true = ops.not_equal(y_true, 0.0)
         false = ops.subtract(1.0, true)
-        if weight is not None:
-            factor = spread(fitted(weight, true), rank(true))
+        for factor in self._factors(weight, true):
             true, false = ops.multiply(true, factor), ops.multiply(false, factor)
         positive, negative = ops.rows_of(true, (width, 1)), ops.rows_of(false, (width, 1))
-        over = ops.greater(
-            ops.rows_of(y_pred, (width, 1)), self.thresholds.astype(np.float32).reshape(1, count)
-        )
+        over = self._over(ops.rows_of(y_pred, (width, 1)))
         if above is not None:
             over = ops.multiply(over, ops.rows_of(above, (width, 1)))
         parts = [ops.multiply(over, positive), ops.multiply(over, negative), positive, negative]
         if self.by_label:
-            flat = [ops.rows_of(part, (_width(part),)) for part in parts]
+            flat = [
+                ops.rows_of(part, (width * n,)) for part, n in zip(parts, (count, count, 1, 1), strict=True)
+            ]
         else:
             flat = [ops.sum(part, axis=1) for part in parts]
         return ops.concatenate(flat, axis=-1), None
 
-    def counts(self, sums: Array) -> tuple[Array, Array, Array, Array]:
-        """True positives, false positives, true negatives, false negatives: (thresholds,) or (labels, thresholds)."""
-        count = len(self.thresholds) * self.labels
-        shape = (self.labels, -1)
-        tp, fp = sums[:count].reshape(shape), sums[count : 2 * count].reshape(shape)
-        positives, negatives = (part.reshape(self.labels, 1) for part in np.split(sums[2 * count :], 2))
-        quartet = (tp, fp, negatives - fp, positives - tp)
-        return quartet if self.by_label else tuple(part[0] for part in quartet)
+    def _factors(self, weight: Any, values: Any) -> list[Any]:
+        factors = [] if weight is None else [spread(fitted(weight, values), rank(values))]
+        if self.column_weights is not None:
+            factors.append(np.reshape(self.column_weights, (*(1,) * (rank(values) - 2), -1)))
+        return factors
 
-    def value(self, sums: Array, weight: float) -> Any:
-        """The score at each threshold; one number for one threshold."""
-        score = self.score(*self.counts(sums))
-        return float(score[0]) if len(score) == 1 else score
+    def _over(self, y_pred: Any) -> Any:
+        """1 for each threshold that an output is above; by Keras's buckets where these are even."""
+        at = np.asarray(self._at, np.float32).reshape(1, -1)
+        if not self._even:
+            return ops.greater(y_pred, at)
+        bucket = ops.negative(ops.floor(ops.multiply(ops.clip(y_pred, 0.0, 1.0), -(len(self._at) - 1.0))))
+        if self._at[0] < 0:  # every output is above the first
+            bucket = ops.maximum(bucket, 1.0)
+        return ops.greater(bucket, np.arange(len(self._at), dtype=np.float32).reshape(1, -1))
 
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """From the counts at each threshold to the metric."""
-        raise TypeError(f"{type(self).__name__} states no score")
+    def _check_class(self, y_pred: Any) -> None:
+        width = last_size(y_pred)
+        if rank(y_pred) < 2:
+            raise InputError(
+                f"{self.name}: class_id needs outputs of shape (rows, classes), got {shown(shape_of(y_pred))}"
+            )
+        if self.class_id is None or not -width <= self.class_id < width:
+            raise InputError(f"{self.name}: there is no class {self.class_id} among {width} outputs")
+
+    def absorb(self, sums: Array, weight: float) -> None:
+        """Add to the counts."""
+        count = len(self._at)
+        labels = len(sums) // (2 * count + 2)
+        tp, fp = (part.reshape(labels, count).T for part in np.split(sums[: 2 * labels * count], 2))
+        positives, negatives = np.split(sums[2 * labels * count :], 2)
+        quartet = {
+            "true_positives": tp,
+            "false_positives": fp,
+            "true_negatives": negatives - fp,
+            "false_negatives": positives - tp,
+        }
+        for name, values in quartet.items():
+            if name in self.kept:
+                self._count_of(name).assign_add(values if self.by_label else values[:, 0])
+
+    def _count_of(self, name: str) -> StateVariable:
+        found: StateVariable = getattr(self, name)
+        return found
+
+    def _by_threshold(self, score: Array) -> Any:
+        return float(score[0]) if len(self._at) == 1 else score
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
-        # Keras has these two for some of the classes only.
-        own = {k: v for k, v in {"top_k": self.top_k, "class_id": self.class_id}.items() if v is not None}
-        return {"name": self.name, "thresholds": self.init_thresholds, **own}
+        own = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
+        return {**super().get_config(), **own}
 
 
 class _Count(Counts):
     """Base of the four counts themselves, which Keras gives no ``top_k`` and no ``class_id``."""
+
+    counted: ClassVar[str]
+    kept = ("accumulator",)
 
     def __init__(
         self, thresholds: float | Sequence[float] | None = None, name: str | None = None, dtype: Any = None
     ) -> None:
         super().__init__(thresholds, name=name, dtype=dtype)
 
+    def absorb(self, sums: Array, weight: float) -> None:
+        """Add to the one count."""
+        count = len(self._at)
+        tp, fp, (positives, negatives) = sums[:count], sums[count : 2 * count], sums[2 * count :]
+        every = {"tp": tp, "fp": fp, "tn": negatives - fp, "fn": positives - tp}
+        self._count_of("accumulator").assign_add(every[self.counted])
+
+    def result(self) -> Any:
+        """The count."""
+        return self._by_threshold(self._count_of("accumulator").numpy())
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        return {"name": self.name, "dtype": self.dtype, "thresholds": self.init_thresholds}
+
 
 class TruePositives(_Count):
     """Positives above the threshold."""
 
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """The count."""
-        return tp
+    counted = "tp"
 
 
 class FalsePositives(_Count):
     """Negatives above the threshold."""
 
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """The count."""
-        return fp
+    counted = "fp"
 
 
 class TrueNegatives(_Count):
     """Negatives not above the threshold."""
 
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """The count."""
-        return tn
+    counted = "tn"
 
 
 class FalseNegatives(_Count):
     """Positives not above the threshold."""
 
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """The count."""
-        return fn
+    counted = "fn"
 
 
 class Precision(Counts):
     """True positives among those above the threshold."""
 
     direction = "up"
+    kept = ("true_positives", "false_positives")
+    true_positives: StateVariable
+    false_positives: StateVariable
 
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """``tp / (tp + fp)``."""
-        return _ratio(tp, tp + fp)
+    def result(self) -> Any:
+        """``tp / (tp + fp)``, 0 where there are none."""
+        return self._by_threshold(ratio(self.true_positives, self.true_positives + self.false_positives))
 
 
 class Recall(Counts):
     """True positives among the positives."""
 
     direction = "up"
+    kept = ("true_positives", "false_negatives")
+    true_positives: StateVariable
+    false_negatives: StateVariable
 
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """``tp / (tp + fn)``."""
-        return _ratio(tp, tp + fn)
-
-
-def _even(count: int) -> list[float]:
-    return [(i + 1) / (count - 1) for i in range(count - 2)]
-
-
-class _AtPoint(Counts):
-    """The best of one score among the thresholds where another reaches a value."""
-
-    direction = "up"
-    setting: ClassVar[str]
-    """Keras's name for the value to reach."""
-
-    def __init__(
-        self,
-        value_at: float | None = None,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-        **named: Any,
-    ) -> None:
-        value_at = named.pop(self.setting, value_at)
-        if named:
-            raise ConfigError(f"{type(self).__name__} does not take {sorted(named)}")
-        if value_at is None or not 0 <= value_at <= 1:
-            raise ConfigError(f"{type(self).__name__} needs a {self.setting} in [0, 1], got {value_at}")
-        if num_thresholds < 1:
-            raise ConfigError(f"num_thresholds must be at least 1, got {num_thresholds}")
-        thresholds = [0.5] if num_thresholds == 1 else [0.0, *_even(num_thresholds), 1.0]
-        super().__init__(thresholds, class_id=class_id, name=name, dtype=dtype)
-        self.point, self.num_thresholds = value_at, num_thresholds
-
-    def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
-        """The score that must reach the value, and the one to be best."""
-        raise TypeError(f"{type(self).__name__} states no pair of scores")
-
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """The best one; 0 where the value is never reached."""
-        held, wanted = self.pair(tp, fp, tn, fn)
-        return np.array([np.where(held >= self.point, wanted, 0.0).max(initial=0.0)])
-
-    def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names."""
-        own = {self.setting: self.point, "num_thresholds": self.num_thresholds, "class_id": self.class_id}
-        return {"name": self.name, **own}
-
-
-class SensitivityAtSpecificity(_AtPoint):
-    """Best sensitivity where the specificity reaches a value."""
-
-    setting = "specificity"
-
-    def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
-        """Specificity, sensitivity."""
-        return _ratio(tn, tn + fp), _ratio(tp, tp + fn)
-
-
-class SpecificityAtSensitivity(_AtPoint):
-    """Best specificity where the sensitivity reaches a value."""
-
-    setting = "sensitivity"
-
-    def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
-        """Sensitivity, specificity."""
-        return _ratio(tp, tp + fn), _ratio(tn, tn + fp)
-
-
-class PrecisionAtRecall(_AtPoint):
-    """Best precision where the recall reaches a value."""
-
-    setting = "recall"
-
-    def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
-        """Recall, precision."""
-        return _ratio(tp, tp + fn), _ratio(tp, tp + fp)
-
-
-class RecallAtPrecision(_AtPoint):
-    """Best recall where the precision reaches a value."""
-
-    setting = "precision"
-
-    def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
-        """Precision, recall."""
-        return _ratio(tp, tp + fp), _ratio(tp, tp + fn)
-
-
-class AUC(Counts):
-    """Area under the ROC or the precision-recall curve, from counts at many thresholds.
-
-    Args:
-        num_thresholds: how many.
-        curve: ``"ROC"`` or ``"PR"``.
-        summation_method: ``"interpolation"``, ``"minoring"`` or ``"majoring"``.
-        thresholds: instead of evenly spaced ones.
-        multi_label: one curve a label; the mean of their areas, weighted by ``label_weights`` if given.
-        from_logits: whether the outputs still want a sigmoid.
-    """
-
-    direction = "up"
-
-    def __init__(
-        self,
-        num_thresholds: int = 200,
-        curve: str = "ROC",
-        summation_method: str = "interpolation",
-        name: str | None = None,
-        dtype: Any = None,
-        thresholds: Sequence[float] | None = None,
-        multi_label: bool = False,
-        num_labels: int | None = None,
-        label_weights: Sequence[float] | None = None,
-        from_logits: bool = False,
-    ) -> None:
-        if curve not in ("ROC", "PR"):
-            raise ConfigError(f"curve is 'ROC' or 'PR', not {curve!r}")
-        if summation_method not in ("interpolation", "minoring", "majoring"):
-            raise ConfigError(f"summation_method {summation_method!r} is not one of Keras's")
-        if thresholds is None and num_thresholds < 2:
-            raise ConfigError(f"num_thresholds must be at least 2, got {num_thresholds}")
-        super().__init__(None, name=name, dtype=dtype)
-        inner = _even(num_thresholds) if thresholds is None else sorted(thresholds)
-        self.even = thresholds is None
-        self.thresholds = np.array([-EPSILON, *inner, 1.0 + EPSILON])
-        self.curve, self.summation_method, self.by_label = curve, summation_method, multi_label
-        self.num_thresholds, self.num_labels, self.from_logits = len(self.thresholds), num_labels, from_logits
-        self.label_weights = None if label_weights is None else np.asarray(label_weights, np.float64)
-        if self.label_weights is not None and not multi_label:
-            raise ConfigError("label_weights go with multi_label=True")
-
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """Counts at every threshold."""
-        return super().weighed_rows(y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred, weight, mask)
-
-    def counts(self, sums: Array) -> tuple[Array, Array, Array, Array]:
-        """The four counts, (labels, thresholds)."""
-        if not self.by_label:
-            return super().counts(sums)
-        count = len(self.thresholds) * self.labels
-        tp = sums[:count].reshape(self.labels, -1)
-        fp = sums[count : 2 * count].reshape(self.labels, -1)
-        positives, negatives = (part.reshape(-1, 1) for part in np.split(sums[2 * count :], 2))
-        return tp, fp, negatives - fp, positives - tp
-
-    def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names."""
-        weights = None if self.label_weights is None else self.label_weights.tolist()
-        config = {
-            "name": self.name, "num_thresholds": self.num_thresholds, "curve": self.curve,
-            "summation_method": self.summation_method, "multi_label": self.by_label,
-            "num_labels": self.num_labels, "label_weights": weights, "from_logits": self.from_logits,
-        }  # fmt: skip
-        return config if self.even else {**config, "thresholds": self.thresholds[1:-1].tolist()}
-
-    def value(self, sums: Array, weight: float) -> Any:
-        """The area, or the mean of the labels' areas."""
-        areas = np.atleast_1d(self.score(*self.counts(sums)))
-        return float(np.average(areas, weights=self.label_weights if self.by_label else None))
-
-    def score(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
-        """Area under the curve along the last axis."""
-        if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._interpolated_pr(tp, fp, fn)
-        x = _ratio(fp, fp + tn) if self.curve == "ROC" else _ratio(tp, tp + fn)
-        y = _ratio(tp, tp + fn) if self.curve == "ROC" else _ratio(tp, tp + fp)
-        left, right = y[..., :-1], y[..., 1:]
-        height = {
-            "interpolation": (left + right) / 2,
-            "minoring": np.minimum(left, right),
-            "majoring": np.maximum(left, right),
-        }[self.summation_method]
-        return np.asarray(((x[..., :-1] - x[..., 1:]) * height).sum(axis=-1))
-
-    @staticmethod
-    def _interpolated_pr(tp: Array, fp: Array, fn: Array) -> Array:
-        # Davis and Goadrich (2006): between two thresholds true positives grow linearly with all positives.
-        found = tp + fp
-        rise, run = tp[..., :-1] - tp[..., 1:], found[..., :-1] - found[..., 1:]
-        slope = _ratio(rise, np.maximum(run, 0))
-        start = tp[..., 1:] - slope * found[..., 1:]
-        both = (found[..., :-1] > 0) & (found[..., 1:] > 0)
-        growth = np.where(both, _ratio(found[..., :-1], np.maximum(found[..., 1:], 0)), 1.0)
-        area = slope * (rise + start * np.log(np.where(growth > 0, growth, 1.0)))
-        return np.asarray(_ratio(area, np.maximum(tp[..., 1:] + fn[..., 1:], 0)).sum(axis=-1))
+    def result(self) -> Any:
+        """``tp / (tp + fn)``, 0 where there are none."""
+        return self._by_threshold(ratio(self.true_positives, self.true_positives + self.false_negatives))

@@ -8,13 +8,17 @@ import numpy as np
 
 from foldnet import ops
 from foldnet.errors import ConfigError
-from foldnet.training.loss_functions import EPSILON
-from foldnet.training.metrics import Metric
+from foldnet.training.loss_functions import EPSILON, numbers
+from foldnet.training.metrics import SummedMetric
+from foldnet.training.regressions import check_rows_of_numbers
+from foldnet.training.state import StateVariable
+from foldnet.training.targets import check_same_shape
+from foldnet.training.weighting import fitted, spread
 
 Array = np.ndarray[Any, Any]
 
 
-class FBetaScore(Metric):
+class FBetaScore(SummedMetric):
     """Weighted harmonic mean of precision and recall, by class.
 
     Args:
@@ -33,17 +37,26 @@ class FBetaScore(Metric):
         name: str | None = "fbeta_score",
         dtype: Any = None,
     ) -> None:
-        super().__init__(name, dtype)
+        super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
             raise ConfigError(f"average {average!r} is not one of None, 'micro', 'macro', 'weighted'")
-        if beta <= 0:
-            raise ConfigError(f"beta must be positive, got {beta}")
-        if threshold is not None and not 0 < threshold <= 1:
-            raise ConfigError(f"threshold must lie in (0, 1], got {threshold}")
+        if not isinstance(beta, float) or beta <= 0:
+            raise ConfigError(f"beta must be a float above 0, got {beta!r}")
+        if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
+            raise ConfigError(f"threshold must be None or a float in (0, 1], got {threshold!r}")
         self.average, self.beta, self.threshold = average, beta, threshold
+        self.true_positives: StateVariable | None = None
 
-    def rows(self, y_true: Any, y_pred: Any) -> Any:
-        """True positives, false positives, false negatives by class."""
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+        """True positives, false positives, false negatives and positives by class, each by its row's weight.
+
+        Raises:
+            ConfigError: weights of another shape than (rows,).
+            InputError: targets or outputs that are not (rows, classes).
+        """
+        y_true, y_pred = numbers(y_true, y_pred)
+        check_rows_of_numbers(y_true, y_pred, type(self).__name__)
+        check_same_shape(y_true, y_pred, self.name)
         if self.threshold is None:
             largest = ops.max(y_pred, axis=-1, keepdims=True)
             found = ops.logical_and(ops.greater_equal(y_pred, largest), ops.greater(ops.abs(y_pred), 1e-9))
@@ -51,15 +64,35 @@ class FBetaScore(Metric):
             found = ops.greater(y_pred, self.threshold)
         missed = ops.multiply(ops.subtract(1.0, found), y_true)
         wrong = ops.multiply(found, ops.subtract(1.0, y_true))
-        return ops.concatenate([ops.multiply(found, y_true), wrong, missed], axis=-1)
+        parts = [ops.multiply(found, y_true), wrong, missed, y_true]
+        if weight is not None:
+            factor = spread(fitted(weight, ops.sum(y_true, axis=-1)), 2)
+            parts = [ops.multiply(part, factor) for part in parts]
+        return ops.concatenate(parts, axis=-1), None
 
-    def value(self, sums: Array, weight: float) -> Any:
-        """The score."""
-        tp, fp, fn = np.split(np.asarray(sums), 3)
-        support = tp + fn
+    def absorb(self, sums: Array, weight: float) -> None:
+        """Add to the counts of each class, or of all of them."""
+        parts = np.split(sums, 4)
         if self.average == "micro":
-            tp, fp, fn = tp.sum(), fp.sum(), fn.sum()
-        precision, recall = tp / (tp + fp + EPSILON), tp / (tp + fn + EPSILON)
+            parts = [part.sum() for part in parts]
+        if self.true_positives is None:
+            shape = np.shape(parts[0])
+            self.true_positives = self._sums("true_positives", shape)
+            self.false_positives = self._sums("false_positives", shape)
+            self.false_negatives = self._sums("false_negatives", shape)
+            self.intermediate_weights = self._sums("intermediate_weights", shape)
+        self.true_positives.assign_add(parts[0])
+        self.false_positives.assign_add(parts[1])
+        self.false_negatives.assign_add(parts[2])
+        self.intermediate_weights.assign_add(parts[3])
+
+    def result(self) -> Any:
+        """The score."""
+        if self.true_positives is None:
+            return 0.0
+        tp, support = self.true_positives.numpy(), self.intermediate_weights.numpy()
+        precision = tp / (tp + self.false_positives + EPSILON)
+        recall = tp / (tp + self.false_negatives + EPSILON)
         squared = self.beta**2
         score = precision * recall / (squared * precision + recall + EPSILON) * (1 + squared)
         if self.average is None:
@@ -71,7 +104,7 @@ class FBetaScore(Metric):
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
-        return {"name": self.name, **own}
+        return {**super().get_config(), **own}
 
 
 class F1Score(FBetaScore):

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, FoldnetError
+from foldnet.layers.naming import snake_case
 from foldnet.training.loss_functions import ALIASES
+from foldnet.training.near import or_else
 
 
 @dataclass(frozen=True)
@@ -20,45 +22,61 @@ class Kind:
         classes: every class by its Keras name.
         functions: every function by its Keras name.
         wrap: makes one of a function and the name it was asked for under.
-        others: classes under further names.
+        by_class: whether a name in small letters means the class, as of metrics in Keras, before the function.
     """
 
     what: str
     base: type[Any]
-    classes: Mapping[str, Callable[..., Any]]
+    classes: Mapping[str, type[Any]]
     functions: Mapping[str, Callable[..., Any]]
     wrap: Callable[[Callable[..., Any], str], Any]
-    others: Callable[[], Mapping[str, Callable[..., Any]]] = dict
+    by_class: bool = False
 
 
 def look_up(identifier: Any, kind: Kind) -> Any:
     """The loss or metric that is meant.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is none of this name, or it cannot be made with these settings.
     """
     if isinstance(identifier, kind.base):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, kind.base):
-        return identifier()
-    config: dict[str, Any] = {}
+        return _made(identifier, {}, kind)
     if isinstance(identifier, Mapping):
         stored = identifier.get("config")
         if isinstance(stored, str):  # a function as Keras stores it
             return look_up(stored, kind)
-        # The dtype is a policy, which says nothing here: losses and metrics are float32.
-        config = {k: v for k, v in dict(stored or {}).items() if k not in ("fn", "dtype")}
-        identifier = identifier.get("class_name")
+        name = str(identifier.get("class_name"))
+        # The dtype may be a policy, which says nothing here: losses and metrics are float32.
+        config = {k: v for k, v in dict(stored or {}).items() if k != "dtype" or isinstance(v, str)}
+        if name in kind.classes:
+            return _made(kind.classes[name], config, kind)
+        return look_up(name, kind)
     if callable(identifier):
-        return kind.wrap(identifier, getattr(identifier, "__name__", kind.what))
+        own = getattr(identifier, "__name__", None) or getattr(identifier, "name", None)
+        return kind.wrap(identifier, own or snake_case(type(identifier).__name__))
     name = str(identifier)
     if name in kind.classes:
-        return kind.classes[name](**config)
+        return _made(kind.classes[name], {}, kind)
     key = ALIASES.get(name.lower(), name)
+    of_class = {snake_case(title): cls for title, cls in kind.classes.items()} if kind.by_class else {}
+    if key in of_class:
+        return _made(of_class[key], {}, kind)
     if key in kind.functions:
         return kind.wrap(kind.functions[key], name)
-    other = kind.others().get(name.lower())
-    if other is not None:
-        return other()
-    names = ", ".join([*kind.classes, *kind.functions])
-    raise ConfigError(f"there is no {kind.what} {identifier!r}; there are {names}")
+    known = or_else(name, [*kind.classes, *kind.functions, *ALIASES])
+    raise ConfigError(
+        f"there is no {kind.what} {name[:100]!r}{known[:600]} Or give a function of y_true and y_pred written with "
+        "foldnet.ops."
+    )
+
+
+def _made(cls: type[Any], config: Mapping[str, Any], kind: Kind) -> Any:
+    try:
+        return cls.from_config(config)
+    except FoldnetError:
+        raise
+    except (TypeError, ValueError) as error:
+        settings = f"from {dict(config)}" if config else "without settings"
+        raise ConfigError(f"the {kind.what} {cls.__name__} cannot be made {settings}: {error}") from None

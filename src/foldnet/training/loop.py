@@ -121,7 +121,7 @@ def fit(
     try:
         if rows is None:
             run.stream(x, initial_epoch, steps_per_epoch, class_weight)
-        elif calls.by_batch or steps_per_epoch:
+        elif calls.by_batch or steps_per_epoch or trainer.compiled.watched:
             run.by_batch(rows, initial_epoch, steps_per_epoch)
         else:
             run.by_epoch(rows, initial_epoch)
@@ -226,6 +226,7 @@ class _Run:
             if seen >= everything:
                 seen, order = 0, self.trainer.order(len(rows)) if self.shuffle else order
             self.callbacks.call("on_epoch_begin", epoch, None)
+            self.trainer.begin()
             total: Sums | None = None
             for step in range(0, steps or everything, self.group):
                 if seen >= everything:
@@ -267,6 +268,7 @@ class _Run:
                 given = restart()
             tell(source, "on_epoch_begin")
             self.callbacks.call("on_epoch_begin", epoch, None)
+            self.trainer.begin()
             total: Sums | None = None
             step = 0
             while (steps is None or step < steps) and not self._stopped():
@@ -292,6 +294,14 @@ class _Run:
 
     def _made(self, rows: Rows, size: int, epoch: int, step: int, total: Sums | None) -> Sums:
         """The sums so far after the steps that these rows give."""
+        if (
+            size < len(rows) and self.trainer.compiled.watched
+        ):  # metrics in Python look at each step's outputs
+            for i, start in enumerate(range(0, len(rows), size)):
+                part = rows.part(start, start + size)
+                total = self._made(part, len(part), epoch, step + i, total)
+            assert total is not None  # there are rows
+            return total
         result = self.trainer.fit(rows, batch_size=size, epochs=1, shuffle=False)
         self._warn(result, epoch, step)
         self._tell(result, step)
@@ -380,6 +390,5 @@ def added(a: Sums, b: Sums) -> Sums:
     """Sums over the rows of both."""
     rows = a.rows + b.rows
     regularization = (a.regularization * a.rows + b.regularization * b.rows) / np.maximum(rows, 1)
-    return Sums(
-        rows, a.loss + b.loss, regularization, [x + y for x, y in zip(a.values, b.values, strict=True)]
-    )
+    values = [x + y for x, y in zip(a.values, b.values, strict=True)]
+    return Sums(rows, a.loss + b.loss, regularization, values, b.results)

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
-from foldnet.errors import UnsupportedError
+from foldnet.errors import ConfigError, InputError
+from foldnet.graph.ops import Transpose
 from foldnet.ops import Expression
+from foldnet.training.targets import check_classes, check_same_shape, shown
 
 EPSILON = 1e-7
 """What Keras adds or clips by so that logarithms and quotients stay finite (``keras.config.epsilon()``)."""
@@ -25,13 +27,24 @@ def rank(x: Any) -> int:
 
 
 def last_size(x: Any) -> int:
-    """Size of the last axis."""
-    size = x.shape[-1] if isinstance(x, Expression) else np.shape(x)[-1]
-    return int(size or 1)
+    """Size of the last axis, 1 where there is none."""
+    shape = x.shape if isinstance(x, Expression) else np.shape(x)
+    return int((shape[-1] if shape else 1) or 1)
+
+
+def numbers(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Arrays of floats, the targets of the outputs' dtype; expressions are that already."""
+    if not isinstance(y_pred, Expression):
+        y_pred = np.asarray(y_pred)
+        y_pred = y_pred if y_pred.dtype.kind == "f" else y_pred.astype(np.float32)
+    if not isinstance(y_true, Expression):
+        y_true = np.asarray(y_true, np.float32 if isinstance(y_pred, Expression) else y_pred.dtype)
+    return y_true, y_pred
 
 
 def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Both of one rank: a missing last axis of size 1 is added, or taken away, as Keras does."""
+    y_true, y_pred = numbers(y_true, y_pred)
     difference = rank(y_true) - rank(y_pred)
     if difference == 1 and last_size(y_true) == 1:
         return (y_true, _expanded(y_pred)) if rank(y_pred) == 1 else (ops.squeeze_last(y_true), y_pred)
@@ -110,17 +123,20 @@ def _signs(y_true: Any) -> Any:
 
 def hinge(y_true: Any, y_pred: Any) -> Any:
     """``mean(max(1 - y_true * y_pred, 0))``; labels are -1 or 1, or 0 or 1."""
+    y_true, y_pred = numbers(y_true, y_pred)
     return ops.mean(ops.maximum(ops.subtract(1.0, ops.multiply(_signs(y_true), y_pred)), 0.0), axis=-1)
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     """``mean(max(1 - y_true * y_pred, 0)²)``; labels are -1 or 1, or 0 or 1."""
+    y_true, y_pred = numbers(y_true, y_pred)
     margin = ops.maximum(ops.subtract(1.0, ops.multiply(_signs(y_true), y_pred)), 0.0)
     return ops.mean(ops.square(margin), axis=-1)
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
     """``max(neg - pos + 1, 0)`` with the true class's output and the largest of the others."""
+    y_true, y_pred = numbers(y_true, y_pred)
     pos = ops.sum(ops.multiply(y_true, y_pred), axis=-1)
     neg = ops.max(ops.multiply(ops.subtract(1.0, y_true), y_pred), axis=-1)
     return ops.maximum(ops.add(ops.subtract(neg, pos), 1.0), 0.0)
@@ -128,13 +144,23 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     """``sum(y_true * log(y_true / y_pred))``, both clipped to [1e-7, 1]."""
+    y_true, y_pred = numbers(y_true, y_pred)
     y_true, y_pred = ops.clip(y_true, EPSILON, 1.0), ops.clip(y_pred, EPSILON, 1.0)
     return ops.sum(ops.multiply(y_true, ops.log(ops.divide(y_true, y_pred))), axis=-1)
 
 
 def poisson(y_true: Any, y_pred: Any) -> Any:
     """``mean(y_pred - y_true * log(y_pred))``."""
+    y_true, y_pred = numbers(y_true, y_pred)
     return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, EPSILON)))), axis=-1)
+
+
+def _alike(y_true: Any, y_pred: Any, name: str, axis: int = -1) -> tuple[Any, Any]:
+    if isinstance(axis, bool):
+        raise ConfigError(f"{name}: axis is a whole number, got {axis}")
+    y_true, y_pred = numbers(y_true, y_pred)
+    check_same_shape(y_true, y_pred, name)
+    return y_true, y_pred
 
 
 def _probabilities(y_pred: Any, axis: int) -> Any:
@@ -151,8 +177,18 @@ def _smoothed(y_true: Any, label_smoothing: float, share: float) -> Any:
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Any:
-    """``-sum(y_true * log(y_pred))`` for one-hot labels; probabilities are first made to add up to 1."""
-    y_true = _smoothed(y_true, label_smoothing, 1.0 / last_size(y_pred))
+    """``-sum(y_true * log(y_pred))`` for one-hot labels; probabilities are first made to add up to 1.
+
+    Raises:
+        InputError: targets of another shape than the outputs'.
+    """
+    y_true, y_pred = _alike(y_true, y_pred, "categorical_crossentropy", axis)
+    return _crossentropy(
+        _smoothed(y_true, label_smoothing, 1.0 / last_size(y_pred)), y_pred, from_logits, axis
+    )
+
+
+def _crossentropy(y_true: Any, y_pred: Any, from_logits: bool, axis: int = -1) -> Any:
     log = ops.log_softmax(y_pred, axis) if from_logits else ops.log(_probabilities(y_pred, axis))
     return ops.negative(ops.sum(ops.multiply(y_true, log), axis=axis))
 
@@ -160,30 +196,60 @@ def categorical_crossentropy(
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Any:
-    """``-log(y_pred[class])`` for labels that are class numbers."""
-    if axis not in (-1, rank(y_pred) - 1):
-        raise UnsupportedError("sparse_categorical_crossentropy takes the classes on the last axis")
-    if rank(y_true) == rank(y_pred) and last_size(y_true) == 1:
-        y_true = ops.squeeze_last(y_true)
+    """``-log(y_pred[class])`` for labels that are class numbers.
+
+    Raises:
+        InputError: labels that are no class numbers, or do not have the outputs' shape without the classes' axis.
+    """
+    y_true, y_pred = classes_last(y_true, y_pred, axis)
+    check_classes(y_true, last_size(y_pred), "sparse_categorical_crossentropy", ignore_class)
     if ignore_class is not None:
-        counted = class_mask(y_true, y_pred, ignore_class)
+        counted = ops.not_equal(y_true, float(ignore_class))
         y_true = ops.where(counted, y_true, 0.0)
         # Any row without a class's number would do; equal outputs have finite gradients, which are dropped.
-        y_pred = ops.where(ops.rows_of(counted, _row_shape(counted, 1)), y_pred, 1.0)
-    values = categorical_crossentropy(ops.one_hot(y_true, last_size(y_pred)), y_pred, from_logits)
+        y_pred = ops.where(ops.rows_of(counted, row_shape(counted, 1)), y_pred, 1.0)
+    values = _crossentropy(ops.one_hot(y_true, last_size(y_pred)), y_pred, from_logits)
     return values if ignore_class is None else ops.where(counted, values, 0.0)
 
 
-def class_mask(y_true: Any, y_pred: Any, ignore_class: int) -> Any:
+def classes_last(y_true: Any, y_pred: Any, axis: int = -1) -> tuple[Any, Any]:
+    """Labels without an axis for the classes, and outputs with theirs at the end.
+
+    Raises:
+        InputError: labels of another shape than the outputs' without that axis.
+    """
+    y_true, y_pred = numbers(y_true, y_pred)
+    axes = rank(y_pred)
+    place = axis % axes if axes else 0
+    if rank(y_true) == axes and _shape(y_true)[place] == 1:
+        rest = [n for i, n in enumerate(_shape(y_true)) if i != place]
+        y_true = ops.rows_of(y_true, [int(n or 1) for n in rest[1:]]) if rest else np.reshape(y_true, ())
+    if place != axes - 1:
+        order = (*(i for i in range(axes) if i != place), place)
+        y_pred = (
+            ops.apply(Transpose(order), y_pred) if isinstance(y_pred, Expression) else y_pred.transpose(order)
+        )
+    own, given = _shape(y_true), _shape(y_pred)[:-1]
+    if len(own) != len(given) or any(None not in (n, m) and n != m for n, m in zip(own, given, strict=True)):
+        raise InputError(
+            f"the labels have shape {shown(own)}, expected {shown(given)}, one class number for each of the outputs' "
+            'positions; one-hot rows go with "categorical_crossentropy"'
+        )
+    return y_true, y_pred
+
+
+def class_mask(y_true: Any, y_pred: Any, ignore_class: int, axis: int = -1) -> Any:
     """1 where a label is not the class to be ignored, shaped as the loss."""
-    if rank(y_true) == rank(y_pred) and last_size(y_true) == 1:
-        y_true = ops.squeeze_last(y_true)
-    return ops.not_equal(y_true, float(ignore_class))
+    return ops.not_equal(classes_last(y_true, y_pred, axis)[0], float(ignore_class))
 
 
-def _row_shape(x: Any, *more: int) -> tuple[int, ...]:
-    shape = x.shape if isinstance(x, Expression) else np.shape(x)
-    return (*(int(n or 1) for n in shape[1:]), *more)
+def _shape(x: Any) -> tuple[int | None, ...]:
+    return x.shape if isinstance(x, Expression) else np.shape(x)
+
+
+def row_shape(x: Any, *more: int) -> tuple[int, ...]:
+    """The shape of a row, and further axes."""
+    return (*(int(n or 1) for n in _shape(x)[1:]), *more)
 
 
 def _binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool) -> Any:
@@ -201,7 +267,12 @@ def _binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool) -> Any:
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Any:
-    """``mean(-y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred))``."""
+    """``mean(-y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred))``.
+
+    Raises:
+        InputError: targets of another shape than the outputs'.
+    """
+    y_true, y_pred = _alike(y_true, y_pred, "binary_crossentropy")
     y_true = _smoothed(y_true, label_smoothing, 0.5)
     return ops.mean(_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
@@ -216,7 +287,12 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Any:
-    """Binary crossentropy times ``(1 - p_t) ** gamma`` (Lin et al., 2018)."""
+    """Binary crossentropy times ``(1 - p_t) ** gamma`` (Lin et al., 2018).
+
+    Raises:
+        InputError: targets of another shape than the outputs'.
+    """
+    y_true, y_pred = _alike(y_true, y_pred, "binary_focal_crossentropy")
     y_true = _smoothed(y_true, label_smoothing, 0.5)
     y_pred = ops.sigmoid(y_pred) if from_logits else y_pred
     rest = ops.subtract(1.0, y_true)
@@ -237,7 +313,12 @@ def categorical_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Any:
-    """Categorical crossentropy times ``alpha * (1 - p) ** gamma`` (Lin et al., 2018)."""
+    """Categorical crossentropy times ``alpha * (1 - p) ** gamma`` (Lin et al., 2018).
+
+    Raises:
+        InputError: targets of another shape than the outputs'.
+    """
+    y_true, y_pred = _alike(y_true, y_pred, "categorical_focal_crossentropy", axis)
     y_true = _smoothed(y_true, label_smoothing, 1.0 / last_size(y_pred))
     p = _probabilities(ops.softmax(y_pred, axis) if from_logits else y_pred, axis)
     factor = ops.multiply(ops.power(ops.subtract(1.0, p), gamma), alpha)
@@ -245,9 +326,13 @@ def categorical_focal_crossentropy(
 
 
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0.5) -> Any:
-    """``(1 - p ** q) / q`` with the true class's output p, for labels with noise (Zhang and Sabuncu, 2018)."""
-    if rank(y_true) == rank(y_pred) and last_size(y_true) == 1:
-        y_true = ops.squeeze_last(y_true)
+    """``(1 - p ** q) / q`` with the true class's output p, for labels with noise (Zhang and Sabuncu, 2018).
+
+    Raises:
+        InputError: labels that are no class numbers.
+    """
+    y_true, y_pred = classes_last(y_true, y_pred)
+    check_classes(y_true, last_size(y_pred), "categorical_generalized_cross_entropy")
     p = ops.sum(ops.multiply(ops.one_hot(y_true, last_size(y_pred)), y_pred), axis=-1)
     return ops.divide(ops.subtract(1.0, ops.power(p, q)), q)
 

@@ -3,63 +3,80 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
-from foldnet.structure import is_nested
+from foldnet.ops import Expression
+from foldnet.structure import is_nested, map_structure
 from foldnet.training import loss_functions as f
 from foldnet.training.lookup import Kind, look_up
 from foldnet.training.loss_functions import ALIASES as ALIASES
 from foldnet.training.loss_functions import FUNCTIONS as FUNCTIONS
 from foldnet.training.loss_functions import same_rank
+from foldnet.training.metric import dtype_name, float_type
+from foldnet.training.user_code import traced
 from foldnet.training.weighting import REDUCTIONS, fitted, product, spread, weighed
 
 
 class Loss:
-    """A loss with its settings.
+    """Base of the losses, and of a loss of one's own, which states ``call``.
 
     Args:
-        function: of ``y_true`` and ``y_pred``, written with ``foldnet.ops``; one number a row, or one for each of
-            further axes.
         name: under which it is reported.
-        reduction: how these become the loss of a batch: ``"sum_over_batch_size"`` (or ``"mean"``), ``"sum"``, or
-            ``"mean_with_sample_weight"``. None, which leaves them as they are, is for calls on arrays.
-        settings: further arguments of the function.
+        reduction: how the values of rows become the loss of a batch: ``"sum_over_batch_size"`` (or ``"mean"``),
+            ``"sum"``, or ``"mean_with_sample_weight"``. None, which leaves them as they are, is for calls on arrays.
+        dtype: that arrays are computed in, float32 if not said; training computes in float32.
 
-    >>> import numpy as np
-    >>> float(MeanSquaredError()(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])))
-    2.0
+    >>> from foldnet import ops
+    >>> class Cubed(Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         return ops.mean(ops.abs(y_true - y_pred) ** 3, axis=-1)
+    >>> float(Cubed()(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])))
+    4.0
     """
 
+    function: Callable[..., Any] | None = None
+    """The function that it is of; None where a subclass states ``call``."""
+    settings: Mapping[str, Any] = MappingProxyType({})
+    """Further arguments of the function."""
+
     def __init__(
-        self,
-        function: Callable[..., Any] | None = None,
-        name: str | None = None,
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-        **settings: Any,
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
         if reduction not in (*REDUCTIONS, None, "none", "auto"):
             raise ConfigError(f"reduction is one of {(*REDUCTIONS, None)}, not {reduction!r}")
-        self.function = function or self.call
         self.name = name or snake_case(type(self).__name__)
         self.reduction = "sum_over_batch_size" if reduction == "auto" else reduction  # Keras 2's word
-        self.settings = settings
+        self._dtype = dtype_name(dtype)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that arrays are computed in."""
+        return self._dtype
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """One number a row; a subclass of a user's own states it."""
-        raise ConfigError(f"{type(self).__name__} states no call(y_true, y_pred)")
+        """One number a row, or one for each of further axes; a subclass of a user's own states it."""
+        raise NotImplementedError(f"{type(self).__name__} states no call(y_true, y_pred)")
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of each row; targets of shape (rows,) and predictions of (rows, 1) are first made alike."""
-        # A subclass with a call of its own gets both as they are, as in Keras, and so does one of several outputs.
-        if self.function != self.call and not is_nested(y_pred):
-            y_true, y_pred = same_rank(y_true, y_pred)
-        return self.function(y_true, y_pred, **self.settings)
+        """The loss of each row.
+
+        Raises:
+            ConfigError: the user's own function fails on expressions.
+            InputError: targets that do not fit the outputs.
+        """
+        values = traced("loss", self.name, self.call, y_true, y_pred)
+        if isinstance(y_pred, Expression) and not isinstance(values, Expression):
+            raise ConfigError(
+                f"the loss {self.name!r} gives the number {values!r} whatever the outputs are, so nothing can learn "
+                "from it; compute it from y_pred"
+            )
+        return values
 
     def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> Any:
         """One number a row, whose mean over the batch is the loss under weights and a mask of the output.
@@ -74,29 +91,108 @@ class Loss:
         ignored = self.settings.get("ignore_class")
         if ignored is None or is_nested(y_pred) or self.function is not f.sparse_categorical_crossentropy:
             return None
-        return f.class_mask(*same_rank(y_true, y_pred), ignored)
+        return f.class_mask(*same_rank(y_true, y_pred), ignored, self.settings.get("axis", -1))
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The loss of arrays, each row (or timestep) times its weight if given."""
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-        weight = None if sample_weight is None else np.asarray(sample_weight, np.float32)
+        """The loss of arrays, each row (or timestep) times its weight if given.
+
+        Raises:
+            ConfigError: weights that do not fit.
+            InputError: targets that do not fit the outputs.
+        """
+        dtype = float_type(self.dtype)
+        y_true, y_pred = (_arrays(y, dtype) for y in (y_true, y_pred))
+        weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
+        values = np.asarray(self.rows(y_true, y_pred), dtype)
+        mask = self._class_mask(y_true, y_pred)
+        while weight is not None and weight.ndim > max(values.ndim, 1) and len(weight) == 1:
+            weight = weight[0]  # (1, rows) for values of (rows,): Keras spreads it so
+        if values.ndim == 0:
+            return values if weight is None else values * fitted(weight, values)
         if weight is not None and weight.ndim == 0:
-            weight = np.full(len(y_pred), weight)
+            weight = np.full(len(values), weight, dtype)
         if self.reduction in (None, "none"):
-            values = np.asarray(self.rows(y_true, y_pred))
-            factor = product(weight, self._class_mask(y_true, y_pred))
+            factor = product(weight, mask)
             return values if factor is None else values * spread(fitted(factor, values), values.ndim)
-        rows = np.asarray(self.weighed_rows(y_true, y_pred, weight))
-        return rows.mean() if rows.size else np.zeros(())
+        rows = np.asarray(weighed(values, weight, mask, self.reduction))
+        return rows.mean() if rows.size else np.zeros((), dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
-        return {"name": self.name, "reduction": self.reduction, **self.settings}
+        return {"name": self.name, "reduction": self.reduction}
+
+    def unsaid(self) -> dict[str, Any]:
+        """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """One with settings as ``get_config`` gives them."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
 
 
-def settings_names(function: Callable[..., Any]) -> list[str]:
-    """Names of the arguments of a loss function beside ``y_true`` and ``y_pred``."""
-    return list(inspect.signature(function).parameters)[2:]
+def _arrays(value: Any, dtype: Any) -> Any:
+    """Arrays in place of what a dict or tuple, of a loss of several outputs, holds; a list is an array's rows."""
+    if isinstance(value, dict | tuple):
+        return map_structure(lambda leaf: np.asarray(leaf, dtype), value)
+    return np.asarray(value, dtype)
+
+
+class LossFunctionWrapper(Loss):
+    """The loss that a function of ``y_true`` and ``y_pred`` is.
+
+    Args:
+        fn: written with ``foldnet.ops``; it gives one number a row, or one for each of further axes.
+        reduction: as of every loss.
+        name: as of every loss.
+        dtype: as of every loss.
+        settings: further arguments of the function.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.function = fn
+        self.settings = settings
+        for key, value in settings.items():
+            setattr(self, key, value)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The function; targets of shape (rows,) and outputs of (rows, 1) are first made alike."""
+        if not is_nested(y_pred):  # a loss of several outputs gets their arrays as they are
+            y_true, y_pred = same_rank(y_true, y_pred)
+        return traced("loss", self.name, self.fn, y_true, y_pred, **self.settings)
+
+    @property
+    def fn(self) -> Callable[..., Any]:
+        """The function."""
+        assert self.function is not None
+        return self.function
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        return {**super().get_config(), "fn": getattr(self.fn, "__name__", repr(self.fn)), **self.settings}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """One with settings as ``get_config`` gives them; a function of Keras's may be given by its name."""
+        fn = config.get("fn")
+        fn = fn.get("config") if isinstance(fn, Mapping) else fn
+        return cls(**{**config, "fn": FUNCTIONS.get(fn, fn)} if isinstance(fn, str) else config)
+
+
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The settings of a loss function, its arguments beside ``y_true`` and ``y_pred``, as they are if not given."""
+    return {p.name: p.default for p in list(inspect.signature(function).parameters.values())[2:]}
 
 
 def bound(title: str, order: Sequence[str], args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any]:
@@ -119,26 +215,56 @@ def _loss_class(
     function: Callable[..., Any],
     default_name: str | None = None,
     order: Sequence[str] = (),
+    unsaid: Sequence[str] = (),
+    check: Callable[[dict[str, Any]], None] = lambda settings: None,
 ) -> type[Loss]:
-    """A class for a loss function, with the function's settings and then Keras's arguments of every loss."""
-    settings = list(inspect.signature(function).parameters.values())[2:]
-    names = order or [*settings_names(function), "reduction", "name", "dtype"]
+    """A class for a loss function, with the function's settings and then Keras's arguments of every loss.
+
+    ``unsaid`` are settings that Keras leaves out of the configuration.
+    """
+    defaults = defaults_of(function)
+    names = order or [*defaults, "reduction", "name", "dtype"]
 
     def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
         given = bound(title, names, args, kwargs)
-        own = {p.name: given.pop(p.name, p.default) for p in settings}
-        Loss.__init__(self, function, given.pop("name", default_name or function.__name__), **given, **own)
+        own = {name: given.pop(name, default) for name, default in defaults.items()}
+        check(own)
+        given["name"] = given.get("name") or default_name or function.__name__
+        LossFunctionWrapper.__init__(self, function, **given, **own)
+
+    def get_config(self: Any) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        return {**Loss.get_config(self), **{k: v for k, v in self.settings.items() if k not in unsaid}}
+
+    def kept(self: Any) -> dict[str, Any]:
+        """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
+        return {k: self.settings[k] for k in unsaid}
 
     doc = f"{function.__doc__}\n\n    Arguments: {', '.join(names)}."
-    return type(title, (Loss,), {"__init__": initialize, "__doc__": doc, "__module__": __name__})
+    # Pickles find the class where users do.
+    members = {
+        "__init__": initialize, "get_config": get_config, "unsaid": kept, "from_config": classmethod(_made),
+        "__doc__": doc, "__module__": "foldnet.losses", "__qualname__": title,
+    }  # fmt: skip
+    return type(title, (LossFunctionWrapper,), members)
+
+
+def _made(cls: Any, config: Mapping[str, Any]) -> Any:
+    """One with settings as ``get_config`` gives them."""
+    return cls(**config)
+
+
+def _check_q(settings: dict[str, Any]) -> None:
+    if not 0 < settings["q"] < 1:
+        raise ConfigError(f"q must lie between 0 and 1, got {settings['q']}")
 
 
 MeanSquaredError = _loss_class("MeanSquaredError", f.mean_squared_error)
 MeanAbsoluteError = _loss_class("MeanAbsoluteError", f.mean_absolute_error)
 MeanAbsolutePercentageError = _loss_class("MeanAbsolutePercentageError", f.mean_absolute_percentage_error)
 MeanSquaredLogarithmicError = _loss_class("MeanSquaredLogarithmicError", f.mean_squared_logarithmic_error)
-CosineSimilarity = _loss_class("CosineSimilarity", f.cosine_similarity)
-Huber = _loss_class("Huber", f.huber, "huber_loss")
+CosineSimilarity = _loss_class("CosineSimilarity", f.cosine_similarity, unsaid=("axis",))
+Huber = _loss_class("Huber", f.huber, "huber_loss", unsaid=("delta",))
 LogCosh = _loss_class("LogCosh", f.log_cosh)
 Hinge = _loss_class("Hinge", f.hinge)
 SquaredHinge = _loss_class("SquaredHinge", f.squared_hinge)
@@ -153,9 +279,10 @@ SparseCategoricalCrossentropy = _loss_class(
     "SparseCategoricalCrossentropy",
     f.sparse_categorical_crossentropy,
     order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
+    unsaid=("axis",),
 )
 CategoricalGeneralizedCrossEntropy = _loss_class(
-    "CategoricalGeneralizedCrossEntropy", f.categorical_generalized_cross_entropy
+    "CategoricalGeneralizedCrossEntropy", f.categorical_generalized_cross_entropy, check=_check_q
 )
 
 CLASSES: dict[str, type[Loss]] = {
@@ -185,7 +312,11 @@ CLASSES: dict[str, type[Loss]] = {
 
 
 _KIND = Kind(
-    "loss", Loss, CLASSES, FUNCTIONS, lambda function, name: Loss(function, ALIASES.get(name.lower(), name))
+    "loss",
+    Loss,
+    CLASSES,
+    FUNCTIONS,
+    lambda function, name: LossFunctionWrapper(function, name=ALIASES.get(name.lower(), name)),
 )
 
 

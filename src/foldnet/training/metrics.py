@@ -1,188 +1,220 @@
-"""Metrics: what each row adds to some sums, and what the sums mean.
+"""Metrics whose state is sums over the rows, so that they run inside compiled code; means of functions among them.
 
-A metric's rows are an expression, so that it runs inside the compiled fit; its value is worked out in Python from
-the sums over all rows. Used by itself on arrays it is Keras's: ``update_state``, ``result``, ``reset_state``.
+What each row adds is an expression, so that it runs inside the compiled fit; the metric's value is worked out in
+Python from the sums over all rows. Used by itself on arrays each is Keras's: ``update_state``, ``result``,
+``reset_state``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from foldnet import ops
-from foldnet.errors import UnsupportedError
-from foldnet.layers.naming import snake_case
+from foldnet.errors import ConfigError
+from foldnet.ops import Expression
 from foldnet.training import loss_functions as f
-from foldnet.training.weighting import fitted, mean_rows, product, row_means, shape_of, spread
+from foldnet.training.losses import Loss
+from foldnet.training.metric import Metric, float_type
+from foldnet.training.state import StateVariable
+from foldnet.training.user_code import traced
+from foldnet.training.weighting import mean_rows, product, summed
 
 Array = np.ndarray[Any, Any]
 
 
-class Metric:
-    """Base of the metrics.
+class SummedMetric(Metric):
+    """Base of the metrics whose state is sums over the rows.
 
-    A subclass states ``rows``, of shape (rows, width) or (rows,), and ``value``, of the sums over the rows.
-
-    Args:
-        name: under which it is reported.
+    A subclass states ``weighed_rows``, ``absorb`` and ``result``.
     """
 
-    direction: str | None = None
-    """``"up"`` or ``"down"``: which way is better; None where there is no saying."""
-
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        self.name = name or snake_case(type(self).__name__)
-        self.reset_state()
-
-    def rows(self, y_true: Any, y_pred: Any) -> Any:
-        """What each row adds to the sums."""
-        raise TypeError(f"{type(self).__name__} does not say what a row adds")
-
     def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """What each row adds to the sums under weights, and to the sum of the weights (None for 1).
+        """What each row adds to the sums under weights, (rows,) or (rows, width), and its weight (None for 1).
 
         A mask of the output counts for means of functions alone, as in Keras.
-
-        Raises:
-            UnsupportedError: weights of single timesteps, where a metric takes whole rows.
         """
-        rows = self.rows(y_true, y_pred)
-        if weight is None:
-            return rows, None
-        if f.rank(weight) > 1:
-            raise UnsupportedError(
-                f"the metric {self.name!r} takes one sample weight a row, not weights of shape "
-                f"{shape_of(weight)[1:]} in each; list it under metrics instead of weighted_metrics"
-            )
-        return ops.multiply(rows, spread(weight, f.rank(rows))), weight
+        raise NotImplementedError(f"{type(self).__name__} does not say what a row adds")
 
-    def value(self, sums: Array, weight: float) -> Any:
-        """The metric, from the sums over the rows and the sum of the rows' weights; the mean by default."""
-        return float(sums[0] / weight) if weight else 0.0
-
-    def reset_state(self) -> None:
-        """Forget all rows."""
-        self._sums: Array | None = None
-        self._weight = 0.0
+    def absorb(self, sums: Array, weight: float) -> None:
+        """Add sums over rows, and the sum of these rows' weights, to the state."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what the sums are")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add rows of arrays."""
-        weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-        if weight is not None and weight.ndim == 2 and weight.shape[1] == 1:
-            weight = weight[:, 0]
-        given, weights = self.weighed_rows(np.asarray(y_true), np.asarray(y_pred), weight)
-        rows = np.asarray(given, np.float64)
-        sums = (rows.reshape(len(rows), -1) if rows.ndim > 1 else rows[:, None]).sum(axis=0)
-        self._sums = sums if self._sums is None else self._sums + sums
-        self._weight += float(len(rows) if weights is None else np.sum(weights))
+        """Add rows of arrays.
 
-    def result(self) -> Any:
-        """The metric of all rows added so far."""
-        return 0.0 if self._sums is None else self.value(self._sums, self._weight)
+        Raises:
+            ConfigError: weights that do not fit.
+            InputError: targets that do not fit the outputs.
+        """
+        dtype = float_type(self.dtype)
+        weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
+        with np.errstate(all="ignore"):
+            rows, weights = self.weighed_rows(np.asarray(y_true, dtype), np.asarray(y_pred, dtype), weight)
+        self.absorb(*_totals(rows, weights))
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Add rows, then the result."""
-        self.update_state(y_true, y_pred, sample_weight)
-        return self.result()
+    def of_sums(self, sums: Array, weight: float) -> Any:
+        """The metric of rows whose sums these are, which are its state from now on."""
+        self._clear()
+        self.absorb(np.asarray(sums, np.float64), weight)
+        return plain(self.result())
 
-    def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names."""
-        return {"name": self.name}
+    def _sums(self, name: str, shape: Sequence[int] = ()) -> StateVariable:
+        """A variable of sums, in double precision as an engine's."""
+        return self.add_variable(shape, dtype="float64", name=name)
 
 
-class Mean(Metric):
-    """The mean of values that it is given, in a loop of one's own."""
+def _totals(rows: Any, weights: Any) -> tuple[Array, float]:
+    """Sums over rows and of their weights."""
+    array = np.asarray(rows, np.float64)
+    sums = array.reshape(len(array), -1).sum(axis=0) if array.ndim else array.reshape(1)
+    count = (len(array) if array.ndim else 1) if weights is None else np.sum(weights, dtype=np.float64)
+    return sums, float(count)
+
+
+def plain(result: Any) -> Any:
+    """A metric's result as logs have it: floats, and arrays of several."""
+    if isinstance(result, Mapping):
+        return {k: plain(v) for k, v in result.items()}
+    return float(result) if np.ndim(result) == 0 else np.asarray(result)
+
+
+class Mean(SummedMetric):
+    """The mean of values that it is given, in a loop of one's own.
+
+    >>> metric = Mean()
+    >>> metric.update_state([1.0, 3.0, 5.0, 7.0], sample_weight=[1, 1, 0, 0])
+    >>> metric.result()
+    2.0
+    """
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total, self.count = self._sums("total"), self._sums("count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Add values, one or more a row, each row (or each value) times its weight if given."""
-        array = np.atleast_1d(np.asarray(values, np.float64))
-        weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-        if weight is not None and weight.ndim == 0:
-            weight = np.full(len(array), weight)
-        self._add(array, weight)
+        """Add values, one or more a row, each row (or each value) times its weight if given.
 
-    def _add(self, values: Array, weight: Array | None) -> None:
-        rows, weights = mean_rows(values, weight)
-        self._sums = np.asarray([rows.sum()]) + (0.0 if self._sums is None else self._sums)
-        self._weight += float(len(rows) if weights is None else np.sum(weights))
+        Raises:
+            ConfigError: weights that do not fit.
+        """
+        dtype = float_type(self.dtype)
+        weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
+        self.absorb(*_totals(*mean_rows(np.asarray(values, dtype), weight)))
 
-    def __call__(self, values: Any, sample_weight: Any = None) -> Any:  # type: ignore[override]
-        """Add values, then the result."""
-        self.update_state(values, sample_weight)
-        return self.result()
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+        """Refused: it takes values, not targets and outputs."""
+        raise ConfigError(_of_values(self))
+
+    def absorb(self, sums: Array, weight: float) -> None:
+        """Add to total and count."""
+        self.total.assign_add(sums.reshape(()))
+        self.count.assign_add(weight)
+
+    def result(self) -> float:
+        """Their quotient, 0 before there are values."""
+        count = float(self.count)
+        return float(self.total) / count if count else 0.0
 
 
-class Sum(Mean):
+class Sum(SummedMetric):
     """The sum of values that it is given, in a loop of one's own."""
 
-    def _add(self, values: Array, weight: Array | None) -> None:
-        factor = 1.0 if weight is None else spread(fitted(weight, values), values.ndim)
-        self._sums = np.asarray([(values * factor).sum()]) + (0.0 if self._sums is None else self._sums)
+    def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self._sums("total")
 
-    def value(self, sums: Array, weight: float) -> float:
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Add values, each times its weight if given.
+
+        Raises:
+            ConfigError: weights that do not fit.
+        """
+        dtype = float_type(self.dtype)
+        weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
+        self.total.assign_add(summed(np.asarray(values, dtype), weight))
+
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+        """Refused: it takes values, not targets and outputs."""
+        raise ConfigError(_of_values(self))
+
+    def result(self) -> float:
         """The sum."""
-        return float(sums[0])
+        return float(self.total)
 
 
-class MeanMetricWrapper(Metric):
-    """The mean over all rows of a function of ``y_true`` and ``y_pred``."""
+def _of_values(metric: Metric) -> str:
+    return (
+        f"the metric {metric.name!r} takes values, update_state(values, sample_weight), not targets and outputs; for "
+        "compile give a function of y_true and y_pred, or MeanMetricWrapper of one"
+    )
+
+
+class MeanMetricWrapper(Mean):
+    """The mean over all rows of a function of ``y_true`` and ``y_pred``.
+
+    Args:
+        fn: written with ``foldnet.ops``, or a loss; it gives one number a row, or one for each of further axes.
+        name: under which it is reported.
+        dtype: that arrays are computed in.
+        settings: further arguments of the function.
+    """
 
     def __init__(
         self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **settings: Any
     ) -> None:
-        super().__init__(name or fn.__name__)
+        super().__init__(name, dtype)
         self.fn = fn
         self.settings = settings
-        if fn in f.FUNCTIONS.values():
+        for key, value in settings.items():
+            setattr(self, key, value)
+        if isinstance(fn, Loss) or fn in f.FUNCTIONS.values():
             self.direction = "down"
         elif (getattr(fn, "__module__", None) or "").startswith("foldnet."):  # accuracies and similarities
             self.direction = "up"
 
-    def rows(self, y_true: Any, y_pred: Any) -> Any:
-        """The function, its mean taken over what axes a row has left."""
-        return row_means(self._values(y_true, y_pred))
+    update_state = SummedMetric.update_state  # type: ignore[assignment]
 
     def _values(self, y_true: Any, y_pred: Any) -> Any:
-        return self.fn(*f.same_rank(y_true, y_pred), **self.settings)
+        if isinstance(self.fn, Loss):
+            return self.fn.rows(y_true, y_pred)
+        y_true, y_pred = f.same_rank(y_true, y_pred)
+        values = traced("metric", self.name, self.fn, y_true, y_pred, **self.settings)
+        # A number is the same for all rows.
+        if isinstance(y_pred, Expression) and not (isinstance(values, Expression) and values.ndim):
+            return ops.multiply(ops.mean(ops.logical_or(y_pred, 1.0)), values)
+        return values
 
     def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """What each row adds to the sum of the values times their weights, and to the sum of the weights."""
         weight = product(weight, mask)
         ignored = self.settings.get("ignore_class")
         if weight is not None and ignored is not None:
-            weight = product(weight, f.class_mask(*f.same_rank(y_true, y_pred), ignored))
+            axis = self.settings.get("axis", -1)
+            weight = product(weight, f.class_mask(*f.same_rank(y_true, y_pred), ignored, axis))
         return mean_rows(self._values(y_true, y_pred), weight)
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
-        return {"name": self.name, **self.settings}
+        name = self.fn.name if isinstance(self.fn, Loss) else getattr(self.fn, "__name__", repr(self.fn))
+        fn = {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+        return {**super().get_config(), "fn": fn, **self.settings}
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """One with settings as ``get_config`` gives them; a function is given itself, or by its name in Keras.
 
-def _classes(y_pred: Any) -> Any:
-    return ops.argmax(y_pred, axis=-1)
+        Raises:
+            ConfigError: there is no function of this name.
+        """
+        fn = config.get("fn")
+        fn = fn.get("config") if isinstance(fn, Mapping) else fn
+        if not isinstance(fn, str):
+            return cls(**config)
+        from foldnet.training.metric_names import FUNCTIONS
 
-
-def accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where equal."""
-    y_true, y_pred = f.same_rank(y_true, y_pred)
-    return ops.equal(y_true, y_pred)
-
-
-def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
-    """1 where the output lies on the label's side of the threshold."""
-    y_true, y_pred = f.same_rank(y_true, y_pred)
-    return ops.equal(y_true, ops.greater(y_pred, threshold))
-
-
-def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where the largest output is at the one-hot label's place."""
-    return ops.equal(_classes(y_true), _classes(y_pred))
-
-
-def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where the largest output is at the label's place."""
-    if f.rank(y_true) == f.rank(y_pred) and f.last_size(y_true) == 1:
-        y_true = ops.squeeze_last(y_true)
-    return ops.equal(y_true, _classes(y_pred))
+        if fn not in FUNCTIONS:
+            raise ConfigError(f"there is no function {fn!r} for a metric; give the function itself as fn")
+        return cls(**{**config, "fn": FUNCTIONS[fn]})

@@ -9,15 +9,19 @@ import numpy as np
 
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
 from foldnet.engines.philox import permutation
+from foldnet.engines.reference.train_kernels import wrong_rows
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
+from foldnet.graph import train_ops
 from foldnet.graph.lower import check_judged
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 from foldnet.random import random_seed
+from foldnet.training.between import Between
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
+from foldnet.training.metrics import SummedMetric
 from foldnet.training.program import LOSS, WEIGHT, Owners, output_names
 
 Array = np.ndarray[Any, Any]
@@ -52,6 +56,7 @@ class Trainer:
         self._key: Any = None
         self._fixed: list[tuple[Layer, str, Array]] = []
         self.orders = 0
+        self._between = Between(self.network, compiled.watched) if compiled.watched else None
         compiled.optimizer.trainer = self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -109,7 +114,7 @@ class Trainer:
             ConfigError: the network was compiled without an optimizer.
         """
         self.compiled.optimizer.check_steps()
-        self.prepare(rows)
+        _check_batches(self.prepare(rows), len(rows), batch_size)
         steps = -(-len(rows) // batch_size) * epochs
         optimizer = self.compiled.optimizer
         plan = FitPlan(
@@ -125,8 +130,11 @@ class Trainer:
         )
         state = self.state()
         given = None if validation is None else Data(validation.arrays)
+        # Metrics that run in Python see the outputs of the step before it is made; the loop makes one step a call.
+        seen = {} if self._between is None else self._between.see(rows, state, True, self.seed)
         try:
             result = self._ready().fit(state, Data(rows.arrays), plan, given, should_stop)
+            result.training.results = seen
             if result.not_finite is not None:
                 epoch, step = result.not_finite
                 result.not_finite = (epoch - self.orders, step)
@@ -141,15 +149,29 @@ class Trainer:
         self.orders += 1
         return order
 
-    def evaluate(self, rows: Rows, batch_size: int) -> Sums:
+    def begin(self) -> None:
+        """Metrics that run in Python forget what they have seen, as before an epoch."""
+        if self._between is not None:
+            self._between.reset()
+
+    def evaluate(self, rows: Rows, batch_size: int, fresh: bool = True) -> Sums:
         """Sums of losses and metrics over the rows, nothing changed.
+
+        Metrics that run in Python begin anew if ``fresh``.
 
         Raises:
             UnsupportedError: the network itself calls a layer with ``training=True``.
         """
         check_judged(self.network)
         self.prepare(rows)
-        return self._ready().evaluate(self.state(), Data(rows.arrays), batch_size)
+        state = self.state()
+        sums = self._ready().evaluate(state, Data(rows.arrays), batch_size)
+        if self._between is not None:
+            if fresh:
+                self.begin()
+            for start in range(0, len(rows), batch_size):
+                sums.results = self._between.see(rows.part(start, start + batch_size), state, False)
+        return sums
 
     def _ready(self) -> TrainingEngine:
         if self._engine is None:
@@ -211,10 +233,14 @@ class Trainer:
                 columns[f"{term.name}_loss"] = (given[f"{LOSS}/{plan.name}"][:, 0] / rows).tolist()
         for name, metrics in zip(names, resolved, strict=True):
             for title, metric, _ in metrics:
+                if not isinstance(metric, SummedMetric) or f"{name}/{title}" not in given:
+                    _put(columns, title, [sums.results.get(title, np.nan)] * len(epochs))
+                    continue
                 weight = given.get(f"{name}/{title}/{WEIGHT}")
                 totals = rows if weight is None else weight[:, 0]
                 values = given[f"{name}/{title}"]
-                columns[title] = [metric.value(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
+                found = [metric.of_sums(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
+                _put(columns, title, found)
         return dict(sorted(columns.items()))
 
     def values(self, logs: dict[str, Any]) -> Any:
@@ -244,3 +270,21 @@ class Trainer:
 
     def _accumulators(self) -> Any:
         return () if self._program is None else self._program.accumulators
+
+
+def _put(columns: dict[str, list[Any]], title: str, values: list[Any]) -> None:
+    """A metric's values among the logs; a dict of them goes under its own names, as in Keras."""
+    if not values or not isinstance(values[0], dict):
+        columns[title] = values
+        return
+    for name in values[0]:
+        columns[name] = [value[name] for value in values]
+
+
+def _check_batches(program: TrainingProgram, rows: int, batch_size: int) -> None:
+    """Refuse batches that a Dropout's mask of a fixed number of rows does not fit."""
+    for node in program.graph.nodes:
+        wanted = node.op.rows if isinstance(node.op, train_ops.Drop) else None
+        for length in {min(rows, batch_size), rows % batch_size or batch_size}:
+            if wanted not in (None, length):
+                raise InputError(f"layer {node.layer!r}: {wrong_rows(wanted, length)}")

@@ -12,6 +12,7 @@ import numpy as np
 
 from foldnet import ops
 from foldnet.errors import ConfigError, FoldnetError
+from foldnet.files.atomic import target_of
 from foldnet.training.callbacks import Callback, Logs
 
 
@@ -319,7 +320,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the file."""
         going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
-        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._file = target_of(self.filename).open("a" if self.append else "w", newline="", encoding="utf-8")
         self._header = not going_on
         self._keys = []
 

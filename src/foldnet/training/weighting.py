@@ -14,7 +14,8 @@ import numpy as np
 from foldnet import ops
 from foldnet.errors import ConfigError
 from foldnet.ops import Expression
-from foldnet.training.loss_functions import last_size, rank
+from foldnet.training.loss_functions import last_size, rank, same_rank
+from foldnet.training.targets import shown
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum")
 """How the values of a batch become its loss; the first two are one, and Keras's default."""
@@ -43,7 +44,7 @@ def _row_sums(x: Any) -> Any:
 def spread(x: Any, axes: int) -> Any:
     """The same values with axes of size 1 after their own, ``axes`` in all."""
     missing = axes - rank(x)
-    if missing <= 0:
+    if missing <= 0 or rank(x) == 0:
         return x
     return ops.rows_of(x, (*(int(n or 1) for n in shape_of(x)[1:]), *(1,) * missing))
 
@@ -57,19 +58,24 @@ def product(a: Any, b: Any) -> Any:
 
 
 def fitted(weight: Any, values: Any, what: str = "sample_weight") -> Any:
-    """A weight whose axes are the values' first ones.
+    """A weight that spreads over the values: with their axes or the first ones of them, or a single number.
+
+    A last axis of size 1 that the values do not have is taken away, as Keras does.
 
     Raises:
-        ConfigError: it has more.
+        ConfigError: it does not fit.
     """
     if rank(weight) == rank(values) + 1 and last_size(weight) == 1:
         weight = ops.squeeze_last(weight)
-    own, given = shape_of(weight)[1:], shape_of(values)[1:]
-    if len(own) > len(given) or any(n not in (1, m) for n, m in zip(own, given, strict=False)):
-        raise ConfigError(
-            f"{what} has rows of shape {own}, but the loss or metric gives values of shape {given} for each row; "
-            "give targets of the output's own rank, and weights for the first of its axes"
-        )
+    own, given = shape_of(weight), shape_of(values)
+    if isinstance(values, Expression) or len(own) > 0:
+        pairs = list(zip(own, given, strict=False))
+        if len(own) > len(given) or any(None not in (n, m) and n not in (1, m) for n, m in pairs):
+            raise ConfigError(
+                f"{what} of shape {shown(own)} does not fit: the loss or metric gives values of shape "
+                f"{shown(given)}; give a number for each of the first of these axes (1 is spread), and targets of "
+                "the output's own rank"
+            )
     return weight
 
 
@@ -112,12 +118,36 @@ def _quotient(a: Any, b: Any) -> Any:
 def mean_rows(values: Any, weight: Any = None) -> tuple[Any, Any]:
     """What each row adds to a weighted mean of the values: to its sum, and to the sum of its weights (None for 1).
 
+    As in Keras, a single number for all rows of arrays makes one sample of them: the mean of all, of that weight.
+
     Raises:
         ConfigError: weights that do not fit the values.
     """
     if weight is None:
         return row_means(values), None
+    values, weight = _reduced(values, weight, ops.mean)
+    return row_means(ops.multiply(values, weight)), row_means(weight)
+
+
+def summed(values: Any, weight: Any = None) -> Any:
+    """The sum of all values of arrays, times their weights.
+
+    Raises:
+        ConfigError: weights that do not fit the values.
+    """
+    if weight is not None:
+        values, weight = _reduced(values, weight, ops.sum)
+        values = values * weight
+    return np.sum(values, dtype=np.float64)
+
+
+def _reduced(values: Any, weight: Any, reduce: Any) -> tuple[Any, Any]:
+    """The values over the axes that the weight has, and the weight spread over these."""
+    values, weight = same_rank(values, weight)
     weight = fitted(weight, values)
-    if rank(weight) == 1:
-        return ops.multiply(row_means(values), weight), weight
-    return row_means(ops.multiply(values, spread(weight, rank(values)))), row_means(weight)
+    own = rank(weight)
+    if rank(values) > own:
+        values = reduce(values, axis=tuple(range(own, rank(values))))
+    if not isinstance(values, Expression):
+        weight = np.broadcast_to(weight, np.shape(values))
+    return values, weight

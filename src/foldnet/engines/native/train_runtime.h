@@ -3,6 +3,12 @@
    Values lie as [element][row]: the rows of a batch are the lanes of vectors. R is the number of rows rounded up
    to 16; lanes past the last row hold numbers that nothing reads: sums over rows stop at `rows`. */
 
+/* Functions here are static and take vectors wider than many machines have: how these are passed between files of
+   different compilers, which gcc warns of, does not matter. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
 typedef float V __attribute__((vector_size(64)));
 typedef float U __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t VI __attribute__((vector_size(64)));

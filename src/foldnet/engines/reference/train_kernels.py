@@ -11,6 +11,7 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.engines import philox
+from foldnet.errors import InputError
 from foldnet.graph import train_ops
 
 Array = np.ndarray[Any, Any]
@@ -131,8 +132,18 @@ STATISTICS: dict[type, int] = {train_ops.BatchNorm: 2, train_ops.BatchRenorm: 5}
 """How many operands after x a training step moves."""
 
 
+def wrong_rows(wanted: int | None, rows: int) -> str:
+    """What an error says of a batch that a mask of a fixed number of rows does not fit."""
+    return (
+        f"noise_shape is for batches of {wanted} rows, and was given one of {rows}. Make all batches so long, or put "
+        "None in the first place of noise_shape"
+    )
+
+
 def drop_change(op: train_ops.Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
     """The factor and the addend by which a Drop changes x in a training step."""
+    if op.rows not in (None, len(x)):
+        raise InputError(wrong_rows(op.rows, len(x)))
     shape = tuple(1 if i < len(op.shared) and op.shared[i] else n for i, n in enumerate(x.shape))
     # Each row of the mask begins a block of four numbers of its own, so that rows can be drawn side by side.
     rows, width = shape[0], prod(shape[1:])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, overload
+
+from foldnet.insight.layout import WIDTH, wrapped
 
 SEVERITIES = ("error", "warning", "note")
-WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ def graded(
 class Report:
     """All findings about a network, the gravest first.
 
+    ``for finding in report``, ``len(report)`` and ``report[0]`` go over the findings. In an ``if`` a report is true
+    when there is no error among them, however many other findings there are; ``if len(report)`` asks for any.
+
     Attributes:
         model: name of the network.
         findings: in the order of their severity, then of the layers.
@@ -111,8 +114,27 @@ class Report:
             "checks": list(self.checks), "skipped": dict(self.skipped), "mended": list(self.mended),
         }  # fmt: skip
 
+    def text(self, width: int = WIDTH) -> str:
+        """The report for a terminal of this width."""
+        return "\n".join(_lines(self, width))
+
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return self.text()
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    @overload
+    def __getitem__(self, place: int) -> Finding: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Finding, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Finding | tuple[Finding, ...]:
+        return self.findings[place]
 
 
 def number(value: Any) -> str:
@@ -143,26 +165,26 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _lines(report: Report) -> Iterator[str]:
-    yield from _wrap(f"{report.model!r}: {_verdict(report)}", "")
+def _lines(report: Report, width: int) -> Iterator[str]:
+    yield from wrapped(f"{report.model!r}: {_verdict(report)}", width, "")
     for finding in report.findings:
         yield ""
-        yield from _wrap(f"{finding.severity}: {finding.check}{_at(finding)}", "  ", "")
-        yield from _wrap(finding.message, "  ")
+        yield from wrapped(f"{finding.severity}: {finding.check}{_at(finding)}", width, "  ", "")
+        yield from wrapped(finding.message, width, "  ", "  ")
         if finding.evidence:
             seen = "; ".join(f"{k.replace('_', ' ')} {number(v)}" for k, v in finding.evidence.items())
-            yield from _wrap(f"seen: {seen}", "        ", "  ")
+            yield from wrapped(f"seen: {seen}", width, "        ", "  ")
         fix = " (--fix does it)" if finding.fixable else ""
-        yield from _wrap(f"mend: {finding.remedy}{fix}", "        ", "  ")
+        yield from wrapped(f"mend: {finding.remedy}{fix}", width, "        ", "  ")
     if report.skipped:
         yield ""
         reasons: dict[str, list[str]] = {}
         for check, reason in report.skipped.items():
             reasons.setdefault(reason, []).append(check)
         for reason, names in reasons.items():
-            yield from _wrap(f"not checked ({reason}): {', '.join(names)}", "  ", "")
+            yield from wrapped(f"not checked ({reason}): {', '.join(names)}", width, "  ", "")
     for line in report.mended:
-        yield from _wrap(f"mended: {line}", "  ", "")
+        yield from wrapped(f"mended: {line}", width, "  ", "")
 
 
 def _at(finding: Finding) -> str:
@@ -173,10 +195,3 @@ def _verdict(report: Report) -> str:
     counts = [(report.count(s), s) for s in SEVERITIES]
     found = ", ".join(f"{n} {s}{'s' * (n > 1)}" for n, s in counts if n) or "nothing found"
     return f"{found} ({len(report.checks)} checks)"
-
-
-def _wrap(text: str, indent: str, first: str | None = None) -> list[str]:
-    lead = indent if first is None else first
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False
-    )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foldnet.errors import InputError
+from foldnet.files.opening import read_file
 from foldnet.insight.doctor.finding import Finding, error, note, warning
 from foldnet.insight.doctor.patient import QUIET, Patient, activation_of
 from foldnet.insight.doctor.registry import FILE, SCRIPT, Check
@@ -125,7 +126,7 @@ def _parsed(script: object) -> tuple[ast.Module, str]:
         path = Path(text)
         if not path.is_file():
             raise InputError(f"script: there is no file {text!r}; give the path of the script, or its text")
-        text, name = path.read_text(encoding="utf-8", errors="replace"), path.name
+        text, name = read_file(path).decode(errors="replace"), path.name
     try:
         return ast.parse(text), name
     except (SyntaxError, ValueError, RecursionError) as problem:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from foldnet.errors import InputError
-from foldnet.export.files import MARK
-from foldnet.insight.explanation import Explanation
+from foldnet.files.ours import MARK
+from foldnet.insight.explanation import ENDING, Explanation
 from foldnet.insight.page.accounting import accounting_html
-from foldnet.insight.page.markup import Html, data_script, joined, tag
+from foldnet.insight.page.markup import Html, block_html, data_script, joined, tag
 from foldnet.insight.page.picture import is_wide, network_svg
 from foldnet.insight.page.sections import LayerPage, layer_pages
 from foldnet.insight.sites import sites_of
@@ -66,6 +66,7 @@ def page_html(explanation: Explanation) -> str:
                 _intro(source),
                 *(_section(p) for p in layers),
                 _parameters(source),
+                _ending(explanation),
                 id="layers",
                 tabindex=-1,
             ),
@@ -118,6 +119,14 @@ def _section(page: LayerPage) -> Html:
     shapes = f"{page.input_shape} → {page.output_shape}" if page.input_shape else page.output_shape
     heading = tag("h2", tag("span", page.path), " ", tag("small", page.kind))
     return tag("section", heading, tag("p", shapes, class_="shapes"), page.body, id=page.name, tabindex=-1)
+
+
+def _ending(explanation: Explanation) -> Html | None:
+    """The code to copy: a click into it marks all of it, without a script."""
+    if not explanation.ending:
+        return None
+    blocks = [block_html(block) for block in explanation.ending]
+    return tag("section", tag("h2", ENDING), *blocks, id="prediction", class_="prediction")
 
 
 def _parameters(source: Source) -> Html:

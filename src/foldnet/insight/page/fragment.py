@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foldnet.insight.explanation import Block, Explanation, Formula, Section
+from foldnet.insight.explanation import ENDING, Block, Explanation, Formula, Section
 from foldnet.insight.page.markup import Html, block_html, joined, tag
 from foldnet.insight.page.picture import network_svg
 from foldnet.insight.page.tensor import key_of, view_svg, views_of
@@ -26,6 +26,10 @@ def fragment_html(explanation: Explanation) -> str:
     parts += [
         _section(s, site, is_open=s is full) for s, site in zip(explanation.sections, chosen, strict=True)
     ]
+    if explanation.ending:
+        body = tag("div", *(_block(b) for b in explanation.ending), style="padding:0 0 .5em 1.2em")
+        summary = tag("summary", tag("b", ENDING), style="cursor:pointer")
+        parts.append(tag("details", summary, body))
     return tag("div", *parts, style="max-width:62em")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from foldnet.insight.explanation import Block, Code, Formula, Steps, Table, Words
+from foldnet.insight.explanation import Block, Code, Formula, Program, Steps, Table, Words
 
 
 class Html(str):
@@ -55,7 +55,7 @@ def block_html(block: Block) -> Html:
         return tag("p", block.text)
     if isinstance(block, Formula):
         return both_columns(tag("code", block.training), tag("code", block.prediction))
-    if isinstance(block, Code):
+    if isinstance(block, Code | Program):
         return joined([tag("p", block.title), tag("pre", "\n".join(block.lines))])
     if isinstance(block, Table):
         head = tag("tr", *(tag("th", cell, scope="col") for cell in block.header))

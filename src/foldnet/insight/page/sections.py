@@ -9,6 +9,7 @@ from foldnet.insight.describe import weights_words
 from foldnet.insight.explanation import Block
 from foldnet.insight.formulas import formula_of, shape_text
 from foldnet.insight.normalization import weight_blocks
+from foldnet.insight.own_settings import settings_words
 from foldnet.insight.page.histograms import histograms_html, training_values
 from foldnet.insight.page.markup import Html, block_html, joined, steps_html, tag
 from foldnet.insight.page.numbers import Numbers, numbers_of
@@ -49,7 +50,8 @@ def layer_pages(source: Source) -> list[LayerPage]:
     for i, site in enumerate(source.chosen):
         name = f"layer-{i}"
         data: dict[str, Any] = {}
-        parts: list[Html] = [block_html(formula_of(site.layer, site.input_shapes))]
+        said: list[Block] = [formula_of(site.layer, site.input_shapes), *settings_words(site.layer)]
+        parts = [block_html(block) for block in said]
         if is_normalization(site.layer):
             views = views_of(site.layer, site.input_shapes[0])
             data["views"] = {view.layout: view.data() for view in views}

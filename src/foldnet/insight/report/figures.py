@@ -15,8 +15,6 @@ CHANNELS = 8
 """How many channels of a layer are drawn; more lines than that cannot be told apart."""
 RECORDS = 400
 """How many records a line goes through at most."""
-LATEST = 50
-"""How many of the last records are taken together at most."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,14 @@ class Figure:
 
 
 def thinned(run: Run) -> Array:
-    """Places of the records to draw: evenly spread, the first and last and those with logs among them."""
+    """Places of the records to draw: evenly spread; the first, the last, and those with logs among them."""
     count = len(run.steps)
     logged = np.zeros(count, bool)
     for values in run.logs.values():
         logged |= ~np.isnan(values)
     chosen = _even(np.arange(count), RECORDS)
-    return np.union1d(chosen, _even(np.flatnonzero(logged), RECORDS // 2))
+    ends = [place for layer in run.layers if (place := _last_known(layer)) is not None]
+    return np.union1d(np.union1d(chosen, ends), _even(np.flatnonzero(logged), RECORDS // 2)).astype(np.int64)
 
 
 def _even(places: Array, most: int) -> Array:
@@ -153,19 +152,37 @@ def left_over(run: Run, layer: RunLayer) -> float:
     return float(layer.momentum ** (layer.calls * (run.steps[-1] - run.first_step)))
 
 
-def latest(layer: RunLayer) -> tuple[float, float, float] | None:
-    """Median and largest distance of the means, and median ratio of the variances, at the end of the run.
+@dataclass(frozen=True)
+class Latest:
+    """The last numbers of a layer's charts.
 
-    The batches of the run's last tenth are taken together, so that one small batch does not decide.
+    Attributes:
+        step: at which they were recorded.
+        median: distance of the means, of the middle channel.
+        largest: likewise of the farthest.
+        ratio: of the variances, of the middle channel.
     """
-    known = np.flatnonzero(np.isfinite(layer.batch_mean).all(axis=1))
-    if not len(known):
+
+    step: int
+    median: float
+    largest: float
+    ratio: float
+
+
+def latest(run: Run, layer: RunLayer) -> Latest | None:
+    """What the charts of a layer show at their end; None where no batch of it was recorded."""
+    place = _last_known(layer)
+    if place is None:
         return None
-    last = known[-min(max(len(known) // 10, 1), LATEST) :]
-    mean, variance = layer.batch_mean[last].mean(axis=0), layer.batch_variance[last].mean(axis=0)
-    shift = np.abs(layer.moving_mean[known[-1]] - mean) / np.sqrt(variance + layer.epsilon)
-    ratio = (layer.moving_variance[known[-1]] + layer.epsilon) / (variance + layer.epsilon)
-    return float(np.median(shift)), float(shift.max()), float(np.median(ratio))
+    shift, ratio = (values[place : place + 1] for values in distances(layer))
+    return Latest(
+        int(run.steps[place]), float(_median(shift)[0]), float(_largest(shift)[0]), float(_median(ratio)[0])
+    )
+
+
+def _last_known(layer: RunLayer) -> int | None:
+    known = np.flatnonzero(np.isfinite(distances(layer)[0]).any(axis=1))
+    return int(known[-1]) if len(known) else None
 
 
 def in_words(run: Run, layer: RunLayer) -> list[str]:
@@ -185,12 +202,12 @@ def in_words(run: Run, layer: RunLayer) -> list[str]:
             if needed
             else "They never settle at this momentum."
         )
-    now = latest(layer)
+    now = latest(run, layer)
     if now is not None:
-        median, largest, ratio = now
         words.append(
-            f"At the end the moving means are {median:.2g} standard deviations from the batches' (the farthest "
-            f"channel {largest:.2g}), and the moving variances {ratio:.2g} times theirs."
+            f"At step {now.step:,}, the last recorded, the moving mean of the middle channel is {now.median:.3g} "
+            f"standard deviations from the batch's (the farthest channel's {now.largest:.3g}), and the moving variance "
+            f"{now.ratio:.3g} times its."
         )
     return words
 

@@ -5,7 +5,7 @@ const charts = [...document.querySelectorAll("svg[data-figure]")];
 
 function text(value) {
   if (value === undefined) return "";
-  return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+  return Number.isInteger(value) ? String(value) : String(+value.toPrecision(3));
 }
 
 // An epoch's logs stand at its last step alone: between them, the latest known value is shown.

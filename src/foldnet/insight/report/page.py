@@ -11,7 +11,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from foldnet.files.atomic import write_whole
+from foldnet.files.atomic import write_text
+from foldnet.files.ours import MARK
 from foldnet.insight.report.charts import chart
 from foldnet.insight.report.figures import (
     CHANNELS,
@@ -37,11 +38,7 @@ def write_page(run: Run | str | PathLike[str], path: str | PathLike[str]) -> Non
         FileFormatError: its files are damaged.
     """
     text = page(run if isinstance(run, Run) else read_run(run))
-    write_whole(path, lambda part: _put(part, text))
-
-
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def page(run: Run) -> str:
@@ -60,6 +57,7 @@ def page(run: Run) -> str:
     )
     template = Template((ASSETS / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
+        mark=MARK,
         title=escape(f"{run.network}: normalization in training"),
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
         script=(ASSETS / "page.js").read_text(encoding="utf-8"),
@@ -81,8 +79,10 @@ def _facts(run: Run) -> str:
 def _summary(run: Run) -> str:
     rows = []
     for i, layer in enumerate(run.layers):
-        now = latest(layer)
-        cells = ["not known"] * 3 if now is None else [f"{n:.2g}" for n in now]
+        now = latest(run, layer)
+        cells = ["not known"] * 4
+        if now is not None:
+            cells = [f"{now.step:,}", *(f"{n:.3g}" for n in (now.median, now.largest, now.ratio))]
         left = left_over(run, layer)
         mark = ' class="warn"' if left > 0.01 else ""
         place = i + (1 if run.logs else 0)

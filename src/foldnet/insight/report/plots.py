@@ -9,6 +9,7 @@ from typing import Any
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.files.atomic import write_whole
+from foldnet.files.ours import MARK
 from foldnet.insight.report.figures import Figure, layer_figures, log_figures, thinned
 from foldnet.insight.run_files import Run, read_run
 
@@ -33,24 +34,34 @@ def write_plots(
         UnsupportedError: matplotlib is not installed.
         ConfigError: another format.
     """
+    run = run if isinstance(run, Run) else read_run(run)
+    mark = {"Software" if format == "png" else "Creator": MARK}
+    drawn = {path: figures for path, figures in _figures(run, directory, format).items() if figures}
+    for path, figures in drawn.items():
+        plot = _drawn(figures)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(
+            path,
+            lambda part, plot=plot: plot.savefig(part, format=format, dpi=200, metadata=mark),  # type: ignore[misc]
+        )
+    return list(drawn)
+
+
+def plot_paths(run: Run, directory: str | PathLike[str], format: str = "pdf") -> list[Path]:
+    """The files that ``write_plots`` would write."""
+    return [path for path, figures in _figures(run, directory, format).items() if figures]
+
+
+def _figures(run: Run, directory: str | PathLike[str], format: str) -> dict[Path, list[Figure]]:
+    """What is drawn, by file."""
     if format not in FORMATS:
         raise ConfigError(f"plots are written as {', '.join(FORMATS)}, not {format!r}")
-    run = run if isinstance(run, Run) else read_run(run)
     places = thinned(run)
-    directory = Path(directory)
     several = {"loss": log_figures(run, places)}
     several |= {
         _file_name(i, layer.name): layer_figures(run, layer, places) for i, layer in enumerate(run.layers)
     }
-    written = []
-    for name, figures in several.items():
-        if figures:
-            plot = _drawn(figures)
-            directory.mkdir(parents=True, exist_ok=True)
-            path = directory / f"{name}.{format}"
-            write_whole(path, lambda part, plot=plot: plot.savefig(part, format=format, dpi=200))  # type: ignore[misc]
-            written.append(path)
-    return written
+    return {Path(directory) / f"{name}.{format}": figures for name, figures in several.items()}
 
 
 def _file_name(place: int, layer: str) -> str:

@@ -1,0 +1,72 @@
+"""Where a command may write: never over what it reads, and over other people's files only with ``--force``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+C_FILES = ("predict.h", "predict.c", "main.c", "self_test.c", "Makefile", "README.md")
+"""What ``--to-c`` writes into its folder."""
+
+Paths = str | Path | None | Iterable[str | Path]
+
+
+def writing(function: F) -> F:
+    """The option ``--force`` of a command that writes files."""
+    return click.option(
+        "--force",
+        is_flag=True,
+        help="Write over files that foldnet did not write, and over tables; never over an input.",
+    )(function)
+
+
+def check_outputs(outputs: Mapping[str, Paths], inputs: Iterable[str | Path | None], *, force: bool) -> None:
+    """Refuse, before anything is computed, to write where something would be lost.
+
+    Args:
+        outputs: by option, the files that it writes; None for an option not given, and ``-`` is no file.
+        inputs: the files that the command reads.
+        force: whether other people's files may be replaced.
+
+    Raises:
+        InputError: an output is an input, by whatever name or link, or two outputs are one file.
+        FileExistsError: an output exists, nothing in it says that foldnet wrote it, and there is no ``--force``.
+        IsADirectoryError: an output is a directory.
+    """
+    from foldnet.errors import InputError
+    from foldnet.files.ours import refuse_foreign
+
+    read = [Path(path) for path in inputs if path not in (None, "-")]
+    taken: dict[Path, str] = {}
+    for option, paths in outputs.items():
+        for path in _each(paths):
+            if path.exists() and not path.is_file() and not path.is_dir():
+                continue  # a pipe or a terminal keeps nothing that could be lost
+            for source in read:
+                if same_file(path, source):
+                    raise InputError(
+                        f"{option} {path} would write over {source}, which this command reads; name another file"
+                    )
+            other = taken.setdefault(path.resolve(), option)
+            if other != option:
+                raise InputError(f"{other} and {option} both write to {path}; name two files")
+            how = f", or give --force to write over it with {option}"
+            refuse_foreign(path, overwrite=force, how=how)
+
+
+def _each(paths: Paths) -> list[Path]:
+    given = [paths] if isinstance(paths, str | Path | None) else list(paths)
+    return [Path(path) for path in given if path not in (None, "-")]
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, also through links."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there yet
+        return one.resolve() == other.resolve()

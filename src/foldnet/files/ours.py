@@ -1,0 +1,43 @@
+"""Which files foldnet wrote itself, and may write over: those that bear its mark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MARK = "Written by foldnet"
+"""In every file that foldnet writes for its user; a file without it is not ours to overwrite."""
+
+_OURS = (MARK.encode(), b'"name": "foldnet doctor"')
+_FROZEN = b"FOLDNET"
+_LOOK = 8192
+
+
+def refuse_foreign(path: Path, *, overwrite: bool = False, how: str = "") -> None:
+    """Leave alone what foldnet did not write.
+
+    Args:
+        path: about to be written to.
+        overwrite: whether that may be anyone's file.
+        how: words on how to overwrite it all the same.
+
+    Raises:
+        IsADirectoryError: it is a directory.
+        FileExistsError: it is a file, and nothing in it says that foldnet wrote it.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a directory; give the name of a file to write")
+    if overwrite or not path.is_file() or is_ours(path):
+        return
+    raise FileExistsError(
+        f"{str(path)!r} exists and was not written by foldnet, so it is left alone. "
+        f"Remove it, or write to another place{how}."
+    )
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file bears foldnet's mark, near its start or its end; tables have no room for one."""
+    with path.open("rb") as file:
+        head = file.read(_LOOK)
+        file.seek(max(0, path.stat().st_size - _LOOK))
+        tail = file.read(_LOOK)
+    return head.startswith(_FROZEN) or any(mark in part for mark in _OURS for part in (head, tail))

@@ -1,0 +1,106 @@
+"""Statistics of data that comes whole or in batches, as ``Normalization.adapt`` takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import InputError, InputTypeError
+from foldnet.kinds import shown
+
+Array = np.ndarray[Any, Any]
+
+
+class Moments:
+    """Count, mean and sum of squared deviations over some axes, batch by batch, in float64.
+
+    Args:
+        kept: the axes that have statistics of their own.
+    """
+
+    def __init__(self, kept: tuple[int, ...]) -> None:
+        self.kept = kept
+        self.count = 0
+        self.mean: Array = np.zeros(())
+        self._squares: Array = np.zeros(())
+
+    def add(self, batch: Array) -> None:
+        """Take a batch in: the sums of two parts joined without cancellation (Chan, Golub and LeVeque, 1979)."""
+        reduced = tuple(a for a in range(batch.ndim) if a not in self.kept)
+        added = int(np.prod([batch.shape[a] for a in reduced], dtype=np.int64))
+        if not added:
+            return
+        own = batch.mean(axis=reduced)
+        spread = np.square(batch - np.expand_dims(own, reduced)).sum(axis=reduced)
+        step, total = own - self.mean, self.count + added
+        self._squares = self._squares + spread + step**2 * (self.count * added / total)
+        self.mean, self.count = self.mean + step * (added / total), total
+
+    @property
+    def variance(self) -> Array:
+        """The biased variance, as ``StandardScaler`` takes it."""
+        return self._squares / self.count
+
+
+def tables(data: Any, steps: int | None) -> Iterator[Array]:
+    """The batches of the data as float64 arrays of rank 2 or more; a batch ``(x, y, ...)`` gives its x.
+
+    Args:
+        data: an array or table, a dataset whose batches have numbers (Keras's PyDataset), or an iterable of batches.
+        steps: how many batches to take; None takes all.
+
+    Raises:
+        InputError: no batch, or not numbers.
+    """
+    if _is_table(data):
+        yield _table(data)
+        return
+    found = _batches(data) if steps is None else islice(_batches(data), steps)
+    first = next(found, None)
+    if first is None:
+        raise InputError("adapt was given an empty iterable: it needs at least one batch of rows")
+    for batch in chain([first], found):
+        x = batch[0] if isinstance(batch, tuple) and batch else batch
+        if not hasattr(x, "shape"):
+            raise InputTypeError(
+                f"adapt takes arrays, or batches that are arrays (with a `.shape`), and was given {shown(x)}"
+            )
+        yield _table(x)
+
+
+def _is_table(data: Any) -> bool:
+    """Whether the data is one table, and no series of batches."""
+    if isinstance(data, list | tuple):
+        # Lists of numbers, and lists of rows, are tables; tuples and larger arrays are batches.
+        return bool(data) and not any(isinstance(v, tuple) or np.ndim(v) > 1 for v in data)
+    return hasattr(data, "__array__") or hasattr(data, "to_numpy")
+
+
+def _batches(data: Any) -> Iterator[Any]:
+    if not isinstance(data, list | tuple) and hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        return (data[i] for i in range(len(data)))  # a PyDataset, whose items as a sequence would never end
+    if not isinstance(data, Iterable) or isinstance(data, str | bytes | dict):
+        raise InputTypeError(
+            f"adapt takes an array, a table, a PyDataset or an iterable of batches, not {type(data).__name__}"
+        )
+    spec = getattr(data, "element_spec", None)  # a tf.data.Dataset
+    spec = spec[0] if isinstance(spec, tuple) else spec
+    if (
+        len(getattr(spec, "shape", None) or (0, 0)) == 1
+    ):  # its elements are rows, which Keras makes batches of
+        return (np.asarray(row[0] if isinstance(row, tuple) else row)[None] for row in data)
+    return iter(data)
+
+
+def _table(batch: Any) -> Array:
+    try:
+        array = np.asarray(batch.to_numpy() if hasattr(batch, "to_numpy") else batch)
+        if array.dtype.kind in "OUS":
+            raise ValueError(f"the data holds {array.dtype}")
+        array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"adapt takes numbers: {error}") from None
+    return array[:, None] if array.ndim == 1 else array

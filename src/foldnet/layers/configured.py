@@ -1,0 +1,107 @@
+"""What settings a layer has, how they are checked, and how they come out of it and back."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from foldnet import activations
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.kinds import CONSTRAINT, FLAG, INITIALIZER, NAME, REGULARIZER, Checked, Kind, near
+
+WEIGHTS = ("kernel", "bias", "embeddings", "alpha", "gamma", "beta", "moving_mean", "moving_variance")
+
+
+class Configured(Checked):
+    """The part of a layer that knows its settings: attributes with the names of the arguments of ``__init__``."""
+
+    name: str
+    trainable: bool
+    dtype_policy: str
+    activity_regularizer: Any
+
+    ignored_settings: ClassVar[frozenset[str]] = frozenset()
+    """Settings that Keras stores for this class and that change nothing foldnet computes."""
+
+    fixed_settings: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Settings that foldnet has for some values only: the values; any other is refused."""
+
+    renamed_settings: ClassVar[Mapping[str, str]] = {}
+    """Older names of settings."""
+
+    unstored_settings: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that are no setting to be stored, such as first values of weights."""
+
+    kinds: ClassVar[Mapping[str, Kind]] = {
+        "name": NAME, "trainable": FLAG, "autocast": FLAG, "activity_regularizer": REGULARIZER,
+        "activation": Kind("an activation: its name, or a function", activations.get),
+    } | {
+        f"{weight}_{what}": kind
+        for weight in WEIGHTS
+        for what, kind in (("initializer", INITIALIZER), ("regularizer", REGULARIZER), ("constraint", CONSTRAINT))
+    }  # fmt: skip
+
+    def described(self) -> str:
+        """Name and class, for errors."""
+        name = self.__dict__.get("name")
+        return type(self).__name__ if name is None else f"layer {name!r} ({type(self).__name__})"
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        config: dict[str, Any] = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype_policy,
+        }
+        if self.activity_regularizer is not None:
+            given = self.activity_regularizer
+            config["activity_regularizer"] = given.serialize() if hasattr(given, "serialize") else given
+        for parameter in settings_of(type(self)):
+            value = getattr(self, parameter)
+            config[parameter] = value.serialize() if hasattr(value, "serialize") else value
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A layer from settings as ``get_config`` or a file gives them.
+
+        Raises:
+            ConfigError: a setting of another kind than the class takes, or one that it needs is missing.
+            UnsupportedError: a setting that this class does not have.
+        """
+        common = {"name", "trainable", "dtype", "activity_regularizer", "autocast", "batch_input_shape"}
+        own = set(settings_of(cls))
+        config = {cls.renamed_settings.get(k, k): v for k, v in config.items()}
+        for setting, accepted in cls.fixed_settings.items():
+            if config.get(setting) not in (None, *accepted):
+                raise UnsupportedError(
+                    f"layer {config.get('name')!r} ({cls.__name__}): foldnet cannot compute "
+                    f"{setting}={config[setting]!r}. Save the network without it."
+                )
+        unknown = set(config) - common - own - cls.ignored_settings - set(cls.fixed_settings)
+        if unknown:
+            raise UnsupportedError(
+                f"layer {config.get('name')!r} ({cls.__name__}): foldnet does not know the setting "
+                f"{', '.join(sorted(unknown))}; it knows {', '.join(sorted(own))}"
+            )
+        needed = [n for n, p in inspect.signature(cls.__init__).parameters.items() if p.default is p.empty]
+        if missing := [n for n in needed if n in own and n not in config]:
+            raise ConfigError(f"layer {config.get('name')!r} ({cls.__name__}) needs {', '.join(missing)}")
+        return cls(**{k: v for k, v in config.items() if k in common | own})
+
+
+def settings_of(cls: type[Any]) -> list[str]:
+    """Names of the arguments that a layer class has of its own."""
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    # What every layer takes (name, dtype, ...) can only be given by keyword.
+    own = [p.name for p in parameters if p.name != "self" and p.kind is p.POSITIONAL_OR_KEYWORD]
+    return [name for name in own if name not in cls.unstored_settings]
+
+
+def no_arguments(layer: Configured, unknown: Mapping[str, Any]) -> ConfigError:
+    """The refusal of arguments that the layer does not take."""
+    own = settings_of(type(layer))
+    common = [*own, "name", "trainable", "dtype", "activity_regularizer", "input_shape"]
+    names = ", ".join(map(repr, unknown))
+    return ConfigError(f"{layer.described()} takes no argument {names}: {near(next(iter(unknown)), common)}")

@@ -1,0 +1,20 @@
+"""Two thousand damaged and lying files, in processes of their own; ``make fuzz`` tries a hundred thousand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHARE = 400
+
+
+@pytest.mark.parametrize("first", range(0, 5 * SHARE, SHARE))
+def test_damaged_and_lying_files(first):
+    script = Path(__file__).with_name("fuzz.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(first), str(SHARE)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -211,6 +211,17 @@ class Use:
         return self._compile is not None or self.trainer is not None
 
     @property
+    def compiled_with(self) -> dict[str, Any] | None:
+        """The arguments of ``compile``; None before it."""
+        names = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "steps_per_execution")
+        if self._compile is not None:
+            return dict(zip(names, self._compile, strict=True))
+        if self.trainer is None:
+            return None
+        given = {name: self.trainer.compiled.given[name] for name in names[:-1]}
+        return {**given, "optimizer": self.optimizer, names[-1]: self._network.steps_per_execution}
+
+    @property
     def loss(self) -> Any:
         """The loss as ``compile`` was given it; None before."""
         if self._compile is not None:

@@ -11,6 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from foldnet.errors import UnsupportedError
+from foldnet.use_state import State
 
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
@@ -25,14 +26,13 @@ def compute_layer(layer: Layer, inputs: Any, **kwargs: Any) -> Any:
     return compute(layer, inputs, **kwargs)
 
 
-class Use:
+class Use(State):
     """Methods of ``Network`` that the layers above it carry out."""
 
     saved_training: Any
     _trainer: Any
     _predictor: Any
     _optimizer: Any = None
-    _compile: tuple[Any, ...] | None = None
 
     @property
     def _network(self) -> Network:
@@ -209,17 +209,6 @@ class Use:
     def compiled(self) -> bool:
         """Whether ``compile`` was called, or a loaded file had been compiled."""
         return self._compile is not None or self.trainer is not None
-
-    @property
-    def compiled_with(self) -> dict[str, Any] | None:
-        """The arguments of ``compile``; None before it."""
-        names = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "steps_per_execution")
-        if self._compile is not None:
-            return dict(zip(names, self._compile, strict=True))
-        if self.trainer is None:
-            return None
-        given = {name: self.trainer.compiled.given[name] for name in names[:-1]}
-        return {**given, "optimizer": self.optimizer, names[-1]: self._network.steps_per_execution}
 
     @property
     def loss(self) -> Any:

@@ -6,7 +6,6 @@ is computed once more for it, by the reference engine, with the weights and the 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from foldnet.network import Network
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import SummedMetric, plain
+from foldnet.warn import warn
 
 Array = np.ndarray[Any, Any]
 
@@ -67,11 +67,10 @@ class Between:
         if fresh:
             _warned.update(type(m).__name__ for m in fresh)
             named = ", ".join(type(m).__name__ for m in fresh)
-            warnings.warn(
+            warn(
                 f"{named}: a metric with an update_state or reset_state of its own runs in Python between the steps, "
                 "which is slow; a function of y_true and y_pred written with foldnet.ops compiles",
                 RuntimeWarning,
-                stacklevel=7,
             )
 
     def reset(self) -> None:

@@ -196,7 +196,7 @@ def compile_network(
         "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
         "weighted_metrics": weighted_metrics,
     }  # fmt: skip
-    return Compiled(
+    compiled = Compiled(
         network,
         optimizer,
         terms,
@@ -205,6 +205,9 @@ def compile_network(
         given,
         steps_per_execution,
     )
+    # Names that there are not are told of here; what "accuracy" means is for the data to say.
+    compiled.resolved([Target((None, 1), False) for _ in names])
+    return compiled
 
 
 def _resolved(term: Term, network: Network) -> Term:

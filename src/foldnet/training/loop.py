@@ -84,6 +84,7 @@ def fit(
     )
     validation_freq, verbose = frequency(validation_freq), verbosity(verbose)
     shuffle = switch(shuffle, "shuffle") if shuffle != "batch" else True
+    judged = size if validation_batch_size is None else count(validation_batch_size, "validation_batch_size")
     streamed = is_stream(x, y)
     if streamed and (sample_weight is not None or validation_split):
         raise ConfigError(
@@ -101,9 +102,7 @@ def fit(
             every = rows if class_weight is None else gather(network, x, y)
             rows, validation = rows.part(0, cut), every.part(cut, len(every))
     if validation_data is not None:
-        read = partial(
-            validation_rows, network, validation_data, validation_steps, validation_batch_size or size
-        )
+        read = partial(validation_rows, network, validation_data, validation_steps, judged)
         # An iterator goes on from one validation to the next; all else gives the same rows each time.
         endless = is_stream(validation_data) and not can_repeat(validation_data)
         validation = read if endless and validation_steps is not None else read()
@@ -115,7 +114,6 @@ def fit(
     calls = CallbackList(callbacks, True, model=network, verbose=verbose, epochs=epochs, steps=steps)
     progress = progress_for(verbose, epochs, steps)
     network.stop_training = False
-    judged = checked_batch_size(validation_batch_size or size)
     run = _Run(trainer, calls, progress, size, validation, judged, validation_freq, shuffle, epochs)
     calls.call("on_train_begin", None)
     try:

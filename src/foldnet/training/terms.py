@@ -111,6 +111,8 @@ def _with_weights(loss: Any, weights: Any, names: Sequence[str]) -> Any:
                     f"loss_weights has {len(weights)} entries for {len(names)} outputs ({', '.join(names)})"
                 )
             return [_Weighed(loss, _number(w)) for w in weights]
+        if isinstance(weights, Mapping):
+            _known(weights, names)
         (weight,) = _one(flatten(weights))
         return None if loss is None else _Weighed(loss, _number(weight))
     if not is_nested(weights):

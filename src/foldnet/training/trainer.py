@@ -243,6 +243,12 @@ class Trainer:
                 _put(columns, title, found)
         return dict(sorted(columns.items()))
 
+    def metrics(self) -> list[Any]:
+        """The metrics as objects, in the order of ``compile``."""
+        names = output_names(self.network)
+        resolved = self.compiled.resolved(self.targets or [Target((None, 1), False) for _ in names])
+        return [m for weighted in (False, True) for r in resolved for _, m, w in r if w is weighted]
+
     def values(self, logs: dict[str, Any]) -> Any:
         """Logs as ``evaluate`` and ``train_on_batch`` return them: the loss alone, or a list in Keras's order.
 

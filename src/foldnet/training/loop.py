@@ -83,7 +83,7 @@ def fit(
         class_weights(class_weight),
     )
     validation_freq, verbose = frequency(validation_freq), verbosity(verbose)
-    shuffle = switch(shuffle, "shuffle") if shuffle != "batch" else True
+    shuffle = switch(shuffle, "shuffle")
     judged = size if validation_batch_size is None else count(validation_batch_size, "validation_batch_size")
     streamed = is_stream(x, y)
     if streamed and (sample_weight is not None or validation_split):

@@ -416,7 +416,7 @@ def _number(name: str, value: Any, what: str = "") -> float:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
 
 
 def _takes_step(function: Callable[..., Any]) -> bool:

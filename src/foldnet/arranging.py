@@ -66,7 +66,8 @@ def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any
         extra = isinstance(value, Mapping) and isinstance(structure, Mapping) and len(value) > len(structure)
         return up_to(structure, value), not extra
     if isinstance(value, Mapping):
-        if is_flat(structure) and set(names) <= set(value) and len(set(names)) == len(names):
+        named = is_flat(structure) and not isinstance(structure, Mapping)
+        if named and set(names) <= set(value) and len(set(names)) == len(names):
             return [value[name] for name in names], len(value) == len(names)
         return None
     if not isinstance(value, list | tuple) or len(value) != len(names):

@@ -29,6 +29,11 @@ class SymbolicTensor(Operators):
         """Name of the layer that makes it."""
         return self.call.layer.name if self.call else "tensor"
 
+    @property
+    def ndim(self) -> int:
+        """Number of axes, the batch axis counted."""
+        return len(self.shape)
+
     def __repr__(self) -> str:
         return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
 

@@ -14,7 +14,7 @@ import foldnet
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.graph import ops, serial
+from foldnet.graph import ops, serial, train_ops
 from foldnet.graph.graph import GraphBuilder
 from foldnet.network import Model, Sequential
 from foldnet.predictor import Options
@@ -326,6 +326,9 @@ def every_op():
         b.emit(ops.Gather(), codes, b.constant("table", np.ones((5, 2), np.float32))),
         b.emit(ops.Cast("float"), codes),
         b.emit(ops.Identity(), x),
+        b.emit(train_ops.Combine("not_equal"), x, b.constant("number", np.zeros(()))),
+        b.emit(train_ops.Where(), x, x, b.constant("other", np.ones(()))),
+        b.emit(train_ops.Reduce("max", (1, 2), True), x),
     ]
     return b.build(values)
 

@@ -26,6 +26,13 @@ def compute_layer(layer: Layer, inputs: Any, **kwargs: Any) -> Any:
     return compute(layer, inputs, **kwargs)
 
 
+def compute_mask(layer: Layer, inputs: Any, mask: Any) -> Any:
+    """The mask that a layer hands on for arrays; see ``foldnet.training.eager``."""
+    from foldnet.training.eager import compute_mask
+
+    return compute_mask(layer, inputs, mask)
+
+
 class Use(State):
     """Methods of ``Network`` that the layers above it carry out."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from foldnet import Input, Model, Sequential, layers
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, GraphBuilder
 from foldnet.graph.lower import lower
 
@@ -72,6 +72,14 @@ OPS: dict[str, Graph] = {
     "cast to int": random_graph(ops.Cast(ops.INT), [(3,)]),
     "cast to float": random_graph(ops.Cast(ops.FLOAT), [(3,)], (), [ops.INT]),
     "identity": random_graph(ops.Identity(), [(3,)]),
+    **{kind: random_graph(train_ops.Combine(kind), [(3, 4), (1, 4)]) for kind in train_ops.BINARY},
+    "not equal to a number": random_graph(train_ops.Combine("not_equal"), [(3, 4)], [()]),
+    "where": random_graph(train_ops.Where(), [(3, 1), (3, 4)], [()]),
+    **{
+        f"{kind} along": random_graph(train_ops.Reduce(kind, (2,), True), [(3, 4)])
+        for kind in ("sum", "mean", "max", "min", "argmax")
+    },
+    "max along two axes": random_graph(train_ops.Reduce("max", (1, 2)), [(3, 4)]),
 }
 """A graph for each op and each of its forms."""
 

@@ -103,6 +103,7 @@ def core() -> list[Case]:
         Case("Embedding", {"input_dim": 9, "output_dim": 4}, ((5,),), indices=9),
         Case("Embedding", {"input_dim": 9, "output_dim": 4, "mask_zero": True}, ((3, 2),), indices=9),
         Case("Identity", {}, (ROWS[3],)),
+        Case("Masking", {"mask_value": 0.5}, (ROWS[3],)),
     ]
     return cases
 

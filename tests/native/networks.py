@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from foldnet.activations import ELEMENTWISE
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.check import check
 from foldnet.graph.graph import Graph, GraphBuilder, Node
 
@@ -152,6 +152,17 @@ def op_cases():
     for kind in ("add", "subtract", "multiply", "maximum", "minimum"):
         add(f"binary-{kind}", ops.Binary(kind=kind), (5,), (5,))
         add(f"binary-{kind}-spread", ops.Binary(kind=kind), (3, 1, 4), (1, 2, 4))
+    for kind in train_ops.BINARY:
+        if kind != "power":  # of a negative number
+            add(f"combine-{kind}", train_ops.Combine(kind), (3, 4), weights=(w(rng, 1, 4).round(1),))
+        add(f"combine-{kind}-spread", train_ops.Combine(kind), (3, 1, 4), (1, 2, 4))
+    add("combine-number", train_ops.Combine("not_equal"), (3, 4), weights=(np.array(0.5),))
+    add("where", train_ops.Where(), (3, 1), (3, 4), (1, 4))
+    add("where-number", train_ops.Where(), (3, 1), (3, 4), weights=(np.array(-1e9),))
+    for kind in ("sum", "mean", "max", "min"):
+        for axes in ((1,), (2,), (1, 3), (1, 2, 3)):
+            for keepdims in (False, True):
+                add(f"{kind}-{axes}-{keepdims}", train_ops.Reduce(kind, axes, keepdims), (3, 4, 5))
     add("binary-fused", ops.Binary(act, "add"), (3, 4), (3, 4))
     add("concatenate-1", ops.Concatenate(1), (3,), (1,), (4,))
     add("concatenate-2", ops.Concatenate(2), (2, 3), (2, 5))

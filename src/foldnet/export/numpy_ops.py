@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from foldnet.errors import UnsupportedError
 from foldnet.export.literals import plain_float
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.ops import Shape
 
 INF = float("inf")
@@ -216,6 +216,33 @@ def _cast(op: ops.Cast, o: Operands) -> str:
     return o.call("as_indices", x) if op.dtype == ops.INT else f"{x}.astype(np.float32)"
 
 
+def _combine(op: train_ops.Combine, o: Operands) -> str:
+    a, b = o.texts
+    if op.kind in SIGNS:
+        return f"{a} {SIGNS[op.kind]} {b}"
+    text = f"{a} {COMPARISONS[op.kind]} {b}" if op.kind in COMPARISONS else f"np.{op.kind}({a}, {b})"
+    if op.kind in ("maximum", "minimum"):
+        return text
+    return f"({text}).astype(np.float32)" if op.kind in COMPARISONS else f"{text}.astype(np.float32)"
+
+
+SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
+COMPARISONS = {
+    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+}  # fmt: skip
+
+
+def _where(op: train_ops.Where, o: Operands) -> str:
+    return f"np.where({', '.join(o.texts)})"
+
+
+def _reduce(op: train_ops.Reduce, o: Operands) -> str:
+    axes = op.axes[0] if len(op.axes) == 1 else op.axes
+    kept = ", keepdims=True" if op.keepdims else ""
+    text = f"{o.texts[0]}.{op.kind}(axis={axes}{kept})"
+    return f"{text}.astype(np.float32)" if op.kind == "argmax" else text
+
+
 def _axis_helper(name: str) -> Callable[[ops.AxisOp, Operands], str]:
     return lambda op, o: o.call(name, o.texts[0], _axis(op.axis, o))
 
@@ -237,6 +264,9 @@ EXPRESSIONS: dict[type[ops.Op], Callable[..., str]] = {
     ops.Dot: _dot,
     ops.Gather: _gather,
     ops.Cast: _cast,
+    train_ops.Combine: _combine,
+    train_ops.Where: _where,
+    train_ops.Reduce: _reduce,
 }
 """The expression of each op; Activation and Identity are the writer's own business."""
 
@@ -245,5 +275,7 @@ CONSTANT_ROLES: dict[type[ops.Op], tuple[str, ...]] = {
     ops.Affine: ("x", "scale", "offset", "shift"),
     ops.PRelu: ("x", "alpha"),
     ops.Gather: ("x", "embeddings"),
+    train_ops.Combine: ("number", "other"),
+    train_ops.Where: ("counts", "number", "other"),
 }
 """What an op calls its operands, for naming the constant ones."""

@@ -13,10 +13,11 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.errors import UnsupportedError
+from foldnet.export.literals import plain_float
 from foldnet.export.names import Namespace, identifier
 from foldnet.export.numpy_helpers import HELPERS
 from foldnet.export.numpy_ops import CONSTANT_ROLES, EXPRESSIONS, Operands, elementwise
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.ops import Shape
 
@@ -150,10 +151,13 @@ class StepWriter:
             return
         count = 1 + max(self.counts.get(role, 0) for role in new)
         for role, value in new.items():
+            array = self.graph.constants[value]
+            if array.ndim == 0:
+                self.constants[value] = plain_float(float(np.float32(array)))
+                continue
             self.counts[role] = count
             name = self.names.fresh(f"{role}_{count}")
             self.constants[value] = name
-            array = self.graph.constants[value]
             array = array.astype(np.int32 if array.dtype.kind in "iub" else np.float32)
             self.steps.weights[name] = self.laid(node, value, array)
 
@@ -309,5 +313,8 @@ KINDS: dict[type[ops.Op], str] = {
     ops.Gather: "look-up",
     ops.Repeat: "repeat",
     ops.Cast: "convert",
+    train_ops.Combine: "compare",
+    train_ops.Where: "choose",
+    train_ops.Reduce: "reduce",
 }
 """Words for ops whose class name alone would not say it."""

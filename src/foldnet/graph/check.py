@@ -57,6 +57,10 @@ def check_prediction(graph: Graph) -> None:
 
 
 def _check_operands(graph: Graph, node: Node) -> None:
+    if not node.op.placed:
+        if all(name in graph.constants for name in node.inputs):
+            raise GraphError(f"{node.output!r} is computed of constants alone")
+        return
     data = node.op.data_operands(len(node.inputs))
     least, most = node.op.weights
     if data < 1 or not data + least <= len(node.inputs) <= data + most:

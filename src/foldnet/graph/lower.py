@@ -12,7 +12,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
-from foldnet.graph.masks import Masks, check_masks
+from foldnet.graph.masks import Mask, Masks
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
@@ -42,9 +42,9 @@ class Lowering(GraphBuilder):
         self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
-        self.call_mask: str | None = None
-        """The mask of the call that is being lowered; training programs alone have masks."""
-        self.output_masks: list[str | None] = []
+        self.call_masks: list[Mask | None] = []
+        """The mask of each input of the call that is being lowered; see ``mask``."""
+        self.output_masks: list[Mask | None] = []
         """The mask of each of the network's outputs."""
         self.activities: list[tuple[Layer, str]] = []
         """Results that a layer's ``activity_regularizer`` (or an ActivityRegularization) makes part of the loss."""
@@ -67,6 +67,18 @@ class Lowering(GraphBuilder):
             )
         self.variables[value] = (layer, name)
         return value
+
+    def mask(self, index: int = 0) -> str | None:
+        """The mask that comes with an input of the call that is being lowered; None if it has none.
+
+        Asking emits what computes it, so ask only where the mask moves the result.
+        """
+        found = self.call_masks[index] if index < len(self.call_masks) else None
+        return None if found is None else found.value()
+
+    def number(self, layer: Layer, name: str, value: float) -> str:
+        """A number that belongs to a layer, for expressions; rounded to float32, as data is."""
+        return self.own(layer, name, np.array(np.float32(value), np.float64))
 
     def random_stream(self) -> int:
         """A number of its own for each random op of a program, counted in the order of the calls."""
@@ -135,7 +147,6 @@ def lower_into(b: Lowering, network: Network, training: bool | None = None) -> l
         training: what ``training=`` means to the calls in the network that do not say it; False rests what only
             learns in training, in a training program, too.
     """
-    check_masks(network)
     values: dict[SymbolicTensor, str] = {}
     masks = Masks(b)
     for tensor in network.inputs:
@@ -169,7 +180,7 @@ def _lower_calls(
             results = _lower_nested(b, call.layer, operands, inside, said, path + "/")
             masks.known |= zip(call.outputs, inside.of(call.layer.outputs), strict=True)
         else:
-            b.call_training, b.call_mask = said, given[0] if given else None
+            b.call_training, b.call_masks = said, given
             results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)
             if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
                 b.activities.append((call.layer, results[0]))

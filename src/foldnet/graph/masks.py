@@ -1,14 +1,11 @@
-"""Where masks go: carried along in a training program, and refused where foldnet cannot compute with one."""
+"""Where masks go: carried along beside the data, and computed where a layer or a loss asks for one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from foldnet.errors import UnsupportedError
-from foldnet.graph import train_ops
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
@@ -18,11 +15,34 @@ if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering
 
 
-class Masks:
-    """The masks of a network's tensors while it is lowered, as values of the training program.
+class Mask:
+    """A mask that is emitted when it is first asked for, so that a program holds none that moves nothing.
 
-    ``Embedding(mask_zero=True)`` makes them, or a call is given one as ``mask=``; from there each layer says by
-    ``output_mask`` whether its result has one and by ``lower_mask`` which. A prediction program has none.
+    Args:
+        b: what it is emitted into.
+        make: emits it and names its value.
+    """
+
+    def __init__(self, b: Lowering, make: Callable[[], str]) -> None:
+        self._b, self._make, self._layer = b, make, b.layer
+        self._value: str | None = None
+
+    def value(self) -> str:
+        """The name of its value: 1 where a position counts, 0 where it does not."""
+        if self._value is None:
+            asking, self._b.layer = self._b.layer, self._layer
+            try:
+                self._value = self._make()
+            finally:
+                self._b.layer = asking
+        return self._value
+
+
+class Masks:
+    """The masks of a network's tensors while it is lowered.
+
+    ``Masking`` and ``Embedding(mask_zero=True)`` make them, or a call is given one as ``mask=``; from there each
+    layer says by ``output_mask`` whether its result has one and by ``lower_mask`` which.
 
     Args:
         b: what the masks are emitted into.
@@ -32,18 +52,18 @@ class Masks:
         known: the mask of each tensor met so far, or None.
     """
 
-    def __init__(self, b: Lowering, given: Mapping[SymbolicTensor, str | None] | None = None) -> None:
+    def __init__(self, b: Lowering, given: Mapping[SymbolicTensor, Mask | None] | None = None) -> None:
         self._b = b
-        self.known: dict[SymbolicTensor, str | None] = dict(given or {})
+        self.known: dict[SymbolicTensor, Mask | None] = dict(given or {})
 
-    def of(self, tensors: Sequence[SymbolicTensor]) -> list[str | None]:
+    def of(self, tensors: Sequence[SymbolicTensor]) -> list[Mask | None]:
         """The mask of each tensor."""
         return [self.known.get(t) for t in tensors]
 
-    def into(self, call: Call, values: Mapping[SymbolicTensor, str]) -> list[str | None]:
+    def into(self, call: Call, values: Mapping[SymbolicTensor, str]) -> list[Mask | None]:
         """The mask of each of a call's inputs: handed over as ``mask=``, or come with the input."""
         handed_over = call.kwargs.get("mask")
-        if handed_over is None or self._b.mode.value != "train":
+        if handed_over is None:
             return self.of(call.inputs)
         given = flatten(handed_over)
         if len(given) != len(call.inputs) or not all(_known(m, values) for m in given):
@@ -51,29 +71,24 @@ class Masks:
                 f"layer {call.layer.name!r} was called with a mask that is no tensor of the network. Hand over an "
                 "input of the network as mask=, one for each input of the call."
             )
-        return [None if m is None else self._counting(values[m]) for m in given]
+        return [None if m is None else self._read(call.layer, values[m]) for m in given]
 
-    def _counting(self, value: str) -> str:
-        zero = self._b.constant(f"{self._b.layer}/masked", np.zeros(()))
-        return self._b.emit(train_ops.Combine("not_equal"), self._b.float(value), zero)
+    def _read(self, layer: Layer, value: str) -> Mask:
+        return Mask(self._b, lambda: layer.read_mask(self._b, value))
 
-    def through(self, call: Call, inputs: Sequence[str], masks: Sequence[str | None]) -> None:
+    def through(self, call: Call, inputs: Sequence[str], masks: Sequence[Mask | None]) -> None:
         """Note the mask of a call's result, given those of its inputs."""
-        if self._b.mode.value == "train" and call.layer.output_mask(*(m is not None for m in masks)):
-            self.known[call.outputs[0]] = call.layer.lower_mask(self._b, inputs, masks)
+        if call.layer.output_mask(*(m is not None for m in masks)):
+
+            def make() -> str:
+                known = [None if m is None else m.value() for m in masks]
+                return call.layer.lower_mask(self._b, inputs, known)
+
+            self.known[call.outputs[0]] = Mask(self._b, make)
 
 
 def _known(mask: object, values: Mapping[SymbolicTensor, str]) -> bool:
     return mask is None or (isinstance(mask, SymbolicTensor) and mask in values)
-
-
-def check_masks(network: Network) -> None:
-    """Follow the masks from the layers that make them (``Embedding(mask_zero=True)``) through the network.
-
-    Raises:
-        UnsupportedError: a layer whose prediction would depend on a mask gets one.
-    """
-    _follow(network, [False] * len(network.inputs), set())
 
 
 def masked_layers(network: Network) -> set[Layer]:

@@ -46,10 +46,12 @@ class Op:
     Attributes:
         data: how many operands are data, which come first; None for any number from one on.
         weights: the least and the largest number of constant operands, which come after the data.
+        placed: whether it matters which operands are constant; an expression takes constants anywhere.
     """
 
     data: ClassVar[int | None] = 1
     weights: ClassVar[tuple[int, int]] = (0, 0)
+    placed: ClassVar[bool] = True
 
     def data_operands(self, count: int) -> int:
         """How many of ``count`` operands are data."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from foldnet import activations
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import Array, Graph, Node, Type, constant_type, with_nodes
 
@@ -24,7 +24,7 @@ _ABSTRACT = (ops.Op, ops.Fusable, ops.AxisOp)
 def op_table() -> dict[str, type[ops.Op]]:
     """Every op that a prediction program may use, by name."""
     found = [v for v in vars(ops).values() if isinstance(v, type) and issubclass(v, ops.Op)]
-    return {cls.__name__: cls for cls in found if cls not in _ABSTRACT}
+    return {cls.__name__: cls for cls in (*found, *train_ops.EVERYWHERE) if cls not in _ABSTRACT}
 
 
 def activations_of(graph: Graph) -> Iterator[ops.Elementwise]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node
 
 WIDTH = 80
@@ -36,7 +36,7 @@ def graph_text(graph: Graph) -> str:
 
 def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
     """What a node computes, in short: ``relu(#1 @ kernel + bias)``."""
-    operands = [names.get(v, v) for v in node.inputs]
+    operands = [names.get(v) or _number(graph, v) or v for v in node.inputs]
     x = operands[0]
     match node.op:
         case ops.Dense():
@@ -46,6 +46,10 @@ def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
         case ops.Binary(kind=kind):
             signs = {"add": "+", "subtract": "-", "multiply": "*"}
             text = f" {signs[kind]} ".join(operands) if kind in signs else f"{kind}({', '.join(operands)})"
+        case train_ops.Combine(kind=kind) if kind in _SIGNS:
+            return f" {_SIGNS[kind]} ".join(operands)
+        case train_ops.Reduce(kind=kind, axes=axes):
+            text = f"{kind}({x}, axes={axes})".replace(" ", "").replace(",axes", ", axes")
         case ops.Activation(function=function):
             return f"{function}({x})" if not function.params else f"{function.name}({x}){_settings(function)}"
         case _:
@@ -57,6 +61,19 @@ def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
     return text if activation is None else f"{activation.name}({text}){_settings(activation)}"
 
 
+_SIGNS = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "equal": "==", "not_equal": "!=",
+    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "logical_and": "and", "logical_or": "or",
+}  # fmt: skip
+"""How two values are combined, in Python's words."""
+
+
+def _number(graph: Graph, value: str) -> str | None:
+    """A constant that is one number, as that number."""
+    array = graph.constants.get(value)
+    return f"{float(array.item()):g}" if array is not None and array.ndim == 0 else None
+
+
 def _settings(function: ops.Elementwise) -> str:
     """Parameters that differ from those of the plain activation."""
     plain = {"negative_slope": 0.0, "max_value": float("inf"), "threshold": 0.0}
@@ -65,7 +82,8 @@ def _settings(function: ops.Elementwise) -> str:
 
 
 def _step(graph: Graph, node: Node, names: dict[str, str]) -> str:
-    weights = sum(graph.constants[v].size for v in node.inputs if v in graph.constants)
+    arrays = [graph.constants[v] for v in node.inputs if v in graph.constants]
+    weights = sum(a.size for a in arrays if a.ndim)  # a number is part of the formula
     what = _cut(formula(graph, node, names), WIDTH - 6)
     return _row(
         names[node.output],

@@ -1,4 +1,4 @@
-"""The operations that only training programs hold: randomness, batch statistics, losses, metrics, updates.
+"""The operations of training programs: randomness, batch statistics, losses, metrics, updates.
 
 They follow the rules of ``ops``: operands are named by nodes, shapes begin with the batch axis, and constant
 operands (weights, states, numbers) have no batch axis. A batch-free operand of an expression op has the rank
@@ -8,6 +8,7 @@ of the other operand less one, each axis full or 1, as the weights of ``Affine``
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from foldnet.errors import ConfigError
 from foldnet.graph.ops import Op, Shape
@@ -168,6 +169,9 @@ class Unary(Op):
 class Combine(Op):
     """One of ``BINARY`` of two operands, broadcast over axes of size 1; one of them may be batch-free."""
 
+    data: ClassVar[int | None] = None
+    placed: ClassVar[bool] = False
+
     kind: str
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -180,6 +184,9 @@ class Combine(Op):
 @dataclass(frozen=True)
 class Where(Op):
     """``a`` where the condition is not 0, else ``b``. Operands: condition, a, b; broadcast as in Combine."""
+
+    data: ClassVar[int | None] = None
+    placed: ClassVar[bool] = False
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The broadcast shape."""
@@ -235,6 +242,10 @@ class OneHot(Op):
         return (*shapes[0], self.size)
 
 
+EVERYWHERE: tuple[type[Op], ...] = (Combine, Where, Reduce)
+"""Those that prediction programs hold, too: what masks are made of and values chosen by."""
+
+
 def broadcast(*shapes: Shape) -> Shape:
     """The shape that the operands of an expression spread to.
 
@@ -242,14 +253,16 @@ def broadcast(*shapes: Shape) -> Shape:
     of rank 0 is a number and fits anything.
     """
     rank = max(len(s) for s in shapes)
-    result: list[int | None] = [None] + [1] * (rank - 1)
+    rows = [s[0] for s in shapes if len(s) == rank and rank]
+    result: list[int | None] = [next((n for n in rows if n != 1), None), *[1] * (rank - 1)]
     for shape in shapes:
         # A value with a free axis has rows: spread as if it had none, it would meet every row of the other.
         if len(shape) not in (rank, rank - 1, 0) or (len(shape) < rank and None in shape):
             raise ConfigError(f"cannot combine values of shapes {shapes}: their ranks differ")
         tail = shape[1:] if len(shape) == rank else shape
         for i, n in enumerate(tail, start=1):
-            if n != 1 and result[i] not in (1, n):
+            known = n is not None and result[i] is not None  # a free axis fits any
+            if known and n != 1 and result[i] not in (1, n):
                 raise ConfigError(f"cannot combine values of shapes {shapes}")
-            result[i] = n if n != 1 else result[i]
+            result[i] = n if n != 1 and (n is not None or result[i] == 1) else result[i]
     return tuple(result)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.insight.explanation import Words
-from foldnet.layers.base import Layer, settings_of
+from foldnet.layers.base import Layer
+from foldnet.layers.configured import settings_of
 
 OF_TRAINING = re.compile(r".*_(initializer|regularizer|constraint)|seed|synchronized|autocast")
 """Settings that say how weights come about and change, not what the layer computes."""

@@ -5,6 +5,7 @@ from typing import Any
 from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer
+from foldnet.layers.masking import Masking
 from foldnet.layers.merging import (
     Add,
     Average,
@@ -48,7 +49,7 @@ LAYERS: dict[str, type[Layer]] = {
     for cls in (
         Activation, ActivityRegularization, Add, AlphaDropout, Average, BatchNormalization, Concatenate, Dense,
         Dot, Dropout, ELU, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization, Identity,
-        InputLayer, LayerNormalization, LeakyReLU, Maximum, Minimum, Multiply, Normalization, PReLU, Permute,
+        InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU, Permute,
         RMSNormalization, ReLU, RepeatVector, Rescaling, Reshape, Softmax, SpatialDropout1D, SpatialDropout2D,
         SpatialDropout3D, Subtract, ThresholdedReLU, UnitNormalization,
     )
@@ -89,6 +90,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Minimum",
     "Multiply",

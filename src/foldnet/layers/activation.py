@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.kinds import AXES, LIMIT, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis, row_axes
 from foldnet.layers.base import Layer
@@ -169,8 +169,14 @@ class PReLU(Layer):
         return b.emit(ops.PRelu(), b.float(inputs[0]), *b.weights(self))
 
 
+MASKED = -1e9
+"""What Keras puts in the place of a masked logit."""
+
+
 class Softmax(Layer):
     """``exp(x - max) / sum(exp(x - max))`` along an axis, or over several together.
+
+    A mask (``mask=`` in the call) of the input's axes, each full or 1, leaves places out: they come out as 0.
 
     Args:
         axis: int, or list of ints.
@@ -183,15 +189,9 @@ class Softmax(Layer):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def output_mask(self, *masked: bool) -> bool:
-        """A mask is refused: Keras would give masked places the probability 0."""
-        if any(masked):
-            raise UnsupportedError(
-                f"layer {self.name!r}: Keras would leave the masked places of an Embedding(mask_zero=True) out "
-                "of this softmax, which foldnet cannot compute. Use Activation('softmax'), which does not, or "
-                "train the network without mask_zero."
-            )
-        return False
+    def read_mask(self, b: Lowering, value: str) -> str:
+        """A place counts where the mask is above 0.5, as Keras has it here."""
+        return b.emit(train_ops.Combine("greater"), b.float(value), b.number(self, "half", 0.5))
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The input's shape."""
@@ -199,8 +199,36 @@ class Softmax(Layer):
         return input_shapes[0]
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Softmax along the axis; several axes are first laid into one."""
+        """Softmax along the axis; masked places come out as 0, and where all are masked, so do all."""
         x = b.float(inputs[0])
+        mask = b.mask()
+        if mask is None:
+            return self._softmax(b, x)
+        self.check_mask(b.shape(mask), b.shape(x))
+        if len(b.shape(mask)) < len(b.shape(x)):
+            raise UnsupportedError(
+                f"layer {self.name!r}: Keras would lay a mask of shape {b.shape(mask)} along the last axes of inputs "
+                f"of shape {b.shape(x)}, so that its rows meet other axes. Hand over a mask with the inputs' own axes"
+            )
+        kept = b.emit(train_ops.Where(), mask, x, b.number(self, "masked", MASKED))
+        return b.emit(train_ops.Where(), mask, self._softmax(b, kept), b.number(self, "zero", 0))
+
+    def check_mask(self, mask: Shape, shape: Shape) -> None:
+        """Raise ConfigError unless a mask can be spread over inputs of this shape without making them larger."""
+        if len(mask) > len(shape):
+            raise ConfigError(
+                f"layer {self.name!r}: the mask must be broadcastable to the inputs and must not have more dimensions; "
+                f"the inputs have shape {shape}, the mask {mask}"
+            )
+        pairs = zip(reversed(mask), reversed(shape), strict=False)
+        if any(m is not None and n is not None and m not in (1, n) for m, n in pairs):
+            raise ConfigError(
+                f"layer {self.name!r}: the mask must be broadcastable to the inputs, each axis 1 or the input's; "
+                f"the inputs have shape {shape}, the mask {mask}"
+            )
+
+    def _softmax(self, b: Lowering, x: str) -> str:
+        """Along one axis; several axes are first laid into one."""
         shape = b.shape(x)
         axes = sorted(row_axes(self, self.axis, len(shape)))
         if len(axes) == 1:

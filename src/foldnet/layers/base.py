@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Layer(Configured):
         input_shape: shape of one row; for the first layer of a ``Sequential``.
     """
 
-    supports_masking: ClassVar[bool] = False
+    supports_masking: bool = False
     """Whether a mask that comes in with the data goes out with the result, as Keras has it."""
 
     def __init__(
@@ -93,16 +93,13 @@ class Layer(Configured):
     def output_mask(self, *masked: bool) -> bool:
         """Whether Keras would hand a mask on with the result, if it came with these inputs.
 
-        Masks come from ``Embedding(mask_zero=True)``. foldnet only follows where they go; prediction is the
-        same with and without one, except in the layers that raise here.
-
-        Raises:
-            UnsupportedError: Keras would compute this layer with the mask.
+        Masks come from ``Masking``, from ``Embedding(mask_zero=True)``, and from calls with ``mask=``. A layer whose
+        result depends on one asks for it by ``Lowering.mask``.
         """
         return self.supports_masking and any(masked)
 
     def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
-        """Emit the mask that goes out with the result in a training program, where ``output_mask`` says there is one.
+        """Emit the mask that goes out with the result, where ``output_mask`` says there is one.
 
         A mask is a value of 1 where a position counts and 0 where it does not, of the data's shape without its last
         axis. By default it is the one that came in.
@@ -113,6 +110,24 @@ class Layer(Configured):
             masks: each input's mask, or None.
         """
         return next(m for m in masks if m is not None)
+
+    def read_mask(self, b: Lowering, value: str) -> str:
+        """Emit the mask that a call was given as ``mask=``: by default, a position counts where it is not 0."""
+        from foldnet.layers.masking import not_zero
+
+        return not_zero(b, self, b.float(value))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask that goes out with the result for arrays, as Keras's method of this name gives it.
+
+        Args:
+            inputs: an array, or a list of them.
+            mask: the mask that comes with each, or None.
+
+        Returns:
+            A bool array, or None.
+        """
+        return mask
 
     def training_matters(self) -> bool:
         """Whether a call with ``training=True`` computes something else than prediction."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from foldnet import activations
 from foldnet.errors import ConfigError
-from foldnet.graph import ops, train_ops
+from foldnet.graph import ops
 from foldnet.kinds import COUNT, FLAG
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
+from foldnet.layers.masking import not_zero
 from foldnet.layers.tensors import Shape, SymbolicTensor
 from foldnet.layers.weight import WeightSpec
 
@@ -202,8 +201,7 @@ class Embedding(Layer):
         input_dim: number of rows of the table.
         output_dim: size of a row.
         mask_zero: whether index 0 marks padding. The lookup is the same. In training the padding does not count in
-            the statistics of a BatchNormalization; a Softmax, Multiply, Maximum or Minimum that gets the mask is
-            refused.
+            the statistics of a BatchNormalization, nor in losses; Softmax, Multiply, Maximum and Minimum leave it out.
     """
 
     kinds = {"input_dim": COUNT, "output_dim": COUNT, "mask_zero": FLAG}  # noqa: RUF012 - typed in the base
@@ -228,6 +226,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = embeddings_regularizer
         self.embeddings_constraint = embeddings_constraint
         self.mask_zero = mask_zero
+        self.supports_masking = mask_zero
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """The table, (input_dim, output_dim)."""
@@ -243,8 +242,13 @@ class Embedding(Layer):
 
     def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
         """Where the index is not 0, taken before it is cut to a whole number, as Keras does."""
-        zero = b.own(self, "padding", np.zeros(()))
-        return b.emit(train_ops.Combine("not_equal"), b.float(inputs[0]), zero)
+        return not_zero(b, self, b.float(inputs[0]))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Where the index is not 0; None without ``mask_zero``."""
+        from foldnet.use import compute_mask
+
+        return compute_mask(self, inputs, mask)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Rows of the table; indices given as floating point are cut to whole numbers, as in Keras."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph import ops, train_ops
 from foldnet.kinds import AXES, FLAG, WHOLE, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
+from foldnet.layers.masking import either, over_values
 from foldnet.layers.tensors import Shape, SymbolicTensor
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Merge(Layer):
     """
 
     kind: ClassVar[str] = "add"
+    supports_masking = True
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The shape that all inputs spread to."""
@@ -42,21 +44,46 @@ class Merge(Layer):
         """A position counts if it does in any of the inputs."""
         return either(b, [m for m in masks if m is not None])
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Where any of the masks counts; None unless every input has one."""
+        return _merged_mask(self, inputs, mask)
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The operation from the first input to the last."""
-        rank = max(len(b.shape(x)) for x in inputs)
-        result, *others = [_to_rank(b, b.float(x), rank) for x in inputs]
+        result, *others = self._operands(b, inputs)
         for other in others:
             result = b.emit(ops.Binary(kind=self.kind), result, other)
         return result
 
+    def _operands(self, b: Lowering, inputs: Sequence[str]) -> list[str]:
+        rank = max(len(b.shape(x)) for x in inputs)
+        return [_to_rank(b, b.float(x), rank) for x in inputs]
 
-def either(b: Lowering, masks: Sequence[str]) -> str:
-    """The mask of positions that count in any of some masks."""
-    result, *others = masks
-    for other in others:
-        result = b.emit(train_ops.Combine("logical_or"), result, other)
-    return result
+    def _wide_masks(self, b: Lowering, operands: Sequence[str], inputs: Sequence[str]) -> list[str | None]:
+        """Each operand's mask, to be spread over its values; one that was given axes has none, as in Keras."""
+        masks = []
+        for i, (x, given) in enumerate(zip(operands, inputs, strict=True)):
+            mask = b.mask(i) if len(b.shape(x)) == len(b.shape(given)) else None
+            masks.append(None if mask is None else over_values(b, self, mask, x))
+        return masks
+
+
+def _merged_mask(layer: Layer, inputs: Any, mask: Any) -> Any:
+    if mask is None:
+        return None
+    for value, name in ((mask, "mask"), (inputs, "inputs")):
+        if not isinstance(value, list | tuple):
+            raise InputError(
+                f"layer {layer.name!r}: `{name}` should be a list, one for each input, not {type(value).__name__}"
+            )
+    if len(mask) != len(inputs):
+        raise InputError(
+            f"layer {layer.name!r}: `inputs` and `mask` should have the same length, and have {len(inputs)} and "
+            f"{len(mask)}"
+        )
+    from foldnet.use import compute_mask
+
+    return compute_mask(layer, inputs, mask)
 
 
 def _to_rank(b: Lowering, x: str, rank: int) -> str:
@@ -92,33 +119,52 @@ class Average(Merge):
         return b.emit(ops.Affine(), total, scale, b.own(self, "offset", np.zeros(ones)))
 
 
-class _MaskedMerge(Merge):
-    """Those in whose result Keras leaves masked values out."""
-
-    def output_mask(self, *masked: bool) -> bool:
-        """A mask is refused: Keras would compute with it."""
-        if any(masked):
-            raise UnsupportedError(
-                f"layer {self.name!r}: Keras would leave masked values, of an Embedding(mask_zero=True), out of "
-                f"this {type(self).__name__}, which foldnet cannot compute. Train the network without mask_zero."
-            )
-        return False
-
-
-class Multiply(_MaskedMerge):
-    """The product of the inputs."""
+class Multiply(Merge):
+    """The product of the inputs; masked values count as 1, and as 0 where all inputs have a mask and none counts."""
 
     kind = "multiply"
 
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The product, with masked values filled in."""
+        operands = self._operands(b, inputs)
+        masks = self._wide_masks(b, operands, inputs)
+        result = None
+        for x, mask in zip(operands, masks, strict=True):
+            factor = x if mask is None else b.emit(train_ops.Where(), mask, x, b.number(self, "one", 1))
+            result = factor if result is None else b.emit(ops.Binary(kind=self.kind), result, factor)
+        known = [m for m in masks if m is not None]
+        assert result is not None  # a merge has inputs
+        if len(known) < len(masks):
+            return result
+        return b.emit(train_ops.Where(), either(b, known), result, b.number(self, "zero", 0))
 
-class Maximum(_MaskedMerge):
-    """The largest of the inputs, value by value."""
+
+class _Extreme(Merge):
+    """The largest or smallest of the inputs; a masked value gives way to that of the other inputs."""
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """From the first input to the last, as Keras goes: what an input masks is the others' result there."""
+        operands = self._operands(b, inputs)
+        masks = self._wide_masks(b, operands, inputs)
+        result, counts = operands[0], masks[0]
+        for x, mask in zip(operands[1:], masks[1:], strict=True):
+            if mask is not None:
+                x = b.emit(train_ops.Where(), mask, x, result)
+            if counts is not None:
+                result = b.emit(train_ops.Where(), counts, result, x)
+            counts = None if mask is None or counts is None else either(b, [counts, mask])
+            result = b.emit(ops.Binary(kind=self.kind), result, x)
+        return result
+
+
+class Maximum(_Extreme):
+    """The largest of the inputs, value by value; a masked value gives way to that of the other inputs."""
 
     kind = "maximum"
 
 
-class Minimum(_MaskedMerge):
-    """The smallest of the inputs, value by value."""
+class Minimum(_Extreme):
+    """The smallest of the inputs, value by value; a masked value gives way to that of the other inputs."""
 
     kind = "minimum"
 
@@ -153,14 +199,24 @@ class Concatenate(Layer):
 
         Joined along the last axis, which masks do not have, a position counts if it does in any of the inputs.
         """
-        known = [self._everywhere(b, x) if m is None else m for x, m in zip(inputs, masks, strict=True)]
+        known = [self._position(b, x, m) for x, m in zip(inputs, masks, strict=True)]
         rank = len(b.shape(inputs[0]))
         axis = positive_axis(self.axis, rank)
         return either(b, known) if axis == rank - 1 else b.emit(ops.Concatenate(axis), *known)
 
-    def _everywhere(self, b: Lowering, x: str) -> str:
-        last = b.emit(train_ops.Reduce("max", (len(b.shape(x)) - 1,)), b.float(x))
-        return b.emit(train_ops.Combine("logical_or"), last, b.own(self, "counts", np.ones(())))
+    def _position(self, b: Lowering, x: str, mask: str | None) -> str:
+        """Which of an input's positions count."""
+        rank = len(b.shape(x))
+        if mask is not None and len(b.shape(mask)) < rank:
+            return mask
+        last = b.emit(train_ops.Reduce("max", (rank - 1,)), b.float(x if mask is None else mask))
+        if mask is not None:
+            return last
+        return b.emit(train_ops.Combine("logical_or"), last, b.number(self, "counts", 1))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The masks joined as the inputs are; None if no input has one."""
+        return _merged_mask(self, inputs, mask)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """One join."""
@@ -189,6 +245,7 @@ class Dot(Layer):
     kinds = {  # noqa: RUF012 - typed in the base
         "axes": Kind("an axis, or a list of one for each of the two inputs", _pair), "normalize": FLAG,
     }  # fmt: skip
+    supports_masking = True
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -206,6 +263,13 @@ class Dot(Layer):
                 "for a row would depend on the other rows. Name another axis."
             )
         return ops.Dot(axes)
+
+    def output_mask(self, *masked: bool) -> bool:
+        """None, whatever comes in."""
+        return False
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """None, whatever comes in."""
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The remaining axes of both."""

@@ -141,7 +141,7 @@ class BatchNormalization(Layer):
     def _training_op(self, b: Lowering) -> Op:
         if b.call_training is False:
             return train_ops.FixedNorm(self.epsilon, self.scale, self.center)
-        masked = b.call_mask is not None
+        masked = b.call_masks[:1] not in ([], [None])
         if self.renorm:
             limits = self.renorm_clipping or {}
             return train_ops.BatchRenorm(
@@ -175,7 +175,7 @@ class BatchNormalization(Layer):
         if b.mode.value == "train" and self.trainable:
             op = self._training_op(b)
             operands = [b.weight(self, n, spread) for n in self._operands(op)]
-            masked = b.call_mask if not isinstance(op, train_ops.FixedNorm) else None
+            masked = None if isinstance(op, train_ops.FixedNorm) else b.mask()
             try:
                 return b.emit(op, x, *operands, *([] if masked is None else [masked]))
             except ConfigError as error:

@@ -13,18 +13,30 @@ from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph import ops
+from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import Lowering, Mode, lower, lower_into, training_calls
+from foldnet.graph.lower import Lowering, Mode, lower_into, training_calls
+from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Input
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.tensors import Call
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed
-from foldnet.structure import is_nested, pack
+from foldnet.structure import flatten, is_nested, pack
 
 Array = np.ndarray[Any, Any]
+
+
+class ArrayWithMask(np.ndarray[Any, Any]):
+    """What a layer gives for arrays where its result has a mask: an array that the next layer called on it reads.
+
+    Attributes:
+        _keras_mask: bool, under Keras's own name for it. What is computed from the array has none.
+    """
+
+    _keras_mask: Array | None = None
 
 
 def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -35,25 +47,93 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         inputs: an array-like, or for several inputs a list or dict of them; batch axis first.
         training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
             None does so for those layers alone that the network itself calls with ``training=True``.
-        mask: for a BatchNormalization, where values count in the statistics of a batch.
+        mask: where values count, one for each input; None takes those that earlier layers hung on the arrays.
 
     Returns:
-        A float32 array; a list or dict of them where a network has several outputs.
+        A float32 array; a list or dict of them where a network has several outputs. One with a mask has it as
+        ``_keras_mask``.
 
     Raises:
         InputError: not numbers, or shapes that do not fit.
-        UnsupportedError: a mask for another layer.
+        ConfigError: a mask that does not fit.
+        UnsupportedError: a mask for a layer that Keras calls without one.
     """
-    if mask is not None and not isinstance(layer, BatchNormalization):
-        raise UnsupportedError(f"layer {layer.name!r}: foldnet computes without masks here; leave mask out")
+    if mask is not None and not isinstance(layer, BatchNormalization | Softmax | Network):
+        raise UnsupportedError(
+            f"layer {layer.name!r}: a {type(layer).__name__} computes without a mask; leave mask out (one that an "
+            "earlier layer made, such as Masking, goes along by itself)"
+        )
+    masks = _masks(inputs, mask)
     if isinstance(layer, Network):
         build_for(layer, inputs)
-        return structured(layer, _run(layer, inputs, training))
+        if masks is None:
+            return structured(layer, _run(layer, inputs, training))
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
-    arrays += [] if mask is None else [_numbers(layer, mask).astype(bool)]
-    with _as_network(layer, arrays, mask is not None) as network:
-        return _run(network, arrays if len(arrays) > 1 else arrays[0], training)[0]
+    fitted = _fitted(layer, arrays, masks)
+    with _as_network(layer, arrays, fitted) as network:
+        fed = [*arrays, *(m for m in fitted if m is not None)]
+        results = _run(network, fed if len(fed) > 1 else fed[0], training)
+    return structured(layer, results) if isinstance(layer, Network) else results[0]
+
+
+def compute_mask(layer: Layer, inputs: Any, mask: Any = None) -> Any:
+    """The mask that a layer hands on for arrays: the steps that a program would hold, computed at once.
+
+    Raises:
+        InputError: the mask depends on the values of a symbolic tensor.
+    """
+    given = inputs if isinstance(inputs, list | tuple) and isinstance(mask, list | tuple) else [inputs]
+    several = mask if isinstance(mask, list | tuple) else [mask] * len(given)
+    if not layer.output_mask(*(m is not None for m in several)):
+        return None
+    b = Lowering(Mode.PREDICT)
+    fed: dict[str, Array] = {}
+
+    def enter(value: Any, name: str) -> str:
+        if isinstance(value, SymbolicTensor):
+            return b.input(name, value.shape)
+        array = _numbers(layer, value)
+        name = b.input(name, (None, *array.shape[1:]))
+        fed[name] = array.astype(np.float32)
+        return name
+
+    names = [enter(x, f"x{i}") for i, x in enumerate(given)]
+    masks = [
+        None if m is None else enter(np.asarray(m).astype(bool), f"mask{i}") for i, m in enumerate(several)
+    ]
+    graph = b.build([layer.lower_mask(b, names, masks)])
+    if unknown := {v for node in graph.nodes for v in node.inputs} & (set(graph.inputs) - set(fed)):
+        raise InputError(
+            f"layer {layer.name!r}: compute_mask was given {len(unknown)} symbolic tensors, whose mask depends on "
+            "their values; call it on arrays (a network follows masks by itself)"
+        )
+    rows = [fed.get(name, np.zeros(0, np.float32)) for name in graph.inputs]
+    return ReferenceProgram(graph, "float32").run(rows)[0].astype(bool)
+
+
+def _masks(inputs: Any, mask: Any) -> list[Any] | None:
+    """The mask of each input, or None if there are none."""
+    several = _are_several(inputs)
+    if mask is None:
+        found = [getattr(x, "_keras_mask", None) for x in (inputs if several else [inputs])]
+    else:
+        found = list(mask) if several and isinstance(mask, list | tuple) else [mask]
+    return None if all(m is None for m in found) else found
+
+
+def _fitted(layer: Layer, arrays: list[Array], masks: list[Any] | None) -> list[Array | None]:
+    """Masks with a row for each row of the arrays; Softmax takes whatever can be spread over its input."""
+    found: list[Array | None] = []
+    for x, mask in zip(arrays, masks or (), strict=False):
+        array = None if mask is None else _numbers(layer, mask)
+        if array is not None and isinstance(layer, Softmax):
+            layer.check_mask(array.shape, x.shape)
+            array = np.broadcast_to(array, np.broadcast_shapes(array.shape, x.shape))
+        if array is not None and len(array) == 1 and len(x) != 1:
+            array = np.repeat(array, len(x), axis=0)
+        found.append(array)
+    return found
 
 
 def build_for(network: Network, x: Any) -> None:
@@ -79,45 +159,57 @@ def _are_several(inputs: Any) -> bool:
 
 
 @contextmanager
-def _as_network(layer: Layer, arrays: list[Array], masked: bool) -> Iterator[Network]:
+def _as_network(layer: Layer, arrays: list[Array], masks: list[Array | None]) -> Iterator[Network]:
     """The layer alone as a network, for as long as it takes; it forgets the call afterwards.
 
-    The last array is the mask if ``masked``.
+    Its inputs are those of the layer, then the masks that there are.
     """
-    tensors = [
-        Input(
-            batch_shape=(None, *a.shape[1:]),
-            dtype="int32" if a.dtype.kind in "iub" else "float32",
-            name=f"x{i}",
-        )
-        for i, a in enumerate(arrays)
-    ]
-    data, mask = (tensors[:-1], tensors[-1]) if masked else (tensors, None)
-    output = layer(data if len(data) > 1 else data[0], mask=mask)
+
+    def entering(array: Array, name: str) -> SymbolicTensor:
+        whole = array.dtype.kind in "iub"
+        return Input(batch_shape=(None, *array.shape[1:]), dtype="int32" if whole else "float32", name=name)
+
+    data = [entering(a, f"x{i}") for i, a in enumerate(arrays)]
+    mask = [None if m is None else entering(m, f"mask{i}") for i, m in enumerate(masks)]
+    named = {"mask": mask if len(data) > 1 else mask[0]} if any(m is not None for m in mask) else {}
+    result = layer(data if len(data) > 1 else data[0], **named)
     network = Network(name=layer.name)
     last: Call = layer.calls.pop()
-    network.inputs, network.outputs = tensors, [output]
-    network.graph_calls = [*(t.call for t in tensors if t.call is not None), last]
+    network.inputs = [*data, *(m for m in mask if m is not None)]
+    network.outputs = flatten(result)
+    network.graph_calls = [*(t.call for t in network.inputs if t.call is not None), last]
     network._layers = [layer]
     yield network
 
 
 def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     # What the network itself calls with training=True is in training, too, unless this call says otherwise.
-    if not training and (training is False or not training_calls(network)):
-        graph = lower(network, Mode.PREDICT)
-        return ReferenceProgram(graph, "float32").run(
-            read_inputs(ranked(network, x), graph, network.input_names)
-        )
-    b = Lowering(Mode.TRAIN)
-    graph = b.build(lower_into(b, network, training=bool(training)))
-    values = _values(graph, read_inputs(ranked(network, x), graph, network.input_names))
-    with np.errstate(all="ignore"):
-        moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))
-    for name, array in moved.items():
-        layer, weight = b.variables[name]
-        layer.set_weight(weight, array.reshape(layer.named_weights[weight].shape))
-    return [values[name] for name in graph.outputs]
+    learns = training or (training is None and bool(training_calls(network)))
+    b = Lowering(Mode.TRAIN if learns else Mode.PREDICT)
+    outputs = lower_into(b, network, training=bool(training) if learns else None)
+    masks = [None if m is None else m.value() for m in b.output_masks]
+    graph = b.build([*outputs, *(m for m in masks if m is not None)])
+    (check if learns else check_prediction)(graph)
+    arrays = read_inputs(ranked(network, x), graph, network.input_names)
+    if not learns:
+        values = dict(zip(graph.outputs, ReferenceProgram(graph, "float32").run(arrays), strict=True))
+    else:
+        values = _values(graph, arrays)
+        with np.errstate(all="ignore"):
+            moved = forward(graph, values, Moment(training=True, seed=random_seed()), np.dtype(np.float32))
+        for name, array in moved.items():
+            layer, weight = b.variables[name]
+            layer.set_weight(weight, array.reshape(layer.named_weights[weight].shape))
+    return [
+        values[name] if mask is None else _with_mask(values[name], values[mask])
+        for name, mask in zip(outputs, masks, strict=True)
+    ]
+
+
+def _with_mask(array: Array, mask: Array) -> Array:
+    masked = array.view(ArrayWithMask)
+    masked._keras_mask = mask != 0
+    return masked
 
 
 def ranked(network: Network, x: Any) -> Any:

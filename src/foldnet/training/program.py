@@ -103,7 +103,7 @@ def build_program(
         targets.append(b.input(f"{name}/target", shape, plan.target_dtype))
     names = output_names(network)
     weights = [b.input(f"{n}/weight", p.weight_shape) for n, p in zip(names, plans, strict=True)]
-    masks = [None if m is None else Expression(b, m) for m in b.output_masks]
+    masks = [None if m is None else Expression(b, m.value()) for m in b.output_masks]
     true, pred, given = ([Expression(b, v) for v in values] for values in (targets, predictions, weights))
     summed: list[Expression] = []
     accumulators: list[Accumulator] = []

@@ -75,6 +75,7 @@ class Body:
     def spread(self, value: str, rank: int) -> Operand:
         """A value broadcast over a row of this rank; a constant may have the batch axis as a leading 1."""
         shape = self.shape(value)
+        shape = (1,) * (rank - len(shape)) + shape
         return self.operand(value, broadcast_strides(shape)[len(shape) - rank :])
 
     # -- statements -----------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from math import prod
 
 from foldnet.engines.native.body import Body
 from foldnet.engines.native.loops import Operand, nest, strides_of
-from foldnet.graph import ops
+from foldnet.errors import UnsupportedError
+from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
 
 
@@ -131,3 +132,33 @@ def dot(body: Body, node: Node) -> None:
     body.lines += nest(
         [*shape, sa[i]], operands, body.lanes, lambda y, a, b: f"{y} = FMA({a}, {b}, {y});", "  "
     )
+
+
+_STEPS = {
+    "sum": ("0.0f", "{y} += {x};"),
+    "mean": ("0.0f", "{y} += {x};"),
+    "max": ("-INFINITY", "{y} = fn_maximum({y}, {x});"),
+    "min": ("INFINITY", "{y} = fn_minimum({y}, {x});"),
+}
+"""For each reduction what it starts with and what each element does."""
+
+
+def reduce(body: Body, node: Node) -> None:
+    """Sum, mean, max or min over axes, in order."""
+    op = node.op
+    assert isinstance(op, train_ops.Reduce)
+    if op.kind not in _STEPS:
+        raise UnsupportedError(
+            f'layer {node.layer!r}: {op.kind} has no compiled form at prediction time; use engine="reference"'
+        )
+    shape = body.shape(node.inputs[0])
+    kept = iter(strides_of([n for a, n in enumerate(shape, 1) if a not in op.axes]))
+    strides = tuple(0 if a in op.axes else next(kept) for a in range(1, len(shape) + 1))
+    start, step = _STEPS[op.kind]
+    result = body.operand(node.output)
+    body.loop(node, [result], lambda y: f"{y} = {start};")
+    operands = [body.operand(node.output, strides), body.operand(node.inputs[0])]
+    body.lines += nest(shape, operands, body.lanes, lambda y, x: step.format(y=y, x=x), "  ")
+    if op.kind == "mean":
+        count = prod(shape[a - 1] for a in op.axes)
+        body.loop(node, [result], lambda y: f"{y} /= {count}.0f;")

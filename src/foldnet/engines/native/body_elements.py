@@ -8,7 +8,7 @@ from foldnet.engines.native import maths
 from foldnet.engines.native.body import Body
 from foldnet.engines.native.loops import nest, strides_of
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
 
 BINARY = {
@@ -65,6 +65,26 @@ def binary(body: Body, node: Node) -> None:
     body.loop(
         node, operands, lambda y, a, b: f"{y} = {maths.call(op.activation, expression.format(a=a, b=b))};"
     )
+
+
+def combine(body: Body, node: Node) -> None:
+    """Two values of an expression, broadcast."""
+    from foldnet.engines.native.train_forward import COMBINE  # rarely needed, and not small
+
+    op = node.op
+    assert isinstance(op, train_ops.Combine)
+    _expression(body, node, COMBINE[op.kind])
+
+
+def where(body: Body, node: Node) -> None:
+    """One value or the other, broadcast."""
+    _expression(body, node, "{0} != 0.0f ? {1} : {2}")
+
+
+def _expression(body: Body, node: Node, text: str) -> None:
+    rank = len(body.shape(node.output))
+    operands = [body.operand(node.output), *(body.spread(v, rank) for v in node.inputs)]
+    body.loop(node, operands, lambda y, *xs: f"{y} = {text.format(*xs)};")
 
 
 def glu(body: Body, node: Node) -> None:

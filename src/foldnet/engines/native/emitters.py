@@ -8,7 +8,7 @@ from foldnet.engines.native import body_along, body_dense, body_elements
 from foldnet.engines.native.body import Body
 from foldnet.engines.native.layout import ALIASES
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
 
 EMITTERS: dict[type[ops.Op], Callable[[Body, Node], None]] = {
@@ -30,6 +30,9 @@ EMITTERS: dict[type[ops.Op], Callable[[Body, Node], None]] = {
     ops.Dot: body_along.dot,
     ops.Gather: body_elements.gather,
     ops.Cast: body_elements.cast,
+    train_ops.Combine: body_elements.combine,
+    train_ops.Where: body_elements.where,
+    train_ops.Reduce: body_along.reduce,
 }
 """How each op is written; a test holds this to the closed set."""
 

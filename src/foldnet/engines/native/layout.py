@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph
 
 Array = np.ndarray[Any, Any]
@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 ALIASES = (ops.Identity, ops.Reshape)
 """Ops whose result is their operand: no code, no memory."""
 
-IN_PLACE = (ops.Activation, ops.Affine, ops.PRelu, ops.Binary)
+IN_PLACE = (ops.Activation, ops.Affine, ops.PRelu, ops.Binary, train_ops.Combine, train_ops.Where)
 """Ops that read each element just before they write it, so that the result may overwrite the operand."""
 
 ALIGN = 16

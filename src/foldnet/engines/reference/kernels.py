@@ -18,8 +18,9 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.activations import in_order
+from foldnet.engines.reference import train_kernels
 from foldnet.errors import InputError, UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph import ops, train_ops
 
 Array = np.ndarray[Any, Any]
 
@@ -194,6 +195,27 @@ def to_index(x: Array) -> Array:
     return x.astype(np.int32)
 
 
+_AT_PREDICTION = train_kernels.Moment(training=False)
+
+
+def combine(op: train_ops.Combine, a: Array, b: Array) -> Array:
+    """Two values, elementwise."""
+    return train_kernels.combine(op, _AT_PREDICTION, a, b)
+
+
+def where(op: train_ops.Where, condition: Array, a: Array, b: Array) -> Array:
+    """A choice, elementwise."""
+    return train_kernels.where(op, _AT_PREDICTION, condition, a, b)
+
+
+def reduce(op: train_ops.Reduce, x: Array) -> Array:
+    """Sums in order; the rest has no order."""
+    if op.kind not in ("sum", "mean"):
+        return train_kernels.reduce(op, _AT_PREDICTION, x)
+    y = (_sum if op.kind == "sum" else _mean)(x, op.axes)
+    return y if op.keepdims else y.squeeze(op.axes)
+
+
 def _sum(x: Array, axes: Sequence[int]) -> Array:
     """Sum over axes, which are kept with size 1, first over the last of them."""
     for axis in sorted(axes, reverse=True):
@@ -224,6 +246,9 @@ _EXACT: dict[type[ops.Op], Callable[..., Array]] = {
     ops.Softmax: softmax,
     ops.Sparsemax: sparsemax,
     ops.Transpose: transpose,
+    train_ops.Combine: combine,
+    train_ops.Reduce: reduce,
+    train_ops.Where: where,
 }
 
 

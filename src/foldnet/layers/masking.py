@@ -1,0 +1,134 @@
+"""Masking, and the steps of which layers make their masks.
+
+A mask is a value of 1 where a position counts and 0 where it does not, of the data's shape without its last axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.graph import ops, train_ops
+from foldnet.layers.base import Array, Layer
+from foldnet.layers.tensors import Shape
+
+if TYPE_CHECKING:
+    from foldnet.graph.lower import Lowering
+
+
+def not_zero(b: Lowering, layer: Layer, value: str) -> str:
+    """1 where a value is not 0."""
+    return b.emit(train_ops.Combine("not_equal"), value, b.number(layer, "zero", 0))
+
+
+def either(b: Lowering, masks: Sequence[str]) -> str:
+    """The mask of positions that count in any of some masks."""
+    result, *others = masks
+    for other in others:
+        result = b.emit(train_ops.Combine("logical_or"), result, other)
+    return result
+
+
+def over_values(b: Lowering, layer: Layer, mask: str, x: str) -> str:
+    """A mask with a last axis of size 1, to be spread over the values of each position of ``x``.
+
+    Raises:
+        ConfigError: the mask does not fit.
+        UnsupportedError: several of its sizes are free.
+    """
+    own, shape = b.shape(mask), b.shape(x)
+    fits = len(own) == len(shape) - 1 and all(
+        m is None or n is None or m in (1, n) for m, n in zip(own[1:], shape[1:], strict=False)
+    )
+    if not fits:
+        raise ConfigError(
+            f"layer {layer.name!r}: a mask of shape {own} does not fit values of shape {shape}; it must have their "
+            "shape without the last axis"
+        )
+    if own.count(None) > 2:
+        raise UnsupportedError(
+            f"layer {layer.name!r} gets a mask of shape {own}; foldnet needs to know all of its sizes but one. Give "
+            "the Input its sizes"
+        )
+    return b.emit(ops.Reshape((*(-1 if n is None else n for n in own[1:]), 1)), mask)
+
+
+class Masking(Layer):
+    """Positions whose values all equal ``mask_value`` are set to zero, and do not count in layers that heed masks.
+
+    Args:
+        mask_value: a number, or an array that is spread over each position's values.
+
+    >>> from foldnet.layers import Masking
+    >>> layer = Masking(mask_value=9.0)
+    >>> layer([[[1.0, 9.0], [9.0, 9.0]]]).tolist(), layer.compute_mask([[[1.0, 9.0], [9.0, 9.0]]]).tolist()
+    ([[[1.0, 9.0], [0.0, 0.0]]], [[True, False]])
+    """
+
+    supports_masking = True
+
+    def __init__(self, mask_value: Any = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mask_value = _number_or_list(mask_value)
+        self.build()
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's shape."""
+        (shape,) = input_shapes
+        if len(shape) < 2:
+            raise ConfigError(
+                f"Masking looks along the last axis, which may not be the batch axis; got {shape}"
+            )
+        try:
+            value = np.shape(self.mask_value)
+            sizes = [1 if n is None else n for n in shape[1:]]
+            if len(value) > len(sizes) or np.broadcast_shapes(value, tuple(sizes)) != tuple(sizes):
+                raise ValueError
+        except ValueError:
+            raise ConfigError(
+                f"a mask_value of shape {np.shape(self.mask_value)} cannot be spread over rows of shape {shape[1:]}"
+            ) from None
+        return shape
+
+    def output_mask(self, *masked: bool) -> bool:
+        """Its own mask, always."""
+        return True
+
+    def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
+        """Where any value differs."""
+        return self._counts(b, b.float(inputs[0]), keepdims=False)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Where any value differs."""
+        from foldnet.use import compute_mask
+
+        return compute_mask(self, inputs, mask)
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The values where any of their position differs, else 0."""
+        x = b.float(inputs[0])
+        return b.emit(train_ops.Where(), self._counts(b, x, keepdims=True), x, b.number(self, "zero", 0))
+
+    def _counts(self, b: Lowering, x: str, keepdims: bool) -> str:
+        rank = len(b.shape(x))
+        value = np.asarray(self.mask_value, np.float32).astype(np.float64)
+        if value.ndim:
+            value = value.reshape((1,) * (rank - 1 - value.ndim) + value.shape)
+        differs = b.emit(train_ops.Combine("not_equal"), x, b.own(self, "mask_value", value))
+        return b.emit(train_ops.Reduce("max", (rank - 1,), keepdims), differs)
+
+
+def _number_or_list(value: Any) -> Any:
+    if isinstance(value, dict):  # as Keras stores an array
+        config = value.get("config")
+        value = config.get("value") if isinstance(config, dict) else None
+    try:
+        array: Array = np.asarray(value, np.float32)
+    except (TypeError, ValueError):
+        raise ConfigError(f"mask_value is a number, or an array of numbers, not {value!r}") from None
+    if value is None or isinstance(value, bool | str):
+        raise ConfigError(f"mask_value is a number, or an array of numbers, not {value!r}")
+    return value if isinstance(value, int | float) else array.tolist()

@@ -235,5 +235,7 @@ def test_a_known_file_needs_neither_hdf5_nor_layers(home):
         subprocess.run([sys.executable, "-c", code, WINE], capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     ]
-    assert {"foldnet.layers", "h5py"} & set(runs[0].split()) == {"foldnet.layers"}  # reading needs no HDF5 library
+    assert {"foldnet.layers", "h5py"} & set(runs[0].split()) == {
+        "foldnet.layers"
+    }  # reading needs no HDF5 library
     assert runs[1].split() == []

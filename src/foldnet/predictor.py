@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.passes import optimize
 from foldnet.predictor_inputs import Array, read_inputs, working
 from foldnet.structure import is_flat, is_nested, pack, plain
+from foldnet.warn import warn
 
 if TYPE_CHECKING:
     from foldnet.engines.native import NativeProgram
@@ -420,6 +420,4 @@ def _warn_once(reason: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(
-            f"predictions run on the slower reference engine: {reason}", RuntimeWarning, stacklevel=2
-        )
+        warn(f"predictions run on the slower reference engine: {reason}", RuntimeWarning)

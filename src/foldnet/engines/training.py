@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 from foldnet.engines.fit import TrainingEngine
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import CompileError, ConfigError, UnsupportedError
 from foldnet.graph.training import TrainingProgram
+from foldnet.warn import warn
 
 _warned = False
 
@@ -44,4 +43,4 @@ def _warn_once(error: Exception) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(f"training runs on the slow reference engine: {error}", RuntimeWarning, stacklevel=6)
+        warn(f"training runs on the slow reference engine: {error}", RuntimeWarning)

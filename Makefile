@@ -3,12 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BENCH := .bench-venv
+TOOLS := .tools-venv
 PY := $(VENV)/bin/python
 PYTEST_ARGS ?= -n 2 -q
 
 FUZZ ?= 100000
 
-.PHONY: demo test test-fresh fuzz lint bench clean
+.PHONY: demo test test-fresh fuzz mutants lint bench clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -34,6 +35,11 @@ test-fresh: $(VENV)/.dev
 		$(FRESH_ENV) $(PY) -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 	rm -rf $(FRESH)
 
+# Small faults put into the code one by one: which do the tests not notice? MUTANTS="--count 20 user_cache.py" tries fewer.
+MUTANTS ?= --count 200 --minutes 60
+mutants: $(VENV)/.dev $(TOOLS)/.ready
+	$(TOOLS)/bin/python scripts/mutants.py --python $(CURDIR)/$(PY) $(MUTANTS)
+
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -43,7 +49,7 @@ bench: $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(FRESH) build dist src/*.egg-info demo-output
+	rm -rf $(VENV) $(BENCH) $(TOOLS) $(FRESH) build dist src/*.egg-info demo-output
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
@@ -65,4 +71,10 @@ $(BENCH)/.ready: $(SOURCES) benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
 	$(BENCH)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements.txt
+	touch $@
+
+$(TOOLS)/.ready: constraints.txt scripts/mutants-requirements.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --upgrade pip
+	$(TOOLS)/bin/python -m pip install --quiet -c constraints.txt -r scripts/mutants-requirements.txt
 	touch $@

@@ -164,16 +164,15 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
                 "normalize_target changed since the network was made; fit with warm_start=False"
             )
         if self.normalize_target:
-            if self._target_scale is None:
-                self._scale_target(column_statistics(y, weights))
-            mean, scale = self._target_scale
+            known = self._target_scale
+            mean, scale = self._scale_target(column_statistics(y, weights)) if known is None else known
             y = ((y - mean) / scale).astype(np.float32)
             if kept_back is not None:
                 held_x, held_y, held_weights = kept_back
                 kept_back = held_x, ((held_y - mean) / scale).astype(np.float32), held_weights
         super()._train(x, y, weights, kept_back, epochs)
 
-    def _scale_target(self, statistics: tuple[Array, Array]) -> None:
+    def _scale_target(self, statistics: tuple[Array, Array]) -> tuple[Array, Array]:
         """End the network that predicts with a layer that goes back to the targets' own unit."""
         mean, scale = statistics[0], np.sqrt(statistics[1])
         self._target_scale = mean, scale
@@ -181,6 +180,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         back = Rescaling(*numbers, name="target")
         self.model_ = Sequential([*self._core.inputs, *self._core.layers, back], name="network")
         self._outputs = Model(self.model_.inputs[0], self.model_.outputs[0], name="outputs")
+        return mean, scale
 
     def _head(self) -> tuple[int, str | None, Any]:
         return self.n_outputs_, None, self.loss

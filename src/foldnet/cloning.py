@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
-from foldnet.errors import UnsupportedError
-from foldnet.joins import map_structure
+from foldnet.errors import ConfigError, FoldnetError
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.operation import Operation, mapped
-from foldnet.layers.tensors import SymbolicTensor
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Model, Network, Sequential
+from foldnet.structure import flatten, map_structure, same
+from foldnet.warn import warn
 
 Cloner = Callable[[Layer], Layer]
 
@@ -20,79 +22,128 @@ def clone_model(
     model: Network,
     input_tensors: Any = None,
     clone_function: Cloner | None = None,
-    call_function: Any = None,
+    call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Network:
-    """A network of the same layers and calls, with layers of its own and weights drawn anew; not compiled.
+    """A network of the same layers and calls, with layers of its own and weights drawn anew.
+
+    As in Keras it is compiled as the model is, with an optimizer that has made no step.
 
     Args:
         model: what to build again.
-        input_tensors: None; the clone has inputs of its own.
+        input_tensors: results of ``Input`` or of layers to build it on, nested as the model's inputs; None for inputs
+            of its own.
         clone_function: makes a layer's clone, inputs aside; by its settings if None.
-        call_function: None; layers are called as in the model.
+        call_function: called as ``call_function(layer, *args, **kwargs)`` for each clone in the place of the layer's
+            call; not for a Sequential.
         recursive: whether ``clone_function`` is also given the layers of nested networks, not the networks.
 
     Raises:
-        UnsupportedError: ``input_tensors`` or ``call_function``.
+        ConfigError: functions that are none, ``call_function`` for a Sequential, or tensors that do not fit.
 
     >>> from foldnet import layers
     >>> model = Sequential([layers.Input((4,)), layers.Dense(3)])
     >>> clone_model(model).count_params()
     15
     """
-    if input_tensors is not None or call_function is not None:
-        raise UnsupportedError(
-            "clone_model takes no input_tensors and no call_function; call the clone instead"
-        )
+    if not isinstance(model, Network):
+        raise ConfigError(f"clone_model takes a foldnet network, not {type(model).__name__}")
+    for name, function in (("clone_function", clone_function), ("call_function", call_function)):
+        if function is not None and not callable(function):
+            raise ConfigError(f"{name} must be a function, got {function!r}")
+    clones: dict[Layer, Layer] = {}
 
     def clone(layer: Layer) -> Layer:
-        if isinstance(layer, Network) and (recursive or clone_function is None):
-            return clone_model(layer, clone_function=clone_function, recursive=recursive)
-        if clone_function is not None:
-            return clone_function(layer)
-        return type(layer).from_config(layer.get_config())
+        if layer not in clones:
+            if isinstance(layer, Network) and (recursive or clone_function is None):
+                inner = None if isinstance(layer, Sequential) else call_function
+                clones[layer] = clone_model(layer, None, clone_function, inner, recursive)
+            elif clone_function is not None:
+                clones[layer] = clone_function(layer)
+            else:
+                clones[layer] = type(layer).from_config(layer.get_config())
+        return clones[layer]
 
-    if isinstance(model, Sequential):
-        return _sequential(model, clone)
-    return _functional(model, clone)
+    if not isinstance(model, Sequential):
+        made: Network = _functional(model, clone, input_tensors, call_function)
+    elif call_function is not None:
+        raise ConfigError("call_function is not for a Sequential, whose layers are listed and not called")
+    else:
+        made = _sequential(model, clone, input_tensors)
+    _compile_alike(made, model)
+    return made
 
 
 def _input_like(tensor: SymbolicTensor) -> SymbolicTensor:
     return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
 
 
-def _sequential(model: Sequential, clone: Cloner) -> Sequential:
+def _sequential(model: Sequential, clone: Cloner, given: Any) -> Sequential:
     first = [_input_like(t) for t in model.inputs]
+    if given is not None:
+        tensors = flatten(given)
+        if len(tensors) != 1 or not isinstance(tensors[0], SymbolicTensor):
+            raise ConfigError(f"input_tensors must be one symbolic tensor for a Sequential, got {given!r}")
+        call = tensors[0].call
+        first = [tensors[0] if call and isinstance(call.layer, InputLayer) else _input_like(tensors[0])]
     return Sequential(
         [*first, *(clone(layer) for layer in model.layers)], trainable=model.trainable, name=model.name
     )
 
 
-def _functional(model: Network, clone: Cloner) -> Model:
-    tensors = {t: _input_like(t) for t in model.inputs}
-    layers: dict[Layer, Layer] = {}
+def _functional(model: Network, clone: Cloner, given: Any, call_function: Any) -> Model:
+    starts = map_structure(_input_like, model.input_structure) if given is None else given
+    if not all(isinstance(t, SymbolicTensor) for t in flatten(starts)):
+        raise ConfigError(f"input_tensors must hold symbolic tensors, got {given!r}")
+    if not same(starts, model.input_structure):
+        raise ConfigError("input_tensors must be nested as the inputs of the model are")
+    tensors: dict[SymbolicTensor, SymbolicTensor] = dict(zip(model.inputs, flatten(starts), strict=True))
+    operations: dict[Layer, Operation] = {}
     for call in model.graph_calls:
         if isinstance(call.layer, InputLayer) or call.outputs[0] in tensors:
             continue
         if isinstance(call.layer, Operation):
-            copy = layers.setdefault(call.layer, call.layer.copy())
-            copy(*mapped(tensors.__getitem__, call.arguments))
-            tensors |= dict(zip(call.outputs, copy.calls[-1].outputs, strict=True))
+            copy_of = operations.setdefault(call.layer, call.layer.copy())
+            copy_of(*mapped(tensors.__getitem__, call.arguments))
+            tensors |= dict(zip(call.outputs, copy_of.calls[-1].outputs, strict=True))
             continue
-        if call.layer not in layers:
-            layers[call.layer] = clone(call.layer)
-        given = [tensors[t] for t in call.inputs]
-        inputs = call.layer.input_structure if isinstance(call.layer, Network) else None
-        if isinstance(inputs, dict):
-            taken = dict(zip(call.layer.inputs, given, strict=True))
-            result = layers[call.layer](map_structure(taken.__getitem__, inputs), **call.kwargs)
-        else:
-            result = layers[call.layer](given if len(given) > 1 else given[0], **call.kwargs)
-        del result
-        tensors |= dict(zip(call.outputs, layers[call.layer].calls[-1].outputs, strict=True))
+        layer, inputs, kwargs = clone(call.layer), _inputs(call, tensors), _kwargs(call, tensors)
+        result = layer(inputs, **kwargs) if call_function is None else call_function(layer, inputs, **kwargs)
+        tensors |= dict(zip(call.outputs, flatten(result), strict=True))
     return Model(
-        map_structure(tensors.__getitem__, model.input_structure),
+        starts,
         map_structure(tensors.__getitem__, model.output_structure),
         name=model.name,
         trainable=model.trainable,
     )
+
+
+def _inputs(call: Call, tensors: dict[SymbolicTensor, SymbolicTensor]) -> Any:
+    given = [tensors[t] for t in call.inputs]
+    if isinstance(call.layer, Network) and len(given) > 1:
+        taken = dict(zip(call.layer.inputs, given, strict=True))
+        return map_structure(taken.__getitem__, call.layer.input_structure)
+    return given if len(given) > 1 else given[0]
+
+
+def _kwargs(call: Call, tensors: dict[SymbolicTensor, SymbolicTensor]) -> dict[str, Any]:
+    return {
+        name: map_structure(lambda v: tensors[v] if isinstance(v, SymbolicTensor) else v, value)
+        for name, value in call.kwargs.items()
+    }
+
+
+def _compile_alike(made: Network, model: Network) -> None:
+    """Compile the clone as the model is, with an optimizer and metrics of its own."""
+    try:
+        given = model.compiled_with
+    except FoldnetError as error:
+        warn(f"the clone of {model.name!r} is not compiled: {error}")
+        return
+    if given is None:
+        return
+    settings = {key: copy.deepcopy(value) for key, value in given.items()}
+    optimizer = settings["optimizer"]
+    if optimizer is not None and hasattr(optimizer, "steps"):
+        optimizer.steps = 0
+    made.compile(**settings)

@@ -19,15 +19,6 @@ def map_shapes(function: Callable[[Shape], Any], structure: Any) -> Any:
     return function(tuple(structure))
 
 
-def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Apply a function to every leaf of nested lists and dicts."""
-    if isinstance(structure, Mapping):
-        return {key: map_structure(function, value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [map_structure(function, value) for value in structure]
-    return function(structure)
-
-
 def calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Call]:
     """Every call needed for the outputs, operands first; raises ConfigError for one the inputs cannot reach."""
     done: dict[Call, None] = {}

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from foldnet.arranging import arranged
 from foldnet.errors import ConfigError, InputError
-from foldnet.joins import calls_between, keras_order, map_shapes, map_structure
+from foldnet.joins import calls_between, keras_order, map_shapes
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.naming import join_names, snake_case, unique_name
 from foldnet.layers.operation import Operation
-from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.structure import flatten, is_nested, map_structure, pack
 from foldnet.use import Use
 
 
@@ -41,7 +43,8 @@ class Network(Layer, Use):
         self.compile_config: Mapping[str, Any] | None = None
         self.saved_training: Any = None
         self._trainer: Any = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self.steps_per_execution = 1
         self.history: Any = None
         self.keras_version: str | None = None
         self.input_structure: Any = None
@@ -248,6 +251,23 @@ class Network(Layer, Use):
                     f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}"
                 )
 
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        """As a layer's call; several inputs may be nested as the network's own, or come as a dict by name."""
+        return super().__call__(
+            self.arrange(inputs) if len(self.inputs) > 1 or isinstance(inputs, Mapping) else inputs, **kwargs
+        )
+
+    def arrange(self, x: Any, what: str = "x") -> Any:
+        """Data for the inputs in their order: a list of one entry an input, or the entry itself if there is one.
+
+        Raises:
+            InputError: it is nested in another way, or names are missing.
+        """
+        if not self.built:
+            return x
+        entries = arranged(x, self.input_structure, self.input_names, what)
+        return entries[0] if len(entries) == 1 else entries
+
     # -- settings ------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
@@ -305,7 +325,10 @@ class Network(Layer, Use):
         call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
 
     def _wrap_outputs(self, call: Call) -> Any:
-        return call.outputs[0] if len(call.outputs) == 1 else list(call.outputs)
+        structure = self.output_structure
+        if not is_nested(structure) or (isinstance(structure, list | tuple) and len(self.outputs) == 1):
+            return call.outputs[0]
+        return pack(structure, call.outputs)
 
 
 class Model(Network):
@@ -342,6 +365,8 @@ class Model(Network):
         self._join(inputs, outputs)
 
     def _join(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) -> None:
+        if not flatten(outputs) or not flatten(inputs):
+            raise ConfigError("a Model needs at least one input and one output")
         self.input_structure, self.output_structure = inputs, outputs
         self.inputs, self.outputs = flatten(inputs), flatten(outputs)
         for tensor in (*self.inputs, *self.outputs):

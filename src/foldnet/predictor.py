@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from foldnet.arranging import arranged
 from foldnet.engines.fallback import native_or_none
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.fastcall import FastCall, attach
@@ -17,6 +18,7 @@ from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.passes import optimize
 from foldnet.latest import Latest
 from foldnet.predictor_inputs import Array, read_inputs, working
+from foldnet.structure import is_flat, is_nested, pack, plain
 
 if TYPE_CHECKING:
     from foldnet.engines.native import NativeProgram
@@ -45,7 +47,10 @@ class Options:
         dtype: the working precision.
         fold: whether the passes ran.
         input_names: of the inputs, in order.
-        output_names: keys of the results if they are a dict; None for one array or a list.
+        output_names: keys of the results if they are a dict of arrays; None for anything else.
+        input_structure: how inputs are nested, if not as one array, a list, or a dict of arrays; numbers in place
+            of the inputs.
+        output_structure: likewise, of the results.
     """
 
     engine: str = "auto"
@@ -53,6 +58,8 @@ class Options:
     fold: bool = True
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] | None = None
+    input_structure: Any = None
+    output_structure: Any = None
 
 
 class Predictor(FastCall):
@@ -83,7 +90,7 @@ class Predictor(FastCall):
         self.engine = _choose_engine(self.graph, options)
         if all(n is not None for shape in self.input_shapes for n in shape[1:]):
             _, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
-            if self.engine == "native" and options.output_names is None:
+            if self.engine == "native" and options.output_names is None and options.output_structure is None:
                 attach(self, cast("NativeProgram", program))
 
     @property
@@ -137,14 +144,28 @@ class Predictor(FastCall):
         values = dict(zip(names, self._run(bound, self._compile(bound), arrays), strict=True))
         return {path: values[value] for path, value in kept.items()}
 
-    def _call(self, x: Any) -> Any:
-        """Any call that the compiled entry point does not serve."""
-        arrays = read_inputs(x, self.graph, self.options.input_names)
-        bound, program = self._program(tuple(a.shape[1:] for a in arrays))
-        results = self._run(bound, program, arrays)
+    def _call(self, x: Any, *others: Any) -> Any:
+        """Any call that the compiled entry point does not serve; several inputs may come one after the other."""
+        if others:
+            x = (x, *others)
+        if self.options.input_structure is not None:
+            x = arranged(x, self.options.input_structure, self.options.input_names, "the data")
+        results = self.results(x)
         if self.options.output_names is not None:
             return dict(zip(self.options.output_names, results, strict=True))
+        if self.options.output_structure is not None:
+            return pack(self.options.output_structure, results)
         return results[0] if len(results) == 1 else results
+
+    def results(self, x: Any) -> list[Array]:
+        """The results in order, whatever the structure of the network's outputs.
+
+        Args:
+            x: rows, as for a call; for several inputs in order or by name.
+        """
+        arrays = read_inputs(x, self.graph, self.options.input_names)
+        bound, program = self._program(tuple(a.shape[1:] for a in arrays))
+        return self._run(bound, program, arrays)
 
     def _run(self, bound: Graph, program: Program, arrays: list[Array]) -> list[Array]:
         """Block by block, so that conversions and intermediate values stay small beside the data."""
@@ -336,13 +357,22 @@ def _program_of(network: Network) -> tuple[Graph, Options]:
     """The network's prediction program, unfolded, and what its callers pass and get."""
     from foldnet.graph.lower import Mode, lower
 
-    names = network.input_structure if isinstance(network.input_structure, Mapping) else network.input_names
-    results = network.output_structure
+    given, results = network.input_structure, network.output_structure
+    by_key, named = (isinstance(s, Mapping) and is_flat(s) for s in (given, results))
     options = Options(
-        input_names=tuple(str(n) for n in (sorted(names) if isinstance(names, Mapping) else names)),
-        output_names=tuple(str(n) for n in sorted(results)) if isinstance(results, Mapping) else None,
+        input_names=tuple(map(str, sorted(given))) if by_key else tuple(network.input_names),
+        output_names=tuple(map(str, sorted(results))) if named else None,
+        input_structure=None if by_key or _is_plain(given) else plain(given),
+        output_structure=None if named or _is_plain(results) else plain(results),
     )
     return own_copy(lower(network, Mode.PREDICT)), options
+
+
+def _is_plain(structure: Any) -> bool:
+    """Whether it is one value, or a list of them, or holds a single one without a name."""
+    if isinstance(structure, list | tuple) and len(structure) == 1:
+        return not is_nested(structure[0])
+    return not is_nested(structure) or (isinstance(structure, list) and is_flat(structure))
 
 
 def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None) -> Network:

@@ -12,7 +12,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.graph.graph import Array, Graph
 from foldnet.graph.serial import activations_of, graph_from_json, graph_to_json
+from foldnet.structure import flatten, from_text, to_text
 
 if TYPE_CHECKING:
     from foldnet.predictor import Options, Predictor
@@ -57,15 +58,20 @@ def to_bytes(graph: Graph, options: Options) -> bytes:
         padding = -len(raw) % _ALIGN
         arrays += [raw, bytes(padding)]
         offset += len(raw) + padding
+    said: dict[str, Any] = {
+        "engine": options.engine,
+        "dtype": options.dtype,
+        "fold": options.fold,
+        "input_names": list(options.input_names),
+        "output_names": None if options.output_names is None else list(options.output_names),
+    }
+    # Said only where they are nested, so that other files stay what they were.
+    for name, structure in (("inputs", options.input_structure), ("outputs", options.output_structure)):
+        if structure is not None:
+            said[name] = to_text(structure)
     header = {
         "foldnet": __version__,
-        "options": {
-            "engine": options.engine,
-            "dtype": options.dtype,
-            "fold": options.fold,
-            "input_names": list(options.input_names),
-            "output_names": None if options.output_names is None else list(options.output_names),
-        },
+        "options": said,
         "graph": graph_to_json(graph),
         "arrays": places,
     }
@@ -150,12 +156,19 @@ def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
 def _options(given: Any, graph: Graph) -> Options:
     from foldnet.predictor import Options
 
-    _keys(given, {"engine", "dtype", "fold", "input_names", "output_names"}, "options")
+    nested = {"inputs", "outputs"} & set(_a(dict, given, "options"))
+    _keys(given, {"engine", "dtype", "fold", "input_names", "output_names", *nested}, "options")
+    structures = [
+        _structure(given.get(name), values)
+        for name, values in (("inputs", graph.inputs), ("outputs", graph.outputs))
+    ]
     names = tuple(_a(str, n, "input name") for n in _a(list, given["input_names"], "input_names"))
     results = given["output_names"]
     if results is not None:
         results = tuple(_a(str, n, "output name") for n in _a(list, results, "output_names"))
-    options = Options(given["engine"], given["dtype"], _a(bool, given["fold"], "fold"), names, results)
+    options = Options(
+        given["engine"], given["dtype"], _a(bool, given["fold"], "fold"), names, results, *structures
+    )
     if (
         options.engine not in ("auto", "native", "reference")
         or options.dtype not in ("float32", "float64")
@@ -165,6 +178,15 @@ def _options(given: Any, graph: Graph) -> Options:
     ):
         raise FileFormatError(f"the file's options contradict its program: {given}")
     return options
+
+
+def _structure(text: Any, values: Sequence[str]) -> Any:
+    if text is None:
+        return None
+    structure = from_text(text)
+    if flatten(structure) != list(range(len(values))):
+        raise FileFormatError("the file's inputs or outputs are nested otherwise than its program has them")
+    return structure
 
 
 def _keys(given: Any, expected: set[str], what: str) -> None:

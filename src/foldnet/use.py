@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from foldnet.use_state import State
+
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
     from foldnet.network import Network
@@ -30,14 +32,13 @@ def compute_mask(layer: Layer, inputs: Any, mask: Any) -> Any:
     return compute_mask(layer, inputs, mask)
 
 
-class Use:
+class Use(State):
     """Methods of ``Network`` that the layers above it carry out."""
 
     saved_training: Any
     _trainer: Any
     _predictor: Any
     _optimizer: Any = None
-    _compile: tuple[Any, ...] | None = None
 
     @property
     def _network(self) -> Network:
@@ -173,8 +174,8 @@ class Use:
             loss_weights: of each output's loss.
             metrics: a list; for several outputs a list or dict of lists.
             weighted_metrics: those in which sample weights count.
-            run_eagerly: accepted as in Keras; changes nothing, as do the other three.
-            steps_per_execution: see ``run_eagerly``.
+            run_eagerly: accepted as in Keras; changes nothing, as do the other two.
+            steps_per_execution: after how many steps callbacks hear of them, as of one.
             jit_compile: see ``run_eagerly``.
             auto_scale_loss: see ``run_eagerly``.
 
@@ -182,9 +183,11 @@ class Use:
             ConfigError: an unknown name, or a structure that does not fit the outputs.
         """
         from foldnet.training import optimizers
+        from foldnet.training.arguments import count
 
         self._optimizer = optimizers.get(optimizer)
-        self._compile = (self._optimizer, loss, loss_weights, metrics, weighted_metrics)
+        self._network.steps_per_execution = count(steps_per_execution, "steps_per_execution")
+        self._compile = (self._optimizer, loss, loss_weights, metrics, weighted_metrics, steps_per_execution)
         if self._network.built:
             self.finish_compile()
 

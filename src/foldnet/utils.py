@@ -87,6 +87,8 @@ def get_file(fname: Any = None, origin: Any = None, *args: Any, **kwargs: Any) -
 class PyDataset:
     """Batches by number: a subclass states ``__len__`` and ``__getitem__``, which gives ``(x, y)`` of one batch.
 
+    In place of ``__len__`` it may have ``num_batches``, which is None for a dataset without end.
+
     Args:
         workers: accepted as in Keras; batches are made one after the other.
         use_multiprocessing: likewise.
@@ -101,7 +103,7 @@ class PyDataset:
         )
 
     @property
-    def num_batches(self) -> int:
+    def num_batches(self) -> int | None:
         """How many batches there are."""
         return len(self)
 
@@ -111,6 +113,9 @@ class PyDataset:
     def __getitem__(self, index: int) -> Any:
         """The batch of a number: ``(x, y)`` or ``(x, y, sample_weight)``."""
         raise TypeError(f"{type(self).__name__} must give its batches: def __getitem__(self, index)")
+
+    def on_epoch_begin(self) -> None:
+        """Told before each epoch of a fit."""
 
     def on_epoch_end(self) -> None:
         """Told after each epoch of a fit."""

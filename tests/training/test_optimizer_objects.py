@@ -42,7 +42,8 @@ def test_settings_are_kerass_and_come_back(name):
         getattr(keras.optimizers, name)().get_config() | {"name": 0}
     )
     again = type(ours).from_config(ours.get_config())
-    assert type(again) is type(ours) and again.get_config() == ours.get_config()
+    assert type(again) is type(ours)
+    assert again.get_config() == ours.get_config()
     stored = json.loads(json.dumps(optimizers.serialize(ours)))
     assert optimizers.deserialize(stored).get_config() == ours.get_config()
     assert stored["config"] == keras.optimizers.serialize(theirs)["config"]
@@ -73,11 +74,14 @@ def test_variables_show_and_set_the_state():
     model.compile(optimizer, "mse")
     model.fit(X, Y, batch_size=8, epochs=2, verbose=0)
     variables = optimizer.variables
-    assert len(variables) == 2 + 2 * 4 and variables[0] == 6 and variables[0].dtype == "int32"
+    assert len(variables) == 2 + 2 * 4
+    assert variables[0] == 6
+    assert variables[0].dtype == "int32"
     assert variables[2].path == "adam/dense_kernel_momentum".replace("adam", optimizer.name).replace(
         "dense", model.layers[0].name
     )
-    assert np.any(variables[2].numpy()) and variables[2].shape == (3, 2)
+    assert np.any(variables[2].numpy())
+    assert variables[2].shape == (3, 2)
 
     store: dict[str, np.ndarray] = {}
     optimizer.save_own_variables(store)
@@ -88,7 +92,8 @@ def test_variables_show_and_set_the_state():
     twin.set_weights(model.get_weights())
     twin.compile(other, "mse")
     other.load_own_variables(store)
-    assert other.iterations == 6 and other.learning_rate.value == 0.005
+    assert other.iterations == 6
+    assert other.learning_rate.value == 0.005
     for m in (model, twin):
         m.fit(X, Y, batch_size=24, verbose=0, shuffle=False)
     for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
@@ -105,7 +110,8 @@ def test_a_copy_has_variables_of_its_own():
     model.fit(X, Y, verbose=0)
     for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         twin.fit(X, Y, verbose=0)
-        assert twin.optimizer.variables[0] == 2 and model.optimizer.variables[0] == 1
+        assert twin.optimizer.variables[0] == 2
+        assert model.optimizer.variables[0] == 1
         assert not np.array_equal(twin.optimizer.variables[2], model.optimizer.variables[2])
 
 
@@ -129,7 +135,8 @@ def test_a_learning_rate_may_be_a_function():
     assert rates
     optimizer = optimizers.Adam(0.001)
     optimizer.learning_rate = optimizers.schedules.PolynomialDecay(0.5, 4)
-    assert len(optimizer.variables) == 1 and optimizer.learning_rate == 0.5
+    assert len(optimizer.variables) == 1
+    assert optimizer.learning_rate == 0.5
     with pytest.raises(TypeError, match="schedule"):
         optimizer.learning_rate = 0.1
 

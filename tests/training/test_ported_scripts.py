@@ -309,7 +309,6 @@ class OwnLayer(layers.Layer):
         (lambda: foldnet.callbacks.TensorBoard(), AttributeError, "CSVLogger"),
         (lambda: quick().load_weights("x.weights.h5", skip_mismatch=True), UnsupportedError, "layer by layer"),
         (lambda: foldnet.models.load_model("x.keras", safe_mode=False), UnsupportedError, "never runs code"),
-        (lambda: foldnet.models.clone_model(quick(), input_tensors=Input((4,))), UnsupportedError, "call the clone"),
         (lambda: Input((4,)) + Input((2, 4)), ConfigError, "ranks differ"),
     ],
 )  # fmt: skip

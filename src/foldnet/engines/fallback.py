@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
-from foldnet.callers import warning_level
 from foldnet.errors import CompileError, UnsupportedError
+from foldnet.warn import warn
 
 T = TypeVar("T")
 
@@ -38,10 +37,6 @@ def native_or_none(make: Callable[[], T], engine: str, what: str) -> T | None:
         # Compiling fails for all programs alike; what has no compiled form is another reason each time.
         reason = CompileError.__name__ if isinstance(error, CompileError) else str(error)
         if reason not in _said:
-            warnings.warn(
-                f"{what} run on the slower reference engine: {error}",
-                RuntimeWarning,
-                stacklevel=warning_level(),
-            )
+            warn(f"{what} run on the slower reference engine: {error}", RuntimeWarning)
             _said.add(reason)
         return None

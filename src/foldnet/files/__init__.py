@@ -140,16 +140,15 @@ def _no_format(path: str | PathLike[str], kwargs: dict[str, Any]) -> None:
     if kwargs:
         raise ConfigError(f"these arguments are not taken when a network is saved: {', '.join(kwargs)}")
     if said:
-        import warnings
+        from foldnet.warn import warn
 
         if not str(path).endswith((".keras", ".h5", ".hdf5")):
             raise ConfigError(
                 f"the argument save_format={said!r} is deprecated: give a name that ends in .keras or .h5"
             )
-        warnings.warn(
+        warn(
             "the argument save_format is deprecated, and the ending of the file's name counts; leave it out",
             DeprecationWarning,
-            stacklevel=4,
         )
 
 

@@ -196,12 +196,22 @@ def read_structure(stored: Any, where: str) -> Any:
     """Inputs or outputs of a network: one reference, or a list or dict of them."""
     if isinstance(stored, Mapping):
         return {key: read_structure(value, where) for key, value in stored.items()}
-    entries = plain.listing(stored, where)
+    entries = plain.listing(list(stored) if isinstance(stored, tuple) else stored, where)
     if len(entries) == 3 and isinstance(entries[0], str):
         return _ref(entries, where)
     if not entries:
         raise FileFormatError(f"{where} are missing")
     return [read_structure(value, where) for value in entries]
+
+
+def as_stored(stored: Any, structure: Any) -> Any:
+    """A structure whose lists are tuples where the configuration has tuples, as one that was never text may."""
+    if isinstance(structure, dict):
+        return {key: as_stored(stored[key], value) for key, value in structure.items()}
+    if isinstance(structure, list):
+        values = [as_stored(entry, value) for entry, value in zip(stored, structure, strict=True)]
+        return tuple(values) if isinstance(stored, tuple) else values
+    return structure
 
 
 def map_structure(function: Callable[[Ref], Any], structure: Any) -> Any:

@@ -17,6 +17,7 @@ from foldnet.files import masks, operations, plain
 from foldnet.files.calls import (
     Node,
     Ref,
+    as_stored,
     join,
     map_structure,
     own_mask,
@@ -214,8 +215,8 @@ class Reader:
             return calls.tensor(ref, ends=True)
 
         model: Model = (own or Model)(
-            map_structure(tensor, inputs),
-            map_structure(tensor, outputs),
+            as_stored(record.config.get("input_layers"), map_structure(tensor, inputs)),
+            as_stored(record.config.get("output_layers"), map_structure(tensor, outputs)),
             name=record.name,
             trainable=bool(record.config.get("trainable", True)),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +12,7 @@ import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.layers.base import Layer
+from foldnet.warn import warn
 
 Array = np.ndarray[Any, Any]
 
@@ -55,11 +55,7 @@ class Leniency:
         except FileFormatError as error:
             if not self.skip_mismatch:
                 raise
-            warnings.warn(
-                f"layer {layer.name!r} keeps its weights, since the file does not fit: {error}",
-                UserWarning,
-                stacklevel=2,
-            )
+            warn(f"layer {layer.name!r} keeps its weights, since the file does not fit: {error}")
 
 
 STRICT = Leniency()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from foldnet.training import losses, metric_names, optimizers
 from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.compiled import Compiled, compile_network
 from foldnet.training.trainer import Trainer
+from foldnet.warn import warn
 
 CHOSEN_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 """Metrics whose function ``compile`` chooses by the shape of the output."""
@@ -46,9 +46,7 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
         except FileFormatError as error:
             problem = str(error)
     if problem is not None:
-        warnings.warn(
-            f"{network.name!r} goes on with a fresh optimizer, because {problem}", UserWarning, stacklevel=3
-        )
+        warn(f"{network.name!r} goes on with a fresh optimizer, because {problem}", UserWarning)
     return trainer
 
 

@@ -17,7 +17,6 @@ from foldnet.files.keras_objects import (
     stored_policy,
     stored_setting,
 )
-from foldnet.joins import map_structure
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import InputLayer
@@ -28,6 +27,7 @@ from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network, Sequential
+from foldnet.structure import map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     "BatchNormalization": {

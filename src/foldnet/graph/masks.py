@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from foldnet.errors import UnsupportedError
 from foldnet.layers.base import Layer
-from foldnet.layers.tensors import Call, SymbolicTensor, flatten
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
+from foldnet.structure import flatten
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

@@ -17,8 +17,8 @@ from foldnet.files.opening import open_file
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Array
 from foldnet.insight.rows import read_rows
-from foldnet.layers.tensors import flatten
 from foldnet.network import Network
+from foldnet.structure import flatten
 from foldnet.tracing import recorded
 
 Outputs = Callable[[Sequence[Array]], list[Array]]

@@ -11,7 +11,7 @@ from foldnet.errors import InputError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Array
-from foldnet.layers.tensors import flatten
+from foldnet.structure import flatten
 
 
 def read_rows(graph: Graph, x: Any) -> list[Array]:

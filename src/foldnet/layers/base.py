@@ -13,9 +13,10 @@ from foldnet.layers.configured import Configured, no_arguments
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.naming import check_rename, snake_case, unique_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
-from foldnet.layers.tensors import Call, Shape, SymbolicTensor, flatten
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.shown import shown_name
+from foldnet.structure import flatten
 
 if TYPE_CHECKING:
     from foldnet.graph.lower import Lowering

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -11,6 +10,7 @@ from foldnet.kinds import COUNT, FLAG, SHAPE
 from foldnet.layers.base import Layer
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.warn import warn
 
 
 class InputLayer(Layer):
@@ -47,7 +47,7 @@ class InputLayer(Layer):
         **kwargs: Any,
     ) -> None:
         if "input_shape" in kwargs:
-            warnings.warn("Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2)
+            warn("Argument `input_shape` is deprecated. Use `shape` instead.")
             shape = kwargs.pop("input_shape")
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(dtype="float32", name=name, **kwargs)

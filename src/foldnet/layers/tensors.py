@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from foldnet.layers.operators import Operators
+from foldnet.structure import flatten
 
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
@@ -24,14 +25,14 @@ class SymbolicTensor(Operators):
     index: int = 0
 
     @property
-    def ndim(self) -> int:
-        """Number of axes, the batch axis counted."""
-        return len(self.shape)
-
-    @property
     def name(self) -> str:
         """Name of the layer that makes it."""
         return self.call.layer.name if self.call else "tensor"
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, the batch axis counted."""
+        return len(self.shape)
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor of {self.name}, shape={self.shape}, dtype={self.dtype}>"
@@ -56,12 +57,3 @@ class Call:
     def operands(self) -> tuple[SymbolicTensor, ...]:
         """Every tensor that the call reads: its inputs, and those among its other arguments (a ``mask``)."""
         return (*self.inputs, *(t for t in flatten(self.kwargs) if isinstance(t, SymbolicTensor)))
-
-
-def flatten(structure: Any) -> list[Any]:
-    """Leaves of nested lists, tuples and dicts, in order (dicts in the order of their sorted keys, as Keras)."""
-    if isinstance(structure, list | tuple):
-        return [leaf for item in structure for leaf in flatten(item)]
-    if isinstance(structure, Mapping):
-        return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
-    return [structure]

@@ -24,7 +24,7 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
     """The configuration as Keras stores it."""
     from foldnet.files.compile_settings import stored_optimizer
 
-    return stored_optimizer(optimizer)
+    return stored_optimizer(optimizer) or {}
 
 
 __all__ = [

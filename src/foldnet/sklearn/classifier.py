@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from foldnet.errors import ConfigError, InputError
 from foldnet.sklearn.estimator import FoldnetEstimator
@@ -21,7 +22,9 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
     """A network of Dense layers that tells classes apart, for scikit-learn.
 
     Two classes are told by one unit and a sigmoid, more by one unit a class and a softmax; the loss is the
-    crossentropy. A hidden layer is Dense, normalization (if any), activation, Dropout (if any).
+    crossentropy. Where y is a table of 0 and 1, each column a label that a row has or has not, each has a sigmoid.
+    Tables of scipy.sparse are made dense a batch at a time. A hidden layer is Dense, normalization (if any),
+    activation, Dropout (if any).
 
     Args:
         hidden_layer_sizes: units of each hidden layer; ``()`` is logistic regression.
@@ -70,6 +73,7 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
     """
 
     classes_: Array
+    _labels: bool = False
 
     def __init__(
         self,
@@ -103,12 +107,17 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         )  # fmt: skip
         self.class_weight = class_weight
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new network; with ``warm_start`` go on with the one there is.
 
         Args:
             X: table of numbers of shape (rows, columns).
-            y: a label a row: numbers, strings or booleans.
+            y: a label a row: numbers, strings or booleans; or a table of 0 and 1, a column a label.
             sample_weight: a weight a row, 0 or more.
 
         Returns:
@@ -150,8 +159,13 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         return self
 
     def _read_target(self, y: Any, first: bool) -> Array:
-        y = column_or_1d(y, warn=True)
         check_classification_targets(y)
+        if type_of_target(y) == "multilabel-indicator":
+            return self._read_labels(np.asarray(y), first)
+        if not first and self._labels:
+            raise InputError("the network tells several labels a row, and was given one a row")
+        y = column_or_1d(y, warn=True)
+        self._labels = False
         given = getattr(self, "_given_classes", None)
         classes = self.classes_ if not first else np.unique(y if given is None else given)
         if len(classes) < 2:
@@ -164,7 +178,24 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         self.classes_ = classes
         return np.searchsorted(classes, y).astype(np.float32)
 
+    def _read_labels(self, y: Array, first: bool) -> Array:
+        """Several labels a row, each there or not."""
+        if not first and (not self._labels or y.shape[1] != len(self.classes_)):
+            raise InputError(f"y has {y.shape[1]} labels a row, which the network there is does not tell")
+        given = getattr(self, "_given_classes", None)
+        if first and given is not None and len(np.unique(given)) != y.shape[1]:
+            raise InputError(f"y has {y.shape[1]} labels a row, and classes names {len(np.unique(given))}")
+        if first:
+            self._labels = True
+            self.classes_ = np.arange(y.shape[1]) if given is None else np.unique(given)
+        return y.astype(np.float32)
+
+    def _dense_target(self, y: Any) -> Any:
+        return y.toarray() if issparse(y) else y
+
     def _head(self) -> tuple[int, str | None, Any]:
+        if self._labels:
+            return len(self.classes_), "sigmoid", "binary_crossentropy"
         if len(self.classes_) == 2:
             return 1, "sigmoid", "binary_crossentropy"
         return len(self.classes_), "softmax", "sparse_categorical_crossentropy"
@@ -172,6 +203,8 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
     def _row_weights(self, y: Array, weight: Array, whole: bool) -> Array:
         if self.class_weight is None:
             return weight
+        if self._labels:
+            raise ConfigError("class_weight is for one label a row; with several give fit a sample_weight")
         labels = self.classes_[y.astype(np.intp)]
         if isinstance(self.class_weight, Mapping):
             unknown = [label for label in self.class_weight if label not in self.classes_]
@@ -185,7 +218,7 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         return weight * compute_sample_weight("balanced", labels)
 
     def _strata(self, y: Array) -> Array | None:
-        return y
+        return None if self._labels else y
 
     def decision_function(self, X: Any) -> Array:
         """What goes into the sigmoid or softmax, which ranks rows also where probabilities round to 0 or 1.
@@ -194,15 +227,17 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
             Of shape (rows,) for two classes, positive for the second; else (rows, classes).
         """
         values = self._compute(X)[0]
-        return values[:, 0] if len(self.classes_) == 2 else values
+        return values[:, 0] if len(self.classes_) == 2 and not self._labels else values
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, of shape (rows, classes): float64, with the precision of float32."""
         p = self._compute(X)[-1]
-        return np.hstack([1 - p, p]) if len(self.classes_) == 2 else p
+        return np.hstack([1 - p, p]) if len(self.classes_) == 2 and not self._labels else p
 
     def predict(self, X: Any) -> Array:
-        """The most probable label of each row."""
+        """The most probable label of each row; where rows have several, 1 for each that is more likely than not."""
         values = self.decision_function(X)
+        if self._labels:
+            return (values > 0).astype(np.intp)
         places = (values > 0).astype(np.intp) if values.ndim == 1 else values.argmax(axis=1)
         return self.classes_[places]

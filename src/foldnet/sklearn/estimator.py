@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -17,6 +18,7 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.network import Model, Sequential
 from foldnet.optimizers import Optimizer
 from foldnet.predictor import Predictor
+from foldnet.sklearn import sparse
 from foldnet.sklearn.design import (
     Design,
     batch_size_without_single_row,
@@ -89,6 +91,10 @@ class FoldnetEstimator(BaseEstimator):
         """Targets as the network learns them, float32; ``first`` if what was known before is forgotten."""
         raise TypeError(f"{type(self).__name__} does not say what its targets are")
 
+    def _dense_target(self, y: Any) -> Any:
+        """The targets as they come, or dense where a kind of estimator takes them sparse."""
+        return y
+
     def _head(self) -> tuple[int, str | None, Any]:
         """Units of the last layer, the activation after it, and the loss."""
         raise TypeError(f"{type(self).__name__} does not say how its network ends")
@@ -109,12 +115,20 @@ class FoldnetEstimator(BaseEstimator):
         again = again and hasattr(self, "model_")
         first = not again
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows float32 is refused
-            x, y = validate_data(self, x, y, reset=first, dtype=np.float32, multi_output=True)
+            x, y = validate_data(
+                self,
+                x,
+                self._dense_target(y),
+                reset=first,
+                dtype=np.float32,
+                multi_output=True,
+                accept_sparse="csr",
+            )
         target = self._read_target(y, first)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
-        weights = self._row_weights(target, np.ones(len(x)) if weight is None else weight, whole)
+        weights = self._row_weights(target, np.ones(x.shape[0]) if weight is None else weight, whole)
         # A row of weight 0 counts as absent, also in the statistics that normalizations learn.
         present = weights > 0
         if not present.any():
@@ -129,12 +143,17 @@ class FoldnetEstimator(BaseEstimator):
                 x, target, weights,
                 test_size=self.validation_fraction, random_state=generator, stratify=self._strata(target),
             )  # fmt: skip
+            held_x = held_x.toarray() if issparse(held_x) else held_x
             kept_back = (held_x, held_target, held_weights / held_weights.mean())
         if first:
             self._start(x, weights, generator)
         else:
             self._go_on()
         self._train(x, target, weights / weights.mean(), kept_back, epochs)
+
+    def _learner(self) -> Sequential:
+        """The network that is trained."""
+        return self.model_
 
     def _make_design(self) -> Design:
         units, last, _ = self._head()
@@ -154,7 +173,8 @@ class FoldnetEstimator(BaseEstimator):
 
     def _start(self, x: Array, weights: Array, generator: np.random.RandomState) -> None:
         design = self._make_design()
-        network = design.build(column_statistics(x, weights), generator)
+        given = (sparse.statistics if issparse(x) else column_statistics)(x, weights)
+        network = design.build(given, generator)
         network.compile(self._new_optimizer(), self._head()[2])
         network.trainer.seed = new_seed(generator)
         values = network.get_layer("output").output
@@ -175,7 +195,7 @@ class FoldnetEstimator(BaseEstimator):
             optimizer.iterations = 0
             return optimizer
         given = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
-        return optimizers.get({"class_name": self.optimizer, "config": given})
+        return optimizers.deserialize({"class_name": self.optimizer, "config": given})
 
     def _go_on(self) -> None:
         now = self._make_design()
@@ -186,7 +206,7 @@ class FoldnetEstimator(BaseEstimator):
                 "Fit with warm_start=False to start anew."
             )
         if isinstance(self.learning_rate, float | int):
-            self.model_.optimizer.learning_rate = self.learning_rate
+            self._learner().optimizer.learning_rate = self.learning_rate
 
     def _train(self, x: Array, y: Array, weights: Array, kept_back: Any, epochs: int) -> None:
         callbacks = list(self.callbacks or ())
@@ -194,15 +214,13 @@ class FoldnetEstimator(BaseEstimator):
             callbacks.append(
                 EarlyStopping("val_loss", self.min_delta, self.patience, restore_best_weights=True)
             )
-        history = self.model_.fit(
-            x,
-            y,
-            sample_weight=weights,
-            batch_size=batch_size_without_single_row(len(x), int(self.batch_size)),
-            epochs=epochs,
-            validation_data=kept_back,
-            callbacks=callbacks,
-            verbose=self.verbose,
+        size = batch_size_without_single_row(x.shape[0], int(self.batch_size))
+        rows: dict[str, Any] = {"x": x, "y": y, "sample_weight": weights, "batch_size": size}
+        if issparse(x):
+            orders = new_seed(check_random_state(self.random_state))
+            rows = {"x": sparse.SparseRows(x, y, weights, size, orders), "shuffle": False}
+        history = self._learner().fit(
+            **rows, epochs=epochs, validation_data=kept_back, callbacks=callbacks, verbose=self.verbose
         )
         for name, values in history.history.items():
             self.history_[name] = [*self.history_.get(name, []), *values]
@@ -215,10 +233,15 @@ class FoldnetEstimator(BaseEstimator):
         """What the last Dense layer gives for each row, then what the network gives, if that is another thing."""
         check_is_fitted(self, "model_")
         with np.errstate(over="ignore", invalid="ignore"):
-            x = validate_data(self, x, reset=False, dtype=np.float32)
-        results = self._outputs.predict(x)
+            x = validate_data(self, x, reset=False, dtype=np.float32, accept_sparse="csr")
+        results = self._outputs.predict(sparse.batches(x) if issparse(x) else x)
         arrays = results if isinstance(results, list | tuple) else [results]
         return [a.astype(np.float64) for a in arrays]  # what scikit-learn's estimators and scores work in
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def freeze(self, **options: Any) -> Predictor:
         """The trained network as one plain function, preprocessing included; see ``foldnet.freeze``.

@@ -8,7 +8,10 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from foldnet.errors import InputError
+from foldnet.errors import ConfigError, InputError
+from foldnet.layers import Rescaling
+from foldnet.network import Model, Sequential
+from foldnet.sklearn.design import column_statistics
 from foldnet.sklearn.estimator import FoldnetEstimator
 
 Array = np.ndarray[Any, Any]
@@ -17,9 +20,9 @@ Array = np.ndarray[Any, Any]
 class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
     """A network of Dense layers that predicts one number a row, or several, for scikit-learn.
 
-    A hidden layer is Dense, normalization (if any), activation, Dropout (if any); the last layer is linear. Targets
-    are learnt as they are: where they are far from 0 or spread widely, wrap the estimator in scikit-learn's
-    ``TransformedTargetRegressor(FoldnetRegressor(), transformer=StandardScaler())``.
+    A hidden layer is Dense, normalization (if any), activation, Dropout (if any); the last layer is linear. Where
+    targets are far from 0 or spread widely, as prices are, ``normalize_target=True`` lets the network learn them.
+    It is not the default, since a loss may ask for the targets as they are, as ``"poisson"`` does.
 
     Args:
         hidden_layer_sizes: units of each hidden layer; ``()`` is linear regression.
@@ -33,6 +36,9 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
             0.99 wants several hundred steps; 0.9 also settles in the short fits of small tables.
         input_normalization: whether the network begins by scaling each column to mean 0 and variance 1, by the
             statistics of the rows it was first trained on.
+        normalize_target: whether targets are learnt with mean 0 and variance 1, by the statistics of the rows that
+            training began with. Predictions are in the targets' own unit, which the last layer of ``model_`` goes
+            back to; losses (in ``history_`` too) are of the normalized targets.
         l2: factor of the squared kernels in the loss.
         optimizer: by Keras's name, or one of ``foldnet.optimizers``, which is copied.
         learning_rate: a number or a schedule; None for the optimizer's own default.
@@ -67,6 +73,8 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
     """
 
     n_outputs_: int
+    _core: Sequential
+    _target_scale: tuple[Array, Array] | None
 
     def __init__(
         self,
@@ -79,6 +87,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         normalization_place: str = "before",
         normalization_momentum: float = 0.9,
         input_normalization: bool = True,
+        normalize_target: bool = False,
         l2: float = 0.0,
         optimizer: Any = "adam",
         learning_rate: Any = None,
@@ -99,6 +108,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
             validation_fraction, patience, min_delta, warm_start, callbacks, verbose, random_state,
         )  # fmt: skip
         self.loss = loss
+        self.normalize_target = normalize_target
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new network; with ``warm_start`` go on with the one there is.
@@ -137,7 +147,40 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         if first:
             self._flat = y.ndim == 1
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        if first:
+            self._target_scale = None
         return y.reshape(len(y), -1)
+
+    def _start(self, x: Any, weights: Array, generator: Any) -> None:
+        super()._start(x, weights, generator)
+        self._core = self.model_
+
+    def _learner(self) -> Sequential:
+        return self._core
+
+    def _train(self, x: Any, y: Array, weights: Array, kept_back: Any, epochs: int) -> None:
+        if bool(self.normalize_target) is not (self._target_scale is not None) and self.n_iter_:
+            raise ConfigError(
+                "normalize_target changed since the network was made; fit with warm_start=False"
+            )
+        if self.normalize_target:
+            known = self._target_scale
+            mean, scale = self._scale_target(column_statistics(y, weights)) if known is None else known
+            y = ((y - mean) / scale).astype(np.float32)
+            if kept_back is not None:
+                held_x, held_y, held_weights = kept_back
+                kept_back = held_x, ((held_y - mean) / scale).astype(np.float32), held_weights
+        super()._train(x, y, weights, kept_back, epochs)
+
+    def _scale_target(self, statistics: tuple[Array, Array]) -> tuple[Array, Array]:
+        """End the network that predicts with a layer that goes back to the targets' own unit."""
+        mean, scale = statistics[0], np.sqrt(statistics[1])
+        self._target_scale = mean, scale
+        numbers = [float(v[0]) if len(v) == 1 else v.tolist() for v in (scale, mean)]
+        back = Rescaling(*numbers, name="target")
+        self.model_ = Sequential([*self._core.inputs, *self._core.layers, back], name="network")
+        self._outputs = Model(self.model_.inputs[0], self.model_.outputs[0], name="outputs")
+        return mean, scale
 
     def _head(self) -> tuple[int, str | None, Any]:
         return self.n_outputs_, None, self.loss

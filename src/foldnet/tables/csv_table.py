@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import sys
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from foldnet.errors import FileFormatError, InputError
 from foldnet.files.opening import open_stream
 from foldnet.tables.select import Selection
 from foldnet.tables.table import Array, Table, block_rows
+from foldnet.warn import warn
 
 MISSING = {"", "na", "n/a", "null", "none", "?"}
 
@@ -169,10 +169,9 @@ class CsvTable(Table):
                 f"{self.name}: the first line is 0 alone, which may be a value, or the name that pandas gives to a "
                 "column without one. Say with --header that it names the column, or with --no-header that it is a row."
             )
-        warnings.warn(
+        warn(
             f"{self.name}: the first line counts from 0 to {len(row) - 1}, as pandas names columns that have no names; "
-            "it is taken for names, and not for a row (--no-header says that it is one)",
-            stacklevel=5,
+            "it is taken for names, and not for a row (--no-header says that it is one)"
         )
         return True
 

@@ -13,11 +13,13 @@ import numpy as np
 from foldnet.engines.fit import Sums
 from foldnet.errors import InputError
 from foldnet.network import Network
+from foldnet.structure import flatten, is_nested, pack
 from foldnet.training.api import gather, trainer_for
+from foldnet.training.arguments import class_weights, optional_count, verbosity
 from foldnet.training.batches import batches, is_stream, unpack
 from foldnet.training.callbacks import CallbackList
-from foldnet.training.data import Rows
-from foldnet.training.eager import build_for
+from foldnet.training.data import Rows, as_array
+from foldnet.training.eager import build_for, ranked, structured
 from foldnet.training.loop import added, checked_batch_size
 from foldnet.training.progress import line
 from foldnet.training.trainer import Trainer
@@ -37,19 +39,22 @@ def evaluate(
     return_dict: bool,
 ) -> Any:
     """See ``Network.evaluate``."""
-    size = checked_batch_size(batch_size)
+    size, steps, verbose = checked_batch_size(batch_size), optional_count(steps, "steps"), verbosity(verbose)
     started = time.perf_counter()
     trainer = trainer_for(network, None if is_stream(x, y) else x)
     calls = CallbackList(callbacks, model=network, verbose=verbose, epochs=1, steps=steps)
     if is_stream(x, y):
         calls.call("on_test_begin", None)
         sums: Sums | None = None
-        for step, batch in enumerate(islice(batches(x), steps)):
-            rows = gather(network, *unpack(batch))
-            sums = _judged_batch(trainer, rows, step, sums, calls)
+        group, seen, given = trainer.compiled.steps_per_execution, 0, islice(batches(x), steps)
+        network.stop_evaluating = False
+        while not network.stop_evaluating and (some := list(islice(given, group))):
+            parts = [gather(network, *unpack(batch)) for batch in some]
+            sums = _judged_group(trainer, parts, seen, sums, calls)
+            seen += len(some)
         if sums is None:
             raise InputError("the data gave no batch of rows")
-        steps = step + 1
+        steps = seen
         calls.call("on_test_end", trainer.logs(sums))
     else:
         rows = gather(network, x, y, sample_weight)
@@ -67,8 +72,14 @@ def judge(trainer: Trainer, rows: Rows, size: int, callbacks: CallbackList) -> S
     callbacks.call("on_test_begin", None)
     if callbacks.by_test_batch:
         sums: Sums | None = None
-        for step, start in enumerate(range(0, len(rows), size)):
-            sums = _judged_batch(trainer, rows.part(start, start + size), step, sums, callbacks)
+        group = trainer.compiled.steps_per_execution
+        trainer.network.stop_evaluating = False
+        for number, start in enumerate(range(0, len(rows), size * group)):
+            if trainer.network.stop_evaluating:
+                break
+            stop = min(start + size * group, len(rows))
+            parts = [rows.part(i, min(i + size, stop)) for i in range(start, stop, size)]
+            sums = _judged_group(trainer, parts, number * group, sums, callbacks)
         found = trainer.evaluate(rows, size) if sums is None else sums
     else:
         found = trainer.evaluate(rows, size)
@@ -76,14 +87,19 @@ def judge(trainer: Trainer, rows: Rows, size: int, callbacks: CallbackList) -> S
     return found
 
 
-def _judged_batch(
-    trainer: Trainer, rows: Rows, step: int, sums: Sums | None, callbacks: CallbackList
+def _judged_group(
+    trainer: Trainer, parts: list[Rows], step: int, sums: Sums | None, callbacks: CallbackList
 ) -> Sums:
+    """The sums so far after some batches, of which callbacks hear as of one."""
     callbacks.call("on_test_batch_begin", step, None)
-    found = trainer.evaluate(rows, len(rows), fresh=step == 0)
-    total = found if sums is None else added(sums, found)
+    total = sums
+    for i, rows in enumerate(parts):
+        found = trainer.evaluate(rows, len(rows), fresh=step + i == 0)
+        total = found if total is None else added(total, found)
+    assert total is not None  # there is a part at least
     if callbacks.by_test_batch:
-        callbacks.call("on_test_batch_end", step, trainer.logs(total))
+        last = step + trainer.compiled.steps_per_execution - 1
+        callbacks.call("on_test_batch_end", last, trainer.logs(total))
     return total
 
 
@@ -97,7 +113,7 @@ def train_on_batch(
 ) -> Any:
     """See ``Network.train_on_batch``."""
     trainer = trainer_for(network, x)
-    rows = gather(network, x, y, sample_weight, class_weight)
+    rows = gather(network, x, y, sample_weight, class_weights(class_weight))
     trainer.begin()
     logs = trainer.logs(trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False).training)
     return logs if return_dict else trainer.values(logs)
@@ -113,19 +129,28 @@ def test_on_batch(network: Network, x: Any, y: Any, sample_weight: Any, return_d
 
 def predict(network: Network, x: Any, batch_size: int | None, steps: int | None, callbacks: Any) -> Any:
     """See ``Network.predict``."""
-    size = checked_batch_size(batch_size)
+    size, steps = checked_batch_size(batch_size), optional_count(steps, "steps")
     calls = CallbackList(callbacks, model=network, steps=steps)
     calls.call("on_predict_begin", None)
+    network.stop_predicting = False
+    group = network.steps_per_execution
     if is_stream(x):
-        found = [_told(network, b, i, calls) for i, b in enumerate(islice(_inputs(x), steps))]
+        given = islice(_inputs(x), steps)
+        found: list[Any] = []
+        while not network.stop_predicting and (some := list(islice(given, group))):
+            found.append(_told(network, some, group * len(found), calls))
         if not found:
             raise InputError("the data gave no batch of rows")
         result = _joined(found)
     elif calls.by_predict_batch or steps is not None:
-        rows = len(_leaf(x))
+        x = _arrays(network, x)
+        rows = len(flatten(x)[0])
         stop = rows if steps is None else min(rows, steps * size)
         parts = [_cut(x, start, min(start + size, stop)) for start in range(0, stop, size)]
-        result = _joined([_told(network, part, i, calls) for i, part in enumerate(parts)])
+        found = []
+        while not network.stop_predicting and (some := parts[len(found) * group : (len(found) + 1) * group]):
+            found.append(_told(network, some, group * len(found), calls))
+        result = _joined(found) if found else predict_rows(network, x)
     else:
         result = predict_rows(network, x)
     calls.call("on_predict_end", None)
@@ -141,16 +166,15 @@ def predict_rows(network: Network, x: Any) -> Any:
     kept = network._predictor
     if kept is None or not same_program(kept.unfolded, lower(network, Mode.PREDICT)):
         kept = network._predictor = freeze(network)
-    if len(network.inputs) == 1 and not isinstance(x, Mapping) and network.inputs[0].shape[1:] == (1,):
-        array = np.asarray(x)
-        x = array[:, None] if array.ndim == 1 else x  # one number a row, as Keras takes it
-    return kept(x)
+    results = kept.results(ranked(network, network.arrange(x)))
+    return structured(network, results)
 
 
-def _told(network: Network, x: Any, step: int, callbacks: CallbackList) -> Any:
+def _told(network: Network, parts: list[Any], step: int, callbacks: CallbackList) -> Any:
+    """Predictions for some batches, of which callbacks hear as of one."""
     callbacks.call("on_predict_batch_begin", step, None)
-    result = predict_rows(network, x)
-    callbacks.call("on_predict_batch_end", step, {"outputs": result})
+    result = _joined([predict_rows(network, part) for part in parts])
+    callbacks.call("on_predict_batch_end", step + network.steps_per_execution - 1, {"outputs": result})
     return result
 
 
@@ -158,24 +182,19 @@ def _inputs(stream: Any) -> Iterator[Any]:
     return (b[0] if isinstance(b, tuple) else b for b in batches(stream))
 
 
-def _leaf(x: Any) -> Any:
-    if isinstance(x, Mapping):
-        return next(iter(x.values()))
-    return x[0] if isinstance(x, list | tuple) and hasattr(x[0], "__array__") and np.ndim(x[0]) else x
+def _arrays(network: Network, x: Any) -> Any:
+    """The inputs as arrays, in the network's order: one, or a list."""
+    build_for(network, x)
+    x = network.arrange(x)
+    if len(network.inputs) == 1:
+        return as_array(x, "x")
+    return [as_array(v, f"input {name!r}") for v, name in zip(x, network.input_names, strict=True)]
 
 
 def _cut(x: Any, start: int, stop: int) -> Any:
-    if isinstance(x, Mapping):
-        return {k: np.asarray(v)[start:stop] for k, v in x.items()}
-    if _leaf(x) is not x:
-        return [np.asarray(v)[start:stop] for v in x]
-    return np.asarray(x)[start:stop]
+    return x[start:stop] if isinstance(x, np.ndarray) else [v[start:stop] for v in x]
 
 
 def _joined(results: list[Any]) -> Any:
-    first = results[0]
-    if isinstance(first, Mapping):
-        return {k: np.concatenate([r[k] for r in results]) for k in first}
-    if isinstance(first, list):
-        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
-    return np.concatenate(results)
+    parts = [np.concatenate(leaves) for leaves in zip(*map(flatten, results), strict=True)]
+    return pack(results[0], parts) if is_nested(results[0]) else parts[0]

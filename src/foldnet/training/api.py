@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from foldnet.arranging import arranged
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
+from foldnet.structure import is_flat, is_nested
 from foldnet.training.batches import batches, is_stream, unpack
-from foldnet.training.compiled import Target, class_axis
+from foldnet.training.compiled import Compiled, Target, class_axis
 from foldnet.training.data import (
     Rows,
     as_array,
     fit_shape,
+    is_arraylike,
     joined,
     same_length,
     sample_weights,
-    split_structure,
 )
 from foldnet.training.eager import build_for
 from foldnet.training.program import output_names
@@ -42,17 +44,11 @@ def trainer_for(network: Network, x: Any = None) -> Trainer:
         raise ConfigError(
             f'{network.name!r} must be compiled before it is trained: model.compile("adam", "mse")'
         )
-    if all(loss is None for loss in trainer.compiled.losses):
+    if not trainer.compiled.terms:
         raise ConfigError(
             f'{network.name!r} was compiled without a loss, so it can predict only: model.compile("adam", "mse")'
         )
     return trainer
-
-
-def input_keys(network: Network) -> list[str]:
-    """The keys of a dict of inputs: those the network was made with, else the names of its input layers."""
-    structure = network.input_structure
-    return sorted(structure) if isinstance(structure, Mapping) else network.input_names
 
 
 def gather(
@@ -70,26 +66,33 @@ def gather(
     """
     if x is None or y is None:
         raise InputError("training and evaluation need rows and targets: give x and y")
-    keys, names = input_keys(network), output_names(network)
+    keys, names = network.input_names, output_names(network)
     if class_weight is not None and len(names) > 1:
         raise ConfigError("class_weight is for networks with one output; give sample_weight for each output")
+    compiled = trainer_for(network).compiled
     inputs = [
         np.ascontiguousarray(
             fit_shape(as_array(v, f"input {key!r}"), tensor.shape, f"input {key!r}"),
             np.int32 if tensor.dtype.startswith(("int", "uint", "bool")) else np.float32,
         )
-        for key, tensor, v in zip(keys, network.inputs, split_structure(x, keys, "x"), strict=True)
+        for key, tensor, v in zip(
+            keys, network.inputs, arranged(x, network.input_structure, keys, "x"), strict=True
+        )
     ]
+    given = _targets(network, compiled, y, names)
+    # An output that nothing is asked of has targets all the same, since a program takes some for each.
     targets = [
-        np.ascontiguousarray(as_array(v, f"target {name!r}"), np.float32)
-        for name, v in zip(names, split_structure(y, names, "y"), strict=True)
+        np.zeros((len(inputs[0]), 1), np.float32)
+        if v is None
+        else np.ascontiguousarray(as_array(v, f"target {name!r}"), np.float32)
+        for name, v in zip(names, given, strict=True)
     ]
-    rows = same_length([*zip(keys, inputs, strict=True), *zip(names, targets, strict=True)])
+    rows = same_length(
+        [*((f"input {k!r}", a) for k, a in zip(keys, inputs, strict=True)),
+         *((f"target {k!r}", a) for k, a in zip(names, targets, strict=True))]
+    )  # fmt: skip
     _check_labels(network, targets)
-    single = not isinstance(sample_weight, Mapping | list | tuple) or len(names) == 1
-    weights = [sample_weight] * len(names)
-    if not single:
-        weights = split_structure(sample_weight, names, "sample_weight")
+    weights = _weights(network, compiled, sample_weight, names)
     return Rows(
         inputs,
         targets,
@@ -98,6 +101,57 @@ def gather(
             for w, t, output in zip(weights, targets, network.outputs, strict=True)
         ],
     )
+
+
+def _targets(network: Network, compiled: Compiled, y: Any, names: Sequence[str]) -> list[Any]:
+    """The targets of each output; None for one that needs none and has none.
+
+    Raises:
+        InputError: they are nested in another way than the outputs.
+    """
+    needed = [name for name, n in zip(names, compiled.needed, strict=True) if n]
+    if len(names) > 1 and len(needed) < len(names):
+        found = _partial(y, names, needed)
+        if found is not None:
+            return [found.get(name) for name in names]
+    targets = arranged(y, network.output_structure, names, "y")
+    if missing := [n for n, t in zip(names, targets, strict=True) if t is None and n in needed]:
+        raise InputError(f"y has None for {missing}, which have a loss or a metric")
+    return [t if name in needed else None for name, t in zip(names, targets, strict=True)]
+
+
+def _partial(y: Any, names: Sequence[str], needed: Sequence[str]) -> dict[str, Any] | None:
+    """Targets of those outputs alone that need some."""
+    if isinstance(y, Mapping):
+        inside = set(needed) <= set(y) <= set(names)
+        return {name: y[name] for name in needed} if inside else None
+    if isinstance(y, list | tuple) and len(y) == len(needed) < len(names) and all(map(is_arraylike, y)):
+        return dict(zip(needed, y, strict=True))
+    return {needed[0]: y} if len(needed) == 1 and is_arraylike(y) else None
+
+
+def _weights(network: Network, compiled: Compiled, weight: Any, names: Sequence[str]) -> list[Any]:
+    """The sample weights of each output: one for all, or one for each."""
+    if len(names) == 1 or not isinstance(weight, Mapping | list | tuple) or not _has_arrays(weight):
+        return [weight] * len(names)
+    if any(len(term.places) > 1 for term in compiled.terms):
+        raise InputError(
+            "a loss over several outputs takes one sample_weight for all of them, one number a row"
+        )
+    if isinstance(weight, Mapping) and is_flat(network.output_structure):
+        if unknown := [key for key in weight if key not in names]:
+            raise InputError(f"sample_weight names {unknown}, but the outputs are {list(names)}")
+        needed = [n for n, wanted in zip(names, compiled.needed, strict=True) if wanted]
+        if missing := [n for n in needed if n not in weight]:
+            raise InputError(
+                f"sample_weight has no entry for {missing}; give None for outputs without weights"
+            )
+        return [weight.get(name) for name in names]
+    return arranged(weight, network.output_structure, names, "sample_weight")
+
+
+def _has_arrays(weight: Any) -> bool:
+    return isinstance(weight, Mapping) or any(v is None or np.ndim(v) or is_nested(v) for v in weight)
 
 
 def _check_labels(network: Network, targets: list[Array]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ def is_stream(x: Any, y: Any = None) -> bool:
 
 def is_dataset(x: Any) -> bool:
     """As Keras's PyDataset: batches by number."""
-    return not isinstance(x, list) and hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    numbered = hasattr(x, "__len__") or hasattr(type(x), "num_batches")
+    return not isinstance(x, list) and hasattr(x, "__getitem__") and numbered
 
 
 def can_repeat(x: Any) -> bool:
@@ -29,15 +31,40 @@ def can_repeat(x: Any) -> bool:
 
 
 def count_of(x: Any) -> int | None:
-    """How many batches a stream has, if it knows."""
-    return len(x) if isinstance(x, list) or is_dataset(x) else None
+    """How many batches a stream has; None if it does not know, or has no end.
+
+    Raises:
+        InputError: its ``num_batches`` is no number.
+    """
+    if not isinstance(x, list) and not is_dataset(x):
+        return None
+    if not hasattr(type(x), "num_batches"):
+        return len(x)
+    count = x.num_batches
+    if count is not None and (not isinstance(count, int) or count < 0):
+        raise InputError(f"num_batches of {type(x).__name__} must be a number or None, got {count!r}")
+    return count
+
+
+def is_endless(x: Any) -> bool:
+    """Whether it is a dataset that says it has no end."""
+    return is_dataset(x) and count_of(x) is None
 
 
 def batches(x: Any, order: Iterable[int] | None = None) -> Iterator[Any]:
     """The batches, from the first on; of a dataset in an order of their numbers, if one is given."""
     if is_dataset(x):
-        return (x[int(i)] for i in (range(len(x)) if order is None else order))
+        number = count_of(x)
+        numbers = itertools.count() if number is None else range(number)
+        return (x[int(i)] for i in (numbers if order is None else order))
     return iter(x)
+
+
+def tell(x: Any, hook: str) -> None:
+    """Call a dataset's hook, if it has one."""
+    function = getattr(x, hook, None)
+    if function is not None:
+        function()
 
 
 def unpack(data: Any) -> tuple[Any, Any, Any]:
@@ -47,5 +74,6 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
         InputError: neither.
     """
     if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
-        raise InputError(f"expected (x, y) or (x, y, sample_weight), got {type(data).__name__}")
+        size = f" of {len(data)}" if isinstance(data, tuple | list) else ""
+        raise InputError(f"expected (x, y) or (x, y, sample_weight), got a {type(data).__name__}{size}")
     return (data[0], data[1], data[2] if len(data) == 3 else None)

@@ -6,8 +6,6 @@ is computed once more for it, by the reference engine, with the weights and the 
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +23,7 @@ from foldnet.network import Network
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import SummedMetric, plain
+from foldnet.warn import warn
 
 Array = np.ndarray[Any, Any]
 
@@ -40,14 +39,6 @@ def runs_in_python(metric: Metric) -> bool:
 def _is_users(metric: Metric, method: str) -> bool:
     owner = next(cls for cls in type(metric).__mro__ if method in cls.__dict__)
     return not owner.__module__.startswith("foldnet.")
-
-
-def _outside() -> int:
-    """How many frames up the caller of the package is, as ``warnings.warn`` in the function that asks counts."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("foldnet."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 @dataclass(frozen=True)
@@ -72,14 +63,14 @@ class Between:
         self.network, self.watched = network, watched
         self._graph: Graph | None = None
         self._names: dict[str, tuple[Any, str]] = {}
-        if not _warned:
-            _warned.update(type(w.metric).__name__ for w in watched)
-            named = ", ".join(sorted(_warned))
-            warnings.warn(
+        fresh = [w.metric for w in watched if type(w.metric).__name__ not in _warned]
+        if fresh:
+            _warned.update(type(m).__name__ for m in fresh)
+            named = ", ".join(type(m).__name__ for m in fresh)
+            warn(
                 f"{named}: a metric with an update_state or reset_state of its own runs in Python between the steps, "
                 "which is slow; a function of y_true and y_pred written with foldnet.ops compiles",
                 RuntimeWarning,
-                stacklevel=_outside(),
             )
 
     def reset(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,7 @@ from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.naming import snake_case
 from foldnet.network import Network
+from foldnet.structure import has, is_flat, is_nested, shown, up_to
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
 from foldnet.training.absent import AbsentOptimizer
@@ -21,7 +22,15 @@ from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import MeanMetricWrapper, SummedMetric
 from foldnet.training.optimizer import Optimizer
-from foldnet.training.program import OutputPlan, Owners, RowMetric, build_program, output_names
+from foldnet.training.program import (
+    LossPlan,
+    OutputPlan,
+    Owners,
+    RowMetric,
+    build_program,
+    output_names,
+)
+from foldnet.training.terms import Term, terms_of
 
 Array = np.ndarray[Any, Any]
 
@@ -43,36 +52,71 @@ class Compiled:
 
     Attributes:
         optimizer: the one optimizer.
-        losses: one an output; None where an output is not trained, ``"crossentropy"`` where the shapes decide.
-        loss_weights: one an output.
+        terms: the losses, and which outputs each is for; ``"crossentropy"`` where the shapes decide.
         metrics: for each output, as given; "accuracy" is resolved when the targets are seen.
         weighted_metrics: likewise; sample weights count in these.
+        steps_per_execution: after how many steps callbacks hear of them.
     """
 
     network: Network
     optimizer: Optimizer
-    losses: list[Loss | str | None]
-    loss_weights: list[float]
+    terms: list[Term]
     metrics: list[list[Any]]
     weighted_metrics: list[list[Any]]
     given: Mapping[str, Any] = field(default_factory=dict)
+    steps_per_execution: int = 1
 
-    def plans(self, targets: Sequence[Target]) -> list[OutputPlan]:
-        """Loss and metrics of each output for targets as the data has them."""
+    @property
+    def losses(self) -> list[Loss | str | None]:
+        """The loss of each output alone: the first if there are several; None where an output has none."""
+        found: list[Loss | str | None] = [None] * len(self.network.outputs)
+        for term in reversed(self.terms):
+            if isinstance(term.at, int):
+                found[term.at] = term.loss
+        return found
+
+    @property
+    def loss_weights(self) -> list[float]:
+        """The weight of each output's loss."""
+        found = [1.0] * len(self.network.outputs)
+        for term in reversed(self.terms):
+            if isinstance(term.at, int):
+                found[term.at] = term.weight
+        return found
+
+    @property
+    def needed(self) -> list[bool]:
+        """Whether each output needs targets: for a loss or a metric."""
+        trained = {place for term in self.terms for place in term.places}
+        return [
+            i in trained or bool(self.metrics[i] or self.weighted_metrics[i])
+            for i in range(len(self.network.outputs))
+        ]
+
+    def plans(self, targets: Sequence[Target]) -> tuple[list[LossPlan], list[OutputPlan]]:
+        """Losses, and metrics of each output, for targets as the data has them."""
         resolved = self.resolved(targets)
-        plans = []
-        for i, (given, target) in enumerate(zip(self.losses, targets, strict=True)):
-            loss = loss_for(given, target, self.network.outputs[i].shape)
-            rows = [
-                RowMetric(name, metric.weighed_rows, weighted)
-                for name, metric, weighted in resolved[i]
-                if isinstance(metric, SummedMetric) and not runs_in_python(metric)
-            ]
-            weighed = None if loss is None else loss.weighed_rows
-            plans.append(
-                OutputPlan(weighed, self.loss_weights[i], rows, target.shape, weight_shape=target.weight)
+        losses, seen = [], dict[str, int]()
+        for term in self.terms:
+            loss = term.loss
+            if isinstance(term.at, int):
+                loss = loss_for(loss, targets[term.at], self.network.outputs[term.at].shape)
+            count = seen[term.name] = seen.get(term.name, 0) + 1
+            name = term.name if count == 1 else f"{term.name} {count}"
+            losses.append(LossPlan(name, loss.weighed_rows, term.weight, term.at))
+        plans = [
+            OutputPlan(
+                [
+                    RowMetric(name, metric.weighed_rows, weighted)
+                    for name, metric, weighted in metrics
+                    if isinstance(metric, SummedMetric) and not runs_in_python(metric)
+                ],
+                target.shape,
+                weight_shape=target.weight,
             )
-        return plans
+            for metrics, target in zip(resolved, targets, strict=True)
+        ]
+        return losses, plans
 
     def resolved(self, targets: Sequence[Target]) -> list[list[tuple[str, Metric, bool]]]:
         """For each output its metrics: the name it is reported under, the metric, and whether weights count."""
@@ -107,9 +151,8 @@ class Compiled:
 
     def program(self, targets: Sequence[Target]) -> tuple[TrainingProgram, Owners]:
         """The training program for targets as the data has them, and whose its variables are."""
-        return build_program(
-            self.network, self.plans(targets), self.optimizer.rule(), self.optimizer.decay_applies
-        )
+        losses, plans = self.plans(targets)
+        return build_program(self.network, losses, plans, self.optimizer.rule(), self.optimizer.decay_applies)
 
     def direction(self, name: str) -> str | None:
         """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if nobody knows."""
@@ -117,7 +160,7 @@ class Compiled:
         if name == "loss":
             return "down"
         names = output_names(self.network)
-        if name in [f"{n}_loss" for n in names]:
+        if name in [f"{term.name}_loss" for term in self.terms]:
             return "down"
         for i, output in enumerate(self.network.outputs):
             for entry in (*self.metrics[i], *self.weighted_metrics[i]):
@@ -134,6 +177,7 @@ def compile_network(
     loss_weights: Any = None,
     metrics: Any = None,
     weighted_metrics: Any = None,
+    steps_per_execution: int = 1,
 ) -> Compiled:
     """Resolve the arguments of ``compile``.
 
@@ -146,28 +190,37 @@ def compile_network(
             raise ConfigError(f"{what} must be a list or dict, such as {what}=['mae']; got {value!r}")
     optimizer = optimizers.get(optimizer) or AbsentOptimizer(NO_OPTIMIZER)
     optimizer.check_settings()
-    entries = _per_output(loss, names, "loss")
-    weights = [1.0 if w is None else float(w) for w in _per_output(loss_weights, names, "loss_weights")]
+    structure = network.output_structure
+    terms = [_resolved(term, network) for term in terms_of(loss, loss_weights, structure, names)]
     given = {
         "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
         "weighted_metrics": weighted_metrics,
     }  # fmt: skip
-    return Compiled(
+    compiled = Compiled(
         network,
         optimizer,
-        [_loss(entry) for entry in entries],
-        weights,
-        _metric_lists(metrics, names, "metrics"),
-        _metric_lists(weighted_metrics, names, "weighted_metrics"),
+        terms,
+        _metric_lists(metrics, structure, names, "metrics"),
+        _metric_lists(weighted_metrics, structure, names, "weighted_metrics"),
         given,
+        steps_per_execution,
     )
+    # Names that there are not are told of here; what "accuracy" means is for the data to say.
+    compiled.resolved([Target((None, 1), False) for _ in names])
+    return compiled
 
 
-def _loss(entry: Any) -> Loss | str | None:
+def _resolved(term: Term, network: Network) -> Term:
+    """The term with the loss itself in the place of its name."""
+    loss = _loss(term.loss)
+    if isinstance(loss, str) and not isinstance(term.at, int):
+        raise ConfigError(f"loss {loss!r} is chosen by the shape of one output, and stands for several")
+    return replace(term, loss=loss)
+
+
+def _loss(entry: Any) -> Loss | str:
     if isinstance(entry, str) and entry.lower() in ("crossentropy", "ce"):
         return "crossentropy"
-    if entry is None:
-        return None
     loss = losses.get(entry)
     if loss.reduction in (None, "none"):
         raise ConfigError(
@@ -184,7 +237,7 @@ def _kind(target: Target, output: Sequence[int | None]) -> str:
     return "sparse_categorical" if len(target.shape) < len(output) or target.shape[-1] == 1 else "categorical"
 
 
-def loss_for(given: Loss | str | None, target: Target, output: Sequence[int | None]) -> Loss | None:
+def loss_for(given: Any, target: Target, output: Sequence[int | None]) -> Any:
     """The loss that is meant; ``"crossentropy"`` by the shapes."""
     return losses.get(f"{_kind(target, output)}_crossentropy") if isinstance(given, str) else given
 
@@ -213,27 +266,27 @@ def class_axis(entry: Any, target: Target, output: Sequence[int | None]) -> tupl
     )
 
 
-def _per_output(value: Any, names: Sequence[str], what: str) -> list[Any]:
-    if isinstance(value, Mapping) and not ("class_name" in value and "config" in value):
-        unknown = [n for n in value if n not in names]
-        if unknown:
-            raise ConfigError(f"{what} names {unknown}, but the outputs are {list(names)}")
-        return [value.get(n) for n in names]
-    if isinstance(value, list | tuple):
-        if len(value) != len(names):
-            raise ConfigError(
-                f"{what} has {len(value)} entries for {len(names)} outputs ({', '.join(names)})"
-            )
-        return list(value)
-    return [value] * len(names)
-
-
-def _metric_lists(value: Any, names: Sequence[str], what: str) -> list[list[Any]]:
+def _metric_lists(value: Any, structure: Any, names: Sequence[str], what: str) -> list[list[Any]]:
+    """The metrics of each output: of the only one, or of those nested as the outputs, listed, or named."""
     if value is None:
         return [[] for _ in names]
-    if isinstance(value, Mapping) or len(names) > 1:
-        return [_flat(entry) for entry in _per_output(value, names, what)]
-    return [_flat(value)]
+    if len(names) == 1:
+        known = {*names, *([] if not isinstance(structure, Mapping) else structure)}
+        if isinstance(value, Mapping) and (unknown := [key for key in value if key not in known]):
+            raise ConfigError(f"{what} names {unknown}, but the output is {names[0]!r}")
+        return [_flat(list(value.values()) if isinstance(value, Mapping) else value)]
+    if isinstance(value, Mapping) and (not is_nested(structure) or is_flat(structure)):
+        if unknown := [key for key in value if key not in names]:
+            raise ConfigError(f"{what} names {unknown}, but the outputs are {list(names)}")
+        return [_flat(value.get(name)) for name in names]
+    if is_flat(structure) and len(value) == len(names):
+        return [_flat(entry) for entry in value]
+    if not has(structure, value):
+        raise ConfigError(
+            f"{what} must be nested as the outputs are, with a list of metrics for each of the {len(names)} outputs: "
+            f"{shown(structure, lambda t: t.name)}; got {len(value)} entries: {shown(value, repr)}"
+        )
+    return [_flat(entry) for entry in up_to(structure, value)]
 
 
 def _flat(value: Any) -> list[Any]:

@@ -135,7 +135,15 @@ def fit_shape(array: Array, shape: Sequence[int | None], what: str) -> Array:
     if array.ndim != len(expected) + 1 or any(
         e is not None and e != n for e, n in zip(expected, row, strict=True)
     ):
-        raise InputError(f"{what} has rows of shape {row}, expected {expected}")
+        single = array.ndim == len(expected) and all(
+            e in (None, n) for e, n in zip(expected, array.shape, strict=True)
+        )
+        hint = (
+            "; it looks like a single row: give batches of rows, as dataset.batch(32) makes them, or x[None]"
+        )
+        raise InputError(
+            f"{what} has rows of shape {row}, expected {expected}{hint if single and array.ndim else ''}"
+        )
     return array
 
 

@@ -21,10 +21,11 @@ from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.tensors import Call, SymbolicTensor, flatten
+from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network, Sequential
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed
+from foldnet.structure import flatten, is_nested, pack
 
 Array = np.ndarray[Any, Any]
 
@@ -68,14 +69,14 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
     if isinstance(layer, Network):
         build_for(layer, inputs)
         if masks is None:
-            return _structured(layer, _run(layer, inputs, training))
+            return structured(layer, _run(layer, inputs, training))
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
     fitted = _fitted(layer, arrays, masks)
     with _as_network(layer, arrays, fitted, own) as network:
         fed = [*arrays, *(m for m in fitted if m is not None)]
         results = _run(network, fed if len(fed) > 1 else fed[0], training)
-    return _structured(layer, results) if isinstance(layer, Network) else results[0]
+    return structured(layer, results) if isinstance(layer, Network) else results[0]
 
 
 def compute_mask(layer: Layer, inputs: Any, mask: Any = None) -> Any:
@@ -205,7 +206,7 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     masks = [None if m is None else m.value() for m in b.output_masks]
     graph = b.build([*outputs, *(m for m in masks if m is not None)])
     (check if learns else check_prediction)(graph)
-    arrays = read_inputs(x, graph, _keys(network))
+    arrays = read_inputs(ranked(network, x), graph, network.input_names)
     if not learns:
         values = dict(zip(graph.outputs, ReferenceProgram(graph, "float32").run(arrays), strict=True))
         if any(layer.activity_regularizer is not None for layer in layers):
@@ -244,9 +245,22 @@ def _with_mask(array: Array, mask: Array) -> Array:
     return masked
 
 
-def _keys(network: Network) -> list[str]:
-    structure = network.input_structure
-    return sorted(structure) if isinstance(structure, Mapping) else network.input_names
+def ranked(network: Network, x: Any) -> Any:
+    """Data for the inputs, each with a last axis of size 1 more or less where its input has, as Keras adjusts it."""
+    if len(network.inputs) == 1:
+        return _ranked(x, len(network.inputs[0].shape), network.inputs[0].shape[-1])
+    return [_ranked(v, len(t.shape), t.shape[-1]) for v, t in zip(x, network.inputs, strict=True)]
+
+
+def _ranked(value: Any, rank: int, last: int | None) -> Any:
+    if value is None or not hasattr(value, "shape"):
+        return value
+    array = value.to_numpy() if hasattr(value, "to_numpy") else value
+    if len(array.shape) == rank + 1 and array.shape[-1] == 1:
+        return np.asarray(array)[..., 0]
+    if len(array.shape) == rank - 1 and last == 1:
+        return np.asarray(array)[..., None]
+    return array
 
 
 def _values(graph: Graph, arrays: list[Array]) -> dict[str, Array]:
@@ -256,8 +270,9 @@ def _values(graph: Graph, arrays: list[Array]) -> dict[str, Array]:
     return values
 
 
-def _structured(network: Network, results: list[Array]) -> Any:
+def structured(network: Network, results: list[Any]) -> Any:
+    """Results in the structure of the network's outputs."""
     structure = network.output_structure
-    if isinstance(structure, Mapping):
-        return dict(zip(sorted(structure), results, strict=True))
-    return results[0] if len(results) == 1 and isinstance(structure, SymbolicTensor) else results
+    if not is_nested(structure) or (isinstance(structure, list | tuple) and len(results) == 1):
+        return results[0]
+    return pack(structure, results)

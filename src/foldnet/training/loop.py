@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,31 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.graph.lower import check_judged
 from foldnet.network import Network
 from foldnet.training.api import gather, split_validation, trainer_for, validation_rows
-from foldnet.training.batches import batches, can_repeat, count_of, is_dataset, is_stream, unpack
+from foldnet.training.arguments import (
+    class_weights,
+    count,
+    frequency,
+    optional_count,
+    share,
+    switch,
+    verbosity,
+)
+from foldnet.training.batches import (
+    batches,
+    can_repeat,
+    count_of,
+    is_dataset,
+    is_endless,
+    is_stream,
+    tell,
+    unpack,
+)
 from foldnet.training.callbacks import CallbackList, History
 from foldnet.training.data import Rows, weights_alike
 from foldnet.training.interrupts import Interrupts
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
+from foldnet.warn import warn
 
 Array = np.ndarray[Any, Any]
 
@@ -55,6 +74,17 @@ def fit(
 ) -> History:
     """See ``Network.fit``."""
     size = checked_batch_size(batch_size)
+    epochs = count(epochs, "epochs")
+    initial_epoch = count(initial_epoch, "initial_epoch", 0)
+    steps_per_epoch = optional_count(steps_per_epoch, "steps_per_epoch")
+    validation_steps = optional_count(validation_steps, "validation_steps")
+    validation_split, class_weight = (
+        share(validation_split, "validation_split"),
+        class_weights(class_weight),
+    )
+    validation_freq, verbose = frequency(validation_freq), verbosity(verbose)
+    shuffle = switch(shuffle, "shuffle")
+    judged = size if validation_batch_size is None else count(validation_batch_size, "validation_batch_size")
     streamed = is_stream(x, y)
     if streamed and (sample_weight is not None or validation_split):
         raise ConfigError(
@@ -72,9 +102,7 @@ def fit(
             every = rows if class_weight is None else gather(network, x, y)
             rows, validation = rows.part(0, cut), every.part(cut, len(every))
     if validation_data is not None:
-        read = partial(
-            validation_rows, network, validation_data, validation_steps, validation_batch_size or size
-        )
+        read = partial(validation_rows, network, validation_data, validation_steps, judged)
         # An iterator goes on from one validation to the next; all else gives the same rows each time.
         endless = is_stream(validation_data) and not can_repeat(validation_data)
         validation = read if endless and validation_steps is not None else read()
@@ -86,7 +114,6 @@ def fit(
     calls = CallbackList(callbacks, True, model=network, verbose=verbose, epochs=epochs, steps=steps)
     progress = progress_for(verbose, epochs, steps)
     network.stop_training = False
-    judged = checked_batch_size(validation_batch_size or size)
     run = _Run(trainer, calls, progress, size, validation, judged, validation_freq, shuffle, epochs)
     calls.call("on_train_begin", None)
     try:
@@ -115,10 +142,7 @@ def checked_batch_size(batch_size: Any) -> int:
     Raises:
         ConfigError: less than 1.
     """
-    size = 32 if batch_size is None else int(batch_size)
-    if size < 1:
-        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
-    return size
+    return 32 if batch_size is None else count(batch_size, "batch_size")
 
 
 def _first_inputs(x: Any) -> Any:
@@ -150,6 +174,7 @@ class _Run:
         self.shuffle, self.epochs = shuffle, epochs
         self.last: dict[str, Any] = {}
         self.warned = False
+        self.group = trainer.compiled.steps_per_execution
 
     def by_epoch(self, rows: Rows, first: int) -> None:
         """Whole epochs: all in one call, or as many as a callback or the progress bar lets pass."""
@@ -202,13 +227,15 @@ class _Run:
             self.callbacks.call("on_epoch_begin", epoch, None)
             self.trainer.begin()
             total: Sums | None = None
-            for step in range(steps or everything):
+            for step in range(0, steps or everything, self.group):
                 if seen >= everything:
                     _ran_out()
                     break
-                chosen = order[seen * self.batch_size : (seen + 1) * self.batch_size]
-                seen += 1
-                total = self._one(rows.pick(chosen), epoch, step, total)
+                chosen = order[seen * self.batch_size : (seen + self.group) * self.batch_size]
+                seen += self.group
+                self.callbacks.call("on_train_batch_begin", step, None)
+                total = self._made(rows.pick(chosen), self.batch_size, epoch, step, total)
+                self._tell_end(step, total)
                 if self._stopped():
                     break
             self._ended(epoch, total)
@@ -220,15 +247,17 @@ class _Run:
 
         Of a dataset, whose batches have numbers, shuffling changes their order.
         """
-        again = can_repeat(source)
+        again, number = can_repeat(source), count_of(source)
         if not again and steps is None and self.epochs - first > 1:
             raise ConfigError(
                 "an iterator can be gone through once: give steps_per_epoch, or a list of batches"
             )
+        if steps is None and is_endless(source):
+            raise ConfigError("the dataset has no end (its num_batches is None): give steps_per_epoch")
 
         def restart() -> Iterator[Any]:
-            shuffled = self.shuffle and is_dataset(source)
-            return batches(source, self.trainer.order(len(source)) if shuffled else None)
+            shuffled = self.shuffle and is_dataset(source) and number is not None
+            return batches(source, self.trainer.order(number or 0) if shuffled else None)
 
         given = restart()
         for epoch in range(first, self.epochs):
@@ -236,39 +265,50 @@ class _Run:
                 return
             if again and steps is None and epoch > first:
                 given = restart()
+            tell(source, "on_epoch_begin")
             self.callbacks.call("on_epoch_begin", epoch, None)
             self.trainer.begin()
             total: Sums | None = None
             step = 0
             while (steps is None or step < steps) and not self._stopped():
-                batch = next(given, None)
-                if batch is None and again and steps is not None:
+                group = list(islice(given, self.group))
+                if not group and again and steps is not None:
                     given = restart()
-                    batch = next(given, None)
-                if batch is None:
+                    group = list(islice(given, self.group))
+                if not group:
                     if steps is not None:
                         _ran_out()
                         self.trainer.network.stop_training = True
                     break
-                inputs, targets, weights = unpack(batch)
-                rows = gather(self.trainer.network, inputs, targets, weights, class_weight)
-                total = self._one(rows, epoch, step, total)
-                step += 1
+                self.callbacks.call("on_train_batch_begin", step, None)
+                for i, batch in enumerate(group):
+                    rows = gather(self.trainer.network, *unpack(batch), class_weight)
+                    total = self._made(rows, len(rows), epoch, step + i, total)
+                self._tell_end(step, total)
+                step += self.group
             if total is None and epoch == first:
                 raise InputError("the data gave no batch of rows")
-            if hasattr(source, "on_epoch_end"):
-                source.on_epoch_end()
+            tell(source, "on_epoch_end")
             self._ended(epoch, total)
 
-    def _one(self, rows: Rows, epoch: int, step: int, total: Sums | None) -> Sums:
-        self.callbacks.call("on_train_batch_begin", step, None)
-        result = self.trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False)
+    def _made(self, rows: Rows, size: int, epoch: int, step: int, total: Sums | None) -> Sums:
+        """The sums so far after the steps that these rows give."""
+        if (
+            size < len(rows) and self.trainer.compiled.watched
+        ):  # metrics in Python look at each step's outputs
+            for i, start in enumerate(range(0, len(rows), size)):
+                part = rows.part(start, start + size)
+                total = self._made(part, len(part), epoch, step + i, total)
+            assert total is not None  # there are rows
+            return total
+        result = self.trainer.fit(rows, batch_size=size, epochs=1, shuffle=False)
         self._warn(result, epoch, step)
         self._tell(result, step)
-        total = result.training if total is None else added(total, result.training)
-        if self.callbacks.by_batch:
-            self.callbacks.call("on_train_batch_end", step, self.trainer.logs(total))
-        return total
+        return result.training if total is None else added(total, result.training)
+
+    def _tell_end(self, step: int, total: Sums | None) -> None:
+        if self.callbacks.by_batch and total is not None:
+            self.callbacks.call("on_train_batch_end", step + self.group - 1, self.trainer.logs(total))
 
     def _ended(self, epoch: int, total: Sums | None) -> None:
         """After the steps of an epoch: validate, tell."""
@@ -334,18 +374,15 @@ class _Run:
         if result.not_finite is not None and not self.warned:
             self.warned = True
             epoch, place = result.not_finite
-            warnings.warn(
+            warn(
                 f"the loss became NaN or infinite in epoch {first + epoch + 1}, batch {step + place + 1}. "
                 "Look for NaN in the data, scale the inputs, or lower the learning rate.",
                 RuntimeWarning,
-                stacklevel=5,
             )
 
 
 def _ran_out() -> None:
-    warnings.warn(
-        "the data ran out within an epoch; give at least steps_per_epoch batches an epoch", stacklevel=5
-    )
+    warn("the data ran out within an epoch; give at least steps_per_epoch batches an epoch")
 
 
 def added(a: Sums, b: Sums) -> Sums:

@@ -12,6 +12,7 @@ import numpy as np
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
 from foldnet.ops import Expression
+from foldnet.structure import is_nested, map_structure
 from foldnet.training import loss_functions as f
 from foldnet.training.lookup import Kind, look_up
 from foldnet.training.loss_functions import ALIASES as ALIASES
@@ -88,7 +89,7 @@ class Loss:
 
     def _class_mask(self, y_true: Any, y_pred: Any) -> Any:
         ignored = self.settings.get("ignore_class")
-        if ignored is None or self.function is not f.sparse_categorical_crossentropy:
+        if ignored is None or is_nested(y_pred) or self.function is not f.sparse_categorical_crossentropy:
             return None
         return f.class_mask(*same_rank(y_true, y_pred), ignored, self.settings.get("axis", -1))
 
@@ -100,7 +101,7 @@ class Loss:
             InputError: targets that do not fit the outputs.
         """
         dtype = float_type(self.dtype)
-        y_true, y_pred = (_leaves(np.asarray, y, dtype) for y in (y_true, y_pred))
+        y_true, y_pred = (_arrays(y, dtype) for y in (y_true, y_pred))
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
         values = np.asarray(self.rows(y_true, y_pred), dtype)
         mask = self._class_mask(y_true, y_pred)
@@ -133,11 +134,11 @@ class Loss:
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def _leaves(make: Callable[..., Any], value: Any, dtype: Any) -> Any:
-    """Arrays in place of what a dict or tuple of a user's own loss holds."""
-    if isinstance(value, dict):
-        return {k: _leaves(make, v, dtype) for k, v in value.items()}
-    return make(value, dtype)
+def _arrays(value: Any, dtype: Any) -> Any:
+    """Arrays in place of what a dict or tuple, of a loss of several outputs, holds; a list is an array's rows."""
+    if isinstance(value, dict | tuple):
+        return map_structure(lambda leaf: np.asarray(leaf, dtype), value)
+    return np.asarray(value, dtype)
 
 
 class LossFunctionWrapper(Loss):
@@ -167,7 +168,8 @@ class LossFunctionWrapper(Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The function; targets of shape (rows,) and outputs of (rows, 1) are first made alike."""
-        y_true, y_pred = same_rank(y_true, y_pred)
+        if not is_nested(y_pred):  # a loss of several outputs gets their arrays as they are
+            y_true, y_pred = same_rank(y_true, y_pred)
         return traced("loss", self.name, self.fn, y_true, y_pred, **self.settings)
 
     @property

@@ -16,6 +16,7 @@ from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.weight import Weight
 from foldnet.ops import Expression
 from foldnet.training.near import or_else
+from foldnet.training.optimizer_settings import is_count, number, takes_step
 from foldnet.training.schedules import InverseTimeDecay, LearningRateSchedule, schedule_from_config
 from foldnet.training.variables import Variable
 
@@ -120,19 +121,19 @@ class Optimizer:
             "clipvalue": clipvalue,
             "global_clipnorm": global_clipnorm,
         }.items():
-            if value is not None and not _number(key, value) > 0:
+            if value is not None and not number(key, value) > 0:
                 raise ConfigError(f"{key} must be positive, got {value}")
         if weight_decay is not None:
-            _number("weight_decay", weight_decay)
+            number("weight_decay", weight_decay)
         if gradient_accumulation_steps is not None and not (
             isinstance(gradient_accumulation_steps, int) and gradient_accumulation_steps >= 2
         ):
             raise ConfigError(
                 f"gradient_accumulation_steps must be 2 or more, or None, got {gradient_accumulation_steps}"
             )
-        if use_ema and not 0 <= _number("ema_momentum", ema_momentum) <= 1:
+        if use_ema and not 0 <= number("ema_momentum", ema_momentum) <= 1:
             raise ConfigError(f"ema_momentum must lie between 0 and 1, got {ema_momentum}")
-        if use_ema and ema_overwrite_frequency is not None and not _is_count(ema_overwrite_frequency):
+        if use_ema and ema_overwrite_frequency is not None and not is_count(ema_overwrite_frequency):
             raise ConfigError(
                 f"ema_overwrite_frequency is a number of steps or None, got {ema_overwrite_frequency!r}"
             )
@@ -142,7 +143,7 @@ class Optimizer:
         if decay:
             if not isinstance(self._learning_rate, float):
                 raise ConfigError("decay is for a learning rate that is a number; put it into the schedule")
-            self._learning_rate = InverseTimeDecay(self._learning_rate, 1, _number("decay", decay))
+            self._learning_rate = InverseTimeDecay(self._learning_rate, 1, number("decay", decay))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -171,7 +172,7 @@ class Optimizer:
             if isinstance(default, bool) and not isinstance(value, bool | np.bool_):
                 raise ConfigError(f"{type(self).__name__}: {name} must be True or False, got {value!r}")
             if isinstance(default, int | float) and not isinstance(default, bool):
-                _number(f"{type(self).__name__}: {name}", value)
+                number(f"{type(self).__name__}: {name}", value)
 
     def _refuse(self, others: Mapping[str, Any]) -> None:
         """Refuse settings that there are not, by the names that are near."""
@@ -246,14 +247,14 @@ class Optimizer:
             return schedule_from_config(value)
         if callable(value) and not isinstance(value, type):
             return value
-        return float(np.float32(_number("learning_rate", value, " or a schedule")))
+        return float(np.float32(number("learning_rate", value, " or a schedule")))
 
     def _rate(self, steps: Array) -> Array:
         rate = self._learning_rate
         if isinstance(rate, float):
             return np.full(len(steps), rate, np.float32)
         # As in Keras a function takes nothing, and a schedule the step; a function may ask for the step, too.
-        alone = not isinstance(rate, LearningRateSchedule) and not _takes_step(rate)
+        alone = not isinstance(rate, LearningRateSchedule) and not takes_step(rate)
         values = [rate() if alone else rate(s) for s in steps]
         try:
             return np.array(values, np.float32).reshape(len(steps))
@@ -309,7 +310,6 @@ class Optimizer:
         self.set_weights([store[str(i)] for i in range(len(store))])
 
     # -- for the engines ------------------------------------------------------------------------------------
-
     def rule(self) -> UpdateRule | None:
         """The update as a graph."""
         b = GraphBuilder()
@@ -398,32 +398,3 @@ _COMMON = (
     "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",
     "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
 )  # fmt: skip
-
-
-def _number(name: str, value: Any, what: str = "") -> float:
-    """A setting that must be a number.
-
-    Raises:
-        ConfigError: it is none, or not finite.
-    """
-    try:
-        number = float(value) if np.ndim(value) == 0 and not isinstance(value, str | bytes) else None
-    except (TypeError, ValueError):
-        number = None
-    if number is None or not np.isfinite(number):
-        raise ConfigError(f"{name} must be a number{what}, got {value!r}")
-    return number
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
-
-
-def _takes_step(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(0)
-    except TypeError:
-        return False
-    except ValueError:  # it does not say what it takes
-        return True
-    return True

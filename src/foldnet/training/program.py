@@ -16,6 +16,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
 from foldnet.network import Network
 from foldnet.ops import Expression
+from foldnet.structure import flatten, is_flat, is_nested, pack
 
 LossRows = Callable[[Any, Any, Any, Any], Any]
 """From y_true, y_pred, sample weights and the output's mask (or None) to one number a row."""
@@ -37,14 +38,25 @@ class RowMetric:
 
 
 @dataclass(frozen=True)
+class LossPlan:
+    """One loss: its name, what it is of rows, its weight in the sum, and the numbers of its outputs.
+
+    Numbers are nested as the loss takes arrays: one number alone, or a list, tuple or dict of them.
+    """
+
+    name: str
+    rows: LossRows
+    weight: float
+    at: Any
+
+
+@dataclass(frozen=True)
 class OutputPlan:
-    """One output's loss (None for an output that is not trained), the loss's weight, and its metrics.
+    """One output's metrics, and what is known of its targets and weights.
 
     ``weight_shape`` is that of the sample weights: (None,), or with axes of the output for single timesteps.
     """
 
-    loss: LossRows | None
-    loss_weight: float = 1.0
     metrics: Sequence[RowMetric] = ()
     target_shape: tuple[int | None, ...] | None = None
     target_dtype: str = "float"
@@ -54,6 +66,9 @@ class OutputPlan:
 WEIGHT = "sum of weights"
 """Last part of the name of the accumulator that goes with a metric's own."""
 
+LOSS = "a loss"
+"""First part of the name of a loss's accumulator."""
+
 Decays = Callable[[Layer, str], bool]
 
 Owners = dict[str, tuple[Layer, str]]
@@ -62,6 +77,7 @@ Owners = dict[str, tuple[Layer, str]]
 
 def build_program(
     network: Network,
+    losses: Sequence[LossPlan],
     plans: Sequence[OutputPlan],
     update: UpdateRule | None,
     decays: Decays = lambda layer, weight: True,
@@ -70,6 +86,7 @@ def build_program(
 
     Args:
         network: to train.
+        losses: at least one.
         plans: one an output of the network.
         update: the optimizer's rule; None for evaluation only.
         decays: whether the weight decay applies to a layer's weight.
@@ -86,22 +103,26 @@ def build_program(
         targets.append(b.input(f"{name}/target", shape, plan.target_dtype))
     names = output_names(network)
     weights = [b.input(f"{n}/weight", p.weight_shape) for n, p in zip(names, plans, strict=True)]
-    losses: list[Expression] = []
-    accumulators: list[Accumulator] = []
     masks = [None if m is None else Expression(b, m.value()) for m in b.output_masks]
-    outputs = zip(names, targets, predictions, weights, masks, plans, strict=True)
-    for name, y_true, y_pred, given, mask, plan in outputs:
-        arguments, weight = (Expression(b, y_true), Expression(b, y_pred)), Expression(b, given)
-        if plan.loss is not None:
-            rows = plan.loss(*arguments, weight, mask)
-            losses.append(rows * plan.loss_weight if plan.loss_weight != 1 else rows)
-            accumulators.append(Accumulator(f"{name}/loss", rows.value, 1))
+    true, pred, given = ([Expression(b, v) for v in values] for values in (targets, predictions, weights))
+    summed: list[Expression] = []
+    accumulators: list[Accumulator] = []
+    for loss in losses:
+        at, one = flatten(loss.at), not is_nested(loss.at)
+        # A loss of several outputs has their weight, which is one for all, and as in Keras no mask.
+        mask = masks[loss.at] if one else None
+        rows = loss.rows(
+            pack(loss.at, [true[i] for i in at]), pack(loss.at, [pred[i] for i in at]), given[at[0]], mask
+        )
+        summed.append(rows * loss.weight if loss.weight != 1 else rows)
+        accumulators.append(Accumulator(f"{LOSS}/{loss.name}", rows.value, 1))
+    for i, (name, plan) in enumerate(zip(names, plans, strict=True)):
         for metric in plan.metrics:
-            found = metric.rows(*arguments, weight if metric.weighted else None, mask)
+            found = metric.rows(true[i], pred[i], given[i] if metric.weighted else None, masks[i])
             accumulators += _accumulators(f"{name}/{metric.name}", *found)
-    total = losses[0]
-    for loss in [*losses[1:], *_penalties(b)]:
-        total = total + loss
+    total = summed[0]
+    for part in [*summed[1:], *_penalties(b)]:
+        total = total + part
     graph = b.build([total.value, *(a.value for a in accumulators)])
     check(graph)
     variables = _variables(b, graph, decays, network.trainable)
@@ -119,7 +140,7 @@ def _accumulators(name: str, rows: Expression, weight: Expression | None) -> lis
 
 def output_names(network: Network) -> list[str]:
     """Names of the outputs, as Keras names losses by: the keys of a dict of outputs, else their layers' names."""
-    if isinstance(network.output_structure, Mapping):
+    if isinstance(network.output_structure, Mapping) and is_flat(network.output_structure):
         return sorted(str(key) for key in network.output_structure)
     names = [t.name for t in network.outputs]
     return [n if n not in names[:i] else f"{n}_{names[:i].count(n)}" for i, n in enumerate(names)]

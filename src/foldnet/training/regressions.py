@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from foldnet.training.metrics import Mean, SummedMetric
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape, shown
 from foldnet.training.weighting import fitted, mean_rows, shape_of, spread
+from foldnet.warn import warn
 
 Array = np.ndarray[Any, Any]
 
@@ -118,7 +118,7 @@ class R2Score(SummedMetric):
             return score
         if free <= 0:
             why = "as many inputs as samples but one" if free == 0 else "more inputs than samples"
-            warnings.warn(f"{self.name}: {why}, so the score is not adjusted", stacklevel=3)
+            warn(f"{self.name}: {why}, so the score is not adjusted")
             return score
         return 1 - (1 - score) * (float(self.num_samples) - 1) / free
 

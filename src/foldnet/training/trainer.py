@@ -22,7 +22,7 @@ from foldnet.training.between import Between
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
 from foldnet.training.metrics import SummedMetric
-from foldnet.training.program import WEIGHT, Owners, output_names
+from foldnet.training.program import LOSS, WEIGHT, Owners, output_names
 
 Array = np.ndarray[Any, Any]
 
@@ -227,9 +227,11 @@ class Trainer:
         given = {a.name: values[epochs] for a, values in zip(self._accumulators(), sums.values, strict=True)}
         columns = {"loss": (sums.loss[epochs] / rows + sums.regularization[epochs]).tolist()}
         resolved = self.compiled.resolved(self.targets)
-        for name, loss, metrics in zip(names, self.compiled.losses, resolved, strict=True):
-            if loss is not None and len(names) > 1:
-                columns[f"{name}_loss"] = (given[f"{name}/loss"][:, 0] / rows).tolist()
+        losses, _ = self.compiled.plans(self.targets)
+        if len(losses) > 1:
+            for plan, term in zip(losses, self.compiled.terms, strict=True):
+                columns[f"{term.name}_loss"] = (given[f"{LOSS}/{plan.name}"][:, 0] / rows).tolist()
+        for name, metrics in zip(names, resolved, strict=True):
             for title, metric, _ in metrics:
                 if not isinstance(metric, SummedMetric) or f"{name}/{title}" not in given:
                     _put(columns, title, [sums.results.get(title, np.nan)] * len(epochs))
@@ -240,6 +242,12 @@ class Trainer:
                 found = [metric.of_sums(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
                 _put(columns, title, found)
         return dict(sorted(columns.items()))
+
+    def metrics(self) -> list[Any]:
+        """The metrics as objects, in the order of ``compile``."""
+        names = output_names(self.network)
+        resolved = self.compiled.resolved(self.targets or [Target((None, 1), False) for _ in names])
+        return [m for weighted in (False, True) for r in resolved for _, m, w in r if w is weighted]
 
     def values(self, logs: dict[str, Any]) -> Any:
         """Logs as ``evaluate`` and ``train_on_batch`` return them: the loss alone, or a list in Keras's order.
@@ -260,11 +268,10 @@ class Trainer:
             metric.name for weighted in (False, True) for r in resolved for _, metric, w in r if w is weighted
         ]
         logged = {"loss", *(title for r in resolved for title, _, _ in r)}
-        if len(names) > 1:
-            logged |= {
-                f"{n}_loss" for n, loss in zip(names, self.compiled.losses, strict=True) if loss is not None
-            }
-        first = dict.fromkeys(["loss", *own, *(f"{n}_loss" for n in names)])
+        of_terms = [f"{term.name}_loss" for term in self.compiled.terms]
+        if len(of_terms) > 1:
+            logged |= set(of_terms)
+        first = dict.fromkeys(["loss", *own, *of_terms])
         return [n for n in first if n in logged] + sorted(logged - set(first))
 
     def _accumulators(self) -> Any:

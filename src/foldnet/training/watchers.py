@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from foldnet import ops
 from foldnet.errors import ConfigError, FoldnetError
 from foldnet.files.atomic import target_of
 from foldnet.training.callbacks import Callback, Logs
+from foldnet.warn import warn
 
 
 class Watcher(Callback):
@@ -28,7 +28,7 @@ class Watcher(Callback):
 
     def __init__(self, monitor: str, mode: str, best: float | None, min_delta: float) -> None:
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__}: mode {mode!r} is unknown, taken as 'auto'", stacklevel=3)
+            warn(f"{type(self).__name__}: mode {mode!r} is unknown, taken as 'auto'")
             mode = "auto"
         self.monitor, self.mode, self.best, self.min_delta = monitor, mode, best, abs(min_delta)
         self.monitor_op: Any = None
@@ -63,10 +63,9 @@ class Watcher(Callback):
         """The value, or None with a warning."""
         value = (logs or {}).get(self.monitor)
         if value is None:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} watches {self.monitor!r}, which is not available; there are "
-                f"{', '.join(logs or {})}",
-                stacklevel=5,
+                f"{', '.join(logs or {})}"
             )
         return value
 

@@ -1,0 +1,109 @@
+"""What a caller hands over for a network's inputs or outputs, in the network's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import InputError
+from foldnet.structure import children, flatten, has, is_flat, is_nested, shown, up_to
+from foldnet.warn import warn
+
+
+def arranged(value: Any, structure: Any, names: Sequence[str], what: str = "the data") -> list[Any]:
+    """One entry a leaf of the structure, in order.
+
+    Args:
+        value: nested like the structure; or a list in the structure's order; or a dict by names.
+        structure: of the network's inputs or outputs; what stands at its leaves does not matter.
+        names: of the leaves.
+        what: it is, for errors.
+
+    Raises:
+        InputError: it is nested in another way, or names are missing.
+    """
+    if not is_nested(structure) or len(names) == 1:
+        return [_single(value, structure, names[0], what)]
+    found = _several(value, structure, names)
+    if found is None:
+        raise InputError(
+            f"{what} must be nested as the network is: {_expected(structure, names)}; got {shown(value, _leaf)}"
+        )
+    entries, alike = found
+    if not alike:
+        warn(
+            f"{what} is nested in another way than the network: expected {_expected(structure, names)}, got "
+            f"{shown(value, _leaf)}. It was taken in the network's order, by name where there are names."
+        )
+    return entries
+
+
+def _single(value: Any, structure: Any, name: str, what: str) -> Any:
+    if isinstance(value, Mapping):
+        keys = [*flatten_keys(structure), name]
+        key = next((k for k in keys if k in value), None)
+        if key is None:
+            raise InputError(f"{what} must have the entry {keys[0]!r}; it has {[str(k) for k in value]}")
+        if len(value) > 1:
+            others = [str(k) for k in value if k != key]
+            warn(f"{what} has the entries {others}, which the network does not take")
+        value = value[key]
+        return value if not isinstance(value, Mapping) else _single(value, structure, name, what)
+    wrapped = isinstance(value, list | tuple) and len(value) == 1 and np.ndim(_shaped(value[0])) > 0
+    return value[0] if wrapped and _is_array(value[0]) else value
+
+
+def flatten_keys(structure: Any) -> list[Any]:
+    """The keys of a dict; none of anything else."""
+    return sorted(structure) if isinstance(structure, Mapping) else []
+
+
+def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any], bool] | None:
+    """The entries, and whether they were nested as the structure is; None if they cannot be told."""
+    if has(structure, value):
+        extra = isinstance(value, Mapping) and isinstance(structure, Mapping) and len(value) > len(structure)
+        return up_to(structure, value), not extra
+    if isinstance(value, Mapping):
+        named = is_flat(structure) and not isinstance(structure, Mapping)
+        if named and set(names) <= set(value) and len(set(names)) == len(names):
+            return [value[name] for name in names], len(value) == len(names)
+        return None
+    if not isinstance(value, list | tuple) or len(value) != len(names):
+        return None
+    if isinstance(structure, Mapping) and list(structure) != sorted(structure):
+        return None  # nobody can tell whether the list is in the dict's order or in that of its sorted keys
+    if not is_flat(structure) and not all(v is None or _is_array(v) for v in value):
+        return None
+    return list(value), False
+
+
+def _expected(structure: Any, names: Sequence[str]) -> str:
+    rest = iter(names)
+    in_order = [next(rest) for _ in flatten(structure)]
+    return _with_names(structure, in_order)
+
+
+def _with_names(structure: Any, names: list[str]) -> str:
+    if not is_nested(structure):
+        return names.pop(0)
+    inner = {key: _with_names(child, names) for key, child in children(structure)}
+    if isinstance(structure, Mapping):
+        return "{" + ", ".join(f"{str(k)!r}: {text}" for k, text in inner.items()) + "}"
+    return "[" + ", ".join(inner.values()) + "]"
+
+
+def _leaf(value: Any) -> str:
+    if value is None:
+        return "None"
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__}{'' if shape is None else f' of shape {tuple(shape)}'}"
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") or hasattr(value, "to_numpy") or hasattr(value, "shape")
+
+
+def _shaped(value: Any) -> Any:
+    return np.empty((1,) * len(value.shape)) if hasattr(value, "shape") else value

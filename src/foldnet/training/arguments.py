@@ -1,0 +1,110 @@
+"""Checks of the plain arguments of ``compile``, ``fit``, ``evaluate`` and ``predict``."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError
+
+
+def count(value: Any, name: str, least: int = 1) -> int:
+    """A whole number.
+
+    Raises:
+        ConfigError: it is none, or too small.
+    """
+    try:
+        number = operator.index(value) if not isinstance(value, bool | np.bool_) else None
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise ConfigError(f"{name} must be a whole number, at least {least}; got {value!r}")
+    return number
+
+
+def optional_count(value: Any, name: str) -> int | None:
+    """A whole number, or None.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    return None if value is None else count(value, name)
+
+
+def share(value: Any, name: str) -> float:
+    """A share of the rows: 0, or between 0 and 1.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    plain = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+    if not plain or not 0 <= value < 1:
+        raise ConfigError(f"{name} must be a number from 0 up to 1, such as 0.2; got {value!r}")
+    return float(value)
+
+
+def class_weights(value: Any) -> Mapping[int, float] | None:
+    """Weights by class, or None.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"class_weight must be a dict from classes to weights, such as {{0: 1.0, 1: 2.5}}; got {value!r}. "
+            'For "balanced" weights give {class: rows / (classes * rows of the class)}'
+        )
+    found = {}
+    for key, weight in value.items():
+        if isinstance(weight, str | bytes) or np.ndim(weight) or not _is_number(weight):
+            raise ConfigError(f"class_weight of class {key!r} must be a number, got {weight!r}")
+        found[count(key, "a class in class_weight", 0)] = float(weight)
+    return found
+
+
+def frequency(value: Any) -> int | Sequence[int]:
+    """How often to validate: every so many epochs, or the epochs.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        return count(value, "validation_freq")
+    return [count(epoch, "an epoch in validation_freq") for epoch in value]
+
+
+def verbosity(value: Any) -> Any:
+    """``"auto"``, 0, 1 or 2.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if isinstance(value, str) and value == "auto":
+        return value
+    if isinstance(value, int | np.integer) and value in (0, 1, 2):
+        return int(value)
+    raise ConfigError(f'verbose must be "auto", 0, 1 or 2; got {value!r}')
+
+
+def switch(value: Any, name: str) -> bool:
+    """True or False.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
+        raise ConfigError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except (TypeError, ValueError):
+        return False

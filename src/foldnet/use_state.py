@@ -1,0 +1,100 @@
+"""What a network tells of its training: the arguments of ``compile``, its metrics, and its state as a nested dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from foldnet.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from foldnet.network import Network
+
+SETTINGS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "steps_per_execution")
+STATE = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
+
+
+class State:
+    """A part of ``Use``."""
+
+    _compile: tuple[Any, ...] | None = None
+
+    @property
+    def compiled_with(self) -> dict[str, Any] | None:
+        """The arguments of ``compile``; None before it."""
+        if self._compile is not None:
+            return dict(zip(SETTINGS, self._compile, strict=True))
+        network = cast("Network", self)
+        if network.trainer is None:
+            return None
+        given = {name: network.trainer.compiled.given[name] for name in SETTINGS[:-1]}
+        return {**given, "optimizer": network.optimizer, SETTINGS[-1]: network.steps_per_execution}
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that ``compile`` was given, as objects; none before."""
+        trainer = cast("Network", self).trainer
+        return [] if trainer is None else trainer.metrics()
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """None: sums of losses and metrics live in compiled code, and begin anew at each epoch."""
+        return []
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """All weights and the optimizer's variables, nested by the parts of their paths.
+
+        Args:
+            value_format: ``"backend_tensor"`` gives arrays, ``"numpy_array"`` copies.
+
+        Raises:
+            ConfigError: another format.
+            InputError: two weights have one path.
+        """
+        if value_format not in ("backend_tensor", "numpy_array"):
+            raise ConfigError(f'value_format must be "backend_tensor" or "numpy_array", got {value_format!r}')
+        tree: dict[str, Any] = {}
+        for name, variables in self._variables_by_kind().items():
+            tree[name] = {}
+            for variable in variables:
+                inner = tree[name]
+                *folders, last = variable.path.split("/")
+                for folder in folders:
+                    inner = inner.setdefault(folder, {})
+                if last in inner:
+                    raise InputError(
+                        f"the path {variable.path!r} is found twice in the network; give its layers names that differ"
+                    )
+                inner[last] = variable.value if value_format == "backend_tensor" else variable.numpy()
+        return tree
+
+    def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
+        """Set weights and the optimizer's variables from what ``get_state_tree`` gives, or from a part of it.
+
+        Raises:
+            InputError: paths that the network does not have, or other shapes.
+        """
+        if not isinstance(state_tree, Mapping) or (unknown := [k for k in state_tree if k not in STATE]):
+            found = unknown if isinstance(state_tree, Mapping) else type(state_tree).__name__
+            raise InputError(f"a state tree is a dict with {', '.join(STATE)}; got {found}")
+        for name, variables in self._variables_by_kind().items():
+            known = {variable.path: variable for variable in variables}
+            for path, value in _leaves(state_tree.get(name, {}), ()):
+                if path not in known:
+                    raise InputError(f"{name} has no {path!r}; there are {', '.join(known) or 'none'}")
+                known[path].assign(value)
+
+    def _variables_by_kind(self) -> dict[str, Sequence[Any]]:
+        network = cast("Network", self)
+        optimizer = network.optimizer
+        found = (
+            network.trainable_variables, network.non_trainable_variables,
+            [] if optimizer is None else optimizer.variables, self.metrics_variables,
+        )  # fmt: skip
+        return dict(zip(STATE, found, strict=True))
+
+
+def _leaves(tree: Any, path: tuple[str, ...]) -> list[tuple[str, Any]]:
+    if not isinstance(tree, Mapping):
+        return [("/".join(path), tree)]
+    return [leaf for key, value in tree.items() for leaf in _leaves(value, (*path, str(key)))]

@@ -342,8 +342,8 @@ def parts(b):
 
 
 CASES = [
-    parts, activations, along_axes, structure, normalizations, fixed_normalizations, renormalizations, masked_normalizations,
-    drops, expressions,
+    parts, activations, along_axes, structure, normalizations, fixed_normalizations, renormalizations,
+    masked_normalizations, drops, expressions,
 ]  # fmt: skip
 STOPPED = [free_renormalizations]
 """Programs with values that gradients take for constants: finite differences do not."""

@@ -33,7 +33,9 @@ def test_whole_numbers(model, value):
 
 
 @pytest.mark.parametrize(
-    "value", ["abc", True, [], {}, object(), X, float("nan"), float("inf"), -1, b"x"], ids=str
+    "value",
+    ["abc", True, [], {}, object(), X, float("nan"), float("inf"), -1, b"x"],
+    ids=lambda v: f"{type(v).__name__}-{v}".split(" at ")[0],
 )
 def test_numbers(model, value):
     for name in ("tolerance", "pair_seconds"):

@@ -24,7 +24,8 @@ OPTIMIZERS = ("SGD", "Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta"
 def networks() -> dict[str, tuple[Any, tuple[int, ...]]]:
     """Networks that try every way in which layers and calls are written, each with the shape of its rows."""
     from foldnet import layers
-    from foldnet.network import Model, Sequential
+    from foldnet.network import Model
+    from foldnet.sequential import Sequential
 
     x = layers.Input((4,))
     inner = Model(
@@ -70,7 +71,7 @@ def networks() -> dict[str, tuple[Any, tuple[int, ...]]]:
 def write(folder: Path) -> None:
     """Save the networks with random weights, and what foldnet predicts."""
     from foldnet import layers, optimizers
-    from foldnet.network import Sequential
+    from foldnet.sequential import Sequential
 
     rng = np.random.default_rng(0)
     made = networks()
@@ -94,7 +95,7 @@ def write(folder: Path) -> None:
 def write_state(folder: Path, case: str, optimizer: Any) -> None:
     """Save a network in the middle of its training, and the weights that it comes to later."""
     from foldnet import layers
-    from foldnet.network import Sequential
+    from foldnet.sequential import Sequential
 
     x, y = rows()
     inner = Sequential([layers.Input((4,)), layers.BatchNormalization(momentum=0.8), layers.Dense(4)])

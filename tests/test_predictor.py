@@ -16,7 +16,8 @@ from foldnet import activations, layers
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
+from foldnet.sequential import Sequential
 
 
 def fill(model, seed=0):

@@ -13,7 +13,8 @@ import pytest
 import foldnet
 from foldnet import files, layers, predictor_cache, user_cache
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
+from foldnet.sequential import Sequential
 
 WINE = Path(foldnet.__file__).parent / "demo" / "wine.keras"
 ROWS = np.random.default_rng(4).normal(size=(7, 11)).astype(np.float32)

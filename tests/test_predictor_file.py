@@ -16,9 +16,10 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.graph import ops, serial, train_ops
 from foldnet.graph.graph import GraphBuilder
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
 from foldnet.predictor import Options
 from foldnet.predictor_file import from_bytes, to_bytes
+from foldnet.sequential import Sequential
 
 HEAD = struct.Struct("<8sQQII")
 ROWS = np.random.default_rng(2).normal(size=(9, 5)).astype(np.float32)

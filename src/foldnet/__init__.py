@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from foldnet.insight.recalibrate import recalibrate as recalibrate
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
-    from foldnet.network import Sequential as Sequential
     from foldnet.predictor import Predictor as Predictor
     from foldnet.predictor import freeze as freeze
     from foldnet.predictor import load_predictor as load_predictor
+    from foldnet.sequential import Sequential as Sequential
     from foldnet.sklearn import FoldnetClassifier as FoldnetClassifier
     from foldnet.sklearn import FoldnetRegressor as FoldnetRegressor
     from foldnet.tracing import trace as trace
@@ -48,7 +48,7 @@ _HOMES = {
     "Input": "foldnet.layers",
     "Model": "foldnet.network",
     "Predictor": "foldnet.predictor",
-    "Sequential": "foldnet.network",
+    "Sequential": "foldnet.sequential",
     "doctor": "foldnet.insight.doctor",
     "explain": "foldnet.insight",
     "freeze": "foldnet.predictor",

@@ -11,7 +11,8 @@ from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.operation import Operation, mapped
 from foldnet.layers.tensors import Call, SymbolicTensor
-from foldnet.network import Model, Network, Sequential
+from foldnet.network import Model, Network
+from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
 from foldnet.warn import warn
 

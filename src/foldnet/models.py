@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from foldnet.files import load_model, save_model
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
+from foldnet.sequential import Sequential
 
 if TYPE_CHECKING:
     from foldnet.cloning import clone_model

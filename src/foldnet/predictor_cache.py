@@ -24,7 +24,7 @@ LARGEST = 16 << 20
 ENTRIES = 64
 """The most entries that stay; those used longest ago go first."""
 _ENDING = ".foldnet"
-_MAKERS = ("", "activations", "files", "files/hdf5", "graph", "layers")
+_MAKERS = ("", "activations", "files", "files/hdf5", "graph", "layers", "ops")
 
 
 def program_of(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from pathlib import Path
 
-_HOME = str(Path(__file__).parent) + os.sep
+_HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120 - pathlib is slow to import
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -17,7 +17,7 @@ from foldnet.files.opening import open_file
 from foldnet.insight.report.page import write_page
 from foldnet.insight.run_files import HEADER, read_run
 from foldnet.layers import Dense, Input
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 from foldnet.tables import open_table
 
 

@@ -11,7 +11,7 @@ import foldnet
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.layers import Dense, Input
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 
 TEXTS = {"model_config": "x" * 300, "long": "y" * 70_000, "ünicode": "é", "empty": ""}
 

@@ -14,7 +14,7 @@ import foldnet
 from foldnet import layers
 from foldnet.errors import UnsupportedError
 from foldnet.layers import Input
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 
 RNG = np.random.default_rng(3)
 TABLE = RNG.normal([5, -300, 0.02, 7e4], [2, 40, 0.01, 900], (50, 4)).astype(np.float32)

@@ -11,7 +11,7 @@ from keras_models import keras
 import foldnet
 from foldnet.errors import ConfigError, FileFormatError, MissingFileError, UnsupportedError
 from foldnet.layers import Dense, Input
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 
 
 def network(units=4, last="last"):

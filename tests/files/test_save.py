@@ -20,7 +20,8 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.lower import lower
 from foldnet.layers import LAYERS, Input
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
+from foldnet.sequential import Sequential
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Argument `alpha` is deprecated:UserWarning", "ignore:The structure of `inputs`:UserWarning"

@@ -11,8 +11,8 @@ from foldnet import callbacks, layers, losses, metrics, optimizers
 from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.files.optimizer_state import state_of
 from foldnet.layers import Input
-from foldnet.network import Sequential
 from foldnet.optimizers.schedules import ExponentialDecay
+from foldnet.sequential import Sequential
 
 OPTIMIZERS = {
     "adam": ("Adam", {"learning_rate": 0.01}),

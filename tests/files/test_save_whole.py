@@ -17,7 +17,7 @@ import foldnet
 from foldnet import layers
 from foldnet.files import atomic, save
 from foldnet.layers import Input
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 
 NAMES = ["x.keras", "x.h5", "x.weights.h5"]
 
@@ -75,7 +75,7 @@ from pathlib import Path
 import numpy as np
 from foldnet import layers
 from foldnet.files import save
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 
 real = save._write_archive
 def slow(path, parts):

@@ -15,7 +15,7 @@ import foldnet
 from foldnet import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.files import registration
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
 from foldnet.saving import (
     custom_object_scope,
     deserialize_keras_object,
@@ -25,6 +25,7 @@ from foldnet.saving import (
     register_keras_serializable,
     serialize_keras_object,
 )
+from foldnet.sequential import Sequential
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ import foldnet
 from foldnet import losses, metrics
 from foldnet.errors import UnsupportedError
 from foldnet.layers import Dense, Input
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
+from foldnet.sequential import Sequential
 
 RNG = np.random.default_rng(8)
 X = RNG.normal(2, 3, (6, 3)).astype(np.float32)

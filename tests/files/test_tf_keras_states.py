@@ -20,7 +20,7 @@ import foldnet
 from foldnet import layers, optimizers
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers import Input
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "tests" / "fixtures" / "states"

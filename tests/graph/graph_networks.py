@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from foldnet import layers
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
+from foldnet.sequential import Sequential
 
 
 def randomize(model, seed=0, mean=1.0, spread=1.0):

@@ -12,7 +12,8 @@ from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph, GraphBuilder, Node, Type
 from foldnet.graph.lower import Mode, lower
 from foldnet.graph.passes import optimize
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
+from foldnet.sequential import Sequential
 
 
 def by_hand(layer, x):

@@ -6,7 +6,7 @@ import pytest
 
 import foldnet
 from foldnet import doctor, layers
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 
 
 def network(*rest, mask_zero=True):

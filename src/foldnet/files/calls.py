@@ -18,7 +18,8 @@ from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
-from foldnet.network import Network, Sequential
+from foldnet.network import Network
+from foldnet.sequential import Sequential
 
 BAD_SETTINGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
 """What a layer's own code raises when a file's setting is of a type no one would write by hand."""

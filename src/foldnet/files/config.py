@@ -30,7 +30,8 @@ from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
-from foldnet.network import Model, Network, Sequential
+from foldnet.network import Model, Network
+from foldnet.sequential import Sequential
 
 MAX_LAYERS = 20_000
 MAX_NESTING = 30

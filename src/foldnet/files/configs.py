@@ -11,7 +11,8 @@ from foldnet.files.config import Reader
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.registration import known_objects
 from foldnet.files.write_config import network_record
-from foldnet.network import Model, Network, Sequential
+from foldnet.network import Model, Network
+from foldnet.sequential import Sequential
 
 
 def config_of(network: Network) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from foldnet.layers.operation import Operation
 from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
-from foldnet.network import Model, Network, Sequential
+from foldnet.network import Model, Network
+from foldnet.sequential import Sequential
 from foldnet.structure import map_structure
 
 ONLY_WHEN_USED: dict[str, dict[str, Any]] = {

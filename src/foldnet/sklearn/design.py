@@ -12,7 +12,7 @@ import numpy as np
 from foldnet import initializers, layers, regularizers
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
-from foldnet.network import Sequential
+from foldnet.sequential import Sequential
 
 Array = np.ndarray[Any, Any]
 

@@ -15,9 +15,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from foldnet.callbacks import EarlyStopping
 from foldnet.errors import ConfigError, InputError
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
 from foldnet.optimizers import Optimizer
 from foldnet.predictor import Predictor
+from foldnet.sequential import Sequential
 from foldnet.sklearn import sparse
 from foldnet.sklearn.design import (
     Design,

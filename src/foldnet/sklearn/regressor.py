@@ -10,7 +10,8 @@ from sklearn.base import RegressorMixin
 
 from foldnet.errors import ConfigError, InputError
 from foldnet.layers import Rescaling
-from foldnet.network import Model, Sequential
+from foldnet.network import Model
+from foldnet.sequential import Sequential
 from foldnet.sklearn.design import column_statistics
 from foldnet.sklearn.estimator import FoldnetEstimator
 

@@ -22,9 +22,10 @@ from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
-from foldnet.network import Network, Sequential
+from foldnet.network import Network
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed
+from foldnet.sequential import Sequential
 from foldnet.structure import flatten, is_nested, pack
 
 Array = np.ndarray[Any, Any]

@@ -68,12 +68,14 @@ class Findings:
         sentence: what they come to.
         searched: what was tried.
         tell_apart: an input that tells the explanations apart, if there are several and one was found.
+        certain: whether nothing else can be the matter.
     """
 
     diagnoses: list[Diagnosis] = field(default_factory=list)
     sentence: str = ""
     searched: str = ""
     tell_apart: TellApart | None = None
+    certain: bool = False
 
 
 def diagnose(

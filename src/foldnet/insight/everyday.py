@@ -14,6 +14,9 @@ from foldnet.insight.mistakes.of_result import Found, of_result
 from foldnet.insight.oracle import Array, in_tolerances
 from foldnet.insight.sight import Exact
 
+NO_NUMBERS = frozenset({"returns-nothing", "takes-one-row", "gives-text", "wrong-dtype"})
+"""Mistakes that leave no numbers in which to look for one in a layer."""
+
 ROWS = 8
 """Rows that a function is tried on one by one."""
 
@@ -39,7 +42,10 @@ def everyday(
     if not found:
         return Findings()
     named = " and ".join(dict.fromkeys(f"{d.mistake} at {d.layer!r}" for d in found))
-    return Findings(found, f"The candidate makes an everyday mistake: {named}", "everyday mistakes")
+    sentence = f"The candidate makes an everyday mistake: {named}"
+    return Findings(
+        found, sentence, "everyday mistakes", certain=any(d.mistake in NO_NUMBERS for d in found)
+    )
 
 
 def _each(

@@ -286,7 +286,7 @@ def test_archive_is_laid_out_as_keras_does(tmp_path):
         assert archive.namelist() == ["metadata.json", "config.json", "model.weights.h5"]
         assert {m.compress_type for m in archive.infolist()} == {zipfile.ZIP_STORED}
         metadata, config = (json.loads(archive.read(n)) for n in archive.namelist()[:2])
-    assert set(metadata) == {"keras_version", "date_saved"}
+    assert set(metadata) == {"keras_version", "date_saved", "written_by"}
     live = keras.models.load_model(tmp_path / "x.keras")
     theirs = json.loads(live.to_json())
     ours = config["config"]["layers"][1]

@@ -27,6 +27,7 @@ from foldnet.insight.page.picture import DOWN, HEIGHT, network_svg
 from foldnet.insight.page.tensor import key_of, views_of
 from foldnet.insight.sharing import axes_of, is_normalization, sharing, sharing_blocks, with_axis
 from foldnet.insight.sites import sites_of
+from foldnet.shown import shown
 
 VOID = {"meta", "input", "br"}
 
@@ -352,7 +353,7 @@ class TestPage:
     def test_any_text_survives_as_text(self, text):
         page = Page(tag("p", text, title=text) + data_script("data", [text]))
         assert page.data == [text]
-        assert page.elements[0][1] == {"title": text.replace("\r\n", "\r\n")}
+        assert page.elements[0][1] == {"title": shown(text)}
         assert data_script("data", [text]).count("<") == 2
 
     def test_it_is_small_and_the_same_every_time(self, tmp_path):

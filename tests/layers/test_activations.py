@@ -141,11 +141,16 @@ def test_a_stored_keras_layer_as_activation(layer):
     np.testing.assert_allclose(ours(x), np.asarray(getattr(keras.layers, layer)()(x)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("unknown", ["<lambda>", "my_own", {"class_name": "function", "config": "my_own"},
-                                     {"class_name": "Mine", "config": {}}])  # fmt: skip
-def test_an_unknown_one_is_refused_with_how_to_supply_it(unknown):
-    with pytest.raises(UnsupportedError, match="activations="):
+@pytest.mark.parametrize("unknown", ["<lambda>", "my_own", {"class_name": "function", "config": "my_own"}])
+def test_an_unknown_name_is_refused_with_those_there_are(unknown):
+    """Out of code, where there is no file to supply it for; files say how, see files/test_supplied.py."""
+    with pytest.raises(ConfigError, match=r"there is no activation .* gelu.* relu"):
         activations.get(unknown)
+
+
+def test_an_unknown_class_is_refused_with_how_to_supply_it():
+    with pytest.raises(UnsupportedError, match="activations="):
+        activations.get({"class_name": "Mine", "config": {}})
 
 
 def test_a_supplied_one():

@@ -362,7 +362,7 @@ def test_errors(call, error, text):
 def test_classes_beyond_the_output_are_refused():
     model = Sequential([Input((4,)), layers.Dense(3, activation="softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
-    with pytest.raises(InputError, match="classes 0 to 2"):
+    with pytest.raises(InputError, match="row 0 is 3, and it has 3 classes, 0 to 2"):
         model.fit(X, np.full(40, 3), verbose=0)
 
 

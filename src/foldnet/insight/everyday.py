@@ -43,9 +43,7 @@ def everyday(
         return Findings()
     named = " and ".join(dict.fromkeys(f"{d.mistake} at {d.layer!r}" for d in found))
     sentence = f"The candidate makes an everyday mistake: {named}"
-    return Findings(
-        found, sentence, "everyday mistakes", certain=any(d.mistake in NO_NUMBERS for d in found)
-    )
+    return Findings(found, sentence, "everyday mistakes", certain=any(d.mistake in NO_NUMBERS for d in found))
 
 
 def _each(

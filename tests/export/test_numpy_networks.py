@@ -296,7 +296,7 @@ def test_as_a_program_with_several_inputs_and_outputs(files):
 HOSTILE = [
     'a"""\nraise SystemExit(9)\n"""', "a\nraise SystemExit(9)", "a\rraise SystemExit(9)", "\\", "a'''", "{x}", "%s",
     "a\u2028raise SystemExit(9)", "\x0craise SystemExit(9)", "\ud800", "import", "np", "predict", "x", "self",
-    "as_rows", "kernel_1", "sigmoid", "a\u202eb", "coding: utf-7", "ﬁx", "fix", "日本語", "", " ", "1", "None",
+    "as_rows", "kernel_1", "sigmoid", "a\u202eb", "coding: utf-7", "ﬁx", "fix", "日本語", " ", "1", "None",
     "*/ raise", "a" * 5000, "dense@1",
 ]  # fmt: skip
 

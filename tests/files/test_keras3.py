@@ -180,12 +180,28 @@ def test_training_false_on_batch_normalization_and_networks_is_kept(tmp_path):
     assert_same(network, model, rows(3, 4))
 
 
-def test_operations_that_share_a_layers_name_are_refused(tmp_path):
+@pytest.mark.parametrize("name", ["add", "average", "maximum", "minimum", "multiply", "subtract"])
+def test_operations_that_share_a_layers_name_are_the_operations(name, tmp_path):
     """``a * 2`` is stored as class Multiply of keras.src.ops.numpy, which is not the layer Multiply."""
     a = L.Input((4,))
+    if name == "average":
+        y = keras.ops.average(a, axis=1)[:, None]
+    else:
+        y = getattr(keras.ops, name)(a, 0.25)
+    model = keras.Model(a, L.Dense(2)(y))
+    assert_same(foldnet.load_model(saved(model, tmp_path / "m.keras")), model, rows(3, 4))
+
+
+def test_an_operation_with_a_layers_name_that_is_none_of_keras_s_is_refused(tmp_path):
+    a = L.Input((4,))
     path = saved(keras.Model(a, L.Dense(2)(a * 2.0)), tmp_path / "m.keras")
-    with pytest.raises(UnsupportedError, match=r"multiply.*keras\.src\.ops\.numpy"):
-        foldnet.load_model(path)
+
+    def rename(config):
+        (record,) = (x for x in config["config"]["layers"] if x["class_name"] == "Multiply")
+        record["class_name"] = record["registered_name"] = "Flatten"
+
+    with pytest.raises(UnsupportedError, match=r"multiply.*Flatten of keras\.src\.ops\.numpy"):
+        foldnet.load_model(edit_config(path, rename))
 
 
 def test_sequential_built_by_data(tmp_path):

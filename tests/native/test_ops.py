@@ -27,7 +27,8 @@ def assert_close(got, exact, ulps=0.0, scale=0.0, what=""):
     assert np.array_equal(np.isnan(got), np.isnan(rounded)), what
     finite = np.isfinite(rounded)
     assert np.array_equal(got[~finite], rounded[~finite], equal_nan=True), what
-    # A unit in the last place, worked out in float64, where nothing overflows.
+    # A unit in the last place, worked out in float64, where nothing overflows (some ops' results are float32).
+    exact = exact.astype(np.float64)
     size = np.maximum(np.abs(exact[finite]), 2.0**-126)
     unit = 2.0 ** (np.floor(np.log2(size)) - 23)
     error = np.abs(got[finite] - exact[finite]) / unit

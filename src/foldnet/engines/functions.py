@@ -135,7 +135,7 @@ UNARY: dict[str, Function] = {
         np.isfinite, "(({0}) - ({0}) == 0.0f ? 1.0f : 0.0f)", "np.isfinite({0}).astype(np.float32)"
     ),
     "isinf": _one(
-        np.isinf, "(fn_abs({0}) == INFINITY ? 1.0f : 0.0f)", "np.isinf({0}).astype(np.float32)"
+        np.isinf, "(fn_abs({0}) == (float)INFINITY ? 1.0f : 0.0f)", "np.isinf({0}).astype(np.float32)"
     ),
     "stop_gradient": _one(lambda x: x, "({0})", "{0}"),
 }  # fmt: skip

@@ -158,9 +158,6 @@ class StepWriter:
         count = 1 + max(self.counts.get(role, 0) for role in new)
         for role, value in new.items():
             array = self.graph.constants[value]
-            if array.ndim == 0:
-                self.constants[value] = plain_float(float(np.float32(array)))
-                continue
             self.counts[role] = count
             name = self.names.fresh(f"{role}_{count}")
             self.constants[value] = name

@@ -26,16 +26,16 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 
 
 def literal(value: float) -> str:
-    """A float32 as C writes it, exactly.
+    """A float32 as C writes it, exactly; a float also where math.h has its macros as doubles.
 
     >>> literal(0.1), literal(float("inf"))
-    ('0.1f', 'INFINITY')
+    ('0.1f', '(float)INFINITY')
     """
     rounded = np.float32(value)
     if np.isnan(rounded):
-        return "NAN"
+        return "(float)NAN"
     if np.isinf(rounded):
-        return "INFINITY" if rounded > 0 else "-INFINITY"
+        return "(float)INFINITY" if rounded > 0 else "-(float)INFINITY"
     text = str(rounded)
     return (text if "." in text or "e" in text else text + ".0") + "f"
 

@@ -83,6 +83,7 @@ EVERY_LAYER = [
     ("BatchNormalization", {"renorm": True}, (4,)),
     ("Dropout", {"rate": 0.3, "noise_shape": [None, 1, 6], "seed": 3}, (4, 6)),
     ("ELU", {"alpha": 0.7}, (5,)),
+    ("EinsumDense", {"equation": "abc,cd->abd", "output_shape": [None, 4], "bias_axes": "d"}, (3, 5)),
     ("Flatten", {"data_format": "channels_first"}, (2, 3, 4)),
     ("GaussianDropout", {"rate": 0.4}, (5,)),
     ("GaussianNoise", {"stddev": 0.4}, (5,)),
@@ -90,6 +91,7 @@ EVERY_LAYER = [
     ("Identity", {}, (5,)),
     ("LayerNormalization", {"axis": 1, "epsilon": 0.1, "center": False}, (3, 4)),
     ("LeakyReLU", {"negative_slope": 0.05}, (5,)),
+    ("Masking", {"mask_value": 0.5}, (3, 4)),
     ("Normalization", {"axis": -1}, (3, 4)),
     ("Normalization", {"mean": [1.0, 2.0], "variance": [0.5, 4.0]}, (2,)),
     ("PReLU", {"shared_axes": [1]}, (3, 4)),
@@ -120,6 +122,10 @@ def test_each_layer_opens_in_keras(tmp_path, name, config, shape, ending):
 def test_every_class_is_tried():
     joins = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
     others = {"InputLayer", "Embedding", "ThresholdedReLU"}
+    others |= {
+        "ReversibleEmbedding",
+        "SpectralNormalization",
+    }  # in layers/test_reversible_embedding, test_wrapping
     assert {name for name, _, _ in EVERY_LAYER} | joins | others == set(LAYERS)
 
 

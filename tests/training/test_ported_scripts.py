@@ -307,7 +307,6 @@ class OwnLayer(layers.Layer):
         (lambda: layers.Lambda(abs), AttributeError, "Python code"),
         (lambda: layers.LSTM(3), AttributeError, "LSTM.*it has"),
         (lambda: foldnet.callbacks.TensorBoard(), AttributeError, "CSVLogger"),
-        (lambda: quick().load_weights("x.weights.h5", skip_mismatch=True), UnsupportedError, "layer by layer"),
         (lambda: foldnet.models.load_model("x.keras", safe_mode=False), UnsupportedError, "never runs code"),
         (lambda: Input((4,)) + Input((2, 4)), ConfigError, "ranks differ"),
     ],

@@ -162,9 +162,14 @@ class Embedding(Layer):
         self.embeddings_constraint = embeddings_constraint
         self.mask_zero = mask_zero
         self.supports_masking = self.mask_zero
+        self._begin_with(weights)
+
+    def _begin_with(self, weights: Any) -> None:
         if weights is not None:
             self.build()
-            self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
+            self.set_weights(
+                weights if isinstance(weights, list) and len(weights) == len(self.specs) else [weights]
+            )
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """The table, (input_dim, output_dim)."""

@@ -54,7 +54,7 @@ class ReversibleEmbedding(Embedding):
         logit_soft_cap: float | None = None,
         **kwargs: Any,
     ) -> None:
-        self.tie_weights = tie_weights  # first, for with `weights` it is built at once
+        weights = kwargs.pop("weights", None)
         super().__init__(
             input_dim,
             output_dim,
@@ -64,13 +64,15 @@ class ReversibleEmbedding(Embedding):
             mask_zero=mask_zero,
             **kwargs,
         )
-        if policy_name(reverse_dtype) != "float32":
+        self.tie_weights = tie_weights
+        if _policy(self.name, reverse_dtype) != "float32":
             raise UnsupportedError(
-                f"layer {self.name!r}: foldnet computes in float32, not with reverse_dtype={reverse_dtype!r}; "
-                "leave it out"
+                f"layer {self.name!r} (ReversibleEmbedding): foldnet computes in float32, not with "
+                f"reverse_dtype={reverse_dtype!r}; leave it out"
             )
         self.reverse_dtype = reverse_dtype
         self.logit_soft_cap = logit_soft_cap
+        self._begin_with(weights)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """The table, and the matrix of the way back, (output_dim, input_dim), if it is another."""
@@ -119,3 +121,10 @@ class ReversibleEmbedding(Embedding):
             return b.emit(train_ops.TurnedDense(), x, b.weight(self, "embeddings"))
         turned = np.ascontiguousarray(self.named_weights["embeddings"].T)
         return b.emit(ops.Dense(), x, b.own(self, "embeddings turned", turned))
+
+
+def _policy(name: str, dtype: Any) -> str:
+    try:
+        return policy_name(dtype)
+    except ConfigError as error:
+        raise ConfigError(f"layer {name!r} (ReversibleEmbedding): reverse_dtype: {error}") from None

@@ -184,10 +184,7 @@ def test_training_false_on_batch_normalization_and_networks_is_kept(tmp_path):
 def test_operations_that_share_a_layers_name_are_the_operations(name, tmp_path):
     """``a * 2`` is stored as class Multiply of keras.src.ops.numpy, which is not the layer Multiply."""
     a = L.Input((4,))
-    if name == "average":
-        y = keras.ops.average(a, axis=1)[:, None]
-    else:
-        y = getattr(keras.ops, name)(a, 0.25)
+    y = keras.ops.average(a, axis=1)[:, None] if name == "average" else getattr(keras.ops, name)(a, 0.25)
     model = keras.Model(a, L.Dense(2)(y))
     assert_same(foldnet.load_model(saved(model, tmp_path / "m.keras")), model, rows(3, 4))
 

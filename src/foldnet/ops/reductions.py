@@ -112,7 +112,14 @@ def min(x: Any, axis: Axes = None, keepdims: bool = False, initial: Any = None) 
     return np.asarray(found, x.dtype)
 
 
-amax, amin = max, min
+def amax(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Largest value over axes: ``max`` without ``initial``."""
+    return max(x, axis, keepdims)
+
+
+def amin(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Smallest value over axes: ``min`` without ``initial``."""
+    return min(x, axis, keepdims)
 
 
 def _place(kind: str, x: Any, axis: int | None, keepdims: bool) -> Any:

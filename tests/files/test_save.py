@@ -102,6 +102,7 @@ EVERY_LAYER = [
     ("Rescaling", {"scale": [1.0, 2.0], "offset": 0.3}, (2,)),
     ("Reshape", {"target_shape": [4, -1]}, (8,)),
     ("Softmax", {"axis": 1}, (3, 4)),
+    ("SpectralNormalization", {"layer": layers.Dense(4, name="inside"), "power_iterations": 2}, (3,)),
     ("SpatialDropout1D", {"rate": 0.4}, (3, 4)),
     ("SpatialDropout2D", {"rate": 0.4, "data_format": "channels_first"}, (3, 4, 2)),
     ("SpatialDropout3D", {"rate": 0.4}, (2, 2, 2, 3)),
@@ -122,10 +123,7 @@ def test_each_layer_opens_in_keras(tmp_path, name, config, shape, ending):
 def test_every_class_is_tried():
     joins = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
     others = {"InputLayer", "Embedding", "ThresholdedReLU"}
-    others |= {
-        "ReversibleEmbedding",
-        "SpectralNormalization",
-    }  # in layers/test_reversible_embedding, test_wrapping
+    others |= {"ReversibleEmbedding"}  # in layers/test_reversible_embedding
     assert {name for name, _, _ in EVERY_LAYER} | joins | others == set(LAYERS)
 
 

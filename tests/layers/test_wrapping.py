@@ -12,6 +12,7 @@ import foldnet
 from foldnet import Model, layers
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.graph.lower import lower
+from foldnet.insight.explanation import Words
 
 ROWS = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
 
@@ -120,6 +121,17 @@ def test_a_wrapper_trains_what_is_inside():
     for a, b in zip(model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     lower(model)
+
+
+def test_settings_and_code_are_explained(pair):
+    ours, _ = pair
+    (section,) = foldnet.explain(ours, layer="normed").sections
+    said = " ".join(b.text for b in section.blocks if isinstance(b, Words))
+    assert "layer = Dense 'inside', power_iterations = 2" in said
+    (program,) = foldnet.explain(ours).ending
+    names = {"model": ours}
+    exec("\n".join(program.lines), names)
+    np.testing.assert_allclose(names["predict"](ROWS), run_reference(ours, [ROWS])[0], atol=2e-6)
 
 
 def test_what_cannot_be_wrapped_is_refused():

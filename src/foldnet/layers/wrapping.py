@@ -27,10 +27,11 @@ class Wrapper(Layer):
     """
 
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
+        vars(self)["name"] = kwargs.get("name")  # for the errors; the base checks and sets it
         if not isinstance(layer, Layer):
             raise ConfigError(
-                f"Layer {layer!r:.100} supplied to Wrapper isn't a supported layer type. Please ensure wrapped layer "
-                "is a valid Keras layer."
+                f"{self.described()}: Layer {layer!r:.100} supplied to Wrapper isn't a supported layer type; "
+                "give it an object of one of the classes of foldnet.layers"
             )
         if hasattr(layer, "graph_calls"):
             raise UnsupportedError(
@@ -168,7 +169,7 @@ class SpectralNormalization(Wrapper):
         super().__init__(layer, **kwargs)
         if isinstance(power_iterations, int) and power_iterations <= 0:
             raise ConfigError(
-                f"layer {self.name!r}: `power_iterations` should be greater than zero, got {power_iterations}"
+                f"{self.described()}: `power_iterations` should be greater than zero, got {power_iterations}"
             )
         self.power_iterations = power_iterations
 

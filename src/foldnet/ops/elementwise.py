@@ -22,20 +22,24 @@ def _unary(
     kind = kind or name
 
     def function(x: Any) -> Any:
-        if isinstance(x, e.Expression):
-            own = x.dtype if x.dtype != "bool" else "int32"
-            return e.unary(kind, x, {"own": own, "bool": "bool"}.get(gives))
-        x = as_array(x)
-        if gives == "float":
-            x = x.astype(floating(x), copy=False)
-        if kind == "square" and x.dtype.kind == "b":
-            x = x.astype(np.int32)
-        with np.errstate(all="ignore"):
-            return np.asarray(UNARY[kind].compute(x), bool if gives == "bool" else x.dtype)
+        return _computed(kind, gives, x)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{doc}, elementwise."
     return operation(keras_class, module)(function)
+
+
+def _computed(kind: str, gives: str, x: Any) -> Any:
+    if isinstance(x, e.Expression):
+        own = x.dtype if x.dtype != "bool" else "int32"
+        return e.unary(kind, x, {"own": own, "bool": "bool"}.get(gives))
+    x = as_array(x)
+    if gives == "float":
+        x = x.astype(floating(x), copy=False)
+    if kind == "square" and x.dtype.kind == "b":
+        x = x.astype(np.int32)
+    with np.errstate(all="ignore"):
+        return np.asarray(UNARY[kind].compute(x), bool if gives == "bool" else x.dtype)
 
 
 absolute = _unary("absolute", "Absolute", "Absolute value", "abs", "own")
@@ -68,12 +72,15 @@ sin = _unary("sin", "Sin", "Sine")
 sinh = _unary("sinh", "Sinh", "Hyperbolic sine")
 sqrt = _unary("sqrt", "Sqrt", "Square root")
 square = _unary("square", "Square", "``x * x``", gives="own")
-stop_gradient = _unary(
-    "stop_gradient", "StopGradient", "x itself, with no gradient", gives="own", module="core"
-)
 tan = _unary("tan", "Tan", "Tangent")
 tanh = _unary("tanh", "Tanh", "Hyperbolic tangent")
 trunc = _unary("trunc", "Trunc", "The whole number towards 0", gives="own")
+
+
+@operation("StopGradient", "core")
+def stop_gradient(variable: Any) -> Any:
+    """The value itself, with no gradient."""
+    return _computed("stop_gradient", "own", variable)
 
 
 def abs(x: Any) -> Any:

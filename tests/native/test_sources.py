@@ -1,13 +1,15 @@
 """The C itself: no warnings from either compiler, clean under the sanitizers, portable C99 with the same numbers."""
 
 import platform
+import re
 import subprocess
 
 import numpy as np
 import pytest
 from networks import ACTIVATIONS, graph_of, joined, op_cases, random_inputs, table_network
-from support.compilers import COMPILERS, sanitizers
+from support.compilers import COMPILERS, march, sanitizers
 
+from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.native import program as program_module
 from foldnet.engines.native.compiler import Machine, machine
@@ -44,10 +46,32 @@ def write(name, array, rows):
     return f"fwrite({name}, {4 * array[0].size * rows}, 1, stdout); free({name});"
 
 
-def check(program, data, expected):
+EXACT = ("sqrtf", "floorf", "ceilf", "truncf", "rintf", "fabsf", "fmodf", "fmaf")
+"""Functions of the C library that the standard fixes to the bit; the last place of others is the library's own."""
+
+
+def of_the_c_library(graph):
+    """Whether each output comes from an operation whose last place another C library may give otherwise."""
+
+    def differs(op):
+        function = {**UNARY, **COMBINE}.get(getattr(op, "kind", ""))
+        called = re.findall(r"\b(\w+f)\(", function.c) if function else ()
+        return any(name not in EXACT and not name.startswith("fn_") for name in called)
+
+    cases = {node.output.split("/")[0] for node in graph.nodes if differs(node.op)}
+    return [name.split("/")[0] in cases for name in graph.outputs]
+
+
+def check(program, data, outputs):
+    """Outputs rows by rows: the same bits, and two units in the last place where a C library has its own."""
     done = subprocess.run([str(program)], input=data, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[:3000]
-    assert np.array_equal(np.frombuffer(done.stdout, np.int32), expected)
+    expected = np.concatenate([y.ravel().view(np.int32) for y, _ in outputs])
+    loose = np.concatenate([np.full(y.size, own) for y, own in outputs])
+    found = np.frombuffer(done.stdout, np.int32)
+    assert np.array_equal(found[~loose], expected[~loose])
+    assert np.abs(found[loose].astype(np.int64) - expected[loose]).max(initial=0) <= 2
+    assert 0 < np.count_nonzero(loose) < loose.size / 2
 
 
 HEAD = "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
@@ -94,7 +118,7 @@ def test_portable_code_is_strict_clean_and_the_same(group, tmp_path):
     check(
         tmp_path / "main",
         data,
-        np.concatenate([y[r].ravel().view(np.int32) for r in range(3) for y in outputs]),
+        [(y[r], own) for r in range(3) for y, own in zip(outputs, of_the_c_library(graph), strict=True)],
     )
 
 
@@ -122,16 +146,16 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path):
     flags = ["-std=gnu11", "-O0", *LIMITS, "-march=native", "-ffp-contract=off", "-pthread"]
     run([*COMPILERS[compiler], *flags, *sanitizers(compiler), "net.c", "-lm", "-o", "main"], cwd=tmp_path)
     data = weights.tobytes() + b"".join(x.tobytes() for x in inputs)
-    check(tmp_path / "main", data, np.concatenate([y.ravel().view(np.int32) for y in outputs]))
+    check(tmp_path / "main", data, list(zip(outputs, of_the_c_library(graph), strict=True)))
 
 
 def test_the_other_compiler_warns_of_nothing_in_the_network_of_the_table(tmp_path):
     for compiler in COMPILERS:
         for graph in (table_network(), table_network((784, 512, 10), last="softmax")):
-            for simd, march in PROCESSORS.items():
+            for simd, processor in PROCESSORS.items():
                 code = emit(graph, simd=simd).code
                 made = ["-x", "c", "-c", "-", "-o", str(tmp_path / "net.o")]
-                flags = ["-std=gnu11", *LIMITS, "-O1", f"-march={march}", *made]
+                flags = ["-std=gnu11", *LIMITS, "-O1", march(compiler, processor), *made]
                 run([*COMPILERS[compiler], *flags], input=code)
 
 

@@ -71,7 +71,6 @@ def check(program, data, outputs):
     found = np.frombuffer(done.stdout, np.int32)
     assert np.array_equal(found[~loose], expected[~loose])
     assert np.abs(found[loose].astype(np.int64) - expected[loose]).max(initial=0) <= 2
-    assert 0 < np.count_nonzero(loose) < loose.size / 2
 
 
 HEAD = "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
@@ -79,10 +78,16 @@ X86 = {4: "nehalem", 8: "haswell", 16: "skylake-avx512"}
 PROCESSORS = X86 if platform.machine() == "x86_64" else {machine().simd: "native"}
 """By floats in a vector register a processor that has them: compilers warn of wider vectors than that."""
 SMALL = [n for n in CASES if "-600-" not in n and "-300-" not in n]
-GROUPS = [SMALL[i::2] for i in range(2)]
+GROUPS = [SMALL[i::12] for i in range(12)]
+"""Small ones: gcc's time grows much faster than the number of operations in a program."""
 
 
-@pytest.mark.parametrize("group", range(2))
+def test_few_operations_are_the_c_librarys():
+    own = [any(of_the_c_library(CASES[name])) for name in SMALL]
+    assert 5 < sum(own) < len(own) / 5
+
+
+@pytest.mark.parametrize("group", range(len(GROUPS)))
 def test_portable_code_is_strict_clean_and_the_same(group, tmp_path):
     graph = joined(CASES[n] for n in GROUPS[group])
     source = emit_portable(graph, "predict_row")
@@ -122,7 +127,7 @@ def test_portable_code_is_strict_clean_and_the_same(group, tmp_path):
     )
 
 
-@pytest.mark.parametrize("group", range(2))
+@pytest.mark.parametrize("group", range(len(GROUPS)))
 def test_native_code_is_clean_under_the_sanitizers(group, tmp_path):
     rows = 45
     graph = joined(CASES[n] for n in GROUPS[group])

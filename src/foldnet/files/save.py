@@ -187,4 +187,5 @@ def _write_weights(path: Path, network: Network, new_layout: bool, skip: tuple[A
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False).encode()
+    # Constants of operations may be infinite, and Keras writes them so, too.
+    return json.dumps(value).encode()

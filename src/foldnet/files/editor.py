@@ -67,27 +67,15 @@ class KerasFileEditor:
                 f"the name of a file to edit ends in .keras or .weights.h5, which {name!r} does not; a whole .h5 can "
                 "be loaded and saved as .keras"
             )
-        self.config: dict[str, Any] | None = None
-        self.metadata: dict[str, Any] | None = None
         self.object_metadata: dict[str, dict[str, Any]] = {}
         with named(filepath):
-            self.weights_dict = self._read(name)
+            self.config, self.metadata, image = _members(name)
+            with Hdf5File(image) as file:
+                self.weights_dict = self._extract(file.root)
         self._print(f"Keras model file {name.rsplit('/', 1)[-1]!r}")
         if self.metadata is not None:
             version, date = (self.metadata.get(key) for key in ("keras_version", "date_saved"))
             self._print(f"Keras {version}, saved {date}")
-
-    def _read(self, name: str) -> Weights:
-        if name.endswith(".weights.h5"):
-            with Hdf5File(name) as file:
-                return self._extract(file.root)
-        with open_file(name) as raw:
-            archive = Archive(raw)
-            self.metadata = plain.parse(archive.read(METADATA, 1 << 20), METADATA)
-            self.config = plain.parse(archive.read(CONFIG, plain.MAX_JSON), CONFIG)
-            image = archive.read(WEIGHTS, MAX_WEIGHTS)
-        with Hdf5File(image) as file:
-            return self._extract(file.root)
 
     def _extract(self, group: Group) -> Weights:
         """The weights in a group: its numbers, and those of the objects in it."""
@@ -303,6 +291,17 @@ class KerasFileEditor:
         Console(highlight=False).print(Text(shown_name(what)) if isinstance(what, str) else what)
 
 
+def _members(name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, str | bytes]:
+    """Configuration and metadata, where the file has them, and the HDF5 file or its bytes."""
+    if name.endswith(".weights.h5"):
+        return None, None, name
+    with open_file(name) as raw:
+        archive = Archive(raw)
+        config = plain.parse(archive.read(CONFIG, plain.MAX_JSON), CONFIG)
+        metadata = plain.parse(archive.read(METADATA, 1 << 20), METADATA)
+        return config, metadata, archive.read(WEIGHTS, MAX_WEIGHTS)
+
+
 def _in_order(name: str) -> tuple[int, int, str]:
     """Names that are numbers by their size, before the others."""
     return (0, int(name), name) if name.isdecimal() and len(name) < 10 else (1, 0, name)
@@ -323,7 +322,9 @@ def _held(weights: Weights, folders: list[str]) -> str:
 
 def _check_name(name: Any, argument: str) -> None:
     if not isinstance(name, str) or name in ("", ".", VARS) or "/" in name or "\0" in name:
-        raise ConfigError(f"{argument}: {name!r} is no name of an object; a name has no slash and is not {VARS!r}")
+        raise ConfigError(
+            f"{argument}: {name!r} is no name of an object; a name has no slash and is not {VARS!r}"
+        )
 
 
 def _checked(weights: Any, where: str) -> Weights:
@@ -336,7 +337,9 @@ def _checked(weights: Any, where: str) -> Weights:
     found: Weights = {}
     for name, value in weights.items():
         _check_name(name, f"the weights of {where!r}")
-        found[name] = _checked(value, f"{where}/{name}") if isinstance(value, Mapping) else _array(value, where, name)
+        found[name] = (
+            _checked(value, f"{where}/{name}") if isinstance(value, Mapping) else _array(value, where, name)
+        )
     return found
 
 
@@ -348,5 +351,3 @@ def _array(value: Any, where: str, name: str) -> Array:
     if array.dtype.kind not in "fiub":
         raise SettingTypeError(f"weight {name!r} of {where!r} is {array.dtype}, and weights are numbers")
     return array
-
-

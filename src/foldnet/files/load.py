@@ -31,7 +31,7 @@ Members = Callable[[str, int], bytes]
 
 def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, compile: bool) -> Network:
     """The network in a file; see ``foldnet.load_model``."""
-    with _named(path):
+    with named(path):
         kind = kind_of(path)
         if kind == "hdf5":
             from foldnet.files.legacy import load_legacy
@@ -48,7 +48,7 @@ def load_weights_into(network: Network, path: str | PathLike[str], leniency: Len
     """Fill a network from a file of weights; see ``foldnet.files.load_weights``."""
     if not network.built:
         raise ConfigError(f"{network.name!r} is not built, so its weights have no shapes; call build first")
-    with _named(path):
+    with named(path):
         kind = kind_of(path)
         if kind != "hdf5":
             members = _directory_members(Path(path)) if kind == "directory" else None
@@ -97,7 +97,7 @@ def kind_of(path: str | PathLike[str]) -> str:
     )
 
 
-class _named:  # noqa: N801 - used as a with-statement
+class named:  # noqa: N801 - used as a with-statement
     """Puts the file's name in front of what is wrong with it."""
 
     def __init__(self, path: str | PathLike[str]) -> None:

@@ -18,15 +18,9 @@ from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
 from foldnet.files.opening import name_of
 from foldnet.files.ours import MARK
+from foldnet.files.weight_tree import State, Tree, hdf5_image, optimizer_tree, tree_of, write_tree
 from foldnet.files.write_config import network_record
-from foldnet.files.write_weights import (
-    State,
-    hdf5_image,
-    write_legacy_weights,
-    write_optimizer,
-    write_optimizer_weights,
-    write_weights,
-)
+from foldnet.files.write_weights import write_legacy_weights, write_optimizer_weights
 from foldnet.network import Network
 
 KERAS_VERSION = "3.13.0"
@@ -97,24 +91,36 @@ def save_weights(network: Network, path: str | PathLike[str], skip: tuple[Any, .
     write_whole(path, lambda part: _write_weights(part, network, whole, skip))
 
 
-def _trained(network: Network) -> tuple[dict[str, Any] | None, tuple[str, State] | None]:
-    """Compile settings and optimizer state in the words of Keras 3, if the network is compiled."""
+def whole_tree(network: Network, skip: tuple[Any, ...] = ()) -> Tree:
+    """The weights of a network and the state of its optimizer, as Keras saves both.
+
+    Raises:
+        ConfigError: the network is not built.
+    """
+    if not network.built:
+        raise ConfigError(f"{network.name!r} is not built, so it has no weights to save; call build first")
+    return tree_of(network, _state(network, skip), skip)
+
+
+def _state(network: Network, skip: tuple[Any, ...]) -> tuple[str, State] | None:
+    """Name and variables of the optimizer, if there is one that is not to be skipped."""
     if network.trainer is None:
-        return None, None
-    from foldnet.files.compile_settings import stored_compile
+        return None
     from foldnet.files.optimizer_state import state_of
 
-    trainer = network.trainer
-    optimizer = trainer.compiled.optimizer
-    state = None if optimizer.absent else (optimizer.name, state_of(trainer))
-    return stored_compile(trainer, Dialect.KERAS_3), state
+    optimizer = network.trainer.compiled.optimizer
+    if optimizer.absent or any(optimizer is other for other in skip):
+        return None
+    return optimizer.name, state_of(network.trainer)
 
 
 def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str, bytes]]:
     config = network_record(network, Dialect.KERAS_3)
-    compiled, optimizer = _trained(network) if include_optimizer else (None, None)
-    if compiled is not None:
-        config["compile_config"] = compiled
+    optimizer = _state(network, ()) if include_optimizer else None
+    if include_optimizer and network.trainer is not None:
+        from foldnet.files.compile_settings import stored_compile
+
+        config["compile_config"] = stored_compile(network.trainer, Dialect.KERAS_3)
     metadata = {
         "keras_version": KERAS_VERSION,
         "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
@@ -123,7 +129,7 @@ def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str,
     return [
         (METADATA, _json(metadata)),
         (CONFIG, _json(config)),
-        (WEIGHTS, hdf5_image(network, optimizer)),
+        (WEIGHTS, hdf5_image(tree_of(network, optimizer))),
     ]
 
 
@@ -156,7 +162,7 @@ def _legacy_parts(
     # weights at all, and then it can neither restore the state nor train.
     name, state = trainer.compiled.optimizer.name, state_of(trainer)
     training = _json(stored_compile(trainer, Dialect.KERAS_2))
-    return config, training, lambda file: write_optimizer(file, name, state)
+    return config, training, lambda file: write_tree(file.create_group("optimizer"), optimizer_tree(name, state))
 
 
 def _write_legacy(
@@ -179,7 +185,7 @@ def _write_legacy(
 def _write_weights(path: Path, network: Network, new_layout: bool, skip: tuple[Any, ...]) -> None:
     with h5py.File(path, "w") as file:
         if new_layout:
-            write_weights(file, network, skip=skip)
+            write_tree(file, whole_tree(network, skip))
         else:
             file.attrs["backend"] = b"tensorflow"
             file.attrs["keras_version"] = KERAS_2_VERSION.encode()

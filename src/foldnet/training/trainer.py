@@ -74,9 +74,9 @@ class Trainer:
             for t, w in zip(rows.targets, rows.weights, strict=True)
         ]
         frozen = (self.network.trainable, *(layer.trainable for layer in self.network.single_layers()))
-        key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen)
+        key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen, rows.absent)
         if self._program is None or key != self._key or self._moved_since():
-            self._program, self._owners = self.compiled.program(targets)
+            self._program, self._owners = self.compiled.program(targets, rows.absent)
             self._engine = training_engine(self._program)
             self._key = key
             self.targets = targets

@@ -323,7 +323,9 @@ def _held(weights: Weights, folders: list[str]) -> str:
 
 def _check_name(name: Any, argument: str) -> None:
     if not isinstance(name, str) or name in ("", ".", VARS) or "/" in name or "\0" in name:
-        raise ConfigError(f"{argument}: {name!r} is no name of an object; a name has no slash and is not {VARS!r}")
+        raise ConfigError(
+            f"{argument}: {name!r} is no name of an object; a name has no slash and is not {VARS!r}"
+        )
 
 
 def _checked(weights: Any, where: str) -> Weights:
@@ -336,7 +338,9 @@ def _checked(weights: Any, where: str) -> Weights:
     found: Weights = {}
     for name, value in weights.items():
         _check_name(name, f"the weights of {where!r}")
-        found[name] = _checked(value, f"{where}/{name}") if isinstance(value, Mapping) else _array(value, where, name)
+        found[name] = (
+            _checked(value, f"{where}/{name}") if isinstance(value, Mapping) else _array(value, where, name)
+        )
     return found
 
 
@@ -348,5 +352,3 @@ def _array(value: Any, where: str, name: str) -> Array:
     if array.dtype.kind not in "fiub":
         raise SettingTypeError(f"weight {name!r} of {where!r} is {array.dtype}, and weights are numbers")
     return array
-
-

@@ -162,7 +162,11 @@ def _legacy_parts(
     # weights at all, and then it can neither restore the state nor train.
     name, state = trainer.compiled.optimizer.name, state_of(trainer)
     training = _json(stored_compile(trainer, Dialect.KERAS_2))
-    return config, training, lambda file: write_tree(file.create_group("optimizer"), optimizer_tree(name, state))
+    return (
+        config,
+        training,
+        lambda file: write_tree(file.create_group("optimizer"), optimizer_tree(name, state)),
+    )
 
 
 def _write_legacy(

@@ -58,9 +58,7 @@ class Tree:
             yield from child.walk(f"{path}/{name}")
 
 
-def tree_of(
-    network: Network, optimizer: tuple[str, State] | None = None, skip: Sequence[Any] = ()
-) -> Tree:
+def tree_of(network: Network, optimizer: tuple[str, State] | None = None, skip: Sequence[Any] = ()) -> Tree:
     """The weights of a network, and the state of its optimizer.
 
     Args:

@@ -12,6 +12,7 @@ import numpy as np
 from foldnet.insight.explanation import Words
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
+from foldnet.layers.operation import Operation
 
 LEFT_OUT = re.compile(
     r".*_(initializer|regularizer|constraint)|seed|synchronized|autocast"
@@ -30,6 +31,8 @@ def settings_words(layer: Layer) -> list[Words]:
 def told_settings(layer: Layer) -> Iterator[tuple[str, str]]:
     """Each setting of the layer's own that bears on what it computes, and its value as text."""
     common = set(settings_of(Layer))
+    if isinstance(layer, Operation):  # its formula has them
+        return
     for name in settings_of(type(layer)):
         value = getattr(layer, layer.kept_as.get(name, name), None)
         if name not in common and value is not None and not LEFT_OUT.fullmatch(name):

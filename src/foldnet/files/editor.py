@@ -59,6 +59,9 @@ class KerasFileEditor:
     (2, 3)
     """
 
+    config: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
     def __init__(self, filepath: str | PathLike[str]) -> None:
         self.filepath = filepath
         name = name_of(filepath)
@@ -67,8 +70,6 @@ class KerasFileEditor:
                 f"the name of a file to edit ends in .keras or .weights.h5, which {name!r} does not; a whole .h5 can "
                 "be loaded and saved as .keras"
             )
-        self.config: dict[str, Any] | None = None
-        self.metadata: dict[str, Any] | None = None
         self.object_metadata: dict[str, dict[str, Any]] = {}
         with named(filepath):
             self.weights_dict = self._read(name)

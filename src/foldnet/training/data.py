@@ -32,6 +32,11 @@ class Rows:
         """All of them, as an engine takes them."""
         return [*self.inputs, *self.targets, *self.weights]
 
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What a program for these rows is made for: which inputs there are, and the shapes of a row."""
+        return self.absent, tuple(a.shape[1:] for a in (*self.inputs, *self.targets))
+
     def __len__(self) -> int:
         return len(self.inputs[0])
 

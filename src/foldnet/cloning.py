@@ -12,6 +12,7 @@ from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.operation import Operation, mapped
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Model, Network
+from foldnet.optional import is_optional
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
 from foldnet.warn import warn
@@ -76,7 +77,8 @@ def clone_model(
 
 
 def _input_like(tensor: SymbolicTensor) -> SymbolicTensor:
-    return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+    optional = is_optional(tensor)
+    return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name, optional=optional)
 
 
 def _sequential(model: Sequential, clone: Cloner, given: Any) -> Sequential:

@@ -59,6 +59,9 @@ class KerasFileEditor:
     (2, 3)
     """
 
+    config: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
     def __init__(self, filepath: str | PathLike[str]) -> None:
         self.filepath = filepath
         name = name_of(filepath)

@@ -10,6 +10,7 @@ import numpy as np
 from foldnet.arranging import arranged
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
+from foldnet.optional import absent_of, present
 from foldnet.structure import is_flat, is_nested
 from foldnet.training.batches import batches, is_stream, unpack
 from foldnet.training.compiled import Compiled, Target, class_axis
@@ -70,14 +71,15 @@ def gather(
     if class_weight is not None and len(names) > 1:
         raise ConfigError("class_weight is for networks with one output; give sample_weight for each output")
     compiled = trainer_for(network).compiled
+    entries = arranged(x, network.input_structure, keys, "x")
+    absent = absent_of(network, entries)
     inputs = [
         np.ascontiguousarray(
             fit_shape(as_array(v, f"input {key!r}"), tensor.shape, f"input {key!r}"),
             np.int32 if tensor.dtype.startswith(("int", "uint", "bool")) else np.float32,
         )
-        for key, tensor, v in zip(
-            keys, network.inputs, arranged(x, network.input_structure, keys, "x"), strict=True
-        )
+        for key, tensor, v in zip(keys, network.inputs, entries, strict=True)
+        if key not in absent
     ]
     given = _targets(network, compiled, y, names)
     # An output that nothing is asked of has targets all the same, since a program takes some for each.
@@ -88,7 +90,7 @@ def gather(
         for name, v in zip(names, given, strict=True)
     ]
     rows = same_length(
-        [*((f"input {k!r}", a) for k, a in zip(keys, inputs, strict=True)),
+        [*((f"input {t.name!r}", a) for t, a in zip(present(network, absent), inputs, strict=True)),
          *((f"target {k!r}", a) for k, a in zip(names, targets, strict=True))]
     )  # fmt: skip
     _check_labels(network, targets)
@@ -100,6 +102,7 @@ def gather(
             sample_weights(w, class_weight, t, rows, output.shape)
             for w, t, output in zip(weights, targets, network.outputs, strict=True)
         ],
+        absent,
     )
 
 

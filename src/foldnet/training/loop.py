@@ -181,6 +181,8 @@ class _Run:
         calls = self.callbacks
         # Callbacks that watch evaluations see those of the validation data, so these are made apart.
         within = None if calls.by_test or callable(self.validation) else self.validation
+        if within is not None and within.kind != rows.kind:
+            within = None  # it is another program
         single = calls.by_epoch or within is not self.validation
         epoch, count = first, 1 if single or self.progress.live else max(self.epochs - first, 1)
         while epoch < self.epochs and not self._stopped():

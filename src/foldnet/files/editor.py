@@ -72,23 +72,13 @@ class KerasFileEditor:
             )
         self.object_metadata: dict[str, dict[str, Any]] = {}
         with named(filepath):
-            self.weights_dict = self._read(name)
+            self.config, self.metadata, image = _members(name)
+            with Hdf5File(image) as file:
+                self.weights_dict = self._extract(file.root)
         self._print(f"Keras model file {name.rsplit('/', 1)[-1]!r}")
         if self.metadata is not None:
             version, date = (self.metadata.get(key) for key in ("keras_version", "date_saved"))
             self._print(f"Keras {version}, saved {date}")
-
-    def _read(self, name: str) -> Weights:
-        if name.endswith(".weights.h5"):
-            with Hdf5File(name) as file:
-                return self._extract(file.root)
-        with open_file(name) as raw:
-            archive = Archive(raw)
-            self.metadata = plain.parse(archive.read(METADATA, 1 << 20), METADATA)
-            self.config = plain.parse(archive.read(CONFIG, plain.MAX_JSON), CONFIG)
-            image = archive.read(WEIGHTS, MAX_WEIGHTS)
-        with Hdf5File(image) as file:
-            return self._extract(file.root)
 
     def _extract(self, group: Group) -> Weights:
         """The weights in a group: its numbers, and those of the objects in it."""
@@ -302,6 +292,17 @@ class KerasFileEditor:
         from rich.text import Text
 
         Console(highlight=False).print(Text(shown_name(what)) if isinstance(what, str) else what)
+
+
+def _members(name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, str | bytes]:
+    """Configuration and metadata, where the file has them, and the HDF5 file or its bytes."""
+    if name.endswith(".weights.h5"):
+        return None, None, name
+    with open_file(name) as raw:
+        archive = Archive(raw)
+        config = plain.parse(archive.read(CONFIG, plain.MAX_JSON), CONFIG)
+        metadata = plain.parse(archive.read(METADATA, 1 << 20), METADATA)
+        return config, metadata, archive.read(WEIGHTS, MAX_WEIGHTS)
 
 
 def _in_order(name: str) -> tuple[int, int, str]:

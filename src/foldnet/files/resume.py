@@ -39,15 +39,28 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
         raise FileFormatError(
             f"the file's compile settings make no sense: {error}. Call compile with others."
         ) from None
-    problem = saved.problem
-    if saved.state is not None and not trainer.compiled.optimizer.absent:
-        try:
-            restore(trainer, saved.state, saved.layout)
-        except FileFormatError as error:
-            problem = str(error)
+    problem = _restored(trainer, saved)
     if problem is not None:
         warn(f"{network.name!r} goes on with a fresh optimizer, because {problem}", UserWarning)
     return trainer
+
+
+def take_up(saved: SavedTraining, network: Network) -> None:
+    """Give a compiled network's optimizer the state that a file has; one that does not fit warns, as in Keras."""
+    problem = _restored(network.trainer, saved)
+    if problem is not None:
+        warn(f"the optimizer of {network.name!r} stays as it is, because {problem}", UserWarning)
+
+
+def _restored(trainer: Trainer, saved: SavedTraining) -> str | None:
+    """Why the state that a file has could not be taken over; None if it could, or if there is none."""
+    if saved.problem is not None or saved.state is None or trainer.compiled.optimizer.absent:
+        return saved.problem
+    try:
+        restore(trainer, saved.state, saved.layout)
+    except FileFormatError as error:
+        return str(error)
+    return None
 
 
 def _compiled(network: Network, config: Mapping[str, Any], supplied: Mapping[str, Any]) -> Compiled:

@@ -186,7 +186,7 @@ def test_errors_are_the_readers_own_every_time(home, tmp_path):
 
 
 def test_a_network_that_cannot_be_frozen_says_so_every_time(home, tmp_path, monkeypatch):
-    def refuse(network, mode):
+    def refuse(network, mode, **settings):
         raise UnsupportedError("not this one")
 
     monkeypatch.setattr("foldnet.graph.lower.lower", refuse)

@@ -8,7 +8,7 @@ from foldnet import Input, Model, Sequential, backend, callbacks, constraints, l
 from foldnet.errors import ConfigError
 
 RNG = np.random.default_rng(2)
-X, Y = RNG.normal(size=(40, 4)).astype("f"), RNG.normal(size=(40, 1)).astype("f")
+X, Y = RNG.normal(size=(48, 4)).astype("f"), RNG.normal(size=(48, 1)).astype("f")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ class Counted(callbacks.Callback):
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_limits_hold_in_fit_evaluate_and_predict(limits, streamed):
-    data = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 40, 8)]
+    data = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 48, 8)]
     given = {"x": data} if streamed else {"x": X, "y": Y, "batch_size": 8}
     limits.set_max_epochs(2)
     limits.set_max_steps_per_epoch(3)
@@ -89,7 +89,7 @@ def test_constraints_divide_by_the_epsilon_that_is_set(limits, make):
     model.set_weights([w, np.zeros(3)])
     model.compile("sgd", "mse")
     model.optimizer.learning_rate = 0.0
-    model.train_on_batch(X, np.zeros((40, 3)))
+    model.train_on_batch(X, np.zeros((48, 3)))
     np.testing.assert_allclose(model.layers[0].kernel.numpy(), expected, rtol=1e-6)
 
 

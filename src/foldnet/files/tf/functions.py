@@ -131,7 +131,7 @@ def cumsum(x: Any, axis: Any = 0, exclusive: Any = False, reverse: Any = False) 
 
 def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = False) -> Any:
     """Length of the vectors along an axis."""
-    ord = 2 if ord == "euclidean" and axis_of(axis) is not None else ord
+    ord = None if ord == "euclidean" else ord
     return ops.norm(tensor, ord, axis_of(axes_of(axis)), bool(keepdims))
 
 

@@ -109,8 +109,8 @@ class _Writer:
         if isinstance(layer, Operation):
             if self._dialect is Dialect.KERAS_2:
                 raise UnsupportedError(
-                    f"{layer.name!r} is an operation between layers, which no .h5 file holds so that Keras can open it: "
-                    "Keras 3 itself writes those and cannot read them; save the network as .keras"
+                    f"{layer.name!r} is an operation between layers, which no .h5 holds so that Keras can open it: "
+                    "Keras 3 writes such files and fails to read them; save the network as .keras"
                 )
             return operations.stored(layer)
         name = type(layer).__name__

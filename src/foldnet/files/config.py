@@ -37,6 +37,9 @@ from foldnet.sequential import Sequential
 MAX_LAYERS = 20_000
 MAX_NESTING = 30
 
+FUNCTIONAL_SETTINGS = frozenset({"name", "trainable", "dtype", "layers", "input_layers", "output_layers"})
+"""Settings of every Model; a class of the user's takes the others in its constructor."""
+
 
 @dataclass
 class Reader:
@@ -224,6 +227,7 @@ class Reader:
             as_stored(record.config.get("output_layers"), map_structure(tensor, outputs)),
             name=record.name,
             trainable=bool(record.config.get("trainable", True)),
+            **({k: v for k, v in record.config.items() if k not in FUNCTIONAL_SETTINGS} if own else {}),
         )
         model._join(model.input_structure, model.output_structure, _in_use(model, layers, what))
         masks.check_own(

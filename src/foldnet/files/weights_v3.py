@@ -21,7 +21,8 @@ from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
 from foldnet.layers.wrapping import Wrapper
-from foldnet.network import Network
+from foldnet.network import Model, Network
+from foldnet.sequential import Sequential
 
 Array = np.ndarray[Any, Any]
 
@@ -111,7 +112,9 @@ class _Reader:
     def _layer(self, group: Place, layer: Layer) -> dict[str, Array]:
         stored = group.group("vars")
         name = stored.attribute("name")
-        if self._check_names and name is not None and name != layer.name:
+        # A model that makes its layers itself gives them names that no configuration has.
+        checked = self._check_names and layer in self._classes
+        if checked and name is not None and name != layer.name:
             raise FileFormatError(
                 f"{group.path} holds the weights of layer {name!r}, where the configuration has {layer.name!r}"
             )
@@ -135,7 +138,7 @@ class _Reader:
         return arrays
 
 
-def _is_empty_function(layers: Group, name: str) -> bool:
+def _is_empty_function(layers: Place, name: str) -> bool:
     """Whether a group is of a function of TensorFlow, which tf.keras counts as a layer, and holds no weights."""
     if re.sub(r"_\d+$", "", name) not in FUNCTION_GROUPS or not layers.is_group(name):
         return False
@@ -144,8 +147,9 @@ def _is_empty_function(layers: Group, name: str) -> bool:
 
 
 def class_name(layer: Layer) -> str:
-    """The name of a layer's class in Keras."""
-    return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
+    """The name of a layer's class in Keras; of a class of the user's, its own."""
+    own = type(layer) not in (Network, Model, Sequential)
+    return type(layer).__name__ if own or not isinstance(layer, Network) else layer._keras_name()
 
 
 def ordered_specs(layer: Layer) -> list[WeightSpec]:

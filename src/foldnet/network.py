@@ -321,7 +321,11 @@ class Network(Layer, Use):
         return map_structure(lambda t: known[t], self.output_structure)
 
     def _make_outputs(self, call: Call) -> None:
-        call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
+        rows = next((t.shape[0] for t in call.inputs if t.shape[0] is not None), None)
+        call.outputs = tuple(
+            SymbolicTensor((t.shape[0] if rows is None else rows, *t.shape[1:]), t.dtype, call, i)
+            for i, t in enumerate(self.outputs)
+        )
 
     def _wrap_outputs(self, call: Call) -> Any:
         structure = self.output_structure
@@ -351,7 +355,7 @@ class Model(Network):
 
     @classmethod
     def _keras_name(cls) -> str:
-        return "Functional"
+        return "Functional" if cls is Model else cls.__name__
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any

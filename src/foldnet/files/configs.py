@@ -17,7 +17,8 @@ from foldnet.sequential import Sequential
 
 def config_of(network: Network) -> dict[str, Any]:
     """The configuration of a network as Keras 3 has it; see ``Network.get_config``."""
-    config: dict[str, Any] = network_record(network, Dialect.KERAS_3, unbuilt=True)["config"]
+    # A class of the user's asks for this from its own get_config.
+    config: dict[str, Any] = network_record(network, Dialect.KERAS_3, unbuilt=True, own=False)["config"]
     return config
 
 

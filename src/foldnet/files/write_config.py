@@ -42,14 +42,18 @@ NO_TRAINABLE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropou
 """Layers whose constructor in Keras 3 does not take ``trainable``; they have no weights."""
 
 
-def network_record(network: Network, dialect: Dialect, unbuilt: bool = False) -> dict[str, Any]:
+def network_record(
+    network: Network, dialect: Dialect, unbuilt: bool = False, own: bool = True
+) -> dict[str, Any]:
     """The record of a whole network as Keras writes it; of a Sequential without an input shape if ``unbuilt``.
+
+    Unless ``own``, a network of the user's class is written as one of Keras's, without its own ``get_config``.
 
     Raises:
         ConfigError: the network is not built, so its shapes are not known.
         UnsupportedError: a layer, setting or call that the dialect has no words for.
     """
-    return _Writer(network, dialect, unbuilt).network(network)
+    return _Writer(network, dialect, unbuilt).network(network, own)
 
 
 def layer_record(layer: Layer, dialect: Dialect) -> dict[str, Any]:
@@ -69,7 +73,7 @@ class _Writer:
         mentions = Counter(_mentions(whole) if isinstance(whole, Network) else ())
         self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
 
-    def network(self, network: Network) -> dict[str, Any]:
+    def network(self, network: Network, own: bool = True) -> dict[str, Any]:
         self._check_name(network)
         join_names(network, network.joined_layers())  # names may have been changed behind its back
         if not network.built and isinstance(network, Sequential) and self._unbuilt:
@@ -93,7 +97,7 @@ class _Writer:
         kind = "Sequential" if sequential else "Functional"
         if self._dialect is Dialect.KERAS_2:
             return self._marked(network, {"class_name": kind, "config": config})
-        if type(network) not in (Model, Sequential, Network):
+        if own and type(network) not in (Model, Sequential, Network):
             stored = _of_own_class(network, config)
         else:
             stored = record("keras" if sequential else "keras.src.models.functional", kind, config)

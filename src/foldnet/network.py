@@ -357,7 +357,7 @@ class Model(Network):
 
     @classmethod
     def _keras_name(cls) -> str:
-        return "Functional"
+        return "Functional" if cls is Model else cls.__name__
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any

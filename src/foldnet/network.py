@@ -7,7 +7,7 @@ from typing import Any
 
 from foldnet.arranging import arranged
 from foldnet.errors import ConfigError, InputError
-from foldnet.joins import calls_between, keras_order, map_shapes
+from foldnet.joins import calls_between, entered_anew, keras_order, map_shapes
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.naming import join_names, snake_case, unique_name
 from foldnet.layers.operation import Operation
@@ -334,7 +334,8 @@ class Model(Network):
     """A network from its symbolic inputs to its symbolic outputs.
 
     Args:
-        inputs: one tensor, or a list or dict of them.
+        inputs: one tensor, or a list or dict of them. In the place of a layer's result comes an Input of its shape,
+            and the layers that follow are called again, with the weights that they have.
         outputs: likewise.
         name: of the network.
 
@@ -366,11 +367,12 @@ class Model(Network):
     def _join(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) -> None:
         if not flatten(outputs) or not flatten(inputs):
             raise ConfigError("a Model needs at least one input and one output")
-        self.input_structure, self.output_structure = inputs, outputs
-        self.inputs, self.outputs = flatten(inputs), flatten(outputs)
-        for tensor in (*self.inputs, *self.outputs):
+        for tensor in (*flatten(inputs), *flatten(outputs)):
             if not isinstance(tensor, SymbolicTensor):
                 raise ConfigError(f"a Model joins symbolic tensors, not {type(tensor).__name__}")
+        inputs, outputs = entered_anew(inputs, outputs)
+        self.input_structure, self.output_structure = inputs, outputs
+        self.inputs, self.outputs = flatten(inputs), flatten(outputs)
         self.graph_calls = calls_between(self.inputs, self.outputs)
         self._layers = list(layers) if layers is not None else keras_order(self.graph_calls, self.outputs)
         join_names(self, self._layers)

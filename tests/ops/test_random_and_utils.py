@@ -100,8 +100,6 @@ def test_config_says_what_it_has():
     for refused in (
         lambda: backend.set_floatx("float16"),
         lambda: backend.set_image_data_format("channels_first"),
-        lambda: backend.set_max_epochs(3),
-        lambda: backend.set_max_steps_per_epoch(3),
         lambda: utils.get_file("a", "http://example.com/a"),
         lambda: utils.model_to_dot(None),
     ):

@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.files.fill import STRICT, Leniency, Values
-from foldnet.files.hdf5 import Group, Hdf5File
+from foldnet.files.hdf5.merged import Place
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
@@ -27,7 +27,7 @@ CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
 def read_weights(
-    file: Hdf5File,
+    root: Place,
     network: Network,
     classes: Mapping[Layer, str],
     check_names: bool,
@@ -36,7 +36,7 @@ def read_weights(
     """The weights of every layer of the network.
 
     Args:
-        file: in the layout that Keras uses since 2.12.
+        root: of a file in the layout that Keras uses since 2.12, or of several.
         network: with built layers.
         classes: the class name that the file's configuration gives a layer, where it is another than its type's.
         check_names: whether the layer names noted in the file must be the network's.
@@ -46,7 +46,7 @@ def read_weights(
         FileFormatError: the file does not hold this network's weights.
     """
     reader = _Reader(classes, check_names, leniency)
-    reader.network(file.root, network)
+    reader.network(root, network)
     return reader.values
 
 
@@ -62,7 +62,7 @@ class _Reader:
             return "Functional" if name == "Model" else name
         return class_name(layer)
 
-    def network(self, group: Group, network: Network) -> None:
+    def network(self, group: Place, network: Network) -> None:
         """Read every layer of a network out of its group."""
         container = next((name for name in CONTAINERS if name in group), None)
         if container is None:
@@ -95,7 +95,7 @@ class _Reader:
                 with self._leniency.layer(layer):
                     self._layer(layers.group(name), layer)
 
-    def _no_weights(self, layers: Group, layer: Layer, name: str) -> None:
+    def _no_weights(self, layers: Place, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):
             group = layers.group(name)
             if group.is_group("vars") and group.group("vars").names():
@@ -103,7 +103,7 @@ class _Reader:
                     f"{group.path} holds weights for layer {layer.name!r} ({self._class_name(layer)}), which has none"
                 )
 
-    def _layer(self, group: Group, layer: Layer) -> dict[str, Array]:
+    def _layer(self, group: Place, layer: Layer) -> dict[str, Array]:
         stored = group.group("vars")
         name = stored.attribute("name")
         if self._check_names and name is not None and name != layer.name:

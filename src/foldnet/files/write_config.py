@@ -145,9 +145,10 @@ class _Writer:
     def _settings(self, layer: Layer, name: str) -> dict[str, Any]:
         if isinstance(layer, InputLayer):
             key = "batch_shape" if self._dialect is Dialect.KERAS_3 else "batch_input_shape"
+            optional = {"optional": True} if layer.optional else {}  # files of before Keras 3.4 do not say
             return {
                 key: plain_data(layer.batch_shape, layer.name), "dtype": layer.dtype, "sparse": False,
-                "ragged": False, "name": layer.name,
+                "ragged": False, "name": layer.name, **optional,
             }  # fmt: skip
         given = layer.get_config()
         config = {"name": given.pop("name"), "trainable": given.pop("trainable")}

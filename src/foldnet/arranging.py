@@ -33,9 +33,11 @@ def arranged(value: Any, structure: Any, names: Sequence[str], what: str = "the 
         )
     entries, alike = found
     if not alike:
+        of_inputs = "The structure of `inputs` doesn't match the expected structure" if what == "x" else None
         warn(
-            f"{what} is nested in another way than the network: expected {_expected(structure, names)}, got "
-            f"{shown(value, _leaf)}. It was taken in the network's order, by name where there are names."
+            f"{of_inputs or what + ' is nested in another way than the network'}: expected "
+            f"{_expected(structure, names)}, got {shown(value, _leaf)}. It was taken in the network's order, by name "
+            "where there are names."
         )
     return entries
 
@@ -48,7 +50,10 @@ def _single(value: Any, structure: Any, name: str, what: str) -> Any:
             raise InputError(f"{what} must have the entry {keys[0]!r}; it has {[str(k) for k in value]}")
         if len(value) > 1:
             others = [str(k) for k in value if k != key]
-            warn(f"{what} has the entries {others}, which the network does not take")
+            start = (
+                "The structure of `inputs` doesn't match the expected structure: x" if what == "x" else what
+            )
+            warn(f"{start} has the entries {others}, which the network does not take")
         value = value[key]
         return value if not isinstance(value, Mapping) else _single(value, structure, name, what)
     wrapped = isinstance(value, list | tuple) and len(value) == 1 and np.ndim(_shaped(value[0])) > 0

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from foldnet.errors import ConfigError, FoldnetError
+from foldnet.joins import called_again
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input, InputLayer
+from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Model, Network
 from foldnet.optional import is_optional
-from foldnet.rejoining import call_again
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
 from foldnet.warn import warn
@@ -101,7 +102,15 @@ def _functional(model: Network, clone: Cloner, given: Any, call_function: Any) -
     if not same(starts, model.input_structure):
         raise ConfigError("input_tensors must be nested as the inputs of the model are")
     tensors: dict[SymbolicTensor, SymbolicTensor] = dict(zip(model.inputs, flatten(starts), strict=True))
-    call_again(model.graph_calls, tensors, clone, call_function)
+    operations: dict[Layer, Operation] = {}
+    for call in model.graph_calls:
+        if isinstance(call.layer, InputLayer) or call.outputs[0] in tensors:
+            continue
+        if isinstance(call.layer, Operation):
+            layer: Layer = operations.setdefault(call.layer, call.layer.copy())
+        else:
+            layer = clone(call.layer)
+        tensors |= zip(call.outputs, called_again(call, layer, tensors, call_function), strict=True)
     return Model(
         starts,
         map_structure(tensors.__getitem__, model.output_structure),

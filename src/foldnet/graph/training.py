@@ -15,7 +15,7 @@ class Constraint:
     """A rule that a weight is held to, with Keras's parameters.
 
     ``kind`` is ``non_neg``, ``unit_norm``, ``max_norm`` (uses ``high``) or ``min_max_norm`` (uses all). Norms are
-    taken over ``axes`` of the layer's weight.
+    taken over ``axes`` of the layer's weight; ``epsilon`` is added to them where they divide.
     """
 
     kind: str
@@ -23,6 +23,7 @@ class Constraint:
     low: float = 0.0
     high: float = 1.0
     rate: float = 1.0
+    epsilon: float = 1e-7
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from foldnet.engines.fit import Sums
 from foldnet.errors import InputError
 from foldnet.network import Network
 from foldnet.structure import flatten, is_nested, pack
-from foldnet.training.api import gather, trainer_for
-from foldnet.training.arguments import class_weights, optional_count, verbosity
-from foldnet.training.batches import batches, is_stream, unpack
+from foldnet.training.api import first_steps, gather, trainer_for
+from foldnet.training.arguments import class_weights, limited_steps, optional_count, verbosity
+from foldnet.training.batches import batches, count_of, is_stream, unpack
 from foldnet.training.callbacks import CallbackList
 from foldnet.training.data import Rows, as_array
 from foldnet.training.eager import build_for, entered, structured
@@ -46,6 +46,7 @@ def evaluate(
     if is_stream(x, y):
         calls.call("on_test_begin", None)
         sums: Sums | None = None
+        steps = limited_steps(steps, count_of(x))
         group, seen, given = trainer.compiled.steps_per_execution, 0, islice(batches(x), steps)
         network.stop_evaluating = False
         while not network.stop_evaluating and (some := list(islice(given, group))):
@@ -57,8 +58,7 @@ def evaluate(
         steps = seen
         calls.call("on_test_end", trainer.logs(sums))
     else:
-        rows = gather(network, x, y, sample_weight)
-        rows = rows if steps is None else rows.part(0, steps * size)
+        rows = first_steps(gather(network, x, y, sample_weight), steps, size)
         steps = -(-len(rows) // size)
         sums = judge(trainer, rows, size, calls)
     logs = trainer.logs(sums)
@@ -130,6 +130,7 @@ def test_on_batch(network: Network, x: Any, y: Any, sample_weight: Any, return_d
 def predict(network: Network, x: Any, batch_size: int | None, steps: int | None, callbacks: Any) -> Any:
     """See ``Network.predict``."""
     size, steps = checked_batch_size(batch_size), optional_count(steps, "steps")
+    steps = limited_steps(steps, count_of(x) if is_stream(x) else None)
     calls = CallbackList(callbacks, model=network, steps=steps)
     calls.call("on_predict_begin", None)
     network.stop_predicting = False

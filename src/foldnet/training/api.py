@@ -12,7 +12,8 @@ from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
 from foldnet.optional import absent_of, present
 from foldnet.structure import is_flat, is_nested
-from foldnet.training.batches import batches, is_stream, unpack
+from foldnet.training.arguments import limited_steps
+from foldnet.training.batches import batches, count_of, is_stream, unpack
 from foldnet.training.compiled import Compiled, Target, class_axis
 from foldnet.training.data import (
     Rows,
@@ -186,11 +187,17 @@ def split_validation(count: int, share: float) -> int:
     return cut
 
 
+def first_steps(rows: Rows, steps: int | None, size: int) -> Rows:
+    """The rows of at most so many batches."""
+    steps = limited_steps(steps, -(-len(rows) // size))
+    return rows if steps is None else rows.part(0, steps * size)
+
+
 def validation_rows(network: Network, data: Any, steps: int | None, size: int) -> Rows:
     """The rows of ``validation_data``: a tuple of arrays, or batches, of which at most ``steps`` are taken."""
     if not is_stream(data):
-        rows = gather(network, *unpack(data))
-        return rows if steps is None else rows.part(0, steps * size)
+        return first_steps(gather(network, *unpack(data)), steps, size)
+    steps = limited_steps(steps, count_of(data))
     parts = []
     for batch in batches(data):
         parts.append(gather(network, *unpack(batch)))

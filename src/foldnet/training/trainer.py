@@ -242,6 +242,7 @@ class Trainer:
                 values = given[f"{name}/{title}"]
                 found = [metric.of_sums(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
                 _put(columns, title, found)
+        self.network.logged = {name: values[-1] for name, values in columns.items() if values}
         return dict(sorted(columns.items()))
 
     def metrics(self) -> list[Any]:

@@ -69,7 +69,9 @@ def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any
     """The entries, and whether they were nested as the structure is; None if they cannot be told."""
     if has(structure, value):
         extra = isinstance(value, Mapping) and isinstance(structure, Mapping) and len(value) > len(structure)
-        return up_to(structure, value), not extra
+        entries = up_to(structure, value)
+        plain = [_unwrapped(entry, leaf) for entry, leaf in zip(entries, flatten(structure), strict=True)]
+        return plain, not extra and all(a is b for a, b in zip(entries, plain, strict=True))
     if isinstance(value, Mapping):
         named = is_flat(structure) and not isinstance(structure, Mapping)
         if named and set(names) <= set(value) and len(set(names)) == len(names):
@@ -82,6 +84,14 @@ def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any
     if not is_flat(structure) and not all(v is None or _is_array(v) for v in value):
         return None
     return list(value), False
+
+
+def _unwrapped(entry: Any, leaf: Any) -> Any:
+    """What is in a list of one array, where the array alone fits the network's tensor."""
+    if not isinstance(entry, list | tuple) or len(entry) != 1:
+        return entry
+    ranks = [len(thing.shape) if hasattr(thing, "shape") else None for thing in (entry[0], leaf)]
+    return entry[0] if ranks[0] is not None and ranks[0] == ranks[1] else entry
 
 
 def _expected(structure: Any, names: Sequence[str]) -> str:

@@ -321,10 +321,12 @@ class Network(Layer, Use):
         return map_structure(lambda t: known[t], self.output_structure)
 
     def _make_outputs(self, call: Call) -> None:
-        rows = next((t.shape[0] for t in call.inputs if t.shape[0] is not None), None)
+        # A batch axis of a known size stays so.
+        rows = next((t.shape[0] for t in call.inputs if t.shape and t.shape[0] is not None), None)
+        shapes = [t.shape if rows is None or not t.shape else (rows, *t.shape[1:]) for t in self.outputs]
         call.outputs = tuple(
-            SymbolicTensor((t.shape[0] if rows is None else rows, *t.shape[1:]), t.dtype, call, i)
-            for i, t in enumerate(self.outputs)
+            SymbolicTensor(shape, t.dtype, call, i)
+            for i, (shape, t) in enumerate(zip(shapes, self.outputs, strict=True))
         )
 
     def _wrap_outputs(self, call: Call) -> Any:

@@ -1,4 +1,4 @@
-"""``serialize`` and ``deserialize`` of every module against live Keras, over all classes and functions that both have."""
+"""``serialize`` and ``deserialize`` of every module against live Keras, over all that both have."""
 
 from __future__ import annotations
 

@@ -60,9 +60,3 @@ def test_inside_another_network_a_file_has_it_where_keras_looks(base, tmp_path):
     opened.save(tmp_path / "k.keras")
     again = foldnet.load_model(tmp_path / "k.keras", custom_objects={"Own": own})
     np.testing.assert_array_equal(again.predict(X), outer.predict(X))
-
-
-def test_a_known_batch_size_goes_through_a_network():
-    model = made(Model, with_setting(Model))
-    assert model(Input((3,), batch_size=2)).shape == (2, 2)
-    assert model(Input((3,))).shape == (None, 2)

@@ -14,7 +14,7 @@ X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 def test_an_array_alone_in_a_list_is_the_array(wrap):
     a, b = Input((4,)), Input((4,))
     model = Model([a, b], layers.Add()([a, b]))
-    with pytest.warns(UserWarning, match="nested in another way"):
+    with pytest.warns(UserWarning, match="structure of `inputs`"):
         result = model([wrap(X), X])
     np.testing.assert_allclose(result, 2 * X, rtol=1e-6)
     assert model([[X[0]], [X[1]]]).shape == (1, 4)  # a list of one row is one row

@@ -21,8 +21,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
 from foldnet.layers.wrapping import Wrapper
-from foldnet.network import Model, Network
-from foldnet.sequential import Sequential
+from foldnet.network import Network
 
 Array = np.ndarray[Any, Any]
 
@@ -148,8 +147,7 @@ def _is_empty_function(layers: Place, name: str) -> bool:
 
 def class_name(layer: Layer) -> str:
     """The name of a layer's class in Keras; of a class of the user's, its own."""
-    own = type(layer) not in (Network, Model, Sequential)
-    return type(layer).__name__ if own or not isinstance(layer, Network) else layer._keras_name()
+    return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
 
 
 def ordered_specs(layer: Layer) -> list[WeightSpec]:

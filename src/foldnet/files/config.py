@@ -37,11 +37,6 @@ from foldnet.sequential import Sequential
 MAX_LAYERS = 20_000
 MAX_NESTING = 30
 
-NETWORK_SETTINGS = frozenset({
-    "name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape",
-})  # fmt: skip
-"""Settings of every network; a class of the user's takes the others in its constructor."""
-
 
 @dataclass
 class Reader:
@@ -320,6 +315,12 @@ def _unknown(record: Record) -> UnsupportedError:
     )
 
 
+_NETWORK_SETTINGS = frozenset({
+    "name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape",
+})  # fmt: skip
+"""What Keras itself writes of a network."""
+
+
 def _own_settings(record: Record, own: type[Network] | None) -> dict[str, Any]:
     """What the ``get_config`` of a user's class has beside what Keras writes, for its constructor."""
-    return {} if own is None else {k: v for k, v in record.config.items() if k not in NETWORK_SETTINGS}
+    return {} if own is None else {k: v for k, v in record.config.items() if k not in _NETWORK_SETTINGS}

@@ -1,4 +1,4 @@
-"""``serialize`` and ``deserialize`` of every module against live Keras, over all classes and functions that both have."""
+"""Every ``serialize`` and ``deserialize`` against live Keras, over all classes and functions that both have."""
 
 from __future__ import annotations
 

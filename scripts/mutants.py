@@ -109,7 +109,11 @@ class Copy:
     def __init__(self, folder: Path, python: str) -> None:
         self.folder, self.python = folder, python
         listed = subprocess.run(
-            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         built = [str(path.relative_to(ROOT)) for path in (ROOT / SOURCE).glob("*.so")]
         for name in [*listed.splitlines(), *built]:
@@ -192,9 +196,8 @@ def main() -> int:
 
 
 def choose(modules: list[str], count: int, seed: int) -> list[Mutant]:
-    """So many faults, as evenly spread over the modules as they have them."""
-    generator = random.Random(seed)
-    heaps = [mutants_of(module, generator) for module in modules]
+    """So many faults, as evenly spread over the modules as they have them; a module's do not depend on the others."""
+    heaps = [mutants_of(module, random.Random(f"{seed} {module}")) for module in modules]
     chosen: list[Mutant] = []
     while heaps and len(chosen) < count:
         for heap in list(heaps):

@@ -107,19 +107,15 @@ def test_another_foldnet_parses_anew(home, parsed, monkeypatch):
     assert len(entries(home)) == 2
 
 
-def test_the_modules_that_make_programs_are_in_the_key(tmp_path, monkeypatch):
+def test_every_module_is_in_the_key(tmp_path, monkeypatch):
     copy = tmp_path / "foldnet"
     shutil.copytree(Path(foldnet.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     monkeypatch.setattr(predictor_cache, "__file__", str(copy / "predictor_cache.py"))
     before = predictor_cache._makers.__wrapped__()
-    for module in (
-        "network.py",
-        "files/config.py",
-        "layers/core.py",
-        "graph/lower.py",
-        "activations/naming.py",
-    ):
-        (copy / module).write_text((copy / module).read_text() + "\n")
+    (copy / "layers" / "new" / "deep").mkdir(parents=True)
+    (copy / "layers" / "new" / "deep" / "made_later.py").touch()
+    for module in copy.rglob("*.py"):
+        module.write_text(module.read_text() + "\n")
         after = predictor_cache._makers.__wrapped__()
         assert after != before, module
         before = after
@@ -190,7 +186,7 @@ def test_errors_are_the_readers_own_every_time(home, tmp_path):
 
 
 def test_a_network_that_cannot_be_frozen_says_so_every_time(home, tmp_path, monkeypatch):
-    def refuse(network, mode):
+    def refuse(network, mode, **settings):
         raise UnsupportedError("not this one")
 
     monkeypatch.setattr("foldnet.graph.lower.lower", refuse)

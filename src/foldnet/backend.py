@@ -18,6 +18,7 @@ __all__ = [
 
 _epsilon = 1e-7
 _image_data_format = "channels_last"
+_limits: dict[str, int | None] = {"max_epochs": None, "max_steps_per_epoch": None}
 
 
 def backend() -> str:
@@ -26,12 +27,14 @@ def backend() -> str:
 
 
 def epsilon() -> float:
-    """The small number that losses and metrics add or cut off at."""
+    """The small number that losses, metrics and constraints add or cut off at."""
     return _epsilon
 
 
 def set_epsilon(value: float) -> None:
-    """Let losses and metrics that are compiled from now on add or cut off at another small number.
+    """Let losses, metrics and constraints that are compiled from now on add or cut off at another small number.
+
+    Layers, OrthogonalRegularizer and the sums under a mask stay at what Keras has by default.
 
     Raises:
         ConfigError: it is not a positive number.
@@ -79,36 +82,37 @@ def set_image_data_format(data_format: str) -> None:
 
 
 def max_epochs() -> int | None:
-    """The largest number of epochs of a fit: none is set."""
-    return None
+    """The largest number of epochs that a ``fit`` makes; None for no limit."""
+    return _limits["max_epochs"]
 
 
 def max_steps_per_epoch() -> int | None:
-    """The largest number of steps of an epoch: none is set."""
-    return None
+    """The largest number of steps of an epoch, an evaluation or a prediction; None for no limit."""
+    return _limits["max_steps_per_epoch"]
 
 
-def _no_limit(name: str, value: int | None, argument: str) -> None:
-    if value is not None:
-        raise UnsupportedError(f"foldnet has no {name}; give fit the number, {argument}={value}")
+def _limit(name: str, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ConfigError(f"{name} is a whole number, at least 1, or None; got {value!r}")
+    _limits[name] = value
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Accept None.
+    """Let every ``fit`` from now on make at most so many epochs, to try a script quickly; None lifts the limit.
 
     Raises:
-        UnsupportedError: a number, which ``fit`` takes.
+        ConfigError: it is no such number.
     """
-    _no_limit("set_max_epochs", max_epochs, "epochs")
+    _limit("max_epochs", max_epochs)
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Accept None.
+    """Let epochs, evaluations and predictions from now on take at most so many batches; None lifts the limit.
 
     Raises:
-        UnsupportedError: a number, which ``fit`` takes.
+        ConfigError: it is no such number.
     """
-    _no_limit("set_max_steps_per_epoch", max_steps_per_epoch, "steps_per_epoch")
+    _limit("max_steps_per_epoch", max_steps_per_epoch)
 
 
 def standardize_dtype(dtype: Any) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from foldnet.errors import ConfigError, FoldnetError
+from foldnet.joins import called_again
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input, InputLayer
-from foldnet.layers.operation import Operation, mapped
-from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.layers.operation import Operation
+from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Model, Network
+from foldnet.optional import is_optional
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
 from foldnet.warn import warn
@@ -76,7 +78,8 @@ def clone_model(
 
 
 def _input_like(tensor: SymbolicTensor) -> SymbolicTensor:
-    return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+    optional = is_optional(tensor)
+    return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name, optional=optional)
 
 
 def _sequential(model: Sequential, clone: Cloner, given: Any) -> Sequential:
@@ -104,34 +107,16 @@ def _functional(model: Network, clone: Cloner, given: Any, call_function: Any) -
         if isinstance(call.layer, InputLayer) or call.outputs[0] in tensors:
             continue
         if isinstance(call.layer, Operation):
-            copy_of = operations.setdefault(call.layer, call.layer.copy())
-            copy_of(*mapped(tensors.__getitem__, call.arguments))
-            tensors |= dict(zip(call.outputs, copy_of.calls[-1].outputs, strict=True))
-            continue
-        layer, inputs, kwargs = clone(call.layer), _inputs(call, tensors), _kwargs(call, tensors)
-        result = layer(inputs, **kwargs) if call_function is None else call_function(layer, inputs, **kwargs)
-        tensors |= dict(zip(call.outputs, flatten(result), strict=True))
+            layer: Layer = operations.setdefault(call.layer, call.layer.copy())
+        else:
+            layer = clone(call.layer)
+        tensors |= zip(call.outputs, called_again(call, layer, tensors, call_function), strict=True)
     return Model(
         starts,
         map_structure(tensors.__getitem__, model.output_structure),
         name=model.name,
         trainable=model.trainable,
     )
-
-
-def _inputs(call: Call, tensors: dict[SymbolicTensor, SymbolicTensor]) -> Any:
-    given = [tensors[t] for t in call.inputs]
-    if isinstance(call.layer, Network) and len(given) > 1:
-        taken = dict(zip(call.layer.inputs, given, strict=True))
-        return map_structure(taken.__getitem__, call.layer.input_structure)
-    return given if len(given) > 1 else given[0]
-
-
-def _kwargs(call: Call, tensors: dict[SymbolicTensor, SymbolicTensor]) -> dict[str, Any]:
-    return {
-        name: map_structure(lambda v: tensors[v] if isinstance(v, SymbolicTensor) else v, value)
-        for name, value in call.kwargs.items()
-    }
 
 
 def _compile_alike(made: Network, model: Network) -> None:

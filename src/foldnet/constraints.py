@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.training import Constraint as Rule
 from foldnet.kinds import AXES, FRACTION, NOT_NEGATIVE
@@ -73,7 +74,7 @@ class MaxNorm(Constraint):
 
     def rule(self, rank: int) -> Rule:
         """Limit from above."""
-        return Rule("max_norm", _axes(self.axis, rank), high=float(self.max_value))
+        return Rule("max_norm", _axes(self.axis, rank), high=float(self.max_value), epsilon=epsilon())
 
 
 class UnitNorm(Constraint):
@@ -84,7 +85,7 @@ class UnitNorm(Constraint):
 
     def rule(self, rank: int) -> Rule:
         """Length 1."""
-        return Rule("unit_norm", _axes(self.axis, rank))
+        return Rule("unit_norm", _axes(self.axis, rank), epsilon=epsilon())
 
 
 class MinMaxNorm(Constraint):
@@ -111,7 +112,8 @@ class MinMaxNorm(Constraint):
     def rule(self, rank: int) -> Rule:
         """Limit from both sides."""
         axes = _axes(self.axis, rank)
-        return Rule("min_max_norm", axes, float(self.min_value), float(self.max_value), float(self.rate))
+        limits = float(self.min_value), float(self.max_value)
+        return Rule("min_max_norm", axes, *limits, float(self.rate), epsilon())
 
 
 def _axes(axis: int | Sequence[int], rank: int) -> tuple[int, ...]:

@@ -7,7 +7,11 @@ from typing import Any
 
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
+from foldnet.layers.input_layer import Input
+from foldnet.layers.naming import unique_name
+from foldnet.layers.operation import Operation, mapped
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.structure import flatten, map_structure, pack
 
 
 def map_shapes(function: Callable[[Shape], Any], structure: Any) -> Any:
@@ -40,6 +44,60 @@ def calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTe
             stack.append((tensor, True))
             stack.extend((t, False) for t in reversed(call.operands))
     return list(done)
+
+
+def entered_anew(inputs: Any, outputs: Any) -> tuple[Any, Any]:
+    """Inputs and outputs of a network that begins at results of layers: an Input in the place of each.
+
+    As in Keras the layers between are called again, with the weights that they have.
+
+    Args:
+        inputs: nested symbolic tensors, any of them results of layers.
+        outputs: likewise, reached from them.
+    """
+    given = flatten(inputs)
+    if all(t.call is None or not t.call.inputs for t in given):
+        return inputs, outputs
+    known = {t: t if t.call is None or not t.call.inputs else _input_like(t) for t in given}
+    for call in calls_between(given, flatten(outputs)):
+        if call.outputs[0] not in known:
+            known |= zip(call.outputs, called_again(call, call.layer, known), strict=True)
+    return map_structure(known.__getitem__, inputs), map_structure(known.__getitem__, outputs)
+
+
+def _input_like(tensor: SymbolicTensor) -> SymbolicTensor:
+    return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=unique_name("input_layer"))
+
+
+def called_again(
+    call: Call,
+    layer: Layer,
+    tensors: Mapping[SymbolicTensor, SymbolicTensor],
+    call_function: Callable[..., Any] | None = None,
+) -> list[SymbolicTensor]:
+    """The results of a call that is made again.
+
+    Args:
+        call: as it was.
+        layer: to call, the same or its clone.
+        tensors: what stands in the place of each tensor of the call.
+        call_function: called as ``call_function(layer, *args, **kwargs)`` instead.
+    """
+    if isinstance(layer, Operation):
+        return flatten(layer(*mapped(tensors.__getitem__, call.arguments)))
+    inputs: Any = [tensors[t] for t in call.inputs]
+    structure = getattr(call.layer, "input_structure", None)  # of a network
+    if len(inputs) == 1:
+        inputs = inputs[0]
+    elif structure is not None:
+        inputs = pack(structure, inputs)
+    kwargs = {
+        name: map_structure(lambda v: tensors[v] if isinstance(v, SymbolicTensor) else v, value)
+        for name, value in call.kwargs.items()
+    }
+    return flatten(
+        layer(inputs, **kwargs) if call_function is None else call_function(layer, inputs, **kwargs)
+    )
 
 
 def keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:

@@ -88,8 +88,9 @@ def near(name: str, names: Sequence[str]) -> str:
 
     by_small = {n.lower(): n for n in reversed(names)}
     found = difflib.get_close_matches(str(name).lower(), by_small, n=3, cutoff=0.6)
-    meant = f"did you mean {' or '.join(repr(by_small[n]) for n in found)}? " if found else ""
-    return f"{meant}There are {', '.join(names)}"
+    known = ", ".join(names)
+    meant = " or ".join(repr(by_small[n]) for n in found)
+    return f"did you mean {meant}? All there are: {known}" if found else f"it must be one of {known}"
 
 
 LARGEST = float(np.finfo(np.float32).max)

@@ -7,7 +7,7 @@ from typing import Any
 
 from foldnet.arranging import arranged
 from foldnet.errors import ConfigError, InputError
-from foldnet.joins import calls_between, keras_order, map_shapes
+from foldnet.joins import calls_between, entered_anew, keras_order, map_shapes
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.naming import join_names, snake_case, unique_name
 from foldnet.layers.operation import Operation
@@ -321,7 +321,13 @@ class Network(Layer, Use):
         return map_structure(lambda t: known[t], self.output_structure)
 
     def _make_outputs(self, call: Call) -> None:
-        call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
+        # A batch axis of a known size stays so.
+        rows = next((t.shape[0] for t in call.inputs if t.shape and t.shape[0] is not None), None)
+        shapes = [t.shape if rows is None or not t.shape else (rows, *t.shape[1:]) for t in self.outputs]
+        call.outputs = tuple(
+            SymbolicTensor(shape, t.dtype, call, i)
+            for i, (shape, t) in enumerate(zip(shapes, self.outputs, strict=True))
+        )
 
     def _wrap_outputs(self, call: Call) -> Any:
         structure = self.output_structure
@@ -334,7 +340,8 @@ class Model(Network):
     """A network from its symbolic inputs to its symbolic outputs.
 
     Args:
-        inputs: one tensor, or a list or dict of them.
+        inputs: one tensor, or a list or dict of them. In the place of a layer's result comes an Input of its shape,
+            and the layers that follow are called again, with the weights that they have.
         outputs: likewise.
         name: of the network.
 
@@ -350,7 +357,7 @@ class Model(Network):
 
     @classmethod
     def _keras_name(cls) -> str:
-        return "Functional"
+        return "Functional" if cls is Model else cls.__name__
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any
@@ -366,11 +373,12 @@ class Model(Network):
     def _join(self, inputs: Any, outputs: Any, layers: Sequence[Layer] | None = None) -> None:
         if not flatten(outputs) or not flatten(inputs):
             raise ConfigError("a Model needs at least one input and one output")
-        self.input_structure, self.output_structure = inputs, outputs
-        self.inputs, self.outputs = flatten(inputs), flatten(outputs)
-        for tensor in (*self.inputs, *self.outputs):
+        for tensor in (*flatten(inputs), *flatten(outputs)):
             if not isinstance(tensor, SymbolicTensor):
                 raise ConfigError(f"a Model joins symbolic tensors, not {type(tensor).__name__}")
+        inputs, outputs = entered_anew(inputs, outputs)
+        self.input_structure, self.output_structure = inputs, outputs
+        self.inputs, self.outputs = flatten(inputs), flatten(outputs)
         self.graph_calls = calls_between(self.inputs, self.outputs)
         self._layers = list(layers) if layers is not None else keras_order(self.graph_calls, self.outputs)
         join_names(self, self._layers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -18,7 +18,7 @@ from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.passes import optimize
 from foldnet.latest import Latest
 from foldnet.predictor_inputs import Array, read_inputs, working
-from foldnet.structure import is_flat, is_nested, pack, plain
+from foldnet.structure import is_flat, is_nested, pack, plain, without_leaves
 
 if TYPE_CHECKING:
     from foldnet.engines.native import NativeProgram
@@ -274,6 +274,7 @@ def freeze(
     dtype: str = "float32",
     fold: bool = True,
     activations: Mapping[str, Callable[..., Any]] | None = None,
+    without: Iterable[str] = (),
 ) -> Predictor:
     """Fold a network into one function.
 
@@ -286,6 +287,7 @@ def freeze(
         dtype: ``"float32"``; on the reference engine also ``"float64"``.
         fold: False keeps every layer a step of its own.
         activations: NumPy functions for activations that a file names but cannot say.
+        without: names of optional inputs that the function does not take: it computes what the network gives for None.
 
     Raises:
         UnsupportedError: a layer or setting that cannot be computed exactly.
@@ -300,9 +302,9 @@ def freeze(
         raise ConfigError('the native engine computes in float32; for float64 use engine="reference"')
 
     def program() -> tuple[Graph, Options]:
-        return _program_of(_as_network(model, activations))
+        return _program_of(_as_network(model, activations), without)
 
-    if isinstance(model, str | os.PathLike) and not activations:
+    if isinstance(model, str | os.PathLike) and not activations and not without:
         from foldnet.predictor_cache import program_of
 
         unfolded, options = program_of(model, program)
@@ -353,19 +355,24 @@ def same_program(a: Graph, b: Graph) -> bool:
     )
 
 
-def _program_of(network: Network) -> tuple[Graph, Options]:
+def _program_of(network: Network, without: Iterable[str] = ()) -> tuple[Graph, Options]:
     """The network's prediction program, unfolded, and what its callers pass and get."""
     from foldnet.graph.lower import Mode, lower
+    from foldnet.optional import checked_absent, present
 
+    absent = checked_absent(network, without)
     given, results = network.input_structure, network.output_structure
+    if absent:
+        given = without_leaves(given, lambda t: t.name in absent)
     by_key, named = (isinstance(s, Mapping) and is_flat(s) for s in (given, results))
+    names = tuple(t.name for t in present(network, absent))
     options = Options(
-        input_names=tuple(map(str, sorted(given))) if by_key else tuple(network.input_names),
+        input_names=tuple(map(str, sorted(given))) if by_key else names,
         output_names=tuple(map(str, sorted(results))) if named else None,
         input_structure=None if by_key or _is_plain(given) else plain(given),
         output_structure=None if named or _is_plain(results) else plain(results),
     )
-    return own_copy(lower(network, Mode.PREDICT)), options
+    return own_copy(lower(network, Mode.PREDICT, absent=absent)), options
 
 
 def _is_plain(structure: Any) -> bool:

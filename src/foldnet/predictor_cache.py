@@ -24,7 +24,6 @@ LARGEST = 16 << 20
 ENTRIES = 64
 """The most entries that stay; those used longest ago go first."""
 _ENDING = ".foldnet"
-_MAKERS = ("", "activations", "files", "files/hdf5", "graph", "layers", "ops")
 
 
 def program_of(
@@ -60,14 +59,21 @@ def _entry(path: str | os.PathLike[str]) -> str | None:
 
 @cache
 def _makers() -> bytes:
-    """A digest over names, sizes and times of the modules that decide what a file's program is."""
-    home = os.path.dirname(__file__)  # noqa: PTH120
-    found = []
-    for folder in _MAKERS:
-        with os.scandir(os.path.join(home, folder)) as entries:  # noqa: PTH118
-            modules = [(e.name, e.stat()) for e in entries if e.name.endswith(".py")]
-        found += [f"{folder}/{name} {s.st_size} {s.st_mtime_ns}" for name, s in modules]
+    """A digest over names, sizes and times of foldnet's modules: which of them make a program changes with time."""
+    found: list[str] = []
+    _list_modules(os.path.dirname(__file__), "", found)  # noqa: PTH120
     return user_cache.digest("\n".join(sorted(found)).encode())
+
+
+def _list_modules(home: str, folder: str, found: list[str]) -> None:
+    with os.scandir(os.path.join(home, folder)) as entries:  # noqa: PTH118
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.endswith(".py"):
+                status = entry.stat()
+                found.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+            elif entry.is_dir() and entry.name != "__pycache__":
+                _list_modules(home, path, found)
 
 
 def _read(name: str) -> tuple[Graph, Options] | None:

@@ -1,6 +1,7 @@
 """Keras's ``saving`` module: ``foldnet.saving.load_model``, and the configurations of objects."""
 
 from foldnet.files import load_model, load_weights, save_model, save_weights
+from foldnet.files.editor import KerasFileEditor
 from foldnet.files.registration import (
     CustomObjectScope,
     custom_object_scope,
@@ -13,6 +14,7 @@ from foldnet.files.serialization import deserialize_keras_object, serialize_kera
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",

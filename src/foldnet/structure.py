@@ -49,6 +49,21 @@ def pack(structure: Any, leaves: Sequence[Any]) -> Any:
     return map_structure(lambda _: next(rest), structure)
 
 
+def without_leaves(structure: Any, unwanted: Callable[[Any], bool]) -> Any:
+    """The structure without some of its leaves.
+
+    >>> without_leaves({"b": (1, 2), "a": 3}, lambda leaf: leaf > 1)
+    {'b': (1,)}
+    """
+    if not is_nested(structure):
+        return structure
+    kept = [(key, child) for key, child in children(structure) if is_nested(child) or not unwanted(child)]
+    inner = {key: without_leaves(child, unwanted) for key, child in kept}
+    if isinstance(structure, Mapping):
+        return {key: inner[key] for key in structure if key in inner}
+    return list(inner.values()) if isinstance(structure, list) else tuple(inner.values())
+
+
 def _like(structure: Any, values: list[Any]) -> Any:
     if isinstance(structure, list):
         return values

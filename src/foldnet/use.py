@@ -236,7 +236,8 @@ class Use(State):
         return [] if self.trainer is None else list(self.trainer.value_names())
 
     def reset_metrics(self) -> None:
-        """Nothing: each call of ``fit``, ``evaluate`` and ``train_on_batch`` begins its metrics anew."""
+        """Forget what was logged last. Each ``fit``, ``evaluate`` and ``train_on_batch`` begins its metrics anew."""
+        self.logged = {}
 
     @property
     def optimizer(self) -> Any:

@@ -18,6 +18,10 @@ class State:
     """A part of ``Use``."""
 
     _compile: tuple[Any, ...] | None = None
+    _tracked: Any = None
+    _trackers: Sequence[Any] = ()
+    logged: Mapping[str, Any] = {}
+    """Loss and metrics of the epoch, evaluation or batch that was logged last."""
 
     @property
     def compiled_with(self) -> dict[str, Any] | None:
@@ -32,9 +36,19 @@ class State:
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics that ``compile`` was given, as objects; none before."""
-        trainer = cast("Network", self).trainer
-        return [] if trainer is None else trainer.metrics()
+        """As in Keras, what the loss was last, and the metrics of ``compile`` as one object, which lists them.
+
+        With several losses, each output's follow. Before ``compile`` there are none.
+        """
+        from foldnet.training.trackers import trackers_of
+
+        network = cast("Network", self)
+        if not network.compiled:
+            return []
+        now = self._compile if network.trainer is None else network.trainer
+        if self._tracked is not now:
+            self._tracked, self._trackers = now, trackers_of(network)
+        return list(self._trackers)
 
     @property
     def metrics_variables(self) -> list[Any]:

@@ -85,8 +85,6 @@ def test_arguments_of_save(tmp_path):
     with pytest.warns(DeprecationWarning, match="save_format") as caught:
         model.save(tmp_path / "x.keras", save_format="keras")
     assert caught[0].filename == __file__
-    with pytest.raises(UnsupportedError, match="max_shard_size"):
-        model.save_weights(tmp_path / "x.weights.h5", max_shard_size=1)
 
 
 def test_a_missing_file_is_both(tmp_path):

@@ -55,7 +55,25 @@ KINDS = (
     "shared",
     "branch",
     "shared_norm",
+    "arithmetic",
 )
+
+
+def arithmetic(x, number):
+    """What a user writes between two layers with a constant, by the kind of it."""
+    return {
+        "x + c": lambda: x + number,
+        "c + x": lambda: number + x,
+        "x - c": lambda: x - number,
+        "c - x": lambda: number - x,
+        "x * c": lambda: x * number,
+        "c * x": lambda: number * x,
+        "x / c": lambda: x / number,
+        "-x": lambda: -x,
+    }
+
+
+ARITHMETIC = tuple(arithmetic(None, None))
 
 
 @st.composite
@@ -89,6 +107,10 @@ def networks(draw):
                 x = shared_norm(x)
             case "add":
                 x = layers.Add()([layers.Dense(width)(x), layers.BatchNormalization()(before)])
+            case "arithmetic":
+                number = np.random.default_rng(draw(st.integers(0, 99))).uniform(0.5, 2.0, width)
+                form = draw(st.sampled_from(ARITHMETIC))
+                x = arithmetic(x, number if draw(st.booleans()) else float(number[0]))[form]()
             case "branch":
                 results.append(layers.BatchNormalization()(before))
         if draw(st.integers(0, 5)) == 0:

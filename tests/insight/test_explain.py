@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from insight_networks import STACKS, fill, images, iris, q2
 
-from foldnet import Model, Sequential, freeze, layers
+from foldnet import Model, Sequential, freeze, layers, ops
 from foldnet.errors import InputError
 from foldnet.insight import explain
 from foldnet.insight.explanation import Code, Formula, Steps, Table
@@ -282,3 +282,33 @@ def test_errors():
         explain(3)
     with pytest.raises(KeyError, match="not explained"):
         explain(images()).section("none")
+
+
+class TestOperations:
+    """What stands between layers is said as it was written."""
+
+    @pytest.mark.parametrize(
+        ("made", "said"),
+        [
+            (lambda x: 2 * x, "y = 2 * x"),
+            (lambda x: x / np.arange(1.0, 4.0), "y = x / array(3,)"),
+            (lambda x: x * x, "y = x * x"),
+            (lambda x: x[:, 0:2], "y = x[:, 0:2]"),
+            (lambda x: x[..., ::2], "y = x[..., ::2]"),
+            (lambda x: ops.clip(x, 0, 1), "y = ops.clip(x, x_min=0, x_max=1)"),
+            (
+                lambda x: ops.concatenate([x, layers.Dense(2)(x)], axis=-1),
+                "y = ops.concatenate([x1, x2], axis=-1)",
+            ),
+        ],
+    )
+    def test_formula(self, made, said):
+        x = layers.Input((3,))
+        section = explain(Model(x, made(x))).sections[-1]
+        assert section.kind.startswith("ops.")
+        assert blocks_of(section, Formula)[0].training == said
+        assert "settings" not in str(section.blocks)
+
+
+def blocks_of(section, kind):
+    return [b for b in section.blocks if isinstance(b, kind)]

@@ -100,8 +100,6 @@ def test_config_says_what_it_has():
     for refused in (
         lambda: backend.set_floatx("float16"),
         lambda: backend.set_image_data_format("channels_first"),
-        lambda: backend.set_max_epochs(3),
-        lambda: backend.set_max_steps_per_epoch(3),
         lambda: utils.get_file("a", "http://example.com/a"),
         lambda: utils.model_to_dot(None),
     ):
@@ -184,3 +182,8 @@ def test_plot_model(tmp_path):
         utils.plot_model(model, "model.png")
     with pytest.raises(ConfigError, match="not built"):
         utils.plot_model(foldnet.Sequential([layers.Dense(2)]), None)
+
+
+def test_a_seed_generator_names_what_it_does_not_take():
+    with pytest.raises(ConfigError, match="Unrecognized keyword arguments of SeedGenerator: invalid_arg"):
+        random.SeedGenerator(seed=42, invalid_arg=1)

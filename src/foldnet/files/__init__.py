@@ -68,16 +68,17 @@ def load_weights(
 ) -> None:
     """Fill a built network with the weights of a ``.weights.h5``, a weights-only ``.h5``, or a whole model file.
 
-    Either all weights are set or, when an error is raised, none.
+    Either all weights are set or, when an error is raised, none. A compiled network's optimizer goes on from the state
+    that a ``.weights.h5`` or ``.keras`` has of it, as in Keras; one that does not fit is left, with a warning.
 
     Args:
         model: with the architecture that the weights were saved from; layer names do not matter for
             ``.weights.h5`` and ``.keras``, and do for legacy ``.h5``.
-        filepath: of the file.
+        filepath: of the file; a ``.weights.json`` lists several.
         skip_mismatch: whether layers whose weights are not in the file, or have other shapes there, keep their own; a
             warning names them.
-        kwargs: ``objects_to_skip``: layers that keep their own weights, for ``.weights.h5`` only; ``by_name``: whether
-            a legacy ``.h5`` fills the layers that it has by name, and no others.
+        kwargs: ``objects_to_skip``: layers that keep their own weights, or the optimizer, for ``.weights.h5`` only;
+            ``by_name``: whether a legacy ``.h5`` fills the layers that it has by name, and no others.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -172,28 +173,27 @@ def save_weights(
 ) -> None:
     """Write a network's weights alone: ``.weights.h5``, or the older layout of a weights-only ``.h5``.
 
-    The file takes the old one's place in one step, as with ``save_model``.
+    In a ``.weights.h5`` the state of the optimizer goes with them, as in Keras. The file takes the old one's place in
+    one step, as with ``save_model``; of several files none does before all are whole.
 
     Args:
         model: built.
         filepath: of the file; its ending says which layout it has.
         overwrite: whether a file that is there may be replaced.
-        max_shard_size: None; weights are written to one file.
-        objects_to_skip: layers whose weights are left out, from ``.weights.h5`` only.
+        max_shard_size: GiB of numbers that one file may hold: then ``filepath`` ends in ``.weights.json``, which lists
+            the files ``<name>_00000.weights.h5`` and so on beside it. None writes one file.
+        objects_to_skip: layers whose weights are left out, and the optimizer if it is among them; not from the older
+            layout.
 
     Raises:
-        ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
-        UnsupportedError: ``max_shard_size``.
+        ConfigError: the network is not built, the ending is none of these, a single weight is larger than
+            ``max_shard_size``, or the file is there and is to stay.
         OSError: the file cannot be written.
     """
     from foldnet.files.save import save_weights as save
 
-    if max_shard_size is not None:
-        raise UnsupportedError(
-            "foldnet writes all weights to one file, whatever their size; leave max_shard_size out"
-        )
     _may_write(filepath, overwrite)
-    save(model, filepath, tuple(objects_to_skip or ()))
+    save(model, filepath, tuple(objects_to_skip or ()), max_shard_size)
 
 
 def from_keras(

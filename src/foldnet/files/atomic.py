@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
 from foldnet.errors import ConfigError
 from foldnet.files.opening import kind_name, name_of
 
+Write = Callable[[Path], object]
 
-def write_whole(path: str | PathLike[str], write: Callable[[Path], object]) -> None:
+
+def write_whole(path: str | PathLike[str], write: Write) -> None:
     """Let ``write`` fill a file beside ``path``, then put it in the place of ``path`` in one step.
 
     A reader sees the old file or the new one, never a part. When ``write`` fails, the old file stays, and the
@@ -27,13 +30,43 @@ def write_whole(path: str | PathLike[str], write: Callable[[Path], object]) -> N
         ConfigError: no file can have this path, or something that is no ordinary file has it.
         OSError: the directory does not exist or cannot be written to.
     """
-    target = target_of(path)
+    write_all([(path, write)])
+
+
+def write_all(jobs: Sequence[tuple[str | PathLike[str], Write]]) -> None:
+    """Write several files that belong together: only when all are whole, each takes its place, in their order.
+
+    Args:
+        jobs: path and ``write`` of each, as for ``write_whole``.
+
+    Raises:
+        ConfigError: as ``write_whole``.
+        OSError: as ``write_whole``; no file has changed, unless it was the last step of one that failed.
+    """
+    targets = [target_of(path) for path, _ in jobs]
+    parts: list[Path] = []
     try:
-        _write_beside(target, write)
+        for target, (_, write) in zip(targets, jobs, strict=True):
+            with _naming(target):
+                parts.append(_part_beside(target, write))
+        for target, part in zip(targets, parts, strict=True):
+            with _naming(target):
+                part.replace(target)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+    for folder in {target.parent for target in targets}:
+        _flush(folder)
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Errors name the file that is written, not the part beside it, of which the caller knows nothing."""
+    try:
+        yield
     except OSError as error:
         if error.filename is None:
             raise
-        # It names the part, of which the caller knows nothing.
         raise OSError(error.errno, error.strerror, str(target)) from None
 
 
@@ -67,7 +100,8 @@ def write_text(path: str | PathLike[str], text: str) -> None:
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def _write_beside(target: Path, write: Callable[[Path], object]) -> None:
+def _part_beside(target: Path, write: Write) -> Path:
+    """A whole file in the directory of the one whose place it is to take."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     part = Path(name)
     try:
@@ -75,11 +109,10 @@ def _write_beside(target: Path, write: Callable[[Path], object]) -> None:
         os.close(handle)
         write(part)
         _flush(part)
-        part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _flush(target.parent)
+    return part
 
 
 def _mode(target: Path) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.files import plain
 from foldnet.files.masks import compared
+from foldnet.files.nodes import Constant, Node, Ref, constant_refused, keras_tensor, operand, reference
+from foldnet.files.tf.arguments import function_node
+from foldnet.files.tf.layers import FunctionLayer, Known
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import InputLayer
@@ -23,9 +23,6 @@ from foldnet.sequential import Sequential
 
 BAD_SETTINGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
 """What a layer's own code raises when a file's setting is of a type no one would write by hand."""
-
-Ref = tuple[str, int, int]
-"""Layer name, which of its calls, which of the call's results."""
 
 
 class settings_of:  # noqa: N801 - used as a with-statement
@@ -46,35 +43,20 @@ class settings_of:  # noqa: N801 - used as a with-statement
             raise FileFormatError(f"{self._where}: the stored settings make no sense: {error}") from None
 
 
-@dataclass(frozen=True)
-class Constant:
-    """What an operation is called on beside tensors."""
-
-    value: Any
-
-
-@dataclass
-class Node:
-    """One stored call of a layer: what it is called on, how, and the mask handed over with it, if any."""
-
-    args: Any
-    kwargs: dict[str, Any]
-    old_style: bool
-    mask: Any = None
-
-
 def read_node(stored: Any, layer: Layer) -> Node:
     """A call, from Keras 3's ``{"args", "kwargs"}`` or the nested lists of Keras 1 and 2."""
     where = f"a call of layer {layer.name!r}"
     if isinstance(layer, Operation):
         return operation_node(stored, where)
+    if isinstance(layer, FunctionLayer):
+        return function_node(stored, layer, where)
     if isinstance(stored, Mapping) and "args" in stored:
         args = plain.listing(stored["args"], f"the arguments of {where}")
         kwargs = dict(plain.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
-        structure = map_leaves(lambda v: _tensor_ref(v, where), args)
+        structure = map_leaves(lambda v: keras_tensor(v, where), args)
         mask = _mask(kwargs, layer)
         if mask is not None:
-            mask = map_leaves(lambda v: _tensor_ref(v, f"the mask of {where}"), mask)
+            mask = map_leaves(lambda v: keras_tensor(v, f"the mask of {where}"), mask)
         return Node(structure, _kwargs(kwargs, layer), False, mask)
     kwargs = {}
     if isinstance(stored, list) and len(stored) in (3, 4) and isinstance(stored[0], str):
@@ -83,10 +65,10 @@ def read_node(stored: Any, layer: Layer) -> Node:
     def ref(entry: Any) -> Ref:
         entry = plain.listing(entry, where)
         if entry and entry[0] == "_CONSTANT_VALUE":
-            raise _constant(where)
+            raise constant_refused(where)
         if len(entry) == 4:
             kwargs.update(plain.mapping(entry[3] or {}, f"the arguments of {where}"))
-        return _ref(entry[:3], where)
+        return reference(entry[:3], where)
 
     if isinstance(stored, Mapping):
         structure = {key: ref(entry) for key, entry in stored.items()}
@@ -94,7 +76,7 @@ def read_node(stored: Any, layer: Layer) -> Node:
         structure = [ref(entry) for entry in plain.listing(stored, where)]
     mask = _mask(kwargs, layer)
     if mask is not None:
-        mask = _ref(mask, f"the mask of {where}")
+        mask = reference(mask, f"the mask of {where}")
     return Node(structure, _kwargs(kwargs, layer), True, mask)
 
 
@@ -107,34 +89,7 @@ def operation_node(stored: Any, where: str) -> Node:
         raise UnsupportedError(
             f"{where} has arguments by name, {', '.join(sorted(named))}; give them by place and save again"
         )
-    return Node([_operand(value, where) for value in args], {}, False)
-
-
-def _operand(value: Any, where: str) -> Any:
-    """A tensor, a constant, or a list of them."""
-    if isinstance(value, list):
-        items = [_operand(item, where) for item in value]
-        constant = all(isinstance(item, Constant) for item in items)
-        return Constant([item.value for item in items]) if constant else items
-    if not isinstance(value, Mapping):
-        return Constant(value)
-    kind, config = value.get("class_name"), value.get("config")
-    if kind == "__keras_tensor__":
-        return _tensor_ref(value, where)
-    config = plain.mapping(config if config is not None else {}, where)
-    if kind == "__ellipsis__":
-        return Constant(...)
-    if kind == "__slice__":
-        limits = [config.get(k) for k in ("start", "stop", "step")]
-        if not all(v is None or type(v) is int for v in limits):
-            raise UnsupportedError(f"{where} has the slice {limits}, whose limits are not whole numbers")
-        return Constant(slice(*limits))
-    if kind in ("__numpy__", "__tensor__"):
-        array = np.asarray(config.get("value"))
-        if array.dtype.kind not in "fib":
-            raise FileFormatError(f"{where} has an array that is not of numbers")
-        return Constant(array.astype(plain.text(config.get("dtype", "float32"), where)))
-    raise _constant(where)
+    return Node([operand(value, where) for value in args], {}, False)
 
 
 def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
@@ -144,26 +99,6 @@ def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
     mask = kwargs.pop("mask", None)
     given = mask if isinstance(mask, list) else [mask]
     return None if all(m is None for m in given) else mask
-
-
-def _constant(where: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{where} has a constant among its arguments; foldnet reads calls on tensors only. "
-        "Put the constant into a layer of its own, such as Rescaling, and save again."
-    )
-
-
-def _tensor_ref(value: Any, where: str) -> Ref:
-    if not isinstance(value, Mapping) or value.get("class_name") != "__keras_tensor__":
-        raise _constant(where)
-    return _ref(plain.mapping(value.get("config"), where).get("keras_history"), where)
-
-
-def _ref(entry: Any, where: str) -> Ref:
-    entry = plain.listing(entry, where)
-    if len(entry) != 3:
-        raise FileFormatError(f"{where} refers to {entry!r}, expected a layer, a call and a result")
-    return plain.text(entry[0], where), plain.whole(entry[1], where), plain.whole(entry[2], where)
 
 
 def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
@@ -190,7 +125,7 @@ def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[tuple[Ref
     found = compared(makers, name)
     if found is None:
         raise UnsupportedError(f"{where} compares with no number, as no Embedding does and no Masking by one")
-    return [(_ref(history, where), number) for history, number in found]
+    return [(reference(history, where), number) for history, number in found]
 
 
 def read_structure(stored: Any, where: str) -> Any:
@@ -199,7 +134,7 @@ def read_structure(stored: Any, where: str) -> Any:
         return {key: read_structure(value, where) for key, value in stored.items()}
     entries = plain.listing(list(stored) if isinstance(stored, tuple) else stored, where)
     if len(entries) == 3 and isinstance(entries[0], str):
-        return _ref(entries, where)
+        return reference(entries, where)
     if not entries:
         raise FileFormatError(f"{where} are missing")
     return [read_structure(value, where) for value in entries]
@@ -275,6 +210,15 @@ class Calls:
 
     def tensor(self, ref: Ref, ends: bool = False) -> SymbolicTensor:
         """The tensor that a reference means."""
+        found = self.value(ref, ends)
+        if isinstance(found, Known):
+            raise UnsupportedError(
+                f"{self._what} uses {ref[0]!r} as a tensor, and it is {found.value}, which the data does not change"
+            )
+        return found
+
+    def value(self, ref: Ref, ends: bool = False) -> SymbolicTensor | Known:
+        """The tensor that a reference means, or what TensorFlow computes there without any tensor."""
         made, index = self.made.get(ref[0]), self.index(ref, ends)
         if made is None or not 0 <= index < len(made) or not 0 <= ref[2] < len(made[index].outputs):
             raise FileFormatError(
@@ -294,6 +238,19 @@ def _check_count(node: Node, layer: Layer) -> None:
         )
 
 
+def _made(layer: Layer, node: Node, calls: Calls) -> Call:
+    """The call that a node is, on tensors that exist."""
+    if isinstance(layer, FunctionLayer):
+        return layer.made(map_structure(calls.value, node.args))
+    mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
+    given = map_structure(calls.tensor, node.args)
+    if isinstance(layer, Operation):
+        layer(*given)
+    else:
+        layer(given, **node.kwargs, **mask)
+    return layer.calls[-1]
+
+
 def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: Any, what: str) -> Calls:
     """Make every stored call, each once its operands exist."""
     calls = Calls(layers, nodes, outputs, what)
@@ -310,16 +267,11 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
                 waiting[missing[0], calls.index(missing)].append(name)
                 break
             layer = layers[name]
-            if not isinstance(layer, Operation):
+            if not isinstance(layer, Operation | FunctionLayer):
                 _check_count(node, layer)
-            with settings_of(name, type(layer).__name__):
-                mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
-                given = map_structure(calls.tensor, node.args)
-                if isinstance(layer, Operation):
-                    layer(*given)
-                else:
-                    layer(given, **node.kwargs, **mask)
-            made.append(layer.calls[-1])
+            kind = layer.kind if isinstance(layer, FunctionLayer) else type(layer).__name__
+            with settings_of(name, kind):
+                made.append(_made(layer, node, calls))
             queue.extend(waiting.pop((name, len(made) - 1), ()))
     for (source, index), names in waiting.items():
         raise FileFormatError(

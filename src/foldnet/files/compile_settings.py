@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from foldnet.errors import UnsupportedError
-from foldnet.files.keras_objects import Dialect, own_function, plain_data, record
+from foldnet.files.keras_objects import Dialect, function_record, own_name, plain_data, record
+from foldnet.files.registration import get_registered_name
 from foldnet.training import losses, metric_names, optimizers
 from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.losses import Loss
@@ -24,6 +25,9 @@ NEWER_SETTINGS = frozenset(
 )  # fmt: skip
 """Settings that not every optimizer of Keras 2 takes."""
 
+CHOSEN_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
+"""Metrics whose function ``compile`` chooses by the shape of the output."""
+
 KERAS_3_SETTINGS = ("loss_scale_factor", "gradient_accumulation_steps")
 KERAS_3_OPTIMIZERS = frozenset({"Lamb", "ScheduleFreeAdamW"})
 TF_KERAS_SETTINGS = {"jit_compile": False, "is_legacy_optimizer": False}
@@ -40,17 +44,20 @@ def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -
         tf_keras: whether a ``.h5`` is for tf_keras alone, which then makes its optimizers of today.
 
     Raises:
-        UnsupportedError: a loss, metric or schedule of the user's own, which is code and not data.
+        UnsupportedError: a schedule or optimizer of the user's own, which is code and not data; a loss or metric of
+            theirs that has no name of its own.
     """
     given = trainer.compiled.given
     optimizer = stored_optimizer(trainer.compiled.optimizer, dialect, tf_keras)
-    loss = _each(given.get("loss"), stored_loss)
     stored = {
-        "loss": loss if dialect is Dialect.KERAS_3 else _spelled_out(loss),
+        "loss": _each(given.get("loss"), stored_loss),
         "loss_weights": plain_data(given.get("loss_weights"), "loss_weights"),
         "metrics": _each(given.get("metrics"), stored_metric),
         "weighted_metrics": _each(given.get("weighted_metrics"), stored_metric),
     }
+    if dialect is Dialect.KERAS_2:
+        stored["loss"] = _spelled_out(stored["loss"])
+        stored |= {key: _names_alone(stored[key]) for key in ("loss", "metrics", "weighted_metrics")}
     if dialect is Dialect.KERAS_2:
         return {**stored, "optimizer_config": optimizer}
     return {
@@ -102,6 +109,19 @@ def _spelled_out(loss: Any) -> Any:
     return loss
 
 
+def _names_alone(value: Any) -> Any:
+    """Functions by their names, as a ``.h5`` has them."""
+    if isinstance(value, list):
+        return [_names_alone(entry) for entry in value]
+    if isinstance(value, dict):
+        if value.get("class_name") == "function":
+            return value["config"]
+        return (
+            value if "class_name" in value else {name: _names_alone(entry) for name, entry in value.items()}
+        )
+    return value
+
+
 def _each(value: Any, function: Any) -> Any:
     """Apply a function to everything in nested lists and dicts; a record counts as what it stands for."""
     if value is None or isinstance(value, str):
@@ -123,6 +143,8 @@ def stored_loss(loss: Any) -> Any:
     if isinstance(loss, Loss) and losses.CLASSES.get(name) is type(loss):
         config = {**loss.get_config(), **loss.unsaid()}
         return record("keras.losses", name, plain_data(config, f"the loss {name}"))
+    if isinstance(loss, Loss) and name not in losses.CLASSES:
+        return _of_own_class(loss)
     return _function(loss, losses.FUNCTIONS, "loss")
 
 
@@ -141,13 +163,12 @@ def _serialized(thing: Any, module: str, known: Mapping[str, Any]) -> Any:
     if thing is None or isinstance(thing, str):
         return thing
     if not isinstance(thing, Loss | Metric):
-        name = getattr(thing, "__name__", type(thing).__name__)
-        return {**record("builtins", "function", name), "registered_name": "function"}
+        return function_record(get_registered_name(thing))
     name = type(thing).__name__
     config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
     if known.get(name) is type(thing):
         return record(module, name, config)
-    return {**record(type(thing).__module__, name, config), "registered_name": name}
+    return _of_own_class(thing)
 
 
 def stored_metric(metric: Any) -> Any:
@@ -160,6 +181,8 @@ def stored_metric(metric: Any) -> Any:
     if plain is not None:
         return plain
     known: Any = metric_names.CLASSES.get(name)
+    if known is None and type(metric) is not MeanMetricWrapper:
+        return _of_own_class(metric)
     if known is not type(metric):
         return _function(metric, {}, "metric")
     config = {**metric.get_config(), **metric.unsaid()}
@@ -175,10 +198,24 @@ def _plain_mean(metric: Metric) -> str | None:
     return metric.name if metric.name in own and metric_names.FUNCTIONS.get(name) is metric.fn else None
 
 
+def _of_own_class(thing: Loss | Metric) -> dict[str, Any]:
+    """A loss or metric of a class of the user's, which whoever opens the file must have."""
+    name = type(thing).__name__
+    config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
+    return {
+        **record(type(thing).__module__, name, config),
+        "registered_name": get_registered_name(type(thing)),
+    }
+
+
 def _function(function: Any, known: Mapping[str, Any], what: str) -> str | dict[str, Any]:
     name = getattr(function, "__name__", type(function).__name__)
-    if known.get(name) is not function and (own := own_function(function)) is not None:
-        return own
-    if known.get(name) is not function:
-        raise UnsupportedError(f"the {what} {name} is code of your own, which a file cannot hold{WITHOUT}")
-    return str(name)
+    if known.get(name) is function:
+        return str(name)
+    own = own_name(function, {*losses.FUNCTIONS, *losses.ALIASES, *metric_names.FUNCTIONS, *CHOSEN_BY_SHAPE})
+    if own is None:
+        raise UnsupportedError(
+            f"the {what} {name} is code of your own without a name of its own, and a file holds no code, only names; "
+            f"define it with def, under a name that Keras has no {what} of{WITHOUT}"
+        )
+    return function_record(own)

@@ -15,8 +15,6 @@ from foldnet import activations
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.files import masks, operations, plain
 from foldnet.files.calls import (
-    Node,
-    Ref,
     as_stored,
     join,
     map_structure,
@@ -26,6 +24,9 @@ from foldnet.files.calls import (
     settings_of,
 )
 from foldnet.files.dialects import Record, modern
+from foldnet.files.nodes import Node, Ref
+from foldnet.files.tf.layers import FunctionLayer
+from foldnet.files.tf.layers import read as read_function
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import SymbolicTensor
@@ -159,6 +160,9 @@ class Reader:
         operation = None if supplied or record.is_keras else operations.read(record)
         if operation is not None:
             return operation
+        function = read_function(record) if record.is_keras and not supplied else None
+        if function is not None:
+            return function
         if (not record.is_keras or record.class_name not in LAYERS) and supplied:
             return LAYERS["Activation"](activation=supplied, name=record.name)
         if not record.is_keras or record.class_name not in LAYERS:
@@ -175,7 +179,9 @@ class Reader:
 
     def _sequential(self, record: Record, own: Any = None) -> Sequential:
         network: Sequential = (own or Sequential)(
-            name=record.name, trainable=bool(record.config.get("trainable", True))
+            name=record.name,
+            trainable=bool(record.config.get("trainable", True)),
+            **_own_settings(record, own),
         )
         for stored in plain.listing(record.config.get("layers"), f"the layers of {record.name!r}"):
             layer = self.layer(stored)
@@ -220,11 +226,9 @@ class Reader:
             as_stored(record.config.get("output_layers"), map_structure(tensor, outputs)),
             name=record.name,
             trainable=bool(record.config.get("trainable", True)),
+            **_own_settings(record, own),
         )
-        used = {call.layer for call in model.graph_calls}
-        if idle := [name for name, layer in layers.items() if layer not in used]:
-            raise FileFormatError(f"{what} has layers that lead to no output: {idle[:10]}")
-        model._join(model.input_structure, model.output_structure, list(layers.values()))
+        model._join(model.input_structure, model.output_structure, _in_use(model, layers, what))
         masks.check_own(
             model,
             {
@@ -233,6 +237,24 @@ class Reader:
             },
         )
         return model
+
+
+def _in_use(model: Model, layers: Mapping[str, Layer], what: str) -> list[Layer]:
+    """The layers in the file's order, and in the place of a function of TensorFlow its operations."""
+    used = {call.layer for call in model.graph_calls}
+    found: list[Layer] = []
+    for name, layer in layers.items():
+        own = [layer]
+        if isinstance(layer, FunctionLayer):
+            own = [operation for operation in layer.operations if operation in used]
+            if not layer.tensors:
+                continue
+        elif layer not in used:
+            own = []
+        if not own:
+            raise FileFormatError(f"{what} has a layer that leads to no output: {name!r}")
+        found += own
+    return found
 
 
 def shared_ids(stored: Any) -> Iterator[int]:
@@ -291,3 +313,14 @@ def _unknown(record: Record) -> UnsupportedError:
         f"layer {record.name!r} is a {record.class_name}, which foldnet cannot represent; it knows "
         f"{', '.join(sorted(LAYERS))}. {supply}"
     )
+
+
+_NETWORK_SETTINGS = frozenset({
+    "name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape",
+})  # fmt: skip
+"""What Keras itself writes of a network."""
+
+
+def _own_settings(record: Record, own: type[Network] | None) -> dict[str, Any]:
+    """What the ``get_config`` of a user's class has beside what Keras writes, for its constructor."""
+    return {} if own is None else {k: v for k, v in record.config.items() if k not in _NETWORK_SETTINGS}

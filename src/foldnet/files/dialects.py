@@ -144,4 +144,4 @@ def _input_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 _DTYPE = re.compile(r"(float|bfloat|int|uint)\d{1,2}|bool|string|complex\d+|mixed_b?float16")
-INPUT_SETTINGS = frozenset({"name", "shape", "batch_shape", "batch_input_shape", "dtype"})
+INPUT_SETTINGS = frozenset({"name", "shape", "batch_shape", "batch_input_shape", "dtype", "optional"})

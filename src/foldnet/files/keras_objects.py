@@ -6,7 +6,7 @@ given here side by side, so that what neither can say is refused in one place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from enum import Enum
 from typing import Any
 
@@ -58,14 +58,14 @@ def stored_activation(function: Any, dialect: Dialect, where: str) -> Any:
     """
     named = activations.known(activations.get(function))
     if named is None:
-        own = own_function(function)
-        if own is None or dialect is Dialect.KERAS_2:
+        own = own_name(function, activations.FUNCTIONS)
+        if own is None:
             raise UnsupportedError(
-                f"{where}: the activation {getattr(function, '__name__', function)!r} is a function of your own, and "
-                "a file holds no functions. Use one of foldnet.activations, register it with "
-                "saving.register_keras_serializable and save as .keras, or freeze the network and save the predictor."
+                f"{where}: the activation {getattr(function, '__name__', function)!r} is a function of your own "
+                "without a name of its own, and a file holds only names. Use one of foldnet.activations, define "
+                "it with def under another name, or freeze the network and save the predictor."
             )
-        return own
+        return function_record(own) if dialect is Dialect.KERAS_3 else own
     name, parameters = named
     if name == "hard_sigmoid_keras2" or (name == "hard_sigmoid" and dialect is Dialect.KERAS_2):
         raise UnsupportedError(
@@ -85,14 +85,24 @@ def stored_activation(function: Any, dialect: Dialect, where: str) -> Any:
     return record("keras.layers", form, layer_settings(form, parameters, dialect))
 
 
-def own_function(function: Any) -> dict[str, Any] | None:
-    """A function that the caller has registered, as its name; None if it has not been."""
-    from foldnet.files.registration import get_custom_objects, get_registered_name
+def own_name(function: Any, taken: Container[str]) -> str | None:
+    """The name by which a file can mention a function of the caller's own, who supplies it when the file is read.
 
-    name = get_registered_name(function) if hasattr(function, "__name__") else ""
-    if get_custom_objects().get(name) is not function:
+    Args:
+        function: the function.
+        taken: names that mean something else in a file.
+
+    Returns:
+        The name under which it is registered, else its own; None for a lambda, for what has no name, and where
+        the name would lead to another function.
+    """
+    from foldnet.files.registration import get_registered_name, known_objects
+
+    title = getattr(function, "__name__", None)
+    if not callable(function) or not isinstance(title, str) or title == "<lambda>":
         return None
-    return function_record(name)
+    name = get_registered_name(function)
+    return None if name in taken or known_objects(None).get(name, function) is not function else name
 
 
 def function_record(name: str) -> dict[str, Any]:

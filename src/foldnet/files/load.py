@@ -17,6 +17,7 @@ from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.config import Reader
 from foldnet.files.fill import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
+from foldnet.files.hdf5.merged import Place
 from foldnet.files.opening import name_of, open_file, read_file
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
@@ -31,7 +32,7 @@ Members = Callable[[str, int], bytes]
 
 def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, compile: bool) -> Network:
     """The network in a file; see ``foldnet.load_model``."""
-    with _named(path):
+    with named(path):
         kind = kind_of(path)
         if kind == "hdf5":
             from foldnet.files.legacy import load_legacy
@@ -48,27 +49,51 @@ def load_weights_into(network: Network, path: str | PathLike[str], leniency: Len
     """Fill a network from a file of weights; see ``foldnet.files.load_weights``."""
     if not network.built:
         raise ConfigError(f"{network.name!r} is not built, so its weights have no shapes; call build first")
-    with _named(path):
+    with named(path):
+        if name_of(path).endswith(".weights.json"):
+            from foldnet.files.shards import open_shards
+
+            with open_shards(path) as root:
+                _fill(root, network, leniency)
+            return
         kind = kind_of(path)
-        if kind != "hdf5":
-            members = _directory_members(Path(path)) if kind == "directory" else None
-            if members is None:
-                with open_file(path) as raw:
-                    image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
-            else:
-                image = members(WEIGHTS, MAX_WEIGHTS)
-            with Hdf5File(image) as file:
-                values = read_weights(file, network, {}, check_names=False, leniency=leniency)
-        else:
+        if kind == "hdf5":
             from foldnet.files.legacy import read_legacy_weights, weights_group
 
             with Hdf5File(path) as file:
                 group = weights_group(file)
                 if group is None:
-                    values = read_weights(file, network, {}, check_names=False, leniency=leniency)
+                    _fill(file.root, network, leniency)
                 else:
-                    values = read_legacy_weights(group, network, leniency)
+                    read_legacy_weights(group, network, leniency).fill()
+            return
+        if kind == "directory":
+            image = _directory_members(Path(path))(WEIGHTS, MAX_WEIGHTS)
+        else:
+            with open_file(path) as raw:
+                image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
+        with Hdf5File(image) as file:
+            _fill(file.root, network, leniency)
+
+
+def _fill(root: Place, network: Network, leniency: Leniency) -> None:
+    """Set all weights, and the state of the optimizer where the network has one that it fits."""
+    values = read_weights(root, network, {}, check_names=False, leniency=leniency)
+    if network._trainer is None and network.saved_training is None:
         values.fill()
+        return
+    saved = read_state(root, network, keras_3=True)
+    values.fill()
+    if saved.state is None and saved.problem is None:
+        return
+    if network._trainer is None:
+        # The training of a loaded network is kept as data until it is asked for.
+        old = network.saved_training
+        network.saved_training = replace(old, state=saved.state, layout=saved.layout, problem=saved.problem)
+    elif not leniency.skips(network.optimizer):
+        from foldnet.files.resume import take_up
+
+        take_up(saved, network)
 
 
 def kind_of(path: str | PathLike[str]) -> str:
@@ -97,7 +122,7 @@ def kind_of(path: str | PathLike[str]) -> str:
     )
 
 
-class _named:  # noqa: N801 - used as a with-statement
+class named:  # noqa: N801 - used as a with-statement
     """Puts the file's name in front of what is wrong with it."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -147,9 +172,9 @@ def _load_members(read: Members, activations: Supplied, dtype: str | None, compi
     compiled = stored.get("compile_config")
     network.compile_config = compiled if isinstance(compiled, dict) and compiled else None
     with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
-        read_weights(file, network, reader.classes, check_names=True).fill()
+        read_weights(file.root, network, reader.classes, check_names=True).fill()
         if compile and network.compile_config is not None:
-            saved = read_state(file, network, keras_3=major_version(version, 3) == 3)
+            saved = read_state(file.root, network, keras_3=major_version(version, 3) == 3)
             network.saved_training = replace(saved, supplied=activations or {})
     network.keras_version = version
     return network

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from foldnet.errors import FileFormatError, FoldnetError
+from foldnet.files.compile_settings import CHOSEN_BY_SHAPE
 from foldnet.files.optimizer_state import restore
 from foldnet.files.registration import known_objects
 from foldnet.files.saved_training import SavedTraining
@@ -13,11 +14,10 @@ from foldnet.network import Network
 from foldnet.training import losses, metric_names, optimizers
 from foldnet.training.absent import AbsentOptimizer
 from foldnet.training.compiled import Compiled, compile_network
+from foldnet.training.losses import Loss
+from foldnet.training.metric import Metric
 from foldnet.training.trainer import Trainer
 from foldnet.warn import warn
-
-CHOSEN_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
-"""Metrics whose function ``compile`` chooses by the shape of the output."""
 
 
 def resume(saved: SavedTraining, network: Network) -> Trainer:
@@ -33,21 +33,35 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
         trainer = Trainer(_compiled(network, saved.config, saved.supplied))
     except FoldnetError as error:
         raise type(error)(
-            f"the file's compile settings cannot be taken over: {error}. Call compile with others."
+            f"the file's compile settings cannot be taken over: {str(error).rstrip('.')}. Supply classes and functions "
+            "of your own by load_model(path, custom_objects={name: thing}), or call compile with others."
         ) from None
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise FileFormatError(
             f"the file's compile settings make no sense: {error}. Call compile with others."
         ) from None
-    problem = saved.problem
-    if saved.state is not None and not trainer.compiled.optimizer.absent:
-        try:
-            restore(trainer, saved.state, saved.layout)
-        except FileFormatError as error:
-            problem = str(error)
+    problem = _restored(trainer, saved)
     if problem is not None:
         warn(f"{network.name!r} goes on with a fresh optimizer, because {problem}", UserWarning)
     return trainer
+
+
+def take_up(saved: SavedTraining, network: Network) -> None:
+    """Give a compiled network's optimizer the state that a file has; one that does not fit warns, as in Keras."""
+    problem = _restored(network.trainer, saved)
+    if problem is not None:
+        warn(f"the optimizer of {network.name!r} stays as it is, because {problem}", UserWarning)
+
+
+def _restored(trainer: Trainer, saved: SavedTraining) -> str | None:
+    """Why the state that a file has could not be taken over; None if it could, or if there is none."""
+    if saved.problem is not None or saved.state is None or trainer.compiled.optimizer.absent:
+        return saved.problem
+    try:
+        restore(trainer, saved.state, saved.layout)
+    except FileFormatError as error:
+        return str(error)
+    return None
 
 
 def _compiled(network: Network, config: Mapping[str, Any], supplied: Mapping[str, Any]) -> Compiled:
@@ -94,11 +108,26 @@ def _named(value: Any, known: Mapping[str, Any]) -> Any:
         if value.get("class_name") == "MeanMetricWrapper":
             return _wrapped(value.get("config"))
         if "class_name" in value:
-            return {"class_name": value["class_name"], "config": dict(value.get("config") or {})}
+            settings = dict(value.get("config") or {})
+            own = _own_class(value, known)
+            return (
+                {"class_name": value["class_name"], "config": settings}
+                if own is None
+                else own.from_config(settings)
+            )
         return {k: _named(v, known) for k, v in value.items()}
     if isinstance(value, list):
         return [_named(v, known) for v in value]
     return value
+
+
+def _own_class(stored: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    """The caller's class that a record means; None if it means one of Keras's."""
+    name, module = stored["class_name"], str(stored.get("module") or "")
+    if module.startswith("keras") or name in losses.CLASSES or name in metric_names.CLASSES:
+        return None
+    found = known.get(str(stored.get("registered_name"))) or known.get(str(name))
+    return found if isinstance(found, type) and issubclass(found, Loss | Metric) else None
 
 
 def _meant(name: str, known: Mapping[str, Any]) -> Any:

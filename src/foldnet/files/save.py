@@ -12,22 +12,17 @@ from typing import Any, Literal
 
 import h5py
 
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, FoldnetError
 from foldnet.files.atomic import write_whole
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
 from foldnet.files.opening import name_of
 from foldnet.files.ours import MARK
+from foldnet.files.weight_tree import State, Tree, hdf5_image, optimizer_tree, tree_of, write_tree
 from foldnet.files.write_config import network_record
-from foldnet.files.write_weights import (
-    State,
-    hdf5_image,
-    write_legacy_weights,
-    write_optimizer,
-    write_optimizer_weights,
-    write_weights,
-)
+from foldnet.files.write_weights import write_legacy_weights, write_optimizer_weights
 from foldnet.network import Network
+from foldnet.warn import warn
 
 KERAS_VERSION = "3.13.0"
 """The release whose layout of ``.keras`` is written."""
@@ -84,37 +79,78 @@ def _save_unzipped(network: Network, folder: Path, include_optimizer: bool) -> N
         write_whole(folder / name, lambda part, data=data: part.write_bytes(data))  # type: ignore[misc]
 
 
-def save_weights(network: Network, path: str | PathLike[str], skip: tuple[Any, ...] = ()) -> None:
+def save_weights(
+    network: Network,
+    path: str | PathLike[str],
+    skip: tuple[Any, ...] = (),
+    max_shard_size: float | None = None,
+) -> None:
     """Write the weights alone; see ``foldnet.files.save_weights``."""
     name = Path(name_of(path)).name
+    if max_shard_size is not None:
+        from foldnet.files.shards import save_shards
+
+        save_shards(whole_tree(network, skip), path, max_shard_size)
+        return
+    if name.endswith(".weights.json"):
+        raise ConfigError(
+            f"{name!r} lists weights in several files; say how large each may be: max_shard_size=1"
+        )
     if not name.endswith(HDF5_ENDINGS):
         raise ConfigError(f"weights are saved as .weights.h5 or .h5, which {name!r} does not end in")
+    if name.endswith(".weights.h5"):
+        tree = whole_tree(network, skip)
+        write_whole(path, lambda part: _write_weights(part, tree))
+        return
+    _check_built(network)
+    if skip:
+        raise ConfigError(f"objects_to_skip only supports .weights.h5 files, which {name!r} is not")
+    write_whole(path, lambda part: _write_old_weights(part, network))
+
+
+def _check_built(network: Network) -> None:
     if not network.built:
         raise ConfigError(f"{network.name!r} is not built, so it has no weights to save; call build first")
-    whole = name.endswith(".weights.h5")
-    if skip and not whole:
-        raise ConfigError(f"objects_to_skip only supports .weights.h5 files, which {name!r} is not")
-    write_whole(path, lambda part: _write_weights(part, network, whole, skip))
 
 
-def _trained(network: Network) -> tuple[dict[str, Any] | None, tuple[str, State] | None]:
-    """Compile settings and optimizer state in the words of Keras 3, if the network is compiled."""
-    if network.trainer is None:
-        return None, None
-    from foldnet.files.compile_settings import stored_compile
+def whole_tree(network: Network, skip: tuple[Any, ...] = ()) -> Tree:
+    """The weights of a network and the state of its optimizer, as Keras saves both.
+
+    Raises:
+        ConfigError: the network is not built.
+    """
+    _check_built(network)
+    try:
+        optimizer = _state(network)
+    except FoldnetError as error:
+        # What a file says of its training is only looked at when it is asked for.
+        warn(f"the weights of {network.name!r} are saved without the state of the optimizer, because {error}")
+        optimizer = None
+    if optimizer is None or any(network.optimizer is other for other in skip):
+        return tree_of(network, None, skip)
+    name, state = optimizer
+    trainer = network.trainer
+    if not (trainer.slots or trainer.compiled.optimizer.steps):
+        state = state[: 2 if isinstance(trainer.compiled.optimizer._learning_rate, float) else 1]
+    return tree_of(network, (name, state), skip)
+
+
+def _state(network: Network) -> tuple[str, State] | None:
+    """Name and variables of the optimizer, if there is one."""
+    if network.trainer is None or network.trainer.compiled.optimizer.absent:
+        return None
     from foldnet.files.optimizer_state import state_of
 
-    trainer = network.trainer
-    optimizer = trainer.compiled.optimizer
-    state = None if optimizer.absent else (optimizer.name, state_of(trainer))
-    return stored_compile(trainer, Dialect.KERAS_3), state
+    return network.trainer.compiled.optimizer.name, state_of(network.trainer)
 
 
 def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str, bytes]]:
     config = network_record(network, Dialect.KERAS_3)
-    compiled, optimizer = _trained(network) if include_optimizer else (None, None)
-    if compiled is not None:
-        config["compile_config"] = compiled
+    optimizer = _state(network) if include_optimizer else None
+    if include_optimizer and network.trainer is not None:
+        from foldnet.files.compile_settings import stored_compile
+
+        config["compile_config"] = stored_compile(network.trainer, Dialect.KERAS_3)
     metadata = {
         "keras_version": KERAS_VERSION,
         "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
@@ -123,7 +159,7 @@ def _archive_parts(network: Network, include_optimizer: bool) -> list[tuple[str,
     return [
         (METADATA, _json(metadata)),
         (CONFIG, _json(config)),
-        (WEIGHTS, hdf5_image(network, optimizer)),
+        (WEIGHTS, hdf5_image(tree_of(network, optimizer))),
     ]
 
 
@@ -156,7 +192,11 @@ def _legacy_parts(
     # weights at all, and then it can neither restore the state nor train.
     name, state = trainer.compiled.optimizer.name, state_of(trainer)
     training = _json(stored_compile(trainer, Dialect.KERAS_2))
-    return config, training, lambda file: write_optimizer(file, name, state)
+    return (
+        config,
+        training,
+        lambda file: write_tree(file.create_group("optimizer"), optimizer_tree(name, state)),
+    )
 
 
 def _write_legacy(
@@ -176,15 +216,18 @@ def _write_legacy(
             write_state(file)
 
 
-def _write_weights(path: Path, network: Network, new_layout: bool, skip: tuple[Any, ...]) -> None:
+def _write_weights(path: Path, tree: Tree) -> None:
     with h5py.File(path, "w") as file:
-        if new_layout:
-            write_weights(file, network, skip=skip)
-        else:
-            file.attrs["backend"] = b"tensorflow"
-            file.attrs["keras_version"] = KERAS_2_VERSION.encode()
-            write_legacy_weights(file, network, whole=False)
+        write_tree(file, tree)
+
+
+def _write_old_weights(path: Path, network: Network) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs["backend"] = b"tensorflow"
+        file.attrs["keras_version"] = KERAS_2_VERSION.encode()
+        write_legacy_weights(file, network, whole=False)
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False).encode()
+    # Constants of operations may be infinite, and Keras writes them so, too.
+    return json.dumps(value).encode()

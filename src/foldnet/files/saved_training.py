@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import FileFormatError
-from foldnet.files.hdf5 import Group, Hdf5File
+from foldnet.files.hdf5 import Hdf5File
+from foldnet.files.hdf5.merged import Place
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 
@@ -50,19 +51,19 @@ class SavedTraining:
     supplied: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_state(file: Hdf5File, network: Network, keras_3: bool) -> SavedTraining:
+def read_state(root: Place, network: Network, keras_3: bool) -> SavedTraining:
     """The optimizer's variables of a ``.keras`` archive, in order.
 
     Args:
-        file: the archive's weights.
+        root: of the archive's weights.
         network: that they belong to.
         keras_3: whether Keras 3 wrote it, or an earlier one.
     """
     config = network.compile_config or {}
     try:
-        if not file.root.is_group("optimizer"):
+        if not root.is_group("optimizer"):
             return SavedTraining(config, None)
-        group = file.root.group("optimizer", "vars")
+        group = root.group("optimizer", "vars")
         names = [str(i) for i in range(len(group.names()))]
         arrays = _arrays([(group, name) for name in names], network)
         return SavedTraining(config, arrays, Layout.KERAS_3 if keras_3 else _older_layout(config))
@@ -85,7 +86,7 @@ def read_legacy_state(file: Hdf5File, network: Network) -> SavedTraining:
     config = network.compile_config or {}
     try:
         if not file.root.is_group("optimizer_weights"):
-            return read_state(file, network, keras_3=True)  # foldnet's own
+            return read_state(file.root, network, keras_3=True)  # foldnet's own
         root = file.root.group("optimizer_weights")
         names = names_in(root, "weight_names")
         places = [name.rpartition("/") for name in names]
@@ -106,7 +107,7 @@ def _named_layout(names: Sequence[str]) -> Layout:
     return layouts[first]
 
 
-def _arrays(places: Sequence[tuple[Group, str]], network: Network) -> list[Array]:
+def _arrays(places: Sequence[tuple[Place, str]], network: Network) -> list[Array]:
     """The datasets, each of which must have the shape of some weight or of a single number."""
     shapes = {(), *_shapes(network)}
     if len(places) > MAX_VARIABLES * (1 + len(network.specs)):

@@ -7,6 +7,7 @@ numbers serve as a check.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.files.fill import STRICT, Leniency, Values
-from foldnet.files.hdf5 import Group, Hdf5File
+from foldnet.files.hdf5.merged import Place
+from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
@@ -23,11 +25,12 @@ from foldnet.network import Network
 
 Array = np.ndarray[Any, Any]
 
+FUNCTION_GROUPS = frozenset(map(snake_case, FUNCTION_CLASSES))
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
 def read_weights(
-    file: Hdf5File,
+    root: Place,
     network: Network,
     classes: Mapping[Layer, str],
     check_names: bool,
@@ -36,7 +39,7 @@ def read_weights(
     """The weights of every layer of the network.
 
     Args:
-        file: in the layout that Keras uses since 2.12.
+        root: of a file in the layout that Keras uses since 2.12, or of several.
         network: with built layers.
         classes: the class name that the file's configuration gives a layer, where it is another than its type's.
         check_names: whether the layer names noted in the file must be the network's.
@@ -46,7 +49,7 @@ def read_weights(
         FileFormatError: the file does not hold this network's weights.
     """
     reader = _Reader(classes, check_names, leniency)
-    reader.network(file.root, network)
+    reader.network(root, network)
     return reader.values
 
 
@@ -62,7 +65,7 @@ class _Reader:
             return "Functional" if name == "Model" else name
         return class_name(layer)
 
-    def network(self, group: Group, network: Network) -> None:
+    def network(self, group: Place, network: Network) -> None:
         """Read every layer of a network out of its group."""
         container = next((name for name in CONTAINERS if name in group), None)
         if container is None:
@@ -75,7 +78,9 @@ class _Reader:
         layers = group.group(container)
         twice = container == "_layer_checkpoint_dependencies"
         names = group_names(network, self._class_name, twice)
-        extra = sorted(set(layers.names()) - set(names.values()))
+        extra = sorted(
+            n for n in set(layers.names()) - set(names.values()) if not _is_empty_function(layers, n)
+        )
         if extra and not self._leniency.skip_mismatch:
             raise FileFormatError(
                 f"{layers.path} holds {extra[:10]}, which the network {network.name!r} has no layers for"
@@ -95,7 +100,7 @@ class _Reader:
                 with self._leniency.layer(layer):
                     self._layer(layers.group(name), layer)
 
-    def _no_weights(self, layers: Group, layer: Layer, name: str) -> None:
+    def _no_weights(self, layers: Place, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):
             group = layers.group(name)
             if group.is_group("vars") and group.group("vars").names():
@@ -103,10 +108,12 @@ class _Reader:
                     f"{group.path} holds weights for layer {layer.name!r} ({self._class_name(layer)}), which has none"
                 )
 
-    def _layer(self, group: Group, layer: Layer) -> dict[str, Array]:
+    def _layer(self, group: Place, layer: Layer) -> dict[str, Array]:
         stored = group.group("vars")
         name = stored.attribute("name")
-        if self._check_names and name is not None and name != layer.name:
+        # A model that makes its layers itself gives them names that no configuration has.
+        checked = self._check_names and layer in self._classes
+        if checked and name is not None and name != layer.name:
             raise FileFormatError(
                 f"{group.path} holds the weights of layer {name!r}, where the configuration has {layer.name!r}"
             )
@@ -130,8 +137,16 @@ class _Reader:
         return arrays
 
 
+def _is_empty_function(layers: Place, name: str) -> bool:
+    """Whether a group is of a function of TensorFlow, which tf.keras counts as a layer, and holds no weights."""
+    if re.sub(r"_\d+$", "", name) not in FUNCTION_GROUPS or not layers.is_group(name):
+        return False
+    group = layers.group(name)
+    return not group.is_group("vars") or not group.group("vars").names()
+
+
 def class_name(layer: Layer) -> str:
-    """The name of a layer's class in Keras."""
+    """The name of a layer's class in Keras; of a class of the user's, its own."""
     return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
 
 

@@ -1,24 +1,20 @@
-"""Weights into HDF5: in the layout of ``.keras`` and ``.weights.h5``, and in the older one of ``.h5`` models."""
+"""Weights into HDF5 in the older layout of ``.h5`` models; ``weight_tree.py`` has today's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import h5py
 import numpy as np
 
 from foldnet.errors import UnsupportedError
 from foldnet.files.legacy import leaves_of
-from foldnet.files.weights_v3 import group_names, ordered_specs
+from foldnet.files.weight_tree import stored_value
 from foldnet.files.write_config import kept_in_settings
 from foldnet.layers.base import Layer
-from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
 Array = np.ndarray[Any, Any]
-State = Sequence[Array]
-"""The variables of an optimizer in Keras's order."""
 
 TOP_LEVEL = "top_level_model_weights"
 """A group that every ``.h5`` file has beside those of the layers."""
@@ -27,64 +23,12 @@ HEADER_LIMIT = 64512
 """Bytes that HDF5 lets an attribute take up; longer lists of names are split over several, as in Keras."""
 
 
-def write_weights(
-    group: Any, network: Network, optimizer: tuple[str, State] | None = None, skip: Sequence[Any] = ()
-) -> None:
-    """Write the weights of a network, and the state of its optimizer, as Keras 3 does.
-
-    Args:
-        group: the root of an HDF5 file open for writing.
-        network: with built layers.
-        optimizer: its name and variables, if they are to be written.
-        skip: layers whose weights are not written.
-    """
-    _network(group, network, {layer for layer in skip if isinstance(layer, Layer)})
-    if optimizer is not None:
-        write_optimizer(group, *optimizer)
-
-
-def write_optimizer(group: Any, name: str, state: State) -> None:
-    """Write the variables of an optimizer as Keras 3 does, numbered, into ``optimizer/vars``."""
-    stored = group.create_group("optimizer/vars")
-    stored.attrs["name"] = name
-    for index, value in enumerate(state):
-        stored[str(index)] = value
-
-
 def write_optimizer_weights(group: Any, variables: Mapping[str, Array]) -> None:
     """Write the variables of an optimizer as tf_keras does, by name, into ``optimizer_weights``."""
     stored = group.create_group("optimizer_weights")
     _names(stored, "weight_names", variables)
     for name, value in variables.items():
         stored[name] = value
-
-
-def _network(group: Any, network: Network, done: set[Layer]) -> None:
-    group.create_group("vars").attrs["name"] = network.name
-    layers = group.create_group("layers")
-    for layer, name in group_names(network).items():
-        if layer in done:
-            continue
-        done.add(layer)
-        inner = layers.create_group(name)
-        if isinstance(layer, Network):
-            _network(inner, layer, done)
-            continue
-        _layer(inner, layer)
-
-
-def _layer(group: Any, layer: Layer) -> None:
-    stored = group.create_group("vars")
-    stored.attrs["name"] = layer.name
-    for index, spec in enumerate(ordered_specs(layer)):
-        stored[str(index)] = _value(layer, spec.name)
-    if isinstance(layer, Wrapper):
-        _layer(group.create_group("layer"), layer.layer)
-
-
-def _value(layer: Layer, name: str) -> Array:
-    value = layer.named_weights[name]
-    return value.astype(np.int32) if name == "count" else value
 
 
 def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
@@ -114,7 +58,7 @@ def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
             )
         _names(home, "weight_names", names)
         for name, (inner, spec) in zip(names, leaves, strict=True):
-            home[name] = _value(inner, spec.name)
+            home[name] = stored_value(inner, spec.name)
     _names(group.create_group(TOP_LEVEL), "weight_names", [])
 
 
@@ -152,13 +96,3 @@ def _names(group: Any, attribute: str, names: Iterable[str]) -> None:
         return
     for index, part in enumerate(np.array_split(data, parts)):
         group.attrs[f"{attribute}{index}"] = part
-
-
-def hdf5_image(network: Network, optimizer: tuple[str, State] | None) -> bytes:
-    """A weights file as bytes, for the inside of an archive."""
-    from io import BytesIO
-
-    buffer = BytesIO()
-    with h5py.File(buffer, "w") as file:
-        write_weights(file, network, optimizer)
-    return buffer.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -18,6 +18,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
+from foldnet.optional import Absent, is_optional
 
 _CALL_NUMBER = re.compile(r"@\d+(?=/|$)")
 
@@ -128,21 +129,36 @@ class Lowering(GraphBuilder):
         return value if self.dtype(value) == ops.INT else self.emit(ops.Cast(ops.INT), value)
 
 
+Values = dict[SymbolicTensor, str | None]
+"""The name of each tensor's value; None for that of an optional input that is absent."""
+
+
 def lower(
-    network: Network, mode: Mode = Mode.PREDICT, stand_ins: Mapping[Layer, Layer] | None = None
+    network: Network,
+    mode: Mode = Mode.PREDICT,
+    stand_ins: Mapping[Layer, Layer] | None = None,
+    absent: Absent = frozenset(),
 ) -> Graph:
     """The network's program for a mode, checked; with ``stand_ins``, as if these layers were in others' places.
+
+    Args:
+        network: to lower.
+        mode: which of its two programs.
+        stand_ins: layers in the place of others.
+        absent: inputs that the program is without.
 
     Raises:
         UnsupportedError: a layer or setting that cannot be computed exactly in this mode.
     """
     b = Lowering(mode, stand_ins)
-    graph = b.build(lower_into(b, network))
+    graph = b.build(lower_into(b, network, absent=absent))
     (check_prediction if mode is Mode.PREDICT else check)(graph)
     return graph
 
 
-def lower_into(b: Lowering, network: Network, training: bool | None = None) -> list[str]:
+def lower_into(
+    b: Lowering, network: Network, training: bool | None = None, absent: Absent = frozenset()
+) -> list[str]:
     """Emit a network's program; returns the names of its outputs. A training program goes on from there.
 
     Args:
@@ -150,20 +166,34 @@ def lower_into(b: Lowering, network: Network, training: bool | None = None) -> l
         network: to lower.
         training: what ``training=`` means to the calls in the network that do not say it; False rests what only
             learns in training, in a training program, too.
+        absent: inputs that the program is without.
     """
-    values: dict[SymbolicTensor, str] = {}
+    values: Values = {}
     masks = Masks(b)
     for tensor in network.inputs:
-        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor))
+        is_there = tensor.name not in absent
+        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if is_there else None
     _lower_calls(b, network, values, masks, training, prefix="")
     b.output_masks = masks.of(network.outputs)
-    return [values[t] for t in network.outputs]
+    return _all_there(network.outputs, values, "an output of the network is")
+
+
+def _all_there(tensors: Sequence[SymbolicTensor], values: Values, what: str) -> list[str]:
+    """The values of tensors, of which none may be absent."""
+    found = [value for value in (values[t] for t in tensors) if value is not None]
+    if len(found) != len(tensors):
+        gone = next(t for t in tensors if values[t] is None)
+        raise UnsupportedError(
+            f"{what} computed from the input {gone.name!r}, which is None; what may be absent is what is read as "
+            "mask=, or as an argument of foldnet.ops that may be None"
+        )
+    return found
 
 
 def _lower_calls(
     b: Lowering,
     network: Network,
-    values: dict[SymbolicTensor, str],
+    values: Values,
     masks: Masks,
     training: bool | None,
     prefix: str,
@@ -178,29 +208,39 @@ def _lower_calls(
         _check_call(call, path, b.mode)
         said = bool(call.kwargs["training"]) if call.kwargs.get("training") is not None else training
         b.layer = path
-        operands, given = [values[t] for t in call.inputs], masks.into(call, values)
+        given = masks.into(call, values)
+        results: Sequence[str | None]
         if isinstance(call.layer, Network):
             inside = Masks(b, dict(zip(call.layer.inputs, given, strict=True)))
-            results = _lower_nested(b, call.layer, operands, inside, said, path + "/")
+            results = _lower_nested(b, call, values, inside, said, path + "/")
             masks.known |= zip(call.outputs, inside.of(call.layer.outputs), strict=True)
         elif isinstance(call.layer, Operation):
             results = call.layer.lower_call(b, call, values)
         else:
+            operands = _all_there(call.inputs, values, f"layer {path!r} is")
             b.call_training, b.call_masks, b.call_arguments = said, given, call.kwargs
-            results = (b.stand_ins.get(call.layer, call.layer).lower(b, *operands),)
+            result = b.stand_ins.get(call.layer, call.layer).lower(b, *operands)
+            results = (result,)
             if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
-                b.activities.append((call.layer, results[0]))
+                b.activities.append((call.layer, result))
             masks.through(call, operands, given)
-        b.layer_outputs[path] = results[0]
+        if results[0] is not None:
+            b.layer_outputs[path] = results[0]
         values.update(zip(call.outputs, results, strict=True))
 
 
 def _lower_nested(
-    b: Lowering, inner: Network, operands: list[str], masks: Masks, training: bool | None, prefix: str
-) -> tuple[str, ...]:
-    values = dict(zip(inner.inputs, operands, strict=True))
+    b: Lowering, call: Call, outside: Values, masks: Masks, training: bool | None, prefix: str
+) -> list[str | None]:
+    inner = call.layer
+    assert isinstance(inner, Network)
+    required = [
+        t for t, own in zip(call.inputs, inner.inputs, strict=True) if not (outside[t] or is_optional(own))
+    ]
+    _all_there(required, outside, f"the network {inner.name!r} is")
+    values = {own: outside[t] for t, own in zip(call.inputs, inner.inputs, strict=True)}
     _lower_calls(b, inner, values, masks, training, prefix)
-    return tuple(values[t] for t in inner.outputs)
+    return [values[t] for t in inner.outputs]
 
 
 def call_name(network: Network, call: Call) -> str:

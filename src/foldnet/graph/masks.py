@@ -60,10 +60,12 @@ class Masks:
         """The mask of each tensor."""
         return [self.known.get(t) for t in tensors]
 
-    def into(self, call: Call, values: Mapping[SymbolicTensor, str]) -> list[Mask | None]:
+    def into(self, call: Call, values: Mapping[SymbolicTensor, str | None]) -> list[Mask | None]:
         """The mask of each of a call's inputs: handed over as ``mask=``, or come with the input."""
         handed_over = call.kwargs.get("mask")
-        if handed_over is None:
+        if handed_over is None or (
+            isinstance(handed_over, SymbolicTensor) and _is_absent(handed_over, values)
+        ):
             return self.of(call.inputs)
         given = flatten(handed_over)
         if len(given) != len(call.inputs) or not all(_known(m, values) for m in given):
@@ -71,7 +73,8 @@ class Masks:
                 f"layer {call.layer.name!r} was called with a mask that is no tensor of the network. Hand over an "
                 "input of the network as mask=, one for each input of the call."
             )
-        return [None if m is None else self._read(call.layer, values[m]) for m in given]
+        found = [None if m is None else values[m] for m in given]
+        return [None if value is None else self._read(call.layer, value) for value in found]
 
     def _read(self, layer: Layer, value: str) -> Mask:
         return Mask(self._b, lambda: layer.read_mask(self._b, value))
@@ -87,8 +90,12 @@ class Masks:
             self.known[call.outputs[0]] = Mask(self._b, make)
 
 
-def _known(mask: object, values: Mapping[SymbolicTensor, str]) -> bool:
+def _known(mask: object, values: Mapping[SymbolicTensor, str | None]) -> bool:
     return mask is None or (isinstance(mask, SymbolicTensor) and mask in values)
+
+
+def _is_absent(mask: SymbolicTensor, values: Mapping[SymbolicTensor, str | None]) -> bool:
+    return mask in values and values[mask] is None
 
 
 def masked_layers(network: Network) -> set[Layer]:

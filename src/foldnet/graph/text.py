@@ -46,8 +46,8 @@ def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
         case ops.Binary(kind=kind):
             signs = {"add": "+", "subtract": "-", "multiply": "*"}
             text = f" {signs[kind]} ".join(operands) if kind in signs else f"{kind}({', '.join(operands)})"
-        case train_ops.Combine(kind=kind) if kind in _SIGNS:
-            return f" {_SIGNS[kind]} ".join(operands)
+        case train_ops.Combine(kind=kind) if kind in SIGNS:
+            return f" {SIGNS[kind]} ".join(operands)
         case train_ops.Reduce(kind=kind, axes=axes):
             text = f"{kind}({x}, axes={axes})".replace(" ", "").replace(",axes", ", axes")
         case ops.Activation(function=function):
@@ -61,7 +61,7 @@ def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
     return text if activation is None else f"{activation.name}({text}){_settings(activation)}"
 
 
-_SIGNS = {
+SIGNS = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "equal": "==", "not_equal": "!=",
     "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "logical_and": "and", "logical_or": "or",
 }  # fmt: skip

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from foldnet.graph import train_ops
-from foldnet.graph.graph import Graph
+from foldnet.graph.graph import Graph, bind
+from foldnet.graph.ops import Shape
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class Constraint:
     """A rule that a weight is held to, with Keras's parameters.
 
     ``kind`` is ``non_neg``, ``unit_norm``, ``max_norm`` (uses ``high``) or ``min_max_norm`` (uses all). Norms are
-    taken over ``axes`` of the layer's weight.
+    taken over ``axes`` of the layer's weight; ``epsilon`` is added to them where they divide.
     """
 
     kind: str
@@ -21,6 +23,7 @@ class Constraint:
     low: float = 0.0
     high: float = 1.0
     rate: float = 1.0
+    epsilon: float = 1e-7
 
 
 @dataclass(frozen=True)
@@ -131,3 +134,17 @@ class TrainingProgram:
     def by_batch(self) -> bool:
         """Whether a row's loss depends on the rows beside it, so that it matters how data is cut into batches."""
         return any(isinstance(node.op, train_ops.BatchReduce) for node in self.graph.nodes)
+
+    def bound(self, shapes: Sequence[Shape]) -> TrainingProgram:
+        """The program for data of these shapes, batch axis first: free axes of inputs become sizes.
+
+        Raises:
+            ConfigError: an op cannot take the shapes.
+        """
+        graph = self.graph
+        if all(graph.types[name].shape == shape for name, shape in zip(graph.inputs, shapes, strict=True)):
+            return self
+        bound = bind(graph, shapes)
+        # Binding drops constants that no node reads, which are variables all the same.
+        types = {name: graph.types[name] for name in graph.constants} | dict(bound.types)
+        return replace(self, graph=replace(bound, constants=graph.constants, types=types))

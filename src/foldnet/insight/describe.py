@@ -135,7 +135,7 @@ def _section(site: Site, source: Source, full: bool) -> Section:
 
 def _titled(site: Site, blocks: Sequence[Block]) -> Section:
     shapes = " and ".join(shape_text(s) for s in site.input_shapes)
-    return Section(site.path, type(site.layer).__name__, shapes, shape_text(site.shape), tuple(blocks))
+    return Section(site.path, site.kind, shapes, shape_text(site.shape), tuple(blocks))
 
 
 def weights_words(layer: Layer) -> Words:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
+
+from foldnet.graph.text import SIGNS
 from foldnet.insight.explanation import Formula
 from foldnet.layers.base import Layer
+from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Shape
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
@@ -122,6 +127,44 @@ def _row_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     return _both(f"y = (x − mean) / sqrt(variance + {layer.epsilon:g}){end}; mean and variance are {over}")
 
 
+def _operation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """``y = 2 * x``, or ``y = ops.mean(x, axis=1)``."""
+    assert isinstance(layer, Operation)
+    call = layer.calls[0]
+    tensors = list(dict.fromkeys(call.inputs))
+    names = {t: "x" if len(tensors) == 1 else f"x{i}" for i, t in enumerate(tensors, 1)}
+
+    def text(value: Any) -> str:
+        if isinstance(value, list | tuple):
+            inside = ", ".join(text(v) for v in value)
+            return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+        if isinstance(value, np.ndarray) and value.ndim:
+            return f"array{value.shape}"
+        return names[value] if value in tensors else str(value)
+
+    name = layer.record.name
+    if name == "get_item":
+        return _both(f"y = {text(call.arguments[0])}[{_key_text(call.arguments[1])}]")
+    given = [text(value) for value in call.arguments]
+    if name in _INFIX and len(given) == 2:
+        return _both(f"y = {given[0]} {_INFIX[name]} {given[1]}")
+    settings = [f"{key}={value!r}" for key, value in layer.settings.items() if value is not None]
+    return _both(f"y = ops.{name}({', '.join(given + settings)})")
+
+
+_INFIX = {**SIGNS, "true_divide": "/"}
+
+
+def _key_text(key: Any) -> str:
+    """What stands between the brackets of ``x[:, 0]``."""
+    if isinstance(key, tuple):
+        return ", ".join(map(_key_text, key))
+    if isinstance(key, slice):
+        ends = [key.start, key.stop] if key.step is None else [key.start, key.stop, key.step]
+        return ":".join("" if end is None else str(end) for end in ends)
+    return "..." if key is Ellipsis else str(key)
+
+
 FORMULAS: dict[str, Write] = {
     "Activation": _activation,
     "AlphaDropout": _alpha_dropout,
@@ -133,6 +176,7 @@ FORMULAS: dict[str, Write] = {
     "GroupNormalization": _row_normalization,
     "InputLayer": _input,
     "LayerNormalization": _row_normalization,
+    "Operation": _operation,
     "RMSNormalization": _row_normalization,
     "SpatialDropout": _dropout,
     "UnitNormalization": _row_normalization,

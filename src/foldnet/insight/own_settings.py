@@ -12,9 +12,14 @@ import numpy as np
 from foldnet.insight.explanation import Words
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
+from foldnet.layers.operation import Operation
 
-OF_TRAINING = re.compile(r".*_(initializer|regularizer|constraint)|seed|synchronized|autocast")
-"""Settings that say how weights come about and change, not what the layer computes."""
+LEFT_OUT = re.compile(
+    r".*_(initializer|regularizer|constraint)|seed|synchronized|autocast"
+    r"|name|dtype|shape|batch_shape|batch_size|sparse|ragged|optional"
+)
+"""Settings that say how weights come about and change, not what the layer computes; and those of an InputLayer, whose
+shape stands above it."""
 
 
 def settings_words(layer: Layer) -> list[Words]:
@@ -26,9 +31,11 @@ def settings_words(layer: Layer) -> list[Words]:
 def told_settings(layer: Layer) -> Iterator[tuple[str, str]]:
     """Each setting of the layer's own that bears on what it computes, and its value as text."""
     common = set(settings_of(Layer))
+    if isinstance(layer, Operation):  # its formula has them
+        return
     for name in settings_of(type(layer)):
         value = getattr(layer, layer.kept_as.get(name, name), None)
-        if name not in common and value is not None and not OF_TRAINING.fullmatch(name):
+        if name not in common and value is not None and not LEFT_OUT.fullmatch(name):
             yield name, value_text(value)
 
 

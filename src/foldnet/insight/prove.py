@@ -226,7 +226,7 @@ def _judge(watch: Watch, site: Site, points: Mapping[str, Point], exact: Exact) 
         status = "unproven"
     return LayerResult(
         name=site.path,
-        kind=type(site.layer).__name__,
+        kind=site.kind,
         max_abs=point.max_abs if point else 0.0,
         max_rel=point.max_rel if point else 0.0,
         max_ulp=point.max_ulp if point else 0.0,

@@ -35,6 +35,12 @@ class Site:
     shape: Shape
     nodes: tuple[Node, ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """What a reader calls the layer: its class, or the function that an operation computes."""
+        record = getattr(self.layer, "record", None)
+        return type(self.layer).__name__ if record is None else f"ops.{record.name}"
+
 
 def sites_of(network: Network, graph: Graph | None = None) -> list[Site]:
     """Every layer call of a network, nested networks opened, in computing order.

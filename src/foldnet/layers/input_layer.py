@@ -24,14 +24,14 @@ class InputLayer(Layer):
         ragged: False.
         batch_shape: the shape with the batch axis first, instead of ``shape`` and ``batch_size``.
         input_tensor: a tensor to enter by, from ``Input``, instead of a new one.
-        optional: False.
+        optional: whether None may stand for its data: then a ``mask=`` read from it is none.
 
     Raises:
         ConfigError: no shape, or two of them, or settings that contradict the tensor.
     """
 
     kinds = {"sparse": FLAG, "ragged": FLAG, "optional": FLAG}  # noqa: RUF012 - typed in the base
-    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"ragged": (False,), "optional": (False,)}
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"ragged": (False,)}
 
     def __init__(
         self,
@@ -52,9 +52,8 @@ class InputLayer(Layer):
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(dtype="float32", name=name, **kwargs)
         self.sparse, self.ragged, self.optional = sparse or False, ragged or False, optional or False
-        for setting in ("ragged", "optional"):
-            if getattr(self, setting):
-                raise UnsupportedError(f"{self.described()}: foldnet has no inputs with {setting}=True")
+        if self.ragged:
+            raise UnsupportedError(f"{self.described()}: foldnet has no inputs with ragged=True")
         given = self._given(shape, batch_size, batch_shape)
         if input_tensor is not None:
             self._enter_by(input_tensor, given, batch_size, dtype)
@@ -138,7 +137,7 @@ def Input(  # noqa: N802 - Keras's name
         batch_shape: the shape with the batch axis first, instead of ``shape`` and ``batch_size``.
         name: of the input layer.
         tensor: one to use instead of a new one.
-        optional: False.
+        optional: whether None may stand for its data: then a ``mask=`` read from it is none.
 
     >>> Input((4,)).shape
     (None, 4)

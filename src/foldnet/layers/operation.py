@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.tensors import Call, SymbolicTensor
@@ -69,7 +69,7 @@ class Operation(Layer):
         from foldnet.graph.graph import GraphBuilder
 
         b = GraphBuilder()
-        values = {
+        values: dict[SymbolicTensor, str | None] = {
             t: b.input("x", (None, *t.shape[1:]), "int" if _is_whole(t.dtype) else "float") for t in tensors
         }
         results, many = self._computed(b, args, values)
@@ -78,10 +78,23 @@ class Operation(Layer):
         return [((rows, *r.shape[1:]), r.dtype) for r in results], many
 
     def lower_call(
-        self, b: GraphBuilder, call: Call, values: Mapping[SymbolicTensor, str]
+        self, b: GraphBuilder, call: Call, values: Mapping[SymbolicTensor, str | None]
     ) -> tuple[str, ...]:
-        """Emit a call's nodes; returns the names of its results."""
-        return tuple(r.value for r in self._computed(b, call.arguments, values)[0])
+        """Emit a call's nodes; returns the names of its results.
+
+        Raises:
+            UnsupportedError: an argument is an input that is absent, and the function needs it.
+        """
+        absent = next((t for t in call.inputs if values[t] is None), None)
+        try:
+            return tuple(r.value for r in self._computed(b, call.arguments, values)[0])
+        except (FoldnetError, TypeError, AttributeError, ValueError) as error:
+            if absent is None:
+                raise
+            raise UnsupportedError(
+                f"the operation {self.name!r} is computed from the input {absent.name!r}, which is None, and "
+                f"ops.{self.record.name} needs a value there"
+            ) from error
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The first call's first result, computed from other values in the place of its tensors."""
@@ -89,14 +102,15 @@ class Operation(Layer):
         return self.lower_call(b, call, dict(zip(call.inputs, inputs, strict=True)))[0]
 
     def _computed(
-        self, b: GraphBuilder, args: Sequence[Any], values: Mapping[SymbolicTensor, str]
+        self, b: GraphBuilder, args: Sequence[Any], values: Mapping[SymbolicTensor, str | None]
     ) -> tuple[list[Any], bool]:
         from foldnet.graph import ops as graph_ops
         from foldnet.ops.expression import Expression, emitted
 
-        def expression(t: SymbolicTensor) -> Expression:
+        def expression(t: SymbolicTensor) -> Expression | None:
             dtype = "int32" if _is_whole(t.dtype) else "bool" if t.dtype == "bool" else "float32"
-            return Expression(b, values[t], dtype, in_network=True)
+            value = values[t]
+            return None if value is None else Expression(b, value, dtype, in_network=True)
 
         names = [p for p in self.record.parameters() if p.name not in self.record.settings]
         given = [mapped(expression, a) for a in args]

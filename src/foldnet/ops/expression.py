@@ -90,6 +90,8 @@ def named(like: Expression, operand: Any, rank: int | None = None) -> str:
         if operand.builder is not like.builder:
             raise ConfigError("expressions of different programs cannot be combined")
         return operand.value
+    if operand is None:
+        raise ConfigError("an operand is None, where an expression, a number or an array is needed")
     array = np.asarray(operand, dtype=np.float64)
     if rank is not None and array.ndim:
         if array.ndim == rank and array.shape[0] == 1:

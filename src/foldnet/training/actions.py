@@ -14,12 +14,12 @@ from foldnet.engines.fit import Sums
 from foldnet.errors import InputError
 from foldnet.network import Network
 from foldnet.structure import flatten, is_nested, pack
-from foldnet.training.api import gather, trainer_for
-from foldnet.training.arguments import class_weights, optional_count, verbosity
-from foldnet.training.batches import batches, is_stream, unpack
+from foldnet.training.api import first_steps, gather, trainer_for
+from foldnet.training.arguments import class_weights, limited_steps, optional_count, verbosity
+from foldnet.training.batches import batches, count_of, is_stream, unpack
 from foldnet.training.callbacks import CallbackList
 from foldnet.training.data import Rows, as_array
-from foldnet.training.eager import build_for, ranked, structured
+from foldnet.training.eager import build_for, entered, structured
 from foldnet.training.loop import added, checked_batch_size
 from foldnet.training.progress import line
 from foldnet.training.trainer import Trainer
@@ -46,6 +46,7 @@ def evaluate(
     if is_stream(x, y):
         calls.call("on_test_begin", None)
         sums: Sums | None = None
+        steps = limited_steps(steps, count_of(x))
         group, seen, given = trainer.compiled.steps_per_execution, 0, islice(batches(x), steps)
         network.stop_evaluating = False
         while not network.stop_evaluating and (some := list(islice(given, group))):
@@ -57,8 +58,7 @@ def evaluate(
         steps = seen
         calls.call("on_test_end", trainer.logs(sums))
     else:
-        rows = gather(network, x, y, sample_weight)
-        rows = rows if steps is None else rows.part(0, steps * size)
+        rows = first_steps(gather(network, x, y, sample_weight), steps, size)
         steps = -(-len(rows) // size)
         sums = judge(trainer, rows, size, calls)
     logs = trainer.logs(sums)
@@ -130,6 +130,7 @@ def test_on_batch(network: Network, x: Any, y: Any, sample_weight: Any, return_d
 def predict(network: Network, x: Any, batch_size: int | None, steps: int | None, callbacks: Any) -> Any:
     """See ``Network.predict``."""
     size, steps = checked_batch_size(batch_size), optional_count(steps, "steps")
+    steps = limited_steps(steps, count_of(x) if is_stream(x) else None)
     calls = CallbackList(callbacks, model=network, steps=steps)
     calls.call("on_predict_begin", None)
     network.stop_predicting = False
@@ -138,19 +139,20 @@ def predict(network: Network, x: Any, batch_size: int | None, steps: int | None,
         given = islice(_inputs(x), steps)
         found: list[Any] = []
         while not network.stop_predicting and (some := list(islice(given, group))):
-            found.append(_told(network, some, group * len(found), calls))
+            arranged = [_arranged(network, batch) for batch in some]
+            found.append(_told(network, arranged, group * len(found), calls))
         if not found:
             raise InputError("the data gave no batch of rows")
         result = _joined(found)
     elif calls.by_predict_batch or steps is not None:
         x = _arrays(network, x)
-        rows = len(flatten(x)[0])
+        rows = len(next(v for v in flatten(x) if v is not None))
         stop = rows if steps is None else min(rows, steps * size)
         parts = [_cut(x, start, min(start + size, stop)) for start in range(0, stop, size)]
         found = []
         while not network.stop_predicting and (some := parts[len(found) * group : (len(found) + 1) * group]):
             found.append(_told(network, some, group * len(found), calls))
-        result = _joined(found) if found else predict_rows(network, x)
+        result = _joined(found) if found else _predicted(network, x)
     else:
         result = predict_rows(network, x)
     calls.call("on_predict_end", None)
@@ -159,21 +161,30 @@ def predict(network: Network, x: Any, batch_size: int | None, steps: int | None,
 
 def predict_rows(network: Network, x: Any) -> Any:
     """Predictions for arrays, by a frozen copy of the network that is kept until weights change."""
+    return _predicted(network, _arranged(network, x))
+
+
+def _arranged(network: Network, x: Any) -> Any:
+    build_for(network, x)
+    return network.arrange(x)
+
+
+def _predicted(network: Network, x: Any) -> Any:
+    """Predictions for arrays in the network's order."""
     from foldnet.graph.lower import Mode, lower
     from foldnet.predictor import freeze, same_program
 
-    build_for(network, x)
+    entries, absent = entered(network, x)
     kept = network._predictor
-    if kept is None or not same_program(kept.unfolded, lower(network, Mode.PREDICT)):
-        kept = network._predictor = freeze(network)
-    results = kept.results(ranked(network, network.arrange(x)))
-    return structured(network, results)
+    if kept is None or not same_program(kept.unfolded, lower(network, Mode.PREDICT, absent=absent)):
+        kept = network._predictor = freeze(network, without=absent)
+    return structured(network, kept.results(entries))
 
 
 def _told(network: Network, parts: list[Any], step: int, callbacks: CallbackList) -> Any:
     """Predictions for some batches, of which callbacks hear as of one."""
     callbacks.call("on_predict_batch_begin", step, None)
-    result = _joined([predict_rows(network, part) for part in parts])
+    result = _joined([_predicted(network, part) for part in parts])
     callbacks.call("on_predict_batch_end", step + network.steps_per_execution - 1, {"outputs": result})
     return result
 
@@ -184,15 +195,17 @@ def _inputs(stream: Any) -> Iterator[Any]:
 
 def _arrays(network: Network, x: Any) -> Any:
     """The inputs as arrays, in the network's order: one, or a list."""
-    build_for(network, x)
-    x = network.arrange(x)
+    x = _arranged(network, x)
     if len(network.inputs) == 1:
         return as_array(x, "x")
-    return [as_array(v, f"input {name!r}") for v, name in zip(x, network.input_names, strict=True)]
+    return [
+        None if v is None else as_array(v, f"input {name!r}")
+        for v, name in zip(x, network.input_names, strict=True)
+    ]
 
 
 def _cut(x: Any, start: int, stop: int) -> Any:
-    return x[start:stop] if isinstance(x, np.ndarray) else [v[start:stop] for v in x]
+    return x[start:stop] if isinstance(x, np.ndarray) else [None if v is None else v[start:stop] for v in x]
 
 
 def _joined(results: list[Any]) -> Any:

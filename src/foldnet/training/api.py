@@ -10,8 +10,10 @@ import numpy as np
 from foldnet.arranging import arranged
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
+from foldnet.optional import absent_of, present
 from foldnet.structure import is_flat, is_nested
-from foldnet.training.batches import batches, is_stream, unpack
+from foldnet.training.arguments import limited_steps
+from foldnet.training.batches import batches, count_of, is_stream, unpack
 from foldnet.training.compiled import Compiled, Target, class_axis
 from foldnet.training.data import (
     Rows,
@@ -70,14 +72,15 @@ def gather(
     if class_weight is not None and len(names) > 1:
         raise ConfigError("class_weight is for networks with one output; give sample_weight for each output")
     compiled = trainer_for(network).compiled
+    entries = arranged(x, network.input_structure, keys, "x")
+    absent = absent_of(network, entries)
     inputs = [
         np.ascontiguousarray(
             fit_shape(as_array(v, f"input {key!r}"), tensor.shape, f"input {key!r}"),
             np.int32 if tensor.dtype.startswith(("int", "uint", "bool")) else np.float32,
         )
-        for key, tensor, v in zip(
-            keys, network.inputs, arranged(x, network.input_structure, keys, "x"), strict=True
-        )
+        for key, tensor, v in zip(keys, network.inputs, entries, strict=True)
+        if key not in absent
     ]
     given = _targets(network, compiled, y, names)
     # An output that nothing is asked of has targets all the same, since a program takes some for each.
@@ -88,7 +91,7 @@ def gather(
         for name, v in zip(names, given, strict=True)
     ]
     rows = same_length(
-        [*((f"input {k!r}", a) for k, a in zip(keys, inputs, strict=True)),
+        [*((f"input {t.name!r}", a) for t, a in zip(present(network, absent), inputs, strict=True)),
          *((f"target {k!r}", a) for k, a in zip(names, targets, strict=True))]
     )  # fmt: skip
     _check_labels(network, targets)
@@ -100,6 +103,7 @@ def gather(
             sample_weights(w, class_weight, t, rows, output.shape)
             for w, t, output in zip(weights, targets, network.outputs, strict=True)
         ],
+        absent,
     )
 
 
@@ -183,11 +187,17 @@ def split_validation(count: int, share: float) -> int:
     return cut
 
 
+def first_steps(rows: Rows, steps: int | None, size: int) -> Rows:
+    """The rows of at most so many batches."""
+    steps = limited_steps(steps, -(-len(rows) // size))
+    return rows if steps is None else rows.part(0, steps * size)
+
+
 def validation_rows(network: Network, data: Any, steps: int | None, size: int) -> Rows:
     """The rows of ``validation_data``: a tuple of arrays, or batches, of which at most ``steps`` are taken."""
     if not is_stream(data):
-        rows = gather(network, *unpack(data))
-        return rows if steps is None else rows.part(0, steps * size)
+        return first_steps(gather(network, *unpack(data)), steps, size)
+    steps = limited_steps(steps, count_of(data))
     parts = []
     for batch in batches(data):
         parts.append(gather(network, *unpack(batch)))

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from foldnet import backend
 from foldnet.errors import ConfigError
+from foldnet.warn import warn
 
 
 def count(value: Any, name: str, least: int = 1) -> int:
@@ -33,6 +35,29 @@ def optional_count(value: Any, name: str) -> int | None:
         ConfigError: it is neither.
     """
     return None if value is None else count(value, name)
+
+
+def limited_epochs(epochs: int) -> int:
+    """The epochs that ``config.set_max_epochs`` leaves of those asked for."""
+    most = backend.max_epochs()
+    if most is None or most >= epochs:
+        return epochs
+    warn(f"Limiting epochs to {most}, by config.set_max_epochs")
+    return most
+
+
+def limited_steps(steps: int | None, known: int | None = None) -> int | None:
+    """The steps that ``config.set_max_steps_per_epoch`` leaves of those asked for.
+
+    Args:
+        steps: asked for; None for all.
+        known: how many there are; None where nobody knows.
+    """
+    most = backend.max_steps_per_epoch()
+    if most is None or any(n is not None and n <= most for n in (steps, known)):
+        return steps
+    warn(f"Limiting steps_per_epoch to {most}, by config.set_max_steps_per_epoch")
+    return most
 
 
 def share(value: Any, name: str) -> float:

@@ -20,6 +20,7 @@ from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.graph.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
+from foldnet.optional import Absent
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import SummedMetric, plain
@@ -62,6 +63,7 @@ class Between:
     def __init__(self, network: Network, watched: Sequence[Watched]) -> None:
         self.network, self.watched = network, watched
         self._graph: Graph | None = None
+        self._absent: Absent = frozenset()
         self._names: dict[str, tuple[Any, str]] = {}
         fresh = [w.metric for w in watched if type(w.metric).__name__ not in _warned]
         if fresh:
@@ -103,9 +105,10 @@ class Between:
             ) from error
 
     def _outputs(self, rows: Rows, state: FitState, training: bool, seed: int) -> list[Array]:
-        if self._graph is None:
+        if self._graph is None or self._absent != rows.absent:
             b = Lowering(Mode.TRAIN)
-            self._graph = b.build(lower_into(b, self.network))
+            self._graph = b.build(lower_into(b, self.network, absent=rows.absent))
+            self._absent = rows.absent
             self._names = b.variables
         graph = self._graph
         values = {k: v if v.dtype.kind in "iu" else v.astype(np.float32) for k, v in graph.constants.items()}

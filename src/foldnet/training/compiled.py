@@ -13,6 +13,7 @@ from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.naming import snake_case
 from foldnet.network import Network
+from foldnet.optional import Absent
 from foldnet.structure import has, is_flat, is_nested, shown, up_to
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
@@ -149,10 +150,13 @@ class Compiled:
             if runs_in_python(metric)
         ]
 
-    def program(self, targets: Sequence[Target]) -> tuple[TrainingProgram, Owners]:
-        """The training program for targets as the data has them, and whose its variables are."""
+    def program(
+        self, targets: Sequence[Target], absent: Absent = frozenset()
+    ) -> tuple[TrainingProgram, Owners]:
+        """The training program for targets as the data has them, without absent inputs; and whose its variables are."""
         losses, plans = self.plans(targets)
-        return build_program(self.network, losses, plans, self.optimizer.rule(), self.optimizer.decay_applies)
+        decays = self.optimizer.decay_applies
+        return build_program(self.network, losses, plans, self.optimizer.rule(), decays, absent)
 
     def direction(self, name: str) -> str | None:
         """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if nobody knows."""

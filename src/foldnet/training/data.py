@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError
+from foldnet.optional import Absent
 
 Array = np.ndarray[Any, Any]
 
@@ -18,44 +19,61 @@ Array = np.ndarray[Any, Any]
 class Rows:
     """Inputs, targets and weights of a number of rows, in the program's order.
 
-    ``targets`` and ``weights`` have one array an output.
+    ``inputs`` have one array for each input that is there, ``targets`` and ``weights`` one an output.
     """
 
     inputs: list[Array]
     targets: list[Array]
     weights: list[Array]
+    absent: Absent = frozenset()
 
     @property
     def arrays(self) -> list[Array]:
         """All of them, as an engine takes them."""
         return [*self.inputs, *self.targets, *self.weights]
 
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What a program for these rows is made for: which inputs there are, and the shapes of a row."""
+        return self.absent, tuple(a.shape[1:] for a in (*self.inputs, *self.targets))
+
     def __len__(self) -> int:
         return len(self.inputs[0])
 
     def part(self, start: int, stop: int) -> Rows:
         """Some of the rows, in place."""
-        return Rows(
-            [a[start:stop] for a in self.inputs],
-            [a[start:stop] for a in self.targets],
-            [a[start:stop] for a in self.weights],
-        )
+        return self._each(lambda a: a[start:stop])
 
     def pick(self, order: Array) -> Rows:
         """Rows by their numbers, copied."""
-        return Rows(
-            [a[order] for a in self.inputs],
-            [a[order] for a in self.targets],
-            [a[order] for a in self.weights],
+        return self._each(lambda a: a[order])
+
+    def _each(self, change: Callable[[Array], Array]) -> Rows:
+        return replace(
+            self,
+            inputs=[change(a) for a in self.inputs],
+            targets=[change(a) for a in self.targets],
+            weights=[change(a) for a in self.weights],
         )
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """The rows of all parts, in order."""
+    """The rows of all parts, in order.
+
+    Raises:
+        InputError: some have an optional input, and others not.
+    """
+    absent = parts[0].absent
+    if any(p.absent != absent for p in parts):
+        raise InputError(
+            "some batches of the validation data have an optional input, and others have None for it; give it in all "
+            "or in none"
+        )
     return Rows(
         [np.concatenate(a) for a in zip(*(p.inputs for p in parts), strict=True)],
         [np.concatenate(a) for a in zip(*(p.targets for p in parts), strict=True)],
         [np.concatenate(a) for a in zip(*(p.weights for p in parts), strict=True)],
+        absent,
     )
 
 

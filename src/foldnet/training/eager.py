@@ -23,6 +23,7 @@ from foldnet.layers.input_layer import Input
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
+from foldnet.optional import Absent, absent_of, present
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
@@ -203,16 +204,17 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     # What the network itself calls with training=True is in training, too, unless this call says otherwise.
     learns = training or (training is None and bool(training_calls(network)))
     b = Lowering(Mode.TRAIN if learns else Mode.PREDICT)
-    outputs = lower_into(b, network, training=bool(training) if learns else None)
+    entries, absent = entered(network, x)
+    outputs = lower_into(b, network, training=bool(training) if learns else None, absent=absent)
     masks = [None if m is None else m.value() for m in b.output_masks]
     graph = b.build([*outputs, *(m for m in masks if m is not None)])
     (check if learns else check_prediction)(graph)
-    arrays = read_inputs(ranked(network, x), graph, network.input_names)
+    arrays = read_inputs(entries, graph, [t.name for t in present(network, absent)])
     if not learns:
         values = dict(zip(graph.outputs, ReferenceProgram(graph, "float32").run(arrays), strict=True))
         if any(layer.activity_regularizer is not None for layer in layers):
             train = Lowering(Mode.TRAIN)
-            trained = train.build(lower_into(train, network, training=False))
+            trained = train.build(lower_into(train, network, training=False, absent=absent))
             _keep_losses(train, trained, arrays, Moment(training=False, seed=0))
     else:
         values, moved = _keep_losses(b, graph, arrays, Moment(training=True, seed=random_seed()))
@@ -246,15 +248,30 @@ def _with_mask(array: Array, mask: Array) -> Array:
     return masked
 
 
-def ranked(network: Network, x: Any) -> Any:
-    """Data for the inputs, each with a last axis of size 1 more or less where its input has, as Keras adjusts it."""
-    if len(network.inputs) == 1:
-        return _ranked(x, len(network.inputs[0].shape), network.inputs[0].shape[-1])
-    return [_ranked(v, len(t.shape), t.shape[-1]) for v, t in zip(x, network.inputs, strict=True)]
+def entered(network: Network, x: Any) -> tuple[Any, Absent]:
+    """Data for the inputs that are there, and the names of those for which it has None.
+
+    Each gets a last axis of size 1 more or less where its input has one, as Keras adjusts it.
+
+    Args:
+        network: of the inputs.
+        x: as ``Network.arrange`` gives it.
+
+    Raises:
+        InputError: None for an input that is not optional.
+    """
+    given = [x] if len(network.inputs) == 1 else x
+    absent = absent_of(network, given)
+    found = [
+        _ranked(v, len(t.shape), t.shape[-1])
+        for v, t in zip(given, network.inputs, strict=True)
+        if t.name not in absent
+    ]
+    return (found[0] if len(found) == 1 else found), absent
 
 
 def _ranked(value: Any, rank: int, last: int | None) -> Any:
-    if value is None or not hasattr(value, "shape"):
+    if not hasattr(value, "shape"):
         return value
     array = value.to_numpy() if hasattr(value, "to_numpy") else value
     if len(array.shape) == rank + 1 and array.shape[-1] == 1:

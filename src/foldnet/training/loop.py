@@ -14,11 +14,13 @@ from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
 from foldnet.graph.lower import check_judged
 from foldnet.network import Network
-from foldnet.training.api import gather, split_validation, trainer_for, validation_rows
+from foldnet.training.api import first_steps, gather, split_validation, trainer_for, validation_rows
 from foldnet.training.arguments import (
     class_weights,
     count,
     frequency,
+    limited_epochs,
+    limited_steps,
     optional_count,
     share,
     switch,
@@ -74,7 +76,7 @@ def fit(
 ) -> History:
     """See ``Network.fit``."""
     size = checked_batch_size(batch_size)
-    epochs = count(epochs, "epochs")
+    epochs = limited_epochs(count(epochs, "epochs"))
     initial_epoch = count(initial_epoch, "initial_epoch", 0)
     steps_per_epoch = optional_count(steps_per_epoch, "steps_per_epoch")
     validation_steps = optional_count(validation_steps, "validation_steps")
@@ -100,7 +102,7 @@ def fit(
             cut = split_validation(len(rows), validation_split)
             # Weights of classes are for training; weights of rows also count where rows validate.
             every = rows if class_weight is None else gather(network, x, y)
-            rows, validation = rows.part(0, cut), every.part(cut, len(every))
+            rows, validation = rows.part(0, cut), first_steps(every.part(cut, len(every)), None, judged)
     if validation_data is not None:
         read = partial(validation_rows, network, validation_data, validation_steps, judged)
         # An iterator goes on from one validation to the next; all else gives the same rows each time.
@@ -110,7 +112,9 @@ def fit(
         check_judged(network)
     if rows is not None and isinstance(validation, Rows):
         rows, validation = weights_alike(rows, validation)
-    steps = steps_per_epoch or (count_of(x) if rows is None else -(-len(rows) // size))
+    known = count_of(x) if rows is None else -(-len(rows) // size)
+    steps_per_epoch = limited_steps(steps_per_epoch, known)
+    steps = steps_per_epoch or known
     calls = CallbackList(callbacks, True, model=network, verbose=verbose, epochs=epochs, steps=steps)
     progress = progress_for(verbose, epochs, steps)
     network.stop_training = False
@@ -181,6 +185,8 @@ class _Run:
         calls = self.callbacks
         # Callbacks that watch evaluations see those of the validation data, so these are made apart.
         within = None if calls.by_test or callable(self.validation) else self.validation
+        if within is not None and within.kind != rows.kind:
+            within = None  # it is another program
         single = calls.by_epoch or within is not self.validation
         epoch, count = first, 1 if single or self.progress.live else max(self.epochs - first, 1)
         while epoch < self.epochs and not self._stopped():

@@ -16,6 +16,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
 from foldnet.network import Network
 from foldnet.ops import Expression
+from foldnet.optional import Absent
 from foldnet.structure import flatten, is_flat, is_nested, pack
 
 LossRows = Callable[[Any, Any, Any, Any], Any]
@@ -81,6 +82,7 @@ def build_program(
     plans: Sequence[OutputPlan],
     update: UpdateRule | None,
     decays: Decays = lambda layer, weight: True,
+    absent: Absent = frozenset(),
 ) -> tuple[TrainingProgram, Owners]:
     """The training program of a network, and whose its variables are.
 
@@ -90,12 +92,13 @@ def build_program(
         plans: one an output of the network.
         update: the optimizer's rule; None for evaluation only.
         decays: whether the weight decay applies to a layer's weight.
+        absent: inputs that the data is without.
 
     Raises:
         UnsupportedError: a layer, setting or loss that cannot be trained exactly.
     """
     b = Lowering(Mode.TRAIN)
-    predictions = lower_into(b, network)
+    predictions = lower_into(b, network, absent=absent)
     b.layer = "loss"
     targets = []
     for name, output, plan in zip(output_names(network), predictions, plans, strict=True):

@@ -68,15 +68,16 @@ class Trainer:
         return self.__dict__ | {"_engine": None, "_program": None, "_key": None, "_owners": {}}
 
     def prepare(self, rows: Rows) -> TrainingProgram:
-        """The program for data of this kind; made anew when targets or ``trainable`` have changed."""
+        """The program for data of this kind; made anew when its shapes or ``trainable`` have changed."""
         targets = [
             Target((None, *t.shape[1:]), t.dtype.kind in "iu", (None, *w.shape[1:]))
             for t, w in zip(rows.targets, rows.weights, strict=True)
         ]
         frozen = (self.network.trainable, *(layer.trainable for layer in self.network.single_layers()))
-        key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen)
+        key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen, rows.kind)
         if self._program is None or key != self._key or self._moved_since():
-            self._program, self._owners = self.compiled.program(targets)
+            program, self._owners = self.compiled.program(targets, rows.absent)
+            self._program = program.bound([(None, *a.shape[1:]) for a in rows.arrays])
             self._engine = training_engine(self._program)
             self._key = key
             self.targets = targets
@@ -241,6 +242,7 @@ class Trainer:
                 values = given[f"{name}/{title}"]
                 found = [metric.of_sums(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
                 _put(columns, title, found)
+        self.network.logged = {name: values[-1] for name, values in columns.items() if values}
         return dict(sorted(columns.items()))
 
     def metrics(self) -> list[Any]:

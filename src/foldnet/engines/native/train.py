@@ -15,7 +15,7 @@ from foldnet.engines.fit import Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.native import cache
 from foldnet.engines.native.program import default_threads
 from foldnet.engines.native.train_known import known_source
-from foldnet.errors import InputError
+from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph import ops
 from foldnet.graph.training import TrainingProgram
 
@@ -91,6 +91,9 @@ class NativeTraining:
     """
 
     def __init__(self, program: TrainingProgram) -> None:
+        graph = program.graph
+        if free := [name for name in graph.inputs if None in graph.types[name].shape[1:]]:
+            raise UnsupportedError(f"{free[0]!r} has a free axis; bind the program to the sizes of the data")
         self.program = program
         self._source = known_source(program)
         address = cache.load(self._source.code, "foldnet_train", "-O2")
@@ -197,7 +200,7 @@ class NativeTraining:
 
     def _row(self, name: str) -> tuple[tuple[int, ...], type[Any]]:
         kind = self.program.graph.types[name]
-        shape = tuple(int(n) for n in kind.shape[1:] if n is not None)
+        shape = tuple(n or 0 for n in kind.shape[1:])
         return shape, np.int32 if kind.dtype == ops.INT else np.float32
 
     def _check(self, data: Data) -> None:

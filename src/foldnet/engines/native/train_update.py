@@ -174,7 +174,9 @@ def _constraint(e: Emitter, variable: Variable, rule: Constraint) -> list[str]:
     outer = " ".join(f"for (long i{a} = 0; i{a} < {shape[a]}; i{a}++)" for a in kept)
     inner = " ".join(f"for (long i{a} = 0; i{a} < {shape[a]}; i{a}++)" for a in axes)
     place = " + ".join([str(at), *(f"i{a} * {steps[a]}" for a in range(len(shape)))])
-    low, high, rate = (f"(float){e.layout.number(n)}" for n in (rule.low, rule.high, rule.rate))
+    low, high, rate, epsilon = (
+        f"(float){e.layout.number(n)}" for n in (rule.low, rule.high, rule.rate, rule.epsilon)
+    )
     desired = {
         "unit_norm": "1.0f",
         "max_norm": f"(norm < {high} ? norm : {high})",
@@ -182,7 +184,7 @@ def _constraint(e: Emitter, variable: Variable, rule: Constraint) -> list[str]:
     }[rule.kind]
     return [
         f"{outer} {{ float norm = 0.0f; {inner} norm += W[{place}] * W[{place}]; norm = sqrtf(norm);",
-        f"const float s = {desired} / (1e-7f + norm); {inner} W[{place}] *= s; }}",
+        f"const float s = {desired} / ({epsilon} + norm); {inner} W[{place}] *= s; }}",
     ]
 
 

@@ -306,7 +306,7 @@ def constrain(rule: Constraint, w: Array) -> Array:
         "max_norm": np.clip(norm, 0, rule.high),
         "min_max_norm": rule.rate * np.clip(norm, rule.low, rule.high) + (1 - rule.rate) * norm,
     }[rule.kind]
-    return (w * (desired / (w.dtype.type(1e-7) + norm))).astype(w.dtype)
+    return (w * (desired / (w.dtype.type(rule.epsilon) + norm))).astype(w.dtype)
 
 
 class _Sums:

@@ -17,8 +17,8 @@ class To(Enum):
     """What a link leads to."""
 
     OBJECT = "an object"
-    PLACE = "another place in the file"
-    FILE = "another file"
+    PLACE = "another place in the file (an HDF5 SoftLink)"
+    FILE = "another file (an HDF5 ExternalLink)"
 
 
 class Link(NamedTuple):

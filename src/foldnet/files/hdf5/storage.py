@@ -144,7 +144,9 @@ def read_bytes(
     """
     size = prod(shape) * element
     if layout.kind == "virtual":
-        raise FileFormatError(f"{path} takes its numbers from another file; foldnet reads none but this one")
+        raise FileFormatError(
+            f"{path} is a virtual dataset, which takes its numbers from another file; foldnet reads none but this one"
+        )
     if layout.kind in ("compact", "contiguous"):
         held = len(layout.data) if layout.kind == "compact" else layout.size
         if layout.kind == "contiguous" and layout.address == NOWHERE:

@@ -14,6 +14,7 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.passes.drop_dead import drop_dead
 from foldnet.graph.passes.drop_identities import drop_identities
 from foldnet.graph.passes.drop_zeros import drop_zeros
+from foldnet.graph.passes.fold_arithmetic import fold_arithmetic
 from foldnet.graph.passes.fold_backward import fold_backward
 from foldnet.graph.passes.fold_forward import fold_forward
 from foldnet.graph.passes.fuse_activations import fuse_activations
@@ -23,7 +24,8 @@ from foldnet.graph.passes.reasons import note_reasons
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
-    drop_dead, drop_identities, drop_zeros, merge_affines, fold_backward, fold_forward, fuse_activations,
+    drop_dead, drop_identities, drop_zeros, fold_arithmetic, merge_affines, fold_backward, fold_forward,
+    fuse_activations,
 )  # fmt: skip
 """In the order in which ``optimize`` runs them."""
 
@@ -62,6 +64,6 @@ def optimize(graph: Graph, trace: list[Step] | None = None) -> Graph:
 
 
 __all__ = [
-    "PASSES", "Pass", "Step", "drop_dead", "drop_identities", "drop_zeros", "fold_backward", "fold_forward",
-    "fuse_activations", "merge_affines", "optimize",
+    "PASSES", "Pass", "Step", "drop_dead", "drop_identities", "drop_zeros", "fold_arithmetic", "fold_backward",
+    "fold_forward", "fuse_activations", "merge_affines", "optimize",
 ]  # fmt: skip

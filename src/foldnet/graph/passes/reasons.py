@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph
+from foldnet.graph.passes.fold_arithmetic import plan as plan_arithmetic
 from foldnet.graph.passes.fold_backward import plan as plan_backward
 from foldnet.graph.passes.fold_forward import plan as plan_forward
 from foldnet.graph.passes.merge_affines import plan as plan_merge
@@ -13,7 +14,7 @@ from foldnet.graph.passes.rewriting import Uses
 
 
 def note_reasons(graph: Graph) -> Graph:
-    """The same graph with a note for every Affine in it: the layer, and what keeps it from being folded."""
+    """The same graph with a note for every scaling in it: the layer, and what keeps it from being folded."""
     uses = Uses(graph)
     notes = []
     for node in graph.nodes:
@@ -24,4 +25,6 @@ def note_reasons(graph: Graph) -> Graph:
                 f"layer {node.layer!r} stays a step of its own. Not folded into what comes before it: {before}. "
                 f"Not folded into what follows: {after}."
             )
+        elif isinstance(reason := plan_arithmetic(graph, uses, node), str):
+            notes.append(f"layer {node.layer!r} stays a step of its own. {reason}")
     return replace(graph, notes=(*graph.notes, *(n for n in notes if n not in graph.notes)))

@@ -64,7 +64,7 @@ def exhaust(graph: Graph, plan: Plan) -> Graph:
     while place < len(graph.nodes):
         rewrite = plan(graph, uses, graph.nodes[place])
         if isinstance(rewrite, Rewrite):
-            graph = _apply(graph, rewrite)
+            graph = applied(graph, rewrite)
             uses = Uses(graph)
             place = max(0, place - len(rewrite.replaced))
         else:
@@ -72,7 +72,8 @@ def exhaust(graph: Graph, plan: Plan) -> Graph:
     return graph
 
 
-def _apply(graph: Graph, rewrite: Rewrite) -> Graph:
+def applied(graph: Graph, rewrite: Rewrite) -> Graph:
+    """The graph after one rewrite."""
     gone = {id(n) for n in rewrite.replaced}
     nodes = [
         rewrite.node if n is rewrite.replaced[-1] else n

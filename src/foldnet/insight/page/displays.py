@@ -41,7 +41,7 @@ def network_html(network: Network) -> str:
     rows = [
         (
             _code(site.path),
-            type(site.layer).__name__,
+            site.kind,
             _code(_shape(site.shape)),
             f"{site.layer.count_params():,}",
         )

@@ -142,7 +142,7 @@ def _curve(path: Sequence[_Item], first: int) -> Html:
 
 
 def _box(site: Site, x: float, y: float) -> Html:
-    kind, shape = type(site.layer).__name__, shape_text(site.shape)
+    kind, shape = site.kind, shape_text(site.shape)
     lines = [
         tag("title", f"{site.path}: {kind} {shape}"),
         tag(

@@ -66,8 +66,9 @@ def layer_pages(source: Source) -> list[LayerPage]:
         if source.inputs:
             parts.append(histograms_html(training.get(site.path), source.values[site.output], why))
         shapes = " and ".join(shape_text(s) for s in site.input_shapes)
-        kind = type(site.layer).__name__
-        pages.append(LayerPage(name, site.path, kind, shapes, shape_text(site.shape), joined(parts), data))
+        pages.append(
+            LayerPage(name, site.path, site.kind, shapes, shape_text(site.shape), joined(parts), data)
+        )
     return pages
 
 

@@ -1,0 +1,99 @@
+"""Groups of several HDF5 files read as one, and what a reader of weights asks of either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from foldnet.errors import FileFormatError
+
+Array = np.ndarray[Any, Any]
+
+
+class Place(Protocol):
+    """A group, of one file or of several; see ``Group``."""
+
+    path: str
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def names(self) -> list[str]:
+        """Names of the children."""
+
+    def group(self, *names: str) -> Place:
+        """The group at the end of these names."""
+
+    def is_group(self, name: str) -> bool:
+        """Whether there is a group of this name."""
+
+    def attribute(self, name: str) -> Any:
+        """An attribute; None if there is none."""
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a dataset."""
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Array:
+        """A dataset of this shape."""
+
+
+class Merged:
+    """What groups of one path hold together; a dataset is in one of them.
+
+    Args:
+        groups: one at least.
+    """
+
+    def __init__(self, groups: Sequence[Place]) -> None:
+        self._groups, self.path = groups, groups[0].path
+
+    def __contains__(self, name: str) -> bool:
+        return any(name in group for group in self._groups)
+
+    def names(self) -> list[str]:
+        """Names of the children of all."""
+        return list(dict.fromkeys(name for group in self._groups for name in group.names()))
+
+    def group(self, *names: str) -> Place:
+        """The group at the end of these names.
+
+        Raises:
+            FileFormatError: there is none.
+        """
+        here = self
+        for name in names:
+            having = [group for group in here._groups if name in group] or here._groups[:1]
+            here = Merged([group.group(name) for group in having])
+        return here
+
+    def is_group(self, name: str) -> bool:
+        """Whether there is a group of this name."""
+        return any(group.is_group(name) for group in self._groups)
+
+    def attribute(self, name: str) -> Any:
+        """The attribute of the first group that has it; None if none has."""
+        values = (group.attribute(name) for group in self._groups)
+        return next((value for value in values if value is not None), None)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a dataset.
+
+        Raises:
+            FileFormatError: there is none, or there are several.
+        """
+        return self._home(name).shape(name)
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Array:
+        """A dataset of this shape.
+
+        Raises:
+            FileFormatError: as ``Group.array`` raises it, or several files have it.
+        """
+        return self._home(name).array(name, shape)
+
+    def _home(self, name: str) -> Place:
+        having = [group for group in self._groups if name in group]
+        if len(having) > 1:
+            raise FileFormatError(f"{self.path}/{name} is in {len(having)} of the files; which one counts?")
+        return having[0] if having else self._groups[0]

@@ -1,0 +1,56 @@
+"""How tf.keras writes the calls of functions: the first argument as a layer's, all others by their names with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from foldnet.files import plain
+from foldnet.files.nodes import Constant, Node, joined, operand, reference
+from foldnet.files.tf.layers import FunctionLayer
+from foldnet.files.tf.nodes import NodeLayer
+
+CONSTANT = "_CONSTANT_VALUE"
+"""What stands in a layer's place where the first argument, or a part of it, is a constant."""
+
+SLICE = frozenset({"start", "stop", "step"})
+
+
+def function_node(stored: Any, layer: FunctionLayer, where: str) -> Node:
+    """A call of a function, its arguments by TensorFlow's parameters; of a node of a graph, its tensors in order.
+
+    Raises:
+        FileFormatError: it is written in no such way.
+    """
+    entry = plain.listing(stored, where)
+    if isinstance(layer, NodeLayer):
+        tensors = [reference(plain.listing(e, where)[:3], where) for e in entry]
+        return Node({"tensors": tensors}, {}, True)
+    named: dict[str, Any] = {}
+    first = _first(entry, named, where)
+    args = {name: _argument(value, where) for name, value in named.items()}
+    return Node({layer.first: first, **args}, {}, True)
+
+
+def _first(entry: list[Any], named: dict[str, Any], where: str) -> Any:
+    """The first argument, and on the way the other ones, which come with each of its tensors."""
+    if not entry or not isinstance(entry[0], str):
+        return joined([_first(plain.listing(e, where), named, where) for e in entry])
+    if len(entry) == 4:
+        named.update(plain.mapping(entry[3] or {}, where))
+    return (
+        Constant(plain.numbers(entry[2]))
+        if entry[0] == CONSTANT and len(entry) > 2
+        else reference(entry[:3], where)
+    )
+
+
+def _argument(value: Any, where: str) -> Any:
+    if isinstance(value, list):
+        is_reference = len(value) in (3, 4) and isinstance(value[0], str)
+        return reference(value[:3], where) if is_reference else joined([_argument(v, where) for v in value])
+    if isinstance(value, Mapping) and set(value) == SLICE:
+        limits = {k: _argument(v, where) for k, v in value.items()}
+        constant = all(isinstance(v, Constant) for v in limits.values())
+        return Constant({k: v.value for k, v in limits.items()}) if constant else limits
+    return operand(value, where)

@@ -1,0 +1,203 @@
+"""TensorFlow's functions of shapes and places, written with ``foldnet.ops``.
+
+Sizes may be known when a file is read, and are lists of whole numbers then; ``ROWS`` stands among them for the number
+of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from foldnet import ops
+from foldnet.errors import UnsupportedError
+from foldnet.layers.tensors import SymbolicTensor
+from foldnet.ops.dtypes import as_array
+
+
+class Rows:
+    """The number of rows in a batch, which ``tf.shape(x)[0]`` is: not known before there is data."""
+
+    def __repr__(self) -> str:
+        return "the number of rows"
+
+
+ROWS = Rows()
+
+
+def has_rows(value: Any) -> bool:
+    """Whether the number of rows is in a value."""
+    if isinstance(value, list | tuple):
+        return any(has_rows(item) for item in value)
+    return value is ROWS
+
+
+def data(value: Any) -> Any:
+    """A constant as an array, if it is a list of numbers; anything else as it is."""
+    return as_array(value) if isinstance(value, list) else value
+
+
+def axes_of(axis: Any) -> Any:
+    """Axes as a tuple, if it is a list of them."""
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
+def axis_of(axis: Any) -> Any:
+    """One axis, also of a list that holds one."""
+    return axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+
+
+def identity(input: Any) -> Any:
+    """The value itself."""
+    return ops.cast(input, input.dtype) if isinstance(input, SymbolicTensor) else input
+
+
+def shape(input: Any) -> Any:
+    """Sizes of the axes; the first is ``ROWS``."""
+    sizes = ops.shape(input)
+    return [ROWS if n is None and axis == 0 else n for axis, n in enumerate(sizes)]
+
+
+def reshape(tensor: Any, shape: Any) -> Any:
+    """The same values under another shape; ``ROWS`` is the batch axis."""
+    if not isinstance(tensor, SymbolicTensor):
+        return (
+            tensor
+            if isinstance(tensor, list) and list(shape) in ([-1], [len(tensor)])
+            else ops.reshape(tensor, shape)
+        )
+    sizes = [int(n) if n is not ROWS else -1 for n in shape] if isinstance(shape, Sequence) else shape
+    if isinstance(shape, Sequence) and has_rows(shape) and sizes.count(-1) == 2 and shape[0] is ROWS:
+        row = tensor.shape[1:]
+        if None not in row:
+            rest = prod(n for n in sizes[1:] if n != -1)
+            sizes = [-1, *(prod(n or 0 for n in row) // max(rest, 1) if n == -1 else n for n in sizes[1:])]
+    return ops.reshape(tensor, sizes)
+
+
+def get_item(tensor: Any, slice_spec: Any) -> Any:
+    """``tensor[slice_spec]``, where slices are objects of their three limits."""
+    whole = isinstance(slice_spec, list)
+    keys = [_key(k) for k in (slice_spec if whole else [slice_spec])]
+    if isinstance(tensor, list):
+        return tensor[keys[0]]
+    return ops.get_item(data(tensor), tuple(keys) if whole else keys[0])
+
+
+def _key(key: Any) -> Any:
+    return slice(key["start"], key["stop"], key["step"]) if isinstance(key, Mapping) else key
+
+
+def strided_slice(
+    input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0,
+    ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0,
+) -> Any:  # fmt: skip
+    """A slice whose keys are told by three lists and five masks, a bit an axis."""
+    keys: list[Any] = []
+    for k, (first, last) in enumerate(zip(begin, end, strict=True)):
+        bit = 1 << k
+        step = 1 if strides is None else strides[k]
+        limits = (None if begin_mask & bit else first, None if end_mask & bit else last)
+        plain = first if shrink_axis_mask & bit else slice(*limits, None if step == 1 else step)
+        keys.append(... if ellipsis_mask & bit else None if new_axis_mask & bit else plain)
+    if isinstance(input_, list):
+        return input_[keys[0]]
+    return ops.get_item(input_, tuple(keys))
+
+
+def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: Any = None) -> Any:
+    """The parts of an axis: so many equal ones, or of these sizes, of which one may be -1."""
+    axis, parts = axis_of(axis), num_or_size_splits
+    if isinstance(parts, list):
+        if -1 in parts:
+            rest = (ops.shape(value)[axis] or 0) - sum(n for n in parts if n != -1)
+            parts = [rest if n == -1 else n for n in parts]
+        parts = np.cumsum(parts)[:-1].tolist()
+    return tuple(ops.split(value, parts, axis))
+
+
+def unstack(value: Any, num: Any = None, axis: int = 0) -> Any:
+    """The parts of an axis, without it."""
+    return tuple(value) if isinstance(value, list) else tuple(ops.unstack(value, num, axis))
+
+
+def stack(values: Any, axis: int = 0) -> Any:
+    """Values side by side along a new axis; numbers become the list that they are."""
+    if not any(isinstance(v, SymbolicTensor | list | np.ndarray) for v in values):
+        return list(values)
+    return ops.stack([data(v) for v in values], axis)
+
+
+def concat(values: Any, axis: Any = 0) -> Any:
+    """Values one after the other along an axis; lists of sizes become one."""
+    if all(isinstance(v, list) for v in values) and not any(isinstance(i, list) for v in values for i in v):
+        return [item for v in values for item in v]
+    return ops.concatenate([data(v) for v in values], axis_of(axis))
+
+
+def squeeze(input: Any, axis: Any = None) -> Any:
+    """Without axes of size 1."""
+    return ops.squeeze(input, axes_of(axis) or None)
+
+
+def transpose(a: Any, perm: Any = None, conjugate: Any = False) -> Any:
+    """The axes in another order; there are no complex numbers to conjugate."""
+    return ops.transpose(data(a), perm)
+
+
+def tile(input: Any, multiples: Any) -> Any:
+    """The whole so many times along each axis."""
+    return ops.tile(input, multiples)
+
+
+def broadcast_to(input: Any, shape: Any) -> Any:
+    """Axes of size 1 as copies along others' sizes."""
+    return ops.broadcast_to(input, [None if n is ROWS else n for n in shape])
+
+
+def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Any:
+    """More positions before and after those of each axis."""
+    mode = mode.lower()
+    return ops.pad(tensor, paddings, mode, constant_values if mode == "constant" else None)
+
+
+def slice_(input_: Any, begin: Any, size: Any) -> Any:
+    """The block that starts at these places; -1 is all that is left, and so are all rows."""
+    return ops.slice(input_, begin, [-1 if n is ROWS else n for n in size])
+
+
+def gather(params: Any, indices: Any, axis: Any = None, batch_dims: int = 0) -> Any:
+    """Positions of an axis by their numbers."""
+    if batch_dims:
+        raise UnsupportedError(f"it picks by batch_dims={batch_dims}, and foldnet has it without")
+    axis = axis_of(axis) or 0
+    if isinstance(params, list) and not isinstance(indices, SymbolicTensor):
+        return [params[i] for i in indices] if isinstance(indices, list) else params[indices]
+    return ops.take(data(params), indices, axis)
+
+
+def one_hot(
+    indices: Any, depth: int, on_value: Any = None, off_value: Any = None, axis: Any = None, dtype: Any = None
+) -> Any:
+    """Indices as two values, by default 1 and 0, along a new axis."""
+    hot = ops.one_hot(indices, depth, -1 if axis is None else axis)
+    on, off = (default if v is None else v for v, default in ((on_value, 1.0), (off_value, 0.0)))
+    if (on, off) != (1.0, 0.0):
+        hot = ops.add(ops.multiply(hot, on - off), off)
+    return hot if dtype in (None, "float32") else ops.cast(hot, dtype)
+
+
+def ensure_shape(x: Any, shape: Any) -> Any:
+    """The value itself, whose shape must be this."""
+    own = ops.shape(x)
+    if len(own) != len(shape) or any(None not in (a, b) and a != b for a, b in zip(own, shape, strict=True)):
+        raise UnsupportedError(f"it asks for the shape {shape} and is given {list(own)}")
+    return identity(x)
+
+
+def batch_flatten(x: Any) -> Any:
+    """Rows of one axis."""
+    return reshape(x, [ROWS, -1])

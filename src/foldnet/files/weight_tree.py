@@ -1,0 +1,128 @@
+"""The weights of a network as Keras 3 nests them: objects in objects, each with its numbered values.
+
+What ``.keras`` archives and ``.weights.h5`` files hold, sharded or not, and what is compared with such a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from foldnet.files.weights_v3 import group_names, ordered_specs
+from foldnet.layers.base import Layer
+from foldnet.layers.wrapping import Wrapper
+from foldnet.network import Network
+
+Array = np.ndarray[Any, Any]
+State = Sequence[Array]
+"""The variables of an optimizer in Keras's order."""
+
+
+@dataclass
+class Tree:
+    """An object with weights.
+
+    Attributes:
+        name: of the object, if it has one; ``layers`` has none.
+        values: by number.
+        children: objects in it, by name.
+    """
+
+    name: str | None = None
+    values: dict[str, Array] = field(default_factory=dict)
+    children: dict[str, Tree] = field(default_factory=dict)
+
+    @staticmethod
+    def of(nested: Mapping[str, Any]) -> Tree:
+        """What dicts in dicts hold, without objects that hold nothing; as ``nested`` gives it."""
+        tree = Tree()
+        for name, value in nested.items():
+            if not isinstance(value, Mapping):
+                tree.values[name] = value
+            elif value:
+                tree.children[name] = Tree.of(value)
+        return tree
+
+    def nested(self) -> dict[str, Any]:
+        """Values and children as dicts in dicts, without what has no values in it."""
+        inner = {name: child.nested() for name, child in self.children.items()}
+        return {**self.values, **{name: child for name, child in inner.items() if child}}
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Tree]]:
+        """This object and all in it, each with its path."""
+        yield path, self
+        for name, child in self.children.items():
+            yield from child.walk(f"{path}/{name}")
+
+
+def tree_of(network: Network, optimizer: tuple[str, State] | None = None, skip: Sequence[Any] = ()) -> Tree:
+    """The weights of a network, and the state of its optimizer.
+
+    Args:
+        network: with built layers.
+        optimizer: its name and variables, if they are wanted.
+        skip: layers whose weights are left out.
+    """
+    tree = _network(network, {layer for layer in skip if isinstance(layer, Layer)})
+    if optimizer is not None:
+        tree.children["optimizer"] = optimizer_tree(*optimizer)
+    return tree
+
+
+def optimizer_tree(name: str, state: State) -> Tree:
+    """The variables of an optimizer."""
+    return Tree(name, _numbered(state))
+
+
+def _numbered(values: Sequence[Array]) -> dict[str, Array]:
+    return {str(index): np.asarray(value) for index, value in enumerate(values)}
+
+
+def _network(network: Network, done: set[Layer]) -> Tree:
+    layers = Tree()
+    for layer, name in group_names(network).items():
+        if layer in done:
+            continue
+        done.add(layer)
+        layers.children[name] = _network(layer, done) if isinstance(layer, Network) else _layer(layer)
+    return Tree(network.name, {}, {"layers": layers})
+
+
+def _layer(layer: Layer) -> Tree:
+    tree = Tree(layer.name, _numbered([stored_value(layer, spec.name) for spec in ordered_specs(layer)]))
+    if isinstance(layer, Wrapper):
+        tree.children["layer"] = _layer(layer.layer)
+    return tree
+
+
+def stored_value(layer: Layer, name: str) -> Array:
+    """A weight as files hold it: the count of a Normalization as a whole number."""
+    value = layer.named_weights[name]
+    return value.astype(np.int32) if name == "count" else value
+
+
+def write_tree(group: Any, tree: Tree) -> None:
+    """Write weights into an empty HDF5 group that is open for writing."""
+    if tree.name is not None or tree.values:
+        stored = group.create_group("vars")
+        if tree.name is not None:
+            stored.attrs["name"] = tree.name
+        for name, value in tree.values.items():
+            stored[name] = value
+    for name, child in tree.children.items():
+        write_tree(group.create_group(name), child)
+
+
+def hdf5_image(tree: Tree) -> bytes:
+    """A file of weights as bytes, for the inside of an archive."""
+    from io import BytesIO
+
+    import h5py
+
+    buffer = BytesIO()
+    with h5py.File(buffer, "w") as file:
+        write_tree(file, tree)
+    return buffer.getvalue()

@@ -1,0 +1,71 @@
+"""Inputs that may be left out: ``Input(optional=True)``, for which None stands in the data.
+
+Which of them are absent belongs to a program: it is made without them. What was to be read from one gets None, as in
+Keras: a call is without its ``mask=``, a function of ``foldnet.ops`` without that argument. A layer computes nothing
+from None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from foldnet.errors import ConfigError, InputError
+from foldnet.layers.input_layer import InputLayer
+from foldnet.layers.tensors import SymbolicTensor
+from foldnet.network import Network
+
+Absent = frozenset[str]
+"""Names of inputs that are left out."""
+
+
+def is_optional(tensor: SymbolicTensor) -> bool:
+    """Whether a network's input may be left out."""
+    layer = None if tensor.call is None else tensor.call.layer
+    return isinstance(layer, InputLayer) and layer.optional
+
+
+def absent_of(network: Network, given: Sequence[Any]) -> Absent:
+    """The inputs for which a caller has given None.
+
+    Args:
+        network: whose inputs they are.
+        given: what there is for each, in order.
+
+    Raises:
+        InputError: an input that is not optional, or nothing is left.
+    """
+    found = [t for t, value in zip(network.inputs, given, strict=True) if value is None]
+    if required := [t.name for t in found if not is_optional(t)]:
+        raise InputError(
+            f"The input {required[0]!r} is not optional, and None was passed; give its rows, or make it by "
+            "Input(..., optional=True)"
+        )
+    if found and len(found) == len(network.inputs):
+        raise InputError(f"all inputs of {network.name!r} are None, so there are no rows")
+    return frozenset(t.name for t in found)
+
+
+def checked_absent(network: Network, names: Iterable[str]) -> Absent:
+    """The inputs to leave out, by name.
+
+    Raises:
+        ConfigError: there is none of a name that is optional, or nothing is left.
+    """
+    if isinstance(names, str):
+        raise ConfigError(f"without must be a list of names of inputs, such as [{names!r}]; got {names!r}")
+    absent = frozenset(names)
+    known = [t.name for t in network.inputs if is_optional(t)]
+    if unknown := [name for name in absent if name not in known]:
+        raise ConfigError(
+            f"{unknown[0]!r} is not an input of {network.name!r} that may be left out; optional are "
+            f"{known or 'none'}"
+        )
+    if len(absent) == len(network.inputs):
+        raise ConfigError(f"without names all inputs of {network.name!r}; one at least must stay")
+    return absent
+
+
+def present(network: Network, absent: Absent) -> list[SymbolicTensor]:
+    """The inputs that are there, in order."""
+    return [t for t in network.inputs if t.name not in absent]

@@ -250,6 +250,32 @@ HOSTILE = {
 }  # fmt: skip
 
 
+def dicts(value):
+    """All dicts in a header, its own one first."""
+    if isinstance(value, dict):
+        yield value
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from dicts(child)
+
+
+def test_an_entry_too_many_or_too_few_is_refused_wherever_it_is():
+    header, arrays = taken_apart()
+    count = len(list(dicts(header)))
+    assert count > 10
+    for k in range(count):
+        for taken in (False, True):
+            changed = json.loads(json.dumps(header))
+            found = list(dicts(changed))[k]
+            if not taken:
+                found["more"] = 1
+            elif found and found is not changed["graph"]["layer_outputs"]:  # of which there may be any number
+                found.popitem()
+            else:
+                continue
+            with pytest.raises(FileFormatError):
+                from_bytes(put_together(changed, arrays), {})
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_headers_are_refused(name):
     path, value = HOSTILE[name]

@@ -75,8 +75,8 @@ def meaning(code: str) -> str | None:
             node.annotation = ast.Name("_")
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value = ast.Constant(None)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body = [ast.Pass()]
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "not TYPE_CHECKING"):
+            node.test, node.body = ast.Name("TYPE_CHECKING"), [ast.Pass()]  # imports for annotations
     return ast.dump(tree)
 
 

@@ -323,6 +323,29 @@ def test_other_versions_and_lengths_are_named():
         from_bytes(put_together(header, arrays[:first] + b"x" + arrays[first + 1 :]), {})
 
 
+@pytest.mark.parametrize("shape", [[-1], [-1, 20], [5, -4, -1], [-20, -1], [1] * 17])
+def test_a_shape_that_none_can_have_is_named(shape):
+    """Some of these have as many elements as there are."""
+    with pytest.raises(FileFormatError, match=re.escape(f"has shape {tuple(shape)}")):
+        from_bytes(change(["arrays", 0, "shape"], shape), {})
+
+
+def test_sizes_that_do_not_add_up_are_said():
+    with pytest.raises(
+        FileFormatError, match=rf"the file has {len(GOOD) - 3} bytes, its head says {len(GOOD)}:"
+    ):
+        from_bytes(GOOD[:-3], {})
+
+
+def test_an_array_of_no_elements_travels():
+    b = GraphBuilder()
+    x = b.emit(
+        ops.Affine(), b.input("x", (None, 0)), b.constant("scale", np.zeros(0)), b.constant("o", np.zeros(0))
+    )
+    graph, _ = from_bytes(to_bytes(b.build([x]), PREDICT.options), {})
+    assert graph.constants["scale"].shape == (0,)
+
+
 def test_a_changed_weight_with_a_right_checksum_is_only_another_network():
     header, arrays = taken_apart()
     graph, _ = from_bytes(put_together(header, b"\1" * 4 + arrays[4:]), {})

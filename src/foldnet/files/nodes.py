@@ -66,7 +66,7 @@ def operand(value: Any, where: str) -> Any:
     if isinstance(value, list):
         return joined([operand(item, where) for item in value])
     if not isinstance(value, Mapping):
-        return Constant(value)
+        return Constant(plain.numbers(value))
     kind, config = value.get("class_name"), value.get("config")
     if kind == "__keras_tensor__":
         return keras_tensor(value, where)
@@ -79,7 +79,7 @@ def operand(value: Any, where: str) -> Any:
             raise UnsupportedError(f"{where} has the slice {limits}, whose limits are not whole numbers")
         return Constant(slice(*limits))
     if kind in ("__numpy__", "__tensor__"):
-        array = np.asarray(config.get("value"))
+        array = np.asarray(plain.numbers(config.get("value")))
         if array.dtype.kind not in "fib":
             raise FileFormatError(f"{where} has an array that is not of numbers")
         return Constant(array.astype(plain.text(config.get("dtype", "float32"), where)))

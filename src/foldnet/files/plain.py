@@ -21,12 +21,12 @@ def parse(text: bytes | str, what: str) -> dict[str, Any]:
         what: to name it in errors.
 
     Raises:
-        FileFormatError: not one JSON object, too large or too deep, NaN or Infinity, or a repeated key.
+        FileFormatError: not one JSON object, too large or too deep, or a repeated key.
     """
     if len(text) > MAX_JSON:
         raise FileFormatError(f"{what} is {len(text):,} bytes of JSON; at most {MAX_JSON:,} are read")
     try:
-        value = json.loads(text, parse_constant=_constant, parse_float=_number, object_pairs_hook=_object)
+        value = json.loads(text, parse_constant=NotFinite, parse_float=_number, object_pairs_hook=_object)
     except RecursionError:
         raise FileFormatError(f"{what} nests deeper than {MAX_DEPTH} levels; no network does") from None
     except ValueError as error:
@@ -37,8 +37,24 @@ def parse(text: bytes | str, what: str) -> dict[str, Any]:
     return value
 
 
-def _constant(name: str) -> None:
-    raise ValueError(f"it contains the number {name}, which JSON does not have and no Keras setting needs")
+class NotFinite:
+    """``Infinity``, ``-Infinity`` or ``NaN`` in JSON: constants of operations may be it, and no layer's setting.
+
+    It is no number, so that whatever asks for one refuses it, unless it went through ``numbers``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self.value = name, float(name)
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+def numbers(value: Any) -> Any:
+    """A value, or lists of values, in which infinities and NaN may stand."""
+    if isinstance(value, list):
+        return [numbers(item) for item in value]
+    return value.value if isinstance(value, NotFinite) else value
 
 
 def _number(text: str) -> float:

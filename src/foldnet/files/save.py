@@ -229,4 +229,5 @@ def _write_old_weights(path: Path, network: Network) -> None:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False).encode()
+    # Constants of operations may be infinite, and Keras writes them so, too.
+    return json.dumps(value).encode()

@@ -7,6 +7,7 @@ numbers serve as a check.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from foldnet.errors import FileFormatError
 from foldnet.files.fill import STRICT, Leniency, Values
 from foldnet.files.hdf5.merged import Place
+from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
@@ -23,6 +25,7 @@ from foldnet.network import Network
 
 Array = np.ndarray[Any, Any]
 
+FUNCTION_GROUPS = frozenset(map(snake_case, FUNCTION_CLASSES))
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
@@ -75,7 +78,9 @@ class _Reader:
         layers = group.group(container)
         twice = container == "_layer_checkpoint_dependencies"
         names = group_names(network, self._class_name, twice)
-        extra = sorted(set(layers.names()) - set(names.values()))
+        extra = sorted(
+            n for n in set(layers.names()) - set(names.values()) if not _is_empty_function(layers, n)
+        )
         if extra and not self._leniency.skip_mismatch:
             raise FileFormatError(
                 f"{layers.path} holds {extra[:10]}, which the network {network.name!r} has no layers for"
@@ -106,7 +111,9 @@ class _Reader:
     def _layer(self, group: Place, layer: Layer) -> dict[str, Array]:
         stored = group.group("vars")
         name = stored.attribute("name")
-        if self._check_names and name is not None and name != layer.name:
+        # A model that makes its layers itself gives them names that no configuration has.
+        checked = self._check_names and layer in self._classes
+        if checked and name is not None and name != layer.name:
             raise FileFormatError(
                 f"{group.path} holds the weights of layer {name!r}, where the configuration has {layer.name!r}"
             )
@@ -130,8 +137,16 @@ class _Reader:
         return arrays
 
 
+def _is_empty_function(layers: Place, name: str) -> bool:
+    """Whether a group is of a function of TensorFlow, which tf.keras counts as a layer, and holds no weights."""
+    if re.sub(r"_\d+$", "", name) not in FUNCTION_GROUPS or not layers.is_group(name):
+        return False
+    group = layers.group(name)
+    return not group.is_group("vars") or not group.group("vars").names()
+
+
 def class_name(layer: Layer) -> str:
-    """The name of a layer's class in Keras."""
+    """The name of a layer's class in Keras; of a class of the user's, its own."""
     return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
 
 

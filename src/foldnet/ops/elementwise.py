@@ -145,7 +145,6 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     return add(maximum(x1, x2), log1p(exp(negative(absolute(subtract(x1, x2))))))
 
 
-@operation("SquaredDifference")
 def squared_difference(x1: Any, x2: Any) -> Any:
     """``(x1 - x2)²``, elementwise."""
     return square(subtract(x1, x2))
@@ -199,13 +198,16 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     return where(less(x, -largest), -largest if neginf is None else neginf, x)
 
 
-@operation("IsClose", settings=("rtol", "atol", "equal_nan"))
+@operation("Isclose", settings=("equal_nan",))
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    """Whether ``|x1 - x2| <= atol + rtol |x2|``, elementwise."""
+    """Whether ``|x1 - x2| <= atol + rtol |x2|`` or both are the same infinity, elementwise."""
     if not e.is_expression(x1, x2):
         a, b = arrays(x1, x2)
         return np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
-    return less_equal(absolute(subtract(x1, x2)), add(multiply(absolute(x2), rtol), atol))
+    near = less_equal(absolute(subtract(x1, x2)), add(multiply(absolute(x2), rtol), atol))
+    far = logical_or(isinf(x1), isinf(x2))
+    found = logical_or(equal(x1, x2), logical_and(near, logical_not(far)))
+    return logical_or(found, logical_and(isnan(x1), isnan(x2))) if equal_nan else found
 
 
 def cast_array(x: Any, dtype: Any) -> Array:

@@ -237,7 +237,12 @@ def rms_normalization(
     return f.multiply(y, scale)
 
 
-@operation("ReLU", "nn", settings=("negative_slope", "max_value", "threshold"), name="leaky_and_capped_relu")
+@operation(
+    "ReLU",
+    "keras.src.activations.activations",
+    ("negative_slope", "max_value", "threshold"),
+    name="activation_relu",
+)
 def activation_relu(
     x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Any:

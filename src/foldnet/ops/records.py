@@ -59,7 +59,8 @@ def operation(
 
     def wrap(function: F) -> F:
         own = name or function.__name__
-        record = Record(own, function, keras_class, f"keras.src.ops.{module}", settings)
+        home = module if "." in module else f"keras.src.ops.{module}"
+        record = Record(own, function, keras_class, home, settings)
         RECORDS[own] = record
 
         @wraps(function)

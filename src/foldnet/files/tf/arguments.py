@@ -38,7 +38,11 @@ def _first(entry: list[Any], named: dict[str, Any], where: str) -> Any:
         return joined([_first(plain.listing(e, where), named, where) for e in entry])
     if len(entry) == 4:
         named.update(plain.mapping(entry[3] or {}, where))
-    return Constant(entry[2]) if entry[0] == CONSTANT and len(entry) > 2 else reference(entry[:3], where)
+    return (
+        Constant(plain.numbers(entry[2]))
+        if entry[0] == CONSTANT and len(entry) > 2
+        else reference(entry[:3], where)
+    )
 
 
 def _argument(value: Any, where: str) -> Any:

@@ -134,7 +134,7 @@ def read_node_def(record: Record) -> NodeLayer:
     for key, value in plain.mapping(record.config.get("constants") or {}, where).items():
         if not key.isdecimal() or len(key) > 5:
             raise FileFormatError(f"{where} has a constant for the input {key!r}, which is no number")
-        constants[int(key)] = value
+        constants[int(key)] = plain.numbers(value)
     return NodeLayer(name, found, fixed, constants)
 
 

@@ -131,8 +131,10 @@ def cumsum(x: Any, axis: Any = 0, exclusive: Any = False, reverse: Any = False) 
 
 def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = False) -> Any:
     """Length of the vectors along an axis."""
-    ord = 2 if ord == "euclidean" and axis_of(axis) is not None else ord
-    return ops.norm(tensor, ord, axis_of(axes_of(axis)), bool(keepdims))
+    if ord in ("euclidean", 2) and axis is not None:
+        # Keras 3 on JAX cannot compute its own Norm out of a file.
+        return ops.sqrt(ops.sum(ops.square(tensor), axes_of(axis), bool(keepdims)))
+    return ops.norm(tensor, None if ord == "euclidean" else ord, axis_of(axes_of(axis)), bool(keepdims))
 
 
 def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Any:

@@ -122,8 +122,8 @@ class _Writer:
         if isinstance(layer, Operation):
             if self._dialect is Dialect.KERAS_2:
                 raise UnsupportedError(
-                    f"{layer.name!r} is an operation between layers, which no .h5 file holds so that Keras can open it: "
-                    "Keras 3 itself writes those and cannot read them; save the network as .keras"
+                    f"{layer.name!r} is an operation between layers, and no .h5 file holds those so that Keras opens "
+                    "it: Keras 3 itself writes them and cannot read them; save the network as .keras"
                 )
             return operations.stored(layer)
         name = type(layer).__name__

@@ -5,7 +5,8 @@ VENV := .venv
 BENCH := .bench-venv
 TOOLS := .tools-venv
 PY := $(VENV)/bin/python
-PYTEST_ARGS ?= -n 2 -q
+# Neighbours stay together, since they often share a compiled program; who is done first takes over from the other.
+PYTEST_ARGS ?= -n 2 --dist worksteal -q
 
 FUZZ ?= 100000
 

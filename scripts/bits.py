@@ -4,8 +4,8 @@
     python scripts/bits.py compare before.npz    # after a change that should change nothing
 
 Holds predictions on both engines, those of a single row, of the exported NumPy module, and the weights, losses and
-metrics after fits on both engines. A file is good for one machine: bits belong to a processor and a compiler. Only
-public names are used, so that the script runs on any state of the code. Exit code 1 where anything differs.
+metrics after fits on both engines. A file is good for one machine: bits belong to a processor and a compiler. Exit
+code 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import importlib.util
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 import foldnet
-from foldnet import activations, layers, losses, metrics, ops, optimizers
+from foldnet import layers, losses, metrics, ops, optimizers
+from foldnet.engines.training import training_engine
 from foldnet.models import Model
 
 Array = np.ndarray[Any, Any]
@@ -52,7 +55,9 @@ def activated(name: str) -> Build:
 PREDICTIONS: dict[str, tuple[tuple[int, ...], Build]] = {
     **{f"activation {name}": ((7,), activated(name)) for name in activation_names()},
     "wide": ((300,), lambda x: layers.Dense(10, "softmax")(layers.Dense(150, "relu")(x))),
-    "table": ((11,), lambda x: layers.Dense(1)(layers.BatchNormalization()(layers.Dense(10, "relu")(layers.Dropout(0.2)(x))))),
+    "table": ((11,), lambda x: layers.Dense(1)(
+        layers.BatchNormalization()(layers.Dense(10, "relu")(layers.Dropout(0.2)(x)))
+    )),
     "norm by axis 1": ((4, 3), lambda x: layers.Dense(2)(layers.BatchNormalization(axis=1)(x))),
     "norm by axes 1 2": ((4, 3), lambda x: layers.BatchNormalization(axis=[1, 2])(x)),
     "norm far from zero": ((6,), lambda x: layers.Dense(2)(layers.BatchNormalization(epsilon=1e-9)(x * 1e-3 + 100))),
@@ -80,9 +85,16 @@ PREDICTIONS: dict[str, tuple[tuple[int, ...], Build]] = {
 }  # fmt: skip
 """Shape of a row, and the network behind the input."""
 
-for _name in ("exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "arcsin", "arctan", "sinh", "arcsinh",
-              "erf", "floor", "round", "sign", "square", "rsqrt", "reciprocal", "softplus", "tanh", "sigmoid"):  # fmt: skip
-    PREDICTIONS[f"function {_name}"] = ((7,), lambda x, name=_name: getattr(ops, name)(ops.abs(x) * 0.3 + 0.05))  # type: ignore[misc]
+FUNCTIONS = (
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "arcsin", "arctan", "sinh", "arcsinh", "erf",
+    "floor", "round", "sign", "square", "rsqrt", "reciprocal", "softplus", "tanh", "sigmoid",
+)  # fmt: skip
+
+for _name in FUNCTIONS:
+    PREDICTIONS[f"function {_name}"] = (
+        (7,),
+        lambda x, name=_name: getattr(ops, name)(ops.abs(x) * 0.3 + 0.05),  # type: ignore[misc]
+    )
 
 
 def dense_family(x: Any) -> Any:
@@ -96,7 +108,9 @@ def dense_family(x: Any) -> Any:
 
 def regression(x: Any) -> Any:
     """Smooth, with a normalization of rows."""
-    return layers.Dense(2)(layers.LayerNormalization()(layers.Dense(9, "gelu")(layers.GaussianNoise(0.1, seed=5)(x))))
+    return layers.Dense(2)(
+        layers.LayerNormalization()(layers.Dense(9, "gelu")(layers.GaussianNoise(0.1, seed=5)(x)))
+    )
 
 
 def positions(x: Any) -> Any:
@@ -108,14 +122,19 @@ def positions(x: Any) -> Any:
 def joined(x: Any) -> Any:
     """Branches, operations and products."""
     a, b = layers.Dense(6, "sigmoid")(x), layers.Dense(6, "softplus")(x)
-    return layers.Dense(2)(layers.Concatenate()([a * b, ops.maximum(a, b), layers.Dot(axes=1)([a, b]), 1 - a / (1 + b)]))
+    return layers.Dense(2)(
+        layers.Concatenate()([a * b, ops.maximum(a, b), layers.Dot(axes=1)([a, b]), 1 - a / (1 + b)])
+    )
 
+
+OPTIMIZERS = (
+    "SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb",
+)  # fmt: skip
 
 FITS: dict[str, tuple[Build, str, Any, Any]] = {
     **{
         f"classes with {name}": (dense_family, "classes", name, losses.SparseCategoricalCrossentropy())
-        for name in ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb", "Muon")
-        if hasattr(optimizers, name)
+        for name in OPTIMIZERS
     },
     **{
         f"numbers with {name}": (regression, "numbers", "Adam", name)
@@ -174,7 +193,7 @@ def targets(kind: str, rows: Array) -> Array:
 
 
 def fits() -> Iterator[tuple[str, Array]]:
-    """Of every fit: the weights and the history, with sample weights, validation data and a last batch that is short."""
+    """Of every fit: the weights and the history, with sample weights, validation data and a short last batch."""
     rng = np.random.default_rng(8)
     rows = rng.normal(size=(75, 12)).astype("float32")
     weights = rng.uniform(0.2, 1.8, 75).astype("float32")
@@ -185,19 +204,19 @@ def fits() -> Iterator[tuple[str, Array]]:
             model = randomized(Model(x, build(x)), number)
             used = optimizers.deserialize(optimizers.serialize(optimizers.get(optimizer)))
             metric = [metrics.MeanAbsoluteError()] if kind != "classes" else ["accuracy"]
-            model.compile(used, loss, metrics=metric, engine=engine)
-            history = model.fit(
-                rows[:60], targets(kind, rows)[:60], batch_size=16, epochs=3, verbose=0, sample_weight=weights[:60],
-                validation_data=(rows[60:], targets(kind, rows)[60:]),
-            )  # fmt: skip
-            for weight in model.weights:
-                yield f"fit {name}, {engine}, {weight.path}", weight.numpy()
+            model.compile(used, loss, metrics=metric)
+            with patch("foldnet.training.trainer.training_engine", partial(training_engine, engine=engine)):
+                history = model.fit(
+                    rows[:60], targets(kind, rows)[:60], batch_size=16, epochs=3, verbose=0, sample_weight=weights[:60],
+                    validation_data=(rows[60:], targets(kind, rows)[60:]),
+                )  # fmt: skip
+            for place, weight in enumerate(model.weights):
+                yield f"fit {name}, {engine}, weight {place}", weight.numpy()
             yield f"fit {name}, {engine}, history", np.asarray(list(history.history.values()))
 
 
 def recorded() -> dict[str, Array]:
-    """Everything, by name. Names that layers are given by count are made to start anew."""
-    foldnet.utils.clear_session() if hasattr(foldnet.utils, "clear_session") else None
+    """Everything, by name."""
     return {name: value for part in (predictions(), fits()) for name, value in part}
 
 
@@ -209,7 +228,9 @@ def compare(before: dict[str, Array], now: dict[str, Array]) -> int:
             print(f"{name}: only {'now' if name in now else 'before'}")
         elif before[name].tobytes() != now[name].tobytes() or before[name].shape != now[name].shape:
             a, b = before[name].astype(float), now[name].astype(float)
-            how = f"up to {np.nanmax(np.abs(a - b)):.3g}" if a.shape == b.shape else f"{a.shape} was {b.shape}"
+            how = (
+                f"up to {np.nanmax(np.abs(a - b)):.3g}" if a.shape == b.shape else f"{a.shape} was {b.shape}"
+            )
             print(f"{name}: differs, {how}")
         else:
             continue
@@ -220,7 +241,9 @@ def compare(before: dict[str, Array], now: dict[str, Array]) -> int:
 
 def main() -> int:
     """Record or compare."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("record", "compare"))
     parser.add_argument("file", type=Path)
     told = parser.parse_args()

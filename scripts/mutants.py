@@ -40,15 +40,15 @@ WANTED = 0.9
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: the module with it in."""
+    """One fault: the module as it is, and with the fault in it."""
 
     module: str
+    before: str
     code: str
 
     def difference(self) -> str:
         """The lines that the fault changes, each with its place."""
-        before = (ROOT / SOURCE / self.module).read_text(encoding="utf-8").splitlines()
-        after = self.code.splitlines()
+        before, after = self.before.splitlines(), self.code.splitlines()
         lines = []
         for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(
             None, before, after, autojunk=False
@@ -75,8 +75,8 @@ def meaning(code: str) -> str | None:
             node.annotation = ast.Name("_")
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value = ast.Constant(None)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body = [ast.Pass()]
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "not TYPE_CHECKING"):
+            node.test, node.body = ast.Name("TYPE_CHECKING"), [ast.Pass()]  # imports for annotations
     return ast.dump(tree)
 
 
@@ -100,7 +100,7 @@ def mutants_of(module: str, generator: random.Random) -> Iterator[Mutant]:
             continue
         if changed is not None and meaning(changed) not in seen:
             seen.add(meaning(changed))
-            yield Mutant(module, changed)
+            yield Mutant(module, code, changed)
 
 
 class Copy:
@@ -154,7 +154,7 @@ class Copy:
         try:
             return not self.passes(tests, seconds)
         finally:
-            shutil.copy2(ROOT / SOURCE / mutant.module, path)
+            path.write_text(mutant.before, encoding="utf-8")
 
 
 def main() -> int:

@@ -250,6 +250,32 @@ HOSTILE = {
 }  # fmt: skip
 
 
+def dicts(value):
+    """All dicts in a header, its own one first."""
+    if isinstance(value, dict):
+        yield value
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from dicts(child)
+
+
+def test_an_entry_too_many_or_too_few_is_refused_wherever_it_is():
+    header, arrays = taken_apart()
+    count = len(list(dicts(header)))
+    assert count > 10
+    for k in range(count):
+        for taken in (False, True):
+            changed = json.loads(json.dumps(header))
+            found = list(dicts(changed))[k]
+            if not taken:
+                found["more"] = 1
+            elif found and found is not changed["graph"]["layer_outputs"]:  # of which there may be any number
+                found.popitem()
+            else:
+                continue
+            with pytest.raises(FileFormatError):
+                from_bytes(put_together(changed, arrays), {})
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_headers_are_refused(name):
     path, value = HOSTILE[name]
@@ -295,6 +321,29 @@ def test_other_versions_and_lengths_are_named():
     first = header["arrays"][1]["offset"] - 1
     with pytest.raises(FileFormatError, match="between"):
         from_bytes(put_together(header, arrays[:first] + b"x" + arrays[first + 1 :]), {})
+
+
+@pytest.mark.parametrize("shape", [[-1], [-1, 20], [5, -4, -1], [-20, -1], [1] * 17])
+def test_a_shape_that_none_can_have_is_named(shape):
+    """Some of these have as many elements as there are."""
+    with pytest.raises(FileFormatError, match=re.escape(f"has shape {tuple(shape)}")):
+        from_bytes(change(["arrays", 0, "shape"], shape), {})
+
+
+def test_sizes_that_do_not_add_up_are_said():
+    with pytest.raises(
+        FileFormatError, match=rf"the file has {len(GOOD) - 3} bytes, its head says {len(GOOD)}:"
+    ):
+        from_bytes(GOOD[:-3], {})
+
+
+def test_an_array_of_no_elements_travels():
+    b = GraphBuilder()
+    x = b.emit(
+        ops.Affine(), b.input("x", (None, 0)), b.constant("scale", np.zeros(0)), b.constant("o", np.zeros(0))
+    )
+    graph, _ = from_bytes(to_bytes(b.build([x]), PREDICT.options), {})
+    assert graph.constants["scale"].shape == (0,)
 
 
 def test_a_changed_weight_with_a_right_checksum_is_only_another_network():

@@ -33,9 +33,11 @@ def arranged(value: Any, structure: Any, names: Sequence[str], what: str = "the 
         )
     entries, alike = found
     if not alike:
+        of_inputs = "The structure of `inputs` doesn't match the expected structure" if what == "x" else None
         warn(
-            f"{what} is nested in another way than the network: expected {_expected(structure, names)}, got "
-            f"{shown(value, _leaf)}. It was taken in the network's order, by name where there are names."
+            f"{of_inputs or what + ' is nested in another way than the network'}: expected "
+            f"{_expected(structure, names)}, got {shown(value, _leaf)}. It was taken in the network's order, by name "
+            "where there are names."
         )
     return entries
 
@@ -48,7 +50,10 @@ def _single(value: Any, structure: Any, name: str, what: str) -> Any:
             raise InputError(f"{what} must have the entry {keys[0]!r}; it has {[str(k) for k in value]}")
         if len(value) > 1:
             others = [str(k) for k in value if k != key]
-            warn(f"{what} has the entries {others}, which the network does not take")
+            start = (
+                "The structure of `inputs` doesn't match the expected structure: x" if what == "x" else what
+            )
+            warn(f"{start} has the entries {others}, which the network does not take")
         value = value[key]
         return value if not isinstance(value, Mapping) else _single(value, structure, name, what)
     wrapped = isinstance(value, list | tuple) and len(value) == 1 and np.ndim(_shaped(value[0])) > 0
@@ -64,7 +69,9 @@ def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any
     """The entries, and whether they were nested as the structure is; None if they cannot be told."""
     if has(structure, value):
         extra = isinstance(value, Mapping) and isinstance(structure, Mapping) and len(value) > len(structure)
-        return up_to(structure, value), not extra
+        entries = up_to(structure, value)
+        plain = [_unwrapped(entry, leaf) for entry, leaf in zip(entries, flatten(structure), strict=True)]
+        return plain, not extra and all(a is b for a, b in zip(entries, plain, strict=True))
     if isinstance(value, Mapping):
         named = is_flat(structure) and not isinstance(structure, Mapping)
         if named and set(names) <= set(value) and len(set(names)) == len(names):
@@ -77,6 +84,14 @@ def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any
     if not is_flat(structure) and not all(v is None or _is_array(v) for v in value):
         return None
     return list(value), False
+
+
+def _unwrapped(entry: Any, leaf: Any) -> Any:
+    """What is in a list of one array, where the array alone fits the network's tensor."""
+    if not isinstance(entry, list | tuple) or len(entry) != 1:
+        return entry
+    ranks = [len(thing.shape) if hasattr(thing, "shape") else None for thing in (entry[0], leaf)]
+    return entry[0] if ranks[0] is not None and ranks[0] == ranks[1] else entry
 
 
 def _expected(structure: Any, names: Sequence[str]) -> str:

@@ -83,7 +83,7 @@ def _input_like(tensor: SymbolicTensor) -> SymbolicTensor:
 
 
 def _sequential(model: Sequential, clone: Cloner, given: Any) -> Sequential:
-    first = [_input_like(t) for t in model.inputs]
+    first = [_input_like(t) for t in model.inputs] if model.built else []
     if given is not None:
         tensors = flatten(given)
         if len(tensors) != 1 or not isinstance(tensors[0], SymbolicTensor):

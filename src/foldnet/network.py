@@ -321,7 +321,13 @@ class Network(Layer, Use):
         return map_structure(lambda t: known[t], self.output_structure)
 
     def _make_outputs(self, call: Call) -> None:
-        call.outputs = tuple(SymbolicTensor(t.shape, t.dtype, call, i) for i, t in enumerate(self.outputs))
+        # A batch axis of a known size stays so.
+        rows = next((t.shape[0] for t in call.inputs if t.shape and t.shape[0] is not None), None)
+        shapes = [t.shape if rows is None or not t.shape else (rows, *t.shape[1:]) for t in self.outputs]
+        call.outputs = tuple(
+            SymbolicTensor(shape, t.dtype, call, i)
+            for i, (shape, t) in enumerate(zip(shapes, self.outputs, strict=True))
+        )
 
     def _wrap_outputs(self, call: Call) -> Any:
         structure = self.output_structure
@@ -351,7 +357,7 @@ class Model(Network):
 
     @classmethod
     def _keras_name(cls) -> str:
-        return "Functional"
+        return "Functional" if cls is Model else cls.__name__
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any

@@ -118,11 +118,11 @@ class Predictor(FastCall):
         """What was not folded, and why."""
         return list(self.graph.notes)
 
-    def steps(self) -> list[str]:
-        """What it computes, one entry a step, in order."""
+    def steps(self, width: int = 80) -> list[str]:
+        """What it computes, one entry a step, in order, in lines of at most so many columns."""
         from foldnet.graph.text import steps
 
-        return steps(self.graph)
+        return steps(self.graph, width)
 
     def layer_values(self, x: Any) -> dict[str, Array]:
         """What the layers give that folding left with a value of their own, computed by this predictor's engine.

@@ -146,6 +146,16 @@ def test_forms_of_a_table_read_alike(program):
     assert run(["./predict", "-"], program, "1,2,3,4\n").stdout == plain
 
 
+def test_a_first_line_that_counts_the_columns_is_no_row(program):
+    plain = run(["./predict"], program, "1,2,3,4\n").stdout
+    done = run(["./predict"], program, "0,1,2,3\n1,2,3,4\n")
+    assert done.stdout == plain
+    assert done.stderr == "line 1 counts the columns, and is no row; write +0 to make it one\n"
+    for rows in ("+0,1,2,3\n", "1,2,3,4\n0,1,2,3\n", "0,1,2,4\n"):
+        done = run(["./predict"], program, rows)
+        assert (len(done.stdout.splitlines()), done.stderr) == (rows.count("\n"), "")
+
+
 def test_what_is_not_finite_goes_through(program):
     done = run(["./predict"], program, "nan,inf,-inf,1e39\n")
     y = numbers(done.stdout)
@@ -163,7 +173,7 @@ def test_an_index_outside_its_table_ends_the_program(tmp_path):
         done = run(["./predict"], tmp_path, text)
         assert (done.returncode, done.stderr) == (1, "line 1: an index outside its table (layer)\n")
     for bad in ("3000000000", "0.5", "nan"):
-        done = run(["./predict"], tmp_path, f"0 1 2\n0 1 {bad}\n")
+        done = run(["./predict"], tmp_path, f"+0 1 2\n0 1 {bad}\n")
         assert (done.returncode, done.stderr) == (1, "line 2: value 3 is not a whole number\n")
 
 

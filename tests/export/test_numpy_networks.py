@@ -272,6 +272,10 @@ def test_as_a_program(files, tmp_path):
     path = files["wine", "unfolded"]
     assert run_program(path, text).stdout == expected
     assert run_program(path, f"{','.join('abcdefghijk')}\n\n{text}").stdout == expected
+    counted = run_program(path, f"{','.join(map(str, range(11)))}\n{text}")
+    assert counted.stdout == expected
+    assert "line 1 counts the columns, and is no row" in counted.stderr
+    assert len(run_program(path, ",".join([*map(str, range(10)), "10.0"]) + "\n").stdout.split()) == 1
     (tmp_path / "rows.csv").write_text(text)
     assert run_program(path, "", str(tmp_path / "rows.csv")).stdout == expected
     for bad, says in (

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from foldnet.errors import FileFormatError
+from foldnet.files import archive as archive_module
 from foldnet.files.archive import Archive
 
 
@@ -57,3 +58,38 @@ def test_stored_members_have_one_size():
     data[at + 24 : at + 28] = struct.pack("<I", 13)
     with pytest.raises(FileFormatError, match="stored as it is, in 14 bytes, but should give 13"):
         Archive(io.BytesIO(bytes(data)))
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_an_entry_must_begin_with_its_mark(by):
+    data = archive(["a.json"])
+    data[data.index(b"PK\x01\x02") + 2] += by
+    with pytest.raises(FileFormatError, match="directory is damaged"):
+        Archive(io.BytesIO(bytes(data)))
+
+
+def test_comments_and_extra_fields_are_stepped_over():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as writer:
+        for k, name in enumerate(["a.json", "longer/b.json", "c.json"]):
+            info = zipfile.ZipInfo(name)
+            info.extra, info.comment = struct.pack("<HH5s", 0xCAFE, 5, b"extra"), b"said of it" * k
+            writer.writestr(info, name.encode())
+        writer.comment = b"of the whole"
+    whole = Archive(data)
+    assert list(whole.members) == ["a.json", "longer/b.json", "c.json"]
+    assert all(whole.read(name, 100) == name.encode() for name in whole.members)
+
+
+def test_small_members_may_be_compressed_at_any_ratio(monkeypatch):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as writer:
+        writer.writestr("a", bytes(10_000))
+    assert Archive(data).members["a"].stored < 100
+    monkeypatch.setattr(archive_module, "SMALL", 10_000)
+    assert Archive(data).read("a", 10_000) == bytes(10_000)
+    monkeypatch.setattr(archive_module, "SMALL", 9_999)
+    with pytest.raises(FileFormatError, match="no network is so compressible"):
+        Archive(data).read("a", 10_000)
+    monkeypatch.setattr(archive_module, "MAX_RATIO", 10_000)
+    assert Archive(data).read("a", 10_000) == bytes(10_000)

@@ -90,3 +90,17 @@ def test_the_range_of_float32():
         leaves_float32(np.array([smallest * 0.99])) is None
     )  # a bias may be tiny: it is added to what is not
     assert leaves_float32(np.zeros((2, 2))) is None
+    # Columns are the units' weights: a row may be tiny, as it is one input's.
+    assert leaves_float32(np.array([[1.0, 1.0], [smallest / 2, smallest / 2]])) is None
+    assert "too small" in leaves_float32(np.array([[1.0, smallest / 2], [1.0, smallest / 2]]))
+    assert leaves_float32(np.zeros((0, 2)), np.zeros(0)) is None
+    assert "beyond" in leaves_float32(np.zeros(1), np.array([np.nan]))
+
+
+def test_the_note_says_what_would_be_lost():
+    assert cancels(np.array([0.5, -128.0, 4.0]), np.array([1.0, 1.0, 1.0])) == (
+        "a mean lies 128 standard deviations from zero (at most 64 may be folded); float32 would lose about 8e-06 of a "
+        "standard deviation"
+    )
+    assert cancels(np.array([0.0]), np.array([0.0])) is None
+    assert "lies inf standard deviations" in cancels(np.array([1.0]), np.array([0.0]))

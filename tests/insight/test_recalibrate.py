@@ -8,7 +8,7 @@ import pytest
 from insight_networks import fill, images, layer_by_hand, q2, sequence, stack_of
 
 import foldnet
-from foldnet import Model, Sequential, layers
+from foldnet import Model, Sequential, layers, metrics
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 
 
@@ -334,6 +334,23 @@ def test_the_direction_of_a_metric():
     assert result.effect.before == 1.0
     assert result.effect.higher_is_better
     assert not result.applied
+
+
+def test_a_metric_whose_own_code_fails_is_named():
+    def wrong(y_true, y_pred):
+        return y_true - None
+
+    class Odd(metrics.Metric):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            raise KeyError("rows")
+
+    for metric, name, what in (
+        (wrong, "wrong", "TypeError"),
+        (Odd(), "odd", "KeyError"),
+        (lambda y, p: "much", "<lambda>", "ValueError"),
+    ):
+        with pytest.raises(ConfigError, match=rf"the metric '{name}' gives no number .*\(\d+, 1\).*{what}"):
+            judged(q2(), 1.0, metric=metric, mode="min")
 
 
 def test_the_compiled_loss_is_the_metric_by_default():

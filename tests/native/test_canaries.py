@@ -10,16 +10,17 @@ from functools import partial
 
 import numpy as np
 import pytest
+from apart import APART, listed, set_apart
 from networks import joined, op_cases, random_inputs
 
 from foldnet.engines.native import compiler as cc
-from foldnet.engines.native import layout, source
+from foldnet.engines.native import layout
 from foldnet.engines.native.layout import pack
 from foldnet.graph import ops
 
 CASES = op_cases()
 SMALL = [n for n in CASES if "-600-" not in n and "-300-" not in n]
-APART, SIMD = 16, 8
+SIMD = 8
 
 WATCH = """
 #include <stddef.h>
@@ -52,35 +53,13 @@ static void watched_free(void *memory) {
 """
 
 
-def gaps(graph, plan, align, lanes):
-    """(whether among the ints, first byte, bytes) of what belongs to nobody."""
-    found = []
-    for name, offset in plan.offsets.items():
-        end = offset + -(-max(layout.elements(graph, name), 1) // align) * align
-        found.append((int(graph.types[name].dtype == ops.INT), 4 * end * lanes, 4 * APART * lanes))
-    return sorted(set(found))
-
-
 def watched(graph, folder, monkeypatch, rows):
     """The network's debug build, run: which gap has died, -1 for none."""
-    planned = []
-
-    def apart(graph, **settings):
-        planned.append((layout.plan(graph, apart=APART, **settings), settings.get("align", 1)))
-        return planned[-1][0]
-
-    monkeypatch.setattr(source, "plan", apart)
-    monkeypatch.setattr(source, "BLOCK_BYTES", 1 << 30)  # the values that stand apart are many
-    monkeypatch.setattr(source, "STACK_FLOATS", 0)
-    made = source.emit(graph, simd=SIMD)
-    lanes = int(made.code.split("#define LANES ")[1].split()[0])
-    assert lanes > 1
-    (block, _), (row, align) = planned
-    table = gaps(graph, row, align, 1) if rows < 3 else gaps(graph, block, 1, lanes)
+    made, of_blocks, of_rows = set_apart(graph, SIMD, monkeypatch)
+    table = of_rows if rows < 3 else of_blocks
     assert len(table) > 20
-    listed = ", ".join(f"{{{a}, {b}, {c}}}" for a, b, c in table)
     code = made.code.replace("#include <stdlib.h>\n", "#include <stdlib.h>\n" + WATCH, 1)
-    code += f"static const long gaps[][3] = {{{listed}}};\n" + CHECK
+    code += f"static const long gaps[][3] = {listed(table)};\n" + CHECK
     (folder / "net.c").write_text(code)
     command = [*cc.find().command, "-std=gnu11", "-O0", "-march=native", "-fPIC", "-shared", "-pthread", "-w"]
     subprocess.run([*command, "net.c", "-o", "net.so", "-lm"], cwd=folder, check=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import graph_of, random_inputs, table_network
+from networks import graph_of, joined, op_cases, random_inputs, table_network
 
 from foldnet.engines.native import NativeProgram, cache
 from foldnet.engines.native.program import default_threads
@@ -216,3 +216,13 @@ def test_the_number_of_threads_is_the_users(monkeypatch):
         monkeypatch.setenv("FOLDNET_THREADS", wrong)
         with pytest.raises(InputError, match="FOLDNET_THREADS"):
             default_threads()
+
+
+def test_small_loops_are_not_written_out(tmp_path, monkeypatch):
+    """Machine code of a broadcasting operation stays small: compilers take their time by it."""
+    monkeypatch.setenv("FOLDNET_CACHE", str(tmp_path / "cache"))
+    cases = op_cases()
+    names = ("combine-add", "combine-add-spread", "combine-subtract", "combine-subtract-spread")
+    NativeProgram(joined(cases[n] for n in names))
+    (entry,) = (tmp_path / "cache").iterdir()
+    assert entry.stat().st_size < 32_000

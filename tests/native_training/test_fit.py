@@ -4,11 +4,8 @@ import itertools
 import os
 import platform
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import programs
@@ -328,41 +325,6 @@ def test_dropout_masks_are_fair():
     assert abs(kept.mean() - 0.7) < 5 * np.sqrt(0.21 / (rows * 48))
     assert (np.abs(kept - 0.7) < 5 * np.sqrt(0.21 / rows)).all()
     assert not np.array_equal(seen[0], seen[1])
-
-
-HARNESS = """
-import sys
-sys.path[:0] = [{shared!r}, {tests!r}]
-import programs, test_gradients
-from foldnet.engines.native import cache
-from foldnet.engines.native.train import NativeTraining
-load = cache.load
-cache.load = lambda code, symbol, *options: load(code, symbol, "-O0")  # which compiles ten times as fast
-from test_fit import wide
-for p in (programs.program(programs.q2()), test_gradients.made(test_gradients.{case})[0], programs.program(wide())):
-    d = programs.data(p, 37)
-    NativeTraining(p).fit(programs.start(p), d, programs.plan(37, 16, 2, threads=2), d)
-print("clean")
-"""
-
-
-@pytest.mark.parametrize("case", ["structure"])
-def test_compiled_code_is_clean_under_sanitizers(case, tmp_path):
-    def gcc_file(name):
-        return subprocess.run(
-            ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    environment = {
-        **os.environ, "CC": "gcc -fsanitize=address,undefined -fno-sanitize-recover=all -g0",
-        "FOLDNET_CACHE": str(tmp_path / "cache"), "LD_PRELOAD": f"{gcc_file('libasan.so')} {gcc_file('libubsan.so')}",
-        "ASAN_OPTIONS": "detect_leaks=0",
-    }  # fmt: skip
-    code = HARNESS.format(tests=str(Path(__file__).parent), shared=str(Path(__file__).parents[1]), case=case)
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "clean", done.stderr[-3000:]
 
 
 def of_every_kind():

@@ -182,3 +182,8 @@ def test_plot_model(tmp_path):
         utils.plot_model(model, "model.png")
     with pytest.raises(ConfigError, match="not built"):
         utils.plot_model(foldnet.Sequential([layers.Dense(2)]), None)
+
+
+def test_a_seed_generator_names_what_it_does_not_take():
+    with pytest.raises(ConfigError, match="Unrecognized keyword arguments of SeedGenerator: invalid_arg"):
+        random.SeedGenerator(seed=42, invalid_arg=1)

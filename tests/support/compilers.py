@@ -26,7 +26,13 @@ def march(compiler: str, processor: str) -> str:
     return f"-march={name}"
 
 
-BOTH = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+# AddressSanitizer sees what checks of pointers would; without them, and with its own checks called instead of written
+# out at every place, gcc takes a third of the time.
+BOTH = ["-fsanitize=address,undefined", "-fno-sanitize=null,pointer-overflow", "-fno-sanitize-recover=all"]
+CALLS = {
+    "gcc": ["--param", "asan-instrumentation-with-call-threshold=0"],
+    "clang": ["-mllvm", "-asan-instrumentation-with-call-threshold=0"],
+}
 UNDEFINED = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
 
 
@@ -53,10 +59,11 @@ def sanitizers(compiler: str) -> tuple[str, ...]:
     """The compiler's flags for finding bad memory accesses and undefined behaviour at run time."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "program"
-        command = [*COMPILERS[compiler], *BOTH, "-x", "c", "-", "-o", str(program)]
+        both = [*BOTH, *CALLS[compiler]]
+        command = [*COMPILERS[compiler], *both, "-x", "c", "-", "-o", str(program)]
         source = "int main(void) { return 0; }"
         built = subprocess.run(command, input=source, text=True, capture_output=True, check=False)
         works = built.returncode == 0 and subprocess.run([program], check=False).returncode == 0
     if compiler == "gcc" and not works:
         raise RuntimeError(f"gcc cannot build with its sanitizers: {built.stderr}")
-    return tuple(BOTH if works else UNDEFINED)
+    return tuple(both if works else UNDEFINED)

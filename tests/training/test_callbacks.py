@@ -301,3 +301,16 @@ def test_history_alone_is_told_the_same_as_beside_a_callback(frequency, validate
         histories.append((list(told.history.items()), told.epoch))
     assert histories[0] == histories[1]
     assert len(dict(histories[0][0])["loss"]) == 5
+
+
+def test_a_checkpoint_says_what_it_does_in_kerass_form(tmp_path, capsys):
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "m.keras", "loss", verbose=1, save_best_only=True)
+    checkpoint.set_model(model())
+    for epoch, loss in enumerate((2.0, 1.0, 3.0)):
+        checkpoint.on_epoch_end(epoch, {"loss": loss})
+    path = tmp_path / "m.keras"
+    assert capsys.readouterr().out == (
+        f"\nEpoch 1: saving model to {path}\n"
+        f"\nEpoch 2: loss improved from 2.00000 to 1.00000, saving model to {path}\n"
+        "\nEpoch 3: loss did not improve from 1.00000\n"
+    )

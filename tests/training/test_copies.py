@@ -133,3 +133,14 @@ def test_every_setting_of_compile_can_be_pickled(module):
     assert len(classes) > 5
     for cls in classes:
         assert pickle.loads(pickle.dumps(cls)) is cls
+
+
+def test_a_sequential_that_does_not_know_its_input_yet_is_cloned():
+    model = foldnet.Sequential([foldnet.layers.Dense(3, activation="tanh"), foldnet.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    copy = foldnet.models.clone_model(model)
+    x = np.random.default_rng(1).normal(size=(4, 5)).astype("f")
+    assert model(x).shape == copy(x).shape == (4, 2)
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(copy.predict(x), model.predict(x))
+    assert copy.compiled

@@ -212,9 +212,9 @@ def pair(network, shape, outputs=1, seed=0):
     return theirs, ours
 
 
-def data(shape, outputs, rng):
-    x = rng.normal(0.5, 1.5, (ROWS, *shape)).astype(np.float32)
-    y = [np.eye(3, dtype=np.float32)[rng.integers(0, 3, ROWS)] for _ in range(outputs)]
+def data(shape, outputs, rng, rows=ROWS):
+    x = rng.normal(0.5, 1.5, (rows, *shape)).astype(np.float32)
+    y = [np.eye(3, dtype=np.float32)[rng.integers(0, 3, rows)] for _ in range(outputs)]
     return x, y
 
 
@@ -246,7 +246,9 @@ def test_the_grid_is_wide_enough():
 )
 def test_twenty_epochs(name, covers, network, shape, optimizer, loss, monkeypatch):
     theirs, ours = pair(network, shape, len(loss))
-    x, y = data(shape, len(loss), np.random.default_rng(3))
+    # Keras compiles its step once more for a last batch that is smaller; optimizers do not see the size of a batch.
+    rows = 3 * BATCH if name.startswith("optimizer") else ROWS
+    x, y = data(shape, len(loss), np.random.default_rng(3), rows)
     kind, settings = optimizer
     common = {"batch_size": BATCH, "epochs": EPOCHS, "shuffle": False, "verbose": 0}
     if name.startswith("shape"):

@@ -94,7 +94,9 @@ def test_inputs_are_taken_in_their_structure(tmp_path):
     assert model.evaluate(given, found, verbose=0)[0] == pytest.approx(0, abs=1e-10)
     symbols = {"1": Input((1,)), "o": {"2": Input((2,)), "3": Input((3,))}}
     assert model(symbols)[1][1].shape == (None, 3)
-    with pytest.warns(UserWarning, match="nested in another way") as caught:
+    with pytest.warns(
+        UserWarning, match="The structure of `inputs` doesn.t match the expected structure"
+    ) as caught:
         np.testing.assert_allclose(model.predict([X[:, :1], X[:, :2], X])[0], found[0])
     assert caught[0].filename == __file__
     with pytest.raises(InputError, match="nested"):

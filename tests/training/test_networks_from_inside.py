@@ -78,3 +78,11 @@ def test_outputs_that_do_not_come_from_it_are_refused():
     hidden = layers.Dense(4)(x)
     with pytest.raises(ConfigError, match="needs the input 'data'"):
         Model(hidden, layers.Dense(2)(x))
+
+
+def test_a_result_may_be_input_and_output():
+    x = Input((3,))
+    hidden = layers.Dense(4)(x)
+    part = Model(hidden, [hidden, layers.Dense(2)(hidden)])
+    rows = np.ones((2, 4), "f")
+    np.testing.assert_array_equal(part.predict(rows)[0], rows)

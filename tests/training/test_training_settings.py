@@ -136,6 +136,24 @@ CONSTRAINTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"])
+def test_a_constraint_without_settings_is_kerass(name):
+    ours, theirs = getattr(constraints, name)(), getattr(keras.constraints, name)()
+    assert constraints.serialize(ours)["config"] == theirs.get_config()
+    w = np.random.default_rng(1).normal(0, 2, (5, 4)).astype(np.float32)
+    np.testing.assert_allclose(ours(w), theirs(w), rtol=1e-6)
+
+
+def test_a_constraint_that_cannot_be_is_refused():
+    with pytest.raises(ConfigError, match=r"MinMaxNorm: min_value=1\.0 is above max_value=0\.5"):
+        constraints.MinMaxNorm(1.0, 0.5)
+    assert constraints.MinMaxNorm(0.5, 0.5).max_value == 0.5
+    for axis in (2, -3, [0, 2]):
+        with pytest.raises(ConfigError, match="does not fit a weight of rank 2"):
+            constraints.UnitNorm(axis)(np.ones((2, 2)))
+    np.testing.assert_allclose(constraints.UnitNorm(-2)(np.ones((4, 1))), np.full((4, 1), 0.5))
+
+
 @pytest.mark.parametrize(("name", "settings"), CONSTRAINTS)
 def test_a_constraint_on_an_array_is_kerass(name, settings):
     w = np.random.default_rng(0).normal(0, 0.6, (5, 4)).astype(np.float32)

@@ -11,7 +11,7 @@ import click
 
 from foldnet.cli.options import FILE, NEW_FILE, common, load_network, print_json
 from foldnet.cli.outputs import C_FILES, check_outputs, writing
-from foldnet.cli.terminal import say
+from foldnet.cli.terminal import say, text_width
 
 
 @click.command(
@@ -67,7 +67,7 @@ def command(
     check_outputs(targets, [file], force=force)
     started = time.perf_counter()
     model = load_network(file)
-    passes = traced_passes(model) if show_passes else []
+    passes = traced_passes(model, 80 if as_json else text_width()) if show_passes else []
     if show_passes and not as_json:
         for title, text in passes:
             say(click.style(title, bold=True) + "\n" + text + "\n")
@@ -92,7 +92,7 @@ def command(
         )
         return
     if not written and not show_passes:
-        for step in predictor.steps():
+        for step in predictor.steps(text_width()):
             say(step)
     for name, files in written.items():
         say(f"wrote {name} ({size(files)})", err=True)
@@ -104,18 +104,18 @@ def _weights_beside(path: str) -> list[Path]:
     return [weights] if weights.exists() and Path(path).suffix != ".npz" else []
 
 
-def traced_passes(model: Any) -> list[tuple[str, str]]:
-    """The graph as text: as lowered, after each pass that changed it, and, if anything stays, why."""
+def traced_passes(model: Any, width: int) -> list[tuple[str, str]]:
+    """The graph as text of a width: as lowered, after each pass that changed it, and, if anything stays, why."""
     from foldnet.graph.lower import Mode, lower
     from foldnet.graph.passes import Step, optimize
     from foldnet.graph.text import graph_text
 
     steps: list[Step] = []
     before = lower(model, Mode.PREDICT)
-    result = graph_text(optimize(before, steps))
+    result = graph_text(optimize(before, steps), width)
     seen = [
-        ("before", graph_text(before)),
-        *((f"after {step.name}", graph_text(step.after)) for step in steps),
+        ("before", graph_text(before, width)),
+        *((f"after {step.name}", graph_text(step.after, width)) for step in steps),
     ]
     return seen if seen[-1][1] == result else [*seen, ("with what was not folded", result)]
 

@@ -78,7 +78,8 @@ MAIN_C = """\
    Usage: predict [FILE]        without a file, from standard input
 
    A line is a row: @total@ numbers, separated by commas or blanks@order@. A first line of
-   names, without a number, is passed over. The exit code is 1 for input that is no table of such rows.
+   names, without a number, is passed over, and so is one of 0,1,2 and so on, as pandas names columns (+0,1,2 is a
+   row). The exit code is 1 for input that is no table of such rows.
 
    This file takes predict.c in, so that `cc main.c -lm` is all it needs; compiled with
    -D@MACRO@_SEPARATE it is linked with it instead. */
@@ -127,13 +128,15 @@ static int next_cell(FILE *file, char *text) {
 
 /* Fill the arrays with the next row. Returns 1; 0 at the end of the file; -1 for a bad row, after saying why. */
 static int read_row(FILE *file, long *line) {
-  char text[CELL];
+  char text[CELL], place[CELL];
   for (;;) {
-    size_t count = 0, right = 0, wrong = 0;
+    size_t count = 0, right = 0, wrong = 0, places = 0;
     int length;
     ++*line;
     while ((length = next_cell(file, text)) > 0) {
       const int stored = store(text, (size_t)length, count);
+      sprintf(place, "%lu", (unsigned long)count);
+      places += !strcmp(text, place);
       count++;
       if (stored)
         right += count <= @total@;
@@ -147,6 +150,10 @@ static int read_row(FILE *file, long *line) {
     if (count && !wrong && count != @total@) {
       fprintf(stderr, "line %ld has %lu numbers, expected @total@\\n", *line, (unsigned long)count);
       return -1;
+    }
+    if (*line == 1 && count > 1 && places == count) {
+      fputs("line 1 counts the columns, and is no row; write +0 to make it one\\n", stderr);
+      continue;
     }
     if (count && !wrong)
       return 1;

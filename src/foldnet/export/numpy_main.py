@@ -18,7 +18,7 @@ def is_number(text):
 
 
 def read_rows(file, width=None):
-    """Rows of comma-separated numbers; a first line of names, without a number, is passed over."""
+    """Rows of comma-separated numbers; a first line of names, or of 0,1,2 as pandas names columns, is passed over."""
     rows = []
     for number, line in enumerate(file, start=1):
         if not line.strip():
@@ -26,6 +26,10 @@ def read_rows(file, width=None):
         cells = line.split(",")
         numbers = sum(is_number(cell) for cell in cells)
         if number == 1 and numbers == 0:
+            continue
+        places = [str(i) for i in range(len(cells))]
+        if number == 1 and len(cells) > 1 and [cell.strip() for cell in cells] == places:
+            print("line 1 counts the columns, and is no row; write +0 to make it one", file=sys.stderr)
             continue
         if numbers < len(cells):
             sys.exit(f"line {number} is not a row of numbers: {line.strip()!r}")

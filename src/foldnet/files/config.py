@@ -179,7 +179,9 @@ class Reader:
 
     def _sequential(self, record: Record, own: Any = None) -> Sequential:
         network: Sequential = (own or Sequential)(
-            name=record.name, trainable=bool(record.config.get("trainable", True))
+            name=record.name,
+            trainable=bool(record.config.get("trainable", True)),
+            **_own_settings(record, own),
         )
         for stored in plain.listing(record.config.get("layers"), f"the layers of {record.name!r}"):
             layer = self.layer(stored)
@@ -224,6 +226,7 @@ class Reader:
             as_stored(record.config.get("output_layers"), map_structure(tensor, outputs)),
             name=record.name,
             trainable=bool(record.config.get("trainable", True)),
+            **_own_settings(record, own),
         )
         model._join(model.input_structure, model.output_structure, _in_use(model, layers, what))
         masks.check_own(
@@ -310,3 +313,14 @@ def _unknown(record: Record) -> UnsupportedError:
         f"layer {record.name!r} is a {record.class_name}, which foldnet cannot represent; it knows "
         f"{', '.join(sorted(LAYERS))}. {supply}"
     )
+
+
+_NETWORK_SETTINGS = frozenset({
+    "name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape",
+})  # fmt: skip
+"""What Keras itself writes of a network."""
+
+
+def _own_settings(record: Record, own: type[Network] | None) -> dict[str, Any]:
+    """What the ``get_config`` of a user's class has beside what Keras writes, for its constructor."""
+    return {} if own is None else {k: v for k, v in record.config.items() if k not in _NETWORK_SETTINGS}

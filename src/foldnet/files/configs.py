@@ -10,15 +10,14 @@ from foldnet.errors import FileFormatError
 from foldnet.files.config import Reader
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.registration import known_objects
-from foldnet.files.write_config import network_record
+from foldnet.files.write_config import network_config, network_record
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
 
 
 def config_of(network: Network) -> dict[str, Any]:
     """The configuration of a network as Keras 3 has it; see ``Network.get_config``."""
-    config: dict[str, Any] = network_record(network, Dialect.KERAS_3, unbuilt=True)["config"]
-    return config
+    return network_config(network)
 
 
 def network_of_config(cls: type[Network], config: Any, custom_objects: Mapping[str, Any] | None) -> Network:

@@ -62,7 +62,7 @@ def stored_activation(function: Any, dialect: Dialect, where: str) -> Any:
         if own is None:
             raise UnsupportedError(
                 f"{where}: the activation {getattr(function, '__name__', function)!r} is a function of your own "
-                "without a name of its own, and a file holds no functions, only names. Use one of foldnet.activations, define "
+                "without a name of its own, and a file holds only names. Use one of foldnet.activations, define "
                 "it with def under another name, or freeze the network and save the predictor."
             )
         return function_record(own) if dialect is Dialect.KERAS_3 else own

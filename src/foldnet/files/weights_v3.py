@@ -111,7 +111,9 @@ class _Reader:
     def _layer(self, group: Place, layer: Layer) -> dict[str, Array]:
         stored = group.group("vars")
         name = stored.attribute("name")
-        if self._check_names and name is not None and name != layer.name:
+        # A model that makes its layers itself gives them names that no configuration has.
+        checked = self._check_names and layer in self._classes
+        if checked and name is not None and name != layer.name:
             raise FileFormatError(
                 f"{group.path} holds the weights of layer {name!r}, where the configuration has {layer.name!r}"
             )
@@ -144,7 +146,7 @@ def _is_empty_function(layers: Place, name: str) -> bool:
 
 
 def class_name(layer: Layer) -> str:
-    """The name of a layer's class in Keras."""
+    """The name of a layer's class in Keras; of a class of the user's, its own."""
     return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
 
 

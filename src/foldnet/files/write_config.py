@@ -42,14 +42,26 @@ NO_TRAINABLE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropou
 """Layers whose constructor in Keras 3 does not take ``trainable``; they have no weights."""
 
 
-def network_record(network: Network, dialect: Dialect, unbuilt: bool = False) -> dict[str, Any]:
-    """The record of a whole network as Keras writes it; of a Sequential without an input shape if ``unbuilt``.
+def network_record(network: Network, dialect: Dialect) -> dict[str, Any]:
+    """The record of a whole network as Keras writes it.
 
     Raises:
         ConfigError: the network is not built, so its shapes are not known.
         UnsupportedError: a layer, setting or call that the dialect has no words for.
     """
-    return _Writer(network, dialect, unbuilt).network(network)
+    return _Writer(network, dialect).network(network)
+
+
+def network_config(network: Network) -> dict[str, Any]:
+    """The settings in the record of a network; a Sequential may be without an input shape.
+
+    Of a class of the user's, whose own ``get_config`` asks for these, they are what the class it is made from has.
+
+    Raises:
+        UnsupportedError: a layer, setting or call that Keras 3 has no words for.
+    """
+    config: dict[str, Any] = _Writer(network, Dialect.KERAS_3, bare=True).network(network)["config"]
+    return config
 
 
 def layer_record(layer: Layer, dialect: Dialect) -> dict[str, Any]:
@@ -64,15 +76,15 @@ def layer_record(layer: Layer, dialect: Dialect) -> dict[str, Any]:
 
 
 class _Writer:
-    def __init__(self, whole: Layer, dialect: Dialect, unbuilt: bool = False) -> None:
-        self._dialect, self._whole, self._unbuilt = dialect, whole, unbuilt
+    def __init__(self, whole: Layer, dialect: Dialect, bare: bool = False) -> None:
+        self._dialect, self._whole, self._bare = dialect, whole, bare
         mentions = Counter(_mentions(whole) if isinstance(whole, Network) else ())
         self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
 
     def network(self, network: Network) -> dict[str, Any]:
         self._check_name(network)
         join_names(network, network.joined_layers())  # names may have been changed behind its back
-        if not network.built and isinstance(network, Sequential) and self._unbuilt:
+        if not network.built and isinstance(network, Sequential) and self._bare:
             layers = [self.layer(x) for x in network.layers]
             return record(
                 "keras",
@@ -93,7 +105,8 @@ class _Writer:
         kind = "Sequential" if sequential else "Functional"
         if self._dialect is Dialect.KERAS_2:
             return self._marked(network, {"class_name": kind, "config": config})
-        if type(network) not in (Model, Sequential, Network):
+        bare = self._bare and network is self._whole
+        if type(network) not in (Model, Sequential, Network) and not bare:
             stored = _of_own_class(network, config)
         else:
             stored = record("keras" if sequential else "keras.src.models.functional", kind, config)
@@ -109,8 +122,8 @@ class _Writer:
         if isinstance(layer, Operation):
             if self._dialect is Dialect.KERAS_2:
                 raise UnsupportedError(
-                    f"{layer.name!r} is an operation between layers, which no .h5 holds so that Keras can open it: "
-                    "Keras 3 writes such files and fails to read them; save the network as .keras"
+                    f"{layer.name!r} is an operation between layers, and no .h5 file holds those so that Keras opens "
+                    "it: Keras 3 itself writes them and cannot read them; save the network as .keras"
                 )
             return operations.stored(layer)
         name = type(layer).__name__

@@ -1,4 +1,4 @@
-"""A graph as plain text of 80 columns."""
+"""A graph as plain text, of 80 columns unless it is to be narrower."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from foldnet.graph.graph import Graph, Node
 WIDTH = 80
 
 
-def steps(graph: Graph) -> list[str]:
+def steps(graph: Graph, width: int = WIDTH) -> list[str]:
     """One entry a computing step, in order: number, what it computes, its shape, its weights, its layer.
 
-    Lines fit 80 columns; where the layer's name does not, it stands on a line of its own.
+    Lines fit the width, in columns; where not all does, what is left stands on lines of its own.
     """
     names = {name: _cut(name, 20) for name in graph.inputs}
     names |= {node.output: f"#{place}" for place, node in enumerate(graph.nodes, 1)}
-    return [_step(graph, node, names) for node in graph.nodes]
+    return [_step(graph, node, names, width) for node in graph.nodes]
 
 
-def graph_text(graph: Graph) -> str:
-    """The whole graph: inputs, steps, outputs and notes.
-
-    Lines fit 80 columns.
-    """
+def graph_text(graph: Graph, width: int = WIDTH) -> str:
+    """The whole graph: inputs, steps, outputs and notes, in lines that fit the width."""
     names = {node.output: f"#{place}" for place, node in enumerate(graph.nodes, 1)}
-    lines = [_row("", _cut(name, WIDTH - 6), graph.types[name].shape, "", "input") for name in graph.inputs]
-    lines += steps(graph)
-    lines.append("returns " + ", ".join(names.get(v, v) for v in graph.outputs))
+    lines = [
+        _row("", _cut(name, width - 6), graph.types[name].shape, "", "input", width) for name in graph.inputs
+    ]
+    lines += steps(graph, width)
+    lines += _wrapped("returns " + ", ".join(names.get(v, v) for v in graph.outputs), "      ", width)
     for note in graph.notes:
-        lines += _wrapped(f"note: {note}", "      ")
+        lines += _wrapped(f"note: {note}", "      ", width)
     return "\n".join(lines)
 
 
@@ -81,37 +80,41 @@ def _settings(function: ops.Elementwise) -> str:
     return f" {' '.join(changed)}" if changed else ""
 
 
-def _step(graph: Graph, node: Node, names: dict[str, str]) -> str:
+def _step(graph: Graph, node: Node, names: dict[str, str], width: int) -> str:
     arrays = [graph.constants[v] for v in node.inputs if v in graph.constants]
     weights = sum(a.size for a in arrays if a.ndim)  # a number is part of the formula
-    what = _cut(formula(graph, node, names), WIDTH - 6)
+    what = _cut(formula(graph, node, names), WIDTH - 6)  # what does not fit is wrapped
     return _row(
         names[node.output],
         what,
         graph.types[node.output].shape,
         f"{weights:,}" if weights else "",
         node.layer,
+        width,
     )
 
 
-def _row(number: str, what: str, shape: ops.Shape, weights: str, layer: str) -> str:
-    sizes = ", ".join("n" if n is None else str(n) for n in shape)
-    line = f"{number:>4}  {what:<32} {f'({sizes})':<12} {weights:>7}  "
-    if len(line) + len(layer) <= WIDTH:
+def _row(number: str, what: str, shape: ops.Shape, weights: str, layer: str, width: int) -> str:
+    sizes = f"({', '.join('n' if n is None else str(n) for n in shape)})"
+    line = f"{number:>4}  {what:<32} {sizes:<12} {weights:>7}  "
+    if len(line) + len(layer) <= width:
         return line + layer
-    rest = [*_wrapped(line.rstrip(), "      "), *_wrapped(f"      {layer}", "      ")]
-    return "\n".join(rest)
+    lines = [line.rstrip(), f"      {layer}"]
+    if len(lines[0]) > width:  # columns make no table there
+        rest = " ".join(part for part in (sizes, weights, layer) if part)
+        lines = [f"{number:>4}  {what}", f"      {rest}"]
+    return "\n".join(part for text in lines for part in _wrapped(text, "      ", width))
 
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
     import textwrap
 
-    if len(text) <= WIDTH:
+    if len(text) <= width:
         return [text]
     return textwrap.wrap(
-        text, WIDTH, subsequent_indent=indent, break_long_words=True, replace_whitespace=False
+        text, width, subsequent_indent=indent, break_long_words=True, replace_whitespace=False
     )

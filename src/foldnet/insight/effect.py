@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.graph.masks import masked_outputs
 from foldnet.insight.oracle import Oracle
@@ -123,13 +123,37 @@ def _judge(network: Network, metric: Any, targets: Sequence[Array]) -> tuple[str
         target = Target((None, *targets[0].shape[1:]), False)
         metric = metric_for(metric, target, network.outputs[0].shape)
     if isinstance(metric, Metric):
-        return metric.name, lambda y, p, w: _measured(metric, y[0], p[0], w), metric.direction
+        measured = _guarded(metric.name, lambda y, p, w: _measured(metric, y[0], p[0], w))
+        return metric.name, measured, metric.direction
     if isinstance(metric, Loss):
-        return metric.name, lambda y, p, w: float(metric(y[0], p[0], w)), "down"
+        return metric.name, _guarded(metric.name, lambda y, p, w: float(metric(y[0], p[0], w))), "down"
     if not callable(metric):
         raise ConfigError(f"metric is a name or a function of y_true and y_pred, not {metric!r}")
     name = getattr(metric, "__name__", "metric")
-    return name, lambda y, p, w: float(metric(y[0] if single else y, p[0] if single else p)), "down"
+    judge = _guarded(name, lambda y, p, w: float(metric(y[0] if single else y, p[0] if single else p)))
+    return name, judge, "down"
+
+
+def _guarded(name: str, judge: Judge) -> Judge:
+    """The same, with an error that names the metric where its own code fails."""
+
+    def guarded(y_true: list[Array], y_pred: list[Array], weight: Any) -> float:
+        try:
+            return judge(y_true, y_pred, weight)
+        except FoldnetError:
+            raise
+        except Exception as error:
+            shapes = [[a.shape for a in arrays] for arrays in (y_true, y_pred)]
+            raise ConfigError(
+                f"the metric {name!r} gives no number for targets of shape {_plain(shapes[0])} and outputs of shape "
+                f"{_plain(shapes[1])}: {type(error).__name__}: {str(error)[:400]}. It is called with NumPy arrays"
+            ) from error
+
+    return guarded
+
+
+def _plain(shapes: list[tuple[int, ...]]) -> Any:
+    return shapes[0] if len(shapes) == 1 else shapes
 
 
 def _measured(metric: Metric, y_true: Array, y_pred: Array, weight: Any) -> float:

@@ -1,7 +1,9 @@
 """Keras's layers: ``from foldnet.layers import Dense, BatchNormalization, Input``."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from foldnet.errors import ConfigError
 from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Activation, Dense, Embedding, Identity
@@ -60,6 +62,44 @@ LAYERS: dict[str, type[Layer]] = {
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """The configuration of a layer as Keras has it; see ``foldnet.saving.serialize_keras_object``.
+
+    Raises:
+        UnsupportedError: a setting that it has no words for.
+
+    >>> serialize(Dense(3))["config"]["units"]
+    3
+    """
+    from foldnet.files.serialization import serialize_keras_object
+
+    stored: dict[str, Any] = serialize_keras_object(layer)
+    return stored
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The layer of a configuration; see ``foldnet.saving.deserialize_keras_object``.
+
+    Args:
+        config: as ``serialize`` gives it, or as Keras does.
+        custom_objects: classes and functions of your own that it names.
+
+    Raises:
+        ConfigError: it is no configuration of a layer, or names something unknown.
+        UnsupportedError: something foldnet cannot represent.
+
+    >>> deserialize(serialize(Dense(3))).units
+    3
+    """
+    from foldnet.files.serialization import deserialize_keras_object
+
+    layer = deserialize_keras_object(config, custom_objects)
+    if not isinstance(layer, Layer):
+        raise ConfigError(f"this is the configuration of no layer but of {str(layer)[:100]}")
+    return layer
+
 
 INSTEAD = {
     "Lambda": "; it would be Python code: use Rescaling, Activation with a function of foldnet.activations, or merges",
@@ -121,9 +161,11 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]

@@ -41,16 +41,20 @@ class SeedGenerator:
         state: the seed and how many seeds were taken, as two uint32.
 
     Raises:
-        ConfigError: a seed that is no whole number from 0 on.
+        ConfigError: a seed that is no whole number from 0 on, or another argument.
 
     >>> generator = SeedGenerator(7)
     >>> generator.next().tolist(), generator.next().tolist()
     ([7, 0], [7, 1])
     """
 
-    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
+    def __init__(self, seed: int | None = None, name: str | None = None, **unknown: Any) -> None:
         from foldnet.layers.naming import unique_name
 
+        if unknown:
+            raise ConfigError(
+                f"Unrecognized keyword arguments of SeedGenerator: {', '.join(unknown)}; it takes seed and name"
+            )
         if seed is not None and (
             isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0
         ):

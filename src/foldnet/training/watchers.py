@@ -198,12 +198,14 @@ class ModelCheckpoint(Watcher):
         before = self.best
         if self.save_best_only and not self._is_best(logs):
             if self.verbose:
-                print(f"Epoch {epoch + 1}: {self.monitor} is no better than {before:.5g}")
+                print(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {before:.5f}")
             return
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: saved {path}")
+            better = self.save_best_only and before is not None
+            said = f"{self.monitor} improved from {before:.5f} to {self.best:.5f}, " if better else ""
+            print(f"\nEpoch {epoch + 1}: {said}saving model to {path}")
 
     def _is_best(self, logs: Logs) -> bool:
         value = self.watched(logs)

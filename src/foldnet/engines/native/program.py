@@ -19,6 +19,10 @@ from foldnet.graph.graph import Graph, Node
 
 Array = np.ndarray[Any, Any]
 
+OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-argument")
+"""At -O3 gcc writes loops of known size out in full, up to 200 instructions, and then works long on what they become:
+up to eight times as long, for code that is no faster. clang has no such option, and is not to speak of it."""
+
 
 def default_threads() -> int:
     """Threads for large batches: ``$FOLDNET_THREADS``, else the processors this process may use.
@@ -59,7 +63,7 @@ class NativeProgram:
         self.cost = source.cost
         self.weights = pack(source.layout, source.floats, graph.constants)
         self._faults = source.faults
-        self.address = cache.load(source.code, "foldnet_run")
+        self.address = cache.load(source.code, "foldnet_run", *OPTIONS)
         # A prototype of our own: attributes of the library's function would be shared by all programs.
         self._run = ctypes.CFUNCTYPE(
             ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64

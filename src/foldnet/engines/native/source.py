@@ -217,13 +217,16 @@ def _bad_macro(faults: int) -> str:
     )
 
 
-_ARGUMENTS = "(const float *w, const void *const *in, void *const *out, float *f, int32_t *j, int64_t row,"
+# Kept apart from their callers, and weights and workspaces from each other: compilers would make copies of all that is
+# inlined, and of each loop one for arrays that overlap.
+_BODY = "static __attribute__((noinline)) void body"
+_ARGUMENTS = "(const float *restrict w, const void *const *in, void *const *out, float *restrict f,"
 
 
 def _row_function(graph: Graph, body: Body, lines: Sequence[str]) -> str:
     text = [
-        f"static void body_row{_ARGUMENTS}",
-        "                     int64_t *bad) {",
+        f"{_BODY}_row{_ARGUMENTS}",
+        "                     int32_t *restrict j, int64_t row, int64_t *bad) {",
         "  enum { rows = 1 };",
         "  (void)w, (void)in, (void)f, (void)j, (void)row, (void)bad;",
     ]
@@ -245,8 +248,8 @@ def _row_function(graph: Graph, body: Body, lines: Sequence[str]) -> str:
 
 def _block_function(graph: Graph, body: Body, lines: Sequence[str], lanes: int) -> str:
     text = [
-        f"static void body_block{_ARGUMENTS}",
-        "                       int rows, int64_t *bad) {",
+        f"{_BODY}_block{_ARGUMENTS}",
+        "                       int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
         "  (void)w, (void)in, (void)f, (void)j, (void)bad;",
     ]
     for i, name in _used_inputs(graph):

@@ -204,15 +204,14 @@ class Group:
             )
         filters = node.part(header.FILTERS, path)
         kind = kinds.read_kind(kind_part)
-        data = storage.read_bytes(
-            self._file.source,
-            storage.read_layout(layout),
-            [] if filters is None else storage.read_filters(filters),
+        stored = storage.Stored(
+            path,
             shape,
             kind.size,
-            path,
-            self._file.claim,
+            storage.read_layout(layout),
+            [] if filters is None else storage.read_filters(filters),
         )
+        data = storage.read_bytes(self._file.source, stored, self._file.claim)
         return _numbers(data, kind, lambda: self._attribute(node, "dtype", path), path).reshape(shape)
 
 

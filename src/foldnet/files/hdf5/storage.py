@@ -119,30 +119,38 @@ def read_filters(message: Cursor) -> list[int]:
     return found
 
 
-def read_bytes(
-    source: Source,
-    layout: Layout,
-    filters: list[int],
-    shape: tuple[int, ...],
-    element: int,
-    path: str,
-    claim: Claim,
-) -> bytes:
+@dataclass(frozen=True)
+class Stored:
+    """A dataset as its header describes it.
+
+    Attributes:
+        path: of the dataset, for errors.
+        shape: of the dataset.
+        element: bytes of an element.
+        layout: where the numbers lie.
+        filters: of its chunks.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    element: int
+    layout: Layout
+    filters: list[int]
+
+
+def read_bytes(source: Source, stored: Stored, claim: Claim) -> bytes:
     """All the bytes of a dataset, unpacked, in order.
 
     Args:
         source: of the file.
-        layout: of the dataset.
-        filters: of its chunks.
-        shape: of the dataset.
-        element: bytes of an element.
-        path: of the dataset, for errors.
+        stored: what is to be read.
         claim: told of the bytes that it takes.
 
     Raises:
         FileFormatError: what is declared and what is held do not agree.
     """
-    size = prod(shape) * element
+    path, layout = stored.path, stored.layout
+    size = prod(stored.shape) * stored.element
     if layout.kind == "virtual":
         raise FileFormatError(
             f"{path} is a virtual dataset, which takes its numbers from another file; foldnet reads none but this one"
@@ -151,25 +159,18 @@ def read_bytes(
         held = len(layout.data) if layout.kind == "compact" else layout.size
         if layout.kind == "contiguous" and layout.address == NOWHERE:
             held = 0
-        if held != size or filters:
+        if held != size or stored.filters:
             raise FileFormatError(f"{path} declares {size:,} bytes and holds {held:,}")
         if layout.kind == "compact":
             return layout.data
         if size:
             claim(layout.address, size, path)
         return source.content(layout.address, size, path) if size else b""
-    return _chunked(source, layout, filters, shape, element, path, claim)
+    return _chunked(source, stored, claim)
 
 
-def _chunked(
-    source: Source,
-    layout: Layout,
-    filters: list[int],
-    shape: tuple[int, ...],
-    element: int,
-    path: str,
-    claim: Claim,
-) -> bytes:
+def _chunked(source: Source, dataset: Stored, claim: Claim) -> bytes:
+    path, shape, element, layout = dataset.path, dataset.shape, dataset.element, dataset.layout
     size, plain = prod(shape) * element, prod(layout.chunk) * element
     if len(layout.chunk) != len(shape) or layout.element != element or not plain:
         raise FileFormatError(f"{path} is damaged: its chunks are not of its shape")
@@ -190,7 +191,7 @@ def _chunked(
         if any(o % c or o >= n for o, c, n in zip(at, layout.chunk, shape, strict=True)):
             raise FileFormatError(f"{path} is damaged: a chunk lies outside of its shape")
         claim(address, packed, path)
-        data = _unpacked(source.content(address, packed, path), filters, mask, plain, element, path)
+        data = _unpacked(source.content(address, packed, path), dataset.filters, mask, plain, element, path)
         chunk = np.frombuffer(data, f"V{element}").reshape(layout.chunk)
         room = tuple(slice(o, o + c) for o, c in zip(at, layout.chunk, strict=True))
         target = whole[room]

@@ -1,0 +1,43 @@
+"""Predictions in a workspace whose arrays are set apart, so that a step that leaves its own is seen.
+
+Sanitizers cannot see this by themselves, as all arrays lie in one piece of memory.
+"""
+
+from foldnet.engines.native import layout, source
+from foldnet.graph import ops
+
+APART = 16
+"""Elements, of each row or lane, that belong to nobody."""
+
+
+def set_apart(graph, simd, monkeypatch):
+    """C for the graph, and what belongs to nobody where blocks of rows are computed, and where single rows are."""
+    planned = []
+
+    def apart(graph, **settings):
+        planned.append((layout.plan(graph, apart=APART, **settings), settings.get("align", 1)))
+        return planned[-1][0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "plan", apart)
+        patch.setattr(source, "BLOCK_BYTES", 1 << 30)  # the values that stand apart are many
+        patch.setattr(source, "STACK_FLOATS", 0)
+        made = source.emit(graph, simd=simd)
+    lanes = int(made.code.split("#define LANES ")[1].split()[0])
+    assert lanes > 1
+    (block, _), (row, align) = planned
+    return made, _gaps(graph, block, 1, lanes), _gaps(graph, row, align, 1)
+
+
+def _gaps(graph, plan, align, lanes):
+    """(whether among the ints, first byte, bytes) of what belongs to nobody."""
+    found = []
+    for name, offset in plan.offsets.items():
+        end = offset + -(-max(layout.elements(graph, name), 1) // align) * align
+        found.append((int(graph.types[name].dtype == ops.INT), 4 * end * lanes, 4 * APART * lanes))
+    return sorted(set(found))
+
+
+def listed(table):
+    """As C."""
+    return "{" + ", ".join(f"{{{a}, {b}, {c}}}" for a, b, c in table) + "}"

@@ -56,6 +56,7 @@ KINDS = (
     "branch",
     "shared_norm",
     "arithmetic",
+    "moved",
 )
 
 
@@ -111,6 +112,9 @@ def networks(draw):
                 number = np.random.default_rng(draw(st.integers(0, 99))).uniform(0.5, 2.0, width)
                 form = draw(st.sampled_from(ARITHMETIC))
                 x = arithmetic(x, number if draw(st.booleans()) else float(number[0]))[form]()
+            case "moved":
+                turned = layers.Permute(tuple(range(1, len(inner) + 2))[::-1])(x)
+                x = layers.Reshape((*inner, width))(turned)
             case "branch":
                 results.append(layers.BatchNormalization()(before))
         if draw(st.integers(0, 5)) == 0:

@@ -338,3 +338,48 @@ def test_passes_return_the_same_graph_when_they_do_nothing():
     graph = optimize(lower(q2()))
     for rewrite in (*PASSES, fold_backward, fold_forward):
         assert rewrite(graph) is graph
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("axis", [1, 2, 3, [1, 3]])
+def test_a_normalization_folds_into_the_dense_behind_a_flatten(axis, data_format):
+    """The usual end of a network on images."""
+    model = chain(
+        layers.BatchNormalization(axis=axis, name="n"),
+        layers.Flatten(data_format=data_format),
+        layers.Dense(3),
+        shape=(2, 3, 4),
+    )
+    before = lower(model)
+    after = optimize(before)
+    assert "Affine" not in kinds(after)
+    assert kinds(after)[-1] == "Dense"
+    assert_same(before, after, np.random.default_rng(2).normal(size=(5, 2, 3, 4)), 1e-10)
+
+
+@pytest.mark.parametrize("activation", [None, "tanh"])
+@pytest.mark.parametrize("axis", [1, -1, [1, 2]])
+def test_a_normalization_folds_into_the_dense_ahead_of_moves(axis, activation):
+    stack = [
+        layers.Dense(12),
+        layers.Reshape((3, 4)),
+        layers.Permute((2, 1)),
+        layers.BatchNormalization(axis=axis),
+    ]
+    model = chain(*stack, *([layers.Activation(activation)] if activation else []))
+    before = lower(model)
+    after = optimize(before)
+    assert kinds(after)[:3] == ["Dense", "Reshape", "Transpose"]
+    assert "Affine" not in kinds(after)
+    assert_same(before, after, np.random.default_rng(2).normal(size=(5, 5)), 1e-10)
+
+
+def test_a_moved_value_that_is_read_elsewhere_keeps_its_scaling():
+    x = layers.Input((2, 3))
+    flat = layers.Flatten()(layers.BatchNormalization(name="n")(x))
+    graph = optimize(lower(randomize(Model(x, [layers.Dense(2)(flat), flat]))))
+    assert "Affine" in kinds(graph)
+    noted(graph, "'n'", "output of the network")
+    free = layers.Input((None, 3))
+    kept = layers.Reshape((-1, 3))(layers.BatchNormalization(name="n")(free))
+    assert "Affine" in kinds(optimize(lower(randomize(Model(free, layers.Dense(2)(kept))))))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from foldnet.graph import ops
-from foldnet.graph.graph import Graph, Node
+from foldnet.graph.graph import Array, Graph, Node
+from foldnet.graph.passes.moves import carried, moved_from, moves_after
 from foldnet.graph.passes.precision import cancels, leaves_float32, spread_of
 from foldnet.graph.passes.rewriting import Rewrite, Uses, along_last_axis, exhaust, fresh, joined
 
 
 def fold_forward(graph: Graph) -> Graph:
-    """Fold each Affine into the Dense after it.
+    """Fold each Affine into the Dense after it, past what only moves values.
 
     ``((x - m) s + o) W + b = x (diag(s) W) + (b + (o - m s) W)``, computed in float64.
     """
@@ -22,14 +23,12 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     """The Dense that does both, or why there is none."""
     if not isinstance(node.op, ops.Affine):
         return None
-    if node.output in uses.outputs:
-        return "its result is an output of the network"
     if node.op.activation is not None:
         return f"the activation {node.op.activation} comes after it"
-    after = uses.consumers.get(node.output, [])
-    if len(after) != 1:
-        return f"its result is used by {len(after)} layers: {', '.join(repr(n.layer) for n in after)}"
-    dense = after[0]
+    way = moves_after(graph, uses, node)
+    if isinstance(way, str):
+        return way
+    moves, dense = way
     if not isinstance(dense.op, ops.Dense):
         return f"what follows it, {type(dense.op).__name__} of layer {dense.layer!r}, is not a Dense"
     reason = uses.shared_because(node) or uses.shared_because(dense)
@@ -38,11 +37,15 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     kernel = graph.constants[dense.inputs[1]].astype(np.float64)
     inputs, units = kernel.shape
     bias = graph.constants[dense.inputs[2]].astype(np.float64) if len(dense.inputs) > 2 else np.zeros(units)
-    scale, offset, *shifts = (along_last_axis(graph.constants[v], inputs) for v in node.inputs[1:])
+
+    def along(array: Array) -> Array | None:
+        return along_last_axis(carried(graph, array, moves), inputs)
+
+    scale, offset, *shifts = (along(graph.constants[v]) for v in node.inputs[1:])
     if scale is None or offset is None or any(s is None for s in shifts):
         return "its weights vary along an axis other than the last, and a Dense's along the last only"
     if shifts and shifts[0] is not None:
-        spread = along_last_axis(spread_of(graph, node.inputs[3], graph.constants[node.inputs[1]]), inputs)
+        spread = along(spread_of(graph, node.inputs[3], graph.constants[node.inputs[1]]))
         reason = None if spread is None else cancels(shifts[0], spread)
         if reason:
             return reason
@@ -54,5 +57,6 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
         return reason
     layer = joined(node, dense)
     names = fresh(graph, f"{layer}/kernel"), fresh(graph, f"{layer}/bias")
-    merged = Node(dense.op, (node.inputs[0], *names), dense.output, layer)
-    return Rewrite((node, dense), merged, dict(zip(names, folded, strict=True)))
+    ahead, x = moved_from(graph, node.inputs[0], moves)
+    merged = Node(dense.op, (x, *names), dense.output, layer)
+    return Rewrite((node, *moves, dense), merged, dict(zip(names, folded, strict=True)), tuple(ahead))

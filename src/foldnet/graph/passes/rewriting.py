@@ -46,11 +46,12 @@ def _is_weight(node: Node, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """One node in the place of several: ``node`` stands where the last of ``replaced`` stood."""
+    """One node in the place of several: ``node`` stands where the last of ``replaced`` stood, ``ahead`` before it."""
 
     replaced: tuple[Node, ...]
     node: Node
     constants: Mapping[str, Array] = field(default_factory=dict)
+    ahead: tuple[Node, ...] = ()
 
 
 Plan = Callable[[Graph, Uses, Node], Rewrite | str | None]
@@ -75,11 +76,12 @@ def exhaust(graph: Graph, plan: Plan) -> Graph:
 def applied(graph: Graph, rewrite: Rewrite) -> Graph:
     """The graph after one rewrite."""
     gone = {id(n) for n in rewrite.replaced}
-    nodes = [
-        rewrite.node if n is rewrite.replaced[-1] else n
-        for n in graph.nodes
-        if n is rewrite.replaced[-1] or id(n) not in gone
-    ]
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node is rewrite.replaced[-1]:
+            nodes += [*rewrite.ahead, rewrite.node]
+        elif id(node) not in gone:
+            nodes.append(node)
     return with_nodes(graph, nodes, constants={**graph.constants, **rewrite.constants})
 
 

@@ -17,6 +17,10 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 sys.path.insert(0, str(Path(__file__).parent))  # tests share helpers as `support`
 
+from support import compiling
+
+from foldnet.engines.native import cache
+
 # A shell starts what runs in the background deaf to Ctrl+C, and its children inherit that: tests that interrupt a
 # program would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -35,6 +39,20 @@ def pytest_configure(config):
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     for kind in ("GLOBAL", "LOCAL"):
         os.environ[f"ZIG_{kind}_CACHE_DIR"] = str(Path(folder) / "zig")
+
+
+QUICKLY_COMPILED = ("files", "insight", "layers", "ops", "sklearn", "training")
+"""Folders whose tests ask what numbers come out, not how fast: compilers took most of the suite's time."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Compile without optimization where the test is in one of those folders.
+
+    A test in native_training shows that bits stay as they are.
+    """
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    cache.load = compiling.unoptimized if folder in QUICKLY_COMPILED else compiling.as_shipped
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import shlex
 import stat
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -211,14 +212,24 @@ def test_where_warnings_are_errors_nothing_is_left_broken(home, monkeypatch, com
 
 
 def test_a_compiler_that_hangs_is_ended_with_all_it_started_and_not_asked_again(home, monkeypatch, compiler):
-    monkeypatch.setenv("FOLDNET_COMPILE_SECONDS", "0.3")
+    monkeypatch.setenv("FOLDNET_COMPILE_SECONDS", "1")
     compiler(f"echo once >> {home}/calls; sleep 600 & echo $! > {home}/started; wait")
     for _ in range(2):
-        with pytest.raises(CompileError, match=r"0\.3 s.*FOLDNET_COMPILE_SECONDS"):
+        with pytest.raises(CompileError, match=r"\b1 s.*FOLDNET_COMPILE_SECONDS"):
             foldnet.freeze(network(), engine="native")
     assert (home / "calls").read_text() == "once\n"
     started = Path("/proc") / (home / "started").read_text().strip() / "stat"
-    assert not started.exists() or started.read_text().split()[2] == "Z"
+    end = time.monotonic() + 60  # it dies when the machine gets to it
+    while is_running(started) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not is_running(started)
+
+
+def is_running(status):
+    try:
+        return status.read_text().split()[2] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "soon", "nan", "inf"])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from foldnet.absent import absent
 from foldnet.training.loss_functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -125,3 +126,7 @@ __all__ = [
     "sparse_categorical_crossentropy",
     "squared_hinge",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise absent("losses", name)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from foldnet.absent import absent
 from foldnet.training.accuracies import (
     binary_accuracy,
     categorical_accuracy,
@@ -182,3 +183,7 @@ __all__ = [
     "squared_hinge",
     "top_k_categorical_accuracy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise absent("metrics", name)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from foldnet.absent import absent
 from foldnet.optimizers import schedules
 from foldnet.training.further_optimizers import Ftrl, Lamb, ScheduleFreeAdamW
 from foldnet.training.optimizer import Optimizer
@@ -46,3 +47,7 @@ __all__ = [
     "schedules",
     "serialize",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise absent("optimizers", name)

@@ -20,6 +20,8 @@ import numpy as np
 from foldnet.errors import ConfigError
 
 Shape = tuple[int | None, ...]
+Row = tuple[int, ...]
+"""Shape of one row of a value, or of the whole of a constant, with all sizes known."""
 FLOAT, INT = "float", "int"
 
 
@@ -63,6 +65,10 @@ class Op:
         """``"float"`` (the engine's working precision) or ``"int"`` (32-bit indices)."""
         return FLOAT
 
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """How many products a row takes, by which work is divided among threads; 0 where it goes by elements."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Fusable(Op):
@@ -84,6 +90,10 @@ class Dense(Fusable):
         if len(shapes) > 2 and shapes[2] != (kernel[1],):
             raise ConfigError(f"Dense bias has shape {shapes[2]}, expected ({kernel[1]},)")
         return (*x[:-1], kernel[1])
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """One for each weight at each position."""
+        return prod(result) * operands[1][0]
 
 
 @dataclass(frozen=True)
@@ -317,6 +327,10 @@ class Dot(Op):
             raise ConfigError(f"Dot cannot contract axis {i} of {a} with axis {j} of {b}")
         rest = (*a[1:i], *a[i + 1 :], *b[1:j], *b[j + 1 :])
         return (a[0], *rest) if rest else (a[0], 1)
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """The contracted axis for each element of the result."""
+        return prod(result) * operands[0][self.axes[0] - 1]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ of the other operand less one, each axis full or 1, as the weights of ``Affine``
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph.ops import Op, Shape
+from foldnet.graph.ops import Op, Row, Shape
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,10 @@ class TurnedDense(Op):
         if len(x) < 2 or len(kernel) != 2 or x[-1] != kernel[1]:
             raise ConfigError(f"TurnedDense cannot multiply {x} by a kernel of shape {kernel}")
         return (*x[:-1], kernel[0])
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """One for each weight at each position."""
+        return prod(result) * operands[1][1]
 
 
 UNARY = (
@@ -340,6 +345,11 @@ class Product(Op):
         if not set(self.result) <= set(sizes) or len(set(self.result)) != len(self.result):
             raise ConfigError(f"the result's axes {self.result!r} are not all among the operands'")
         return (rows, *(sizes[letter] for letter in self.result))
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """One for each position of all letters."""
+        sizes = dict(zip(self.left + self.right, operands[0] + operands[1], strict=True))
+        return prod(sizes.values())
 
 
 @dataclass(frozen=True)

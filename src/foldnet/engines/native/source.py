@@ -107,15 +107,12 @@ class PortableSource:
 
 
 def cost(graph: Graph) -> int:
-    """Multiply-adds for one row, an elementwise function counted as ten."""
+    """Multiply-adds for one row; an element that is read or made counts as ten."""
     total = 1
     for node in graph.nodes:
-        size = prod(row_shape(graph, node.output))
-        if isinstance(node.op, ops.Dense):
-            total += size * row_shape(graph, node.inputs[1])[0]
-        elif isinstance(node.op, ops.Dot):
-            total += size * row_shape(graph, node.inputs[0])[node.op.axes[0] - 1]
-        total += 10 * size
+        result, *operands = (row_shape(graph, v) for v in (node.output, *node.inputs))
+        data = [prod(row_shape(graph, v)) for v in node.inputs if v not in graph.constants]
+        total += node.op.multiply_adds(result, *operands) + 10 * max(prod(result), *data)
     return total
 
 

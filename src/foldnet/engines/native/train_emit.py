@@ -99,11 +99,10 @@ class Emitter:
         return active & leads
 
     def work(self) -> int:
-        """Multiplications of a row, forward."""
+        """Multiply-adds of a row, forward."""
         return sum(
-            prod(self.shape(n.inputs[1])) * prod(self.shape(n.inputs[0])[:-1])
-            for n in self.graph.nodes
-            if isinstance(n.op, ops.Dense)
+            node.op.multiply_adds(self.shape(node.output), *map(self.shape, node.inputs))
+            for node in self.graph.nodes
         )
 
     # -- what values are ------------------------------------------------------------------------------------------

@@ -1,0 +1,50 @@
+"""What a row costs, by which rows are divided among threads: every product counts, whatever op it is made of."""
+
+import numpy as np
+import pytest
+from networks import op_cases
+
+from foldnet import Input, Model, layers, ops
+from foldnet.engines.native.source import cost
+from foldnet.engines.native.train_emit import Emitter
+from foldnet.graph.lower import lower
+from foldnet.training.compiled import Target
+
+CASES = op_cases()
+
+
+def same_product(kind):
+    """8 positions of 30 numbers by 30 x 40 weights or other values."""
+    x = Input((8, 30))
+    other = ops.reshape(layers.Dense(40, use_bias=False)(x), (-1, 8, 40))
+    return Model(
+        x,
+        {
+            "dense": lambda: layers.Dense(40)(x),
+            "einsum layer": lambda: layers.EinsumDense("abc,cd->abd", (None, 40))(x),
+            "matmul": lambda: ops.matmul(ops.transpose(x, (0, 2, 1)), other),
+            "einsum": lambda: ops.einsum("bij,bik->bjk", x, other),
+            "dot": lambda: layers.Dot(axes=1)([x, other]),
+        }[kind](),
+    )
+
+
+@pytest.mark.parametrize("kind", ["dense", "einsum layer", "matmul", "einsum", "dot"])
+def test_products_count_in_prediction_and_training(kind):
+    products = 8 * 30 * 40
+    model = same_product(kind)
+    before = 0 if kind in ("dense", "einsum layer") else products  # of the Dense that makes the other operand
+    graph = lower(model)
+    found = cost(graph)
+    assert products + before < found < products + before + 30_000
+    model.compile("sgd", "mse")
+    shape = model.output_shape
+    program = model.trainer.compiled.program([Target(shape, False, shape[:-1])])[0]
+    assert Emitter(program).work() == products + before
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_op_is_cheaper_than_what_it_reads_and_makes(name):
+    graph = CASES[name]
+    sizes = [np.prod(graph.types[v].shape[1:]) for v in (*graph.inputs, *graph.outputs)]
+    assert cost(graph) > 10 * max(sizes)

@@ -1,6 +1,7 @@
 """Each check sees its sick network, says so in numbers, and leaves the nearly sick one in peace."""
 
 import json
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from doctor_sick import B, after, dropped, put, steps, with_x
 import foldnet as fn
 from foldnet import Sequential, layers
 from foldnet.insight.doctor import CHECKS
-from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.patient import Patient, activation_of
 from foldnet.insight.doctor.run import examine
+from foldnet.layers import LAYERS
 
 
 def patient(made):
@@ -126,3 +128,17 @@ def test_drift_in_numbers():
     np.testing.assert_allclose(drift.shift, (1.5 - wide.mean(axis=0)) / np.sqrt(wide.var(axis=0) + 0.25))
     np.testing.assert_allclose(drift.ratio, 0.75 / (wide.var(axis=0) + 0.25))
     assert drift.count == 400
+
+
+WITH_ACTIVATION = {
+    "Activation": {},
+    "Dense": {"units": 3},
+    "EinsumDense": {"equation": "ab,bc->ac", "output_shape": 3},
+}
+
+
+def test_the_activation_of_every_layer_that_has_one_is_seen():
+    takes = {name for name, cls in LAYERS.items() if "activation" in signature(cls).parameters}
+    assert takes == set(WITH_ACTIVATION)
+    for name, settings in WITH_ACTIVATION.items():
+        assert activation_of(LAYERS[name](activation="tanh", **settings)) == ("tanh", {})

@@ -14,7 +14,7 @@ from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.graph.lower import call_name
 from foldnet.layers import activation as activation_layers
 from foldnet.layers.base import Array, Layer
-from foldnet.layers.core import Activation, Dense, Identity
+from foldnet.layers.core import Activation, Identity
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.regularization import Noise
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
@@ -208,7 +208,7 @@ def activation_of(layer: Layer) -> tuple[str, Mapping[str, Any]] | None:
 
     A function that foldnet does not know is ``("custom", {})``.
     """
-    if isinstance(layer, Dense | Activation):
+    if hasattr(layer, "activation"):
         try:
             known = activations.known(layer.activation)
         except ConfigError:

@@ -229,3 +229,17 @@ NAMES = st.sampled_from(
 def test_anything_gives_an_object_or_an_error_of_foldnets(config):
     with contextlib.suppress(FoldnetError):
         deserialize_keras_object(config)
+
+
+def test_a_sequential_that_is_not_built_has_a_configuration_but_no_file(tmp_path):
+    model = Sequential([layers.Dense(4), layers.Dense(5)], name="seq")
+    for back in (
+        deserialize_keras_object(serialize_keras_object(model)),
+        foldnet.models.model_from_json(model.to_json()),
+        Sequential.from_config(model.get_config()),
+    ):
+        assert type(back) is Sequential
+        assert [layer.units for layer in back.layers] == [4, 5]
+        assert not back.built
+    with pytest.raises(ConfigError, match="not built"):
+        model.save(tmp_path / "seq.keras")

@@ -35,7 +35,7 @@ def network_of_config(cls: type[Network], config: Any, custom_objects: Mapping[s
 
 def to_json(network: Network, **kwargs: Any) -> str:
     """The configuration as JSON; see ``Network.to_json``."""
-    return json.dumps(network_record(network, Dialect.KERAS_3), **kwargs)
+    return json.dumps(network_record(network, Dialect.KERAS_3, unbuilt=True), **kwargs)
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Network:
@@ -53,4 +53,4 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         stored = json.loads(json_string)
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"this is not the JSON of a network: {error}") from None
-    return Reader(supplied=known_objects(custom_objects)).network(stored)
+    return Reader(supplied=known_objects(custom_objects), unbuilt=True).network(stored)

@@ -42,14 +42,14 @@ NO_TRAINABLE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropou
 """Layers whose constructor in Keras 3 does not take ``trainable``; they have no weights."""
 
 
-def network_record(network: Network, dialect: Dialect) -> dict[str, Any]:
-    """The record of a whole network as Keras writes it.
+def network_record(network: Network, dialect: Dialect, unbuilt: bool = False) -> dict[str, Any]:
+    """The record of a whole network as Keras writes it; of a Sequential without an input shape only if ``unbuilt``.
 
     Raises:
         ConfigError: the network is not built, so its shapes are not known.
         UnsupportedError: a layer, setting or call that the dialect has no words for.
     """
-    return _Writer(network, dialect).network(network)
+    return _Writer(network, dialect, unbuilt).network(network)
 
 
 def network_config(network: Network) -> dict[str, Any]:
@@ -60,7 +60,9 @@ def network_config(network: Network) -> dict[str, Any]:
     Raises:
         UnsupportedError: a layer, setting or call that Keras 3 has no words for.
     """
-    config: dict[str, Any] = _Writer(network, Dialect.KERAS_3, bare=True).network(network)["config"]
+    config: dict[str, Any] = _Writer(network, Dialect.KERAS_3, unbuilt=True, bare=True).network(network)[
+        "config"
+    ]
     return config
 
 
@@ -71,20 +73,22 @@ def layer_record(layer: Layer, dialect: Dialect) -> dict[str, Any]:
         UnsupportedError: a setting that the dialect has no words for.
     """
     return (
-        network_record(layer, dialect) if isinstance(layer, Network) else _Writer(layer, dialect).layer(layer)
+        network_record(layer, dialect, unbuilt=True)
+        if isinstance(layer, Network)
+        else _Writer(layer, dialect).layer(layer)
     )
 
 
 class _Writer:
-    def __init__(self, whole: Layer, dialect: Dialect, bare: bool = False) -> None:
-        self._dialect, self._whole, self._bare = dialect, whole, bare
+    def __init__(self, whole: Layer, dialect: Dialect, unbuilt: bool = False, bare: bool = False) -> None:
+        self._dialect, self._whole, self._unbuilt, self._bare = dialect, whole, unbuilt, bare
         mentions = Counter(_mentions(whole) if isinstance(whole, Network) else ())
         self._shared = {layer: i for i, layer in enumerate((k for k, n in mentions.items() if n > 1), 1)}
 
     def network(self, network: Network) -> dict[str, Any]:
         self._check_name(network)
         join_names(network, network.joined_layers())  # names may have been changed behind its back
-        if not network.built and isinstance(network, Sequential) and self._bare:
+        if not network.built and isinstance(network, Sequential) and self._unbuilt:
             layers = [self.layer(x) for x in network.layers]
             return record(
                 "keras",

@@ -27,7 +27,7 @@ fuzz: $(VENV)/.dev
 # The suite as on a new machine: a new home folder, no warm cache, and of programs only those named here, so neither
 # clang nor Chromium. PYTEST_ARGS="-n 2 -q tests/native" runs a part of it.
 FRESH := .fresh
-FRESH_TOOLS := as bash cat cc env gcc git ld make sh uname
+FRESH_TOOLS := as bash cat cc env gcc git ld make nm sh sleep uname
 test-fresh: $(VENV)/.dev
 	rm -rf $(FRESH)
 	mkdir -p $(FRESH)/bin $(FRESH)/home $(FRESH)/tmp

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from foldnet import optimizers
+from foldnet.errors import ConfigError
 
 STEPS = [0, 3, 7, 15, 50]
 SETTINGS = [
@@ -33,3 +34,11 @@ def test_a_schedule_is_kerass(name, arguments):
     # Restarts are told apart by a logarithm in float32, which may say 0.9999999 on the very step.
     assert [float(ours(step)) for step in STEPS] == pytest.approx(expected, rel=2e-5, abs=1e-7)
     assert optimizers.schedules.deserialize(ours.serialize()).get_config() == theirs.get_config()
+
+
+@pytest.mark.parametrize("boundaries", [[], [3], [3, 15, 20]])
+def test_there_is_one_value_more_than_boundaries(boundaries):
+    with pytest.raises(
+        ConfigError, match=f"{len(boundaries)} boundaries need {len(boundaries) + 1} values, got 3"
+    ):
+        optimizers.schedules.PiecewiseConstantDecay(boundaries, [0.3, 0.2, 0.05])

@@ -206,7 +206,6 @@ def test_a_progress_bar_only_on_a_terminal(wine, rows, tmp_path):
     assert "Predicting" in shown
 
 
-@pytest.mark.skipif(os.name != "posix", reason="closes a descriptor through the shell")
 def test_without_a_standard_output(wine, rows, tmp_path):
     np.save(tmp_path / "x.npy", rows)
     command = shlex.join(

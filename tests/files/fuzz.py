@@ -35,8 +35,14 @@ import foldnet
 from foldnet.errors import LONGEST, FoldnetError
 
 FORMATS = Path(__file__).parent.parent / "fixtures" / "formats"
-ARCHIVES = ["keras-3.8.0-table.keras", "keras-3.12.0-joined.keras", "tf_keras-2.21-axes.keras"]
-LEGACY = ["tf_keras-2.21-axes.h5", "keras-2.3.1-joined.h5", "keras-1.2.2-table.h5", "keras-3.12.0-joined.h5"]
+ARCHIVES = [
+    "keras-3.8.0-table.keras", "keras-3.12.0-joined.keras", "tf_keras-2.21-axes.keras",
+    "../operations/tf-2.15-mixed.keras", "../operations/tf_keras-2.21-mixed.keras",
+]  # fmt: skip
+LEGACY = [
+    "tf_keras-2.21-axes.h5", "keras-2.3.1-joined.h5", "keras-1.2.2-table.h5", "keras-3.12.0-joined.h5",
+    "../operations/tf-2.1-mixed.h5", "../operations/tf-2.3-mixed.h5", "../operations/tf_keras-2.21-mixed.h5",
+]  # fmt: skip
 SECONDS = 2
 MEGABYTES = 600
 VALUES = [

@@ -11,16 +11,17 @@ from foldnet.errors import ConfigError, FoldnetError
 def saved(path, variance):
     model = Sequential([layers.Input((3,)), layers.BatchNormalization(epsilon=1e-3)])
     norm = model.layers[-1]
-    norm.set_weights([np.ones(3), np.zeros(3), np.zeros(3), np.array([1.0, variance, 2.0])])
+    gamma, beta, mean = np.random.default_rng(4).uniform(0.5, 2, (3, 3))
+    norm.set_weights([gamma, beta, mean, np.array([1.0, variance, 2.0])])
     model.save(path)
     return model
 
 
 def test_epsilon_outweighs_it(tmp_path):
-    saved(tmp_path / "x.keras", -0.9e-3)
-    x = np.ones((1, 3), "f")
+    gamma, beta, mean, variance = saved(tmp_path / "x.keras", -0.9e-3).get_weights()
+    x = np.random.default_rng(5).normal(size=(4, 3)).astype("f")
     found = foldnet.load_model(tmp_path / "x.keras").predict(x)
-    np.testing.assert_allclose(found[0, 1], 1 / np.sqrt(1e-4), rtol=1e-3)
+    np.testing.assert_allclose(found, (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, rtol=1e-3)
 
 
 def test_epsilon_does_not_outweigh_it(tmp_path):

@@ -7,7 +7,7 @@ from graph_networks import ARITHMETIC, arithmetic, randomize
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.lower import lower
-from foldnet.graph.passes import optimize
+from foldnet.graph.passes import optimize, rewriting
 from foldnet.network import Model
 
 NUMBER = np.array([1.5, -0.25, 3.0])
@@ -91,3 +91,16 @@ def test_a_value_that_is_read_elsewhere_stays():
     h = layers.Dense(3)(x)
     graph = optimize(lower(randomize(Model(x, [h, h * 2]))))
     assert kinds(graph) == ["Dense", "Combine"]
+
+
+def test_where_nothing_folds_no_graph_is_made(monkeypatch):
+    """Each would take as long as the network has layers, for every one of them."""
+    graph = lower(network(*[lambda x: layers.Activation("tanh")(x * 1.5)] * 30))
+    made = []
+    real = rewriting.with_nodes
+    monkeypatch.setattr(
+        rewriting, "with_nodes", lambda *args, **kwargs: (made.append(1), real(*args, **kwargs))[1]
+    )
+    after = optimize(graph)
+    assert len(after.notes) == 30
+    assert not made

@@ -45,6 +45,7 @@ def test_it_has_kerass_layers_and_the_same_weights():
 
 def test_it_is_saved_cloned_and_trained(tmp_path):
     full = whole(layers, Input, Model)
+    full.set_weights([np.random.default_rng(9).uniform(0.5, 2, w.shape) for w in full.get_weights()])
     first = Model(full.input, full.get_layer("first").output)
     rows, expected = first.predict(X), full.predict(X)
     part = Model([full.get_layer("first").output], full.output)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from foldnet.graph import ops, train_ops
-from foldnet.graph.graph import Array, Graph, Node
+from foldnet.graph.graph import Array, Graph, Node, constant_type
 from foldnet.graph.passes.fold_backward import plan as plan_backward
 from foldnet.graph.passes.fold_forward import plan as plan_forward
 from foldnet.graph.passes.merge_affines import plan as plan_merge
-from foldnet.graph.passes.rewriting import Rewrite, Uses, applied, exhaust, fresh
+from foldnet.graph.passes.rewriting import Rewrite, Uses, exhaust, fresh
 
 
 def fold_arithmetic(graph: Graph) -> Graph:
@@ -31,11 +33,11 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     # What comes before takes an offset at no cost. What follows would have to take it times its kernel, which may
     # cancel: there the offset is a mean to subtract, which the pass measures.
     added = _affine(graph, node, scale, offset)
-    before = _folded_with_before(applied(graph, added), node.output)
+    before = _folded_with_before(*_with(graph, uses, added), added.node)
     if before is None:
         return added
     subtracted = _affine(graph, node, scale, zero, -offset / scale) if offset.any() else added
-    after = _folded_into_next(applied(graph, subtracted), node.output)
+    after = _folded_into_next(*_with(graph, uses, subtracted), subtracted.node)
     if after is None:
         return subtracted
     return f"Not folded into what comes before it: {before}. Not folded into what follows: {after}."
@@ -87,17 +89,21 @@ def _affine(graph: Graph, node: Node, scale: Array, offset: Array, *shift: Array
     return Rewrite((node,), affine, constants)
 
 
-def _folded_with_before(graph: Graph, value: str) -> str | None:
-    """Why the Affine that makes a value joins neither what comes before it nor an Affine after it; None if it does."""
-    uses = Uses(graph)
-    node = uses.producer[value]
+def _with(graph: Graph, uses: Uses, rewrite: Rewrite) -> tuple[Graph, Uses]:
+    """What the other passes look at, as if the node were the Affine already; making such a graph would take long."""
+    types = {name: constant_type(array) for name, array in rewrite.constants.items()}
+    seen = replace(graph, constants={**graph.constants, **rewrite.constants}, types={**graph.types, **types})
+    return seen, uses.with_node(rewrite.replaced[0], rewrite.node)
+
+
+def _folded_with_before(graph: Graph, uses: Uses, node: Node) -> str | None:
+    """Why an Affine joins neither what comes before it nor an Affine after it; None if it does."""
     tried = [plan_merge(graph, uses, node) or plan_backward(graph, uses, node)]
-    tried += [plan_merge(graph, uses, n) for n in uses.consumers.get(value, ())]
+    tried += [plan_merge(graph, uses, n) for n in uses.consumers.get(node.output, ())]
     return None if any(isinstance(t, Rewrite) for t in tried) else str(tried[0])
 
 
-def _folded_into_next(graph: Graph, value: str) -> str | None:
-    """Why the Affine that makes a value does not fold into what follows; None if it does."""
-    uses = Uses(graph)
-    found = plan_forward(graph, uses, uses.producer[value])
+def _folded_into_next(graph: Graph, uses: Uses, node: Node) -> str | None:
+    """Why an Affine does not fold into what follows; None if it does."""
+    found = plan_forward(graph, uses, node)
     return None if isinstance(found, Rewrite) else str(found)

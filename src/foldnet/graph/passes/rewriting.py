@@ -21,6 +21,17 @@ class Uses:
             for value in dict.fromkeys(node.inputs):
                 self.consumers.setdefault(value, []).append(node)
 
+    def with_node(self, old: Node, new: Node) -> Uses:
+        """The index as if a node stood in the place of another that makes the same value."""
+        changed = object.__new__(Uses)
+        changed.producer = {**self.producer, new.output: new}
+        changed.consumers = dict(self.consumers)
+        changed.outputs = self.outputs
+        for value in dict.fromkeys((*old.inputs, *new.inputs)):
+            others = [n for n in self.consumers.get(value, ()) if n is not old]
+            changed.consumers[value] = [*others, new] if value in new.inputs else others
+        return changed
+
     def kept_because(self, value: str, user: Node) -> str | None:
         """Why a value must stay although ``user`` no longer needs it; None if nothing else needs it."""
         if value in self.outputs:
@@ -65,7 +76,7 @@ def exhaust(graph: Graph, plan: Plan) -> Graph:
     while place < len(graph.nodes):
         rewrite = plan(graph, uses, graph.nodes[place])
         if isinstance(rewrite, Rewrite):
-            graph = applied(graph, rewrite)
+            graph = _apply(graph, rewrite)
             uses = Uses(graph)
             place = max(0, place - len(rewrite.replaced))
         else:
@@ -73,8 +84,7 @@ def exhaust(graph: Graph, plan: Plan) -> Graph:
     return graph
 
 
-def applied(graph: Graph, rewrite: Rewrite) -> Graph:
-    """The graph after one rewrite."""
+def _apply(graph: Graph, rewrite: Rewrite) -> Graph:
     gone = {id(n) for n in rewrite.replaced}
     nodes: list[Node] = []
     for node in graph.nodes:

@@ -13,8 +13,9 @@ from foldnet.arranging import arranged
 from foldnet.engines.fallback import native_or_none
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.fastcall import FastCall, attach
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, bind, with_nodes
+from foldnet.graph.op import INT
+from foldnet.graph.op import Shape as ShapeOp
 from foldnet.graph.passes import optimize
 from foldnet.latest import Latest
 from foldnet.predictor_inputs import Array, read_inputs, working
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from foldnet.engines.native import NativeProgram
     from foldnet.network import Network
 
-Shape = ops.Shape
+Shape = ShapeOp
 
 _ENGINES = ("auto", "native", "reference")
 _BLOCK_BYTES = 16 << 20
@@ -174,7 +175,7 @@ class Predictor(FastCall):
             return program.run(arrays)
         types = [bound.types[v] for v in bound.outputs]
         results = [
-            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == ops.INT else self._dtype)
+            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == INT else self._dtype)
             for t in types
         ]
         kinds = [bound.types[v] for v in bound.inputs]

@@ -19,8 +19,8 @@ from foldnet.export.files import write_files
 from foldnet.export.names import Namespace, identifier, plain
 from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.ours import MARK
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node, bind
+from foldnet.operations.structure.op import Gather
 
 if TYPE_CHECKING:
     from foldnet.engines.native.source import PortableSource
@@ -167,7 +167,7 @@ def _memory_words(portable: PortableSource) -> dict[str, str]:
 
 def _fault_text(node: Node) -> str:
     """What a node finds fault with, for a C string."""
-    what = "an index outside its table" if isinstance(node.op, ops.Gather) else "a number that is no index"
+    what = "an index outside its table" if isinstance(node.op, Gather) else "a number that is no index"
     return f"{what} ({plain(node.layer)})"
 
 

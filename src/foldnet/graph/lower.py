@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Array, Graph, GraphBuilder
 from foldnet.graph.masks import Mask, Masks
+from foldnet.graph.op import FLOAT, INT
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
+from foldnet.operations.structure.op import Cast
 from foldnet.optional import Absent, is_optional
 
 _CALL_NUMBER = re.compile(r"@\d+(?=/|$)")
@@ -108,7 +109,7 @@ class Lowering(GraphBuilder):
 
     def float(self, value: str) -> str:
         """The value as floating point; most layers compute on nothing else."""
-        return value if self.dtype(value) == ops.FLOAT else self.emit(ops.Cast(ops.FLOAT), value)
+        return value if self.dtype(value) == FLOAT else self.emit(Cast(FLOAT), value)
 
     def fractions(self, layer: Layer, value: str) -> str:
         """The value as floating point, for a layer that Keras computes otherwise on whole numbers.
@@ -116,7 +117,7 @@ class Lowering(GraphBuilder):
         Raises:
             UnsupportedError: the value is of whole numbers.
         """
-        if self.dtype(value) == ops.INT:
+        if self.dtype(value) == INT:
             raise UnsupportedError(
                 f"layer {layer.name!r} ({type(layer).__name__}) is given whole numbers, and there Keras cuts its "
                 "result or its settings to whole numbers, too, which foldnet does not. Give the network's Input "
@@ -126,7 +127,7 @@ class Lowering(GraphBuilder):
 
     def int(self, value: str) -> str:
         """The value as 32-bit indices."""
-        return value if self.dtype(value) == ops.INT else self.emit(ops.Cast(ops.INT), value)
+        return value if self.dtype(value) == INT else self.emit(Cast(INT), value)
 
 
 Values = dict[SymbolicTensor, str | None]
@@ -255,13 +256,13 @@ def _numbered(layer: Layer, index: int) -> str:
 
 def _kind(tensor: SymbolicTensor) -> str:
     if tensor.dtype.startswith(("int", "uint", "bool")):
-        return ops.INT
+        return INT
     if tensor.dtype not in ("float32", "float64"):
         raise UnsupportedError(
             f"the input {tensor.name!r} has dtype {tensor.dtype!r}, to which Keras rounds the data first; foldnet "
             "takes float32, float64 and whole numbers. Build the network with one of these."
         )
-    return ops.FLOAT
+    return FLOAT
 
 
 def _training_matters(layer: Layer) -> bool:

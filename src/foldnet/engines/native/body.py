@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from foldnet.engines.native import maths
 from foldnet.engines.native.layout import Plan, Weights, row_shape
 from foldnet.engines.native.loops import Operand, broadcast_strides, nest, strides_of
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import FLOAT
 
 
 class Body:
@@ -58,7 +58,7 @@ class Body:
             return self._pointer("w", self.weights.at(value) + offset)
         if root in self.direct:
             return self._pointer(self.direct[root], offset)
-        space = "f" if self.graph.types[root].dtype == ops.FLOAT else "j"
+        space = "f" if self.graph.types[root].dtype == FLOAT else "j"
         return self._pointer(space, (self.plan.offsets[root] + offset) * self.lanes)
 
     @staticmethod

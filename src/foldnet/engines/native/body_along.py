@@ -6,14 +6,15 @@ from math import prod
 
 from foldnet.engines.native.body import Body
 from foldnet.engines.native.loops import Operand, nest, strides_of
-from foldnet.graph import ops
 from foldnet.graph.graph import Node
+from foldnet.operations.along.op import GroupMoments, Moments, Softmax, Sparsemax
+from foldnet.operations.matrix.op import Dot
 
 
 def softmax(body: Body, node: Node) -> None:
     """Softmax or its logarithm."""
     op = node.op
-    assert isinstance(op, ops.Softmax)
+    assert isinstance(op, Softmax)
     inner = _inner(body, node, op.axis)
     extra = f", {int(op.log)}"
     if inner == 1:
@@ -25,7 +26,7 @@ def softmax(body: Body, node: Node) -> None:
 def sparsemax(body: Body, node: Node) -> None:
     """Projection onto the simplex."""
     op = node.op
-    assert isinstance(op, ops.Sparsemax)
+    assert isinstance(op, Sparsemax)
     _along_axis(body, node, op.axis, "fn_sparsemax(x, y, {n}, {inner});")
 
 
@@ -51,14 +52,14 @@ def _along_axis(body: Body, node: Node, axis: int, statement: str) -> None:
 def moments(body: Body, node: Node) -> None:
     """Each row by its own statistics."""
     op = node.op
-    assert isinstance(op, ops.Moments)
+    assert isinstance(op, Moments)
     _normalize(body, node, body.shape(node.output), [a - 1 for a in op.axes], op.kind, float(op.epsilon))
 
 
 def group_moments(body: Body, node: Node) -> None:
     """Each group of channels by its own statistics: moments over a shape with the channels' axis split."""
     op = node.op
-    assert isinstance(op, ops.GroupMoments)
+    assert isinstance(op, GroupMoments)
     shape, axis = body.shape(node.output), op.axis - 1
     split = (*shape[:axis], op.groups, shape[axis] // op.groups, *shape[axis + 1 :])
     _normalize(body, node, split, [a for a in range(len(split)) if a != axis], "standard", float(op.epsilon))
@@ -113,7 +114,7 @@ def _normalize(
 def dot(body: Body, node: Node) -> None:
     """Products summed along the contracted axes, in order."""
     op = node.op
-    assert isinstance(op, ops.Dot)
+    assert isinstance(op, Dot)
     a, b = node.inputs
     i, j = op.axes[0] - 1, op.axes[1] - 1
     sa, sb = body.shape(a), body.shape(b)

@@ -9,14 +9,18 @@ from foldnet.engines.native import maths
 from foldnet.engines.native.body import Body
 from foldnet.engines.native.loops import nest, strides_of
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops
 from foldnet.graph.graph import Node
+from foldnet.graph.op import FLOAT
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import Glu
+from foldnet.operations.elementwise.op import Activation, Binary
+from foldnet.operations.structure.op import Cast, Concatenate, Transpose
 
 
 def affine(body: Body, node: Node) -> None:
     """``(x - shift) * scale + offset``."""
     op = node.op
-    assert isinstance(op, ops.Affine)
+    assert isinstance(op, Affine)
     rank = len(body.shape(node.output))
     operands = [body.operand(node.output), body.operand(node.inputs[0])]
     operands += [body.spread(v, rank) for v in node.inputs[1:]]
@@ -31,7 +35,7 @@ def affine(body: Body, node: Node) -> None:
 def activation(body: Body, node: Node) -> None:
     """An elementwise function."""
     op = node.op
-    assert isinstance(op, ops.Activation)
+    assert isinstance(op, Activation)
     operands = [body.operand(node.output), body.operand(node.inputs[0])]
     body.loop(node, operands, lambda y, x: f"{y} = {maths.call(op.function, x)};")
 
@@ -50,7 +54,7 @@ def prelu(body: Body, node: Node) -> None:
 def binary(body: Body, node: Node) -> None:
     """Two operands, broadcast."""
     op = node.op
-    assert isinstance(op, ops.Binary)
+    assert isinstance(op, Binary)
     rank = len(body.shape(node.output))
     operands = [body.operand(node.output), *(body.spread(v, rank) for v in node.inputs)]
     expression = COMBINE[op.kind].c
@@ -60,7 +64,7 @@ def binary(body: Body, node: Node) -> None:
 def glu(body: Body, node: Node) -> None:
     """The first half times the sigmoid of the second."""
     op = node.op
-    assert isinstance(op, ops.Glu)
+    assert isinstance(op, Glu)
     x = node.inputs[0]
     steps = strides_of(body.shape(x))
     half = body.shape(node.output)[op.axis - 1] * steps[op.axis - 1]
@@ -71,10 +75,10 @@ def glu(body: Body, node: Node) -> None:
 def cast(body: Body, node: Node) -> None:
     """Between floats and indices; a float that is no index is reported."""
     op = node.op
-    assert isinstance(op, ops.Cast)
+    assert isinstance(op, Cast)
     was = body.graph.types[node.inputs[0]].dtype
     operands = [body.operand(node.output), body.operand(node.inputs[0])]
-    if was == op.dtype or op.dtype == ops.FLOAT:
+    if was == op.dtype or op.dtype == FLOAT:
         body.loop(node, operands, lambda y, x: f"{y} = {x if was == op.dtype else f'(float){x}'};")
         return
     at = f"i * {body.lanes} + l"
@@ -99,7 +103,7 @@ def copy(body: Body, node: Node) -> None:
 def transpose(body: Body, node: Node) -> None:
     """The operand by permuted strides."""
     op = node.op
-    assert isinstance(op, ops.Transpose)
+    assert isinstance(op, Transpose)
     steps = strides_of(body.shape(node.inputs[0]))
     operands = [
         body.operand(node.output),
@@ -118,7 +122,7 @@ def repeat(body: Body, node: Node) -> None:
 def concatenate(body: Body, node: Node) -> None:
     """The operands one after the other."""
     op = node.op
-    assert isinstance(op, ops.Concatenate)
+    assert isinstance(op, Concatenate)
     steps = strides_of(body.shape(node.output))
     start = 0
     for value in node.inputs:

@@ -8,8 +8,12 @@ from math import prod
 from foldnet.engines.functions import COMBINE, UNARY, WHERE_C
 from foldnet.engines.native.body import Body
 from foldnet.engines.native.loops import Operand, nest, strides_of
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import INT
+from foldnet.operations.along.op import CumulativeSum, Reduce
+from foldnet.operations.elementwise.op import Binary, Combine, Unary, Where
+from foldnet.operations.matrix.op import Product
+from foldnet.operations.structure.op import OneHot, Pick, Slice
 
 REDUCE = {
     "sum": ("{y} = 0.0", "{y} += (double){x}", "(float){y}"),
@@ -25,13 +29,13 @@ def text_of(graph: Graph, node: Node) -> str:
 
     Whole numbers are compared as doubles, which hold all of them; a float would round large ones.
     """
-    if isinstance(node.op, train_ops.Unary):
+    if isinstance(node.op, Unary):
         return UNARY[node.op.kind].c
-    if isinstance(node.op, train_ops.Where):
+    if isinstance(node.op, Where):
         return WHERE_C
-    assert isinstance(node.op, train_ops.Combine | ops.Binary)
+    assert isinstance(node.op, Combine | Binary)
     text = COMBINE[node.op.kind].c
-    if any(graph.types[v].dtype == ops.INT for v in node.inputs):
+    if any(graph.types[v].dtype == INT for v in node.inputs):
         return text.replace("{0}", "(double){0}").replace("{1}", "(double){1}")
     return text
 
@@ -47,7 +51,7 @@ def function(body: Body, node: Node) -> None:
 def reduce(body: Body, node: Node) -> None:
     """Sums, means and extremes over axes, and the place of the largest, for one position of the others at a time."""
     op = node.op
-    assert isinstance(op, train_ops.Reduce)
+    assert isinstance(op, Reduce)
     shape, lanes = body.shape(node.inputs[0]), body.lanes
     axes = [a - 1 for a in op.axes]
     if 0 in shape:
@@ -83,7 +87,7 @@ def reduce(body: Body, node: Node) -> None:
 def one_hot(body: Body, node: Node) -> None:
     """A comparison with each index."""
     op = node.op
-    assert isinstance(op, train_ops.OneHot)
+    assert isinstance(op, OneHot)
     shape = body.shape(node.output)
     x = Operand(body.base(node.inputs[0]), strides_of(shape[:-1]))
     for k in range(op.size):
@@ -93,7 +97,7 @@ def one_hot(body: Body, node: Node) -> None:
         )
 
 
-def slice_of(op: train_ops.Slice, shape: Sequence[int]) -> tuple[tuple[int, ...], int]:
+def slice_of(op: Slice, shape: Sequence[int]) -> tuple[tuple[int, ...], int]:
     """The strides by which a slice steps through its operand, and the place of its first element."""
     places, steps = op.places(tuple(shape)), strides_of(shape)
     strides = tuple(p.step * s for p, s in zip(places, steps, strict=True))
@@ -103,7 +107,7 @@ def slice_of(op: train_ops.Slice, shape: Sequence[int]) -> tuple[tuple[int, ...]
 def slice_(body: Body, node: Node) -> None:
     """The operand by other strides."""
     op = node.op
-    assert isinstance(op, train_ops.Slice)
+    assert isinstance(op, Slice)
     if 0 in body.shape(node.output):
         return
     strides, start = slice_of(op, body.shape(node.inputs[0]))
@@ -114,7 +118,7 @@ def slice_(body: Body, node: Node) -> None:
 def pick(body: Body, node: Node) -> None:
     """Positions of one axis, out of a table of them."""
     op = node.op
-    assert isinstance(op, train_ops.Pick)
+    assert isinstance(op, Pick)
     shape, n = body.shape(node.output), body.shape(node.inputs[0])[op.axis - 1]
     outer, inner, count = prod(shape[: op.axis - 1]), prod(shape[op.axis :]) * body.lanes, len(op.places)
     if 0 in shape:
@@ -138,7 +142,7 @@ def strides_by(letters: str, own: str, shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def product_loops(
-    op: train_ops.Product, left: Sequence[int], right: Sequence[int]
+    op: Product, left: Sequence[int], right: Sequence[int]
 ) -> tuple[list[int], list[tuple[int, ...]]]:
     """Sizes of the loops of a Product, the summed letters last, and the strides of the result and both operands."""
     letters = "".join(dict.fromkeys(op.result + op.left + op.right))
@@ -154,7 +158,7 @@ def product_loops(
 def product(body: Body, node: Node) -> None:
     """Products, summed in order."""
     op = node.op
-    assert isinstance(op, train_ops.Product)
+    assert isinstance(op, Product)
     a, b = node.inputs
     sizes, (of_y, of_a, of_b) = product_loops(op, body.shape(a), body.shape(b))
     body.loop(node, [body.operand(node.output)], lambda y: f"{y} = 0.0f;")
@@ -165,7 +169,7 @@ def product(body: Body, node: Node) -> None:
 def cumulative_sum(body: Body, node: Node) -> None:
     """Each position is the one before plus its own."""
     op = node.op
-    assert isinstance(op, train_ops.CumulativeSum)
+    assert isinstance(op, CumulativeSum)
     shape = body.shape(node.output)
     step = strides_of(shape)[op.axis - 1]
     first = [1 if a == op.axis - 1 else n for a, n in enumerate(shape)]

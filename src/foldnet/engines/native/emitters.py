@@ -6,39 +6,54 @@ from collections.abc import Callable
 
 from foldnet.engines.native import body_along, body_dense, body_elements, body_expressions
 from foldnet.engines.native.body import Body
-from foldnet.engines.native.layout import ALIASES
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
+from foldnet.graph.op import Op
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.matrix.op import Dense, Dot, Product
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
 
-EMITTERS: dict[type[ops.Op], Callable[[Body, Node], None]] = {
-    ops.Dense: body_dense.dense,
-    ops.Affine: body_elements.affine,
-    ops.Activation: body_elements.activation,
-    ops.PRelu: body_elements.prelu,
-    ops.Softmax: body_along.softmax,
-    ops.Sparsemax: body_along.sparsemax,
-    ops.Glu: body_elements.glu,
-    ops.Moments: body_along.moments,
-    ops.GroupMoments: body_along.group_moments,
-    ops.Reshape: body_elements.copy,
-    ops.Identity: body_elements.copy,
-    ops.Transpose: body_elements.transpose,
-    ops.Repeat: body_elements.repeat,
-    ops.Binary: body_elements.binary,
-    ops.Concatenate: body_elements.concatenate,
-    ops.Dot: body_along.dot,
-    ops.Gather: body_elements.gather,
-    ops.Cast: body_elements.cast,
-    train_ops.Unary: body_expressions.function,
-    train_ops.Combine: body_expressions.function,
-    train_ops.Where: body_expressions.function,
-    train_ops.Reduce: body_expressions.reduce,
-    train_ops.OneHot: body_expressions.one_hot,
-    train_ops.Slice: body_expressions.slice_,
-    train_ops.Pick: body_expressions.pick,
-    train_ops.Product: body_expressions.product,
-    train_ops.CumulativeSum: body_expressions.cumulative_sum,
+EMITTERS: dict[type[Op], Callable[[Body, Node], None]] = {
+    Dense: body_dense.dense,
+    Affine: body_elements.affine,
+    Activation: body_elements.activation,
+    PRelu: body_elements.prelu,
+    Softmax: body_along.softmax,
+    Sparsemax: body_along.sparsemax,
+    Glu: body_elements.glu,
+    Moments: body_along.moments,
+    GroupMoments: body_along.group_moments,
+    Reshape: body_elements.copy,
+    Identity: body_elements.copy,
+    Transpose: body_elements.transpose,
+    Repeat: body_elements.repeat,
+    Binary: body_elements.binary,
+    Concatenate: body_elements.concatenate,
+    Dot: body_along.dot,
+    Gather: body_elements.gather,
+    Cast: body_elements.cast,
+    Unary: body_expressions.function,
+    Combine: body_expressions.function,
+    Where: body_expressions.function,
+    Reduce: body_expressions.reduce,
+    OneHot: body_expressions.one_hot,
+    Slice: body_expressions.slice_,
+    Pick: body_expressions.pick,
+    Product: body_expressions.product,
+    CumulativeSum: body_expressions.cumulative_sum,
 }
 """How each op is written; a test holds this to the closed set."""
 
@@ -50,7 +65,7 @@ def statements(body: Body) -> list[str]:
         UnsupportedError: an op that only the reference engine computes.
     """
     for node in body.graph.nodes:
-        if isinstance(node.op, ALIASES) and body.plan.roots[node.output] != node.output:
+        if node.op.aliases and body.plan.roots[node.output] != node.output:
             continue
         emitter = EMITTERS.get(type(node.op))
         if emitter is None:
@@ -68,9 +83,7 @@ def _comment(node: Node, names: bool) -> str:
     kind = type(node.op).__name__
     if not names or not node.layer:
         return kind
-    function = (
-        node.op.function if isinstance(node.op, ops.Activation) else getattr(node.op, "activation", None)
-    )
+    function = node.op.function if isinstance(node.op, Activation) else getattr(node.op, "activation", None)
     kind += f", {_plain(function.name)}" if function is not None else ""
     return f"{_plain(node.layer)}: {kind}"
 

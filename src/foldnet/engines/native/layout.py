@@ -9,16 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph
+from foldnet.graph.op import FLOAT, INT
 
 Array = np.ndarray[Any, Any]
-
-ALIASES = (ops.Identity, ops.Reshape)
-"""Ops whose result is their operand: no code, no memory."""
-
-IN_PLACE = (ops.Activation, ops.Affine, ops.PRelu, ops.Binary, train_ops.Combine, train_ops.Where)
-"""Ops that read each element just before they write it, so that the result may overwrite the operand."""
 
 ALIGN = 16
 """Floats to which every constant is aligned: 64 bytes, a cache line."""
@@ -66,14 +60,14 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
     roots = {name: name for name in graph.inputs}
     for node in graph.nodes:
         roots[node.output] = (
-            roots[node.inputs[0]] if isinstance(node.op, ALIASES) and node.inputs[0] in roots else node.output
+            roots[node.inputs[0]] if node.op.aliases and node.inputs[0] in roots else node.output
         )
     end = len(graph.nodes)
     dies = {roots[v]: i for i, n in enumerate(graph.nodes) for v in n.inputs if v in roots}
     dies |= {roots[v]: end for v in (roots if apart else graph.outputs) if v in roots}
     offsets: dict[str, int] = {}
     sizes: dict[str, int] = {}
-    totals = {ops.FLOAT: 0, ops.INT: 0}
+    totals = {FLOAT: 0, INT: 0}
 
     def place(name: str, born: int) -> None:
         dtype = graph.types[name].dtype
@@ -102,14 +96,14 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
             offsets[name], sizes[name] = offsets[reused], sizes[reused]
         else:
             place(name, index)
-    return Plan(roots, offsets, totals[ops.FLOAT], totals[ops.INT])
+    return Plan(roots, offsets, totals[FLOAT], totals[INT])
 
 
 def _overwritable(
     graph: Graph, index: int, roots: Mapping[str, str], dies: Mapping[str, int], offsets: Mapping[str, int]
 ) -> str | None:
     node = graph.nodes[index]
-    if not isinstance(node.op, IN_PLACE):
+    if not node.op.in_place:
         return None
     for operand in node.inputs:
         root = roots.get(operand)

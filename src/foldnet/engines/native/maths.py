@@ -9,7 +9,7 @@ import numpy as np
 
 from foldnet.engines.native.headers import header
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph.op import Elementwise
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "relu": ("negative_slope", "max_value", "threshold"),
@@ -68,7 +68,7 @@ def functions_for(code: str) -> str:
     return "\n".join(([bits] if any("fn_bits" in t for t in texts) else []) + texts)
 
 
-def call(function: ops.Elementwise | None, x: str) -> str:
+def call(function: Elementwise | None, x: str) -> str:
     """The C expression of an activation of ``x``.
 
     Raises:

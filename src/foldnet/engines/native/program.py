@@ -14,8 +14,9 @@ from foldnet.engines.native.compiler import machine
 from foldnet.engines.native.layout import pack, row_shape
 from foldnet.engines.native.source import emit
 from foldnet.errors import InputError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import INT
+from foldnet.operations.structure.op import Cast
 
 Array = np.ndarray[Any, Any]
 
@@ -75,7 +76,7 @@ class NativeProgram:
         shape = row_shape(self.graph, value)
         if value in self.graph.constants:
             shape = shape[1:]
-        return shape, np.int32 if self.graph.types[value].dtype == ops.INT else np.float32
+        return shape, np.int32 if self.graph.types[value].dtype == INT else np.float32
 
     @property
     def input_rows(self) -> list[tuple[int, ...]]:
@@ -124,7 +125,7 @@ class NativeProgram:
             raise InputError(f"row {row}: {self._reason(self._faults[fault])}")
 
     def _reason(self, node: Node) -> str:
-        if isinstance(node.op, ops.Cast):
+        if isinstance(node.op, Cast):
             return f"layer {node.layer!r} takes indices, whole numbers of 32 bits, and a value is not one"
         count = row_shape(self.graph, node.inputs[1])[0]
         return (

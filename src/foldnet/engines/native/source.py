@@ -18,8 +18,8 @@ from foldnet.engines.native.emitters import statements
 from foldnet.engines.native.headers import header
 from foldnet.engines.native.layout import Packed, Weights, pack, plan, row_shape
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import FLOAT
 
 BLOCK_BYTES = 2 << 20
 """Largest workspace of a block: what a core's second-level cache holds. Longer rows go one by one."""
@@ -127,7 +127,7 @@ def _check(graph: Graph) -> None:
 
 
 def _ctype(graph: Graph, value: str) -> str:
-    return "float" if graph.types[value].dtype == ops.FLOAT else "int32_t"
+    return "float" if graph.types[value].dtype == FLOAT else "int32_t"
 
 
 def _used_inputs(graph: Graph) -> list[tuple[int, str]]:

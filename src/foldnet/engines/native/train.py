@@ -16,7 +16,7 @@ from foldnet.engines.native import cache
 from foldnet.engines.native.program import default_threads
 from foldnet.engines.native.train_known import known_source
 from foldnet.errors import InputError, UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph.op import INT
 from foldnet.graph.training import TrainingProgram
 
 Array = np.ndarray[Any, Any]
@@ -201,7 +201,7 @@ class NativeTraining:
     def _row(self, name: str) -> tuple[tuple[int, ...], type[Any]]:
         kind = self.program.graph.types[name]
         shape = tuple(n or 0 for n in kind.shape[1:])
-        return shape, np.int32 if kind.dtype == ops.INT else np.float32
+        return shape, np.int32 if kind.dtype == INT else np.float32
 
     def _check(self, data: Data) -> None:
         if len(data.arrays) != len(self._shapes):

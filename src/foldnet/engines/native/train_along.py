@@ -8,8 +8,9 @@ from math import prod
 
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_emit import Emitter
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
+from foldnet.operations.along.op import GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.batch.op import BatchReduce
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def block(e: Emitter, loops: Along, *body: str) -> None:
 def softmax(e: Emitter, node: Node) -> None:
     """Softmax or its logarithm."""
     op = node.op
-    assert isinstance(op, ops.Softmax)
+    assert isinstance(op, Softmax)
     loops = along(e.shape(node.inputs[0]), [op.axis - 1])
     x, y = f"x[({loops.off}) * R + r]", f"y[({loops.off}) * R + r]"
     last = f"{y} -= fn_log(s[r])" if op.log else f"{y} /= s[r]"
@@ -83,7 +84,7 @@ def softmax(e: Emitter, node: Node) -> None:
 def sparsemax(e: Emitter, node: Node) -> None:
     """Sparsemax, row by row, for it sorts."""
     op = node.op
-    assert isinstance(op, ops.Sparsemax)
+    assert isinstance(op, Sparsemax)
     shape = e.shape(node.inputs[0])
     loops = along(shape, [op.axis - 1])
     step, n = strides_of(shape)[op.axis - 1], shape[op.axis - 1]
@@ -99,16 +100,16 @@ def sparsemax(e: Emitter, node: Node) -> None:
 def moments_loops(e: Emitter, node: Node) -> tuple[Along, str]:
     """Loops of a Moments or GroupMoments and the array of its inverse deviations, one a row and group."""
     op, shape = node.op, e.shape(node.inputs[0])
-    if isinstance(op, ops.GroupMoments):
+    if isinstance(op, GroupMoments):
         shape, axis = grouped(shape, op)
         loops = along(shape, [a for a in range(len(shape)) if a != axis])
     else:
-        assert isinstance(op, ops.Moments)
+        assert isinstance(op, Moments)
         loops = along(shape, [a - 1 for a in op.axes])
     return loops, e.space(f"inverse {node.output}", prod(shape) // loops.count)
 
 
-def grouped(shape: Sequence[int], op: ops.GroupMoments) -> tuple[tuple[int, ...], int]:
+def grouped(shape: Sequence[int], op: GroupMoments) -> tuple[tuple[int, ...], int]:
     """The shape with the channel axis split in groups and channels, and the axis of the groups."""
     at = op.axis - 1
     return (*shape[:at], op.groups, shape[at] // op.groups, *shape[at + 1 :]), at
@@ -117,7 +118,7 @@ def grouped(shape: Sequence[int], op: ops.GroupMoments) -> tuple[tuple[int, ...]
 def moments(e: Emitter, node: Node) -> None:
     """Moments and GroupMoments."""
     op = node.op
-    kind = op.kind if isinstance(op, ops.Moments) else "standard"
+    kind = op.kind if isinstance(op, Moments) else "standard"
     loops, inverse = moments_loops(e, node)
     epsilon = f"(float){e.layout.number(op.epsilon)}"  # type: ignore[attr-defined]
     x = f"x[({loops.off}) * R + r]"
@@ -143,7 +144,7 @@ def moments(e: Emitter, node: Node) -> None:
 def batch_reduce(e: Emitter, node: Node) -> None:
     """Sum or mean over the rows, written to every row."""
     op = node.op
-    assert isinstance(op, train_ops.BatchReduce)
+    assert isinstance(op, BatchReduce)
     n, x, y = e.size(node.output), e.place(node.inputs[0]), e.place(node.output)
     share = " / (float)rows" if op.kind == "mean" else ""
     e.add(
@@ -156,7 +157,7 @@ def batch_reduce(e: Emitter, node: Node) -> None:
 def reduce(e: Emitter, node: Node) -> None:
     """Sum, mean, max, min or argmax."""
     op = node.op
-    assert isinstance(op, train_ops.Reduce)
+    assert isinstance(op, Reduce)
     shape = e.shape(node.inputs[0])
     loops = along(shape, [a - 1 for a in op.axes])
     x = f"x[({loops.off}) * R + r]"

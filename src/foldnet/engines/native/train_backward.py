@@ -15,8 +15,13 @@ from foldnet.engines.native.train_layout import Operand
 from foldnet.engines.native.train_norm import norm_back
 from foldnet.engines.native.train_slopes import slope
 from foldnet.engines.native.train_structure import dot_strides, pieces
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.batch.op import BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
+from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
+from foldnet.operations.structure.op import Concatenate, Gather, Pick, Repeat, Slice, Transpose
 
 DOTS_UP_TO = 3
 """Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
@@ -130,7 +135,7 @@ def _drop(e: Emitter, node: Node) -> None:
     if node.inputs[0] not in e.wants:
         return
     op = node.op
-    assert isinstance(op, train_ops.Drop)
+    assert isinstance(op, Drop)
     shape, g = e.shape(node.output), e.of_gradient(node.output, e.shape(node.output))
     factor = mask_of(e, node)[0]
     e.release(node.output)
@@ -142,7 +147,7 @@ def _drop(e: Emitter, node: Node) -> None:
 
 def _activation(e: Emitter, node: Node) -> None:
     op = node.op
-    assert isinstance(op, ops.Activation)
+    assert isinstance(op, Activation)
     expression(e, node, {0: slope(op.function)}, reuse=True)
 
 
@@ -158,7 +163,7 @@ def _softmax(e: Emitter, node: Node) -> None:
     if node.inputs[0] not in e.wants:
         return
     op = node.op
-    assert isinstance(op, ops.Softmax)
+    assert isinstance(op, Softmax)
     loops = along(e.shape(node.output), [op.axis - 1])
     g, y = (f"{n}[({loops.off}) * R + r]" for n in "gy")
     term = g if op.log else f"{g} * {y}"
@@ -180,7 +185,7 @@ def _sparsemax(e: Emitter, node: Node) -> None:
     if node.inputs[0] not in e.wants:
         return
     op = node.op
-    assert isinstance(op, ops.Sparsemax)
+    assert isinstance(op, Sparsemax)
     shape = e.shape(node.output)
     loops = along(shape, [op.axis - 1])
     step, n = strides_of(shape)[op.axis - 1], shape[op.axis - 1]
@@ -200,7 +205,7 @@ def _glu(e: Emitter, node: Node) -> None:
     if x not in e.wants:
         return
     op = node.op
-    assert isinstance(op, ops.Glu)
+    assert isinstance(op, Glu)
     shape, strides = e.shape(node.output), strides_of(e.shape(x))
     half = strides[op.axis - 1] * shape[op.axis - 1]
     sign = e.assign(x)
@@ -220,7 +225,7 @@ def _moments(e: Emitter, node: Node) -> None:
     if node.inputs[0] not in e.wants:
         return
     op = node.op
-    kind = op.kind if isinstance(op, ops.Moments) else "standard"
+    kind = op.kind if isinstance(op, Moments) else "standard"
     loops, inverse = moments_loops(e, node)
     sign = e.assign(node.inputs[0])
     g, y, x = (f"{n}[({loops.off}) * R + r]" for n in "gyx")
@@ -249,7 +254,7 @@ def _moments(e: Emitter, node: Node) -> None:
 
 def _transpose(e: Emitter, node: Node) -> None:
     op, x = node.op, node.inputs[0]
-    assert isinstance(op, ops.Transpose)
+    assert isinstance(op, Transpose)
     if x not in e.wants:
         return
     source = strides_of(e.shape(x))
@@ -306,7 +311,7 @@ def _gather(e: Emitter, node: Node) -> None:
 
 def _reduce(e: Emitter, node: Node) -> None:
     op, x = node.op, node.inputs[0]
-    assert isinstance(op, train_ops.Reduce)
+    assert isinstance(op, Reduce)
     if op.kind == "argmax" or x not in e.wants:
         return
     shape = e.shape(x)
@@ -336,7 +341,7 @@ def _reduce(e: Emitter, node: Node) -> None:
 
 def _batch_reduce(e: Emitter, node: Node) -> None:
     op, x = node.op, node.inputs[0]
-    assert isinstance(op, train_ops.BatchReduce)
+    assert isinstance(op, BatchReduce)
     if x not in e.wants:
         return
     n, g, sign = e.size(x), e.gradient(node.output), e.assign(x)
@@ -357,11 +362,11 @@ def backward(e: Emitter, node: Node) -> None:
         or e.roots[node.output] not in e.started
     ):
         return
-    if isinstance(op, train_ops.Unary):
+    if isinstance(op, Unary):
         expression(e, node, dict(enumerate(UNARY[op.kind].c_slopes)), reuse=True)
-    elif isinstance(op, (train_ops.Combine, ops.Binary)):
+    elif isinstance(op, (Combine, Binary)):
         expression(e, node, dict(enumerate(COMBINE[op.kind].c_slopes)))
-    elif isinstance(op, train_ops.Where):
+    elif isinstance(op, Where):
         expression(e, node, {1: "({0} != 0.0f ? {g} : 0.0f)", 2: "({0} != 0.0f ? 0.0f : {g})"})
     elif type(op) in RULES:
         RULES[type(op)](e, node)
@@ -370,30 +375,30 @@ def backward(e: Emitter, node: Node) -> None:
 
 
 RULES: dict[type, Callable[[Emitter, Node], None]] = {
-    ops.Activation: _activation,
-    ops.Affine: _affine,
-    ops.Concatenate: _concatenate,
-    ops.Dense: _dense,
-    ops.Dot: _dot,
-    ops.Gather: _gather,
-    ops.Glu: _glu,
-    ops.GroupMoments: _moments,
-    ops.Moments: _moments,
-    ops.PRelu: _prelu,
-    ops.Repeat: _repeat,
-    ops.Softmax: _softmax,
-    ops.Sparsemax: _sparsemax,
-    ops.Transpose: _transpose,
-    train_ops.BatchNorm: norm_back,
-    train_ops.BatchReduce: _batch_reduce,
-    train_ops.BatchRenorm: norm_back,
-    train_ops.FixedNorm: norm_back,
-    train_ops.Drop: _drop,
-    train_ops.Reduce: _reduce,
-    train_ops.TurnedDense: _turned_dense,
-    train_ops.Slice: train_parts.slice_back,
-    train_ops.Pick: train_parts.pick_back,
-    train_ops.Product: train_parts.product_back,
-    train_ops.CumulativeSum: train_parts.cumulative_sum_back,
+    Activation: _activation,
+    Affine: _affine,
+    Concatenate: _concatenate,
+    Dense: _dense,
+    Dot: _dot,
+    Gather: _gather,
+    Glu: _glu,
+    GroupMoments: _moments,
+    Moments: _moments,
+    PRelu: _prelu,
+    Repeat: _repeat,
+    Softmax: _softmax,
+    Sparsemax: _sparsemax,
+    Transpose: _transpose,
+    BatchNorm: norm_back,
+    BatchReduce: _batch_reduce,
+    BatchRenorm: norm_back,
+    FixedNorm: norm_back,
+    Drop: _drop,
+    Reduce: _reduce,
+    TurnedDense: _turned_dense,
+    Slice: train_parts.slice_back,
+    Pick: train_parts.pick_back,
+    Product: train_parts.product_back,
+    CumulativeSum: train_parts.cumulative_sum_back,
 }
 """How gradients go through ops that are not plain expressions."""

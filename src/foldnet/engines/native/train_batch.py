@@ -7,8 +7,8 @@ from math import prod, sqrt
 from foldnet.engines.native.loops import broadcast_strides
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
-from foldnet.graph import train_ops
 from foldnet.graph.graph import Node
+from foldnet.operations.batch.op import Drop
 
 PACKED = 24
 """Columns of a large kernel that `packed_dense` in train_kernels.h brings together at a time."""
@@ -56,7 +56,7 @@ def turned_dense(e: Emitter, node: Node) -> None:
 def mask_of(e: Emitter, node: Node) -> tuple[Operand, Operand | None]:
     """A Drop's factors and addends as operands spread over its operand's shape."""
     op = node.op
-    assert isinstance(op, train_ops.Drop)
+    assert isinstance(op, Drop)
     shape = e.shape(node.inputs[0])
     shared = (*op.shared[1:], *(False,) * len(shape))[: len(shape)]
     mask = tuple(1 if s else n for s, n in zip(shared, shape, strict=True))
@@ -69,7 +69,7 @@ def mask_of(e: Emitter, node: Node) -> tuple[Operand, Operand | None]:
 def drop(e: Emitter, node: Node) -> None:
     """Random factors, and x times them."""
     op = node.op
-    assert isinstance(op, train_ops.Drop)
+    assert isinstance(op, Drop)
     shape = e.shape(node.inputs[0])
     factor, addend = mask_of(e, node)
     count = prod(1 if s else n for s, n in zip((*op.shared[1:], *(False,) * len(shape)), shape, strict=False))

@@ -14,13 +14,11 @@ from math import prod
 from foldnet.engines.native.loops import broadcast_strides, collapse, strides_of
 from foldnet.engines.native.train_layout import Layout, Operand, prepared
 from foldnet.engines.native.train_tiles import Tile, split
-from foldnet.graph import ops
+from foldnet.graph.op import FLOAT, INT
 from foldnet.graph.training import TrainingProgram, Variable
+from foldnet.operations.structure.op import Cast
 
 _WHOLE = re.compile(r"[vgwx]\d+")
-
-ALIASES = (ops.Identity, ops.Reshape)
-"""Ops whose result is their operand, in memory and for gradients."""
 
 PART_LINES = 60
 """Statements from which a function is divided at the next op."""
@@ -83,14 +81,14 @@ class Emitter:
         roots = {name: name for name in self.graph.types}
         for node in self.graph.nodes:
             same = self.graph.types[node.inputs[0]].dtype == self.graph.types[node.output].dtype
-            if isinstance(node.op, ALIASES) or (isinstance(node.op, ops.Cast) and same):
+            if node.op.aliases or (isinstance(node.op, Cast) and same):
                 roots[node.output] = roots[node.inputs[0]]
         return roots
 
     def _wanted(self) -> set[str]:
         active = {v.name for v in self.program.variables if v.trainable}
         for node in self.graph.nodes:
-            if self.graph.types[node.output].dtype == ops.FLOAT and any(v in active for v in node.inputs):
+            if self.graph.types[node.output].dtype == FLOAT and any(v in active for v in node.inputs):
                 active.add(node.output)
         leads = {self.program.loss_rows}
         for node in reversed(self.graph.nodes):
@@ -123,7 +121,7 @@ class Emitter:
 
     def is_int(self, value: str) -> bool:
         """Whether a value holds indices."""
-        return self.graph.types[value].dtype == ops.INT
+        return self.graph.types[value].dtype == INT
 
     def variable(self, value: str) -> Variable | None:
         """The variable of this name."""

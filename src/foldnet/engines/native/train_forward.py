@@ -9,8 +9,13 @@ from foldnet.engines.native.body_expressions import text_of
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.batch.op import BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
+from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
+from foldnet.operations.structure.op import Cast, Concatenate, Gather, OneHot, Pick, Repeat, Slice, Transpose
 
 
 def elementwise(e: Emitter, node: Node, body: Callable[..., str]) -> None:
@@ -29,13 +34,13 @@ def _affine(e: Emitter, node: Node) -> None:
 
 def _activation(e: Emitter, node: Node) -> None:
     op = node.op
-    assert isinstance(op, ops.Activation)
+    assert isinstance(op, Activation)
     elementwise(e, node, lambda x: maths.call(op.function, x))
 
 
 def _glu(e: Emitter, node: Node) -> None:
     op = node.op
-    assert isinstance(op, ops.Glu)
+    assert isinstance(op, Glu)
     shape, whole = e.shape(node.output), e.shape(node.inputs[0])
     half = strides_of(whole)[op.axis - 1] * shape[op.axis - 1]
     x = e.place(node.inputs[0])
@@ -61,39 +66,39 @@ def forward(e: Emitter, node: Node) -> None:
     op = node.op
     if e.roots[node.output] != node.output:
         return
-    if isinstance(op, train_ops.Unary | train_ops.Combine | train_ops.Where | ops.Binary):
+    if isinstance(op, Unary | Combine | Where | Binary):
         elementwise(e, node, _by_text(text_of(e.graph, node)))
     else:
         RULES[type(op)](e, node)
 
 
 RULES: dict[type, Callable[[Emitter, Node], None]] = {
-    ops.Activation: _activation,
-    ops.Affine: _affine,
-    ops.Cast: train_structure.cast,
-    ops.Concatenate: train_structure.concatenate,
-    ops.Dense: train_batch.dense,
-    ops.Dot: train_structure.dot,
-    ops.Gather: train_structure.gather,
-    ops.Glu: _glu,
-    ops.GroupMoments: train_along.moments,
-    ops.Moments: train_along.moments,
-    ops.PRelu: _prelu,
-    ops.Repeat: train_structure.repeat,
-    ops.Softmax: train_along.softmax,
-    ops.Sparsemax: train_along.sparsemax,
-    ops.Transpose: train_structure.transpose,
-    train_ops.BatchNorm: train_norm.norm,
-    train_ops.BatchReduce: train_along.batch_reduce,
-    train_ops.BatchRenorm: train_norm.norm,
-    train_ops.Drop: train_batch.drop,
-    train_ops.FixedNorm: train_norm.norm,
-    train_ops.OneHot: train_structure.one_hot,
-    train_ops.Reduce: train_along.reduce,
-    train_ops.TurnedDense: train_batch.turned_dense,
-    train_ops.Slice: train_parts.slice_,
-    train_ops.Pick: train_parts.pick,
-    train_ops.Product: train_parts.product,
-    train_ops.CumulativeSum: train_parts.cumulative_sum,
+    Activation: _activation,
+    Affine: _affine,
+    Cast: train_structure.cast,
+    Concatenate: train_structure.concatenate,
+    Dense: train_batch.dense,
+    Dot: train_structure.dot,
+    Gather: train_structure.gather,
+    Glu: _glu,
+    GroupMoments: train_along.moments,
+    Moments: train_along.moments,
+    PRelu: _prelu,
+    Repeat: train_structure.repeat,
+    Softmax: train_along.softmax,
+    Sparsemax: train_along.sparsemax,
+    Transpose: train_structure.transpose,
+    BatchNorm: train_norm.norm,
+    BatchReduce: train_along.batch_reduce,
+    BatchRenorm: train_norm.norm,
+    Drop: train_batch.drop,
+    FixedNorm: train_norm.norm,
+    OneHot: train_structure.one_hot,
+    Reduce: train_along.reduce,
+    TurnedDense: train_batch.turned_dense,
+    Slice: train_parts.slice_,
+    Pick: train_parts.pick,
+    Product: train_parts.product,
+    CumulativeSum: train_parts.cumulative_sum,
 }
 """How ops that are not plain expressions are computed."""

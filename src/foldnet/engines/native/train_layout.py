@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node, with_nodes
+from foldnet.graph.op import Fusable
 from foldnet.graph.training import TrainingProgram
+from foldnet.operations.batch.op import BatchNorm, BatchRenorm
+from foldnet.operations.elementwise.op import Activation
 
 Strides = tuple[int, ...]
 
@@ -17,16 +19,16 @@ def prepared(program: TrainingProgram) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes:
         fused = getattr(node.op, "activation", None)
-        if isinstance(node.op, ops.Fusable) and fused is not None:
+        if isinstance(node.op, Fusable) and fused is not None:
             inner = f"{node.output} before activation"
             nodes.append(Node(replace(node.op, activation=None), node.inputs, inner, node.layer))
-            nodes.append(Node(ops.Activation(fused), (inner,), node.output, node.layer))
+            nodes.append(Node(Activation(fused), (inner,), node.output, node.layer))
         else:
             nodes.append(node)
     results = [program.loss_rows, *(a.value for a in program.accumulators)]
     needed, kept = set(results), []
     for node in reversed(nodes):
-        if node.output in needed or isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
+        if node.output in needed or isinstance(node.op, BatchNorm | BatchRenorm):
             needed |= set(node.inputs)
             kept.append(node)
     constants = dict(graph.constants)

@@ -8,8 +8,8 @@ from math import prod
 from foldnet.engines.native.loops import broadcast_strides
 from foldnet.engines.native.train_along import Along, along, block
 from foldnet.engines.native.train_emit import Emitter
-from foldnet.graph import train_ops
 from foldnet.graph.graph import Node
+from foldnet.operations.batch.op import MASK_EPSILON, BatchRenorm, FixedNorm, Norm
 
 
 class _Parts:
@@ -17,19 +17,19 @@ class _Parts:
 
     def __init__(self, e: Emitter, node: Node) -> None:
         op = node.op
-        assert isinstance(op, train_ops.Norm)
+        assert isinstance(op, Norm)
         self.op, self.x, self._e, self._node = op, node.inputs[0], e, node
         kept = e.shape(node.inputs[1])
         self.size = prod(kept)
         self.axes = [a for a, n in enumerate(kept) if n == 1]
         self.loops: Along = along(e.shape(self.x), self.axes)
-        rest = list(node.inputs[6 if isinstance(op, train_ops.BatchRenorm) else 3 :])
+        rest = list(node.inputs[6 if isinstance(op, BatchRenorm) else 3 :])
         self.gamma = rest.pop(0) if op.scale else None
         self.beta = rest.pop(0) if op.center else None
         self.mask = rest.pop(0) if rest else None
         self.mean, self.inverse = self._kept("mean"), self._kept("inverse")
         self.factor = self.addend = ""
-        if isinstance(op, train_ops.BatchRenorm):
+        if isinstance(op, BatchRenorm):
             self.factor, self.addend = self._kept("factor"), self._kept("addend")
         self.count = self._kept("count") if self.mask else ""
 
@@ -76,7 +76,7 @@ def _moments(p: _Parts) -> list[str]:
         "float count = 0.0f;",
         "m = v = 0.0f;",
         f"@{{ m += counted_rows({x}, {p.counts()}, rows); count += sum_rows({p.counts()}, rows); }}",
-        f"count += {train_ops.MASK_EPSILON}f;",
+        f"count += {MASK_EPSILON}f;",
         "m /= count;",
         f"@v += counted_spread_rows({x}, {p.counts()}, m, rows);",
         "v /= count;",
@@ -92,7 +92,7 @@ def _towards(e: Emitter, old: str, new: str, momentum: float) -> str:
 def _corrections(e: Emitter, p: _Parts) -> list[str]:
     """Renorm's factor ``rn`` and addend ``dn``, held to their limits, and what moves."""
     op = p.op
-    assert isinstance(op, train_ops.BatchRenorm)
+    assert isinstance(op, BatchRenorm)
     moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev = (p.own(i) for i in range(1, 6))
     epsilon = f"(float){e.layout.number(op.epsilon)}"
     lines = [
@@ -122,9 +122,9 @@ def _corrections(e: Emitter, p: _Parts) -> list[str]:
 def _of_the_batch(e: Emitter, p: _Parts) -> list[str]:
     """What a training step does before it normalizes: the batch's statistics, and the moving ones moved."""
     op = p.op
-    if isinstance(op, train_ops.FixedNorm):
+    if isinstance(op, FixedNorm):
         return []
-    if isinstance(op, train_ops.BatchRenorm):
+    if isinstance(op, BatchRenorm):
         moves = _corrections(e, p)
     else:
         moves = [_towards(e, p.own(1), "m", op.momentum), _towards(e, p.own(2), "v", op.momentum)]
@@ -162,7 +162,7 @@ def _to_x(e: Emitter, p: _Parts) -> Sequence[str]:
         "s" + (f" * {p.factor}[k]" if p.factor else "") + (f" * {e.place(p.gamma)}[k]" if p.gamma else "")
     )
     to = f"float *to = {e.gradient(p.x)} + ({loops.at}) * R;"
-    if isinstance(p.op, train_ops.FixedNorm):
+    if isinstance(p.op, FixedNorm):
         return [
             f"const float f = {factor};",
             to,
@@ -178,7 +178,7 @@ def _to_x(e: Emitter, p: _Parts) -> Sequence[str]:
         ]
     # Sums are divided by a little more than their number, so deviations do not sum to 0.
     return [
-        f"{head}, c = m + m * {train_ops.MASK_EPSILON}f / count;",
+        f"{head}, c = m + m * {MASK_EPSILON}f / count;",
         to,
         f"@{{ const float *w = {p.counts()}; "
         f"ROWS(r, 0, R) {{ {at} to[o] {sign} f * (g[o] - (w[r] != 0.0f ? a + (x[o] - c) * b : 0.0f)); }} }}",

@@ -9,14 +9,16 @@ from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_along import along, block
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
-from foldnet.graph import train_ops
 from foldnet.graph.graph import Node
+from foldnet.operations.along.op import CumulativeSum
+from foldnet.operations.matrix.op import Product
+from foldnet.operations.structure.op import Pick, Slice
 
 
 def slice_(e: Emitter, node: Node) -> None:
     """A copy by other strides."""
     op = node.op
-    assert isinstance(op, train_ops.Slice)
+    assert isinstance(op, Slice)
     shape = e.shape(node.output)
     strides, start = slice_of(op, e.shape(node.inputs[0]))
     x = Operand(f"({e.place(node.inputs[0])} + {start} * R)", strides, True, e.target(node.output).kind)
@@ -27,7 +29,7 @@ def slice_(e: Emitter, node: Node) -> None:
 def slice_back(e: Emitter, node: Node) -> None:
     """The gradient to where the values came from, nothing elsewhere."""
     op, x = node.op, node.inputs[0]
-    assert isinstance(op, train_ops.Slice)
+    assert isinstance(op, Slice)
     if x not in e.wants:
         return
     shape = e.shape(node.output)
@@ -41,7 +43,7 @@ def slice_back(e: Emitter, node: Node) -> None:
 def _picked(e: Emitter, node: Node, statement: str) -> None:
     """Loops over the positions of a Pick; ``{to}`` and ``{of}`` are a place in the result and in the operand."""
     op = node.op
-    assert isinstance(op, train_ops.Pick)
+    assert isinstance(op, Pick)
     shape, n = e.shape(node.output), e.shape(node.inputs[0])[op.axis - 1]
     outer, inner, count = prod(shape[: op.axis - 1]), prod(shape[op.axis :]), len(op.places)
     if 0 in shape:
@@ -76,7 +78,7 @@ def pick_back(e: Emitter, node: Node) -> None:
 def product(e: Emitter, node: Node) -> None:
     """Products, summed in order."""
     op = node.op
-    assert isinstance(op, train_ops.Product)
+    assert isinstance(op, Product)
     sizes, (of_y, *own) = product_loops(op, *(e.shape(v) for v in node.inputs))
     y = e.place(node.output)
     e.add(f"if (FIRST) memset({y}, 0, sizeof(float) * {e.size(node.output)}L * R);", "BARRIER")
@@ -88,7 +90,7 @@ def product(e: Emitter, node: Node) -> None:
 def product_back(e: Emitter, node: Node) -> None:
     """For each operand the gradient times the other, summed over what it has not."""
     op = node.op
-    assert isinstance(op, train_ops.Product)
+    assert isinstance(op, Product)
     sizes, (of_y, *own) = product_loops(op, *(e.shape(v) for v in node.inputs))
     for place, value in enumerate(node.inputs):
         if value not in e.wants:
@@ -131,7 +133,7 @@ def _running(
 def cumulative_sum(e: Emitter, node: Node) -> None:
     """A sum that runs along the axis."""
     op = node.op
-    assert isinstance(op, train_ops.CumulativeSum)
+    assert isinstance(op, CumulativeSum)
     _running(
         e, e.shape(node.output), op.axis - 1, e.place(node.inputs[0]), e.place(node.output), "=", back=False
     )
@@ -140,7 +142,7 @@ def cumulative_sum(e: Emitter, node: Node) -> None:
 def cumulative_sum_back(e: Emitter, node: Node) -> None:
     """A sum that runs back along the axis."""
     op, x = node.op, node.inputs[0]
-    assert isinstance(op, train_ops.CumulativeSum)
+    assert isinstance(op, CumulativeSum)
     if x in e.wants:
         sign = e.assign(x)
         _running(e, e.shape(x), op.axis - 1, e.gradient(node.output), e.gradient(x), sign, back=True)

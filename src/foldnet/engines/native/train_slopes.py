@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foldnet.engines.native.maths import literal
 from foldnet.errors import UnsupportedError
-from foldnet.graph.ops import Elementwise
+from foldnet.graph.op import Elementwise
 
 _INSIDE = "({{0}} > {0} && {{0}} < {1} ? {2} : 0.0f)"
 _SIGMOID = "fn_sigmoid({0})"

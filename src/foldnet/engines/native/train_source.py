@@ -15,8 +15,8 @@ from foldnet.engines.native.train_layout import Layout
 from foldnet.engines.native.train_slopes import helpers_for
 from foldnet.engines.native.train_tiles import any_product, sixteen_sums, transposition
 from foldnet.engines.native.train_update import regularization, rule_function, update
-from foldnet.graph import train_ops
 from foldnet.graph.training import TrainingProgram
+from foldnet.operations.batch.op import Norm
 
 POLL_WORK = 3_000_000
 """Multiplications after which a running fit looks at the clock."""
@@ -139,7 +139,7 @@ def _keep(e: Emitter) -> str:
     moving = {
         v: e.layout.weights[v]
         for node in e.graph.nodes
-        if isinstance(node.op, train_ops.Norm)
+        if isinstance(node.op, Norm)
         for v in node.inputs[1:]
         if (found := e.variable(v)) is not None and not found.trainable
     }

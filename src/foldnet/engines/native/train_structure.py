@@ -5,14 +5,15 @@ from __future__ import annotations
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.engines.native.train_layout import Operand
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Node
+from foldnet.operations.matrix.op import Dot
+from foldnet.operations.structure.op import Concatenate, OneHot, Transpose
 
 
 def transpose(e: Emitter, node: Node) -> None:
     """A copy in another order."""
     op = node.op
-    assert isinstance(op, ops.Transpose)
+    assert isinstance(op, Transpose)
     source = strides_of(e.shape(node.inputs[0]))
     strides = tuple(source[p - 1] for p in op.permutation[1:])
     kind = e.target(node.output).kind
@@ -30,7 +31,7 @@ def repeat(e: Emitter, node: Node) -> None:
 def pieces(e: Emitter, node: Node) -> list[tuple[str, tuple[int, ...], int]]:
     """Each operand of a Concatenate, its shape, and where in the result it starts."""
     op = node.op
-    assert isinstance(op, ops.Concatenate)
+    assert isinstance(op, Concatenate)
     step, at, found = strides_of(e.shape(node.output))[op.axis - 1], 0, []
     for value in node.inputs:
         found.append((value, e.shape(value), at * step))
@@ -52,7 +53,7 @@ def dot_strides(
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Loops of a Dot: shape over free axes and the contracted one, and strides of the result and the operands."""
     op = node.op
-    assert isinstance(op, ops.Dot)
+    assert isinstance(op, Dot)
     a, b = (e.shape(v) for v in node.inputs)
     i, j = op.axes[0] - 1, op.axes[1] - 1
     free_a, free_b = [k for k in range(len(a)) if k != i], [k for k in range(len(b)) if k != j]
@@ -95,7 +96,7 @@ def cast(e: Emitter, node: Node) -> None:
 def one_hot(e: Emitter, node: Node) -> None:
     """A comparison with each index."""
     op = node.op
-    assert isinstance(op, train_ops.OneHot)
+    assert isinstance(op, OneHot)
     x, y = node.inputs[0], e.place(node.output)
     e.add(
         f"for (long i = LOW({e.size(x)}); i < HIGH({e.size(x)}); i++) for (long k = 0; k < {op.size}; k++) "

@@ -9,9 +9,10 @@ from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.native.loops import strides_of
 from foldnet.engines.native.train_emit import Emitter
 from foldnet.errors import UnsupportedError
-from foldnet.graph import train_ops
 from foldnet.graph.graph import Node
 from foldnet.graph.training import Constraint, Orthogonal, UpdateRule, Variable
+from foldnet.operations.batch.op import BatchReduce
+from foldnet.operations.elementwise.op import Combine, Unary, Where
 
 
 def _trainable(e: Emitter) -> list[Variable]:
@@ -111,7 +112,7 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
         body.append(f"const float {names[name]} = {array}[i];")
     ahead: list[str] = []
     for node in graph.nodes:
-        if isinstance(node.op, train_ops.BatchReduce):
+        if isinstance(node.op, BatchReduce):
             whole = names[node.output] = f"s{len(names)}"
             share = " / (double)(hi - lo)" if node.op.kind == "mean" else ""
             ahead += [
@@ -155,11 +156,11 @@ def _unused(body: Sequence[str]) -> str:
 
 def _element(node: Node) -> str:
     op = node.op
-    if isinstance(op, train_ops.Unary):
+    if isinstance(op, Unary):
         return UNARY[op.kind].c
-    if isinstance(op, train_ops.Combine):
+    if isinstance(op, Combine):
         return COMBINE[op.kind].c
-    if isinstance(op, train_ops.Where):
+    if isinstance(op, Where):
         return "({0} != 0.0f ? {1} : {2})"
     raise UnsupportedError(f"an update rule is made of elementwise operations, not of {type(op).__name__}")
 

@@ -21,12 +21,28 @@ from foldnet.activations import in_order
 from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.reference import train_kernels
 from foldnet.errors import InputError, UnsupportedError
-from foldnet.graph import ops, train_ops
+from foldnet.graph.op import INT, Elementwise, Op
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.matrix.op import Dense, Dot, Product
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
 
 Array = np.ndarray[Any, Any]
 
 
-def apply_elementwise(function: ops.Elementwise | None, x: Array) -> Array:
+def apply_elementwise(function: Elementwise | None, x: Array) -> Array:
     """An elementwise activation by its settings; None is linear.
 
     Raises:
@@ -45,7 +61,7 @@ def apply_elementwise(function: ops.Elementwise | None, x: Array) -> Array:
     return y
 
 
-def dense(op: ops.Dense, x: Array, kernel: Array, bias: Array | None = None) -> Array:
+def dense(op: Dense, x: Array, kernel: Array, bias: Array | None = None) -> Array:
     """``x @ kernel + bias``, summed over the inputs in order."""
     y = np.zeros((*x.shape[:-1], kernel.shape[1]))
     for i in range(kernel.shape[0]):
@@ -53,38 +69,38 @@ def dense(op: ops.Dense, x: Array, kernel: Array, bias: Array | None = None) -> 
     return apply_elementwise(op.activation, y if bias is None else y + bias)
 
 
-def affine(op: ops.Affine, x: Array, scale: Array, offset: Array, shift: Array | None = None) -> Array:
+def affine(op: Affine, x: Array, scale: Array, offset: Array, shift: Array | None = None) -> Array:
     """``(x - shift) * scale + offset``."""
     y = (x if shift is None else x - shift) * scale + offset
     return apply_elementwise(op.activation, y)
 
 
-def activation(op: ops.Activation, x: Array) -> Array:
+def activation(op: Activation, x: Array) -> Array:
     """The activation."""
     return apply_elementwise(op.function, x)
 
 
-def p_relu(op: ops.PRelu, x: Array, alpha: Array) -> Array:
+def p_relu(op: PRelu, x: Array, alpha: Array) -> Array:
     """``relu(x) - alpha * relu(-x)`` (He et al., 2015)."""
     return np.maximum(x, 0) - alpha * np.maximum(-x, 0)
 
 
-def softmax(op: ops.Softmax, x: Array) -> Array:
+def softmax(op: Softmax, x: Array) -> Array:
     """Softmax or its logarithm along the axis."""
     return (activations.log_softmax if op.log else activations.softmax)(x, axis=op.axis)
 
 
-def sparsemax(op: ops.Sparsemax, x: Array) -> Array:
+def sparsemax(op: Sparsemax, x: Array) -> Array:
     """Keras's sparsemax along the axis."""
     return activations.sparsemax(x, axis=op.axis)
 
 
-def glu(op: ops.Glu, x: Array) -> Array:
+def glu(op: Glu, x: Array) -> Array:
     """Half of the axis, gated by the other half."""
     return activations.glu(x, axis=op.axis)
 
 
-def moments(op: ops.Moments, x: Array) -> Array:
+def moments(op: Moments, x: Array) -> Array:
     """Each row by its own statistics over the axes.
 
     Layer normalization (Ba et al., 2016), root mean square (Zhang and Sennrich, 2019), Euclidean length.
@@ -98,42 +114,42 @@ def moments(op: ops.Moments, x: Array) -> Array:
     return (x if op.kind == "variance" else centred) / deviation
 
 
-def group_moments(op: ops.GroupMoments, x: Array) -> Array:
+def group_moments(op: GroupMoments, x: Array) -> Array:
     """Each row's groups of channels by their own mean and variance (Wu and He, 2018)."""
     size = x.shape[op.axis] // op.groups
     shape = (*x.shape[: op.axis], op.groups, size, *x.shape[op.axis + 1 :])
     grouped = x.reshape(shape)
     axes = tuple(a for a in range(1, grouped.ndim) if a != op.axis)
-    return moments(ops.Moments(axes, op.epsilon), grouped).reshape(x.shape)
+    return moments(Moments(axes, op.epsilon), grouped).reshape(x.shape)
 
 
-def reshape(op: ops.Reshape, x: Array) -> Array:
+def reshape(op: Reshape, x: Array) -> Array:
     """The same values in row-major order."""
     rows = op.output_shape(x.shape)
     return x.reshape([0 if n is None else n for n in rows])
 
 
-def transpose(op: ops.Transpose, x: Array) -> Array:
+def transpose(op: Transpose, x: Array) -> Array:
     """The axes in another order."""
     return x.transpose(op.permutation)
 
 
-def repeat(op: ops.Repeat, x: Array) -> Array:
+def repeat(op: Repeat, x: Array) -> Array:
     """Copies of the row along a new axis after the batch axis."""
     return np.repeat(x[:, np.newaxis], op.count, axis=1)
 
 
-def binary(op: ops.Binary, a: Array, b: Array) -> Array:
+def binary(op: Binary, a: Array, b: Array) -> Array:
     """Two operands, value by value."""
     return apply_elementwise(op.activation, COMBINE[op.kind].compute(a, b))
 
 
-def concatenate(op: ops.Concatenate, *parts: Array) -> Array:
+def concatenate(op: Concatenate, *parts: Array) -> Array:
     """The parts one after the other along the axis."""
     return np.concatenate(parts, axis=op.axis)
 
 
-def dot(op: ops.Dot, a: Array, b: Array) -> Array:
+def dot(op: Dot, a: Array, b: Array) -> Array:
     """The sum over one axis of each, row by row."""
     left, right = np.moveaxis(a, op.axes[0], 1), np.moveaxis(b, op.axes[1], 1)
     y = np.zeros((len(a), *left.shape[2:], *right.shape[2:]))
@@ -144,7 +160,7 @@ def dot(op: ops.Dot, a: Array, b: Array) -> Array:
     return y if y.ndim > 1 else y[:, np.newaxis]
 
 
-def gather(op: ops.Gather, indices: Array, table: Array) -> Array:
+def gather(op: Gather, indices: Array, table: Array) -> Array:
     """Rows of the table.
 
     Raises:
@@ -159,18 +175,18 @@ def gather(op: ops.Gather, indices: Array, table: Array) -> Array:
     return table[indices]
 
 
-def identity(op: ops.Identity, x: Array) -> Array:
+def identity(op: Identity, x: Array) -> Array:
     """The operand."""
     return x
 
 
-def cast(op: ops.Cast, x: Array, dtype: np.dtype[Any]) -> Array:
+def cast(op: Cast, x: Array, dtype: np.dtype[Any]) -> Array:
     """To 32-bit indices, or to the working precision.
 
     Raises:
         InputError: a value has no 32-bit integer.
     """
-    return to_index(x) if op.dtype == ops.INT else x.astype(dtype)
+    return to_index(x) if op.dtype == INT else x.astype(dtype)
 
 
 def to_index(x: Array) -> Array:
@@ -187,22 +203,22 @@ def to_index(x: Array) -> Array:
     return x.astype(np.int32)
 
 
-def unary(op: train_ops.Unary, x: Array) -> Array:
+def unary(op: Unary, x: Array) -> Array:
     """One value, elementwise."""
     return np.asarray(UNARY[op.kind].compute(x), dtype=np.float64)
 
 
-def combine(op: train_ops.Combine, a: Array, b: Array) -> Array:
+def combine(op: Combine, a: Array, b: Array) -> Array:
     """Two values, elementwise."""
     return np.asarray(COMBINE[op.kind].compute(a, b), dtype=np.float64)
 
 
-def where(op: train_ops.Where, condition: Array, a: Array, b: Array) -> Array:
+def where(op: Where, condition: Array, a: Array, b: Array) -> Array:
     """A choice, elementwise."""
     return np.where(condition != 0, a, b).astype(np.float64)
 
 
-def reduce(op: train_ops.Reduce, x: Array) -> Array:
+def reduce(op: Reduce, x: Array) -> Array:
     """Sum, mean, max, min or the place of the largest; sums in order."""
     if op.kind in ("sum", "mean"):
         y = (_sum if op.kind == "sum" else _mean)(x, op.axes)
@@ -210,7 +226,7 @@ def reduce(op: train_ops.Reduce, x: Array) -> Array:
     return train_kernels.reduce(op, train_kernels.Moment(training=False), x)
 
 
-def one_hot(op: train_ops.OneHot, indices: Array) -> Array:
+def one_hot(op: OneHot, indices: Array) -> Array:
     """Indices as rows of 0 and 1."""
     return (indices[..., None] == np.arange(op.size)).astype(np.float64)
 
@@ -227,40 +243,40 @@ def _mean(x: Array, axes: Sequence[int]) -> Array:
     return _sum(x, axes) / count
 
 
-_EXACT: dict[type[ops.Op], Callable[..., Array]] = {
-    ops.Activation: activation,
-    ops.Affine: affine,
-    ops.Binary: binary,
-    ops.Concatenate: concatenate,
-    ops.Dense: dense,
-    ops.Dot: dot,
-    ops.Gather: gather,
-    ops.Glu: glu,
-    ops.GroupMoments: group_moments,
-    ops.Identity: identity,
-    ops.Moments: moments,
-    ops.PRelu: p_relu,
-    ops.Repeat: repeat,
-    ops.Reshape: reshape,
-    ops.Softmax: softmax,
-    ops.Sparsemax: sparsemax,
-    ops.Transpose: transpose,
-    train_ops.Combine: combine,
-    train_ops.CumulativeSum: train_kernels.cumulative_sum,
-    train_ops.OneHot: one_hot,
-    train_ops.Pick: train_kernels.pick,
-    train_ops.Product: train_kernels.product,
-    train_ops.Reduce: reduce,
-    train_ops.Slice: train_kernels.slice_,
-    train_ops.Unary: unary,
-    train_ops.Where: where,
+_EXACT: dict[type[Op], Callable[..., Array]] = {
+    Activation: activation,
+    Affine: affine,
+    Binary: binary,
+    Concatenate: concatenate,
+    Dense: dense,
+    Dot: dot,
+    Gather: gather,
+    Glu: glu,
+    GroupMoments: group_moments,
+    Identity: identity,
+    Moments: moments,
+    PRelu: p_relu,
+    Repeat: repeat,
+    Reshape: reshape,
+    Softmax: softmax,
+    Sparsemax: sparsemax,
+    Transpose: transpose,
+    Combine: combine,
+    CumulativeSum: train_kernels.cumulative_sum,
+    OneHot: one_hot,
+    Pick: train_kernels.pick,
+    Product: train_kernels.product,
+    Reduce: reduce,
+    Slice: train_kernels.slice_,
+    Unary: unary,
+    Where: where,
 }
 
 
 def _rounded(kernel: Callable[..., Array]) -> Callable[..., Array]:
     """The kernel on operands of any floating dtype: computed in float64, rounded once to that dtype."""
 
-    def run(op: ops.Op, *operands: Array) -> Array:
+    def run(op: Op, *operands: Array) -> Array:
         floats = [a.dtype for a in operands if a.dtype.kind == "f"]
         wide = [np.asarray(a, np.float64 if a.dtype.kind == "f" else None, order="C") for a in operands]
         y = kernel(op, *wide)
@@ -269,5 +285,5 @@ def _rounded(kernel: Callable[..., Array]) -> Callable[..., Array]:
     return run
 
 
-KERNELS: dict[type[ops.Op], Callable[..., Array]] = {op: _rounded(k) for op, k in _EXACT.items()}
+KERNELS: dict[type[Op], Callable[..., Array]] = {op: _rounded(k) for op, k in _EXACT.items()}
 """The kernel of every op; ``cast`` stands apart, as only the program knows the working precision."""

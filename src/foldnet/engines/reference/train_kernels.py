@@ -12,7 +12,19 @@ import numpy as np
 from foldnet.engines import philox
 from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.errors import InputError
-from foldnet.graph import train_ops
+from foldnet.operations.along.op import CumulativeSum, Reduce
+from foldnet.operations.batch.op import (
+    MASK_EPSILON,
+    BatchNorm,
+    BatchReduce,
+    BatchRenorm,
+    Drop,
+    FixedNorm,
+    Norm,
+)
+from foldnet.operations.elementwise.op import Combine, Unary, Where
+from foldnet.operations.matrix.op import Product, TurnedDense
+from foldnet.operations.structure.op import OneHot, Pick, Slice
 
 Array = np.ndarray[Any, Any]
 
@@ -38,7 +50,7 @@ def counting(x: Array, mask: Array | None, axes: tuple[int, ...]) -> tuple[Array
     if mask is None:
         return np.ones((), bool), np.asarray(prod(x.shape[a] for a in axes), x.dtype)
     where = np.broadcast_to(mask[..., None] != 0, x.shape)
-    return where, where.sum(axis=axes, keepdims=True, dtype=x.dtype) + x.dtype.type(train_ops.MASK_EPSILON)
+    return where, where.sum(axis=axes, keepdims=True, dtype=x.dtype) + x.dtype.type(MASK_EPSILON)
 
 
 def batch_moments(x: Array, like: Array, mask: Array | None = None) -> tuple[Array, Array]:
@@ -54,13 +66,13 @@ def batch_moments(x: Array, like: Array, mask: Array | None = None) -> tuple[Arr
     return mean.reshape(like.shape), variance.reshape(like.shape)
 
 
-def mask_in(op: train_ops.Norm, operands: Sequence[Array]) -> Array | None:
+def mask_in(op: Norm, operands: Sequence[Array]) -> Array | None:
     """The mask among the operands, if there is one."""
-    masked = not isinstance(op, train_ops.FixedNorm) and op.masked
+    masked = not isinstance(op, FixedNorm) and op.masked
     return operands[-1] if masked else None
 
 
-def batch_norm(op: train_ops.BatchNorm, moment: Moment, x: Array, *weights: Array) -> Array:
+def batch_norm(op: BatchNorm, moment: Moment, x: Array, *weights: Array) -> Array:
     """Normalize by the batch in training, by the moving statistics in evaluation."""
     mean, variance = weights[0], weights[1]
     if moment.training:
@@ -69,25 +81,23 @@ def batch_norm(op: train_ops.BatchNorm, moment: Moment, x: Array, *weights: Arra
     return _scaled(op.scale, op.center, y, weights[2:])
 
 
-def fixed_norm(op: train_ops.FixedNorm, moment: Moment, x: Array, *weights: Array) -> Array:
+def fixed_norm(op: FixedNorm, moment: Moment, x: Array, *weights: Array) -> Array:
     """Normalize by the moving statistics, always."""
     y = (x - weights[0]) / np.sqrt(weights[1] + x.dtype.type(op.epsilon))
     return _scaled(op.scale, op.center, y, weights[2:])
 
 
-def batch_renorm(op: train_ops.BatchRenorm, moment: Moment, x: Array, *weights: Array) -> Array:
+def batch_renorm(op: BatchRenorm, moment: Moment, x: Array, *weights: Array) -> Array:
     """Normalize by the batch, corrected, in training; by the moving statistics in evaluation."""
     if not moment.training:
-        return fixed_norm(
-            train_ops.FixedNorm(op.epsilon, op.scale, op.center), moment, x, *weights[:2], *weights[5:]
-        )
+        return fixed_norm(FixedNorm(op.epsilon, op.scale, op.center), moment, x, *weights[:2], *weights[5:])
     mean, variance = batch_moments(x, weights[0], mask_in(op, weights))
     y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
     r, d = corrections(op, x, *weights)
     return _scaled(op.scale, op.center, y * r + d, weights[5:])
 
 
-def corrections(op: train_ops.BatchRenorm, x: Array, *weights: Array) -> tuple[Array, Array]:
+def corrections(op: BatchRenorm, x: Array, *weights: Array) -> tuple[Array, Array]:
     """Renorm's factor r and addend d for a batch."""
     mean, variance = batch_moments(x, weights[0], mask_in(op, weights))
     stddev = np.sqrt(variance + x.dtype.type(op.epsilon))
@@ -106,7 +116,7 @@ def _scaled(scale: bool, center: bool, y: Array, weights: Sequence[Array]) -> Ar
     return y + rest.pop(0) if center else y
 
 
-def moved(op: train_ops.BatchNorm | train_ops.BatchRenorm, x: Array, *operands: Array) -> tuple[Array, ...]:
+def moved(op: BatchNorm | BatchRenorm, x: Array, *operands: Array) -> tuple[Array, ...]:
     """The moving statistics after a step on x, in the order of the operands."""
     kind, mean = x.dtype.type, operands[0]
     batch_mean, batch_variance = batch_moments(x, mean, mask_in(op, operands))
@@ -114,7 +124,7 @@ def moved(op: train_ops.BatchNorm | train_ops.BatchRenorm, x: Array, *operands: 
     def towards(old: Array, new: Array, momentum: float) -> Array:
         return old * kind(momentum) + new * (kind(1) - kind(momentum))
 
-    if isinstance(op, train_ops.BatchNorm):
+    if isinstance(op, BatchNorm):
         return towards(mean, batch_mean, op.momentum), towards(operands[1], batch_variance, op.momentum)
     moving_stddev, renorm_mean, renorm_stddev = operands[2:5]
     stddev = np.sqrt(batch_variance + kind(op.epsilon))
@@ -128,7 +138,7 @@ def moved(op: train_ops.BatchNorm | train_ops.BatchRenorm, x: Array, *operands: 
     )
 
 
-STATISTICS: dict[type, int] = {train_ops.BatchNorm: 2, train_ops.BatchRenorm: 5}
+STATISTICS: dict[type, int] = {BatchNorm: 2, BatchRenorm: 5}
 """How many operands after x a training step moves."""
 
 
@@ -140,7 +150,7 @@ def wrong_rows(wanted: int | None, rows: int) -> str:
     )
 
 
-def drop_change(op: train_ops.Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
+def drop_change(op: Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
     """The factor and the addend by which a Drop changes x in a training step."""
     if op.rows not in (None, len(x)):
         raise InputError(wrong_rows(op.rows, len(x)))
@@ -169,7 +179,7 @@ def drop_change(op: train_ops.Drop, moment: Moment, x: Array) -> tuple[Array, Ar
     return np.where(gone, 0, scale).astype(x.dtype), zero
 
 
-def drop(op: train_ops.Drop, moment: Moment, x: Array) -> Array:
+def drop(op: Drop, moment: Moment, x: Array) -> Array:
     """Random change in training, nothing in evaluation."""
     if not moment.training or (op.rate == 0 and op.kind != "gaussian_noise"):
         return x
@@ -177,7 +187,7 @@ def drop(op: train_ops.Drop, moment: Moment, x: Array) -> Array:
     return x * factor + addend
 
 
-def turned_dense(op: train_ops.TurnedDense, moment: Moment, x: Array, kernel: Array) -> Array:
+def turned_dense(op: TurnedDense, moment: Moment, x: Array, kernel: Array) -> Array:
     """``x @ kernel.T``."""
     return x @ kernel.T
 
@@ -187,22 +197,22 @@ def _working(a: Array, b: Array) -> np.dtype[Any]:
     return np.result_type(*floats) if floats else np.result_type(a, b)
 
 
-def unary(op: train_ops.Unary, moment: Moment, x: Array) -> Array:
+def unary(op: Unary, moment: Moment, x: Array) -> Array:
     """One value, elementwise."""
     return np.asarray(UNARY[op.kind].compute(x), dtype=x.dtype)
 
 
-def combine(op: train_ops.Combine, moment: Moment, a: Array, b: Array) -> Array:
+def combine(op: Combine, moment: Moment, a: Array, b: Array) -> Array:
     """Two values, elementwise."""
     return np.asarray(COMBINE[op.kind].compute(a, b), dtype=_working(a, b))
 
 
-def where(op: train_ops.Where, moment: Moment, condition: Array, a: Array, b: Array) -> Array:
+def where(op: Where, moment: Moment, condition: Array, a: Array, b: Array) -> Array:
     """A choice, elementwise."""
     return np.where(condition != 0, a, b)
 
 
-def reduce(op: train_ops.Reduce, moment: Moment, x: Array) -> Array:
+def reduce(op: Reduce, moment: Moment, x: Array) -> Array:
     """Sum, mean, max, min or the place of the largest."""
     if op.kind == "argmax":
         place = np.argmax(x, axis=op.axes[0]).astype(x.dtype)
@@ -211,28 +221,28 @@ def reduce(op: train_ops.Reduce, moment: Moment, x: Array) -> Array:
     return np.asarray(function(x, axis=op.axes, keepdims=op.keepdims))  # type: ignore[operator]
 
 
-def batch_reduce(op: train_ops.BatchReduce, moment: Moment, x: Array) -> Array:
+def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
     """Sum or mean over the rows, at every row."""
     whole = x.sum(axis=0, keepdims=True) if op.kind == "sum" else x.mean(axis=0, keepdims=True)
     return np.repeat(whole, len(x), axis=0)
 
 
-def one_hot(op: train_ops.OneHot, moment: Moment, x: Array, dtype: np.dtype[Any]) -> Array:
+def one_hot(op: OneHot, moment: Moment, x: Array, dtype: np.dtype[Any]) -> Array:
     """Indices as rows of 0 and 1."""
     return (x[..., None] == np.arange(op.size)).astype(dtype)
 
 
-def slice_(op: train_ops.Slice, x: Array) -> Array:
+def slice_(op: Slice, x: Array) -> Array:
     """Every so many-th position of each axis."""
     return x[(slice(None), *(slice(*entry) for entry in op.slices))]
 
 
-def pick(op: train_ops.Pick, x: Array) -> Array:
+def pick(op: Pick, x: Array) -> Array:
     """Positions of one axis."""
     return np.take(x, op.places, axis=op.axis)
 
 
-def product(op: train_ops.Product, a: Array, b: Array) -> Array:
+def product(op: Product, a: Array, b: Array) -> Array:
     """Products, summed in the order of the letters that the result has not."""
     letters = dict.fromkeys(op.result + op.left + op.right)
     gone = [letter for letter in letters if letter not in op.result]
@@ -258,20 +268,20 @@ def _by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
     return x.reshape(len(x), *(x.shape[1 + order.index(k)] if k in order else 1 for k in letters))
 
 
-def cumulative_sum(op: train_ops.CumulativeSum, x: Array) -> Array:
+def cumulative_sum(op: CumulativeSum, x: Array) -> Array:
     """Running sums."""
     return np.cumsum(x, axis=op.axis)
 
 
 TRAIN_KERNELS: dict[type, Callable[..., Array]] = {
-    train_ops.BatchNorm: batch_norm,
-    train_ops.BatchRenorm: batch_renorm,
-    train_ops.FixedNorm: fixed_norm,
-    train_ops.Drop: drop,
-    train_ops.TurnedDense: turned_dense,
-    train_ops.Unary: unary,
-    train_ops.Combine: combine,
-    train_ops.Where: where,
-    train_ops.Reduce: reduce,
-    train_ops.BatchReduce: batch_reduce,
+    BatchNorm: batch_norm,
+    BatchRenorm: batch_renorm,
+    FixedNorm: fixed_norm,
+    Drop: drop,
+    TurnedDense: turned_dense,
+    Unary: unary,
+    Combine: combine,
+    Where: where,
+    Reduce: reduce,
+    BatchReduce: batch_reduce,
 }

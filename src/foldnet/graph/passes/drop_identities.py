@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.passes.rewriting import without
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
 
 
 def drop_identities(graph: Graph) -> Graph:
@@ -19,19 +21,19 @@ def is_identity(graph: Graph, node: Node) -> bool:
     op = node.op
     x = graph.types[node.inputs[0]]
     match op:
-        case ops.Identity():
+        case Identity():
             return True
-        case ops.Activation():
+        case Activation():
             return op.function.name == "linear" and op.function.function is None
-        case ops.Cast():
+        case Cast():
             return op.dtype == x.dtype
-        case ops.Transpose():
+        case Transpose():
             return op.permutation == tuple(range(len(op.permutation)))
-        case ops.Reshape():
+        case Reshape():
             return None not in x.shape[1:] and op.output_shape(x.shape) == x.shape
-        case ops.Affine():
+        case Affine():
             scale, *others = (graph.constants[v] for v in node.inputs[1:])
             return op.activation is None and bool((scale == 1).all() and not any(np.any(o) for o in others))
-        case ops.Concatenate():
+        case Concatenate():
             return len(node.inputs) == 1
     return False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.passes.rewriting import Rewrite, Uses, exhaust
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.matrix.op import Dense
 
 
 def drop_zeros(graph: Graph) -> Graph:
@@ -16,7 +17,7 @@ def drop_zeros(graph: Graph) -> Graph:
 
 def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | None:
     """The node without its last operand, where that is all zeros."""
-    optional = isinstance(node.op, ops.Dense | ops.Affine) and len(node.inputs) == 1 + node.op.weights[1]
+    optional = isinstance(node.op, Dense | Affine) and len(node.inputs) == 1 + node.op.weights[1]
     if not optional or np.any(graph.constants[node.inputs[-1]]):
         return None
     return Rewrite((node,), Node(node.op, node.inputs[:-1], node.output, node.layer))

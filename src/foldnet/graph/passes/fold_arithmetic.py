@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Array, Graph, Node, constant_type
 from foldnet.graph.passes.fold_backward import plan as plan_backward
 from foldnet.graph.passes.fold_forward import plan as plan_forward
 from foldnet.graph.passes.merge_affines import plan as plan_merge
 from foldnet.graph.passes.rewriting import Rewrite, Uses, exhaust, fresh
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.elementwise.op import Combine, Unary
 
 
 def fold_arithmetic(graph: Graph) -> Graph:
@@ -48,10 +49,10 @@ def scale_and_offset(graph: Graph, node: Node) -> tuple[Array, Array] | None:
     if graph.types[node.output].dtype != "float":
         return None
     match node.op:
-        case train_ops.Unary("negative"):
+        case Unary("negative"):
             one = np.ones((1,) * (len(graph.types[node.output].shape) - 1))
             return (-one, 0 * one) if graph.types[node.inputs[0]].dtype == "float" else None
-        case train_ops.Combine(kind) if kind in ("add", "subtract", "multiply", "divide"):
+        case Combine(kind) if kind in ("add", "subtract", "multiply", "divide"):
             return _of_two_operands(graph, node, kind)
     return None
 
@@ -85,7 +86,7 @@ def _affine(graph: Graph, node: Node, scale: Array, offset: Array, *shift: Array
     x = next(v for v in node.inputs if v not in graph.constants)
     arrays = dict(zip(("scale", "offset", "shift"), (scale, offset, *shift), strict=False))
     constants = {fresh(graph, f"{node.layer}/{name}"): array for name, array in arrays.items()}
-    affine = Node(ops.Affine(), (x, *constants), node.output, node.layer)
+    affine = Node(Affine(), (x, *constants), node.output, node.layer)
     return Rewrite((node,), affine, constants)
 
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Array, Graph, Node
 from foldnet.graph.passes.moves import carried_back, moved_from, moves_before
 from foldnet.graph.passes.precision import cancels, leaves_float32, spread_of
 from foldnet.graph.passes.rewriting import Rewrite, Uses, along_last_axis, exhaust, fresh, joined
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.matrix.op import Dense
 
 
 def fold_backward(graph: Graph) -> Graph:
@@ -23,7 +25,7 @@ def fold_backward(graph: Graph) -> Graph:
 
 def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     """The Dense that does both, or why there is none."""
-    if not isinstance(node.op, ops.Affine):
+    if not isinstance(node.op, Affine):
         return None
     way = moves_before(graph, uses, node)
     if isinstance(way, str):
@@ -31,9 +33,9 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     moves, before = way
     if before is None:
         return "it works on an input of the network"
-    if isinstance(before.op, ops.Activation):
+    if isinstance(before.op, Activation):
         return f"the activation {before.op.function.name} of layer {before.layer!r} lies between"
-    if not isinstance(before.op, ops.Dense):
+    if not isinstance(before.op, Dense):
         return f"what comes before it, {type(before.op).__name__} of layer {before.layer!r}, is not a Dense"
     if before.op.activation is not None:
         return f"the activation {before.op.activation.name} of layer {before.layer!r} lies between"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Array, Graph, Node
 from foldnet.graph.passes.moves import carried, moved_from, moves_after
 from foldnet.graph.passes.precision import cancels, leaves_float32, spread_of
 from foldnet.graph.passes.rewriting import Rewrite, Uses, along_last_axis, exhaust, fresh, joined
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.matrix.op import Dense
 
 
 def fold_forward(graph: Graph) -> Graph:
@@ -21,7 +22,7 @@ def fold_forward(graph: Graph) -> Graph:
 
 def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     """The Dense that does both, or why there is none."""
-    if not isinstance(node.op, ops.Affine):
+    if not isinstance(node.op, Affine):
         return None
     if node.op.activation is not None:
         return f"the activation {node.op.activation} comes after it"
@@ -29,7 +30,7 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     if isinstance(way, str):
         return way
     moves, dense = way
-    if not isinstance(dense.op, ops.Dense):
+    if not isinstance(dense.op, Dense):
         return f"what follows it, {type(dense.op).__name__} of layer {dense.layer!r}, is not a Dense"
     reason = uses.shared_because(node) or uses.shared_because(dense)
     if reason:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Fusable
 from foldnet.graph.passes.rewriting import Rewrite, Uses, exhaust, joined
+from foldnet.operations.elementwise.op import Activation
 
 
 def fuse_activations(graph: Graph) -> Graph:
@@ -17,7 +18,7 @@ def fuse_activations(graph: Graph) -> Graph:
 def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | None:
     """The op before an activation, with the activation in it."""
     before = uses.producer.get(node.inputs[0])
-    if not isinstance(node.op, ops.Activation) or before is None or not isinstance(before.op, ops.Fusable):
+    if not isinstance(node.op, Activation) or before is None or not isinstance(before.op, Fusable):
         return None
     if before.op.activation is not None or uses.kept_because(before.output, node):
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.passes.precision import cancels, leaves_float32, spread_of
 from foldnet.graph.passes.rewriting import Rewrite, Uses, exhaust, fresh, joined
+from foldnet.operations.affine.op import Affine
 
 
 def merge_affines(graph: Graph) -> Graph:
@@ -21,7 +21,7 @@ def merge_affines(graph: Graph) -> Graph:
 def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     """The merged Affine, or why the two stay apart."""
     before = uses.producer.get(node.inputs[0])
-    if not isinstance(node.op, ops.Affine) or before is None or not isinstance(before.op, ops.Affine):
+    if not isinstance(node.op, Affine) or before is None or not isinstance(before.op, Affine):
         return None
     if before.op.activation is not None:
         return f"the activation {before.op.activation.name} lies between it and layer {before.layer!r}"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Array, Graph, Node
 from foldnet.graph.passes.rewriting import Uses, fresh
+from foldnet.operations.structure.op import Reshape, Transpose
 
-MOVES = (ops.Reshape, ops.Transpose)
+MOVES = (Reshape, Transpose)
 
 
 def moves_after(graph: Graph, uses: Uses, node: Node) -> tuple[list[Node], Node] | str:
@@ -50,7 +50,7 @@ def _moves(graph: Graph, node: Node) -> bool:
 def carried(graph: Graph, array: Array, moves: Sequence[Node]) -> Array:
     """A batch-free array that stood beside what the moves are given, as it stands beside what they give."""
     for move in moves:
-        if isinstance(move.op, ops.Transpose):
+        if isinstance(move.op, Transpose):
             array = array.transpose([p - 1 for p in move.op.permutation[1:]])
         else:
             array = _reshaped(graph, array, move.inputs[0], move.output)
@@ -60,7 +60,7 @@ def carried(graph: Graph, array: Array, moves: Sequence[Node]) -> Array:
 def carried_back(graph: Graph, array: Array, moves: Sequence[Node]) -> Array:
     """The inverse of ``carried``."""
     for move in reversed(moves):
-        if isinstance(move.op, ops.Transpose):
+        if isinstance(move.op, Transpose):
             array = array.transpose(np.argsort(move.op.permutation[1:]))
         else:
             array = _reshaped(graph, array, move.output, move.inputs[0])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.graph.passes.fold_arithmetic import plan as plan_arithmetic
 from foldnet.graph.passes.fold_backward import plan as plan_backward
 from foldnet.graph.passes.fold_forward import plan as plan_forward
 from foldnet.graph.passes.merge_affines import plan as plan_merge
 from foldnet.graph.passes.rewriting import Uses
+from foldnet.operations.affine.op import Affine
 
 
 def note_reasons(graph: Graph) -> Graph:
@@ -18,7 +18,7 @@ def note_reasons(graph: Graph) -> Graph:
     uses = Uses(graph)
     notes = []
     for node in graph.nodes:
-        if isinstance(node.op, ops.Affine):
+        if isinstance(node.op, Affine):
             before = plan_merge(graph, uses, node) or plan_backward(graph, uses, node)
             after = plan_forward(graph, uses, node)
             notes.append(

@@ -16,8 +16,8 @@ from foldnet.fastcall import FastCall, attach
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.op import INT
 from foldnet.graph.op import Shape as ShapeOp
-from foldnet.graph.passes import optimize
 from foldnet.latest import Latest
+from foldnet.passes import optimize
 from foldnet.predictor_inputs import Array, read_inputs, working
 from foldnet.structure import is_flat, is_nested, pack, plain, without_leaves
 
@@ -358,7 +358,7 @@ def same_program(a: Graph, b: Graph) -> bool:
 
 def _program_of(network: Network, without: Iterable[str] = ()) -> tuple[Graph, Options]:
     """The network's prediction program, unfolded, and what its callers pass and get."""
-    from foldnet.graph.lower import Mode, lower
+    from foldnet.lowering.lower import Mode, lower
     from foldnet.optional import checked_absent, present
 
     absent = checked_absent(network, without)

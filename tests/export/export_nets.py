@@ -6,8 +6,8 @@ import numpy as np
 
 from foldnet import Input, Model, Sequential, layers
 from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.lower import lower
 from foldnet.graph.op import FLOAT, INT, Elementwise
+from foldnet.lowering.lower import lower
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
 from foldnet.operations.elementwise.op import BINARY, UNARY, Activation, Binary, Combine, PRelu, Unary, Where

@@ -9,11 +9,11 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import GraphError, UnsupportedError
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph, GraphBuilder, Node, Type
-from foldnet.graph.lower import Mode, lower
-from foldnet.graph.passes import optimize
+from foldnet.lowering.lower import Mode, lower
 from foldnet.network import Model
 from foldnet.operations.matrix.op import Dense
 from foldnet.operations.structure.op import Identity
+from foldnet.passes import optimize
 from foldnet.sequential import Sequential
 
 

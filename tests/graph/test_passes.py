@@ -10,9 +10,14 @@ from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import GraphBuilder
-from foldnet.graph.lower import lower
 from foldnet.graph.op import Elementwise
-from foldnet.graph.passes import (
+from foldnet.lowering.lower import lower
+from foldnet.network import Model
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import Softmax
+from foldnet.operations.elementwise.op import Activation, Binary
+from foldnet.operations.structure.op import Cast, Concatenate, Reshape, Transpose
+from foldnet.passes import (
     PASSES,
     drop_dead,
     drop_identities,
@@ -23,11 +28,6 @@ from foldnet.graph.passes import (
     merge_affines,
     optimize,
 )
-from foldnet.network import Model
-from foldnet.operations.affine.op import Affine
-from foldnet.operations.along.op import Softmax
-from foldnet.operations.elementwise.op import Activation, Binary
-from foldnet.operations.structure.op import Cast, Concatenate, Reshape, Transpose
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -3,7 +3,8 @@
 Sanitizers cannot see this by themselves, as all arrays lie in one piece of memory.
 """
 
-from foldnet.engines.native import layout, source
+from foldnet.codegen import layout
+from foldnet.engines.native.prediction import source
 from foldnet.graph.op import INT
 
 APART = 16

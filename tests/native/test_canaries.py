@@ -13,9 +13,9 @@ import pytest
 from apart import APART, listed, set_apart
 from networks import joined, op_cases, random_inputs
 
+from foldnet.codegen import layout
+from foldnet.codegen.layout import pack
 from foldnet.engines.native import compiler as cc
-from foldnet.engines.native import layout
-from foldnet.engines.native.layout import pack
 from foldnet.graph.op import INT
 
 CASES = op_cases()

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from networks import ACTIVATIONS, graph_of, joined, label, op_cases, random_inputs
 
 from foldnet.engines.native import NativeProgram
-from foldnet.engines.native.emitters import EMITTERS
+from foldnet.engines.native.prediction.emitters import EMITTERS
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Moments, Softmax, Sparsemax

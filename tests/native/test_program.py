@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from networks import graph_of, joined, op_cases, random_inputs, table_network
 
 from foldnet.engines.native import NativeProgram, cache
-from foldnet.engines.native.program import default_threads
+from foldnet.engines.native.prediction.program import default_threads
 from foldnet.errors import InputError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.op import INT, Elementwise

@@ -10,12 +10,12 @@ from apart import listed, set_apart
 from networks import ACTIVATIONS, graph_of, joined, op_cases, random_inputs, table_network
 from support.compilers import COMPILERS, assert_no_warnings, march, sanitizers
 
+from foldnet.codegen.layout import pack
 from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.native import NativeProgram
-from foldnet.engines.native import program as program_module
 from foldnet.engines.native.compiler import Machine, machine
-from foldnet.engines.native.layout import pack
-from foldnet.engines.native.source import emit, emit_portable
+from foldnet.engines.native.prediction import program as program_module
+from foldnet.engines.native.prediction.source import emit, emit_portable
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise
 from foldnet.operations.elementwise.op import Activation

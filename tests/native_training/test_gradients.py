@@ -9,15 +9,17 @@ from support.compilers import COMPILERS, assert_no_warnings
 from foldnet import layers, ops
 from foldnet.activations import functions
 from foldnet.engines.fit import Data
-from foldnet.engines.native import cache, train_backward, train_forward
-from foldnet.engines.native.train import NativeTraining
-from foldnet.engines.native.train_source import source
+from foldnet.engines.native import cache
+from foldnet.engines.native.training import backward as train_backward
+from foldnet.engines.native.training import forward as train_forward
+from foldnet.engines.native.training.program import NativeTraining
+from foldnet.engines.native.training.source import source
 from foldnet.engines.reference.derivatives import DERIVATIVES
 from foldnet.engines.reference.kernels import KERNELS
 from foldnet.engines.reference.train_kernels import TRAIN_KERNELS, Moment
 from foldnet.engines.reference.training import ReferenceTraining
-from foldnet.graph.lower import Lowering, Mode
 from foldnet.graph.op import Elementwise
+from foldnet.lowering.lower import Lowering, Mode
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, Drop, FixedNorm

@@ -9,9 +9,9 @@ from programs import expression
 from foldnet import ops
 from foldnet.engines.fit import Data
 from foldnet.engines.native import cache
-from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.training.program import NativeTraining
 from foldnet.engines.reference.training import ReferenceTraining
-from foldnet.graph.lower import Lowering, Mode
+from foldnet.lowering.lower import Lowering, Mode
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
 from foldnet.operations.elementwise.op import Combine
 from foldnet.operations.structure.op import Cast

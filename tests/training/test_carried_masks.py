@@ -8,7 +8,7 @@ from foldnet import layers
 from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import UnsupportedError
-from foldnet.graph.lower import Lowering, Mode, lower_into
+from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Model
 from foldnet.training.eager import _values
 

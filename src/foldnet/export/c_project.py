@@ -23,7 +23,7 @@ from foldnet.graph.graph import Graph, Node, bind
 from foldnet.operations.structure.op import Gather
 
 if TYPE_CHECKING:
-    from foldnet.engines.native.source import PortableSource
+    from foldnet.engines.native.prediction.source import PortableSource
 
 Array = np.ndarray[Any, Any]
 
@@ -82,7 +82,7 @@ def to_c(
             False.
         InputError: ``x`` does not fit the network.
     """
-    from foldnet.engines.native.source import emit_portable
+    from foldnet.engines.native.prediction.source import emit_portable
 
     directory = Path(directory)
     graph = _bound(source if isinstance(source, Graph) else source.graph, input_shapes)

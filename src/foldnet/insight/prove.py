@@ -11,7 +11,6 @@ import numpy as np
 
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import lower
 from foldnet.insight.arguments import positive, whole
 from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
@@ -23,6 +22,7 @@ from foldnet.insight.rows import read_rows
 from foldnet.insight.sight import VISIBLE, Exact, Watch
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verification import LayerResult, Status, Verification
+from foldnet.lowering.lower import lower
 from foldnet.network import Network
 from foldnet.operations.along.op import Softmax
 

@@ -20,7 +20,7 @@ from foldnet.operations.elementwise.op import Combine, PRelu, Where
 from foldnet.operations.structure.op import Reshape, Transpose
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class ReLU(Layer):

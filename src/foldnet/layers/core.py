@@ -21,7 +21,7 @@ from foldnet.operations.structure.op import Gather
 from foldnet.operations.structure.op import Identity as IdentityOp
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class Dense(Layer):

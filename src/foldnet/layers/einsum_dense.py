@@ -26,7 +26,7 @@ from foldnet.operations.matrix.op import TurnedDense
 from foldnet.operations.structure.op import Reshape, Transpose
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 Labels = Sequence[str]
 SIZES = sizes(1)

@@ -19,7 +19,7 @@ from foldnet.operations.elementwise.op import Combine, Where
 from foldnet.operations.structure.op import Reshape
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 def not_zero(b: Lowering, layer: Layer, value: str) -> str:

@@ -22,7 +22,7 @@ from foldnet.operations.structure.op import Concatenate as ConcatenateOp
 from foldnet.operations.structure.op import Repeat
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class Merge(Layer):

@@ -18,7 +18,7 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 def _limits(value: Any) -> dict[str, float]:

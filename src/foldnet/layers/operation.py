@@ -19,7 +19,7 @@ from foldnet.operations.structure.op import Cast
 
 if TYPE_CHECKING:
     from foldnet.graph.graph import GraphBuilder
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
     from foldnet.ops.records import Record
 
 

@@ -17,7 +17,7 @@ from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.operations.affine.op import Affine
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 SMALLEST_DEVIATION = 1e-7
 """What Normalization divides by at least: Keras's ``backend.epsilon()``."""

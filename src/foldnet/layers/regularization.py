@@ -13,7 +13,7 @@ from foldnet.operations.batch.op import Drop
 from foldnet.operations.structure.op import Identity
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 BELOW_ONE = number(0, 1, below=True)

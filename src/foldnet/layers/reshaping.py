@@ -14,7 +14,7 @@ from foldnet.operations.structure.op import Repeat, Transpose
 from foldnet.operations.structure.op import Reshape as ReshapeOp
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class _Moving(Layer):

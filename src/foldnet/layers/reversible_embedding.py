@@ -20,7 +20,7 @@ from foldnet.operations.matrix.op import Dense, TurnedDense
 from foldnet.operations.structure.op import Gather
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class ReversibleEmbedding(Embedding):

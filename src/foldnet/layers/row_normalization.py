@@ -20,7 +20,7 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import GroupMoments, Moments
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 UNIT_EPSILON = 1e-12
 """The smallest length that UnitNormalization divides by."""

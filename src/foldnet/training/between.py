@@ -17,8 +17,8 @@ from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import ConfigError, FoldnetError
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import Lowering, Mode, lower_into
 from foldnet.graph.op import INT
+from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
 from foldnet.optional import Absent
 from foldnet.training.data import Rows

@@ -15,13 +15,13 @@ from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.graph.op import INT
 from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
 from foldnet.optional import Absent, absent_of, present
 from foldnet.predictor_inputs import read_inputs

@@ -12,9 +12,9 @@ from foldnet.engines.philox import permutation
 from foldnet.engines.reference.train_kernels import wrong_rows
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
-from foldnet.graph.lower import check_judged
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.base import Layer
+from foldnet.lowering.lower import check_judged
 from foldnet.network import Network
 from foldnet.operations.batch.op import Drop
 from foldnet.random import random_seed

@@ -16,12 +16,12 @@ import numpy as np
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Node
-from foldnet.graph.lower import lower
-from foldnet.graph.masks import masked_layers
 from foldnet.graph.op import INT
 from foldnet.insight.rows import read_rows
 from foldnet.layers.base import Array
 from foldnet.layers.normalization import BatchNormalization
+from foldnet.lowering.lower import lower
+from foldnet.lowering.masks import masked_layers
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.matrix.op import Dense
 

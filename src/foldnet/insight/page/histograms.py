@@ -46,7 +46,7 @@ def training_values(source: Source) -> tuple[dict[str, Array], str]:
     # Only a page with data needs the training engine.
     from foldnet.engines.reference.train_kernels import Moment
     from foldnet.engines.reference.training import forward
-    from foldnet.graph.lower import Mode, lower
+    from foldnet.lowering.lower import Mode, lower
 
     try:
         graph = lower(source.network, Mode.TRAIN)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from foldnet.engines.fit import FitState
-from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import ConfigError, FoldnetError
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
+from foldnet.operations.kernels import Moment
 from foldnet.optional import Absent
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric

@@ -10,7 +10,6 @@ import numpy as np
 
 from foldnet import regularizers
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.check import check, check_prediction
@@ -23,6 +22,7 @@ from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
+from foldnet.operations.kernels import Moment
 from foldnet.optional import Absent, absent_of, present
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
-from foldnet.engines.philox import permutation
-from foldnet.engines.reference.train_kernels import wrong_rows
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.base import Layer
 from foldnet.lowering.lower import check_judged
 from foldnet.network import Network
+from foldnet.operations.batch.numpy import wrong_rows
 from foldnet.operations.batch.op import Drop
+from foldnet.operations.batch.philox import permutation
 from foldnet.random import random_seed
 from foldnet.training.between import Between
 from foldnet.training.compiled import Compiled, Target

@@ -15,8 +15,10 @@ import numpy as np
 from foldnet import activations
 from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.reference.derivatives import slope
-from foldnet.engines.reference.train_kernels import (
-    Moment,
+from foldnet.graph.op import Elementwise, Op
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.batch.numpy import (
     batch_moments,
     batch_reduce,
     corrections,
@@ -25,11 +27,9 @@ from foldnet.engines.reference.train_kernels import (
     mask_in,
     reduced_axes,
 )
-from foldnet.graph.op import Elementwise, Op
-from foldnet.operations.affine.op import Affine
-from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
 from foldnet.operations.batch.op import MASK_EPSILON, BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
 from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.kernels import Moment
 from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
 from foldnet.operations.structure.op import (
     Cast,

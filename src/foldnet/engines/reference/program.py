@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.engines.reference.kernels import KERNELS, cast, to_index
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT
-from foldnet.operations.structure.op import Cast
+from foldnet.operations import catalogue
+from foldnet.operations.kernels import Kernel
+from foldnet.operations.structure.numpy import to_index
 
 Array = np.ndarray[Any, Any]
 
@@ -52,9 +53,8 @@ class ReferenceProgram:
         """One node's value, given its operands' among ``values``."""
         operands = [values[v] for v in node.inputs]
         try:
-            if isinstance(node.op, Cast):
-                return cast(node.op, operands[0], self.dtype)
-            return KERNELS[type(node.op)](node.op, *operands)
+            kernel: Kernel = catalogue.find("numpy", node.op)
+            return kernel.predict(node.op, operands, self.dtype)
         except FoldnetError as error:
             raise type(error)(f"layer {node.layer!r}: {error}") from None
 

@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.engines import philox
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.reference.gradients import RULES
-from foldnet.engines.reference.kernels import KERNELS, cast
 from foldnet.engines.reference.penalties import penalty, slope
-from foldnet.engines.reference.train_kernels import STATISTICS, TRAIN_KERNELS, Moment, moved, one_hot
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT
 from foldnet.graph.training import Constraint, TrainingProgram, Variable
-from foldnet.operations.batch.op import BatchNorm, BatchRenorm
-from foldnet.operations.structure.op import Cast, OneHot
+from foldnet.operations import catalogue
+from foldnet.operations.batch import philox
+from foldnet.operations.kernels import Kernel, Moment
 
 Array = np.ndarray[Any, Any]
 
@@ -34,18 +32,10 @@ def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dt
         for name in now.keys() & set(node.inputs):
             values[_found(node, name)] = now[name]
         operands = _operands(node, values)
-        if isinstance(node.op, Cast):
-            result = cast(node.op, operands[0], dtype)
-        elif isinstance(node.op, OneHot):
-            result = one_hot(node.op, moment, operands[0], dtype)
-        elif type(node.op) in TRAIN_KERNELS:
-            result = TRAIN_KERNELS[type(node.op)](node.op, moment, *operands)
-        else:
-            result = KERNELS[type(node.op)](node.op, *operands)
-        values[node.output] = result
-        if moment.training and isinstance(node.op, BatchNorm | BatchRenorm):
-            names = node.inputs[1 : 1 + STATISTICS[type(node.op)]]
-            now |= zip(names, moved(node.op, *operands), strict=True)
+        kernel: Kernel = catalogue.find("numpy", node.op)
+        values[node.output] = kernel.train(node.op, moment, operands, dtype)
+        if moment.training and kernel.moved is not None:
+            now |= zip(node.inputs[1:], kernel.moved(node.op, *operands), strict=False)
     return now
 
 

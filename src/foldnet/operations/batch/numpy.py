@@ -1,18 +1,16 @@
-"""What the training ops mean, forward: batch statistics, randomness, and the parts of expressions."""
+"""Statistics of a batch, randomness and sums over rows, in NumPy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import prod, sqrt
-from typing import Any
 
 import numpy as np
 
-from foldnet.engines import philox
-from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.errors import InputError
-from foldnet.operations.along.op import CumulativeSum, Reduce
+from foldnet.graph.graph import Array
+from foldnet.graph.op import Op
+from foldnet.operations.batch import philox
 from foldnet.operations.batch.op import (
     MASK_EPSILON,
     BatchNorm,
@@ -22,22 +20,9 @@ from foldnet.operations.batch.op import (
     FixedNorm,
     Norm,
 )
-from foldnet.operations.elementwise.op import Combine, Unary, Where
-from foldnet.operations.matrix.op import Product, TurnedDense
-from foldnet.operations.structure.op import OneHot, Pick, Slice
-
-Array = np.ndarray[Any, Any]
+from foldnet.operations.kernels import Kernel, Moment
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When in a fit an op runs: whether it is a training step, which one, and the seed."""
-
-    training: bool
-    seed: int = 0
-    step: int = 0
 
 
 def reduced_axes(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -138,10 +123,6 @@ def moved(op: BatchNorm | BatchRenorm, x: Array, *operands: Array) -> tuple[Arra
     )
 
 
-STATISTICS: dict[type, int] = {BatchNorm: 2, BatchRenorm: 5}
-"""How many operands after x a training step moves."""
-
-
 def wrong_rows(wanted: int | None, rows: int) -> str:
     """What an error says of a batch that a mask of a fixed number of rows does not fit."""
     return (
@@ -187,101 +168,16 @@ def drop(op: Drop, moment: Moment, x: Array) -> Array:
     return x * factor + addend
 
 
-def turned_dense(op: TurnedDense, moment: Moment, x: Array, kernel: Array) -> Array:
-    """``x @ kernel.T``."""
-    return x @ kernel.T
-
-
-def _working(a: Array, b: Array) -> np.dtype[Any]:
-    floats = [x.dtype for x in (a, b) if x.dtype.kind == "f"]
-    return np.result_type(*floats) if floats else np.result_type(a, b)
-
-
-def unary(op: Unary, moment: Moment, x: Array) -> Array:
-    """One value, elementwise."""
-    return np.asarray(UNARY[op.kind].compute(x), dtype=x.dtype)
-
-
-def combine(op: Combine, moment: Moment, a: Array, b: Array) -> Array:
-    """Two values, elementwise."""
-    return np.asarray(COMBINE[op.kind].compute(a, b), dtype=_working(a, b))
-
-
-def where(op: Where, moment: Moment, condition: Array, a: Array, b: Array) -> Array:
-    """A choice, elementwise."""
-    return np.where(condition != 0, a, b)
-
-
-def reduce(op: Reduce, moment: Moment, x: Array) -> Array:
-    """Sum, mean, max, min or the place of the largest."""
-    if op.kind == "argmax":
-        place = np.argmax(x, axis=op.axes[0]).astype(x.dtype)
-        return np.expand_dims(place, op.axes[0]) if op.keepdims else place
-    function = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min}[op.kind]
-    return np.asarray(function(x, axis=op.axes, keepdims=op.keepdims))  # type: ignore[operator]
-
-
 def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
     """Sum or mean over the rows, at every row."""
     whole = x.sum(axis=0, keepdims=True) if op.kind == "sum" else x.mean(axis=0, keepdims=True)
     return np.repeat(whole, len(x), axis=0)
 
 
-def one_hot(op: OneHot, moment: Moment, x: Array, dtype: np.dtype[Any]) -> Array:
-    """Indices as rows of 0 and 1."""
-    return (x[..., None] == np.arange(op.size)).astype(dtype)
-
-
-def slice_(op: Slice, x: Array) -> Array:
-    """Every so many-th position of each axis."""
-    return x[(slice(None), *(slice(*entry) for entry in op.slices))]
-
-
-def pick(op: Pick, x: Array) -> Array:
-    """Positions of one axis."""
-    return np.take(x, op.places, axis=op.axis)
-
-
-def product(op: Product, a: Array, b: Array) -> Array:
-    """Products, summed in the order of the letters that the result has not."""
-    letters = dict.fromkeys(op.result + op.left + op.right)
-    gone = [letter for letter in letters if letter not in op.result]
-    spread = [_by_letters(x, own, letters) for x, own in ((a, op.left), (b, op.right))]
-    sizes = np.broadcast_shapes(*(x.shape for x in spread))
-    counts = sizes[1 + len(op.result) :]
-    y = np.zeros(sizes[: 1 + len(op.result)], np.result_type(a, b))
-    for place in np.ndindex(*counts):
-        here = [
-            x[(..., *(0 if n == 1 else p for p, n in zip(place, x.shape[1 + len(op.result) :], strict=True)))]
-            for x in spread
-        ]
-        y += here[0] * here[1]
-    return y if gone else spread[0].reshape(spread[0].shape) * spread[1]
-
-
-def _by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
-    """The array with an axis for each of the letters, rows first; 1 where it has none of its own."""
-    if x.ndim == len(own):
-        x = x[np.newaxis]
-    order = [letter for letter in letters if letter in own]
-    x = x.transpose(0, *(1 + own.index(letter) for letter in order))
-    return x.reshape(len(x), *(x.shape[1 + order.index(k)] if k in order else 1 for k in letters))
-
-
-def cumulative_sum(op: CumulativeSum, x: Array) -> Array:
-    """Running sums."""
-    return np.cumsum(x, axis=op.axis)
-
-
-TRAIN_KERNELS: dict[type, Callable[..., Array]] = {
-    BatchNorm: batch_norm,
-    BatchRenorm: batch_renorm,
-    FixedNorm: fixed_norm,
-    Drop: drop,
-    TurnedDense: turned_dense,
-    Unary: unary,
-    Combine: combine,
-    Where: where,
-    Reduce: reduce,
-    BatchReduce: batch_reduce,
+RULES: dict[type[Op], Kernel] = {
+    BatchNorm: Kernel(None, batch_norm, moved),
+    BatchRenorm: Kernel(None, batch_renorm, moved),
+    FixedNorm: Kernel(None, fixed_norm),
+    Drop: Kernel(None, drop),
+    BatchReduce: Kernel(None, batch_reduce),
 }

@@ -10,7 +10,7 @@ fuses activations fills it in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
@@ -41,6 +41,27 @@ class Elementwise:
         return self.name + (f"({', '.join(f'{k}={v:g}' for k, v in self.params)})" if self.params else "")
 
 
+ROWS = "0"
+"""The batch axis among the letters of a ``Sum``."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum of products, one term after the other, with a letter for each axis, as in ``einsum``.
+
+    Attributes:
+        operands: the letters of each factor, ``ROWS`` for the batch axis. Operands after these are added at the end.
+        result: the letters of the result. All others are summed over, in the order in which they first appear.
+        mean: whether the sum is divided by the number of its terms.
+        running: the letter along which the result has every partial sum, if there is one.
+    """
+
+    operands: tuple[Sequence[str], ...]
+    result: Sequence[str]
+    mean: bool = False
+    running: str = ""
+
+
 @dataclass(frozen=True)
 class Op:
     """Base of all operations.
@@ -69,6 +90,10 @@ class Op:
         """How many products a row takes, by which work is divided among threads; 0 where it goes by elements."""
         return 0
 
+    def summed(self, *shapes: Shape) -> Sum | None:
+        """What it sums for operands of these shapes, by which float32 rounding is measured; None if nothing."""
+        return None
+
 
 @dataclass(frozen=True)
 class Fusable(Op):
@@ -94,6 +119,11 @@ class Dense(Fusable):
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """One for each weight at each position."""
         return prod(result) * operands[1][0]
+
+    def summed(self, *shapes: Shape) -> Sum | None:
+        """Inputs times a column of the kernel; None where an activation changes the sum."""
+        x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
+        return Sum((x, (x[-1], "unit")), (*x[:-1], "unit")) if self.activation is None else None
 
 
 @dataclass(frozen=True)
@@ -331,6 +361,15 @@ class Dot(Op):
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """The contracted axis for each element of the result."""
         return prod(result) * operands[0][self.axes[0] - 1]
+
+    def summed(self, *shapes: Shape) -> Sum:
+        """Products along the contracted axis."""
+        (i, j), (a, b) = self.axes, shapes
+        left = [ROWS, *(f"a{k}" for k in range(1, len(a)))]
+        right = [ROWS, *(f"b{k}" for k in range(1, len(b)))]
+        right[j] = left[i]
+        rest = [letter for letter in left + right[1:] if letter != left[i]]
+        return Sum((left, right), rest)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from math import prod
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph.ops import Op, Row, Shape
+from foldnet.graph.ops import ROWS, Op, Row, Shape, Sum
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,11 @@ class TurnedDense(Op):
         """One for each weight at each position."""
         return prod(result) * operands[1][1]
 
+    def summed(self, *shapes: Shape) -> Sum:
+        """Inputs times a row of the kernel."""
+        x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
+        return Sum((x, ("unit", x[-1])), (*x[:-1], "unit"))
+
 
 UNARY = (
     "negative", "abs", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "log2", "log10",
@@ -236,6 +241,12 @@ class Reduce(Op):
             raise ConfigError(f"axes {self.axes} are not axes of {x} beside the batch axis")
         kept = tuple(1 if i in self.axes else n for i, n in enumerate(x))
         return kept if self.keepdims else tuple(n for i, n in enumerate(kept) if i not in self.axes)
+
+    def summed(self, *shapes: Shape) -> Sum | None:
+        """The operand's values over the axes; None where they are compared, not added."""
+        x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
+        kept = [letter for i, letter in enumerate(x) if i not in self.axes]
+        return Sum((x,), kept, mean=self.kind == "mean") if self.kind in ("sum", "mean") else None
 
 
 @dataclass(frozen=True)
@@ -351,6 +362,14 @@ class Product(Op):
         sizes = dict(zip(self.left + self.right, operands[0] + operands[1], strict=True))
         return prod(sizes.values())
 
+    def summed(self, *shapes: Shape) -> Sum:
+        """As its letters have it."""
+        left, right = (
+            (*([ROWS] if len(shape) > len(own) else []), *own)
+            for own, shape in zip((self.left, self.right), shapes, strict=True)
+        )
+        return Sum((left, right), (ROWS, *self.result))
+
 
 @dataclass(frozen=True)
 class CumulativeSum(Op):
@@ -363,6 +382,11 @@ class CumulativeSum(Op):
         if not 0 < self.axis < len(shapes[0]):
             raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
         return shapes[0]
+
+    def summed(self, *shapes: Shape) -> Sum:
+        """Every partial sum along the axis."""
+        x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
+        return Sum((x,), x, running=x[self.axis])
 
 
 EXPRESSION_OPS: tuple[type[Op], ...] = (

@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldnet import Input, Model, layers, ops
-from foldnet.engines.reference.kernels import KERNELS
-from foldnet.engines.reference.train_kernels import Moment, turned_dense
-from foldnet.graph import ops as graph_ops
-from foldnet.graph import train_ops
+from foldnet.graph.op import Elementwise
 from foldnet.insight import verify as verify_and_search
 from foldnet.insight.oracle import sum_in_float32
+from foldnet.operations import catalogue
+from foldnet.operations.along.op import CumulativeSum, Reduce
+from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.kernels import Moment
+from foldnet.operations.matrix import op as matrix
 
 verify = functools.partial(verify_and_search, pair_seconds=0)
 TERMS = 1000
@@ -96,34 +98,31 @@ def test_letters_say_what_the_op_computes():
     x, y = rng.normal(size=(3, 4, 5)), rng.normal(size=(3, 5, 2))
     kernel, bias = rng.normal(size=(5, 2)), rng.normal(size=2)
     for op, *operands in (
-        (graph_ops.Dense(), x, kernel),
-        (graph_ops.Dense(), x, kernel, bias),
-        (train_ops.TurnedDense(), x, kernel.T),
-        (graph_ops.Dot((2, 1)), x, y),
-        (graph_ops.Dot((1, 1)), x[:, :, 0], x[:, :, 1]),
-        (train_ops.Product("ab", "bc", "ca"), x, y),
-        (train_ops.Product("ab", "bc", "ac"), x, kernel),
-        (train_ops.Product("ab", "ab", "ba"), x, x),
-        (train_ops.Product("ab", "bc", "a"), x, kernel),
-        (train_ops.Reduce("sum", (1,)), x),
-        (train_ops.Reduce("mean", (1, 2), keepdims=True), x),
-        (train_ops.CumulativeSum(2), x),
+        (matrix.Dense(), x, kernel),
+        (matrix.Dense(), x, kernel, bias),
+        (matrix.TurnedDense(), x, kernel.T),
+        (matrix.Dot((2, 1)), x, y),
+        (matrix.Dot((1, 1)), x[:, :, 0], x[:, :, 1]),
+        (matrix.Product("ab", "bc", "ca"), x, y),
+        (matrix.Product("ab", "bc", "ac"), x, kernel),
+        (matrix.Product("ab", "ab", "ba"), x, x),
+        (matrix.Product("ab", "bc", "a"), x, kernel),
+        (Reduce("sum", (1,)), x),
+        (Reduce("mean", (1, 2), keepdims=True), x),
+        (CumulativeSum(2), x),
     ):
         total = op.summed(*(a.shape for a in operands))
         found = sum_in_float32(total, operands)
-        exact = (
-            turned_dense(op, Moment(training=False), *operands)
-            if isinstance(op, train_ops.TurnedDense)
-            else KERNELS[type(op)](op, *operands)
-        )
+        kernel_of = catalogue.find("numpy", op)
+        exact = kernel_of.train(op, Moment(training=False), operands, np.dtype(np.float64))
         np.testing.assert_allclose(found.reshape(exact.shape), exact, rtol=1e-4, atol=1e-5, err_msg=str(op))
 
 
 def test_what_adds_up_nothing_says_so():
     shape = (None, 4)
-    assert graph_ops.Dense(graph_ops.Elementwise("relu")).summed(shape, (4, 2)) is None
-    assert train_ops.Reduce("max", (1,)).summed(shape) is None
-    assert graph_ops.Activation(graph_ops.Elementwise("relu")).summed(shape) is None
+    assert matrix.Dense(Elementwise("relu")).summed(shape, (4, 2)) is None
+    assert Reduce("max", (1,)).summed(shape) is None
+    assert Activation(Elementwise("relu")).summed(shape) is None
 
 
 @given(st.permutations("abc"), st.integers(1, 3))
@@ -134,6 +133,6 @@ def test_the_order_of_the_letters_does_not_matter(letters, kept):
     left, right, result = "abc", "".join(letters), "".join(letters)[:kept]
     a = rng.normal(size=(5, *(sizes[k] for k in left)))
     b = rng.normal(size=(5, *(sizes[k] for k in right)))
-    op = train_ops.Product(left, right, result)
+    op = matrix.Product(left, right, result)
     exact = np.einsum(f"z{left},z{right}->z{result}", a, b)
     np.testing.assert_allclose(sum_in_float32(op.summed(a.shape, b.shape), (a, b)), exact, atol=1e-4)

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from foldnet.engines.native import cache, maths, source
+from foldnet.codegen import maths
+from foldnet.engines.native import cache
+from foldnet.engines.native.prediction import source
 
 STEP = 2203
 """Every so many of the 2^32 floats: about two million, of every size and sign, infinities and NaN among them."""

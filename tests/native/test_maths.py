@@ -62,7 +62,7 @@ def compute(library, name, x):
 
 def stated(name, fused):
     """The bound that the header's comment states."""
-    text = Path(source.__file__).with_name("maths.h").read_text()
+    text = Path(maths.__file__).with_name("maths.h").read_text()
     found = re.search(rf"\bfn_{name} +([\d.]+) \(([\d.]+)\)", text)
     return float(found[1 if fused else 2])
 

@@ -20,10 +20,10 @@ from planted import (
     tracing,
 )
 
-from foldnet.insight import verify
 from foldnet.insight.comparison import compare
 from foldnet.insight.hypotheses import Bench, State
 from foldnet.insight.oracle import Oracle
+from foldnet.insight.prove import verify
 from foldnet.insight.sight import Watch
 from foldnet.insight.sites import sites_of
 from foldnet.lowering.lower import lower

@@ -15,9 +15,9 @@ from planted import (
 )
 
 from foldnet import Model, Sequential, layers, trace
-from foldnet.insight import verify
 from foldnet.insight.mistakes import suspects_in
 from foldnet.insight.mistakes.catalogue import CATALOGUE, words_for
+from foldnet.insight.prove import verify
 from foldnet.insight.sites import sites_of
 from foldnet.lowering.lower import lower
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from foldnet import load_model, trace
-from foldnet.insight import verify
+from foldnet.insight.prove import verify
 from foldnet.insight.sites import LayerProgram, sites_of
 from foldnet.lowering.lower import lower
 

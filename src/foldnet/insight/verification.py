@@ -116,7 +116,7 @@ class Verification:
 
     def _repr_html_(self) -> str:
         """The result in a notebook."""
-        from foldnet.insight.page.displays import verification_html
+        from foldnet.insight.displays import verification_html
 
         return verification_html(self)
 

@@ -12,10 +12,10 @@ from math import prod
 from typing import Any
 
 from foldnet.errors import FoldnetError
-from foldnet.insight.explanation import Code, Words
-from foldnet.insight.formulas import shape_text
-from foldnet.insight.page.markup import Html, block_html, joined, tag
-from foldnet.insight.sharing import axes_of, axis_keeps, sharing, sharing_blocks, with_axis
+from foldnet.insight.explain.explanation import Code, Words
+from foldnet.insight.explain.formulas import shape_text
+from foldnet.insight.explain.page.markup import Html, block_html, joined, tag
+from foldnet.insight.explain.sharing import axes_of, axis_keeps, sharing, sharing_blocks, with_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 

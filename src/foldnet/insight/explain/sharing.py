@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldnet.errors import ConfigError
-from foldnet.insight.explanation import Block, Code, Words
-from foldnet.insight.normalization import axis_blocks, axis_words
+from foldnet.insight.explain.explanation import Block, Code, Words
+from foldnet.insight.explain.normalization import axis_blocks, axis_words
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from foldnet.insight.describe import weights_words
-from foldnet.insight.explanation import Block
-from foldnet.insight.formulas import formula_of, shape_text
-from foldnet.insight.normalization import weight_blocks
-from foldnet.insight.own_settings import settings_words
-from foldnet.insight.page.histograms import histograms_html, training_values
-from foldnet.insight.page.markup import Html, block_html, joined, steps_html, tag
-from foldnet.insight.page.numbers import Numbers, numbers_of
-from foldnet.insight.page.tensor import tensor_html, views_of
-from foldnet.insight.sharing import is_normalization
+from foldnet.insight.explain.describe import weights_words
+from foldnet.insight.explain.explanation import Block
+from foldnet.insight.explain.formulas import formula_of, shape_text
+from foldnet.insight.explain.normalization import weight_blocks
+from foldnet.insight.explain.own_settings import settings_words
+from foldnet.insight.explain.page.histograms import histograms_html, training_values
+from foldnet.insight.explain.page.markup import Html, block_html, joined, steps_html, tag
+from foldnet.insight.explain.page.numbers import Numbers, numbers_of
+from foldnet.insight.explain.page.tensor import tensor_html, views_of
+from foldnet.insight.explain.sharing import is_normalization
+from foldnet.insight.explain.source import Source
 from foldnet.insight.sites import Site
-from foldnet.insight.source import Source
 from foldnet.layers.normalization import BatchNormalization
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from foldnet.insight.explanation import Block, Code, Formula, Program, Steps, Table, Words
+from foldnet.insight.explain.explanation import Block, Code, Formula, Program, Steps, Table, Words
 from foldnet.shown import shown_html
 
 

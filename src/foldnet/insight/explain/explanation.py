@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from foldnet.shown import shown
 
 if TYPE_CHECKING:
-    from foldnet.insight.source import Source
+    from foldnet.insight.explain.source import Source
 
 WIDTH = 80
 
@@ -141,7 +141,7 @@ class Explanation:
         """
         from foldnet.export.files import write_files
         from foldnet.insight.arguments import path_of
-        from foldnet.insight.page import page_html
+        from foldnet.insight.explain.page import page_html
 
         target = path_of(path)
         write_files({target: page_html(self).encode()}, overwrite=overwrite)
@@ -149,7 +149,7 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         """The explanation in a notebook."""
-        from foldnet.insight.page.fragment import fragment_html
+        from foldnet.insight.explain.page.fragment import fragment_html
 
         return fragment_html(self)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from foldnet.insight.page.markup import Html, joined, tag
+from foldnet.insight.explain.page.markup import Html, joined, tag
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.finding import Report
@@ -27,7 +27,7 @@ BORDERS = {"error": "#c0392b", "warning": "#b7791f", "note": "#7f8c8d"}
 
 def network_html(network: Network) -> str:
     """A network: its layers in a table, and its picture to unfold."""
-    from foldnet.insight.page.picture import network_svg
+    from foldnet.insight.explain.page.picture import network_svg
     from foldnet.insight.sites import sites_of
     from foldnet.summary import counts, readable_size
 

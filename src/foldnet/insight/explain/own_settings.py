@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.explanation import Words
+from foldnet.insight.explain.explanation import Words
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
 from foldnet.layers.operation import Operation

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from foldnet.insight.formulas import shape_text
-from foldnet.insight.page.markup import Html, tag
+from foldnet.insight.explain.formulas import shape_text
+from foldnet.insight.explain.page.markup import Html, tag
 from foldnet.insight.sites import Site
 
 WIDTH, HEIGHT = 200, 44

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from foldnet.insight.explanation import ENDING, Block, Explanation, Formula, Section
-from foldnet.insight.page.markup import Html, block_html, joined, tag
-from foldnet.insight.page.picture import network_svg
-from foldnet.insight.page.tensor import key_of, view_svg, views_of
-from foldnet.insight.sharing import axes_of, is_normalization
+from foldnet.insight.explain.explanation import ENDING, Block, Explanation, Formula, Section
+from foldnet.insight.explain.page.markup import Html, block_html, joined, tag
+from foldnet.insight.explain.page.picture import network_svg
+from foldnet.insight.explain.page.tensor import key_of, view_svg, views_of
+from foldnet.insight.explain.sharing import axes_of, is_normalization
 from foldnet.insight.sites import Site, sites_of
 
 _CODE = "font-family:monospace"

@@ -10,15 +10,15 @@ from typing import Any
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, InputError
 from foldnet.insight.arguments import whole
-from foldnet.insight.explanation import Block, Explanation, Section, Words
-from foldnet.insight.formulas import formula_of, shape_text
-from foldnet.insight.normalization import normalization_blocks
-from foldnet.insight.own_settings import settings_words
-from foldnet.insight.prediction import prediction_blocks
+from foldnet.insight.explain.explanation import Block, Explanation, Section, Words
+from foldnet.insight.explain.formulas import formula_of, shape_text
+from foldnet.insight.explain.normalization import normalization_blocks
+from foldnet.insight.explain.own_settings import settings_words
+from foldnet.insight.explain.prediction import prediction_blocks
+from foldnet.insight.explain.sharing import is_normalization, sharing_blocks
+from foldnet.insight.explain.source import Source
 from foldnet.insight.rows import read_rows
-from foldnet.insight.sharing import is_normalization, sharing_blocks
 from foldnet.insight.sites import Site, sites_of
-from foldnet.insight.source import Source
 from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import lower

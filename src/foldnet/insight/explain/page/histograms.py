@@ -8,11 +8,11 @@ from math import sqrt
 import numpy as np
 
 from foldnet.errors import FoldnetError
-from foldnet.insight.normalization import number
+from foldnet.insight.explain.normalization import number
+from foldnet.insight.explain.page.markup import Html, joined, tag
+from foldnet.insight.explain.source import Source
 from foldnet.insight.oracle import Array
-from foldnet.insight.page.markup import Html, joined, tag
 from foldnet.insight.sites import sites_of
-from foldnet.insight.source import Source
 
 BINS = 28
 LARGEST = 1e150

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.graph.text import SIGNS
-from foldnet.insight.explanation import Formula
+from foldnet.insight.explain.explanation import Formula
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
-from foldnet.insight.explanation import Block, Program, Words
+from foldnet.insight.explain.explanation import Block, Program, Words
 from foldnet.insight.sites import sites_of
 from foldnet.lowering.lower import lower
 from foldnet.network import Network

@@ -12,13 +12,13 @@ from typing import Any
 
 from foldnet.errors import InputError
 from foldnet.files.ours import MARK
-from foldnet.insight.explanation import ENDING, Explanation
-from foldnet.insight.page.accounting import accounting_html
-from foldnet.insight.page.markup import Html, block_html, data_script, joined, tag
-from foldnet.insight.page.picture import is_wide, network_svg
-from foldnet.insight.page.sections import LayerPage, layer_pages
+from foldnet.insight.explain.explanation import ENDING, Explanation
+from foldnet.insight.explain.page.accounting import accounting_html
+from foldnet.insight.explain.page.markup import Html, block_html, data_script, joined, tag
+from foldnet.insight.explain.page.picture import is_wide, network_svg
+from foldnet.insight.explain.page.sections import LayerPage, layer_pages
+from foldnet.insight.explain.source import Source
 from foldnet.insight.sites import sites_of
-from foldnet.insight.source import Source
 
 HERE = Path(__file__).parent
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from foldnet.insight.normalization import ROLES
-from foldnet.insight.page.markup import Html, joined, tag
+from foldnet.insight.explain.normalization import ROLES
+from foldnet.insight.explain.page.markup import Html, joined, tag
 from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.network import Network

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from foldnet.files import load_model as load_model
     from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight.explain import explain as explain
-    from foldnet.insight.prove import verify as verify
     from foldnet.insight.recalibrate import recalibrate as recalibrate
+    from foldnet.insight.verify import verify as verify
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.predictor import Predictor as Predictor
@@ -57,7 +57,7 @@ _HOMES = {
     "load_predictor": "foldnet.predictor",
     "recalibrate": "foldnet.insight.recalibrate",
     "trace": "foldnet.tracing",
-    "verify": "foldnet.insight.prove",
+    "verify": "foldnet.insight.verify",
 }
 # Keras has its bases here, too; not in __all__, for they are foldnet's only in their own modules.
 _BASES = {

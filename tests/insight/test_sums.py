@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from foldnet import Input, Model, layers, ops
 from foldnet.graph.op import Elementwise
 from foldnet.insight.oracle import sum_in_float32
-from foldnet.insight.prove import verify as verify_and_search
+from foldnet.insight.verify import verify as verify_and_search
 from foldnet.operations import catalogue
 from foldnet.operations.along.op import CumulativeSum, Reduce
 from foldnet.operations.elementwise.op import Activation

@@ -17,7 +17,7 @@ import foldnet
 from foldnet.demo.stranger import find_compiler, run_c, run_python
 from foldnet.errors import FoldnetError
 from foldnet.insight.explain import explain
-from foldnet.insight.prove import verify
+from foldnet.insight.verify import verify
 from foldnet.passes import Step, optimize
 from foldnet.tables import Selection, open_table
 

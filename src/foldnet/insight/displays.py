@@ -13,7 +13,7 @@ from foldnet.insight.explain.page.markup import Html, joined, tag
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.finding import Report
-    from foldnet.insight.verification import Verification
+    from foldnet.insight.verify.verification import Verification
     from foldnet.network import Network
     from foldnet.predictor import Predictor
 
@@ -81,7 +81,7 @@ def predictor_html(predictor: Predictor) -> str:
 
 def verification_html(result: Verification) -> str:
     """What ``verify`` found: the verdict, the mistakes, and the table of layers."""
-    from foldnet.insight.verification_text import NUMBERS, layer_cells, notes_of, said_of
+    from foldnet.insight.verify.verification_text import NUMBERS, layer_cells, notes_of, said_of
 
     verdict = "equal" if result.ok else "NOT EQUAL"
     rows = [

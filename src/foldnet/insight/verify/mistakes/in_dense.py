@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.mistakes.base import Mistake
-from foldnet.insight.mistakes.whole import InHalf, half
-from foldnet.insight.recipes import Multiplying
+from foldnet.insight.verify.mistakes.base import Mistake
+from foldnet.insight.verify.mistakes.whole import InHalf, half
+from foldnet.insight.verify.recipes import Multiplying
 from foldnet.operations.along.op import Glu
 
 Edit = Callable[[Multiplying], Any]

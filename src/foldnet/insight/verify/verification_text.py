@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from foldnet.insight.layout import name_width, shortened, stacked, wrapped
 
 if TYPE_CHECKING:
-    from foldnet.insight.diagnosis import Diagnosis
-    from foldnet.insight.verification import LayerResult, Verification
+    from foldnet.insight.verify.diagnosis import Diagnosis
+    from foldnet.insight.verify.verification import LayerResult, Verification
 
 NUMBERS = ("max abs", "max rel", "max ULP", "sight")
 STATUSES = ("proven", "unproven", "failed")

@@ -14,13 +14,13 @@ from time import monotonic
 
 import numpy as np
 
-from foldnet.insight.comparison import largest
-from foldnet.insight.hypotheses import LOOSE, TIGHTER, Bench, Deed, State, shown
-from foldnet.insight.mistakes import Suspect
-from foldnet.insight.mistakes.base import patches_of
 from foldnet.insight.oracle import Array, difference, in_tolerances, row_max
-from foldnet.insight.random_masks import dropped
-from foldnet.insight.sight import Watch
+from foldnet.insight.verify.comparison import largest
+from foldnet.insight.verify.hypotheses import LOOSE, TIGHTER, Bench, Deed, State, shown
+from foldnet.insight.verify.mistakes import Suspect
+from foldnet.insight.verify.mistakes.base import patches_of
+from foldnet.insight.verify.random_masks import dropped
+from foldnet.insight.verify.sight import Watch
 
 WIDTH = 8
 """How many explanations of the points so far are followed further."""

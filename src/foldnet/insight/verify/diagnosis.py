@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.comparison import Point
-from foldnet.insight.hypotheses import Bench, State
-from foldnet.insight.mistakes import suspects_in
-from foldnet.insight.mistakes.base import patches_of
-from foldnet.insight.mistakes.catalogue import words_for
 from foldnet.insight.oracle import Array, in_tolerances
-from foldnet.insight.probe import sample_rows
-from foldnet.insight.search import Search
-from foldnet.insight.sight import VISIBLE, Exact, Watch
+from foldnet.insight.verify.comparison import Point
+from foldnet.insight.verify.hypotheses import Bench, State
+from foldnet.insight.verify.mistakes import suspects_in
+from foldnet.insight.verify.mistakes.base import patches_of
+from foldnet.insight.verify.mistakes.catalogue import words_for
+from foldnet.insight.verify.probe import sample_rows
+from foldnet.insight.verify.search import Search
+from foldnet.insight.verify.sight import VISIBLE, Exact, Watch
 from foldnet.operations.along.op import Softmax
 
 SHOWN = 5

@@ -10,10 +10,10 @@ from math import prod
 
 import numpy as np
 
-from foldnet.insight.hypotheses import LOOSE, Bench, State
-from foldnet.insight.mistakes.base import Mistake, Suspect, patches_of
 from foldnet.insight.oracle import Array, difference, row_max, row_scale
 from foldnet.insight.sites import Site
+from foldnet.insight.verify.hypotheses import LOOSE, Bench, State
+from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of
 
 NARROW = 12
 """The largest number of values a row whose masks are all tried."""

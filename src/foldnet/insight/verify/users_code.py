@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+import foldnet
+
 
 def where_raised(error: BaseException) -> str:
     """The line of the user's own code from which an error came, in words; empty if it came from none.
@@ -32,5 +34,5 @@ def _places(traceback: TracebackType | None) -> Iterator[tuple[str, int, str]]:
 
 def _is_library(file: str) -> bool:
     homes = {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    ours = str(Path(__file__).resolve().parents[1])
+    ours = str(Path(foldnet.__file__).resolve().parent)
     return file.startswith("<frozen") or any(file.startswith(home) for home in (*homes, ours))

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.mistakes.base import Mistake
-from foldnet.insight.mistakes.whole import InHalf, half
 from foldnet.insight.oracle import Array
-from foldnet.insight.recipes import Moments, Normalizing, at_least, moments_over, root
 from foldnet.insight.sites import Site
+from foldnet.insight.verify.mistakes.base import Mistake
+from foldnet.insight.verify.mistakes.whole import InHalf, half
+from foldnet.insight.verify.recipes import Moments, Normalizing, at_least, moments_over, root
 
 Edit = Callable[[Normalizing], Normalizing]
 EPSILONS = {0.0: "epsilon-missing", 1e-5: "epsilon-1e-5", 1e-3: "epsilon-1e-3"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from foldnet.graph.graph import Graph
-from foldnet.insight.mistakes.base import Mistake, Suspect
-from foldnet.insight.mistakes.between import between_layers
-from foldnet.insight.mistakes.in_dense import of_dense
-from foldnet.insight.mistakes.in_normalization import of_normalization
-from foldnet.insight.mistakes.whole import of_layer
-from foldnet.insight.recipes import Multiplying, Normalizing, recipe_of
 from foldnet.insight.sites import Site
+from foldnet.insight.verify.mistakes.base import Mistake, Suspect
+from foldnet.insight.verify.mistakes.between import between_layers
+from foldnet.insight.verify.mistakes.in_dense import of_dense
+from foldnet.insight.verify.mistakes.in_normalization import of_normalization
+from foldnet.insight.verify.mistakes.whole import of_layer
+from foldnet.insight.verify.recipes import Multiplying, Normalizing, recipe_of
 
 __all__ = ["Mistake", "Suspect", "mistakes_of", "suspects_in"]
 

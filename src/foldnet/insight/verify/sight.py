@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foldnet.insight.mistakes import Suspect, mistakes_of
 from foldnet.insight.oracle import Array, Oracle, in_tolerances
 from foldnet.insight.sites import Site
+from foldnet.insight.verify.mistakes import Suspect, mistakes_of
 
 VISIBLE = 2.0
 """A mistake is seen if it moves a compared value by more than this many tolerances: then a candidate that

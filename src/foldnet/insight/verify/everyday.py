@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from foldnet.insight.candidates import Candidate
-from foldnet.insight.comparison import Answers
-from foldnet.insight.diagnosis import Diagnosis, Findings
-from foldnet.insight.mistakes.catalogue import words_for
-from foldnet.insight.mistakes.of_result import Found, of_result
 from foldnet.insight.oracle import Array, in_tolerances
-from foldnet.insight.sight import Exact
+from foldnet.insight.verify.candidates import Candidate
+from foldnet.insight.verify.comparison import Answers
+from foldnet.insight.verify.diagnosis import Diagnosis, Findings
+from foldnet.insight.verify.mistakes.catalogue import words_for
+from foldnet.insight.verify.mistakes.of_result import Found, of_result
+from foldnet.insight.verify.sight import Exact
 
 NO_NUMBERS = frozenset({"returns-nothing", "takes-one-row", "gives-text", "wrong-dtype"})
 """Mistakes that leave no numbers in which to look for one in a layer."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldnet.insight.oracle import Array, Patch, Rounded
-from foldnet.insight.recipes import Recipe
 from foldnet.insight.sites import Site
+from foldnet.insight.verify.recipes import Recipe
 
 Compute = Callable[[Sequence[Array], Array], Array]
 """From the operands and the right result to the wrong result."""

@@ -116,7 +116,7 @@ def _from_path(path: Path) -> Candidate:
     if not path.exists():
         raise FileNotFoundError(f"there is no file or directory {str(path)!r} to verify")
     if path.is_dir() or path.suffix == ".py":
-        from foldnet.insight import exported
+        from foldnet.insight.verify import exported
 
         if path.is_dir():
             exported.check_c(path)

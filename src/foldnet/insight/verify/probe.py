@@ -15,10 +15,10 @@ import numpy as np
 
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
-from foldnet.insight.mistakes import Suspect
 from foldnet.insight.oracle import Array
-from foldnet.insight.sight import VISIBLE, Watch
 from foldnet.insight.sites import Site
+from foldnet.insight.verify.mistakes import Suspect
+from foldnet.insight.verify.sight import VISIBLE, Watch
 from foldnet.operations.structure.op import Cast, Gather, Identity
 
 ROWS = 64

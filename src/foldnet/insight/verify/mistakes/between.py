@@ -8,11 +8,11 @@ import numpy as np
 
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
-from foldnet.insight.mistakes.base import Compute, Mistake, Suspect
-from foldnet.insight.mistakes.whole import ACTIVATIONS
 from foldnet.insight.oracle import Array
-from foldnet.insight.recipes import activated
 from foldnet.insight.sites import LayerProgram, Site
+from foldnet.insight.verify.mistakes.base import Compute, Mistake, Suspect
+from foldnet.insight.verify.mistakes.whole import ACTIVATIONS
+from foldnet.insight.verify.recipes import activated
 from foldnet.layers import BatchNormalization
 from foldnet.operations.structure.op import Identity
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from foldnet.errors import FoldnetError
-from foldnet.insight.comparison import Point, largest
-from foldnet.insight.mistakes.base import Mistake, Suspect, patches_of, shown_as
 from foldnet.insight.oracle import Array, Oracle, Patch, difference, in_tolerances, row_max, row_scale
-from foldnet.insight.sight import VISIBLE, Exact
 from foldnet.insight.sites import Site
+from foldnet.insight.verify.comparison import Point, largest
+from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of, shown_as
+from foldnet.insight.verify.sight import VISIBLE, Exact
 
 FEW = 12
 """Rows of the first look."""

@@ -15,10 +15,10 @@ import numpy as np
 
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
-from foldnet.insight.mistakes.base import Compute, Mistake, as_shaped
 from foldnet.insight.oracle import Array, Rounded
-from foldnet.insight.recipes import Recipe, exactly, recipe_of
 from foldnet.insight.sites import LayerProgram, Site
+from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped
+from foldnet.insight.verify.recipes import Recipe, exactly, recipe_of
 from foldnet.layers import BatchNormalization, Normalization, Rescaling
 from foldnet.layers.base import Layer
 from foldnet.operations.along.op import Glu, Softmax, Sparsemax

@@ -8,10 +8,10 @@ from math import inf
 
 import numpy as np
 
-from foldnet.insight.candidates import Candidate
 from foldnet.insight.oracle import Array, difference, in_tolerances, row_scale, spread_rows, ulp
-from foldnet.insight.sight import Exact
-from foldnet.insight.users_code import where_raised
+from foldnet.insight.verify.candidates import Candidate
+from foldnet.insight.verify.sight import Exact
+from foldnet.insight.verify.users_code import where_raised
 
 
 @dataclass(frozen=True)

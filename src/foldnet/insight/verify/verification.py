@@ -8,8 +8,8 @@ from math import isfinite
 from typing import Any, Literal
 
 from foldnet.insight.arguments import whole
-from foldnet.insight.diagnosis import Diagnosis, TellApart
 from foldnet.insight.layout import WIDTH
+from foldnet.insight.verify.diagnosis import Diagnosis, TellApart
 from foldnet.shown import shown
 
 Status = Literal["proven", "unproven", "failed"]
@@ -107,7 +107,7 @@ class Verification:
 
     def text(self, width: int = WIDTH) -> str:
         """The result for a terminal of this width."""
-        from foldnet.insight.verification_text import verification_lines
+        from foldnet.insight.verify.verification_text import verification_lines
 
         return shown("\n".join(verification_lines(self, whole("width", width, 20))))
 

@@ -12,16 +12,16 @@ import numpy as np
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph
 from foldnet.insight.arguments import positive, whole
-from foldnet.insight.candidates import adapt
-from foldnet.insight.comparison import Answers, Point, ask, compare, largest
-from foldnet.insight.diagnosis import diagnose
-from foldnet.insight.everyday import everyday
 from foldnet.insight.oracle import FACTOR, RUNS, Array, Oracle, row_scale
-from foldnet.insight.probe import make_inputs
 from foldnet.insight.rows import read_rows
-from foldnet.insight.sight import VISIBLE, Exact, Watch
 from foldnet.insight.sites import Site, sites_of
-from foldnet.insight.verification import LayerResult, Status, Verification
+from foldnet.insight.verify.candidates import adapt
+from foldnet.insight.verify.comparison import Answers, Point, ask, compare, largest
+from foldnet.insight.verify.diagnosis import diagnose
+from foldnet.insight.verify.everyday import everyday
+from foldnet.insight.verify.probe import make_inputs
+from foldnet.insight.verify.sight import VISIBLE, Exact, Watch
+from foldnet.insight.verify.verification import LayerResult, Status, Verification
 from foldnet.lowering.lower import lower
 from foldnet.network import Network
 from foldnet.operations.along.op import Softmax

@@ -97,7 +97,7 @@ def command(
         reports.append((file, report))
     if sarif is not None:
         from foldnet.files.atomic import write_text
-        from foldnet.insight.sarif import merged, to_sarif
+        from foldnet.insight.doctor.sarif import merged, to_sarif
 
         document = merged([to_sarif(report, file) for file, report in reports])
         write_text(sarif, json.dumps(plain(document), indent=2) + "\n")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from foldnet.files import load_model as load_model
     from foldnet.insight.doctor import doctor as doctor
     from foldnet.insight.explain import explain as explain
-    from foldnet.insight.recalibrate import recalibrate as recalibrate
+    from foldnet.insight.statistics.recalibrate import recalibrate as recalibrate
     from foldnet.insight.verify import verify as verify
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
@@ -55,7 +55,7 @@ _HOMES = {
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
-    "recalibrate": "foldnet.insight.recalibrate",
+    "recalibrate": "foldnet.insight.statistics.recalibrate",
     "trace": "foldnet.tracing",
     "verify": "foldnet.insight.verify",
 }

@@ -103,7 +103,7 @@ def drop_bias(layer: Dense) -> None:
 
 
 def _recalibrate(healthy: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
-    from foldnet.insight.recalibrate import recalibrate
+    from foldnet.insight.statistics.recalibrate import recalibrate
 
     patient = Patient(healthy)
     paths = [p.path for p in patient.normalizations if p.layer.trainable]

@@ -17,11 +17,11 @@ import numpy as np
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph, with_nodes
 from foldnet.insight import arguments
-from foldnet.insight.moments import Moments, by_channel
 from foldnet.insight.oracle import Oracle
-from foldnet.insight.recalibration import Effect, LayerDrift, Recalibration, flat
 from foldnet.insight.sites import Site, sites_of
-from foldnet.insight.streams import Stream
+from foldnet.insight.statistics.moments import Moments, by_channel
+from foldnet.insight.statistics.recalibration import Effect, LayerDrift, Recalibration, flat
+from foldnet.insight.statistics.streams import Stream
 from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import Mode, lower
@@ -105,7 +105,9 @@ def recalibrate(
     stream = Stream(graph, x, batch_size)
     validation = None
     if validation_data is not None:
-        from foldnet.insight.effect import Validation  # it needs the losses, which take a while to import
+        from foldnet.insight.statistics.effect import (
+            Validation,  # it needs the losses, which take a while to import
+        )
 
         validation = Validation(model, graph, validation_data, metric, mode, batch_size)
     moments: dict[BatchNormalization, Moments] = {}

@@ -10,7 +10,7 @@ import numpy as np
 from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Oracle
-from foldnet.insight.streams import Stream
+from foldnet.insight.statistics.streams import Stream
 from foldnet.lowering.masks import masked_outputs
 from foldnet.network import Network
 from foldnet.training.compiled import Compiled, Target, loss_for, metric_for

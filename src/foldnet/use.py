@@ -300,7 +300,7 @@ class Use(State):
         from foldnet.training.loop import fit
 
         if monitor is not None:
-            from foldnet.insight.monitor import monitored
+            from foldnet.insight.watch.monitor import monitored
 
             callbacks = monitored(monitor, callbacks)
         return fit(

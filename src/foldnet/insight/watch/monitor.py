@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.insight.run_files import RunWriter
 from foldnet.insight.sites import sites_of
+from foldnet.insight.watch.run_files import RunWriter
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.training.callbacks import Callback, Logs
 

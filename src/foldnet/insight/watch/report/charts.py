@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.report.figures import Figure, Line
+from foldnet.insight.watch.report.figures import Figure, Line
 from foldnet.shown import shown_html
 
 Array = np.ndarray[Any, Any]

@@ -10,8 +10,8 @@ from typing import Any
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.files.atomic import write_whole
 from foldnet.files.ours import MARK
-from foldnet.insight.report.figures import Figure, layer_figures, log_figures, thinned
-from foldnet.insight.run_files import Run, read_run
+from foldnet.insight.watch.report.figures import Figure, layer_figures, log_figures, thinned
+from foldnet.insight.watch.run_files import Run, read_run
 
 COLOURS = ("#1f6fb4", "#c7561a", "#1d8348", "#8e44ad", "#b7950b", "#c0392b", "#148f9c", "#6b5344")
 FORMATS = ("pdf", "svg", "png")

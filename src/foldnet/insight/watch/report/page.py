@@ -12,8 +12,8 @@ from typing import Any
 
 from foldnet.files.atomic import write_text
 from foldnet.files.ours import MARK
-from foldnet.insight.report.charts import chart
-from foldnet.insight.report.figures import (
+from foldnet.insight.watch.report.charts import chart
+from foldnet.insight.watch.report.figures import (
     CHANNELS,
     Figure,
     in_words,
@@ -24,7 +24,7 @@ from foldnet.insight.report.figures import (
     share,
     thinned,
 )
-from foldnet.insight.run_files import Run, RunLayer, read_run
+from foldnet.insight.watch.run_files import Run, RunLayer, read_run
 from foldnet.shown import shown_html
 
 ASSETS = Path(__file__).parent

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.run_files import Run, RunLayer
+from foldnet.insight.watch.run_files import Run, RunLayer
 
 Array = np.ndarray[Any, Any]
 

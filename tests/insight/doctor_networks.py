@@ -133,7 +133,7 @@ def settled(model, x):
 
     measured = Measurement(Patient(model, x))
     for path, drift in measured.drifts.items():
-        layer = next(p.layer for p in Patient(model).places if p.path == path)
+        layer = next(p.layer for p in Patient(model).sites if p.path == path)
         layer.set_weight("moving_mean", drift.mean.reshape(layer.specs[-1].shape))
         layer.set_weight("moving_variance", drift.variance.reshape(layer.specs[-1].shape))
     return model

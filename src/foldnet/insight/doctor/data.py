@@ -10,9 +10,10 @@ import numpy as np
 from foldnet.errors import InputError
 from foldnet.insight.doctor.finding import Finding, error, warning
 from foldnet.insight.doctor.measure import drift_of
-from foldnet.insight.doctor.patient import QUIET, Patient, Place
+from foldnet.insight.doctor.patient import QUIET, Patient
 from foldnet.insight.doctor.registry import CANDIDATE, DATA, Check
 from foldnet.insight.rows import read_rows
+from foldnet.insight.sites import Site
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.core import Dense, Embedding
 from foldnet.layers.normalization import BatchNormalization
@@ -26,15 +27,15 @@ LARGE, SMALL = 20.0, 0.02
 def input_scale(patient: Patient) -> Iterator[Finding]:
     """Inputs scaled twice, or not at all."""
     measured = patient.measurement
-    for start in patient.places:
-        if start.inputs:
+    for start in patient.sites:
+        if start.operands:
             continue
-        normalized, place = False, start
-        while len(readers := patient.readers(place.path)) == 1 and isinstance(readers[0].layer, BEFORE):
-            place = readers[0]
-            normalized = normalized or isinstance(place.layer, Normalization)
-        value = measured.value(place.path)
-        for reader in patient.readers(place.path)[:1]:
+        normalized, site = False, start
+        while len(readers := patient.readers(site.path)) == 1 and isinstance(readers[0].layer, BEFORE):
+            site = readers[0]
+            normalized = normalized or isinstance(site.layer, Normalization)
+        value = measured.value(site.path)
+        for reader in patient.readers(site.path)[:1]:
             if value.dtype.kind != "f" or isinstance(reader.layer, Embedding) or len(value) < 30:
                 continue
             if isinstance(reader.layer, BatchNormalization):
@@ -51,8 +52,8 @@ def _columns(value: Array) -> tuple[Array, Array]:
     return value.mean(axis=axes), value.std(axis=axes)
 
 
-def _against_statistics(place: Place, value: Array, patient: Patient) -> Iterator[Finding]:
-    layer = cast(BatchNormalization, place.layer)
+def _against_statistics(site: Site, value: Array, patient: Patient) -> Iterator[Finding]:
+    layer = cast(BatchNormalization, site.layer)
     weights = layer.named_weights
     if not (weights["moving_variance"] + layer.epsilon > 0).all() or not patient.trained:
         return
@@ -62,7 +63,7 @@ def _against_statistics(place: Place, value: Array, patient: Patient) -> Iterato
     stored = np.sqrt(weights["moving_variance"].astype(np.float64).reshape(drift.mean.shape) + layer.epsilon)
     off = (drift.mean - weights["moving_mean"].reshape(drift.mean.shape)) / stored
     yield from _misfit(
-        place.path, off.reshape(-1), (np.sqrt(drift.variance) / stored).reshape(-1), "its statistics"
+        site.path, off.reshape(-1), (np.sqrt(drift.variance) / stored).reshape(-1), "its statistics"
     )
 
 

@@ -26,7 +26,8 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.matrix.op import Dense
 
 if TYPE_CHECKING:
-    from foldnet.insight.doctor.patient import Patient, Place
+    from foldnet.insight.doctor.patient import Patient
+    from foldnet.insight.sites import Site
 
 MOST_ROWS = 8192
 """Rows that are looked at; of more, this many evenly spread ones."""
@@ -95,8 +96,8 @@ class Measurement:
         Statistics under a mask are those of some positions, and which ones a prediction does not say.
         """
         calls: dict[Any, int] = {}
-        for place in self._normalizations.values():
-            calls[place.layer] = calls.get(place.layer, 0) + 1
+        for site in self._normalizations.values():
+            calls[site.layer] = calls.get(site.layer, 0) + 1
         masked = masked_layers(self._patient.network)
         return [
             p.path
@@ -176,9 +177,9 @@ class Measurement:
             return product + values[node.inputs[2]] if len(node.inputs) > 2 else product
         return self._program.compute(node, values)
 
-    def _normalized(self, place: Place, x: Array) -> Array:
-        layer = cast(BatchNormalization, place.layer)
-        drift = self._drifts[place.path] = drift_of(layer, x)
+    def _normalized(self, site: Site, x: Array) -> Array:
+        layer = cast(BatchNormalization, site.layer)
+        drift = self._drifts[site.path] = drift_of(layer, x)
         spread = spread_shape(layer, x.shape)
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items()}
         y = (x - drift.mean.reshape(spread)) / np.sqrt(drift.variance.reshape(spread) + layer.epsilon)

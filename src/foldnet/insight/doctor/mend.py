@@ -81,15 +81,15 @@ def _remove_training(network: Network) -> list[str]:
 
 def _remove_biases(network: Network) -> list[str]:
     patient, done = Patient(network), []
-    for place in patient.normalizations:
-        dense = patient.back(place, (Identity,))
-        if dense is None or not removable_bias(patient, dense.path, place.path):
+    for site in patient.normalizations:
+        dense = patient.back(site, (Identity,))
+        if dense is None or not removable_bias(patient, dense.path, site.path):
             continue
         bias = dense.layer.named_weights["bias"].astype(np.float64)
-        mean = place.layer.named_weights["moving_mean"].astype(np.float64)
+        mean = site.layer.named_weights["moving_mean"].astype(np.float64)
         drop_bias(cast(Dense, dense.layer))
-        place.layer.set_weight("moving_mean", mean - bias)
-        done.append(f"{dense.path}: bias moved into the moving mean of {place.path}")
+        site.layer.set_weight("moving_mean", mean - bias)
+        done.append(f"{dense.path}: bias moved into the moving mean of {site.path}")
     return done
 
 

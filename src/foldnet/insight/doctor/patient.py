@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,38 +11,13 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
+from foldnet.insight.sites import Site, sites_and_results
 from foldnet.layers import activation as activation_layers
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.core import Activation, Identity
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.regularization import Noise
-from foldnet.layers.tensors import Call, Shape, SymbolicTensor
-from foldnet.lowering.lower import call_name
 from foldnet.network import Network
-
-
-@dataclass(frozen=True)
-class Place:
-    """One call of a layer; values are named by the path of the call that makes them.
-
-    Attributes:
-        path: ``layer``, ``inner/layer`` in a nested network, ``layer@1`` for a second call.
-        call: the call.
-        inputs: paths of the calls whose results it reads.
-        input_shapes: of those, batch axis first.
-        shape: of the result.
-    """
-
-    path: str
-    call: Call
-    inputs: tuple[str, ...]
-    input_shapes: tuple[Shape, ...]
-    shape: Shape
-
-    @property
-    def layer(self) -> Layer:
-        """What is called."""
-        return self.call.layer
 
 
 @dataclass
@@ -86,10 +61,10 @@ class Patient:
             network._trainer
         )  # not the one that a file's settings would be made into: they may be foreign
         self.steps = steps or self._counted()
-        values: dict[SymbolicTensor, str] = {t: t.name for t in network.inputs}
-        self.places: list[Place] = [*_inputs(network), *_walk(network, values, "")]
-        self.place = {p.path: p for p in self.places}
-        self.outputs = [self.place[values[t]] for t in network.outputs]
+        # Without a graph: the doctor also sees networks that cannot be lowered. Values are named by their calls.
+        self.sites, results = sites_and_results(network)
+        self.site = {s.path: s for s in self.sites}
+        self.outputs = [self.site[path] for path in results]
 
     def _counted(self) -> int | None:
         """The optimizer's own count of steps, live or in the file."""
@@ -102,33 +77,33 @@ class Patient:
         return int(counters[0]) or None if counters else None
 
     @cached_property
-    def _readers(self) -> dict[str, list[Place]]:
-        readers: dict[str, list[Place]] = {}
-        for place in self.places:
-            for path in place.inputs:
-                readers.setdefault(path, []).append(place)
+    def _readers(self) -> dict[str, list[Site]]:
+        readers: dict[str, list[Site]] = {}
+        for site in self.sites:
+            for path in site.operands:
+                readers.setdefault(path, []).append(site)
         return readers
 
-    def readers(self, path: str) -> list[Place]:
+    def readers(self, path: str) -> list[Site]:
         """The calls that read a result."""
         return self._readers.get(path, [])
 
-    def of(self, *kinds: type[Layer]) -> list[Place]:
+    def of(self, *kinds: type[Layer]) -> list[Site]:
         """The calls of layers of these classes."""
-        return [p for p in self.places if isinstance(p.layer, kinds)]
+        return [p for p in self.sites if isinstance(p.layer, kinds)]
 
     @property
-    def normalizations(self) -> list[Place]:
+    def normalizations(self) -> list[Site]:
         """The calls of BatchNormalization."""
         return self.of(BatchNormalization)
 
-    def back(self, place: Place, through: Iterable[type[Layer]]) -> Place | None:
+    def back(self, site: Site, through: Iterable[type[Layer]]) -> Site | None:
         """The nearest call before this one that is of none of these classes, on a path without branches."""
         kinds = tuple(through)
-        while len(place.inputs) == 1 and place.inputs[0] in self.place:
-            place = self.place[place.inputs[0]]
-            if not isinstance(place.layer, kinds):
-                return place
+        while len(site.operands) == 1 and site.operands[0] in self.site:
+            site = self.site[site.operands[0]]
+            if not isinstance(site.layer, kinds):
+                return site
         return None
 
     @cached_property
@@ -139,8 +114,8 @@ class Patient:
         starts = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}
         return any(
             bool((value != starts[name]).any())
-            for place in self.places
-            for name, value in place.layer.named_weights.items()
+            for site in self.sites
+            for name, value in site.layer.named_weights.items()
             if name in starts
         )
 
@@ -233,10 +208,10 @@ QUIET: tuple[type[Layer], ...] = (Noise, Identity)
 """Layers that do nothing at prediction time."""
 
 
-def pass_through(place: Place) -> bool:
+def pass_through(site: Site) -> bool:
     """Whether a call does nothing at prediction time."""
-    activation = activation_of(place.layer) if isinstance(place.layer, Activation) else None
-    return isinstance(place.layer, QUIET) or (activation is not None and activation[0] == "linear")
+    activation = activation_of(site.layer) if isinstance(site.layer, Activation) else None
+    return isinstance(site.layer, QUIET) or (activation is not None and activation[0] == "linear")
 
 
 def _live(loss: Any) -> LossSetting | None:
@@ -255,26 +230,3 @@ def _stored(entry: Any) -> LossSetting | None:
         return _live(get(entry))
     except (FoldnetError, TypeError):  # a loss of the user's own, or one that foldnet does not have
         return None
-
-
-def _inputs(network: Network) -> Iterator[Place]:
-    for tensor in network.inputs:
-        if tensor.call is not None:
-            yield Place(tensor.name, tensor.call, (), (), tensor.shape)
-
-
-def _walk(network: Network, values: dict[SymbolicTensor, str], prefix: str) -> Iterator[Place]:
-    """Calls in computing order, under the paths that lowering gives them; notes which call makes each value."""
-    for call in network.graph_calls:
-        if call.outputs[0] in values:
-            continue
-        path = prefix + call_name(network, call)
-        operands = tuple(values[t] for t in call.inputs)
-        if isinstance(call.layer, Network):
-            inner = dict(zip(call.layer.inputs, operands, strict=True))
-            yield from _walk(call.layer, inner, path + "/")
-            results = [inner[t] for t in call.layer.outputs]
-        else:
-            yield Place(path, call, operands, tuple(t.shape for t in call.inputs), call.outputs[0].shape)
-            results = [path]
-        values.update(zip(call.outputs, results, strict=True))

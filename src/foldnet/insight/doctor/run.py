@@ -78,8 +78,8 @@ def examine(patient: Patient, checks: Iterable[str] | None = None) -> Report:
             made.append(check.id)
             with np.errstate(all="ignore"):  # sick networks overflow; their numbers are the finding
                 findings += [replace(found, check=check.id) for found in check.look(patient)]
-    places = {p.path: i for i, p in enumerate(patient.places)}
-    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), places.get(f.layer, -1)))
+    sites = {p.path: i for i, p in enumerate(patient.sites)}
+    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), sites.get(f.layer, -1)))
     return Report(patient.network.name, tuple(findings), tuple(made), skipped)
 
 

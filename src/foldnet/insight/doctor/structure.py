@@ -70,8 +70,8 @@ def training_baked_in(patient: Patient) -> Iterator[Finding]:
 
 def missing_activation(patient: Patient) -> Iterator[Finding]:
     """Two Dense layers with nothing between that bends."""
-    for place in patient.of(Dense):
-        before = patient.back(place, STRAIGHT)
+    for site in patient.of(Dense):
+        before = patient.back(site, STRAIGHT)
         while before is not None and isinstance(before.layer, Activation) and activation_of(before.layer) == (
             "linear", {},
         ):  # fmt: skip
@@ -83,7 +83,7 @@ def missing_activation(patient: Patient) -> Iterator[Finding]:
         ):
             continue
         inputs, middle = int(before.input_shapes[0][-1] or 0), before.layer.units
-        outputs = int(place.layer.named_weights["kernel"].shape[1])
+        outputs = int(site.layer.named_weights["kernel"].shape[1])
         narrow = middle < min(inputs, outputs)
         make = note if narrow else warning
         reason = (
@@ -92,12 +92,12 @@ def missing_activation(patient: Patient) -> Iterator[Finding]:
             else "together no more than one Dense layer can do"
         )
         yield make(
-            place.path,
+            site.path,
             f"Nothing between {before.path!r} and this layer bends the values, so the two are {reason}.",
             'Give the first an activation, such as "relu"'
             + ("; leave it, if the bottleneck is meant." if narrow else ", and train again."),
             inputs=inputs, middle=middle, outputs=outputs, parameters=before.layer.count_params()
-            + place.layer.count_params(), parameters_of_one=inputs * outputs + outputs,
+            + site.layer.count_params(), parameters_of_one=inputs * outputs + outputs,
         )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def never_added(patient: Patient) -> Iterator[Finding]:
         if isinstance(node, ast.Expr) and (kind := _layer_class(node.value)):
             lost.append((node.lineno, kind))
     for line, kind in sorted(lost):
-        there = sum(type(p.layer).__name__ == kind for p in patient.places)
+        there = sum(type(p.layer).__name__ == kind for p in patient.sites)
         yield warning(
             "",
             f"{name}, line {line}, makes a {kind} and does nothing with it, so it is not part of the network.",

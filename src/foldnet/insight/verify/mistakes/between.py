@@ -9,7 +9,8 @@ import numpy as np
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Array
-from foldnet.insight.sites import LayerProgram, Site
+from foldnet.insight.sites import Site
+from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, Suspect
 from foldnet.insight.verify.mistakes.whole import ACTIVATIONS
 from foldnet.insight.verify.recipes import activated

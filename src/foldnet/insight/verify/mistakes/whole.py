@@ -16,7 +16,8 @@ import numpy as np
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Array, Rounded
-from foldnet.insight.sites import LayerProgram, Site
+from foldnet.insight.sites import Site
+from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped
 from foldnet.insight.verify.recipes import Recipe, exactly, recipe_of
 from foldnet.layers import BatchNormalization, Normalization, Rescaling

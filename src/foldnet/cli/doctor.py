@@ -70,7 +70,7 @@ def command(
     from dataclasses import replace
 
     from foldnet.errors import InputError
-    from foldnet.insight.doctor.patient import Patient
+    from foldnet.insight.doctor.context import Context
     from foldnet.insight.doctor.run import examine, read_network
 
     if len(files) > 1 and (fix or table["data"]):
@@ -89,7 +89,7 @@ def command(
         x, y = _rows(network, options, target)
         with working("Examining"):
             report = examine(
-                Patient(network, x, y, script=None if script is None else Path(script)),
+                Context(network, x, y, script=None if script is None else Path(script)),
                 checks or None,
             )
         if fix is not None:

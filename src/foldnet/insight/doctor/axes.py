@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.insight.doctor.context import Context, activation_of, pass_through
 from foldnet.insight.doctor.finding import Finding, error, warning
-from foldnet.insight.doctor.patient import Patient, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Array
@@ -20,10 +20,10 @@ ACROSS_FEATURES: tuple[Any, ...] = (Dense, Embedding)
 """Layers whose result has its features on the last axis."""
 
 
-def data_format(patient: Patient) -> Iterator[Finding]:
+def data_format(context: Context) -> Iterator[Finding]:
     """axis=-1 among layers with channels_first, or axis=1 among layers with channels_last."""
-    for site, layer, kept in _single(patient):
-        for neighbour in _neighbours(patient, site):
+    for site, layer, kept in _single(context):
+        for neighbour in _neighbours(context, site):
             said = getattr(neighbour.layer, "data_format", None)
             # Flatten stores channels_last whether anybody chose it or not.
             if said is None or (said == "channels_last" and isinstance(neighbour.layer, Flatten)):
@@ -42,9 +42,9 @@ def data_format(patient: Patient) -> Iterator[Finding]:
                 break
 
 
-def not_channels(patient: Patient) -> Iterator[Finding]:
+def not_channels(context: Context) -> Iterator[Finding]:
     """Statistics for each row of a batch, or for each position where the features lie elsewhere."""
-    for site in patient.normalizations:
+    for site in context.normalizations:
         layer = cast(BatchNormalization, site.layer)
         if 0 in layer.kept_axes(len(site.shape)):
             yield error(
@@ -55,17 +55,17 @@ def not_channels(patient: Patient) -> Iterator[Finding]:
                 "axis names what keeps statistics of its own, the opposite of NumPy's axis: use axis=-1.",
                 rows=int(site.shape[0] or 0), features=int(site.shape[-1] or 0),
             )  # fmt: skip
-    for site, layer, kept in _single(patient):
+    for site, layer, kept in _single(context):
         rank = len(site.shape)
         if kept in (0, rank - 1):
             continue
-        before = patient.site.get(site.operands[0]) if site.operands else None
+        before = context.site.get(site.operands[0]) if site.operands else None
         while before is not None and (pass_through(before) or _bends(before)) and before.operands:
-            before = patient.site.get(before.operands[0])
+            before = context.site.get(before.operands[0])
         seen: dict[str, Any] = {
             "axis": kept, "statistics": site.shape[kept] or 0, "features": site.shape[-1] or 0,
         }  # fmt: skip
-        measured = patient.measurement
+        measured = context.measurement
         apart = None if measured is None else _apart(measured.value(site.operands[0]), kept)
         if apart is not None:
             seen |= {"means_apart_along_axis": apart[0], "means_apart_along_last_axis": apart[1]}
@@ -82,9 +82,9 @@ def not_channels(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _single(patient: Patient) -> Iterator[tuple[Site, BatchNormalization, int]]:
+def _single(context: Context) -> Iterator[tuple[Site, BatchNormalization, int]]:
     """Normalizations of rank 3 and more that keep one axis."""
-    for site in patient.normalizations:
+    for site in context.normalizations:
         layer = cast(BatchNormalization, site.layer)
         kept = layer.kept_axes(len(site.shape))
         if len(site.shape) >= 3 and len(kept) == 1:
@@ -95,16 +95,16 @@ def _bends(site: Site) -> bool:
     return activation_of(site.layer) is not None and not site.layer.specs
 
 
-def _neighbours(patient: Patient, site: Site) -> Iterator[Site]:
+def _neighbours(context: Context, site: Site) -> Iterator[Site]:
     """The nearest layers before and after that are not elementwise."""
-    before = patient.site.get(site.operands[0]) if site.operands else None
+    before = context.site.get(site.operands[0]) if site.operands else None
     while before is not None and (pass_through(before) or _bends(before)) and before.operands:
-        before = patient.site.get(before.operands[0])
+        before = context.site.get(before.operands[0])
     if before is not None:
         yield before
-    waiting = patient.readers(site.path)
-    for _ in patient.sites:
-        onward = [r for p in waiting if pass_through(p) or _bends(p) for r in patient.readers(p.path)]
+    waiting = context.readers(site.path)
+    for _ in context.sites:
+        onward = [r for p in waiting if pass_through(p) or _bends(p) for r in context.readers(p.path)]
         yield from (p for p in waiting if not (pass_through(p) or _bends(p)))
         waiting = onward
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.errors import InputError
+from foldnet.insight.doctor.context import QUIET, Context
 from foldnet.insight.doctor.finding import Finding, error, warning
 from foldnet.insight.doctor.measure import drift_of
-from foldnet.insight.doctor.patient import QUIET, Patient
 from foldnet.insight.doctor.registry import CANDIDATE, DATA, Check
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site
@@ -24,22 +24,22 @@ BEFORE: tuple[type[Layer], ...] = (*QUIET, Rescaling, Normalization, Flatten, Pe
 LARGE, SMALL = 20.0, 0.02
 
 
-def input_scale(patient: Patient) -> Iterator[Finding]:
+def input_scale(context: Context) -> Iterator[Finding]:
     """Inputs scaled twice, or not at all."""
-    measured = patient.measurement
-    for start in patient.sites:
+    measured = context.measurement
+    for start in context.sites:
         if start.operands:
             continue
         normalized, site = False, start
-        while len(readers := patient.readers(site.path)) == 1 and isinstance(readers[0].layer, BEFORE):
+        while len(readers := context.readers(site.path)) == 1 and isinstance(readers[0].layer, BEFORE):
             site = readers[0]
             normalized = normalized or isinstance(site.layer, Normalization)
         value = measured.value(site.path)
-        for reader in patient.readers(site.path)[:1]:
+        for reader in context.readers(site.path)[:1]:
             if value.dtype.kind != "f" or isinstance(reader.layer, Embedding) or len(value) < 30:
                 continue
             if isinstance(reader.layer, BatchNormalization):
-                yield from _against_statistics(reader, value, patient)
+                yield from _against_statistics(reader, value, context)
             elif normalized:
                 mean, deviation = _columns(value)
                 yield from _misfit(reader.path, mean, deviation, "its Normalization")
@@ -52,10 +52,10 @@ def _columns(value: Array) -> tuple[Array, Array]:
     return value.mean(axis=axes), value.std(axis=axes)
 
 
-def _against_statistics(site: Site, value: Array, patient: Patient) -> Iterator[Finding]:
+def _against_statistics(site: Site, value: Array, context: Context) -> Iterator[Finding]:
     layer = cast(BatchNormalization, site.layer)
     weights = layer.named_weights
-    if not (weights["moving_variance"] + layer.epsilon > 0).all() or not patient.trained:
+    if not (weights["moving_variance"] + layer.epsilon > 0).all() or not context.trained:
         return
     if (weights["moving_mean"] == 0).all() and (weights["moving_variance"] == 1).all():
         return  # never updated, which is another check's finding
@@ -112,12 +112,12 @@ def _raw(path: str, value: Array) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def other_rows(patient: Patient) -> Iterator[Finding]:
+def other_rows(context: Context) -> Iterator[Finding]:
     """A prediction function whose answer for a row depends on the other rows."""
     from foldnet.lowering.lower import lower
 
-    function: Callable[[Any], Any] = patient.candidate
-    rows = [a[:16] for a in read_rows(lower(patient.network), patient.x)]
+    function: Callable[[Any], Any] = context.candidate
+    rows = [a[:16] for a in read_rows(lower(context.network), context.x)]
     if len(rows[0]) < 2:
         raise InputError("at least two rows are needed to see whether one depends on the other")
 

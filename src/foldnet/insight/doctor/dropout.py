@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.insight.doctor.context import Context, activation_of, pass_through
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.judgement import Effect, effect_of
-from foldnet.insight.doctor.patient import Patient, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.normalization import BatchNormalization
@@ -21,11 +21,11 @@ from foldnet.layers.regularization import AlphaDropout, Dropout, GaussianDropout
 from foldnet.layers.reshaping import Flatten, Permute, Reshape
 
 
-def dropout_before(patient: Patient, site: Site) -> Site | None:
+def dropout_before(context: Context, site: Site) -> Site | None:
     """The Dropout whose variance a normalization has learnt: right before it, or before layers that move or bend
     values one by one."""
-    while len(site.operands) == 1 and site.operands[0] in patient.site:
-        site = patient.site[site.operands[0]]
+    while len(site.operands) == 1 and site.operands[0] in context.site:
+        site = context.site[site.operands[0]]
         layer = site.layer
         scaling = isinstance(layer, Dropout | SpatialDropout | GaussianDropout)
         if scaling and not isinstance(layer, AlphaDropout) and cast(Noise, layer).amount() > 0:
@@ -47,20 +47,20 @@ def expected_ratio(layer: BatchNormalization, rate: float) -> float:
     return float(np.median((variance[sound] + layer.epsilon) / (true[sound] + layer.epsilon)))
 
 
-def before_normalization(patient: Patient) -> Iterator[Finding]:
+def before_normalization(context: Context) -> Iterator[Finding]:
     """Dropout, then BatchNormalization."""
-    for site in patient.normalizations:
+    for site in context.normalizations:
         layer = cast(BatchNormalization, site.layer)
-        dropout = dropout_before(patient, site)
+        dropout = dropout_before(context, site)
         if dropout is None or not layer.trainable:
             continue
         rate = float(cast(Noise, dropout.layer).amount())
         expected = expected_ratio(layer, rate)
         seen: dict[str, Any] = {"rate": rate, "expected_variance_ratio": expected}
-        effect = effect_of(patient, [site.path])
+        effect = effect_of(context, [site.path])
         severity = "warning" if expected > 1.2 else "note"
         if effect is not None:
-            ratios = patient.measurement.drifts[site.path].ratio
+            ratios = context.measurement.drifts[site.path].ratio
             seen |= {
                 "measured_variance_ratio": float(np.median(ratios)),
                 "largest_variance_ratio": float(ratios.max()), **effect.evidence(),
@@ -90,10 +90,10 @@ def _about_estimating(effect: Effect | None) -> str:
     )
 
 
-def high_rate(patient: Patient) -> Iterator[Finding]:
+def high_rate(context: Context) -> Iterator[Finding]:
     """Dropout that leaves little or nothing, or that drops results."""
-    ends = {p.path for p in patient.outputs}
-    for site in patient.of(Dropout, SpatialDropout, GaussianDropout):
+    ends = {p.path for p in context.outputs}
+    for site in context.of(Dropout, SpatialDropout, GaussianDropout):
         rate = float(cast(Noise, site.layer).amount())
         if rate >= 1:
             yield error(

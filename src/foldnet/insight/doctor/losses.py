@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.insight.doctor.context import Context, LossSetting, activation_of, pass_through
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
-from foldnet.insight.doctor.patient import LossSetting, Patient, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.axes import positive_axis
@@ -84,28 +84,28 @@ RULES = (
 )  # fmt: skip
 
 
-def output_activation(patient: Patient, site: Site) -> tuple[Site, str]:
+def output_activation(context: Context, site: Site) -> tuple[Site, str]:
     """The layer that bends an output last, and the name of its activation; ``linear`` where none does."""
     while True:
         activation = activation_of(site.layer)
         if activation is not None and not pass_through(site):
             return site, activation[0]
         quiet = pass_through(site) or isinstance(site.layer, Flatten | Permute | Reshape)
-        if not quiet or len(site.operands) != 1 or site.operands[0] not in patient.site:
+        if not quiet or len(site.operands) != 1 or site.operands[0] not in context.site:
             return site, "linear" if activation is not None else type(site.layer).__name__
-        site = patient.site[site.operands[0]]
+        site = context.site[site.operands[0]]
 
 
-def _compiled(patient: Patient) -> Iterator[tuple[Site, str, int, LossSetting]]:
-    for end, loss in zip(patient.outputs, patient.losses, strict=False):
+def _compiled(context: Context) -> Iterator[tuple[Site, str, int, LossSetting]]:
+    for end, loss in zip(context.outputs, context.losses, strict=False):
         if loss is not None:
-            site, activation = output_activation(patient, end)
+            site, activation = output_activation(context, end)
             yield site, activation, int(end.shape[-1] or 0), loss
 
 
-def softmax_one_unit(patient: Patient) -> Iterator[Finding]:
+def softmax_one_unit(context: Context) -> Iterator[Finding]:
     """Softmax over an axis of size 1."""
-    for site in patient.sites:
+    for site in context.sites:
         activation = activation_of(site.layer)
         if activation is None or activation[0] not in ("softmax", "log_softmax"):
             continue
@@ -117,8 +117,8 @@ def softmax_one_unit(patient: Patient) -> Iterator[Finding]:
         if size != 1:
             continue
         seen: dict[str, Any] = {"units": 1}
-        if patient.measurement is not None:
-            value = patient.measurement.value(site.path)
+        if context.measurement is not None:
+            value = context.measurement.value(site.path)
             seen |= {"smallest_output": float(value.min()), "largest_output": float(value.max())}
         constant = 1 if activation[0] == "softmax" else 0
         yield error(
@@ -132,9 +132,9 @@ def softmax_one_unit(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def loss_and_activation(patient: Patient) -> Iterator[Finding]:
+def loss_and_activation(context: Context) -> Iterator[Finding]:
     """The table of losses and activations."""
-    for site, activation, units, loss in _compiled(patient):
+    for site, activation, units, loss in _compiled(context):
         for rule in RULES:
             fits = rule.units == "any" or (rule.units == "one") == (units == 1)
             named = "*" in rule.activations or activation in rule.activations
@@ -148,14 +148,14 @@ def loss_and_activation(patient: Patient) -> Iterator[Finding]:
                 words = {"loss": loss.name, "activation": activation, "units": units}
                 yield graded(
                     rule.severity, site.path, rule.message.format(**words), rule.remedy + " Train again.",
-                    units=units, outputs=len(patient.outputs),
+                    units=units, outputs=len(context.outputs),
                 )  # fmt: skip
                 break
 
 
-def logits(patient: Patient) -> Iterator[Finding]:
+def logits(context: Context) -> Iterator[Finding]:
     """A softmax or sigmoid applied twice, or not at all."""
-    for site, activation, units, loss in _compiled(patient):
+    for site, activation, units, loss in _compiled(context):
         if loss.name not in CATEGORICAL + BINARY or (loss.name in CATEGORICAL and units == 1):
             continue
         wanted = "softmax" if loss.name in CATEGORICAL else "sigmoid"
@@ -180,19 +180,19 @@ def logits(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def hidden_at_output(patient: Patient) -> Iterator[Finding]:
+def hidden_at_output(context: Context) -> Iterator[Finding]:
     """An activation made for hidden layers at the output."""
-    ends = zip(patient.outputs, patient.losses, strict=False)
+    ends = zip(context.outputs, context.losses, strict=False)
     for end, loss in ends:
-        site, activation = output_activation(patient, end)
+        site, activation = output_activation(context, end)
         if activation not in HIDDEN or (loss is not None and loss.name in CATEGORICAL + BINARY):
             continue
         seen: dict[str, Any] = {"units": int(end.shape[-1] or 0)}
         make = note
-        if activation in ("relu", "relu6") and patient.measurement is not None:
-            zeros = float((patient.measurement.value(end.path) == 0).mean())
+        if activation in ("relu", "relu6") and context.measurement is not None:
+            zeros = float((context.measurement.value(end.path) == 0).mean())
             seen["share_of_zeros"] = zeros
-            wanted = 0.0 if patient.targets is None else float((patient.targets == 0).mean())
+            wanted = 0.0 if context.targets is None else float((context.targets == 0).mean())
             make = error if zeros == 1 and wanted < 1 else warning if zeros > wanted + 0.5 else note
         yield make(
             site.path,
@@ -203,14 +203,14 @@ def hidden_at_output(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def target_out_of_reach(patient: Patient) -> Iterator[Finding]:
+def target_out_of_reach(context: Context) -> Iterator[Finding]:
     """Targets that the output's activation cannot give."""
-    targets = patient.targets
+    targets = context.targets
     if targets is None or not targets.size:
         return
-    site, activation = output_activation(patient, patient.outputs[0])
-    loss = patient.losses[0]
-    units = int(patient.outputs[0].shape[-1] or 0)
+    site, activation = output_activation(context, context.outputs[0])
+    loss = context.losses[0]
+    units = int(context.outputs[0].shape[-1] or 0)
     if loss is not None and loss.name == "sparse_categorical_crossentropy":
         low, high = 0.0, float(units - 1)
     elif loss is not None and "hinge" in loss.name:

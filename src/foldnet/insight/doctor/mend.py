@@ -9,9 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.errors import FoldnetError
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Report
 from foldnet.insight.doctor.normalization import removable_bias
-from foldnet.insight.doctor.patient import Patient
 from foldnet.insight.doctor.structure import calls_with_training, matters
 from foldnet.layers.core import Dense, Identity
 from foldnet.layers.regularization import Noise
@@ -80,10 +80,10 @@ def _remove_training(network: Network) -> list[str]:
 
 
 def _remove_biases(network: Network) -> list[str]:
-    patient, done = Patient(network), []
-    for site in patient.normalizations:
-        dense = patient.back(site, (Identity,))
-        if dense is None or not removable_bias(patient, dense.path, site.path):
+    context, done = Context(network), []
+    for site in context.normalizations:
+        dense = context.back(site, (Identity,))
+        if dense is None or not removable_bias(context, dense.path, site.path):
             continue
         bias = dense.layer.named_weights["bias"].astype(np.float64)
         mean = site.layer.named_weights["moving_mean"].astype(np.float64)
@@ -105,11 +105,11 @@ def drop_bias(layer: Dense) -> None:
 def _recalibrate(healthy: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
     from foldnet.insight.statistics.recalibrate import recalibrate
 
-    patient = Patient(healthy)
-    paths = [p.path for p in patient.normalizations if p.layer.trainable]
+    context = Context(healthy)
+    paths = [p.path for p in context.normalizations if p.layer.trainable]
     if not paths:
         return []
-    judged = (x, y) if y is not None and any(patient.losses) else None
+    judged = (x, y) if y is not None and any(context.losses) else None
     try:
         result = recalibrate(healthy, x, validation_data=judged, layers=paths)
     except FoldnetError as error:

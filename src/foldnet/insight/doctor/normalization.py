@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.insight.doctor.context import Context, activation_of, pass_through
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.measure import Drift, drift_of
-from foldnet.insight.doctor.patient import Patient, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.doctor.statistics import RECALIBRATE, layers_of
 from foldnet.layers.base import Array
@@ -19,15 +19,15 @@ from foldnet.layers.normalization import BatchNormalization
 UNIT = 2.0**-23
 
 
-def frozen(patient: Patient) -> Iterator[Finding]:
+def frozen(context: Context) -> Iterator[Finding]:
     """trainable=False: inference mode, in training too."""
-    version = patient.network.keras_version or ""
+    version = context.network.keras_version or ""
     old = version.startswith(("0.", "1.", "2.0", "2.1", "2.2")) and "tf" not in version
-    for site, layer, mean, variance in layers_of(patient):
+    for site, layer, mean, variance in layers_of(context):
         if layer.trainable:
             continue
         fresh = bool((mean == 0).all() and (variance == 1).all())
-        if fresh and patient.trained:
+        if fresh and context.trained:
             message = (
                 "It is frozen with statistics of exactly 0 and 1, so it has never normalized anything, in training "
                 "or at prediction time."
@@ -39,7 +39,7 @@ def frozen(patient: Patient) -> Iterator[Finding]:
             )
         else:
             message = "It is frozen: since TensorFlow 2 it then uses its moving statistics in training, too."
-        make = warning if (fresh and patient.trained) or old else note
+        make = warning if (fresh and context.trained) or old else note
         yield make(
             site.path, message,
             "Set trainable=True, compile again and train on; or leave it, if it came from a trained network.",
@@ -48,9 +48,9 @@ def frozen(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def epsilon_on_port(patient: Patient) -> Iterator[Finding]:
+def epsilon_on_port(context: Context) -> Iterator[Finding]:
     """What it would cost to take another framework's default epsilon."""
-    for site, layer, _, variance in layers_of(patient):
+    for site, layer, _, variance in layers_of(context):
         other = 1e-5 if layer.epsilon >= 1e-4 else 1e-3
         lowest = float(
             variance[variance > 1e-12].min(initial=np.inf)
@@ -69,10 +69,10 @@ def epsilon_on_port(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def momentum_reversed(patient: Patient) -> Iterator[Finding]:
+def momentum_reversed(context: Context) -> Iterator[Finding]:
     """A momentum in PyTorch's sense: the share of the new batch."""
-    measured = patient.measurement
-    for site, layer, _, _ in layers_of(patient):
+    measured = context.measurement
+    for site, layer, _, _ in layers_of(context):
         if layer.momentum > 0.2 or not layer.trainable:
             continue
         seen: dict[str, Any] = {"momentum": layer.momentum, "share_of_last_batch": 1 - layer.momentum}
@@ -94,12 +94,12 @@ def momentum_reversed(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def bessel(patient: Patient) -> Iterator[Finding]:
+def bessel(context: Context) -> Iterator[Finding]:
     """The fused kernels of Keras 2 stored n / (n - 1) times the variance."""
-    version = patient.network.keras_version or ""
+    version = context.network.keras_version or ""
     if not version.startswith("2."):
         return
-    for site, layer, _, variance in layers_of(patient):
+    for site, layer, _, variance in layers_of(context):
         rank = len(site.shape)
         kept = layer.kept_axes(rank)
         if rank not in (4, 5) or len(kept) != 1 or layer.renorm:
@@ -118,10 +118,10 @@ def bessel(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def weight_order(patient: Patient) -> Iterator[Finding]:
+def weight_order(context: Context) -> Iterator[Finding]:
     """Weights that a reader by position would confuse, and weights that somebody has confused."""
-    measured = patient.measurement
-    for site, layer, mean, variance in layers_of(patient):
+    measured = context.measurement
+    for site, layer, mean, variance in layers_of(context):
         names = list(layer.named_weights)
         if not (layer.scale and layer.center) or layer.renorm:
             yield note(
@@ -167,19 +167,19 @@ def _distance(layer: BatchNormalization, drift: Drift, mean: Array, variance: Ar
     return float(np.median(shift + ratio))
 
 
-def shared(patient: Patient) -> Iterator[Finding]:
+def shared(context: Context) -> Iterator[Finding]:
     """One set of statistics for several inputs."""
     calls: dict[Any, list[str]] = {}
-    for site in patient.normalizations:
+    for site in context.normalizations:
         calls.setdefault(site.layer, []).append(site.path)
-    measured = patient.measurement
+    measured = context.measurement
     for layer, paths in calls.items():
         if len(paths) < 2:
             continue
         seen: dict[str, Any] = {"calls": len(paths)}
         make = note
         if measured is not None:
-            drifts = [drift_of(layer, measured.value(patient.site[p].operands[0])) for p in paths]
+            drifts = [drift_of(layer, measured.value(context.site[p].operands[0])) for p in paths]
             first = drifts[0]
             total = np.sqrt(first.variance + layer.epsilon)
             apart = max(float(np.median(np.abs(d.mean - first.mean) / total)) for d in drifts[1:])
@@ -196,12 +196,12 @@ def shared(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def fold_across(patient: Patient) -> Iterator[Finding]:
+def fold_across(context: Context) -> Iterator[Finding]:
     """A normalization that looks foldable into the layer before it, and is not."""
-    for site, layer, mean, variance in layers_of(patient):
-        before = patient.site.get(site.operands[0]) if site.operands else None
+    for site, layer, mean, variance in layers_of(context):
+        before = context.site.get(site.operands[0]) if site.operands else None
         while before is not None and pass_through(before) and before.operands:
-            before = patient.site.get(before.operands[0])
+            before = context.site.get(before.operands[0])
         activation = None if before is None else activation_of(before.layer)
         if before is None or activation is None or activation[0] == "linear":
             continue
@@ -222,16 +222,16 @@ def fold_across(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def gamma_signs(patient: Patient) -> Iterator[Finding]:
+def gamma_signs(context: Context) -> Iterator[Finding]:
     """gamma of exactly 0, or negative."""
-    for site, layer, _, _ in layers_of(patient):
+    for site, layer, _, _ in layers_of(context):
         if not layer.scale:
             continue
         gamma = layer.named_weights["gamma"]
         zero, negative = int((gamma == 0).sum()), int((gamma < 0).sum())
         if zero:
             every = zero == gamma.size
-            make = error if every and patient.trained else warning if patient.trained else note
+            make = error if every and context.trained else warning if context.trained else note
             yield make(
                 site.path,
                 f"gamma is exactly 0 in {zero} of {gamma.size} channels, which so give beta whatever comes in"
@@ -251,11 +251,11 @@ def gamma_signs(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def useless_bias(patient: Patient) -> Iterator[Finding]:
+def useless_bias(context: Context) -> Iterator[Finding]:
     """A bias that the mean takes off again."""
-    for site in patient.normalizations:
-        dense = patient.back(site, (Identity,))
-        if dense is None or not removable_bias(patient, dense.path, site.path):
+    for site in context.normalizations:
+        dense = context.back(site, (Identity,))
+        if dense is None or not removable_bias(context, dense.path, site.path):
             continue
         bias = dense.layer.named_weights["bias"]
         yield note(
@@ -268,9 +268,9 @@ def useless_bias(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def removable_bias(patient: Patient, dense: str, normalization: str) -> bool:
+def removable_bias(context: Context, dense: str, normalization: str) -> bool:
     """Whether a Dense's bias can move into the normalization's mean without changing any result."""
-    first, norm = patient.site[dense], patient.site[normalization]
+    first, norm = context.site[dense], context.site[normalization]
     layer = first.layer
     if not isinstance(layer, Dense) or not layer.use_bias or activation_of(layer) != ("linear", {}):
         return False
@@ -280,17 +280,17 @@ def removable_bias(patient: Patient, dense: str, normalization: str) -> bool:
     alone = cast(BatchNormalization, norm.layer).kept_axes(rank) == (rank - 1,)
     path = dense
     while path != normalization:
-        readers = patient.readers(path)
-        if len(readers) != 1 or patient.site[path] in patient.outputs:
+        readers = context.readers(path)
+        if len(readers) != 1 or context.site[path] in context.outputs:
             return False
         path = readers[0].path
     return alone
 
 
-def cancellation(patient: Patient) -> Iterator[Finding]:
+def cancellation(context: Context) -> Iterator[Finding]:
     """A mean so far above the deviation that float32 loses what is left."""
-    measured = patient.measurement
-    for site, layer, mean, variance in layers_of(patient):
+    measured = context.measurement
+    for site, layer, mean, variance in layers_of(context):
         if not (mean.size and np.isfinite(mean).all() and (variance + layer.epsilon > 0).all()):
             continue
         far = np.abs(mean) / np.sqrt(variance + layer.epsilon)

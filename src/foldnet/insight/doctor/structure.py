@@ -8,8 +8,8 @@ from pathlib import Path
 
 from foldnet.errors import InputError
 from foldnet.files.opening import read_file
+from foldnet.insight.doctor.context import QUIET, Context, activation_of
 from foldnet.insight.doctor.finding import Finding, error, note, warning
-from foldnet.insight.doctor.patient import QUIET, Patient, activation_of
 from foldnet.insight.doctor.registry import FILE, SCRIPT, Check
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
@@ -40,9 +40,9 @@ def matters(layer: Layer) -> bool:
     return layer.training_matters()
 
 
-def training_baked_in(patient: Patient) -> Iterator[Finding]:
+def training_baked_in(context: Context) -> Iterator[Finding]:
     """training= as part of the saved network."""
-    for path, call in calls_with_training(patient.network):
+    for path, call in calls_with_training(context.network):
         if not matters(call.layer):
             continue
         random = isinstance(call.layer, Noise)
@@ -68,14 +68,14 @@ def training_baked_in(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def missing_activation(patient: Patient) -> Iterator[Finding]:
+def missing_activation(context: Context) -> Iterator[Finding]:
     """Two Dense layers with nothing between that bends."""
-    for site in patient.of(Dense):
-        before = patient.back(site, STRAIGHT)
+    for site in context.of(Dense):
+        before = context.back(site, STRAIGHT)
         while before is not None and isinstance(before.layer, Activation) and activation_of(before.layer) == (
             "linear", {},
         ):  # fmt: skip
-            before = patient.back(before, STRAIGHT)
+            before = context.back(before, STRAIGHT)
         if (
             before is None
             or not isinstance(before.layer, Dense)
@@ -101,9 +101,9 @@ def missing_activation(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def never_added(patient: Patient) -> Iterator[Finding]:
+def never_added(context: Context) -> Iterator[Finding]:
     """Layers that the script makes and does not use. The script is read, never run."""
-    tree, name = _parsed(patient.script)
+    tree, name = _parsed(context.script)
     made = [_made(node) for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
     loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     lost = [(line, kind) for line, kind, variable in made if kind and variable and variable not in loaded]
@@ -111,7 +111,7 @@ def never_added(patient: Patient) -> Iterator[Finding]:
         if isinstance(node, ast.Expr) and (kind := _layer_class(node.value)):
             lost.append((node.lineno, kind))
     for line, kind in sorted(lost):
-        there = sum(type(p.layer).__name__ == kind for p in patient.sites)
+        there = sum(type(p.layer).__name__ == kind for p in context.sites)
         yield warning(
             "",
             f"{name}, line {line}, makes a {kind} and does nothing with it, so it is not part of the network.",

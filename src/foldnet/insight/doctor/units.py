@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.insight.doctor.context import QUIET, Context, activation_of
 from foldnet.insight.doctor.finding import Finding, graded
-from foldnet.insight.doctor.patient import QUIET, Patient, activation_of
 from foldnet.insight.doctor.registry import DATA, FILE, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Array
@@ -33,13 +33,13 @@ def _limit_above_zero(site: Site) -> bool:
     return not activation[1].get("negative_slope") and not activation[1].get("threshold")
 
 
-def dead(patient: Patient) -> Iterator[Finding]:
+def dead(context: Context) -> Iterator[Finding]:
     """ReLU units that are never positive: on the data, or for any input at all."""
-    measured = patient.measurement
-    for site in patient.sites:
+    measured = context.measurement
+    for site in context.sites:
         if not _limit_above_zero(site):
             continue
-        proven = _never_positive(patient, site)
+        proven = _never_positive(context, site)
         silent = proven
         seen: dict[str, Any] = {"units": int(site.shape[-1] or 0)}
         if proven is not None:
@@ -62,39 +62,39 @@ def dead(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _never_positive(patient: Patient, site: Site) -> Array | None:
+def _never_positive(context: Context, site: Site) -> Array | None:
     """For a Dense and its ReLU: the units that no input can make positive, by the bounds of what comes in."""
     dense: Site | None = site
     if not isinstance(site.layer, Dense):
-        dense = patient.site.get(site.operands[0]) if len(site.operands) == 1 else None
+        dense = context.site.get(site.operands[0]) if len(site.operands) == 1 else None
     if dense is None or not isinstance(dense.layer, Dense):
         return None
     if dense is not site and activation_of(dense.layer) != ("linear", {}):
         return None
     kernel = dense.layer.named_weights["kernel"].astype(np.float64)
     bias = dense.layer.named_weights.get("bias", np.zeros(kernel.shape[1])).astype(np.float64)
-    low, high = _bounds(patient, dense)
+    low, high = _bounds(context, dense)
     with np.errstate(all="ignore"):
         # 0 × inf is nothing: a weight of 0 lets nothing through.
         most = np.where(kernel == 0, 0.0, np.maximum(kernel * low, kernel * high)).sum(axis=0)
     return np.asarray(most + bias <= 0)
 
 
-def _bounds(patient: Patient, site: Site) -> tuple[float, float]:
-    source = patient.back(site, (*QUIET, Flatten, Permute, Reshape, RepeatVector))
+def _bounds(context: Context, site: Site) -> tuple[float, float]:
+    source = context.back(site, (*QUIET, Flatten, Permute, Reshape, RepeatVector))
     activation = None if source is None else activation_of(source.layer)
     if activation is None or any(activation[1].get(k) for k in ("negative_slope", "threshold")):
         return -np.inf, np.inf
     return BOUNDS.get(activation[0], (-np.inf, np.inf))
 
 
-def saturated(patient: Patient) -> Iterator[Finding]:
+def saturated(context: Context) -> Iterator[Finding]:
     """Hidden sigmoid and tanh units that sit at their limits on nearly all rows."""
-    measured = patient.measurement
+    measured = context.measurement
     if measured.rows < FEWEST:
         return
-    ends = {p.path for p in patient.outputs}
-    for site in patient.sites:
+    ends = {p.path for p in context.outputs}
+    for site in context.sites:
         activation = activation_of(site.layer)
         if activation is None or activation[0] not in LIMITS or site.path in ends:
             continue

@@ -1,4 +1,4 @@
-"""The network under examination: its calls and how they are joined, its compile settings, and the caller's data."""
+"""What the checks look at: the network, its calls and compile settings, and the data of the caller."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LossSetting:
         return bool(self.settings.get("from_logits"))
 
 
-class Patient:
+class Context:
     """Everything a check may look at.
 
     Args:
@@ -57,9 +57,8 @@ class Patient:
     ) -> None:
         self.network, self.x, self.y = network, x, y
         self.script, self.candidate = script, candidate
-        self._trainer = (
-            network._trainer
-        )  # not the one that a file's settings would be made into: they may be foreign
+        # As it is: a file's settings may be foreign, so no trainer is made of them here.
+        self._trainer = network._trainer
         self.steps = steps or self._counted()
         # Without a graph: the doctor also sees networks that cannot be lowered. Values are named by their calls.
         self.sites, results = sites_and_results(network)

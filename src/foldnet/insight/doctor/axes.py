@@ -7,17 +7,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from foldnet.insight.doctor.context import Context, activation_of, pass_through
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Array
-from foldnet.layers.core import Dense, Embedding
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.reshaping import Flatten
-
-ACROSS_FEATURES: tuple[Any, ...] = (Dense, Embedding)
-"""Layers whose result has its features on the last axis."""
 
 
 def data_format(context: Context) -> Iterator[Finding]:
@@ -26,7 +21,7 @@ def data_format(context: Context) -> Iterator[Finding]:
         for neighbour in _neighbours(context, site):
             said = getattr(neighbour.layer, "data_format", None)
             # Flatten stores channels_last whether anybody chose it or not.
-            if said is None or (said == "channels_last" and isinstance(neighbour.layer, Flatten)):
+            if said is None or (said == "channels_last" and neighbour.layer.moves_values):
                 continue
             right = 1 if said == "channels_first" else len(site.shape) - 1
             if kept != right and kept in (1, len(site.shape) - 1):
@@ -60,7 +55,7 @@ def not_channels(context: Context) -> Iterator[Finding]:
         if kept in (0, rank - 1):
             continue
         before = context.site.get(site.operands[0]) if site.operands else None
-        while before is not None and (pass_through(before) or _bends(before)) and before.operands:
+        while before is not None and (before.layer.quiet or _bends(before)) and before.operands:
             before = context.site.get(before.operands[0])
         seen: dict[str, Any] = {
             "axis": kept, "statistics": site.shape[kept] or 0, "features": site.shape[-1] or 0,
@@ -69,7 +64,7 @@ def not_channels(context: Context) -> Iterator[Finding]:
         apart = None if measured is None else _apart(measured.value(site.operands[0]), kept)
         if apart is not None:
             seen |= {"means_apart_along_axis": apart[0], "means_apart_along_last_axis": apart[1]}
-        by_layer = before is not None and isinstance(before.layer, ACROSS_FEATURES)
+        by_layer = before is not None and before.layer.features_last
         by_data = apart is not None and apart[1] > 1 and apart[1] > 10 * apart[0]
         if by_layer or by_data:
             why = f"{before.path!r} puts its features on" if by_layer and before else "the data differ along"
@@ -92,20 +87,20 @@ def _single(context: Context) -> Iterator[tuple[Site, BatchNormalization, int]]:
 
 
 def _bends(site: Site) -> bool:
-    return activation_of(site.layer) is not None and not site.layer.specs
+    return site.layer.ends_with is not None and not site.layer.specs
 
 
 def _neighbours(context: Context, site: Site) -> Iterator[Site]:
     """The nearest layers before and after that are not elementwise."""
     before = context.site.get(site.operands[0]) if site.operands else None
-    while before is not None and (pass_through(before) or _bends(before)) and before.operands:
+    while before is not None and (before.layer.quiet or _bends(before)) and before.operands:
         before = context.site.get(before.operands[0])
     if before is not None:
         yield before
     waiting = context.readers(site.path)
     for _ in context.sites:
-        onward = [r for p in waiting if pass_through(p) or _bends(p) for r in context.readers(p.path)]
-        yield from (p for p in waiting if not (pass_through(p) or _bends(p)))
+        onward = [r for p in waiting if p.layer.quiet or _bends(p) for r in context.readers(p.path)]
+        yield from (p for p in waiting if not (p.layer.quiet or _bends(p)))
         waiting = onward
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from foldnet import activations
-from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
+from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.insight.sites import Site, sites_and_results
-from foldnet.layers import activation as activation_layers
 from foldnet.layers.base import Array, Layer
-from foldnet.layers.core import Activation, Identity
-from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.regularization import Noise
 from foldnet.network import Network
 
 
@@ -87,21 +82,16 @@ class Context:
         """The calls that read a result."""
         return self._readers.get(path, [])
 
-    def of(self, *kinds: type[Layer]) -> list[Site]:
-        """The calls of layers of these classes."""
-        return [p for p in self.sites if isinstance(p.layer, kinds)]
-
     @property
     def normalizations(self) -> list[Site]:
         """The calls of BatchNormalization."""
-        return self.of(BatchNormalization)
+        return [s for s in self.sites if s.layer.normalizes_by == "batch"]
 
-    def back(self, site: Site, through: Iterable[type[Layer]]) -> Site | None:
-        """The nearest call before this one that is of none of these classes, on a path without branches."""
-        kinds = tuple(through)
+    def back(self, site: Site, through: Callable[[Layer], bool]) -> Site | None:
+        """The nearest call before this one that is not to be looked through, on a path without branches."""
         while len(site.operands) == 1 and site.operands[0] in self.site:
             site = self.site[site.operands[0]]
-            if not isinstance(site.layer, kinds):
+            if not through(site.layer):
                 return site
         return None
 
@@ -175,42 +165,6 @@ class Context:
             return np.asarray(self.y).astype(np.float64)
         except (TypeError, ValueError):
             return None
-
-
-def activation_of(layer: Layer) -> tuple[str, Mapping[str, Any]] | None:
-    """Name and parameters of what a layer does to each value at its end; None for a layer without activation.
-
-    A function that foldnet does not know is ``("custom", {})``.
-    """
-    if hasattr(layer, "activation"):
-        try:
-            known = activations.known(layer.activation)
-        except ConfigError:
-            known = None
-        return known or ("custom", {})
-    name = _ACTIVATION_LAYERS.get(type(layer))
-    if name is None:
-        return None
-    return name, {k: v for k, v in layer.get_config().items() if k not in ("name", "trainable", "dtype")}
-
-
-_ACTIVATION_LAYERS: dict[type[Layer], str] = {
-    activation_layers.ELU: "elu",
-    activation_layers.LeakyReLU: "leaky_relu",
-    activation_layers.PReLU: "prelu",
-    activation_layers.ReLU: "relu",
-    activation_layers.Softmax: "softmax",
-    activation_layers.ThresholdedReLU: "thresholded_relu",
-}
-
-QUIET: tuple[type[Layer], ...] = (Noise, Identity)
-"""Layers that do nothing at prediction time."""
-
-
-def pass_through(site: Site) -> bool:
-    """Whether a call does nothing at prediction time."""
-    activation = activation_of(site.layer) if isinstance(site.layer, Activation) else None
-    return isinstance(site.layer, QUIET) or (activation is not None and activation[0] == "linear")
 
 
 def _live(loss: Any) -> LossSetting | None:

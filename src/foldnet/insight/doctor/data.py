@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.errors import InputError
-from foldnet.insight.doctor.context import QUIET, Context
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
 from foldnet.insight.doctor.measure import drift_of
 from foldnet.insight.doctor.registry import CANDIDATE, DATA, Check
@@ -17,10 +17,7 @@ from foldnet.insight.sites import Site
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.core import Dense, Embedding
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.preprocessing import Normalization, Rescaling
-from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 
-BEFORE: tuple[type[Layer], ...] = (*QUIET, Rescaling, Normalization, Flatten, Permute, Reshape, RepeatVector)
 LARGE, SMALL = 20.0, 0.02
 
 
@@ -31,20 +28,26 @@ def input_scale(context: Context) -> Iterator[Finding]:
         if start.operands:
             continue
         normalized, site = False, start
-        while len(readers := context.readers(site.path)) == 1 and isinstance(readers[0].layer, BEFORE):
+        while len(readers := context.readers(site.path)) == 1 and _prepares(readers[0].layer):
             site = readers[0]
-            normalized = normalized or isinstance(site.layer, Normalization)
+            normalized = normalized or site.layer.normalizes_by == "data"
         value = measured.value(site.path)
         for reader in context.readers(site.path)[:1]:
             if value.dtype.kind != "f" or isinstance(reader.layer, Embedding) or len(value) < 30:
                 continue
-            if isinstance(reader.layer, BatchNormalization):
+            if reader.layer.normalizes_by == "batch":
                 yield from _against_statistics(reader, value, context)
             elif normalized:
                 mean, deviation = _columns(value)
                 yield from _misfit(reader.path, mean, deviation, "its Normalization")
             elif isinstance(reader.layer, Dense):
                 yield from _raw(reader.path, value)
+
+
+def _prepares(layer: Layer) -> bool:
+    """Whether a layer scales or moves the data before the first one that learns."""
+    scales = layer.scales_values and layer.normalizes_by != "batch"
+    return scales or layer.quiet or layer.moves_values
 
 
 def _columns(value: Array) -> tuple[Array, Array]:

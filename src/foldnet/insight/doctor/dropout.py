@@ -11,14 +11,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from foldnet.insight.doctor.context import Context, activation_of, pass_through
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.judgement import Effect, effect_of
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.regularization import AlphaDropout, Dropout, GaussianDropout, Noise, SpatialDropout
-from foldnet.layers.reshaping import Flatten, Permute, Reshape
 
 
 def dropout_before(context: Context, site: Site) -> Site | None:
@@ -27,11 +25,10 @@ def dropout_before(context: Context, site: Site) -> Site | None:
     while len(site.operands) == 1 and site.operands[0] in context.site:
         site = context.site[site.operands[0]]
         layer = site.layer
-        scaling = isinstance(layer, Dropout | SpatialDropout | GaussianDropout)
-        if scaling and not isinstance(layer, AlphaDropout) and cast(Noise, layer).amount() > 0:
+        if layer.shifts_variance and layer.amount() > 0:
             return None if site.call.kwargs.get("training") is False else site
-        bends = activation_of(layer) is not None and not layer.specs
-        if not (bends or pass_through(site) or isinstance(layer, Flatten | Permute | Reshape)):
+        bends = layer.ends_with is not None and not layer.specs
+        if not (bends or site.layer.quiet or layer.moves_values):
             return None
     return None
 
@@ -54,7 +51,7 @@ def before_normalization(context: Context) -> Iterator[Finding]:
         dropout = dropout_before(context, site)
         if dropout is None or not layer.trainable:
             continue
-        rate = float(cast(Noise, dropout.layer).amount())
+        rate = float(dropout.layer.amount())
         expected = expected_ratio(layer, rate)
         seen: dict[str, Any] = {"rate": rate, "expected_variance_ratio": expected}
         effect = effect_of(context, [site.path])
@@ -93,8 +90,10 @@ def _about_estimating(effect: Effect | None) -> str:
 def high_rate(context: Context) -> Iterator[Finding]:
     """Dropout that leaves little or nothing, or that drops results."""
     ends = {p.path for p in context.outputs}
-    for site in context.of(Dropout, SpatialDropout, GaussianDropout):
-        rate = float(cast(Noise, site.layer).amount())
+    for site in context.sites:
+        if not site.layer.amount_is_rate:
+            continue
+        rate = float(site.layer.amount())
         if rate >= 1:
             yield error(
                 site.path, "It drops everything, so nothing before it can learn.",

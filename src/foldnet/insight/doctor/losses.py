@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.doctor.context import Context, LossSetting, activation_of, pass_through
+from foldnet.insight.doctor.context import Context, LossSetting
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.axes import positive_axis
-from foldnet.layers.reshaping import Flatten, Permute, Reshape
 
 CATEGORICAL = (
     "categorical_crossentropy",
@@ -87,10 +86,10 @@ RULES = (
 def output_activation(context: Context, site: Site) -> tuple[Site, str]:
     """The layer that bends an output last, and the name of its activation; ``linear`` where none does."""
     while True:
-        activation = activation_of(site.layer)
-        if activation is not None and not pass_through(site):
+        activation = site.layer.ends_with
+        if activation is not None and not site.layer.quiet:
             return site, activation[0]
-        quiet = pass_through(site) or isinstance(site.layer, Flatten | Permute | Reshape)
+        quiet = site.layer.quiet or site.layer.moves_values
         if not quiet or len(site.operands) != 1 or site.operands[0] not in context.site:
             return site, "linear" if activation is not None else type(site.layer).__name__
         site = context.site[site.operands[0]]
@@ -106,7 +105,7 @@ def _compiled(context: Context) -> Iterator[tuple[Site, str, int, LossSetting]]:
 def softmax_one_unit(context: Context) -> Iterator[Finding]:
     """Softmax over an axis of size 1."""
     for site in context.sites:
-        activation = activation_of(site.layer)
+        activation = site.layer.ends_with
         if activation is None or activation[0] not in ("softmax", "log_softmax"):
             continue
         axis: Any = activation[1].get("axis", -1)
@@ -243,7 +242,7 @@ def target_out_of_reach(context: Context) -> Iterator[Finding]:
 
 
 def _relu_limit(site: Site) -> float:
-    activation = activation_of(site.layer)
+    activation = site.layer.ends_with
     limit = None if activation is None else activation[1].get("max_value")
     return np.inf if limit is None else float(limit)
 

@@ -11,10 +11,9 @@ import numpy as np
 from foldnet.errors import FoldnetError
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Report
-from foldnet.insight.doctor.normalization import removable_bias
+from foldnet.insight.doctor.normalization import changes_nothing, removable_bias
 from foldnet.insight.doctor.structure import calls_with_training, matters
-from foldnet.layers.core import Dense, Identity
-from foldnet.layers.regularization import Noise
+from foldnet.layers.core import Dense
 from foldnet.network import Network
 
 STATISTICS = frozenset({
@@ -73,7 +72,7 @@ def _remove_training(network: Network) -> list[str]:
     done = []
     for path, call in list(calls_with_training(network)):
         said = call.kwargs["training"]
-        if matters(call.layer) and (said or isinstance(call.layer, Noise)):
+        if matters(call.layer) and (said or call.layer.is_random):
             call.kwargs = {k: v for k, v in call.kwargs.items() if k != "training"}
             done.append(f"{path}: training={said} taken out of the call")
     return done
@@ -82,7 +81,7 @@ def _remove_training(network: Network) -> list[str]:
 def _remove_biases(network: Network) -> list[str]:
     context, done = Context(network), []
     for site in context.normalizations:
-        dense = context.back(site, (Identity,))
+        dense = context.back(site, changes_nothing)
         if dense is None or not removable_bias(context, dense.path, site.path):
             continue
         bias = dense.layer.named_weights["bias"].astype(np.float64)

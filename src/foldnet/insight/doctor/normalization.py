@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from foldnet.insight.doctor.context import Context, activation_of, pass_through
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.measure import Drift, drift_of
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.doctor.statistics import RECALIBRATE, layers_of
-from foldnet.layers.base import Array
-from foldnet.layers.core import Dense, Identity
+from foldnet.layers.base import Array, Layer
+from foldnet.layers.core import Dense
 from foldnet.layers.normalization import BatchNormalization
 
 UNIT = 2.0**-23
@@ -200,9 +200,9 @@ def fold_across(context: Context) -> Iterator[Finding]:
     """A normalization that looks foldable into the layer before it, and is not."""
     for site, layer, mean, variance in layers_of(context):
         before = context.site.get(site.operands[0]) if site.operands else None
-        while before is not None and pass_through(before) and before.operands:
+        while before is not None and before.layer.quiet and before.operands:
             before = context.site.get(before.operands[0])
-        activation = None if before is None else activation_of(before.layer)
+        activation = None if before is None else before.layer.ends_with
         if before is None or activation is None or activation[0] == "linear":
             continue
         with np.errstate(all="ignore"):
@@ -251,10 +251,15 @@ def gamma_signs(context: Context) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def changes_nothing(layer: Layer) -> bool:
+    """Whether a layer gives back its input, in training, too, and adds nothing to the loss."""
+    return layer.quiet and not layer.is_random and layer.activity_regularizer is None
+
+
 def useless_bias(context: Context) -> Iterator[Finding]:
     """A bias that the mean takes off again."""
     for site in context.normalizations:
-        dense = context.back(site, (Identity,))
+        dense = context.back(site, changes_nothing)
         if dense is None or not removable_bias(context, dense.path, site.path):
             continue
         bias = dense.layer.named_weights["bias"]
@@ -272,7 +277,7 @@ def removable_bias(context: Context, dense: str, normalization: str) -> bool:
     """Whether a Dense's bias can move into the normalization's mean without changing any result."""
     first, norm = context.site[dense], context.site[normalization]
     layer = first.layer
-    if not isinstance(layer, Dense) or not layer.use_bias or activation_of(layer) != ("linear", {}):
+    if not isinstance(layer, Dense) or not layer.use_bias or layer.ends_with != ("linear", {}):
         return False
     if len(layer.calls) != 1 or len(norm.layer.calls) != 1:
         return False

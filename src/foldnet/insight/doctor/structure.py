@@ -8,20 +8,19 @@ from pathlib import Path
 
 from foldnet.errors import InputError
 from foldnet.files.opening import read_file
-from foldnet.insight.doctor.context import QUIET, Context, activation_of
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, note, warning
 from foldnet.insight.doctor.registry import FILE, SCRIPT, Check
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Activation, Dense
-from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.preprocessing import Normalization, Rescaling
-from foldnet.layers.regularization import Noise
+from foldnet.layers.core import Dense
 from foldnet.layers.tensors import Call
 from foldnet.network import Network
 
-STRAIGHT: tuple[type[Layer], ...] = (*QUIET, BatchNormalization, Normalization, Rescaling)
-"""Layers that are affine at prediction time."""
+
+def _straight(layer: Layer) -> bool:
+    """Whether a layer is affine at prediction time, value by value."""
+    return layer.quiet or layer.scales_values
 
 
 def calls_with_training(network: Network, prefix: str = "") -> Iterator[tuple[str, Call]]:
@@ -45,7 +44,7 @@ def training_baked_in(context: Context) -> Iterator[Finding]:
     for path, call in calls_with_training(context.network):
         if not matters(call.layer):
             continue
-        random = isinstance(call.layer, Noise)
+        random = call.layer.is_random
         if call.kwargs["training"]:
             effect = "drops values at random" if random else "normalizes by whatever batch comes along"
             yield error(
@@ -70,17 +69,11 @@ def training_baked_in(context: Context) -> Iterator[Finding]:
 
 def missing_activation(context: Context) -> Iterator[Finding]:
     """Two Dense layers with nothing between that bends."""
-    for site in context.of(Dense):
-        before = context.back(site, STRAIGHT)
-        while before is not None and isinstance(before.layer, Activation) and activation_of(before.layer) == (
-            "linear", {},
-        ):  # fmt: skip
-            before = context.back(before, STRAIGHT)
-        if (
-            before is None
-            or not isinstance(before.layer, Dense)
-            or activation_of(before.layer) != ("linear", {})
-        ):
+    for site in context.sites:
+        if not isinstance(site.layer, Dense):
+            continue
+        before = context.back(site, _straight)
+        if before is None or not isinstance(before.layer, Dense) or before.layer.ends_with != ("linear", {}):
             continue
         inputs, middle = int(before.input_shapes[0][-1] or 0), before.layer.units
         outputs = int(site.layer.named_weights["kernel"].shape[1])

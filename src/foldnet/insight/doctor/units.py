@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.doctor.context import QUIET, Context, activation_of
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, graded
 from foldnet.insight.doctor.registry import DATA, FILE, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.base import Array
 from foldnet.layers.core import Dense
-from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "relu": (0, np.inf), "relu6": (0, 6), "sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1),
@@ -27,7 +26,7 @@ FEWEST = 30
 
 def _limit_above_zero(site: Site) -> bool:
     """Whether the activation is 0 for all negative values, and never below 0."""
-    activation = activation_of(site.layer)
+    activation = site.layer.ends_with
     if activation is None or activation[0] not in FLAT_BELOW:
         return False
     return not activation[1].get("negative_slope") and not activation[1].get("threshold")
@@ -69,7 +68,7 @@ def _never_positive(context: Context, site: Site) -> Array | None:
         dense = context.site.get(site.operands[0]) if len(site.operands) == 1 else None
     if dense is None or not isinstance(dense.layer, Dense):
         return None
-    if dense is not site and activation_of(dense.layer) != ("linear", {}):
+    if dense is not site and dense.layer.ends_with != ("linear", {}):
         return None
     kernel = dense.layer.named_weights["kernel"].astype(np.float64)
     bias = dense.layer.named_weights.get("bias", np.zeros(kernel.shape[1])).astype(np.float64)
@@ -81,8 +80,8 @@ def _never_positive(context: Context, site: Site) -> Array | None:
 
 
 def _bounds(context: Context, site: Site) -> tuple[float, float]:
-    source = context.back(site, (*QUIET, Flatten, Permute, Reshape, RepeatVector))
-    activation = None if source is None else activation_of(source.layer)
+    source = context.back(site, lambda layer: layer.quiet or layer.moves_values)
+    activation = None if source is None else source.layer.ends_with
     if activation is None or any(activation[1].get(k) for k in ("negative_slope", "threshold")):
         return -np.inf, np.inf
     return BOUNDS.get(activation[0], (-np.inf, np.inf))
@@ -95,7 +94,7 @@ def saturated(context: Context) -> Iterator[Finding]:
         return
     ends = {p.path for p in context.outputs}
     for site in context.sites:
-        activation = activation_of(site.layer)
+        activation = site.layer.ends_with
         if activation is None or activation[0] not in LIMITS or site.path in ends:
             continue
         low, high = LIMITS[activation[0]]

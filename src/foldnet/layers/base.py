@@ -340,6 +340,11 @@ class Layer(Traits, Configured):
             return compute_layer(self, inputs, **kwargs)
         if not all(isinstance(t, SymbolicTensor) for t in tensors):
             raise InputError(f"layer {self.name!r} was called on symbolic tensors and other values together")
+        if len(tensors) > 1 and not self.joins_inputs:
+            raise InputError(
+                f"layer {self.name!r}: a {type(self).__name__} takes one input, and was called on {len(tensors)}; "
+                "call it on each, or join them first, such as by Concatenate"
+            )
         call = Call(self, tuple(tensors), {k: v for k, v in kwargs.items() if v is not None})
         shapes = [t.shape for t in tensors]
         try:

@@ -74,7 +74,7 @@ class Dropout(Noise):
     """
 
     amount_is_rate = True
-    shifts_variance = True
+    scales_at_random = True
     kinds = {"noise_shape": sizes(1).or_none()}  # noqa: RUF012 - typed in the base
 
     def __init__(
@@ -136,7 +136,7 @@ class AlphaDropout(Dropout):
     """
 
     kind = "alpha_dropout"
-    shifts_variance = False
+    scales_at_random = False
     kinds = {"rate": BELOW_ONE}  # noqa: RUF012 - typed in the base
 
 
@@ -150,7 +150,7 @@ class GaussianDropout(Noise):
 
     kind = "gaussian_dropout"
     amount_is_rate = True
-    shifts_variance = True
+    scales_at_random = True
     kinds = {"rate": BELOW_ONE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
@@ -188,7 +188,7 @@ class SpatialDropout(Noise):
     """Base of the dropouts that drop whole channels."""
 
     amount_is_rate = True
-    shifts_variance = True
+    scales_at_random = True
     rank: ClassVar[int]
     kinds = {"data_format": DATA_FORMAT}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"noise_shape", "data_format"})  # tf_keras stores what Dropout has

@@ -53,8 +53,8 @@ class Traits:
         features_last: whether its result has a feature at each position of the last axis.
         is_random: whether it changes values at random in training.
         amount_is_rate: whether ``amount`` is the share of the values that are dropped, or stands for one.
-        shifts_variance: whether this randomness makes the variance in training another than at prediction time, while
-            the mean stays.
+        scales_at_random: whether in training it multiplies by random numbers of mean 1 and variance
+            ``rate / (1 - rate)``, which keeps the mean of the values and makes their variance larger.
         normalizes_by: where the statistics come from that it normalizes by; None where it does not normalize.
     """
 
@@ -68,7 +68,7 @@ class Traits:
     features_last: ClassVar[bool] = False
     is_random: ClassVar[bool] = False
     amount_is_rate: ClassVar[bool] = False
-    shifts_variance: ClassVar[bool] = False
+    scales_at_random: ClassVar[bool] = False
     normalizes_by: ClassVar[Source | None] = None
 
     @property

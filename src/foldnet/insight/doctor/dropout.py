@@ -25,7 +25,7 @@ def dropout_before(context: Context, site: Site) -> Site | None:
     while len(site.operands) == 1 and site.operands[0] in context.site:
         site = context.site[site.operands[0]]
         layer = site.layer
-        if layer.shifts_variance and layer.amount() > 0:
+        if layer.scales_at_random and layer.amount() > 0:
             return None if site.call.kwargs.get("training") is False else site
         bends = layer.ends_with is not None and not layer.specs
         if not (bends or site.layer.quiet or layer.moves_values):

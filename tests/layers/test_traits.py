@@ -173,7 +173,7 @@ def test_random_layers_change_values_in_training_by_as_much_as_they_say(name):
 def test_normalizations_compute_what_they_say(name):
     layer, x = made(name), rows_of(name).astype(np.float64)
     y = result(layer, x, training=True) if name == "BatchNormalization" else result(layer, x)
-    found = layer.normalizing(x.shape)
+    found = layer.normalization_rule(x.shape)
     assert (found is None) == (layer.normalizes_by is None)
     if found is None:
         given_alone = not layer.joins_inputs and "Embedding" not in name
@@ -209,7 +209,7 @@ def normalized(layer, found, x):
 def test_layer_normalization_with_rms_scaling_does_not_subtract_the_mean():
     layer, x = layers.LayerNormalization(rms_scaling=True), rows_of("Dense").astype(np.float64)
     y = result(layer, x)
-    found = layer.normalizing(x.shape)
+    found = layer.normalization_rule(x.shape)
     assert found.measure == "spread"
     np.testing.assert_allclose(y, normalized(layer, found, x), rtol=1e-4)
 

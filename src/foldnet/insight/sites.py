@@ -41,8 +41,7 @@ class Site:
     @property
     def kind(self) -> str:
         """What a reader calls the layer: its class, or the function that an operation computes."""
-        record = getattr(self.layer, "record", None)
-        return type(self.layer).__name__ if record is None else f"ops.{record.name}"
+        return f"ops.{self.layer.record.name}" if self.layer.is_operation else type(self.layer).__name__
 
 
 def sites_of(network: Network, graph: Graph | None = None) -> list[Site]:

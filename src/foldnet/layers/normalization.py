@@ -13,7 +13,7 @@ from foldnet.kinds import AXES, FLAG, FRACTION, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.tensors import Shape
-from foldnet.layers.traits import Normalizing
+from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
@@ -115,9 +115,9 @@ class BatchNormalization(Layer):
             raise ConfigError(f"axis={self.axis!r} must name at least one axis, each once")
         return tuple(kept)
 
-    def normalizing(self, shape: Shape) -> Normalizing:
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
         """By the mean and the standard deviation of the batch, or the moving ones."""
-        return Normalizing("batch", "deviation", self.kept_axes(len(shape)), self.epsilon)
+        return NormalizationRule("batch", "deviation", self.kept_axes(len(shape)), self.epsilon)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Gamma, beta, moving_mean, moving_variance (absent ones leave no gap), then renorm's three.

@@ -13,7 +13,7 @@ from foldnet.layers.adaption import Moments, tables
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.tensors import Shape
-from foldnet.layers.traits import Normalizing
+from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.operations.affine.op import Affine
 
@@ -105,9 +105,9 @@ class Normalization(Layer):
             return ()
         return tuple(sorted(row_axes(self, self.axis, rank)))
 
-    def normalizing(self, shape: Shape) -> Normalizing:
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
         """By the mean and the standard deviation of the training data."""
-        return Normalizing("data", "deviation", self.kept_axes(len(shape)), SMALLEST_DEVIATION)
+        return NormalizationRule("data", "deviation", self.kept_axes(len(shape)), SMALLEST_DEVIATION)
 
     def _sizes(self, shape: Shape) -> tuple[int, ...]:
         sizes = tuple(n for n in (shape[a] for a in self.kept_axes(len(shape))) if n is not None)

@@ -15,7 +15,7 @@ from foldnet.kinds import AXES, FLAG, NOT_NEGATIVE, WHOLE, Kind, whole
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
-from foldnet.layers.traits import Normalizing
+from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import GroupMoments, Moments
@@ -103,10 +103,10 @@ class LayerNormalization(_Scaled):
             specs.append(WeightSpec("beta", sizes, self.beta_initializer))
         return specs
 
-    def normalizing(self, shape: Shape) -> Normalizing:
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
         """By the mean and the standard deviation over the axes, or by the latter alone."""
         axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
-        return Normalizing("row", "spread" if self.rms_scaling else "deviation", axes, self.epsilon)
+        return NormalizationRule("row", "spread" if self.rms_scaling else "deviation", axes, self.epsilon)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The row by its own statistics, then gamma and beta."""
@@ -171,10 +171,10 @@ class GroupNormalization(_Scaled):
         groups = self.groups if self.groups > 0 else (shape[axis] or 1)
         return GroupMoments(axis, groups, self.epsilon)
 
-    def normalizing(self, shape: Shape) -> Normalizing:
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
         """By the mean and the standard deviation of each group of channels."""
         op = self._op(shape)
-        return Normalizing("row", "deviation", (op.axis,), self.epsilon, op.groups)
+        return NormalizationRule("row", "deviation", (op.axis,), self.epsilon, op.groups)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Gamma, beta, each one value a channel."""
@@ -217,10 +217,10 @@ class UnitNormalization(Layer):
         row_axes(self, self.axis, len(input_shapes[0]))
         return input_shapes[0]
 
-    def normalizing(self, shape: Shape) -> Normalizing:
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
         """By the length over the axes."""
         axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
-        return Normalizing("row", "length", axes, UNIT_EPSILON)
+        return NormalizationRule("row", "length", axes, UNIT_EPSILON)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Division by the length."""
@@ -265,10 +265,10 @@ class RMSNormalization(Layer):
             )
         return shape
 
-    def normalizing(self, shape: Shape) -> Normalizing:
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
         """By the root of the mean square over the axes."""
         axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
-        return Normalizing("row", "mean square", axes, self.epsilon)
+        return NormalizationRule("row", "mean square", axes, self.epsilon)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The row by its root mean square, then scale along the last axes."""

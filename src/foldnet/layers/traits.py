@@ -17,7 +17,7 @@ Source = Literal["batch", "data", "row"]
 
 
 @dataclass(frozen=True)
-class Normalizing:
+class NormalizationRule:
     """How a layer normalizes inputs of some shape.
 
     Attributes:
@@ -88,6 +88,6 @@ class Traits:
         """How much it changes at random in training: 0 is nothing."""
         return 0.0
 
-    def normalizing(self, shape: Shape) -> Normalizing | None:
+    def normalization_rule(self, shape: Shape) -> NormalizationRule | None:
         """How it normalizes inputs of this shape, batch axis first; None where it does not."""
         return None

@@ -112,17 +112,18 @@ def _row_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     over = f"over axis {layer.axis!r} of each row"
     weights = {n: f"{n}{w.shape}" for n, w in layer.named_weights.items()}
     end = "".join(f" {sign} {weights[n]}" for n, sign in (("gamma", "×"), ("beta", "+")) if n in weights)
-    kind = type(layer).__name__
-    if kind == "UnitNormalization":
+    rule = layer.normalization_rule(shapes[0])
+    assert rule is not None, "asked of normalizations alone"
+    if rule.measure == "length":
         return _both(f"y = x / length, the root of the sum of squares {over}")
-    if kind == "RMSNormalization":
+    if rule.measure == "mean square":
         return _both(
             f"y = x / sqrt(mean of squares + {layer.epsilon:g}) × {weights['scale']}; the mean is {over}"
         )
-    if kind == "GroupNormalization":
+    if rule.groups is not None:
         over = f"over each of {layer.groups} groups of channels" if layer.groups > 0 else "over each channel"
         over += " of each row"
-    elif layer.rms_scaling:
+    elif rule.measure == "spread":
         return _both(f"y = x / sqrt(variance + {layer.epsilon:g}){end}; the variance is {over}")
     return _both(f"y = (x − mean) / sqrt(variance + {layer.epsilon:g}){end}; mean and variance are {over}")
 

@@ -12,7 +12,6 @@ import numpy as np
 from foldnet.insight.explain.explanation import Words
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
-from foldnet.layers.operation import Operation
 
 LEFT_OUT = re.compile(
     r".*_(initializer|regularizer|constraint)|seed|synchronized|autocast"
@@ -31,7 +30,7 @@ def settings_words(layer: Layer) -> list[Words]:
 def told_settings(layer: Layer) -> Iterator[tuple[str, str]]:
     """Each setting of the layer's own that bears on what it computes, and its value as text."""
     common = set(settings_of(Layer))
-    if isinstance(layer, Operation):  # its formula has them
+    if layer.is_operation:  # its formula has them
         return
     for name in settings_of(type(layer)):
         value = getattr(layer, layer.kept_as.get(name, name), None)

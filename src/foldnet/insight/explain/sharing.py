@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from foldnet.errors import ConfigError
 from foldnet.insight.explain.explanation import Block, Code, Words
 from foldnet.insight.explain.normalization import axis_blocks, axis_words
-from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.preprocessing import SMALLEST_DEVIATION, Normalization
-from foldnet.layers.row_normalization import (
-    UNIT_EPSILON,
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import NormalizationRule
 
 _CARRIED = ("epsilon", "momentum", "center", "scale", "groups", "rms_scaling", "invert")
 
 
 def is_normalization(layer: Layer) -> bool:
     """Whether the layer divides values by a statistic that several of them share."""
-    return isinstance(layer, (*_BLOCKS, BatchNormalization))
+    return layer.normalizes_by is not None
 
 
 def axis_keeps(layer: Layer) -> bool:
     """Whether the layer's ``axis`` names what keeps statistics of its own, and not what is averaged over."""
-    return isinstance(layer, BatchNormalization | Normalization)
+    return layer.normalizes_by in ("batch", "data")
 
 
 @dataclass(frozen=True)
@@ -56,20 +48,24 @@ class Sharing:
 
 def axes_of(layer: Layer, rank: int) -> tuple[int, ...]:
     """The axes that the layer's ``axis`` names, counted from the front, in order."""
-    if isinstance(layer, BatchNormalization | Normalization):
-        return layer.kept_axes(rank)
-    return tuple(sorted(row_axes(layer, layer.axis, rank)))
+    return _rule(layer, (None,) * rank).axes
 
 
 def sharing(layer: Layer, shape: Shape) -> Sharing:
     """The rule of a built normalization for inputs of a shape."""
-    axes = axes_of(layer, len(shape))
+    found = _rule(layer, shape)
     if axis_keeps(layer):
-        return Sharing(axes)
-    if isinstance(layer, GroupNormalization):
-        size = shape[axes[0]] or 1
-        return Sharing((0,), (axes[0], size // _groups(layer, shape)))
-    return Sharing(tuple(a for a in range(len(shape)) if a not in axes))
+        return Sharing(found.axes)
+    if found.groups is not None:
+        (axis,) = found.axes
+        return Sharing((0,), (axis, (shape[axis] or 1) // found.groups))
+    return Sharing(tuple(a for a in range(len(shape)) if a not in found.axes))
+
+
+def _rule(layer: Layer, shape: Shape) -> NormalizationRule:
+    found = layer.normalization_rule(shape)
+    assert found is not None, "asked of normalizations alone"
+    return found
 
 
 def with_axis(layer: Layer, axes: Sequence[int], shape: Shape) -> Layer:
@@ -80,9 +76,9 @@ def with_axis(layer: Layer, axes: Sequence[int], shape: Shape) -> Layer:
     """
     kind = type(layer)
     axis: Any = axes[0] if len(axes) == 1 else list(axes)
-    if isinstance(layer, GroupNormalization) and len(axes) != 1:
-        raise ConfigError("GroupNormalization has its channels on one axis: choose one.")
-    if isinstance(layer, Normalization) and not axes:
+    if _rule(layer, shape).groups is not None and len(axes) != 1:
+        raise ConfigError(f"{kind.__name__} has its channels on one axis: choose one.")
+    if layer.normalizes_by == "data" and not axes:
         axis = None
     carried = {n: getattr(layer, n) for n in _CARRIED if n in settings_of(kind)}
     other = kind(axis=axis, name=layer.name, trainable=layer.trainable, **carried)
@@ -95,24 +91,28 @@ def sharing_blocks(layer: Layer, shape: Shape) -> list[Block]:
     """The rule in words and in NumPy, for any kind of built normalization."""
     if isinstance(layer, BatchNormalization):
         return axis_blocks(layer, shape)
-    for kind, write in _BLOCKS.items():
-        if isinstance(layer, kind):
-            return write(layer, shape)
-    return []
+    found = layer.normalization_rule(shape)
+    if found is None:
+        return []
+    write = _of_data if found.source == "data" else _of_rows if found.groups is None else _of_groups
+    return write(layer, shape, found)
 
 
 # -- kinds ----------------------------------------------------------------------------------------------------
 
 
-def _of_rows(layer: Layer, shape: Shape) -> list[Block]:
+_SHARED = {
+    "deviation": "one mean and one variance",
+    "spread": "one mean and one variance",
+    "mean square": "one mean square",
+    "length": "one length",
+}
+
+
+def _of_rows(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Block]:
     """Layer, RMS and unit normalization: each row by its own values."""
-    axes = axes_of(layer, len(shape))
+    axes, what = found.axes, _SHARED[found.measure]
     own = tuple(a for a in range(len(shape)) if a not in axes)
-    what = {
-        "LayerNormalization": "one mean and one variance",
-        "RMSNormalization": "one mean square",
-        "UnitNormalization": "one length",
-    }[type(layer).__name__]
     each = "each row has" if own == (0,) else f"each place along {axis_words(shape, own)} has"
     sizes = ", ".join("1" if a in axes else _size(shape, a) for a in range(len(shape)))
     return [
@@ -124,36 +124,32 @@ def _of_rows(layer: Layer, shape: Shape) -> list[Block]:
             f"So {each} {what} of its own, in shape ({sizes}). They are computed anew from the row itself, in "
             "training and at prediction time alike; no other row plays a part, and nothing is remembered."
         ),
-        Code("The same numbers in NumPy:", _row_lines(layer, shape, axes)),
+        Code("The same numbers in NumPy:", _row_lines(layer, shape, found)),
     ]
 
 
-def _row_lines(layer: Layer, shape: Shape, axes: tuple[int, ...]) -> tuple[str, ...]:
-    over = f"axis={axes}, keepdims=True"
-    if isinstance(layer, UnitNormalization):
-        return (
-            f"length = np.sqrt(np.square(x).sum({over}))",
-            f"y = x / np.maximum(length, {UNIT_EPSILON:g})",
-        )
-    if isinstance(layer, RMSNormalization):
-        return (
-            f"square = np.square(x).mean({over})",
-            f"y = x / np.sqrt(square + {layer.epsilon:g}) * scale",
-        )
-    end = _gamma_beta(layer, shape, axes)
-    if layer.rms_scaling:
-        return (f"variance = x.var({over})", f"y = x / np.sqrt(variance + {layer.epsilon:g}){end}")
-    return (
-        f"mean = x.mean({over})",
-        f"variance = x.var({over})",
-        f"y = (x - mean) / np.sqrt(variance + {layer.epsilon:g}){end}",
-    )
+def _row_lines(layer: Layer, shape: Shape, found: NormalizationRule) -> tuple[str, ...]:
+    over, epsilon = f"axis={found.axes}, keepdims=True", f"{found.epsilon:g}"
+    end = _gamma_beta(layer, shape, found.axes)
+    match found.measure:
+        case "length":
+            return (f"length = np.sqrt(np.square(x).sum({over}))", f"y = x / np.maximum(length, {epsilon})")
+        case "mean square":
+            return (f"square = np.square(x).mean({over})", f"y = x / np.sqrt(square + {epsilon}) * scale")
+        case "spread":
+            return (f"variance = x.var({over})", f"y = x / np.sqrt(variance + {epsilon}){end}")
+        case "deviation":
+            return (
+                f"mean = x.mean({over})",
+                f"variance = x.var({over})",
+                f"y = (x - mean) / np.sqrt(variance + {epsilon}){end}",
+            )
 
 
-def _of_groups(layer: Layer, shape: Shape) -> list[Block]:
+def _of_groups(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Block]:
     """Group normalization: each row's channels in groups."""
-    (axis,) = axes_of(layer, len(shape))
-    groups, size = _groups(layer, shape), shape[axis] or 1
+    (axis,) = found.axes
+    groups, size = found.groups or 1, shape[axis] or 1
     laid = [_size(shape, a, "x") for a in range(len(shape))]
     laid[axis : axis + 1] = [str(groups), str(size // groups)]
     over = tuple(a for a in range(1, len(laid)) if a != axis)
@@ -174,19 +170,19 @@ def _of_groups(layer: Layer, shape: Shape) -> list[Block]:
                 f"g = x.reshape({', '.join(laid)})",
                 f"mean = g.mean(axis={over}, keepdims=True)",
                 f"variance = g.var(axis={over}, keepdims=True)",
-                f"y = ((g - mean) / np.sqrt(variance + {layer.epsilon:g})).reshape(x.shape){end}",
+                f"y = ((g - mean) / np.sqrt(variance + {found.epsilon:g})).reshape(x.shape){end}",
             ),
         ),
     ]
 
 
-def _of_data(layer: Layer, shape: Shape) -> list[Block]:
+def _of_data(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Block]:
     """The preprocessing layer: statistics taken once."""
-    kept = axes_of(layer, len(shape))
+    kept = found.axes
     reduced = tuple(a for a in range(len(shape)) if a not in kept)
     spread = ", ".join(_size(shape, a) if a in kept else "1" for a in range(len(shape)))
     keeps = f"what KEEPS statistics of its own: {axis_words(shape, kept)}" if kept else "nothing"
-    divide = f"np.maximum(np.sqrt(variance), {SMALLEST_DEVIATION:g})"
+    divide = f"np.maximum(np.sqrt(variance), {found.epsilon:g})"
     line = f"y = x * {divide} + mean" if getattr(layer, "invert", False) else f"y = (x - mean) / {divide}"
     laid = f".reshape({spread})"
     return [
@@ -200,20 +196,6 @@ def _of_data(layer: Layer, shape: Shape) -> list[Block]:
             (line if kept in ((), (len(shape) - 1,)) else _laid_out(line, laid),),
         ),
     ]
-
-
-_BLOCKS: dict[type[Layer], Callable[[Layer, Shape], list[Block]]] = {
-    LayerNormalization: _of_rows,
-    RMSNormalization: _of_rows,
-    UnitNormalization: _of_rows,
-    GroupNormalization: _of_groups,
-    Normalization: _of_data,
-}
-
-
-def _groups(layer: Layer, shape: Shape) -> int:
-    (axis,) = axes_of(layer, len(shape))
-    return layer.groups if layer.groups > 0 else (shape[axis] or 1)
 
 
 def _gamma_beta(layer: Layer, shape: Shape, axes: tuple[int, ...]) -> str:

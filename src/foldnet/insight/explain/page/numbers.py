@@ -14,15 +14,7 @@ from foldnet.insight.explain.normalization import number
 from foldnet.insight.explain.sharing import axes_of
 from foldnet.insight.oracle import Array
 from foldnet.layers.base import Layer
-from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.preprocessing import SMALLEST_DEVIATION, Normalization
-from foldnet.layers.row_normalization import (
-    UNIT_EPSILON,
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
+from foldnet.layers.traits import NormalizationRule
 
 ROWS, CHANNELS = 24, 48
 """How many of each a page holds at most; the row and channel that were asked for are always among them."""
@@ -188,7 +180,9 @@ def _trails(
     spread = tuple(n if a in axes else 1 for a, n in enumerate(x.shape))
     weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items() if v.ndim}
     end = [Step(k, n, pick(weights[n])) for k, n in (("times", "gamma"), ("plus", "beta")) if n in weights]
-    if isinstance(layer, BatchNormalization):
+    found = layer.normalization_rule(x.shape)
+    assert found is not None, "asked of normalizations alone"
+    if found.source == "batch":
         over = tuple(a for a in range(x.ndim) if a not in axes)
         seen = [
             _seen(x[tuple(slice(None) if a in over else (0, *spot)[a] for a in range(x.ndim))])
@@ -205,32 +199,37 @@ def _trails(
             pick(weights["moving_mean"]), pick(weights["moving_variance"]), layer.epsilon, end,
         )  # fmt: skip
         return (training, prediction) if layer.trainable else (prediction,)
-    first = tuple(f"row {{row}}, channel {c}" for c in labels)
-    if isinstance(layer, LayerNormalization) and not layer.rms_scaling:
-        mean, variance = (pick(f(axis=axes, keepdims=True)) for f in (x.mean, x.var))
-        return (_standard(_BOTH, first, mean, variance, layer.epsilon, end),)
-    if isinstance(layer, LayerNormalization):
-        variance = pick(x.var(axis=axes, keepdims=True))
-        steps = (Step("root", "variance", variance, layer.epsilon), *end)
-        return (Trail(_BOTH, first, (("variance", variance),), steps),)
-    if isinstance(layer, GroupNormalization):
-        mean, variance = (pick(m) for m in _group_moments(layer, x, axes[0]))
-        return (_standard(_BOTH, first, mean, variance, layer.epsilon, end),)
-    if isinstance(layer, Normalization):
-        return (_of_data(layer, x, labels, pick),)
+    if found.source == "data":
+        return (_of_data(layer, x, labels, pick, found.epsilon),)
+    return (_of_row(layer, found, x, labels, pick, end),)
+
+
+def _of_row(
+    layer: Layer, found: NormalizationRule, x: Array, labels: Sequence[str], pick: Pick, end: Sequence[Step]
+) -> Trail:
+    """A row by its own statistics."""
+    axes, first = found.axes, tuple(f"row {{row}}, channel {c}" for c in labels)
+    if found.groups is not None:
+        mean, variance = (pick(m) for m in _group_moments(x, axes[0], found.groups))
+        return _standard(_BOTH, first, mean, variance, found.epsilon, end)
     square = np.square(x).sum(axis=axes, keepdims=True)
-    if isinstance(layer, UnitNormalization):
-        length = pick(np.maximum(np.sqrt(square), UNIT_EPSILON))
-        return (Trail(_BOTH, first, (("length", length),), (Step("over", "length", length),)),)
-    assert isinstance(layer, RMSNormalization), "every kind that is_normalization knows has its trail"
-    mean = pick(square / np.prod([x.shape[a] for a in axes]))
-    scale = layer.named_weights["scale"].astype(np.float64)
-    last = Step("times", "scale", pick(scale.reshape((1,) * (x.ndim - scale.ndim) + scale.shape)))
-    return (
-        Trail(
-            _BOTH, first, (("mean square", mean),), (Step("root", "mean square", mean, layer.epsilon), last)
-        ),
-    )
+    match found.measure:
+        case "deviation":
+            mean, variance = (pick(f(axis=axes, keepdims=True)) for f in (x.mean, x.var))
+            return _standard(_BOTH, first, mean, variance, found.epsilon, end)
+        case "spread":
+            variance = pick(x.var(axis=axes, keepdims=True))
+            steps = (Step("root", "variance", variance, found.epsilon), *end)
+            return Trail(_BOTH, first, (("variance", variance),), steps)
+        case "length":
+            length = pick(np.maximum(np.sqrt(square), found.epsilon))
+            return Trail(_BOTH, first, (("length", length),), (Step("over", "length", length),))
+        case "mean square":
+            mean = pick(square / np.prod([x.shape[a] for a in axes]))
+            scale = layer.named_weights["scale"].astype(np.float64)
+            last = Step("times", "scale", pick(scale.reshape((1,) * (x.ndim - scale.ndim) + scale.shape)))
+            steps = (Step("root", "mean square", mean, found.epsilon), last)
+            return Trail(_BOTH, first, (("mean square", mean),), steps)
 
 
 _BOTH = "In training and at prediction time, the value of row {row}:"
@@ -243,9 +242,9 @@ def _standard(
     return Trail(title, first, (("mean", mean), ("variance", variance)), steps)
 
 
-def _of_data(layer: Normalization, x: Array, labels: Sequence[str], pick: Pick) -> Trail:
+def _of_data(layer: Layer, x: Array, labels: Sequence[str], pick: Pick, epsilon: float) -> Trail:
     mean, variance = layer.statistics(x.shape)
-    deviation = pick(np.maximum(np.sqrt(variance), SMALLEST_DEVIATION))
+    deviation = pick(np.maximum(np.sqrt(variance), epsilon))
     steps = (Step("less", "mean", pick(mean)), Step("over", "standard deviation", deviation))
     if layer.invert:
         steps = (Step("times", "standard deviation", deviation), Step("plus", "mean", pick(mean)))
@@ -253,9 +252,8 @@ def _of_data(layer: Normalization, x: Array, labels: Sequence[str], pick: Pick) 
     return Trail(_BOTH, first, (("mean", pick(mean)), ("standard deviation", deviation)), steps)
 
 
-def _group_moments(layer: GroupNormalization, x: Array, axis: int) -> tuple[Array, Array]:
+def _group_moments(x: Array, axis: int, groups: int) -> tuple[Array, Array]:
     size = x.shape[axis]
-    groups = layer.groups if layer.groups > 0 else size
     laid = x.reshape(*x.shape[:axis], groups, size // groups, *x.shape[axis + 1 :])
     over = tuple(a for a in range(1, laid.ndim) if a != axis)
     return (

@@ -14,7 +14,6 @@ from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, Suspect
 from foldnet.insight.verify.mistakes.whole import ACTIVATIONS
 from foldnet.insight.verify.recipes import activated
-from foldnet.layers import BatchNormalization
 from foldnet.operations.structure.op import Identity
 
 SAMPLE = 2
@@ -50,7 +49,7 @@ def _wrong_tensor(site: Site, graph: Graph) -> Iterator[Suspect]:
 
 def _other_side(site: Site, sites: Sequence[Site], graph: Graph) -> Iterator[Suspect]:
     """BatchNormalization before the activation of the layer that it follows."""
-    if not isinstance(site.layer, BatchNormalization):
+    if site.layer.normalizes_by != "batch":
         return
     source = _behind_identities(site.operands[0], sites, graph)
     last = source.nodes[-1] if source and source.nodes else None
@@ -117,7 +116,7 @@ def _in_a_row(first: Site, second: Site, graph: Graph) -> Iterator[Suspect]:
     except (FoldnetError, ValueError, IndexError):
         return  # they do not fit in the other order
     kinds = (first, second)
-    normalizes = any(isinstance(s.layer, BatchNormalization) for s in kinds)
+    normalizes = any(s.layer.normalizes_by == "batch" for s in kinds)
     activates = any(all(isinstance(n.op, ACTIVATIONS) for n in s.nodes) for s in kinds)
     name = "batchnorm-before-activation" if normalizes and activates else "layers-swapped"
     reads = first.operands

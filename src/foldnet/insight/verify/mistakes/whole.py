@@ -20,7 +20,6 @@ from foldnet.insight.sites import Site
 from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped
 from foldnet.insight.verify.recipes import Recipe, exactly, recipe_of
-from foldnet.layers import BatchNormalization, Normalization, Rescaling
 from foldnet.layers.base import Layer
 from foldnet.operations.along.op import Glu, Softmax, Sparsemax
 from foldnet.operations.elementwise.op import Activation, Binary, PRelu
@@ -101,9 +100,9 @@ def _of_effect(site: Site, graph: Graph) -> Iterator[Mistake]:
 
 
 def _name_of_absence(site: Site) -> str:
-    if isinstance(site.layer, BatchNormalization):
+    if site.layer.normalizes_by == "batch":
         return "batchnorm-left-out"
-    if isinstance(site.layer, Normalization | Rescaling):
+    if site.layer.scales_values:
         return "input-not-scaled"
     return (
         "activation-missing" if all(isinstance(n.op, ACTIVATIONS) for n in site.nodes) else "layer-left-out"
@@ -160,8 +159,7 @@ def _of_weights(site: Site, graph: Graph) -> Iterator[Mistake]:
 
 def _of_scaling(site: Site, graph: Graph) -> Iterator[Mistake]:
     """Data scaled twice, by a layer that reads the network's input."""
-    scales = isinstance(site.layer, BatchNormalization | Normalization | Rescaling)
-    if scales and site.operands[0] in graph.inputs and site.shape == site.input_shapes[0]:
+    if site.layer.scales_values and site.operands[0] in graph.inputs and site.shape == site.input_shapes[0]:
         program = LayerProgram(site.layer, graph, site.operands)
         yield Mistake("input-scaled-twice", lambda operands, right: program([right]))
 

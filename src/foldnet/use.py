@@ -300,7 +300,7 @@ class Use(State):
         from foldnet.training.loop import fit
 
         if monitor is not None:
-            from foldnet.insight.monitor import monitored
+            from foldnet.insight.watch.monitor import monitored
 
             callbacks = monitored(monitor, callbacks)
         return fit(
@@ -363,7 +363,7 @@ class Use(State):
         return test_on_batch(self._network, x, y, sample_weight, return_dict)
 
     def _repr_html_(self) -> str:  # in a notebook
-        from foldnet.insight.page.displays import network_html
+        from foldnet.insight.displays import network_html
 
         return network_html(self._network)
 

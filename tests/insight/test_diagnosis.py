@@ -20,12 +20,12 @@ from planted import (
     tracing,
 )
 
-from foldnet.insight import verify
-from foldnet.insight.comparison import compare
-from foldnet.insight.hypotheses import Bench, State
 from foldnet.insight.oracle import Oracle
-from foldnet.insight.sight import Watch
 from foldnet.insight.sites import sites_of
+from foldnet.insight.verify import verify
+from foldnet.insight.verify.comparison import compare
+from foldnet.insight.verify.hypotheses import Bench, State
+from foldnet.insight.verify.sight import Watch
 from foldnet.lowering.lower import lower
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"

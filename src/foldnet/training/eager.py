@@ -24,7 +24,7 @@ from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 from foldnet.optional import Absent, absent_of, present
-from foldnet.predictor_inputs import read_inputs
+from foldnet.predictor.inputs import read_inputs
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, is_nested, pack

@@ -91,7 +91,7 @@ def test_same_row_same_bits(predict):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_blocks_do_not_show(engine, monkeypatch):
     whole = foldnet.freeze(MODEL, engine=engine)(ROWS)
-    monkeypatch.setattr("foldnet.predictor._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("foldnet.predictor.predictor._BLOCK_BYTES", 1000)
     predict = foldnet.freeze(MODEL, engine=engine)
     np.testing.assert_array_equal(predict(ROWS.astype(float)), whole)
 

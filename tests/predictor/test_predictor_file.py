@@ -18,7 +18,7 @@ from foldnet.graph import ops, serial, train_ops
 from foldnet.graph.graph import GraphBuilder
 from foldnet.network import Model
 from foldnet.predictor import Options
-from foldnet.predictor_file import from_bytes, to_bytes
+from foldnet.predictor.file import from_bytes, to_bytes
 from foldnet.sequential import Sequential
 
 HEAD = struct.Struct("<8sQQII")

@@ -12,12 +12,12 @@ import numpy as np
 from foldnet.arranging import arranged
 from foldnet.engines.fallback import native_or_none
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.fastcall import FastCall, attach
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.passes import optimize
 from foldnet.latest import Latest
-from foldnet.predictor_inputs import Array, read_inputs, working
+from foldnet.predictor.fastcall import FastCall, attach
+from foldnet.predictor.inputs import Array, read_inputs, working
 from foldnet.structure import is_flat, is_nested, pack, plain, without_leaves
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class Predictor(FastCall):
 
         The file holds the program as lowered and the options; folding is done again on loading, to the same bits.
         """
-        from foldnet.predictor_file import save
+        from foldnet.predictor.file import save
 
         save(self, path)
 
@@ -246,7 +246,7 @@ class Predictor(FastCall):
         return to_c(self, path, **settings)
 
     def __reduce__(self) -> Any:
-        from foldnet.predictor_file import functions_of, pickled, unpickle
+        from foldnet.predictor.file import functions_of, pickled, unpickle
 
         return unpickle, (pickled(self), functions_of(self.unfolded))
 
@@ -305,7 +305,7 @@ def freeze(
         return _program_of(_as_network(model, activations), without)
 
     if isinstance(model, str | os.PathLike) and not activations and not without:
-        from foldnet.predictor_cache import program_of
+        from foldnet.predictor.cache import program_of
 
         unfolded, options = program_of(model, program)
     else:
@@ -330,7 +330,7 @@ def load_predictor(
         FileFormatError: the file is damaged or not a predictor.
         FileNotFoundError: there is no such file.
     """
-    from foldnet.predictor_file import load
+    from foldnet.predictor.file import load
 
     unfolded, options = load(path, activations or {})
     if engine is not None and engine not in _ENGINES:

@@ -17,7 +17,7 @@ from foldnet.errors import FoldnetError
 
 if TYPE_CHECKING:
     from foldnet.graph.graph import Graph
-    from foldnet.predictor import Options
+    from foldnet.predictor.options import Options
 
 LARGEST = 16 << 20
 """Larger files are read anew each time; so much are their arrays that parsing hardly counts."""

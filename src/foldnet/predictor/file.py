@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.graph.graph import Array, Graph
-from foldnet.graph.serial import activations_of, graph_from_json, graph_to_json
+from foldnet.graph.graph import Graph
+from foldnet.graph.serial import graph_from_json, graph_to_json
+from foldnet.predictor.options import ENGINES, PRECISIONS, Options
 from foldnet.structure import flatten, from_text, to_text
 
 if TYPE_CHECKING:
-    from foldnet.predictor import Options, Predictor
+    from foldnet.predictor.predictor import Predictor
 
 MAGIC = b"FOLDNET\x01"
 _HEAD = struct.Struct("<8sQQII")
@@ -154,8 +156,6 @@ def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
 
 
 def _options(given: Any, graph: Graph) -> Options:
-    from foldnet.predictor import Options
-
     nested = {"inputs", "outputs"} & set(_a(dict, given, "options"))
     _keys(given, {"engine", "dtype", "fold", "input_names", "output_names", *nested}, "options")
     structures = [
@@ -170,8 +170,8 @@ def _options(given: Any, graph: Graph) -> Options:
         given["engine"], given["dtype"], _a(bool, given["fold"], "fold"), names, results, *structures
     )
     if (
-        options.engine not in ("auto", "native", "reference")
-        or options.dtype not in ("float32", "float64")
+        options.engine not in ENGINES
+        or options.dtype not in PRECISIONS
         or len(names) != len(graph.inputs)
         or len(set(names)) != len(names)
         or (results is not None and (len(results) != len(graph.outputs) or len(set(results)) != len(results)))
@@ -220,41 +220,3 @@ def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Opt
         return from_bytes(read_file(path), functions)
     except (FileFormatError, UnsupportedError) as error:
         raise type(error)(f"{os.fspath(path)}: {error}") from None
-
-
-def functions_of(graph: Graph) -> dict[str, Callable[..., Any]]:
-    """The caller's own functions in a graph, by name.
-
-    Raises:
-        UnsupportedError: two functions of one name, or one that cannot be pickled.
-    """
-    import pickle
-
-    found: dict[str, Callable[..., Any]] = {}
-    for function in activations_of(graph):
-        if function.function is None:
-            continue
-        if found.setdefault(function.name, function.function) is not function.function:
-            raise UnsupportedError(
-                f"two different activations are named {function.name!r}; rename one to pickle"
-            )
-        try:
-            pickle.dumps(function.function)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise UnsupportedError(
-                f"the activation {function.name!r} cannot be pickled ({error}); define it with def at the top of "
-                "a module"
-            ) from None
-    return found
-
-
-def pickled(predictor: Predictor) -> bytes:
-    """The predictor as a pickle carries it: the file, compressed."""
-    return zlib.compress(to_bytes(predictor.unfolded, predictor.options))
-
-
-def unpickle(data: bytes, functions: Functions) -> Predictor:
-    """The predictor that was pickled."""
-    from foldnet.predictor import Predictor
-
-    return Predictor(*from_bytes(zlib.decompress(data), functions))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Type
 
-Array = np.ndarray[Any, Any]
 _INT32 = np.iinfo(np.int32)
 
 

@@ -173,7 +173,7 @@ def _predicted(network: Network, x: Any) -> Any:
     """Predictions for arrays in the network's order."""
     from foldnet.graph.lower import Mode, lower
     from foldnet.predictor import freeze
-    from foldnet.predictor.predictor import same_program
+    from foldnet.predictor.freezing import same_program
 
     entries, absent = entered(network, x)
     kept = network._predictor

@@ -291,3 +291,9 @@ def test_where_validation_happens_and_what_streamed_batches_with_l2_give():
     w = np.asarray(streamed.layers[0].kernel)
     plain = np.mean((streamed.predict(X) - Y) ** 2)
     assert streamed.evaluate(data, verbose=0) == pytest.approx(plain + 0.01 * np.sum(w**2), rel=1e-5)
+
+
+def test_the_record_has_every_argument_of_fit_in_its_order():
+    """An argument that the record lacks would be taken by ``fit`` and lost."""
+    asked = [name for name in inspect.signature(Sequential.fit).parameters if name not in ("self", "monitor")]
+    assert [field.name for field in fields(FitArguments)] == asked

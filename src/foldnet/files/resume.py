@@ -17,6 +17,7 @@ from foldnet.training.compiled import Compiled, compile_network
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.trainer import Trainer
+from foldnet.use_compile import CompileArguments
 from foldnet.warn import warn
 
 
@@ -66,14 +67,14 @@ def _restored(trainer: Trainer, saved: SavedTraining) -> str | None:
 
 def _compiled(network: Network, config: Mapping[str, Any], supplied: Mapping[str, Any]) -> Compiled:
     stored, known = config.get("optimizer", config.get("optimizer_config")), known_objects(supplied)
-    return compile_network(
-        network,
-        _optimizer(stored),
-        _named(config.get("loss"), known),
-        config.get("loss_weights"),
-        _named(config.get("metrics"), known),
-        _named(config.get("weighted_metrics"), known),
+    given = CompileArguments(
+        optimizer=_optimizer(stored),
+        loss=_named(config.get("loss"), known),
+        loss_weights=config.get("loss_weights"),
+        metrics=_named(config.get("metrics"), known),
+        weighted_metrics=_named(config.get("weighted_metrics"), known),
     )
+    return compile_network(network, given)
 
 
 def _optimizer(stored: Any) -> Any:

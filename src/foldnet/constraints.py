@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.training import Constraint as Rule
 from foldnet.kinds import AXES, FRACTION, NOT_NEGATIVE
 from foldnet.settings import Setting, by_name, find
-
-Array = np.ndarray[Any, Any]
 
 
 class Constraint(Setting):

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.kinds import ANY_NUMBERS, AXES_LISTED, NOT_NEGATIVE, NUMBER, Kind, choice, number, whole
 from foldnet.settings import Setting, by_name, find
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 TRUNCATED_DEVIATION = 0.87962566103423978

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
-
-Array = np.ndarray[Any, Any]
 
 
 def pad_sequences(

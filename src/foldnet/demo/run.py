@@ -14,13 +14,12 @@ import click
 import numpy as np
 
 import foldnet
+from foldnet.arrays import Array
 from foldnet.demo.stranger import find_compiler, run_c, run_python
 from foldnet.errors import FoldnetError
 from foldnet.graph.passes import Step, optimize
 from foldnet.insight import explain, verify
 from foldnet.tables import Selection, open_table
-
-Array = np.ndarray[Any, Any]
 
 TOLERANCE = 1e-5
 """Largest difference between two ways of computing the same, as a part of the largest prediction."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
 from foldnet.files import plain
 from foldnet.files.archive import Archive
@@ -19,7 +20,6 @@ from foldnet.shown import shown_name
 if TYPE_CHECKING:
     from foldnet.network import Network
 
-Array = np.ndarray[Any, Any]
 Weights = dict[str, Any]
 """Arrays, and such dicts of the objects inside, by name."""
 

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Place
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-
-Array = np.ndarray[Any, Any]
 
 MAX_VARIABLES = 8
 """How many variables an optimizer may have for each weight, and on top."""

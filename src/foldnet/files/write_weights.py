@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.files.legacy import leaves_of
 from foldnet.files.weight_tree import stored_value
 from foldnet.files.write_config import kept_in_settings
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-
-Array = np.ndarray[Any, Any]
 
 TOP_LEVEL = "top_level_model_weights"
 """A group that every ``.h5`` file has beside those of the layers."""

@@ -12,10 +12,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.sklearn.estimator import FoldnetEstimator
-
-Array = np.ndarray[Any, Any]
 
 
 class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):

@@ -16,10 +16,11 @@ from typing import IO, Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, InputError
 from foldnet.files.opening import open_stream
 from foldnet.tables.select import Selection
-from foldnet.tables.table import Array, Table, block_rows
+from foldnet.tables.table import Table, block_rows
 from foldnet.warn import warn
 
 MISSING = {"", "na", "n/a", "null", "none", "?"}

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, InputError, UnsupportedError
 from foldnet.files.opening import open_file
 from foldnet.tables.csv_table import CsvTable, Dialect
 from foldnet.tables.select import Selection, describe
-from foldnet.tables.table import Array, Table, block_rows
+from foldnet.tables.table import Table, block_rows
 
 
 def open_table(

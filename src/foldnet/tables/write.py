@@ -12,11 +12,10 @@ from typing import IO, Any, Self
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FoldnetError, InputError
 from foldnet.shown import shown_name
 from foldnet.tables.read import load_pyarrow
-
-Array = np.ndarray[Any, Any]
 
 
 def create_table(path: str | Path | None, columns: Sequence[str] | None) -> TableWriter:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-import numpy as np
-
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.naming import snake_case
@@ -33,8 +31,6 @@ from foldnet.training.program import (
 )
 from foldnet.training.terms import Term, terms_of
 from foldnet.use_compile import CompileArguments
-
-Array = np.ndarray[Any, Any]
 
 NO_OPTIMIZER = 'the network was compiled without an optimizer, so it cannot train: model.compile("adam", ...)'
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
 from foldnet.training.confusion import Counts, are_even, even_between, ratio
@@ -16,7 +17,6 @@ from foldnet.training.state import StateVariable
 from foldnet.training.targets import shown
 from foldnet.training.weighting import shape_of
 
-Array = np.ndarray[Any, Any]
 FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import regularizers
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
@@ -28,8 +29,6 @@ from foldnet.predictor.inputs import read_inputs
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, is_nested, pack
-
-Array = np.ndarray[Any, Any]
 
 
 class ArrayWithMask(np.ndarray[Any, Any]):

@@ -8,11 +8,10 @@ from typing import Any, Self
 import numpy as np
 
 from foldnet import initializers
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
 from foldnet.training.state import StateVariable, nested
-
-Array = np.ndarray[Any, Any]
 
 
 def dtype_name(dtype: Any) -> str:

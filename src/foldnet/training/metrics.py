@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.ops import Expression
 from foldnet.training import loss_functions as f
@@ -21,8 +22,6 @@ from foldnet.training.metric import Metric, float_type
 from foldnet.training.state import StateVariable
 from foldnet.training.user_code import traced
 from foldnet.training.weighting import mean_rows, product, summed
-
-Array = np.ndarray[Any, Any]
 
 
 class SummedMetric(Metric):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.training import UpdateRule
@@ -20,7 +21,6 @@ from foldnet.training.optimizer_settings import is_count, number, takes_step
 from foldnet.training.schedules import InverseTimeDecay, LearningRateSchedule, schedule_from_config
 from foldnet.training.variables import Variable
 
-Array = np.ndarray[Any, Any]
 Numbers = Mapping[str, Any]
 ACCUMULATOR = "gradient_accumulator"
 """Name of the array in which gradients are added up."""

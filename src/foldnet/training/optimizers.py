@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.training.further_optimizers import Ftrl, Lamb, ScheduleFreeAdamW
 from foldnet.training.near import or_else
-from foldnet.training.optimizer import Array, Numbers, Updated
+from foldnet.training.optimizer import Numbers, Updated
 from foldnet.training.optimizer import Optimizer as Optimizer
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from foldnet.errors import InputError
 from foldnet.ops import Expression
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int | None, ...]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
 from foldnet.engines.philox import permutation
 from foldnet.engines.reference.train_kernels import wrong_rows
@@ -23,8 +24,6 @@ from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
 from foldnet.training.metrics import SummedMetric
 from foldnet.training.program import LOSS, WEIGHT, Owners, output_names
-
-Array = np.ndarray[Any, Any]
 
 
 class Trainer:

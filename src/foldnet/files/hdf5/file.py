@@ -8,13 +8,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import header, kinds, links, storage, texts
 from foldnet.files.hdf5.links import Link, To
 from foldnet.files.hdf5.source import Cursor, Source
 from foldnet.files.opening import open_file
-
-Array = np.ndarray[Any, Any]
 
 
 class Hdf5File:

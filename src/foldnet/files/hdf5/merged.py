@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
-
-Array = np.ndarray[Any, Any]
 
 
 class Place(Protocol):

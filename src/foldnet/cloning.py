@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from foldnet.errors import ConfigError, FoldnetError
-from foldnet.joins import called_again
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.operation import Operation
@@ -16,6 +15,7 @@ from foldnet.network import Model, Network
 from foldnet.optional import is_optional
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
+from foldnet.topology import called_again
 from foldnet.warn import warn
 
 Cloner = Callable[[Layer], Layer]

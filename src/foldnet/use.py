@@ -303,13 +303,13 @@ class Use(UseState):
     # -- settings --------------------------------------------------------------------------------------------
 
     def _config(self) -> dict[str, Any]:
-        from foldnet.files.configs import config_of
+        from foldnet.files.architecture import config_of
 
         return config_of(self._network)
 
     @classmethod
     def _of_config(cls, config: Any, custom_objects: Any) -> Any:
-        from foldnet.files.configs import network_of_config
+        from foldnet.files.architecture import network_of_config
 
         return network_of_config(cast("type[Network]", cls), config, custom_objects)
 
@@ -320,6 +320,6 @@ class Use(UseState):
             ConfigError: the network is not built.
             UnsupportedError: it has something that the configuration cannot say, such as a lambda.
         """
-        from foldnet.files.configs import to_json
+        from foldnet.files.architecture import to_json
 
         return to_json(self._network, **kwargs)

@@ -18,7 +18,7 @@ import pytest
 import foldnet
 from foldnet.engines.training import training_engine
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.files.config import Reader
+from foldnet.files.read_config import Reader
 from foldnet.files.tf import functions, nodes
 from foldnet.layers.operation import Operation
 from foldnet.training import trainer

@@ -1,10 +1,14 @@
 """Every argument of compile, fit, evaluate and predict, given something that it cannot be: an error that says so."""
 
+import inspect
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from foldnet import FoldnetError, Input, Model, Sequential, callbacks, layers, utils
 from foldnet.errors import ConfigError, InputError
+from foldnet.training.fit_arguments import FitArguments
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(10, 3)).astype(np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 
 import foldnet
 from foldnet.arrays import Array
-from foldnet.demo.stranger import find_compiler, run_c, run_python
+from foldnet.demo.run_exports import find_compiler, run_c, run_python
 from foldnet.errors import FoldnetError
 from foldnet.graph.passes import Step, optimize
 from foldnet.insight import explain, verify

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.masks import compared
 from foldnet.files.nodes import Constant, Node, Ref, constant_refused, keras_tensor, operand, reference
 from foldnet.files.tf.arguments import function_node
@@ -51,8 +51,8 @@ def read_node(stored: Any, layer: Layer) -> Node:
     if isinstance(layer, FunctionLayer):
         return function_node(stored, layer, where)
     if isinstance(stored, Mapping) and "args" in stored:
-        args = plain.listing(stored["args"], f"the arguments of {where}")
-        kwargs = dict(plain.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
+        args = strict_json.listing(stored["args"], f"the arguments of {where}")
+        kwargs = dict(strict_json.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
         structure = map_leaves(lambda v: keras_tensor(v, where), args)
         mask = _mask(kwargs, layer)
         if mask is not None:
@@ -63,17 +63,17 @@ def read_node(stored: Any, layer: Layer) -> Node:
         stored = [stored]
 
     def ref(entry: Any) -> Ref:
-        entry = plain.listing(entry, where)
+        entry = strict_json.listing(entry, where)
         if entry and entry[0] == "_CONSTANT_VALUE":
             raise constant_refused(where)
         if len(entry) == 4:
-            kwargs.update(plain.mapping(entry[3] or {}, f"the arguments of {where}"))
+            kwargs.update(strict_json.mapping(entry[3] or {}, f"the arguments of {where}"))
         return reference(entry[:3], where)
 
     if isinstance(stored, Mapping):
         structure = {key: ref(entry) for key, entry in stored.items()}
     else:
-        structure = [ref(entry) for entry in plain.listing(stored, where)]
+        structure = [ref(entry) for entry in strict_json.listing(stored, where)]
     mask = _mask(kwargs, layer)
     if mask is not None:
         mask = reference(mask, f"the mask of {where}")
@@ -82,9 +82,9 @@ def read_node(stored: Any, layer: Layer) -> Node:
 
 def operation_node(stored: Any, where: str) -> Node:
     """A call of an operation: tensors and constants, those by name put in their places."""
-    entry = plain.mapping(stored, where)
-    args = plain.listing(entry.get("args"), f"the arguments of {where}")
-    kwargs = plain.mapping(entry.get("kwargs") or {}, f"the arguments of {where}")
+    entry = strict_json.mapping(stored, where)
+    args = strict_json.listing(entry.get("args"), f"the arguments of {where}")
+    kwargs = strict_json.mapping(entry.get("kwargs") or {}, f"the arguments of {where}")
     if named := {k: v for k, v in kwargs.items() if v is not None}:
         raise UnsupportedError(
             f"{where} has arguments by name, {', '.join(sorted(named))}; give them by place and save again"
@@ -132,7 +132,7 @@ def read_structure(stored: Any, where: str) -> Any:
     """Inputs or outputs of a network: one reference, or a list or dict of them."""
     if isinstance(stored, Mapping):
         return {key: read_structure(value, where) for key, value in stored.items()}
-    entries = plain.listing(list(stored) if isinstance(stored, tuple) else stored, where)
+    entries = strict_json.listing(list(stored) if isinstance(stored, tuple) else stored, where)
     if len(entries) == 3 and isinstance(entries[0], str):
         return reference(entries, where)
     if not entries:

@@ -9,7 +9,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.files.keras_objects import Dialect, function_record, own_name, plain_data, record
 from foldnet.files.registration import get_registered_name
 from foldnet.training import losses, metric_names, optimizers
-from foldnet.training.absent import AbsentOptimizer
+from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import Mean, MeanMetricWrapper, Sum

@@ -10,7 +10,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.archive import Archive
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.load import CONFIG, MAX_WEIGHTS, METADATA, WEIGHTS, named
@@ -300,8 +300,8 @@ def _members(name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, s
         return None, None, name
     with open_file(name) as raw:
         archive = Archive(raw)
-        config = plain.parse(archive.read(CONFIG, plain.MAX_JSON), CONFIG)
-        metadata = plain.parse(archive.read(METADATA, 1 << 20), METADATA)
+        config = strict_json.parse(archive.read(CONFIG, strict_json.MAX_JSON), CONFIG)
+        metadata = strict_json.parse(archive.read(METADATA, 1 << 20), METADATA)
         return config, metadata, archive.read(WEIGHTS, MAX_WEIGHTS)
 
 

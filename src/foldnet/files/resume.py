@@ -12,7 +12,7 @@ from foldnet.files.registration import known_objects
 from foldnet.files.saved_training import SavedTraining
 from foldnet.network import Network
 from foldnet.training import losses, metric_names, optimizers
-from foldnet.training.absent import AbsentOptimizer
+from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.compiled import Compiled, compile_network
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric

@@ -15,9 +15,9 @@ import numpy as np
 from foldnet import activations, constraints, initializers, regularizers
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, SettingTypeError, UnsupportedError
 from foldnet.files.calls import BAD_SETTINGS
-from foldnet.files.config import Reader
 from foldnet.files.dialects import NETWORKS
 from foldnet.files.keras_objects import Dialect, function_record
+from foldnet.files.read_config import Reader
 from foldnet.files.registration import get_registered_name, known_objects
 from foldnet.files.write_config import layer_record
 from foldnet.layers import LAYERS

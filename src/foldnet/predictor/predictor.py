@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from foldnet.arranging import arranged
 from foldnet.arrays import Array
 from foldnet.engines.fallback import native_or_none
 from foldnet.graph import ops
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.passes import optimize
 from foldnet.latest import Latest
+from foldnet.nested_data import arranged
 from foldnet.predictor.fastcall import FastCall, attach
 from foldnet.predictor.inputs import read_inputs, working
 from foldnet.predictor.options import Options, Precision

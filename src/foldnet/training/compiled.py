@@ -15,8 +15,7 @@ from foldnet.optional import Absent
 from foldnet.structure import has, is_flat, is_nested, shown, up_to
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
-from foldnet.training.absent import AbsentOptimizer
-from foldnet.training.between import Watched, runs_in_python
+from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import MeanMetricWrapper, SummedMetric
@@ -29,6 +28,7 @@ from foldnet.training.program import (
     build_program,
     output_names,
 )
+from foldnet.training.python_metrics import Watched, runs_in_python
 from foldnet.training.terms import Term, terms_of
 from foldnet.use_compile import CompileArguments
 

@@ -12,13 +12,13 @@ import numpy as np
 from foldnet.engines.fit import Sums
 from foldnet.errors import InputError
 from foldnet.network import Network
-from foldnet.training.api import first_steps, gather, trainer_for
 from foldnet.training.arguments import batch_size_or_default, limited_steps, optional_count, verbosity
 from foldnet.training.batches import batches, count_of, is_stream, unpack
 from foldnet.training.callbacks import CallbackList
 from foldnet.training.data import Rows
 from foldnet.training.progress import line
 from foldnet.training.trainer import Trainer
+from foldnet.training.user_data import first_steps, gather, trainer_for
 
 
 def evaluate(

@@ -9,10 +9,10 @@ from typing import Any
 
 from foldnet.graph.lower import check_judged
 from foldnet.network import Network
-from foldnet.training.api import first_steps, gather, split_validation, validation_rows
 from foldnet.training.batches import batches, can_repeat, is_stream
 from foldnet.training.data import Rows, weights_alike
 from foldnet.training.fit_arguments import FitArguments
+from foldnet.training.user_data import first_steps, gather, split_validation, validation_rows
 
 
 @dataclass(frozen=True)

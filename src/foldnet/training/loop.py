@@ -13,7 +13,6 @@ import numpy as np
 from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
-from foldnet.training.api import gather, trainer_for
 from foldnet.training.arguments import class_weights, limited_steps
 from foldnet.training.batches import batches, can_repeat, count_of, is_dataset, is_endless, tell, unpack
 from foldnet.training.callbacks import CallbackList, History
@@ -24,6 +23,7 @@ from foldnet.training.fit_data import FitData, first_inputs, fit_data
 from foldnet.training.interrupts import Interrupts
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
+from foldnet.training.user_data import gather, trainer_for
 from foldnet.warn import warn
 
 REDRAW_SECONDS = 0.1

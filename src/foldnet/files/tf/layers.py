@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.dialects import Record
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
@@ -183,5 +183,5 @@ def read(record: Record) -> FunctionLayer | None:
 
         return read_node_def(record)
     return FunctionLayer(
-        record.name, kind, plain.text(config.get("function"), f"the function of layer {record.name!r}")
+        record.name, kind, strict_json.text(config.get("function"), f"the function of layer {record.name!r}")
     )

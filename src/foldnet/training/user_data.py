@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.arranging import arranged
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
+from foldnet.nested_data import arranged
 from foldnet.network import Network
 from foldnet.optional import absent_of, present
 from foldnet.structure import is_flat, is_nested

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
-from foldnet.files.config import Reader
 from foldnet.files.fill import Values
 from foldnet.files.legacy import is_weight
 from foldnet.files.load import major_version
+from foldnet.files.read_config import Reader
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 

@@ -51,7 +51,7 @@ class Watched:
     weighted: bool
 
 
-class Between:
+class PythonMetrics:
     """What is done between the steps for metrics that run in Python.
 
     Args:

@@ -22,8 +22,8 @@ from foldnet import Input, Model, Sequential, layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError
 from foldnet.export import numpy_source, to_numpy
-from foldnet.graph.lower import lower
-from foldnet.graph.passes import optimize
+from foldnet.lowering.lower import lower
+from foldnet.passes import optimize
 
 FORMS = [(name, form) for name in NETS for form in ("folded", "unfolded", "npz")]
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.graph.lower import lower
-from foldnet.graph.passes import optimize
+from foldnet.lowering.lower import lower
+from foldnet.passes import optimize
 
 F = np.float32
 

@@ -5,9 +5,9 @@ from graph_networks import chain, networks, q2
 from hypothesis import given, settings
 
 from foldnet import layers
-from foldnet.graph.lower import lower
-from foldnet.graph.passes import optimize
 from foldnet.graph.text import graph_text, steps
+from foldnet.lowering.lower import lower
+from foldnet.passes import optimize
 
 
 def test_the_folded_dropout_network():

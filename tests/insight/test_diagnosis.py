@@ -20,13 +20,13 @@ from planted import (
     tracing,
 )
 
-from foldnet.graph.lower import lower
 from foldnet.insight import verify
 from foldnet.insight.comparison import compare
 from foldnet.insight.hypotheses import Bench, State
 from foldnet.insight.oracle import Oracle
 from foldnet.insight.sight import Watch
 from foldnet.insight.sites import sites_of
+from foldnet.lowering.lower import lower
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)

@@ -15,11 +15,11 @@ from planted import (
 )
 
 from foldnet import Model, Sequential, layers, trace
-from foldnet.graph.lower import lower
 from foldnet.insight import verify
 from foldnet.insight.mistakes import suspects_in
 from foldnet.insight.mistakes.catalogue import CATALOGUE, words_for
 from foldnet.insight.sites import sites_of
+from foldnet.lowering.lower import lower
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)

@@ -10,7 +10,7 @@ from support.keras_pairs import run_native, run_reference
 import foldnet
 from foldnet import Model, engines, layers
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph.lower import lower
+from foldnet.lowering.lower import lower
 from foldnet.training import trainer
 
 EQUATIONS = [

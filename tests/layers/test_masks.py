@@ -10,7 +10,7 @@ from support.keras_pairs import random_weights, run_reference
 
 from foldnet import layers
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.graph.lower import lower
+from foldnet.lowering.lower import lower
 from foldnet.network import Model
 
 INDICES = np.int32([[0, 3, 0, 5], [0, 0, 0, 0], [1, 2, 3, 4]])

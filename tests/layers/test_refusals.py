@@ -6,8 +6,8 @@ from support.keras_pairs import run_reference
 
 from foldnet import layers
 from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
-from foldnet.graph.lower import lower
 from foldnet.layers.merging import Merge
+from foldnet.lowering.lower import lower
 from foldnet.network import Model
 
 X3 = (4, 6)

@@ -5,9 +5,9 @@ import pytest
 from networks import op_cases
 
 from foldnet import Input, Model, layers, ops
-from foldnet.engines.native.source import cost
-from foldnet.engines.native.train_emit import Emitter
-from foldnet.graph.lower import lower
+from foldnet.engines.native.prediction.source import cost
+from foldnet.engines.native.training.emit import Emitter
+from foldnet.lowering.lower import lower
 from foldnet.training.compiled import Target
 
 CASES = op_cases()

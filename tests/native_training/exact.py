@@ -20,8 +20,8 @@ import test_gradients
 from test_fit import of_every_kind, wide
 
 from foldnet.engines.native import cache
-from foldnet.engines.native.train import NativeTraining, _Buffers
-from foldnet.engines.native.train_emit import Emitter
+from foldnet.engines.native.training.emit import Emitter
+from foldnet.engines.native.training.program import NativeTraining, _Buffers
 
 APART = 16
 CASES = {

@@ -14,7 +14,7 @@ import pytest
 from support.compilers import sanitizers
 
 from foldnet import Sequential, layers
-from foldnet.engines.native.train_source import source
+from foldnet.engines.native.training.source import source
 
 NAMES = list(exact.CASES)
 GROUPS = [NAMES[i::4] for i in range(4)]

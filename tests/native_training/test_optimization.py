@@ -8,7 +8,7 @@ from test_fit import of_every_kind
 
 from foldnet import Input, Model, freeze, layers, ops
 from foldnet.engines.native import cache
-from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.training.program import NativeTraining
 
 
 @pytest.fixture

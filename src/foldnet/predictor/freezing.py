@@ -97,7 +97,7 @@ def same_program(a: Graph, b: Graph) -> bool:
 
 def _program_of(network: Network, without: Iterable[str] = ()) -> tuple[Graph, Options]:
     """The network's prediction program, unfolded, and what its callers pass and get."""
-    from foldnet.graph.lower import Mode, lower
+    from foldnet.lowering.lower import Mode, lower
     from foldnet.optional import checked_absent, present
 
     absent = checked_absent(network, without)

@@ -9,11 +9,11 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.engines.fallback import native_or_none
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, bind, with_nodes
-from foldnet.graph.passes import optimize
+from foldnet.graph.op import INT, Shape
 from foldnet.latest import Latest
 from foldnet.nested_data import arranged
+from foldnet.passes import optimize
 from foldnet.predictor.fastcall import FastCall, attach
 from foldnet.predictor.inputs import read_inputs, working
 from foldnet.predictor.options import Options, Precision
@@ -22,8 +22,6 @@ from foldnet.structure import pack
 
 if TYPE_CHECKING:
     from foldnet.engines.native import NativeProgram
-
-Shape = ops.Shape
 
 _BLOCK_BYTES = 16 << 20
 _PROGRAMS_KEPT = 8
@@ -141,7 +139,7 @@ class Predictor(FastCall):
             return program.run(arrays)
         types = [bound.types[v] for v in bound.outputs]
         results = [
-            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == ops.INT else self._dtype)
+            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == INT else self._dtype)
             for t in types
         ]
         kinds = [bound.types[v] for v in bound.inputs]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from foldnet.graph.lower import check_judged
+from foldnet.lowering.lower import check_judged
 from foldnet.network import Network
 from foldnet.training.batches import batches, can_repeat, is_stream
 from foldnet.training.data import Rows, weights_alike

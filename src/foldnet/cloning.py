@@ -70,7 +70,9 @@ def clone_model(
     if not isinstance(model, Sequential):
         made: Network = _functional(model, clone, input_tensors, call_function)
     elif call_function is not None:
-        raise ConfigError("call_function is not for a Sequential, whose layers are listed and not called")
+        raise ConfigError(
+            "call_function does not work for a Sequential, because its layers are listed and not called"
+        )
     else:
         made = _sequential(model, clone, input_tensors)
     _compile_alike(made, model)

@@ -92,7 +92,7 @@ class UseState(UseCompile):
             known = {variable.path: variable for variable in variables}
             for path, value in _leaves(state_tree.get(name, {}), ()):
                 if path not in known:
-                    raise InputError(f"{name} has no {path!r}; there are {', '.join(known) or 'none'}")
+                    raise InputError(f"{name} has no {path!r}; it has {', '.join(known) or 'none'}")
                 known[path].assign(value)
 
     def _variables_by_kind(self) -> dict[str, Sequence[Any]]:

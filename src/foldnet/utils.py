@@ -79,7 +79,7 @@ def get_file(fname: Any = None, origin: Any = None, *args: Any, **kwargs: Any) -
     """
     raise UnsupportedError(
         f"utils.get_file would fetch {origin or fname!r} from the network, which foldnet does not do; download the "
-        "file by other means and open it by its path"
+        "file in another way and open it by its path"
     )
 
 

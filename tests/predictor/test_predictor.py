@@ -332,7 +332,7 @@ def test_pickles_are_small_and_work_elsewhere():
         ({"engine": "fast"}, "engine must be one of"),
         ({"dtype": "float16"}, "dtype must be"),
         ({"dtype": "float64", "engine": "native"}, "computes in float32"),
-        ({"activations": {"f": swish_like}}, "are for files"),
+        ({"activations": {"f": swish_like}}, "only for files"),
     ],
 )
 def test_settings_that_cannot_be(settings, words):

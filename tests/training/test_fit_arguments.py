@@ -217,7 +217,7 @@ def test_steps_that_do_not_divide_an_epoch_go_on_as_in_keras():
     made = Sequential([layers.Input((3,)), layers.Dense(1)])
     made.compile("sgd", "mse", steps_per_execution=2)
     x, y = np.repeat(X, 2, axis=0), np.repeat(Y, 2, axis=0)
-    with pytest.warns(UserWarning, match="ran out") as caught:
+    with pytest.warns(UserWarning, match="data ended") as caught:
         made.fit(x, y, batch_size=2, steps_per_epoch=5, epochs=2, callbacks=[hear], verbose=0)
     assert begun == [0, 2, 4, 0, 2]
     assert caught[0].filename == __file__

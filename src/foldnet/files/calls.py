@@ -40,7 +40,7 @@ class settings_of:  # noqa: N801 - used as a with-statement
                 return
             raise type(error)(f"{self._where}: {error}") from None
         if isinstance(error, BAD_SETTINGS):
-            raise FileFormatError(f"{self._where}: the stored settings make no sense: {error}") from None
+            raise FileFormatError(f"{self._where}: the stored settings are not valid: {error}") from None
 
 
 def read_node(stored: Any, layer: Layer) -> Node:
@@ -124,7 +124,7 @@ def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[tuple[Ref
     where = f"the mask of layer {layer!r}"
     found = compared(makers, name)
     if found is None:
-        raise UnsupportedError(f"{where} compares with no number, as no Embedding does and no Masking by one")
+        raise UnsupportedError(f"{where} does not compare with a number, as an Embedding or Masking does")
     return [(reference(history, where), number) for history, number in found]
 
 
@@ -213,7 +213,7 @@ class Calls:
         found = self.value(ref, ends)
         if isinstance(found, Known):
             raise UnsupportedError(
-                f"{self._what} uses {ref[0]!r} as a tensor, and it is {found.value}, which the data does not change"
+                f"{self._what} uses {ref[0]!r} as a tensor, and it is {found.value}, a constant"
             )
         return found
 
@@ -233,7 +233,7 @@ def _check_count(node: Node, layer: Layer) -> None:
     several = isinstance(layer, Network | Merge | Concatenate | Dot)
     if count == 0 or (count > 1 and not several):
         raise FileFormatError(
-            f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, and takes one"
+            f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, but takes one"
             f"{' or more' if several else ''}"
         )
 
@@ -275,6 +275,6 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
             queue.extend(waiting.pop((name, len(made) - 1), ()))
     for (source, index), names in waiting.items():
         raise FileFormatError(
-            f"{what}: layer {names[0]!r} waits for call {index} of {source!r}, which is missing or comes after it"
+            f"{what}: layer {names[0]!r} uses call {index} of {source!r}, which is missing or comes later"
         )
     return calls

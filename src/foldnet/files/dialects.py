@@ -139,7 +139,9 @@ def _input_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     dtype = dtype.get("config", {}) if isinstance(dtype, Mapping) else dtype
     dtype = dtype.get("name") if isinstance(dtype, Mapping) else dtype
     if dtype is not None and (not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype)):
-        raise FileFormatError(f"dtype of the input {name!r} is {kept['dtype']!r}, which is no dtype of data")
+        raise FileFormatError(
+            f"dtype of the input {name!r} is {kept['dtype']!r}, which is not a dtype of data"
+        )
     return {**kept, "dtype": dtype}
 
 

@@ -326,7 +326,7 @@ def _held(weights: Weights, folders: list[str]) -> str:
 def _check_name(name: Any, argument: str) -> None:
     if not isinstance(name, str) or name in ("", ".", VARS) or "/" in name or "\0" in name:
         raise ConfigError(
-            f"{argument}: {name!r} is no name of an object; a name has no slash and is not {VARS!r}"
+            f"{argument}: {name!r} is not a name of an object; a name has no slash and is not {VARS!r}"
         )
 
 
@@ -350,7 +350,7 @@ def _array(value: Any, where: str, name: str) -> Array:
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"weight {name!r} of {where!r} is no array: {error}") from None
+        raise ConfigError(f"weight {name!r} of {where!r} is not an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise SettingTypeError(f"weight {name!r} of {where!r} is {array.dtype}, and weights are numbers")
     return array

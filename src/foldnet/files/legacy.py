@@ -43,7 +43,7 @@ def load_legacy(
     if config is None:
         if "layer_names" in file.root.attribute_names() or "layers" in file.root:
             raise FileFormatError(
-                "it holds weights and no network; build the network and call its load_weights with this file"
+                "it holds weights only, not a network; build the network and call its load_weights with this file"
             )
         raise FileFormatError("it is an HDF5 file, and not one that Keras saved: it has no model_config")
     if not isinstance(config, str):
@@ -156,7 +156,7 @@ def _read_layer(group: Group, layer: Layer, leaves: list[Leaf], values: Values) 
     places = _by_name(names, leaves) or _by_order(names, leaves)
     if places is None:
         raise FileFormatError(
-            f"{group.path} names its weights {names[:20]}, which cannot be told apart as those of layer "
+            f"{group.path} names its weights {names[:20]}, which do not match the weights of layer "
             f"{layer.name!r}: {[f'{inner.name}/{spec.name}' for inner, spec in leaves][:20]}"
         )
     found = []

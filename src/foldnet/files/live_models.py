@@ -35,7 +35,7 @@ def network_of(
         _read(network, model, values, set())
         values.fill()
     except FileFormatError as error:
-        raise UnsupportedError(f"the live model {model.name!r} cannot be taken over: {error}") from None
+        raise UnsupportedError(f"the live model {model.name!r} cannot be converted: {error}") from None
     network.keras_version = version
     if getattr(model, "optimizer", None) is not None and hasattr(model, "get_compile_config"):
         compiled = plain_value(model.get_compile_config())

@@ -137,13 +137,13 @@ class named:  # noqa: N801 - used as a with-statement
         if isinstance(error, FileFormatError) and not isinstance(error, MissingFileError):
             raise FileFormatError(f"{self._path}: {error}") from None
         if isinstance(error, RecursionError):
-            raise FileFormatError(f"{self._path}: it nests too deeply to be a network") from None
+            raise FileFormatError(f"{self._path}: it is nested too deeply for a network") from None
         if isinstance(error, MemoryError):
-            raise FileFormatError(f"{self._path}: it asks for more memory than there is") from None
+            raise FileFormatError(f"{self._path}: it needs more memory than there is") from None
         if isinstance(error, BAD_SETTINGS) and not isinstance(error, FoldnetError):
             # Each part of a file is checked where it is read; this is for what nobody thought of.
             raise FileFormatError(
-                f"{self._path}: what it says makes no sense: {type(error).__name__}: {error}"
+                f"{self._path}: its content is not valid: {type(error).__name__}: {error}"
             ) from error
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             raise FileFormatError(f"{self._path} cannot be read: {error.strerror or error}") from None

@@ -71,7 +71,7 @@ class Reader:
         self._mentions.update(shared_ids(stored))
         layer = self.layer(stored)
         if not isinstance(layer, Network):
-            raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and no network")
+            raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and not a network")
         if not layer.built and not self.unbuilt:
             raise FileFormatError(
                 f"the Sequential {layer.name!r} was saved before it had seen data, so its input shape is unknown; "
@@ -252,7 +252,7 @@ def _in_use(model: Model, layers: Mapping[str, Layer], what: str) -> list[Layer]
         elif layer not in used:
             own = []
         if not own:
-            raise FileFormatError(f"{what} has a layer that leads to no output: {name!r}")
+            raise FileFormatError(f"{what} has a layer that is not connected to an output: {name!r}")
         found += own
     return found
 
@@ -301,7 +301,7 @@ def _unknown(record: Record) -> UnsupportedError:
     )
     if record.class_name == "Lambda":
         return UnsupportedError(
-            f"layer {record.name!r} is a Lambda: Python code kept in the file, which foldnet never runs. {supply}"
+            f"layer {record.name!r} is a Lambda: Python code in the file, which foldnet never runs. {supply}"
         )
     if not record.is_keras:
         return UnsupportedError(

@@ -34,16 +34,16 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
         trainer = Trainer(_compiled(network, saved.config, saved.supplied))
     except FoldnetError as error:
         raise type(error)(
-            f"the file's compile settings cannot be taken over: {str(error).rstrip('.')}. Supply classes and functions "
-            "of your own by load_model(path, custom_objects={name: thing}), or call compile with others."
+            f"the file's compile settings cannot be converted: {str(error).rstrip('.')}. Supply classes and functions "
+            "of your own by load_model(path, custom_objects={name: thing}), or call compile with other settings."
         ) from None
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise FileFormatError(
-            f"the file's compile settings make no sense: {error}. Call compile with others."
+            f"the file's compile settings are not valid: {error}. Call compile with other settings."
         ) from None
     problem = _restored(trainer, saved)
     if problem is not None:
-        warn(f"{network.name!r} goes on with a fresh optimizer, because {problem}", UserWarning)
+        warn(f"{network.name!r} continues with a new optimizer, because {problem}", UserWarning)
     return trainer
 
 
@@ -82,7 +82,7 @@ def _optimizer(stored: Any) -> Any:
     try:
         return optimizers.get(_modern_optimizer(stored))
     except FoldnetError as error:
-        reason = f"the file's optimizer cannot be taken over: {error}. Call compile with another to train."
+        reason = f"the file's optimizer cannot be converted: {error}. Call compile with another to train."
         return AbsentOptimizer(reason, stored if isinstance(stored, Mapping) else None)
 
 

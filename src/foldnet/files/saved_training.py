@@ -99,7 +99,7 @@ def _named_layout(names: Sequence[str]) -> Layout:
     layouts = {"iteration": Layout.KERAS_3, "iteration:0": Layout.TF_KERAS, "iter:0": Layout.OPTIMIZER_V2}
     if first not in layouts:
         raise FileFormatError(
-            f"its optimizer's first variable is called {first!r}, as in no Keras foldnet knows"
+            f"its optimizer's first variable is called {first!r}, which no release of Keras that foldnet knows does"
         )
     return layouts[first]
 
@@ -118,5 +118,7 @@ def _shapes(layer: Layer) -> set[tuple[int, ...]]:
 
 def _one_of(shape: tuple[int, ...], shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
     if shape not in shapes:
-        raise FileFormatError(f"variable {name!r} of the optimizer has the shape {shape} of no weight")
+        raise FileFormatError(
+            f"variable {name!r} of the optimizer has the shape {shape}, which no weight has"
+        )
     return shape

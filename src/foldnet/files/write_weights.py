@@ -67,7 +67,7 @@ def _home(group: Any, name: str) -> Any:
         return group.create_group(name)
     except (ValueError, OSError):
         raise UnsupportedError(
-            f"layer {name!r} would lie among the weights of another layer, as 'a/a' lies among those of 'a'; rename "
+            f"layer {name!r} would be stored among the weights of another layer, as 'a/a' among those of 'a'; rename "
             "one of them, or save as .weights.h5"
         ) from None
 

@@ -107,7 +107,7 @@ def _from_bytes(data: memoryview, functions: Functions) -> tuple[Graph, Options]
         raise FileFormatError(f"the file is of format {magic[7]}; this foldnet reads format {MAGIC[7]}")
     if _HEAD.size + header_size + arrays_size != len(data) or zero:
         raise FileFormatError(
-            f"the file has {len(data)} bytes, its head says {_HEAD.size + header_size + arrays_size}: "
+            f"the file has {len(data)} bytes, but its header says {_HEAD.size + header_size + arrays_size}: "
             "it is cut off or damaged"
         )
     body = data[_HEAD.size :]
@@ -136,10 +136,10 @@ def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
             raise FileFormatError(f"array {name!r} has shape {shape}")
         if place["offset"] != end or end + count * dtype.itemsize > len(data):
             raise FileFormatError(
-                f"array {name!r} does not lie where the one before it ends, or beyond the file"
+                f"array {name!r} does not begin where the one before it ends, or ends after the end of the file"
             )
         if name in arrays[kind]:
-            raise FileFormatError(f"array {name!r} is there twice")
+            raise FileFormatError(f"array {name!r} occurs twice")
         array = (
             np.frombuffer(data, dtype, count, end).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
         )
@@ -151,7 +151,7 @@ def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
             raise FileFormatError(f"there is data between array {name!r} and the next")
         end += padding
     if end != len(data):
-        raise FileFormatError("there is data behind the last array")
+        raise FileFormatError("there is data after the last array")
     return arrays
 
 
@@ -185,7 +185,9 @@ def _structure(text: Any, values: Sequence[str]) -> Any:
         return None
     structure = from_text(text)
     if flatten(structure) != list(range(len(values))):
-        raise FileFormatError("the file's inputs or outputs are nested otherwise than its program has them")
+        raise FileFormatError(
+            "the file's inputs or outputs are nested in another way than its program has them"
+        )
     return structure
 
 

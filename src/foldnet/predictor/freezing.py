@@ -127,7 +127,7 @@ def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None
 
     if isinstance(model, Network):
         if activations:
-            raise ConfigError("activations= are for files; this network has its functions already")
+            raise ConfigError("activations= is only for files; this network already has its functions")
         if not model.built:
             raise ConfigError(
                 f"{model.name!r} has no shape yet; give its first layer an input_shape, or build it"

@@ -30,7 +30,7 @@ def choose_engine(graph: Graph, options: Options) -> Literal["native", "referenc
     supplied = next((f for f in functions if f.function is not None), None)
     if options.engine == "native" and supplied is not None:
         raise UnsupportedError(
-            f"the activation {supplied.name!r} is a Python function, which does not compile; use "
+            f"the activation {supplied.name!r} is a Python function, which cannot be compiled; use "
             'engine="reference", or functools.partial of one of foldnet.activations'
         )
     native = options.engine != "reference" and options.dtype == "float32" and supplied is None

@@ -202,7 +202,7 @@ class FoldnetEstimator(BaseEstimator):
         if now != self._design:
             names = [k for k, v in vars(self._design).items() if v != getattr(now, k)]
             raise ConfigError(
-                f"the network there is cannot go on: {', '.join(names)} changed since it was made. "
+                f"the fitted network cannot be trained further: {', '.join(names)} changed since it was made. "
                 "Fit with warm_start=False to start anew."
             )
         if isinstance(self.learning_rate, float | int):

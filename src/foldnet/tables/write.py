@@ -164,7 +164,9 @@ class ParquetWriter(TableWriter):
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._arrow = load_pyarrow()
         if len(set(columns)) < len(columns):
-            raise FoldnetError(f"{path}: a Parquet table cannot have several columns of one name: {columns}")
+            raise FoldnetError(
+                f"{path}: a Parquet table cannot have several columns with the same name: {columns}"
+            )
         self._place = Replacement(path)
         self._columns = list(columns)
         self._writer: Any = None

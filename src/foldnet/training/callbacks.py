@@ -230,6 +230,6 @@ def _flat(callbacks: Any) -> list[Any]:
         )
     if isinstance(callbacks, type):
         raise ConfigError(
-            f"callbacks has the class {callbacks.__name__}; make one of it: {callbacks.__name__}()"
+            f"callbacks has the class {callbacks.__name__}; create an object of it: {callbacks.__name__}()"
         )
     return [callbacks]

@@ -200,7 +200,7 @@ def _resolved(term: Term, network: Network) -> Term:
     """The term with the loss itself in the place of its name."""
     loss = _loss(term.loss)
     if isinstance(loss, str) and not isinstance(term.at, int):
-        raise ConfigError(f"loss {loss!r} is chosen by the shape of one output, and stands for several")
+        raise ConfigError(f"loss {loss!r} is chosen by the shape of one output, and is given for several")
     return replace(term, loss=loss)
 
 

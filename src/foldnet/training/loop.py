@@ -177,9 +177,7 @@ class _Run:
         given, steps, first = self.given, self.given.steps_per_epoch, self.given.initial_epoch
         again, number = can_repeat(source), count_of(source)
         if not again and steps is None and given.epochs - first > 1:
-            raise ConfigError(
-                "an iterator can be gone through once: give steps_per_epoch, or a list of batches"
-            )
+            raise ConfigError("an iterator can be read only once: give steps_per_epoch, or a list of batches")
         if steps is None and is_endless(source):
             raise ConfigError("the dataset has no end (its num_batches is None): give steps_per_epoch")
 
@@ -304,4 +302,4 @@ class _Run:
 
 
 def _ran_out() -> None:
-    warn("the data ran out within an epoch; give at least steps_per_epoch batches an epoch")
+    warn("the data ended within an epoch; give at least steps_per_epoch batches an epoch")

@@ -35,11 +35,11 @@ class SummedMetric(Metric):
 
         A mask of the output counts for means of functions alone, as in Keras.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what a row adds")
+        raise NotImplementedError(f"{type(self).__name__} must define what a row adds")
 
     def absorb(self, sums: Array, weight: float) -> None:
         """Add sums over rows, and the sum of these rows' weights, to the state."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what the sums are")
+        raise NotImplementedError(f"{type(self).__name__} must define the values of its sums")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add rows of arrays.
@@ -216,5 +216,5 @@ class MeanMetricWrapper(Mean):
 
         fn = f.ALIASES.get(fn.lower(), fn)
         if fn not in FUNCTIONS:
-            raise ConfigError(f"there is no function {fn!r} for a metric; give the function itself as fn")
+            raise ConfigError(f"{fn!r} is not a known function for a metric; give the function itself as fn")
         return cls(**{**config, "fn": FUNCTIONS[fn]})

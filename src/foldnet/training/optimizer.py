@@ -142,7 +142,9 @@ class Optimizer:
         )
         if decay:
             if not isinstance(self._learning_rate, float):
-                raise ConfigError("decay is for a learning rate that is a number; put it into the schedule")
+                raise ConfigError(
+                    "decay needs a learning rate that is a number; put the decay into the schedule"
+                )
             self._learning_rate = InverseTimeDecay(self._learning_rate, 1, number("decay", decay))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -216,7 +218,7 @@ class Optimizer:
             ConfigError: the class states none.
         """
         raise ConfigError(
-            f"{type(self).__name__} states no update(w, g, slots, at), which gives the new weight and slots as "
+            f"{type(self).__name__} must define update(w, g, slots, at), which gives the new weight and slots as "
             "expressions of foldnet.ops; update_step, as Keras's own optimizers have it, cannot be compiled"
         )
 

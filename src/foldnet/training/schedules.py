@@ -21,7 +21,7 @@ class LearningRateSchedule:
 
     def __call__(self, step: Any) -> Any:
         """Learning rate at a step."""
-        raise TypeError(f"{type(self).__name__} does not say what the learning rate is at a step")
+        raise TypeError(f"{type(self).__name__} must define __call__(step), which gives the learning rate")
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""

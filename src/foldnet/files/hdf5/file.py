@@ -198,9 +198,7 @@ class Group:
         if declared != shape:
             raise FileFormatError(f"{path} has shape {declared}, and the configuration asks for {shape}")
         if node.part(header.EXTERNAL, path) is not None:
-            raise FileFormatError(
-                f"{path} takes its numbers from another file; foldnet reads none but this one"
-            )
+            raise FileFormatError(f"{path} stores its numbers in another file; foldnet reads this file only")
         filters = node.part(header.FILTERS, path)
         kind = datatypes.read_kind(kind_part)
         stored = storage.Stored(

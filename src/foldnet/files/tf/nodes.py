@@ -133,7 +133,7 @@ def read_node_def(record: Record) -> NodeLayer:
     constants = {}
     for key, value in strict_json.mapping(record.config.get("constants") or {}, where).items():
         if not key.isdecimal() or len(key) > 5:
-            raise FileFormatError(f"{where} has a constant for the input {key!r}, which is no number")
+            raise FileFormatError(f"{where} has a constant for the input {key!r}, which is not a number")
         constants[int(key)] = strict_json.numbers(value)
     return NodeLayer(name, found, fixed, constants)
 
@@ -215,4 +215,4 @@ def attribute(stored: Any, where: str) -> Any:
             return [None if n == -1 else n for n in sizes]
     except (TypeError, ValueError, KeyError, AttributeError):
         pass
-    raise FileFormatError(f"{where} has the value {kind}={given!r}, which makes no sense")
+    raise FileFormatError(f"{where} has the value {kind}={given!r}, which is not valid")

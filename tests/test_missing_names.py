@@ -5,7 +5,7 @@ import importlib
 import keras
 import pytest
 
-from foldnet.absent import INSTEAD
+from foldnet.missing_names import INSTEAD
 
 NAMES = [(module, name) for module, names in INSTEAD.items() for name in names]
 

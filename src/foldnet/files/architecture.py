@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from foldnet.errors import FileFormatError
-from foldnet.files.config import Reader
 from foldnet.files.keras_objects import Dialect
+from foldnet.files.read_config import Reader
 from foldnet.files.registration import known_objects
 from foldnet.files.write_config import network_config, network_record
 from foldnet.network import Model, Network

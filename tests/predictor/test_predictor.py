@@ -91,7 +91,7 @@ def test_same_row_same_bits(predict):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_blocks_do_not_show(engine, monkeypatch):
     whole = foldnet.freeze(MODEL, engine=engine)(ROWS)
-    monkeypatch.setattr("foldnet.predictor._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("foldnet.predictor.predictor._BLOCK_BYTES", 1000)
     predict = foldnet.freeze(MODEL, engine=engine)
     np.testing.assert_array_equal(predict(ROWS.astype(float)), whole)
 
@@ -332,7 +332,7 @@ def test_pickles_are_small_and_work_elsewhere():
         ({"engine": "fast"}, "engine must be one of"),
         ({"dtype": "float16"}, "dtype must be"),
         ({"dtype": "float64", "engine": "native"}, "computes in float32"),
-        ({"activations": {"f": swish_like}}, "are for files"),
+        ({"activations": {"f": swish_like}}, "only for files"),
     ],
 )
 def test_settings_that_cannot_be(settings, words):

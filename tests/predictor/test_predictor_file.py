@@ -35,7 +35,7 @@ from foldnet.operations.structure.op import (
     Transpose,
 )
 from foldnet.predictor import Options
-from foldnet.predictor_file import from_bytes, to_bytes
+from foldnet.predictor.file import from_bytes, to_bytes
 from foldnet.sequential import Sequential
 
 HEAD = struct.Struct("<8sQQII")
@@ -333,7 +333,7 @@ def test_other_versions_and_lengths_are_named():
     ):
         with pytest.raises(FileFormatError, match=words):
             from_bytes(put_together(header, arrays, changes), {})
-    with pytest.raises(FileFormatError, match="behind the last array"):
+    with pytest.raises(FileFormatError, match="after the last array"):
         from_bytes(put_together(header, arrays + bytes(64)), {})
     first = header["arrays"][1]["offset"] - 1
     with pytest.raises(FileFormatError, match="between"):
@@ -349,7 +349,7 @@ def test_a_shape_that_none_can_have_is_named(shape):
 
 def test_sizes_that_do_not_add_up_are_said():
     with pytest.raises(
-        FileFormatError, match=rf"the file has {len(GOOD) - 3} bytes, its head says {len(GOOD)}:"
+        FileFormatError, match=rf"the file has {len(GOOD) - 3} bytes, but its header says {len(GOOD)}:"
     ):
         from_bytes(GOOD[:-3], {})
 

@@ -9,13 +9,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
-
-Array = np.ndarray[Any, Any]
 
 TIMEOUT = 120.0
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     FastCall = PythonFastCall
 else:
     try:
-        from foldnet._fastcall import FastCall
+        from foldnet.predictor._fastcall import FastCall
     except ImportError:
         FastCall = PythonFastCall
 

@@ -2,7 +2,7 @@
 
    `attach` hands over the entry point. A call with one C-contiguous, aligned float32 array of the right shape then
    costs an allocation and the arithmetic. Anything else, and everything before `attach`, goes to the method `_call`,
-   which converts, or explains what is wrong. The module is optional: foldnet/fastcall.py has the same in Python. */
+   which converts, or explains what is wrong. The module is optional: fastcall.py beside it has the same in Python. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -160,7 +160,7 @@ static PyMethodDef methods[] = {
 };
 
 static PyTypeObject type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "foldnet._fastcall.FastCall",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "foldnet.predictor._fastcall.FastCall",
     .tp_basicsize = sizeof(FastCall),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_doc = PyDoc_STR("Base of a callable that compiled code serves; ``_call`` serves the rest."),
@@ -173,7 +173,7 @@ static PyTypeObject type = {
 };
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "foldnet._fastcall", .m_doc = "The quick way into a compiled network.", .m_size = -1,
+    PyModuleDef_HEAD_INIT, .m_name = "foldnet.predictor._fastcall", .m_doc = "The quick way into a compiled network.", .m_size = -1,
 };
 
 PyMODINIT_FUNC PyInit__fastcall(void) {

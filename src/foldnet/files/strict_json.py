@@ -28,11 +28,13 @@ def parse(text: bytes | str, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=NotFinite, parse_float=_number, object_pairs_hook=_object)
     except RecursionError:
-        raise FileFormatError(f"{what} nests deeper than {MAX_DEPTH} levels; no network does") from None
+        raise FileFormatError(
+            f"{what} nests deeper than {MAX_DEPTH} levels, deeper than any network"
+        ) from None
     except ValueError as error:
         raise FileFormatError(f"{what} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise FileFormatError(f"{what} should be a JSON object, and is {type(value).__name__}")
+        raise FileFormatError(f"{what} should be a JSON object, not {type(value).__name__}")
     _check_depth(value, what)
     return value
 
@@ -83,27 +85,27 @@ def _check_depth(value: Any, what: str) -> None:
         ]
         if not level:
             return
-    raise FileFormatError(f"{what} nests deeper than {MAX_DEPTH} levels; no network does")
+    raise FileFormatError(f"{what} nests deeper than {MAX_DEPTH} levels, deeper than any network")
 
 
 def mapping(value: Any, what: str) -> Mapping[str, Any]:
     """The value, which must be an object."""
     if not isinstance(value, Mapping):
-        raise FileFormatError(f"{what} should be an object, and is {_short(value)}")
+        raise FileFormatError(f"{what} should be an object, not {_short(value)}")
     return value
 
 
 def listing(value: Any, what: str) -> list[Any]:
     """The value, which must be a list."""
     if not isinstance(value, list | tuple):
-        raise FileFormatError(f"{what} should be a list, and is {_short(value)}")
+        raise FileFormatError(f"{what} should be a list, not {_short(value)}")
     return list(value)
 
 
 def text(value: Any, what: str) -> str:
     """The value, which must be a string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise FileFormatError(f"{what} should be a name, and is {_short(value)}")
+        raise FileFormatError(f"{what} should be a name, not {_short(value)}")
     if "\0" in value or not _encodable(value):
         raise FileFormatError(f"{what} has characters that no name can have: {_short(value)}")
     return value
@@ -121,7 +123,7 @@ def _encodable(text: str) -> bool:
 def whole(value: Any, what: str) -> int:
     """The value, which must be a whole number."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise FileFormatError(f"{what} should be a whole number, and is {_short(value)}")
+        raise FileFormatError(f"{what} should be a whole number, not {_short(value)}")
     return value
 
 
@@ -131,7 +133,7 @@ def shape(value: Any, what: str) -> tuple[int | None, ...]:
     if len(sizes) > 32 or any(
         s is not None and (not isinstance(s, int) or isinstance(s, bool) or not 0 <= s < 2**31) for s in sizes
     ):
-        raise FileFormatError(f"{what} should be a shape, and is {_short(value)}")
+        raise FileFormatError(f"{what} should be a shape, not {_short(value)}")
     return tuple(sizes)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import foldnet
-from foldnet import files, layers, predictor_cache, user_cache
+from foldnet import files, layers, user_cache
 from foldnet.errors import FileFormatError, UnsupportedError
 from foldnet.network import Model
+from foldnet.predictor import cache
 from foldnet.sequential import Sequential
 
 WINE = Path(foldnet.__file__).parent / "demo" / "wine.keras"
@@ -101,7 +102,7 @@ def test_other_bytes_at_the_same_path_are_another_file(home, parsed, tmp_path):
 
 def test_another_foldnet_parses_anew(home, parsed, monkeypatch):
     freeze()
-    monkeypatch.setattr(predictor_cache, "_makers", lambda: b"changed modules")
+    monkeypatch.setattr(cache, "_makers", lambda: b"changed modules")
     freeze()
     assert len(parsed) == 2
     assert len(entries(home)) == 2
@@ -110,13 +111,13 @@ def test_another_foldnet_parses_anew(home, parsed, monkeypatch):
 def test_every_module_is_in_the_key(tmp_path, monkeypatch):
     copy = tmp_path / "foldnet"
     shutil.copytree(Path(foldnet.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-    monkeypatch.setattr(predictor_cache, "__file__", str(copy / "predictor_cache.py"))
-    before = predictor_cache._makers.__wrapped__()
+    monkeypatch.setattr(cache, "__file__", str(copy / "predictor" / "cache.py"))
+    before = cache._makers.__wrapped__()
     (copy / "layers" / "new" / "deep").mkdir(parents=True)
     (copy / "layers" / "new" / "deep" / "made_later.py").touch()
     for module in copy.rglob("*.py"):
         module.write_text(module.read_text() + "\n")
-        after = predictor_cache._makers.__wrapped__()
+        after = cache._makers.__wrapped__()
         assert after != before, module
         before = after
 
@@ -131,7 +132,7 @@ def flip(data):
 
 def other_program(data):
     """A sound entry under the name of another."""
-    from foldnet.predictor_file import to_bytes
+    from foldnet.predictor.file import to_bytes
 
     other = foldnet.freeze(small(3), engine="reference")
     body = to_bytes(other.unfolded, other.options)
@@ -197,21 +198,21 @@ def test_a_network_that_cannot_be_frozen_says_so_every_time(home, tmp_path, monk
 
 
 def test_the_entries_used_longest_ago_go(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(predictor_cache, "ENTRIES", 2)
+    monkeypatch.setattr(cache, "ENTRIES", 2)
     paths = [tmp_path / f"{i}.keras" for i in range(3)]
     for i, path in enumerate(paths):
         small(i).save(path)
     freeze(paths[0]), freeze(paths[1])
     for age, path in enumerate((paths[1], paths[0])):
-        os.utime(user_cache.path_of(predictor_cache._entry(path)), ns=(age, age))
+        os.utime(user_cache.path_of(cache._entry(path)), ns=(age, age))
     freeze(paths[1])  # used again, so the first is now the oldest
     freeze(paths[2])
     left = {e.name for e in entries(home)}
-    assert left == {predictor_cache._entry(p) for p in paths[1:]}
+    assert left == {cache._entry(p) for p in paths[1:]}
 
 
 def test_large_files_are_not_kept(home, parsed, monkeypatch):
-    monkeypatch.setattr(predictor_cache, "LARGEST", 1000)
+    monkeypatch.setattr(cache, "LARGEST", 1000)
     freeze(), freeze()
     assert len(parsed) == 2
     assert not home.exists()

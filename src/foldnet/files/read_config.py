@@ -13,7 +13,7 @@ from typing import Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
-from foldnet.files import masks, operations, plain
+from foldnet.files import masks, operations, strict_json
 from foldnet.files.calls import (
     as_stored,
     join,
@@ -71,7 +71,7 @@ class Reader:
         self._mentions.update(shared_ids(stored))
         layer = self.layer(stored)
         if not isinstance(layer, Network):
-            raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and no network")
+            raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and not a network")
         if not layer.built and not self.unbuilt:
             raise FileFormatError(
                 f"the Sequential {layer.name!r} was saved before it had seen data, so its input shape is unknown; "
@@ -84,7 +84,7 @@ class Reader:
         self._count += 1
         if self._count > MAX_LAYERS:
             raise FileFormatError(f"the configuration holds more than {MAX_LAYERS:,} layers")
-        record = modern(plain.mapping(stored, "a layer's record"), self.dialect)
+        record = modern(strict_json.mapping(stored, "a layer's record"), self.dialect)
         layer = self._met_before(record)
         if layer is None:
             own = self._own_class(record)
@@ -183,14 +183,14 @@ class Reader:
             trainable=bool(record.config.get("trainable", True)),
             **_own_settings(record, own),
         )
-        for stored in plain.listing(record.config.get("layers"), f"the layers of {record.name!r}"):
+        for stored in strict_json.listing(record.config.get("layers"), f"the layers of {record.name!r}"):
             layer = self.layer(stored)
             with settings_of(layer.name, type(layer).__name__):
                 network.add(layer)
         shape = record.config.get("build_input_shape") or record.build_shape
         if not network.built and shape is not None:
             with settings_of(record.name, "Sequential"):
-                network.build(plain.shape(shape, f"the input shape of {record.name!r}"))
+                network.build(strict_json.shape(shape, f"the input shape of {record.name!r}"))
         return network
 
     def _functional(self, record: Record, own: Any = None) -> Model:
@@ -199,7 +199,7 @@ class Reader:
         nodes: dict[str, list[Node]] = {}
         made: dict[tuple[str, int], list[tuple[Ref, float]]] = {}
         records, makers = masks.without_makers(
-            plain.listing(record.config.get("layers"), f"the layers of {what}")
+            strict_json.listing(record.config.get("layers"), f"the layers of {what}")
         )
         for stored in records:
             layer = self.layer(stored)
@@ -208,7 +208,7 @@ class Reader:
             layers[layer.name] = layer
             nodes[layer.name] = [
                 read_node(node, layer)
-                for node in plain.listing(stored.get("inbound_nodes", []), "inbound nodes")
+                for node in strict_json.listing(stored.get("inbound_nodes", []), "inbound nodes")
             ]
             for k, node in enumerate(nodes[layer.name]):
                 if isinstance(node.mask, tuple) and node.mask[0] in makers:
@@ -252,7 +252,7 @@ def _in_use(model: Model, layers: Mapping[str, Layer], what: str) -> list[Layer]
         elif layer not in used:
             own = []
         if not own:
-            raise FileFormatError(f"{what} has a layer that leads to no output: {name!r}")
+            raise FileFormatError(f"{what} has a layer that is not connected to an output: {name!r}")
         found += own
     return found
 
@@ -301,7 +301,7 @@ def _unknown(record: Record) -> UnsupportedError:
     )
     if record.class_name == "Lambda":
         return UnsupportedError(
-            f"layer {record.name!r} is a Lambda: Python code kept in the file, which foldnet never runs. {supply}"
+            f"layer {record.name!r} is a Lambda: Python code in the file, which foldnet never runs. {supply}"
         )
     if not record.is_keras:
         return UnsupportedError(

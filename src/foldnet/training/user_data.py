@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.arranging import arranged
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
+from foldnet.nested_data import arranged
 from foldnet.network import Network
 from foldnet.optional import absent_of, present
 from foldnet.structure import is_flat, is_nested
@@ -28,8 +29,6 @@ from foldnet.training.eager import build_for
 from foldnet.training.program import output_names
 from foldnet.training.targets import check_classes
 from foldnet.training.trainer import Trainer
-
-Array = np.ndarray[Any, Any]
 
 
 def trainer_for(network: Network, x: Any = None) -> Trainer:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Type
 from foldnet.graph.op import FLOAT
 
-Array = np.ndarray[Any, Any]
 _INT32 = np.iinfo(np.int32)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.graph.training import UpdateRule
-from foldnet.training.optimizer import Array, Optimizer
+from foldnet.training.optimizer import Optimizer
 
 
 class AbsentOptimizer(Optimizer):

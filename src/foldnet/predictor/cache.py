@@ -17,7 +17,7 @@ from foldnet.errors import FoldnetError
 
 if TYPE_CHECKING:
     from foldnet.graph.graph import Graph
-    from foldnet.predictor import Options
+    from foldnet.predictor.options import Options
 
 LARGEST = 16 << 20
 """Larger files are read anew each time; so much are their arrays that parsing hardly counts."""
@@ -60,8 +60,9 @@ def _entry(path: str | os.PathLike[str]) -> str | None:
 @cache
 def _makers() -> bytes:
     """A digest over names, sizes and times of foldnet's modules: which of them make a program changes with time."""
+    package = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
     found: list[str] = []
-    _list_modules(os.path.dirname(__file__), "", found)  # noqa: PTH120
+    _list_modules(package, "", found)
     return user_cache.digest("\n".join(sorted(found)).encode())
 
 
@@ -80,7 +81,7 @@ def _read(name: str) -> tuple[Graph, Options] | None:
     data = user_cache.read(name)
     if data is None:
         return None
-    from foldnet.predictor_file import from_bytes
+    from foldnet.predictor.file import from_bytes
 
     try:
         program = from_bytes(data, {})
@@ -92,7 +93,7 @@ def _read(name: str) -> tuple[Graph, Options] | None:
 
 
 def _write(name: str, graph: Graph, options: Options) -> None:
-    from foldnet.predictor_file import to_bytes
+    from foldnet.predictor.file import to_bytes
 
     try:
         data = to_bytes(graph, options)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
-from foldnet.files.config import Reader
 from foldnet.files.fill import Values
 from foldnet.files.legacy import is_weight
 from foldnet.files.load import major_version
+from foldnet.files.read_config import Reader
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 
@@ -35,7 +35,7 @@ def network_of(
         _read(network, model, values, set())
         values.fill()
     except FileFormatError as error:
-        raise UnsupportedError(f"the live model {model.name!r} cannot be taken over: {error}") from None
+        raise UnsupportedError(f"the live model {model.name!r} cannot be converted: {error}") from None
     network.keras_version = version
     if getattr(model, "optimizer", None) is not None and hasattr(model, "get_compile_config"):
         compiled = plain_value(model.get_compile_config())

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.fit import FitState
 from foldnet.engines.reference.training import forward
 from foldnet.errors import ConfigError, FoldnetError
@@ -25,8 +26,6 @@ from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import SummedMetric, plain
 from foldnet.warn import warn
-
-Array = np.ndarray[Any, Any]
 
 _warned: set[str] = set()
 
@@ -52,7 +51,7 @@ class Watched:
     weighted: bool
 
 
-class Between:
+class PythonMetrics:
     """What is done between the steps for metrics that run in Python.
 
     Args:

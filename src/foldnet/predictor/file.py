@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.graph.graph import Array, Graph
-from foldnet.graph.serial import activations_of, graph_from_json, graph_to_json
+from foldnet.graph.graph import Graph
+from foldnet.graph.serial import graph_from_json, graph_to_json
+from foldnet.predictor.options import ENGINES, PRECISIONS, Options
 from foldnet.structure import flatten, from_text, to_text
 
 if TYPE_CHECKING:
-    from foldnet.predictor import Options, Predictor
+    from foldnet.predictor.predictor import Predictor
 
 MAGIC = b"FOLDNET\x01"
 _HEAD = struct.Struct("<8sQQII")
@@ -105,7 +107,7 @@ def _from_bytes(data: memoryview, functions: Functions) -> tuple[Graph, Options]
         raise FileFormatError(f"the file is of format {magic[7]}; this foldnet reads format {MAGIC[7]}")
     if _HEAD.size + header_size + arrays_size != len(data) or zero:
         raise FileFormatError(
-            f"the file has {len(data)} bytes, its head says {_HEAD.size + header_size + arrays_size}: "
+            f"the file has {len(data)} bytes, but its header says {_HEAD.size + header_size + arrays_size}: "
             "it is cut off or damaged"
         )
     body = data[_HEAD.size :]
@@ -134,10 +136,10 @@ def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
             raise FileFormatError(f"array {name!r} has shape {shape}")
         if place["offset"] != end or end + count * dtype.itemsize > len(data):
             raise FileFormatError(
-                f"array {name!r} does not lie where the one before it ends, or beyond the file"
+                f"array {name!r} does not begin where the one before it ends, or ends after the end of the file"
             )
         if name in arrays[kind]:
-            raise FileFormatError(f"array {name!r} is there twice")
+            raise FileFormatError(f"array {name!r} occurs twice")
         array = (
             np.frombuffer(data, dtype, count, end).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
         )
@@ -149,13 +151,11 @@ def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
             raise FileFormatError(f"there is data between array {name!r} and the next")
         end += padding
     if end != len(data):
-        raise FileFormatError("there is data behind the last array")
+        raise FileFormatError("there is data after the last array")
     return arrays
 
 
 def _options(given: Any, graph: Graph) -> Options:
-    from foldnet.predictor import Options
-
     nested = {"inputs", "outputs"} & set(_a(dict, given, "options"))
     _keys(given, {"engine", "dtype", "fold", "input_names", "output_names", *nested}, "options")
     structures = [
@@ -170,8 +170,8 @@ def _options(given: Any, graph: Graph) -> Options:
         given["engine"], given["dtype"], _a(bool, given["fold"], "fold"), names, results, *structures
     )
     if (
-        options.engine not in ("auto", "native", "reference")
-        or options.dtype not in ("float32", "float64")
+        options.engine not in ENGINES
+        or options.dtype not in PRECISIONS
         or len(names) != len(graph.inputs)
         or len(set(names)) != len(names)
         or (results is not None and (len(results) != len(graph.outputs) or len(set(results)) != len(results)))
@@ -185,7 +185,9 @@ def _structure(text: Any, values: Sequence[str]) -> Any:
         return None
     structure = from_text(text)
     if flatten(structure) != list(range(len(values))):
-        raise FileFormatError("the file's inputs or outputs are nested otherwise than its program has them")
+        raise FileFormatError(
+            "the file's inputs or outputs are nested in another way than its program has them"
+        )
     return structure
 
 
@@ -220,41 +222,3 @@ def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Opt
         return from_bytes(read_file(path), functions)
     except (FileFormatError, UnsupportedError) as error:
         raise type(error)(f"{os.fspath(path)}: {error}") from None
-
-
-def functions_of(graph: Graph) -> dict[str, Callable[..., Any]]:
-    """The caller's own functions in a graph, by name.
-
-    Raises:
-        UnsupportedError: two functions of one name, or one that cannot be pickled.
-    """
-    import pickle
-
-    found: dict[str, Callable[..., Any]] = {}
-    for function in activations_of(graph):
-        if function.function is None:
-            continue
-        if found.setdefault(function.name, function.function) is not function.function:
-            raise UnsupportedError(
-                f"two different activations are named {function.name!r}; rename one to pickle"
-            )
-        try:
-            pickle.dumps(function.function)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise UnsupportedError(
-                f"the activation {function.name!r} cannot be pickled ({error}); define it with def at the top of "
-                "a module"
-            ) from None
-    return found
-
-
-def pickled(predictor: Predictor) -> bytes:
-    """The predictor as a pickle carries it: the file, compressed."""
-    return zlib.compress(to_bytes(predictor.unfolded, predictor.options))
-
-
-def unpickle(data: bytes, functions: Functions) -> Predictor:
-    """The predictor that was pickled."""
-    from foldnet.predictor import Predictor
-
-    return Predictor(*from_bytes(zlib.decompress(data), functions))

@@ -54,7 +54,7 @@ class Watcher(Callback):
             direction = trainer.compiled.direction(self.monitor)
         if direction is None:
             raise ConfigError(
-                f"{type(self).__name__}(monitor={self.monitor!r}): it cannot be told whether this should "
+                f"{type(self).__name__}(monitor={self.monitor!r}): the name does not say whether this should "
                 "rise or fall; give mode='max' or mode='min'"
             )
         return bool(direction == "up")

@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from foldnet.engines.native import cache
+from tests.support import compiling
+
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # What JAX compiles here runs a few times on a few rows: compiling it well takes longer than all its runs.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-sys.path.insert(0, str(Path(__file__).parent))  # tests share helpers as `support`
-
-from support import compiling
-
-from foldnet.engines.native import cache
 
 # A shell starts what runs in the background deaf to Ctrl+C, and its children inherit that: tests that interrupt a
 # program would wait for ever.

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.keras_pairs import Case, foldnet_model, random_weights, run_reference
 
 from foldnet import layers
 from foldnet.engines.reference.kernels import KERNELS
 from foldnet.graph import ops, train_ops
 from foldnet.network import Model
+from tests.support.keras_pairs import Case, foldnet_model, random_weights, run_reference
 
 
 def test_every_op_has_a_kernel():

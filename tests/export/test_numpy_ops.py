@@ -6,8 +6,6 @@ import inspect
 
 import numpy as np
 import pytest
-from export_nets import OPS, random_graph, rows_for, with_elementwise
-from export_stranger import predictions
 
 from foldnet import activations
 from foldnet.engines.reference import ReferenceProgram
@@ -15,6 +13,8 @@ from foldnet.errors import UnsupportedError
 from foldnet.export import numpy_source, to_numpy
 from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import bind
+from tests.export.export_nets import OPS, random_graph, rows_for, with_elementwise
+from tests.export.export_stranger import predictions
 
 SETTINGS = {
     "relu": [

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from graph_networks import chain, q2, randomize
 
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
@@ -14,6 +13,7 @@ from foldnet.graph.lower import Mode, lower
 from foldnet.graph.passes import optimize
 from foldnet.network import Model
 from foldnet.sequential import Sequential
+from tests.graph.graph_networks import chain, q2, randomize
 
 
 def by_hand(layer, x):

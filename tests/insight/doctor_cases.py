@@ -1,8 +1,11 @@
 """For each check of the doctor, sick and nearly sick patients."""
 
 import numpy as np
-from doctor_networks import D, rows, settled, stack
-from doctor_sick import (
+
+from foldnet import Sequential, layers, losses
+from foldnet.insight.doctor.patient import Patient
+from tests.insight.doctor_networks import D, rows, settled, stack
+from tests.insight.doctor_sick import (
     B,
     after,
     averaged,
@@ -29,9 +32,6 @@ from doctor_sick import (
     time_steps,
     with_x,
 )
-
-from foldnet import Sequential, layers, losses
-from foldnet.insight.doctor.patient import Patient
 
 # For each check: (a sick patient, its severity), (a nearly sick patient).
 CASES = {

@@ -6,13 +6,13 @@ import weakref
 
 import numpy as np
 import pytest
-from networks import graph_of, random_inputs, table_network
 
 from foldnet import fastcall
 from foldnet.engines.native import NativeProgram
 from foldnet.fastcall import PythonFastCall, attach
 from foldnet.graph import ops
 from foldnet.graph.graph import GraphBuilder
+from tests.native.networks import graph_of, random_inputs, table_network
 
 BUILT = fastcall.FastCall is not PythonFastCall
 needs_extension = pytest.mark.skipif(not BUILT, reason="the optional extension module was not built here")

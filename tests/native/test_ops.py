@@ -5,12 +5,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from networks import ACTIVATIONS, graph_of, joined, label, op_cases, random_inputs
 
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.native.emitters import EMITTERS
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph import ops, train_ops
+from tests.native.networks import ACTIVATIONS, graph_of, joined, label, op_cases, random_inputs
 
 CASES = op_cases()
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import graph_of, joined, op_cases, random_inputs, table_network
 
 from foldnet.engines.native import NativeProgram, cache
 from foldnet.engines.native.program import default_threads
 from foldnet.errors import InputError
 from foldnet.graph import ops
 from foldnet.graph.graph import GraphBuilder
+from tests.native.networks import graph_of, joined, op_cases, random_inputs, table_network
 
 MILLION = 1_000_000
 

@@ -8,11 +8,9 @@ import threading
 import time
 
 import numpy as np
-import programs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.compilers import COMPILERS, assert_no_warnings
 
 from foldnet import Model, Sequential, layers, losses, optimizers, regularizers
 from foldnet.engines.fit import Data, FitPlan
@@ -23,6 +21,8 @@ from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import InputError
 from foldnet.graph.training import Constraint
 from foldnet.training.compiled import Target
+from tests.native_training import programs
+from tests.support.compilers import COMPILERS, assert_no_warnings
 
 
 def close(a, b, tolerance=1e-4):

@@ -1,10 +1,8 @@
 """The normalizations of a batch, compiled, over any rank, axes, mask, batch and weights: as the reference has them."""
 
 import numpy as np
-import programs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import expression
 
 from foldnet import ops
 from foldnet.engines.fit import Data
@@ -14,6 +12,8 @@ from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.graph import ops as g
 from foldnet.graph import train_ops
 from foldnet.graph.lower import Lowering, Mode
+from tests.native_training import programs
+from tests.native_training.programs import expression
 
 BATCH = 16
 

@@ -189,7 +189,7 @@ def test_a_network_that_cannot_be_frozen_says_so_every_time(home, tmp_path, monk
     def refuse(network, mode, **settings):
         raise UnsupportedError("not this one")
 
-    monkeypatch.setattr("foldnet.graph.lower.lower", refuse)
+    monkeypatch.setattr("foldnet.lowering.lower.lower", refuse)
     for _ in range(2):
         with pytest.raises(UnsupportedError, match="not this one"):
             freeze()

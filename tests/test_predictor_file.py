@@ -14,9 +14,26 @@ import foldnet
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.graph import ops, serial, train_ops
+from foldnet.graph import serial
 from foldnet.graph.graph import GraphBuilder
+from foldnet.graph.op import Elementwise
 from foldnet.network import Model
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.matrix.op import Dense, Dot, Product
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
 from foldnet.predictor import Options
 from foldnet.predictor_file import from_bytes, to_bytes
 from foldnet.sequential import Sequential
@@ -340,7 +357,7 @@ def test_sizes_that_do_not_add_up_are_said():
 def test_an_array_of_no_elements_travels():
     b = GraphBuilder()
     x = b.emit(
-        ops.Affine(), b.input("x", (None, 0)), b.constant("scale", np.zeros(0)), b.constant("o", np.zeros(0))
+        Affine(), b.input("x", (None, 0)), b.constant("scale", np.zeros(0)), b.constant("o", np.zeros(0))
     )
     graph, _ = from_bytes(to_bytes(b.build([x]), PREDICT.options), {})
     assert graph.constants["scale"].shape == (0,)
@@ -358,39 +375,39 @@ def every_op():
     x, codes = b.input("x", (None, 4, 6)), b.input("codes", (None, 3), "int")
     last = lambda n: b.constant(n, np.ones((1, 6)))  # noqa: E731
     values = [
-        b.emit(ops.Dense(ops.Elementwise("tanh")), x, b.constant("w", np.ones((6, 2), np.float32))),
-        b.emit(ops.Affine(), x, last("s"), last("o"), last("m")),
-        b.emit(ops.Activation(serial_relu()), x),
-        b.emit(ops.PRelu(), x, last("alpha")),
-        b.emit(ops.Softmax(2, log=True), x),
-        b.emit(ops.Sparsemax(2), x),
-        b.emit(ops.Glu(2), x),
-        b.emit(ops.Moments((1, 2), 1e-3, "rms"), x),
-        b.emit(ops.GroupMoments(2, 3, 1e-3), x),
-        b.emit(ops.Reshape((-1, 2)), x),
-        b.emit(ops.Transpose((0, 2, 1)), x),
-        b.emit(ops.Repeat(3), codes),
-        b.emit(ops.Binary(None, "maximum"), x, x),
-        b.emit(ops.Concatenate(1), x, x),
-        b.emit(ops.Dot((2, 2)), x, x),
-        b.emit(ops.Gather(), codes, b.constant("table", np.ones((5, 2), np.float32))),
-        b.emit(ops.Cast("float"), codes),
-        b.emit(ops.Identity(), x),
-        b.emit(train_ops.Unary("log1p"), x),
-        b.emit(train_ops.Combine("power"), b.constant("two", np.array(2.0)), x),
-        b.emit(train_ops.Where(), x, x, b.constant("none", np.zeros(()))),
-        b.emit(train_ops.Reduce("mean", (1, 2), True), x),
-        b.emit(train_ops.OneHot(3), codes),
-        b.emit(train_ops.Slice(((None, None, 1), (4, None, -2))), x),
-        b.emit(train_ops.Pick(2, (0, 5, 5)), x),
-        b.emit(train_ops.Product("ij", "kj", "ik"), x, x),
-        b.emit(train_ops.CumulativeSum(1), x),
+        b.emit(Dense(Elementwise("tanh")), x, b.constant("w", np.ones((6, 2), np.float32))),
+        b.emit(Affine(), x, last("s"), last("o"), last("m")),
+        b.emit(Activation(serial_relu()), x),
+        b.emit(PRelu(), x, last("alpha")),
+        b.emit(Softmax(2, log=True), x),
+        b.emit(Sparsemax(2), x),
+        b.emit(Glu(2), x),
+        b.emit(Moments((1, 2), 1e-3, "rms"), x),
+        b.emit(GroupMoments(2, 3, 1e-3), x),
+        b.emit(Reshape((-1, 2)), x),
+        b.emit(Transpose((0, 2, 1)), x),
+        b.emit(Repeat(3), codes),
+        b.emit(Binary(None, "maximum"), x, x),
+        b.emit(Concatenate(1), x, x),
+        b.emit(Dot((2, 2)), x, x),
+        b.emit(Gather(), codes, b.constant("table", np.ones((5, 2), np.float32))),
+        b.emit(Cast("float"), codes),
+        b.emit(Identity(), x),
+        b.emit(Unary("log1p"), x),
+        b.emit(Combine("power"), b.constant("two", np.array(2.0)), x),
+        b.emit(Where(), x, x, b.constant("none", np.zeros(()))),
+        b.emit(Reduce("mean", (1, 2), True), x),
+        b.emit(OneHot(3), codes),
+        b.emit(Slice(((None, None, 1), (4, None, -2))), x),
+        b.emit(Pick(2, (0, 5, 5)), x),
+        b.emit(Product("ij", "kj", "ik"), x, x),
+        b.emit(CumulativeSum(1), x),
     ]
     return b.build(values)
 
 
 def serial_relu():
-    return ops.Elementwise("relu", (("negative_slope", 0.1), ("max_value", float("inf")), ("threshold", 0.0)))
+    return Elementwise("relu", (("negative_slope", 0.1), ("max_value", float("inf")), ("threshold", 0.0)))
 
 
 def test_every_op_travels():

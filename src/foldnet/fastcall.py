@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foldnet.engines.native.program import NativeProgram
+    from foldnet.engines.native.prediction.program import NativeProgram
 
 RELEASE_COST = 100_000
 """Multiply-adds from which other Python threads may run meanwhile; taking the lock again costs about as much."""

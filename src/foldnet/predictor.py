@@ -13,10 +13,11 @@ from foldnet.arranging import arranged
 from foldnet.engines.fallback import native_or_none
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.fastcall import FastCall, attach
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, bind, with_nodes
-from foldnet.graph.passes import optimize
+from foldnet.graph.op import INT
+from foldnet.graph.op import Shape as ShapeOp
 from foldnet.latest import Latest
+from foldnet.passes import optimize
 from foldnet.predictor_inputs import Array, read_inputs, working
 from foldnet.structure import is_flat, is_nested, pack, plain, without_leaves
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from foldnet.engines.native import NativeProgram
     from foldnet.network import Network
 
-Shape = ops.Shape
+Shape = ShapeOp
 
 _ENGINES = ("auto", "native", "reference")
 _BLOCK_BYTES = 16 << 20
@@ -174,7 +175,7 @@ class Predictor(FastCall):
             return program.run(arrays)
         types = [bound.types[v] for v in bound.outputs]
         results = [
-            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == ops.INT else self._dtype)
+            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == INT else self._dtype)
             for t in types
         ]
         kinds = [bound.types[v] for v in bound.inputs]
@@ -357,7 +358,7 @@ def same_program(a: Graph, b: Graph) -> bool:
 
 def _program_of(network: Network, without: Iterable[str] = ()) -> tuple[Graph, Options]:
     """The network's prediction program, unfolded, and what its callers pass and get."""
-    from foldnet.graph.lower import Mode, lower
+    from foldnet.lowering.lower import Mode, lower
     from foldnet.optional import checked_absent, present
 
     absent = checked_absent(network, without)

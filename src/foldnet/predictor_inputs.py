@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import InputError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Type
+from foldnet.graph.op import FLOAT
 
 Array = np.ndarray[Any, Any]
 _INT32 = np.iinfo(np.int32)
@@ -92,7 +92,7 @@ def working(block: Array, wanted: Type, dtype: np.dtype[Any], name: str) -> Arra
     Raises:
         InputError: an index that is not a whole number of 32 bits.
     """
-    if wanted.dtype == ops.FLOAT:
+    if wanted.dtype == FLOAT:
         with np.errstate(all="ignore"):  # beyond float32's range is infinite, as in NumPy
             return np.require(block, dtype, ["C", "A"])
     if block.dtype.kind == "f" and not (block == np.trunc(block)).all():

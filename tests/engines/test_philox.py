@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foldnet.engines import philox
+from foldnet.operations.batch import philox
 
 WORD = 2**32
 

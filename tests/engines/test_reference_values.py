@@ -8,19 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldnet import layers
-from foldnet.engines.reference.kernels import KERNELS
-from foldnet.graph import ops, train_ops
 from foldnet.network import Model
+from foldnet.operations import catalogue
+from foldnet.operations.catalogue import every_op
+from foldnet.operations.matrix.op import Dense
 from tests.support.keras_pairs import Case, foldnet_model, random_weights, run_reference
 
 
 def test_every_op_has_a_kernel():
-    def leaves(cls):
-        below = [leaf for sub in cls.__subclasses__() for leaf in leaves(sub)]
-        return below or [cls]
-
-    inference = {op for op in leaves(ops.Op) if op.__module__ == ops.__name__}
-    assert (inference | set(train_ops.EXPRESSION_OPS)) - {ops.Cast} == set(KERNELS)
+    for name, op in every_op().items():
+        kernel = catalogue.rules("numpy", op)
+        assert (kernel.exact is not None) == op.predicts, name
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))
@@ -29,7 +27,7 @@ def test_a_float32_dense_is_the_exact_sum_rounded_once(size, seed):
     rng = np.random.default_rng(seed)
     x, kernel = np.float32(rng.normal(size=(1, size))), np.float32(rng.normal(size=(size, 1)))
     bias = np.float32(rng.normal(size=1))
-    y = KERNELS[ops.Dense](ops.Dense(), x, kernel, bias)
+    y = catalogue.find("numpy", Dense()).predict(Dense(), [x, kernel, bias], np.dtype(np.float32))
     exact = sum(Fraction(float(a)) * Fraction(float(b)) for a, b in zip(x[0], kernel[:, 0], strict=True))
     exact += Fraction(float(bias[0]))
     assert y.dtype == np.float32

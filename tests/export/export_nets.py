@@ -5,9 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from foldnet import Input, Model, Sequential, layers
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.lower import lower
+from foldnet.graph.op import FLOAT, INT, Elementwise
+from foldnet.lowering.lower import lower
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import BINARY, UNARY, Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.matrix.op import Dense, Dot, Product
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
 
 
 def random_graph(op, shapes, weights=(), dtypes=None, seed=0):
@@ -15,7 +31,7 @@ def random_graph(op, shapes, weights=(), dtypes=None, seed=0):
     rng = np.random.default_rng(seed)
     b = GraphBuilder()
     b.layer = "layer"
-    dtypes = dtypes or [ops.FLOAT] * len(shapes)
+    dtypes = dtypes or [FLOAT] * len(shapes)
     values = [b.input(f"in{i}", (None, *s), d) for i, (s, d) in enumerate(zip(shapes, dtypes, strict=True))]
     values += [b.constant(f"layer/w{i}", rng.normal(size=s).astype("f")) for i, s in enumerate(weights)]
     return b.build([b.emit(op, *values)])
@@ -23,71 +39,71 @@ def random_graph(op, shapes, weights=(), dtypes=None, seed=0):
 
 def with_elementwise(name, params):
     """A graph of one elementwise activation on rows of 7 values."""
-    return random_graph(ops.Activation(ops.Elementwise(name, params)), [(7,)])
+    return random_graph(Activation(Elementwise(name, params)), [(7,)])
 
 
-RELU = ops.Elementwise("relu", (("negative_slope", 0.0), ("max_value", float("inf")), ("threshold", 0.0)))
+RELU = Elementwise("relu", (("negative_slope", 0.0), ("max_value", float("inf")), ("threshold", 0.0)))
 
 OPS: dict[str, Graph] = {
-    "dense": random_graph(ops.Dense(), [(4,)], [(4, 3), (3,)]),
-    "dense without bias": random_graph(ops.Dense(), [(4,)], [(4, 3)]),
-    "dense, relu inside": random_graph(ops.Dense(RELU), [(4,)], [(4, 3), (3,)]),
-    "dense on rank 4": random_graph(ops.Dense(), [(2, 3, 4)], [(4, 3), (3,)]),
-    "affine": random_graph(ops.Affine(), [(4,)], [(4,), (4,)]),
-    "affine with shift, tanh inside": random_graph(ops.Affine(ops.Elementwise("tanh")), [(4,)], [(4,)] * 3),
-    "affine on a middle axis": random_graph(ops.Affine(), [(3, 4)], [(3, 1)] * 3),
-    "affine on the last axis of rank 3": random_graph(ops.Affine(), [(3, 4)], [(1, 4)] * 3),
-    "affine on all axes": random_graph(ops.Affine(), [(2, 3, 4)], [(2, 3, 4)] * 3),
-    "prelu": random_graph(ops.PRelu(), [(3, 4)], [(1, 4)]),
-    "softmax": random_graph(ops.Softmax(1), [(4,)]),
-    "softmax on a middle axis": random_graph(ops.Softmax(1), [(3, 4)]),
-    "log softmax": random_graph(ops.Softmax(2, log=True), [(3, 4)]),
-    "sparsemax": random_graph(ops.Sparsemax(1), [(5, 2)]),
-    "glu": random_graph(ops.Glu(1), [(6, 2)]),
-    "standard moments": random_graph(ops.Moments((1,), 1e-3), [(6,)]),
-    "standard moments on two axes": random_graph(ops.Moments((1, 2), 1e-3), [(3, 4)]),
-    "rms moments": random_graph(ops.Moments((2,), 1e-3, "rms"), [(3, 4)]),
-    "l2 moments": random_graph(ops.Moments((1,), 1e-12, "l2"), [(6,)]),
-    "variance moments": random_graph(ops.Moments((1,), 1e-3, "variance"), [(6,)]),
-    "groups": random_graph(ops.GroupMoments(1, 3, 1e-3), [(6,)]),
-    "groups of channels last": random_graph(ops.GroupMoments(3, 2, 1e-3), [(3, 2, 4)]),
-    "groups of channels first": random_graph(ops.GroupMoments(1, 2, 1e-3), [(4, 3)]),
-    "reshape": random_graph(ops.Reshape((3, -1)), [(2, 6)]),
-    "reshape of a free axis": random_graph(ops.Reshape((-1, 2)), [(None, 6)]),
-    "flatten a free axis": random_graph(ops.Reshape((-1,)), [(None, 6)]),
-    "transpose": random_graph(ops.Transpose((0, 2, 1)), [(3, 4)]),
-    "repeat": random_graph(ops.Repeat(3), [(4,)]),
+    "dense": random_graph(Dense(), [(4,)], [(4, 3), (3,)]),
+    "dense without bias": random_graph(Dense(), [(4,)], [(4, 3)]),
+    "dense, relu inside": random_graph(Dense(RELU), [(4,)], [(4, 3), (3,)]),
+    "dense on rank 4": random_graph(Dense(), [(2, 3, 4)], [(4, 3), (3,)]),
+    "affine": random_graph(Affine(), [(4,)], [(4,), (4,)]),
+    "affine with shift, tanh inside": random_graph(Affine(Elementwise("tanh")), [(4,)], [(4,)] * 3),
+    "affine on a middle axis": random_graph(Affine(), [(3, 4)], [(3, 1)] * 3),
+    "affine on the last axis of rank 3": random_graph(Affine(), [(3, 4)], [(1, 4)] * 3),
+    "affine on all axes": random_graph(Affine(), [(2, 3, 4)], [(2, 3, 4)] * 3),
+    "prelu": random_graph(PRelu(), [(3, 4)], [(1, 4)]),
+    "softmax": random_graph(Softmax(1), [(4,)]),
+    "softmax on a middle axis": random_graph(Softmax(1), [(3, 4)]),
+    "log softmax": random_graph(Softmax(2, log=True), [(3, 4)]),
+    "sparsemax": random_graph(Sparsemax(1), [(5, 2)]),
+    "glu": random_graph(Glu(1), [(6, 2)]),
+    "standard moments": random_graph(Moments((1,), 1e-3), [(6,)]),
+    "standard moments on two axes": random_graph(Moments((1, 2), 1e-3), [(3, 4)]),
+    "rms moments": random_graph(Moments((2,), 1e-3, "rms"), [(3, 4)]),
+    "l2 moments": random_graph(Moments((1,), 1e-12, "l2"), [(6,)]),
+    "variance moments": random_graph(Moments((1,), 1e-3, "variance"), [(6,)]),
+    "groups": random_graph(GroupMoments(1, 3, 1e-3), [(6,)]),
+    "groups of channels last": random_graph(GroupMoments(3, 2, 1e-3), [(3, 2, 4)]),
+    "groups of channels first": random_graph(GroupMoments(1, 2, 1e-3), [(4, 3)]),
+    "reshape": random_graph(Reshape((3, -1)), [(2, 6)]),
+    "reshape of a free axis": random_graph(Reshape((-1, 2)), [(None, 6)]),
+    "flatten a free axis": random_graph(Reshape((-1,)), [(None, 6)]),
+    "transpose": random_graph(Transpose((0, 2, 1)), [(3, 4)]),
+    "repeat": random_graph(Repeat(3), [(4,)]),
     **{
-        f"{kind}": random_graph(ops.Binary(None, kind), [(3, 4), (3, 4)])
+        f"{kind}": random_graph(Binary(None, kind), [(3, 4), (3, 4)])
         for kind in ("add", "subtract", "multiply", "maximum", "minimum")
     },
     "add, spread over an axis, sigmoid inside": random_graph(
-        ops.Binary(ops.Elementwise("sigmoid"), "add"), [(3, 1), (3, 4)]
+        Binary(Elementwise("sigmoid"), "add"), [(3, 1), (3, 4)]
     ),
-    "concatenate": random_graph(ops.Concatenate(2), [(3, 4), (3, 2), (3, 1)]),
-    "dot of vectors": random_graph(ops.Dot((1, 1)), [(4,), (4,)]),
-    "dot of matrices": random_graph(ops.Dot((2, 1)), [(3, 4), (4, 2)]),
-    "dot of rank 4": random_graph(ops.Dot((1, 2)), [(4, 3, 2), (5, 4)]),
-    "gather": random_graph(ops.Gather(), [(3,)], [(9, 2)], [ops.INT]),
-    "one hot": random_graph(train_ops.OneHot(4), [(3,)], (), [ops.INT]),
-    "cast to int": random_graph(ops.Cast(ops.INT), [(3,)]),
-    "cast to float": random_graph(ops.Cast(ops.FLOAT), [(3,)], (), [ops.INT]),
-    "identity": random_graph(ops.Identity(), [(3,)]),
-    **{kind: random_graph(train_ops.Combine(kind), [(3, 4), (1, 4)]) for kind in train_ops.BINARY},
-    "not equal to a number": random_graph(train_ops.Combine("not_equal"), [(3, 4)], [()]),
-    **{kind: random_graph(train_ops.Unary(kind), [(3, 4)]) for kind in train_ops.UNARY},
-    "slice": random_graph(train_ops.Slice(((1, None, 1), (None, None, -2))), [(3, 4)]),
-    "pick": random_graph(train_ops.Pick(1, (2, 0, 0)), [(3, 4)]),
-    "product": random_graph(train_ops.Product("ij", "kj", "ik"), [(3, 4), (2, 4)]),
-    "product with weights": random_graph(train_ops.Product("ij", "jk", "ki"), [(3, 4)], [(4, 2)]),
-    "cumulative sum": random_graph(train_ops.CumulativeSum(2), [(3, 4)]),
-    "argmax": random_graph(train_ops.Reduce("argmax", (2,)), [(3, 4)]),
-    "where": random_graph(train_ops.Where(), [(3, 1), (3, 4)], [()]),
+    "concatenate": random_graph(Concatenate(2), [(3, 4), (3, 2), (3, 1)]),
+    "dot of vectors": random_graph(Dot((1, 1)), [(4,), (4,)]),
+    "dot of matrices": random_graph(Dot((2, 1)), [(3, 4), (4, 2)]),
+    "dot of rank 4": random_graph(Dot((1, 2)), [(4, 3, 2), (5, 4)]),
+    "gather": random_graph(Gather(), [(3,)], [(9, 2)], [INT]),
+    "one hot": random_graph(OneHot(4), [(3,)], (), [INT]),
+    "cast to int": random_graph(Cast(INT), [(3,)]),
+    "cast to float": random_graph(Cast(FLOAT), [(3,)], (), [INT]),
+    "identity": random_graph(Identity(), [(3,)]),
+    **{kind: random_graph(Combine(kind), [(3, 4), (1, 4)]) for kind in BINARY},
+    "not equal to a number": random_graph(Combine("not_equal"), [(3, 4)], [()]),
+    **{kind: random_graph(Unary(kind), [(3, 4)]) for kind in UNARY},
+    "slice": random_graph(Slice(((1, None, 1), (None, None, -2))), [(3, 4)]),
+    "pick": random_graph(Pick(1, (2, 0, 0)), [(3, 4)]),
+    "product": random_graph(Product("ij", "kj", "ik"), [(3, 4), (2, 4)]),
+    "product with weights": random_graph(Product("ij", "jk", "ki"), [(3, 4)], [(4, 2)]),
+    "cumulative sum": random_graph(CumulativeSum(2), [(3, 4)]),
+    "argmax": random_graph(Reduce("argmax", (2,)), [(3, 4)]),
+    "where": random_graph(Where(), [(3, 1), (3, 4)], [()]),
     **{
-        f"{kind} along": random_graph(train_ops.Reduce(kind, (2,), True), [(3, 4)])
+        f"{kind} along": random_graph(Reduce(kind, (2,), True), [(3, 4)])
         for kind in ("sum", "mean", "max", "min", "argmax")
     },
-    "max along two axes": random_graph(train_ops.Reduce("max", (1, 2)), [(3, 4)]),
+    "max along two axes": random_graph(Reduce("max", (1, 2)), [(3, 4)]),
 }
 """A graph for each op and each of its forms."""
 
@@ -205,7 +221,7 @@ def rows_for(graph: Graph, rows: int, seed: int = 0) -> list[np.ndarray]:
     data = []
     for name in graph.inputs:
         shape = (rows, *(5 if n is None else n for n in graph.types[name].shape[1:]))
-        if graph.types[name].dtype == ops.INT:
+        if graph.types[name].dtype == INT:
             data.append(rng.integers(0, 7, shape).astype(np.int32))
         else:
             data.append(rng.normal(scale=3, size=shape).astype(np.float32))

@@ -20,8 +20,8 @@ from foldnet import Input, Model, Sequential, layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError
 from foldnet.export import numpy_source, to_numpy
-from foldnet.graph.lower import lower
-from foldnet.graph.passes import optimize
+from foldnet.lowering.lower import lower
+from foldnet.passes import optimize
 from tests.export.export_nets import NETS, NETWORKS, randomize, rows_for
 from tests.export.export_stranger import predictions
 

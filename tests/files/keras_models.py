@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.graph.lower import lower
+from foldnet.lowering.lower import lower
 
 L = keras.layers
 

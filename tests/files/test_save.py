@@ -17,8 +17,8 @@ import foldnet
 from foldnet import activations, layers, regularizers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph.lower import lower
 from foldnet.layers import LAYERS, Input
+from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from foldnet.sequential import Sequential
 from tests.support.keras_pairs import random_weights

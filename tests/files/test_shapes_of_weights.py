@@ -12,7 +12,7 @@ from foldnet import Sequential, layers, saving
 from foldnet.engines.native import NativeProgram
 from foldnet.errors import FileFormatError, FoldnetError, InputError
 from foldnet.files.hdf5.file import Group
-from foldnet.graph.lower import lower
+from foldnet.lowering.lower import lower
 
 
 def network():

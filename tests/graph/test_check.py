@@ -6,22 +6,23 @@ import numpy as np
 import pytest
 
 from foldnet.errors import GraphError
-from foldnet.graph import ops
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import GraphBuilder, Node
+from foldnet.operations.matrix.op import Dense
+from foldnet.operations.structure.op import Concatenate
 
 
 def joined():
     b = GraphBuilder()
     x = b.input("x", (None, 3))
     b.constant("w", np.zeros((3, 2)))
-    y = b.emit(ops.Concatenate(1), x, x)
+    y = b.emit(Concatenate(1), x, x)
     return b.build([y]), y
 
 
 @pytest.mark.parametrize(
     ("op", "operands"),
-    [(ops.Concatenate(1), ()), (ops.Dense(), ()), (ops.Dense(), ("x",)), (ops.Dense(), ("x", "w", "w", "w"))],
+    [(Concatenate(1), ()), (Dense(), ()), (Dense(), ("x",)), (Dense(), ("x", "w", "w", "w"))],
 )
 def test_operands_are_as_many_as_an_op_takes(op, operands):
     graph, y = joined()
@@ -33,7 +34,7 @@ def test_operands_are_as_many_as_an_op_takes(op, operands):
 def test_data_comes_first_and_weights_are_constants(operands):
     graph, y = joined()
     with pytest.raises(GraphError, match=r"is (a constant|data)$"):
-        check_prediction(replace(graph, nodes=(Node(ops.Dense(), operands, y, "layer"),)))
+        check_prediction(replace(graph, nodes=(Node(Dense(), operands, y, "layer"),)))
 
 
 def test_a_whole_program_passes():

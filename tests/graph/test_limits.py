@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from foldnet import layers
-from foldnet.graph.lower import lower
-from foldnet.graph.passes import optimize
-from foldnet.graph.passes.precision import LARGEST_RATIO, cancels, leaves_float32
+from foldnet.lowering.lower import lower
+from foldnet.passes import optimize
+from foldnet.passes.precision import LARGEST_RATIO, cancels, leaves_float32
 from tests.graph.graph_networks import chain
 
 

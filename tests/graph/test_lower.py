@@ -6,12 +6,13 @@ import pytest
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import GraphError, UnsupportedError
-from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph, GraphBuilder, Node, Type
-from foldnet.graph.lower import Mode, lower
-from foldnet.graph.passes import optimize
+from foldnet.lowering.lower import Mode, lower
 from foldnet.network import Model
+from foldnet.operations.matrix.op import Dense
+from foldnet.operations.structure.op import Identity
+from foldnet.passes import optimize
 from foldnet.sequential import Sequential
 from tests.graph.graph_networks import chain, q2, randomize
 
@@ -165,19 +166,19 @@ def test_weights_are_not_copied_per_call():
 def dense_graph(**changes):
     b = GraphBuilder()
     x = b.input("x", (None, 2))
-    y = b.emit(ops.Dense(), x, b.constant("w", np.ones((2, 3))))
+    y = b.emit(Dense(), x, b.constant("w", np.ones((2, 3))))
     return Graph(**{**vars(b.build([y])), **changes})
 
 
 BROKEN = {
-    "uses": {"nodes": (Node(ops.Identity(), ("nothing",), "y", ""),)},
-    "computed twice": {"nodes": (Node(ops.Identity(), ("x",), "x", ""),)},
+    "uses": {"nodes": (Node(Identity(), ("nothing",), "y", ""),)},
+    "computed twice": {"nodes": (Node(Identity(), ("x",), "x", ""),)},
     "never computed": {"outputs": ("nothing",)},
     "its op gives": {"types": {"x": Type((None, 2)), "w": Type((2, 3)), "value:dense": Type((None, 4))}},
     "its type says": {"constants": {"w": np.ones((2, 4))}},
-    "operands": {"nodes": (Node(ops.Dense(), ("x",), "value:dense", ""),)},
-    "operand 'x' is data": {"nodes": (Node(ops.Dense(), ("x", "x"), "value:dense", ""),)},
-    "operand 'w' is a constant": {"nodes": (Node(ops.Dense(), ("w", "w"), "value:dense", ""),)},
+    "operands": {"nodes": (Node(Dense(), ("x",), "value:dense", ""),)},
+    "operand 'x' is data": {"nodes": (Node(Dense(), ("x", "x"), "value:dense", ""),)},
+    "operand 'w' is a constant": {"nodes": (Node(Dense(), ("w", "w"), "value:dense", ""),)},
     "is a constant": {"outputs": ("w",)},
 }
 
@@ -191,6 +192,6 @@ def test_the_checker_finds_what_is_broken(message):
 
 def test_training_programs_may_compute_on_constants():
     b = GraphBuilder()
-    y = b.emit(ops.Identity(), b.constant("w", np.ones((2, 3))))
+    y = b.emit(Identity(), b.constant("w", np.ones((2, 3))))
     b.input("x", (None,))
     check(b.build([y]))

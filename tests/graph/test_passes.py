@@ -7,11 +7,16 @@ from hypothesis import strategies as st
 
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.graph import ops
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import GraphBuilder
-from foldnet.graph.lower import lower
-from foldnet.graph.passes import (
+from foldnet.graph.op import Elementwise
+from foldnet.lowering.lower import lower
+from foldnet.network import Model
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import Softmax
+from foldnet.operations.elementwise.op import Activation, Binary
+from foldnet.operations.structure.op import Cast, Concatenate, Reshape, Transpose
+from foldnet.passes import (
     PASSES,
     drop_dead,
     drop_identities,
@@ -22,7 +27,6 @@ from foldnet.graph.passes import (
     merge_affines,
     optimize,
 )
-from foldnet.network import Model
 from tests.graph.graph_networks import chain, networks, q2, randomize
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -65,7 +69,7 @@ def test_all_passes_together_change_no_result(case):
     assert_same(before, after, rows, 1e-10)
     assert "Identity" not in kinds(after)
     assert all(s.before is not s.after for s in trace)
-    for affine in (n for n in after.nodes if isinstance(n.op, ops.Affine)):
+    for affine in (n for n in after.nodes if isinstance(n.op, Affine)):
         assert any(repr(affine.layer) in note for note in after.notes)
 
 
@@ -271,13 +275,13 @@ def builder(shape=(None, 2, 3)):
 
 def test_reshapes_transposes_casts_and_scalings_that_change_nothing_go():
     b, x = builder()
-    x = b.emit(ops.Reshape((2, -1)), x)
-    x = b.emit(ops.Transpose((0, 1, 2)), x)
-    x = b.emit(ops.Cast("float"), x)
-    x = b.emit(ops.Concatenate(1), x)
+    x = b.emit(Reshape((2, -1)), x)
+    x = b.emit(Transpose((0, 1, 2)), x)
+    x = b.emit(Cast("float"), x)
+    x = b.emit(Concatenate(1), x)
     one, zero = b.constant("one", np.ones((1, 3))), b.constant("zero", np.zeros((1, 3)))
-    x = b.emit(ops.Affine(), x, one, zero, zero)
-    x = b.emit(ops.Activation(ops.Elementwise("linear")), x)
+    x = b.emit(Affine(), x, one, zero, zero)
+    x = b.emit(Activation(Elementwise("linear")), x)
     graph = drop_identities(b.build([x]))
     assert graph.nodes == ()
     assert graph.outputs == graph.inputs
@@ -286,15 +290,15 @@ def test_reshapes_transposes_casts_and_scalings_that_change_nothing_go():
 
 def test_what_changes_something_stays():
     b, x = builder((None, None, 3))
-    x = b.emit(ops.Reshape((-1, 3)), x)  # the free axis may be anything: not provably the same
-    x = b.emit(ops.Transpose((0, 2, 1)), x)
+    x = b.emit(Reshape((-1, 3)), x)  # the free axis may be anything: not provably the same
+    x = b.emit(Transpose((0, 2, 1)), x)
     x = b.emit(
-        ops.Affine(ops.Elementwise("tanh")),
+        Affine(Elementwise("tanh")),
         x,
         *[b.constant(n, np.full((3, 1), v)) for n, v in (("s", 1.0), ("o", 0.0))],
     )
     x = b.emit(
-        ops.Affine(),
+        Affine(),
         x,
         b.constant("s2", np.ones((3, 1))),
         b.constant("o2", np.array([[0.0], [0.0], [1e-30]])),
@@ -313,9 +317,9 @@ def test_zero_bias_and_zero_shift_go():
 def test_dead_nodes_go_with_their_layer_outputs():
     b, x = builder()
     b.layer = "dead"
-    b.layer_outputs["dead"] = b.emit(ops.Softmax(2), x)
+    b.layer_outputs["dead"] = b.emit(Softmax(2), x)
     b.layer = "live"
-    b.layer_outputs["live"] = y = b.emit(ops.Softmax(1), x)
+    b.layer_outputs["live"] = y = b.emit(Softmax(1), x)
     graph = drop_dead(b.build([y]))
     assert [n.layer for n in graph.nodes] == ["live"]
     assert set(graph.layer_outputs) == {"live"}
@@ -323,8 +327,8 @@ def test_dead_nodes_go_with_their_layer_outputs():
 
 def test_activations_fuse_into_binary_ops_but_not_past_another_reader():
     b, x = builder()
-    total = b.emit(ops.Binary(kind="add"), x, x)
-    y = b.emit(ops.Activation(ops.Elementwise("tanh")), total)
+    total = b.emit(Binary(kind="add"), x, x)
+    y = b.emit(Activation(Elementwise("tanh")), total)
     assert kinds(fuse_activations(b.build([y]))) == ["Binary"]
     assert kinds(fuse_activations(b.build([y, total]))) == ["Binary", "Activation"]
 

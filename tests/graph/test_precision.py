@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.graph.lower import lower
-from foldnet.graph.passes import optimize
+from foldnet.lowering.lower import lower
+from foldnet.passes import optimize
 from tests.graph.graph_networks import chain
 
 F = np.float32

@@ -3,7 +3,7 @@
 import numpy as np
 
 from foldnet.graph.graph import GraphBuilder, Node
-from foldnet.graph.passes.rewriting import along_last_axis, fresh, joined, quoted
+from foldnet.passes.rewriting import along_last_axis, fresh, joined, quoted
 
 
 def test_a_new_constant_has_a_name_of_its_own():

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from foldnet import Model, Sequential, layers, trace
-from foldnet.graph.lower import lower
 from foldnet.insight import verify
 from foldnet.insight.mistakes import suspects_in
 from foldnet.insight.mistakes.catalogue import CATALOGUE, words_for
 from foldnet.insight.sites import sites_of
+from foldnet.lowering.lower import lower
 from tests.insight.insight_networks import ALL_STACKS, by_hand, fill, layer_by_hand, stack_of
 from tests.insight.planted import (
     named,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from foldnet import load_model, trace
-from foldnet.graph.lower import lower
 from foldnet.insight import verify
 from foldnet.insight.sites import LayerProgram, sites_of
+from foldnet.lowering.lower import lower
 
 ROOT = Path(__file__).parents[2]
 FORMATS = ("keras-3.12.0-joined.keras", "keras-3.8.0-table.keras", "tf_keras-2.21-axes.h5")

@@ -9,7 +9,7 @@ import pytest
 import foldnet
 from foldnet import Model, engines, layers
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph.lower import lower
+from foldnet.lowering.lower import lower
 from foldnet.training import trainer
 from tests.support.keras_pairs import run_native, run_reference
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from foldnet import layers
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.graph.lower import lower
+from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from tests.support.keras_pairs import random_weights, run_reference
 

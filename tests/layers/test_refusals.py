@@ -5,8 +5,8 @@ import pytest
 
 from foldnet import layers
 from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
-from foldnet.graph.lower import lower
 from foldnet.layers.merging import Merge
+from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from tests.support.keras_pairs import run_reference
 

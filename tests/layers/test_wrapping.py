@@ -10,8 +10,8 @@ import pytest
 import foldnet
 from foldnet import Model, layers
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
-from foldnet.graph.lower import lower
 from foldnet.insight.explanation import Words
+from foldnet.lowering.lower import lower
 from tests.support.keras_pairs import run_native, run_reference
 
 ROWS = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)

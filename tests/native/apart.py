@@ -3,8 +3,9 @@
 Sanitizers cannot see this by themselves, as all arrays lie in one piece of memory.
 """
 
-from foldnet.engines.native import layout, source
-from foldnet.graph import ops
+from foldnet.codegen import layout
+from foldnet.engines.native.prediction import source
+from foldnet.graph.op import INT
 
 APART = 16
 """Elements, of each row or lane, that belong to nobody."""
@@ -34,7 +35,7 @@ def _gaps(graph, plan, align, lanes):
     found = []
     for name, offset in plan.offsets.items():
         end = offset + -(-max(layout.elements(graph, name), 1) // align) * align
-        found.append((int(graph.types[name].dtype == ops.INT), 4 * end * lanes, 4 * APART * lanes))
+        found.append((int(graph.types[name].dtype == INT), 4 * end * lanes, 4 * APART * lanes))
     return sorted(set(found))
 
 

@@ -7,11 +7,27 @@ from itertools import pairwise
 import numpy as np
 
 from foldnet.activations import ELEMENTWISE
-from foldnet.graph import ops, train_ops
 from foldnet.graph.check import check
 from foldnet.graph.graph import Graph, GraphBuilder, Node
+from foldnet.graph.op import FLOAT, INT, Elementwise
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import BINARY, UNARY, Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.matrix.op import Dense, Dot, Product
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
 
-RELU = ops.Elementwise("relu", (("negative_slope", 0.0), ("max_value", None), ("threshold", 0.0)))
+RELU = Elementwise("relu", (("negative_slope", 0.0), ("max_value", None), ("threshold", 0.0)))
 
 PARAMETERS = {
     "relu": (
@@ -36,16 +52,14 @@ def label(function):
 
 
 ACTIVATIONS = [RELU] + [
-    ops.Elementwise(name, tuple(params.items()))
-    for name in ELEMENTWISE
-    for params in PARAMETERS.get(name, ({},))
+    Elementwise(name, tuple(params.items())) for name in ELEMENTWISE for params in PARAMETERS.get(name, ({},))
 ]
 
 
 def graph_of(op, *row_shapes, weights=(), dtypes=None) -> Graph:
     """A graph of one op on inputs of these row shapes, and on these constants."""
     b = GraphBuilder()
-    dtypes = dtypes or [ops.FLOAT] * len(row_shapes)
+    dtypes = dtypes or [FLOAT] * len(row_shapes)
     values = [
         b.input(f"x{i}", (None, *s), d) for i, (s, d) in enumerate(zip(row_shapes, dtypes, strict=True))
     ]
@@ -77,7 +91,7 @@ def op_cases():
     """(name, graph) for every op of the closed set, fused and not, on ranks 2 to 5."""
     rng = np.random.default_rng(5)
     w = weight
-    act = ops.Elementwise("elu", (("alpha", 0.7),))
+    act = Elementwise("elu", (("alpha", 0.7),))
     cases = {}
 
     def add(name, op, *shapes, weights=(), dtypes=None):
@@ -86,26 +100,26 @@ def op_cases():
     sizes = [(1, 1), (3, 2), (5, 3), (11, 10), (7, 17), (30, 65), (300, 150), (600, 4), (16, 64), (9, 130)]
     for inputs, units in sizes:
         kernel = w(rng, inputs, units) / np.sqrt(inputs)
-        add(f"dense-{inputs}-{units}", ops.Dense(), (inputs,), weights=(kernel, w(rng, units)))
+        add(f"dense-{inputs}-{units}", Dense(), (inputs,), weights=(kernel, w(rng, units)))
     for inputs, units in [(5, 3), (300, 150)]:
         kernel = w(rng, inputs, units) / np.sqrt(inputs)
-        add(f"dense-{inputs}-{units}-no-bias", ops.Dense(), (inputs,), weights=(kernel,))
-        add(f"dense-{inputs}-{units}-fused", ops.Dense(act), (inputs,), weights=(kernel, w(rng, units)))
-    add("dense-rank3", ops.Dense(RELU), (4, 6), weights=(w(rng, 6, 5), w(rng, 5)))
-    add("dense-rank4", ops.Dense(), (2, 3, 7), weights=(w(rng, 7, 19), w(rng, 19)))
+        add(f"dense-{inputs}-{units}-no-bias", Dense(), (inputs,), weights=(kernel,))
+        add(f"dense-{inputs}-{units}-fused", Dense(act), (inputs,), weights=(kernel, w(rng, units)))
+    add("dense-rank3", Dense(RELU), (4, 6), weights=(w(rng, 6, 5), w(rng, 5)))
+    add("dense-rank4", Dense(), (2, 3, 7), weights=(w(rng, 7, 19), w(rng, 19)))
     for shape, weights in [
         ((5,), [(5,), (5,), (5,)]), ((5,), [(1,), (5,), (1,)]), ((3, 4), [(1, 4), (3, 1), (3, 4)]),
         ((2, 3, 4), [(1, 1, 4), (1, 1, 4), (2, 1, 1)]), ((2, 3, 2, 3), [(1, 3, 1, 3), (1, 1, 1, 1), (2, 1, 2, 1)]),
     ]:  # fmt: skip
         scale, offset, shift = (w(rng, *s) for s in weights)
         name = f"affine-{'x'.join(map(str, shape))}"
-        add(name, ops.Affine(), shape, weights=(scale, offset))
-        add(f"{name}-shift", ops.Affine(act), shape, weights=(scale, offset, shift))
-        add(f"prelu-{name}", ops.PRelu(), shape, weights=(scale,))
+        add(name, Affine(), shape, weights=(scale, offset))
+        add(f"{name}-shift", Affine(act), shape, weights=(scale, offset, shift))
+        add(f"prelu-{name}", PRelu(), shape, weights=(scale,))
     for function in ACTIVATIONS:
-        add(f"activation-{label(function)}", ops.Activation(function), (37,))
+        add(f"activation-{label(function)}", Activation(function), (37,))
     for function in ACTIVATIONS[::4]:
-        add(f"fused-{label(function)}", ops.Dense(function), (6,), weights=(w(rng, 6, 5), w(rng, 5)))
+        add(f"fused-{label(function)}", Dense(function), (6,), weights=(w(rng, 6, 5), w(rng, 5)))
     for shape, axis in [
         ((6,), 1),
         ((1,), 1),
@@ -116,11 +130,11 @@ def op_cases():
         ((5, 90), 1),
     ]:
         name = f"{'x'.join(map(str, shape))}-{axis}"
-        add(f"softmax-{name}", ops.Softmax(axis), shape)
-        add(f"log-softmax-{name}", ops.Softmax(axis, log=True), shape)
-        add(f"sparsemax-{name}", ops.Sparsemax(axis), shape)
+        add(f"softmax-{name}", Softmax(axis), shape)
+        add(f"log-softmax-{name}", Softmax(axis, log=True), shape)
+        add(f"sparsemax-{name}", Sparsemax(axis), shape)
     for shape, axis in [((6,), 1), ((4, 6), 1), ((4, 6), 2), ((2, 4, 3), 2)]:
-        add(f"glu-{'x'.join(map(str, shape))}-{axis}", ops.Glu(axis), shape)
+        add(f"glu-{'x'.join(map(str, shape))}-{axis}", Glu(axis), shape)
     for shape, axes in [
         ((7,), (1,)),
         ((4, 5), (2,)),
@@ -129,7 +143,7 @@ def op_cases():
         ((2, 3, 4, 2), (2, 3, 4)),
     ]:
         for kind in ("standard", "rms", "l2", "variance"):
-            add(f"moments-{kind}-{'x'.join(map(str, shape))}-{axes}", ops.Moments(axes, 1e-3, kind), shape)
+            add(f"moments-{kind}-{'x'.join(map(str, shape))}-{axes}", Moments(axes, 1e-3, kind), shape)
     for shape, axis, groups in [
         ((6,), 1, 3),
         ((4, 6), 2, 2),
@@ -137,57 +151,55 @@ def op_cases():
         ((2, 3, 8), 3, 4),
         ((2, 3, 8), 3, 1),
     ]:
-        add(
-            f"groups-{'x'.join(map(str, shape))}-{axis}-{groups}", ops.GroupMoments(axis, groups, 1e-3), shape
-        )
-    add("reshape", ops.Reshape((3, -1)), (2, 6))
-    add("identity", ops.Identity(), (3, 2))
+        add(f"groups-{'x'.join(map(str, shape))}-{axis}-{groups}", GroupMoments(axis, groups, 1e-3), shape)
+    add("reshape", Reshape((3, -1)), (2, 6))
+    add("identity", Identity(), (3, 2))
     for shape, permutation in [
         ((3, 4), (0, 2, 1)),
         ((2, 3, 4), (0, 3, 1, 2)),
         ((2, 3, 4, 5), (0, 4, 2, 1, 3)),
     ]:
-        add(f"transpose-{'x'.join(map(str, shape))}", ops.Transpose(permutation), shape)
-    add("repeat", ops.Repeat(4), (5,))
+        add(f"transpose-{'x'.join(map(str, shape))}", Transpose(permutation), shape)
+    add("repeat", Repeat(4), (5,))
     for kind in ("add", "subtract", "multiply", "maximum", "minimum"):
-        add(f"binary-{kind}", ops.Binary(kind=kind), (5,), (5,))
-        add(f"binary-{kind}-spread", ops.Binary(kind=kind), (3, 1, 4), (1, 2, 4))
-    for kind in train_ops.BINARY:
+        add(f"binary-{kind}", Binary(kind=kind), (5,), (5,))
+        add(f"binary-{kind}-spread", Binary(kind=kind), (3, 1, 4), (1, 2, 4))
+    for kind in BINARY:
         if kind != "power":  # of a negative number
-            add(f"combine-{kind}", train_ops.Combine(kind), (3, 4), weights=(w(rng, 1, 4).round(1),))
-        add(f"combine-{kind}-spread", train_ops.Combine(kind), (3, 1, 4), (1, 2, 4))
-    add("combine-number", train_ops.Combine("not_equal"), (3, 4), weights=(np.array(0.5),))
-    for kind in train_ops.UNARY:
-        add(f"unary-{kind}", train_ops.Unary(kind), (3, 4))
-    add("argmax", train_ops.Reduce("argmax", (2,)), (3, 4, 5))
-    add("one-hot", train_ops.OneHot(5), (3, 2), dtypes=[ops.INT])
+            add(f"combine-{kind}", Combine(kind), (3, 4), weights=(w(rng, 1, 4).round(1),))
+        add(f"combine-{kind}-spread", Combine(kind), (3, 1, 4), (1, 2, 4))
+    add("combine-number", Combine("not_equal"), (3, 4), weights=(np.array(0.5),))
+    for kind in UNARY:
+        add(f"unary-{kind}", Unary(kind), (3, 4))
+    add("argmax", Reduce("argmax", (2,)), (3, 4, 5))
+    add("one-hot", OneHot(5), (3, 2), dtypes=[INT])
     whole = (None, None, 1)
     for number, slices in enumerate(
         [((1, 3, 1), whole), (whole, (None, None, -1)), ((-1, None, -2), (0, 4, 3))]
     ):
-        add(f"slice-{number}", train_ops.Slice(slices), (3, 4))
-    add("slice-int", train_ops.Slice(((1, 3, 1),)), (4,), dtypes=[ops.INT])
-    add("pick-1", train_ops.Pick(1, (0, 2, 2, 1)), (3, 4))
-    add("pick-2", train_ops.Pick(2, (3, 0)), (3, 4, 2))
+        add(f"slice-{number}", Slice(slices), (3, 4))
+    add("slice-int", Slice(((1, 3, 1),)), (4,), dtypes=[INT])
+    add("pick-1", Pick(1, (0, 2, 2, 1)), (3, 4))
+    add("pick-2", Pick(2, (3, 0)), (3, 4, 2))
     for left, right, result, shapes in [
         ("ij", "kj", "ik", ((3, 4), (5, 4))), ("ij", "ij", "j", ((3, 4), (3, 4))), ("ij", "k", "kji", ((2, 3), (4,))),
         ("i", "j", "", ((2,), (3,))),
     ]:  # fmt: skip
-        add(f"product-{left}-{right}-{result}", train_ops.Product(left, right, result), *shapes)
-    add("product-weights", train_ops.Product("ij", "jk", "ki"), (3, 4), weights=(w(rng, 4, 2),))
-    add("cumulative-sum-1", train_ops.CumulativeSum(1), (3, 4))
-    add("cumulative-sum-2", train_ops.CumulativeSum(2), (3, 4, 2))
-    add("where", train_ops.Where(), (3, 1), (3, 4), (1, 4))
-    add("where-number", train_ops.Where(), (3, 1), (3, 4), weights=(np.array(-1e9),))
+        add(f"product-{left}-{right}-{result}", Product(left, right, result), *shapes)
+    add("product-weights", Product("ij", "jk", "ki"), (3, 4), weights=(w(rng, 4, 2),))
+    add("cumulative-sum-1", CumulativeSum(1), (3, 4))
+    add("cumulative-sum-2", CumulativeSum(2), (3, 4, 2))
+    add("where", Where(), (3, 1), (3, 4), (1, 4))
+    add("where-number", Where(), (3, 1), (3, 4), weights=(np.array(-1e9),))
     for kind in ("sum", "mean", "max", "min"):
         for axes in ((1,), (2,), (1, 3), (1, 2, 3)):
             for keepdims in (False, True):
-                add(f"{kind}-{axes}-{keepdims}", train_ops.Reduce(kind, axes, keepdims), (3, 4, 5))
-    add("binary-fused", ops.Binary(act, "add"), (3, 4), (3, 4))
-    add("concatenate-1", ops.Concatenate(1), (3,), (1,), (4,))
-    add("concatenate-2", ops.Concatenate(2), (2, 3), (2, 5))
-    add("concatenate-middle", ops.Concatenate(2), (2, 3, 4), (2, 1, 4))
-    add("concatenate-int", ops.Concatenate(1), (2,), (3,), dtypes=[ops.INT, ops.INT])
+                add(f"{kind}-{axes}-{keepdims}", Reduce(kind, axes, keepdims), (3, 4, 5))
+    add("binary-fused", Binary(act, "add"), (3, 4), (3, 4))
+    add("concatenate-1", Concatenate(1), (3,), (1,), (4,))
+    add("concatenate-2", Concatenate(2), (2, 3), (2, 5))
+    add("concatenate-middle", Concatenate(2), (2, 3, 4), (2, 1, 4))
+    add("concatenate-int", Concatenate(1), (2,), (3,), dtypes=[INT, INT])
     pairs = [
         ((5,), (5,), (1, 1)),
         ((3, 4), (4, 2), (2, 1)),
@@ -195,12 +207,12 @@ def op_cases():
         ((2, 3, 4), (3,), (2, 1)),
     ]
     for a, b, axes in pairs:
-        add(f"dot-{'x'.join(map(str, a))}-{'x'.join(map(str, b))}", ops.Dot(axes), a, b)
-    add("gather", ops.Gather(), (3,), weights=(w(rng, 9, 4),), dtypes=[ops.INT])
-    add("gather-rank3", ops.Gather(), (2, 3), weights=(w(rng, 9, 1),), dtypes=[ops.INT])
-    add("cast-int", ops.Cast(ops.INT), (4,))
-    add("cast-float", ops.Cast(ops.FLOAT), (4,), dtypes=[ops.INT])
-    add("cast-none", ops.Cast(ops.FLOAT), (4,))
+        add(f"dot-{'x'.join(map(str, a))}-{'x'.join(map(str, b))}", Dot(axes), a, b)
+    add("gather", Gather(), (3,), weights=(w(rng, 9, 4),), dtypes=[INT])
+    add("gather-rank3", Gather(), (2, 3), weights=(w(rng, 9, 1),), dtypes=[INT])
+    add("cast-int", Cast(INT), (4,))
+    add("cast-float", Cast(FLOAT), (4,), dtypes=[INT])
+    add("cast-none", Cast(FLOAT), (4,))
     return cases
 
 
@@ -212,15 +224,15 @@ def table_network(sizes=(11, 10, 8, 6, 1), seed=0, last="sigmoid") -> Graph:
     for k, (i, o) in enumerate(pairwise(sizes)):
         final = k == len(sizes) - 2
         value = b.emit(
-            ops.Dense(None if final else RELU), value,
+            Dense(None if final else RELU), value,
             b.constant(f"k{k}", rng.normal(size=(i, o)) / np.sqrt(i)), b.constant(f"b{k}", rng.normal(size=o)),
         )  # fmt: skip
         if not final:
             value = b.emit(
-                ops.Affine(), value,
+                Affine(), value,
                 b.constant(f"s{k}", rng.uniform(0.5, 2, o)), b.constant(f"o{k}", rng.normal(size=o)),
             )  # fmt: skip
-    value = b.emit(ops.Softmax(1) if last == "softmax" else ops.Activation(ops.Elementwise(last)), value)
+    value = b.emit(Softmax(1) if last == "softmax" else Activation(Elementwise(last)), value)
     return b.build([value])
 
 
@@ -230,7 +242,7 @@ def random_inputs(graph, rows, seed=0):
     made = []
     for name in graph.inputs:
         shape = (rows, *graph.types[name].shape[1:])
-        if graph.types[name].dtype == ops.INT:
+        if graph.types[name].dtype == INT:
             made.append(rng.integers(0, 9, shape).astype(np.int32))
         else:
             made.append((rng.normal(size=shape) * 2).astype(np.float32))

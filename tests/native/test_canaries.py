@@ -11,10 +11,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from foldnet.codegen import layout
+from foldnet.codegen.layout import pack
 from foldnet.engines.native import compiler as cc
-from foldnet.engines.native import layout
-from foldnet.engines.native.layout import pack
-from foldnet.graph import ops
+from foldnet.graph.op import INT
 from tests.native.apart import APART, listed, set_apart
 from tests.native.networks import joined, op_cases, random_inputs
 
@@ -70,7 +70,7 @@ def watched(graph, folder, monkeypatch, rows):
     for name in graph.outputs:
         shape, kind = layout.row_shape(graph, name), graph.types[name].dtype
         shape = shape[1:] if name in graph.constants else shape
-        outputs.append(np.empty((rows, *shape), np.int32 if kind == ops.INT else np.float32))
+        outputs.append(np.empty((rows, *shape), np.int32 if kind == INT else np.float32))
     pointers = [(ctypes.c_void_p * len(a))(*(x.ctypes.data for x in a)) for a in (inputs, outputs)]
     run = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2)(
         ("foldnet_run", library)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Model, layers, ops
-from foldnet.engines.native.source import cost
-from foldnet.engines.native.train_emit import Emitter
-from foldnet.graph.lower import lower
+from foldnet.engines.native.prediction.source import cost
+from foldnet.engines.native.training.emit import Emitter
+from foldnet.lowering.lower import lower
 from foldnet.training.compiled import Target
 from tests.native.networks import op_cases
 

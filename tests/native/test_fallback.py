@@ -280,7 +280,7 @@ WARM = """
 import sys
 import numpy as np, foldnet
 from foldnet import Sequential, layers
-from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.training.program import NativeTraining
 model = Sequential([layers.Input((3,)), layers.Dense(2, "tanh"), layers.Dense(1)])
 model.compile("sgd", "mse")
 x = np.ones((9, 3), np.float32)

@@ -10,8 +10,10 @@ import pytest
 from foldnet import fastcall
 from foldnet.engines.native import NativeProgram
 from foldnet.fastcall import PythonFastCall, attach
-from foldnet.graph import ops
 from foldnet.graph.graph import GraphBuilder
+from foldnet.graph.op import INT
+from foldnet.operations.elementwise.op import Binary
+from foldnet.operations.structure.op import Cast, Gather
 from tests.native.networks import graph_of, random_inputs, table_network
 
 BUILT = fastcall.FastCall is not PythonFastCall
@@ -98,8 +100,8 @@ def test_other_arguments_go_to_call():
 @needs_extension
 def test_faults_in_the_data_go_to_call_for_their_words():
     builder = GraphBuilder()
-    index = builder.emit(ops.Cast(ops.INT), builder.input("x", (None, 2)))
-    graph = builder.build([builder.emit(ops.Gather(), index, builder.constant("table", np.ones((3, 4))))])
+    index = builder.emit(Cast(INT), builder.input("x", (None, 2)))
+    graph = builder.build([builder.emit(Gather(), index, builder.constant("table", np.ones((3, 4))))])
     quick = Quick(graph)
     assert quick(np.ones((5, 2), np.float32)).shape == (5, 2, 4)
     assert quick(np.full((5, 2), 3, np.float32)) == "slow"
@@ -108,8 +110,8 @@ def test_faults_in_the_data_go_to_call_for_their_words():
 @needs_extension
 def test_networks_with_indices_or_several_inputs_are_not_attached():
     for graph in (
-        graph_of(ops.Gather(), (2,), weights=(np.ones((3, 4)),), dtypes=[ops.INT]),
-        graph_of(ops.Binary(), (2,), (2,)),
+        graph_of(Gather(), (2,), weights=(np.ones((3, 4)),), dtypes=[INT]),
+        graph_of(Binary(), (2,), (2,)),
     ):
         assert Quick(graph)(random_inputs(graph, 1)[0]) == "slow"
 

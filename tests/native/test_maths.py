@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from foldnet.engines.native import cache, maths, source
+from foldnet.codegen import maths
+from foldnet.engines.native import cache
+from foldnet.engines.native.prediction import source
 
 STEP = 2203
 """Every so many of the 2^32 floats: about two million, of every size and sign, infinities and NaN among them."""
@@ -60,7 +62,7 @@ def compute(library, name, x):
 
 def stated(name, fused):
     """The bound that the header's comment states."""
-    text = Path(source.__file__).with_name("maths.h").read_text()
+    text = Path(maths.__file__).with_name("maths.h").read_text()
     found = re.search(rf"\bfn_{name} +([\d.]+) \(([\d.]+)\)", text)
     return float(found[1 if fused else 2])
 

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from foldnet.engines.native import NativeProgram
-from foldnet.engines.native.emitters import EMITTERS
+from foldnet.engines.native.prediction.emitters import EMITTERS
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.graph import ops, train_ops
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import Moments, Softmax, Sparsemax
+from foldnet.operations.catalogue import every_op
 from tests.native.networks import ACTIVATIONS, graph_of, joined, label, op_cases, random_inputs
 
 CASES = op_cases()
@@ -37,10 +39,7 @@ def assert_close(got, exact, ulps=0.0, scale=0.0, what=""):
 
 
 def test_every_op_has_an_emitter():
-    leaves = {c for c in vars(ops).values() if isinstance(c, type) and issubclass(c, ops.Op)}
-    abstract = {ops.Op, ops.Fusable, ops.AxisOp}
-    leaves = {c for c in leaves if c.__module__ == ops.__name__ and c not in abstract}
-    leaves |= set(train_ops.EXPRESSION_OPS)
+    leaves = {op for op in every_op().values() if op.predicts}
     assert leaves == set(EMITTERS)
     assert leaves == {type(n.op) for g in CASES.values() for n in g.nodes}
 
@@ -98,10 +97,10 @@ def test_ops_along_an_axis_on_any_shape_and_value(data):
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=5))
     axis = data.draw(st.integers(1, len(shape)))
     choices = [
-        ops.Softmax(axis),
-        ops.Softmax(axis, log=True),
-        ops.Sparsemax(axis),
-        ops.Moments((axis,), 1e-3),
+        Softmax(axis),
+        Softmax(axis, log=True),
+        Sparsemax(axis),
+        Moments((axis,), 1e-3),
     ]
     op = data.draw(st.sampled_from(choices))
     values = st.one_of(st.floats(-50, 50, width=32), st.sampled_from([np.nan, np.inf, -np.inf, 0.0]))
@@ -116,12 +115,12 @@ def test_ops_along_an_axis_on_any_shape_and_value(data):
 
 
 def test_moments_far_from_zero_keep_their_digits():
-    graph = graph_of(ops.Moments((1,), 1e-12), (50,))
+    graph = graph_of(Moments((1,), 1e-12), (50,))
     x = (1e4 + np.random.default_rng(0).normal(size=(20, 50))).astype(np.float32)
     assert_close(NativeProgram(graph).run([x])[0], ReferenceProgram(graph).run([x])[0], ulps=2)
 
 
 def test_affine_with_a_shift_keeps_its_digits():
-    graph = graph_of(ops.Affine(), (3,), weights=(np.full(3, 1e3), np.zeros(3), np.full(3, 12345.0)))
+    graph = graph_of(Affine(), (3,), weights=(np.full(3, 1e3), np.zeros(3), np.full(3, 12345.0)))
     x = np.float32([[12345.5, 12345.25, 12346.0]])
     assert NativeProgram(graph).run([x])[0].tolist() == [[500.0, 250.0, 1000.0]]

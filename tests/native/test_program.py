@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldnet.engines.native import NativeProgram, cache
-from foldnet.engines.native.program import default_threads
+from foldnet.engines.native.prediction.program import default_threads
 from foldnet.errors import InputError
-from foldnet.graph import ops
 from foldnet.graph.graph import GraphBuilder
+from foldnet.graph.op import INT, Elementwise
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.structure.op import Cast, Gather, Identity, Reshape
 from tests.native.networks import graph_of, joined, op_cases, random_inputs, table_network
 
 MILLION = 1_000_000
@@ -118,9 +121,7 @@ def test_new_weights_compile_nothing(monkeypatch):
 
 
 def test_indices_outside_the_table_are_named_by_row():
-    program = NativeProgram(
-        graph_of(ops.Gather(), (2,), weights=(np.ones((5, 3)),), dtypes=[ops.INT]), threads=2
-    )
+    program = NativeProgram(graph_of(Gather(), (2,), weights=(np.ones((5, 3)),), dtypes=[INT]), threads=2)
     x = np.zeros((100_000, 2), np.int32)
     assert program.run([x])[0].shape == (100_000, 2, 3)
     for row, wrong in [(70_001, 5), (40_123, -1), (12, 2**31 - 1), (0, -(2**31))]:
@@ -130,7 +131,7 @@ def test_indices_outside_the_table_are_named_by_row():
 
 
 def test_floats_that_are_no_index_are_named_by_row():
-    program = NativeProgram(graph_of(ops.Cast(ops.INT), (2,)))
+    program = NativeProgram(graph_of(Cast(INT), (2,)))
     x = np.float32([[1.9, -1.9], [2e9, -2147483648.0]])
     assert program.run([x])[0].tolist() == [[1, -1], [2_000_000_000, -(2**31)]]
     for wrong in (np.nan, np.inf, 2.0**31):
@@ -141,9 +142,9 @@ def test_floats_that_are_no_index_are_named_by_row():
 def test_lanes_beyond_the_last_row_are_nobodys_fault():
     b = GraphBuilder()
     x = b.input("x", (None, 2))
-    one_less = b.emit(ops.Affine(), x, b.constant("one", np.ones(2)), b.constant("less", -np.ones(2)))
-    index = b.emit(ops.Cast(ops.INT), one_less)
-    graph = b.build([b.emit(ops.Gather(), index, b.constant("table", np.arange(8.0).reshape(4, 2)))])
+    one_less = b.emit(Affine(), x, b.constant("one", np.ones(2)), b.constant("less", -np.ones(2)))
+    index = b.emit(Cast(INT), one_less)
+    graph = b.build([b.emit(Gather(), index, b.constant("table", np.arange(8.0).reshape(4, 2)))])
     x = np.full((45, 2), 3, np.float32)  # a lane of zeros would look for row -1
     assert NativeProgram(graph).run([x])[0][44].tolist() == [[4, 5], [4, 5]]
 
@@ -190,8 +191,8 @@ def test_outputs_may_be_inputs_constants_and_each_other():
     b = GraphBuilder()
     x = b.input("x", (None, 2))
     unused = b.input("unused", (None, 3))
-    y = b.emit(ops.Activation(ops.Elementwise("exponential")), b.emit(ops.Identity(), x))
-    graph = b.build([x, y, y, b.emit(ops.Reshape((2, 1)), y)])
+    y = b.emit(Activation(Elementwise("exponential")), b.emit(Identity(), x))
+    graph = b.build([x, y, y, b.emit(Reshape((2, 1)), y)])
     assert unused in graph.inputs
     rows = np.float32([[0, 1], [2, 3]])
     for count in (1, 2, 90):
@@ -203,7 +204,7 @@ def test_outputs_may_be_inputs_constants_and_each_other():
 
 
 def test_rows_too_long_for_a_block_go_one_by_one():
-    graph = graph_of(ops.Activation(ops.Elementwise("tanh")), (400, 500))
+    graph = graph_of(Activation(Elementwise("tanh")), (400, 500))
     (x,) = random_inputs(graph, 9)
     assert np.allclose(NativeProgram(graph).run([x])[0], np.tanh(x), atol=1e-6)
 

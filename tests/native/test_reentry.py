@@ -190,7 +190,7 @@ def ctrl_c_amid_the_compilation_of_a_predictor():
 @script
 def ctrl_c_amid_the_compilation_of_a_fit():
     """
-    from foldnet.engines.native.train import NativeTraining
+    from foldnet.engines.native.training.program import NativeTraining
     model = network(free=False)
     model.compile("sgd", "mse")
     x = np.ones((8, 3), np.float32)

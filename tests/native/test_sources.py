@@ -7,14 +7,15 @@ import subprocess
 import numpy as np
 import pytest
 
+from foldnet.codegen.layout import pack
 from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.native import NativeProgram
-from foldnet.engines.native import program as program_module
 from foldnet.engines.native.compiler import Machine, machine
-from foldnet.engines.native.layout import pack
-from foldnet.engines.native.source import emit, emit_portable
+from foldnet.engines.native.prediction import program as program_module
+from foldnet.engines.native.prediction.source import emit, emit_portable
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops
+from foldnet.graph.op import Elementwise
+from foldnet.operations.elementwise.op import Activation
 from tests.native.apart import listed, set_apart
 from tests.native.networks import ACTIVATIONS, graph_of, joined, op_cases, random_inputs, table_network
 from tests.support.compilers import COMPILERS, assert_no_warnings, march, sanitizers
@@ -197,7 +198,7 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path, monkeypatch)
 
 
 def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):
-    graph = graph_of(ops.Activation(ACTIVATIONS[0]), (16,))  # whole vectors, so that no array is padded
+    graph = graph_of(Activation(ACTIVATIONS[0]), (16,))  # whole vectors, so that no array is padded
     made = set_apart(graph, machine().simd, monkeypatch)
     for table in (1, 2):
         tables = [[(kind, at - 4 * (k == table), size) for kind, at, size in made[k]] for k in (1, 2)]
@@ -236,12 +237,12 @@ def test_vector_width_changes_no_bit(monkeypatch):
 
 
 def test_a_function_of_the_callers_own_is_refused():
-    graph = graph_of(ops.Activation(ops.Elementwise("mine", (), np.sin)), (3,))
+    graph = graph_of(Activation(Elementwise("mine", (), np.sin)), (3,))
     with pytest.raises(UnsupportedError, match="'mine' is a NumPy function"):
         emit(graph)
 
 
 def test_free_axes_are_refused():
-    graph = graph_of(ops.Activation(ACTIVATIONS[0]), (None, 3))
+    graph = graph_of(Activation(ACTIVATIONS[0]), (None, 3))
     with pytest.raises(UnsupportedError, match="free axis"):
         emit(graph)

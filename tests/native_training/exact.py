@@ -17,8 +17,8 @@ import sys
 import numpy as np
 
 from foldnet.engines.native import cache
-from foldnet.engines.native.train import NativeTraining, _Buffers
-from foldnet.engines.native.train_emit import Emitter
+from foldnet.engines.native.training.emit import Emitter
+from foldnet.engines.native.training.program import NativeTraining, _Buffers
 from tests.native_training import programs, test_gradients
 from tests.native_training.test_fit import of_every_kind, wide
 

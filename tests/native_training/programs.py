@@ -5,8 +5,8 @@ import numpy as np
 from foldnet import ops
 from foldnet.engines.fit import Data, FitPlan, FitState
 from foldnet.graph.graph import GraphBuilder
-from foldnet.graph.lower import Lowering, Mode, lower_into
 from foldnet.graph.training import Accumulator, TrainingProgram, UpdateRule, Variable
+from foldnet.lowering.lower import Lowering, Mode, lower_into
 
 
 def expression(builder, value):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from foldnet import Sequential, layers
-from foldnet.engines.native.train_source import source
+from foldnet.engines.native.training.source import source
 from tests.native_training import exact, programs
 from tests.support.compilers import sanitizers
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from foldnet import Model, Sequential, layers, losses, optimizers, regularizers
 from foldnet.engines.fit import Data, FitPlan
 from foldnet.engines.native import cache
-from foldnet.engines.native.train import NativeTraining
-from foldnet.engines.native.train_source import source
+from foldnet.engines.native.training.program import NativeTraining
+from foldnet.engines.native.training.source import source
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import InputError
 from foldnet.graph.training import Constraint

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from foldnet import Sequential, layers
-from foldnet.engines.native import train_known
-from foldnet.engines.native.train_known import known_source
-from foldnet.engines.native.train_source import source
+from foldnet.engines.native.training import known as train_known
+from foldnet.engines.native.training.known import known_source
+from foldnet.engines.native.training.source import source
 from foldnet.graph.training import Constraint
 from foldnet.latest import Latest
 from tests.native_training import programs

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from foldnet import ops
 from foldnet.engines.fit import Data
 from foldnet.engines.native import cache
-from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.training.program import NativeTraining
 from foldnet.engines.reference.training import ReferenceTraining
-from foldnet.graph import ops as g
-from foldnet.graph import train_ops
-from foldnet.graph.lower import Lowering, Mode
+from foldnet.lowering.lower import Lowering, Mode
+from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
+from foldnet.operations.elementwise.op import Combine
+from foldnet.operations.structure.op import Cast
 from tests.native_training import programs
 from tests.native_training.programs import expression
 
@@ -28,13 +29,13 @@ def cases(draw):
     masked = kind != "fixed" and draw(st.booleans())
     momentum, epsilon = draw(st.sampled_from([0.0, 0.3, 0.9, 1.0])), draw(st.sampled_from([1e-3, 0.1]))
     if kind == "fixed":
-        op = train_ops.FixedNorm(epsilon, **switches)
+        op = FixedNorm(epsilon, **switches)
     elif kind == "batch":
-        op = train_ops.BatchNorm(momentum, epsilon, **switches, masked=masked)
+        op = BatchNorm(momentum, epsilon, **switches, masked=masked)
     else:
         limits = {k: draw(st.none() | st.floats(*ends)) for k, ends in LIMITS.items()}
         renorm_momentum = draw(st.sampled_from([0.0, 0.5, 1.0]))
-        op = train_ops.BatchRenorm(momentum, epsilon, renorm_momentum, **limits, **switches, masked=masked)
+        op = BatchRenorm(momentum, epsilon, renorm_momentum, **limits, **switches, masked=masked)
     spread = [draw(st.booleans()) for _ in shape[:-1]]
     return op, shape, kept, spread, draw(st.integers(1, 2 * BATCH + 3)), draw(st.integers(0, 1000))
 
@@ -48,15 +49,15 @@ def program(op, shape, kept, spread, random):
     x = b.input("x", (None, *shape))
     mask = b.input("mask", (None, *(1 if s else n for s, n in zip(spread, shape, strict=False))), "int")
     sizes = tuple(n if a in kept else 1 for a, n in enumerate(shape))
-    statistics = 5 if isinstance(op, train_ops.BatchRenorm) else 2
+    statistics = 5 if isinstance(op, BatchRenorm) else 2
     moving = [f"m{i}" for i in range(statistics)]
     learning = ["w", *[f"l{i}" for i in range(op.scale + op.center)]]
     for name in [*moving, *learning]:
         b.constant(name, random.uniform(0.4, 1.6, shape if name == "w" else sizes).astype(np.float32))
     operands = [*moving, *learning[1:]]
     if getattr(op, "masked", False):
-        counts = b.emit(g.Cast("float"), mask)
-        operands.append(b.emit(train_ops.Combine("not_equal"), counts, b.constant("zero", np.zeros(()))))
+        counts = b.emit(Cast("float"), mask)
+        operands.append(b.emit(Combine("not_equal"), counts, b.constant("zero", np.zeros(()))))
     y = b.emit(op, x, *operands)
     y = expression(b, b.emit(op, ops.tanh(expression(b, y) + expression(b, "w")).value, *operands))
     rows = ops.square(y + 0.3)

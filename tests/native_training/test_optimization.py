@@ -5,7 +5,7 @@ import pytest
 
 from foldnet import Input, Model, freeze, layers, ops
 from foldnet.engines.native import cache
-from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.training.program import NativeTraining
 from tests.native_training import programs
 from tests.native_training.test_fit import of_every_kind
 from tests.support.compiling import as_shipped, unoptimized

@@ -16,8 +16,8 @@ import numpy as np
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import bind
-from foldnet.graph.lower import lower
 from foldnet.layers import LAYERS, Input
+from foldnet.lowering.lower import lower
 from foldnet.network import Model
 
 Shape = tuple[int | None, ...]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from foldnet import layers
-from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import UnsupportedError
-from foldnet.graph.lower import Lowering, Mode, lower_into
+from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Model
+from foldnet.operations.kernels import Moment
 from foldnet.training.eager import _values
 
 FIRST = np.int32([[0, 1, 2, 0], [0, 0, 0, 3], [0, 0, 0, 0]])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Sequential, layers
-from foldnet.engines import philox
+from foldnet.operations.batch import philox
 
 ROWS = 64
 RNG = np.random.default_rng(4)

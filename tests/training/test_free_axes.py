@@ -6,7 +6,7 @@ import pytest
 
 import foldnet.training.trainer as trainer_module
 from foldnet import Input, Model, Sequential, layers, optimizers
-from foldnet.engines.native.train import NativeTraining
+from foldnet.engines.native.training.program import NativeTraining
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import UnsupportedError
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Sequential, layers
-from foldnet.engines.native.program import default_threads
-from foldnet.engines.native.train import MOST_THREADS
+from foldnet.engines.native.prediction.program import default_threads
+from foldnet.engines.native.training.program import MOST_THREADS
 
 SCRIPT = """
 import os, signal, sys

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from keras.src.losses.loss import reduce_weighted_values
 
 from foldnet import losses, ops
-from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.graph import GraphBuilder
+from foldnet.operations.kernels import Moment
 from foldnet.ops import Expression
 from foldnet.training.losses import CLASSES, FUNCTIONS
 from foldnet.training.losses import get as as_loss

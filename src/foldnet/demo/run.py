@@ -16,8 +16,8 @@ import numpy as np
 import foldnet
 from foldnet.demo.stranger import find_compiler, run_c, run_python
 from foldnet.errors import FoldnetError
-from foldnet.graph.passes import Step, optimize
 from foldnet.insight import explain, verify
+from foldnet.passes import Step, optimize
 from foldnet.tables import Selection, open_table
 
 Array = np.ndarray[Any, Any]

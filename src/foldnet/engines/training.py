@@ -26,7 +26,7 @@ def training_engine(program: TrainingProgram, engine: str = "auto") -> TrainingE
         raise ConfigError(f"engine is 'auto', 'native' or 'reference', not {engine!r}")
 
     def native() -> TrainingEngine:
-        from foldnet.engines.native.train import NativeTraining
+        from foldnet.engines.native.training.program import NativeTraining
 
         return NativeTraining(program)
 

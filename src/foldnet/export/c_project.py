@@ -19,11 +19,11 @@ from foldnet.export.files import write_files
 from foldnet.export.names import Namespace, identifier, plain
 from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.ours import MARK
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node, bind
+from foldnet.operations.structure.op import Gather
 
 if TYPE_CHECKING:
-    from foldnet.engines.native.source import PortableSource
+    from foldnet.engines.native.prediction.source import PortableSource
 
 Array = np.ndarray[Any, Any]
 
@@ -82,7 +82,7 @@ def to_c(
             False.
         InputError: ``x`` does not fit the network.
     """
-    from foldnet.engines.native.source import emit_portable
+    from foldnet.engines.native.prediction.source import emit_portable
 
     directory = Path(directory)
     graph = _bound(source if isinstance(source, Graph) else source.graph, input_shapes)
@@ -167,7 +167,7 @@ def _memory_words(portable: PortableSource) -> dict[str, str]:
 
 def _fault_text(node: Node) -> str:
     """What a node finds fault with, for a C string."""
-    what = "an index outside its table" if isinstance(node.op, ops.Gather) else "a number that is no index"
+    what = "an index outside its table" if isinstance(node.op, Gather) else "a number that is no index"
     return f"{what} ({plain(node.layer)})"
 
 

@@ -6,8 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph
+from foldnet.graph.op import INT
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -26,7 +37,7 @@ def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
     for name in graph.inputs:
         kind = graph.types[name]
         shape = (rows, *(n or 1 for n in kind.shape[1:]))
-        is_int = kind.dtype == ops.INT
+        is_int = kind.dtype == INT
         is_index = is_int or name in tables
         array = rng.integers(0, tables.get(name, 2), shape) if is_index else rng.normal(size=shape)
         data.append(array.astype(np.int32 if is_int else np.float32))
@@ -37,7 +48,7 @@ def _smallest_tables(graph: Graph) -> dict[str, int]:
     """For each value whose elements become indices, the size of the smallest table they are used on."""
     sizes: dict[str, int] = {}
     for node in reversed(graph.nodes):
-        if isinstance(node.op, ops.Gather):
+        if isinstance(node.op, Gather):
             limit: int | None = graph.types[node.inputs[1]].shape[0]
             indices: tuple[str, ...] = node.inputs[:1]
         elif isinstance(node.op, KEEPS_INDICES):
@@ -51,6 +62,6 @@ def _smallest_tables(graph: Graph) -> dict[str, int]:
 
 
 KEEPS_INDICES = (
-    ops.Cast, ops.Identity, ops.Reshape, ops.Transpose, ops.Repeat, ops.Concatenate, train_ops.Slice, train_ops.Pick,
+    Cast, Identity, Reshape, Transpose, Repeat, Concatenate, Slice, Pick,
 )  # fmt: skip
 """Ops that only move elements about."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from foldnet.graph.graph import Graph
-from foldnet.graph.ops import Shape
+from foldnet.graph.op import Shape
 
 _READ_ROWS = '''
 def is_number(text):

@@ -17,9 +17,8 @@ from foldnet.export.numpy_helpers import AS_ROWS, HELPERS, with_needed
 from foldnet.export.numpy_main import can_run, main_text
 from foldnet.export.numpy_steps import Steps, steps_of
 from foldnet.files.ours import MARK
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph
-from foldnet.graph.ops import Shape
+from foldnet.graph.op import INT, Shape
 
 INLINE_VALUES = 5_000
 """The most weight values that ``weights="auto"`` writes into the file itself."""
@@ -119,7 +118,7 @@ def _loaded_weights(steps: Steps, name: str) -> str:
 
 
 def _text(graph: Graph, steps: Steps, path: Path, *, inline: bool) -> str:
-    is_int = [graph.types[v].dtype == ops.INT for v in graph.inputs]
+    is_int = [graph.types[v].dtype == INT for v in graph.inputs]
     needed = steps.helpers | ({"whole_numbers"} if any(is_int) else set())
     sections = [
         _predict(graph, steps),
@@ -190,18 +189,16 @@ def _predict(graph: Graph, steps: Steps) -> str:
         "    Args:",
     ]
     for name, kind in zip(steps.parameters, types, strict=True):
-        numbers = "whole numbers" if kind.dtype == ops.INT else "numbers"
+        numbers = "whole numbers" if kind.dtype == INT else "numbers"
         lines.append(
             f"        {name}: {numbers} of shape {shape_text(kind.shape)}; one row may lack its first axis."
         )
-    given = [
-        f"{'int32' if t.dtype == ops.INT else 'float32'} of shape {shape_text(t.shape)}" for t in results
-    ]
+    given = [f"{'int32' if t.dtype == INT else 'float32'} of shape {shape_text(t.shape)}" for t in results]
     lines += ["", "    Returns:", f"        {given[0]}." if len(given) == 1 else "        A list of arrays:"]
     lines += [f"        - {text}" for text in given if len(given) > 1]
     lines.append('    """')
     for name, kind in zip(steps.parameters, types, strict=True):
-        if kind.dtype == ops.INT:
+        if kind.dtype == INT:
             rows = f'as_rows({name}, {kind.shape[1:]}, "{name}", dtype=None)'
             lines.append(f'    {name} = whole_numbers({rows}, "{name}")')
         else:

@@ -9,8 +9,22 @@ from dataclasses import dataclass, field
 from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.errors import UnsupportedError
 from foldnet.export.literals import plain_float
-from foldnet.graph import ops, train_ops
-from foldnet.graph.ops import Shape
+from foldnet.graph.op import INT, AxisOp, Elementwise, Op, Shape
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.matrix.op import Dense, Dot, Product
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
 
 INF = float("inf")
 
@@ -42,7 +56,7 @@ class Operands:
 # -- activations --
 
 
-def elementwise(function: ops.Elementwise | None, x: str, o: Operands, layer: str) -> str:
+def elementwise(function: Elementwise | None, x: str, o: Operands, layer: str) -> str:
     """The expression for an elementwise activation of the expression ``x``.
 
     Raises:
@@ -121,12 +135,12 @@ HELPER_FUNCTIONS = {
 # -- ops --
 
 
-def _dense(op: ops.Dense, o: Operands) -> str:
+def _dense(op: Dense, o: Operands) -> str:
     product = f"{o.texts[0]} @ {o.texts[1]}"
     return product if len(o.texts) == 2 or o.neutral[2] else f"{product} + {o.texts[2]}"
 
 
-def _affine(op: ops.Affine, o: Operands) -> str:
+def _affine(op: Affine, o: Operands) -> str:
     x, scale, offset, *shift = o.texts
     if shift and not o.neutral[3]:
         x = f"({x} - {shift[0]})"
@@ -135,12 +149,12 @@ def _affine(op: ops.Affine, o: Operands) -> str:
     return x if o.neutral[2] else f"{x} + {offset}"
 
 
-def _prelu(op: ops.PRelu, o: Operands) -> str:
+def _prelu(op: PRelu, o: Operands) -> str:
     x, alpha = o.texts
     return f"np.maximum({x}, 0) + {alpha} * np.minimum({x}, 0)"
 
 
-def _softmax(op: ops.Softmax, o: Operands) -> str:
+def _softmax(op: Softmax, o: Operands) -> str:
     return o.call("log_softmax" if op.log else "softmax", o.texts[0], _axis(op.axis, o))
 
 
@@ -148,7 +162,7 @@ def _axis(axis: int, o: Operands) -> str:
     return f"axis={-1 if axis == len(o.shapes[0]) - 1 else axis}"
 
 
-def _moments(op: ops.Moments, o: Operands) -> str:
+def _moments(op: Moments, o: Operands) -> str:
     helper = MOMENTS[op.kind]
     axes = str(op.axes) if len(op.axes) > 1 else str(op.axes[0])
     return o.call(helper, o.texts[0], f"axes={axes}", f"epsilon={plain_float(op.epsilon)}")
@@ -162,12 +176,12 @@ MOMENTS = {
 }
 
 
-def _group_moments(op: ops.GroupMoments, o: Operands) -> str:
+def _group_moments(op: GroupMoments, o: Operands) -> str:
     epsilon = f"epsilon={plain_float(op.epsilon)}"
     return o.call("standardize_groups", o.texts[0], _axis(op.axis, o), f"groups={op.groups}", epsilon)
 
 
-def _reshape(op: ops.Reshape, o: Operands) -> str:
+def _reshape(op: Reshape, o: Operands) -> str:
     x = o.texts[0]
     sizes = [str(t if t != -1 or n is None else n) for t, n in zip(op.target, o.result[1:], strict=True)]
     if "-1" in sizes:
@@ -178,25 +192,25 @@ def _reshape(op: ops.Reshape, o: Operands) -> str:
     return f"{x}.reshape({', '.join([f'len({x})', *sizes])})"
 
 
-def _transpose(op: ops.Transpose, o: Operands) -> str:
+def _transpose(op: Transpose, o: Operands) -> str:
     return f"{o.texts[0]}.transpose({', '.join(map(str, op.permutation))})"
 
 
-def _repeat(op: ops.Repeat, o: Operands) -> str:
+def _repeat(op: Repeat, o: Operands) -> str:
     return f"np.repeat({o.texts[0]}[:, np.newaxis], {op.count}, axis=1)"
 
 
-def _binary(op: ops.Binary, o: Operands) -> str:
+def _binary(op: Binary, o: Operands) -> str:
     a, b = o.texts
     signs = {"add": "+", "subtract": "-", "multiply": "*"}
     return f"{a} {signs[op.kind]} {b}" if op.kind in signs else f"np.{op.kind}({a}, {b})"
 
 
-def _concatenate(op: ops.Concatenate, o: Operands) -> str:
+def _concatenate(op: Concatenate, o: Operands) -> str:
     return f"np.concatenate([{', '.join(o.texts)}], {_axis(op.axis, o)})"
 
 
-def _dot(op: ops.Dot, o: Operands) -> str:
+def _dot(op: Dot, o: Operands) -> str:
     letters = iter(string.ascii_lowercase[2:])
     i, j = op.axes
     a = ["a", *(next(letters) for _ in o.shapes[0][1:])]
@@ -207,34 +221,34 @@ def _dot(op: ops.Dot, o: Operands) -> str:
     return text if len(rest) > 1 else f"{text}[:, np.newaxis]"
 
 
-def _gather(op: ops.Gather, o: Operands) -> str:
+def _gather(op: Gather, o: Operands) -> str:
     indices, table = o.texts
     return o.call("look_up", table, indices)
 
 
-def _cast(op: ops.Cast, o: Operands) -> str:
+def _cast(op: Cast, o: Operands) -> str:
     x = o.texts[0]
-    return o.call("as_indices", x) if op.dtype == ops.INT else f"{x}.astype(np.float32)"
+    return o.call("as_indices", x) if op.dtype == INT else f"{x}.astype(np.float32)"
 
 
-def _function(op: train_ops.Unary | train_ops.Combine | train_ops.Where, o: Operands) -> str:
-    if isinstance(op, train_ops.Where):
+def _function(op: Unary | Combine | Where, o: Operands) -> str:
+    if isinstance(op, Where):
         return f"np.where({o.texts[0]} != 0, {o.texts[1]}, {o.texts[2]}).astype(np.float32)"
-    known = UNARY[op.kind] if isinstance(op, train_ops.Unary) else COMBINE[op.kind]
+    known = UNARY[op.kind] if isinstance(op, Unary) else COMBINE[op.kind]
     return known.text.format(*o.texts)
 
 
-def _reduce(op: train_ops.Reduce, o: Operands) -> str:
+def _reduce(op: Reduce, o: Operands) -> str:
     axes = str(op.axes[0] if len(op.axes) == 1 else op.axes)
     text = f"{o.texts[0]}.{op.kind}(axis={axes}{', keepdims=True' if op.keepdims else ''})"
     return f"{text}.astype(np.float32)" if op.kind == "argmax" else text
 
 
-def _one_hot(op: train_ops.OneHot, o: Operands) -> str:
+def _one_hot(op: OneHot, o: Operands) -> str:
     return f"({o.texts[0]}[..., np.newaxis] == np.arange({op.size})).astype(np.float32)"
 
 
-def _slice(op: train_ops.Slice, o: Operands) -> str:
+def _slice(op: Slice, o: Operands) -> str:
     def text(start: int | None, stop: int | None, step: int) -> str:
         ends = f"{'' if start is None else start}:{'' if stop is None else stop}"
         return ends if step == 1 else f"{ends}:{step}"
@@ -242,11 +256,11 @@ def _slice(op: train_ops.Slice, o: Operands) -> str:
     return f"{o.texts[0]}[:, {', '.join(text(*entry) for entry in op.slices)}]"
 
 
-def _pick(op: train_ops.Pick, o: Operands) -> str:
+def _pick(op: Pick, o: Operands) -> str:
     return f"np.take({o.texts[0]}, {list(op.places)}, axis={op.axis})"
 
 
-def _product(op: train_ops.Product, o: Operands) -> str:
+def _product(op: Product, o: Operands) -> str:
     names = dict(zip(dict.fromkeys(op.left + op.right), string.ascii_letters[1:], strict=False))
     pairs = zip(o.shapes, (op.left, op.right), strict=True)
     rows = ["a" if len(shape) == len(own) + 1 else "" for shape, own in pairs]
@@ -254,49 +268,49 @@ def _product(op: train_ops.Product, o: Operands) -> str:
     return f'np.einsum("{rows[0]}{left},{rows[1]}{right}->a{result}", {", ".join(o.texts)})'
 
 
-def _cumulative_sum(op: train_ops.CumulativeSum, o: Operands) -> str:
+def _cumulative_sum(op: CumulativeSum, o: Operands) -> str:
     return f"{o.texts[0]}.cumsum(axis={op.axis})"
 
 
-def _axis_helper(name: str) -> Callable[[ops.AxisOp, Operands], str]:
+def _axis_helper(name: str) -> Callable[[AxisOp, Operands], str]:
     return lambda op, o: o.call(name, o.texts[0], _axis(op.axis, o))
 
 
-EXPRESSIONS: dict[type[ops.Op], Callable[..., str]] = {
-    ops.Dense: _dense,
-    ops.Affine: _affine,
-    ops.PRelu: _prelu,
-    ops.Softmax: _softmax,
-    ops.Sparsemax: _axis_helper("sparsemax"),
-    ops.Glu: _axis_helper("glu"),
-    ops.Moments: _moments,
-    ops.GroupMoments: _group_moments,
-    ops.Reshape: _reshape,
-    ops.Transpose: _transpose,
-    ops.Repeat: _repeat,
-    ops.Binary: _binary,
-    ops.Concatenate: _concatenate,
-    ops.Dot: _dot,
-    ops.Gather: _gather,
-    ops.Cast: _cast,
-    train_ops.Unary: _function,
-    train_ops.Combine: _function,
-    train_ops.Where: _function,
-    train_ops.Reduce: _reduce,
-    train_ops.OneHot: _one_hot,
-    train_ops.Slice: _slice,
-    train_ops.Pick: _pick,
-    train_ops.Product: _product,
-    train_ops.CumulativeSum: _cumulative_sum,
+EXPRESSIONS: dict[type[Op], Callable[..., str]] = {
+    Dense: _dense,
+    Affine: _affine,
+    PRelu: _prelu,
+    Softmax: _softmax,
+    Sparsemax: _axis_helper("sparsemax"),
+    Glu: _axis_helper("glu"),
+    Moments: _moments,
+    GroupMoments: _group_moments,
+    Reshape: _reshape,
+    Transpose: _transpose,
+    Repeat: _repeat,
+    Binary: _binary,
+    Concatenate: _concatenate,
+    Dot: _dot,
+    Gather: _gather,
+    Cast: _cast,
+    Unary: _function,
+    Combine: _function,
+    Where: _function,
+    Reduce: _reduce,
+    OneHot: _one_hot,
+    Slice: _slice,
+    Pick: _pick,
+    Product: _product,
+    CumulativeSum: _cumulative_sum,
 }
 """The expression of each op; Activation and Identity are the writer's own business."""
 
-CONSTANT_ROLES: dict[type[ops.Op], tuple[str, ...]] = {
-    ops.Dense: ("x", "kernel", "bias"),
-    ops.Affine: ("x", "scale", "offset", "shift"),
-    ops.PRelu: ("x", "alpha"),
-    ops.Gather: ("x", "embeddings"),
-    train_ops.Combine: ("number", "other"),
-    train_ops.Where: ("counts", "number", "other"),
+CONSTANT_ROLES: dict[type[Op], tuple[str, ...]] = {
+    Dense: ("x", "kernel", "bias"),
+    Affine: ("x", "scale", "offset", "shift"),
+    PRelu: ("x", "alpha"),
+    Gather: ("x", "embeddings"),
+    Combine: ("number", "other"),
+    Where: ("counts", "number", "other"),
 }
 """What an op calls its operands, for naming the constant ones."""

@@ -13,10 +13,11 @@ from foldnet.export.names import plain
 from foldnet.export.numpy_helpers import HELPERS, with_needed
 from foldnet.export.numpy_ops import EXPRESSIONS, Operands
 from foldnet.export.numpy_steps import RESERVED, Array, StepWriter
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import INT
 from foldnet.layers.base import Layer
 from foldnet.network import Network
+from foldnet.operations.structure.op import Cast, Gather
 
 WIDTH = 76
 """Longest line, where it can be helped: it stands indented on a terminal of 80 columns."""
@@ -57,7 +58,7 @@ def numpy_snippet(network: Network, graph: Graph, layers: Mapping[str, Layer]) -
         lines += ["", *helper.splitlines(), ""]
     lines += ["", f"def predict({', '.join(steps.parameters)}):"]
     for parameter, value in zip(steps.parameters, graph.inputs, strict=True):
-        kind = "int32" if graph.types[value].dtype == ops.INT else "float32"
+        kind = "int32" if graph.types[value].dtype == INT else "float32"
         lines.append(f"    {parameter} = np.asarray({parameter}, np.{kind})")
     for layer in steps.layers:
         note = "" if layer.lines else ": nothing at prediction time"
@@ -81,19 +82,19 @@ def _quoted(name: str) -> str:
     return f'"{text}"'
 
 
-def _look_up(op: ops.Gather, o: Operands) -> str:
+def _look_up(op: Gather, o: Operands) -> str:
     indices, table = o.texts
     return f"{table}[{indices}]"
 
 
-def _cast(op: ops.Cast, o: Operands) -> str:
-    return f"{o.texts[0]}.astype(np.{'int32' if op.dtype == ops.INT else 'float32'})"
+def _cast(op: Cast, o: Operands) -> str:
+    return f"{o.texts[0]}.astype(np.{'int32' if op.dtype == INT else 'float32'})"
 
 
 class _Snippet(StepWriter):
     """Steps whose constants are weights of the model's layers, or numbers among the code."""
 
-    expressions: ClassVar = {**EXPRESSIONS, ops.Gather: _look_up, ops.Cast: _cast}
+    expressions: ClassVar = {**EXPRESSIONS, Gather: _look_up, Cast: _cast}
 
     wide: ClassVar[int] = WIDTH - 4
 

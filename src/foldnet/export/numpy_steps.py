@@ -17,10 +17,13 @@ from foldnet.export.literals import plain_float
 from foldnet.export.names import Namespace, identifier
 from foldnet.export.numpy_helpers import HELPERS
 from foldnet.export.numpy_ops import CONSTANT_ROLES, EXPRESSIONS, Operands, elementwise
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.ops import Shape
-from foldnet.graph.train_ops import EXPRESSION_OPS
+from foldnet.graph.op import Elementwise, Fusable, Op, Shape
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import GroupMoments, Moments, Reduce, Softmax
+from foldnet.operations.elementwise.op import Activation, Combine, PRelu, Where
+from foldnet.operations.matrix.op import Dense
+from foldnet.operations.structure.op import Cast, Gather, Identity, Repeat
 
 Array = np.ndarray[Any, Any]
 
@@ -88,14 +91,14 @@ def steps_of(graph: Graph) -> Steps:
 class StepWriter:
     """Writes the steps of one graph; see ``steps_of``."""
 
-    expressions: ClassVar[Mapping[type[ops.Op], Callable[..., str]]] = EXPRESSIONS
+    expressions: ClassVar[Mapping[type[Op], Callable[..., str]]] = EXPRESSIONS
     wide: ClassVar[int] = WIDE
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.same: dict[str, str] = {}  # the result of an Identity is its operand under another name
         for node in graph.nodes:
-            if isinstance(node.op, ops.Identity):
+            if isinstance(node.op, Identity):
                 self.same[node.output] = self._root(node.inputs[0])
         self.names = Namespace(RESERVED)
         self.constants: dict[str, str] = {}
@@ -134,7 +137,7 @@ class StepWriter:
     def statistics(self, node: Node) -> dict[str, str]:
         """The weights of the BatchNormalization that an Affine was lowered from, by their names there."""
         prefix, _, last = node.inputs[1].rpartition("/") if len(node.inputs) > 1 else ("", "", "")
-        if not isinstance(node.op, ops.Affine) or node.op.activation is not None or last != "scale":
+        if not isinstance(node.op, Affine) or node.op.activation is not None or last != "scale":
             return {}
         kept = {name: f"{prefix}/{name}" for name in (*STATISTICS, "gamma", "beta")}
         kept = {name: key for name, key in kept.items() if key in self.graph.constants}
@@ -144,7 +147,7 @@ class StepWriter:
         """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings; numbers as they are."""
         for value in node.inputs:
             array = self.graph.constants.get(value)
-            if array is not None and array.ndim == 0 and isinstance(node.op, EXPRESSION_OPS):
+            if array is not None and array.ndim == 0 and node.op.mixes:
                 text = plain_float(float(array))
                 self.constants[value] = f"({text})" if text.startswith("-") else text
         wanted = self.statistics(node) or {
@@ -166,7 +169,7 @@ class StepWriter:
 
     def laid(self, node: Node, value: str, array: Array) -> Array:
         """A constant without axes of size 1 in front, where it is spread over rows all the same."""
-        spread = node.inputs[0] != value and isinstance(node.op, ops.Affine | ops.PRelu)
+        spread = node.inputs[0] != value and isinstance(node.op, Affine | PRelu)
         while spread and array.ndim > 1 and array.shape[0] == 1:
             array = array[0]
         return array
@@ -182,9 +185,9 @@ class StepWriter:
         array = self.graph.constants.get(node.inputs[index])
         if array is None or index == 0:
             return False
-        if isinstance(node.op, ops.Affine):
+        if isinstance(node.op, Affine):
             return bool((array == (1 if index == 1 else 0)).all())
-        return isinstance(node.op, ops.Dense) and index == 2 and not array.any()
+        return isinstance(node.op, Dense) and index == 2 and not array.any()
 
     # -- values ---------------------------------------------------------------------------------------------
 
@@ -227,7 +230,7 @@ class StepWriter:
         inside = ""  # an expression that the next node takes in
         for index, node in enumerate(self.graph.nodes):
             layer = self._layer(node)
-            if isinstance(node.op, ops.Identity):
+            if isinstance(node.op, Identity):
                 layer.kinds.append("nothing at prediction time")
                 continue
             layer.kinds.append(self._kind(node))
@@ -256,7 +259,7 @@ class StepWriter:
         if index + 1 >= len(self.graph.nodes) or self.last_use.get(node.output) != index + 1:
             return False
         following = self.graph.nodes[index + 1]
-        takes = isinstance(following.op, ops.Activation | ops.Softmax) and following.layer == node.layer
+        takes = isinstance(following.op, Activation | Softmax) and following.layer == node.layer
         return takes and not self.statistics(node)
 
     def _expression(self, node: Node, inside: str) -> str:
@@ -269,14 +272,14 @@ class StepWriter:
             [self.is_neutral(node, i) for i in range(len(values))],
             self.steps.helpers,
         )
-        if isinstance(node.op, ops.Activation):
+        if isinstance(node.op, Activation):
             return elementwise(node.op.function, texts[0], o, node.layer)
         if type(node.op) not in self.expressions:
             raise UnsupportedError(
                 f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy"
             )
         text = self.expressions[type(node.op)](node.op, o)
-        if isinstance(node.op, ops.Fusable):
+        if isinstance(node.op, Fusable):
             return elementwise(node.op.activation, text, o, node.layer)
         return text
 
@@ -295,16 +298,16 @@ class StepWriter:
         return "BatchNormalization" if self.statistics(node) else op_in_words(node.op)
 
 
-def op_in_words(op: ops.Op) -> str:
+def op_in_words(op: Op) -> str:
     """What an op does, its activation included: ``Dense, relu``."""
-    if isinstance(op, ops.Activation):
+    if isinstance(op, Activation):
         return _in_words(op.function)
     kind = KINDS.get(type(op), type(op).__name__)
-    fused = op.activation if isinstance(op, ops.Fusable) else None
+    fused = op.activation if isinstance(op, Fusable) else None
     return kind if fused is None else f"{kind}, {_in_words(fused)}"
 
 
-def _in_words(function: ops.Elementwise) -> str:
+def _in_words(function: Elementwise) -> str:
     """The activation with those of its parameters that are not at their defaults."""
     known = activations.FUNCTIONS.get(function.name)
     usual = {} if known is None else {p.name: p.default for p in inspect.signature(known).parameters.values()}
@@ -312,16 +315,16 @@ def _in_words(function: ops.Elementwise) -> str:
     return str(replace(function, params=tuple(unusual)))
 
 
-KINDS: dict[type[ops.Op], str] = {
-    ops.Affine: "scale and offset",
-    ops.Softmax: "softmax",
-    ops.Moments: "normalize each row by itself",
-    ops.GroupMoments: "normalize each group of each row",
-    ops.Gather: "look-up",
-    ops.Repeat: "repeat",
-    ops.Cast: "convert",
-    train_ops.Combine: "compare",
-    train_ops.Where: "choose",
-    train_ops.Reduce: "reduce",
+KINDS: dict[type[Op], str] = {
+    Affine: "scale and offset",
+    Softmax: "softmax",
+    Moments: "normalize each row by itself",
+    GroupMoments: "normalize each group of each row",
+    Gather: "look-up",
+    Repeat: "repeat",
+    Cast: "convert",
+    Combine: "compare",
+    Where: "choose",
+    Reduce: "reduce",
 }
 """Words for ops whose class name alone would not say it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from foldnet.errors import ConfigError, GraphError
 from foldnet.graph.graph import Graph, Node, Type, constant_type
-from foldnet.graph.train_ops import EXPRESSION_OPS
 
 
 def check(graph: Graph) -> None:
@@ -58,7 +57,7 @@ def check_prediction(graph: Graph) -> None:
 
 
 def _check_operands(graph: Graph, node: Node) -> None:
-    if isinstance(node.op, EXPRESSION_OPS):
+    if node.op.mixes:
         if all(name in graph.constants for name in node.inputs):
             raise GraphError(f"{node.output!r}: {type(node.op).__name__} of constants alone")
         return

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.graph.ops import Op, Shape
+from foldnet.graph.op import Op, Shape
 
 Array = np.ndarray[Any, Any]
 

@@ -12,28 +12,26 @@ from typing import Any
 
 from foldnet import activations
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.graph import ops
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import Array, Graph, Node, Type, constant_type, with_nodes
-from foldnet.graph.train_ops import EXPRESSION_OPS
+from foldnet.graph.op import FLOAT, INT, Elementwise, Op
+from foldnet.operations.catalogue import every_op
 
 _LARGEST_ROW = 1 << 40
-_ABSTRACT = (ops.Op, ops.Fusable, ops.AxisOp)
 
 
 @cache
-def op_table() -> dict[str, type[ops.Op]]:
+def op_table() -> dict[str, type[Op]]:
     """Every op that a prediction program may use, by name."""
-    found = [v for v in vars(ops).values() if isinstance(v, type) and issubclass(v, ops.Op)]
-    return {cls.__name__: cls for cls in (*found, *EXPRESSION_OPS) if cls not in _ABSTRACT}
+    return {name: cls for name, cls in every_op().items() if cls.predicts}
 
 
-def activations_of(graph: Graph) -> Iterator[ops.Elementwise]:
+def activations_of(graph: Graph) -> Iterator[Elementwise]:
     """Every elementwise activation in a graph."""
     for node in graph.nodes:
         for field in fields(node.op):
             value = getattr(node.op, field.name)
-            if isinstance(value, ops.Elementwise):
+            if isinstance(value, Elementwise):
                 yield value
 
 
@@ -61,7 +59,7 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, ops.Elementwise):
+    if isinstance(value, Elementwise):
         return {
             "name": value.name,
             "params": {k: _plain(float(v)) for k, v in value.params},
@@ -92,7 +90,7 @@ def graph_from_json(
     for entry in _typed(data["inputs"], list):
         _entries(entry, {"name", "shape", "dtype"})
         shape = tuple(_size(n) for n in _typed(entry["shape"], list))
-        if entry["dtype"] not in (ops.FLOAT, ops.INT) or not shape or shape[0] is not None:
+        if entry["dtype"] not in (FLOAT, INT) or not shape or shape[0] is not None:
             raise FileFormatError(f"the file's input {entry['name']!r} has type {entry}")
         given[_typed(entry["name"], str)] = Type(shape, entry["dtype"])
     if len(given) != len(data["inputs"]) or not given:
@@ -128,7 +126,7 @@ def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node:
     )
 
 
-def _hints(cls: type[ops.Op]) -> dict[str, Any]:
+def _hints(cls: type[Op]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in fields(cls)}
 
@@ -147,7 +145,7 @@ def _setting(value: Any, hint: Any, functions: Mapping[str, Callable[..., Any]])
             raise FileFormatError(f"a setting has {len(items)} entries, not {len(arguments)}")
         kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else arguments
         return tuple(_setting(v, k, functions) for v, k in zip(items, kinds, strict=True))
-    if hint is ops.Elementwise:
+    if hint is Elementwise:
         return _elementwise(value, functions)
     if hint is float:
         return _number(value)
@@ -156,7 +154,7 @@ def _setting(value: Any, hint: Any, functions: Mapping[str, Callable[..., Any]])
     raise FileFormatError(f"a predictor file cannot hold a setting of type {hint}")
 
 
-def _elementwise(value: Any, functions: Mapping[str, Callable[..., Any]]) -> ops.Elementwise:
+def _elementwise(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Elementwise:
     _entries(value, {"name", "params", "supplied"})
     name = _typed(value["name"], str)
     params = tuple((_typed(k, str), _number(v)) for k, v in _typed(value["params"], dict).items())
@@ -166,14 +164,14 @@ def _elementwise(value: Any, functions: Mapping[str, Callable[..., Any]]) -> ops
                 f"the predictor was frozen with an activation of its own, {name!r}; supply it: "
                 f"load_predictor(path, activations={{{name!r}: fn}})"
             )
-        return ops.Elementwise(name, params, functions[name])
+        return Elementwise(name, params, functions[name])
     function = activations.FUNCTIONS.get(name)
     known = None if function is None or name in activations.ALONG_AXIS else activations.known(function)
     if known is None or {k for k, _ in params} != set(known[1]):
         raise FileFormatError(
             f"the file's program has the activation {name!r} with parameters {dict(params)}"
         )
-    return ops.Elementwise(name, params)
+    return Elementwise(name, params)
 
 
 def _number(value: Any) -> float:

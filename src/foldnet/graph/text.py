@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Elementwise, Shape
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import Reduce
+from foldnet.operations.elementwise.op import Activation, Binary, Combine
+from foldnet.operations.matrix.op import Dense
 
 WIDTH = 80
 
@@ -38,18 +42,18 @@ def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
     operands = [names.get(v) or _number(graph, v) or v for v in node.inputs]
     x = operands[0]
     match node.op:
-        case ops.Dense():
+        case Dense():
             text = f"{x} @ kernel" + (" + bias" if len(operands) > 2 else "")
-        case ops.Affine():
+        case Affine():
             text = (f"({x} - mean)" if len(operands) > 3 else x) + " * scale + offset"
-        case ops.Binary(kind=kind):
+        case Binary(kind=kind):
             signs = {"add": "+", "subtract": "-", "multiply": "*"}
             text = f" {signs[kind]} ".join(operands) if kind in signs else f"{kind}({', '.join(operands)})"
-        case train_ops.Combine(kind=kind) if kind in SIGNS:
+        case Combine(kind=kind) if kind in SIGNS:
             return f" {SIGNS[kind]} ".join(operands)
-        case train_ops.Reduce(kind=kind, axes=axes):
+        case Reduce(kind=kind, axes=axes):
             text = f"{kind}({x}, axes={axes})".replace(" ", "").replace(",axes", ", axes")
-        case ops.Activation(function=function):
+        case Activation(function=function):
             return f"{function}({x})" if not function.params else f"{function.name}({x}){_settings(function)}"
         case _:
             data = operands[: node.op.data_operands(len(operands))]
@@ -73,7 +77,7 @@ def _number(graph: Graph, value: str) -> str | None:
     return f"{float(array.item()):g}" if array is not None and array.ndim == 0 else None
 
 
-def _settings(function: ops.Elementwise) -> str:
+def _settings(function: Elementwise) -> str:
     """Parameters that differ from those of the plain activation."""
     plain = {"negative_slope": 0.0, "max_value": float("inf"), "threshold": 0.0}
     changed = [f"{k}={v:g}" for k, v in function.params if plain.get(k) != v]
@@ -94,7 +98,7 @@ def _step(graph: Graph, node: Node, names: dict[str, str], width: int) -> str:
     )
 
 
-def _row(number: str, what: str, shape: ops.Shape, weights: str, layer: str, width: int) -> str:
+def _row(number: str, what: str, shape: Shape, weights: str, layer: str, width: int) -> str:
     sizes = f"({', '.join('n' if n is None else str(n) for n in shape)})"
     line = f"{number:>4}  {what:<32} {sizes:<12} {weights:>7}  "
     if len(line) + len(layer) <= width:

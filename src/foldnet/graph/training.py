@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from foldnet.graph import train_ops
 from foldnet.graph.graph import Graph, bind
-from foldnet.graph.ops import Shape
+from foldnet.graph.op import Shape
+from foldnet.operations.batch.op import BatchReduce
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class UpdateRule:
     @property
     def by_variable(self) -> bool:
         """Whether an element's update depends on the other elements of its variable."""
-        return any(isinstance(node.op, train_ops.BatchReduce) for node in self.graph.nodes)
+        return any(isinstance(node.op, BatchReduce) for node in self.graph.nodes)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class TrainingProgram:
     @property
     def by_batch(self) -> bool:
         """Whether a row's loss depends on the rows beside it, so that it matters how data is cut into batches."""
-        return any(isinstance(node.op, train_ops.BatchReduce) for node in self.graph.nodes)
+        return any(isinstance(node.op, BatchReduce) for node in self.graph.nodes)
 
     def bound(self, shapes: Sequence[Shape]) -> TrainingProgram:
         """The program for data of these shapes, batch axis first: free axes of inputs become sizes.

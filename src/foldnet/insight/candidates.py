@@ -166,7 +166,7 @@ def _from_predictor(predictor: Any) -> Candidate:
 
 
 def _from_network(network: Network) -> Candidate:
-    from foldnet.graph.lower import lower
+    from foldnet.lowering.lower import lower
 
     graph = lower(network)
     program = ReferenceProgram(graph, "float32")

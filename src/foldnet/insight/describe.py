@@ -9,7 +9,6 @@ from typing import Any
 
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, InputError
-from foldnet.graph.lower import lower
 from foldnet.insight.arguments import whole
 from foldnet.insight.explanation import Block, Explanation, Section, Words
 from foldnet.insight.formulas import formula_of, shape_text
@@ -22,6 +21,7 @@ from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.source import Source
 from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
+from foldnet.lowering.lower import lower
 from foldnet.network import Model, Network
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.insight.comparison import Point
 from foldnet.insight.hypotheses import Bench, State
 from foldnet.insight.mistakes import suspects_in
@@ -18,6 +17,7 @@ from foldnet.insight.oracle import Array, in_tolerances
 from foldnet.insight.probe import sample_rows
 from foldnet.insight.search import Search
 from foldnet.insight.sight import VISIBLE, Exact, Watch
+from foldnet.operations.along.op import Softmax
 
 SHOWN = 5
 """How many explanations are reported."""
@@ -129,7 +129,7 @@ def _one_unit(watch: Watch) -> Diagnosis | None:
     """A fault of the network itself that its user should hear of, when something else is wrong already."""
     types = watch.oracle.graph.types
     for node in watch.oracle.graph.nodes:
-        if isinstance(node.op, ops.Softmax) and types[node.output].shape[node.op.axis] == 1:
+        if isinstance(node.op, Softmax) and types[node.output].shape[node.op.axis] == 1:
             message = (
                 f"The network itself ends {node.layer!r} in a softmax over one unit, which is always 1: train it "
                 "with a sigmoid, or with no activation."

@@ -9,9 +9,9 @@ import numpy as np
 
 from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph
-from foldnet.graph.masks import masked_outputs
 from foldnet.insight.oracle import Oracle
 from foldnet.insight.streams import Stream
+from foldnet.lowering.masks import masked_outputs
 from foldnet.network import Network
 from foldnet.training.compiled import Compiled, Target, loss_for, metric_for
 from foldnet.training.data import as_array, split_structure

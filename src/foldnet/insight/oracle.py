@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import INT
+from foldnet.operations.along.op import GroupMoments, Moments
+from foldnet.operations.matrix.op import Dense as DenseOp
 
 Array = np.ndarray[Any, Any]
 
@@ -123,7 +125,7 @@ class Oracle:
             for k, v in self.graph.constants.items()
         }
         for name, array in zip(self.graph.inputs, inputs, strict=True):
-            values[name] = array if self.graph.types[name].dtype == ops.INT else array.astype(np.float64)
+            values[name] = array if self.graph.types[name].dtype == INT else array.astype(np.float64)
         patches = patches or {}
         with np.errstate(all="ignore"):
             for name in self.graph.inputs:
@@ -131,7 +133,7 @@ class Oracle:
                     patches[name](values, values[name], rounded)
             for node, step in self._steps:
                 operands = [values[v] for v in node.inputs]
-                if isinstance(node.op, ops.Moments | ops.GroupMoments):
+                if isinstance(node.op, Moments | GroupMoments):
                     # In float32 a row's mean is off by a unit of its values, and so is what lies about the mean:
                     # much beside a small spread, also where the values come in exactly.
                     operands[0] = rounded(rounded(operands[0]))
@@ -144,7 +146,7 @@ class Oracle:
 
 
 def _is_plain_dense(node: Node) -> bool:
-    return isinstance(node.op, ops.Dense) and node.op.activation is None
+    return isinstance(node.op, DenseOp) and node.op.activation is None
 
 
 def _computed(node: Node, step: ReferenceProgram, operands: Sequence[Array]) -> Array:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import lower
 from foldnet.insight.explanation import Block, Program, Words
 from foldnet.insight.sites import sites_of
+from foldnet.lowering.lower import lower
 from foldnet.network import Network
 
 

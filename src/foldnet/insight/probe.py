@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph
+from foldnet.graph.op import INT
 from foldnet.insight.mistakes import Suspect
 from foldnet.insight.oracle import Array
 from foldnet.insight.sight import VISIBLE, Watch
 from foldnet.insight.sites import Site
+from foldnet.operations.structure.op import Cast, Gather, Identity
 
 ROWS = 64
 SCALES = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0)
@@ -136,7 +137,7 @@ def _source(graph: Graph, name: str, sites: Sequence[Site]) -> Source:
     zero, one = np.zeros(shape), np.ones(shape)
     if (table := _table_size(graph, name)) is not None:
         return Source(shape, zero, one, table, f"all {table} rows of an embedding's table")
-    if kind.dtype == ops.INT:
+    if kind.dtype == INT:
         return Source(shape, zero, one, 10, "the whole numbers 0 to 9")
     for site in sites:
         weights = site.layer.named_weights
@@ -155,8 +156,8 @@ def _table_size(graph: Graph, name: str) -> int | None:
     """The size of the smallest table that an input indexes, directly or through a Cast or Identity."""
     reached, sizes = {name}, []
     for node in graph.nodes:
-        if node.inputs[0] in reached and isinstance(node.op, ops.Cast | ops.Identity):
+        if node.inputs[0] in reached and isinstance(node.op, Cast | Identity):
             reached.add(node.output)
-        if isinstance(node.op, ops.Gather) and node.inputs[0] in reached:
+        if isinstance(node.op, Gather) and node.inputs[0] in reached:
             sizes.append(graph.constants[node.inputs[1]].shape[0])
     return min(sizes, default=None)

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import InputError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import lower
 from foldnet.insight.arguments import positive, whole
 from foldnet.insight.candidates import adapt
 from foldnet.insight.comparison import Answers, Point, ask, compare, largest
@@ -24,7 +22,9 @@ from foldnet.insight.rows import read_rows
 from foldnet.insight.sight import VISIBLE, Exact, Watch
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verification import LayerResult, Status, Verification
+from foldnet.lowering.lower import lower
 from foldnet.network import Network
+from foldnet.operations.along.op import Softmax
 
 MEASURED = (
     f"{FACTOR:g} x the rounding seen in a float32 run and {RUNS} runs with random rounding, so at least "
@@ -256,7 +256,7 @@ def _note(
     reached = watch.reached_from(site.output)
     graph = watch.oracle.graph
     for node in graph.nodes:
-        one_unit = isinstance(node.op, ops.Softmax) and graph.types[node.output].shape[node.op.axis] == 1
+        one_unit = isinstance(node.op, Softmax) and graph.types[node.output].shape[node.op.axis] == 1
         if one_unit and site.output != node.output and node.inputs[0] in reached | {site.output}:
             return f"softmax over one unit ({node.layer!r}) is always 1, so nothing before it can show"
         if one_unit and node.layer == site.path:

@@ -16,9 +16,6 @@ import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph, with_nodes
-from foldnet.graph.lower import Mode, lower
-from foldnet.graph.masks import masked_layers
-from foldnet.graph.passes.drop_dead import drop_dead
 from foldnet.insight import arguments
 from foldnet.insight.moments import Moments, by_channel
 from foldnet.insight.oracle import Oracle
@@ -27,7 +24,10 @@ from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.streams import Stream
 from foldnet.layers.base import Layer
 from foldnet.layers.normalization import BatchNormalization
+from foldnet.lowering.lower import Mode, lower
+from foldnet.lowering.masks import masked_layers
 from foldnet.network import Network
+from foldnet.passes.drop_dead import drop_dead
 
 Array = np.ndarray[Any, Any]
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.engines.reference.kernels import KERNELS
-from foldnet.graph import ops
+from foldnet.graph.op import Op
 from foldnet.insight.oracle import Array, Rounded
 from foldnet.insight.sites import Site
 from foldnet.layers import (
@@ -27,6 +26,8 @@ from foldnet.layers import (
 )
 from foldnet.layers.axes import row_axes
 from foldnet.layers.preprocessing import SMALLEST_DEVIATION
+from foldnet.operations import catalogue
+from foldnet.operations.matrix.op import Dense as DenseOp
 
 Moments = tuple[Array, Array]
 
@@ -84,7 +85,7 @@ class Multiplying:
 
     kernel: Array
     bias: Array | None
-    activation: ops.Op | None
+    activation: Op | None
 
     def __call__(self, operands: Sequence[Array], rounded: Rounded = exactly) -> Array:
         """The result for a batch."""
@@ -97,9 +98,10 @@ class Multiplying:
 Recipe = Normalizing | Multiplying
 
 
-def activated(op: ops.Op, x: Array) -> Array:
+def activated(op: Op, x: Array) -> Array:
     """An activation's values."""
-    return KERNELS[type(op)](op, x)
+    result: Array = catalogue.find("numpy", op).predict(op, [x], x.dtype)
+    return result
 
 
 def moments_over(axes: tuple[int, ...], x: Array, ddof: int = 0) -> Moments:
@@ -120,7 +122,7 @@ def recipe_of(site: Site) -> Recipe | None:
 def _dense(layer: Any, site: Site) -> Multiplying:
     weights = _float64(layer)
     last = site.nodes[-1].op
-    return Multiplying(weights["kernel"], weights.get("bias"), None if isinstance(last, ops.Dense) else last)
+    return Multiplying(weights["kernel"], weights.get("bias"), None if isinstance(last, DenseOp) else last)
 
 
 def _batch(layer: Any, site: Site) -> Normalizing:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import InputError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph
+from foldnet.graph.op import INT
 from foldnet.insight.oracle import Array
 from foldnet.structure import flatten
 
@@ -31,7 +31,7 @@ def read_rows(graph: Graph, x: Any) -> list[Array]:
     for name, array in zip(graph.inputs, arrays, strict=True):
         kind = graph.types[name]
         try:
-            array = np.asarray(array).astype(np.int32 if kind.dtype == ops.INT else np.float32)
+            array = np.asarray(array).astype(np.int32 if kind.dtype == INT else np.float32)
         except (TypeError, ValueError) as error:
             raise InputError(f"input {name!r} does not hold numbers: {error}") from None
         fits = array.ndim == len(kind.shape) and all(

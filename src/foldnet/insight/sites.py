@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.lower import Lowering, Mode, call_name
 from foldnet.insight.oracle import Array, Oracle
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape, SymbolicTensor
+from foldnet.lowering.lower import Lowering, Mode, call_name
 from foldnet.network import Network
 
 

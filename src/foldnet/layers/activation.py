@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops, train_ops
 from foldnet.kinds import AXES, LIMIT, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis, row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.core import lower_activation
 from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
+from foldnet.operations.along.op import Softmax as SoftmaxOp
+from foldnet.operations.elementwise.op import Combine, PRelu, Where
+from foldnet.operations.structure.op import Reshape, Transpose
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class ReLU(Layer):
@@ -166,7 +168,7 @@ class PReLU(Layer):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """``max(x, 0) + alpha * min(x, 0)``."""
-        return b.emit(ops.PRelu(), b.float(inputs[0]), *b.weights(self))
+        return b.emit(PRelu(), b.float(inputs[0]), *b.weights(self))
 
 
 MASKED = -1e9
@@ -191,7 +193,7 @@ class Softmax(Layer):
 
     def read_mask(self, b: Lowering, value: str) -> str:
         """A place counts where the mask is above 0.5, as Keras has it here."""
-        return b.emit(train_ops.Combine("greater"), b.float(value), b.number(self, "half", 0.5))
+        return b.emit(Combine("greater"), b.float(value), b.number(self, "half", 0.5))
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The input's shape."""
@@ -210,8 +212,8 @@ class Softmax(Layer):
                 f"layer {self.name!r}: Keras would lay a mask of shape {b.shape(mask)} along the last axes of inputs "
                 f"of shape {b.shape(x)}, so that its rows meet other axes. Hand over a mask with the inputs' own axes"
             )
-        kept = b.emit(train_ops.Where(), mask, x, b.number(self, "masked", MASKED))
-        return b.emit(train_ops.Where(), mask, self._softmax(b, kept), b.number(self, "zero", 0))
+        kept = b.emit(Where(), mask, x, b.number(self, "masked", MASKED))
+        return b.emit(Where(), mask, self._softmax(b, kept), b.number(self, "zero", 0))
 
     def check_mask(self, mask: Shape, shape: Shape) -> None:
         """Raise ConfigError unless a mask can be spread over inputs of this shape without making them larger."""
@@ -232,7 +234,7 @@ class Softmax(Layer):
         shape = b.shape(x)
         axes = sorted(row_axes(self, self.axis, len(shape)))
         if len(axes) == 1:
-            return b.emit(ops.Softmax(positive_axis(axes[0], len(shape))), x)
+            return b.emit(SoftmaxOp(positive_axis(axes[0], len(shape))), x)
         others = [a for a in range(len(shape)) if a not in axes]
         order = (*others, *axes)
         moved = [shape[a] for a in order[1:]]
@@ -242,6 +244,6 @@ class Softmax(Layer):
                 f"layer {self.name!r}: softmax over axes {self.axis} needs known sizes, got {shape}"
             )
         flat = (*sizes[: len(others) - 1], prod(sizes[len(others) - 1 :]))
-        y = b.emit(ops.Softmax(len(others)), b.emit(ops.Reshape(flat), b.emit(ops.Transpose(order), x)))
+        y = b.emit(SoftmaxOp(len(others)), b.emit(Reshape(flat), b.emit(Transpose(order), x)))
         back = tuple(order.index(a) for a in range(len(shape)))
-        return b.emit(ops.Transpose(back), b.emit(ops.Reshape(tuple(sizes)), y))
+        return b.emit(Transpose(back), b.emit(Reshape(tuple(sizes)), y))

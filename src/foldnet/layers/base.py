@@ -19,7 +19,7 @@ from foldnet.shown import shown_name
 from foldnet.structure import flatten
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 Array = np.ndarray[Any, Any]
 

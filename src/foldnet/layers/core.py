@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet import activations
 from foldnet.errors import ConfigError
-from foldnet.graph import ops
+from foldnet.graph.op import Elementwise, Op
 from foldnet.kinds import COUNT, FLAG
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import not_zero
 from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
+from foldnet.operations.along.op import Glu, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import Activation as ActivationOp
+from foldnet.operations.matrix.op import Dense as DenseOp
+from foldnet.operations.structure.op import Gather
+from foldnet.operations.structure.op import Identity as IdentityOp
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class Dense(Layer):
@@ -79,7 +84,7 @@ class Dense(Layer):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Dense, then the activation."""
-        y = b.emit(ops.Dense(), b.float(inputs[0]), *b.weights(self))
+        y = b.emit(DenseOp(), b.float(inputs[0]), *b.weights(self))
         return lower_activation(b, self.activation, y)
 
 
@@ -120,7 +125,7 @@ class Identity(Layer):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Nothing."""
-        return b.emit(ops.Identity(), inputs[0])
+        return b.emit(IdentityOp(), inputs[0])
 
 
 class Embedding(Layer):
@@ -195,28 +200,28 @@ class Embedding(Layer):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Rows of the table; indices given as floating point are cut to whole numbers, as in Keras."""
-        return b.emit(ops.Gather(), b.int(inputs[0]), *b.weights(self))
+        return b.emit(Gather(), b.int(inputs[0]), *b.weights(self))
 
 
-def activation_op(function: activations.Function, rank: int) -> ops.Op | None:
+def activation_op(function: activations.Function, rank: int) -> Op | None:
     """The op that computes an activation on inputs of this rank; None for ``linear``."""
     named = activations.known(function)
     if named is None:
-        return ops.Activation(ops.Elementwise(getattr(function, "__name__", "custom"), (), function))
+        return ActivationOp(Elementwise(getattr(function, "__name__", "custom"), (), function))
     name, params = named
     if name == "linear":
         return None
     if name in AXIS_OPS:
         return AXIS_OPS[name](positive_axis(_one_axis(name, params["axis"]), rank))
     numbers = {k: float("inf") if v is None else float(v) for k, v in params.items()}
-    return ops.Activation(ops.Elementwise(name, tuple(numbers.items())))
+    return ActivationOp(Elementwise(name, tuple(numbers.items())))
 
 
-AXIS_OPS: dict[str, Callable[[int], ops.Op]] = {
-    "glu": ops.Glu,
-    "log_softmax": lambda axis: ops.Softmax(axis, log=True),
-    "softmax": ops.Softmax,
-    "sparsemax": ops.Sparsemax,
+AXIS_OPS: dict[str, Callable[[int], Op]] = {
+    "glu": Glu,
+    "log_softmax": lambda axis: Softmax(axis, log=True),
+    "softmax": Softmax,
+    "sparsemax": Sparsemax,
 }
 
 

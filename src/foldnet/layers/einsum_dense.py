@@ -11,16 +11,22 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops, train_ops
+from foldnet.graph.op import Op
 from foldnet.kinds import NAME, Kind, sizes
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.core import Dense, activation_shape, lower_activation
 from foldnet.layers.equations import Equation, bias_shape, kernel_shape, read_equation, result_shape
 from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import Reduce
+from foldnet.operations.elementwise.op import Combine
+from foldnet.operations.matrix.op import Dense as DenseOp
+from foldnet.operations.matrix.op import TurnedDense
+from foldnet.operations.structure.op import Reshape, Transpose
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 Labels = Sequence[str]
 SIZES = sizes(1)
@@ -139,16 +145,16 @@ class EinsumDense(Layer):
         matrix = self._count(equation, summed), self._count(equation, new)
         bias: tuple[str, ...] = ()
         if in_order:
-            op: ops.Op = ops.Dense()
+            op: Op = DenseOp()
             value = b.weight(self, "kernel", matrix)
             if self.bias_axes and equation.outputs == (*rest, *new) and set(self.bias_axes) == set(new):
                 bias = (b.weight(self, "bias", matrix[1:]),)
         elif b.mode.value == "train":
-            op, value = train_ops.TurnedDense(), b.weight(self, "kernel", matrix[::-1])
+            op, value = TurnedDense(), b.weight(self, "kernel", matrix[::-1])
         else:
             axes = [kernel.index(label) for label in (*summed, *new)]
             turned_kernel: Array = np.ascontiguousarray(self.named_weights["kernel"].transpose(axes))
-            op, value = ops.Dense(), b.own(self, "kernel", turned_kernel.reshape(matrix))
+            op, value = DenseOp(), b.own(self, "kernel", turned_kernel.reshape(matrix))
         y = b.emit(op, x, value, *bias)
         sizes = [self._count(equation, [label]) for label in new]
         return _reshaped(b, y, len(rest), sizes), [*rest, *new], bool(bias)
@@ -164,9 +170,9 @@ class EinsumDense(Layer):
         sizes = [n if label in labels else 1 for label, n in zip(kernel, shape, strict=True)]
         x = _reshaped(b, x, len(rest), sizes)
         value = b.weight(self, "kernel", (*(1,) * (len(rest) - 1), *shape))
-        y = b.emit(train_ops.Combine("multiply"), x, value)
+        y = b.emit(Combine("multiply"), x, value)
         axes = tuple(len(rest) + i for i, label in enumerate(kernel) if label in equation.summed)
-        y = b.emit(train_ops.Reduce("sum", axes), y) if axes else y
+        y = b.emit(Reduce("sum", axes), y) if axes else y
         return y, [*rest, *(label for label in kernel if label not in equation.summed)]
 
     def _count(self, equation: Equation, labels: Labels) -> int:
@@ -183,7 +189,7 @@ class EinsumDense(Layer):
                 "first axis out of it"
             )
         bias = b.weight(self, "bias", (*(1,) * (axes - len(shape)), *shape))
-        return b.emit(ops.Affine(), y, b.own(self, "ones", np.ones((1,) * axes)), bias)
+        return b.emit(Affine(), y, b.own(self, "ones", np.ones((1,) * axes)), bias)
 
 
 def _scaled_by(
@@ -207,12 +213,12 @@ def _summed(b: Lowering, x: str, equation: Equation) -> tuple[str, Labels]:
         return x, equation.inputs
     axes = tuple(equation.inputs.index(label) for label in alone)
     kept = [label for label in equation.inputs if label not in alone]
-    return b.emit(train_ops.Reduce("sum", axes), x), kept
+    return b.emit(Reduce("sum", axes), x), kept
 
 
 def _arranged(b: Lowering, x: str, labels: Labels, wanted: Labels) -> str:
     order = tuple(labels.index(label) for label in wanted)
-    return x if order == tuple(range(len(order))) else b.emit(ops.Transpose(order), x)
+    return x if order == tuple(range(len(order))) else b.emit(Transpose(order), x)
 
 
 def _reshaped(b: Lowering, x: str, kept: int, sizes: Sequence[int]) -> str:
@@ -225,4 +231,4 @@ def _reshaped(b: Lowering, x: str, kept: int, sizes: Sequence[int]) -> str:
         raise UnsupportedError(
             f"an einsum over inputs of shape {shape} needs all sizes but one; give Input its sizes"
         )
-    return b.emit(ops.Reshape((*first, *sizes)), x)
+    return b.emit(Reshape((*first, *sizes)), x)

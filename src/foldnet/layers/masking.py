@@ -11,25 +11,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops, train_ops
 from foldnet.kinds import ANY_NUMBERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.operations.along.op import Reduce
+from foldnet.operations.elementwise.op import Combine, Where
+from foldnet.operations.structure.op import Reshape
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 def not_zero(b: Lowering, layer: Layer, value: str) -> str:
     """1 where a value is not 0."""
-    return b.emit(train_ops.Combine("not_equal"), value, b.number(layer, "zero", 0))
+    return b.emit(Combine("not_equal"), value, b.number(layer, "zero", 0))
 
 
 def either(b: Lowering, masks: Sequence[str]) -> str:
     """The mask of positions that count in any of some masks."""
     result, *others = masks
     for other in others:
-        result = b.emit(train_ops.Combine("logical_or"), result, other)
+        result = b.emit(Combine("logical_or"), result, other)
     return result
 
 
@@ -54,7 +56,7 @@ def over_values(b: Lowering, layer: Layer, mask: str, x: str) -> str:
             f"layer {layer.name!r} gets a mask of shape {own}; foldnet needs to know all of its sizes but one. Give "
             "the Input its sizes"
         )
-    return b.emit(ops.Reshape((*(-1 if n is None else n for n in own[1:]), 1)), mask)
+    return b.emit(Reshape((*(-1 if n is None else n for n in own[1:]), 1)), mask)
 
 
 class Masking(Layer):
@@ -113,12 +115,12 @@ class Masking(Layer):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The values where any of their position differs, else 0."""
         x = b.float(inputs[0])
-        return b.emit(train_ops.Where(), self._counts(b, x, keepdims=True), x, b.number(self, "zero", 0))
+        return b.emit(Where(), self._counts(b, x, keepdims=True), x, b.number(self, "zero", 0))
 
     def _counts(self, b: Lowering, x: str, keepdims: bool) -> str:
         rank = len(b.shape(x))
         value = np.asarray(self.mask_value, np.float32).astype(np.float64)
         if value.ndim:
             value = value.reshape((1,) * (rank - 1 - value.ndim) + value.shape)
-        differs = b.emit(train_ops.Combine("not_equal"), x, b.own(self, "mask_value", value))
-        return b.emit(train_ops.Reduce("max", (rank - 1,), keepdims), differs)
+        differs = b.emit(Combine("not_equal"), x, b.own(self, "mask_value", value))
+        return b.emit(Reduce("max", (rank - 1,), keepdims), differs)

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.graph import ops, train_ops
+from foldnet.graph.op import FLOAT
 from foldnet.kinds import AXES, FLAG, WHOLE, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import either, over_values
 from foldnet.layers.tensors import Shape, SymbolicTensor
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import Moments, Reduce
+from foldnet.operations.elementwise.op import Binary, Combine, Where
+from foldnet.operations.matrix.op import Dot as DotOp
+from foldnet.operations.structure.op import Concatenate as ConcatenateOp
+from foldnet.operations.structure.op import Repeat
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class Merge(Layer):
@@ -33,7 +39,7 @@ class Merge(Layer):
         rank = max(len(s) for s in input_shapes)
         shape, *others = [(s[0], *[1] * (rank - len(s)), *s[1:]) for s in input_shapes]
         for other in others:
-            shape = ops.Binary(kind=self.kind).output_shape(shape, other)
+            shape = Binary(kind=self.kind).output_shape(shape, other)
         return shape
 
     def output_mask(self, *masked: bool) -> bool:
@@ -52,7 +58,7 @@ class Merge(Layer):
         """The operation from the first input to the last."""
         result, *others = self._operands(b, inputs)
         for other in others:
-            result = b.emit(ops.Binary(kind=self.kind), result, other)
+            result = b.emit(Binary(kind=self.kind), result, other)
         return result
 
     def _operands(self, b: Lowering, inputs: Sequence[str]) -> list[str]:
@@ -88,7 +94,7 @@ def _merged_mask(layer: Layer, inputs: Any, mask: Any) -> Any:
 
 def _to_rank(b: Lowering, x: str, rank: int) -> str:
     while len(b.shape(x)) < rank:
-        x = b.emit(ops.Repeat(1), x)
+        x = b.emit(Repeat(1), x)
     return x
 
 
@@ -116,7 +122,7 @@ class Average(Merge):
         total = super().lower(b, *inputs)
         ones = (1,) * (len(b.shape(total)) - 1)
         scale = b.own(self, "scale", np.full(ones, 1 / len(inputs)))
-        return b.emit(ops.Affine(), total, scale, b.own(self, "offset", np.zeros(ones)))
+        return b.emit(Affine(), total, scale, b.own(self, "offset", np.zeros(ones)))
 
 
 class Multiply(Merge):
@@ -130,13 +136,13 @@ class Multiply(Merge):
         masks = self._wide_masks(b, operands, inputs)
         result = None
         for x, mask in zip(operands, masks, strict=True):
-            factor = x if mask is None else b.emit(train_ops.Where(), mask, x, b.number(self, "one", 1))
-            result = factor if result is None else b.emit(ops.Binary(kind=self.kind), result, factor)
+            factor = x if mask is None else b.emit(Where(), mask, x, b.number(self, "one", 1))
+            result = factor if result is None else b.emit(Binary(kind=self.kind), result, factor)
         known = [m for m in masks if m is not None]
         assert result is not None  # a merge has inputs
         if len(known) < len(masks):
             return result
-        return b.emit(train_ops.Where(), either(b, known), result, b.number(self, "zero", 0))
+        return b.emit(Where(), either(b, known), result, b.number(self, "zero", 0))
 
 
 class _Extreme(Merge):
@@ -149,11 +155,11 @@ class _Extreme(Merge):
         result, counts = operands[0], masks[0]
         for x, mask in zip(operands[1:], masks[1:], strict=True):
             if mask is not None:
-                x = b.emit(train_ops.Where(), mask, x, result)
+                x = b.emit(Where(), mask, x, result)
             if counts is not None:
-                result = b.emit(train_ops.Where(), counts, result, x)
+                result = b.emit(Where(), counts, result, x)
             counts = None if mask is None or counts is None else either(b, [counts, mask])
-            result = b.emit(ops.Binary(kind=self.kind), result, x)
+            result = b.emit(Binary(kind=self.kind), result, x)
         return result
 
 
@@ -183,8 +189,8 @@ class Concatenate(Layer):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def _op(self, rank: int) -> ops.Concatenate:
-        return ops.Concatenate(positive_axis(self.axis, rank))
+    def _op(self, rank: int) -> ConcatenateOp:
+        return ConcatenateOp(positive_axis(self.axis, rank))
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The sizes on the axis added up."""
@@ -202,17 +208,17 @@ class Concatenate(Layer):
         known = [self._position(b, x, m) for x, m in zip(inputs, masks, strict=True)]
         rank = len(b.shape(inputs[0]))
         axis = positive_axis(self.axis, rank)
-        return either(b, known) if axis == rank - 1 else b.emit(ops.Concatenate(axis), *known)
+        return either(b, known) if axis == rank - 1 else b.emit(ConcatenateOp(axis), *known)
 
     def _position(self, b: Lowering, x: str, mask: str | None) -> str:
         """Which of an input's positions count."""
         rank = len(b.shape(x))
         if mask is not None and len(b.shape(mask)) < rank:
             return mask
-        last = b.emit(train_ops.Reduce("max", (rank - 1,)), b.float(x if mask is None else mask))
+        last = b.emit(Reduce("max", (rank - 1,)), b.float(x if mask is None else mask))
         if mask is not None:
             return last
-        return b.emit(train_ops.Combine("logical_or"), last, b.number(self, "counts", 1))
+        return b.emit(Combine("logical_or"), last, b.number(self, "counts", 1))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The masks joined as the inputs are; None if no input has one."""
@@ -220,7 +226,7 @@ class Concatenate(Layer):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """One join."""
-        if any(b.dtype(x) == ops.FLOAT for x in inputs):
+        if any(b.dtype(x) == FLOAT for x in inputs):
             inputs = tuple(b.float(x) for x in inputs)
         return b.emit(self._op(len(b.shape(inputs[0]))), *inputs)
 
@@ -252,7 +258,7 @@ class Dot(Layer):
         self.axes = axes
         self.normalize = normalize
 
-    def _op(self, *shapes: Shape) -> ops.Dot:
+    def _op(self, *shapes: Shape) -> DotOp:
         if len(shapes) != 2:
             raise ConfigError(f"Dot takes two inputs, got {len(shapes)}")
         first, second = [self.axes] * 2 if isinstance(self.axes, int) else self.axes
@@ -262,7 +268,7 @@ class Dot(Layer):
                 f"layer {self.name!r} (Dot): axes={self.axes!r} includes the batch axis, so that the prediction "
                 "for a row would depend on the other rows. Name another axis."
             )
-        return ops.Dot(axes)
+        return DotOp(axes)
 
     def output_mask(self, *masked: bool) -> bool:
         """None, whatever comes in."""
@@ -282,8 +288,7 @@ class Dot(Layer):
         if self.normalize:
             # Keras divides by max(length, 1e-7).
             operands = [
-                b.emit(ops.Moments((axis,), 1e-14, "l2"), x)
-                for axis, x in zip(op.axes, operands, strict=True)
+                b.emit(Moments((axis,), 1e-14, "l2"), x) for axis, x in zip(op.axes, operands, strict=True)
             ]
         return b.emit(op, *operands)
 

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops, train_ops
-from foldnet.graph.ops import Op
+from foldnet.graph.op import Op
 from foldnet.kinds import AXES, FLAG, FRACTION, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 def _limits(value: Any) -> dict[str, float]:
@@ -140,19 +141,19 @@ class BatchNormalization(Layer):
 
     def _training_op(self, b: Lowering) -> Op:
         if b.call_training is False:
-            return train_ops.FixedNorm(self.epsilon, self.scale, self.center)
+            return FixedNorm(self.epsilon, self.scale, self.center)
         masked = b.call_masks[:1] not in ([], [None])
         if self.renorm:
             limits = self.renorm_clipping or {}
-            return train_ops.BatchRenorm(
+            return BatchRenorm(
                 self.momentum, self.epsilon, self.renorm_momentum,
                 limits.get("rmin"), limits.get("rmax"), limits.get("dmax"), self.scale, self.center, masked,
             )  # fmt: skip
-        return train_ops.BatchNorm(self.momentum, self.epsilon, self.scale, self.center, masked)
+        return BatchNorm(self.momentum, self.epsilon, self.scale, self.center, masked)
 
     def _operands(self, op: Op) -> list[str]:
         statistics = ["moving_mean", "moving_variance"]
-        if isinstance(op, train_ops.BatchRenorm):
+        if isinstance(op, BatchRenorm):
             statistics += ["moving_stddev", "renorm_mean", "renorm_stddev"]
         return [*statistics, *(["gamma"] if self.scale else []), *(["beta"] if self.center else [])]
 
@@ -175,7 +176,7 @@ class BatchNormalization(Layer):
         if b.mode.value == "train" and self.trainable:
             op = self._training_op(b)
             operands = [b.weight(self, n, spread) for n in self._operands(op)]
-            masked = None if isinstance(op, train_ops.FixedNorm) else b.mask()
+            masked = None if isinstance(op, FixedNorm) else b.mask()
             try:
                 return b.emit(op, x, *operands, *([] if masked is None else [masked]))
             except ConfigError as error:
@@ -192,7 +193,7 @@ class BatchNormalization(Layer):
         shift = b.own(self, "shift", weights["moving_mean"])
         b.spreads[shift] = np.sqrt(variance)
         return b.emit(
-            ops.Affine(),
+            Affine(),
             x,
             b.own(self, "scale", factor),
             b.own(self, "offset", weights.get("beta", np.zeros(spread))),

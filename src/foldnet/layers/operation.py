@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
+from foldnet.graph.op import INT
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.operations.structure.op import Cast
 
 if TYPE_CHECKING:
     from foldnet.graph.graph import GraphBuilder
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
     from foldnet.ops.records import Record
 
 
@@ -104,7 +106,6 @@ class Operation(Layer):
     def _computed(
         self, b: GraphBuilder, args: Sequence[Any], values: Mapping[SymbolicTensor, str | None]
     ) -> tuple[list[Any], bool]:
-        from foldnet.graph import ops as graph_ops
         from foldnet.ops.expression import Expression, emitted
 
         def expression(t: SymbolicTensor) -> Expression | None:
@@ -123,9 +124,7 @@ class Operation(Layer):
             )
         many = isinstance(found, list | tuple)
         results = [
-            emitted(graph_ops.Cast(graph_ops.INT), r, dtype="int32")
-            if r.dtype == "int32" and not r.is_int
-            else r
+            emitted(Cast(INT), r, dtype="int32") if r.dtype == "int32" and not r.is_int else r
             for r in (found if many else [found])
         ]
         return results, many

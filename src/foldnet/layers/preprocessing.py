@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.graph import ops
 from foldnet.kinds import AXES, COUNT, FLAG, NUMBERS, Kind
 from foldnet.layers.adaption import Moments, tables
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.operations.affine.op import Affine
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 SMALLEST_DEVIATION = 1e-7
 """What Normalization divides by at least: Keras's ``backend.epsilon()``."""
@@ -181,9 +181,9 @@ class Normalization(Layer):
             )
         deviation = np.maximum(np.sqrt(variance), SMALLEST_DEVIATION)
         if self.invert:
-            return b.emit(ops.Affine(), x, b.own(self, "scale", deviation), b.own(self, "offset", mean))
+            return b.emit(Affine(), x, b.own(self, "scale", deviation), b.own(self, "offset", mean))
         return b.emit(
-            ops.Affine(), x,
+            Affine(), x,
             b.own(self, "scale", 1 / deviation),
             b.own(self, "offset", np.zeros_like(mean)),
             b.own(self, "shift", mean),
@@ -227,7 +227,7 @@ class Rescaling(Layer):
         """One affine step."""
         x = b.float(inputs[0])
         scale, offset = (self._spread(value, b.shape(x)) for value in (self.scale, self.offset))
-        return b.emit(ops.Affine(), x, b.own(self, "scale", scale), b.own(self, "offset", offset))
+        return b.emit(Affine(), x, b.own(self, "scale", scale), b.own(self, "offset", offset))
 
 
 def _spread(array: Array, sizes: tuple[int, ...]) -> Array:

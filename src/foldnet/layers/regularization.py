@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph import ops, train_ops
 from foldnet.kinds import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.operations.batch.op import Drop
+from foldnet.operations.structure.op import Identity
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 BELOW_ONE = number(0, 1, below=True)
@@ -47,11 +48,11 @@ class Noise(Layer):
         x = b.float(inputs[0])
         if b.mode.value == "train" and b.call_training is not False and self.amount() > 0:
             shape = b.shape(x)
-            drop = train_ops.Drop(
+            drop = Drop(
                 self.amount(), self.kind, b.random_stream(), self.shared_axes(shape), self.rows(shape)
             )
             return b.emit(drop, x)
-        return b.emit(ops.Identity(), x)
+        return b.emit(Identity(), x)
 
 
 class Dropout(Noise):
@@ -269,4 +270,4 @@ class ActivityRegularization(Layer):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The input itself; a training program adds the penalty to the loss."""
-        return b.emit(ops.Identity(), b.float(inputs[0]))
+        return b.emit(Identity(), b.float(inputs[0]))

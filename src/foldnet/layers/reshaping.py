@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import ConfigError
-from foldnet.graph import ops
+from foldnet.graph.op import Op
 from foldnet.kinds import COUNT, DATA_FORMAT, Kind, sizes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.operations.structure.op import Repeat, Transpose
+from foldnet.operations.structure.op import Reshape as ReshapeOp
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class _Moving(Layer):
     """A layer that keeps the values and their dtype. None of them passes a mask on, as in Keras."""
 
-    def moves(self, shape: Shape) -> list[ops.Op]:
+    def moves(self, shape: Shape) -> list[Op]:
         """The ops for an input of this shape, in order."""
         raise ConfigError(f"{type(self).__name__} moves nothing")  # every subclass states its own
 
@@ -55,12 +57,12 @@ class Flatten(_Moving):
         super().__init__(**kwargs)
         self.data_format = data_format
 
-    def moves(self, shape: Shape) -> list[ops.Op]:
+    def moves(self, shape: Shape) -> list[Op]:
         """A transposition where channels come first, and a reshape."""
-        to_end: list[ops.Op] = []
+        to_end: list[Op] = []
         if self.data_format == "channels_first" and len(shape) > 2:
-            to_end = [ops.Transpose((0, *range(2, len(shape)), 1))]
-        return [*to_end, ops.Reshape((-1,))]
+            to_end = [Transpose((0, *range(2, len(shape)), 1))]
+        return [*to_end, ReshapeOp((-1,))]
 
 
 def _target(value: Any) -> tuple[int, ...]:
@@ -90,9 +92,9 @@ class Reshape(_Moving):
         super().__init__(**kwargs)
         self.target_shape: Any = target_shape
 
-    def moves(self, shape: Shape) -> list[ops.Op]:
+    def moves(self, shape: Shape) -> list[Op]:
         """A reshape."""
-        return [ops.Reshape(self.target_shape)]
+        return [ReshapeOp(self.target_shape)]
 
 
 class Permute(_Moving):
@@ -108,9 +110,9 @@ class Permute(_Moving):
         super().__init__(**kwargs)
         self.dims: Any = dims
 
-    def moves(self, shape: Shape) -> list[ops.Op]:
+    def moves(self, shape: Shape) -> list[Op]:
         """A transposition."""
-        return [ops.Transpose((0, *self.dims))]
+        return [Transpose((0, *self.dims))]
 
 
 class RepeatVector(_Moving):
@@ -126,8 +128,8 @@ class RepeatVector(_Moving):
         super().__init__(**kwargs)
         self.n = n
 
-    def moves(self, shape: Shape) -> list[ops.Op]:
+    def moves(self, shape: Shape) -> list[Op]:
         """A repetition."""
         if len(shape) != 2:
             raise ConfigError(f"RepeatVector takes vectors, (batch, size), got shape {shape}")
-        return [ops.Repeat(self.n)]
+        return [Repeat(self.n)]

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops, train_ops
+from foldnet.graph.op import Elementwise
 from foldnet.kinds import FLAG, number
 from foldnet.layers.core import Embedding
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import WeightSpec
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.matrix.op import Dense, TurnedDense
+from foldnet.operations.structure.op import Gather
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class ReversibleEmbedding(Embedding):
@@ -104,23 +108,23 @@ class ReversibleEmbedding(Embedding):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """A look-up, or in reverse the product with the table turned and the soft cap."""
         if not b.call_arguments.get("reverse"):
-            return b.emit(ops.Gather(), b.int(inputs[0]), b.weight(self, "embeddings"))
+            return b.emit(Gather(), b.int(inputs[0]), b.weight(self, "embeddings"))
         scores = self._scores(b, b.float(inputs[0]))
         if self.logit_soft_cap is None:
             return scores
         ones = (1,) * (len(b.shape(scores)) - 1)
         zero, cap = b.own(self, "no offset", np.zeros(ones)), float(self.logit_soft_cap)
-        small = b.emit(ops.Affine(), scores, b.own(self, "one over the cap", np.full(ones, 1 / cap)), zero)
-        held = b.emit(ops.Activation(ops.Elementwise("tanh")), small)
-        return b.emit(ops.Affine(), held, b.own(self, "cap", np.full(ones, cap)), zero)
+        small = b.emit(Affine(), scores, b.own(self, "one over the cap", np.full(ones, 1 / cap)), zero)
+        held = b.emit(Activation(Elementwise("tanh")), small)
+        return b.emit(Affine(), held, b.own(self, "cap", np.full(ones, cap)), zero)
 
     def _scores(self, b: Lowering, x: str) -> str:
         if not self.tie_weights:
-            return b.emit(ops.Dense(), x, b.weight(self, "reverse_embeddings"))
+            return b.emit(Dense(), x, b.weight(self, "reverse_embeddings"))
         if b.mode.value == "train":
-            return b.emit(train_ops.TurnedDense(), x, b.weight(self, "embeddings"))
+            return b.emit(TurnedDense(), x, b.weight(self, "embeddings"))
         turned = np.ascontiguousarray(self.named_weights["embeddings"].T)
-        return b.emit(ops.Dense(), x, b.own(self, "embeddings turned", turned))
+        return b.emit(Dense(), x, b.own(self, "embeddings turned", turned))
 
 
 def _policy(name: str, dtype: Any) -> str:

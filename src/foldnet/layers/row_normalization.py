@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops
 from foldnet.kinds import AXES, FLAG, NOT_NEGATIVE, WHOLE, Kind, whole
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import GroupMoments, Moments
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 UNIT_EPSILON = 1e-12
 """The smallest length that UnitNormalization divides by."""
@@ -44,7 +45,7 @@ class _Scaled(Layer):
             return x
         gamma = b.weight(self, "gamma", spread) if "gamma" in names else b.own(self, "ones", np.ones(spread))
         beta = b.weight(self, "beta", spread) if "beta" in names else b.own(self, "zeros", np.zeros(spread))
-        return b.emit(ops.Affine(), x, gamma, beta)
+        return b.emit(Affine(), x, gamma, beta)
 
 
 class LayerNormalization(_Scaled):
@@ -105,7 +106,7 @@ class LayerNormalization(_Scaled):
         x = b.fractions(self, inputs[0])
         axes = sorted(row_axes(self, self.axis, len(b.shape(x))))
         kind = "variance" if self.rms_scaling else "standard"
-        return self.scale_and_center(b, b.emit(ops.Moments(tuple(axes), self.epsilon, kind), x), axes)
+        return self.scale_and_center(b, b.emit(Moments(tuple(axes), self.epsilon, kind), x), axes)
 
 
 def _groups(value: Any) -> int:
@@ -158,10 +159,10 @@ class GroupNormalization(_Scaled):
         self.beta_constraint = beta_constraint
         self.gamma_constraint = gamma_constraint
 
-    def _op(self, shape: Shape) -> ops.GroupMoments:
+    def _op(self, shape: Shape) -> GroupMoments:
         (axis,) = row_axes(self, self.axis, len(shape))
         groups = self.groups if self.groups > 0 else (shape[axis] or 1)
-        return ops.GroupMoments(axis, groups, self.epsilon)
+        return GroupMoments(axis, groups, self.epsilon)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Gamma, beta, each one value a channel."""
@@ -207,7 +208,7 @@ class UnitNormalization(Layer):
         """Division by the length."""
         x = b.float(inputs[0])
         axes = tuple(sorted(row_axes(self, self.axis, len(b.shape(x)))))
-        return b.emit(ops.Moments(axes, UNIT_EPSILON**2, "l2"), x)
+        return b.emit(Moments(axes, UNIT_EPSILON**2, "l2"), x)
 
 
 class RMSNormalization(Layer):
@@ -252,10 +253,8 @@ class RMSNormalization(Layer):
         sizes = self.specs[0].shape
         axes = tuple(sorted(row_axes(self, self.axis, rank)))
         spread = (*(1,) * (rank - 1 - len(sizes)), *sizes)
-        y = b.emit(ops.Moments(axes, self.epsilon, "rms"), x)
-        return b.emit(
-            ops.Affine(), y, b.weight(self, "scale", spread), b.own(self, "zeros", np.zeros(spread))
-        )
+        y = b.emit(Moments(axes, self.epsilon, "rms"), x)
+        return b.emit(Affine(), y, b.weight(self, "scale", spread), b.own(self, "zeros", np.zeros(spread)))
 
 
 def _sizes(layer: Layer, axis: int | Sequence[int], shape: Shape) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import Weight, WeightSpec
 
 if TYPE_CHECKING:
-    from foldnet.graph.lower import Lowering
+    from foldnet.lowering.lower import Lowering
 
 
 class Wrapper(Layer):

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from foldnet.engines.functions import COMBINE, UNARY
-from foldnet.graph import train_ops
+from foldnet.graph.op import FLOAT
+from foldnet.operations.elementwise.op import Unary, Where
+from foldnet.operations.structure.op import Cast
 from foldnet.ops import expression as e
 from foldnet.ops.dtypes import FLOATX, arrays, as_array, floating
 from foldnet.ops.records import operation
@@ -165,7 +167,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
         if not e.is_expression(condition):
             condition = np.asarray(condition) != 0
         x1, x2 = e.arithmetic("where", x1, x2)
-        return e.emitted(train_ops.Where(), condition, x1, x2, dtype=e.promoted(x1, x2), spread=True)
+        return e.emitted(Where(), condition, x1, x2, dtype=e.promoted(x1, x2), spread=True)
     a, b = arrays(x1, x2)
     return np.where(as_array(condition) != 0, a, b)
 
@@ -230,13 +232,11 @@ def cast(x: Any, dtype: Any) -> Any:
         return not_equal(x, 0)
     if name.startswith(("int", "uint")):
         kind = "stop_gradient" if x.dtype == "bool" else "trunc"
-        return x if x.dtype == "int32" else e.emitted(train_ops.Unary(kind), x, dtype="int32")
+        return x if x.dtype == "int32" else e.emitted(Unary(kind), x, dtype="int32")
     if np.dtype(dtype) != FLOATX:
         raise e.refuse(f'cast to "{name}"', 'a program computes in float32: ops.cast(x, "float32")')
     if x.is_int:
-        from foldnet.graph import ops as graph_ops
-
-        return e.emitted(graph_ops.Cast(graph_ops.FLOAT), x)
+        return e.emitted(Cast(FLOAT), x)
     return e.Expression(x.builder, x.value, "float32", x.in_network)
 
 

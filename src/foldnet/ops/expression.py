@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops as graph_ops
-from foldnet.graph import train_ops
 from foldnet.graph.graph import GraphBuilder
+from foldnet.graph.op import FLOAT, INT, Op
 from foldnet.layers.operators import Operators
+from foldnet.operations.elementwise.op import Combine, Unary
+from foldnet.operations.structure.op import Cast
 
 COMPARES_WHOLE = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 """What whole numbers of the data may be put through as they are; arithmetic on them Keras cuts to whole numbers."""
@@ -32,7 +33,7 @@ class Expression(Operators):
     ) -> None:
         self.builder = builder
         self.value = value
-        self.dtype = dtype or ("int32" if builder.dtype(value) == graph_ops.INT else "float32")
+        self.dtype = dtype or ("int32" if builder.dtype(value) == INT else "float32")
         self.in_network = in_network
 
     @property
@@ -48,7 +49,7 @@ class Expression(Operators):
     @property
     def is_int(self) -> bool:
         """Whether the graph holds whole numbers for it."""
-        return self.builder.dtype(self.value) == graph_ops.INT
+        return self.builder.dtype(self.value) == INT
 
     def __repr__(self) -> str:
         return f"<Expression shape={self.shape}, dtype={self.dtype}>"
@@ -106,7 +107,7 @@ def named(like: Expression, operand: Any, rank: int | None = None) -> str:
     return like.builder.constant(name, array)
 
 
-def emitted(op: graph_ops.Op, *operands: Any, dtype: str = "float32", spread: bool = False) -> Expression:
+def emitted(op: Op, *operands: Any, dtype: str = "float32", spread: bool = False) -> Expression:
     """The op's node as an expression.
 
     Args:
@@ -137,7 +138,7 @@ def arithmetic(what: str, *operands: Any) -> list[Any]:
                     f"ops.{what} is given whole numbers of the data, and there Keras cuts the result to whole numbers, "
                     'which foldnet does not. Put ops.cast(x, "float32") before it, or give Input that dtype.'
                 )
-            value = operand.builder.emit(graph_ops.Cast(graph_ops.FLOAT), operand.value)
+            value = operand.builder.emit(Cast(FLOAT), operand.value)
             operand = Expression(operand.builder, value, "int32", operand.in_network)
         found.append(operand)
     return found
@@ -146,7 +147,7 @@ def arithmetic(what: str, *operands: Any) -> list[Any]:
 def unary(kind: str, x: Expression, dtype: str | None = None) -> Expression:
     """A function of one value."""
     (x,) = arithmetic(kind, x)
-    return emitted(train_ops.Unary(kind), x, dtype=dtype or "float32")
+    return emitted(Unary(kind), x, dtype=dtype or "float32")
 
 
 def binary(kind: str, x1: Any, x2: Any, dtype: str | None = None) -> Expression:
@@ -162,7 +163,7 @@ def binary(kind: str, x1: Any, x2: Any, dtype: str | None = None) -> Expression:
         raise UnsupportedError(
             f'ops.{kind} of truth values follows other rules in Keras; put ops.cast(x, "float32") before it'
         )
-    return emitted(train_ops.Combine(kind), x1, x2, dtype=dtype or promoted(x1, x2), spread=True)
+    return emitted(Combine(kind), x1, x2, dtype=dtype or promoted(x1, x2), spread=True)
 
 
 def refuse(name: str, instead: str) -> UnsupportedError:

@@ -10,8 +10,10 @@ import numpy as np
 
 from foldnet import activations, backend
 from foldnet.errors import ConfigError
-from foldnet.graph import ops as graph_ops
-from foldnet.graph import train_ops
+from foldnet.graph.op import INT, Elementwise
+from foldnet.operations.along.op import Glu, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.structure.op import Cast, OneHot
 from foldnet.ops import elementwise as f
 from foldnet.ops import expression as e
 from foldnet.ops import reductions as r
@@ -47,8 +49,8 @@ def _activation(name: str, keras_class: str, **defaults: Any) -> Any:
 
 def _activated(name: str, x: Any, params: dict[str, float]) -> Any:
     if isinstance(x, e.Expression):
-        function = graph_ops.Elementwise(name, tuple(params.items()))
-        return e.emitted(graph_ops.Activation(function), *e.arithmetic(name, x))
+        function = Elementwise(name, tuple(params.items()))
+        return e.emitted(Activation(function), *e.arithmetic(name, x))
     x = as_array(x).astype(floating(as_array(x)), copy=False)
     with np.errstate(all="ignore"):
         return np.asarray(activations.ELEMENTWISE[name](np.atleast_1d(x), **params)).reshape(x.shape)
@@ -98,25 +100,25 @@ def _along(name: str, op: Any, x: Any, axis: int) -> Any:
 @operation("Softmax", "nn", settings=("axis",))
 def softmax(x: Any, axis: int = -1) -> Any:
     """``exp(x) / sum(exp(x))`` along the axis, without overflow."""
-    return _along("softmax", graph_ops.Softmax, x, axis)
+    return _along("softmax", Softmax, x, axis)
 
 
 @operation("LogSoftmax", "nn", settings=("axis",))
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """Logarithm of the softmax, without overflow."""
-    return _along("log_softmax", lambda a: graph_ops.Softmax(a, log=True), x, axis)
+    return _along("log_softmax", lambda a: Softmax(a, log=True), x, axis)
 
 
 @operation("Sparsemax", "nn", settings=("axis",))
 def sparsemax(x: Any, axis: int = -1) -> Any:
     """Shares of which most are 0: Keras's sparsemax along the axis."""
-    return _along("sparsemax", graph_ops.Sparsemax, x, axis)
+    return _along("sparsemax", Sparsemax, x, axis)
 
 
 @operation("Glu", "nn", settings=("axis",))
 def glu(x: Any, axis: int = -1) -> Any:
     """The first half of the axis times the sigmoid of the second."""
-    return _along("glu", graph_ops.Glu, x, axis)
+    return _along("glu", Glu, x, axis)
 
 
 @operation("OneHot", "nn", settings=("num_classes", "axis", "dtype", "sparse"))
@@ -127,8 +129,8 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     if not isinstance(x, e.Expression):
         hot = (as_array(x)[..., None] == np.arange(num_classes)).astype(dtype or np.float32)
         return hot if axis == -1 else np.moveaxis(hot, -1, axis)
-    indices = x if x.is_int else e.emitted(graph_ops.Cast(graph_ops.INT), x)
-    hot = e.emitted(train_ops.OneHot(num_classes), indices)
+    indices = x if x.is_int else e.emitted(Cast(INT), x)
+    hot = e.emitted(OneHot(num_classes), indices)
     if axis not in (-1, hot.ndim - 1):
         from foldnet.ops.shaping import moveaxis
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops as graph_ops
-from foldnet.graph import train_ops
+from foldnet.graph.op import INT
+from foldnet.operations.structure.op import Cast, Gather, Pick, Slice
 from foldnet.ops import elementwise as f
 from foldnet.ops import expression as e
 from foldnet.ops.dtypes import as_array
@@ -96,7 +96,7 @@ def get_item(x: Any, key: Any) -> Any:
             rows.append("gone")
         else:
             raise e.refuse(f"x[{k!r}]", "use whole numbers, slices, None and ..., or ops.take")
-    op = train_ops.Slice(tuple(slices))
+    op = Slice(tuple(slices))
     sliced = x if all(s == (None, None, 1) for s in slices) else e.emitted(op, x, dtype=x.dtype)
     left = iter(sliced.shape[1:])
     found = [1 if row == 1 else next(left) for row in rows]
@@ -115,7 +115,7 @@ def block(inputs: Any, start_indices: Sequence[int], shape: Sequence[int]) -> An
 def _picked(x: e.Expression, axis: int, places: Sequence[int]) -> e.Expression:
     if axis == 0:
         raise moves_rows("take", x, "other rows (axis=0)")
-    return e.emitted(train_ops.Pick(axis, tuple(int(p) for p in places)), x, dtype=x.dtype)
+    return e.emitted(Pick(axis, tuple(int(p) for p in places)), x, dtype=x.dtype)
 
 
 @operation("Flip", settings=("axis",))
@@ -125,7 +125,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
         return np.flip(as_array(x), axis if axis is None or isinstance(axis, int) else tuple(axis))
     axes = axes_of(x, axis)
     return e.emitted(
-        train_ops.Slice(tuple((None, None, -1 if a in axes else 1) for a in range(1, x.ndim))),
+        Slice(tuple((None, None, -1 if a in axes else 1) for a in range(1, x.ndim))),
         x,
         dtype=x.dtype,
     )
@@ -228,9 +228,9 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
         if isinstance(x, e.Expression) or axis not in (0, None) or np.ndim(x) not in (1, 2):
             raise e.refuse("take by computed indices", "multiply with ops.one_hot(indices, n) and sum")
         table = np.asarray(x, np.float64)
-        found = indices if indices.is_int else e.emitted(graph_ops.Cast(graph_ops.INT), indices)
+        found = indices if indices.is_int else e.emitted(Cast(INT), indices)
         rows = found.builder.constant("table", table.reshape(len(table), -1))
-        value = found.builder.emit(graph_ops.Gather(), found.value, rows)
+        value = found.builder.emit(Gather(), found.value, rows)
         taken = e.Expression(found.builder, value, in_network=found.in_network)
         return taken if table.ndim == 2 else squeeze_last(taken)
     places = as_array(indices)

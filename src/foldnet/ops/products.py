@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.graph import ops as graph_ops
-from foldnet.graph import train_ops
+from foldnet.operations.matrix.op import Dense, Product
 from foldnet.ops import expression as e
 from foldnet.ops import shaping
 from foldnet.ops.dtypes import arrays, as_array
@@ -96,11 +95,11 @@ def _product(left: str, right: str, result: str, operands: Sequence[Any]) -> Any
     a, b = operands
     plain = not isinstance(b, e.Expression) and len(right) == 2 and left[-1:] == right[0]
     if plain and result == left[:-1] + right[1] and len(left) > 0:
-        return e.emitted(graph_ops.Dense(), a, b)
+        return e.emitted(Dense(), a, b)
     # The op takes small letters in any order; their names do not matter.
     names = dict(zip(dict.fromkeys(left + right), string.ascii_letters, strict=False))
     own = ["".join(names[k] for k in letters) for letters in (left, right, result)]
-    return e.emitted(train_ops.Product(*own), a, b)
+    return e.emitted(Product(*own), a, b)
 
 
 def _with_rows(x: Any, letters: str) -> str:

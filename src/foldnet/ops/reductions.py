@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import UnsupportedError
-from foldnet.graph import train_ops
+from foldnet.operations.along.op import CumulativeSum, Reduce
+from foldnet.operations.batch.op import BatchReduce
 from foldnet.ops import elementwise as f
 from foldnet.ops import expression as e
 from foldnet.ops.dtypes import as_array, floating
@@ -57,7 +58,7 @@ def _reduced(kind: str, x: Any, axis: Axes, keepdims: bool, dtype: str | None = 
     (x,) = e.arithmetic(kind, x)
     if not axes:
         return e.Expression(x.builder, x.value, dtype or own, x.in_network)
-    return e.emitted(train_ops.Reduce(kind, axes, keepdims), x, dtype=dtype or own)
+    return e.emitted(Reduce(kind, axes, keepdims), x, dtype=dtype or own)
 
 
 def _numpy_axes(x: Any, axis: Axes) -> tuple[int, ...] | None:
@@ -269,9 +270,7 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     if len(axes) != 1:
         raise UnsupportedError("ops.cumsum in a program takes one axis; name it, axis=-1")
     (x,) = e.arithmetic("cumsum", x)
-    return e.emitted(
-        train_ops.CumulativeSum(axes[0]), x, dtype=dtype or ("int32" if x.dtype == "bool" else x.dtype)
-    )
+    return e.emitted(CumulativeSum(axes[0]), x, dtype=dtype or ("int32" if x.dtype == "bool" else x.dtype))
 
 
 @operation("Cumprod", settings=("axis", "dtype"))
@@ -302,7 +301,7 @@ def median(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
 
 def _over_batch(kind: str, x: Any) -> Any:
     if isinstance(x, e.Expression):
-        return e.emitted(train_ops.BatchReduce(kind), *e.arithmetic(kind, x))
+        return e.emitted(BatchReduce(kind), *e.arithmetic(kind, x))
     x = as_array(x)
     whole = (np.sum if kind == "sum" else np.mean)(x.astype(floating(x), copy=False), axis=0, keepdims=True)
     return np.repeat(whole, len(x), axis=0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.graph import ops as graph_ops
+from foldnet.operations.structure.op import Concatenate, Reshape, Transpose
 from foldnet.ops import elementwise as f
 from foldnet.ops import expression as e
 from foldnet.ops.dtypes import as_array, result_type
@@ -43,7 +43,7 @@ def size(x: Any) -> Any:
 def rows_of(x: Any, shape: Sequence[int]) -> Any:
     """The same values with rows of another shape; the batch axis stays, for arrays as for expressions."""
     if isinstance(x, e.Expression):
-        return e.emitted(graph_ops.Reshape(tuple(shape)), x, dtype=x.dtype)
+        return e.emitted(Reshape(tuple(shape)), x, dtype=x.dtype)
     array = np.asarray(x)
     return array.reshape(len(array), *shape)
 
@@ -142,7 +142,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     order = tuple(a % x.ndim for a in axes) if axes is not None else tuple(reversed(range(x.ndim)))
     if order[:1] != (0,):
         raise moves_rows("transpose", x, f"the order {order}")
-    return e.emitted(graph_ops.Transpose(order), x, dtype=x.dtype)
+    return e.emitted(Transpose(order), x, dtype=x.dtype)
 
 
 @operation("Swapaxes", settings=("axis1", "axis2"))
@@ -187,7 +187,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     axis = axis % parts[0].ndim
     if axis == 0:
         raise moves_rows("concatenate", parts[0], "more rows (axis=0)")
-    return e.emitted(graph_ops.Concatenate(axis), *parts, dtype=e.promoted(*parts))
+    return e.emitted(Concatenate(axis), *parts, dtype=e.promoted(*parts))
 
 
 @operation("Stack", settings=("axis",))

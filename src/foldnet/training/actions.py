@@ -171,7 +171,7 @@ def _arranged(network: Network, x: Any) -> Any:
 
 def _predicted(network: Network, x: Any) -> Any:
     """Predictions for arrays in the network's order."""
-    from foldnet.graph.lower import Mode, lower
+    from foldnet.lowering.lower import Mode, lower
     from foldnet.predictor import freeze, same_program
 
     entries, absent = entered(network, x)

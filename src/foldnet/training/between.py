@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from foldnet.engines.fit import FitState
-from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import ConfigError, FoldnetError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import Lowering, Mode, lower_into
+from foldnet.graph.op import INT
+from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
+from foldnet.operations.kernels import Moment
 from foldnet.optional import Absent
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
@@ -116,7 +116,7 @@ class Between:
             if name in values:
                 values[name] = np.asarray(layer.named_weights[weight], np.float32).reshape(values[name].shape)
         for name, array in zip(graph.inputs, rows.inputs, strict=True):
-            values[name] = array.astype(np.int32 if graph.types[name].dtype == ops.INT else np.float32)
+            values[name] = array.astype(np.int32 if graph.types[name].dtype == INT else np.float32)
         moment = Moment(training=training, seed=seed, step=state.iterations)
         with np.errstate(all="ignore"):
             forward(graph, values, moment, np.dtype(np.float32))

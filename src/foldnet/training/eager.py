@@ -10,19 +10,19 @@ import numpy as np
 
 from foldnet import regularizers
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.engines.reference.train_kernels import Moment
 from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
-from foldnet.graph import ops
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import Lowering, Mode, lower_into, training_calls
+from foldnet.graph.op import INT
 from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
+from foldnet.operations.kernels import Moment
 from foldnet.optional import Absent, absent_of, present
 from foldnet.predictor_inputs import read_inputs
 from foldnet.random import random_seed
@@ -284,7 +284,7 @@ def _ranked(value: Any, rank: int, last: int | None) -> Any:
 def _values(graph: Graph, arrays: list[Array]) -> dict[str, Array]:
     values = {k: v if v.dtype.kind in "iu" else v.astype(np.float32) for k, v in graph.constants.items()}
     for name, array in zip(graph.inputs, arrays, strict=True):
-        values[name] = array.astype(np.int32 if graph.types[name].dtype == ops.INT else np.float32)
+        values[name] = array.astype(np.int32 if graph.types[name].dtype == INT else np.float32)
     return values
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
-from foldnet.graph.lower import check_judged
+from foldnet.lowering.lower import check_judged
 from foldnet.network import Network
 from foldnet.training.api import first_steps, gather, split_validation, trainer_for, validation_rows
 from foldnet.training.arguments import (

@@ -10,10 +10,10 @@ from foldnet import constraints, ops, regularizers
 from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.graph.check import check
 from foldnet.graph.graph import Graph
-from foldnet.graph.lower import Lowering, Mode, lower_into
 from foldnet.graph.training import Accumulator, Orthogonal, TrainingProgram, UpdateRule, Variable
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
+from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
 from foldnet.ops import Expression
 from foldnet.optional import Absent

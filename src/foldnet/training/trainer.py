@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
-from foldnet.engines.philox import permutation
-from foldnet.engines.reference.train_kernels import wrong_rows
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
-from foldnet.graph import train_ops
-from foldnet.graph.lower import check_judged
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.base import Layer
+from foldnet.lowering.lower import check_judged
 from foldnet.network import Network
+from foldnet.operations.batch.numpy import wrong_rows
+from foldnet.operations.batch.op import Drop
+from foldnet.operations.batch.philox import permutation
 from foldnet.random import random_seed
 from foldnet.training.between import Between
 from foldnet.training.compiled import Compiled, Target
@@ -292,7 +292,7 @@ def _put(columns: dict[str, list[Any]], title: str, values: list[Any]) -> None:
 def _check_batches(program: TrainingProgram, rows: int, batch_size: int) -> None:
     """Refuse batches that a Dropout's mask of a fixed number of rows does not fit."""
     for node in program.graph.nodes:
-        wanted = node.op.rows if isinstance(node.op, train_ops.Drop) else None
+        wanted = node.op.rows if isinstance(node.op, Drop) else None
         for length in {min(rows, batch_size), rows % batch_size or batch_size}:
             if wanted not in (None, length):
                 raise InputError(f"layer {node.layer!r}: {wrong_rows(wanted, length)}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.errors import UnsupportedError
-from foldnet.graph.ops import Elementwise
+from foldnet.graph.op import Elementwise
 
 Array = np.ndarray[Any, Any]
 

@@ -15,8 +15,10 @@ import numpy as np
 from foldnet import activations
 from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.reference.derivatives import slope
-from foldnet.engines.reference.train_kernels import (
-    Moment,
+from foldnet.graph.op import Elementwise, Op
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.batch.numpy import (
     batch_moments,
     batch_reduce,
     corrections,
@@ -25,7 +27,22 @@ from foldnet.engines.reference.train_kernels import (
     mask_in,
     reduced_axes,
 )
-from foldnet.graph import ops, train_ops
+from foldnet.operations.batch.op import MASK_EPSILON, BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
+from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.kernels import Moment
+from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
 
 Array = np.ndarray[Any, Any]
 Gradients = Sequence[Array | None]
@@ -42,11 +59,11 @@ def gather_to(g: Array, operand: Array) -> Array:
     return np.broadcast_to(g, operand.shape)
 
 
-def _through(function: ops.Elementwise | None, before: Array, g: Array) -> Array:
+def _through(function: Elementwise | None, before: Array, g: Array) -> Array:
     return g if function is None else g * slope(function, before)
 
 
-def _dense(op: ops.Dense, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _dense(op: Dense, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x, kernel = xs[:2]
     before = x @ kernel + (xs[2] if len(xs) > 2 else 0)
     g = _through(op.activation, before, g)
@@ -54,13 +71,13 @@ def _dense(op: ops.Dense, m: Moment, xs: Sequence[Array], y: Array, g: Array) ->
     return (g @ kernel.T, rows_x.T @ rows_g, rows_g.sum(axis=0))[: len(xs)]
 
 
-def _turned_dense(op: train_ops.TurnedDense, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _turned_dense(op: TurnedDense, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x, kernel = xs
     rows_x, rows_g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
     return (g @ kernel, rows_g.T @ rows_x)
 
 
-def _affine(op: ops.Affine, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _affine(op: Affine, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x, scale, offset = xs[:3]
     centred = x - xs[3] if len(xs) > 3 else x
     g = _through(op.activation, centred * scale + offset, g)
@@ -68,7 +85,7 @@ def _affine(op: ops.Affine, m: Moment, xs: Sequence[Array], y: Array, g: Array) 
     return (g * scale, gather_to(g * centred, scale), gather_to(g, offset), *shift)
 
 
-def _batch_norm(op: train_ops.BatchNorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _batch_norm(op: BatchNorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     # Ioffe and Szegedy (2015), section 3, in closed form.
     x, mean, variance = xs[:3]
     gamma = xs[3] if op.scale else np.ones_like(mean)
@@ -84,24 +101,24 @@ def _batch_norm(op: train_ops.BatchNorm, m: Moment, xs: Sequence[Array], y: Arra
         average = on_normal.sum(axis=axes, keepdims=True) / count
         along = (on_normal * normal).sum(axis=axes, keepdims=True) / count
         # With a mask, sums are divided by a little more than their number, so deviations do not sum to 0.
-        rest = 0 if mask is None else x.dtype.type(train_ops.MASK_EPSILON) * mean / count * inverse
+        rest = 0 if mask is None else x.dtype.type(MASK_EPSILON) * mean / count * inverse
         on_x = (on_normal - np.where(where, average + (normal - rest) * along, 0)) * inverse
     weights: list[Array | None] = [gather_to(g * normal, gamma)] if op.scale else []
     weights += [gather_to(g, xs[3 + op.scale])] if op.center else []
     return (on_x, None, None, *weights, *([] if mask is None else [None]))
 
 
-def _fixed_norm(op: train_ops.FixedNorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _fixed_norm(op: FixedNorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     evaluation = Moment(training=False)
-    return _batch_norm(train_ops.BatchNorm(0.0, op.epsilon, op.scale, op.center), evaluation, xs, y, g)
+    return _batch_norm(BatchNorm(0.0, op.epsilon, op.scale, op.center), evaluation, xs, y, g)
 
 
-def _batch_renorm(op: train_ops.BatchRenorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _batch_renorm(op: BatchRenorm, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     # y = (normal * r + d) * gamma + beta with r and d constant: a BatchNorm whose gamma is r * gamma.
     x, mean = xs[:2]
     r, d = corrections(op, *xs) if m.training else (np.ones_like(mean), np.zeros_like(mean))
     gamma = xs[6] if op.scale else np.ones_like(mean)
-    plain = train_ops.BatchNorm(op.momentum, op.epsilon, True, op.center, op.masked)
+    plain = BatchNorm(op.momentum, op.epsilon, True, op.center, op.masked)
     found = _batch_norm(plain, m, [x, mean, xs[2], r * gamma, *xs[6 + op.scale :]], y, g)
     on_x, _, _, on_product, *others = found
     assert on_product is not None  # plain has a scale
@@ -109,29 +126,29 @@ def _batch_renorm(op: train_ops.BatchRenorm, m: Moment, xs: Sequence[Array], y: 
     return (on_x, None, None, None, None, None, *on_gamma, *others)
 
 
-def _drop(op: train_ops.Drop, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _drop(op: Drop, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     if not m.training or op.rate == 0:
         return (g,)
     return (g * drop_change(op, m, xs[0])[0],)
 
 
-def _activation(op: ops.Activation, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _activation(op: Activation, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     return (g * slope(op.function, xs[0]),)
 
 
-def _prelu(op: ops.PRelu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _prelu(op: PRelu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x, alpha = xs
     slopes = np.where(x > 0, x.dtype.type(1), np.where(x < 0, alpha, x.dtype.type(0)))
     return (g * slopes, gather_to(g * np.minimum(x, 0), alpha))
 
 
-def _softmax(op: ops.Softmax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _softmax(op: Softmax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     if op.log:
         return (g - np.exp(y) * g.sum(axis=op.axis, keepdims=True),)
     return (y * (g - (g * y).sum(axis=op.axis, keepdims=True)),)
 
 
-def _sparsemax(op: ops.Sparsemax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _sparsemax(op: Sparsemax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     # Keras's tau is (the sum of the support's k running sums - 1) / k: the j-th largest x is in k - j of them.
     x, y, g = (np.moveaxis(v, op.axis, -1) for v in (xs[0], y, g))
     order = np.argsort(-x, axis=-1, kind="stable")
@@ -145,13 +162,13 @@ def _sparsemax(op: ops.Sparsemax, m: Moment, xs: Sequence[Array], y: Array, g: A
     return (np.moveaxis(on_x, -1, op.axis).astype(g.dtype),)
 
 
-def _glu(op: ops.Glu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _glu(op: Glu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     value, gate = np.split(xs[0], 2, axis=op.axis)
     s = activations.sigmoid(gate)
     return (np.concatenate([g * s, g * value * s * (1 - s)], axis=op.axis),)
 
 
-def _moments(op: ops.Moments, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _moments(op: Moments, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x = xs[0]
     epsilon = x.dtype.type(op.epsilon)
 
@@ -175,33 +192,33 @@ def _moments(op: ops.Moments, m: Moment, xs: Sequence[Array], y: Array, g: Array
     return ((g - y * pull) * inverse,)
 
 
-def _group_moments(op: ops.GroupMoments, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _group_moments(op: GroupMoments, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     shape, at = xs[0].shape, op.axis
     split = (*shape[:at], op.groups, shape[at] // op.groups, *shape[at + 1 :])
     axes = tuple(a for a in range(1, len(split)) if a != at)
-    inner = ops.Moments(axes, op.epsilon)
+    inner = Moments(axes, op.epsilon)
     found = _moments(inner, m, [xs[0].reshape(split)], y.reshape(split), g.reshape(split))[0]
     return (None if found is None else found.reshape(shape),)
 
 
-def _reshape(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _reshape(op: Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     return (g.reshape(xs[0].shape),)
 
 
-def _transpose(op: ops.Transpose, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _transpose(op: Transpose, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     return (g.transpose(np.argsort(op.permutation)),)
 
 
-def _repeat(op: ops.Repeat, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _repeat(op: Repeat, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     return (g.sum(axis=1),)
 
 
-def _concatenate(op: ops.Concatenate, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _concatenate(op: Concatenate, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     ends = np.cumsum([x.shape[op.axis] for x in xs])[:-1]
     return tuple(np.split(g, ends, axis=op.axis))
 
 
-def _dot(op: ops.Dot, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _dot(op: Dot, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     a, b = (np.moveaxis(x, axis, -1) for x, axis in zip(xs, op.axes, strict=True))
     n, k = len(a), a.shape[-1]
     flat_g = g.reshape(n, prod(a.shape[1:-1]), prod(b.shape[1:-1]))
@@ -211,42 +228,40 @@ def _dot(op: ops.Dot, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gra
     return (np.moveaxis(on_a, -1, op.axes[0]), np.moveaxis(on_b, -1, op.axes[1]))
 
 
-def _gather(op: ops.Gather, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _gather(op: Gather, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     indices, table = xs
     on_table = np.zeros_like(table)
     np.add.at(on_table, indices, g)
     return (None, on_table)
 
 
-def _pass(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _pass(op: Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     return (g if xs[0].dtype.kind == "f" else None,)
 
 
-def _nothing(op: ops.Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _nothing(op: Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     return (None,) * len(xs)
 
 
-def _unary(op: train_ops.Unary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _unary(op: Unary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     return tuple(slope(g, xs[0], y) for slope in UNARY[op.kind].slopes) or (None,)
 
 
-def _combine(
-    op: train_ops.Combine | ops.Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array
-) -> Gradients:
+def _combine(op: Combine | Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     slopes = COMBINE[op.kind].slopes
     return (
         tuple(gather_to(s(g, *xs, y), x) for s, x in zip(slopes, xs, strict=True)) if slopes else (None, None)
     )
 
 
-def _binary(op: ops.Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _binary(op: Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     if op.activation is None:
         return _combine(op, m, xs, y, g)
     before = COMBINE[op.kind].compute(*xs)
     return _combine(op, m, xs, before, _through(op.activation, before, g))
 
 
-def _where(op: train_ops.Where, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _where(op: Where, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     condition, a, b = xs
     zero = g.dtype.type(0)
     return (
@@ -256,7 +271,7 @@ def _where(op: train_ops.Where, m: Moment, xs: Sequence[Array], y: Array, g: Arr
     )
 
 
-def _reduce(op: train_ops.Reduce, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _reduce(op: Reduce, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     x = xs[0]
     if op.kind == "argmax":
         return (None,)
@@ -270,24 +285,24 @@ def _reduce(op: train_ops.Reduce, m: Moment, xs: Sequence[Array], y: Array, g: A
     return (np.where(ties, g / ties.sum(axis=op.axes, keepdims=True), 0).astype(g.dtype),)
 
 
-def _batch_reduce(op: train_ops.BatchReduce, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _batch_reduce(op: BatchReduce, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     # What every row got from all rows goes back to all rows, summed up or as a mean in the same way.
     return (batch_reduce(op, m, g),)
 
 
-def _slice(op: train_ops.Slice, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _slice(op: Slice, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     on_x = np.zeros_like(xs[0])
     on_x[(slice(None), *(slice(*entry) for entry in op.slices))] = g
     return (on_x if xs[0].dtype.kind == "f" else None,)
 
 
-def _pick(op: train_ops.Pick, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _pick(op: Pick, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     on_x = np.zeros_like(xs[0])
     np.add.at(np.moveaxis(on_x, op.axis, 0), list(op.places), np.moveaxis(g, op.axis, 0))
     return (on_x if xs[0].dtype.kind == "f" else None,)
 
 
-def _product(op: train_ops.Product, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+def _product(op: Product, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     found = []
     for place, own in enumerate((op.left, op.right)):
         other, of_other = xs[1 - place], op.right if place == 0 else op.left
@@ -302,45 +317,43 @@ def _product(op: train_ops.Product, m: Moment, xs: Sequence[Array], y: Array, g:
     return tuple(found)
 
 
-def _cumulative_sum(
-    op: train_ops.CumulativeSum, m: Moment, xs: Sequence[Array], y: Array, g: Array
-) -> Gradients:
+def _cumulative_sum(op: CumulativeSum, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     return (np.flip(np.cumsum(np.flip(g, op.axis), axis=op.axis), op.axis),)
 
 
 RULES: dict[type, Callable[..., Gradients]] = {
-    ops.Activation: _activation,
-    ops.Affine: _affine,
-    ops.Binary: _binary,
-    ops.Cast: _pass,
-    ops.Concatenate: _concatenate,
-    ops.Dense: _dense,
-    ops.Dot: _dot,
-    ops.Gather: _gather,
-    ops.Glu: _glu,
-    ops.GroupMoments: _group_moments,
-    ops.Identity: _pass,
-    ops.Moments: _moments,
-    ops.PRelu: _prelu,
-    ops.Repeat: _repeat,
-    ops.Reshape: _reshape,
-    ops.Softmax: _softmax,
-    ops.Sparsemax: _sparsemax,
-    ops.Transpose: _transpose,
-    train_ops.BatchNorm: _batch_norm,
-    train_ops.BatchReduce: _batch_reduce,
-    train_ops.BatchRenorm: _batch_renorm,
-    train_ops.FixedNorm: _fixed_norm,
-    train_ops.Combine: _combine,
-    train_ops.CumulativeSum: _cumulative_sum,
-    train_ops.Drop: _drop,
-    train_ops.OneHot: _nothing,
-    train_ops.Pick: _pick,
-    train_ops.Product: _product,
-    train_ops.Reduce: _reduce,
-    train_ops.TurnedDense: _turned_dense,
-    train_ops.Slice: _slice,
-    train_ops.Unary: _unary,
-    train_ops.Where: _where,
+    Activation: _activation,
+    Affine: _affine,
+    Binary: _binary,
+    Cast: _pass,
+    Concatenate: _concatenate,
+    Dense: _dense,
+    Dot: _dot,
+    Gather: _gather,
+    Glu: _glu,
+    GroupMoments: _group_moments,
+    Identity: _pass,
+    Moments: _moments,
+    PRelu: _prelu,
+    Repeat: _repeat,
+    Reshape: _reshape,
+    Softmax: _softmax,
+    Sparsemax: _sparsemax,
+    Transpose: _transpose,
+    BatchNorm: _batch_norm,
+    BatchReduce: _batch_reduce,
+    BatchRenorm: _batch_renorm,
+    FixedNorm: _fixed_norm,
+    Combine: _combine,
+    CumulativeSum: _cumulative_sum,
+    Drop: _drop,
+    OneHot: _nothing,
+    Pick: _pick,
+    Product: _product,
+    Reduce: _reduce,
+    TurnedDense: _turned_dense,
+    Slice: _slice,
+    Unary: _unary,
+    Where: _where,
 }
 """The rule of every op."""

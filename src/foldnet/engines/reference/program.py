@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.engines.reference.kernels import KERNELS, cast, to_index
 from foldnet.errors import FoldnetError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import INT
+from foldnet.operations import catalogue
+from foldnet.operations.kernels import Kernel
+from foldnet.operations.structure.numpy import to_index
 
 Array = np.ndarray[Any, Any]
 
@@ -41,7 +43,7 @@ class ReferenceProgram:
         values = dict(self._constants)
         with np.errstate(all="ignore"):
             for name, array in zip(self.graph.inputs, inputs, strict=True):
-                is_int = self.graph.types[name].dtype == ops.INT
+                is_int = self.graph.types[name].dtype == INT
                 values[name] = to_index(array) if is_int else array.astype(self.dtype)
             for node in self.graph.nodes:
                 values[node.output] = self.compute(node, values)
@@ -51,9 +53,8 @@ class ReferenceProgram:
         """One node's value, given its operands' among ``values``."""
         operands = [values[v] for v in node.inputs]
         try:
-            if isinstance(node.op, ops.Cast):
-                return cast(node.op, operands[0], self.dtype)
-            return KERNELS[type(node.op)](node.op, *operands)
+            kernel: Kernel = catalogue.find("numpy", node.op)
+            return kernel.predict(node.op, operands, self.dtype)
         except FoldnetError as error:
             raise type(error)(f"layer {node.layer!r}: {error}") from None
 

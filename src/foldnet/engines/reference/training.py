@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.engines import philox
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.reference.gradients import RULES
-from foldnet.engines.reference.kernels import KERNELS, cast
 from foldnet.engines.reference.penalties import penalty, slope
-from foldnet.engines.reference.train_kernels import STATISTICS, TRAIN_KERNELS, Moment, moved, one_hot
-from foldnet.graph import ops, train_ops
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import INT
 from foldnet.graph.training import Constraint, TrainingProgram, Variable
+from foldnet.operations import catalogue
+from foldnet.operations.batch import philox
+from foldnet.operations.kernels import Kernel, Moment
 
 Array = np.ndarray[Any, Any]
 
@@ -32,18 +32,10 @@ def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dt
         for name in now.keys() & set(node.inputs):
             values[_found(node, name)] = now[name]
         operands = _operands(node, values)
-        if isinstance(node.op, ops.Cast):
-            result = cast(node.op, operands[0], dtype)
-        elif isinstance(node.op, train_ops.OneHot):
-            result = one_hot(node.op, moment, operands[0], dtype)
-        elif type(node.op) in TRAIN_KERNELS:
-            result = TRAIN_KERNELS[type(node.op)](node.op, moment, *operands)
-        else:
-            result = KERNELS[type(node.op)](node.op, *operands)
-        values[node.output] = result
-        if moment.training and isinstance(node.op, train_ops.BatchNorm | train_ops.BatchRenorm):
-            names = node.inputs[1 : 1 + STATISTICS[type(node.op)]]
-            now |= zip(names, moved(node.op, *operands), strict=True)
+        kernel: Kernel = catalogue.find("numpy", node.op)
+        values[node.output] = kernel.train(node.op, moment, operands, dtype)
+        if moment.training and kernel.moved is not None:
+            now |= zip(node.inputs[1:], kernel.moved(node.op, *operands), strict=False)
     return now
 
 
@@ -191,7 +183,7 @@ class ReferenceTraining:
             shape = graph.constants[variable.name].shape
             values[variable.name] = state.weights[variable.name].astype(self.dtype).reshape(shape)
         for name, array in zip(graph.inputs, rows, strict=True):
-            is_int = graph.types[name].dtype == ops.INT
+            is_int = graph.types[name].dtype == INT
             values[name] = array.astype(np.int32 if is_int else self.dtype)
         return values
 

@@ -113,7 +113,7 @@ def _raw(path: str, value: Array) -> Iterator[Finding]:
 
 def other_rows(patient: Patient) -> Iterator[Finding]:
     """A prediction function whose answer for a row depends on the other rows."""
-    from foldnet.graph.lower import lower
+    from foldnet.lowering.lower import lower
 
     function: Callable[[Any], Any] = patient.candidate
     rows = [a[:16] for a in read_rows(lower(patient.network), patient.x)]

@@ -15,13 +15,15 @@ import numpy as np
 
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
-from foldnet.graph import ops
 from foldnet.graph.graph import Node
-from foldnet.graph.lower import lower
-from foldnet.graph.masks import masked_layers
+from foldnet.graph.op import INT
 from foldnet.insight.rows import read_rows
 from foldnet.layers.base import Array
 from foldnet.layers.normalization import BatchNormalization
+from foldnet.lowering.lower import lower
+from foldnet.lowering.masks import masked_layers
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.matrix.op import Dense
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.patient import Patient, Place
@@ -160,7 +162,7 @@ class Measurement:
         values.update(zip(self._graph.inputs, _widened(self._graph, self._inputs), strict=True))
         with np.errstate(all="ignore"):
             for node in self._graph.nodes:
-                if node.layer in corrected and isinstance(node.op, ops.Affine):
+                if node.layer in corrected and isinstance(node.op, Affine):
                     values[node.output] = self._normalized(
                         self._normalizations[node.layer], values[node.inputs[0]]
                     )
@@ -169,7 +171,7 @@ class Measurement:
         return values
 
     def _computed(self, node: Node, values: Mapping[str, Array]) -> Array:
-        if isinstance(node.op, ops.Dense) and node.op.activation is None:
+        if isinstance(node.op, Dense) and node.op.activation is None:
             product: Array = values[node.inputs[0]] @ values[node.inputs[1]]
             return product + values[node.inputs[2]] if len(node.inputs) > 2 else product
         return self._program.compute(node, values)
@@ -211,6 +213,6 @@ def _picked(count: int) -> Array:
 
 def _widened(graph: Any, inputs: Sequence[Array]) -> list[Array]:
     return [
-        a if graph.types[name].dtype == ops.INT else a.astype(np.float64)
+        a if graph.types[name].dtype == INT else a.astype(np.float64)
         for name, a in zip(graph.inputs, inputs, strict=True)
     ]

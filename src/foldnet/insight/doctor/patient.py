@@ -11,13 +11,13 @@ import numpy as np
 
 from foldnet import activations
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
-from foldnet.graph.lower import call_name
 from foldnet.layers import activation as activation_layers
 from foldnet.layers.base import Array, Layer
 from foldnet.layers.core import Activation, Identity
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.regularization import Noise
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.lowering.lower import call_name
 from foldnet.network import Network
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from foldnet.errors import FoldnetError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.insight.mistakes.base import Compute, Mistake, Suspect
 from foldnet.insight.mistakes.whole import ACTIVATIONS
@@ -15,6 +14,7 @@ from foldnet.insight.oracle import Array
 from foldnet.insight.recipes import activated
 from foldnet.insight.sites import LayerProgram, Site
 from foldnet.layers import BatchNormalization
+from foldnet.operations.structure.op import Identity
 
 SAMPLE = 2
 """Rows on which two layers are tried in the other order."""
@@ -78,7 +78,7 @@ def _behind_identities(value: str, sites: Sequence[Site], graph: Graph) -> Site 
     """The layer call that makes a value, past those that do nothing."""
     made = {s.output: s for s in sites}
     site = made.get(value)
-    while site and site.operands and all(isinstance(n.op, ops.Identity) for n in site.nodes):
+    while site and site.operands and all(isinstance(n.op, Identity) for n in site.nodes):
         site = made.get(site.operands[0])
     return site
 
@@ -87,7 +87,7 @@ def _swapped(first: Site, second: Site, sites: Sequence[Site], graph: Graph) -> 
     """Two layers in a row in the other order; two layers of one kind with their weights exchanged."""
     if len(first.operands) != 1 or len(second.operands) != 1 or first.layer is second.layer:
         return
-    if all(isinstance(n.op, ops.Identity) for n in (*first.nodes, *second.nodes)):
+    if all(isinstance(n.op, Identity) for n in (*first.nodes, *second.nodes)):
         return
     source = _behind_identities(second.operands[0], sites, graph)
     only = len([s for s in sites if first.output in s.operands]) == 1 and first.output not in graph.outputs

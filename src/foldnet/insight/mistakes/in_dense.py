@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.graph import ops
 from foldnet.insight.mistakes.base import Mistake
 from foldnet.insight.mistakes.whole import InHalf, half
 from foldnet.insight.recipes import Multiplying
+from foldnet.operations.along.op import Glu
 
 Edit = Callable[[Multiplying], Any]
 
@@ -39,7 +39,7 @@ def of_dense(recipe: Multiplying) -> Iterator[Mistake]:
         yield mistake(
             "kernel-transposed", lambda r: replace(r, kernel=transposed), "" if square else "reshaped", square
         )
-    if recipe.activation is not None and not isinstance(recipe.activation, ops.Glu):
+    if recipe.activation is not None and not isinstance(recipe.activation, Glu):
         yield mistake("activation-missing", lambda r: replace(r, activation=None))
     yield mistake("float16-rounding", _weights_in_half, "weights", False)
     yield mistake("float16-rounding", lambda r: replace(r, kernel=half(r.kernel)), "kernel", False)

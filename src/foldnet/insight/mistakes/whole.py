@@ -14,7 +14,6 @@ from itertools import permutations
 import numpy as np
 
 from foldnet.errors import FoldnetError
-from foldnet.graph import ops
 from foldnet.graph.graph import Graph
 from foldnet.insight.mistakes.base import Compute, Mistake, as_shaped
 from foldnet.insight.oracle import Array, Rounded
@@ -22,6 +21,10 @@ from foldnet.insight.recipes import Recipe, exactly, recipe_of
 from foldnet.insight.sites import LayerProgram, Site
 from foldnet.layers import BatchNormalization, Normalization, Rescaling
 from foldnet.layers.base import Layer
+from foldnet.operations.along.op import Glu, Softmax, Sparsemax
+from foldnet.operations.elementwise.op import Activation, Binary, PRelu
+from foldnet.operations.matrix.op import Dot
+from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
 
 NEUTRAL = {
     "alpha": 0.0,
@@ -35,14 +38,14 @@ NEUTRAL = {
 }
 """The value of a weight that does nothing, as in a layer that was never trained."""
 
-ACTIVATIONS = ops.Activation | ops.Softmax | ops.Sparsemax | ops.Glu | ops.PRelu
+ACTIVATIONS = Activation | Softmax | Sparsemax | Glu | PRelu
 
 
 def of_layer(site: Site, graph: Graph) -> Iterator[Mistake]:
     """The mistakes that can be made with this layer call, whatever it is."""
     if not site.operands:
         yield from _of_input(graph, site.output)
-    elif all(isinstance(n.op, ops.Identity | ops.Cast) for n in site.nodes):
+    elif all(isinstance(n.op, Identity | Cast) for n in site.nodes):
         yield from _of_identity(site.layer)
     else:
         yield from _of_effect(site, graph)
@@ -106,7 +109,7 @@ def _name_of_absence(site: Site) -> str:
     )
 
 
-ORDER = ops.Reshape | ops.Transpose | ops.Cast | ops.Identity
+ORDER = Reshape | Transpose | Cast | Identity
 
 
 def _left_out(operands: Sequence[Array], right: Array) -> Array:
@@ -133,8 +136,7 @@ def _of_operands(site: Site, graph: Graph) -> Iterator[Mistake]:
     for i in range(len(site.operands)):
         yield Mistake("operand-ignored", ignoring(i), f"operand {i + 1}", sight=True)
     ordered = any(
-        isinstance(n.op, ops.Concatenate | ops.Dot)
-        or (isinstance(n.op, ops.Binary) and n.op.kind == "subtract")
+        isinstance(n.op, Concatenate | Dot) or (isinstance(n.op, Binary) and n.op.kind == "subtract")
         for n in site.nodes
     )
     if ordered and len({graph.types[v].shape for v in site.operands}) == 1:
@@ -172,7 +174,7 @@ def _of_result(site: Site, graph: Graph) -> Iterator[Mistake]:
     if recipe_of(site) is None:
         yield Mistake("float16-rounding", lambda operands, right: half(right), "all", jumps=True)
     last = site.nodes[-1]
-    if isinstance(last.op, ops.Softmax) and not last.op.log:
+    if isinstance(last.op, Softmax) and not last.op.log:
         yield from _of_softmax(last.inputs[0], last.op.axis, len(shape))
     elif shape[-1] == 1 and site.output in graph.outputs:
         yield Mistake("softmax-one-unit", lambda operands, right: np.ones_like(right))

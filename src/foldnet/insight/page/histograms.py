@@ -44,9 +44,9 @@ def training_values(source: Source) -> tuple[dict[str, Array], str]:
     Batch statistics normalize, Dropout drops with a fixed seed; no weight and no statistic is changed.
     """
     # Only a page with data needs the training engine.
-    from foldnet.engines.reference.train_kernels import Moment
     from foldnet.engines.reference.training import forward
-    from foldnet.graph.lower import Mode, lower
+    from foldnet.lowering.lower import Mode, lower
+    from foldnet.operations.kernels import Moment
 
     try:
         graph = lower(source.network, Mode.TRAIN)

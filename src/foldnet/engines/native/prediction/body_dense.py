@@ -1,0 +1,98 @@
+"""Dense in C: calls of the matrix kernels, for one row or a block of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from foldnet.codegen.matrix import STRETCH, TILE, panels
+from foldnet.engines.native.prediction.body import Body
+from foldnet.graph.graph import Node
+
+
+def dense(body: Body, node: Node) -> None:
+    """Calls of the matrix kernels, then the activation."""
+    x, kernel, *rest = node.inputs
+    inputs, units = body.shape(kernel)
+    positions = prod(body.shape(x)[:-1])
+    if body.simd == 1:
+        wat, bat = body.weights.at(kernel), body.weights.at(rest[0]) if rest else None
+    else:
+        widths = panels(units, body.simd)
+        wat, bat = body.weights.at(kernel, widths), body.weights.at(rest[0], widths) if rest else None
+    lines: list[str] = []
+    if body.simd == 1:
+        bias = "NULL" if bat is None else f"w + {bat}"
+        lines.append(f"dense(x, w + {wat}, {bias}, y, {inputs}, {units});")
+    elif body.lanes == 1:
+        _row_calls(body, lines, inputs, widths, wat, bat)
+    else:
+        _block_calls(body, lines, inputs, units, widths, wat, bat)
+    head = f"  for (int m = 0; m < {positions}; m++) {{" if positions != 1 else "  {"
+    step = (f" + m * {inputs * body.lanes}", f" + m * {units * body.lanes}") if positions != 1 else ("", "")
+    body.lines += [
+        head,
+        f"    const float *x = {body.base(x)}{step[0]};",
+        f"    float *y = {body.base(node.output)}{step[1]};",
+        *(f"    {line}" for line in lines),
+        "  }",
+    ]
+    body.finish(node)
+
+
+def _row_calls(
+    body: Body, lines: list[str], inputs: int, widths: Sequence[int], wat: int, bat: int | None
+) -> None:
+    body.panel_widths |= set(widths)
+    count = sum(1 for w in widths if w == widths[0])
+    width = widths[0]
+    if count > 1:
+        bias = "NULL" if bat is None else f"w + {bat} + p * {width}"
+        lines.append(f"for (int p = 0; p < {count}; p++)")
+        lines.append(f"  row{width}(x, w + {wat} + p * {width * inputs}, {bias}, y + p * {width}, {inputs});")
+    else:
+        count = 0
+    column = count * width
+    for other in widths[count:]:
+        bias = "NULL" if bat is None else f"w + {bat + column}"
+        lines.append(f"row{other}(x, w + {wat + column * inputs}, {bias}, y + {column}, {inputs});")
+        column += other
+
+
+def _block_calls(
+    body: Body, lines: list[str], inputs: int, units: int, widths: Sequence[int], wat: int, bat: int | None
+) -> None:
+    lanes = body.lanes
+    pad = ""
+    if inputs > STRETCH:
+        lines.append(f"for (int s = 0; s < {inputs}; s += {STRETCH}) {{")
+        lines.append(f"  const int count = {inputs} - s < {STRETCH} ? {inputs} - s : {STRETCH};")
+        pad = "  "
+
+    def call(size: int, column: str, start: str, width: int) -> str:
+        body.tiles.add(size)
+        bias = "NULL" if bat is None else f"w + {bat} + {column}"
+        if pad:
+            x, first, count = f"x + s * {lanes}", f"{start} + s * {width}", "count, s > 0"
+            bias = "NULL" if bat is None else f"s ? NULL : {bias}"
+        else:
+            x, first, count = "x", start, f"{inputs}, 0"
+        return f"block{size}({x}, w + {wat} + {first}, {width}, {bias}, y + ({column}) * {lanes}, {count});"
+
+    width = widths[0]
+    full = units // width if width % TILE == 0 else 0
+    if full > 1:
+        lines.append(f"{pad}for (int p = 0; p < {full}; p++)")
+        lines.append(f"{pad}  for (int u = 0; u < {width}; u += {TILE})")
+        lines.append(f"{pad}    " + call(TILE, f"p * {width} + u", f"p * {width * inputs} + u", width))
+    else:
+        full = 0
+    column = full * width
+    for width in widths[full:]:
+        left = min(width, units - column)
+        for u in range(0, left, TILE):
+            size = min(TILE, left - u)
+            lines.append(pad + call(size, f"{column + u}", f"{column * inputs + u}", width))
+        column += width
+    if pad:
+        lines.append("}")

@@ -1,0 +1,1 @@
+"""A training program as C: a whole fit in one compiled call."""

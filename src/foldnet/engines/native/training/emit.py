@@ -1,0 +1,396 @@
+"""Where a training program's values lie, and the loops over them; what the emitters of single ops write into.
+
+A value with a batch axis is laid out [element][row] in the workspace, at a fixed number of elements times R, the
+rounded-up number of rows, which is known only when the program runs. Values without a batch axis (weights,
+numbers) lie in the buffer of weights, trainable ones first and in one piece, so that an update is one loop.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from math import prod
+
+from foldnet.codegen.loops import broadcast_strides, collapse, strides_of
+from foldnet.codegen.tiles import Tile, split
+from foldnet.engines.native.training.layout import Layout, Operand, prepared
+from foldnet.graph.op import FLOAT, INT
+from foldnet.graph.training import TrainingProgram, Variable
+from foldnet.operations.structure.op import Cast
+
+_WHOLE = re.compile(r"[vgwx]\d+")
+
+PART_LINES = 60
+"""Statements from which a function is divided at the next op."""
+
+THREADED_FROM = 200_000
+"""Multiplications a row from which a program is worth threads."""
+
+
+class Emitter:
+    """Collects the statements of one function; knows each value's place, shape and gradient.
+
+    Attributes:
+        lines: of C so far.
+        started: values whose gradient has a first contribution already.
+        wants: values that a gradient must reach.
+        tiles: that products of known size are made of.
+        any_product: whether one of a size that is known only when the program runs is called.
+    """
+
+    def __init__(self, program: TrainingProgram) -> None:
+        self.program = program
+        self.graph = prepared(program)
+        self.layout = Layout()
+        self.lines: list[str] = []
+        self.tiles: dict[Tile, None] = {}
+        self.any_product = False
+        self.started: set[str] = set()
+        self._ids: dict[str, int] = {}
+        self._declared: dict[str, str] = {}
+        self._pool: dict[int, list[str]] = {}
+        self._released: set[str] = set()
+        self._seals: list[int] = []
+        self._open = (-1, "")
+        self._place_weights()
+        self.roots = self._roots()
+        self.wants = self._wanted()
+        self.threaded = self.work() >= THREADED_FROM
+
+    def _place_weights(self) -> None:
+        moving = [v for v in self.program.variables if not v.trainable]
+        changing = [v for v in self.program.variables if v.trainable]
+        # Ends at whole vectors: what lies between may be computed with, and is never read.
+        at = 0
+        for decay in (True, False):
+            for v in (v for v in changing if v.decay == decay):
+                self.layout.weights[v.name] = at
+                at += prod(v.shape)
+            at = -(-at // 16) * 16
+            if decay:
+                self.layout.decaying = at
+        self.layout.trainable = at
+        rest = [v.name for v in moving]
+        rest += [n for n in self.graph.constants if n not in self.layout.weights and n not in rest]
+        for name in rest:
+            self.layout.weights[name] = at
+            at += -(-self.size(name) // 16) * 16
+        self.layout.size = at
+
+    def _roots(self) -> dict[str, str]:
+        roots = {name: name for name in self.graph.types}
+        for node in self.graph.nodes:
+            same = self.graph.types[node.inputs[0]].dtype == self.graph.types[node.output].dtype
+            if node.op.aliases or (isinstance(node.op, Cast) and same):
+                roots[node.output] = roots[node.inputs[0]]
+        return roots
+
+    def _wanted(self) -> set[str]:
+        active = {v.name for v in self.program.variables if v.trainable}
+        for node in self.graph.nodes:
+            if self.graph.types[node.output].dtype == FLOAT and any(v in active for v in node.inputs):
+                active.add(node.output)
+        leads = {self.program.loss_rows}
+        for node in reversed(self.graph.nodes):
+            if node.output in leads:
+                leads |= set(node.inputs)
+        return active & leads
+
+    def work(self) -> int:
+        """Multiply-adds of a row, forward."""
+        return sum(
+            node.op.multiply_adds(self.shape(node.output), *map(self.shape, node.inputs))
+            for node in self.graph.nodes
+        )
+
+    # -- what values are ------------------------------------------------------------------------------------------
+
+    def shape(self, value: str) -> tuple[int, ...]:
+        """Shape without the batch axis."""
+        shape = self.graph.types[value].shape
+        return tuple(int(n or 0) for n in (shape[1:] if self.laned(value) else shape))
+
+    def size(self, value: str) -> int:
+        """Elements of a row, or of the whole of a value without rows."""
+        return prod(self.shape(value))
+
+    def laned(self, value: str) -> bool:
+        """Whether a value has a batch axis."""
+        shape = self.graph.types[value].shape
+        return value not in self.graph.constants and bool(shape) and shape[0] is None
+
+    def is_int(self, value: str) -> bool:
+        """Whether a value holds indices."""
+        return self.graph.types[value].dtype == INT
+
+    def variable(self, value: str) -> Variable | None:
+        """The variable of this name."""
+        return next((v for v in self.program.variables if v.name == value), None)
+
+    # -- where they lie -------------------------------------------------------------------------------------------
+
+    def _id(self, key: str) -> int:
+        return self._ids.setdefault(key, len(self._ids))
+
+    def place(self, value: str) -> str:
+        """The C name of a value's array."""
+        root = self.roots[value]
+        if root in self.layout.weights:
+            name = f"w{self._id(root)}"
+            kind = "int32_t" if self.is_int(root) else "float"
+            self._declared.setdefault(
+                name, f"{kind} *const {name} = ({kind} *)(W + {self.layout.weights[root]});"
+            )
+            return name
+        kind = "int32_t" if self.is_int(root) else "float"
+        name = f"v{self._id(root)}"
+        if name not in self._declared:
+            self._declare(name, self.size(root), self.laned(root), kind)
+        return name
+
+    def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
+        """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
+        name = f"x{self._id(hint)}"
+        if name not in self._declared:
+            self._declare(name, count, laned, kind)
+        return name
+
+    def _declare(self, name: str, count: int, laned: bool, kind: str = "float") -> None:
+        if laned:
+            place, self.layout.lanes = f"S + {self.layout.lanes}L * R", self.layout.lanes + count
+        else:
+            place, self.layout.free = f"F + {self.layout.free}", self.layout.free + -(-count // 16) * 16
+        self._declared[name] = f"{kind} *const {name} = ({kind} *)({place});"
+
+    def gradient(self, value: str) -> str:
+        """The C name of the array of a value's gradient."""
+        root = self.roots[value]
+        name = f"g{self._id(root)}"
+        if name not in self._declared:
+            if root in self.layout.weights:
+                self._declared[name] = f"float *const {name} = G + {self.layout.weights[root]};"
+            else:
+                free = self._pool.get(self.size(root)) if self.laned(root) else None
+                if free:
+                    self._declared[name] = f"float *const {name} = {free.pop()};"
+                else:
+                    self._declare(name, self.size(root), self.laned(root))
+        return name
+
+    def release(self, value: str) -> None:
+        """Say that a value's gradient is used up, so that another may lie in its place."""
+        root = self.roots[value]
+        place = self._declared.get(f"g{self._id(root)}")
+        if place is not None and self.laned(root) and root not in self._released:
+            self._released.add(root)
+            expression = place.split(" = ", 1)[1].rstrip(";")
+            self._pool.setdefault(self.size(root), []).append(expression)
+
+    def assign(self, value: str, whole: bool = True) -> str:
+        """``=`` for the first contribution to a gradient, ``+=`` after; zeroes it if the first is not whole."""
+        root = self.roots[value]
+        g = self.gradient(value)
+        if root in self.started:
+            return "+="
+        self.started.add(root)
+        if whole:
+            return "="
+        count = f"{self.size(root)}L" + (" * R" if self.laned(root) else "")
+        self.add(f"if (FIRST) memset({g}, 0, sizeof(float) * {count});", "BARRIER")
+        return "+="
+
+    # -- code -----------------------------------------------------------------------------------------------------
+
+    def add(self, *lines: str) -> None:
+        """Append statements."""
+        self.lines += lines
+
+    def product(
+        self,
+        m: int,
+        n: int | str,
+        count: int | str,
+        a: tuple[str, int | str, int | str],
+        b: str,
+        ldb: int | str,
+        c: str,
+        ldc: int | str,
+        start: str = "",
+        add: bool = False,
+    ) -> str:
+        """C of a product of matrices, see ``train_tiles``; its rows are shared among threads.
+
+        Args:
+            m: rows.
+            n: columns: a number, when ``b`` lies in panels, or ``"R"``.
+            count: of what is summed over.
+            a: the left matrix and its steps along m and along the sum.
+            b: the right matrix, and ``ldb`` its step along the sum.
+            c: the result, and ``ldc`` the step from row to row.
+            start: array of what the sums of each row start with.
+            add: to what is in the result.
+        """  # fmt: skip
+        left, am, ak = a
+        panel = "0" if n == "R" else "R"
+        if self.threaded:
+            self.any_product = True
+            return (
+                f"product(job, HIGH({m}) - LOW({m}), {n}, {count}, {left} + LOW({m}) * {am}, {am}, {ak}, {b}, {ldb}, "
+                f"{panel}, {c} + LOW({m}) * {ldc}, {ldc}, {f'{start} + LOW({m})' if start else '0'}, {int(add)});"
+            )
+        lines, first = [], 0
+        for height, times in split(m):
+            last = first + height * times
+            lines.append(f"for (long i = {first}; i < {last} && !HALTED; i += {height}) {{")
+            begin = f"{start} + i" if start else "0"
+
+            def call(
+                vectors: int, j: str, right: str, part: int, begin: str = begin, height: int = height
+            ) -> str:
+                tile = Tile(height, vectors, bool(start), add, part == 16)
+                self.tiles[tile] = None
+                return (
+                    f"{tile.name}({count}, {left} + i * {am}, {am}, {ak}, {b} + {right}, {ldb}, {c} + i * {ldc} + {j}, "
+                    f"{ldc}, {begin}, {int(add)}, {part});"
+                )
+
+            if isinstance(n, str):
+                lines.append(f"long j = 0; for (; j + 32 <= R && !HALTED; j += 32) {call(2, 'j', 'j', 16)}")
+                lines.append(f"if (j < R) {call(1, 'j', 'j', 16)}")
+            else:
+                for j in range(0, n, 32):
+                    vectors = 2 if n - j > 16 else 1
+                    part = min(n - j - 16 * (vectors - 1), 16)
+                    lines.append(call(vectors, str(j), f"{j - j % 64} * R + {j % 64}", part))
+            lines.append("}")
+            first = last
+        return "\n".join(lines)
+
+    def seal(self) -> None:
+        """Say that statements may be divided here, between one op and the next."""
+        self._seals.append(len(self.lines))
+
+    def function(self, name: str, parameters: str, arguments: str) -> str:
+        """The statements so far as a C function, with the arrays that they name declared; starts anew.
+
+        A long one is divided: compilers take more than twice as long for a function of twice the length.
+        """
+        parts: list[list[str]] = [[]]
+        done = 0
+        for end in [*self._seals, len(self.lines)]:
+            if len(parts[-1]) >= PART_LINES:
+                parts.append([])
+            parts[-1] += self.lines[done:end]
+            done = end
+        self.lines, self._seals, self._open = [], [], (-1, "")
+        if len(parts) == 1:
+            return self._one(f"static void {name}({parameters})", parts[0])
+        texts = [
+            self._one(f"static __attribute__((noinline)) void {name}_{k}({parameters})", lines)
+            for k, lines in enumerate(parts)
+        ]
+        calls = "\n".join(f"  {name}_{k}({arguments});" for k in range(len(parts)))
+        return "\n".join([*texts, f"static void {name}({parameters}) {{\n{calls}\n}}\n"])
+
+    def _one(self, head: str, lines: Sequence[str]) -> str:
+        body = "\n".join(lines)
+        used = dict.fromkeys(re.findall(r"\b[vgwx]\d+\b", body))
+        declared = [f"  {self._declared[name]}" for name in used if name in self._declared]
+        inner = "\n".join(f"  {line}" for line in body.split("\n"))
+        return "\n".join([f"{head} {{", "  UNPACK", *declared, inner, "}", ""])
+
+    def nest(
+        self,
+        shape: Sequence[int],
+        operands: Sequence[Operand],
+        body: Callable[..., str],
+        serial: bool = False,
+    ) -> None:
+        """Loops over ``shape`` and rows around ``body(*elements)``.
+
+        The outermost loop is divided among threads unless ``serial``, which is for bodies that sum over it.
+        """
+        laned = any(o.laned for o in operands)
+        sizes, steps = collapse(shape, [o.strides for o in operands])
+        if (
+            laned
+            and len(sizes) <= 1
+            and all(o.laned and (not sizes or s == [1]) for o, s in zip(operands, steps, strict=True))
+        ):
+            count = sizes[0] if sizes else 1
+            low, high = ("0", f"{count}") if serial or count == 1 else (f"LOW({count})", f"HIGH({count})")
+            once = "if (FIRST) " if serial or count == 1 else ""
+            text = body(*(f"{o.name}[r]" for o in operands))
+            start = f"{once}ROWS(r, {low} * R, {high} * R) {{"
+            # One loop for several operations: arrays with names of their own share no element but the same.
+            joined = all(_WHOLE.fullmatch(o.name) for o in operands)
+            if joined and self._open == (len(self.lines), start):
+                self.lines[-2] = f"{self.lines[-2].removesuffix(' }')} {{ {text} }} }}"
+            else:
+                self.add(f"{start} {{ {text} }} }}", "BARRIER")
+            self._open = (len(self.lines), start) if joined else (-1, "")
+            return
+        lines = []
+        for depth, size in enumerate(sizes):
+            split = depth == 0 and not serial
+            low, high = (f"LOW({size})", f"HIGH({size})") if split else ("0", str(size))
+            lines.append(f"for (long i{depth} = {low}; i{depth} < {high}; i{depth}++)")
+        head, elements = [], []
+        for k, (operand, step) in enumerate(zip(operands, steps, strict=True)):
+            at = " + ".join(f"i{d} * {s}" for d, s in enumerate(step) if s) or "0"
+            if operand.laned:
+                const = "" if operand.written else "const "
+                head.append(f"{const}{operand.kind} *p{k} = {operand.name} + ({at}) * R;")
+                elements.append(f"p{k}[r]")
+            elif operand.written:
+                elements.append(f"{operand.name}[{at}]")
+            else:
+                head.append(f"const {operand.kind} c{k} = {operand.name}[{at}];")
+                elements.append(f"c{k}")
+        inner = body(*elements)
+        loop = f"ROWS(r, 0, R) {{ {inner} }}" if laned and "ROWS(" not in inner else inner
+        guard = ["if (FIRST)"] if serial or not sizes else []
+        self.add(*guard, *lines, "{", *head, loop, "}", "BARRIER")
+
+    def operand(self, value: str, shape: Sequence[int]) -> Operand:
+        """A value as it is read when spread over ``shape``."""
+        own = self.shape(value)
+        padded = (1,) * (len(shape) - len(own)) + own
+        kind = "int32_t" if self.is_int(value) else "float"
+        return Operand(self.place(value), broadcast_strides(padded), self.laned(value), kind)
+
+    def target(self, value: str) -> Operand:
+        """A value as it is written."""
+        kind = "int32_t" if self.is_int(value) else "float"
+        return Operand(self.place(value), strides_of(self.shape(value)), self.laned(value), kind, True)
+
+    def of_gradient(self, value: str, shape: Sequence[int], written: bool = False) -> Operand:
+        """A value's gradient as it is read, or written, when spread over ``shape``."""
+        own = self.shape(value)
+        padded = (1,) * (len(shape) - len(own)) + own
+        strides = strides_of(shape) if padded == tuple(shape) else broadcast_strides(padded)
+        return Operand(self.gradient(value), strides, self.laned(value), "float", written)
+
+    def push(
+        self, value: str, shape: Sequence[int], operands: Sequence[Operand], body: Callable[..., str]
+    ) -> None:
+        """Add ``body(*elements)``, over ``shape``, to a value's gradient, summed where it was spread."""
+        if value not in self.wants:
+            return
+        own = self.shape(value)
+        padded = (1,) * (len(shape) - len(own)) + own
+        whole = padded == tuple(shape)
+        laned = any(o.laned for o in operands)
+        if self.laned(value) or not laned:
+            sign = self.assign(value, whole)
+            target = self.of_gradient(value, shape, True)
+            self.nest(shape, [target, *operands], lambda t, *e: f"{t} {sign} {body(*e)};", serial=not whole)
+            return
+        sign = self.assign(value, whole)
+        row = self.space("row of a sum", 8) + " + ME * R"
+        target = self.of_gradient(value, shape, True)
+
+        def summed(t: str, *elements: str) -> str:
+            return f"float *t = {row}; ROWS(r, 0, R) {{ t[r] = {body(*elements)}; }} {t} {sign} sum_rows(t, rows);"
+
+        self.nest(shape, [target, *operands], summed, serial=not whole)

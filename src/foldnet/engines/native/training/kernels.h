@@ -1,0 +1,274 @@
+/* What single ops of a training program call; `job` and the loop over a fit follow in loop.h. */
+
+SUM_OVER_ROWS(centred, (const float *g, const float *x, float m, long rows), (g, x, m, rows),
+              (LOAD(g + r) * (LOAD(x + r) - m)))
+
+/* Sums over the rows of features lo to hi, sixteen at a time; to out[lo] and on. */
+UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long rows, float *out, int add) {
+  for (long j = lo; j < hi; j += 16) {
+    const int some = hi - j < 16 ? (int)(hi - j) : 16;
+    if (some == 1) {
+      out[j] = (add ? out[j] : 0.0f) + sum_rows(x + j * R, rows);
+      continue;
+    }
+    V s[16];
+#pragma GCC unroll 16
+    for (int k = 0; k < 16; k++)
+      if (k < some)
+        s[k] = sum_lanes(x + (j + k) * R, rows);
+    store_part(out + j, sums16(s), add, some);
+  }
+}
+
+/* Sums over the rows of each of features lo to hi times each of `units` others: the gradient of a small kernel. */
+UNUSED static void pair_sums(const float *x, const float *g, long lo, long hi, long units, long R, long rows, float *out,
+                             int add) {
+  long i = lo, j = 0;
+  for (long o = lo * units; o < hi * units; o += 16) {
+    const int some = hi * units - o < 16 ? (int)(hi * units - o) : 16;
+    V s[16];
+    for (int k = 0; k < some; k++) {
+      s[k] = dot_lanes(x + i * R, g + j * R, rows);
+      if (++j == units) {
+        j = 0;
+        i++;
+      }
+    }
+    store_part(out + o, sums16(s), add, some);
+  }
+}
+
+#if ANY_PRODUCT
+/* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each
+   would take a whole cache line from a place of its own. */
+UNUSED static void packed_dense(const Job *job, const float *x, const float *w, const float *bias, float *y, long fan_in, long units,
+                                long R, long lo, long hi, float *pack) {
+  for (long j = lo; j < hi; j += 24) {
+    const long m = hi - j < 24 ? hi - j : 24;
+    for (long k = 0; k < fan_in; k++)
+      for (long i = 0; i < m; i++)
+        pack[k * 24 + i] = w[k * units + j + i];
+    product(job, m, R, fan_in, pack, 1, 24, x, R, 0, y + j * R, R, bias ? bias + j : 0, 0);
+  }
+}
+#endif
+
+/* cos and sin of 2 pi v for 0 <= v < 1: within a quarter turn of the nearest axis by polynomials. */
+static inline void turn_of(float v, float *c, float *s) {
+  const float q = floorf(v * 4.0f + 0.5f), t = (v * 4.0f - q) * 1.57079633f, z = t * t;
+  const float sn = t * FMA(FMA(FMA(FMA(2.75573192e-6f, z, -1.98412698e-4f), z, 8.33333333e-3f), z, -0.166666667f), z, 1.0f);
+  const float cs = FMA(FMA(FMA(FMA(2.48015873e-5f, z, -1.38888889e-3f), z, 4.16666667e-2f), z, -0.5f), z, 1.0f);
+  *c = q == 1.0f ? -sn : q == 2.0f ? -cs : q == 3.0f ? sn : cs;
+  *s = q == 1.0f ? cs : q == 2.0f ? -sn : q == 3.0f ? -cs : sn;
+}
+
+typedef uint32_t VU __attribute__((vector_size(64)));
+
+static inline V choose(VI mask, float yes, float no) {
+  return (V)((mask & (VI)SPREAD(yes)) | (~mask & (VI)SPREAD(no)));
+}
+
+/* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of each row. Kind 0 zeroes what draws a number
+   below the threshold; 1 multiplies by normal numbers around 1, 2 adds normal numbers. */
+UNUSED static void random_change(int kind, float *factor, float *addend, long count, long R, long each, long lo, long hi,
+                          int training, uint64_t step, Key key, double threshold, float low, float high,
+                          float addend_low, float addend_high) {
+  const long quads = (count + 3) / 4;
+  const int all = threshold >= 4294967296.0;
+  const uint32_t limit = all ? 0 : (uint32_t)threshold;
+  const VI everything = all ? ~(VI){0} : (VI){0};
+  uint64_t keys[20];
+  key_schedule(keys, key);
+  for (long first = 0; first < R; first += 32)
+    for (long q = lo; q < hi; q++) {
+      VI drawn[8];
+      if (training)
+        row_numbers(drawn, first, each, quads, q, step, keys);
+#pragma GCC unroll 2
+      for (long half = 0; half < 2; half++) {
+        const long r = first + 16 * half;
+        const VI *x = drawn + 4 * half;
+        if (r >= R)
+          break;
+        if (training && kind == 0) {
+#pragma GCC unroll 4
+          for (long k = 0; k < 4; k++)
+            if (q * 4 + k < count) {
+              const VI gone = (VI)((VU)x[k] < limit) | everything;
+              STORE(factor + (q * 4 + k) * R + r, choose(gone, low, high));
+              if (addend)
+                STORE(addend + (q * 4 + k) * R + r, choose(gone, addend_low, addend_high));
+            }
+          continue;
+        }
+        for (long k = 0; k < 4 && q * 4 + k < count; k++) {
+          float *f = factor + (q * 4 + k) * R + r, *a = addend ? addend + (q * 4 + k) * R + r : 0;
+          if (!training || kind == 2)
+            STORE(f, SPREAD(1.0f));
+          if (!training) {
+            if (a)
+              STORE(a, SPREAD(0.0f));
+          } else if (k % 2 == 0) {
+            /* Box and Muller: two numbers make two. */
+            float *second = kind == 1 ? f + R : a + R;
+            const int both = q * 4 + k + 1 < count;
+            for (int l = 0; l < 16; l++) {
+              const float u = (float)(((uint32_t)x[k][l] >> 8) + 1u) * 5.96046448e-8f;
+              const float v = (float)((uint32_t)x[k + 1][l] >> 8) * 5.96046448e-8f;
+              const float radius = sqrtf(-2.0f * fn_log(u)) * high;
+              float c, s;
+              turn_of(v, &c, &s);
+              (kind == 1 ? f : a)[l] = kind == 1 ? 1.0f + radius * c : radius * c;
+              if (both)
+                second[l] = kind == 1 ? 1.0f + radius * s : radius * s;
+            }
+          }
+        }
+      }
+    }
+}
+
+/* Rows of a table by their numbers. A number outside the table is reported, and row 0 taken in its place. */
+UNUSED static void look_up(const int32_t *which, const float *table, float *y, long size, long count, long width, long R,
+                    long rows, Job *job, long lo, long hi) {
+  for (long i = 0; i < size; i++)
+    for (long r = 0; r < R; r++) {
+      long row = r < rows ? which[i * R + r] : 0;
+      if (row < 0 || row >= count) {
+        job->outside = 1;
+        row = 0;
+      }
+      for (long w = lo; w < hi; w++)
+        y[(i * width + w) * R + r] = table[row * width + w];
+    }
+}
+
+UNUSED static void add_up(const int32_t *which, const float *g, float *table, long size, long count, long width, long R,
+                   long rows, long lo, long hi) {
+  for (long i = 0; i < size; i++)
+    for (long r = 0; r < rows; r++) {
+      const long row = which[i * R + r];
+      if (row >= 0 && row < count)
+        for (long w = lo; w < hi; w++)
+          table[row * width + w] += g[(i * width + w) * R + r];
+    }
+}
+
+static inline void sort_down(const float *x, float *z, long n, long step) {
+  for (long i = 0; i < n; i++) {
+    long k = i;
+    for (; k > 0 && z[k - 1] < x[i * step]; k--)
+      z[k] = z[k - 1];
+    z[k] = x[i * step];
+  }
+}
+
+/* max(x - tau, 0) with Keras's tau, along n elements `step` apart; z holds n. */
+UNUSED static void sparsemax(const float *x, float *y, float *z, long n, long step) {
+  sort_down(x, z, n, step);
+  float sum = 0.0f, total = 0.0f, support = 0.0f;
+  for (long i = 0; i < n; i++) {
+    sum += z[i];
+    if (z[i] - (sum - 1.0f) / (float)(i + 1) > 0.0f) {
+      total += sum;
+      support += 1.0f;
+    }
+  }
+  const float tau = (total - 1.0f) / support;
+  for (long i = 0; i < n; i++) {
+    const float d = x[i * step] - tau;
+    y[i * step] = d < 0.0f ? 0.0f : d;
+  }
+}
+
+/* tau is the sum of the support's k running sums, less 1, over k: the j-th largest x is in k - j of them. */
+UNUSED static void sparsemax_back(const float *x, const float *y, const float *g, float *to, float *z, long n, long step,
+                           int add) {
+  sort_down(x, z, n, step);
+  float sum = 0.0f, through = 0.0f;
+  long support = 0;
+  for (long i = 0; i < n; i++) {
+    sum += z[i];
+    support += z[i] - (sum - 1.0f) / (float)(i + 1) > 0.0f;
+    through += y[i * step] > 0.0f ? g[i * step] : 0.0f;
+  }
+  for (long i = 0; i < n; i++) {
+    long j = 0; /* place among the sorted; equal ones in their order */
+    for (long k = 0; k < n; k++)
+      j += x[k * step] > x[i * step] || (x[k * step] == x[i * step] && k < i);
+    const float share = j < support ? (float)(support - j) / (float)support : 0.0f;
+    const float d = (y[i * step] > 0.0f ? g[i * step] : 0.0f) - share * through;
+    to[i * step] = add ? to[i * step] + d : d;
+  }
+}
+
+/* Sum of squares in double precision, in one order whatever the threads. */
+/* Rows of a matrix, each made of length 1, packed; element k of row i lies at w[i * row + k * col]. */
+UNUSED static void unit_rows(const float *w, long rows, long cols, long row, long col, float *unit) {
+  for (long i = 0; i < rows; i++) {
+    float square = 0.0f;
+    for (long k = 0; k < cols; k++)
+      square += w[i * row + k * col] * w[i * row + k * col];
+    const float length = sqrtf(square), by = length > 1e-7f ? length : 1e-7f;
+    for (long k = 0; k < cols; k++)
+      unit[i * cols + k] = w[i * row + k * col] / by;
+  }
+}
+
+static inline float product_of(const float *a, const float *b, long count) {
+  float s = 0.0f;
+  for (long k = 0; k < count; k++)
+    s += a[k] * b[k];
+  return s;
+}
+
+/* Sum of the absolute products of all pairs of rows of length 1, each pair counted in both orders. */
+UNUSED static double pairs_sum(const float *unit, long rows, long cols) {
+  double total = 0.0;
+  for (long i = 0; i < rows; i++)
+    for (long j = 0; j < i; j++)
+      total += 2.0 * fabs((double)product_of(unit + i * cols, unit + j * cols, cols));
+  return total;
+}
+
+/* Adds `factor` times the gradient of that sum to g; `on` is room for one row. */
+UNUSED static void pairs_slope(const float *w, float *g, long rows, long cols, long row, long col, float *unit,
+                               float *on, float factor) {
+  unit_rows(w, rows, cols, row, col, unit);
+  for (long i = 0; i < rows; i++) {
+    const float *own = unit + i * cols;
+    float square = 0.0f;
+    for (long k = 0; k < cols; k++) {
+      on[k] = 0.0f;
+      square += w[i * row + k * col] * w[i * row + k * col];
+    }
+    for (long j = 0; j < rows; j++) {
+      const float p = j == i ? 0.0f : product_of(own, unit + j * cols, cols);
+      const float sign = p > 0.0f ? 1.0f : p < 0.0f ? -1.0f : p;
+      for (long k = 0; k < cols; k++)
+        on[k] += sign * unit[j * cols + k];
+    }
+    const float length = sqrtf(square), by = length > 1e-7f ? length : 1e-7f;
+    const float along = length > 1e-7f ? product_of(on, own, cols) : 0.0f;
+    for (long k = 0; k < cols; k++)
+      g[i * row + k * col] += factor * 2.0f * (on[k] - own[k] * along) / by;
+  }
+}
+
+UNUSED static double square_sum(const float *x, long count) {
+  double s[8] = {0};
+  long i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (int k = 0; k < 8; k++)
+      s[k] += (double)x[i + k] * x[i + k];
+  for (; i < count; i++)
+    s[0] += (double)x[i] * x[i];
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+UNUSED static double abs_sum(const float *x, long count) {
+  double s = 0;
+  for (long i = 0; i < count; i++)
+    s += x[i] < 0 ? -(double)x[i] : (double)x[i];
+  return s;
+}

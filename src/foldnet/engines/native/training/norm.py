@@ -1,0 +1,215 @@
+"""C of the normalizations by statistics of the batch or by moving ones: forward, moving, and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from foldnet.codegen.loops import broadcast_strides
+from foldnet.engines.native.training.along import Along, along, block
+from foldnet.engines.native.training.emit import Emitter
+from foldnet.graph.graph import Node
+from foldnet.operations.batch.op import MASK_EPSILON, BatchRenorm, FixedNorm, Norm
+
+
+class _Parts:
+    """A node's loops, operands, and the arrays that forward leaves for backward, one number a channel ``k``."""
+
+    def __init__(self, e: Emitter, node: Node) -> None:
+        op = node.op
+        assert isinstance(op, Norm)
+        self.op, self.x, self._e, self._node = op, node.inputs[0], e, node
+        kept = e.shape(node.inputs[1])
+        self.size = prod(kept)
+        self.axes = [a for a, n in enumerate(kept) if n == 1]
+        self.loops: Along = along(e.shape(self.x), self.axes)
+        rest = list(node.inputs[6 if isinstance(op, BatchRenorm) else 3 :])
+        self.gamma = rest.pop(0) if op.scale else None
+        self.beta = rest.pop(0) if op.center else None
+        self.mask = rest.pop(0) if rest else None
+        self.mean, self.inverse = self._kept("mean"), self._kept("inverse")
+        self.factor = self.addend = ""
+        if isinstance(op, BatchRenorm):
+            self.factor, self.addend = self._kept("factor"), self._kept("addend")
+        self.count = self._kept("count") if self.mask else ""
+
+    def _kept(self, what: str) -> str:
+        return self._e.space(f"{what} {self._node.output}", self.size, False)
+
+    def own(self, index: int) -> str:
+        """This channel's element of a batch-free operand."""
+        return f"{self._e.place(self._node.inputs[index])}[k]"
+
+    def counts(self) -> str:
+        """The C of the mask's row for the element of x at hand: 0 where it does not count."""
+        assert self.mask is not None
+        shape, own = self._e.shape(self.x), self._e.shape(self.mask)
+        terms = [
+            f"{'k' if a in self.axes else 'i'}{a} * {step}"
+            for a, step in enumerate(broadcast_strides(own))
+            if step and shape[a] != 1
+        ]
+        return f"({self._e.place(self.mask)} + ({' + '.join(terms) or '0'}) * R)"
+
+
+def _at_most(value: str, limit: str) -> str:
+    return f"({value} <= {limit} || {value} != {value} ? {value} : {limit})"
+
+
+def _at_least(value: str, limit: str) -> str:
+    return f"({value} >= {limit} || {value} != {value} ? {value} : {limit})"
+
+
+def _moments(p: _Parts) -> list[str]:
+    """The batch's mean ``m`` and biased variance ``v``."""
+    x = f"x + ({p.loops.off}) * R"
+    if p.mask is None:
+        return [
+            f"const float count = (float)({p.loops.count}L * rows);",
+            "m = v = 0.0f;",
+            f"@m += sum_rows({x}, rows);",
+            "m /= count;",
+            f"@v += spread_rows({x}, m, rows);",
+            "v /= count;",
+        ]
+    return [
+        "float count = 0.0f;",
+        "m = v = 0.0f;",
+        f"@{{ m += counted_rows({x}, {p.counts()}, rows); count += sum_rows({p.counts()}, rows); }}",
+        f"count += {MASK_EPSILON}f;",
+        "m /= count;",
+        f"@v += counted_spread_rows({x}, {p.counts()}, m, rows);",
+        "v /= count;",
+        f"{p.count}[k] = count;",
+    ]
+
+
+def _towards(e: Emitter, old: str, new: str, momentum: float) -> str:
+    keep, take = e.layout.number(momentum), e.layout.number(1 - momentum)
+    return f"{old} = {old} * (float){keep} + {new} * (float){take};"
+
+
+def _corrections(e: Emitter, p: _Parts) -> list[str]:
+    """Renorm's factor ``rn`` and addend ``dn``, held to their limits, and what moves."""
+    op = p.op
+    assert isinstance(op, BatchRenorm)
+    moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev = (p.own(i) for i in range(1, 6))
+    epsilon = f"(float){e.layout.number(op.epsilon)}"
+    lines = [
+        f"const float sd = sqrtf(v + {epsilon}), least = sqrtf({epsilon}), known = "
+        f"{_at_least(renorm_stddev, 'least')};",
+        f"rn = sd / known; dn = (m - {renorm_mean}) / known;",
+    ]
+    limits = [(_at_least, "rn", op.r_min), (_at_most, "rn", op.r_max)]
+    if op.d_max is not None:
+        limits += [(_at_least, "dn", -op.d_max), (_at_most, "dn", op.d_max)]
+    for held, name, limit in limits:
+        if limit is not None:
+            lines.append(
+                f"{{ const float q = (float){e.layout.number(limit)}; {name} = {held(name, 'q')}; }}"
+            )
+    return [
+        *lines,
+        _towards(e, moving_mean, "m", op.momentum),
+        _towards(e, moving_stddev, "sd", op.momentum),
+        f"{{ const float q = {moving_stddev} * {moving_stddev} - {epsilon}; "
+        f"{moving_variance} = {_at_least('q', '0.0f')}; }}",
+        _towards(e, renorm_mean, "m", op.renorm_momentum),
+        _towards(e, renorm_stddev, "sd", op.renorm_momentum),
+    ]
+
+
+def _of_the_batch(e: Emitter, p: _Parts) -> list[str]:
+    """What a training step does before it normalizes: the batch's statistics, and the moving ones moved."""
+    op = p.op
+    if isinstance(op, FixedNorm):
+        return []
+    if isinstance(op, BatchRenorm):
+        moves = _corrections(e, p)
+    else:
+        moves = [_towards(e, p.own(1), "m", op.momentum), _towards(e, p.own(2), "v", op.momentum)]
+    return ["if (TRAINING) {", *_moments(p), *moves, "}"]
+
+
+def norm(e: Emitter, node: Node) -> None:
+    """Statistics of the batch, or the moving ones, and what they make of x."""
+    p = _Parts(e, node)
+    loops = p.loops
+    gamma = f"{e.place(p.gamma)}[k]" if p.gamma else "1.0f"
+    beta = f"{e.place(p.beta)}[k]" if p.beta else "0.0f"
+    head, corrected, keep = "", ("", ""), ""
+    if p.factor:
+        head, corrected = ", rn = 1.0f, dn = 0.0f", ("rn * ", f"dn * {gamma} + ")
+        keep = f" {p.factor}[k] = rn; {p.addend}[k] = dn;"
+    epsilon = e.layout.number(p.op.epsilon)
+    block(
+        e, loops,
+        f"const long k = {loops.small};",
+        f"const float *x = {e.place(p.x)} + ({loops.at}) * R; float *y = {e.place(node.output)} + ({loops.at}) * R;",
+        f"float m = {p.own(1)}, v = {p.own(2)}{head};",
+        *_of_the_batch(e, p),
+        f"const float s = 1.0f / sqrtf(v + (float){epsilon}), gs = s * {corrected[0]}{gamma}, "
+        f"b = {corrected[1]}{beta};",
+        f"{p.mean}[k] = m; {p.inverse}[k] = s;{keep}",
+        f"@ROWS(r, 0, R) {{ y[({loops.off}) * R + r] = (x[({loops.off}) * R + r] - m) * gs + b; }}",
+    )  # fmt: skip
+
+
+def _to_x(e: Emitter, p: _Parts) -> Sequence[str]:
+    """The gradient on x, given ``total`` and ``along``: Ioffe and Szegedy (2015), section 3, in closed form."""
+    loops, sign = p.loops, e.assign(p.x)
+    factor = (
+        "s" + (f" * {p.factor}[k]" if p.factor else "") + (f" * {e.place(p.gamma)}[k]" if p.gamma else "")
+    )
+    to = f"float *to = {e.gradient(p.x)} + ({loops.at}) * R;"
+    if isinstance(p.op, FixedNorm):
+        return [
+            f"const float f = {factor};",
+            to,
+            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; to[o] {sign} f * g[o]; }}",
+        ]
+    head = f"const float f = {factor}, a = total / count, b = along / count * s"
+    at = f"const long o = ({loops.off}) * R + r;"
+    if p.mask is None:
+        return [
+            f"{head};",
+            to,
+            f"@ROWS(r, 0, R) {{ {at} to[o] {sign} f * (g[o] - a - (x[o] - m) * b); }}",
+        ]
+    # Sums are divided by a little more than their number, so deviations do not sum to 0.
+    return [
+        f"{head}, c = m + m * {MASK_EPSILON}f / count;",
+        to,
+        f"@{{ const float *w = {p.counts()}; "
+        f"ROWS(r, 0, R) {{ {at} to[o] {sign} f * (g[o] - (w[r] != 0.0f ? a + (x[o] - c) * b : 0.0f)); }} }}",
+    ]
+
+
+def norm_back(e: Emitter, node: Node) -> None:
+    """Gradients on x, gamma and beta."""
+    p = _Parts(e, node)
+    loops = p.loops
+    x, g = e.place(p.x), e.gradient(node.output)
+    count = f"{p.count}[k]" if p.count else f"(float)({loops.count}L * rows)"
+    lines: list[str] = []
+    if p.gamma in e.wants:
+        assert p.gamma is not None
+        value = f"along * {p.factor}[k] + total * {p.addend}[k]" if p.factor else "along"
+        lines.append(f"{e.gradient(p.gamma)}[k] {e.assign(p.gamma)} {value};")
+    if p.beta in e.wants:
+        assert p.beta is not None
+        lines.append(f"{e.gradient(p.beta)}[k] {e.assign(p.beta)} total;")
+    if p.x in e.wants:
+        e.release(node.output)
+        lines += _to_x(e, p)
+    block(
+        e, loops,
+        f"const long k = {loops.small};",
+        f"const float *x = {x} + ({loops.at}) * R, *g = {g} + ({loops.at}) * R;",
+        f"const float m = {p.mean}[k], s = {p.inverse}[k], count = {count};",
+        "float total = 0.0f, along = 0.0f;",
+        f"@{{ total += sum_rows(g + ({loops.off}) * R, rows); "
+        f"along += centred_rows(g + ({loops.off}) * R, x + ({loops.off}) * R, m, rows); }}",
+        "along *= s; (void)count; (void)total; (void)along;",
+        *lines,
+    )  # fmt: skip

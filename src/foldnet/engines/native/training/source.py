@@ -1,0 +1,218 @@
+"""The C of a training program: one translation unit, from the graph of the network, its loss and its optimizer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import prod
+
+from foldnet.codegen import maths
+from foldnet.codegen.headers import header
+from foldnet.codegen.tiles import any_product, sixteen_sums, transposition
+from foldnet.engines.native.training.backward import backward
+from foldnet.engines.native.training.emit import Emitter
+from foldnet.engines.native.training.forward import forward
+from foldnet.engines.native.training.layout import Layout
+from foldnet.engines.native.training.slopes import helpers_for
+from foldnet.engines.native.training.update import regularization, rule_function, update
+from foldnet.graph.training import TrainingProgram
+from foldnet.operations.batch.op import Norm
+
+POLL_WORK = 3_000_000
+"""Multiplications after which a running fit looks at the clock."""
+
+POLLED_FROM = 5_000
+"""Multiplications a row from which a step can take so long that it is cut short when the fit is to end."""
+
+COMMON = 32
+"""Rows of a batch, Keras's default, for which small programs have code of their own, its loops over rows straight."""
+
+COMMON_LINES = 700
+"""Lines of C up to which a program is small."""
+
+UNPACK = f"""\
+#define UNPACK if (HALTED) return; UNPACK_REST
+#define UNPACK_REST const long R = job->now_r, rows = job->now_rows; (void)R; (void)rows; UNPACK_PLACES
+#define UNPACK_{COMMON} if (HALTED) return; const long R = {COMMON}, rows = {COMMON}; (void)R; (void)rows; UNPACK_PLACES
+#define UNPACK_PLACES \\
+  float *const S = job->lanes_space, *const F = job->free_space; \\
+  float *const W = job->weights, *const G = job->gradients; \\
+  const double *const N = job->numbers; \\
+  const uint64_t step = (uint64_t)job->step, seed = (uint64_t)job->seed; \\
+  (void)S; (void)F; (void)W; (void)G; (void)N; (void)step; (void)seed; (void)ME;
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A program's C, how its buffers are arranged, and how many multiplications a row takes forward."""
+
+    code: str
+    layout: Layout
+    inputs: tuple[int, ...]
+    sums: int
+    threaded: bool
+    work: int
+
+
+def source(program: TrainingProgram) -> Source:
+    """Write the program.
+
+    Raises:
+        UnsupportedError: something in it has no compiled form; the message names it.
+    """
+    e = Emitter(program)
+    for node in e.graph.nodes:
+        forward(e, node)
+        e.seal()
+    parts = [e.function("forward", "Job *job, long ME, const int TRAINING", "job, ME, TRAINING")]
+    parts[0] = parts[0].replace("  UNPACK\n", "  UNPACK (void)TRAINING;\n")
+    parts.append(_totals(e))
+    if program.update is not None:
+        parts.append(_backward(e))
+    small = not e.threaded and sum(p.count("\n") for p in parts) <= COMMON_LINES
+    if small:
+        parts.append(_for_common("\n".join(parts)))
+    if program.update is not None:
+        parts.append(rule_function(e, program.update))
+        e.add(*update(e, program.update))
+        parts.append(e.function("update", "Job *job, long ME", "job, ME"))
+        # From here on the step is made whole: nothing stops it.
+        parts[-1] = parts[-1].replace("BARRIER", "WAIT").replace("  UNPACK\n", "  UNPACK_REST\n")
+        rest = (
+            "  if (training) {\n    if (HALTED)\n      return;\n    if (FIRST)\n      job->finished = 1;\n"
+            "    update(job, ME);\n  }\n"
+        )
+    else:
+        rest = ""
+    parts.append(_keep(e))
+    calls = [_calls(program.update is not None, "")]
+    if small:
+        common = _calls(program.update is not None, f"_{COMMON}")
+        calls = [f"  if (training && job->now_rows == {COMMON}) {{", common, "  } else {", *calls, "  }"]
+    parts.append("\n".join(["static void work(Job *job, int training, long ME) {", *calls, f"{rest}}}\n"]))
+    parts.append(_loading(e))
+    sums = 1 + sum(a.width for a in program.accumulators)
+    return Source(
+        _assembled(e, "\n".join(parts), sums),
+        e.layout,
+        tuple(e.size(v) for v in e.graph.inputs),
+        sums,
+        e.threaded,
+        e.work(),
+    )
+
+
+def _calls(trains: bool, suffix: str) -> str:
+    calls = f"  forward{suffix}(job, ME, training);\n  totals{suffix}(job, ME);"
+    return calls + (f"\n  if (training)\n    backward{suffix}(job, ME);" if trains else "")
+
+
+def _for_common(text: str) -> str:
+    """The same functions for training on batches of the common size."""
+    named = re.sub(r"\b((?:forward|totals|backward)(?:_\d+)?)\(", rf"\1_{COMMON}(", text)
+    named = named.replace("  UNPACK\n", f"  UNPACK_{COMMON}\n").replace(
+        "  UNPACK (void)", f"  UNPACK_{COMMON} (void)"
+    )
+    known = "const int training) {\n  enum { TRAINING = 1 }; (void)training;\n"
+    return named.replace("const int TRAINING) {\n", known)
+
+
+def _backward(e: Emitter) -> str:
+    loss = e.program.loss_rows
+    if loss in e.wants:
+        g = e.gradient(loss)
+        e.assign(loss)
+        e.add(f"if (FIRST) ROWS(r, 0, R) {{ {g}[r] = 1.0f / (float)rows; }}", "BARRIER")
+    for node in reversed(e.graph.nodes):
+        backward(e, node)
+        e.seal()
+    for v in e.program.variables:
+        if v.trainable and v.name not in e.started:
+            e.add(f"if (FIRST) memset(G + {e.layout.weights[v.name]}, 0, sizeof(float) * {prod(v.shape)});")
+    e.add("BARRIER")
+    return e.function("backward", "Job *job, long ME", "job, ME")
+
+
+def _keep(e: Emitter) -> str:
+    """What a step changes before its update, the moving statistics, put aside, and back if the step is cut short."""
+    moving = {
+        v: e.layout.weights[v]
+        for node in e.graph.nodes
+        if isinstance(node.op, Norm)
+        for v in node.inputs[1:]
+        if (found := e.variable(v)) is not None and not found.trainable
+    }
+    lines = []
+    for v, at in moving.items() if e.work() >= POLLED_FROM else ():
+        size, kept = e.size(v), f"job->kept + {e.layout.kept}"
+        lines.append(
+            f"  memcpy(back ? job->weights + {at} : {kept}, back ? {kept} : job->weights + {at}, "
+            f"sizeof(float) * {size});"
+        )
+        e.layout.kept += size
+    return "\n".join(["static void keep(Job *job, int back) {", "  (void)job; (void)back;", *lines, "}", ""])
+
+
+def _totals(e: Emitter) -> str:
+    loss = e.place(e.program.loss_rows)
+    e.add("if (FIRST) {", "double total = 0.0;", *regularization(e))
+    e.add(f"job->loss = (double)sum_rows({loss}, rows) / (double)rows + total;")
+    e.add("job->regularization += total * (double)rows;", f"add_double(job->lanes, {loss}, rows);")
+    at = 1
+    for a in e.program.accumulators:
+        value = e.place(a.value)
+        e.add(
+            f"for (long i = 0; i < {a.width}; i++) add_double(job->lanes + (i + {at}) * 16, {value} + i * R, rows);"
+        )
+        at += a.width
+    e.add("}", "BARRIER")
+    return e.function("totals", "Job *job, long ME", "job, ME")
+
+
+def _loading(e: Emitter) -> str:
+    used = {v for n in e.graph.nodes for v in n.inputs} | set(e.graph.outputs)
+    for k, name in enumerate(e.graph.inputs):
+        if name in used:
+            to = f"(float *){e.place(name)}"
+            e.add(f"pick_rows((const float *)data[{k}], count, order, rows, {e.size(name)}, R, {to});")
+    body = e.function(
+        "load_rows", "Job *job, const void **data, long count, const int32_t *order, long rows, long R", ""
+    )
+    return body.replace("  UNPACK\n", "  float *const S = job->lanes_space;\n  (void)S;\n  (void)data;\n")
+
+
+def _assembled(e: Emitter, body: str, sums: int) -> str:
+    work = max(e.work(), 64)
+    own = [
+        # At -O2 gcc vectorizes next to nothing; -O3 takes twice as long for code that is less than a tenth faster.
+        '#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC optimize("vect-cost-model=dynamic")\n#endif',
+        "#define _GNU_SOURCE 1",
+        "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
+        "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
+        f"#define THREADED {int(e.threaded)}\n#define POLLED {int(work >= POLLED_FROM)}",
+        f"#define ANY_PRODUCT {int(e.any_product)}\n#define SUMS {sums}",
+        f"#define POLL_ROWS {max(1, POLL_WORK // work)}",
+    ]
+    runtime, kernels = header(__file__, "runtime.h"), header(__file__, "kernels.h")
+    helpers = helpers_for(body)
+    called = helpers + kernels + body
+    start, rest = runtime.split("/* Sums over the rows", 1)
+    return "\n".join(
+        [
+            *own,
+            start,
+            transposition(),
+            sixteen_sums(),
+            "/* Sums over the rows" + rest,
+            maths.functions_for(called),
+            helpers,
+            header(__file__, "threads.h"),
+            any_product() if e.any_product else "",
+            *(tile.code() for tile in e.tiles),
+            UNPACK,
+            kernels,
+            body,
+            header(__file__, "loop.h"),
+        ]
+    )

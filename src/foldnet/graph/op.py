@@ -1,0 +1,114 @@
+"""Operations: the base of what layers lower to and engines compute.
+
+An op holds settings only; its operands (data and weights alike) are named by the graph's nodes. Every shape
+includes the batch axis, which comes first and is ``None`` until data arrives. ``output_shape`` is the op's
+rule about shapes: lowering uses it to type what it emits, and the checker to hold every pass to it.
+
+Where an op takes an ``activation``, it is applied to the op's result. Lowering leaves it empty; the pass that
+fuses activations fills it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from foldnet.errors import ConfigError
+
+Shape = tuple[int | None, ...]
+Row = tuple[int, ...]
+"""Shape of one row of a value, or of the whole of a constant, with all sizes known."""
+
+
+FLOAT, INT = "float", "int"
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """An elementwise activation by its Keras name, with every parameter spelt out.
+
+    ``function`` is set only for an activation that the caller supplied as a NumPy function; such a one runs
+    on the reference engine alone.
+    """
+
+    name: str
+    params: tuple[tuple[str, float], ...] = ()
+    function: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] | None = None
+
+    def __str__(self) -> str:
+        return self.name + (f"({', '.join(f'{k}={v:g}' for k, v in self.params)})" if self.params else "")
+
+
+@dataclass(frozen=True)
+class Op:
+    """Base of all operations.
+
+    Attributes:
+        data: how many operands are data, which come first; None for any number from one on.
+        weights: the least and the largest number of constant operands, which come after the data.
+        mixes: whether constants may stand at any place, as long as one operand is data.
+        predicts: whether prediction programs may hold it; others are for training programs alone.
+        aliases: whether the result is the operand itself, under another name: no code, no memory.
+        in_place: whether each element is read just before it is written, so that the result may take the memory of an
+            operand.
+    """
+
+    data: ClassVar[int | None] = 1
+    weights: ClassVar[tuple[int, int]] = (0, 0)
+    mixes: ClassVar[bool] = False
+    predicts: ClassVar[bool] = True
+    aliases: ClassVar[bool] = False
+    in_place: ClassVar[bool] = False
+
+    def data_operands(self, count: int) -> int:
+        """How many of ``count`` operands are data."""
+        return count if self.data is None else self.data
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Shape of the result, given the operands' shapes; raises ConfigError where they do not fit."""
+        raise TypeError(f"{type(self).__name__} has no shape rule")  # every op below states its own
+
+    def output_dtype(self, *dtypes: str) -> str:
+        """``"float"`` (the engine's working precision) or ``"int"`` (32-bit indices)."""
+        return FLOAT
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """How many products a row takes, by which work is divided among threads; 0 where it goes by elements."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Fusable(Op):
+    """An op into which a following elementwise activation can be fused."""
+
+    activation: Elementwise | None = None
+
+
+@dataclass(frozen=True)
+class AxisOp(Op):
+    """An op that works along one axis other than the batch axis; ``axis`` is positive."""
+
+    axis: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if not 0 < self.axis < len(shapes[0]):
+            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
+        return shapes[0]
+
+
+def spread_over(name: str, x: Shape, *weights: Shape) -> Shape:
+    """The shape of x, over which weights of its rank less one spread, each axis full or 1.
+
+    Raises:
+        ConfigError: they do not fit; the message names the operation.
+    """
+    for shape in weights:
+        if len(shape) != len(x) - 1 or any(
+            s != 1 and n is not None and s != n for s, n in zip(shape, x[1:], strict=True)
+        ):
+            raise ConfigError(f"{name} cannot spread weights of shape {shape} over {x}")
+    return x

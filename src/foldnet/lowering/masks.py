@@ -1,0 +1,129 @@
+"""Where masks go: carried along beside the data, and computed where a layer or a loss asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from foldnet.errors import UnsupportedError
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.network import Network
+from foldnet.structure import flatten
+
+if TYPE_CHECKING:
+    from foldnet.lowering.lower import Lowering
+
+
+class Mask:
+    """A mask that is emitted when it is first asked for, so that a program holds none that moves nothing.
+
+    Args:
+        b: what it is emitted into.
+        make: emits it and names its value.
+    """
+
+    def __init__(self, b: Lowering, make: Callable[[], str]) -> None:
+        self._b, self._make, self._layer = b, make, b.layer
+        self._value: str | None = None
+
+    def value(self) -> str:
+        """The name of its value: 1 where a position counts, 0 where it does not."""
+        if self._value is None:
+            asking, self._b.layer = self._b.layer, self._layer
+            try:
+                self._value = self._make()
+            finally:
+                self._b.layer = asking
+        return self._value
+
+
+class Masks:
+    """The masks of a network's tensors while it is lowered.
+
+    ``Masking`` and ``Embedding(mask_zero=True)`` make them, or a call is given one as ``mask=``; from there each
+    layer says by ``output_mask`` whether its result has one and by ``lower_mask`` which.
+
+    Args:
+        b: what the masks are emitted into.
+        given: those of the network's inputs.
+
+    Attributes:
+        known: the mask of each tensor met so far, or None.
+    """
+
+    def __init__(self, b: Lowering, given: Mapping[SymbolicTensor, Mask | None] | None = None) -> None:
+        self._b = b
+        self.known: dict[SymbolicTensor, Mask | None] = dict(given or {})
+
+    def of(self, tensors: Sequence[SymbolicTensor]) -> list[Mask | None]:
+        """The mask of each tensor."""
+        return [self.known.get(t) for t in tensors]
+
+    def into(self, call: Call, values: Mapping[SymbolicTensor, str | None]) -> list[Mask | None]:
+        """The mask of each of a call's inputs: handed over as ``mask=``, or come with the input."""
+        handed_over = call.kwargs.get("mask")
+        if handed_over is None or (
+            isinstance(handed_over, SymbolicTensor) and _is_absent(handed_over, values)
+        ):
+            return self.of(call.inputs)
+        given = flatten(handed_over)
+        if len(given) != len(call.inputs) or not all(_known(m, values) for m in given):
+            raise UnsupportedError(
+                f"layer {call.layer.name!r} was called with a mask that is no tensor of the network. Hand over an "
+                "input of the network as mask=, one for each input of the call."
+            )
+        found = [None if m is None else values[m] for m in given]
+        return [None if value is None else self._read(call.layer, value) for value in found]
+
+    def _read(self, layer: Layer, value: str) -> Mask:
+        return Mask(self._b, lambda: layer.read_mask(self._b, value))
+
+    def through(self, call: Call, inputs: Sequence[str], masks: Sequence[Mask | None]) -> None:
+        """Note the mask of a call's result, given those of its inputs."""
+        if call.output_mask(*(m is not None for m in masks)):
+
+            def make() -> str:
+                known = [None if m is None else m.value() for m in masks]
+                return call.layer.lower_mask(self._b, inputs, known)
+
+            self.known[call.outputs[0]] = Mask(self._b, make)
+
+
+def _known(mask: object, values: Mapping[SymbolicTensor, str | None]) -> bool:
+    return mask is None or (isinstance(mask, SymbolicTensor) and mask in values)
+
+
+def _is_absent(mask: SymbolicTensor, values: Mapping[SymbolicTensor, str | None]) -> bool:
+    return mask in values and values[mask] is None
+
+
+def masked_layers(network: Network) -> set[Layer]:
+    """The layers, of nested networks too, that get a mask in at least one call."""
+    met: set[Layer] = set()
+    _follow(network, [False] * len(network.inputs), met)
+    return met
+
+
+def masked_outputs(network: Network) -> list[SymbolicTensor]:
+    """The outputs that have a mask, for losses and metrics to leave positions out by."""
+    flags = _follow(network, [False] * len(network.inputs), set())
+    return [t for t, masked in zip(network.outputs, flags, strict=True) if masked]
+
+
+def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bool]:
+    masked = dict(zip(network.inputs, given, strict=True))
+    for call in network.graph_calls:
+        if call.outputs[0] in masked:
+            continue  # an input
+        handed_over = call.kwargs.get("mask") is not None
+        flags = [masked[t] or handed_over for t in call.inputs]
+        layer = call.layer
+        if any(flags):
+            met.add(layer)
+        if isinstance(layer, Network):
+            results = _follow(layer, flags, met)
+        else:
+            results = [call.output_mask(*flags)] * len(call.outputs)
+        masked.update(zip(call.outputs, results, strict=True))
+    return [masked[t] for t in network.outputs]

@@ -1,0 +1,1 @@
+"""A scaling and an offset: what BatchNormalization is at prediction time."""

@@ -1,0 +1,113 @@
+"""What works along axes of a row: softmax, statistics of a row, reductions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from foldnet.errors import ConfigError
+from foldnet.graph.op import AxisOp, Op, Shape
+
+
+@dataclass(frozen=True)
+class Softmax(AxisOp):
+    """``exp(x - max) / sum(exp(x - max))`` along the axis, or its logarithm."""
+
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Sparsemax(AxisOp):
+    """``max(x - tau, 0)`` along the axis, with Keras's ``tau``: see ``foldnet.activations.sparsemax``."""
+
+
+@dataclass(frozen=True)
+class Glu(AxisOp):
+    """Gated linear unit: the first half of the axis times the sigmoid of the second."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = super().output_shape(*shapes)
+        size = x[self.axis]
+        if size is not None and size % 2:
+            raise ConfigError(f"glu needs an even axis {self.axis}, got shape {x}")
+        return (*x[: self.axis], None if size is None else size // 2, *x[self.axis + 1 :])
+
+
+@dataclass(frozen=True)
+class Moments(Op):
+    """Normalize each row by its own statistics over ``axes``; no weights (an Affine follows where there are).
+
+    ``kind``: ``"standard"`` gives ``(x - mean) / sqrt(var + epsilon)``, ``"rms"`` gives
+    ``x / sqrt(mean(x²) + epsilon)``, ``"l2"`` gives ``x / sqrt(max(sum(x²), epsilon))``, ``"variance"`` gives
+    ``x / sqrt(var + epsilon)`` (LayerNormalization with ``rms_scaling``, which does not centre).
+    """
+
+    axes: tuple[int, ...]
+    epsilon: float
+    kind: str = "standard"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if self.kind not in ("standard", "rms", "l2", "variance"):
+            raise ConfigError(f"Moments has no kind {self.kind!r}")
+        if not self.axes or any(not 0 < a < len(shapes[0]) for a in self.axes):
+            raise ConfigError(f"axes {self.axes} are not axes of {shapes[0]} beside the batch axis")
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class GroupMoments(AxisOp):
+    """``(x - mean) / sqrt(var + epsilon)`` by groups of channels, each with its own statistics in each row.
+
+    Channels lie along ``axis``; group ``g`` of ``groups`` equal ones holds channels ``g * size`` up to
+    ``(g + 1) * size``. Mean and variance are over the group's channels and all other axes but the batch axis.
+    """
+
+    groups: int
+    epsilon: float
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = super().output_shape(*shapes)
+        channels = x[self.axis]
+        if channels is None or self.groups < 1 or channels % self.groups:
+            raise ConfigError(
+                f"{channels} channels on axis {self.axis} do not make {self.groups} equal groups"
+            )
+        return x
+
+
+@dataclass(frozen=True)
+class Reduce(Op):
+    """``sum``, ``mean``, ``max``, ``min`` or ``argmax`` over axes other than the batch axis.
+
+    The reduced axes stay with size 1 when ``keepdims``. ``argmax`` gives the first place of the largest value
+    as a float and takes one axis. The gradient of ``max`` and ``min`` is shared equally among ties.
+    """
+
+    mixes: ClassVar[bool] = True
+
+    kind: str
+    axes: tuple[int, ...]
+    keepdims: bool = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape with the axes at size 1, or gone."""
+        x = shapes[0]
+        if any(not 0 < a < len(x) for a in self.axes):
+            raise ConfigError(f"axes {self.axes} are not axes of {x} beside the batch axis")
+        kept = tuple(1 if i in self.axes else n for i, n in enumerate(x))
+        return kept if self.keepdims else tuple(n for i, n in enumerate(kept) if i not in self.axes)
+
+
+@dataclass(frozen=True)
+class CumulativeSum(Op):
+    """Running sums along one axis other than the batch axis."""
+
+    mixes: ClassVar[bool] = True
+
+    axis: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if not 0 < self.axis < len(shapes[0]):
+            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
+        return shapes[0]

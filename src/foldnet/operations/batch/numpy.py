@@ -1,0 +1,183 @@
+"""Statistics of a batch, randomness and sums over rows, in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod, sqrt
+
+import numpy as np
+
+from foldnet.errors import InputError
+from foldnet.graph.graph import Array
+from foldnet.graph.op import Op
+from foldnet.operations.batch import philox
+from foldnet.operations.batch.op import (
+    MASK_EPSILON,
+    BatchNorm,
+    BatchReduce,
+    BatchRenorm,
+    Drop,
+    FixedNorm,
+    Norm,
+)
+from foldnet.operations.kernels import Kernel, Moment
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def reduced_axes(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Axes of x that BatchNorm takes statistics over, given the shape of its statistics."""
+    return (0, *(i + 1 for i in range(rank - 1) if shape[i] == 1))
+
+
+def counting(x: Array, mask: Array | None, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Where values of x count in its statistics, and what sums over the axes are divided by."""
+    if mask is None:
+        return np.ones((), bool), np.asarray(prod(x.shape[a] for a in axes), x.dtype)
+    where = np.broadcast_to(mask[..., None] != 0, x.shape)
+    return where, where.sum(axis=axes, keepdims=True, dtype=x.dtype) + x.dtype.type(MASK_EPSILON)
+
+
+def batch_moments(x: Array, like: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    """Mean and biased variance over all axes but the kept ones, in the shape of ``like``."""
+    axes = reduced_axes(like.shape, x.ndim)
+    if mask is None:
+        mean = x.mean(axis=axes, keepdims=True)
+        variance = np.square(x - mean).mean(axis=axes, keepdims=True)
+    else:
+        where, count = counting(x, mask, axes)
+        mean = np.where(where, x, 0).sum(axis=axes, keepdims=True) / count
+        variance = np.square(np.where(where, x - mean, 0)).sum(axis=axes, keepdims=True) / count
+    return mean.reshape(like.shape), variance.reshape(like.shape)
+
+
+def mask_in(op: Norm, operands: Sequence[Array]) -> Array | None:
+    """The mask among the operands, if there is one."""
+    masked = not isinstance(op, FixedNorm) and op.masked
+    return operands[-1] if masked else None
+
+
+def batch_norm(op: BatchNorm, moment: Moment, x: Array, *weights: Array) -> Array:
+    """Normalize by the batch in training, by the moving statistics in evaluation."""
+    mean, variance = weights[0], weights[1]
+    if moment.training:
+        mean, variance = batch_moments(x, mean, mask_in(op, weights))
+    y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
+    return _scaled(op.scale, op.center, y, weights[2:])
+
+
+def fixed_norm(op: FixedNorm, moment: Moment, x: Array, *weights: Array) -> Array:
+    """Normalize by the moving statistics, always."""
+    y = (x - weights[0]) / np.sqrt(weights[1] + x.dtype.type(op.epsilon))
+    return _scaled(op.scale, op.center, y, weights[2:])
+
+
+def batch_renorm(op: BatchRenorm, moment: Moment, x: Array, *weights: Array) -> Array:
+    """Normalize by the batch, corrected, in training; by the moving statistics in evaluation."""
+    if not moment.training:
+        return fixed_norm(FixedNorm(op.epsilon, op.scale, op.center), moment, x, *weights[:2], *weights[5:])
+    mean, variance = batch_moments(x, weights[0], mask_in(op, weights))
+    y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
+    r, d = corrections(op, x, *weights)
+    return _scaled(op.scale, op.center, y * r + d, weights[5:])
+
+
+def corrections(op: BatchRenorm, x: Array, *weights: Array) -> tuple[Array, Array]:
+    """Renorm's factor r and addend d for a batch."""
+    mean, variance = batch_moments(x, weights[0], mask_in(op, weights))
+    stddev = np.sqrt(variance + x.dtype.type(op.epsilon))
+    known = np.maximum(weights[4], np.sqrt(x.dtype.type(op.epsilon)))
+    r, d = stddev / known, (mean - weights[3]) / known
+    r = r if op.r_min is None else np.maximum(r, x.dtype.type(op.r_min))
+    r = r if op.r_max is None else np.minimum(r, x.dtype.type(op.r_max))
+    limit = None if op.d_max is None else x.dtype.type(op.d_max)
+    return r, d if limit is None else np.clip(d, -limit, limit)
+
+
+def _scaled(scale: bool, center: bool, y: Array, weights: Sequence[Array]) -> Array:
+    rest = list(weights)
+    if scale:
+        y = y * rest.pop(0)
+    return y + rest.pop(0) if center else y
+
+
+def moved(op: BatchNorm | BatchRenorm, x: Array, *operands: Array) -> tuple[Array, ...]:
+    """The moving statistics after a step on x, in the order of the operands."""
+    kind, mean = x.dtype.type, operands[0]
+    batch_mean, batch_variance = batch_moments(x, mean, mask_in(op, operands))
+
+    def towards(old: Array, new: Array, momentum: float) -> Array:
+        return old * kind(momentum) + new * (kind(1) - kind(momentum))
+
+    if isinstance(op, BatchNorm):
+        return towards(mean, batch_mean, op.momentum), towards(operands[1], batch_variance, op.momentum)
+    moving_stddev, renorm_mean, renorm_stddev = operands[2:5]
+    stddev = np.sqrt(batch_variance + kind(op.epsilon))
+    moving = towards(moving_stddev, stddev, op.momentum)
+    return (
+        towards(mean, batch_mean, op.momentum),
+        np.maximum(moving * moving - kind(op.epsilon), 0),
+        moving,
+        towards(renorm_mean, batch_mean, op.renorm_momentum),
+        towards(renorm_stddev, stddev, op.renorm_momentum),
+    )
+
+
+def wrong_rows(wanted: int | None, rows: int) -> str:
+    """What an error says of a batch that a mask of a fixed number of rows does not fit."""
+    return (
+        f"noise_shape is for batches of {wanted} rows, and was given one of {rows}. Make all batches so long, or put "
+        "None in the first place of noise_shape"
+    )
+
+
+def drop_change(op: Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
+    """The factor and the addend by which a Drop changes x in a training step."""
+    if op.rows not in (None, len(x)):
+        raise InputError(wrong_rows(op.rows, len(x)))
+    shape = tuple(1 if i < len(op.shared) and op.shared[i] else n for i, n in enumerate(x.shape))
+    # Each row of the mask begins a block of four numbers of its own, so that rows can be drawn side by side.
+    rows, width = shape[0], prod(shape[1:])
+    padded = -(-width // 4) * 4
+    count = rows * padded
+
+    def mask(drawn: Array) -> Array:
+        return drawn.reshape(rows, padded)[:, :width].reshape(shape)
+
+    one, zero = np.ones((), x.dtype), np.zeros((), x.dtype)
+    if op.kind.startswith("gaussian"):
+        noise = mask(philox.normal(moment.seed, op.stream, moment.step, count))
+        if op.kind == "gaussian_noise":
+            return one, (noise * op.rate).astype(x.dtype)
+        return (1 + noise * sqrt(op.rate / (1 - op.rate))).astype(x.dtype), zero
+    gone = mask(philox.dropped(moment.seed, op.stream, moment.step, count, op.rate))
+    if op.kind == "alpha_dropout":
+        floor = -SELU_ALPHA * SELU_SCALE
+        a = ((1 - op.rate) * (1 + op.rate * floor**2)) ** -0.5
+        b = -a * floor * op.rate
+        return np.where(gone, 0, a).astype(x.dtype), np.where(gone, a * floor + b, b).astype(x.dtype)
+    scale = 0.0 if op.rate >= 1 else 1 / (1 - op.rate)
+    return np.where(gone, 0, scale).astype(x.dtype), zero
+
+
+def drop(op: Drop, moment: Moment, x: Array) -> Array:
+    """Random change in training, nothing in evaluation."""
+    if not moment.training or (op.rate == 0 and op.kind != "gaussian_noise"):
+        return x
+    factor, addend = drop_change(op, moment, x)
+    return x * factor + addend
+
+
+def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
+    """Sum or mean over the rows, at every row."""
+    whole = x.sum(axis=0, keepdims=True) if op.kind == "sum" else x.mean(axis=0, keepdims=True)
+    return np.repeat(whole, len(x), axis=0)
+
+
+RULES: dict[type[Op], Kernel] = {
+    BatchNorm: Kernel(None, batch_norm, moved),
+    BatchRenorm: Kernel(None, batch_renorm, moved),
+    FixedNorm: Kernel(None, fixed_norm),
+    Drop: Kernel(None, drop),
+    BatchReduce: Kernel(None, batch_reduce),
+}

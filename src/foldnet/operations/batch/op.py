@@ -1,0 +1,162 @@
+"""What only training programs hold: statistics of the batch, randomness, sums over rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from foldnet.errors import ConfigError
+from foldnet.graph.op import Op, Shape
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op):
+    """Normalize by the batch's own statistics and move the moving ones towards them.
+
+    Operands: x, moving_mean, moving_variance, then gamma if ``scale``, then beta if ``center``, then the mask if
+    ``masked``. All but x and the mask have the rank of x less one, full on the kept axes and 1 on the reduced
+    ones. Statistics are taken over the batch axis and every axis of size 1 in the operands' shape.
+
+    In a training step: mean and biased variance of the batch,
+    ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta``, and afterwards
+    ``moving = moving * momentum + batch * (1 - momentum)``. Gradients flow through mean and variance.
+    In evaluation the moving statistics take the batch's place and do not move.
+
+    The mask has the shape of x without its last axis. Values where it is 0 do not count in mean and variance, which
+    are sums over the others divided by their number plus 1e-7; they are normalized like the others.
+    """
+
+    predicts: ClassVar[bool] = False
+
+    momentum: float
+    epsilon: float
+    scale: bool = True
+    center: bool = True
+    masked: bool = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return _spread_shape(*_unmasked(self.masked, shapes))
+
+
+@dataclass(frozen=True)
+class BatchRenorm(Op):
+    """BatchNorm corrected towards the statistics of many batches (Ioffe, 2017), as Keras has it.
+
+    Operands: x, moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev, then gamma if ``scale``,
+    then beta if ``center``, then the mask if ``masked``, shaped as those of BatchNorm.
+
+    In a training step, with the batch's mean and ``stddev = sqrt(variance + epsilon)`` and with
+    ``known = max(renorm_stddev, sqrt(epsilon))``: ``r = stddev / known``, ``d = (mean - renorm_mean) / known``, held
+    to their limits and taken as constants by gradients; ``y = ((x - mean) / stddev * r + d) * gamma + beta``.
+    Afterwards mean and stddev move renorm_mean and renorm_stddev by ``renorm_momentum``, and moving_mean and
+    moving_stddev by ``momentum``; moving_variance becomes ``max(moving_stddev² - epsilon, 0)``.
+    In evaluation moving_mean and moving_variance are used as in BatchNorm.
+    """
+
+    predicts: ClassVar[bool] = False
+
+    momentum: float
+    epsilon: float
+    renorm_momentum: float
+    r_min: float | None = None
+    r_max: float | None = None
+    d_max: float | None = None
+    scale: bool = True
+    center: bool = True
+    masked: bool = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return _spread_shape(*_unmasked(self.masked, shapes))
+
+
+@dataclass(frozen=True)
+class FixedNorm(Op):
+    """Normalize by the moving statistics, in training steps, too; gamma and beta learn, the statistics rest.
+
+    Operands and result are those of BatchNorm in evaluation. It is what a BatchNormalization that was called with
+    ``training=False`` does.
+    """
+
+    predicts: ClassVar[bool] = False
+
+    epsilon: float
+    scale: bool = True
+    center: bool = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return _spread_shape(*shapes)
+
+
+MASK_EPSILON = 1e-7
+"""What Keras adds to the number of values that count before it divides by it."""
+
+
+Norm = BatchNorm | BatchRenorm | FixedNorm
+
+
+def _unmasked(masked: bool, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    x, mask = shapes[0], shapes[-1]
+    if masked and (
+        len(mask) != len(x) - 1 or any(m not in (1, n) for m, n in zip(mask[1:], x[1:], strict=False))
+    ):
+        raise ConfigError(
+            f"a mask of shape {mask} does not fit values of shape {x}: it must have their shape without the last axis"
+        )
+    return shapes[:-1] if masked else shapes
+
+
+def _spread_shape(x: Shape, *statistics: Shape) -> Shape:
+    for shape in statistics:
+        if len(shape) != len(x) - 1 or any(s not in (1, n) for s, n in zip(shape, x[1:], strict=True)):
+            raise ConfigError(f"BatchNorm cannot spread statistics of shape {shape} over {x}")
+    return x
+
+
+@dataclass(frozen=True)
+class Drop(Op):
+    """Random change in a training step, identity in evaluation.
+
+    ``kind``: ``"dropout"`` zeroes with probability ``rate`` and divides the rest by ``1 - rate``;
+    ``"gaussian_dropout"`` multiplies by a normal number with mean 1 and standard deviation
+    ``sqrt(rate / (1 - rate))``; ``"gaussian_noise"`` adds a normal number with standard deviation ``rate``;
+    ``"alpha_dropout"`` keeps mean and variance of a self-normalizing network (Klambauer et al., 2017).
+
+    The number for an element comes from the counter-based generator Philox4x32-10 with key
+    ``(seed, stream)`` and counter ``(step, index // 4)``, lane ``index % 4``, where ``index`` is the element's
+    place in row-major order in the mask, whose axes marked ``shared`` (batch axis included) have size 1 and whose
+    rows are each padded to a multiple of 4 places. Where ``rows`` is given, a batch must have so many.
+    """
+
+    predicts: ClassVar[bool] = False
+
+    rate: float
+    kind: str = "dropout"
+    stream: int = 0
+    shared: tuple[bool, ...] = ()
+    rows: int | None = None
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class BatchReduce(Op):
+    """``sum`` or ``mean`` over the batch axis, the same for every row: what a loss divides by, or a rule's norm.
+
+    It is the one part of an expression that mixes rows, so a program that holds it goes through data, validation
+    data included, in the very batches that it is told.
+    """
+
+    predicts: ClassVar[bool] = False
+
+    kind: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if self.kind not in ("sum", "mean"):
+            raise ConfigError(f"there is no reduction of a batch {self.kind!r}")
+        return shapes[0]

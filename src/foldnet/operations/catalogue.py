@@ -1,0 +1,63 @@
+"""Where an operation's aspects are: found by its family's folder, imported when they are asked for.
+
+Reading a network needs the operations alone, so no aspect is imported before something computes, compiles or writes
+with it. The set of operations is closed: it is what the folders hold.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from foldnet import operations
+from foldnet.errors import UnsupportedError
+from foldnet.graph.op import Op
+
+
+def families() -> list[str]:
+    """The names of the folders."""
+    return sorted(module.name for module in pkgutil.iter_modules(operations.__path__) if module.ispkg)
+
+
+@cache
+def every_op() -> dict[str, type[Op]]:
+    """Every operation by its name."""
+    found: dict[str, type[Op]] = {}
+    for family in families():
+        module = import_module(f"{operations.__name__}.{family}.op")
+        own = (v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Op))
+        found |= {cls.__name__: cls for cls in own if cls.__module__ == module.__name__}
+    return found
+
+
+def rules(aspect: str, op: type[Op]) -> Any:
+    """What a family says of an operation in one of its files; None if it says nothing.
+
+    Args:
+        aspect: name of the file, such as ``"numpy"``; its table is called ``RULES``.
+        op: an operation's class.
+    """
+    family = op.__module__.rpartition(".")[0]
+    if not family.startswith(f"{operations.__name__}."):
+        return None
+    try:
+        module = import_module(f"{family}.{aspect}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{family}.{aspect}":
+            raise
+        return None
+    return module.RULES.get(op)
+
+
+def find(aspect: str, op: Op) -> Any:
+    """An aspect of an operation.
+
+    Raises:
+        UnsupportedError: the operation has no such aspect; the message names both.
+    """
+    found = rules(aspect, type(op))
+    if found is None:
+        raise UnsupportedError(f"the operation {type(op).__name__} has no {aspect}")
+    return found

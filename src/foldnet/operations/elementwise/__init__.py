@@ -1,0 +1,1 @@
+"""What is done to each value alone: functions of one value, of two, and a choice."""

@@ -1,0 +1,1 @@
+"""Sums of products: with a kernel, or of two values."""

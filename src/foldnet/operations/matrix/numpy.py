@@ -1,0 +1,71 @@
+"""Sums of products in NumPy, added up in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from foldnet.graph.graph import Array
+from foldnet.graph.op import Op
+from foldnet.operations.elementwise.numpy import apply_elementwise
+from foldnet.operations.kernels import Kernel, Moment
+from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
+
+
+def dense(op: Dense, x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """``x @ kernel + bias``, summed over the inputs in order."""
+    y = np.zeros((*x.shape[:-1], kernel.shape[1]))
+    for i in range(kernel.shape[0]):
+        y += x[..., i : i + 1] * kernel[i]
+    return apply_elementwise(op.activation, y if bias is None else y + bias)
+
+
+def dot(op: Dot, a: Array, b: Array) -> Array:
+    """The sum over one axis of each, row by row."""
+    left, right = np.moveaxis(a, op.axes[0], 1), np.moveaxis(b, op.axes[1], 1)
+    y = np.zeros((len(a), *left.shape[2:], *right.shape[2:]))
+    ones_left, ones_right = [1] * (left.ndim - 2), [1] * (right.ndim - 2)
+    for k in range(left.shape[1]):
+        p, q = left[:, k], right[:, k]
+        y += p.reshape(*p.shape, *ones_right) * q.reshape(len(q), *ones_left, *q.shape[1:])
+    return y if y.ndim > 1 else y[:, np.newaxis]
+
+
+def turned_dense(op: TurnedDense, moment: Moment, x: Array, kernel: Array) -> Array:
+    """``x @ kernel.T``."""
+    return x @ kernel.T
+
+
+def product(op: Product, a: Array, b: Array) -> Array:
+    """Products, summed in the order of the letters that the result has not."""
+    letters = dict.fromkeys(op.result + op.left + op.right)
+    gone = [letter for letter in letters if letter not in op.result]
+    spread = [_by_letters(x, own, letters) for x, own in ((a, op.left), (b, op.right))]
+    sizes = np.broadcast_shapes(*(x.shape for x in spread))
+    counts = sizes[1 + len(op.result) :]
+    y = np.zeros(sizes[: 1 + len(op.result)], np.result_type(a, b))
+    for place in np.ndindex(*counts):
+        here = [
+            x[(..., *(0 if n == 1 else p for p, n in zip(place, x.shape[1 + len(op.result) :], strict=True)))]
+            for x in spread
+        ]
+        y += here[0] * here[1]
+    return y if gone else spread[0].reshape(spread[0].shape) * spread[1]
+
+
+def _by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
+    """The array with an axis for each of the letters, rows first; 1 where it has none of its own."""
+    if x.ndim == len(own):
+        x = x[np.newaxis]
+    order = [letter for letter in letters if letter in own]
+    x = x.transpose(0, *(1 + own.index(letter) for letter in order))
+    return x.reshape(len(x), *(x.shape[1 + order.index(k)] if k in order else 1 for k in letters))
+
+
+RULES: dict[type[Op], Kernel] = {
+    Dense: Kernel(dense),
+    TurnedDense: Kernel(None, turned_dense),
+    Dot: Kernel(dot),
+    Product: Kernel(product),
+}

@@ -1,0 +1,112 @@
+"""Sums of products: with a kernel, or of two values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from foldnet.errors import ConfigError
+from foldnet.graph.op import Fusable, Op, Row, Shape
+
+
+@dataclass(frozen=True)
+class Dense(Fusable):
+    """``x @ kernel + bias`` over the last axis. Operands: x, kernel (in, out), and optionally bias (out,)."""
+
+    weights: ClassVar[tuple[int, int]] = (1, 2)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x, kernel = shapes[:2]
+        if len(x) < 2 or len(kernel) != 2 or x[-1] != kernel[0]:
+            raise ConfigError(f"Dense cannot multiply {x} by a kernel of shape {kernel}")
+        if len(shapes) > 2 and shapes[2] != (kernel[1],):
+            raise ConfigError(f"Dense bias has shape {shapes[2]}, expected ({kernel[1]},)")
+        return (*x[:-1], kernel[1])
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """One for each weight at each position."""
+        return prod(result) * operands[1][0]
+
+
+@dataclass(frozen=True)
+class TurnedDense(Op):
+    """``x @ kernel.T`` over the last axis. Operands: x, kernel (out, in): a kernel that is stored the other way round.
+
+    A prediction program holds a Dense and the kernel turned.
+    """
+
+    predicts: ClassVar[bool] = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x with the kernel's first size last."""
+        x, kernel = shapes
+        if len(x) < 2 or len(kernel) != 2 or x[-1] != kernel[1]:
+            raise ConfigError(f"TurnedDense cannot multiply {x} by a kernel of shape {kernel}")
+        return (*x[:-1], kernel[0])
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """One for each weight at each position."""
+        return prod(result) * operands[1][1]
+
+
+@dataclass(frozen=True)
+class Dot(Op):
+    """Batched dot product of two operands, contracting one axis of each (positive, not the batch axis).
+
+    The result has the remaining axes of the first operand, then those of the second; a result without any
+    axis gets one of size 1, as in Keras.
+    """
+
+    data: ClassVar[int | None] = 2
+
+    axes: tuple[int, int]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        a, b = shapes
+        i, j = self.axes
+        if a[i] != b[j]:
+            raise ConfigError(f"Dot cannot contract axis {i} of {a} with axis {j} of {b}")
+        rest = (*a[1:i], *a[i + 1 :], *b[1:j], *b[j + 1 :])
+        return (a[0], *rest) if rest else (a[0], 1)
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """The contracted axis for each element of the result."""
+        return prod(result) * operands[0][self.axes[0] - 1]
+
+
+@dataclass(frozen=True)
+class Product(Op):
+    """Products of two values summed over the letters that the result has not: ``einsum`` with the rows kept.
+
+    Each string names the axes beside the batch axis by letters. An operand without a batch axis is the same for
+    every row.
+    """
+
+    mixes: ClassVar[bool] = True
+    data: ClassVar[int | None] = 2
+
+    left: str
+    right: str
+    result: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Sizes by the letters of the result."""
+        sizes: dict[str, int | None] = {}
+        rows: int | None = None
+        for letters, shape in zip((self.left, self.right), shapes, strict=True):
+            own = shape[1:] if len(shape) == len(letters) + 1 else shape
+            rows = shape[0] if len(shape) == len(letters) + 1 else rows
+            if len(own) != len(letters) or len(set(letters)) != len(letters):
+                raise ConfigError(f"the axes {letters!r} do not fit a value of shape {shape}")
+            for letter, n in zip(letters, own, strict=True):
+                if sizes.setdefault(letter, n) != n:
+                    raise ConfigError(f"axis {letter!r} is {sizes[letter]} here and {n} there, in {shapes}")
+        if not set(self.result) <= set(sizes) or len(set(self.result)) != len(self.result):
+            raise ConfigError(f"the result's axes {self.result!r} are not all among the operands'")
+        return (rows, *(sizes[letter] for letter in self.result))
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """One for each position of all letters."""
+        sizes = dict(zip(self.left + self.right, operands[0] + operands[1], strict=True))
+        return prod(sizes.values())

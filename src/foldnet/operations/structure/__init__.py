@@ -1,0 +1,1 @@
+"""What moves values and changes none: shapes, parts, look-ups, types."""

@@ -1,0 +1,115 @@
+"""What moves values, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from foldnet.errors import InputError
+from foldnet.graph.graph import Array
+from foldnet.graph.op import INT, Op
+from foldnet.operations.kernels import Kernel
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
+
+
+def reshape(op: Reshape, x: Array) -> Array:
+    """The same values in row-major order."""
+    rows = op.output_shape(x.shape)
+    return x.reshape([0 if n is None else n for n in rows])
+
+
+def transpose(op: Transpose, x: Array) -> Array:
+    """The axes in another order."""
+    return x.transpose(op.permutation)
+
+
+def repeat(op: Repeat, x: Array) -> Array:
+    """Copies of the row along a new axis after the batch axis."""
+    return np.repeat(x[:, np.newaxis], op.count, axis=1)
+
+
+def concatenate(op: Concatenate, *parts: Array) -> Array:
+    """The parts one after the other along the axis."""
+    return np.concatenate(parts, axis=op.axis)
+
+
+def gather(op: Gather, indices: Array, table: Array) -> Array:
+    """Rows of the table.
+
+    Raises:
+        InputError: an index that the table does not have. (Keras gives NaN or the nearest row for it.)
+    """
+    outside = (indices < 0) | (indices >= len(table))
+    if outside.any():
+        raise InputError(
+            f"the index {indices[outside][0]} has no row in an embedding of {len(table)} rows; "
+            f"indices must lie between 0 and {len(table) - 1}"
+        )
+    return table[indices]
+
+
+def identity(op: Identity, x: Array) -> Array:
+    """The operand."""
+    return x
+
+
+def cast(op: Cast, x: Array) -> Array:
+    """To 32-bit indices, or to floats.
+
+    Raises:
+        InputError: a value has no 32-bit integer.
+    """
+    return to_index(x) if op.dtype == INT else x.astype(np.float64)
+
+
+def to_index(x: Array) -> Array:
+    """Whole numbers of 32 bits, truncated towards zero.
+
+    Raises:
+        InputError: a value is not finite, or too large.
+    """
+    if x.dtype.kind != "b" and x.size:
+        limits = np.iinfo(np.int32)
+        fits = (x >= limits.min) & (x <= limits.max)
+        if not fits.all():
+            raise InputError(f"{x[~fits][0]} cannot be an index: indices are whole numbers of 32 bits")
+    return x.astype(np.int32)
+
+
+def one_hot(op: OneHot, indices: Array) -> Array:
+    """Indices as rows of 0 and 1."""
+    return (indices[..., None] == np.arange(op.size)).astype(np.float64)
+
+
+def slice_(op: Slice, x: Array) -> Array:
+    """Every so many-th position of each axis."""
+    return x[(slice(None), *(slice(*entry) for entry in op.slices))]
+
+
+def pick(op: Pick, x: Array) -> Array:
+    """Positions of one axis."""
+    return np.take(x, op.places, axis=op.axis)
+
+
+RULES: dict[type[Op], Kernel] = {
+    Reshape: Kernel(reshape),
+    Transpose: Kernel(transpose),
+    Repeat: Kernel(repeat),
+    Concatenate: Kernel(concatenate),
+    Gather: Kernel(gather),
+    Cast: Kernel(cast),
+    Identity: Kernel(identity),
+    OneHot: Kernel(one_hot),
+    Slice: Kernel(slice_),
+    Pick: Kernel(pick),
+}

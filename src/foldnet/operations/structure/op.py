@@ -1,0 +1,189 @@
+"""What moves values and changes none: shapes, parts, look-ups, types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from foldnet.errors import ConfigError
+from foldnet.graph.op import FLOAT, INT, AxisOp, Op, Shape
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """Same values in row-major order under another shape (without the batch axis); one entry may be -1."""
+
+    aliases: ClassVar[bool] = True
+
+    target: tuple[int, ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = shapes[0]
+        known = prod(t for t in self.target if t != -1)
+        if any(n is None for n in x[1:]):
+            return (x[0], *(None if t == -1 else t for t in self.target))
+        size = prod(n for n in x[1:] if n is not None)
+        fits = size % known == 0 if known and -1 in self.target else size == known
+        if self.target.count(-1) > 1 or not fits:
+            raise ConfigError(f"cannot reshape rows of shape {x[1:]} to {self.target}")
+        return (x[0], *(size // known if t == -1 and known else max(t, 0) for t in self.target))
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Transpose(Op):
+    """Reorder axes; ``permutation`` covers all axes and keeps the batch axis first."""
+
+    permutation: tuple[int, ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if sorted(self.permutation) != list(range(len(shapes[0]))) or self.permutation[0] != 0:
+            raise ConfigError(f"{self.permutation} does not permute the axes of {shapes[0]} after the first")
+        return tuple(shapes[0][p] for p in self.permutation)
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Repeat(Op):
+    """Insert an axis of size ``count`` after the batch axis and copy the row along it."""
+
+    count: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return (shapes[0][0], self.count, *shapes[0][1:])
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Concatenate(AxisOp):
+    """Join the operands, all of one dtype, along the axis."""
+
+    data: ClassVar[int | None] = None
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        x = super().output_shape(*shapes)
+        for shape in shapes:
+            rest = zip(
+                shape[: self.axis] + shape[self.axis + 1 :], x[: self.axis] + x[self.axis + 1 :], strict=False
+            )
+            if len(shape) != len(x) or any(a != b and a is not None and b is not None for a, b in rest):
+                raise ConfigError(f"cannot join shapes {shapes} along axis {self.axis}")
+        sizes = [shape[self.axis] for shape in shapes]
+        total = sum(s for s in sizes if s is not None)
+        return (*x[: self.axis], None if None in sizes else total, *x[self.axis + 1 :])
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return INT if all(d == INT for d in dtypes) else FLOAT
+
+
+@dataclass(frozen=True)
+class Gather(Op):
+    """Rows of a table: operands are int indices and the table (count, width); adds a last axis.
+
+    An index outside ``0 <= index < count`` is an error of the data (InputError), never clamped.
+    """
+
+    weights: ClassVar[tuple[int, int]] = (1, 1)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return (*shapes[0], shapes[1][1])
+
+
+@dataclass(frozen=True)
+class Cast(Op):
+    """Convert to ``"float"``, or to ``"int"``: truncated towards zero; beyond 32 bits is an InputError."""
+
+    dtype: str
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return self.dtype
+
+
+@dataclass(frozen=True)
+class Identity(Op):
+    """The operand itself: what Dropout is at prediction time."""
+
+    aliases: ClassVar[bool] = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def output_dtype(self, *dtypes: str) -> str:
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class OneHot(Op):
+    """Indices to rows of 0 and 1 along a new last axis; an index outside gives only 0."""
+
+    mixes: ClassVar[bool] = True
+
+    size: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape with ``size`` last."""
+        return (*shapes[0], self.size)
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    """Every ``step``-th position from ``start`` up to ``stop`` of each axis but the batch axis, as Python slices.
+
+    ``slices`` holds (start, stop, step) for each axis; an axis whose size is not known yet keeps it open.
+    """
+
+    mixes: ClassVar[bool] = True
+
+    slices: tuple[tuple[int | None, int | None, int], ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The number of positions on each axis."""
+        (x,) = shapes
+        if len(self.slices) != len(x) - 1 or any(step == 0 for _, _, step in self.slices):
+            raise ConfigError(f"slices {self.slices} do not fit the axes of {x} beside the batch axis")
+        sizes = (
+            n if entry == (None, None, 1) else None if n is None else len(range(*slice(*entry).indices(n)))
+            for n, entry in zip(x[1:], self.slices, strict=True)
+        )
+        return (x[0], *sizes)
+
+    def places(self, shape: Shape) -> list[range]:
+        """The positions that are taken of each axis of a row's shape."""
+        pairs = zip(self.slices, shape, strict=True)
+        return [range(*slice(*entry).indices(int(n or 0))) for entry, n in pairs]
+
+    def output_dtype(self, *dtypes: str) -> str:
+        """The operand's."""
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
+class Pick(Op):
+    """The given positions along one axis, in the given order; a position may come several times or never."""
+
+    mixes: ClassVar[bool] = True
+
+    axis: int
+    places: tuple[int, ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The number of positions in place of the axis's size."""
+        (x,) = shapes
+        size = x[self.axis] if 0 < self.axis < len(x) else -1
+        if size is not None and any(not 0 <= p < size for p in self.places):
+            raise ConfigError(f"positions {self.places} are not all on axis {self.axis} of {x}")
+        return (*x[: self.axis], len(self.places), *x[self.axis + 1 :])
+
+    def output_dtype(self, *dtypes: str) -> str:
+        """The operand's."""
+        return dtypes[0]

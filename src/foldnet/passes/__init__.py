@@ -1,0 +1,69 @@
+"""Rewrites of the prediction graph: each a pure function from graph to graph, one a file.
+
+A rewrite is an identity or it is not made. Weights fold in float64 and stay float64 constants, so that an engine
+rounds them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from foldnet.graph.check import check_prediction
+from foldnet.graph.graph import Graph
+from foldnet.passes.drop_dead import drop_dead
+from foldnet.passes.drop_identities import drop_identities
+from foldnet.passes.drop_zeros import drop_zeros
+from foldnet.passes.fold_arithmetic import fold_arithmetic
+from foldnet.passes.fold_backward import fold_backward
+from foldnet.passes.fold_forward import fold_forward
+from foldnet.passes.fuse_activations import fuse_activations
+from foldnet.passes.merge_affines import merge_affines
+from foldnet.passes.reasons import note_reasons
+
+Pass = Callable[[Graph], Graph]
+
+PASSES: tuple[Pass, ...] = (
+    drop_dead, drop_identities, drop_zeros, fold_arithmetic, merge_affines, fold_backward, fold_forward,
+    fuse_activations,
+)  # fmt: skip
+"""In the order in which ``optimize`` runs them."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A pass that changed the graph, with the graph before and after it."""
+
+    name: str
+    before: Graph
+    after: Graph
+
+
+def optimize(graph: Graph, trace: list[Step] | None = None) -> Graph:
+    """Run the passes until none changes anything; the checker runs after each.
+
+    Args:
+        graph: of the prediction mode.
+        trace: gets a ``Step`` for every pass that changed the graph.
+
+    Returns:
+        The rewritten graph; ``notes`` says what was not folded, and why.
+    """
+    changed = True
+    while changed:
+        changed = False
+        for rewrite in PASSES:
+            after = rewrite(graph)
+            if after is graph:
+                continue
+            check_prediction(after)
+            if trace is not None:
+                trace.append(Step(rewrite.__name__, graph, after))
+            graph, changed = after, True
+    return note_reasons(graph)
+
+
+__all__ = [
+    "PASSES", "Pass", "Step", "drop_dead", "drop_identities", "drop_zeros", "fold_arithmetic", "fold_backward",
+    "fold_forward", "fuse_activations", "merge_affines", "optimize",
+]  # fmt: skip

@@ -1,0 +1,26 @@
+"""An elementwise activation is applied by the op before it, while its result is at hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Fusable
+from foldnet.operations.elementwise.op import Activation
+from foldnet.passes.rewriting import Rewrite, Uses, exhaust, joined
+
+
+def fuse_activations(graph: Graph) -> Graph:
+    """Move each elementwise activation into the op before it, where nothing else reads that op's result."""
+    return exhaust(graph, plan)
+
+
+def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | None:
+    """The op before an activation, with the activation in it."""
+    before = uses.producer.get(node.inputs[0])
+    if not isinstance(node.op, Activation) or before is None or not isinstance(before.op, Fusable):
+        return None
+    if before.op.activation is not None or uses.kept_because(before.output, node):
+        return None
+    op = replace(before.op, activation=node.op.function)
+    return Rewrite((before, node), Node(op, before.inputs, node.output, joined(before, node)))

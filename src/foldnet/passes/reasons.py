@@ -1,0 +1,30 @@
+"""Why each scaling that is left in the graph was not folded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from foldnet.graph.graph import Graph
+from foldnet.operations.affine.op import Affine
+from foldnet.passes.fold_arithmetic import plan as plan_arithmetic
+from foldnet.passes.fold_backward import plan as plan_backward
+from foldnet.passes.fold_forward import plan as plan_forward
+from foldnet.passes.merge_affines import plan as plan_merge
+from foldnet.passes.rewriting import Uses
+
+
+def note_reasons(graph: Graph) -> Graph:
+    """The same graph with a note for every scaling in it: the layer, and what keeps it from being folded."""
+    uses = Uses(graph)
+    notes = []
+    for node in graph.nodes:
+        if isinstance(node.op, Affine):
+            before = plan_merge(graph, uses, node) or plan_backward(graph, uses, node)
+            after = plan_forward(graph, uses, node)
+            notes.append(
+                f"layer {node.layer!r} stays a step of its own. Not folded into what comes before it: {before}. "
+                f"Not folded into what follows: {after}."
+            )
+        elif isinstance(reason := plan_arithmetic(graph, uses, node), str):
+            notes.append(f"layer {node.layer!r} stays a step of its own. {reason}")
+    return replace(graph, notes=(*graph.notes, *(n for n in notes if n not in graph.notes)))

@@ -19,6 +19,8 @@ from foldnet.errors import CompileError
 from tests.native.networks import random_inputs, table_network
 from tests.support.compilers import COMPILERS
 
+pytestmark = pytest.mark.as_shipped
+
 GRAPH = table_network((3, 2, 1))
 (X,) = random_inputs(GRAPH, 5)
 

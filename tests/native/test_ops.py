@@ -14,6 +14,8 @@ from foldnet.operations.along.op import Moments, Softmax, Sparsemax
 from foldnet.operations.catalogue import every_op
 from tests.native.networks import ACTIVATIONS, graph_of, joined, label, op_cases, random_inputs
 
+pytestmark = pytest.mark.as_shipped
+
 CASES = op_cases()
 
 

@@ -21,6 +21,8 @@ from foldnet.operations.elementwise.op import Activation
 from foldnet.operations.structure.op import Cast, Gather, Identity, Reshape
 from tests.native.networks import graph_of, joined, op_cases, random_inputs, table_network
 
+pytestmark = pytest.mark.as_shipped
+
 MILLION = 1_000_000
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from foldnet.engines.reference.train_kernels import Moment
 
 from foldnet import layers, ops
 from foldnet.activations import functions
@@ -21,6 +20,7 @@ from foldnet.operations.along.op import Glu, GroupMoments, Moments, Reduce, Soft
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, Drop, FixedNorm
 from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.kernels import Moment
 from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
 from foldnet.operations.structure.op import (
     Cast,

@@ -72,11 +72,11 @@ def chosen(nodeids: list[str], measured: Measured, whole: float = WHOLE) -> set[
 
     def counts(share: float) -> dict[tuple[str, str], int]:
         return {
-            key: min(len(cases[key]), max(int(share / cost[key]), int(key == cheapest[key[0]])))
+            key: min(len(cases[key]), max(int(share / cost[key] + 1e-6), int(key == cheapest[key[0]])))
             for key in cost
         }
 
-    share = 60.0
+    share = max((len(cases[key]) * cost[key] for key in cost), default=0.0)
     while share > 0.01 and sum(n * cost[key] for key, n in counts(share).items()) > left:
         share *= 0.9
     runs = {key: len(found) for key, found in cases.items()} | counts(share)

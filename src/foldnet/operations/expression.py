@@ -9,9 +9,9 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.graph import GraphBuilder
-from foldnet.graph.op import FLOAT, INT, Op
-from foldnet.layers.operators import Operators
-from foldnet.operations.elementwise.op import Combine, Unary
+from foldnet.graph.op import FLOAT, INT, Elementwise, Op
+from foldnet.operations.elementwise.op import Binary, Unary
+from foldnet.operations.operators import Operators
 from foldnet.operations.structure.op import Cast
 
 COMPARES_WHOLE = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
@@ -147,7 +147,7 @@ def arithmetic(what: str, *operands: Any) -> list[Any]:
 def unary(kind: str, x: Expression, dtype: str | None = None) -> Expression:
     """A function of one value."""
     (x,) = arithmetic(kind, x)
-    return emitted(Unary(kind), x, dtype=dtype or "float32")
+    return emitted(Unary(Elementwise(kind)), x, dtype=dtype or "float32")
 
 
 def binary(kind: str, x1: Any, x2: Any, dtype: str | None = None) -> Expression:
@@ -163,7 +163,7 @@ def binary(kind: str, x1: Any, x2: Any, dtype: str | None = None) -> Expression:
         raise UnsupportedError(
             f'ops.{kind} of truth values follows other rules in Keras; put ops.cast(x, "float32") before it'
         )
-    return emitted(Combine(kind), x1, x2, dtype=dtype or promoted(x1, x2), spread=True)
+    return emitted(Binary(kind=kind), x1, x2, dtype=dtype or promoted(x1, x2), spread=True)
 
 
 def refuse(name: str, instead: str) -> UnsupportedError:

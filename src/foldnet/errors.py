@@ -1,4 +1,4 @@
-"""The errors foldnet raises: each says what happened, what was expected, and how to mend it."""
+"""The errors foldnet raises: each says what happened, what was expected, and how to correct it."""
 
 from __future__ import annotations
 

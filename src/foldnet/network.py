@@ -55,7 +55,7 @@ class Network(Layer, Use):
         # The calls go first: met in computing order, each finds its inputs copied already, so that copying and
         # pickling a deep network does not recurse from its output through all of its layers.
         state = {"graph_calls": self.graph_calls, **self.__dict__}
-        state["_predictor"] = None  # made again at the next prediction
+        state["_predictor"] = None  # built again at the next prediction
         return state
 
     @property
@@ -95,7 +95,7 @@ class Network(Layer, Use):
 
     @property
     def layers(self) -> list[Layer]:
-        """Each layer once, in Keras's order; operations such as ``x + 1`` are none."""
+        """Each layer once, in Keras's order; operations such as ``x + 1`` are not layers."""
         return [layer for layer in self._layers if not isinstance(layer, Operation)]
 
     @property
@@ -185,7 +185,7 @@ class Network(Layer, Use):
 
     @property
     def trainable_weights(self) -> list[Weight]:
-        """Weights that training changes; none when ``trainable`` is False, whatever a layer says.
+        """Weights that training changes; none when ``trainable`` is False, whatever the layers are set to.
 
         As in Keras, what counts is this network's own ``trainable`` and that of each single layer: a nested network's
         is only a way to set its layers'.
@@ -281,7 +281,7 @@ class Network(Layer, Use):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new network from what ``get_config`` gives, its weights drawn anew.
+        """A new network from what ``get_config`` gives, with new random weights.
 
         Args:
             config: of a Sequential, or a Model.

@@ -1,4 +1,4 @@
-"""Text from a file or a user, made fit to be shown.
+"""Text from a file or a user, escaped for display.
 
 A terminal obeys what it is sent: a layer's name with an escape sequence in it could clear the screen, or write what
 foldnet never said. So wherever a name is shown, it goes through here.

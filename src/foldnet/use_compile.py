@@ -58,7 +58,7 @@ class UseCompile:
             metrics: a list; for several outputs a list or dict of lists.
             weighted_metrics: those in which sample weights count.
             run_eagerly: accepted as in Keras; changes nothing, as do the other two.
-            steps_per_execution: after how many steps callbacks hear of them, as of one.
+            steps_per_execution: how many steps count as one for callbacks.
             jit_compile: see ``run_eagerly``.
             auto_scale_loss: see ``run_eagerly``.
 

@@ -46,7 +46,10 @@ Examples:
 )
 @click.option("--script", type=FILE, metavar="TRAIN.PY", help="The training script; it is read, never run.")
 @click.option(
-    "--fix", type=NEW_FILE, metavar="OUT", help="Write a network with all mended that can be exactly."
+    "--fix",
+    type=NEW_FILE,
+    metavar="OUT",
+    help="Write a network in which everything that can be corrected exactly is corrected.",
 )
 @click.option("--sarif", type=NEW_FILE, metavar="OUT", help="Write the findings as SARIF, for code hosts.")
 @writing
@@ -65,7 +68,7 @@ def command(
     """Look for what is wrong with the network of FILE, with numbers from it.
 
     Each finding says what and where, why it matters, what was seen, and how
-    to mend it. Exit code 1 if there is an error among them.
+    to correct it. Exit code 1 if there is an error among them.
     """
     from dataclasses import replace
 
@@ -128,6 +131,6 @@ def _mended(network: Network, report: Any, x: Any, y: Any, fix: str) -> tuple[st
 
     healthy, done = mend(network, report, x, y)
     if not done:
-        return (f"nothing that can be mended exactly was found; {fix} was not written",)
+        return (f"nothing was found that can be corrected exactly; {fix} was not written",)
     healthy.save(fix)
     return (*done, f"written to {fix}")

@@ -100,7 +100,7 @@ class TableOptions:
     def __post_init__(self) -> None:
         if self.delimiter == "\\t":  # as shells hand it over
             object.__setattr__(self, "delimiter", "\t")
-        # Options of tables without one would be passed over in silence.
+        # Without a table, options for tables would be ignored without a message.
         if self.data:
             return
         usual = {f.name: f.default for f in fields(self) if f.name != "data"}
@@ -221,7 +221,7 @@ class Rows:
 
 
 def block_rows(tables: Sequence[Table]) -> int:
-    """How many rows to read at a time, so that a block is small whatever the width."""
+    """How many rows to read at a time, so that a block is small for any width."""
     width = max(math.prod(table.row_shape) for table in tables)
     return max(1, 2**17 // max(1, width))
 

@@ -1,4 +1,4 @@
-"""``KerasFileEditor``: look into a file of weights, change what objects it holds, and write it anew."""
+"""``KerasFileEditor``: look into a file of weights, change its objects, and write a new file."""
 
 from __future__ import annotations
 

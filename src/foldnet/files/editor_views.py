@@ -36,7 +36,7 @@ def _grow(tree: Tree, weights: Weights) -> Tree:
 
 
 def differences(saved: Weights, expected: Weights, path: str = "") -> Iterator[Difference]:
-    """Every weight that both have, and every weight or object that they have not alike.
+    """Every weight that both have, and every weight or object that differs.
 
     Args:
         saved: of the file.

@@ -84,7 +84,7 @@ def weights_group(file: Hdf5File) -> Group | None:
 
 
 def read_legacy_weights(group: Group, network: Network, leniency: Leniency = STRICT) -> Values:
-    """The weights of every layer of the network, but for those that may be missing.
+    """The weights of every layer of the network, except those that may be missing.
 
     Raises:
         FileFormatError: the file does not hold this network's weights.

@@ -141,7 +141,7 @@ class named:  # noqa: N801 - used as a with-statement
         if isinstance(error, MemoryError):
             raise FileFormatError(f"{self._path}: it needs more memory than there is") from None
         if isinstance(error, BAD_SETTINGS) and not isinstance(error, FoldnetError):
-            # Each part of a file is checked where it is read; this is for what nobody thought of.
+            # Each part of a file is checked where it is read; this is for errors that no check found.
             raise FileFormatError(
                 f"{self._path}: its content is not valid: {type(error).__name__}: {error}"
             ) from error

@@ -1,6 +1,6 @@
 """The weights of a ``.keras`` archive or a ``.weights.h5`` file.
 
-Groups are named after classes, not layers: inside a network the third Dense is ``dense_2`` whatever its own name.
+Groups are named after classes, not layers: inside a network the third Dense is ``dense_2``, whatever its own name is.
 So groups are found by counting classes in the network's order, and the names that newer files note beside the
 numbers serve as a check.
 """

@@ -50,7 +50,7 @@ class Predictor(FastCall):
         self.options = options
         self.graph = optimize(unfolded) if options.fold else unfolded
         self._dtype = np.dtype(options.dtype)
-        # No lock: a call may come from a signal handler amid another, or in a child forked amid one.
+        # No lock: a call may come from a signal handler during another call, or in a child that was forked during one.
         self._programs: Latest[tuple[Graph, Program]] = Latest(_PROGRAMS_KEPT)
         self.engine = choose_engine(self.graph, options)
         if all(n is not None for shape in self.input_shapes for n in shape[1:]):
@@ -123,7 +123,7 @@ class Predictor(FastCall):
         return results[0] if len(results) == 1 else results
 
     def results(self, x: Any) -> list[Array]:
-        """The results in order, whatever the structure of the network's outputs.
+        """The results in order, for any structure of the network's outputs.
 
         Args:
             x: rows, as for a call; for several inputs in order or by name.

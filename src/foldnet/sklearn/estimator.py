@@ -203,7 +203,7 @@ class FoldnetEstimator(BaseEstimator):
             names = [k for k, v in vars(self._design).items() if v != getattr(now, k)]
             raise ConfigError(
                 f"the fitted network cannot be trained further: {', '.join(names)} changed since it was made. "
-                "Fit with warm_start=False to start anew."
+                "Fit with warm_start=False to start again."
             )
         if isinstance(self.learning_rate, float | int):
             self._learner().optimizer.learning_rate = self.learning_rate

@@ -155,7 +155,7 @@ class Compiled:
         return build_program(self.network, losses, plans, self.optimizer.rule(), decays, absent)
 
     def direction(self, name: str) -> str | None:
-        """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if nobody knows."""
+        """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if it is not known."""
         name = name.removeprefix("val_")
         if name == "loss":
             return "down"
@@ -191,7 +191,7 @@ def compile_network(network: Network, given: CompileArguments) -> Compiled:
         _metric_lists(given.weighted_metrics, structure, names, "weighted_metrics"),
         replace(given, optimizer=optimizer),
     )
-    # Names that there are not are told of here; what "accuracy" means is for the data to say.
+    # Unknown names raise here. What "accuracy" means depends on the data.
     compiled.resolved([Target((None, 1), False) for _ in names])
     return compiled
 

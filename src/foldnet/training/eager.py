@@ -49,7 +49,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         inputs: an array-like, or for several inputs a list or dict of them; batch axis first.
         training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
             None does so for those layers alone that the network itself calls with ``training=True``.
-        mask: where values count, one for each input; None takes those that earlier layers hung on the arrays.
+        mask: where values count, one for each input; None takes those that earlier layers attached to the arrays.
         own: further arguments that the layer's calls take.
 
     Returns:
@@ -126,7 +126,7 @@ def _masks(inputs: Any, mask: Any) -> list[Any] | None:
 
 
 def _fitted(layer: Layer, arrays: list[Array], masks: list[Any] | None) -> list[Array | None]:
-    """Masks with a row for each row of the arrays; Softmax takes whatever can be spread over its input."""
+    """Masks with a row for each row of the arrays; Softmax takes any mask that broadcasts to its input."""
     found: list[Array | None] = []
     for x, mask in zip(arrays, masks or (), strict=False):
         array = None if mask is None else _numbers(layer, mask)

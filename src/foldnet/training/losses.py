@@ -24,7 +24,7 @@ from foldnet.training.weighting import REDUCTIONS, fitted, product, spread, weig
 
 
 class Loss:
-    """Base of the losses, and of a loss of one's own, which states ``call``.
+    """Base of the losses, and of your own losses, which define ``call``.
 
     Args:
         name: under which it is reported.

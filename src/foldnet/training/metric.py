@@ -35,7 +35,7 @@ def float_type(name: str) -> np.dtype[Any]:
 
 
 class Metric:
-    """Base of the metrics, and of a metric of one's own.
+    """Base of the metrics, and of your own metrics.
 
     A subclass makes its state in ``__init__`` by ``add_variable``, and states ``update_state`` and ``result``. In
     ``fit`` and ``evaluate`` such a metric runs in Python between the steps, which is slow, and warned of once; what
@@ -62,7 +62,7 @@ class Metric:
     """
 
     direction: str | None = None
-    """``"up"`` or ``"down"``: which way is better; None where there is no saying."""
+    """``"up"`` or ``"down"``: which way is better; None if this is not known."""
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)

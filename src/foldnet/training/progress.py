@@ -15,7 +15,7 @@ class Progress:
     """Shows nothing; the base of those that do."""
 
     live = False
-    """Whether it wants to hear of epochs while the fit runs."""
+    """Whether it shows epochs while the fit runs."""
 
     def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
         """Told that an epoch is done."""

@@ -38,7 +38,7 @@ class Watcher(Callback):
         """Whether a value is better than another by ``min_delta``.
 
         Raises:
-            ConfigError: nobody knows which way is better.
+            ConfigError: it is not known which way is better.
         """
         rises = self._rises()
         self.monitor_op = ops.greater if rises else ops.less
@@ -101,7 +101,7 @@ class EarlyStopping(Watcher):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
+        """Start again."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = None
         self.best_weights: list[Any] | None = None
@@ -250,7 +250,7 @@ class ReduceLROnPlateau(Watcher):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
+        """Start again."""
         self.best, self.cooldown_counter, self.wait = None, 0, 0
 
     def in_cooldown(self) -> bool:

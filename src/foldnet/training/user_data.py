@@ -1,4 +1,4 @@
-"""From what a user hands over to what the trainer takes: the compiled network, and rows in its order."""
+"""Turn the user's data into what the trainer takes: the compiled network, and rows in its order."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def read_bytes(source: Source, stored: Stored, claim: Claim) -> bytes:
     Args:
         source: of the file.
         stored: what is to be read.
-        claim: told of the bytes that it takes.
+        claim: called with the bytes that it takes.
 
     Raises:
         FileFormatError: what is declared and what is held do not agree.

@@ -1,4 +1,4 @@
-"""Weights in several HDF5 files of a limited size, as in Keras 3; a ``.weights.json`` says which file has which weight."""
+"""Weights in several HDF5 files of limited size, as in Keras 3; ``.weights.json`` says which file has which weight."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from foldnet.training.standard_callbacks import (
 )
 
 if TYPE_CHECKING:
-    from foldnet.insight.monitor import NormalizationMonitor
+    from foldnet.insight.watch.monitor import NormalizationMonitor
 
 __all__ = [
     "CSVLogger",
@@ -35,7 +35,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "NormalizationMonitor":  # not Keras's, and it brings more along than they do
-        from foldnet.insight.monitor import NormalizationMonitor
+        from foldnet.insight.watch.monitor import NormalizationMonitor
 
         return NormalizationMonitor
     raise absent("callbacks", name)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
-from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Network
 
@@ -22,7 +21,7 @@ Absent = frozenset[str]
 def is_optional(tensor: SymbolicTensor) -> bool:
     """Whether a network's input may be left out."""
     layer = None if tensor.call is None else tensor.call.layer
-    return isinstance(layer, InputLayer) and layer.optional
+    return layer is not None and layer.is_input and layer.optional
 
 
 def absent_of(network: Network, given: Sequence[Any]) -> Absent:

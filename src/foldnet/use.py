@@ -197,7 +197,7 @@ class Use(UseState):
         from foldnet.training.loop import fit
 
         if monitor is not None:
-            from foldnet.insight.monitor import monitored
+            from foldnet.insight.watch.monitor import monitored
 
             callbacks = monitored(monitor, callbacks)
         given = FitArguments.checked(
@@ -263,7 +263,7 @@ class Use(UseState):
         return test_on_batch(self._network, x, y, sample_weight, return_dict)
 
     def _repr_html_(self) -> str:  # in a notebook
-        from foldnet.insight.page.displays import network_html
+        from foldnet.insight.displays import network_html
 
         return network_html(self._network)
 

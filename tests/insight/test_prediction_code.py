@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Model, Sequential, explain, layers
-from foldnet.insight.explanation import ENDING, Program, Words
-from foldnet.insight.own_settings import told_settings, value_text
+from foldnet.insight.explain.explanation import ENDING, Program, Words
+from foldnet.insight.explain.own_settings import told_settings, value_text
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers"))
-from cases import ALL
-from support.keras_pairs import foldnet_model, random_rows, random_weights, run_reference
+from tests.layers.cases import ALL
+from tests.support.keras_pairs import foldnet_model, random_rows, random_weights, run_reference
 
 
 def code_of(model):

@@ -20,7 +20,7 @@ from foldnet.graph.op import Elementwise
 from foldnet.network import Model
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.elementwise.op import Binary, Unary, Where
 from foldnet.operations.matrix.op import Dense, Dot, Product
 from foldnet.operations.structure.op import (
     Cast,
@@ -377,8 +377,8 @@ def every_op():
     values = [
         b.emit(Dense(Elementwise("tanh")), x, b.constant("w", np.ones((6, 2), np.float32))),
         b.emit(Affine(), x, last("s"), last("o"), last("m")),
-        b.emit(Activation(serial_relu()), x),
-        b.emit(PRelu(), x, last("alpha")),
+        b.emit(Unary(serial_relu()), x),
+        b.emit(Binary(kind="prelu"), x, last("alpha")),
         b.emit(Softmax(2, log=True), x),
         b.emit(Sparsemax(2), x),
         b.emit(Glu(2), x),
@@ -393,8 +393,8 @@ def every_op():
         b.emit(Gather(), codes, b.constant("table", np.ones((5, 2), np.float32))),
         b.emit(Cast("float"), codes),
         b.emit(Identity(), x),
-        b.emit(Unary("log1p"), x),
-        b.emit(Combine("power"), b.constant("two", np.array(2.0)), x),
+        b.emit(Unary(Elementwise("log1p")), x),
+        b.emit(Binary(kind="power"), b.constant("two", np.array(2.0)), x),
         b.emit(Where(), x, x, b.constant("none", np.zeros(()))),
         b.emit(Reduce("mean", (1, 2), True), x),
         b.emit(OneHot(3), codes),

@@ -17,7 +17,8 @@ import foldnet
 from foldnet.arrays import Array
 from foldnet.demo.run_exports import find_compiler, run_c, run_python
 from foldnet.errors import FoldnetError
-from foldnet.insight import explain, verify
+from foldnet.insight.explain import explain
+from foldnet.insight.verify import verify
 from foldnet.passes import Step, optimize
 from foldnet.tables import Selection, open_table
 

@@ -12,10 +12,7 @@ from foldnet.files.masks import compared
 from foldnet.files.nodes import Constant, Node, Ref, constant_refused, keras_tensor, operand, reference
 from foldnet.files.tf.arguments import function_node
 from foldnet.files.tf.layers import FunctionLayer, Known
-from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.input_layer import InputLayer
-from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
@@ -94,7 +91,7 @@ def operation_node(stored: Any, where: str) -> Node:
 
 def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
     """Take the mask out of the arguments of a layer that may be called with one."""
-    if not isinstance(layer, LAYERS["BatchNormalization"] | LAYERS["Softmax"] | Network):
+    if not layer.takes_mask:
         return None
     mask = kwargs.pop("mask", None)
     given = mask if isinstance(mask, list) else [mask]
@@ -103,8 +100,7 @@ def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
 
 def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
     kwargs = {k: v for k, v in stored.items() if v is not None}
-    is_batch_norm = isinstance(layer, LAYERS["BatchNormalization"])
-    if kwargs.get("training") is False and not is_batch_norm and not isinstance(layer, Network):
+    if kwargs.get("training") is False and not layer.obeys_training_false:
         # Keras up to 3.15.1 writes this into every Dropout of a Functional model by itself; it means nothing.
         del kwargs["training"]
     if unknown := set(kwargs) - {"training"} - layer.own_arguments:
@@ -190,7 +186,7 @@ class Calls:
     ) -> None:
         self._what = what
         self.made: dict[str, list[Call]] = {
-            name: layer.calls[:1] if isinstance(layer, InputLayer) else [] for name, layer in layers.items()
+            name: layer.calls[:1] if layer.is_input else [] for name, layer in layers.items()
         }
         inner = [r for ns in nodes.values() for n in ns for r in refs_of(n.args)]
         ends = list(refs_of(outputs))
@@ -230,7 +226,7 @@ class Calls:
 def _check_count(node: Node, layer: Layer) -> None:
     """A layer is called on one tensor, and only those that join tensors on several."""
     count = sum(1 for _ in refs_of(node.args))
-    several = isinstance(layer, Network | Merge | Concatenate | Dot)
+    several = layer.joins_inputs
     if count == 0 or (count > 1 and not several):
         raise FileFormatError(
             f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, but takes one"

@@ -19,11 +19,8 @@ from foldnet.files.keras_objects import (
 )
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.input_layer import InputLayer
-from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.naming import join_names
 from foldnet.layers.operation import Operation
-from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network
@@ -160,7 +157,7 @@ class _Writer:
         return stored
 
     def _settings(self, layer: Layer, name: str) -> dict[str, Any]:
-        if isinstance(layer, InputLayer):
+        if layer.is_input:
             key = "batch_shape" if self._dialect is Dialect.KERAS_3 else "batch_input_shape"
             optional = {"optional": True} if layer.optional else {}  # files of before Keras 3.4 do not say
             return {
@@ -231,7 +228,7 @@ def kept_in_settings(layer: Layer, whole: Layer) -> bool:
     Keras 3 computes with the statistics of a Normalization inside a nested network as they were before it read
     those weights; from settings it takes them.
     """
-    return isinstance(layer, Normalization) and isinstance(whole, Network) and layer not in whole.layers
+    return layer.normalizes_by == "data" and isinstance(whole, Network) and layer not in whole.layers
 
 
 def _mentions(network: Network) -> Iterator[Layer]:
@@ -279,7 +276,7 @@ class _Calls:
 
     def of(self, layer: Layer) -> list[Call]:
         """The calls of a layer in this network, except those of inputs."""
-        return [] if isinstance(layer, InputLayer) else self._of[layer]
+        return [] if layer.is_input else self._of[layer]
 
     def nodes(self, call: Call) -> list[Any]:
         """The record of a call; of a nested network's, in Keras 2's words, two.
@@ -337,7 +334,7 @@ def _arguments(call: Call) -> Any:
     if isinstance(call.layer, Network):
         values = dict(zip(call.layer.inputs, call.inputs, strict=True))
         return map_structure(lambda tensor: values[tensor], call.layer.input_structure)
-    if isinstance(call.layer, Merge | Concatenate | Dot):
+    if call.layer.joins_inputs:
         return list(call.inputs)
     (tensor,) = call.inputs
     return tensor

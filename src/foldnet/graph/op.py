@@ -10,12 +10,11 @@ fuses activations fills it in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 
 Shape = tuple[int | None, ...]
@@ -36,10 +35,31 @@ class Elementwise:
 
     name: str
     params: tuple[tuple[str, float], ...] = ()
-    function: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] | None = None
+    function: Callable[[Array], Array] | None = None
 
     def __str__(self) -> str:
         return self.name + (f"({', '.join(f'{k}={v:g}' for k, v in self.params)})" if self.params else "")
+
+
+ROWS = "0"
+"""The batch axis among the letters of a ``Sum``."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum of products, one term after the other, with a letter for each axis, as in ``einsum``.
+
+    Attributes:
+        operands: the letters of each factor, ``ROWS`` for the batch axis. Operands after these are added at the end.
+        result: the letters of the result. All others are summed over, in the order in which they first appear.
+        mean: whether the sum is divided by the number of its terms.
+        running: the letter along which the result has every partial sum, if there is one.
+    """
+
+    operands: tuple[Sequence[str], ...]
+    result: Sequence[str]
+    mean: bool = False
+    running: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +72,7 @@ class Op:
         mixes: whether constants may stand at any place, as long as one operand is data.
         predicts: whether prediction programs may hold it; others are for training programs alone.
         aliases: whether the result is the operand itself, under another name: no code, no memory.
+        is_identity: whether it is nothing: its result is its operand, shape and all.
         in_place: whether each element is read just before it is written, so that the result may take the memory of an
             operand.
     """
@@ -62,6 +83,12 @@ class Op:
     predicts: ClassVar[bool] = True
     aliases: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
+    is_identity: ClassVar[bool] = False
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether it is one of Keras's activations, with or without weights."""
+        return False
 
     def data_operands(self, count: int) -> int:
         """How many of ``count`` operands are data."""
@@ -78,6 +105,10 @@ class Op:
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """How many products a row takes, by which work is divided among threads; 0 where it goes by elements."""
         return 0
+
+    def summed(self, *shapes: Shape) -> Sum | None:
+        """What it sums for operands of these shapes, by which float32 rounding is measured; None if nothing."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import not_zero
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.along.op import Glu, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import Activation as ActivationOp
+from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.matrix.op import Dense as DenseOp
 from foldnet.operations.structure.op import Gather
 from foldnet.operations.structure.op import Identity as IdentityOp
@@ -34,6 +35,7 @@ class Dense(Layer):
     """
 
     supports_masking = True
+    features_last = True
     kinds = {"units": COUNT, "use_bias": FLAG}  # noqa: RUF012 - typed in the base
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {
         "lora_rank": (), "lora_alpha": (), "quantization_config": (),
@@ -82,6 +84,11 @@ class Dense(Layer):
         """Settings under Keras's names."""
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
+    @property
+    def ends_with(self) -> Ending:
+        """Its activation."""
+        return named_activation(self.activation)
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Dense, then the activation."""
         y = b.emit(DenseOp(), b.float(inputs[0]), *b.weights(self))
@@ -109,6 +116,16 @@ class Activation(Layer):
         """Settings under Keras's names."""
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
+    @property
+    def quiet(self) -> bool:
+        """If the activation is linear."""
+        return self.ends_with[0] == "linear"
+
+    @property
+    def ends_with(self) -> Ending:
+        """The activation."""
+        return named_activation(self.activation)
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The activation."""
         return lower_activation(b, self.activation, b.float(inputs[0]))
@@ -118,6 +135,11 @@ class Identity(Layer):
     """The input itself."""
 
     supports_masking = True
+
+    @property
+    def quiet(self) -> bool:
+        """It gives back its input at prediction time."""
+        return True
 
     def compute_output_dtype(self, *input_dtypes: str) -> str:
         """The input's."""
@@ -142,6 +164,7 @@ class Embedding(Layer):
         weights: the first values of the table, as an array or a list of it.
     """
 
+    features_last = True
     unstored_settings = frozenset({"weights"})
     kinds = {"input_dim": COUNT, "output_dim": COUNT, "mask_zero": FLAG}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"input_length", "sparse"})
@@ -203,18 +226,26 @@ class Embedding(Layer):
         return b.emit(Gather(), b.int(inputs[0]), *b.weights(self))
 
 
+def named_activation(function: activations.Function) -> Ending:
+    """Name and parameters of an activation, ``("custom", {})`` for one that foldnet does not know."""
+    try:
+        return activations.known(function) or ("custom", {})
+    except ConfigError:
+        return "custom", {}
+
+
 def activation_op(function: activations.Function, rank: int) -> Op | None:
     """The op that computes an activation on inputs of this rank; None for ``linear``."""
     named = activations.known(function)
     if named is None:
-        return ActivationOp(Elementwise(getattr(function, "__name__", "custom"), (), function))
+        return Unary(Elementwise(getattr(function, "__name__", "custom"), (), function))
     name, params = named
     if name == "linear":
         return None
     if name in AXIS_OPS:
         return AXIS_OPS[name](positive_axis(_one_axis(name, params["axis"]), rank))
     numbers = {k: float("inf") if v is None else float(v) for k, v in params.items()}
-    return ActivationOp(Elementwise(name, tuple(numbers.items())))
+    return Unary(Elementwise(name, tuple(numbers.items())))
 
 
 AXIS_OPS: dict[str, Callable[[int], Op]] = {

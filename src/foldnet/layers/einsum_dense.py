@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from foldnet import activations
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import Op
 from foldnet.kinds import NAME, Kind, sizes
-from foldnet.layers.base import Array, Layer
-from foldnet.layers.core import Dense, activation_shape, lower_activation
+from foldnet.layers.base import Layer
+from foldnet.layers.core import Dense, activation_shape, lower_activation, named_activation
 from foldnet.layers.equations import Equation, bias_shape, kernel_shape, read_equation, result_shape
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Reduce
-from foldnet.operations.elementwise.op import Combine
+from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Dense as DenseOp
 from foldnet.operations.matrix.op import TurnedDense
 from foldnet.operations.structure.op import Reshape, Transpose
@@ -117,6 +119,11 @@ class EinsumDense(Layer):
         """Settings under Keras's names."""
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
+    @property
+    def ends_with(self) -> Ending:
+        """Its activation."""
+        return named_activation(self.activation)
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The product, its axes in order, the bias, the activation."""
         x = b.float(inputs[0])
@@ -170,7 +177,7 @@ class EinsumDense(Layer):
         sizes = [n if label in labels else 1 for label, n in zip(kernel, shape, strict=True)]
         x = _reshaped(b, x, len(rest), sizes)
         value = b.weight(self, "kernel", (*(1,) * (len(rest) - 1), *shape))
-        y = b.emit(Combine("multiply"), x, value)
+        y = b.emit(Binary(kind="multiply"), x, value)
         axes = tuple(len(rest) + i for i, label in enumerate(kernel) if label in equation.summed)
         y = b.emit(Reduce("sum", axes), y) if axes else y
         return y, [*rest, *(label for label in kernel if label not in equation.summed)]

@@ -16,7 +16,7 @@ from foldnet.layers.masking import either, over_values
 from foldnet.layers.tensors import Shape, SymbolicTensor
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Moments, Reduce
-from foldnet.operations.elementwise.op import Binary, Combine, Where
+from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.matrix.op import Dot as DotOp
 from foldnet.operations.structure.op import Concatenate as ConcatenateOp
 from foldnet.operations.structure.op import Repeat
@@ -31,6 +31,7 @@ class Merge(Layer):
     Inputs of lower rank get axes of size 1 after the batch axis; an axis of size 1 is spread over the others'.
     """
 
+    joins_inputs = True
     kind: ClassVar[str] = "add"
     supports_masking = True
 
@@ -182,6 +183,7 @@ class Concatenate(Layer):
         axis: along which, not the batch axis.
     """
 
+    joins_inputs = True
     supports_masking = True
     kinds = {"axis": WHOLE}  # noqa: RUF012 - typed in the base
 
@@ -218,7 +220,7 @@ class Concatenate(Layer):
         last = b.emit(Reduce("max", (rank - 1,)), b.float(x if mask is None else mask))
         if mask is not None:
             return last
-        return b.emit(Combine("logical_or"), last, b.number(self, "counts", 1))
+        return b.emit(Binary(kind="logical_or"), last, b.number(self, "counts", 1))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The masks joined as the inputs are; None if no input has one."""
@@ -248,6 +250,7 @@ class Dot(Layer):
         normalize: whether both are divided by their Euclidean length along the axis first.
     """
 
+    joins_inputs = True
     kinds = {  # noqa: RUF012 - typed in the base
         "axes": Kind("an axis, or a list of one for each of the two inputs", _pair), "normalize": FLAG,
     }  # fmt: skip

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class _Moving(Layer):
     """A layer that keeps the values and their dtype. None of them passes a mask on, as in Keras."""
 
+    moves_values = True
+
     def moves(self, shape: Shape) -> list[Op]:
         """The ops for an input of this shape, in order."""
         raise ConfigError(

@@ -213,7 +213,7 @@ class Predictor(FastCall):
         return unpickle, (pickled(self), functions_of(self.unfolded))
 
     def _repr_html_(self) -> str:  # in a notebook
-        from foldnet.insight.page.displays import predictor_html
+        from foldnet.insight.displays import predictor_html
 
         return predictor_html(self)
 

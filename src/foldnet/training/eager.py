@@ -19,7 +19,6 @@ from foldnet.graph.op import INT
 from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
-from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
@@ -61,7 +60,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         ConfigError: a mask that does not fit.
         UnsupportedError: a mask for a layer that Keras calls without one.
     """
-    if mask is not None and not isinstance(layer, BatchNormalization | Softmax | Network):
+    if mask is not None and not layer.takes_mask:
         raise UnsupportedError(
             f"layer {layer.name!r}: a {type(layer).__name__} computes without a mask; leave mask out (one that an "
             "earlier layer made, such as Masking, goes along by itself)"

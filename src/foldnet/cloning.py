@@ -12,7 +12,7 @@ from foldnet.layers.input_layer import Input
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Model, Network
-from foldnet.optional import is_optional
+from foldnet.optional_inputs import is_optional
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
 from foldnet.topology import called_again

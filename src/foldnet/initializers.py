@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError
-from foldnet.kinds import ANY_NUMBERS, AXES_LISTED, NOT_NEGATIVE, NUMBER, Kind, choice, number, whole
+from foldnet.setting_types import ANY_NUMBERS, AXES_LISTED, NOT_NEGATIVE, NUMBER, Kind, choice, number, whole
 from foldnet.settings import Setting, by_name, find
 
 Shape = tuple[int, ...]

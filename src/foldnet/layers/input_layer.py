@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.kinds import COUNT, FLAG, SHAPE
 from foldnet.layers.base import Layer
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.setting_types import COUNT, FLAG, SHAPE
 from foldnet.warn import warn
 
 

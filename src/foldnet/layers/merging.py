@@ -9,7 +9,6 @@ import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.op import FLOAT
-from foldnet.kinds import AXES, FLAG, WHOLE, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import either, over_values
@@ -20,6 +19,7 @@ from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.matrix.op import Dot as DotOp
 from foldnet.operations.structure.op import Concatenate as ConcatenateOp
 from foldnet.operations.structure.op import Repeat
+from foldnet.setting_types import AXES, FLAG, WHOLE, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

@@ -9,7 +9,6 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.kinds import AXES, COUNT, FLAG, NUMBERS, Kind
 from foldnet.layers.adaption import Moments, tables
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
@@ -17,6 +16,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.operations.affine.op import Affine
+from foldnet.setting_types import AXES, COUNT, FLAG, NUMBERS, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

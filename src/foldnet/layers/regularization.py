@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.kinds import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.batch.op import Drop
 from foldnet.operations.structure.op import Identity
+from foldnet.setting_types import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

@@ -11,7 +11,7 @@ from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.naming import snake_case
 from foldnet.network import Network
-from foldnet.optional import Absent
+from foldnet.optional_inputs import Absent
 from foldnet.structure import has, is_flat, is_nested, shown, up_to
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics

@@ -23,7 +23,7 @@ from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
 from foldnet.operations.kernels import Moment
-from foldnet.optional import Absent, absent_of, present
+from foldnet.optional_inputs import Absent, absent_of, present
 from foldnet.predictor.inputs import read_inputs
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential

@@ -21,7 +21,7 @@ from foldnet.graph.op import INT
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
 from foldnet.operations.kernels import Moment
-from foldnet.optional import Absent
+from foldnet.optional_inputs import Absent
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import SummedMetric, plain

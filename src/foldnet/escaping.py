@@ -1,7 +1,7 @@
 """Text from a file or a user, escaped for display.
 
-A terminal obeys what it is sent: a layer's name with an escape sequence in it could clear the screen, or write what
-foldnet never said. So wherever a name is shown, it goes through here.
+A terminal obeys the text that it gets: a layer's name with an escape sequence could clear the screen, or print text
+that looks like foldnet's. So every name that is shown goes through here.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ _PLAIN_BREAKS = "\n\t"
 _LEFT_OUT = " [...] "
 
 
-def shown(text: object, longest: int | None = None) -> str:
+def escaped(text: object, longest: int | None = None) -> str:
     r"""The text with control characters, and others that do not print, as escapes; line breaks and tabs stay.
 
     Args:
         text: anything; what ``str`` makes of it is shown.
         longest: characters that the result may have; the middle of a longer text is left out.
 
-    >>> print(shown("red \x1b[31m, and a surrogate \ud800"))
+    >>> print(escaped("red \x1b[31m, and a surrogate \ud800"))
     red \x1b[31m, and a surrogate \ud800
     """
     words = str(text)
@@ -26,26 +26,26 @@ def shown(text: object, longest: int | None = None) -> str:
         words = words[:keep] + _LEFT_OUT + words[-keep:]
     if words.isprintable():
         return words
-    escaped = "".join(c if c.isprintable() or c in _PLAIN_BREAKS else repr(c)[1:-1] for c in words)
-    return escaped if longest is None or len(escaped) <= longest else shown(escaped, longest)
+    result = "".join(c if c.isprintable() or c in _PLAIN_BREAKS else repr(c)[1:-1] for c in words)
+    return result if longest is None or len(result) <= longest else escaped(result, longest)
 
 
-def shown_name(name: object) -> str:
-    r"""A name as ``shown``, in one line.
+def escaped_name(name: object) -> str:
+    r"""A name as ``escaped``, in one line.
 
-    >>> print(shown_name("two\nlines"))
+    >>> print(escaped_name("two\nlines"))
     two\nlines
     """
     words = str(name)
     return words if words.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
 
 
-def shown_html(text: object) -> str:
-    r"""Text for a page: as ``shown``, with what HTML would take for markup escaped, too.
+def escaped_html(text: object) -> str:
+    r"""Text for a page: as ``escaped``, with HTML's special characters escaped, too.
 
-    >>> shown_html("<b>\x1b")
+    >>> escaped_html("<b>\x1b")
     '&lt;b&gt;\\x1b'
     """
     from html import escape
 
-    return escape(shown(text))
+    return escape(escaped(text))

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 
-class Latest(Generic[V]):
+class RecentCache(Generic[V]):
     """At most ``most`` values by key; the one that was asked for longest ago goes first.
 
     Nothing here waits: a value is found by one look into a dict, and a new one put into a copy of the dict, which

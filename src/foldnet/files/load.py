@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, assert_never
 
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFileError
 from foldnet.files import archive, hdf5, strict_json
@@ -28,21 +28,25 @@ MAX_WEIGHTS = 4 << 30
 
 Supplied = Mapping[str, Callable[..., Any]] | None
 Members = Callable[[str, int], bytes]
+FileKind = Literal["archive", "hdf5", "directory"]
 
 
 def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, compile: bool) -> Network:
     """The network in a file; see ``foldnet.load_model``."""
     with named(path):
-        kind = kind_of(path)
-        if kind == "hdf5":
-            from foldnet.files.legacy import load_legacy
+        match kind := kind_of(path):
+            case "hdf5":
+                from foldnet.files.legacy import load_legacy
 
-            with Hdf5File(path) as file:
-                return load_legacy(file, activations, dtype, compile)
-        if kind == "directory":
-            return _load_members(_directory_members(Path(path)), activations, dtype, compile)
-        with open_file(path) as raw:
-            return _load_members(Archive(raw).read, activations, dtype, compile)
+                with Hdf5File(path) as file:
+                    return load_legacy(file, activations, dtype, compile)
+            case "directory":
+                return _load_members(_directory_members(Path(path)), activations, dtype, compile)
+            case "archive":
+                with open_file(path) as raw:
+                    return _load_members(Archive(raw).read, activations, dtype, compile)
+            case _:
+                assert_never(kind)
 
 
 def load_weights_into(network: Network, path: str | PathLike[str], leniency: Leniency = STRICT) -> None:
@@ -56,24 +60,30 @@ def load_weights_into(network: Network, path: str | PathLike[str], leniency: Len
             with open_shards(path) as root:
                 _fill(root, network, leniency)
             return
-        kind = kind_of(path)
-        if kind == "hdf5":
-            from foldnet.files.legacy import read_legacy_weights, weights_group
-
-            with Hdf5File(path) as file:
-                group = weights_group(file)
-                if group is None:
-                    _fill(file.root, network, leniency)
-                else:
-                    read_legacy_weights(group, network, leniency).fill()
-            return
-        if kind == "directory":
-            image = _directory_members(Path(path))(WEIGHTS, MAX_WEIGHTS)
-        else:
-            with open_file(path) as raw:
-                image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
+        match kind := kind_of(path):
+            case "hdf5":
+                _fill_from_hdf5(path, network, leniency)
+                return
+            case "directory":
+                image = _directory_members(Path(path))(WEIGHTS, MAX_WEIGHTS)
+            case "archive":
+                with open_file(path) as raw:
+                    image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
+            case _:
+                assert_never(kind)
         with Hdf5File(image) as file:
             _fill(file.root, network, leniency)
+
+
+def _fill_from_hdf5(path: str | PathLike[str], network: Network, leniency: Leniency) -> None:
+    from foldnet.files.legacy import read_legacy_weights, weights_group
+
+    with Hdf5File(path) as file:
+        group = weights_group(file)
+        if group is None:
+            _fill(file.root, network, leniency)
+        else:
+            read_legacy_weights(group, network, leniency).fill()
 
 
 def _fill(root: Place, network: Network, leniency: Leniency) -> None:
@@ -96,7 +106,7 @@ def _fill(root: Place, network: Network, leniency: Leniency) -> None:
         take_up(saved, network)
 
 
-def kind_of(path: str | PathLike[str]) -> str:
+def kind_of(path: str | PathLike[str]) -> FileKind:
     """``"archive"``, ``"hdf5"`` or ``"directory"``, by the bytes and not by the name.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
@@ -17,7 +17,7 @@ from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
 from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.losses import Loss
-from foldnet.training.metric import Metric
+from foldnet.training.metric import Direction, Metric
 from foldnet.training.metrics import MeanMetricWrapper, SummedMetric
 from foldnet.training.optimizer import Optimizer
 from foldnet.training.program import (
@@ -154,7 +154,7 @@ class Compiled:
         decays = self.optimizer.decay_applies
         return build_program(self.network, losses, plans, self.optimizer.rule(), decays, absent)
 
-    def direction(self, name: str) -> str | None:
+    def direction(self, name: str) -> Direction | None:
         """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if it is not known."""
         name = name.removeprefix("val_")
         if name == "loss":
@@ -216,7 +216,9 @@ def _loss(entry: Any) -> Loss | str:
     return loss
 
 
-def _kind(target: Target, output: Sequence[int | None]) -> str:
+def _kind(
+    target: Target, output: Sequence[int | None]
+) -> Literal["binary", "categorical", "sparse_categorical"]:
     """Which crossentropy or accuracy is meant, by the shapes, as Keras chooses."""
     if output[-1] == 1:
         return "binary"

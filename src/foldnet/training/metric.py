@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
 from foldnet.training.state import StateVariable, nested
+
+Direction = Literal["up", "down"]
+"""Whether higher or lower values of a metric are better."""
 
 
 def dtype_name(dtype: Any) -> str:
@@ -61,7 +64,7 @@ class Metric:
     0.5
     """
 
-    direction: str | None = None
+    direction: Direction | None = None
     """``"up"`` or ``"down"``: which way is better; None if this is not known."""
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:

@@ -39,7 +39,7 @@ def check_outputs(outputs: Mapping[str, Paths], inputs: Iterable[str | Path | No
         IsADirectoryError: an output is a directory.
     """
     from foldnet.errors import InputError
-    from foldnet.files.ours import refuse_foreign
+    from foldnet.files.overwrite import refuse_foreign
 
     read = [Path(path) for path in inputs if path not in (None, "-")]
     taken: dict[Path, str] = {}

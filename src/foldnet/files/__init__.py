@@ -85,7 +85,7 @@ def load_weights(
         FileFormatError: the file is damaged, hostile, or holds the weights of another architecture.
         ConfigError: the network is not built yet, so its weights have no shapes.
     """
-    from foldnet.files.fill import Leniency
+    from foldnet.files.fill_weights import Leniency
     from foldnet.files.load import load_weights_into
 
     skip, by_name = kwargs.pop("objects_to_skip", None), kwargs.pop("by_name", None)

@@ -14,7 +14,7 @@ from typing import Any
 
 from foldnet.errors import FileFormatError
 from foldnet.files import strict_json
-from foldnet.files.fill import STRICT, Leniency, Values
+from foldnet.files.fill_weights import STRICT, Leniency, Values
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.read_config import Reader
 from foldnet.files.saved_training import read_legacy_state

@@ -14,7 +14,7 @@ from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFi
 from foldnet.files import archive, hdf5, strict_json
 from foldnet.files.archive import Archive
 from foldnet.files.calls import BAD_SETTINGS
-from foldnet.files.fill import STRICT, Leniency
+from foldnet.files.fill_weights import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Place
 from foldnet.files.opening import name_of, open_file, read_file

@@ -17,7 +17,7 @@ from foldnet.files.atomic import write_whole
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
 from foldnet.files.opening import name_of
-from foldnet.files.ours import MARK
+from foldnet.files.overwrite import MARK
 from foldnet.files.weight_tree import State, Tree, hdf5_image, optimizer_tree, tree_of, write_tree
 from foldnet.files.write_config import network_record
 from foldnet.files.write_weights import write_legacy_weights, write_optimizer_weights

@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
-from foldnet.files.fill import STRICT, Leniency, Values
+from foldnet.files.fill_weights import STRICT, Leniency, Values
 from foldnet.files.hdf5.merged import Place
 from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer

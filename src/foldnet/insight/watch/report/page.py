@@ -12,7 +12,7 @@ from typing import Any
 
 from foldnet.escaping import escaped_html
 from foldnet.files.atomic import write_text
-from foldnet.files.ours import MARK
+from foldnet.files.overwrite import MARK
 from foldnet.insight.watch.report.charts import chart
 from foldnet.insight.watch.report.figures import (
     CHANNELS,

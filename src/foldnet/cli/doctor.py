@@ -39,11 +39,9 @@ Examples:
 """
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
-@table_options(required=False, help="Training data: much is then measured instead of guessed.")
+@table_options(required=False, help="Training data: with it, much is measured instead of guessed.")
 @click.option("--target", metavar="COLUMN", help="The column of --data that holds the targets.")
-@click.option(
-    "--check", "checks", multiple=True, metavar="ID", help="Make this check alone; may be repeated."
-)
+@click.option("--check", "checks", multiple=True, metavar="ID", help="Run only this check; may be repeated.")
 @click.option("--script", type=FILE, metavar="TRAIN.PY", help="The training script; it is read, never run.")
 @click.option(
     "--fix",
@@ -65,10 +63,10 @@ def command(
     as_json: bool,
     **table: Any,
 ) -> None:
-    """Look for what is wrong with the network of FILE, with numbers from it.
+    """Look for problems of the network in FILE, with numbers from it.
 
-    Each finding says what and where, why it matters, what was seen, and how
-    to correct it. Exit code 1 if there is an error among them.
+    Each finding says what is wrong and where, why it matters, the
+    evidence, and how to correct it. Exit code 1 if there is an error among them.
     """
     from dataclasses import replace
 

@@ -47,7 +47,7 @@ class ReLU(_Function):
     """``x`` from ``threshold`` on, at most ``max_value``; below it ``negative_slope * (x - threshold)``.
 
     Args:
-        max_value: the largest result; None is no limit.
+        max_value: the largest result; None for no limit.
         negative_slope: slope below the threshold.
         threshold: where the slope changes.
     """

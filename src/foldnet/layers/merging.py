@@ -274,11 +274,11 @@ class Dot(Layer):
         return DotOp(axes)
 
     def output_mask(self, *masked: bool) -> bool:
-        """None, whatever comes in."""
+        """None for all inputs."""
         return False
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        """None, whatever comes in."""
+        """None for all inputs."""
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The remaining axes of both."""

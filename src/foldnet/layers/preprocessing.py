@@ -135,7 +135,7 @@ class Normalization(Layer):
 
         Args:
             data: an array or table of shape (rows, ...), a dataset of batches by number (a ``PyDataset``), or an
-                iterable of batches, gone through once. A batch is an array, or a tuple that begins with one.
+                iterable of batches, which is read once. A batch is an array, or a tuple that begins with one.
             batch_size: accepted as in Keras 2; changes nothing.
             steps: how many batches to take, for an iterable that never ends; None takes all.
 

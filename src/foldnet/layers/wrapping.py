@@ -25,7 +25,7 @@ class Wrapper(Layer):
         layer: the one inside.
 
     Raises:
-        ConfigError: that is no layer.
+        ConfigError: that is not a layer.
     """
 
     def __init__(self, layer: Layer, **kwargs: Any) -> None:

@@ -44,15 +44,15 @@ class Network(Layer, Use):
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
-        self.saved_training: Any = None
-        self._trainer: Any = None
+        self.saved_training = None
+        self._trainer = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.steps_per_execution = 1
         self.history: Any = None
         self.keras_version: str | None = None
         self.input_structure: Any = None
         self.output_structure: Any = None
-        self._predictor: Any = None
+        self._predictor = None
 
     def __getstate__(self) -> dict[str, Any]:
         # The calls go first: met in computing order, each finds its inputs copied already, so that copying and

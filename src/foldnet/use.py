@@ -15,6 +15,7 @@ from foldnet.use_state import UseState
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
     from foldnet.network import Network
+    from foldnet.predictor import Predictor
     from foldnet.training.callbacks import History
 
 
@@ -35,7 +36,7 @@ def compute_mask(layer: Layer, inputs: Any, mask: Any) -> Any:
 class Use(UseState):
     """Methods of ``Network`` that the layers above it carry out."""
 
-    _predictor: Any
+    _predictor: Predictor | None
 
     def predict(
         self,

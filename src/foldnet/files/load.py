@@ -89,21 +89,22 @@ def _fill_from_hdf5(path: str | PathLike[str], network: Network, leniency: Lenie
 def _fill(root: Place, network: Network, leniency: Leniency) -> None:
     """Set all weights, and the state of the optimizer where the network has one that it fits."""
     values = read_weights(root, network, {}, check_names=False, leniency=leniency)
-    if network._trainer is None and network.saved_training is None:
+    trainer, kept = network._trainer, network.saved_training
+    if trainer is None and kept is None:
         values.fill()
         return
     saved = read_state(root, network, keras_3=True)
     values.fill()
     if saved.state is None and saved.problem is None:
         return
-    if network._trainer is None:
-        # The training of a loaded network is kept as data until it is asked for.
-        old = network.saved_training
-        network.saved_training = replace(old, state=saved.state, layout=saved.layout, problem=saved.problem)
-    elif not leniency.skips(network.optimizer):
-        from foldnet.files.resume import take_up
+    if trainer is not None:
+        if not leniency.skips(network.optimizer):
+            from foldnet.files.resume import take_up
 
-        take_up(saved, network)
+            take_up(saved, trainer)
+    elif kept is not None:
+        # The training of a loaded network is kept as data until it is asked for.
+        network.saved_training = replace(kept, state=saved.state, layout=saved.layout, problem=saved.problem)
 
 
 def kind_of(path: str | PathLike[str]) -> FileKind:

@@ -47,11 +47,11 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
     return trainer
 
 
-def take_up(saved: SavedTraining, network: Network) -> None:
+def take_up(saved: SavedTraining, trainer: Trainer) -> None:
     """Give a compiled network's optimizer the state that a file has; one that does not fit warns, as in Keras."""
-    problem = _restored(network.trainer, saved)
+    problem = _restored(trainer, saved)
     if problem is not None:
-        warn(f"the optimizer of {network.name!r} stays as it is, because {problem}", UserWarning)
+        warn(f"the optimizer of {trainer.network.name!r} stays as it is, because {problem}", UserWarning)
 
 
 def _restored(trainer: Trainer, saved: SavedTraining) -> str | None:

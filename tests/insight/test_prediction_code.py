@@ -10,7 +10,7 @@ import pytest
 
 from foldnet import Input, Model, Sequential, explain, layers
 from foldnet.insight.explain.explanation import ENDING, Program, Words
-from foldnet.insight.explain.own_settings import told_settings, value_text
+from foldnet.insight.explain.own_settings import given_settings, value_text
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
@@ -186,4 +186,4 @@ def test_every_class_is_among_the_cases():
 def test_settings_in_words(layer, text):
     model = Sequential([Input((4,)), layer])
     assert text in " ".join(str(explain(model)).split())
-    assert ", ".join(f"{k} = {v}" for k, v in told_settings(layer)).startswith(text)
+    assert ", ".join(f"{k} = {v}" for k, v in given_settings(layer)).startswith(text)

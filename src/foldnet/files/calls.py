@@ -11,7 +11,7 @@ from foldnet.files import plain
 from foldnet.files.masks import compared
 from foldnet.files.nodes import Constant, Node, Ref, constant_refused, keras_tensor, operand, reference
 from foldnet.files.tf.arguments import function_node
-from foldnet.files.tf.layers import FunctionLayer, Known
+from foldnet.files.tf.layers import ConstantResult, FunctionLayer
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
@@ -207,13 +207,13 @@ class Calls:
     def tensor(self, ref: Ref, ends: bool = False) -> SymbolicTensor:
         """The tensor that a reference means."""
         found = self.value(ref, ends)
-        if isinstance(found, Known):
+        if isinstance(found, ConstantResult):
             raise UnsupportedError(
                 f"{self._what} uses {ref[0]!r} as a tensor, and it is {found.value}, which the data does not change"
             )
         return found
 
-    def value(self, ref: Ref, ends: bool = False) -> SymbolicTensor | Known:
+    def value(self, ref: Ref, ends: bool = False) -> SymbolicTensor | ConstantResult:
         """The tensor that a reference means, or what TensorFlow computes there without any tensor."""
         made, index = self.made.get(ref[0]), self.index(ref, ends)
         if made is None or not 0 <= index < len(made) or not 0 <= ref[2] < len(made[index].outputs):

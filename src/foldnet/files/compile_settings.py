@@ -141,7 +141,7 @@ def stored_loss(loss: Any) -> Any:
         loss = losses.get(loss)
     name = type(loss).__name__
     if isinstance(loss, Loss) and losses.CLASSES.get(name) is type(loss):
-        config = {**loss.get_config(), **loss.unsaid()}
+        config = {**loss.get_config(), **loss.not_in_config()}
         return record("keras.losses", name, plain_data(config, f"the loss {name}"))
     if isinstance(loss, Loss) and name not in losses.CLASSES:
         return _of_own_class(loss)
@@ -165,7 +165,7 @@ def _serialized(thing: Any, module: str, known: Mapping[str, Any]) -> Any:
     if not isinstance(thing, Loss | Metric):
         return function_record(get_registered_name(thing))
     name = type(thing).__name__
-    config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
+    config = plain_data({**thing.get_config(), **thing.not_in_config()}, name)
     if known.get(name) is type(thing):
         return record(module, name, config)
     return _of_own_class(thing)
@@ -185,7 +185,7 @@ def stored_metric(metric: Any) -> Any:
         return _of_own_class(metric)
     if known is not type(metric):
         return _function(metric, {}, "metric")
-    config = {**metric.get_config(), **metric.unsaid()}
+    config = {**metric.get_config(), **metric.not_in_config()}
     return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
 
 
@@ -201,7 +201,7 @@ def _plain_mean(metric: Metric) -> str | None:
 def _of_own_class(thing: Loss | Metric) -> dict[str, Any]:
     """A loss or metric of a class of the user's, which whoever opens the file must have."""
     name = type(thing).__name__
-    config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
+    config = plain_data({**thing.get_config(), **thing.not_in_config()}, name)
     return {
         **record(type(thing).__module__, name, config),
         "registered_name": get_registered_name(type(thing)),

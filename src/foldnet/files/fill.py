@@ -30,7 +30,7 @@ def any_numbers() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Leniency:
+class LoadPolicy:
     """What weights may be missing from a file.
 
     Attributes:
@@ -58,7 +58,7 @@ class Leniency:
             warn(f"layer {layer.name!r} keeps its weights, since the file does not fit: {error}")
 
 
-STRICT = Leniency()
+STRICT = LoadPolicy()
 
 
 class Values:

@@ -15,7 +15,7 @@ from typing import Any
 from foldnet.errors import FileFormatError
 from foldnet.files import plain
 from foldnet.files.config import Reader
-from foldnet.files.fill import STRICT, Leniency, Values
+from foldnet.files.fill import STRICT, LoadPolicy, Values
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.saved_training import read_legacy_state
 from foldnet.layers.base import Layer
@@ -83,7 +83,7 @@ def weights_group(file: Hdf5File) -> Group | None:
     return file.root if "layer_names" in names or "layer_names0" in names else None
 
 
-def read_legacy_weights(group: Group, network: Network, leniency: Leniency = STRICT) -> Values:
+def read_legacy_weights(group: Group, network: Network, leniency: LoadPolicy = STRICT) -> Values:
     """The weights of every layer of the network, but for those that may be missing.
 
     Raises:

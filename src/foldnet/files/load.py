@@ -15,9 +15,9 @@ from foldnet.files import archive, hdf5, plain
 from foldnet.files.archive import Archive
 from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.config import Reader
-from foldnet.files.fill import STRICT, Leniency
+from foldnet.files.fill import STRICT, LoadPolicy
 from foldnet.files.hdf5 import Hdf5File
-from foldnet.files.hdf5.merged import Place
+from foldnet.files.hdf5.merged import AnyGroup
 from foldnet.files.opening import name_of, open_file, read_file
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
@@ -45,7 +45,7 @@ def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, co
             return _load_members(Archive(raw).read, activations, dtype, compile)
 
 
-def load_weights_into(network: Network, path: str | PathLike[str], leniency: Leniency = STRICT) -> None:
+def load_weights_into(network: Network, path: str | PathLike[str], leniency: LoadPolicy = STRICT) -> None:
     """Fill a network from a file of weights; see ``foldnet.files.load_weights``."""
     if not network.built:
         raise ConfigError(f"{network.name!r} is not built, so its weights have no shapes; call build first")
@@ -76,7 +76,7 @@ def load_weights_into(network: Network, path: str | PathLike[str], leniency: Len
             _fill(file.root, network, leniency)
 
 
-def _fill(root: Place, network: Network, leniency: Leniency) -> None:
+def _fill(root: AnyGroup, network: Network, leniency: LoadPolicy) -> None:
     """Set all weights, and the state of the optimizer where the network has one that it fits."""
     values = read_weights(root, network, {}, check_names=False, leniency=leniency)
     if network._trainer is None and network.saved_training is None:
@@ -91,9 +91,9 @@ def _fill(root: Place, network: Network, leniency: Leniency) -> None:
         old = network.saved_training
         network.saved_training = replace(old, state=saved.state, layout=saved.layout, problem=saved.problem)
     elif not leniency.skips(network.optimizer):
-        from foldnet.files.resume import take_up
+        from foldnet.files.resume import restore_optimizer
 
-        take_up(saved, network)
+        restore_optimizer(saved, network)
 
 
 def kind_of(path: str | PathLike[str]) -> str:

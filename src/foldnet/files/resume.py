@@ -46,7 +46,7 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
     return trainer
 
 
-def take_up(saved: SavedTraining, network: Network) -> None:
+def restore_optimizer(saved: SavedTraining, network: Network) -> None:
     """Give a compiled network's optimizer the state that a file has; one that does not fit warns, as in Keras."""
     problem = _restored(network.trainer, saved)
     if problem is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import Hdf5File
-from foldnet.files.hdf5.merged import Place
+from foldnet.files.hdf5.merged import AnyGroup
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 
@@ -51,7 +51,7 @@ class SavedTraining:
     supplied: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_state(root: Place, network: Network, keras_3: bool) -> SavedTraining:
+def read_state(root: AnyGroup, network: Network, keras_3: bool) -> SavedTraining:
     """The optimizer's variables of a ``.keras`` archive, in order.
 
     Args:
@@ -107,7 +107,7 @@ def _named_layout(names: Sequence[str]) -> Layout:
     return layouts[first]
 
 
-def _arrays(places: Sequence[tuple[Place, str]], network: Network) -> list[Array]:
+def _arrays(places: Sequence[tuple[AnyGroup, str]], network: Network) -> list[Array]:
     """The datasets, each of which must have the shape of some weight or of a single number."""
     shapes = {(), *_shapes(network)}
     if len(places) > MAX_VARIABLES * (1 + len(network.specs)):

@@ -18,7 +18,6 @@ from foldnet.structure import has, is_flat, is_nested, shown, up_to
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
 from foldnet.training.absent import AbsentOptimizer
-from foldnet.training.between import Watched, runs_in_python
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import MeanMetricWrapper, SummedMetric
@@ -31,6 +30,7 @@ from foldnet.training.program import (
     build_program,
     output_names,
 )
+from foldnet.training.python_metrics import PythonMetric, runs_in_python
 from foldnet.training.terms import Term, terms_of
 
 Array = np.ndarray[Any, Any]
@@ -104,11 +104,11 @@ class Compiled:
                 loss = loss_for(loss, targets[term.at], self.network.outputs[term.at].shape)
             count = seen[term.name] = seen.get(term.name, 0) + 1
             name = term.name if count == 1 else f"{term.name} {count}"
-            losses.append(LossPlan(name, loss.weighed_rows, term.weight, term.at))
+            losses.append(LossPlan(name, loss.weighted_rows, term.weight, term.at))
         plans = [
             OutputPlan(
                 [
-                    RowMetric(name, metric.weighed_rows, weighted)
+                    RowMetric(name, metric.weighted_rows, weighted)
                     for name, metric, weighted in metrics
                     if isinstance(metric, SummedMetric) and not runs_in_python(metric)
                 ],
@@ -136,7 +136,7 @@ class Compiled:
         return result
 
     @property
-    def watched(self) -> list[Watched]:
+    def watched(self) -> list[PythonMetric]:
         """The metrics that run in Python between the steps."""
         if not any(
             isinstance(e, Metric) and runs_in_python(e) for e in chain(*self.metrics, *self.weighted_metrics)
@@ -144,7 +144,7 @@ class Compiled:
             return []
         targets = [Target((None, 1), False) for _ in self.losses]  # on which names do not depend
         return [
-            Watched(i, name, metric, weighted)
+            PythonMetric(i, name, metric, weighted)
             for i, entries in enumerate(self.resolved(targets))
             for name, metric, weighted in entries
             if runs_in_python(metric)

@@ -42,7 +42,7 @@ def even_between(count: int) -> list[float]:
     return [(i + 1) / (count - 1) for i in range(count - 2)]
 
 
-def are_even(thresholds: Sequence[float]) -> bool:
+def evenly_spaced(thresholds: Sequence[float]) -> bool:
     """Whether they are evenly spaced from 0 to 1, in which case Keras counts by buckets."""
     count = len(thresholds)
     return count > 2 and np.allclose(thresholds, np.arange(count, dtype=np.float32) / (count - 1), atol=1e-7)
@@ -112,13 +112,15 @@ class Counts(SummedMetric):
 
     def _set_thresholds(self, thresholds: Sequence[float]) -> None:
         self._at = list(thresholds)
-        self._even = None not in self._at and are_even(self._at)
+        self._even = None not in self._at and evenly_spaced(self._at)
 
     def _make_counts(self, shape: Sequence[int]) -> None:
         for name in self.kept:
             setattr(self, name, self._sums(name, shape))
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """True positives and false positives at each threshold, then positives and negatives, each by its weight.
 
         A mask does not count, as in Keras.
@@ -177,7 +179,7 @@ class Counts(SummedMetric):
         if self.class_id is None or not -width <= self.class_id < width:
             raise InputError(f"{self.name}: there is no class {self.class_id} among {width} outputs")
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the counts."""
         count = len(self._at)
         labels = len(sums) // (2 * count + 2)
@@ -217,7 +219,7 @@ class _Count(Counts):
     ) -> None:
         super().__init__(thresholds, name=name, dtype=dtype)
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the one count."""
         count = len(self._at)
         tp, fp, (positives, negatives) = sums[:count], sums[count : 2 * count], sums[2 * count :]

@@ -10,7 +10,7 @@ import numpy as np
 from foldnet import ops
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
-from foldnet.training.confusion import Counts, are_even, even_between, ratio
+from foldnet.training.confusion import Counts, even_between, evenly_spaced, ratio
 from foldnet.training.loss_functions import rank
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import shown
@@ -172,7 +172,7 @@ class AUC(_Curve):
     def _set_thresholds(self, thresholds: Sequence[float]) -> None:
         self._at = list(self._ends)
         inner = self._at[1:-1]
-        self._even = not self._given or are_even([0.0, *inner, 1.0])
+        self._even = not self._given or evenly_spaced([0.0, *inner, 1.0])
 
     def _make_counts(self, shape: Sequence[int]) -> None:
         if self.multi_label and not self.num_labels:
@@ -180,7 +180,9 @@ class AUC(_Curve):
         super()._make_counts((*shape, self.num_labels) if self.multi_label and self.num_labels else shape)
         self._built = True
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """Counts at every threshold.
 
         Raises:
@@ -190,15 +192,17 @@ class AUC(_Curve):
             raise InputError(
                 f"{self.name}: multi_label=True needs outputs of shape (rows, labels), got {shown(shape_of(y_pred))}"
             )
-        return super().weighed_rows(y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred, weight, mask)
+        return super().weighted_rows(
+            y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred, weight, mask
+        )
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the counts."""
         if not self._built:
             labels = len(sums) // (2 * len(self._at) + 2)
             Counts._make_counts(self, (len(self._at), labels))
             self._built = True
-        super().absorb(sums, weight)
+        super().add_sums(sums, weight)
 
     def result(self) -> float:
         """The area, or the mean of the labels' areas."""

@@ -77,7 +77,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def weights_alike(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+def match_weights(a: Rows, b: Rows) -> tuple[Rows, Rows]:
     """The same rows with weights of the same timesteps, those of whole rows spread, so that one program takes both."""
     shapes = [
         tuple(max(pair) for pair in zip_longest(v.shape[1:], w.shape[1:], fillvalue=1))

@@ -48,7 +48,9 @@ class FBetaScore(SummedMetric):
         self.average, self.beta, self.threshold = average, beta, threshold
         self.true_positives: StateVariable | None = None
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """True positives, false positives, false negatives and positives by class, each by its row's weight.
 
         Raises:
@@ -71,7 +73,7 @@ class FBetaScore(SummedMetric):
             parts = [ops.multiply(part, factor) for part in parts]
         return ops.concatenate(parts, axis=-1), None
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the counts of each class, or of all of them."""
         parts = np.split(sums, 4)
         if self.average == "micro":

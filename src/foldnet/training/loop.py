@@ -37,7 +37,7 @@ from foldnet.training.batches import (
     unpack,
 )
 from foldnet.training.callbacks import CallbackList, History
-from foldnet.training.data import Rows, weights_alike
+from foldnet.training.data import Rows, match_weights
 from foldnet.training.interrupts import Interrupts
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
@@ -111,7 +111,7 @@ def fit(
     if validation is not None:
         check_judged(network)
     if rows is not None and isinstance(validation, Rows):
-        rows, validation = weights_alike(rows, validation)
+        rows, validation = match_weights(rows, validation)
     known = count_of(x) if rows is None else -(-len(rows) // size)
     steps_per_epoch = limited_steps(steps_per_epoch, known)
     steps = steps_per_epoch or known

@@ -220,7 +220,7 @@ class Metric:
         """Settings under Keras's names."""
         return {"name": self.name, "dtype": self.dtype}
 
-    def unsaid(self) -> dict[str, Any]:
+    def not_in_config(self) -> dict[str, Any]:
         """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
         return {}
 

@@ -28,17 +28,19 @@ Array = np.ndarray[Any, Any]
 class SummedMetric(Metric):
     """Base of the metrics whose state is sums over the rows.
 
-    A subclass states ``weighed_rows``, ``absorb`` and ``result``.
+    A subclass states ``weighted_rows``, ``add_sums`` and ``result``.
     """
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """What each row adds to the sums under weights, (rows,) or (rows, width), and its weight (None for 1).
 
         A mask of the output counts for means of functions alone, as in Keras.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say what a row adds")
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add sums over rows, and the sum of these rows' weights, to the state."""
         raise NotImplementedError(f"{type(self).__name__} does not say what the sums are")
 
@@ -52,13 +54,13 @@ class SummedMetric(Metric):
         dtype = float_type(self.dtype)
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
         with np.errstate(all="ignore"):
-            rows, weights = self.weighed_rows(np.asarray(y_true, dtype), np.asarray(y_pred, dtype), weight)
-        self.absorb(*_totals(rows, weights))
+            rows, weights = self.weighted_rows(np.asarray(y_true, dtype), np.asarray(y_pred, dtype), weight)
+        self.add_sums(*_totals(rows, weights))
 
     def of_sums(self, sums: Array, weight: float) -> Any:
         """The metric of rows whose sums these are, which are its state from now on."""
         self._clear()
-        self.absorb(np.asarray(sums, np.float64), weight)
+        self.add_sums(np.asarray(sums, np.float64), weight)
         return plain(self.result())
 
     def _sums(self, name: str, shape: Sequence[int] = ()) -> StateVariable:
@@ -102,13 +104,15 @@ class Mean(SummedMetric):
         """
         dtype = float_type(self.dtype)
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
-        self.absorb(*_totals(*mean_rows(np.asarray(values, dtype), weight)))
+        self.add_sums(*_totals(*mean_rows(np.asarray(values, dtype), weight)))
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """Refused: it takes values, not targets and outputs."""
         raise ConfigError(_of_values(self))
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to total and count."""
         self.total.assign_add(sums.reshape(()))
         self.count.assign_add(weight)
@@ -136,7 +140,9 @@ class Sum(SummedMetric):
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
         self.total.assign_add(summed(np.asarray(values, dtype), weight))
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """Refused: it takes values, not targets and outputs."""
         raise ConfigError(_of_values(self))
 
@@ -187,7 +193,9 @@ class MeanMetricWrapper(Mean):
             return ops.multiply(ops.mean(ops.logical_or(y_pred, 1.0)), values)
         return values
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """What each row adds to the sum of the values times their weights, and to the sum of the weights."""
         weight = product(weight, mask)
         ignored = self.settings.get("ignore_class")

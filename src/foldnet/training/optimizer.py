@@ -15,9 +15,9 @@ from foldnet.graph.training import UpdateRule
 from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.weight import Weight
 from foldnet.ops import Expression
-from foldnet.training.near import or_else
 from foldnet.training.optimizer_settings import is_count, number, takes_step
 from foldnet.training.schedules import InverseTimeDecay, LearningRateSchedule, schedule_from_config
+from foldnet.training.suggestions import did_you_mean
 from foldnet.training.variables import Variable
 
 Array = np.ndarray[Any, Any]
@@ -180,7 +180,7 @@ class Optimizer:
             known = [*inspect.signature(type(self).__init__).parameters, *_COMMON, "name"]
             names = [n for n in known if n not in ("self", "kwargs")]
             first = next(iter(others))
-            near = "; it is called learning_rate" if first == "lr" else or_else(first, names)
+            near = "; it is called learning_rate" if first == "lr" else did_you_mean(first, names)
             raise ConfigError(f"{type(self).__name__} has no setting {first!r}{near}")
 
     def __getstate__(self) -> dict[str, Any]:

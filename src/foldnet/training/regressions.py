@@ -29,7 +29,9 @@ class RootMeanSquaredError(Mean):
 
     update_state = SummedMetric.update_state  # type: ignore[assignment]
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """Squared errors times their weights; a mask does not count, as in Keras."""
         return mean_rows(ops.square(ops.subtract(*f.same_rank(y_true, y_pred))), weight)
 
@@ -67,7 +69,9 @@ class R2Score(SummedMetric):
         self.num_samples = self._sums("num_samples")
         self.squared_sum: StateVariable | None = None
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """Targets, their squares, squared errors and weights of each output, then 1 for each output.
 
         Raises:
@@ -84,7 +88,7 @@ class R2Score(SummedMetric):
             parts = [ops.multiply(part, factor) for part in parts]
         return ops.concatenate([*parts, ones], axis=-1), None
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the sums of each output."""
         total, squares, residual, count, samples = np.split(sums, 5)
         if self.squared_sum is None:

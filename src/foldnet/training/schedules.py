@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.training.near import or_else
+from foldnet.training.suggestions import did_you_mean
 
 F = np.float32
 
@@ -223,7 +223,7 @@ def schedule_from_config(
     own = (custom_objects or {}).get(name) if isinstance(name, str) else None
     cls = own or (SCHEDULES.get(name) if isinstance(name, str) else None)
     if cls is None:
-        raise ConfigError(f"there is no learning-rate schedule {name!r}{or_else(name, SCHEDULES)}")
+        raise ConfigError(f"there is no learning-rate schedule {name!r}{did_you_mean(name, SCHEDULES)}")
     if not isinstance(settings, Mapping):
         raise ConfigError(f"the settings of the schedule {name!r} must be a dict, got {settings!r}")
     found: LearningRateSchedule = cls.from_config(settings)

@@ -18,11 +18,11 @@ from foldnet.operations.batch.numpy import wrong_rows
 from foldnet.operations.batch.op import Drop
 from foldnet.operations.batch.philox import permutation
 from foldnet.random import random_seed
-from foldnet.training.between import Between
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
 from foldnet.training.metrics import SummedMetric
 from foldnet.training.program import LOSS, WEIGHT, Owners, output_names
+from foldnet.training.python_metrics import PythonMetrics
 
 Array = np.ndarray[Any, Any]
 
@@ -56,7 +56,7 @@ class Trainer:
         self._key: Any = None
         self._fixed: list[tuple[Layer, str, Array]] = []
         self.orders = 0
-        self._between = Between(self.network, compiled.watched) if compiled.watched else None
+        self._between = PythonMetrics(self.network, compiled.watched) if compiled.watched else None
         compiled.optimizer.trainer = self
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import header, kinds, links, storage, texts
-from foldnet.files.hdf5.links import Link, To
+from foldnet.files.hdf5.links import Link, LinkTarget
 from foldnet.files.hdf5.source import Cursor, Source
 from foldnet.files.opening import open_file
 
@@ -130,7 +130,7 @@ class Group:
             raise FileFormatError(
                 f"{path} is missing from the file; {self.path or '/'} holds {self.names()[:20]}"
             )
-        if link.to is not To.OBJECT:
+        if link.to is not LinkTarget.OBJECT:
             raise FileFormatError(
                 f"{path} is a link to {link.to.value}; Keras writes data itself, so this is not followed"
             )

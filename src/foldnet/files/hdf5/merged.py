@@ -12,7 +12,7 @@ from foldnet.errors import FileFormatError
 Array = np.ndarray[Any, Any]
 
 
-class Place(Protocol):
+class AnyGroup(Protocol):
     """A group, of one file or of several; see ``Group``."""
 
     path: str
@@ -22,7 +22,7 @@ class Place(Protocol):
     def names(self) -> list[str]:
         """Names of the children."""
 
-    def group(self, *names: str) -> Place:
+    def group(self, *names: str) -> AnyGroup:
         """The group at the end of these names."""
 
     def is_group(self, name: str) -> bool:
@@ -45,7 +45,7 @@ class Merged:
         groups: one at least.
     """
 
-    def __init__(self, groups: Sequence[Place]) -> None:
+    def __init__(self, groups: Sequence[AnyGroup]) -> None:
         self._groups, self.path = groups, groups[0].path
 
     def __contains__(self, name: str) -> bool:
@@ -55,7 +55,7 @@ class Merged:
         """Names of the children of all."""
         return list(dict.fromkeys(name for group in self._groups for name in group.names()))
 
-    def group(self, *names: str) -> Place:
+    def group(self, *names: str) -> AnyGroup:
         """The group at the end of these names.
 
         Raises:
@@ -92,7 +92,7 @@ class Merged:
         """
         return self._home(name).array(name, shape)
 
-    def _home(self, name: str) -> Place:
+    def _home(self, name: str) -> AnyGroup:
         having = [group for group in self._groups if name in group]
         if len(having) > 1:
             raise FileFormatError(f"{self.path}/{name} is in {len(having)} of the files; which one counts?")

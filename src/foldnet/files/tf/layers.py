@@ -28,7 +28,7 @@ RAGGED_CLASSES = {
 
 
 @dataclass(frozen=True)
-class Known:
+class ConstantResult:
     """What a function gives without any tensor, such as the size of an axis; it takes a tensor's place in a file."""
 
     value: Any
@@ -150,11 +150,11 @@ class FunctionLayer(Layer):
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return value.value if isinstance(value, Known) else value
+    return value.value if isinstance(value, ConstantResult) else value
 
 
-def _known(value: Any) -> Known:
-    return Known(value.tolist() if hasattr(value, "tolist") else value)
+def _known(value: Any) -> ConstantResult:
+    return ConstantResult(value.tolist() if hasattr(value, "tolist") else value)
 
 
 def _tensors(value: Any) -> list[SymbolicTensor]:

@@ -23,11 +23,11 @@ shape stands above it."""
 
 def settings_words(layer: Layer) -> list[Words]:
     """A sentence with the layer's settings; none for a layer that has none."""
-    told = ", ".join(f"{name} = {text}" for name, text in told_settings(layer))
+    told = ", ".join(f"{name} = {text}" for name, text in given_settings(layer))
     return [Words(f"Its settings: {told}.")] if told else []
 
 
-def told_settings(layer: Layer) -> Iterator[tuple[str, str]]:
+def given_settings(layer: Layer) -> Iterator[tuple[str, str]]:
     """Each setting of the layer's own that bears on what it computes, and its value as text."""
     common = set(settings_of(Layer))
     if layer.is_operation:  # its formula has them

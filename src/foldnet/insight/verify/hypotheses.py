@@ -27,7 +27,7 @@ SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class Deed:
+class Hypothesis:
     """One mistake, made in one layer or in the same way in several."""
 
     suspects: tuple[Suspect, ...]
@@ -48,14 +48,14 @@ class State:
     """A network with mistakes in it.
 
     Attributes:
-        deeds: the mistakes.
+        hypotheses: the mistakes.
         values: all its values.
         reached: how many points, in computing order, it explains.
         residual: the largest difference at those, in tolerances.
         unknown: points whose departure nothing explained, and which are taken as the candidate has them.
     """
 
-    deeds: tuple[Deed, ...]
+    hypotheses: tuple[Hypothesis, ...]
     values: Mapping[str, Array]
     reached: int
     residual: float
@@ -64,10 +64,10 @@ class State:
     @property
     def suspects(self) -> list[Suspect]:
         """All that differs from the right network."""
-        return [s for d in self.deeds for s in d.suspects] + [s for _, s in self.unknown]
+        return [s for d in self.hypotheses for s in d.suspects] + [s for _, s in self.unknown]
 
 
-class Bench:
+class HypothesisTester:
     """Computes networks with mistakes and compares them with what a candidate gave.
 
     Args:
@@ -95,7 +95,7 @@ class Bench:
         constants = self.oracle.graph.constants
         return {k: v if k in constants else v[self.rows] for k, v in values.items()}
 
-    def with_deeds(
+    def with_mistakes(
         self, values: Mapping[str, Array], patches: Mapping[str, Patch], changed: Iterable[str], reached: int
     ) -> dict[str, Array] | None:
         """The values with further patches, up to a point; None where the network breaks on them."""
@@ -115,12 +115,12 @@ class Bench:
                 return False
         return True
 
-    def confirmed(self, state: State, deeds: Sequence[Deed]) -> State | None:
-        """The state with these deeds besides, if it explains its next point to rounding."""
-        new = State((*state.deeds, *deeds), {}, state.reached, 0.0, state.unknown)
+    def confirmed(self, state: State, hypotheses: Sequence[Hypothesis]) -> State | None:
+        """The state with these hypotheses besides, if it explains its next point to rounding."""
+        new = State((*state.hypotheses, *hypotheses), {}, state.reached, 0.0, state.unknown)
         patches = patches_of(new.suspects)
-        changed = [o for d in deeds for o in d.outputs]
-        values = self.with_deeds(state.values, patches, changed, len(self.names) - 1)
+        changed = [o for d in hypotheses for o in d.outputs]
+        values = self.with_mistakes(state.values, patches, changed, len(self.names) - 1)
         if values is None:
             return None
         tolerances = self._tolerances(values, patches)
@@ -137,7 +137,7 @@ class Bench:
                 break
             reached, residual = reached + 1, max(residual, worst)
         explains = reached > state.reached and self._is_evidence(state, values, tolerances)
-        return State(new.deeds, values, reached, residual, state.unknown) if explains else None
+        return State(new.hypotheses, values, reached, residual, state.unknown) if explains else None
 
     def _tolerances(
         self, values: Mapping[str, Array], patches: Mapping[str, Patch]
@@ -174,14 +174,14 @@ class Bench:
         taken = Suspect(site, self.fixed("unknown", self.given[name]))
         unknown = (*state.unknown, (name, taken))
         patches = patches_of([*state.suspects, taken])
-        values = self.with_deeds(state.values, patches, [name], len(self.names) - 1)
+        values = self.with_mistakes(state.values, patches, [name], len(self.names) - 1)
         tolerances = None if values is None else self._tolerances(values, patches)
         if values is None or tolerances is None:  # nothing can be computed from there on
-            return State(state.deeds, state.values, len(self.names), state.residual, unknown)
+            return State(state.hypotheses, state.values, len(self.names), state.residual, unknown)
         reached = 0
         while reached < len(self.names) and self._agrees(self.names[reached], values, tolerances):
             reached += 1
-        return State(state.deeds, values, max(reached, state.reached + 1), state.residual, unknown)
+        return State(state.hypotheses, values, max(reached, state.reached + 1), state.residual, unknown)
 
     def _agrees(self, name: str, values: Mapping[str, Array], tolerances: Mapping[str, Array]) -> bool:
         return largest(in_tolerances(self.given[name], shown(values, name), tolerances[name])) <= 1

@@ -25,7 +25,7 @@ class Exact:
     tolerances: Mapping[str, Array]
 
 
-class Watch:
+class Sight:
     """Every mistake that must be seen, and what it would do."""
 
     def __init__(self, oracle: Oracle, sites: Sequence[Site]) -> None:

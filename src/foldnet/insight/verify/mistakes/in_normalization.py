@@ -13,7 +13,7 @@ import numpy as np
 from foldnet.insight.oracle import Array
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes.base import Mistake
-from foldnet.insight.verify.mistakes.whole import InHalf, half
+from foldnet.insight.verify.mistakes.whole import HalfPrecision, half
 from foldnet.insight.verify.recipes import Moments, Normalizing, at_least, moments_over, root
 
 Edit = Callable[[Normalizing], Normalizing]
@@ -32,7 +32,7 @@ def of_normalization(site: Site, recipe: Normalizing) -> Iterator[Mistake]:
     ):
         yield Mistake(name, None, variant, sight, recipe, edit, of_batch=of_batch)
     yield Mistake("float16-rounding", None, "weights", False, recipe, _weights_in_half)
-    yield Mistake("float16-rounding", None, "all", False, recipe, InHalf, jumps=True)
+    yield Mistake("float16-rounding", None, "all", False, recipe, HalfPrecision, jumps=True)
 
 
 Row = tuple[str, str, bool, bool, Edit]

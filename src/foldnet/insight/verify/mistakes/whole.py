@@ -200,7 +200,7 @@ def half(array: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class InHalf:
+class HalfPrecision:
     """A recipe with every weight and every step in float16."""
 
     recipe: Recipe

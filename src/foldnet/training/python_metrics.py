@@ -43,7 +43,7 @@ def _is_users(metric: Metric, method: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Watched:
+class PythonMetric:
     """A metric that runs in Python: of which output, under which name, and whether weights count."""
 
     output: int
@@ -52,7 +52,7 @@ class Watched:
     weighted: bool
 
 
-class Between:
+class PythonMetrics:
     """What is done between the steps for metrics that run in Python.
 
     Args:
@@ -60,7 +60,7 @@ class Between:
         watched: the metrics.
     """
 
-    def __init__(self, network: Network, watched: Sequence[Watched]) -> None:
+    def __init__(self, network: Network, watched: Sequence[PythonMetric]) -> None:
         self.network, self.watched = network, watched
         self._graph: Graph | None = None
         self._absent: Absent = frozenset()
@@ -89,7 +89,7 @@ class Between:
         outputs = self._outputs(rows, state, training, seed)
         return {w.name: self._shown(w, rows, outputs[w.output]) for w in self.watched}
 
-    def _shown(self, watched: Watched, rows: Rows, y_pred: Array) -> Any:
+    def _shown(self, watched: PythonMetric, rows: Rows, y_pred: Array) -> Any:
         metric = watched.metric
         given = {"sample_weight": rows.weights[watched.output]} if watched.weighted else {}
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foldnet.absent import absent
+from foldnet.missing_names import absent
 from foldnet.training.callbacks import Callback, CallbackList, History, LambdaCallback
-from foldnet.training.watchers import (
+from foldnet.training.standard_callbacks import (
     CSVLogger,
     EarlyStopping,
     LearningRateScheduler,

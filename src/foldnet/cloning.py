@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from foldnet.errors import ConfigError, FoldnetError
-from foldnet.joins import called_again
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
 from foldnet.layers.operation import Operation
@@ -16,6 +15,7 @@ from foldnet.network import Model, Network
 from foldnet.optional import is_optional
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
+from foldnet.topology import called_again
 from foldnet.warn import warn
 
 Cloner = Callable[[Layer], Layer]
@@ -70,7 +70,9 @@ def clone_model(
     if not isinstance(model, Sequential):
         made: Network = _functional(model, clone, input_tensors, call_function)
     elif call_function is not None:
-        raise ConfigError("call_function is not for a Sequential, whose layers are listed and not called")
+        raise ConfigError(
+            "call_function does not work for a Sequential, because its layers are listed and not called"
+        )
     else:
         made = _sequential(model, clone, input_tensors)
     _compile_alike(made, model)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from foldnet.arranging import arranged
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
-from foldnet.joins import calls_between, entered_anew, keras_order, map_shapes
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.naming import join_names, snake_case, unique_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.nested_data import arranged
 from foldnet.structure import flatten, is_nested, map_structure, pack
+from foldnet.topology import calls_between, entered_anew, keras_order, map_shapes
 from foldnet.use import Use
 
 

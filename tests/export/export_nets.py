@@ -10,7 +10,8 @@ from foldnet.graph.op import FLOAT, INT, Elementwise
 from foldnet.lowering.lower import lower
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import BINARY, UNARY, Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.elementwise.functions import BINARY, EXPRESSIONS
+from foldnet.operations.elementwise.op import Binary, Unary, Where
 from foldnet.operations.matrix.op import Dense, Dot, Product
 from foldnet.operations.structure.op import (
     Cast,
@@ -39,7 +40,7 @@ def random_graph(op, shapes, weights=(), dtypes=None, seed=0):
 
 def with_elementwise(name, params):
     """A graph of one elementwise activation on rows of 7 values."""
-    return random_graph(Activation(Elementwise(name, params)), [(7,)])
+    return random_graph(Unary(Elementwise(name, params)), [(7,)])
 
 
 RELU = Elementwise("relu", (("negative_slope", 0.0), ("max_value", float("inf")), ("threshold", 0.0)))
@@ -54,7 +55,7 @@ OPS: dict[str, Graph] = {
     "affine on a middle axis": random_graph(Affine(), [(3, 4)], [(3, 1)] * 3),
     "affine on the last axis of rank 3": random_graph(Affine(), [(3, 4)], [(1, 4)] * 3),
     "affine on all axes": random_graph(Affine(), [(2, 3, 4)], [(2, 3, 4)] * 3),
-    "prelu": random_graph(PRelu(), [(3, 4)], [(1, 4)]),
+    "prelu": random_graph(Binary(kind="prelu"), [(3, 4)], [(1, 4)]),
     "softmax": random_graph(Softmax(1), [(4,)]),
     "softmax on a middle axis": random_graph(Softmax(1), [(3, 4)]),
     "log softmax": random_graph(Softmax(2, log=True), [(3, 4)]),
@@ -89,9 +90,9 @@ OPS: dict[str, Graph] = {
     "cast to int": random_graph(Cast(INT), [(3,)]),
     "cast to float": random_graph(Cast(FLOAT), [(3,)], (), [INT]),
     "identity": random_graph(Identity(), [(3,)]),
-    **{kind: random_graph(Combine(kind), [(3, 4), (1, 4)]) for kind in BINARY},
-    "not equal to a number": random_graph(Combine("not_equal"), [(3, 4)], [()]),
-    **{kind: random_graph(Unary(kind), [(3, 4)]) for kind in UNARY},
+    **{kind: random_graph(Binary(kind=kind), [(3, 4), (1, 4)]) for kind in BINARY},
+    "not equal to a number": random_graph(Binary(kind="not_equal"), [(3, 4)], [()]),
+    **{kind: random_graph(Unary(Elementwise(kind)), [(3, 4)]) for kind in EXPRESSIONS},
     "slice": random_graph(Slice(((1, None, 1), (None, None, -2))), [(3, 4)]),
     "pick": random_graph(Pick(1, (2, 0, 0)), [(3, 4)]),
     "product": random_graph(Product("ij", "kj", "ik"), [(3, 4), (2, 4)]),

@@ -157,7 +157,7 @@ def test_unfolded_weights_are_the_layers_bits():
     )
 )  # fmt: skip
 def test_any_weight_reads_back_to_its_bits(array):
-    from foldnet.export.literals import assignment
+    from foldnet.codegen.literals import assignment
 
     text = assignment("w", array)
     scope = {"np": np}
@@ -170,7 +170,7 @@ def test_any_weight_reads_back_to_its_bits(array):
 
 def test_a_number_that_rounds_twice_reads_back():
     """Read as a double and then rounded, 7.038531e-26 becomes the float next to it."""
-    from foldnet.export.literals import assignment
+    from foldnet.codegen.literals import assignment
 
     array = np.array([0x15AE43FD], np.uint32).view(np.float32)
     assert str(array[0]) == "7.038531e-26"

@@ -15,7 +15,7 @@ from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Softmax
-from foldnet.operations.elementwise.op import Activation, Binary
+from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.structure.op import Cast, Concatenate, Reshape, Transpose
 from foldnet.passes import (
     PASSES,
@@ -281,7 +281,7 @@ def test_reshapes_transposes_casts_and_scalings_that_change_nothing_go():
     x = b.emit(Concatenate(1), x)
     one, zero = b.constant("one", np.ones((1, 3))), b.constant("zero", np.zeros((1, 3)))
     x = b.emit(Affine(), x, one, zero, zero)
-    x = b.emit(Activation(Elementwise("linear")), x)
+    x = b.emit(Unary(Elementwise("linear")), x)
     graph = drop_identities(b.build([x]))
     assert graph.nodes == ()
     assert graph.outputs == graph.inputs
@@ -328,14 +328,14 @@ def test_dead_nodes_go_with_their_layer_outputs():
 def test_activations_fuse_into_binary_ops_but_not_past_another_reader():
     b, x = builder()
     total = b.emit(Binary(kind="add"), x, x)
-    y = b.emit(Activation(Elementwise("tanh")), total)
+    y = b.emit(Unary(Elementwise("tanh")), total)
     assert kinds(fuse_activations(b.build([y]))) == ["Binary"]
-    assert kinds(fuse_activations(b.build([y, total]))) == ["Binary", "Activation"]
+    assert kinds(fuse_activations(b.build([y, total]))) == ["Binary", "Unary"]
 
 
 def test_two_activations_in_a_row_stay_two():
     after = optimize(lower(chain(layers.Dense(3, activation="relu"), layers.Activation("tanh"))))
-    assert kinds(after) == ["Dense", "Activation"]
+    assert kinds(after) == ["Dense", "Unary"]
 
 
 def test_passes_return_the_same_graph_when_they_do_nothing():

@@ -12,7 +12,8 @@ from foldnet.graph.graph import Graph, GraphBuilder, Node
 from foldnet.graph.op import FLOAT, INT, Elementwise
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import BINARY, UNARY, Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.elementwise.functions import BINARY, EXPRESSIONS
+from foldnet.operations.elementwise.op import Binary, Unary, Where
 from foldnet.operations.matrix.op import Dense, Dot, Product
 from foldnet.operations.structure.op import (
     Cast,
@@ -115,9 +116,9 @@ def op_cases():
         name = f"affine-{'x'.join(map(str, shape))}"
         add(name, Affine(), shape, weights=(scale, offset))
         add(f"{name}-shift", Affine(act), shape, weights=(scale, offset, shift))
-        add(f"prelu-{name}", PRelu(), shape, weights=(scale,))
+        add(f"prelu-{name}", Binary(kind="prelu"), shape, weights=(scale,))
     for function in ACTIVATIONS:
-        add(f"activation-{label(function)}", Activation(function), (37,))
+        add(f"activation-{label(function)}", Unary(function), (37,))
     for function in ACTIVATIONS[::4]:
         add(f"fused-{label(function)}", Dense(function), (6,), weights=(w(rng, 6, 5), w(rng, 5)))
     for shape, axis in [
@@ -166,11 +167,11 @@ def op_cases():
         add(f"binary-{kind}-spread", Binary(kind=kind), (3, 1, 4), (1, 2, 4))
     for kind in BINARY:
         if kind != "power":  # of a negative number
-            add(f"combine-{kind}", Combine(kind), (3, 4), weights=(w(rng, 1, 4).round(1),))
-        add(f"combine-{kind}-spread", Combine(kind), (3, 1, 4), (1, 2, 4))
-    add("combine-number", Combine("not_equal"), (3, 4), weights=(np.array(0.5),))
-    for kind in UNARY:
-        add(f"unary-{kind}", Unary(kind), (3, 4))
+            add(f"combine-{kind}", Binary(kind=kind), (3, 4), weights=(w(rng, 1, 4).round(1),))
+        add(f"combine-{kind}-spread", Binary(kind=kind), (3, 1, 4), (1, 2, 4))
+    add("combine-number", Binary(kind="not_equal"), (3, 4), weights=(np.array(0.5),))
+    for kind in EXPRESSIONS:
+        add(f"unary-{kind}", Unary(Elementwise(kind)), (3, 4))
     add("argmax", Reduce("argmax", (2,)), (3, 4, 5))
     add("one-hot", OneHot(5), (3, 2), dtypes=[INT])
     whole = (None, None, 1)
@@ -232,7 +233,7 @@ def table_network(sizes=(11, 10, 8, 6, 1), seed=0, last="sigmoid") -> Graph:
                 Affine(), value,
                 b.constant(f"s{k}", rng.uniform(0.5, 2, o)), b.constant(f"o{k}", rng.normal(size=o)),
             )  # fmt: skip
-    value = b.emit(Softmax(1) if last == "softmax" else Activation(Elementwise(last)), value)
+    value = b.emit(Softmax(1) if last == "softmax" else Unary(Elementwise(last)), value)
     return b.build([value])
 
 

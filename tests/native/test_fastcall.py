@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from networks import graph_of, random_inputs, table_network
 
-from foldnet import fastcall
 from foldnet.engines.native import NativeProgram
-from foldnet.fastcall import PythonFastCall, attach
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.op import INT
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Cast, Gather
+from foldnet.predictor import fastcall
+from foldnet.predictor.fastcall import PythonFastCall, attach
 
 BUILT = fastcall.FastCall is not PythonFastCall
 needs_extension = pytest.mark.skipif(not BUILT, reason="the optional extension module was not built here")

@@ -18,7 +18,7 @@ from foldnet.errors import InputError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.op import INT, Elementwise
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.structure.op import Cast, Gather, Identity, Reshape
 
 MILLION = 1_000_000
@@ -191,7 +191,7 @@ def test_outputs_may_be_inputs_constants_and_each_other():
     b = GraphBuilder()
     x = b.input("x", (None, 2))
     unused = b.input("unused", (None, 3))
-    y = b.emit(Activation(Elementwise("exponential")), b.emit(Identity(), x))
+    y = b.emit(Unary(Elementwise("exponential")), b.emit(Identity(), x))
     graph = b.build([x, y, y, b.emit(Reshape((2, 1)), y)])
     assert unused in graph.inputs
     rows = np.float32([[0, 1], [2, 3]])
@@ -204,7 +204,7 @@ def test_outputs_may_be_inputs_constants_and_each_other():
 
 
 def test_rows_too_long_for_a_block_go_one_by_one():
-    graph = graph_of(Activation(Elementwise("tanh")), (400, 500))
+    graph = graph_of(Unary(Elementwise("tanh")), (400, 500))
     (x,) = random_inputs(graph, 9)
     assert np.allclose(NativeProgram(graph).run([x])[0], np.tanh(x), atol=1e-6)
 

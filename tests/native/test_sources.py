@@ -11,14 +11,14 @@ from networks import ACTIVATIONS, graph_of, joined, op_cases, random_inputs, tab
 from support.compilers import COMPILERS, assert_no_warnings, march, sanitizers
 
 from foldnet.codegen.layout import pack
-from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.native.compiler import Machine, machine
 from foldnet.engines.native.prediction import program as program_module
 from foldnet.engines.native.prediction.source import emit, emit_portable
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise
-from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.elementwise.c import text_of
+from foldnet.operations.elementwise.op import Binary, Unary
 
 CASES = op_cases()
 LIMITS = ["-Wall", "-Wextra", "-Werror"]
@@ -55,8 +55,7 @@ def of_the_c_library(graph):
     """Whether each output comes from an operation whose last place another C library may give otherwise."""
 
     def differs(op):
-        function = {**UNARY, **COMBINE}.get(getattr(op, "kind", ""))
-        called = re.findall(r"\b(\w+f)\(", function.c) if function else ()
+        called = re.findall(r"\b(\w+f)\(", text_of(op)) if isinstance(op, Unary | Binary) else ()
         return any(name not in EXACT and not name.startswith("fn_") for name in called)
 
     cases = {node.output.split("/")[0] for node in graph.nodes if differs(node.op)}
@@ -198,7 +197,7 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path, monkeypatch)
 
 
 def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):
-    graph = graph_of(Activation(ACTIVATIONS[0]), (16,))  # whole vectors, so that no array is padded
+    graph = graph_of(Unary(ACTIVATIONS[0]), (16,))  # whole vectors, so that no array is padded
     made = set_apart(graph, machine().simd, monkeypatch)
     for table in (1, 2):
         tables = [[(kind, at - 4 * (k == table), size) for kind, at, size in made[k]] for k in (1, 2)]
@@ -237,12 +236,12 @@ def test_vector_width_changes_no_bit(monkeypatch):
 
 
 def test_a_function_of_the_callers_own_is_refused():
-    graph = graph_of(Activation(Elementwise("mine", (), np.sin)), (3,))
+    graph = graph_of(Unary(Elementwise("mine", (), np.sin)), (3,))
     with pytest.raises(UnsupportedError, match="'mine' is a NumPy function"):
         emit(graph)
 
 
 def test_free_axes_are_refused():
-    graph = graph_of(Activation(ACTIVATIONS[0]), (None, 3))
+    graph = graph_of(Unary(ACTIVATIONS[0]), (None, 3))
     with pytest.raises(UnsupportedError, match="free axis"):
         emit(graph)

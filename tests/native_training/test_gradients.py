@@ -3,19 +3,16 @@
 import numpy as np
 import programs
 import pytest
-from foldnet.engines.reference.train_kernels import Moment
 from programs import expression
 from support.compilers import COMPILERS, assert_no_warnings
 
 from foldnet import layers, ops
-from foldnet.activations import functions
 from foldnet.engines.fit import Data
 from foldnet.engines.native import cache
 from foldnet.engines.native.training import backward as train_backward
 from foldnet.engines.native.training import forward as train_forward
 from foldnet.engines.native.training.program import NativeTraining
 from foldnet.engines.native.training.source import source
-from foldnet.engines.reference.derivatives import DERIVATIVES
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.graph.op import Elementwise
 from foldnet.lowering.lower import Lowering, Mode
@@ -23,7 +20,9 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, Drop, FixedNorm
 from foldnet.operations.catalogue import every_op
-from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.elementwise.functions import ACTIVATIONS
+from foldnet.operations.elementwise.op import Binary, Unary, Where
+from foldnet.operations.kernels import Moment
 from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
 from foldnet.operations.structure.op import (
     Cast,
@@ -101,13 +100,12 @@ class Build:
 
 def activations(b):
     x = b.input(6)
-    for name in sorted(DERIVATIVES):
-        if name in functions.ELEMENTWISE:
-            function = Elementwise(name, tuple(PARAMETERS.get(name, {}).items()))
-            b.end(b.emit(Activation(function), b.dense(x, 5)))
-    b.end(b.emit(Activation(Elementwise("gelu", (("approximate", 1.0),))), b.dense(x, 5)))
+    for name in sorted(ACTIVATIONS):
+        function = Elementwise(name, tuple(PARAMETERS.get(name, {}).items()))
+        b.end(b.emit(Unary(function), b.dense(x, 5)))
+    b.end(b.emit(Unary(Elementwise("gelu", (("approximate", 1.0),))), b.dense(x, 5)))
     plain = Elementwise("relu", (("negative_slope", 0.0), ("max_value", float("inf")), ("threshold", 0.0)))
-    b.end(b.emit(Activation(plain), b.dense(x, 5)))
+    b.end(b.emit(Unary(plain), b.dense(x, 5)))
 
 
 def along_axes(b):
@@ -116,12 +114,12 @@ def along_axes(b):
         b.end(b.emit(Softmax(1, log=log), b.dense(x, 5)))
     b.end(b.emit(Sparsemax(1), b.dense(x, 5)))
     b.end(b.emit(Glu(1), b.dense(x, 8)))
-    b.end(b.emit(PRelu(), b.dense(x, 5), b.weight(5)))
+    b.end(b.emit(Binary(kind="prelu"), b.dense(x, 5), b.weight(5)))
     for kind in ("standard", "rms", "l2", "variance"):
         b.end(b.emit(Moments((1,), 0.01, kind), b.dense(x, 7)))
     y = b.emit(Reshape((2, 3, 4)), b.dense(x, 24))
     b.end(b.emit(Softmax(2), y), b.emit(Moments((1, 3), 0.01), y), b.emit(Glu(3), y))
-    b.end(b.emit(PRelu(), y, b.weight(1, 3, 1)), b.emit(GroupMoments(3, 2, 0.01), y))
+    b.end(b.emit(Binary(kind="prelu"), y, b.weight(1, 3, 1)), b.emit(GroupMoments(3, 2, 0.01), y))
     b.end(b.emit(GroupMoments(2, 1, 0.01), y), b.emit(Sparsemax(1), y))
 
 
@@ -147,7 +145,7 @@ def structure(b):
         b.emit(TurnedDense(), x, b.weight(3, 6)),
         b.emit(TurnedDense(), h, b.weight(70, 4)),
     )
-    b.end(b.emit(Combine("multiply"), h, b.weight(1, 3, 4)))
+    b.end(b.emit(Binary(kind="multiply"), h, b.weight(1, 3, 4)))
 
 
 def normalizations(b):
@@ -221,7 +219,7 @@ def mask(b, *shape):
     """1 and 0 of whole numbers."""
     index = b.input(*shape, dtype="int")
     zero = b.b.constant("zero", np.zeros(()))
-    return b.emit(Combine("greater"), b.emit(Cast("float"), index), zero)
+    return b.emit(Binary(kind="greater"), b.emit(Cast("float"), index), zero)
 
 
 def masked_normalizations(b):
@@ -358,7 +356,7 @@ STOPPED = [free_renormalizations]
 
 
 def test_every_op_has_a_compiled_form():
-    by_text = {Binary, Unary, Combine, Where}
+    by_text = {Binary, Unary, Binary, Where}
     known = set(every_op().values())
     aliases = {op for op in every_op().values() if op.aliases}
     assert known <= {*train_forward.RULES, *by_text, *aliases}

@@ -13,7 +13,7 @@ from foldnet.engines.native.training.program import NativeTraining
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.lowering.lower import Lowering, Mode
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
-from foldnet.operations.elementwise.op import Combine
+from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Cast
 
 BATCH = 16
@@ -57,7 +57,7 @@ def program(op, shape, kept, spread, random):
     operands = [*moving, *learning[1:]]
     if getattr(op, "masked", False):
         counts = b.emit(Cast("float"), mask)
-        operands.append(b.emit(Combine("not_equal"), counts, b.constant("zero", np.zeros(()))))
+        operands.append(b.emit(Binary(kind="not_equal"), counts, b.constant("zero", np.zeros(()))))
     y = b.emit(op, x, *operands)
     y = expression(b, b.emit(op, ops.tanh(expression(b, y) + expression(b, "w")).value, *operands))
     rows = ops.square(y + 0.3)

@@ -82,9 +82,7 @@ def command(
     reports = []
     for file in files:
         if is_frozen(file):
-            raise InputError(
-                f"{file} is a frozen predictor, which has no layers any more; give the network's file"
-            )
+            raise InputError(f"{file} is a frozen predictor: its layers are folded. Give the network's file")
         network = read_network(file)
         x, y = _rows(network, options, target)
         with working("Examining"):

@@ -22,27 +22,27 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
-class _PlainMessage(click.ClickException):
-    """A message in letters that the terminal has."""
+class _TerminalError(click.ClickException):
+    """An error whose message uses only characters that the terminal can show."""
 
     def show(self, file: Any = None) -> None:
         say(f"Error: {self.format_message()}", err=True)
 
 
-class CommandError(_PlainMessage):
-    """What was asked cannot be done: a message for the user."""
+class CommandError(_TerminalError):
+    """The command cannot do what was asked: a message for the user."""
 
     exit_code = UNUSABLE
 
 
-class InternalError(_PlainMessage):
-    """foldnet broke: a message for its developers."""
+class InternalError(_TerminalError):
+    """A fault in foldnet itself: a message for its developers."""
 
     exit_code = FAULT
 
 
 @contextmanager
-def exceptions_as_messages(ctx: click.Context) -> Iterator[None]:
+def errors_reported(ctx: click.Context) -> Iterator[None]:
     """Turn exceptions into click's, and warnings into a line; with ``--debug`` exceptions pass through."""
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The C functions of ``maths.h`` and ``rows.h``: which a piece of code needs, and how an activation calls its own."""
+"""The C functions of ``maths.h`` and ``rows.h``, which a piece of code needs of them, and numbers in C."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ from functools import cache
 import numpy as np
 
 from foldnet.codegen.headers import header
-from foldnet.errors import UnsupportedError
-from foldnet.graph.op import Elementwise
-
-PARAMETERS: dict[str, tuple[str, ...]] = {
-    "relu": ("negative_slope", "max_value", "threshold"),
-    "leaky_relu": ("negative_slope",),
-    "elu": ("alpha",),
-    "celu": ("alpha",),
-    "hard_shrink": ("threshold",),
-    "soft_shrink": ("threshold",),
-    "squareplus": ("b",),
-    "threshold": ("threshold", "default_value"),
-    "thresholded_relu": ("theta",),
-}
-"""Parameters of the activations that have any, in the order in which their C functions take them."""
 
 
 def literal(value: float) -> str:
@@ -66,32 +51,3 @@ def functions_for(code: str) -> str:
     bits = "typedef union { float f; int32_t i; } fn_bits;\n"
     texts = [known[name] for name in order]
     return "\n".join(([bits] if any("fn_bits" in t for t in texts) else []) + texts)
-
-
-def call(function: Elementwise | None, x: str) -> str:
-    """The C expression of an activation of ``x``.
-
-    Raises:
-        UnsupportedError: a NumPy function of the caller's own.
-    """
-    if function is None:
-        return x
-    if function.function is not None:
-        raise UnsupportedError(
-            f"activation {function.name!r} is a NumPy function, which runs on the reference engine only. Use "
-            'engine="reference", or express it by functools.partial of one of foldnet.activations.'
-        )
-    name, given = function.name, dict(function.params)
-    if name == "linear":
-        return x
-    if name == "gelu" and given.get("approximate"):
-        return f"fn_gelu_tanh({x})"
-    if f"fn_{name}" not in _functions():
-        raise UnsupportedError(f'activation {name!r} has no compiled form; use engine="reference"')
-    if name == "relu":
-        if given.get("max_value") is None:
-            given["max_value"] = float("inf")
-        if given == {"negative_slope": 0.0, "max_value": float("inf"), "threshold": 0.0}:
-            return f"fn_relu_plain({x})"
-    arguments = [x, *(literal(given[p]) for p in PARAMETERS.get(name, ()))]
-    return f"fn_{name}({', '.join(arguments)})"

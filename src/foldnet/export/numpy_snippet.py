@@ -7,17 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
+from foldnet.codegen.literals import assignment, plain_float
 from foldnet.errors import UnsupportedError
-from foldnet.export.literals import assignment, plain_float
 from foldnet.export.names import plain
 from foldnet.export.numpy_helpers import HELPERS, with_needed
-from foldnet.export.numpy_ops import EXPRESSIONS, Operands
 from foldnet.export.numpy_steps import RESERVED, Array, StepWriter
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-from foldnet.operations.structure.op import Cast, Gather
+from foldnet.operations import catalogue
+from foldnet.operations.texts import Operands, Text
 
 WIDTH = 76
 """Longest line, where it can be helped: it stands indented on a terminal of 80 columns."""
@@ -82,19 +82,8 @@ def _quoted(name: str) -> str:
     return f'"{text}"'
 
 
-def _look_up(op: Gather, o: Operands) -> str:
-    indices, table = o.texts
-    return f"{table}[{indices}]"
-
-
-def _cast(op: Cast, o: Operands) -> str:
-    return f"{o.texts[0]}.astype(np.{'int32' if op.dtype == INT else 'float32'})"
-
-
 class _Snippet(StepWriter):
     """Steps whose constants are weights of the model's layers, or numbers among the code."""
-
-    expressions: ClassVar = {**EXPRESSIONS, Gather: _look_up, Cast: _cast}
 
     wide: ClassVar[int] = WIDTH - 4
 
@@ -107,6 +96,11 @@ class _Snippet(StepWriter):
         self.owners: dict[int, Layer] = {}
         self.reshaped: dict[tuple[str, tuple[int, ...]], str] = {}  # variable by weight's variable and shape
         self.literals: dict[str, Array] = {}
+
+    def written(self, op: Op, o: Operands) -> str:
+        """The operation's expression as a person writes it."""
+        text: Text = catalogue.find("text", op)
+        return (text.brief or text.expression)(op, o)
 
     def is_neutral(self, node: Node, index: int) -> bool:
         """A weight of a layer is never left out, though it be fresh."""

@@ -5,25 +5,21 @@ from __future__ import annotations
 import builtins
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from foldnet import activations
-from foldnet.errors import UnsupportedError
-from foldnet.export.literals import plain_float
+from foldnet.codegen.literals import plain_float
 from foldnet.export.names import Namespace, identifier
 from foldnet.export.numpy_helpers import HELPERS
-from foldnet.export.numpy_ops import CONSTANT_ROLES, EXPRESSIONS, Operands, elementwise
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Elementwise, Fusable, Op, Shape
-from foldnet.operations.affine.op import Affine
-from foldnet.operations.along.op import GroupMoments, Moments, Reduce, Softmax
-from foldnet.operations.elementwise.op import Activation, Combine, PRelu, Where
-from foldnet.operations.matrix.op import Dense
-from foldnet.operations.structure.op import Cast, Gather, Identity, Repeat
+from foldnet.graph.op import Elementwise, Op, Shape
+from foldnet.operations import catalogue
+from foldnet.operations.elementwise.text import activated
+from foldnet.operations.texts import Operands, Text
 
 Array = np.ndarray[Any, Any]
 
@@ -91,14 +87,13 @@ def steps_of(graph: Graph) -> Steps:
 class StepWriter:
     """Writes the steps of one graph; see ``steps_of``."""
 
-    expressions: ClassVar[Mapping[type[Op], Callable[..., str]]] = EXPRESSIONS
     wide: ClassVar[int] = WIDE
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.same: dict[str, str] = {}  # the result of an Identity is its operand under another name
         for node in graph.nodes:
-            if isinstance(node.op, Identity):
+            if node.op.is_identity:
                 self.same[node.output] = self._root(node.inputs[0])
         self.names = Namespace(RESERVED)
         self.constants: dict[str, str] = {}
@@ -137,7 +132,7 @@ class StepWriter:
     def statistics(self, node: Node) -> dict[str, str]:
         """The weights of the BatchNormalization that an Affine was lowered from, by their names there."""
         prefix, _, last = node.inputs[1].rpartition("/") if len(node.inputs) > 1 else ("", "", "")
-        if not isinstance(node.op, Affine) or node.op.activation is not None or last != "scale":
+        if last != "scale" or getattr(node.op, "activation", None) is not None:
             return {}
         kept = {name: f"{prefix}/{name}" for name in (*STATISTICS, "gamma", "beta")}
         kept = {name: key for name, key in kept.items() if key in self.graph.constants}
@@ -169,7 +164,7 @@ class StepWriter:
 
     def laid(self, node: Node, value: str, array: Array) -> Array:
         """A constant without axes of size 1 in front, where it is spread over rows all the same."""
-        spread = node.inputs[0] != value and isinstance(node.op, Affine | PRelu)
+        spread = node.inputs[0] != value and _text(node.op).spread
         while spread and array.ndim > 1 and array.shape[0] == 1:
             array = array[0]
         return array
@@ -177,7 +172,7 @@ class StepWriter:
     def role(self, node: Node, index: int) -> str:
         """What an op's constant operand is called."""
         own = node.inputs[index].rpartition("/")[2]
-        roles = CONSTANT_ROLES.get(type(node.op), ())
+        roles = _text(node.op).roles
         return own if own in WEIGHTS else roles[index] if index < len(roles) else identifier(own, "numbers")
 
     def is_neutral(self, node: Node, index: int) -> bool:
@@ -185,9 +180,7 @@ class StepWriter:
         array = self.graph.constants.get(node.inputs[index])
         if array is None or index == 0:
             return False
-        if isinstance(node.op, Affine):
-            return bool((array == (1 if index == 1 else 0)).all())
-        return isinstance(node.op, Dense) and index == 2 and not array.any()
+        return _text(node.op).neutral(index, array)
 
     # -- values ---------------------------------------------------------------------------------------------
 
@@ -230,7 +223,7 @@ class StepWriter:
         inside = ""  # an expression that the next node takes in
         for index, node in enumerate(self.graph.nodes):
             layer = self._layer(node)
-            if isinstance(node.op, Identity):
+            if node.op.is_identity:
                 layer.kinds.append("nothing at prediction time")
                 continue
             layer.kinds.append(self._kind(node))
@@ -259,7 +252,7 @@ class StepWriter:
         if index + 1 >= len(self.graph.nodes) or self.last_use.get(node.output) != index + 1:
             return False
         following = self.graph.nodes[index + 1]
-        takes = isinstance(following.op, Activation | Softmax) and following.layer == node.layer
+        takes = _text(following.op).nests and following.op.is_activation and following.layer == node.layer
         return takes and not self.statistics(node)
 
     def _expression(self, node: Node, inside: str) -> str:
@@ -270,18 +263,14 @@ class StepWriter:
             [self.graph.types[v].shape for v in values],
             self.graph.types[node.output].shape,
             [self.is_neutral(node, i) for i in range(len(values))],
+            node.layer,
             self.steps.helpers,
         )
-        if isinstance(node.op, Activation):
-            return elementwise(node.op.function, texts[0], o, node.layer)
-        if type(node.op) not in self.expressions:
-            raise UnsupportedError(
-                f"layer {node.layer!r}: {type(node.op).__name__} cannot be written as NumPy"
-            )
-        text = self.expressions[type(node.op)](node.op, o)
-        if isinstance(node.op, Fusable):
-            return elementwise(node.op.activation, text, o, node.layer)
-        return text
+        return activated(getattr(node.op, "activation", None), self.written(node.op, o), o)
+
+    def written(self, op: Op, o: Operands) -> str:
+        """The operation's expression, without a fused activation."""
+        return _text(op).expression(op, o)
 
     def _normalization(self, variable: str, x: str, statistics: Mapping[str, str]) -> list[str]:
         """BatchNormalization in its own weights: one line, or two where one would be long."""
@@ -298,12 +287,18 @@ class StepWriter:
         return "BatchNormalization" if self.statistics(node) else op_in_words(node.op)
 
 
+def _text(op: Op) -> Text:
+    found: Text = catalogue.find("text", op)
+    return found
+
+
 def op_in_words(op: Op) -> str:
-    """What an op does, its activation included: ``Dense, relu``."""
-    if isinstance(op, Activation):
-        return _in_words(op.function)
-    kind = KINDS.get(type(op), type(op).__name__)
-    fused = op.activation if isinstance(op, Fusable) else None
+    """What an operation does, its activation included: ``Dense, relu``."""
+    own = getattr(op, "function", None)
+    if own is not None:
+        return _in_words(own)
+    kind = _text(op).words or type(op).__name__
+    fused = getattr(op, "activation", None)
     return kind if fused is None else f"{kind}, {_in_words(fused)}"
 
 
@@ -313,18 +308,3 @@ def _in_words(function: Elementwise) -> str:
     usual = {} if known is None else {p.name: p.default for p in inspect.signature(known).parameters.values()}
     unusual = [(k, v) for k, v in function.params if v != (math.inf if usual.get(k) is None else usual[k])]
     return str(replace(function, params=tuple(unusual)))
-
-
-KINDS: dict[type[Op], str] = {
-    Affine: "scale and offset",
-    Softmax: "softmax",
-    Moments: "normalize each row by itself",
-    GroupMoments: "normalize each group of each row",
-    Gather: "look-up",
-    Repeat: "repeat",
-    Cast: "convert",
-    Combine: "compare",
-    Where: "choose",
-    Reduce: "reduce",
-}
-"""Words for ops whose class name alone would not say it."""

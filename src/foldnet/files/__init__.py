@@ -85,7 +85,7 @@ def load_weights(
         FileFormatError: the file is damaged, hostile, or holds the weights of another architecture.
         ConfigError: the network is not built yet, so its weights have no shapes.
     """
-    from foldnet.files.fill import LoadPolicy
+    from foldnet.files.fill import Leniency
     from foldnet.files.load import load_weights_into
 
     skip, by_name = kwargs.pop("objects_to_skip", None), kwargs.pop("by_name", None)
@@ -96,7 +96,7 @@ def load_weights(
         raise ConfigError(f"objects_to_skip only supports .weights.h5 files, which {filepath} is not")
     if by_name is not None and (whole or not str(filepath).endswith((".h5", ".hdf5"))):
         raise ConfigError(f"by_name only supports legacy .h5 or .hdf5 files, which {filepath} is not")
-    load_weights_into(model, filepath, LoadPolicy(skip_mismatch, tuple(skip or ()), bool(by_name)))
+    load_weights_into(model, filepath, Leniency(skip_mismatch, tuple(skip or ()), bool(by_name)))
 
 
 def save_model(
@@ -214,6 +214,6 @@ def from_keras(
         UnsupportedError: a layer, setting or activation that foldnet cannot represent exactly, or a model that
             is a subclass with code of its own.
     """
-    from foldnet.files.live import network_of
+    from foldnet.files.live_models import network_of
 
     return network_of(model, activations, dtype)

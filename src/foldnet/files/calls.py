@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.masks import compared
 from foldnet.files.nodes import Constant, Node, Ref, constant_refused, keras_tensor, operand, reference
 from foldnet.files.tf.arguments import function_node
-from foldnet.files.tf.layers import ConstantResult, FunctionLayer
+from foldnet.files.tf.layers import FunctionLayer, Known
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
@@ -37,7 +37,7 @@ class settings_of:  # noqa: N801 - used as a with-statement
                 return
             raise type(error)(f"{self._where}: {error}") from None
         if isinstance(error, BAD_SETTINGS):
-            raise FileFormatError(f"{self._where}: the stored settings make no sense: {error}") from None
+            raise FileFormatError(f"{self._where}: the stored settings are not valid: {error}") from None
 
 
 def read_node(stored: Any, layer: Layer) -> Node:
@@ -48,8 +48,8 @@ def read_node(stored: Any, layer: Layer) -> Node:
     if isinstance(layer, FunctionLayer):
         return function_node(stored, layer, where)
     if isinstance(stored, Mapping) and "args" in stored:
-        args = plain.listing(stored["args"], f"the arguments of {where}")
-        kwargs = dict(plain.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
+        args = strict_json.listing(stored["args"], f"the arguments of {where}")
+        kwargs = dict(strict_json.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
         structure = map_leaves(lambda v: keras_tensor(v, where), args)
         mask = _mask(kwargs, layer)
         if mask is not None:
@@ -60,17 +60,17 @@ def read_node(stored: Any, layer: Layer) -> Node:
         stored = [stored]
 
     def ref(entry: Any) -> Ref:
-        entry = plain.listing(entry, where)
+        entry = strict_json.listing(entry, where)
         if entry and entry[0] == "_CONSTANT_VALUE":
             raise constant_refused(where)
         if len(entry) == 4:
-            kwargs.update(plain.mapping(entry[3] or {}, f"the arguments of {where}"))
+            kwargs.update(strict_json.mapping(entry[3] or {}, f"the arguments of {where}"))
         return reference(entry[:3], where)
 
     if isinstance(stored, Mapping):
         structure = {key: ref(entry) for key, entry in stored.items()}
     else:
-        structure = [ref(entry) for entry in plain.listing(stored, where)]
+        structure = [ref(entry) for entry in strict_json.listing(stored, where)]
     mask = _mask(kwargs, layer)
     if mask is not None:
         mask = reference(mask, f"the mask of {where}")
@@ -79,9 +79,9 @@ def read_node(stored: Any, layer: Layer) -> Node:
 
 def operation_node(stored: Any, where: str) -> Node:
     """A call of an operation: tensors and constants, those by name put in their places."""
-    entry = plain.mapping(stored, where)
-    args = plain.listing(entry.get("args"), f"the arguments of {where}")
-    kwargs = plain.mapping(entry.get("kwargs") or {}, f"the arguments of {where}")
+    entry = strict_json.mapping(stored, where)
+    args = strict_json.listing(entry.get("args"), f"the arguments of {where}")
+    kwargs = strict_json.mapping(entry.get("kwargs") or {}, f"the arguments of {where}")
     if named := {k: v for k, v in kwargs.items() if v is not None}:
         raise UnsupportedError(
             f"{where} has arguments by name, {', '.join(sorted(named))}; give them by place and save again"
@@ -120,7 +120,7 @@ def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[tuple[Ref
     where = f"the mask of layer {layer!r}"
     found = compared(makers, name)
     if found is None:
-        raise UnsupportedError(f"{where} compares with no number, as no Embedding does and no Masking by one")
+        raise UnsupportedError(f"{where} does not compare with a number, as an Embedding or Masking does")
     return [(reference(history, where), number) for history, number in found]
 
 
@@ -128,7 +128,7 @@ def read_structure(stored: Any, where: str) -> Any:
     """Inputs or outputs of a network: one reference, or a list or dict of them."""
     if isinstance(stored, Mapping):
         return {key: read_structure(value, where) for key, value in stored.items()}
-    entries = plain.listing(list(stored) if isinstance(stored, tuple) else stored, where)
+    entries = strict_json.listing(list(stored) if isinstance(stored, tuple) else stored, where)
     if len(entries) == 3 and isinstance(entries[0], str):
         return reference(entries, where)
     if not entries:
@@ -207,13 +207,13 @@ class Calls:
     def tensor(self, ref: Ref, ends: bool = False) -> SymbolicTensor:
         """The tensor that a reference means."""
         found = self.value(ref, ends)
-        if isinstance(found, ConstantResult):
+        if isinstance(found, Known):
             raise UnsupportedError(
-                f"{self._what} uses {ref[0]!r} as a tensor, and it is {found.value}, which the data does not change"
+                f"{self._what} uses {ref[0]!r} as a tensor, and it is {found.value}, a constant"
             )
         return found
 
-    def value(self, ref: Ref, ends: bool = False) -> SymbolicTensor | ConstantResult:
+    def value(self, ref: Ref, ends: bool = False) -> SymbolicTensor | Known:
         """The tensor that a reference means, or what TensorFlow computes there without any tensor."""
         made, index = self.made.get(ref[0]), self.index(ref, ends)
         if made is None or not 0 <= index < len(made) or not 0 <= ref[2] < len(made[index].outputs):
@@ -229,7 +229,7 @@ def _check_count(node: Node, layer: Layer) -> None:
     several = layer.joins_inputs
     if count == 0 or (count > 1 and not several):
         raise FileFormatError(
-            f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, and takes one"
+            f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, but takes one"
             f"{' or more' if several else ''}"
         )
 
@@ -271,6 +271,6 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
             queue.extend(waiting.pop((name, len(made) - 1), ()))
     for (source, index), names in waiting.items():
         raise FileFormatError(
-            f"{what}: layer {names[0]!r} waits for call {index} of {source!r}, which is missing or comes after it"
+            f"{what}: layer {names[0]!r} uses call {index} of {source!r}, which is missing or comes later"
         )
     return calls

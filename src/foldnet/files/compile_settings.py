@@ -9,7 +9,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.files.keras_objects import Dialect, function_record, own_name, plain_data, record
 from foldnet.files.registration import get_registered_name
 from foldnet.training import losses, metric_names, optimizers
-from foldnet.training.absent import AbsentOptimizer
+from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import Mean, MeanMetricWrapper, Sum
@@ -50,10 +50,10 @@ def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -
     given = trainer.compiled.given
     optimizer = stored_optimizer(trainer.compiled.optimizer, dialect, tf_keras)
     stored = {
-        "loss": _each(given.get("loss"), stored_loss),
-        "loss_weights": plain_data(given.get("loss_weights"), "loss_weights"),
-        "metrics": _each(given.get("metrics"), stored_metric),
-        "weighted_metrics": _each(given.get("weighted_metrics"), stored_metric),
+        "loss": _each(given.loss, stored_loss),
+        "loss_weights": plain_data(given.loss_weights, "loss_weights"),
+        "metrics": _each(given.metrics, stored_metric),
+        "weighted_metrics": _each(given.weighted_metrics, stored_metric),
     }
     if dialect is Dialect.KERAS_2:
         stored["loss"] = _spelled_out(stored["loss"])
@@ -141,7 +141,7 @@ def stored_loss(loss: Any) -> Any:
         loss = losses.get(loss)
     name = type(loss).__name__
     if isinstance(loss, Loss) and losses.CLASSES.get(name) is type(loss):
-        config = {**loss.get_config(), **loss.not_in_config()}
+        config = {**loss.get_config(), **loss.unsaid()}
         return record("keras.losses", name, plain_data(config, f"the loss {name}"))
     if isinstance(loss, Loss) and name not in losses.CLASSES:
         return _of_own_class(loss)
@@ -165,7 +165,7 @@ def _serialized(thing: Any, module: str, known: Mapping[str, Any]) -> Any:
     if not isinstance(thing, Loss | Metric):
         return function_record(get_registered_name(thing))
     name = type(thing).__name__
-    config = plain_data({**thing.get_config(), **thing.not_in_config()}, name)
+    config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
     if known.get(name) is type(thing):
         return record(module, name, config)
     return _of_own_class(thing)
@@ -185,7 +185,7 @@ def stored_metric(metric: Any) -> Any:
         return _of_own_class(metric)
     if known is not type(metric):
         return _function(metric, {}, "metric")
-    config = {**metric.get_config(), **metric.not_in_config()}
+    config = {**metric.get_config(), **metric.unsaid()}
     return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
 
 
@@ -201,7 +201,7 @@ def _plain_mean(metric: Metric) -> str | None:
 def _of_own_class(thing: Loss | Metric) -> dict[str, Any]:
     """A loss or metric of a class of the user's, which whoever opens the file must have."""
     name = type(thing).__name__
-    config = plain_data({**thing.get_config(), **thing.not_in_config()}, name)
+    config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
     return {
         **record(type(thing).__module__, name, config),
         "registered_name": get_registered_name(type(thing)),

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.layers.base import Layer
 from foldnet.warn import warn
-
-Array = np.ndarray[Any, Any]
 
 _any_numbers: ContextVar[bool] = ContextVar("any_numbers", default=False)
 
@@ -30,7 +29,7 @@ def any_numbers() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class LoadPolicy:
+class Leniency:
     """What weights may be missing from a file.
 
     Attributes:
@@ -58,7 +57,7 @@ class LoadPolicy:
             warn(f"layer {layer.name!r} keeps its weights, since the file does not fit: {error}")
 
 
-STRICT = LoadPolicy()
+STRICT = Leniency()
 
 
 class Values:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFileError
-from foldnet.files import archive, hdf5, plain
+from foldnet.files import archive, hdf5, strict_json
 from foldnet.files.archive import Archive
 from foldnet.files.calls import BAD_SETTINGS
-from foldnet.files.config import Reader
-from foldnet.files.fill import STRICT, LoadPolicy
+from foldnet.files.fill import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
-from foldnet.files.hdf5.merged import AnyGroup
+from foldnet.files.hdf5.merged import Place
 from foldnet.files.opening import name_of, open_file, read_file
+from foldnet.files.read_config import Reader
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
 from foldnet.network import Network
@@ -45,7 +45,7 @@ def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, co
             return _load_members(Archive(raw).read, activations, dtype, compile)
 
 
-def load_weights_into(network: Network, path: str | PathLike[str], leniency: LoadPolicy = STRICT) -> None:
+def load_weights_into(network: Network, path: str | PathLike[str], leniency: Leniency = STRICT) -> None:
     """Fill a network from a file of weights; see ``foldnet.files.load_weights``."""
     if not network.built:
         raise ConfigError(f"{network.name!r} is not built, so its weights have no shapes; call build first")
@@ -76,7 +76,7 @@ def load_weights_into(network: Network, path: str | PathLike[str], leniency: Loa
             _fill(file.root, network, leniency)
 
 
-def _fill(root: AnyGroup, network: Network, leniency: LoadPolicy) -> None:
+def _fill(root: Place, network: Network, leniency: Leniency) -> None:
     """Set all weights, and the state of the optimizer where the network has one that it fits."""
     values = read_weights(root, network, {}, check_names=False, leniency=leniency)
     if network._trainer is None and network.saved_training is None:
@@ -91,9 +91,9 @@ def _fill(root: AnyGroup, network: Network, leniency: LoadPolicy) -> None:
         old = network.saved_training
         network.saved_training = replace(old, state=saved.state, layout=saved.layout, problem=saved.problem)
     elif not leniency.skips(network.optimizer):
-        from foldnet.files.resume import restore_optimizer
+        from foldnet.files.resume import take_up
 
-        restore_optimizer(saved, network)
+        take_up(saved, network)
 
 
 def kind_of(path: str | PathLike[str]) -> str:
@@ -137,13 +137,13 @@ class named:  # noqa: N801 - used as a with-statement
         if isinstance(error, FileFormatError) and not isinstance(error, MissingFileError):
             raise FileFormatError(f"{self._path}: {error}") from None
         if isinstance(error, RecursionError):
-            raise FileFormatError(f"{self._path}: it nests too deeply to be a network") from None
+            raise FileFormatError(f"{self._path}: it is nested too deeply for a network") from None
         if isinstance(error, MemoryError):
-            raise FileFormatError(f"{self._path}: it asks for more memory than there is") from None
+            raise FileFormatError(f"{self._path}: it needs more memory than there is") from None
         if isinstance(error, BAD_SETTINGS) and not isinstance(error, FoldnetError):
             # Each part of a file is checked where it is read; this is for what nobody thought of.
             raise FileFormatError(
-                f"{self._path}: what it says makes no sense: {type(error).__name__}: {error}"
+                f"{self._path}: its content is not valid: {type(error).__name__}: {error}"
             ) from error
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             raise FileFormatError(f"{self._path} cannot be read: {error.strerror or error}") from None
@@ -163,8 +163,8 @@ def _directory_members(folder: Path) -> Members:
 
 
 def _load_members(read: Members, activations: Supplied, dtype: str | None, compile: bool) -> Network:
-    metadata = plain.parse(read(METADATA, 1 << 20), METADATA)
-    stored = plain.parse(read(CONFIG, plain.MAX_JSON), CONFIG)
+    metadata = strict_json.parse(read(METADATA, 1 << 20), METADATA)
+    stored = strict_json.parse(read(CONFIG, strict_json.MAX_JSON), CONFIG)
     version = metadata.get("keras_version")
     version = version if isinstance(version, str) else None
     reader = Reader(major_version(version, 3), activations or {}, dtype)

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.saved_training import Layout
 from foldnet.layers.base import Layer
@@ -25,7 +25,6 @@ from foldnet.training.optimizers import SGD, Nadam
 from foldnet.training.trainer import Trainer
 from foldnet.training.variables import Variable
 
-Array = np.ndarray[Any, Any]
 Owner = tuple[Layer, str]
 
 INTERLEAVED = frozenset({"Adam", "AdamW", "Adamax", "Nadam", "Adadelta", "Ftrl", "Lamb", "ScheduleFreeAdamW"})
@@ -37,7 +36,7 @@ MAX_STEPS = 1 << 31
 
 
 @dataclass(frozen=True)
-class OptimizerVariable:
+class Place:
     """One variable: whose it is (None for the optimizer's own), which slot, and its shape."""
 
     owner: Owner | None
@@ -60,7 +59,7 @@ def trainable_weights(network: Network) -> list[tuple[Owner, tuple[int, ...]]]:
     return list(found.items())
 
 
-def places(network: Network, optimizer: Optimizer, layout: Layout) -> list[OptimizerVariable]:
+def places(network: Network, optimizer: Optimizer, layout: Layout) -> list[Place]:
     """The variables of an optimizer in the order of a generation of Keras.
 
     Before Keras 3 neither the learning rate nor Nadam's product is among them. In tf_keras SGD always has a
@@ -71,14 +70,14 @@ def places(network: Network, optimizer: Optimizer, layout: Layout) -> list[Optim
     new, old = layout is Layout.KERAS_3, layout is Layout.OPTIMIZER_V2
     if isinstance(optimizer, SGD) and layout is Layout.TF_KERAS:
         slots = ["momentum"]
-    result = [OptimizerVariable(None, "iteration", ())]
+    result = [Place(None, "iteration", ())]
     if new and isinstance(optimizer._learning_rate, float):
-        result.append(OptimizerVariable(None, "learning_rate", ()))
+        result.append(Place(None, "learning_rate", ()))
     if old and isinstance(optimizer, Nadam):
-        result.append(OptimizerVariable(None, "u_product", ()))
+        result.append(Place(None, "u_product", ()))
 
-    def place(owner: Owner, shape: tuple[int, ...], slot: str) -> OptimizerVariable:
-        return OptimizerVariable(owner, slot, shape)
+    def place(owner: Owner, shape: tuple[int, ...], slot: str) -> Place:
+        return Place(owner, slot, shape)
 
     if optimizer.use_ema and not old:
         result += [place(*weight, "average") for weight in weights]
@@ -89,7 +88,7 @@ def places(network: Network, optimizer: Optimizer, layout: Layout) -> list[Optim
         slots = [slot for slot in slots if slot == LEFT_OVER]
     result += [place(*weight, slot) for slot in slots for weight in weights]
     if isinstance(optimizer, Nadam) and new:
-        result.append(OptimizerVariable(None, "u_product", ()))
+        result.append(Place(None, "u_product", ()))
     return result
 
 
@@ -99,7 +98,7 @@ def state_of(trainer: Trainer, layout: Layout = Layout.KERAS_3) -> list[Array]:
     return [value_of(trainer, place, layout) for place in places(trainer.network, optimizer, layout)]
 
 
-def value_of(trainer: Trainer, place: OptimizerVariable, layout: Layout = Layout.KERAS_3) -> Array:
+def value_of(trainer: Trainer, place: Place, layout: Layout = Layout.KERAS_3) -> Array:
     """The value of one variable of a trainer's optimizer."""
     optimizer = trainer.compiled.optimizer
     start, order = optimizer.kept(), list(optimizer.kept())
@@ -118,7 +117,7 @@ def value_of(trainer: Trainer, place: OptimizerVariable, layout: Layout = Layout
     return np.asarray(slots[order.index(place.slot)], np.float32).reshape(place.shape)
 
 
-def set_value(trainer: Trainer, place: OptimizerVariable, value: Array) -> None:
+def set_value(trainer: Trainer, place: Place, value: Array) -> None:
     """Give one variable of a trainer's optimizer its value."""
     optimizer = trainer.compiled.optimizer
     if place.owner is None:
@@ -133,12 +132,12 @@ def set_value(trainer: Trainer, place: OptimizerVariable, value: Array) -> None:
 def variables_of(optimizer: Optimizer) -> list[Variable]:
     """The variables of an optimizer in Keras's order; before a network was compiled with it, its own numbers."""
     trainer = optimizer.trainer
-    own = [OptimizerVariable(None, "iteration", ())]
+    own = [Place(None, "iteration", ())]
     if isinstance(optimizer._learning_rate, float):
-        own.append(OptimizerVariable(None, "learning_rate", ()))
+        own.append(Place(None, "learning_rate", ()))
     found = own if trainer is None else places(trainer.network, optimizer, Layout.KERAS_3)
 
-    def variable(place: OptimizerVariable) -> Variable:
+    def variable(place: Place) -> Variable:
         name = place.slot if place.owner is None else f"{place.owner[0].name}_{place.owner[1]}_{place.slot}"
         if place.owner is None:
             read, write = partial(_own, optimizer, place.slot), partial(_set_own, optimizer, place.slot)

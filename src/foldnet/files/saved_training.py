@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import Hdf5File
-from foldnet.files.hdf5.merged import AnyGroup
+from foldnet.files.hdf5.merged import Place
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-
-Array = np.ndarray[Any, Any]
 
 MAX_VARIABLES = 8
 """How many variables an optimizer may have for each weight, and on top."""
@@ -51,7 +48,7 @@ class SavedTraining:
     supplied: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_state(root: AnyGroup, network: Network, keras_3: bool) -> SavedTraining:
+def read_state(root: Place, network: Network, keras_3: bool) -> SavedTraining:
     """The optimizer's variables of a ``.keras`` archive, in order.
 
     Args:
@@ -102,12 +99,12 @@ def _named_layout(names: Sequence[str]) -> Layout:
     layouts = {"iteration": Layout.KERAS_3, "iteration:0": Layout.TF_KERAS, "iter:0": Layout.OPTIMIZER_V2}
     if first not in layouts:
         raise FileFormatError(
-            f"its optimizer's first variable is called {first!r}, as in no Keras foldnet knows"
+            f"its optimizer's first variable is called {first!r}, which no release of Keras that foldnet knows does"
         )
     return layouts[first]
 
 
-def _arrays(places: Sequence[tuple[AnyGroup, str]], network: Network) -> list[Array]:
+def _arrays(places: Sequence[tuple[Place, str]], network: Network) -> list[Array]:
     """The datasets, each of which must have the shape of some weight or of a single number."""
     shapes = {(), *_shapes(network)}
     if len(places) > MAX_VARIABLES * (1 + len(network.specs)):
@@ -121,5 +118,7 @@ def _shapes(layer: Layer) -> set[tuple[int, ...]]:
 
 def _one_of(shape: tuple[int, ...], shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
     if shape not in shapes:
-        raise FileFormatError(f"variable {name!r} of the optimizer has the shape {shape} of no weight")
+        raise FileFormatError(
+            f"variable {name!r} of the optimizer has the shape {shape}, which no weight has"
+        )
     return shape

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
-from foldnet.files.fill import STRICT, LoadPolicy, Values
-from foldnet.files.hdf5.merged import AnyGroup
+from foldnet.files.fill import STRICT, Leniency, Values
+from foldnet.files.hdf5.merged import Place
 from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
@@ -23,18 +23,16 @@ from foldnet.layers.weight import WeightSpec
 from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
-Array = np.ndarray[Any, Any]
-
 FUNCTION_GROUPS = frozenset(map(snake_case, FUNCTION_CLASSES))
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
 def read_weights(
-    root: AnyGroup,
+    root: Place,
     network: Network,
     classes: Mapping[Layer, str],
     check_names: bool,
-    leniency: LoadPolicy = STRICT,
+    leniency: Leniency = STRICT,
 ) -> Values:
     """The weights of every layer of the network.
 
@@ -54,7 +52,7 @@ def read_weights(
 
 
 class _Reader:
-    def __init__(self, classes: Mapping[Layer, str], check_names: bool, leniency: LoadPolicy) -> None:
+    def __init__(self, classes: Mapping[Layer, str], check_names: bool, leniency: Leniency) -> None:
         self._classes, self._check_names, self._leniency = classes, check_names, leniency
         self._done: set[Layer] = set()
         self.values = Values()
@@ -65,7 +63,7 @@ class _Reader:
             return "Functional" if name == "Model" else name
         return class_name(layer)
 
-    def network(self, group: AnyGroup, network: Network) -> None:
+    def network(self, group: Place, network: Network) -> None:
         """Read every layer of a network out of its group."""
         container = next((name for name in CONTAINERS if name in group), None)
         if container is None:
@@ -100,7 +98,7 @@ class _Reader:
                 with self._leniency.layer(layer):
                     self._layer(layers.group(name), layer)
 
-    def _no_weights(self, layers: AnyGroup, layer: Layer, name: str) -> None:
+    def _no_weights(self, layers: Place, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):
             group = layers.group(name)
             if group.is_group("vars") and group.group("vars").names():
@@ -108,7 +106,7 @@ class _Reader:
                     f"{group.path} holds weights for layer {layer.name!r} ({self._class_name(layer)}), which has none"
                 )
 
-    def _layer(self, group: AnyGroup, layer: Layer) -> dict[str, Array]:
+    def _layer(self, group: Place, layer: Layer) -> dict[str, Array]:
         stored = group.group("vars")
         name = stored.attribute("name")
         # A model that makes its layers itself gives them names that no configuration has.
@@ -137,7 +135,7 @@ class _Reader:
         return arrays
 
 
-def _is_empty_function(layers: AnyGroup, name: str) -> bool:
+def _is_empty_function(layers: Place, name: str) -> bool:
     """Whether a group is of a function of TensorFlow, which tf.keras counts as a layer, and holds no weights."""
     if re.sub(r"_\d+$", "", name) not in FUNCTION_GROUPS or not layers.is_group(name):
         return False

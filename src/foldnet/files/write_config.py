@@ -94,7 +94,7 @@ class _Writer:
             )
         if not network.built:
             raise ConfigError(
-                f"{network.name!r} is not built, so a file could not say what it takes; call it on data or "
+                f"{network.name!r} is not built, so the shape of its input is not known; call it on data or "
                 "build((None, features)) before saving"
             )
         sequential = isinstance(network, Sequential)
@@ -143,12 +143,12 @@ class _Writer:
     def _check_name(self, layer: Layer) -> None:
         if not layer.name:
             raise UnsupportedError(
-                f"a {type(layer).__name__} has no name, by which a file would know it; give it one"
+                f"a {type(layer).__name__} has no name, which a file needs; give it a name"
             )
         if self._dialect is Dialect.KERAS_3 and "/" in layer.name:
             raise UnsupportedError(
-                f"{layer.name!r} has a slash, which Keras 3 takes in no name; rename it, or save the network as "
-                ".h5, which tf_keras and foldnet read"
+                f"{layer.name!r} has a slash, which Keras 3 does not allow in a name; rename it, or save the network "
+                "as .h5, which tf_keras and foldnet read"
             )
 
     def _marked(self, layer: Layer, stored: dict[str, Any]) -> dict[str, Any]:
@@ -319,7 +319,7 @@ class _Calls:
     def _mask(self, mask: Any) -> dict[str, Any] | None:
         if mask is not None and not isinstance(mask, SymbolicTensor):
             raise UnsupportedError(
-                "a mask that is no tensor of the network cannot be written; hand over an input"
+                "a mask that is not a tensor of the network cannot be written; give an input of the network"
             )
         return None if mask is None else self._tensor(mask)
 

@@ -57,7 +57,7 @@ def check_prediction(graph: Graph) -> None:
 
 
 def _check_operands(graph: Graph, node: Node) -> None:
-    if node.op.mixes:
+    if node.op.mixes and len(node.inputs) == node.op.data:
         if all(name in graph.constants for name in node.inputs):
             raise GraphError(f"{node.output!r}: {type(node.op).__name__} of constants alone")
         return

@@ -73,6 +73,7 @@ class Op:
         mixes: whether constants may stand at any place, as long as one operand is data.
         predicts: whether prediction programs may hold it; others are for training programs alone.
         aliases: whether the result is the operand itself, under another name: no code, no memory.
+        is_identity: whether it is nothing: its result is its operand, shape and all.
         in_place: whether each element is read just before it is written, so that the result may take the memory of an
             operand.
     """
@@ -83,6 +84,12 @@ class Op:
     predicts: ClassVar[bool] = True
     aliases: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
+    is_identity: ClassVar[bool] = False
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether it is one of Keras's activations, with or without weights."""
+        return False
 
     def data_operands(self, count: int) -> int:
         """How many of ``count`` operands are data."""

@@ -10,12 +10,12 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
-from foldnet import activations
 from foldnet.errors import FileFormatError, UnsupportedError
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import Array, Graph, Node, Type, constant_type, with_nodes
 from foldnet.graph.op import FLOAT, INT, Elementwise, Op
 from foldnet.operations.catalogue import every_op
+from foldnet.operations.elementwise.functions import FUNCTIONS
 
 _LARGEST_ROW = 1 << 40
 
@@ -115,6 +115,7 @@ def graph_from_json(
 
 def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node:
     _entries(entry, {"op", "settings", "inputs", "output", "layer"})
+    entry = _today(entry)
     cls = op_table().get(_typed(entry["op"], str))
     if cls is None:
         raise FileFormatError(f"the file's program has the op {entry['op']!r}, which does not exist")
@@ -124,6 +125,21 @@ def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node:
     return Node(
         cls(**settings), _strings(entry["inputs"]), _typed(entry["output"], str), _typed(entry["layer"], str)
     )
+
+
+def _today(entry: Any) -> Any:
+    """An operation of an older file under the name that it has now."""
+    op, settings = entry["op"], entry["settings"]
+    plain = {"params": {}, "supplied": False}
+    if op == "Unary" and isinstance(settings, dict) and set(settings) == {"kind"}:
+        return {**entry, "settings": {"function": {"name": settings["kind"], **plain}}}
+    if op == "Activation":
+        return {**entry, "op": "Unary"}
+    if op == "Combine":
+        return {**entry, "op": "Binary", "settings": {**settings, "activation": None}}
+    if op == "PRelu":
+        return {**entry, "op": "Binary", "settings": {"kind": "prelu", "activation": None}}
+    return entry
 
 
 def _hints(cls: type[Op]) -> dict[str, Any]:
@@ -165,9 +181,7 @@ def _elementwise(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Ele
                 f"load_predictor(path, activations={{{name!r}: fn}})"
             )
         return Elementwise(name, params, functions[name])
-    function = activations.FUNCTIONS.get(name)
-    known = None if function is None or name in activations.ALONG_AXIS else activations.known(function)
-    if known is None or {k for k, _ in params} != set(known[1]):
+    if name not in FUNCTIONS or {k for k, _ in params} != set(FUNCTIONS[name].parameters):
         raise FileFormatError(
             f"the file's program has the activation {name!r} with parameters {dict(params)}"
         )

@@ -8,7 +8,7 @@ from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Elementwise, Shape
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Reduce
-from foldnet.operations.elementwise.op import Activation, Binary, Combine
+from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.matrix.op import Dense
 
 WIDTH = 80
@@ -49,11 +49,11 @@ def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
         case Binary(kind=kind):
             signs = {"add": "+", "subtract": "-", "multiply": "*"}
             text = f" {signs[kind]} ".join(operands) if kind in signs else f"{kind}({', '.join(operands)})"
-        case Combine(kind=kind) if kind in SIGNS:
+        case Binary(kind=kind) if kind in SIGNS:
             return f" {SIGNS[kind]} ".join(operands)
         case Reduce(kind=kind, axes=axes):
             text = f"{kind}({x}, axes={axes})".replace(" ", "").replace(",axes", ", axes")
-        case Activation(function=function):
+        case Unary(function=function):
             return f"{function}({x})" if not function.params else f"{function.name}({x}){_settings(function)}"
         case _:
             data = operands[: node.op.data_operands(len(operands))]

@@ -17,7 +17,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.along.op import Softmax as SoftmaxOp
-from foldnet.operations.elementwise.op import Combine, PRelu, Where
+from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.structure.op import Reshape, Transpose
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class PReLU(Layer):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """``max(x, 0) + alpha * min(x, 0)``."""
-        return b.emit(PRelu(), b.float(inputs[0]), *b.weights(self))
+        return b.emit(Binary(kind="prelu"), b.float(inputs[0]), *b.weights(self))
 
 
 MASKED = -1e9
@@ -222,7 +222,7 @@ class Softmax(Layer):
 
     def read_mask(self, b: Lowering, value: str) -> str:
         """A place counts where the mask is above 0.5, as Keras has it here."""
-        return b.emit(Combine("greater"), b.float(value), b.number(self, "half", 0.5))
+        return b.emit(Binary(kind="greater"), b.float(value), b.number(self, "half", 0.5))
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The input's shape."""

@@ -149,9 +149,7 @@ class Layer(Traits, Configured):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Emit the ops that compute this layer from the named inputs; returns the name of the result."""
-        raise UnsupportedError(
-            f"layer {self.name!r}: {type(self).__name__} has no meaning foldnet can compute"
-        )
+        raise UnsupportedError(f"layer {self.name!r}: {type(self).__name__} must define how it is computed")
 
     # -- weights --------------------------------------------------------------------------------------------
 

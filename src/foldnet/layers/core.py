@@ -16,7 +16,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.along.op import Glu, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import Activation as ActivationOp
+from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.matrix.op import Dense as DenseOp
 from foldnet.operations.structure.op import Gather
 from foldnet.operations.structure.op import Identity as IdentityOp
@@ -238,14 +238,14 @@ def activation_op(function: activations.Function, rank: int) -> Op | None:
     """The op that computes an activation on inputs of this rank; None for ``linear``."""
     named = activations.known(function)
     if named is None:
-        return ActivationOp(Elementwise(getattr(function, "__name__", "custom"), (), function))
+        return Unary(Elementwise(getattr(function, "__name__", "custom"), (), function))
     name, params = named
     if name == "linear":
         return None
     if name in AXIS_OPS:
         return AXIS_OPS[name](positive_axis(_one_axis(name, params["axis"]), rank))
     numbers = {k: float("inf") if v is None else float(v) for k, v in params.items()}
-    return ActivationOp(Elementwise(name, tuple(numbers.items())))
+    return Unary(Elementwise(name, tuple(numbers.items())))
 
 
 AXIS_OPS: dict[str, Callable[[int], Op]] = {

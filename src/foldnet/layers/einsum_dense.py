@@ -21,7 +21,7 @@ from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Reduce
-from foldnet.operations.elementwise.op import Combine
+from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Dense as DenseOp
 from foldnet.operations.matrix.op import TurnedDense
 from foldnet.operations.structure.op import Reshape, Transpose
@@ -176,7 +176,7 @@ class EinsumDense(Layer):
         sizes = [n if label in labels else 1 for label, n in zip(kernel, shape, strict=True)]
         x = _reshaped(b, x, len(rest), sizes)
         value = b.weight(self, "kernel", (*(1,) * (len(rest) - 1), *shape))
-        y = b.emit(Combine("multiply"), x, value)
+        y = b.emit(Binary(kind="multiply"), x, value)
         axes = tuple(len(rest) + i for i, label in enumerate(kernel) if label in equation.summed)
         y = b.emit(Reduce("sum", axes), y) if axes else y
         return y, [*rest, *(label for label in kernel if label not in equation.summed)]

@@ -15,7 +15,7 @@ from foldnet.kinds import ANY_NUMBERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.along.op import Reduce
-from foldnet.operations.elementwise.op import Combine, Where
+from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.structure.op import Reshape
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 def not_zero(b: Lowering, layer: Layer, value: str) -> str:
     """1 where a value is not 0."""
-    return b.emit(Combine("not_equal"), value, b.number(layer, "zero", 0))
+    return b.emit(Binary(kind="not_equal"), value, b.number(layer, "zero", 0))
 
 
 def either(b: Lowering, masks: Sequence[str]) -> str:
     """The mask of positions that count in any of some masks."""
     result, *others = masks
     for other in others:
-        result = b.emit(Combine("logical_or"), result, other)
+        result = b.emit(Binary(kind="logical_or"), result, other)
     return result
 
 
@@ -122,5 +122,5 @@ class Masking(Layer):
         value = np.asarray(self.mask_value, np.float32).astype(np.float64)
         if value.ndim:
             value = value.reshape((1,) * (rank - 1 - value.ndim) + value.shape)
-        differs = b.emit(Combine("not_equal"), x, b.own(self, "mask_value", value))
+        differs = b.emit(Binary(kind="not_equal"), x, b.own(self, "mask_value", value))
         return b.emit(Reduce("max", (rank - 1,), keepdims), differs)

@@ -16,7 +16,7 @@ from foldnet.layers.masking import either, over_values
 from foldnet.layers.tensors import Shape, SymbolicTensor
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Moments, Reduce
-from foldnet.operations.elementwise.op import Binary, Combine, Where
+from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.matrix.op import Dot as DotOp
 from foldnet.operations.structure.op import Concatenate as ConcatenateOp
 from foldnet.operations.structure.op import Repeat
@@ -220,7 +220,7 @@ class Concatenate(Layer):
         last = b.emit(Reduce("max", (rank - 1,)), b.float(x if mask is None else mask))
         if mask is not None:
             return last
-        return b.emit(Combine("logical_or"), last, b.number(self, "counts", 1))
+        return b.emit(Binary(kind="logical_or"), last, b.number(self, "counts", 1))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The masks joined as the inputs are; None if no input has one."""

@@ -118,7 +118,7 @@ class Operation(Layer):
     def _computed(
         self, b: GraphBuilder, args: Sequence[Any], values: Mapping[SymbolicTensor, str | None]
     ) -> tuple[list[Any], bool]:
-        from foldnet.ops.expression import Expression, emitted
+        from foldnet.operations.expression import Expression, emitted
 
         def expression(t: SymbolicTensor) -> Expression | None:
             dtype = "int32" if _is_whole(t.dtype) else "bool" if t.dtype == "bool" else "float32"

@@ -144,7 +144,7 @@ class Normalization(Layer):
         """
         if self.given:
             raise ConfigError(
-                f"layer {self.name!r} was given its mean and variance, so there is nothing to adapt"
+                f"layer {self.name!r} was given its mean and variance, so adapt has nothing to do"
             )
         steps = COUNT.or_none()(steps, self.described(), "steps")
         moments: Moments | None = None
@@ -184,7 +184,7 @@ class Normalization(Layer):
         mean, variance = self.statistics(b.shape(x))
         if not (variance >= 0).all():
             raise UnsupportedError(
-                f"layer {self.name!r}: a variance of {variance.min():.3g} is no variance. Adapt the layer again."
+                f"layer {self.name!r}: a variance of {variance.min():.3g} is not a variance. Adapt the layer again."
             )
         deviation = np.maximum(np.sqrt(variance), SMALLEST_DEVIATION)
         if self.invert:

@@ -35,7 +35,9 @@ class Noise(Layer):
 
     def amount(self) -> float:
         """How much is changed: 0 is nothing."""
-        raise ConfigError(f"{type(self).__name__} has no amount of noise")  # every subclass states its own
+        raise ConfigError(
+            f"{type(self).__name__} must define the amount of noise"
+        )  # every subclass states its own
 
     def shared_axes(self, shape: Shape) -> tuple[bool, ...]:
         """Axes along which one random number serves all, batch axis first; empty where none does."""

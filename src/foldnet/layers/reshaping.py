@@ -24,7 +24,9 @@ class _Moving(Layer):
 
     def moves(self, shape: Shape) -> list[Op]:
         """The ops for an input of this shape, in order."""
-        raise ConfigError(f"{type(self).__name__} moves nothing")  # every subclass states its own
+        raise ConfigError(
+            f"{type(self).__name__} must define how it moves values"
+        )  # every subclass states its own
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """What the ops make of the input's shape."""

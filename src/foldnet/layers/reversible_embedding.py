@@ -15,7 +15,7 @@ from foldnet.layers.dtypes import policy_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.matrix.op import Dense, TurnedDense
 from foldnet.operations.structure.op import Gather
 
@@ -115,7 +115,7 @@ class ReversibleEmbedding(Embedding):
         ones = (1,) * (len(b.shape(scores)) - 1)
         zero, cap = b.own(self, "no offset", np.zeros(ones)), float(self.logit_soft_cap)
         small = b.emit(Affine(), scores, b.own(self, "one over the cap", np.full(ones, 1 / cap)), zero)
-        held = b.emit(Activation(Elementwise("tanh")), small)
+        held = b.emit(Unary(Elementwise("tanh")), small)
         return b.emit(Affine(), held, b.own(self, "cap", np.full(ones, cap)), zero)
 
     def _scores(self, b: Lowering, x: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from foldnet.layers.operators import Operators
+from foldnet.operations.operators import Operators
 from foldnet.structure import flatten
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ expression is the batch; it cannot be reduced, for each row has a loss of its ow
 [5.0]
 """
 
+from foldnet.operations.expression import Expression as Expression
 from foldnet.ops import picking as _picking
 from foldnet.ops.creation import arange as arange
 from foldnet.ops.creation import convert_to_numpy as convert_to_numpy
@@ -95,7 +96,6 @@ from foldnet.ops.elementwise import tanh as tanh
 from foldnet.ops.elementwise import true_divide as true_divide
 from foldnet.ops.elementwise import trunc as trunc
 from foldnet.ops.elementwise import where as where
-from foldnet.ops.expression import Expression as Expression
 from foldnet.ops.nn import binary_crossentropy as binary_crossentropy
 from foldnet.ops.nn import categorical_crossentropy as categorical_crossentropy
 from foldnet.ops.nn import celu as celu

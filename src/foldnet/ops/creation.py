@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.operations import expression as e
 from foldnet.ops import elementwise as f
-from foldnet.ops import expression as e
 from foldnet.ops.dtypes import as_array, dtype_of, floating, result_type
 from foldnet.ops.records import operation
 

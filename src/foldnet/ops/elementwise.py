@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.engines.functions import COMBINE, UNARY
-from foldnet.graph.op import FLOAT
+from foldnet.graph.op import FLOAT, Elementwise
+from foldnet.operations import expression as e
+from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 from foldnet.operations.elementwise.op import Unary, Where
 from foldnet.operations.structure.op import Cast
-from foldnet.ops import expression as e
 from foldnet.ops.dtypes import FLOATX, arrays, as_array, floating
 from foldnet.ops.records import operation
 
@@ -41,7 +41,7 @@ def _computed(kind: str, gives: str, x: Any) -> Any:
     if kind == "square" and x.dtype.kind == "b":
         x = x.astype(np.int32)
     with np.errstate(all="ignore"):
-        return np.asarray(UNARY[kind].compute(x), bool if gives == "bool" else x.dtype)
+        return np.asarray(FUNCTIONS[kind].compute(x), bool if gives == "bool" else x.dtype)
 
 
 absolute = _unary("absolute", "Absolute", "Absolute value", "abs", "own")
@@ -104,7 +104,7 @@ def _binary(name: str, keras_class: str, doc: str, kind: str = "", gives: str = 
         if gives == "float":
             a, b = (v.astype(floating(v), copy=False) for v in (a, b))
         with np.errstate(all="ignore"):
-            return np.asarray(COMBINE[kind].compute(a, b))
+            return np.asarray(BINARY[kind].compute(a, b))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{doc}, elementwise; axes of size 1 are spread."
@@ -232,7 +232,7 @@ def cast(x: Any, dtype: Any) -> Any:
         return not_equal(x, 0)
     if name.startswith(("int", "uint")):
         kind = "stop_gradient" if x.dtype == "bool" else "trunc"
-        return x if x.dtype == "int32" else e.emitted(Unary(kind), x, dtype="int32")
+        return x if x.dtype == "int32" else e.emitted(Unary(Elementwise(kind)), x, dtype="int32")
     if np.dtype(dtype) != FLOATX:
         raise e.refuse(f'cast to "{name}"', 'a program computes in float32: ops.cast(x, "float32")')
     if x.is_int:

@@ -11,11 +11,11 @@ import numpy as np
 from foldnet import activations, backend
 from foldnet.errors import ConfigError
 from foldnet.graph.op import INT, Elementwise
+from foldnet.operations import expression as e
 from foldnet.operations.along.op import Glu, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.structure.op import Cast, OneHot
 from foldnet.ops import elementwise as f
-from foldnet.ops import expression as e
 from foldnet.ops import reductions as r
 from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
@@ -50,7 +50,7 @@ def _activation(name: str, keras_class: str, **defaults: Any) -> Any:
 def _activated(name: str, x: Any, params: dict[str, float]) -> Any:
     if isinstance(x, e.Expression):
         function = Elementwise(name, tuple(params.items()))
-        return e.emitted(Activation(function), *e.arithmetic(name, x))
+        return e.emitted(Unary(function), *e.arithmetic(name, x))
     x = as_array(x).astype(floating(as_array(x)), copy=False)
     with np.errstate(all="ignore"):
         return np.asarray(activations.ELEMENTWISE[name](np.atleast_1d(x), **params)).reshape(x.shape)

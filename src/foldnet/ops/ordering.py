@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from foldnet.ops import expression as e
+from foldnet.operations import expression as e
 from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import INT
+from foldnet.operations import expression as e
 from foldnet.operations.structure.op import Cast, Gather, Pick, Slice
 from foldnet.ops import elementwise as f
-from foldnet.ops import expression as e
 from foldnet.ops.dtypes import as_array
 from foldnet.ops.records import operation
 from foldnet.ops.reductions import axes_of, rank_of

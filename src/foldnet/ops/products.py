@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError
+from foldnet.operations import expression as e
 from foldnet.operations.matrix.op import Dense, Product
-from foldnet.ops import expression as e
 from foldnet.ops import shaping
 from foldnet.ops.dtypes import arrays, as_array
 from foldnet.ops.records import operation

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import UnsupportedError
+from foldnet.operations import expression as e
 from foldnet.operations.along.op import CumulativeSum, Reduce
 from foldnet.operations.batch.op import BatchReduce
 from foldnet.ops import elementwise as f
-from foldnet.ops import expression as e
 from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from foldnet.graph.graph import Graph, Node
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
 from foldnet.passes.rewriting import without
 
@@ -23,7 +23,7 @@ def is_identity(graph: Graph, node: Node) -> bool:
     match op:
         case Identity():
             return True
-        case Activation():
+        case Unary():
             return op.function.name == "linear" and op.function.function is None
         case Cast():
             return op.dtype == x.dtype

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from foldnet.graph.graph import Array, Graph, Node, constant_type
+from foldnet.graph.op import Elementwise
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.elementwise.op import Combine, Unary
+from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.passes.fold_backward import plan as plan_backward
 from foldnet.passes.fold_forward import plan as plan_forward
 from foldnet.passes.merge_affines import plan as plan_merge
@@ -49,10 +50,10 @@ def scale_and_offset(graph: Graph, node: Node) -> tuple[Array, Array] | None:
     if graph.types[node.output].dtype != "float":
         return None
     match node.op:
-        case Unary("negative"):
+        case Unary(Elementwise("negative")):
             one = np.ones((1,) * (len(graph.types[node.output].shape) - 1))
             return (-one, 0 * one) if graph.types[node.inputs[0]].dtype == "float" else None
-        case Combine(kind) if kind in ("add", "subtract", "multiply", "divide"):
+        case Binary(kind=kind) if kind in ("add", "subtract", "multiply", "divide"):
             return _of_two_operands(graph, node, kind)
     return None
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from foldnet.graph.graph import Array, Graph, Node
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.matrix.op import Dense
 from foldnet.passes.moves import carried_back, moved_from, moves_before
 from foldnet.passes.precision import cancels, leaves_float32, spread_of
@@ -33,7 +33,7 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     moves, before = way
     if before is None:
         return "it works on an input of the network"
-    if isinstance(before.op, Activation):
+    if isinstance(before.op, Unary):
         return f"the activation {before.op.function.name} of layer {before.layer!r} lies between"
     if not isinstance(before.op, Dense):
         return f"what comes before it, {type(before.op).__name__} of layer {before.layer!r}, is not a Dense"

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.ops import Expression
 from foldnet.training.loss_functions import last_size, rank, row_shape, same_rank
@@ -20,8 +21,6 @@ from foldnet.training.metrics import SummedMetric
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape, shown
 from foldnet.training.weighting import fitted, shape_of, spread
-
-Array = np.ndarray[Any, Any]
 
 NEVER = -1e10
 """Keras's threshold where ``top_k`` alone says what is positive."""
@@ -42,7 +41,7 @@ def even_between(count: int) -> list[float]:
     return [(i + 1) / (count - 1) for i in range(count - 2)]
 
 
-def evenly_spaced(thresholds: Sequence[float]) -> bool:
+def are_even(thresholds: Sequence[float]) -> bool:
     """Whether they are evenly spaced from 0 to 1, in which case Keras counts by buckets."""
     count = len(thresholds)
     return count > 2 and np.allclose(thresholds, np.arange(count, dtype=np.float32) / (count - 1), atol=1e-7)
@@ -112,15 +111,13 @@ class Counts(SummedMetric):
 
     def _set_thresholds(self, thresholds: Sequence[float]) -> None:
         self._at = list(thresholds)
-        self._even = None not in self._at and evenly_spaced(self._at)
+        self._even = None not in self._at and are_even(self._at)
 
     def _make_counts(self, shape: Sequence[int]) -> None:
         for name in self.kept:
             setattr(self, name, self._sums(name, shape))
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """True positives and false positives at each threshold, then positives and negatives, each by its weight.
 
         A mask does not count, as in Keras.
@@ -179,7 +176,7 @@ class Counts(SummedMetric):
         if self.class_id is None or not -width <= self.class_id < width:
             raise InputError(f"{self.name}: there is no class {self.class_id} among {width} outputs")
 
-    def add_sums(self, sums: Array, weight: float) -> None:
+    def absorb(self, sums: Array, weight: float) -> None:
         """Add to the counts."""
         count = len(self._at)
         labels = len(sums) // (2 * count + 2)
@@ -219,7 +216,7 @@ class _Count(Counts):
     ) -> None:
         super().__init__(thresholds, name=name, dtype=dtype)
 
-    def add_sums(self, sums: Array, weight: float) -> None:
+    def absorb(self, sums: Array, weight: float) -> None:
         """Add to the one count."""
         count = len(self._at)
         tp, fp, (positives, negatives) = sums[:count], sums[count : 2 * count], sums[2 * count :]

@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
-from foldnet.training.confusion import Counts, even_between, evenly_spaced, ratio
+from foldnet.training.confusion import Counts, are_even, even_between, ratio
 from foldnet.training.loss_functions import rank
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import shown
 from foldnet.training.weighting import shape_of
 
-Array = np.ndarray[Any, Any]
 FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
@@ -64,7 +64,7 @@ class _AtPoint(_Curve):
 
     def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
         """The score that must reach the value, and the one to be best."""
-        raise NotImplementedError(f"{type(self).__name__} states no pair of scores")
+        raise NotImplementedError(f"{type(self).__name__} must define a pair of scores")
 
     def result(self) -> float:
         """The best one; 0 where the value is never reached."""
@@ -157,7 +157,7 @@ class AUC(_Curve):
         if thresholds is None and num_thresholds < 2:
             raise ConfigError(f"num_thresholds must be at least 2, got {num_thresholds}")
         if num_labels and not multi_label:
-            raise ConfigError("num_labels goes with multi_label=True")
+            raise ConfigError("num_labels needs multi_label=True")
         inner = even_between(num_thresholds) if thresholds is None else sorted(thresholds)
         self._given = thresholds is not None
         self._ends = (0.0 - epsilon(), *inner, 1.0 + epsilon())
@@ -172,7 +172,7 @@ class AUC(_Curve):
     def _set_thresholds(self, thresholds: Sequence[float]) -> None:
         self._at = list(self._ends)
         inner = self._at[1:-1]
-        self._even = not self._given or evenly_spaced([0.0, *inner, 1.0])
+        self._even = not self._given or are_even([0.0, *inner, 1.0])
 
     def _make_counts(self, shape: Sequence[int]) -> None:
         if self.multi_label and not self.num_labels:
@@ -180,9 +180,7 @@ class AUC(_Curve):
         super()._make_counts((*shape, self.num_labels) if self.multi_label and self.num_labels else shape)
         self._built = True
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Counts at every threshold.
 
         Raises:
@@ -192,17 +190,15 @@ class AUC(_Curve):
             raise InputError(
                 f"{self.name}: multi_label=True needs outputs of shape (rows, labels), got {shown(shape_of(y_pred))}"
             )
-        return super().weighted_rows(
-            y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred, weight, mask
-        )
+        return super().weighed_rows(y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred, weight, mask)
 
-    def add_sums(self, sums: Array, weight: float) -> None:
+    def absorb(self, sums: Array, weight: float) -> None:
         """Add to the counts."""
         if not self._built:
             labels = len(sums) // (2 * len(self._at) + 2)
             Counts._make_counts(self, (len(self._at), labels))
             self._built = True
-        super().add_sums(sums, weight)
+        super().absorb(sums, weight)
 
     def result(self) -> float:
         """The area, or the mean of the labels' areas."""

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.optional import Absent
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def match_weights(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+def weights_alike(a: Rows, b: Rows) -> tuple[Rows, Rows]:
     """The same rows with weights of the same timesteps, those of whole rows spread, so that one program takes both."""
     shapes = [
         tuple(max(pair) for pair in zip_longest(v.shape[1:], w.shape[1:], fillvalue=1))

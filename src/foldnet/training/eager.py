@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import regularizers
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
@@ -23,12 +24,10 @@ from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
 from foldnet.operations.kernels import Moment
 from foldnet.optional import Absent, absent_of, present
-from foldnet.predictor_inputs import read_inputs
+from foldnet.predictor.inputs import read_inputs
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, is_nested, pack
-
-Array = np.ndarray[Any, Any]
 
 
 class ArrayWithMask(np.ndarray[Any, Any]):

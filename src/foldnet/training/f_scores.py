@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError
 from foldnet.training.loss_functions import numbers
@@ -15,8 +16,6 @@ from foldnet.training.regressions import check_rows_of_numbers
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape
 from foldnet.training.weighting import fitted, spread
-
-Array = np.ndarray[Any, Any]
 
 
 class FBetaScore(SummedMetric):
@@ -48,9 +47,7 @@ class FBetaScore(SummedMetric):
         self.average, self.beta, self.threshold = average, beta, threshold
         self.true_positives: StateVariable | None = None
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """True positives, false positives, false negatives and positives by class, each by its row's weight.
 
         Raises:
@@ -73,7 +70,7 @@ class FBetaScore(SummedMetric):
             parts = [ops.multiply(part, factor) for part in parts]
         return ops.concatenate(parts, axis=-1), None
 
-    def add_sums(self, sums: Array, weight: float) -> None:
+    def absorb(self, sums: Array, weight: float) -> None:
         """Add to the counts of each class, or of all of them."""
         parts = np.split(sums, 4)
         if self.average == "micro":

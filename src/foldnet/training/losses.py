@@ -20,7 +20,7 @@ from foldnet.training.loss_functions import FUNCTIONS as FUNCTIONS
 from foldnet.training.loss_functions import same_rank
 from foldnet.training.metric import dtype_name, float_type
 from foldnet.training.user_code import traced
-from foldnet.training.weighting import REDUCTIONS, fitted, product, spread, weighted
+from foldnet.training.weighting import REDUCTIONS, fitted, product, spread, weighed
 
 
 class Loss:
@@ -61,7 +61,7 @@ class Loss:
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One number a row, or one for each of further axes; a subclass of a user's own states it."""
-        raise NotImplementedError(f"{type(self).__name__} states no call(y_true, y_pred)")
+        raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred)")
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each row.
@@ -73,19 +73,19 @@ class Loss:
         values = traced("loss", self.name, self.call, y_true, y_pred)
         if isinstance(y_pred, Expression) and not isinstance(values, Expression):
             raise ConfigError(
-                f"the loss {self.name!r} gives the number {values!r} whatever the outputs are, so nothing can learn "
+                f"the loss {self.name!r} gives the number {values!r} for all outputs, so the network cannot learn "
                 "from it; compute it from y_pred"
             )
         return values
 
-    def weighted_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> Any:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> Any:
         """One number a row, whose mean over the batch is the loss under weights and a mask of the output.
 
         Raises:
             ConfigError: weights or mask do not fit.
         """
         mask = product(mask, self._class_mask(y_true, y_pred))
-        return weighted(self.rows(y_true, y_pred), weight, mask, self.reduction)
+        return weighed(self.rows(y_true, y_pred), weight, mask, self.reduction)
 
     def _class_mask(self, y_true: Any, y_pred: Any) -> Any:
         ignored = self.settings.get("ignore_class")
@@ -114,14 +114,14 @@ class Loss:
         if self.reduction in (None, "none"):
             factor = product(weight, mask)
             return values if factor is None else values * spread(fitted(factor, values), values.ndim)
-        rows = np.asarray(weighted(values, weight, mask, self.reduction))
+        rows = np.asarray(weighed(values, weight, mask, self.reduction))
         return rows.mean() if rows.size else np.zeros((), dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         return {"name": self.name, "reduction": self.reduction}
 
-    def not_in_config(self) -> dict[str, Any]:
+    def unsaid(self) -> dict[str, Any]:
         """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
         return {}
 
@@ -215,12 +215,12 @@ def _loss_class(
     function: Callable[..., Any],
     default_name: str | None = None,
     order: Sequence[str] = (),
-    not_in_config: Sequence[str] = (),
+    unsaid: Sequence[str] = (),
     check: Callable[[dict[str, Any]], None] = lambda settings: None,
 ) -> type[Loss]:
     """A class for a loss function, with the function's settings and then Keras's arguments of every loss.
 
-    ``not_in_config`` are settings that Keras leaves out of the configuration.
+    ``unsaid`` are settings that Keras leaves out of the configuration.
     """
     defaults = defaults_of(function)
     names = order or [*defaults, "reduction", "name", "dtype"]
@@ -234,16 +234,16 @@ def _loss_class(
 
     def get_config(self: Any) -> dict[str, Any]:
         """Settings under Keras's names."""
-        return {**Loss.get_config(self), **{k: v for k, v in self.settings.items() if k not in not_in_config}}
+        return {**Loss.get_config(self), **{k: v for k, v in self.settings.items() if k not in unsaid}}
 
     def kept(self: Any) -> dict[str, Any]:
         """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
-        return {k: self.settings[k] for k in not_in_config}
+        return {k: self.settings[k] for k in unsaid}
 
     doc = f"{function.__doc__}\n\n    Arguments: {', '.join(names)}."
     # Pickles find the class where users do.
     members = {
-        "__init__": initialize, "get_config": get_config, "not_in_config": kept, "from_config": classmethod(_made),
+        "__init__": initialize, "get_config": get_config, "unsaid": kept, "from_config": classmethod(_made),
         "__doc__": doc, "__module__": "foldnet.losses", "__qualname__": title,
     }  # fmt: skip
     return type(title, (LossFunctionWrapper,), members)
@@ -263,8 +263,8 @@ MeanSquaredError = _loss_class("MeanSquaredError", f.mean_squared_error)
 MeanAbsoluteError = _loss_class("MeanAbsoluteError", f.mean_absolute_error)
 MeanAbsolutePercentageError = _loss_class("MeanAbsolutePercentageError", f.mean_absolute_percentage_error)
 MeanSquaredLogarithmicError = _loss_class("MeanSquaredLogarithmicError", f.mean_squared_logarithmic_error)
-CosineSimilarity = _loss_class("CosineSimilarity", f.cosine_similarity, not_in_config=("axis",))
-Huber = _loss_class("Huber", f.huber, "huber_loss", not_in_config=("delta",))
+CosineSimilarity = _loss_class("CosineSimilarity", f.cosine_similarity, unsaid=("axis",))
+Huber = _loss_class("Huber", f.huber, "huber_loss", unsaid=("delta",))
 LogCosh = _loss_class("LogCosh", f.log_cosh)
 Hinge = _loss_class("Hinge", f.hinge)
 SquaredHinge = _loss_class("SquaredHinge", f.squared_hinge)
@@ -279,7 +279,7 @@ SparseCategoricalCrossentropy = _loss_class(
     "SparseCategoricalCrossentropy",
     f.sparse_categorical_crossentropy,
     order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
-    not_in_config=("axis",),
+    unsaid=("axis",),
 )
 CategoricalGeneralizedCrossEntropy = _loss_class(
     "CategoricalGeneralizedCrossEntropy", f.categorical_generalized_cross_entropy, check=_check_q

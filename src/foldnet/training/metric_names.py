@@ -31,12 +31,11 @@ def _mean_class(
     function: Callable[..., Any],
     default_name: str,
     order: Sequence[str] = (),
-    not_in_config: Sequence[str] = (),
+    unsaid: Sequence[str] = (),
 ) -> type[MeanMetricWrapper]:
     """A class for the mean of a function, with the function's own settings among its arguments, in Keras's order.
 
-    ``not_in_config`` are settings that Keras leaves out of the configuration, or says only where they are not the
-    default.
+    ``unsaid`` are settings that Keras leaves out of the configuration, or says only where they are not the default.
     """
     defaults = losses.defaults_of(function)
     names = order or ["name", "dtype", *defaults]
@@ -48,21 +47,21 @@ def _mean_class(
 
     def get_config(self: Any) -> dict[str, Any]:
         """Settings under Keras's names."""
-        said = {k: v for k, v in self.settings.items() if k not in not_in_config}
-        return {"name": self.name, "dtype": self.dtype, **said, **_changed(self, in_config_if_changed)}
+        said = {k: v for k, v in self.settings.items() if k not in unsaid}
+        return {"name": self.name, "dtype": self.dtype, **said, **_changed(self, said_if_changed)}
 
     def kept(self: Any) -> dict[str, Any]:
         """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
-        return {k: v for k, v in _changed(self, not_in_config).items() if k not in in_config_if_changed}
+        return {k: v for k, v in _changed(self, unsaid).items() if k not in said_if_changed}
 
     def _changed(self: Any, which: Sequence[str]) -> dict[str, Any]:
         return {k: self.settings[k] for k in which if self.settings[k] != defaults[k]}
 
-    in_config_if_changed = [name for name in not_in_config if name == "from_sorted_ids"]
+    said_if_changed = [name for name in unsaid if name == "from_sorted_ids"]
     doc = f"The mean over all rows of: {function.__doc__}"
     # Pickles find the class where users do.
     members = {
-        "__init__": initialize, "get_config": get_config, "not_in_config": kept, "from_config": classmethod(_made),
+        "__init__": initialize, "get_config": get_config, "unsaid": kept, "from_config": classmethod(_made),
         "__doc__": doc, "__module__": "foldnet.metrics", "__qualname__": title,
     }  # fmt: skip
     return type(title, (MeanMetricWrapper,), members)

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.ops import Expression
 from foldnet.training import loss_functions as f
@@ -22,27 +23,23 @@ from foldnet.training.state import StateVariable
 from foldnet.training.user_code import traced
 from foldnet.training.weighting import mean_rows, product, summed
 
-Array = np.ndarray[Any, Any]
-
 
 class SummedMetric(Metric):
     """Base of the metrics whose state is sums over the rows.
 
-    A subclass states ``weighted_rows``, ``add_sums`` and ``result``.
+    A subclass states ``weighed_rows``, ``absorb`` and ``result``.
     """
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """What each row adds to the sums under weights, (rows,) or (rows, width), and its weight (None for 1).
 
         A mask of the output counts for means of functions alone, as in Keras.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what a row adds")
+        raise NotImplementedError(f"{type(self).__name__} must define what a row adds")
 
-    def add_sums(self, sums: Array, weight: float) -> None:
+    def absorb(self, sums: Array, weight: float) -> None:
         """Add sums over rows, and the sum of these rows' weights, to the state."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what the sums are")
+        raise NotImplementedError(f"{type(self).__name__} must define the values of its sums")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add rows of arrays.
@@ -54,13 +51,13 @@ class SummedMetric(Metric):
         dtype = float_type(self.dtype)
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
         with np.errstate(all="ignore"):
-            rows, weights = self.weighted_rows(np.asarray(y_true, dtype), np.asarray(y_pred, dtype), weight)
-        self.add_sums(*_totals(rows, weights))
+            rows, weights = self.weighed_rows(np.asarray(y_true, dtype), np.asarray(y_pred, dtype), weight)
+        self.absorb(*_totals(rows, weights))
 
     def of_sums(self, sums: Array, weight: float) -> Any:
         """The metric of rows whose sums these are, which are its state from now on."""
         self._clear()
-        self.add_sums(np.asarray(sums, np.float64), weight)
+        self.absorb(np.asarray(sums, np.float64), weight)
         return plain(self.result())
 
     def _sums(self, name: str, shape: Sequence[int] = ()) -> StateVariable:
@@ -104,15 +101,13 @@ class Mean(SummedMetric):
         """
         dtype = float_type(self.dtype)
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
-        self.add_sums(*_totals(*mean_rows(np.asarray(values, dtype), weight)))
+        self.absorb(*_totals(*mean_rows(np.asarray(values, dtype), weight)))
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Refused: it takes values, not targets and outputs."""
         raise ConfigError(_of_values(self))
 
-    def add_sums(self, sums: Array, weight: float) -> None:
+    def absorb(self, sums: Array, weight: float) -> None:
         """Add to total and count."""
         self.total.assign_add(sums.reshape(()))
         self.count.assign_add(weight)
@@ -140,9 +135,7 @@ class Sum(SummedMetric):
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
         self.total.assign_add(summed(np.asarray(values, dtype), weight))
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Refused: it takes values, not targets and outputs."""
         raise ConfigError(_of_values(self))
 
@@ -193,9 +186,7 @@ class MeanMetricWrapper(Mean):
             return ops.multiply(ops.mean(ops.logical_or(y_pred, 1.0)), values)
         return values
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """What each row adds to the sum of the values times their weights, and to the sum of the weights."""
         weight = product(weight, mask)
         ignored = self.settings.get("ignore_class")
@@ -225,5 +216,5 @@ class MeanMetricWrapper(Mean):
 
         fn = f.ALIASES.get(fn.lower(), fn)
         if fn not in FUNCTIONS:
-            raise ConfigError(f"there is no function {fn!r} for a metric; give the function itself as fn")
+            raise ConfigError(f"{fn!r} is not a known function for a metric; give the function itself as fn")
         return cls(**{**config, "fn": FUNCTIONS[fn]})

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.fit import FitState
 from foldnet.engines.reference.training import forward
 from foldnet.errors import ConfigError, FoldnetError
@@ -25,8 +26,6 @@ from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import SummedMetric, plain
 from foldnet.warn import warn
-
-Array = np.ndarray[Any, Any]
 
 _warned: set[str] = set()
 
@@ -43,7 +42,7 @@ def _is_users(metric: Metric, method: str) -> bool:
 
 
 @dataclass(frozen=True)
-class PythonMetric:
+class Watched:
     """A metric that runs in Python: of which output, under which name, and whether weights count."""
 
     output: int
@@ -60,7 +59,7 @@ class PythonMetrics:
         watched: the metrics.
     """
 
-    def __init__(self, network: Network, watched: Sequence[PythonMetric]) -> None:
+    def __init__(self, network: Network, watched: Sequence[Watched]) -> None:
         self.network, self.watched = network, watched
         self._graph: Graph | None = None
         self._absent: Absent = frozenset()
@@ -89,7 +88,7 @@ class PythonMetrics:
         outputs = self._outputs(rows, state, training, seed)
         return {w.name: self._shown(w, rows, outputs[w.output]) for w in self.watched}
 
-    def _shown(self, watched: PythonMetric, rows: Rows, y_pred: Array) -> Any:
+    def _shown(self, watched: Watched, rows: Rows, y_pred: Array) -> Any:
         metric = watched.metric
         given = {"sample_weight": rows.weights[watched.output]} if watched.weighted else {}
         try:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
 from foldnet.training import loss_functions as f
@@ -15,8 +16,6 @@ from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape, shown
 from foldnet.training.weighting import fitted, mean_rows, shape_of, spread
 from foldnet.warn import warn
-
-Array = np.ndarray[Any, Any]
 
 
 class RootMeanSquaredError(Mean):
@@ -29,9 +28,7 @@ class RootMeanSquaredError(Mean):
 
     update_state = SummedMetric.update_state  # type: ignore[assignment]
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Squared errors times their weights; a mask does not count, as in Keras."""
         return mean_rows(ops.square(ops.subtract(*f.same_rank(y_true, y_pred))), weight)
 
@@ -69,9 +66,7 @@ class R2Score(SummedMetric):
         self.num_samples = self._sums("num_samples")
         self.squared_sum: StateVariable | None = None
 
-    def weighted_rows(
-        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Targets, their squares, squared errors and weights of each output, then 1 for each output.
 
         Raises:
@@ -88,7 +83,7 @@ class R2Score(SummedMetric):
             parts = [ops.multiply(part, factor) for part in parts]
         return ops.concatenate([*parts, ones], axis=-1), None
 
-    def add_sums(self, sums: Array, weight: float) -> None:
+    def absorb(self, sums: Array, weight: float) -> None:
         """Add to the sums of each output."""
         total, squares, residual, count, samples = np.split(sums, 5)
         if self.squared_sum is None:

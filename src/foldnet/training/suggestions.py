@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from typing import Any
 
 
-def did_you_mean(name: Any, known: Iterable[str]) -> str:
+def suggestion(name: Any, known: Iterable[str]) -> str:
     """How an error goes on: with the names that are near, else with all that there are.
 
-    >>> did_you_mean("adm", ["adam", "sgd"]), did_you_mean("x", ["adam", "sgd"])
+    >>> suggestion("adm", ["adam", "sgd"]), suggestion("x", ["adam", "sgd"])
     ("; did you mean 'adam'?", '; there are adam, sgd')
     """
     names = {n.lower(): n for n in known}

@@ -37,7 +37,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class _WeightedTerm:
+class _Weighed:
     loss: Any
     weight: float
 
@@ -57,11 +57,11 @@ def terms_of(loss: Any, loss_weights: Any, structure: Any, names: Sequence[str])
     loss = _plain(loss)
     if _is_dict(loss) and not isinstance(structure, Mapping):
         loss, loss_weights = _by_name(loss, loss_weights, names)
-    weighted = _with_weights(loss, loss_weights, names)
-    if not is_nested(weighted):
-        weighted = map_structure(lambda _: weighted, structure)
+    weighed = _with_weights(loss, loss_weights, names)
+    if not is_nested(weighed):
+        weighed = map_structure(lambda _: weighed, structure)
     found: list[Term] = []
-    _collect(weighted, numbered(structure), pack(structure, names), (), found)
+    _collect(weighed, numbered(structure), pack(structure, names), (), found)
     return found
 
 
@@ -101,26 +101,22 @@ def _by_name(loss: Mapping[str, Any], weights: Any, names: Sequence[str]) -> tup
 def _with_weights(loss: Any, weights: Any, names: Sequence[str]) -> Any:
     """The losses, each with its weight."""
     if weights is None:
-        return map_structure(lambda entry: None if entry is None else _WeightedTerm(entry, 1.0), loss)
+        return map_structure(lambda entry: None if entry is None else _Weighed(entry, 1.0), loss)
     if not is_nested(loss):
         if is_nested(weights) and len(names) > 1:
             if isinstance(weights, Mapping):
-                return {
-                    name: _WeightedTerm(loss, _number(weights.get(name))) for name in _known(weights, names)
-                }
+                return {name: _Weighed(loss, _number(weights.get(name))) for name in _known(weights, names)}
             if len(weights) != len(names):
                 raise ConfigError(
                     f"loss_weights has {len(weights)} entries for {len(names)} outputs ({', '.join(names)})"
                 )
-            return [_WeightedTerm(loss, _number(w)) for w in weights]
+            return [_Weighed(loss, _number(w)) for w in weights]
         if isinstance(weights, Mapping):
             _known(weights, names)
         (weight,) = _one(flatten(weights))
-        return None if loss is None else _WeightedTerm(loss, _number(weight))
+        return None if loss is None else _Weighed(loss, _number(weight))
     if not is_nested(weights):
-        return map_structure(
-            lambda entry: None if entry is None else _WeightedTerm(entry, _number(weights)), loss
-        )
+        return map_structure(lambda entry: None if entry is None else _Weighed(entry, _number(weights)), loss)
     if isinstance(loss, Mapping) and isinstance(weights, Mapping):
         if unknown := [key for key in weights if key not in loss]:
             raise ConfigError(f"loss_weights names {unknown}, but the losses are of {list(loss)}")
@@ -133,8 +129,7 @@ def _with_weights(loss: Any, weights: Any, names: Sequence[str]) -> Any:
         )
     rest = iter(given)
     return map_structure(
-        lambda entry: (lambda w: None if entry is None else _WeightedTerm(entry, _number(w)))(next(rest)),
-        loss,
+        lambda entry: (lambda w: None if entry is None else _Weighed(entry, _number(w)))(next(rest)), loss
     )
 
 
@@ -163,7 +158,7 @@ def _collect(loss: Any, at: Any, names: Any, path: tuple[Any, ...], found: list[
     """Add the terms of a part of the outputs' structure."""
     if loss is None:
         return None
-    if isinstance(loss, _WeightedTerm):
+    if isinstance(loss, _Weighed):
         given = loss.loss.record if isinstance(loss.loss, _Record) else loss.loss
         found.append(Term(_name(path, names), given, loss.weight, at))
         return None

@@ -79,7 +79,7 @@ def fitted(weight: Any, values: Any, what: str = "sample_weight") -> Any:
     return weight
 
 
-def weighted(
+def weighed(
     values: Any, weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size"
 ) -> Any:
     """One number a row, the mean of which over the batch is the loss that Keras takes of the values.

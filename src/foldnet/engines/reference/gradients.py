@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import activations
-from foldnet.engines.functions import COMBINE, UNARY
-from foldnet.engines.reference.derivatives import slope
+from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise, Op
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
@@ -28,7 +27,9 @@ from foldnet.operations.batch.numpy import (
     reduced_axes,
 )
 from foldnet.operations.batch.op import MASK_EPSILON, BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
-from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.elementwise.functions import BINARY, of, parameters
+from foldnet.operations.elementwise.op import Binary, Unary, Where
+from foldnet.operations.elementwise.slopes import on_arrays
 from foldnet.operations.kernels import Moment
 from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
 from foldnet.operations.structure.op import (
@@ -60,7 +61,24 @@ def gather_to(g: Array, operand: Array) -> Array:
 
 
 def _through(function: Elementwise | None, before: Array, g: Array) -> Array:
-    return g if function is None else g * slope(function, before)
+    return g if function is None else unary_slope(function, before, g)
+
+
+def unary_slope(function: Elementwise, x: Array, g: Array, y: Array | None = None) -> Array:
+    """The gradient on the operand of a function of one value.
+
+    Raises:
+        UnsupportedError: the function was supplied as a plain function, whose derivative nobody knows.
+    """
+    if function.function is not None:
+        raise UnsupportedError(
+            f"the activation {function.name!r} was supplied as a function, so its derivative is not known and the "
+            "network cannot be trained; use functools.partial of one of foldnet.activations, if one of them fits"
+        )
+    record, params = of(function), parameters(function)
+    if y is None:
+        y = np.asarray(record.compute(x, **params), x.dtype)
+    return on_arrays(record, params, 0, g, [x], y)
 
 
 def _dense(op: Dense, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -130,16 +148,6 @@ def _drop(op: Drop, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradi
     if not m.training or op.rate == 0:
         return (g,)
     return (g * drop_change(op, m, xs[0])[0],)
-
-
-def _activation(op: Activation, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
-    return (g * slope(op.function, xs[0]),)
-
-
-def _prelu(op: PRelu, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
-    x, alpha = xs
-    slopes = np.where(x > 0, x.dtype.type(1), np.where(x < 0, alpha, x.dtype.type(0)))
-    return (g * slopes, gather_to(g * np.minimum(x, 0), alpha))
 
 
 def _softmax(op: Softmax, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
@@ -244,20 +252,22 @@ def _nothing(op: Op, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Grad
 
 
 def _unary(op: Unary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
-    return tuple(slope(g, xs[0], y) for slope in UNARY[op.kind].slopes) or (None,)
+    if op.function.function is None and not of(op.function).slopes:
+        return (None,)
+    return (unary_slope(op.function, xs[0], g, y),)
 
 
-def _combine(op: Combine | Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
-    slopes = COMBINE[op.kind].slopes
-    return (
-        tuple(gather_to(s(g, *xs, y), x) for s, x in zip(slopes, xs, strict=True)) if slopes else (None, None)
-    )
+def _combine(op: Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
+    record = BINARY[op.kind]
+    if not record.slopes:
+        return (None, None)
+    return tuple(gather_to(on_arrays(record, {}, k, g, xs, y), x) for k, x in enumerate(xs))
 
 
 def _binary(op: Binary, m: Moment, xs: Sequence[Array], y: Array, g: Array) -> Gradients:
     if op.activation is None:
         return _combine(op, m, xs, y, g)
-    before = COMBINE[op.kind].compute(*xs)
+    before = BINARY[op.kind].compute(*xs)
     return _combine(op, m, xs, before, _through(op.activation, before, g))
 
 
@@ -322,7 +332,6 @@ def _cumulative_sum(op: CumulativeSum, m: Moment, xs: Sequence[Array], y: Array,
 
 
 RULES: dict[type, Callable[..., Gradients]] = {
-    Activation: _activation,
     Affine: _affine,
     Binary: _binary,
     Cast: _pass,
@@ -334,7 +343,6 @@ RULES: dict[type, Callable[..., Gradients]] = {
     GroupMoments: _group_moments,
     Identity: _pass,
     Moments: _moments,
-    PRelu: _prelu,
     Repeat: _repeat,
     Reshape: _reshape,
     Softmax: _softmax,
@@ -344,7 +352,6 @@ RULES: dict[type, Callable[..., Gradients]] = {
     BatchReduce: _batch_reduce,
     BatchRenorm: _batch_renorm,
     FixedNorm: _fixed_norm,
-    Combine: _combine,
     CumulativeSum: _cumulative_sum,
     Drop: _drop,
     OneHot: _nothing,

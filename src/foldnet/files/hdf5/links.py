@@ -13,7 +13,7 @@ from foldnet.files.hdf5.header import Message
 from foldnet.files.hdf5.source import NOWHERE, Cursor, Source, text_of
 
 
-class LinkTarget(Enum):
+class To(Enum):
     """What a link leads to."""
 
     OBJECT = "an object"
@@ -24,7 +24,7 @@ class LinkTarget(Enum):
 class Link(NamedTuple):
     """Where a name in a group leads; the address is that of an object's header."""
 
-    to: LinkTarget
+    to: To
     address: int
 
 
@@ -68,8 +68,8 @@ def _link(message: Cursor) -> tuple[str, Link]:
     message.take((8 if flags & 4 else 0) + (1 if flags & 16 else 0))
     name = text_of(message.take(message.number(1 << (flags & 3))), f"the name of a child of {what}")
     if kind == 0:
-        return name, Link(LinkTarget.OBJECT, message.address())
-    return name, Link(LinkTarget.PLACE if kind == 1 else LinkTarget.FILE, NOWHERE)
+        return name, Link(To.OBJECT, message.address())
+    return name, Link(To.PLACE if kind == 1 else To.FILE, NOWHERE)
 
 
 def _symbols(source: Source, root: int, heap: int, what: str) -> Iterator[tuple[str, Link]]:
@@ -95,7 +95,7 @@ def _symbols(source: Source, root: int, heap: int, what: str) -> Iterator[tuple[
             if not 0 <= at < len(names) or end < 0:
                 raise FileFormatError(f"{what} in the HDF5 file is damaged: a child's name is not there")
             name = text_of(names[at:end], f"the name of a child of {what}")
-            yield name, Link(LinkTarget.PLACE if kind == 2 else LinkTarget.OBJECT, target)
+            yield name, Link(To.PLACE if kind == 2 else To.OBJECT, target)
 
 
 def tree(source: Source, address: int, kind: int, key_size: int, what: str) -> Iterator[tuple[bytes, int]]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 
-Array = np.ndarray[Any, Any]
 
-
-class AnyGroup(Protocol):
+class Place(Protocol):
     """A group, of one file or of several; see ``Group``."""
 
     path: str
@@ -22,7 +19,7 @@ class AnyGroup(Protocol):
     def names(self) -> list[str]:
         """Names of the children."""
 
-    def group(self, *names: str) -> AnyGroup:
+    def group(self, *names: str) -> Place:
         """The group at the end of these names."""
 
     def is_group(self, name: str) -> bool:
@@ -45,7 +42,7 @@ class Merged:
         groups: one at least.
     """
 
-    def __init__(self, groups: Sequence[AnyGroup]) -> None:
+    def __init__(self, groups: Sequence[Place]) -> None:
         self._groups, self.path = groups, groups[0].path
 
     def __contains__(self, name: str) -> bool:
@@ -55,7 +52,7 @@ class Merged:
         """Names of the children of all."""
         return list(dict.fromkeys(name for group in self._groups for name in group.names()))
 
-    def group(self, *names: str) -> AnyGroup:
+    def group(self, *names: str) -> Place:
         """The group at the end of these names.
 
         Raises:
@@ -92,8 +89,10 @@ class Merged:
         """
         return self._home(name).array(name, shape)
 
-    def _home(self, name: str) -> AnyGroup:
+    def _home(self, name: str) -> Place:
         having = [group for group in self._groups if name in group]
         if len(having) > 1:
-            raise FileFormatError(f"{self.path}/{name} is in {len(having)} of the files; which one counts?")
+            raise FileFormatError(
+                f"{self.path}/{name} is in {len(having)} of the files; so it is not clear which one to use"
+            )
         return having[0] if having else self._groups[0]

@@ -62,7 +62,7 @@ def copied(network: Network) -> Network:
         network._trainer, network.saved_training, network._predictor = kept
     trainer, saved, _ = kept
     if trainer is not None:
-        twin.compile(**copy.deepcopy(trainer.compiled.given))
+        twin.compile(**copy.deepcopy(vars(trainer.compiled.given)))
     elif saved is not None:
         twin.saved_training = replace(saved, state=None)
     return twin

@@ -15,15 +15,30 @@ class Softmax(AxisOp):
 
     log: bool = False
 
+    @property
+    def is_activation(self) -> bool:
+        """It is."""
+        return True
+
 
 @dataclass(frozen=True)
 class Sparsemax(AxisOp):
     """``max(x - tau, 0)`` along the axis, with Keras's ``tau``: see ``foldnet.activations.sparsemax``."""
 
+    @property
+    def is_activation(self) -> bool:
+        """It is."""
+        return True
+
 
 @dataclass(frozen=True)
 class Glu(AxisOp):
     """Gated linear unit: the first half of the axis times the sigmoid of the second."""
+
+    @property
+    def is_activation(self) -> bool:
+        """It is."""
+        return True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         x = super().output_shape(*shapes)

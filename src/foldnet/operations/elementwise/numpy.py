@@ -6,19 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from foldnet import activations
-from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Array
 from foldnet.graph.op import Elementwise, Op
-from foldnet.operations.elementwise.op import (
-    Activation,
-    Binary,
-    Combine,
-    PRelu,
-    Unary,
-    Where,
-)
+from foldnet.operations.elementwise.functions import BINARY, of
+from foldnet.operations.elementwise.op import Binary, Unary, Where
 from foldnet.operations.kernels import Kernel, Moment
 
 
@@ -31,7 +23,7 @@ def apply_elementwise(function: Elementwise | None, x: Array) -> Array:
     if function is None:
         return x
     if function.function is None:
-        return activations.ELEMENTWISE[function.name](x, **dict(function.params))
+        return np.asarray(of(function).compute(x, **dict(function.params)), np.float64)
     y = np.asarray(function.function(x), dtype=np.float64)
     if y.shape != x.shape:
         raise UnsupportedError(
@@ -41,34 +33,22 @@ def apply_elementwise(function: Elementwise | None, x: Array) -> Array:
     return y
 
 
-def activation(op: Activation, x: Array) -> Array:
-    """The activation."""
+def unary(op: Unary, x: Array) -> Array:
+    """One value, elementwise."""
     return apply_elementwise(op.function, x)
 
 
-def p_relu(op: PRelu, x: Array, alpha: Array) -> Array:
-    """``relu(x) - alpha * relu(-x)`` (He et al., 2015)."""
-    return np.maximum(x, 0) - alpha * np.maximum(-x, 0)
+def unary_in_step(op: Unary, moment: Moment, x: Array) -> Array:
+    """An activation is rounded once from float64; what expressions compute is in the working precision."""
+    function = op.function
+    if function.function is not None or of(function).activation:
+        return unary(op, x.astype(np.float64)).astype(x.dtype)
+    return np.asarray(of(function).compute(x), x.dtype)
 
 
 def binary(op: Binary, a: Array, b: Array) -> Array:
-    """Two operands, value by value."""
-    return apply_elementwise(op.activation, COMBINE[op.kind].compute(a, b))
-
-
-def unary(op: Unary, x: Array) -> Array:
-    """One value, elementwise."""
-    return np.asarray(UNARY[op.kind].compute(x), dtype=np.float64)
-
-
-def combine(op: Combine, a: Array, b: Array) -> Array:
     """Two values, elementwise."""
-    return np.asarray(COMBINE[op.kind].compute(a, b), dtype=np.float64)
-
-
-def where(op: Where, condition: Array, a: Array, b: Array) -> Array:
-    """A choice, elementwise."""
-    return np.where(condition != 0, a, b).astype(np.float64)
+    return apply_elementwise(op.activation, np.asarray(BINARY[op.kind].compute(a, b), np.float64))
 
 
 def _working(a: Array, b: Array) -> np.dtype[Any]:
@@ -76,14 +56,17 @@ def _working(a: Array, b: Array) -> np.dtype[Any]:
     return np.result_type(*floats) if floats else np.result_type(a, b)
 
 
-def unary_in_step(op: Unary, moment: Moment, x: Array) -> Array:
-    """One value, elementwise."""
-    return np.asarray(UNARY[op.kind].compute(x), dtype=x.dtype)
+def binary_in_step(op: Binary, moment: Moment, a: Array, b: Array) -> Array:
+    """Two values, elementwise, in the working precision."""
+    y = np.asarray(BINARY[op.kind].compute(a, b), dtype=_working(a, b))
+    return (
+        y if op.activation is None else apply_elementwise(op.activation, y.astype(np.float64)).astype(y.dtype)
+    )
 
 
-def combine_in_step(op: Combine, moment: Moment, a: Array, b: Array) -> Array:
-    """Two values, elementwise."""
-    return np.asarray(COMBINE[op.kind].compute(a, b), dtype=_working(a, b))
+def where(op: Where, condition: Array, a: Array, b: Array) -> Array:
+    """A choice, elementwise."""
+    return np.where(condition != 0, a, b).astype(np.float64)
 
 
 def where_in_step(op: Where, moment: Moment, condition: Array, a: Array, b: Array) -> Array:
@@ -92,10 +75,7 @@ def where_in_step(op: Where, moment: Moment, condition: Array, a: Array, b: Arra
 
 
 RULES: dict[type[Op], Kernel] = {
-    Activation: Kernel(activation),
-    PRelu: Kernel(p_relu),
-    Binary: Kernel(binary),
     Unary: Kernel(unary, unary_in_step),
-    Combine: Kernel(combine, combine_in_step),
+    Binary: Kernel(binary, binary_in_step),
     Where: Kernel(where, where_in_step),
 }

@@ -6,109 +6,61 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph.op import Elementwise, Fusable, Op, Shape, spread_over
+from foldnet.graph.op import Elementwise, Fusable, Op, Shape
+from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 
 
 @dataclass(frozen=True)
-class Activation(Op):
-    """An elementwise activation of one operand."""
+class Unary(Op):
+    """A function of one value: a layer's activation, or what an expression computes. See ``functions.py``."""
 
+    mixes: ClassVar[bool] = True
     in_place: ClassVar[bool] = True
 
     function: Elementwise
 
     def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if self.function.function is None and self.function.name not in FUNCTIONS:
+            raise ConfigError(f"there is no function of one value called {self.function.name!r}")
         return shapes[0]
 
-
-@dataclass(frozen=True)
-class PRelu(Op):
-    """``max(x, 0) + alpha * min(x, 0)``. Operands: x, alpha (rank of x less one, each axis full or 1)."""
-
-    weights: ClassVar[tuple[int, int]] = (1, 1)
-    in_place: ClassVar[bool] = True
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        return spread_over("PRelu", *shapes)
+    @property
+    def is_activation(self) -> bool:
+        """Whether the function is one of Keras's activations, or the caller's own."""
+        return self.function.function is not None or FUNCTIONS[self.function.name].activation
 
 
 @dataclass(frozen=True)
 class Binary(Fusable):
-    """``kind`` of two operands of one rank, broadcast over axes of size 1 (never over the batch axis).
+    """A function of two values, broadcast over axes of size 1; one of them may be batch-free. See ``functions.py``.
 
-    ``kind`` is one of ``add``, ``subtract``, ``multiply``, ``maximum``, ``minimum``.
+    Comparisons give 1.0 or 0.0 and have no gradient.
     """
 
     data: ClassVar[int | None] = 2
+    mixes: ClassVar[bool] = True
     in_place: ClassVar[bool] = True
 
     kind: str = "add"
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        a, b = shapes
-        if len(a) != len(b):
-            raise ConfigError(f"cannot {self.kind} shapes {a} and {b}: ranks differ")
-        merged: list[int | None] = []
-        for m, n in zip(a, b, strict=True):
-            if m is not None and n is not None and m != n and 1 not in (m, n):
-                raise ConfigError(f"cannot {self.kind} shapes {a} and {b}")
-            merged.append(n if m == 1 else m if n == 1 or n is None else n)
-        return tuple(merged)
-
-
-UNARY = (
-    "negative", "abs", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "log2", "log10",
-    "tanh", "sigmoid", "softplus", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh",
-    "arccosh", "arctanh", "erf", "floor", "ceil", "trunc", "round", "logical_not", "isnan", "isfinite", "isinf",
-    "stop_gradient",
-)  # fmt: skip
-"""What an expression may do to one value, elementwise; each is defined in ``engines.functions``."""
-
-
-BINARY = (
-    "add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "mod", "floor_divide", "arctan2",
-    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
-)  # fmt: skip
-"""What an expression may do to two values, elementwise; comparisons give 1.0 or 0.0 and have no gradient."""
-
-
-@dataclass(frozen=True)
-class Unary(Op):
-    """One of ``UNARY``, elementwise."""
-
-    mixes: ClassVar[bool] = True
-
-    kind: str
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        """The operand's shape."""
-        if self.kind not in UNARY:
-            raise ConfigError(f"there is no unary operation {self.kind!r}")
-        return shapes[0]
-
-
-@dataclass(frozen=True)
-class Combine(Op):
-    """One of ``BINARY`` of two operands, broadcast over axes of size 1; one of them may be batch-free."""
-
-    data: ClassVar[int | None] = None
-    mixes: ClassVar[bool] = True
-    in_place: ClassVar[bool] = True
-
-    kind: str
-
-    def output_shape(self, *shapes: Shape) -> Shape:
         """The broadcast shape."""
         if self.kind not in BINARY:
-            raise ConfigError(f"there is no binary operation {self.kind!r}")
+            raise ConfigError(f"there is no function of two values called {self.kind!r}")
         return broadcast(*shapes)
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether it is the activation that has weights."""
+        return self.kind == "prelu"
 
 
 @dataclass(frozen=True)
 class Where(Op):
     """``a`` where the condition is not 0, else ``b``. Operands: condition, a, b; broadcast as in Combine."""
 
-    data: ClassVar[int | None] = None
+    data: ClassVar[int | None] = 3
     mixes: ClassVar[bool] = True
     in_place: ClassVar[bool] = True
 

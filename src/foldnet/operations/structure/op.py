@@ -114,6 +114,7 @@ class Identity(Op):
     """The operand itself: what Dropout is at prediction time."""
 
     aliases: ClassVar[bool] = True
+    is_identity: ClassVar[bool] = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from foldnet.codegen import maths
 from foldnet.codegen.layout import Plan, Weights, row_shape
 from foldnet.codegen.loops import Operand, broadcast_strides, nest, strides_of
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import FLOAT
+from foldnet.operations.elementwise.c import activated
 
 
 class Body:
@@ -88,9 +88,9 @@ class Body:
     def finish(self, node: Node) -> None:
         """The fused activation, over the result in place."""
         function = getattr(node.op, "activation", None)
-        if function is not None and maths.call(function, "v") != "v":
+        if function is not None and activated(function, "v") != "v":
             y = self.operand(node.output)
-            self.loop(node, [y], lambda v: f"{v} = {maths.call(function, v)};")
+            self.loop(node, [y], lambda v: f"{v} = {activated(function, v)};")
 
     def fault(self, node: Node) -> int:
         """The number by which code reports that something is wrong with a row at this node."""

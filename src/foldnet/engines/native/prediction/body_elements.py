@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from math import prod
 
-from foldnet.codegen import maths
 from foldnet.codegen.loops import nest, strides_of
-from foldnet.engines.functions import COMBINE
 from foldnet.engines.native.prediction.body import Body
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Node
 from foldnet.graph.op import FLOAT
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Glu
-from foldnet.operations.elementwise.op import Activation, Binary
+from foldnet.operations.elementwise.c import activated
 from foldnet.operations.structure.op import Cast, Concatenate, Transpose
 
 
@@ -27,38 +25,9 @@ def affine(body: Body, node: Node) -> None:
 
     def line(y: str, x: str, scale: str, offset: str, shift: str = "") -> str:
         value = f"FMA({f'{x} - {shift}' if shift else x}, {scale}, {offset})"
-        return f"{y} = {maths.call(op.activation, value)};"
+        return f"{y} = {activated(op.activation, value)};"
 
     body.loop(node, operands, line)
-
-
-def activation(body: Body, node: Node) -> None:
-    """An elementwise function."""
-    op = node.op
-    assert isinstance(op, Activation)
-    operands = [body.operand(node.output), body.operand(node.inputs[0])]
-    body.loop(node, operands, lambda y, x: f"{y} = {maths.call(op.function, x)};")
-
-
-def prelu(body: Body, node: Node) -> None:
-    """``x`` or ``alpha * x``."""
-    rank = len(body.shape(node.output))
-    operands = [
-        body.operand(node.output),
-        body.operand(node.inputs[0]),
-        body.spread(node.inputs[1], rank),
-    ]
-    body.loop(node, operands, lambda y, x, a: f"{y} = fn_prelu({x}, {a});")
-
-
-def binary(body: Body, node: Node) -> None:
-    """Two operands, broadcast."""
-    op = node.op
-    assert isinstance(op, Binary)
-    rank = len(body.shape(node.output))
-    operands = [body.operand(node.output), *(body.spread(v, rank) for v in node.inputs)]
-    expression = COMBINE[op.kind].c
-    body.loop(node, operands, lambda y, a, b: f"{y} = {maths.call(op.activation, expression.format(a, b))};")
 
 
 def glu(body: Body, node: Node) -> None:

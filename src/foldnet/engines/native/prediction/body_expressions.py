@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from math import prod
 
 from foldnet.codegen.loops import Operand, nest, strides_of
-from foldnet.engines.functions import COMBINE, UNARY, WHERE_C
 from foldnet.engines.native.prediction.body import Body
-from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
+from foldnet.graph.graph import Node
 from foldnet.operations.along.op import CumulativeSum, Reduce
-from foldnet.operations.elementwise.op import Binary, Combine, Unary, Where
+from foldnet.operations.elementwise.c import text_at
 from foldnet.operations.matrix.op import Product
 from foldnet.operations.structure.op import OneHot, Pick, Slice
 
@@ -24,27 +22,11 @@ REDUCE = {
 """Start, step and end of each reduction; sums are in double, so that their length costs no digits."""
 
 
-def text_of(graph: Graph, node: Node) -> str:
-    """C of a function of values, its operands as ``{0}``, ``{1}``, ``{2}``.
-
-    Whole numbers are compared as doubles, which hold all of them; a float would round large ones.
-    """
-    if isinstance(node.op, Unary):
-        return UNARY[node.op.kind].c
-    if isinstance(node.op, Where):
-        return WHERE_C
-    assert isinstance(node.op, Combine | Binary)
-    text = COMBINE[node.op.kind].c
-    if any(graph.types[v].dtype == INT for v in node.inputs):
-        return text.replace("{0}", "(double){0}").replace("{1}", "(double){1}")
-    return text
-
-
 def function(body: Body, node: Node) -> None:
     """One value from each operand's element."""
     rank = len(body.shape(node.output))
     operands = [body.operand(node.output), *(body.spread(v, rank) for v in node.inputs)]
-    text = text_of(body.graph, node)
+    text = text_at(body.graph, node)
     body.loop(node, operands, lambda y, *xs: f"{y} = {text.format(*xs)};")
 
 

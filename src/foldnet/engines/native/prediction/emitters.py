@@ -11,7 +11,7 @@ from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.elementwise.op import Binary, Unary, Where
 from foldnet.operations.matrix.op import Dense, Dot, Product
 from foldnet.operations.structure.op import (
     Cast,
@@ -29,8 +29,6 @@ from foldnet.operations.structure.op import (
 EMITTERS: dict[type[Op], Callable[[Body, Node], None]] = {
     Dense: body_dense.dense,
     Affine: body_elements.affine,
-    Activation: body_elements.activation,
-    PRelu: body_elements.prelu,
     Softmax: body_along.softmax,
     Sparsemax: body_along.sparsemax,
     Glu: body_elements.glu,
@@ -40,13 +38,12 @@ EMITTERS: dict[type[Op], Callable[[Body, Node], None]] = {
     Identity: body_elements.copy,
     Transpose: body_elements.transpose,
     Repeat: body_elements.repeat,
-    Binary: body_elements.binary,
     Concatenate: body_elements.concatenate,
     Dot: body_along.dot,
     Gather: body_elements.gather,
     Cast: body_elements.cast,
     Unary: body_expressions.function,
-    Combine: body_expressions.function,
+    Binary: body_expressions.function,
     Where: body_expressions.function,
     Reduce: body_expressions.reduce,
     OneHot: body_expressions.one_hot,
@@ -83,7 +80,7 @@ def _comment(node: Node, names: bool) -> str:
     kind = type(node.op).__name__
     if not names or not node.layer:
         return kind
-    function = node.op.function if isinstance(node.op, Activation) else getattr(node.op, "activation", None)
+    function = node.op.function if isinstance(node.op, Unary) else getattr(node.op, "activation", None)
     kind += f", {_plain(function.name)}" if function is not None else ""
     return f"{_plain(node.layer)}: {kind}"
 

@@ -6,20 +6,21 @@ from collections.abc import Callable
 from math import prod
 
 from foldnet.codegen.loops import strides_of
-from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.native.training import parts as train_parts
 from foldnet.engines.native.training.along import along, block, moments_loops
 from foldnet.engines.native.training.batch import mask_of
 from foldnet.engines.native.training.emit import Emitter
 from foldnet.engines.native.training.layout import Operand
 from foldnet.engines.native.training.norm import norm_back
-from foldnet.engines.native.training.slopes import slope
 from foldnet.engines.native.training.structure import dot_strides, pieces
+from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Node
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
 from foldnet.operations.batch.op import BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
-from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.elementwise.functions import BINARY, of, parameters
+from foldnet.operations.elementwise.op import Binary, Unary, Where
+from foldnet.operations.elementwise.slopes import Params, Printed, in_c
 from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
 from foldnet.operations.structure.op import Concatenate, Gather, Pick, Repeat, Slice, Transpose
 
@@ -27,7 +28,7 @@ DOTS_UP_TO = 3
 """Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
 
 
-def expression(e: Emitter, node: Node, texts: dict[int, str], reuse: bool = False) -> None:
+def expression(e: Emitter, node: Node, texts: dict[int, str | Printed], reuse: bool = False) -> None:
     """Push gradients that are expressions of the operands ``{0}``, ``{1}``.., the result ``{y}`` and ``{g}``."""
     shape = e.shape(node.output)
     result = e.operand(node.output, shape)
@@ -35,18 +36,27 @@ def expression(e: Emitter, node: Node, texts: dict[int, str], reuse: bool = Fals
     wanted = {k: t for k, t in texts.items() if node.inputs[k] in e.wants}
     if reuse and len(wanted) == 1 and len(node.inputs) == 1:
         e.release(node.output)  # each element is read just before it is written
-    for k, text in wanted.items():
-        used = [i for i in range(len(node.inputs)) if f"{{{i}}}" in text]
-        operands = [e.operand(node.inputs[i], shape) for i in used]
-        extra = {"y": result} if "{y}" in text else {}
-        names = [*(str(i) for i in used), *extra, "g"]
+    for k, given in wanted.items():
+        slope = given if isinstance(given, Printed) else printed(given)
+        known = {str(i): e.operand(v, shape) for i, v in enumerate(node.inputs) if str(i) in slope.uses}
+        known |= {name: value for name, value in (("y", result), ("g", g)) if name in slope.uses}
 
-        def body(*elements: str, text: str = text, names: list[str] = names) -> str:
-            for name, element in zip(names, elements, strict=True):
-                text = text.replace("{" + name + "}", element)
-            return text
+        def body(
+            *elements: str, slope: Printed = slope, names: tuple[str, ...] = tuple(known)
+        ) -> tuple[str, str]:
+            return slope.filled(dict(zip(names, elements, strict=True)))
 
-        e.push(node.inputs[k], shape, [*operands, *extra.values(), g], body)
+        e.push(node.inputs[k], shape, list(known.values()), body)
+
+
+def printed(text: str) -> Printed:
+    """A slope written as C."""
+    return Printed((), text, tuple(name for name in ("0", "1", "2", "3", "y", "g") if f"{{{name}}}" in text))
+
+
+def slopes(table: str, name: str, params: Params, count: int) -> dict[int, str | Printed]:
+    """The slopes of a record as C."""
+    return {k: in_c(table, name, params, k) for k in range(count)}
 
 
 def _dense(e: Emitter, node: Node) -> None:
@@ -143,20 +153,6 @@ def _drop(e: Emitter, node: Node) -> None:
         e.push(node.inputs[0], shape, [g], lambda g: g)
     else:
         e.push(node.inputs[0], shape, [g, factor], lambda g, f: f"{g} * {f}")
-
-
-def _activation(e: Emitter, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, Activation)
-    expression(e, node, {0: slope(op.function)}, reuse=True)
-
-
-def _prelu(e: Emitter, node: Node) -> None:
-    expression(
-        e,
-        node,
-        {0: "({g} * ({0} > 0.0f ? 1.0f : {0} < 0.0f ? {1} : 0.0f))", 1: "({g} * ({0} < 0.0f ? {0} : 0.0f))"},
-    )
 
 
 def _softmax(e: Emitter, node: Node) -> None:
@@ -363,11 +359,19 @@ def backward(e: Emitter, node: Node) -> None:
     ):
         return
     if isinstance(op, Unary):
-        expression(e, node, dict(enumerate(UNARY[op.kind].c_slopes)), reuse=True)
-    elif isinstance(op, (Combine, Binary)):
-        expression(e, node, dict(enumerate(COMBINE[op.kind].c_slopes)))
+        if op.function.function is not None:
+            raise UnsupportedError(
+                f"the activation {op.function.name!r} has no compiled derivative; use functools.partial of one of "
+                "foldnet.activations, if one of them fits"
+            )
+        params = tuple(parameters(op.function).items())
+        expression(
+            e, node, slopes("unary", op.function.name, params, len(of(op.function).slopes)), reuse=True
+        )
+    elif isinstance(op, Binary):
+        expression(e, node, slopes("binary", op.kind, (), len(BINARY[op.kind].slopes)))
     elif isinstance(op, Where):
-        expression(e, node, {1: "({0} != 0.0f ? {g} : 0.0f)", 2: "({0} != 0.0f ? 0.0f : {g})"})
+        expression(e, node, {1: in_c("where", "where", (), 1), 2: in_c("where", "where", (), 2)})
     elif type(op) in RULES:
         RULES[type(op)](e, node)
     if e.place(node.output):
@@ -375,7 +379,6 @@ def backward(e: Emitter, node: Node) -> None:
 
 
 RULES: dict[type, Callable[[Emitter, Node], None]] = {
-    Activation: _activation,
     Affine: _affine,
     Concatenate: _concatenate,
     Dense: _dense,
@@ -384,7 +387,6 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     Glu: _glu,
     GroupMoments: _moments,
     Moments: _moments,
-    PRelu: _prelu,
     Repeat: _repeat,
     Softmax: _softmax,
     Sparsemax: _sparsemax,

@@ -372,9 +372,21 @@ class Emitter:
         return Operand(self.gradient(value), strides, self.laned(value), "float", written)
 
     def push(
-        self, value: str, shape: Sequence[int], operands: Sequence[Operand], body: Callable[..., str]
+        self,
+        value: str,
+        shape: Sequence[int],
+        operands: Sequence[Operand],
+        body: Callable[..., str | tuple[str, str]],
     ) -> None:
-        """Add ``body(*elements)``, over ``shape``, to a value's gradient, summed where it was spread."""
+        """Add ``body(*elements)``, over ``shape``, to a value's gradient, summed where it was spread.
+
+        The body is an expression, perhaps with statements that come before it.
+        """
+
+        def parts(*elements: str) -> tuple[str, str]:
+            found = body(*elements)
+            return ("", found) if isinstance(found, str) else (f"{found[0]} " * bool(found[0]), found[1])
+
         if value not in self.wants:
             return
         own = self.shape(value)
@@ -384,13 +396,21 @@ class Emitter:
         if self.laned(value) or not laned:
             sign = self.assign(value, whole)
             target = self.of_gradient(value, shape, True)
-            self.nest(shape, [target, *operands], lambda t, *e: f"{t} {sign} {body(*e)};", serial=not whole)
+            self.nest(
+                shape,
+                [target, *operands],
+                lambda t, *e: f"{parts(*e)[0]}{t} {sign} {parts(*e)[1]};",
+                serial=not whole,
+            )
             return
         sign = self.assign(value, whole)
         row = self.space("row of a sum", 8) + " + ME * R"
         target = self.of_gradient(value, shape, True)
 
         def summed(t: str, *elements: str) -> str:
-            return f"float *t = {row}; ROWS(r, 0, R) {{ t[r] = {body(*elements)}; }} {t} {sign} sum_rows(t, rows);"
+            before, text = parts(*elements)
+            return (
+                f"float *t = {row}; ROWS(r, 0, R) {{ {before}t[r] = {text}; }} {t} {sign} sum_rows(t, rows);"
+            )
 
         self.nest(shape, [target, *operands], summed, serial=not whole)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from foldnet.codegen import maths
 from foldnet.codegen.loops import strides_of
-from foldnet.engines.native.prediction.body_expressions import text_of
 from foldnet.engines.native.training import along as train_along
 from foldnet.engines.native.training import batch as train_batch
 from foldnet.engines.native.training import norm as train_norm
@@ -18,7 +16,8 @@ from foldnet.graph.graph import Node
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
 from foldnet.operations.batch.op import BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
-from foldnet.operations.elementwise.op import Activation, Binary, Combine, PRelu, Unary, Where
+from foldnet.operations.elementwise.c import text_at
+from foldnet.operations.elementwise.op import Binary, Unary, Where
 from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
 from foldnet.operations.structure.op import Cast, Concatenate, Gather, OneHot, Pick, Repeat, Slice, Transpose
 
@@ -37,12 +36,6 @@ def _affine(e: Emitter, node: Node) -> None:
         elementwise(e, node, lambda x, s, o: f"{x} * {s} + {o}")
 
 
-def _activation(e: Emitter, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, Activation)
-    elementwise(e, node, lambda x: maths.call(op.function, x))
-
-
 def _glu(e: Emitter, node: Node) -> None:
     op = node.op
     assert isinstance(op, Glu)
@@ -52,10 +45,6 @@ def _glu(e: Emitter, node: Node) -> None:
     strides = strides_of(whole)
     operands = [e.target(node.output), Operand(x, strides), Operand(f"({x} + {half} * R)", strides)]
     e.nest(shape, operands, lambda y, a, b: f"{y} = {a} * fn_sigmoid({b});")
-
-
-def _prelu(e: Emitter, node: Node) -> None:
-    elementwise(e, node, lambda x, a: f"({x} > 0.0f ? {x} : {a} * {x})")
 
 
 def _by_text(text: str) -> Callable[..., str]:
@@ -71,14 +60,13 @@ def forward(e: Emitter, node: Node) -> None:
     op = node.op
     if e.roots[node.output] != node.output:
         return
-    if isinstance(op, Unary | Combine | Where | Binary):
-        elementwise(e, node, _by_text(text_of(e.graph, node)))
+    if isinstance(op, Unary | Binary | Where):
+        elementwise(e, node, _by_text(text_at(e.graph, node)))
     else:
         RULES[type(op)](e, node)
 
 
 RULES: dict[type, Callable[[Emitter, Node], None]] = {
-    Activation: _activation,
     Affine: _affine,
     Cast: train_structure.cast,
     Concatenate: train_structure.concatenate,
@@ -88,7 +76,6 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     Glu: _glu,
     GroupMoments: train_along.moments,
     Moments: train_along.moments,
-    PRelu: _prelu,
     Repeat: train_structure.repeat,
     Softmax: train_along.softmax,
     Sparsemax: train_along.sparsemax,

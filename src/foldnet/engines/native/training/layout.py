@@ -8,7 +8,7 @@ from foldnet.graph.graph import Graph, Node, with_nodes
 from foldnet.graph.op import Fusable
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm
-from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.elementwise.op import Unary
 
 Strides = tuple[int, ...]
 
@@ -22,7 +22,7 @@ def prepared(program: TrainingProgram) -> Graph:
         if isinstance(node.op, Fusable) and fused is not None:
             inner = f"{node.output} before activation"
             nodes.append(Node(replace(node.op, activation=None), node.inputs, inner, node.layer))
-            nodes.append(Node(Activation(fused), (inner,), node.output, node.layer))
+            nodes.append(Node(Unary(fused), (inner,), node.output, node.layer))
         else:
             nodes.append(node)
     results = [program.loss_rows, *(a.value for a in program.accumulators)]

@@ -13,7 +13,6 @@ from foldnet.engines.native.training.backward import backward
 from foldnet.engines.native.training.emit import Emitter
 from foldnet.engines.native.training.forward import forward
 from foldnet.engines.native.training.layout import Layout
-from foldnet.engines.native.training.slopes import helpers_for
 from foldnet.engines.native.training.update import regularization, rule_function, update
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations.batch.op import Norm
@@ -195,8 +194,7 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
         f"#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
     runtime, kernels = header(__file__, "runtime.h"), header(__file__, "kernels.h")
-    helpers = helpers_for(body)
-    called = helpers + kernels + body
+    called = kernels + body
     start, rest = runtime.split("/* Sums over the rows", 1)
     return "\n".join(
         [
@@ -206,7 +204,6 @@ def _assembled(e: Emitter, body: str, sums: int) -> str:
             sixteen_sums(),
             "/* Sums over the rows" + rest,
             maths.functions_for(called),
-            helpers,
             header(__file__, "threads.h"),
             any_product() if e.any_product else "",
             *(tile.code() for tile in e.tiles),

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from math import prod
 
 from foldnet.codegen.loops import strides_of
-from foldnet.engines.functions import COMBINE, UNARY
 from foldnet.engines.native.training.emit import Emitter
-from foldnet.errors import UnsupportedError
-from foldnet.graph.graph import Node
 from foldnet.graph.training import Constraint, Orthogonal, UpdateRule, Variable
 from foldnet.operations.batch.op import BatchReduce
-from foldnet.operations.elementwise.op import Combine, Unary, Where
+from foldnet.operations.elementwise.c import text_of
 
 
 def _trainable(e: Emitter) -> list[Variable]:
@@ -125,7 +122,7 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
                 f"const float {whole} = (float)({whole}_sum{share});",
             ]
             continue
-        text = _element(node).format(*(names[v] for v in node.inputs))
+        text = text_of(node.op).format(*(names[v] for v in node.inputs))
         names[node.output] = f"t{len(names)}"
         varies = bool(graph.types[node.output].shape)
         (body if varies else head).append(f"const float {names[node.output]} = {text};")
@@ -152,17 +149,6 @@ def rule_function(e: Emitter, rule: UpdateRule) -> str:
 def _unused(body: Sequence[str]) -> str:
     """What tells compilers that a loop need not use every value it works out, for each loop works out all."""
     return "".join(f"(void){line.split()[2]};" for line in body)
-
-
-def _element(node: Node) -> str:
-    op = node.op
-    if isinstance(op, Unary):
-        return UNARY[op.kind].c
-    if isinstance(op, Combine):
-        return COMBINE[op.kind].c
-    if isinstance(op, Where):
-        return "({0} != 0.0f ? {1} : {2})"
-    raise UnsupportedError(f"an update rule is made of elementwise operations, not of {type(op).__name__}")
 
 
 def _constraint(e: Emitter, variable: Variable, rule: Constraint) -> list[str]:

@@ -12,7 +12,6 @@ from foldnet.insight.oracle import Array
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, Suspect
-from foldnet.insight.verify.mistakes.whole import ACTIVATIONS
 from foldnet.insight.verify.recipes import activated
 from foldnet.operations.structure.op import Identity
 
@@ -35,7 +34,7 @@ def between_layers(sites: Sequence[Site], graph: Graph) -> Iterator[Suspect]:
 def _wrong_tensor(site: Site, graph: Graph) -> Iterator[Suspect]:
     """The activation is computed, but what follows is given the value before it; or only the trace is."""
     last = site.nodes[-1] if site.nodes else None
-    if last is None or not isinstance(last.op, ACTIVATIONS) or len(last.inputs) > 1:
+    if last is None or not last.op.is_activation or len(last.inputs) > 1:
         return
     before = last.inputs[0]
     if graph.types[before].shape != graph.types[site.output].shape:
@@ -53,7 +52,7 @@ def _other_side(site: Site, sites: Sequence[Site], graph: Graph) -> Iterator[Sus
         return
     source = _behind_identities(site.operands[0], sites, graph)
     last = source.nodes[-1] if source and source.nodes else None
-    if source is None or last is None or len(source.nodes) < 2 or not isinstance(last.op, ACTIVATIONS):
+    if source is None or last is None or len(source.nodes) < 2 or not last.op.is_activation:
         return
     if len(last.inputs) > 1 or graph.types[last.inputs[0]].shape != graph.types[source.output].shape:
         return
@@ -117,7 +116,7 @@ def _in_a_row(first: Site, second: Site, graph: Graph) -> Iterator[Suspect]:
         return  # they do not fit in the other order
     kinds = (first, second)
     normalizes = any(s.layer.normalizes_by == "batch" for s in kinds)
-    activates = any(all(isinstance(n.op, ACTIVATIONS) for n in s.nodes) for s in kinds)
+    activates = any(all(n.op.is_activation for n in s.nodes) for s in kinds)
     name = "batchnorm-before-activation" if normalizes and activates else "layers-swapped"
     reads = first.operands
     inner: Compute = lambda operands, right: earlier(operands)  # noqa: E731 - a type for a lambda

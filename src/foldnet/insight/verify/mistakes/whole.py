@@ -21,8 +21,8 @@ from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped
 from foldnet.insight.verify.recipes import Recipe, exactly, recipe_of
 from foldnet.layers.base import Layer
-from foldnet.operations.along.op import Glu, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import Activation, Binary, PRelu
+from foldnet.operations.along.op import Softmax
+from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Dot
 from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
 
@@ -37,8 +37,6 @@ NEUTRAL = {
     "variance": 1.0,
 }
 """The value of a weight that does nothing, as in a layer that was never trained."""
-
-ACTIVATIONS = Activation | Softmax | Sparsemax | Glu | PRelu
 
 
 def of_layer(site: Site, graph: Graph) -> Iterator[Mistake]:
@@ -104,9 +102,7 @@ def _name_of_absence(site: Site) -> str:
         return "batchnorm-left-out"
     if site.layer.scales_values:
         return "input-not-scaled"
-    return (
-        "activation-missing" if all(isinstance(n.op, ACTIVATIONS) for n in site.nodes) else "layer-left-out"
-    )
+    return "activation-missing" if all(n.op.is_activation for n in site.nodes) else "layer-left-out"
 
 
 ORDER = Reshape | Transpose | Cast | Identity

@@ -1,0 +1,50 @@
+"""Functions of single values as C expressions."""
+
+from __future__ import annotations
+
+from foldnet.codegen.maths import literal
+from foldnet.errors import UnsupportedError
+from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import INT, Elementwise, Op
+from foldnet.operations.elementwise.functions import BINARY, WHERE, filled, of, parameters
+from foldnet.operations.elementwise.op import Binary, Unary, Where
+
+
+def unary_text(function: Elementwise) -> str:
+    """A function of ``{0}``.
+
+    Raises:
+        UnsupportedError: a NumPy function of the caller's own.
+    """
+    if function.function is not None:
+        raise UnsupportedError(
+            f"activation {function.name!r} is a NumPy function, which runs on the reference engine only. Use "
+            'engine="reference", or express it by functools.partial of one of foldnet.activations.'
+        )
+    return filled(of(function).c, parameters(function), literal)
+
+
+def activated(function: Elementwise | None, x: str) -> str:
+    """An activation of the expression x; None is linear."""
+    return x if function is None else unary_text(function).format(x)
+
+
+def text_of(op: Op) -> str:
+    """An operation of this family, fused activation included, of its operands ``{0}``, ``{1}``, ``{2}``."""
+    match op:
+        case Unary():
+            return unary_text(op.function)
+        case Binary():
+            return activated(op.activation, filled(BINARY[op.kind].c, {}, literal))
+        case Where():
+            assert isinstance(WHERE.c, str)
+            return WHERE.c
+    raise UnsupportedError(f"{type(op).__name__} does not treat each value alone")
+
+
+def text_at(graph: Graph, node: Node) -> str:
+    """The same for a node. Whole numbers are compared as doubles, which hold all of them; floats would round some."""
+    text = text_of(node.op)
+    if isinstance(node.op, Binary) and any(graph.types[v].dtype == INT for v in node.inputs):
+        return text.replace("{0}", "(double){0}").replace("{1}", "(double){1}")
+    return text

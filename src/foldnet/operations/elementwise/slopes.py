@@ -1,0 +1,127 @@
+"""The slopes of the records, evaluated: on arrays, or traced to a graph and printed as C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from foldnet.codegen.maths import literal
+from foldnet.graph.graph import Array, Graph, GraphBuilder, Node
+from foldnet.operations.elementwise.c import text_of
+from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS, WHERE, Function
+from foldnet.operations.elementwise.op import Where
+from foldnet.operations.expression import Expression, binary, emitted, unary
+
+Params = tuple[tuple[str, float], ...]
+
+
+class _OnArrays:
+    """The functions that slopes are written with, on arrays of one dtype."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+
+    def __getattr__(self, name: str) -> Callable[..., Array]:
+        known = WHERE if name == "where" else FUNCTIONS.get(name) or BINARY[name]
+        return lambda *xs: np.asarray(known.compute(*(np.asarray(x, self._dtype) for x in xs)), self._dtype)
+
+
+class _OnExpressions:
+    """The same functions on expressions; on numbers alone they are not needed."""
+
+    def __getattr__(self, name: str) -> Callable[..., Expression]:
+        if name == "where":
+            return lambda *xs: emitted(Where(), *xs, spread=True)
+        if name in FUNCTIONS:
+            return lambda x: unary(name, x)
+        return lambda a, b: binary(name, a, b)
+
+
+def on_arrays(
+    function: Function, params: Mapping[str, float], place: int, g: Array, operands: Sequence[Array], y: Array
+) -> Array:
+    """The gradient on one operand, before it is summed over what the operand was spread over."""
+    with np.errstate(all="ignore"):
+        found = function.slopes[place](_OnArrays(g.dtype), g, *operands, y, **params)
+    return np.asarray(found, g.dtype)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A slope as C.
+
+    Attributes:
+        statements: that come first, each the declaration of a value used more than once.
+        text: the expression, of the operands ``{0}``, ``{1}``, the result ``{y}`` and the gradient ``{g}``.
+        uses: which of these it reads, by their names in the braces.
+    """
+
+    statements: tuple[str, ...]
+    text: str
+    uses: tuple[str, ...]
+
+    def filled(self, elements: Mapping[str, str]) -> tuple[str, str]:
+        """The statements in one line and the expression, with elements in place of the names."""
+        text = " ".join(self.statements), self.text
+        for name, element in elements.items():
+            text = text[0].replace(f"{{{name}}}", element), text[1].replace(f"{{{name}}}", element)
+        return text
+
+
+@cache
+def in_c(table: str, name: str, params: Params, place: int) -> Printed:
+    """The slope of a function as C.
+
+    Args:
+        table: ``"unary"``, ``"binary"`` or ``"where"``.
+        name: of the function there.
+        params: its parameters.
+        place: of the operand.
+    """
+    function = {"unary": FUNCTIONS, "binary": BINARY, "where": {"where": WHERE}}[table][name]
+    count = {"unary": 1, "binary": 2, "where": 3}[table]
+    names = ["g", *map(str, range(count)), "y"]
+    b = GraphBuilder()
+    values = {n: Expression(b, b.input(n, (None,))) for n in names}
+    operands = [values[str(k)] for k in range(count)]
+    found = function.slopes[place](_OnExpressions(), values["g"], *operands, values["y"], **dict(params))
+    graph = b.build([found.value])
+    return _printed(graph)
+
+
+def _printed(graph: Graph) -> Printed:
+    texts = {name: f"{{{name}}}" for name in graph.inputs}
+    texts |= {name: literal(float(array)) for name, array in graph.constants.items()}
+    users: dict[str, int] = {}
+    needed = {graph.outputs[0]}
+    for node in reversed(graph.nodes):
+        if node.output in needed:
+            needed |= set(node.inputs)
+            for value in node.inputs:
+                users[value] = users.get(value, 0) + 1
+    statements: list[str] = []
+    for node in graph.nodes:
+        if node.output not in needed:
+            continue
+        text = _bare(text_of(node.op), node, texts)
+        if users.get(node.output, 0) > 1:
+            name = f"q{len(statements)}"
+            statements.append(f"const float {name} = {text};")
+            text = name
+        texts[node.output] = text
+    whole = " ".join([*statements, texts[graph.outputs[0]]])
+    used = tuple(n for n in graph.inputs if f"{{{n}}}" in whole)
+    return Printed(tuple(statements), texts[graph.outputs[0]], used)
+
+
+def _bare(template: str, node: Node, texts: Mapping[str, str]) -> str:
+    """The node's C; a comparison that a choice is made by is written as it is, not as 1 or 0."""
+    operands = [texts[v] for v in node.inputs]
+    ending = " ? 1.0f : 0.0f)"
+    if isinstance(node.op, Where) and operands[0].endswith(ending):
+        return f"({operands[0][1 : -len(ending)]} ? {operands[1]} : {operands[2]})"
+    return template.format(*operands)

@@ -1,0 +1,46 @@
+"""Functions of single values as NumPy source."""
+
+from __future__ import annotations
+
+from foldnet.codegen.literals import plain_float
+from foldnet.errors import UnsupportedError
+from foldnet.graph.op import Elementwise, Op
+from foldnet.operations.elementwise.functions import BINARY, WHERE, filled, of, parameters
+from foldnet.operations.elementwise.op import Binary, Unary, Where
+from foldnet.operations.texts import Operands, Text
+
+
+def activated(function: Elementwise | None, x: str, o: Operands) -> str:
+    """A function of the expression ``x``; None is linear.
+
+    Raises:
+        UnsupportedError: the function is the caller's own.
+    """
+    if function is None:
+        return x
+    if function.function is not None:
+        raise UnsupportedError(
+            f"layer {o.layer!r}: the activation {function.name!r} is a Python function of your own, which "
+            "cannot be written into a file. Supply it as functools.partial of one of foldnet.activations, or "
+            "export the network without it and apply it to the result."
+        )
+    return o.calls(filled(of(function).text, parameters(function), plain_float)).format(x)
+
+
+def _unary(op: Unary, o: Operands) -> str:
+    return activated(op.function, o.texts[0], o)
+
+
+def _binary(op: Binary, o: Operands) -> str:
+    return o.calls(filled(BINARY[op.kind].text, {}, plain_float)).format(*o.texts)
+
+
+def _where(op: Where, o: Operands) -> str:
+    return filled(WHERE.text, {}, plain_float).format(*o.texts)
+
+
+RULES: dict[type[Op], Text] = {
+    Unary: Text(_unary, nests=True),
+    Binary: Text(_binary, roles=("number", "other"), spread=True),
+    Where: Text(_where, "choose", ("counts", "number", "other")),
+}

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 
 Shape = tuple[int | None, ...]
@@ -36,7 +35,7 @@ class Elementwise:
 
     name: str
     params: tuple[tuple[str, float], ...] = ()
-    function: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] | None = None
+    function: Callable[[Array], Array] | None = None
 
     def __str__(self) -> str:
         return self.name + (f"({', '.join(f'{k}={v:g}' for k, v in self.params)})" if self.params else "")

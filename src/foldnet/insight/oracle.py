@@ -12,17 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Sum
 from foldnet.operations.along.op import GroupMoments, Moments
 from foldnet.operations.matrix.op import Dense
-
-Array = np.ndarray[Any, Any]
 
 FACTOR = 4.0
 """How many times the measured rounding a candidate may differ by."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, NotYetError, UnsupportedError
 from foldnet.kinds import COUNT, SHAPE
 from foldnet.layers.configured import Configured, no_arguments
@@ -21,8 +22,6 @@ from foldnet.structure import flatten
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
-
-Array = np.ndarray[Any, Any]
 
 
 class Layer(Traits, Configured):

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from foldnet import activations
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import Op
 from foldnet.kinds import NAME, Kind, sizes
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.core import Dense, activation_shape, lower_activation, named_activation
 from foldnet.layers.equations import Equation, bias_shape, kernel_shape, read_equation, result_shape
 from foldnet.layers.tensors import Shape

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.kinds import AXES, COUNT, FLAG, NUMBERS, Kind
 from foldnet.layers.adaption import Moments, tables
 from foldnet.layers.axes import row_axes
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import Weight, WeightSpec

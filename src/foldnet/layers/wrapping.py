@@ -6,9 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.kinds import COUNT
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import Ending
 from foldnet.layers.weight import Weight, WeightSpec

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.sites import Site
-from foldnet.layers.base import Array
 from foldnet.layers.normalization import BatchNormalization
 
 

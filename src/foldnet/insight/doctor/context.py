@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.insight.sites import Site, sites_and_results
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.network import Network
 
 

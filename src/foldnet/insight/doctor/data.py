@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
@@ -14,7 +15,7 @@ from foldnet.insight.doctor.measure import drift_of
 from foldnet.insight.doctor.registry import CANDIDATE, DATA, Check
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.core import Dense, Embedding
 from foldnet.layers.normalization import BatchNormalization
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Node
 from foldnet.graph.op import INT
 from foldnet.insight.rows import read_rows
-from foldnet.layers.base import Array
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import lower
 from foldnet.lowering.masks import masked_layers

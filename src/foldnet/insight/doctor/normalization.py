@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.measure import Drift, drift_of
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.doctor.statistics import RECALIBRATE, layers_of
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.core import Dense
 from foldnet.layers.normalization import BatchNormalization
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.dropout import dropout_before
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
@@ -14,7 +15,6 @@ from foldnet.insight.doctor.judgement import Effect, effect_of
 from foldnet.insight.doctor.measure import Drift
 from foldnet.insight.doctor.registry import DATA, FILE, Check
 from foldnet.insight.sites import Site
-from foldnet.layers.base import Array
 from foldnet.layers.normalization import BatchNormalization
 
 RECALIBRATE = "Re-estimate the statistics on training data with Dropout off: foldnet.recalibrate(model, x)."

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, graded
 from foldnet.insight.doctor.registry import DATA, FILE, Check
 from foldnet.insight.sites import Site
-from foldnet.layers.base import Array
 from foldnet.layers.core import Dense
 
 BOUNDS: dict[str, tuple[float, float]] = {

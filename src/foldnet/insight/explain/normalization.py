@@ -8,8 +8,8 @@ from math import prod
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.explain.explanation import Block, Code, Steps, Table, Words
-from foldnet.insight.oracle import Array
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Shape
 

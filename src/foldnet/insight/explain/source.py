@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
-from foldnet.insight.oracle import Array
 from foldnet.insight.sites import Site
 from foldnet.network import Network
 

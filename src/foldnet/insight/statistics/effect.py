@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Oracle
@@ -19,7 +20,6 @@ from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.program import output_names
 
-Array = np.ndarray[Any, Any]
 Judge = Callable[[list[Array], list[Array], Any], float]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.graph import Graph, with_nodes
 from foldnet.insight import arguments
@@ -28,8 +29,6 @@ from foldnet.lowering.lower import Mode, lower
 from foldnet.lowering.masks import masked_layers
 from foldnet.network import Network
 from foldnet.passes.drop_dead import drop_dead
-
-Array = np.ndarray[Any, Any]
 
 BATCH_SIZE = 1024
 FLOAT32_MAX = float(np.finfo(np.float32).max)

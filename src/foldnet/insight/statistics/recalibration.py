@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, name_width, shortened, stacked, wrapped
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.shown import shown
 
-Array = np.ndarray[Any, Any]
 Statistics = Mapping[BatchNormalization, Mapping[str, Array]]
 
 

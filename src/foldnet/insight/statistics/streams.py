@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph
 from foldnet.insight.rows import input_parts, read_rows
 
-Array = np.ndarray[Any, Any]
 Batch = tuple[list[Array], tuple[Any, ...]]
 
 

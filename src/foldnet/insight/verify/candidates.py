@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FoldnetError, InputError
 from foldnet.files.opening import open_file
 from foldnet.graph.graph import Graph
-from foldnet.insight.oracle import Array
 from foldnet.insight.rows import read_rows
 from foldnet.network import Network
 from foldnet.structure import flatten

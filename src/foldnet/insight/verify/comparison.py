@@ -8,7 +8,8 @@ from math import inf
 
 import numpy as np
 
-from foldnet.insight.oracle import Array, difference, in_tolerances, row_scale, spread_rows, ulp
+from foldnet.arrays import Array
+from foldnet.insight.oracle import difference, in_tolerances, row_scale, spread_rows, ulp
 from foldnet.insight.verify.candidates import Candidate
 from foldnet.insight.verify.sight import Exact
 from foldnet.insight.verify.users_code import where_raised

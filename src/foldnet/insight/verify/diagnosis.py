@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.oracle import Array, in_tolerances
+from foldnet.arrays import Array
+from foldnet.insight.oracle import in_tolerances
 from foldnet.insight.verify.comparison import Point
 from foldnet.insight.verify.hypotheses import HypothesisTester, State
 from foldnet.insight.verify.mistakes import suspects_in

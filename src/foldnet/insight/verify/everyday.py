@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from foldnet.insight.oracle import Array, in_tolerances
+from foldnet.arrays import Array
+from foldnet.insight.oracle import in_tolerances
 from foldnet.insight.verify.candidates import Candidate
 from foldnet.insight.verify.comparison import Answers
 from foldnet.insight.verify.diagnosis import Diagnosis, Findings

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.native import compiler
 from foldnet.errors import CompileError, FoldnetError, InputError
-from foldnet.insight.oracle import Array
 
 SECONDS = 300
 C_SOURCES = ("main.c", "predict.c")

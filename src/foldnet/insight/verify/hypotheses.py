@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
-from foldnet.insight.oracle import Array, Oracle, Patch, difference, in_tolerances, row_max, row_scale
+from foldnet.insight.oracle import Oracle, Patch, difference, in_tolerances, row_max, row_scale
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.comparison import Point, largest
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of, shown_as

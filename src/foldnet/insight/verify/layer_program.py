@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
-from foldnet.insight.oracle import Array, Oracle
+from foldnet.insight.oracle import Oracle
 from foldnet.layers.base import Layer
 from foldnet.lowering.lower import Lowering, Mode
 

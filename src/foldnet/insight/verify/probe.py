@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
-from foldnet.insight.oracle import Array
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes import Suspect
 from foldnet.insight.verify.sight import VISIBLE, Sight

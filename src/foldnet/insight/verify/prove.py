@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph
 from foldnet.insight.arguments import positive, whole
-from foldnet.insight.oracle import FACTOR, RUNS, Array, Oracle, row_scale
+from foldnet.insight.oracle import FACTOR, RUNS, Oracle, row_scale
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verify.candidates import adapt

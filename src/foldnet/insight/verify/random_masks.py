@@ -10,7 +10,8 @@ from math import prod
 
 import numpy as np
 
-from foldnet.insight.oracle import Array, difference, row_max, row_scale
+from foldnet.arrays import Array
+from foldnet.insight.oracle import difference, row_max, row_scale
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.hypotheses import LOOSE, HypothesisTester, State
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.graph.op import Op
-from foldnet.insight.oracle import Array, Rounded
+from foldnet.insight.oracle import Rounded
 from foldnet.insight.sites import Site
 from foldnet.layers import (
     BatchNormalization,

@@ -14,7 +14,8 @@ from time import monotonic
 
 import numpy as np
 
-from foldnet.insight.oracle import Array, difference, in_tolerances, row_max
+from foldnet.arrays import Array
+from foldnet.insight.oracle import difference, in_tolerances, row_max
 from foldnet.insight.verify.comparison import largest
 from foldnet.insight.verify.hypotheses import LOOSE, TIGHTER, Hypothesis, HypothesisTester, State, shown
 from foldnet.insight.verify.mistakes import Suspect

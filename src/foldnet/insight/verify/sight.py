@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foldnet.insight.oracle import Array, Oracle, in_tolerances
+from foldnet.arrays import Array
+from foldnet.insight.oracle import Oracle, in_tolerances
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes import Suspect, mistakes_of
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.insight.sites import sites_of
 from foldnet.insight.watch.run_files import RunWriter
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.training.callbacks import Callback, Logs
-
-Array = np.ndarray[Any, Any]
 
 CHANNELS = 64
 """How many channels of a layer are recorded, evenly spread, so that a wide layer does not fill the disk."""

@@ -17,11 +17,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.atomic import write_whole
 from foldnet.files.opening import open_file, read_file
-
-Array = np.ndarray[Any, Any]
 
 FORMAT = "foldnet run 1"
 HEADER = "run.json"

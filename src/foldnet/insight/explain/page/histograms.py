@@ -7,11 +7,11 @@ from math import sqrt
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.insight.explain.normalization import number
 from foldnet.insight.explain.page.markup import Html, joined, tag
 from foldnet.insight.explain.source import Source
-from foldnet.insight.oracle import Array
 from foldnet.insight.sites import sites_of
 
 BINS = 28

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.explain.explanation import Steps
 from foldnet.insight.explain.normalization import number
 from foldnet.insight.explain.sharing import axes_of
-from foldnet.insight.oracle import Array
 from foldnet.layers.base import Layer
 from foldnet.layers.traits import NormalizationRule
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from foldnet.insight.oracle import Array, Patch, Rounded
+from foldnet.arrays import Array
+from foldnet.insight.oracle import Patch, Rounded
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.recipes import Recipe
 

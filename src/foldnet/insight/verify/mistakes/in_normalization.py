@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.oracle import Array
+from foldnet.arrays import Array
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes.base import Mistake
 from foldnet.insight.verify.mistakes.whole import HalfPrecision, half

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foldnet.insight.oracle import Array
+from foldnet.arrays import Array
 
 DIGITS = 7
 """Decimals to which a prediction may be rounded; more is what float32 holds."""

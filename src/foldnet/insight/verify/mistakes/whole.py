@@ -13,9 +13,10 @@ from itertools import permutations
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
-from foldnet.insight.oracle import Array, Rounded
+from foldnet.insight.oracle import Rounded
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped

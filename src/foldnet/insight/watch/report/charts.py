@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.watch.report.figures import Figure, Line
 from foldnet.shown import shown_html
-
-Array = np.ndarray[Any, Any]
 
 WIDTH, HEIGHT = 460, 240
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 34

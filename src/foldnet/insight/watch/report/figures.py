@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.insight.watch.run_files import Run, RunLayer
-
-Array = np.ndarray[Any, Any]
 
 CHANNELS = 8
 """How many channels of a layer are drawn; more lines than that cannot be told apart."""

@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 2 --dist worksteal -q
 
 FUZZ ?= 100000
 
-.PHONY: demo test test-fresh fuzz mutants lint bench clean
+.PHONY: demo test test-quick test-seconds test-fresh fuzz mutants lint bench clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -18,6 +18,14 @@ demo: $(VENV)/.base
 # The page of `explain` is tested in a Chromium where there is one; the summary says so where there is none.
 test: $(VENV)/.dev
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+# The everyday loop, about a minute: the part of the suite that tests/support/quick.py chooses by measured times.
+test-quick: $(VENV)/.dev
+	$(PY) -m pytest $(PYTEST_ARGS) --quick
+
+# What each test takes, measured anew in one process: tests/seconds.json, from which the quick part is chosen.
+test-seconds: $(VENV)/.dev
+	$(PY) -m pytest -p no:xdist -q --measure
 
 # Damaged and lying files, in two processes; each file has 2 seconds and 600 MB. FUZZ=1000 tries fewer.
 fuzz: $(VENV)/.dev

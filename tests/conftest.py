@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
-# What JAX compiles here runs a few times on a few rows: compiling it well takes longer than all its runs.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-sys.path.insert(0, str(Path(__file__).parent))  # tests share helpers as `support`
-
-from support import compiling
-
 from foldnet.engines.native import cache
+from tests.support import compiling, quick
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+# What JAX compiles here runs a few times on a few rows: compiling it well takes longer than all its runs, and without
+# these passes it takes 40 % of the time.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 
 # A shell starts what runs in the background deaf to Ctrl+C, and its children inherit that: tests that interrupt a
 # program would wait for ever.
@@ -31,32 +34,53 @@ settings.register_profile("suite", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("suite")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--quick", action="store_true", help="run the part of the suite that takes about a minute"
+    )
+    parser.addoption(
+        "--measure", action="store_true", help="keep in tests/seconds.json how long each test takes"
+    )
+
+
 def pytest_configure(config):
-    """Give ziglang's compiler a cache that starts empty and ends with the run; workers inherit it."""
+    """One folder for what compilers make, which starts empty and ends with the run; workers inherit it."""
+    if config.getoption("quick"):
+        config.pluginmanager.register(quick.Quick())
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
-    folder = tempfile.mkdtemp(prefix="foldnet-tests-")
+    folder = Path(tempfile.mkdtemp(prefix="foldnet-tests-"))
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     for kind in ("GLOBAL", "LOCAL"):
-        os.environ[f"ZIG_{kind}_CACHE_DIR"] = str(Path(folder) / "zig")
-
-
-QUICKLY_COMPILED = ("files", "insight", "layers", "ops", "sklearn", "training")
-"""Folders whose tests ask what numbers come out, not how fast: compilers took most of the suite's time."""
-
-LONG_FITS = ("test_recalibrate_dropout.py",)
-"""Files there whose fits take longer than compilers do."""
+        os.environ[f"ZIG_{kind}_CACHE_DIR"] = str(folder / "zig")
+    os.environ.setdefault("FOLDNET_CACHE", str(folder / "foldnet"))
+    if config.getoption("measure"):
+        config.pluginmanager.register(quick.Measuring())
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Compile without optimization where the test is in one of those folders.
+    """Compile without optimization: compilers took most of the suite's time, and most tests ask what numbers come out.
 
-    A test in native_training shows that bits stay as they are.
+    A test in native_training shows that the bits stay as they are. Files that ask about the compiled code itself, and
+    those whose fits take longer than compilers do, are marked ``as_shipped``.
     """
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    quickly = folder in QUICKLY_COMPILED and item.path.name not in LONG_FITS
-    cache.load = compiling.unoptimized if quickly else compiling.as_shipped
+    shipped = item.get_closest_marker("as_shipped")
+    cache.load = compiling.as_shipped if shipped else compiling.unoptimized
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    item.stash[quick.STARTED] = quick.processor_seconds()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "teardown":
+        report.user_properties.append((quick.TOOK, quick.processor_seconds() - item.stash[quick.STARTED]))
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.keras_pairs import Case, foldnet_model, random_rows, random_weights, run_reference
 
 from foldnet import activations, layers
 from foldnet.network import Model
+from tests.support.keras_pairs import Case, foldnet_model, random_rows, random_weights, run_reference
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers"))
-from cases import ACTIVATIONS, ALL
+from tests.layers.cases import ACTIVATIONS, ALL
 
 one_each = list({case.class_name: case for _, case in ALL}.values())
 WIDE = [

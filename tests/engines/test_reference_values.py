@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.keras_pairs import Case, foldnet_model, random_weights, run_reference
 
 from foldnet import layers
 from foldnet.network import Model
 from foldnet.operations import catalogue
 from foldnet.operations.catalogue import every_op
 from foldnet.operations.matrix.op import Dense
+from tests.support.keras_pairs import Case, foldnet_model, random_weights, run_reference
 
 
 def test_every_op_has_a_kernel():

@@ -8,15 +8,15 @@ import subprocess
 
 import numpy as np
 import pytest
-from export_nets import NETS, OPS, rows_for
 from hypothesis import given
 from hypothesis import strategies as st
-from support.compilers import COMPILERS, sanitizers
 
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import c_project, to_c
 from foldnet.graph.graph import bind
+from tests.export.export_nets import NETS, OPS, rows_for
+from tests.support.compilers import COMPILERS, sanitizers
 
 ALL = NETS | OPS
 STRICT = [

@@ -11,8 +11,6 @@ import warnings
 
 import numpy as np
 import pytest
-from export_nets import NETS, NETWORKS, randomize, rows_for
-from export_stranger import predictions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -24,6 +22,8 @@ from foldnet.errors import ConfigError
 from foldnet.export import numpy_source, to_numpy
 from foldnet.lowering.lower import lower
 from foldnet.passes import optimize
+from tests.export.export_nets import NETS, NETWORKS, randomize, rows_for
+from tests.export.export_stranger import predictions
 
 FORMS = [(name, form) for name in NETS for form in ("folded", "unfolded", "npz")]
 

@@ -6,8 +6,6 @@ import inspect
 
 import numpy as np
 import pytest
-from export_nets import OPS, random_graph, rows_for, with_elementwise
-from export_stranger import predictions
 
 from foldnet import activations
 from foldnet.engines.reference import ReferenceProgram
@@ -17,6 +15,8 @@ from foldnet.graph.graph import bind
 from foldnet.graph.op import INT, Elementwise
 from foldnet.operations.catalogue import every_op
 from foldnet.operations.matrix.op import Dense
+from tests.export.export_nets import OPS, random_graph, rows_for, with_elementwise
+from tests.export.export_stranger import predictions
 
 SETTINGS = {
     "relu": [

@@ -6,7 +6,8 @@ import json
 
 import h5py
 import numpy as np
-from hostile import hostile, in_layer, members_of, with_config, with_weights, write
+
+from tests.files.hostile import hostile, in_layer, members_of, with_config, with_weights, write
 
 # -- the weights ------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
-from keras_models import L, keras, randomize
 
 import foldnet
 from foldnet.errors import ConfigError, FileFormatError, MissingFileError, SettingTypeError
 from foldnet.layers import BatchNormalization, Dense, Input
 from foldnet.saving import KerasFileEditor
 from foldnet.sequential import Sequential
+from tests.files.keras_models import L, keras, randomize
 
 
 def network(units=4):

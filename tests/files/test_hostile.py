@@ -8,13 +8,13 @@ import shutil
 import time
 import tracemalloc
 
-import hostile_weights  # noqa: F401 - registers its makers
 import pytest
-from hostile import MAKERS
-from keras_models import L, keras, randomize
 
 import foldnet
 from foldnet.errors import FoldnetError
+from tests.files import hostile_weights  # noqa: F401 - registers its makers
+from tests.files.hostile import MAKERS
+from tests.files.keras_models import L, keras, randomize
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import json
 import zipfile
 
 import h5py
-import keras_models as km
 import numpy as np
 import pytest
-from keras_models import L, assert_same, keras, randomize, rows
 
 import foldnet
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
+from tests.files import keras_models as km
+from tests.files.keras_models import L, assert_same, keras, randomize, rows
 
 SINGLE = {
     "q2": (km.q2_network, (11,)),

@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
-from keras_models import keras
 
 import foldnet
+from tests.files.keras_models import keras
 
 
 def compiled(library, optimizer="adam", fit=True):

@@ -6,10 +6,10 @@ import functools
 
 import numpy as np
 import pytest
-from keras_models import keras
 
 import foldnet
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
+from tests.files.keras_models import keras
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
 Y = X[:, :2] * 2

@@ -6,12 +6,12 @@ import warnings
 
 import numpy as np
 import pytest
-from keras_models import keras
 
 import foldnet
 from foldnet.errors import ConfigError, FileFormatError, MissingFileError, UnsupportedError
 from foldnet.layers import Dense, Input
 from foldnet.sequential import Sequential
+from tests.files.keras_models import keras
 
 
 def network(units=4, last="last"):

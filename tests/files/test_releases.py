@@ -10,10 +10,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from keras_models import outputs
 
 import foldnet
 from foldnet.errors import FileFormatError
+from tests.files.keras_models import outputs
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "formats"
 MODELS = sorted(p.name for p in FOLDER.iterdir() if p.suffix in (".h5", ".keras") and "weights" not in p.name)

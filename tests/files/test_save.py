@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.keras_pairs import random_weights
 
 import foldnet
 from foldnet import activations, layers, regularizers
@@ -22,6 +21,7 @@ from foldnet.layers import LAYERS, Input
 from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from foldnet.sequential import Sequential
+from tests.support.keras_pairs import random_weights
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Argument `alpha` is deprecated:UserWarning", "ignore:The structure of `inputs`:UserWarning"

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras_models import keras
 
 import foldnet
 from foldnet import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers
@@ -26,6 +25,7 @@ from foldnet.saving import (
     serialize_keras_object,
 )
 from foldnet.sequential import Sequential
+from tests.files.keras_models import keras
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ import inspect
 import operator
 
 import pytest
-from keras_models import keras
 
 import foldnet
 from foldnet.errors import ConfigError
+from tests.files.keras_models import keras
 
 MODULES = [
     "layers", "losses", "metrics", "optimizers", "optimizers.schedules", "initializers", "regularizers", "constraints",

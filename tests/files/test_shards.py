@@ -6,11 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from keras_models import keras
 
 import foldnet
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
 from foldnet.files.atomic import write_all
+from tests.files.keras_models import keras
 
 GB = 1024**3
 SIZES = [1, 300 / GB]

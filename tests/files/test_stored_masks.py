@@ -6,11 +6,11 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from support.keras_pairs import random_weights
 
 import foldnet
 from foldnet import Model, layers
 from foldnet.errors import FileFormatError, UnsupportedError
+from tests.support.keras_pairs import random_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import types
 
-import keras_models as km
 import numpy as np
 import pytest
-from keras_models import L, assert_same, keras, randomize, rows
 
 import foldnet
 from foldnet import activations
 from foldnet.errors import UnsupportedError
+from tests.files import keras_models as km
+from tests.files.keras_models import L, assert_same, keras, randomize, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from graph_networks import ARITHMETIC, arithmetic, randomize
 
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from foldnet.passes import optimize, rewriting
+from tests.graph.graph_networks import ARITHMETIC, arithmetic, randomize
 
 NUMBER = np.array([1.5, -0.25, 3.0])
 

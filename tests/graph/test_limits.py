@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from graph_networks import chain
 
 from foldnet import layers
 from foldnet.lowering.lower import lower
 from foldnet.passes import optimize
 from foldnet.passes.precision import LARGEST_RATIO, cancels, leaves_float32
+from tests.graph.graph_networks import chain
 
 
 def kinds(model):

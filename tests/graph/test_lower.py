@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from graph_networks import chain, q2, randomize
 
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
@@ -15,6 +14,7 @@ from foldnet.operations.matrix.op import Dense
 from foldnet.operations.structure.op import Identity
 from foldnet.passes import optimize
 from foldnet.sequential import Sequential
+from tests.graph.graph_networks import chain, q2, randomize
 
 
 def by_hand(layer, x):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from graph_networks import chain, networks, q2, randomize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from foldnet.passes import (
     merge_affines,
     optimize,
 )
+from tests.graph.graph_networks import chain, networks, q2, randomize
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

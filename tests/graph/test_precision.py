@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from graph_networks import chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.lowering.lower import lower
 from foldnet.passes import optimize
+from tests.graph.graph_networks import chain
 
 F = np.float32
 

@@ -1,13 +1,13 @@
 """Graphs as text: 80 columns, every step, every note."""
 
 import numpy as np
-from graph_networks import chain, networks, q2
 from hypothesis import given, settings
 
 from foldnet import layers
 from foldnet.graph.text import graph_text, steps
 from foldnet.lowering.lower import lower
 from foldnet.passes import optimize
+from tests.graph.graph_networks import chain, networks, q2
 
 
 def test_the_folded_dropout_network():

@@ -1,8 +1,11 @@
 """For each check of the doctor, networks with the fault, and networks nearly with it."""
 
 import numpy as np
-from doctor_networks import D, rows, settled, stack
-from doctor_sick import (
+
+from foldnet import Sequential, layers, losses
+from foldnet.insight.doctor.context import Context
+from tests.insight.doctor_networks import D, rows, settled, stack
+from tests.insight.doctor_sick import (
     B,
     after,
     averaged,
@@ -29,9 +32,6 @@ from doctor_sick import (
     time_steps,
     with_x,
 )
-
-from foldnet import Sequential, layers, losses
-from foldnet.insight.doctor.context import Context
 
 # For each check: (a network with the fault, its severity), (one that nearly has it).
 CASES = {

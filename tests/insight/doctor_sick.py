@@ -1,10 +1,10 @@
 """Networks made sick in one way each, by more or less."""
 
 import numpy as np
-from doctor_networks import D, N, data, filled, functional, network, rows, settled, stack
 
 from foldnet import Model, layers
 from foldnet.insight.doctor.context import Context
+from tests.insight.doctor_networks import D, N, data, filled, functional, network, rows, settled, stack
 
 B = layers.BatchNormalization
 

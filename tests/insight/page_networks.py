@@ -1,9 +1,9 @@
 """Networks whose pages are tested."""
 
 import numpy as np
-from insight_networks import fill
 
 from foldnet import Model, layers
+from tests.insight.insight_networks import fill
 
 HOSTILE = "</script><img src=x onerror=document.title='caught'>"
 

@@ -4,10 +4,10 @@ import functools
 from itertools import combinations
 
 import numpy as np
-from insight_networks import ACTIVATIONS, ALL_STACKS, by_hand, layer_by_hand, stack_of
 
 from foldnet import activations, trace
 from foldnet.insight.verify import verify
+from tests.insight.insight_networks import ACTIVATIONS, ALL_STACKS, by_hand, layer_by_hand, stack_of
 
 
 def kind(layer):

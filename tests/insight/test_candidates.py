@@ -4,11 +4,11 @@ import os
 
 import numpy as np
 import pytest
-from insight_networks import STACKS, by_hand, fill, q2
 
 import foldnet
 from foldnet import Sequential, layers, verify
 from foldnet.errors import CompileError, FoldnetError, InputError
+from tests.insight.insight_networks import STACKS, by_hand, fill, q2
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 

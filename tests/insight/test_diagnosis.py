@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from insight_networks import ALL_STACKS, by_hand, fill, stack_of
-from planted import (
+
+from foldnet.insight.oracle import Oracle
+from foldnet.insight.sites import sites_of
+from foldnet.insight.verify import verify
+from foldnet.insight.verify.comparison import compare
+from foldnet.insight.verify.hypotheses import HypothesisTester, State
+from foldnet.insight.verify.sight import Sight
+from foldnet.lowering.lower import lower
+from tests.insight.insight_networks import ALL_STACKS, by_hand, fill, stack_of
+from tests.insight.planted import (
     IN_ONE_LAYER,
     differs,
     in_half,
@@ -19,14 +27,6 @@ from planted import (
     swapped,
     tracing,
 )
-
-from foldnet.insight.oracle import Oracle
-from foldnet.insight.sites import sites_of
-from foldnet.insight.verify import verify
-from foldnet.insight.verify.comparison import compare
-from foldnet.insight.verify.hypotheses import HypothesisTester, State
-from foldnet.insight.verify.sight import Sight
-from foldnet.lowering.lower import lower
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)

@@ -7,12 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from insight_networks import ALL_STACKS, by_hand, fill, layer_by_hand, stack_of
-from planted import (
-    named,
-    network,
-    run,
-)
 
 from foldnet import Model, Sequential, layers, trace
 from foldnet.insight.sites import sites_of
@@ -20,6 +14,12 @@ from foldnet.insight.verify import verify
 from foldnet.insight.verify.mistakes import suspects_in
 from foldnet.insight.verify.mistakes.catalogue import CATALOGUE, words_for
 from foldnet.lowering.lower import lower
+from tests.insight.insight_networks import ALL_STACKS, by_hand, fill, layer_by_hand, stack_of
+from tests.insight.planted import (
+    named,
+    network,
+    run,
+)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)

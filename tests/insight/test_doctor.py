@@ -6,9 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doctor_cases import CASES
-from doctor_networks import D, N, data, rows, stack
-from doctor_sick import B, after, dropped, put, steps, with_x
 
 import foldnet as fn
 from foldnet import Sequential, layers
@@ -16,6 +13,9 @@ from foldnet.insight.doctor import CHECKS
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
 from foldnet.layers import LAYERS
+from tests.insight.doctor_cases import CASES
+from tests.insight.doctor_networks import D, N, data, rows, stack
+from tests.insight.doctor_sick import B, after, dropped, put, steps, with_x
 
 
 def context(made):

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doctor_networks import D, filled, rows, settled, stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import foldnet as fn
 from foldnet import Model, Sequential, layers
 from foldnet.errors import ConfigError, FoldnetError, InputError
+from tests.insight.doctor_networks import D, filled, rows, settled, stack
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [

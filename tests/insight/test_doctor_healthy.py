@@ -1,9 +1,9 @@
 """Healthy networks are left in peace: nothing above a note, from the file's own numbers and on data."""
 
 import pytest
-from doctor_networks import HEALTHY, trained
 
 import foldnet as fn
+from tests.insight.doctor_networks import HEALTHY, trained
 
 
 def grave(report):

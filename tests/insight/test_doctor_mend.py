@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from doctor_networks import D, N, data, functional, network, rows, settled, stack
 
 import foldnet as fn
 from foldnet import layers
 from foldnet.insight.doctor import mend
+from tests.insight.doctor_networks import D, N, data, functional, network, rows, settled, stack
 
 B = layers.BatchNormalization
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from insight_networks import STACKS, fill, images, iris, q2
 
 from foldnet import Model, Sequential, freeze, layers, ops
 from foldnet.errors import InputError
 from foldnet.insight.explain import explain
 from foldnet.insight.explain.explanation import Code, Formula, Steps, Table
 from foldnet.layers import LAYERS
+from tests.insight.insight_networks import STACKS, fill, images, iris, q2
 
 TABLE = np.array([[1, 10, 100, 1000], [2, 20, 200, 2000], [3, 30, 300, 3000]], np.float32)
 

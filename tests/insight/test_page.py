@@ -11,8 +11,6 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from insight_networks import STACKS, fill, images, iris, q2
-from page_networks import HOSTILE, branches, rows
 
 from foldnet import Model, Sequential, freeze, layers
 from foldnet.cli import main
@@ -28,6 +26,8 @@ from foldnet.insight.explain.page.tensor import key_of, views_of
 from foldnet.insight.explain.sharing import axes_of, is_normalization, sharing, sharing_blocks, with_axis
 from foldnet.insight.sites import sites_of
 from foldnet.shown import shown
+from tests.insight.insight_networks import STACKS, fill, images, iris, q2
+from tests.insight.page_networks import HOSTILE, branches, rows
 
 VOID = {"meta", "input", "br"}
 

@@ -9,15 +9,15 @@ import os
 
 import numpy as np
 import pytest
-from insight_networks import fill, images, q2
-from page_networks import branches, rows
-from support.browser import Browser, find_browser
 
 from foldnet import Model, layers
 from foldnet.insight.explain import explain
 from foldnet.insight.explain.explanation import Code, Steps, Words
 from foldnet.insight.explain.normalization import number
 from foldnet.insight.explain.page.tensor import key_of, views_of
+from tests.insight.insight_networks import fill, images, q2
+from tests.insight.page_networks import branches, rows
+from tests.support.browser import Browser, find_browser
 
 pytestmark = pytest.mark.skipif(
     find_browser() is None and not os.environ.get("FOLDNET_REQUIRE_BROWSER"),

@@ -16,8 +16,8 @@ from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers"))
-from cases import ALL
-from support.keras_pairs import foldnet_model, random_rows, random_weights, run_reference
+from tests.layers.cases import ALL
+from tests.support.keras_pairs import foldnet_model, random_rows, random_weights, run_reference
 
 
 def code_of(model):

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pandas
 import pytest
-from insight_networks import fill, images, layer_by_hand, q2, sequence, stack_of
 
 import foldnet
 from foldnet import Model, Sequential, layers, metrics
 from foldnet.errors import ConfigError, InputError, UnsupportedError
+from tests.insight.insight_networks import fill, images, layer_by_hand, q2, sequence, stack_of
 
 
 def normalizations(model):

@@ -13,7 +13,7 @@ from foldnet.insight.oracle import sum_in_float32
 from foldnet.insight.verify import verify as verify_and_search
 from foldnet.operations import catalogue
 from foldnet.operations.along.op import CumulativeSum, Reduce
-from foldnet.operations.elementwise.op import Activation
+from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.kernels import Moment
 from foldnet.operations.matrix import op as matrix
 
@@ -122,7 +122,7 @@ def test_what_adds_up_nothing_says_so():
     shape = (None, 4)
     assert matrix.Dense(Elementwise("relu")).summed(shape, (4, 2)) is None
     assert Reduce("max", (1,)).summed(shape) is None
-    assert Activation(Elementwise("relu")).summed(shape) is None
+    assert Unary(Elementwise("relu")).summed(shape) is None
 
 
 @given(st.permutations("abc"), st.integers(1, 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from support.keras_pairs import Case
+from tests.support.keras_pairs import Case
 
 ROWS = {2: (6,), 3: (4, 6), 4: (3, 4, 6), 5: (2, 3, 2, 4)}
 """A row of each rank; every axis has another size, so that a mixed-up axis shows (but at rank 5, for time)."""

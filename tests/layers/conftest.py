@@ -1,5 +1,6 @@
 import pytest
-from support.keras_pairs import ENGINES
+
+from tests.support.keras_pairs import ENGINES
 
 
 @pytest.fixture(params=sorted(ENGINES))

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras.src.activations import ALL_OBJECTS
-from support.keras_pairs import run_reference
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers import ELU, Activation, Dense, Input, LeakyReLU, ReLU
 from foldnet.network import Model
+from tests.support.keras_pairs import run_reference
 
 KERAS = {f.__name__: f for f in ALL_OBJECTS}
 NEEDED = {"threshold": {"threshold": 0.5, "default_value": -2.0}}

@@ -4,8 +4,15 @@ import functools
 
 import numpy as np
 import pytest
-from cases import ALL, FAMILIES
-from support.keras_pairs import Case, assert_as_close_as_keras, foldnet_model, keras_answers, run_reference
+
+from tests.layers.cases import ALL, FAMILIES
+from tests.support.keras_pairs import (
+    Case,
+    assert_as_close_as_keras,
+    foldnet_model,
+    keras_answers,
+    run_reference,
+)
 
 
 @functools.cache

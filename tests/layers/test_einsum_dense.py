@@ -5,13 +5,13 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from support.keras_pairs import run_native, run_reference
 
 import foldnet
 from foldnet import Model, engines, layers
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.lowering.lower import lower
 from foldnet.training import trainer
+from tests.support.keras_pairs import run_native, run_reference
 
 EQUATIONS = [
     ("ab,bc->ac", "c", (9,), 5),

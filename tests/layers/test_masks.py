@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from support.keras_pairs import random_weights, run_reference
 
 from foldnet import layers
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.lowering.lower import lower
 from foldnet.network import Model
+from tests.support.keras_pairs import random_weights, run_reference
 
 INDICES = np.int32([[0, 3, 0, 5], [0, 0, 0, 0], [1, 2, 3, 4]])
 

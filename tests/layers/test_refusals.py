@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from support.keras_pairs import run_reference
 
 from foldnet import layers
 from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
 from foldnet.layers.merging import Merge
 from foldnet.lowering.lower import lower
 from foldnet.network import Model
+from tests.support.keras_pairs import run_reference
 
 X3 = (4, 6)
 

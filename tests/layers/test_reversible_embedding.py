@@ -5,12 +5,12 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from support.keras_pairs import run_native, run_reference
 
 import foldnet
 from foldnet import Model, engines, layers
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.training import trainer
+from tests.support.keras_pairs import run_native, run_reference
 
 WORDS = np.random.default_rng(3).integers(0, 11, (12, 4)).astype(np.int32)
 WANTED = np.random.default_rng(4).normal(size=(12, 4, 11)).astype(np.float32)

@@ -5,12 +5,12 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from cases import ALL
-from support.keras_pairs import foldnet_model, keras_layer, random_rows, random_weights, run_reference
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers import LAYERS, Activation, Dense, Input, LeakyReLU, Normalization, PReLU
+from tests.layers.cases import ALL
+from tests.support.keras_pairs import foldnet_model, keras_layer, random_rows, random_weights, run_reference
 
 NOT_IN_KERAS_3 = {"ThresholdedReLU"}
 

@@ -6,13 +6,13 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from support.keras_pairs import run_native, run_reference
 
 import foldnet
 from foldnet import Model, layers
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.insight.explain.explanation import Words
 from foldnet.lowering.lower import lower
+from tests.support.keras_pairs import run_native, run_reference
 
 ROWS = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
 

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import random_inputs, table_network
-from support.compilers import COMPILERS
 
 from foldnet import user_cache
 from foldnet.engines.native import NativeProgram, cache
 from foldnet.engines.native import compiler as cc
 from foldnet.errors import CompileError
+from tests.native.networks import random_inputs, table_network
+from tests.support.compilers import COMPILERS
+
+pytestmark = pytest.mark.as_shipped
 
 GRAPH = table_network((3, 2, 1))
 (X,) = random_inputs(GRAPH, 5)
@@ -131,10 +133,10 @@ def test_a_folder_that_cannot_be_made_is_done_without(home, monkeypatch, tmp_pat
 def test_processes_at_once_build_whole_entries(home):
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
-        "import test_cache as t; sys.stdout.write(t.NativeProgram(t.GRAPH, threads=1).run([t.X])[0].tobytes().hex())"
+        "from tests.native import test_cache as t\n"
+        "sys.stdout.write(t.NativeProgram(t.GRAPH, threads=1).run([t.X])[0].tobytes().hex())"
     )
-    here = Path(__file__).parent
-    command = [sys.executable, "-c", code, here, here.parent]
+    command = [sys.executable, "-c", code, Path(__file__).parents[2]]
 
     def run(_):
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout

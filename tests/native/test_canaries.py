@@ -10,13 +10,13 @@ from functools import partial
 
 import numpy as np
 import pytest
-from apart import APART, listed, set_apart
-from networks import joined, op_cases, random_inputs
 
 from foldnet.codegen import layout
 from foldnet.codegen.layout import pack
 from foldnet.engines.native import compiler as cc
 from foldnet.graph.op import INT
+from tests.native.apart import APART, listed, set_apart
+from tests.native.networks import joined, op_cases, random_inputs
 
 CASES = op_cases()
 SMALL = [n for n in CASES if "-600-" not in n and "-300-" not in n]

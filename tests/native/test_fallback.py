@@ -20,6 +20,8 @@ from foldnet.engines.native import compiler as cc
 from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import CompileError
 
+pytestmark = pytest.mark.as_shipped
+
 X = np.random.default_rng(2).normal(size=(9, 3)).astype(np.float32)
 
 

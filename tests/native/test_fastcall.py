@@ -6,7 +6,6 @@ import weakref
 
 import numpy as np
 import pytest
-from networks import graph_of, random_inputs, table_network
 
 from foldnet.engines.native import NativeProgram
 from foldnet.graph.graph import GraphBuilder
@@ -15,6 +14,7 @@ from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Cast, Gather
 from foldnet.predictor import fastcall
 from foldnet.predictor.fastcall import PythonFastCall, attach
+from tests.native.networks import graph_of, random_inputs, table_network
 
 BUILT = fastcall.FastCall is not PythonFastCall
 needs_extension = pytest.mark.skipif(not BUILT, reason="the optional extension module was not built here")

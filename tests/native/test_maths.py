@@ -13,6 +13,8 @@ from foldnet.codegen import maths
 from foldnet.engines.native import cache
 from foldnet.engines.native.prediction import source
 
+pytestmark = pytest.mark.as_shipped
+
 STEP = 2203
 """Every so many of the 2^32 floats: about two million, of every size and sign, infinities and NaN among them."""
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from networks import ACTIVATIONS, graph_of, joined, label, op_cases, random_inputs
 
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.native.prediction.emitters import EMITTERS
@@ -13,6 +12,9 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Moments, Softmax, Sparsemax
 from foldnet.operations.catalogue import every_op
+from tests.native.networks import ACTIVATIONS, graph_of, joined, label, op_cases, random_inputs
+
+pytestmark = pytest.mark.as_shipped
 
 CASES = op_cases()
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import graph_of, joined, op_cases, random_inputs, table_network
 
 from foldnet.engines.native import NativeProgram, cache
 from foldnet.engines.native.prediction.program import default_threads
@@ -20,6 +19,9 @@ from foldnet.graph.op import INT, Elementwise
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.structure.op import Cast, Gather, Identity, Reshape
+from tests.native.networks import graph_of, joined, op_cases, random_inputs, table_network
+
+pytestmark = pytest.mark.as_shipped
 
 MILLION = 1_000_000
 

@@ -6,9 +6,6 @@ import subprocess
 
 import numpy as np
 import pytest
-from apart import listed, set_apart
-from networks import ACTIVATIONS, graph_of, joined, op_cases, random_inputs, table_network
-from support.compilers import COMPILERS, assert_no_warnings, march, sanitizers
 
 from foldnet.codegen.layout import pack
 from foldnet.engines.native import NativeProgram
@@ -19,6 +16,9 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise
 from foldnet.operations.elementwise.c import text_of
 from foldnet.operations.elementwise.op import Binary, Unary
+from tests.native.apart import listed, set_apart
+from tests.native.networks import ACTIVATIONS, graph_of, joined, op_cases, random_inputs, table_network
+from tests.support.compilers import COMPILERS, assert_no_warnings, march, sanitizers
 
 CASES = op_cases()
 LIMITS = ["-Wall", "-Wextra", "-Werror"]

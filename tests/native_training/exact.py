@@ -15,13 +15,12 @@ import os
 import sys
 
 import numpy as np
-import programs
-import test_gradients
-from test_fit import of_every_kind, wide
 
 from foldnet.engines.native import cache
 from foldnet.engines.native.training.emit import Emitter
 from foldnet.engines.native.training.program import NativeTraining, _Buffers
+from tests.native_training import programs, test_gradients
+from tests.native_training.test_fit import of_every_kind, wide
 
 APART = 16
 CASES = {

@@ -8,13 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import exact
-import programs
 import pytest
-from support.compilers import sanitizers
 
 from foldnet import Sequential, layers
 from foldnet.engines.native.training.source import source
+from tests.native_training import exact, programs
+from tests.support.compilers import sanitizers
 
 NAMES = list(exact.CASES)
 GROUPS = [NAMES[i::4] for i in range(4)]
@@ -36,7 +35,7 @@ def watched(arguments, cache):
         **os.environ,
         # A trap instead of a message compiles in two thirds of the time.
         "CC": " ".join(["gcc", *sanitizers("gcc"), "-fsanitize-undefined-trap-on-error", "-g0"]),
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
         "FOLDNET_CACHE": str(cache),
         "LD_PRELOAD": f"{gcc_file('libasan.so')} {gcc_file('libubsan.so')}",
         "ASAN_OPTIONS": "detect_leaks=0",

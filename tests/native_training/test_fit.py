@@ -8,11 +8,9 @@ import threading
 import time
 
 import numpy as np
-import programs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.compilers import COMPILERS, assert_no_warnings
 
 from foldnet import Model, Sequential, layers, losses, optimizers, regularizers
 from foldnet.engines.fit import Data, FitPlan
@@ -23,6 +21,8 @@ from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import InputError
 from foldnet.graph.training import Constraint
 from foldnet.training.compiled import Target
+from tests.native_training import programs
+from tests.support.compilers import COMPILERS, assert_no_warnings
 
 
 def close(a, b, tolerance=1e-4):
@@ -65,6 +65,7 @@ def agree(results, tolerance=1e-4):
                 np.testing.assert_allclose(u, v, rtol=1e-4)
 
 
+@pytest.mark.as_shipped
 def test_dropout_normalization_adam_and_validation_agree():
     p = programs.program(programs.q2())
     plan = programs.plan(
@@ -133,6 +134,7 @@ def wide():
     ])  # fmt: skip
 
 
+@pytest.mark.as_shipped
 def test_bits_do_not_depend_on_threads_and_wide_layers_agree():
     p = programs.program(wide(), programs.crossentropy, programs.adam(clip=("global_norm", 1.0)))
     assert source(p).threaded
@@ -151,6 +153,7 @@ def test_bits_do_not_depend_on_threads_and_wide_layers_agree():
     close(state, states[0], 2e-3)
 
 
+@pytest.mark.as_shipped
 def test_two_fits_at_once_do_not_disturb_each_other():
     p = programs.program(wide(), programs.crossentropy)
     data = programs.data(p, 64, target=lambda r, s: np.full(s, 1 / 3))
@@ -211,6 +214,7 @@ def long_fit():
     return p, programs.data(p, 2000), programs.plan(2000, 32, 20000)
 
 
+@pytest.mark.as_shipped
 def test_should_stop_ends_a_fit_after_a_whole_step():
     p, data, plan = long_fit()
     state, asked = programs.start(p), itertools.count(1)
@@ -231,6 +235,7 @@ def test_a_large_kernel_beside_small_ones_on_one_thread_agrees():
     agree(both(p, 40, programs.plan(40, 16, 2, rate=1e-3)))
 
 
+@pytest.mark.as_shipped
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_step_that_is_cut_short_is_taken_back_whole(threads):
     # A step takes a tenth of a second, so that nearly all stops fall within one.
@@ -264,6 +269,7 @@ def test_a_step_that_is_cut_short_is_taken_back_whole(threads):
     assert cut
 
 
+@pytest.mark.as_shipped
 def test_an_interrupt_leaves_a_usable_state():
     p, data, plan = long_fit()
     engine, state = NativeTraining(p), programs.start(p)

@@ -1,10 +1,7 @@
 """Every op's gradient: compiled, against the float64 reference, and that against finite differences."""
 
 import numpy as np
-import programs
 import pytest
-from programs import expression
-from support.compilers import COMPILERS, assert_no_warnings
 
 from foldnet import layers, ops
 from foldnet.engines.fit import Data
@@ -34,6 +31,9 @@ from foldnet.operations.structure.op import (
     Reshape,
     Transpose,
 )
+from tests.native_training import programs
+from tests.native_training.programs import expression
+from tests.support.compilers import COMPILERS, assert_no_warnings
 
 ROWS = 37
 PARAMETERS = {

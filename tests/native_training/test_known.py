@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-import programs
 import pytest
 
 from foldnet import Sequential, layers
@@ -12,6 +11,7 @@ from foldnet.engines.native.training.known import known_source
 from foldnet.engines.native.training.source import source
 from foldnet.graph.training import Constraint
 from foldnet.latest import Latest
+from tests.native_training import programs
 
 
 def network(units=5, rate=0.3, activation="relu", epsilon=1e-3, bias=True, slope=0.1, trainable=True):

@@ -1,10 +1,8 @@
 """The normalizations of a batch, compiled, over any rank, axes, mask, batch and weights: as the reference has them."""
 
 import numpy as np
-import programs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import expression
 
 from foldnet import ops
 from foldnet.engines.fit import Data
@@ -15,6 +13,8 @@ from foldnet.lowering.lower import Lowering, Mode
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Cast
+from tests.native_training import programs
+from tests.native_training.programs import expression
 
 BATCH = 16
 

@@ -1,14 +1,14 @@
 """Code has the same bits however well it is compiled, so that most of the suite may compile it without optimization."""
 
 import numpy as np
-import programs
 import pytest
-from support.compiling import as_shipped, unoptimized
-from test_fit import of_every_kind
 
 from foldnet import Input, Model, freeze, layers, ops
 from foldnet.engines.native import cache
 from foldnet.engines.native.training.program import NativeTraining
+from tests.native_training import programs
+from tests.native_training.test_fit import of_every_kind
+from tests.support.compiling import as_shipped, unoptimized
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from operation_cases import OPERATIONS
 
 import foldnet
 from foldnet import ops
 from foldnet.errors import UnsupportedError
+from tests.ops.operation_cases import OPERATIONS
 
 _rng = np.random.default_rng(0)
 FLOATS = _rng.normal(size=(3, 4)).astype(np.float32)

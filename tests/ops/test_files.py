@@ -8,12 +8,12 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from operation_cases import OPERATIONS
 
 import foldnet
 from foldnet import ops
 from foldnet.engines.training import training_engine
 from foldnet.training import trainer
+from tests.ops.operation_cases import OPERATIONS
 
 X = np.random.default_rng(3).normal(size=(9, 4, 3)).astype(np.float32)
 X[np.abs(X) < 0.05] = 0.3  # away from the steps of floor and of signs

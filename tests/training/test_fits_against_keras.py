@@ -7,12 +7,12 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from support.keras_pairs import random_weights
 
 from foldnet import layers, optimizers
 from foldnet.engines.training import training_engine
 from foldnet.network import Model
 from foldnet.training import trainer
+from tests.support.keras_pairs import random_weights
 
 EPOCHS, ROWS, BATCH = 20, 50, 16
 

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from support.keras_pairs import random_weights
 
 from foldnet import Input, Model, layers, optimizers
 from foldnet.errors import ConfigError, UnsupportedError
+from tests.support.keras_pairs import random_weights
 
 # Where a mask ends, Keras says so.
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not support masking")

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from support.keras_pairs import random_weights
 
 from foldnet import layers, optimizers
 from foldnet.engines.training import training_engine
 from foldnet.network import Model
+from tests.support.keras_pairs import random_weights
 
 
 def build(lib, model):

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from support.keras_pairs import random_weights
 
 from foldnet import Input, Model, Sequential, freeze, layers, optimizers
 from foldnet.errors import UnsupportedError
 from foldnet.files import load_model
+from tests.support.keras_pairs import random_weights
 
 RNG = np.random.default_rng(12)
 ROWS, TARGETS = RNG.normal(2, 3, (40, 5)).astype(np.float32), RNG.normal(size=(40, 1)).astype(np.float32)

@@ -26,8 +26,8 @@ from foldnet.insight.explain.page.tensor import key_of, views_of
 from foldnet.insight.explain.sharing import axes_of, is_normalization, sharing, sharing_blocks, with_axis
 from foldnet.insight.sites import sites_of
 from foldnet.shown import shown
+from tests.insight.explain.page_networks import HOSTILE, branches, rows
 from tests.insight.insight_networks import STACKS, fill, images, iris, q2
-from tests.insight.page_networks import HOSTILE, branches, rows
 
 VOID = {"meta", "input", "br"}
 
@@ -407,7 +407,7 @@ class TestPage:
 class TestCommand:
     @pytest.fixture
     def stored(self):
-        return Path(__file__).resolve().parents[2] / "data" / "models" / "wine.keras"
+        return Path(__file__).resolve().parents[3] / "data" / "models" / "wine.keras"
 
     def run(self, *arguments):
         return CliRunner().invoke(main, ["explain", *map(str, arguments)])

@@ -13,9 +13,9 @@ from foldnet.insight.doctor import CHECKS
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
 from foldnet.layers import LAYERS
-from tests.insight.doctor_cases import CASES
-from tests.insight.doctor_networks import D, N, data, rows, stack
-from tests.insight.doctor_sick import B, after, dropped, put, steps, with_x
+from tests.insight.doctor.doctor_cases import CASES
+from tests.insight.doctor.doctor_networks import D, N, data, rows, stack
+from tests.insight.doctor.doctor_sick import B, after, dropped, put, steps, with_x
 
 
 def context(made):
@@ -60,7 +60,7 @@ def test_nearly_sick(check, number):
 def test_the_wine_question(with_data):
     """The network of the question: softmax over one unit, Dropout before each normalization, whose harm the
     constant output cannot show."""
-    folder = Path(__file__).resolve().parents[2] / "data"
+    folder = Path(__file__).resolve().parents[3] / "data"
     x = y = None
     if with_data:
         table = np.loadtxt(folder / "wine.csv", delimiter=";" if ";" in (folder / "wine.csv").read_text()[:99] else ",",

@@ -15,7 +15,7 @@ from foldnet.insight.verify.hypotheses import HypothesisTester, State
 from foldnet.insight.verify.sight import Sight
 from foldnet.lowering.lower import lower
 from tests.insight.insight_networks import ALL_STACKS, by_hand, fill, stack_of
-from tests.insight.planted import (
+from tests.insight.verify.planted import (
     IN_ONE_LAYER,
     differs,
     in_half,
@@ -28,7 +28,7 @@ from tests.insight.planted import (
     tracing,
 )
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)
 
 

@@ -20,7 +20,7 @@ def data_format(context: Context) -> Iterator[Finding]:
     for site, layer, kept in _single(context):
         for neighbour in _neighbours(context, site):
             said = getattr(neighbour.layer, "data_format", None)
-            # Flatten stores channels_last whether anybody chose it or not.
+            # Flatten stores channels_last even if nobody chose it.
             if said is None or (said == "channels_last" and neighbour.layer.moves_values):
                 continue
             right = 1 if said == "channels_first" else len(site.shape) - 1
@@ -72,7 +72,7 @@ def not_channels(context: Context) -> Iterator[Finding]:
                 site.path,
                 f"axis={layer.axis!r} keeps statistics for each of {site.shape[kept]} positions, but {why} the "
                 "last axis, "
-                "whose features are so mixed into one mean.",
+                "so that different features share one mean.",
                 "BatchNormalization(axis=-1), and train again.", **seen,
             )  # fmt: skip
 

@@ -66,7 +66,8 @@ def before_normalization(context: Context) -> Iterator[Finding]:
             severity = "warning" if shifted and (effect.blind or effect.output > 0.05) else "note"
         yield graded(
             severity, site.path,
-            f"{dropout.path!r} drops {rate:.0%} before this normalization, which so learnt a variance that is "
+            f"{dropout.path!r} drops {rate:.0%} before this normalization, which therefore learnt a "
+            f"variance that is "
             f"{expected:.3g} times the one it meets at prediction time, when nothing is dropped.",
             f"Move the Dropout behind the last normalization and train again. {_about_estimating(effect)}",
             fixable=effect is not None and not effect.worse, **seen,

@@ -58,22 +58,24 @@ class Rule:
     remedy: str
 
 
-ONE = "One unit wants sigmoid and binary_crossentropy; classes want one unit each."
+ONE = "For one unit use sigmoid and binary_crossentropy; for classes use one unit each."
 RULES = (
     Rule(CATEGORICAL, ("*",), "one", "error",
          "{loss} over one unit is 0 for every prediction (or log of a single class), so nothing is learnt.", ONE),
     Rule(CATEGORICAL, ("sigmoid", "hard_sigmoid"), "many", "warning",
-         "{loss} wants probabilities that add up to 1; {units} outputs through {activation} do not, and what is "
+         "{loss} needs probabilities that add up to 1; {units} outputs through {activation} do not, and "
+         "what is "
          "reported as probability was never trained to be one.", 'Use activation="softmax", or binary_crossentropy.'),
     Rule(CATEGORICAL, (*SIGNED, "relu", "elu", "selu", "leaky_relu"), "many", "error",
          "{loss} takes the log of probabilities, and {activation} gives none.", 'Use activation="softmax".'),
     Rule(BINARY, ("softmax",), "many", "warning",
-         "{loss} judges each of {units} outputs by itself, but softmax makes them compete.",
-         "Classes that exclude each other want categorical_crossentropy; labels that do not want sigmoid."),
+         "{loss} looks at each of {units} outputs separately, but softmax makes them depend on each other.",
+         "For classes that exclude each other use categorical_crossentropy; for labels that do not use "
+         "sigmoid."),
     Rule(BINARY, (*SIGNED, "relu", "elu", "selu", "leaky_relu"), "any", "error",
          "{loss} takes the log of probabilities, and {activation} gives none.", 'Use activation="sigmoid".'),
     Rule(("hinge", "squared_hinge"), PROBABILITIES, "any", "warning",
-         "{loss} wants results on both sides of 0, and {activation} gives none below.",
+         "{loss} needs results on both sides of 0, and {activation} gives none below 0.",
          "Use tanh or a linear output, or a crossentropy."),
     Rule(("kl_divergence",), ("linear", *SIGNED), "any", "error",
          "{loss} compares distributions, and {activation} gives none.", 'Use activation="softmax".'),
@@ -122,10 +124,10 @@ def softmax_one_unit(context: Context) -> Iterator[Finding]:
         constant = 1 if activation[0] == "softmax" else 0
         yield error(
             site.path,
-            f"{activation[0]} over one unit is {constant} whatever comes in, so the network predicts nothing and "
-            "learns "
-            "nothing.",
-            "One probability wants sigmoid; a number wants a linear output. Then train again: the weights have "
+            f"{activation[0]} over one unit is {constant} for any input, so the network predicts "
+            f"nothing and learns nothing.",
+            "Use sigmoid for one probability, and a linear output for a number. Then train again: the "
+            "weights have "
             "learnt "
             "nothing.", **seen,
         )  # fmt: skip
@@ -137,7 +139,7 @@ def loss_and_activation(context: Context) -> Iterator[Finding]:
         for rule in RULES:
             fits = rule.units == "any" or (rule.units == "one") == (units == 1)
             named = "*" in rule.activations or activation in rule.activations
-            # With from_logits the activation is the business of logits-and-activation.
+            # With from_logits the check logits-and-activation looks at the activation.
             if (
                 loss.name in rule.losses
                 and named
@@ -195,9 +197,8 @@ def hidden_at_output(context: Context) -> Iterator[Finding]:
             make = error if zeros == 1 and wanted < 1 else warning if zeros > wanted + 0.5 else note
         yield make(
             site.path,
-            f"{activation} bends the network's own output: values it cannot give cannot be predicted, and where "
-            "it is "
-            "flat nothing is learnt.",
+            f"{activation} is applied to the network's output: values that it cannot give cannot be "
+            f"predicted, and where it is flat nothing is learnt.",
             "A linear output for numbers of any sign; softplus or exponential for numbers above 0.", **seen,
         )  # fmt: skip
 
@@ -233,9 +234,8 @@ def target_out_of_reach(context: Context) -> Iterator[Finding]:
         make = error if outside > 0.05 else warning
         yield make(
             site.path,
-            f"{outside:.0%} of the targets lie outside {low:g} to {high:g}, which is all that {activation} (with "
-            "this "
-            "loss) can answer.",
+            f"{outside:.0%} of the targets lie outside {low:g} to {high:g}, the range of {activation} "
+            "(with this loss).",
             "Use a linear output, or bring the targets into this range.",
             outside=outside, smallest_target=float(finite.min()), largest_target=float(finite.max()),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Checks of single units: those that never answer, and those that always answer the same."""
+"""Checks of single units: those that are never active, and those that are always the same."""
 
 from __future__ import annotations
 
@@ -54,9 +54,8 @@ def dead(context: Context) -> Iterator[Finding]:
         where = "on this data" if "dead_on_data" in seen else "for any input"
         yield graded(
             severity, site.path,
-            f"{int(silent.sum())} of {silent.size} units are never above 0 {where}: they add nothing, and no "
-            "gradient can "
-            "revive them" + (", and nothing passes this layer." if share == 1 else "."),
+            f"{int(silent.sum())} of {silent.size} units are never above 0 {where}: they add nothing, "
+            f"and no gradient can change that" + (", and nothing passes this layer." if share == 1 else "."),
             "A smaller learning rate, scaled inputs, he_normal kernels, or LeakyReLU; then train again.", **seen,
         )  # fmt: skip
 
@@ -109,8 +108,7 @@ def saturated(context: Context) -> Iterator[Finding]:
         yield graded(
             severity, site.path,
             f"{int(stuck.sum())} of {stuck.size} units sit at a limit of {activation[0]} on more than 95 % of the "
-            "rows: they "
-            "work as switches, and learn no further.",
+            "rows: they work as switches, and stop learning.",
             "Scale the inputs, normalize before the activation, or use smaller kernels; then train again.",
             saturated=int(stuck.sum()), constant=int(constant.sum()), units=int(stuck.size), rows=measured.rows,
         )  # fmt: skip

@@ -76,7 +76,7 @@ def explain(
 
 
 def _normalization(site: Site, layer: BatchNormalization, source: Source) -> list[Block]:
-    """All about one BatchNormalization, with numbers if there are rows."""
+    """Everything about one BatchNormalization, with numbers if there are rows."""
     x = source.values.get(site.operands[0])
     channels = prod(layer.specs[0].shape)
     if x is not None and not -len(x) <= source.row < len(x):

@@ -164,8 +164,8 @@ def _update(layer: BatchNormalization) -> list[Block]:
             ),
         ),
         Words(
-            f"They start at 0 and 1; of that start is left {left} batches. At prediction time they stand still, so "
-            "a row gives the same result alone or among a million."
+            f"They start at 0 and 1, and keep a share of that start: {left} batches. At prediction time they do not "
+            "move, so a row gives the same result alone or among a million."
         ),
     ]
 
@@ -183,8 +183,8 @@ def _epsilon(layer: BatchNormalization) -> list[Block]:
         )]  # fmt: skip
     return [Words(
         f"epsilon = {layer.epsilon:g} is added to the variance inside the root, and is not part of moving_variance. "
-        f"The smallest moving variance is {number(least)}, so epsilon makes up "
-        f"{100 * layer.epsilon / total:.3g} % of what the root is taken of."
+        f"The smallest moving variance is {number(least)}, so epsilon is "
+        f"{100 * layer.epsilon / total:.3g} % of the sum under the root."
     )]  # fmt: skip
 
 

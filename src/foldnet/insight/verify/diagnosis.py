@@ -66,10 +66,10 @@ class Findings:
 
     Attributes:
         diagnoses: mistakes, the likeliest explanation first.
-        sentence: what they come to.
+        sentence: a summary in one sentence.
         searched: what was tried.
         tell_apart: an input that tells the explanations apart, if there are several and one was found.
-        certain: whether nothing else can be the matter.
+        certain: whether no other cause is possible.
     """
 
     diagnoses: list[Diagnosis] = field(default_factory=list)
@@ -127,7 +127,7 @@ def _of_state(state: State, number: int) -> list[Diagnosis]:
 
 
 def _one_unit(sight: Sight) -> Diagnosis | None:
-    """A fault of the network itself that its user should hear of, when something else is wrong already."""
+    """A fault of the network itself that its user should know of, when something else is wrong already."""
     types = sight.oracle.graph.types
     for node in sight.oracle.graph.nodes:
         if isinstance(node.op, Softmax) and types[node.output].shape[node.op.axis] == 1:
@@ -209,7 +209,7 @@ def _apart(
 
 
 def _outputs(sight: Sight, state: State, inputs: Sequence[Array]) -> list[Array]:
-    """The outputs for other rows with the state's mistakes in the network, and nothing of the candidate's."""
+    """The outputs for other rows of the network with the state's mistakes in it, without the candidate's own values."""
     suspects = [s for d in state.hypotheses for s in d.suspects]
     patches = patches_of(suspects)
     values = sight.oracle.values(inputs)

@@ -1,8 +1,7 @@
 """Whether mistakes explain a candidate's numbers: the network with them in it, computed and compared.
 
-A first look is at a few rows with a loose measure, since almost all hypotheses are far off. What is left is held
-against the same measure as a right candidate: float32 rounding, as it shows in *that* network, mistakes included.
-"""
+First a few rows are compared with a loose measure, since almost all hypotheses are far off. The rest are compared by
+the same measure as a right candidate: float32 rounding, as it shows in *that* network, mistakes included."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ class Hypothesis:
 
     @property
     def outputs(self) -> frozenset[str]:
-        """The values that are computed otherwise."""
+        """The values that are computed differently."""
         return frozenset(site.output for s in self.suspects for site, _ in s.parts)
 
 
@@ -53,7 +52,7 @@ class State:
         values: all its values.
         reached: how many points, in computing order, it explains.
         residual: the largest difference at those, in tolerances.
-        unknown: points whose departure nothing explained, and which are taken as the candidate has them.
+        unknown: points that nothing explained; the candidate's own values are used there.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -117,7 +116,7 @@ class HypothesisTester:
         return True
 
     def confirmed(self, state: State, hypotheses: Sequence[Hypothesis]) -> State | None:
-        """The state with these hypotheses besides, if it explains its next point to rounding."""
+        """The state with these hypotheses added, if it explains its next point to rounding."""
         new = State((*state.hypotheses, *hypotheses), {}, state.reached, 0.0, state.unknown)
         patches = patches_of(new.suspects)
         changed = [o for d in hypotheses for o in d.outputs]
@@ -156,14 +155,14 @@ class HypothesisTester:
     def _is_evidence(
         self, state: State, values: Mapping[str, Array], tolerances: Mapping[str, Array]
     ) -> bool:
-        """Whether some row was off before by more than the tolerance now granted, which may be a wide one."""
+        """Whether some row was off before by more than the tolerance that is allowed now, which may be wide."""
         name = self.names[state.reached]
         before = in_tolerances(self.given[name], shown(state.values, name), tolerances[name])
         after = in_tolerances(self.given[name], shown(values, name), tolerances[name])
         return bool(((before > VISIBLE) & (after <= 1)).any())
 
     def numbers_off(self, state: State) -> int:
-        """How many of the candidate's numbers at the state's next point are not the state's."""
+        """How many of the candidate's numbers at the state's next point differ from the state's."""
         name = self.names[state.reached]
         value = shown(state.values, name)
         tolerances = self.exact.tolerances[name].reshape(-1, *(1,) * (value.ndim - 1))

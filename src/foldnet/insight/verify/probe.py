@@ -3,7 +3,7 @@
 Rows are drawn around the statistics that the network itself keeps of its data (those of a normalization that
 reads the input; else zero and one), at several scales. What no row shows yet is then sought by small changes of
 the rows that come nearest: float64 still tells apart what a saturated sigmoid or a nearly dead ReLU hides from
-float32, so there is a slope to climb. What stays unseen is reported as such.
+float32, so there is a slope to climb. What stays unseen is reported.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Source:
 
 
 def make_inputs(sight: Sight, seed: int = 0) -> tuple[list[Array], str]:
-    """Rows on which every mistake shows at the network's outputs, as far as such can be found; and how.
+    """Rows on which every mistake shows at the network's outputs, as far as they can be found; and how they were made.
 
     Args:
         sight: over the network's sites.

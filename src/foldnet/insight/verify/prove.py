@@ -17,9 +17,9 @@ from foldnet.insight.oracle import FACTOR, RUNS, Oracle, row_scale
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verify.candidates import adapt
+from foldnet.insight.verify.common_mistakes import common_mistakes
 from foldnet.insight.verify.comparison import Answers, Point, ask, compare, largest
 from foldnet.insight.verify.diagnosis import diagnose
-from foldnet.insight.verify.everyday import everyday
 from foldnet.insight.verify.probe import make_inputs
 from foldnet.insight.verify.sight import VISIBLE, Exact, Sight
 from foldnet.insight.verify.verification import LayerResult, Status, Verification
@@ -102,9 +102,11 @@ def verify(
     order = {s.output: i for i, s in enumerate(sight.sites)}
     departs, message = _message(order, points)
     in_order = {name: points[name] for name in sorted(points, key=lambda n: order.get(n, len(order)))}
-    findings = everyday(examined, answers, exact, graph.outputs, {s.output: s.path for s in sight.sites})
+    findings = common_mistakes(
+        examined, answers, exact, graph.outputs, {s.output: s.path for s in sight.sites}
+    )
     if not findings.certain:
-        # A mistake in a layer that gives just these numbers says more than what they look like.
+        # A mistake in a layer that gives just these numbers says more than a pattern in the numbers.
         seconds = 0.0 if findings.diagnoses else pair_seconds
         deeper = diagnose(sight, in_order, exact, tolerance=tolerance, seconds=seconds, seed=seed)
         findings = deeper if deeper.diagnoses or not findings.diagnoses else findings
@@ -135,7 +137,7 @@ def _network(model: Any) -> Network:
 
 
 def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str, Array | None]:
-    """The caller's rows, at most so many, a word on them, and which they are if not all."""
+    """The caller's rows, at most ``rows``, a description of them, and which they are if not all."""
     inputs = read_rows(graph, x)
     count = len(inputs[0])
     if count <= rows:
@@ -198,7 +200,7 @@ def _points(sight: Sight, answers: Answers, exact: Exact, own_layers: bool) -> d
                 points[site.output] = point
     paths = {s.output: s.path for s in sight.sites}
     if answers.outputs is None and answers.layers and not answers.trouble:
-        return points  # it shows layers, and claims nothing of the outputs
+        return points  # it shows layers, and no outputs
     for i, name in enumerate(sight.oracle.graph.outputs):
         value = None if answers.outputs is None else answers.outputs[i]
         point = compare(name, paths.get(name, name), value, exact, own=True)
@@ -251,7 +253,7 @@ def _note(
     if status == "failed":
         return points[site.output].trouble
     if not mistakes:
-        return "computes nothing at prediction time, and there is no mistake to make with it"
+        return "computes nothing at prediction time, so no mistake with it is possible"
     if not unseen:
         return ""
     reached = sight.reached_from(site.output)
@@ -266,12 +268,12 @@ def _note(
             )
     seen_if_right = [name for name in unseen if mistakes[name] > VISIBLE]
     if seen_if_right:
-        return "what it leads to does not agree, so nothing can be said of it"
+        return "what follows it does not agree, so nothing can be said about it"
     return "would not show: " + ", ".join(unseen)
 
 
 def _message(order: Mapping[str, int], points: Mapping[str, Point]) -> tuple[str, str]:
-    """Where the candidate first departs, and a sentence on it; empty if it does not."""
+    """Where the candidate first differs, and a sentence about it; empty if it does not."""
     failed = sorted((n for n, p in points.items() if not p.agrees), key=lambda n: order.get(n, len(order)))
     if not failed:
         return "", ""

@@ -1,10 +1,9 @@
 """The search for mistakes that explain a candidate's numbers.
 
-The points where the candidate's values are known are explained one after the other, in computing order: at the
-first that departs, every single mistake before it is tried, made in one layer or in all; then Dropout's random
-masks; then pairs. What explains a point stays in the network, and the search goes on to the next that departs.
-A point that nothing explains is taken as the candidate has it, and the search goes on behind it.
-"""
+The points where the candidate's values are known are explained one after the other, in computing order: at the first
+that departs, every single mistake before it is tried, made in one layer or in all; then Dropout's random masks; then
+pairs. What explains a point stays in the network, and the search continues with the next point that differs. For a
+point that nothing explains the candidate's own value is used, and the search continues after it."""
 
 from __future__ import annotations
 
@@ -28,9 +27,9 @@ WIDTH = 8
 COARSER = 2.0**13
 """How much coarser float16 rounds than float32."""
 NUMBERS = 8
-"""Numbers that float16 has exactly, of which so many are no coincidence."""
+"""How many numbers must be exact in float16 to rule out coincidence."""
 ENOUGH = 3
-"""Wrong numbers that it takes to look for pairs: there are thousands, and some pair gives any one number."""
+"""How many wrong numbers are needed to look for pairs: with thousands of pairs, some pair fits any single number."""
 
 
 @dataclass
@@ -243,7 +242,7 @@ def _combine(first: Hypothesis, second: Hypothesis) -> bool:
 
 
 def _leanest(states: list[State]) -> list[State]:
-    """Without the explanations that hold another one and something besides; the likeliest first."""
+    """Without explanations that contain another one and more; the likeliest first."""
     keyed = [({(s.mistake.name, s.site.path) for s in state.suspects}, state) for state in states]
     kept: list[tuple[set[tuple[str, str]], State]] = []
     for key, state in sorted(

@@ -14,7 +14,7 @@ from foldnet.insight.verify.mistakes import Suspect, mistakes_of
 
 VISIBLE = 2.0
 """A mistake is seen if it moves a compared value by more than this many tolerances: then a candidate that
-makes it, and is a whole tolerance off besides, still lies outside the tolerance."""
+makes it, and is also off by a whole tolerance, is still outside the tolerance."""
 
 
 @dataclass(frozen=True)

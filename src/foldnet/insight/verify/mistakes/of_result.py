@@ -12,7 +12,7 @@ from foldnet.arrays import Array
 DIGITS = 7
 """Decimals to which a prediction may be rounded; more is what float32 holds."""
 FEW = 3
-"""Numbers that it takes to call a pattern no coincidence."""
+"""How many numbers a pattern needs to rule out coincidence."""
 PARTS = 0.98
 """The share of them that must fit, where a rounding may fall on either side."""
 
@@ -130,7 +130,7 @@ def _close(value: Array, right: Array, allowed: Array) -> bool:
 
 
 def _if_close(name: str, value: Array, right: Array, allowed: Array) -> Iterator[Found]:
-    # Where nothing differs that could be seen, nothing is found: all of one value say little.
+    # If all values are the same, nothing can be seen.
     if _close(value, right, allowed) and np.ptp(right[np.isfinite(right)]) > 4 * allowed.max():
         yield Found(name, float(_errors(value, right, allowed).max()))
 

@@ -1,4 +1,4 @@
-"""What goes wrong every day with a prediction function, before any layer is looked at: what it gives at all."""
+"""Common mistakes of prediction functions, seen from their outputs alone, before any layer is looked at."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from foldnet.insight.verify.mistakes.of_result import Found, of_result
 from foldnet.insight.verify.sight import Exact
 
 NO_NUMBERS = frozenset({"returns-nothing", "takes-one-row", "gives-text", "wrong-dtype"})
-"""Mistakes that leave no numbers in which to look for one in a layer."""
+"""Mistakes that leave no numbers to compare, so that no layer can be examined."""
 
 ROWS = 8
-"""Rows that a function is tried on one by one."""
+"""How many rows a function is tried on, one by one."""
 
 
-def everyday(
+def common_mistakes(
     candidate: Candidate, answers: Answers, exact: Exact, outputs: Sequence[str], paths: Mapping[str, str]
 ) -> Findings:
-    """The everyday mistakes that a candidate's outputs show; none if it shows no such.
+    """The common mistakes that a candidate's outputs show.
 
     Args:
         candidate: to call again, row by row, if it is a function that could not take them all.
@@ -43,8 +43,8 @@ def everyday(
     if not found:
         return Findings()
     named = " and ".join(dict.fromkeys(f"{d.mistake} at {d.layer!r}" for d in found))
-    sentence = f"The candidate makes an everyday mistake: {named}"
-    return Findings(found, sentence, "everyday mistakes", certain=any(d.mistake in NO_NUMBERS for d in found))
+    sentence = f"The candidate makes a common mistake: {named}"
+    return Findings(found, sentence, "common mistakes", certain=any(d.mistake in NO_NUMBERS for d in found))
 
 
 def _each(
@@ -74,7 +74,7 @@ def _agrees(value: Array, right: Array, tolerance: Array) -> bool:
 
 
 def _of_kind(value: Array, right: Array) -> Found | None:
-    """What is no numbers, or none that can be compared."""
+    """Outputs that are not numbers, or that cannot be compared."""
     kind = value.dtype.kind
     if kind in "US" or (kind == "O" and any(isinstance(v, str | bytes) for v in value.reshape(-1)[:100])):
         return Found(
@@ -109,6 +109,6 @@ def _by_rows(
                     return None
                 error = in_tolerances(result.reshape(right.shape), right, exact.tolerances[name][i : i + 1])
                 worst = max(worst, float(error.max(initial=0.0)))
-    except Exception:  # whatever the user's function does with a single row: then it is not made for one
+    except Exception:  # whatever the user's function raises for a single row: it is not made for one
         return None
     return worst if worst <= 1 else None

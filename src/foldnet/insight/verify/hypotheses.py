@@ -1,7 +1,8 @@
 """Whether mistakes explain a candidate's numbers: the network with them in it, computed and compared.
 
 First a few rows are compared with a loose measure, since almost all hypotheses are far off. The rest are compared by
-the same measure as a right candidate: float32 rounding, as it shows in *that* network, mistakes included."""
+the same measure as a right candidate: float32 rounding, as it shows in *that* network, mistakes included.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 The points where the candidate's values are known are explained one after the other, in computing order: at the first
 that departs, every single mistake before it is tried, made in one layer or in all; then Dropout's random masks; then
 pairs. What explains a point stays in the network, and the search continues with the next point that differs. For a
-point that nothing explains the candidate's own value is used, and the search continues after it."""
+point that nothing explains the candidate's own value is used, and the search continues after it.
+"""
 
 from __future__ import annotations
 

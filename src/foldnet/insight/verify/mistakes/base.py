@@ -24,8 +24,8 @@ class Mistake:
         compute: the wrong result, where no recipe is edited.
         variant: which of several ways to make it; one who makes it in several layers makes it in the same way.
         sight: whether ``verify`` must be able to see it to call a layer proven. The others are covered by those, or
-            do not apply to every layer, and only explain wrong numbers. recipe: the layer's right formula, if the
-            mistake is an edit of that.
+            do not apply to every layer, and only explain wrong numbers.
+        recipe: the layer's right formula, if the mistake is an edit of that.
         edit: from the formula to the wrong one. Edits of one layer combine.
         reads: the values that ``compute`` takes, where they are not the layer's operands.
         shown: what the candidate would show as the layer's value, where it continues with another value.

@@ -211,5 +211,5 @@ def in_words(run: Run, layer: RunLayer) -> list[str]:
 
 
 def share(number: float) -> str:
-    """A share in per cent, with as few digits as still tell it from 0 and 100 %."""
+    """A share in per cent, to three digits."""
     return "less than 0.01 %" if number < 1e-4 else f"{100 * number:.3g} %"

@@ -235,3 +235,36 @@ def test_an_input_and_a_network():
     assert [layer.is_input for layer in model.layers] == [True, False]
     assert (model.joins_inputs, model.takes_mask, model.is_input) == (True, True, False)
     assert not any(made(name).is_input or made(name).is_operation for name in COMPUTING)
+
+
+def test_weights_inside_are_told_from_a_wrappers_own():
+    layer = layers.SpectralNormalization(layers.Dense(6))
+    layer.build((None, 4))
+    assert layer.wrapped is layer.layer
+    assert [s.name for s in layer.own_specs] == ["vector_u"]
+    assert [s.name for s in layer.stored_specs] == ["kernel", "vector_u"]
+    dense = layers.Dense(2)
+    dense.build((None, 4))
+    assert dense.wrapped is None
+    assert dense.own_specs == dense.stored_specs == dense.specs
+
+
+@pytest.mark.parametrize("name", COMPUTING)
+def test_the_masked_value_is_what_a_layer_leaves_out(name):
+    layer, x = made(name), rows_of(name)
+    if layer.masked_value is not None:
+        x[0, 0] = layer.masked_value
+    makes_one = not layer.joins_inputs and layer.output_mask(False)
+    assert (layer.masked_value is not None) == makes_one
+    if makes_one:
+        mask = np.asarray(layer.compute_mask(x))
+        assert not mask.all()
+        np.testing.assert_array_equal(mask, (x != layer.masked_value).any(axis=-1))
+
+
+def test_an_embedding_masks_index_0_if_it_is_told_to():
+    assert layers.Embedding(4, 2).masked_value is None
+    layer = layers.Embedding(4, 2, mask_zero=True)
+    assert layer.masked_value == 0
+    np.testing.assert_array_equal(layer.compute_mask(np.float32([[0, 1]])), [[False, True]])
+    assert layers.Masking(mask_value=[1.0, 2.0]).masked_value is None

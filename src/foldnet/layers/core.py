@@ -207,6 +207,11 @@ class Embedding(Layer):
         """The indices' shape and ``output_dim``."""
         return (*input_shapes[0], self.output_dim)
 
+    @property
+    def masked_value(self) -> float | None:
+        """Index 0, with ``mask_zero``."""
+        return 0.0 if self.mask_zero else None
+
     def output_mask(self, *masked: bool) -> bool:
         """Its own mask, if it makes one."""
         return self.mask_zero

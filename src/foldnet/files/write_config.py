@@ -19,8 +19,8 @@ from foldnet.files.keras_objects import (
 )
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.operation import Operation
 from foldnet.layers.naming import join_names
+from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential

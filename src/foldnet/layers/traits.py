@@ -80,7 +80,8 @@ class Traits:
     if TYPE_CHECKING:
 
         @property
-        def specs(self) -> tuple[WeightSpec, ...]: ...  # every weight: see Layer
+        def specs(self) -> tuple[WeightSpec, ...]:
+            """Every weight; see ``Layer``."""
 
     @property
     def own_specs(self) -> tuple[WeightSpec, ...]:

@@ -142,3 +142,22 @@ def test_the_activation_of_every_layer_that_has_one_is_seen():
     assert takes == set(WITH_ACTIVATION)
     for name, settings in WITH_ACTIVATION.items():
         assert LAYERS[name](activation="tanh", **settings).ends_with == ("tanh", {})
+
+
+def ended_by_an_operation(x):
+    return fn.ops.softmax(layers.Dense(1)(x))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        layers.EinsumDense("ab,bc->ac", output_shape=1, activation="softmax"),
+        layers.SpectralNormalization(layers.Dense(1, activation="softmax")),
+        ended_by_an_operation,
+    ],
+    ids=["EinsumDense", "wrapped", "operation"],
+)
+def test_a_softmax_over_one_unit_is_found_wherever_it_is(end):
+    x = layers.Input((4,))
+    model = fn.Model(x, end(x))
+    assert [f.check for f in fn.doctor(model, checks="softmax-one-unit").findings] == ["softmax-one-unit"]

@@ -1,7 +1,7 @@
 """What a notebook shows of networks, predictors, and what ``verify`` and ``doctor`` found; no script, no style sheet.
 
-Colours are those of the notebook's own theme, so that light and dark both read well; what matters is never said by a
-colour alone.
+Colours are those of the notebook's own theme, so that light and dark both read well; colour alone never carries
+information.
 """
 
 from __future__ import annotations

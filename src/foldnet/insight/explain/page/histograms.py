@@ -16,9 +16,9 @@ from foldnet.insight.sites import sites_of
 
 BINS = 28
 LARGEST = 1e150
-"""Values from here on count as infinite; no float32 network makes them but by overflow."""
+"""Values from here on count as infinite; a float32 network makes them only by overflow."""
 SEED = 0
-"""Of Dropout's generator: the same page from the same rows."""
+"""The seed of Dropout's generator: the same rows give the same page."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def spreads(training: Array | None, prediction: Array) -> tuple[Spread | None, S
 
 def _finite(array: Array) -> Array:
     flat = array.astype(np.float64).reshape(-1)
-    # Squares of values beyond this are no numbers, nor are the widths of bins.
+    # Squares of values beyond this overflow, and so do the widths of bins.
     return flat[np.abs(flat) < LARGEST]
 
 

@@ -1,4 +1,4 @@
-"""The words to every mistake: what the candidate does, and how to mend it."""
+"""A description of every mistake: what the candidate does, and how to mend it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Words:
-    """What is said of a mistake; ``{layer}`` stands for the layer call's path."""
+    """The description of a mistake; ``{layer}`` stands for the layer call's path."""
 
     what: str
     remedy: str
@@ -171,7 +171,7 @@ CATALOGUE = {
 
 
 def words_for(mistake: str) -> Words:
-    """The words to a mistake by its id."""
+    """The description of a mistake by its id."""
     if mistake in CATALOGUE:
         return CATALOGUE[mistake]
     weight = mistake.removesuffix("-missing")

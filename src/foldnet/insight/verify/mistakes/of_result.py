@@ -24,7 +24,7 @@ class Found:
     Attributes:
         name: its stable id.
         residual: the largest difference left, in tolerances.
-        note: what there is to say of it besides.
+        note: what else there is to say about it.
     """
 
     name: str
@@ -103,7 +103,7 @@ CHANGES: dict[str, Callable[[Array], Array]] = {
     "sigmoid-added": lambda y: 1 / (1 + np.exp(-y)),
     "softmax-added": _softmax,
 }
-"""What is done to right numbers; a softmax over one unit is known as ``softmax-one-unit``."""
+"""What may be done to right numbers; a softmax over one unit is known as ``softmax-one-unit``."""
 
 
 def _slack(change: Callable[[Array], Array], exact: Array, right: Array, allowed: Array) -> Array:

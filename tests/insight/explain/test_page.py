@@ -436,7 +436,7 @@ class TestCommand:
         out.write_text("mine")
         done = self.run(stored, "--html", out)
         assert done.exit_code == 2
-        assert "left alone" in " ".join(done.output.split())
+        assert "does not overwrite it" in " ".join(done.output.split())
 
 
 class TestNotebook:

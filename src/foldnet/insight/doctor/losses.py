@@ -11,6 +11,7 @@ import numpy as np
 
 from foldnet.insight.doctor.context import Context, LossSetting
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.axes import positive_axis
@@ -37,10 +38,6 @@ HIDDEN = (
     "tanh",
     "softsign",
 )
-RANGES: dict[str, tuple[float, float]] = {
-    "sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "softsign": (-1, 1),
-    "hard_tanh": (-1, 1), "softplus": (0, np.inf), "exponential": (0, np.inf), "relu6": (0, 6),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -215,12 +212,8 @@ def target_out_of_reach(context: Context) -> Iterator[Finding]:
         low, high = 0.0, float(units - 1)
     elif loss is not None and "hinge" in loss.name:
         return
-    elif activation in ("relu",):
-        low, high = 0.0, _relu_limit(site)
-    elif activation in RANGES:
-        low, high = RANGES[activation]
     else:
-        return
+        low, high = value_range(site.layer.ends_with)
     finite = targets[np.isfinite(targets)]
     if (
         activation in PROBABILITIES
@@ -239,12 +232,6 @@ def target_out_of_reach(context: Context) -> Iterator[Finding]:
             "Use a linear output, or bring the targets into this range.",
             outside=outside, smallest_target=float(finite.min()), largest_target=float(finite.max()),
         )  # fmt: skip
-
-
-def _relu_limit(site: Site) -> float:
-    activation = site.layer.ends_with
-    limit = None if activation is None else activation[1].get("max_value")
-    return np.inf if limit is None else float(limit)
 
 
 CHECKS = (

@@ -126,8 +126,8 @@ class _Reader:
         for name, array in arrays.items():
             if name in own:
                 self.values.add(layer, name, array)
-        if layer.wrapped is not None:
-            inner = self._layer(group.group("layer"), layer.wrapped)
+        if layer.wrapped_layer is not None:
+            inner = self._layer(group.group("layer"), layer.wrapped_layer)
             # Keras stores a kernel that is normalized twice.
             if twice := [n for n in arrays if n not in own and not np.array_equal(arrays[n], inner[n])]:
                 raise FileFormatError(f"{group.path} holds two different values of {twice[0]}")

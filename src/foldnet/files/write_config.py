@@ -172,10 +172,10 @@ class _Writer:
         if self._dialect is Dialect.KERAS_2 and kept_in_settings(layer, self._whole):
             weights = layer.named_weights
             given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
-        if layer.wrapped is not None:
+        if layer.wrapped_layer is not None:
             given.pop("layer")
             # Keras 3 asks for the module here in its own old format, too.
-            inner = self.layer(layer.wrapped)
+            inner = self.layer(layer.wrapped_layer)
             config["layer"] = {"module": "keras.layers", "registered_name": None, **inner}
         for key, value in given.items():
             unused = ONLY_WHEN_USED.get(name, {})

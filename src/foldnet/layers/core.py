@@ -117,7 +117,7 @@ class Activation(Layer):
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
     @property
-    def quiet(self) -> bool:
+    def quiet_in_prediction(self) -> bool:
         """If the activation is linear."""
         return self.ends_with[0] == "linear"
 
@@ -137,7 +137,7 @@ class Identity(Layer):
     supports_masking = True
 
     @property
-    def quiet(self) -> bool:
+    def quiet_in_prediction(self) -> bool:
         """It gives back its input at prediction time."""
         return True
 

@@ -94,7 +94,7 @@ class Traits:
         return self.specs
 
     @property
-    def wrapped(self) -> Layer | None:
+    def wrapped_layer(self) -> Layer | None:
         """The layer inside, whose weights are its own, too; None for one that holds no other."""
         return None
 
@@ -104,7 +104,7 @@ class Traits:
         return None
 
     @property
-    def quiet(self) -> bool:
+    def quiet_in_prediction(self) -> bool:
         """Whether it gives back its input at prediction time."""
         return False
 

@@ -64,7 +64,7 @@ class Wrapper(Layer):
         self._trainable = value
 
     @property
-    def wrapped(self) -> Layer:
+    def wrapped_layer(self) -> Layer:
         """The layer inside."""
         return self.layer
 

@@ -48,7 +48,7 @@ def input_scale(context: Context) -> Iterator[Finding]:
 def _prepares(layer: Layer) -> bool:
     """Whether a layer scales or moves the data before the first one that learns."""
     scales = layer.scales_values and layer.normalizes_by != "batch"
-    return scales or layer.quiet or layer.moves_values
+    return scales or layer.quiet_in_prediction or layer.moves_values
 
 
 def _columns(value: Array) -> tuple[Array, Array]:

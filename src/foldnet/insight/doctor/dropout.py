@@ -28,7 +28,7 @@ def dropout_before(context: Context, site: Site) -> Site | None:
         if layer.scales_at_random and layer.amount() > 0:
             return None if site.call.kwargs.get("training") is False else site
         bends = layer.ends_with is not None and not layer.specs
-        if not (bends or site.layer.quiet or layer.moves_values):
+        if not (bends or site.layer.quiet_in_prediction or layer.moves_values):
             return None
     return None
 

@@ -86,9 +86,9 @@ def output_activation(context: Context, site: Site) -> tuple[Site, str]:
     """The layer that bends an output last, and the name of its activation; ``linear`` where none does."""
     while True:
         activation = site.layer.ends_with
-        if activation is not None and not site.layer.quiet:
+        if activation is not None and not site.layer.quiet_in_prediction:
             return site, activation[0]
-        quiet = site.layer.quiet or site.layer.moves_values
+        quiet = site.layer.quiet_in_prediction or site.layer.moves_values
         if not quiet or len(site.operands) != 1 or site.operands[0] not in context.site:
             return site, "linear" if activation is not None else type(site.layer).__name__
         site = context.site[site.operands[0]]

@@ -201,7 +201,7 @@ def fold_across(context: Context) -> Iterator[Finding]:
     """A normalization that looks foldable into the layer before it, and is not."""
     for site, layer, mean, variance in layers_of(context):
         before = context.site.get(site.operands[0]) if site.operands else None
-        while before is not None and before.layer.quiet and before.operands:
+        while before is not None and before.layer.quiet_in_prediction and before.operands:
             before = context.site.get(before.operands[0])
         activation = None if before is None else before.layer.ends_with
         if before is None or activation is None or activation[0] == "linear":
@@ -254,7 +254,7 @@ def gamma_signs(context: Context) -> Iterator[Finding]:
 
 def changes_nothing(layer: Layer) -> bool:
     """Whether a layer gives back its input, in training, too, and adds nothing to the loss."""
-    return layer.quiet and not layer.is_random and layer.activity_regularizer is None
+    return layer.quiet_in_prediction and not layer.is_random and layer.activity_regularizer is None
 
 
 def useless_bias(context: Context) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from foldnet.network import Network
 
 def _straight(layer: Layer) -> bool:
     """Whether a layer is affine at prediction time, value by value."""
-    return layer.quiet or layer.scales_values
+    return layer.quiet_in_prediction or layer.scales_values
 
 
 def calls_with_training(network: Network, prefix: str = "") -> Iterator[tuple[str, Call]]:

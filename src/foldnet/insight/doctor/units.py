@@ -76,7 +76,7 @@ def _never_positive(context: Context, site: Site) -> Array | None:
 
 
 def _bounds(context: Context, site: Site) -> tuple[float, float]:
-    source = context.back(site, lambda layer: layer.quiet or layer.moves_values)
+    source = context.back(site, lambda layer: layer.quiet_in_prediction or layer.moves_values)
     return value_range(None if source is None else source.layer.ends_with)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.oracle import difference, in_tolerances, row_scale, spread_rows, ulp
 from foldnet.insight.verify.candidates import Candidate
-from foldnet.insight.verify.sight import Exact
+from foldnet.insight.verify.sight import ExactValues
 from foldnet.insight.verify.users_code import where_raised
 
 
@@ -32,7 +32,7 @@ class Answers:
     nothing: bool = False
 
 
-def ask(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -> Answers:
+def run_candidate(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -> Answers:
     """Run the candidate. Whatever it raises is a finding about it, so it is kept, not passed on.
 
     Args:
@@ -94,7 +94,7 @@ class Point:
         return self.worst <= 1.0
 
 
-def compare(name: str, path: str, value: Array | None, exact: Exact, own: bool) -> Point:
+def compare(name: str, path: str, value: Array | None, exact: ExactValues, own: bool) -> Point:
     """The candidate's value for a named value of the graph, against the exact one."""
     right = exact.values[name]
     value = None if value is None else _fitted(np.asarray(value), right)

@@ -17,7 +17,7 @@ from foldnet.insight.verify.mistakes.base import patches_of
 from foldnet.insight.verify.mistakes.catalogue import words_for
 from foldnet.insight.verify.probe import sample_rows
 from foldnet.insight.verify.search import Search
-from foldnet.insight.verify.sight import VISIBLE, Exact, Sight
+from foldnet.insight.verify.sight import VISIBLE, ExactValues, Sight
 from foldnet.operations.along.op import Softmax
 
 SHOWN = 5
@@ -82,7 +82,7 @@ class Findings:
 def diagnose(
     sight: Sight,
     points: Mapping[str, Point],
-    exact: Exact,
+    exact: ExactValues,
     *,
     tolerance: float | None,
     seconds: float,

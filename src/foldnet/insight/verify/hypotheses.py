@@ -17,7 +17,7 @@ from foldnet.insight.oracle import Oracle, Patch, difference, in_tolerances, row
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.comparison import Point, largest
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of, shown_as
-from foldnet.insight.verify.sight import VISIBLE, Exact
+from foldnet.insight.verify.sight import VISIBLE, ExactValues
 
 FEW = 12
 """Rows of the first look."""
@@ -79,7 +79,7 @@ class HypothesisTester:
     """
 
     def __init__(
-        self, oracle: Oracle, exact: Exact, points: Mapping[str, Point], tolerance: float | None
+        self, oracle: Oracle, exact: ExactValues, points: Mapping[str, Point], tolerance: float | None
     ) -> None:
         self.oracle, self.exact, self.tolerance = oracle, exact, tolerance
         self.names = list(points)

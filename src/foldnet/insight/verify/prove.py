@@ -18,10 +18,10 @@ from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verify.candidates import adapt
 from foldnet.insight.verify.common_mistakes import common_mistakes
-from foldnet.insight.verify.comparison import Answers, Point, ask, compare, largest
+from foldnet.insight.verify.comparison import Answers, Point, compare, largest, run_candidate
 from foldnet.insight.verify.diagnosis import diagnose
 from foldnet.insight.verify.probe import make_inputs
-from foldnet.insight.verify.sight import VISIBLE, Exact, Sight
+from foldnet.insight.verify.sight import VISIBLE, ExactValues, Sight
 from foldnet.insight.verify.verification import LayerResult, Status, Verification
 from foldnet.lowering.lower import lower
 from foldnet.network import Network
@@ -92,7 +92,7 @@ def verify(
         raise InputError("give x, the rows for which these numbers were computed")
     inputs, how, chosen = (*make_inputs(sight, seed), None) if x is None else _given(graph, x, rows)
     values = sight.oracle.values(inputs)
-    answers = ask(examined, inputs, [values[name] for name in graph.outputs])
+    answers = run_candidate(examined, inputs, [values[name] for name in graph.outputs])
     answers = _of_rows(
         _by_path(sight, answers, examined.own_names), chosen if examined.of_given_rows else None
     )
@@ -179,14 +179,14 @@ def _exact(
     inputs: Sequence[Array],
     values: Mapping[str, Array],
     tolerance: float | None,
-) -> Exact:
+) -> ExactValues:
     names = [*sight.oracle.graph.outputs, *(s.output for s in sight.sites if s.path in answers.layers)]
     if tolerance is None:
-        return Exact(inputs, values, sight.oracle.tolerances(inputs, values, names))
-    return Exact(inputs, values, {n: tolerance * np.maximum(1.0, row_scale(values[n])) for n in names})
+        return ExactValues(inputs, values, sight.oracle.tolerances(inputs, values, names))
+    return ExactValues(inputs, values, {n: tolerance * np.maximum(1.0, row_scale(values[n])) for n in names})
 
 
-def _points(sight: Sight, answers: Answers, exact: Exact, own_layers: bool) -> dict[str, Point]:
+def _points(sight: Sight, answers: Answers, exact: ExactValues, own_layers: bool) -> dict[str, Point]:
     """Everything that is compared, in computing order: exposed layers, then outputs.
 
     An output that is exposed as a layer, too, is compared as the output; but if the exposed value is wrong
@@ -209,7 +209,7 @@ def _points(sight: Sight, answers: Answers, exact: Exact, own_layers: bool) -> d
     return points
 
 
-def _judge(sight: Sight, site: Site, points: Mapping[str, Point], exact: Exact) -> LayerResult:
+def _judge(sight: Sight, site: Site, points: Mapping[str, Point], exact: ExactValues) -> LayerResult:
     own = [name for name, p in points.items() if p.own]
     agreeing = [name for name in own if points[name].agrees]
     mistakes, trusted = {}, {}

@@ -56,7 +56,7 @@ def notes_of(result: Verification) -> dict[str, str]:
     }
 
 
-def said_of(result: Verification) -> Iterator[str]:
+def diagnosis_sentences(result: Verification) -> Iterator[str]:
     """A sentence for each mistake of the diagnosis."""
     said: dict[str, list[Diagnosis]] = {}
     for found in result.diagnoses:
@@ -105,7 +105,7 @@ def _diagnoses(result: Verification, width: int) -> Iterator[str]:
             cells += [("either", str(found.explanation))] * several
             yield from stacked(found.mistake, cells, width)
     yield rule
-    for sentence in said_of(result):
+    for sentence in diagnosis_sentences(result):
         yield from wrapped(sentence, width)
     if result.tell_apart is not None:
         yield from wrapped(

@@ -65,7 +65,7 @@ $(PY):
 	$(PY) -m pip install --quiet --upgrade pip
 
 # A compiled extension makes single predictions fast; a change of its source installs the project again.
-SOURCES := pyproject.toml constraints.txt $(wildcard setup.py src/foldnet/*.c)
+SOURCES := pyproject.toml constraints.txt $(wildcard setup.py src/foldnet/predictor/*.c)
 
 $(VENV)/.base: $(PY) $(SOURCES)
 	$(PY) -m pip install --quiet -c constraints.txt -e .

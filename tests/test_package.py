@@ -60,7 +60,7 @@ def test_contents(installed):
     sources = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src" / "foldnet").rglob("*.py")}
     assert sources <= names
     assert not [n for n in names if "test" in n.split("/")[0]]
-    assert [n for n in names if n.startswith("foldnet/_fastcall") and n.endswith(".so")]
+    assert [n for n in names if n.startswith("foldnet/predictor/_fastcall") and n.endswith(".so")]
 
 
 def test_an_installed_foldnet_does_the_main_job(installed, tmp_path):

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 import foldnet
 from foldnet.cli import main
 from foldnet.errors import LONGEST, ConfigError, FoldnetError
-from foldnet.insight.report.page import page
-from foldnet.insight.run_files import read_run
+from foldnet.insight.watch.report.page import page
+from foldnet.insight.watch.run_files import read_run
 from foldnet.layers import BatchNormalization, Dense, Input
 from foldnet.network import Model
 from foldnet.shown import shown, shown_html, shown_name

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from foldnet.errors import FoldnetError as FoldnetError
     from foldnet.files import from_keras as from_keras
     from foldnet.files import load_model as load_model
-    from foldnet.insight import explain as explain
-    from foldnet.insight import verify as verify
     from foldnet.insight.doctor import doctor as doctor
-    from foldnet.insight.recalibrate import recalibrate as recalibrate
+    from foldnet.insight.explain import explain as explain
+    from foldnet.insight.statistics.recalibrate import recalibrate as recalibrate
+    from foldnet.insight.verify import verify as verify
     from foldnet.layers import Input as Input
     from foldnet.network import Model as Model
     from foldnet.predictor import Predictor as Predictor
@@ -50,14 +50,14 @@ _HOMES = {
     "Predictor": "foldnet.predictor",
     "Sequential": "foldnet.sequential",
     "doctor": "foldnet.insight.doctor",
-    "explain": "foldnet.insight",
+    "explain": "foldnet.insight.explain",
     "freeze": "foldnet.predictor",
     "from_keras": "foldnet.files",
     "load_model": "foldnet.files",
     "load_predictor": "foldnet.predictor",
-    "recalibrate": "foldnet.insight.recalibrate",
+    "recalibrate": "foldnet.insight.statistics.recalibrate",
     "trace": "foldnet.tracing",
-    "verify": "foldnet.insight",
+    "verify": "foldnet.insight.verify",
 }
 # Keras has its bases here, too; not in __all__, for they are foldnet's only in their own modules.
 _BASES = {

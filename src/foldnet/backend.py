@@ -57,7 +57,7 @@ def set_floatx(value: str) -> None:
         UnsupportedError: another dtype.
     """
     if value != "float32":
-        raise UnsupportedError(f"foldnet trains in float32; floatx {value!r} is not to be had")
+        raise UnsupportedError(f"foldnet trains in float32; it has no floatx {value!r}")
 
 
 def image_data_format() -> str:
@@ -74,7 +74,7 @@ def set_image_data_format(data_format: str) -> None:
     """
     if data_format == "channels_first":
         raise UnsupportedError(
-            "foldnet's layers take channels last unless they are told otherwise; give each layer "
+            "foldnet's layers have the channels last by default; give each layer "
             'data_format="channels_first"'
         )
     if data_format != "channels_last":

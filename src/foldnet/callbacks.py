@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foldnet.absent import absent
+from foldnet.missing_names import absent
 from foldnet.training.callbacks import Callback, CallbackList, History, LambdaCallback
-from foldnet.training.watchers import (
+from foldnet.training.standard_callbacks import (
     CSVLogger,
     EarlyStopping,
     LearningRateScheduler,
@@ -16,7 +16,7 @@ from foldnet.training.watchers import (
 )
 
 if TYPE_CHECKING:
-    from foldnet.insight.monitor import NormalizationMonitor
+    from foldnet.insight.watch.monitor import NormalizationMonitor
 
 __all__ = [
     "CSVLogger",
@@ -35,7 +35,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "NormalizationMonitor":  # not Keras's, and it brings more along than they do
-        from foldnet.insight.monitor import NormalizationMonitor
+        from foldnet.insight.watch.monitor import NormalizationMonitor
 
         return NormalizationMonitor
     raise absent("callbacks", name)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from foldnet.errors import ConfigError, FoldnetError
-from foldnet.joins import called_again
 from foldnet.layers.base import Layer
-from foldnet.layers.input_layer import Input, InputLayer
+from foldnet.layers.input_layer import Input
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Model, Network
 from foldnet.optional import is_optional
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
+from foldnet.topology import called_again
 from foldnet.warn import warn
 
 Cloner = Callable[[Layer], Layer]
@@ -70,7 +70,9 @@ def clone_model(
     if not isinstance(model, Sequential):
         made: Network = _functional(model, clone, input_tensors, call_function)
     elif call_function is not None:
-        raise ConfigError("call_function is not for a Sequential, whose layers are listed and not called")
+        raise ConfigError(
+            "call_function does not work for a Sequential, because its layers are listed and not called"
+        )
     else:
         made = _sequential(model, clone, input_tensors)
     _compile_alike(made, model)
@@ -89,7 +91,7 @@ def _sequential(model: Sequential, clone: Cloner, given: Any) -> Sequential:
         if len(tensors) != 1 or not isinstance(tensors[0], SymbolicTensor):
             raise ConfigError(f"input_tensors must be one symbolic tensor for a Sequential, got {given!r}")
         call = tensors[0].call
-        first = [tensors[0] if call and isinstance(call.layer, InputLayer) else _input_like(tensors[0])]
+        first = [tensors[0] if call and call.layer.is_input else _input_like(tensors[0])]
     return Sequential(
         [*first, *(clone(layer) for layer in model.layers)], trainable=model.trainable, name=model.name
     )
@@ -104,7 +106,7 @@ def _functional(model: Network, clone: Cloner, given: Any, call_function: Any) -
     tensors: dict[SymbolicTensor, SymbolicTensor] = dict(zip(model.inputs, flatten(starts), strict=True))
     operations: dict[Layer, Operation] = {}
     for call in model.graph_calls:
-        if isinstance(call.layer, InputLayer) or call.outputs[0] in tensors:
+        if call.layer.is_input or call.outputs[0] in tensors:
             continue
         if isinstance(call.layer, Operation):
             layer: Layer = operations.setdefault(call.layer, call.layer.copy())

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.training import Constraint as Rule
 from foldnet.kinds import AXES, FRACTION, NOT_NEGATIVE
 from foldnet.settings import Setting, by_name, find
-
-Array = np.ndarray[Any, Any]
 
 
 class Constraint(Setting):
@@ -35,8 +34,8 @@ class Constraint(Setting):
         """
         if type(self).__call__ is not Constraint.__call__:
             raise UnsupportedError(
-                f"class {type(self).__name__} defines __call__(), which is Python code that a training program cannot "
-                "run; use NonNeg, MaxNorm, UnitNorm or MinMaxNorm, or set the weights in a callback"
+                f"class {type(self).__name__} defines __call__(). A training program cannot run this Python code; "
+                "use NonNeg, MaxNorm, UnitNorm or MinMaxNorm, or set the weights in a callback"
             )
         return None
 

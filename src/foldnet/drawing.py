@@ -122,7 +122,7 @@ def model_to_dot(*args: Any, **kwargs: Any) -> Any:
         UnsupportedError: always, naming ``plot_model``.
     """
     raise UnsupportedError(
-        "foldnet makes no Graphviz graphs; utils.plot_model(model, 'model.svg') draws the network"
+        "foldnet does not make Graphviz graphs. utils.plot_model(model, 'model.svg') draws the network"
     )
 
 

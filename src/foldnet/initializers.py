@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.kinds import ANY_NUMBERS, AXES_LISTED, NOT_NEGATIVE, NUMBER, Kind, choice, number, whole
 from foldnet.settings import Setting, by_name, find
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 TRUNCATED_DEVIATION = 0.87962566103423978
@@ -44,7 +44,7 @@ class Initializer(Setting):
 
     def values(self, shape: Shape) -> Array:
         """Values of any float dtype for a weight of this shape."""
-        raise ConfigError(f"{type(self).__name__} does not say what values it gives")
+        raise ConfigError(f"{type(self).__name__} must define how its values are computed")
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
         """Values for a weight of this shape, float32 unless another dtype is asked for."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from foldnet.absent import absent
+from foldnet.missing_names import absent
 from foldnet.training.loss_functions import (
     binary_crossentropy,
     binary_focal_crossentropy,

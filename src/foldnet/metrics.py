@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from foldnet.absent import absent
+from foldnet.missing_names import absent
 from foldnet.training.accuracies import (
     binary_accuracy,
     categorical_accuracy,

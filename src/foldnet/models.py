@@ -10,7 +10,7 @@ from foldnet.sequential import Sequential
 
 if TYPE_CHECKING:
     from foldnet.cloning import clone_model
-    from foldnet.files.configs import model_from_json
+    from foldnet.files.architecture import model_from_json
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:  # what few scripts use is loaded when it is 
 
         return clone_model
     if name == "model_from_json":
-        from foldnet.files.configs import model_from_json
+        from foldnet.files.architecture import model_from_json
 
         return model_from_json
     raise AttributeError(f"module 'foldnet.models' has no attribute {name!r}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from foldnet.arranging import arranged
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
-from foldnet.joins import calls_between, entered_anew, keras_order, map_shapes
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.naming import join_names, snake_case, unique_name
-from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.nested_data import arranged
 from foldnet.structure import flatten, is_nested, map_structure, pack
+from foldnet.topology import calls_between, entered_anew, keras_order, map_shapes
 from foldnet.use import Use
 
 
@@ -29,6 +29,10 @@ class Network(Layer, Use):
         saved_training: the same with the optimizer's state; it becomes the trainer when that is first asked for.
         keras_version: the Keras release that saved the network, if it came from a file that says so.
     """
+
+    joins_inputs = True
+    takes_mask = True
+    obeys_training_false = True
 
     def __init__(
         self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **kwargs: Any
@@ -95,7 +99,7 @@ class Network(Layer, Use):
     @property
     def layers(self) -> list[Layer]:
         """Each layer once, in Keras's order; operations such as ``x + 1`` are none."""
-        return [layer for layer in self._layers if not isinstance(layer, Operation)]
+        return [layer for layer in self._layers if not layer.is_operation]
 
     @property
     def operations(self) -> list[Layer]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from foldnet.errors import ConfigError, InputError
-from foldnet.layers.input_layer import InputLayer
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Network
 
@@ -22,7 +21,7 @@ Absent = frozenset[str]
 def is_optional(tensor: SymbolicTensor) -> bool:
     """Whether a network's input may be left out."""
     layer = None if tensor.call is None else tensor.call.layer
-    return isinstance(layer, InputLayer) and layer.optional
+    return layer is not None and layer.is_input and layer.optional
 
 
 def absent_of(network: Network, given: Sequence[Any]) -> Absent:
@@ -38,7 +37,7 @@ def absent_of(network: Network, given: Sequence[Any]) -> Absent:
     found = [t for t, value in zip(network.inputs, given, strict=True) if value is None]
     if required := [t.name for t in found if not is_optional(t)]:
         raise InputError(
-            f"The input {required[0]!r} is not optional, and None was passed; give its rows, or make it by "
+            f"The input {required[0]!r} is not optional, and None was passed; give data for it, or create it with "
             "Input(..., optional=True)"
         )
     if found and len(found) == len(network.inputs):
@@ -62,7 +61,7 @@ def checked_absent(network: Network, names: Iterable[str]) -> Absent:
             f"{known or 'none'}"
         )
     if len(absent) == len(network.inputs):
-        raise ConfigError(f"without names all inputs of {network.name!r}; one at least must stay")
+        raise ConfigError(f"without lists all inputs of {network.name!r}; at least one must stay")
     return absent
 
 

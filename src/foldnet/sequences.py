@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
-
-Array = np.ndarray[Any, Any]
 
 
 def pad_sequences(
@@ -39,7 +38,7 @@ def pad_sequences(
         if given not in ("pre", "post"):
             raise InputError(f'{name} is "pre" or "post", not {given!r}')
     if not hasattr(sequences, "__len__") or any(not hasattr(s, "__len__") for s in sequences):
-        raise InputError("`sequences` must be a list of lists; a number or a generator is none")
+        raise InputError("`sequences` must be a list of lists; a number or a generator is not one")
     longest = max((len(s) for s in sequences), default=0) if maxlen is None else maxlen
     kind = np.dtype(dtype)
     if isinstance(value, str) and kind.kind not in "OUS":
@@ -116,7 +115,7 @@ def split_dataset(
     numbered = not isinstance(dataset, list | tuple | Mapping | np.ndarray)
     if numbered and not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
         raise InputError(
-            "`dataset` is arrays, or an object with numbered samples; collect what a generator gives first"
+            "`dataset` must be arrays, or an object with numbered samples; collect the samples of a generator first"
         )
     if numbered:
         samples = [dataset[i] for i in range(len(dataset))]
@@ -125,13 +124,13 @@ def split_dataset(
         dataset = _mapped(lambda _: next(stacked), samples[0])
     lengths = {len(a) if a.ndim else -1 for a in _leaves(dataset)}
     if len(lengths) != 1 or -1 in lengths:
-        raise InputError(f"the arrays of a data set have one length; these have {sorted(lengths)}")
+        raise InputError(f"the arrays of a dataset must have the same length; these have {sorted(lengths)}")
     rows = lengths.pop()
     left, right = _count("left_size", left_size, rows), _count("right_size", right_size, rows)
     if left is None and right is None:
         raise InputError("give `left_size` or `right_size`: at least one of them")
     if left is not None and right is not None and left + right > rows:
-        raise InputError(f"{left} and {right} samples are more than the {rows} that there are")
+        raise InputError(f"{left} and {right} samples are more than the {rows} samples of the dataset")
     first = rows - (right or 0) if left is None else left
     last = rows - first if right is None else right
     order = np.arange(rows)

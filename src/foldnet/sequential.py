@@ -7,7 +7,7 @@ from typing import Any
 
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
-from foldnet.layers.input_layer import Input, InputLayer
+from foldnet.layers.input_layer import Input
 from foldnet.layers.naming import join_names, unique_name
 from foldnet.layers.tensors import Shape, SymbolicTensor
 from foldnet.network import Network
@@ -44,7 +44,7 @@ class Sequential(Network):
         """Append a layer (or an ``Input``); ``rebuild`` changes nothing."""
         if isinstance(layer, SymbolicTensor) and layer.call is not None:
             layer = layer.call.layer
-        if isinstance(layer, InputLayer):
+        if isinstance(layer, Layer) and layer.is_input:
             if self._inputs:
                 raise ConfigError(
                     f"{self.name!r} has already been configured for an input of shape {self._inputs[0].shape}; make "

@@ -66,7 +66,7 @@ def find(identifier: Any, classes: Mapping[str, type[Any]], base: type[Any], wha
             name, config = config, {}
         if not isinstance(name, str) or not isinstance(config, Mapping | None):
             raise ConfigError(
-                f"{shown(identifier)} is no stored {what}: it needs a class_name and its config"
+                f"{shown(identifier)} is not a stored {what}: that has a class_name and a config"
             )
         cls = classes.get(name)
         if cls is None:
@@ -86,11 +86,10 @@ def find(identifier: Any, classes: Mapping[str, type[Any]], base: type[Any], wha
         return classes[identifier]()
     if callable(identifier) or hasattr(identifier, "get_config"):
         raise UnsupportedError(
-            f"{shown(identifier)} is of a kind foldnet cannot compute as {what}; give one of "
-            f"{', '.join(_names(classes))}"
+            f"{shown(identifier)} cannot be compiled as {what}; give one of {', '.join(_names(classes))}"
         )
     raise ConfigError(
-        f"{shown(identifier)} is no {what}; give a name or an object of {', '.join(_names(classes))}"
+        f"{shown(identifier)} is not a {what}; give a name or an object of {', '.join(_names(classes))}"
     )
 
 

@@ -172,7 +172,7 @@ def from_text(text: Any) -> Any:
         values = [from_text(value) for value in text[1:]]
         return values if text[0] == "list" else tuple(values)
     if type(text) is not int:
-        raise ValueError("a structure holds something else than numbers")
+        raise ValueError("a structure holds something other than numbers")
     return text
 
 

@@ -10,7 +10,6 @@ from math import prod
 
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
-from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call
 from foldnet.network import Network
 from foldnet.shown import shown_name
@@ -123,7 +122,7 @@ def _rows(network: Network, layers: Sequence[Layer], expand: bool, depth: int = 
         trainable, fixed = counts(layer)
         yield Row(
             shown_name(layer.name),
-            layer.record.keras_class if isinstance(layer, Operation) else type(layer).__name__,
+            layer.record.keras_class if layer.is_operation else type(layer).__name__,
             _shapes(calls),
             trainable,
             fixed,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from foldnet.use_state import State
+from foldnet.use_state import UseState
 
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
@@ -32,17 +32,10 @@ def compute_mask(layer: Layer, inputs: Any, mask: Any) -> Any:
     return compute_mask(layer, inputs, mask)
 
 
-class Use(State):
+class Use(UseState):
     """Methods of ``Network`` that the layers above it carry out."""
 
-    saved_training: Any
-    _trainer: Any
     _predictor: Any
-    _optimizer: Any = None
-
-    @property
-    def _network(self) -> Network:
-        return cast("Network", self)  # Use is a part of Network and of nothing else
 
     def predict(
         self,
@@ -68,13 +61,13 @@ class Use(State):
         Raises:
             InputError: not numbers, or shapes that do not fit.
         """
-        from foldnet.training.actions import predict
+        from foldnet.training.prediction import predict
 
         return predict(self._network, x, batch_size, steps, callbacks)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Predictions for the rows of one batch; the same as ``predict``."""
-        from foldnet.training.actions import predict_rows
+        from foldnet.training.prediction import predict_rows
 
         return predict_rows(self._network, x)
 
@@ -150,103 +143,6 @@ class Use(State):
 
     # -- training (see foldnet.training) --------------------------------------------------------------------
 
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int = 1,
-        jit_compile: Any = "auto",
-        auto_scale_loss: bool = True,
-    ) -> None:
-        """Say how to train: optimizer, loss and metrics by name or as objects, as in Keras.
-
-        Compiling again starts a new optimizer; given the same optimizer object, it goes on where it was. Setting
-        ``trainable`` on a layer counts from the next ``fit`` or ``train_on_batch`` on, without compiling again.
-
-        Args:
-            optimizer: ``"adam"``, or one of ``foldnet.optimizers``; None for a network that only evaluates.
-            loss: ``"mse"``, one of ``foldnet.losses``, or a function of ``y_true`` and ``y_pred`` written with
-                ``foldnet.ops``; a list or dict for several outputs.
-            loss_weights: of each output's loss.
-            metrics: a list; for several outputs a list or dict of lists.
-            weighted_metrics: those in which sample weights count.
-            run_eagerly: accepted as in Keras; changes nothing, as do the other two.
-            steps_per_execution: after how many steps callbacks hear of them, as of one.
-            jit_compile: see ``run_eagerly``.
-            auto_scale_loss: see ``run_eagerly``.
-
-        Raises:
-            ConfigError: an unknown name, or a structure that does not fit the outputs.
-        """
-        from foldnet.training import optimizers
-        from foldnet.training.arguments import count
-
-        self._optimizer = optimizers.get(optimizer)
-        self._network.steps_per_execution = count(steps_per_execution, "steps_per_execution")
-        self._compile = (self._optimizer, loss, loss_weights, metrics, weighted_metrics, steps_per_execution)
-        if self._network.built:
-            self.finish_compile()
-
-    def finish_compile(self) -> None:
-        """Do what ``compile`` asked for, which for a Sequential without an input shape waits for the data."""
-        if self._compile is None:
-            return
-        from foldnet.training.compiled import compile_network
-        from foldnet.training.trainer import Trainer
-
-        before = self._trainer  # what a file says of an earlier training is not asked for
-        self.trainer = Trainer(compile_network(self._network, *self._compile))
-        if before is not None:
-            self.trainer.continues(before)
-        self._compile = None
-
-    @property
-    def trainer(self) -> Any:
-        """The trainer that ``compile`` made, or that goes on from a loaded file; None if there is neither."""
-        if self._trainer is None and self.saved_training is not None:
-            from foldnet.files.resume import resume
-
-            self._trainer = resume(self.saved_training, self._network)
-            self.saved_training = None
-        return self._trainer
-
-    @trainer.setter
-    def trainer(self, trainer: Any) -> None:
-        self._trainer, self.saved_training = trainer, None
-
-    @property
-    def compiled(self) -> bool:
-        """Whether ``compile`` was called, or a loaded file had been compiled."""
-        return self._compile is not None or self.trainer is not None
-
-    @property
-    def loss(self) -> Any:
-        """The loss as ``compile`` was given it; None before."""
-        if self._compile is not None:
-            return self._compile[1]
-        return None if self.trainer is None else self.trainer.compiled.given["loss"]
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """What the values of ``evaluate`` are, in their order."""
-        return [] if self.trainer is None else list(self.trainer.value_names())
-
-    def reset_metrics(self) -> None:
-        """Forget what was logged last. Each ``fit``, ``evaluate`` and ``train_on_batch`` begins its metrics anew."""
-        self.logged = {}
-
-    @property
-    def optimizer(self) -> Any:
-        """The optimizer that ``compile`` was given or a loaded file had; None before."""
-        if self.trainer is None:
-            return self._optimizer
-        optimizer = self.trainer.compiled.optimizer
-        return None if optimizer.absent else optimizer
-
     def fit(
         self,
         x: Any = None,
@@ -297,17 +193,21 @@ class Use(State):
             ConfigError: the network is not compiled, or settings contradict each other.
             InputError: data that does not fit the network.
         """
+        from foldnet.training.fit_arguments import FitArguments
         from foldnet.training.loop import fit
 
         if monitor is not None:
-            from foldnet.insight.monitor import monitored
+            from foldnet.insight.watch.monitor import monitored
 
             callbacks = monitored(monitor, callbacks)
-        return fit(
-            self._network, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
-            class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_batch_size,
-            validation_freq,
+        given = FitArguments.checked(
+            x=x, y=y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
+            validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
+            class_weight=class_weight, sample_weight=sample_weight, initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size, validation_freq=validation_freq,
         )  # fmt: skip
+        return fit(self._network, given)
 
     def evaluate(
         self,
@@ -335,7 +235,7 @@ class Use(State):
         Returns:
             The loss if there are no metrics, else ``[loss, metrics...]``, or a dict.
         """
-        from foldnet.training.actions import evaluate
+        from foldnet.training.evaluation import evaluate
 
         return evaluate(
             self._network, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
@@ -350,7 +250,7 @@ class Use(State):
         return_dict: bool = False,
     ) -> Any:
         """One step on one batch; returns its loss and metrics as ``evaluate`` does, as they were before the step."""
-        from foldnet.training.actions import train_on_batch
+        from foldnet.training.loop import train_on_batch
 
         return train_on_batch(self._network, x, y, sample_weight, class_weight, return_dict)
 
@@ -358,12 +258,12 @@ class Use(State):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Loss and metrics of one batch, as ``evaluate`` gives them."""
-        from foldnet.training.actions import test_on_batch
+        from foldnet.training.evaluation import test_on_batch
 
         return test_on_batch(self._network, x, y, sample_weight, return_dict)
 
     def _repr_html_(self) -> str:  # in a notebook
-        from foldnet.insight.page.displays import network_html
+        from foldnet.insight.displays import network_html
 
         return network_html(self._network)
 
@@ -403,13 +303,13 @@ class Use(State):
     # -- settings --------------------------------------------------------------------------------------------
 
     def _config(self) -> dict[str, Any]:
-        from foldnet.files.configs import config_of
+        from foldnet.files.architecture import config_of
 
         return config_of(self._network)
 
     @classmethod
     def _of_config(cls, config: Any, custom_objects: Any) -> Any:
-        from foldnet.files.configs import network_of_config
+        from foldnet.files.architecture import network_of_config
 
         return network_of_config(cast("type[Network]", cls), config, custom_objects)
 
@@ -420,6 +320,6 @@ class Use(State):
             ConfigError: the network is not built.
             UnsupportedError: it has something that the configuration cannot say, such as a lambda.
         """
-        from foldnet.files.configs import to_json
+        from foldnet.files.architecture import to_json
 
         return to_json(self._network, **kwargs)

@@ -1,38 +1,26 @@
-"""What a network tells of its training: the arguments of ``compile``, its metrics, and its state as a nested dict."""
+"""The part of a network's methods that tells of its training: its metrics, and its state as a nested dict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import ConfigError, InputError
+from foldnet.use_compile import UseCompile
 
 if TYPE_CHECKING:
-    from foldnet.network import Network
+    pass
 
-SETTINGS = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "steps_per_execution")
 STATE = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
 
 
-class State:
-    """A part of ``Use``."""
+class UseState(UseCompile):
+    """Methods of ``Network`` about metrics and state; a part of ``Use``."""
 
-    _compile: tuple[Any, ...] | None = None
     _tracked: Any = None
     _trackers: Sequence[Any] = ()
     logged: Mapping[str, Any] = {}
     """Loss and metrics of the epoch, evaluation or batch that was logged last."""
-
-    @property
-    def compiled_with(self) -> dict[str, Any] | None:
-        """The arguments of ``compile``; None before it."""
-        if self._compile is not None:
-            return dict(zip(SETTINGS, self._compile, strict=True))
-        network = cast("Network", self)
-        if network.trainer is None:
-            return None
-        given = {name: network.trainer.compiled.given[name] for name in SETTINGS[:-1]}
-        return {**given, "optimizer": network.optimizer, SETTINGS[-1]: network.steps_per_execution}
 
     @property
     def metrics(self) -> list[Any]:
@@ -42,13 +30,22 @@ class State:
         """
         from foldnet.training.trackers import trackers_of
 
-        network = cast("Network", self)
+        network = self._network
         if not network.compiled:
             return []
         now = self._compile if network.trainer is None else network.trainer
         if self._tracked is not now:
             self._tracked, self._trackers = now, trackers_of(network)
         return list(self._trackers)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What the values of ``evaluate`` are, in their order."""
+        return [] if self.trainer is None else list(self.trainer.value_names())
+
+    def reset_metrics(self) -> None:
+        """Forget what was logged last. Each ``fit``, ``evaluate`` and ``train_on_batch`` begins its metrics anew."""
+        self.logged = {}
 
     @property
     def metrics_variables(self) -> list[Any]:
@@ -95,11 +92,11 @@ class State:
             known = {variable.path: variable for variable in variables}
             for path, value in _leaves(state_tree.get(name, {}), ()):
                 if path not in known:
-                    raise InputError(f"{name} has no {path!r}; there are {', '.join(known) or 'none'}")
+                    raise InputError(f"{name} has no {path!r}; it has {', '.join(known) or 'none'}")
                 known[path].assign(value)
 
     def _variables_by_kind(self) -> dict[str, Sequence[Any]]:
-        network = cast("Network", self)
+        network = self._network
         optimizer = network.optimizer
         found = (
             network.trainable_variables, network.non_trainable_variables,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.layers.naming import clear_session
 from foldnet.random import set_random_seed
@@ -26,8 +27,6 @@ __all__ = [
     "Progbar", "PyDataset", "Sequence", "clear_session", "get_file", "is_keras_tensor", "model_to_dot", "normalize",
     "pad_sequences", "plot_model", "set_random_seed", "split_dataset", "to_categorical",
 ]  # fmt: skip
-
-Array = np.ndarray[Any, Any]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
@@ -80,7 +79,7 @@ def get_file(fname: Any = None, origin: Any = None, *args: Any, **kwargs: Any) -
     """
     raise UnsupportedError(
         f"utils.get_file would fetch {origin or fname!r} from the network, which foldnet does not do; download the "
-        "file by other means and open it by its path"
+        "file in another way and open it by its path"
     )
 
 

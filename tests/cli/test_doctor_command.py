@@ -8,7 +8,7 @@ import pytest
 import foldnet as fn
 from foldnet import layers
 from foldnet.insight.doctor import CHECKS
-from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
 
 
@@ -183,7 +183,7 @@ def test_hooks_file(data):
 
 def test_a_network_that_cannot_be_computed_is_examined_by_its_structure():
     model = fn.Sequential([layers.Input((3,)), layers.Dense(1, activation="softmax", dtype="mixed_float16")])
-    report = examine(Patient(model, np.zeros((40, 3))))
+    report = examine(Context(model, np.zeros((40, 3))))
     assert report.findings[0].check == "softmax-one-unit"
     assert "dtype" in report.skipped["input-scale"]
 

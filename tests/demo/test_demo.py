@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from foldnet.cli import main
-from foldnet.demo import stranger
+from foldnet.demo import run_exports
 from foldnet.errors import FoldnetError
 
-DEMO = Path(stranger.__file__).parent
+DEMO = Path(run_exports.__file__).parent
 CHECKS = [
     "All 1,599 wines, against what Keras predicted",
     "one row alone gives the same bits as among all",
@@ -77,15 +77,15 @@ def test_the_bare_python_has_numpy_and_nothing_else(tmp_path):
         "raise SystemExit(3)\n"
     )
     with pytest.raises(FoldnetError, match=r"code 3: True,False,False,False,False"):
-        stranger.run_python(program, np.zeros((1, 1), np.float32))
+        run_exports.run_python(program, np.zeros((1, 1), np.float32))
 
 
 def test_c_that_does_not_compile_is_reported(tmp_path):
     (tmp_path / "main.c").write_text("int main(void) { return nothing; }\n")
-    compiler = stranger.find_compiler()
+    compiler = run_exports.find_compiler()
     assert compiler is not None
     with pytest.raises(FoldnetError, match="error"):
-        stranger.run_c(tmp_path, compiler, np.zeros((1, 1), np.float32))
+        run_exports.run_c(tmp_path, compiler, np.zeros((1, 1), np.float32))
 
 
 def test_without_a_compiler_the_demo_says_so(tmp_path, monkeypatch):

@@ -254,7 +254,7 @@ def shape_of_texts(folder):
     return with_config(folder, in_layer("in", lambda r: r["config"].update(batch_shape=[None, "x"])))
 
 
-@hostile("no dtype of data")
+@hostile("not a dtype of data")
 def dtype_of_nothing(folder):
     return with_config(folder, in_layer("in", lambda r: r["config"].update(dtype="-0.5")))
 
@@ -385,6 +385,6 @@ def functional(operands):
     return {"module": "keras", "class_name": "Functional", "config": config}
 
 
-@hostile("waits for call")
+@hostile("uses call")
 def circular_calls(folder):
     return with_config(folder, lambda c: json.dumps(functional(["d"])).encode())

@@ -14,8 +14,8 @@ import foldnet
 from foldnet.callbacks import CSVLogger, ModelCheckpoint
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError
 from foldnet.files.opening import open_file
-from foldnet.insight.report.page import write_page
-from foldnet.insight.run_files import HEADER, read_run
+from foldnet.insight.watch.report.page import write_page
+from foldnet.insight.watch.run_files import HEADER, read_run
 from foldnet.layers import Dense, Input
 from foldnet.sequential import Sequential
 from foldnet.tables import open_table

@@ -122,13 +122,13 @@ def test_what_is_not_there_is_named(editor):
 
 def test_names_and_weights_that_are_none(editor):
     for name in ("a/b", "", ".", "vars", None):
-        with pytest.raises(ConfigError, match="no name of an object"):
+        with pytest.raises(ConfigError, match="not a name of an object"):
             editor.rename_object("dense", name)
     with pytest.raises(SettingTypeError, match="a dict of arrays by name"):
         editor.add_object("layers/a", [np.ones(3)])
     with pytest.raises(SettingTypeError, match="weights are numbers"):
         editor.add_weights("dense", {"0": "text"})
-    with pytest.raises(ConfigError, match="is no array"):
+    with pytest.raises(ConfigError, match="is not an array"):
         editor.add_weights("dense", {"0": [[1, 2], [3]]})
 
 

@@ -254,7 +254,7 @@ def test_a_state_that_does_not_fit_starts_afresh_and_says_so(tmp_path):
         group = file["optimizer_weights"]
         group.attrs["weight_names"] = group.attrs["weight_names"][:-2]
     back = foldnet.load_model(tmp_path / "x.h5")
-    with pytest.warns(UserWarning, match="fresh optimizer"):
+    with pytest.warns(UserWarning, match="new optimizer"):
         assert back.optimizer.iterations == 0
 
 

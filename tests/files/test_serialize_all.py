@@ -113,5 +113,5 @@ def test_configurations_are_kerass_and_taken_by_both(module):
 
 
 def test_a_layer_of_another_kind_is_refused():
-    with pytest.raises(ConfigError, match="configuration of no layer"):
+    with pytest.raises(ConfigError, match="not the configuration of a layer"):
         foldnet.layers.deserialize(foldnet.losses.serialize(foldnet.losses.Huber()))

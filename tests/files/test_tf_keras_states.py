@@ -128,7 +128,7 @@ def test_no_slots_are_right_before_the_first_step_and_wrong_after_it(tmp_path, s
         group.attrs["weight_names"] = [name]
     network = foldnet.load_model(path)
     if steps:
-        with pytest.warns(UserWarning, match="fresh optimizer, because the file holds 1 variables"):
+        with pytest.warns(UserWarning, match="new optimizer, because the file holds 1 variables"):
             assert network.optimizer.iterations == 0
     else:
         assert network.optimizer.iterations == 0
@@ -161,7 +161,7 @@ def test_an_unknown_generation_starts_afresh_and_says_so(tmp_path):
         group.move(names[0], "steps")
         group.attrs["weight_names"] = [b"steps", *(name.encode() for name in names[1:])]
     network = foldnet.load_model(path)
-    with pytest.warns(UserWarning, match="fresh optimizer, because its optimizer's first variable is called"):
+    with pytest.warns(UserWarning, match="new optimizer, because its optimizer's first variable is called"):
         assert network.optimizer.iterations == 0
 
 

@@ -18,7 +18,7 @@ import pytest
 import foldnet
 from foldnet.engines.training import training_engine
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.files.config import Reader
+from foldnet.files.read_config import Reader
 from foldnet.files.tf import functions, nodes
 from foldnet.layers.operation import Operation
 from foldnet.training import trainer
@@ -185,7 +185,7 @@ def test_strange_calls_are_refused(node):
 
 
 def test_arguments_that_a_file_lost_are_named():
-    assert "lacks its argument y" in refused("math.equal", ["x", 0, 0, {}], error=FileFormatError)
+    assert "has no argument y" in refused("math.equal", ["x", 0, 0, {}], error=FileFormatError)
 
 
 @pytest.mark.parametrize("kind", ["ClassMethod", "InstanceProperty", "InstanceMethod"])

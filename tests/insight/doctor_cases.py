@@ -1,9 +1,9 @@
-"""For each check of the doctor, sick and nearly sick patients."""
+"""For each check of the doctor, networks with the fault, and networks nearly with it."""
 
 import numpy as np
 
 from foldnet import Sequential, layers, losses
-from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.context import Context
 from tests.insight.doctor_networks import D, rows, settled, stack
 from tests.insight.doctor_sick import (
     B,
@@ -33,7 +33,7 @@ from tests.insight.doctor_sick import (
     with_x,
 )
 
-# For each check: (a sick patient, its severity), (a nearly sick patient).
+# For each check: (a network with the fault, its severity), (one that nearly has it).
 CASES = {
     "not-finite": [
         (lambda: put(block(), "bn", moving_variance=np.nan), "error"),
@@ -205,10 +205,10 @@ CASES = {
         (lambda: stack(D(8), layers.ReLU(), D(3)), None),
     ],
     "layer-never-added": [
-        (lambda: Patient(block(), script=script("layers.BatchNormalization()")), "warning"),
-        (lambda: Patient(block(), script=script("BatchNormalization()(x)")), "warning"),
-        (lambda: Patient(block(), script=script("norm = BatchNormalization(axis=1)")), "warning"),
-        (lambda: Patient(block(), script=script("norm = BatchNormalization()\nx = norm(x)")), None),
+        (lambda: Context(block(), script=script("layers.BatchNormalization()")), "warning"),
+        (lambda: Context(block(), script=script("BatchNormalization()(x)")), "warning"),
+        (lambda: Context(block(), script=script("norm = BatchNormalization(axis=1)")), "warning"),
+        (lambda: Context(block(), script=script("norm = BatchNormalization()\nx = norm(x)")), None),
     ],
     "dead-units": [
         (lambda: with_x(*dead(8)), "error"), (lambda: with_x(*dead(6)), "warning"),
@@ -229,7 +229,7 @@ CASES = {
         (lambda: with_x(settled(stack(B(), D(1)), rows() * 60 + 100), rows(seed=7) * 60 + 100), None),
     ],
     "depends-on-other-rows": [
-        (lambda: Patient(block(), rows(), candidate=batch_mode(None)), "error"),
-        (lambda: Patient(block(), rows(), candidate=lambda x: x.sum(axis=1) * (1 + 1e-7)), None),
+        (lambda: Context(block(), rows(), candidate=batch_mode(None)), "error"),
+        (lambda: Context(block(), rows(), candidate=lambda x: x.sum(axis=1) * (1 + 1e-7)), None),
     ],
 }  # fmt: skip

@@ -128,12 +128,12 @@ def functional(shape, build):
 
 def settled(model, x):
     """The network with the statistics that these rows have, layer by layer."""
+    from foldnet.insight.doctor.context import Context
     from foldnet.insight.doctor.measure import Measurement
-    from foldnet.insight.doctor.patient import Patient
 
-    measured = Measurement(Patient(model, x))
+    measured = Measurement(Context(model, x))
     for path, drift in measured.drifts.items():
-        layer = next(p.layer for p in Patient(model).places if p.path == path)
+        layer = next(p.layer for p in Context(model).sites if p.path == path)
         layer.set_weight("moving_mean", drift.mean.reshape(layer.specs[-1].shape))
         layer.set_weight("moving_variance", drift.variance.reshape(layer.specs[-1].shape))
     return model

@@ -3,7 +3,7 @@
 import numpy as np
 
 from foldnet import Model, layers
-from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.context import Context
 from tests.insight.doctor_networks import D, N, data, filled, functional, network, rows, settled, stack
 
 B = layers.BatchNormalization
@@ -23,7 +23,7 @@ def compiled(model, loss):
 
 
 def steps(model, count, x=None, y=None):
-    return Patient(model, x, y, steps=count)
+    return Context(model, x, y, steps=count)
 
 
 def block(norm=None, seed=0):
@@ -169,4 +169,4 @@ def output(activation, units, loss):
 
 
 def with_x(model, x=None, y=None):
-    return Patient(model, rows() if x is None else x, y)
+    return Context(model, rows() if x is None else x, y)

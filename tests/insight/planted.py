@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from foldnet import activations, trace
-from foldnet.insight import verify
+from foldnet.insight.verify import verify
 from tests.insight.insight_networks import ACTIVATIONS, ALL_STACKS, by_hand, layer_by_hand, stack_of
 
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foldnet.insight import verify
-from foldnet.insight.comparison import compare
-from foldnet.insight.hypotheses import Bench, State
 from foldnet.insight.oracle import Oracle
-from foldnet.insight.sight import Watch
 from foldnet.insight.sites import sites_of
+from foldnet.insight.verify import verify
+from foldnet.insight.verify.comparison import compare
+from foldnet.insight.verify.hypotheses import Bench, State
+from foldnet.insight.verify.sight import Watch
 from foldnet.lowering.lower import lower
 from tests.insight.insight_networks import ALL_STACKS, by_hand, fill, stack_of
 from tests.insight.planted import (

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from foldnet import Model, Sequential, layers, trace
-from foldnet.insight import verify
-from foldnet.insight.mistakes import suspects_in
-from foldnet.insight.mistakes.catalogue import CATALOGUE, words_for
 from foldnet.insight.sites import sites_of
+from foldnet.insight.verify import verify
+from foldnet.insight.verify.mistakes import suspects_in
+from foldnet.insight.verify.mistakes.catalogue import CATALOGUE, words_for
 from foldnet.lowering.lower import lower
 from tests.insight.insight_networks import ALL_STACKS, by_hand, fill, layer_by_hand, stack_of
 from tests.insight.planted import (

@@ -10,7 +10,7 @@ import pytest
 import foldnet as fn
 from foldnet import Sequential, layers
 from foldnet.insight.doctor import CHECKS
-from foldnet.insight.doctor.patient import Patient, activation_of
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
 from foldnet.layers import LAYERS
 from tests.insight.doctor_cases import CASES
@@ -18,9 +18,9 @@ from tests.insight.doctor_networks import D, N, data, rows, stack
 from tests.insight.doctor_sick import B, after, dropped, put, steps, with_x
 
 
-def patient(made):
+def context(made):
     made = made()
-    return made if isinstance(made, Patient) else Patient(made)
+    return made if isinstance(made, Context) else Context(made)
 
 
 SICK = [(check, i) for check, cases in CASES.items() for i, (_, severity) in enumerate(cases) if severity]
@@ -29,14 +29,14 @@ NEARLY = [
 ]
 
 
-def test_every_check_has_a_sick_and_a_nearly_sick_patient():
+def test_every_check_has_a_network_with_the_fault_and_one_nearly_with_it():
     assert set(CASES) == {c.id for c in CHECKS} == {c for c, _ in SICK} == {c for c, _ in NEARLY}
 
 
 @pytest.mark.parametrize(("check", "number"), SICK)
 def test_sick(check, number):
     made, severity = CASES[check][number]
-    report = examine(patient(made))
+    report = examine(context(made))
     found = report.of(check)
     assert [f.severity for f in found][:1] == [severity], str(report)
     for finding in found:
@@ -50,7 +50,7 @@ def test_sick(check, number):
 
 @pytest.mark.parametrize(("check", "number"), NEARLY)
 def test_nearly_sick(check, number):
-    report = examine(patient(CASES[check][number][0]))
+    report = examine(context(CASES[check][number][0]))
     assert [str(f) for f in report.of(check) if f.severity != "note"] == []
     if [s for _, s in CASES[check]] and all(s in (None, "note") for _, s in CASES[check]):
         assert report.of(check) == ()
@@ -141,4 +141,4 @@ def test_the_activation_of_every_layer_that_has_one_is_seen():
     takes = {name for name, cls in LAYERS.items() if "activation" in signature(cls).parameters}
     assert takes == set(WITH_ACTIVATION)
     for name, settings in WITH_ACTIVATION.items():
-        assert activation_of(LAYERS[name](activation="tanh", **settings)) == ("tanh", {})
+        assert LAYERS[name](activation="tanh", **settings).ends_with == ("tanh", {})

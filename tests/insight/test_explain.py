@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from foldnet import Model, Sequential, freeze, layers, ops
 from foldnet.errors import InputError
-from foldnet.insight import explain
-from foldnet.insight.explanation import Code, Formula, Steps, Table
+from foldnet.insight.explain import explain
+from foldnet.insight.explain.explanation import Code, Formula, Steps, Table
 from foldnet.layers import LAYERS
 from tests.insight.insight_networks import STACKS, fill, images, iris, q2
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foldnet.insight.moments import Moments, by_channel
+from foldnet.insight.statistics.moments import Moments, by_channel
 
 numbers = st.floats(-1e6, 1e6, width=32)
 

@@ -8,7 +8,7 @@ import pytest
 from foldnet import Sequential, layers, utils
 from foldnet.callbacks import LambdaCallback, NormalizationMonitor
 from foldnet.errors import ConfigError, FileFormatError
-from foldnet.insight.run_files import read_run
+from foldnet.insight.watch.run_files import read_run
 
 ROWS = np.random.default_rng(0).normal(3, 2, (96, 4)).astype(np.float32)
 TARGETS = ROWS[:, :1] * 0.5
@@ -112,7 +112,7 @@ def test_the_argument_of_fit(tmp_path, monkeypatch):
 
 
 def test_a_run_that_was_killed_can_be_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("foldnet.insight.monitor.FLUSH_RECORDS", 2)
+    monkeypatch.setattr("foldnet.insight.watch.monitor.FLUSH_RECORDS", 2)
 
     def kill(epoch, logs):
         if epoch == 6:

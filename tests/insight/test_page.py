@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from foldnet import Model, Sequential, freeze, layers
 from foldnet.cli import main
 from foldnet.errors import InputError
-from foldnet.insight import Explanation, explain
-from foldnet.insight.explanation import Code, Steps
-from foldnet.insight.page import page_html
-from foldnet.insight.page.histograms import BINS, spreads, training_values
-from foldnet.insight.page.markup import data_script, tag
-from foldnet.insight.page.numbers import CHANNELS, ROWS, numbers_of
-from foldnet.insight.page.picture import DOWN, HEIGHT, network_svg
-from foldnet.insight.page.tensor import key_of, views_of
-from foldnet.insight.sharing import axes_of, is_normalization, sharing, sharing_blocks, with_axis
+from foldnet.insight.explain import Explanation, explain
+from foldnet.insight.explain.explanation import Code, Steps
+from foldnet.insight.explain.page import page_html
+from foldnet.insight.explain.page.histograms import BINS, spreads, training_values
+from foldnet.insight.explain.page.markup import data_script, tag
+from foldnet.insight.explain.page.numbers import CHANNELS, ROWS, numbers_of
+from foldnet.insight.explain.page.picture import DOWN, HEIGHT, network_svg
+from foldnet.insight.explain.page.tensor import key_of, views_of
+from foldnet.insight.explain.sharing import axes_of, is_normalization, sharing, sharing_blocks, with_axis
 from foldnet.insight.sites import sites_of
 from foldnet.shown import shown
 from tests.insight.insight_networks import STACKS, fill, images, iris, q2

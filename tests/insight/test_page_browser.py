@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from foldnet import Model, layers
-from foldnet.insight import explain
-from foldnet.insight.explanation import Code, Steps, Words
-from foldnet.insight.normalization import number
-from foldnet.insight.page.tensor import key_of, views_of
+from foldnet.insight.explain import explain
+from foldnet.insight.explain.explanation import Code, Steps, Words
+from foldnet.insight.explain.normalization import number
+from foldnet.insight.explain.page.tensor import key_of, views_of
 from tests.insight.insight_networks import fill, images, q2
 from tests.insight.page_networks import branches, rows
 from tests.support.browser import Browser, find_browser

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Model, Sequential, explain, layers
-from foldnet.insight.explanation import ENDING, Program, Words
-from foldnet.insight.own_settings import told_settings, value_text
+from foldnet.insight.explain.explanation import ENDING, Program, Words
+from foldnet.insight.explain.own_settings import told_settings, value_text
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of

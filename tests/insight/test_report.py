@@ -13,9 +13,16 @@ import pytest
 from foldnet import Sequential, layers, utils
 from foldnet.callbacks import NormalizationMonitor
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.insight.report import page, read_run, write_page, write_plots
-from foldnet.insight.report.charts import ticks
-from foldnet.insight.report.figures import in_words, latest, layer_figures, left_over, log_figures, thinned
+from foldnet.insight.watch.report import page, read_run, write_page, write_plots
+from foldnet.insight.watch.report.charts import ticks
+from foldnet.insight.watch.report.figures import (
+    in_words,
+    latest,
+    layer_figures,
+    left_over,
+    log_figures,
+    thinned,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -114,7 +121,7 @@ def test_a_name_cannot_end_the_script(tmp_path):
 def test_lines_go_where_the_numbers_are(run):
     figure = layer_figures(run, run.layers[0], thinned(run))[0]
     assert [line.faint for line in figure.lines] == [True, False] * 4
-    from foldnet.insight.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart
+    from foldnet.insight.watch.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart
 
     picture = chart(figure, 0)
     paths = re.findall(r'<path class="line c(\d)" d="M([^"]+)"', picture)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foldnet import Sequential, layers
-from foldnet.insight import verify
+from foldnet.insight.verify import verify
 
 TOLERANCE = 1e-3
 

@@ -8,7 +8,7 @@ import pytest
 
 from foldnet import Model, Sequential, freeze, layers
 from foldnet.errors import InputError
-from foldnet.insight import verify as verify_and_search
+from foldnet.insight.verify import verify as verify_and_search
 from tests.insight.insight_networks import STACKS, by_hand, fill, layer_by_hand, stack_of
 
 verify = functools.partial(verify_and_search, pair_seconds=0)  # pairs of mistakes have tests of their own

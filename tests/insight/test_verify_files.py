@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from foldnet import load_model, trace
-from foldnet.insight import verify
-from foldnet.insight.sites import LayerProgram, sites_of
+from foldnet.insight.sites import sites_of
+from foldnet.insight.verify import verify
+from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.lowering.lower import lower
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 import foldnet
 from foldnet import Model, layers
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
-from foldnet.insight.explanation import Words
+from foldnet.insight.explain.explanation import Words
 from foldnet.lowering.lower import lower
 from tests.support.keras_pairs import run_native, run_reference
 

@@ -7,13 +7,13 @@ import weakref
 import numpy as np
 import pytest
 
-from foldnet import fastcall
 from foldnet.engines.native import NativeProgram
-from foldnet.fastcall import PythonFastCall, attach
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.op import INT
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Cast, Gather
+from foldnet.predictor import fastcall
+from foldnet.predictor.fastcall import PythonFastCall, attach
 from tests.native.networks import graph_of, random_inputs, table_network
 
 BUILT = fastcall.FastCall is not PythonFastCall

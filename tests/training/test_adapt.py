@@ -69,7 +69,7 @@ def test_tables_and_errors():
     np.testing.assert_allclose(norm.mean, X.mean(axis=0, keepdims=True), rtol=1e-6)
     with pytest.raises(ConfigError, match="keeps"):
         norm.adapt(X[:, :3])
-    with pytest.raises(ConfigError, match="nothing to adapt"):
+    with pytest.raises(ConfigError, match="adapt has nothing to do"):
         layers.Normalization(mean=1.0, variance=2.0).adapt(X)
     with pytest.raises(InputError, match="no rows"):
         layers.Normalization().adapt(X[:0])

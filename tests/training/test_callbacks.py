@@ -6,7 +6,7 @@ import pytest
 
 from foldnet import Input, Sequential, callbacks, layers, metrics, optimizers
 from foldnet.errors import ConfigError
-from foldnet.training.watchers import NotFiniteLossError
+from foldnet.training.standard_callbacks import NotFiniteLossError
 
 X = np.random.default_rng(2).normal(size=(20, 3)).astype(np.float32)
 Y = (X[:, :1] > 0).astype(np.float32)

@@ -1,10 +1,14 @@
 """Every argument of compile, fit, evaluate and predict, given something that it cannot be: an error that says so."""
 
+import inspect
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from foldnet import FoldnetError, Input, Model, Sequential, callbacks, layers, utils
 from foldnet.errors import ConfigError, InputError
+from foldnet.training.fit_arguments import FitArguments
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(10, 3)).astype(np.float32)
@@ -213,7 +217,7 @@ def test_steps_that_do_not_divide_an_epoch_go_on_as_in_keras():
     made = Sequential([layers.Input((3,)), layers.Dense(1)])
     made.compile("sgd", "mse", steps_per_execution=2)
     x, y = np.repeat(X, 2, axis=0), np.repeat(Y, 2, axis=0)
-    with pytest.warns(UserWarning, match="ran out") as caught:
+    with pytest.warns(UserWarning, match="data ended") as caught:
         made.fit(x, y, batch_size=2, steps_per_epoch=5, epochs=2, callbacks=[hear], verbose=0)
     assert begun == [0, 2, 4, 0, 2]
     assert caught[0].filename == __file__
@@ -291,3 +295,9 @@ def test_where_validation_happens_and_what_streamed_batches_with_l2_give():
     w = np.asarray(streamed.layers[0].kernel)
     plain = np.mean((streamed.predict(X) - Y) ** 2)
     assert streamed.evaluate(data, verbose=0) == pytest.approx(plain + 0.01 * np.sum(w**2), rel=1e-5)
+
+
+def test_the_record_has_every_argument_of_fit_in_its_order():
+    """An argument that the record lacks would be taken by ``fit`` and lost."""
+    asked = [name for name in inspect.signature(Sequential.fit).parameters if name not in ("self", "monitor")]
+    assert [field.name for field in fields(FitArguments)] == asked

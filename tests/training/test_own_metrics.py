@@ -8,7 +8,7 @@ import pytest
 
 from foldnet import Input, Sequential, layers, losses, metrics, ops
 from foldnet.errors import ConfigError
-from foldnet.training import between
+from foldnet.training import python_metrics
 from foldnet.training.losses import CLASSES as LOSSES
 from foldnet.training.metric_names import CLASSES as METRICS
 
@@ -54,7 +54,7 @@ def trained(asked, **settings):
 
 
 def test_a_metric_in_python_sees_what_the_steps_see():
-    between._warned.clear()
+    python_metrics._warned.clear()
     with pytest.warns(RuntimeWarning, match="Positives: a metric with an update_state") as told:
         model = trained([Positives, metrics.TruePositives(), Doubled(), metrics.Precision()])
     assert told[0].filename == __file__

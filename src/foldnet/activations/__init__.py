@@ -5,7 +5,6 @@ from foldnet.activations.functions import (
     ALONG_AXIS,
     ELEMENTWISE,
     FUNCTIONS,
-    Array,
     Function,
     celu,
     elu,
@@ -44,6 +43,7 @@ from foldnet.activations.functions import (
     thresholded_relu,
 )
 from foldnet.activations.naming import deserialize, get, known, serialize
+from foldnet.arrays import Array
 
 __all__ = [
     "ALIASES",

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from foldnet.arrays import Array
+
 Function = Callable[..., Array]
 
 _erfc = np.frompyfunc(math.erfc, 1, 1)

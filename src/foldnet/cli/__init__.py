@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from foldnet import __version__
-from foldnet.cli.errors import shown_calmly
+from foldnet.cli.errors import errors_reported
 from foldnet.cli.terminal import show_all_letters
 
 COMMANDS = ("demo", "summary", "explain", "doctor", "freeze", "verify", "recalibrate", "report", "predict")
@@ -57,7 +57,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and turn what goes wrong into one message and an exit code."""
-        with shown_calmly(ctx):
+        with errors_reported(ctx):
             return super().invoke(ctx)
 
 

@@ -70,7 +70,7 @@ def command(
     from dataclasses import replace
 
     from foldnet.errors import InputError
-    from foldnet.insight.doctor.patient import Patient
+    from foldnet.insight.doctor.context import Context
     from foldnet.insight.doctor.run import examine, read_network
 
     if len(files) > 1 and (fix or table["data"]):
@@ -82,14 +82,12 @@ def command(
     reports = []
     for file in files:
         if is_frozen(file):
-            raise InputError(
-                f"{file} is a frozen predictor, which has no layers any more; give the network's file"
-            )
+            raise InputError(f"{file} is a frozen predictor: its layers are folded. Give the network's file")
         network = read_network(file)
         x, y = _rows(network, options, target)
         with working("Examining"):
             report = examine(
-                Patient(network, x, y, script=None if script is None else Path(script)),
+                Context(network, x, y, script=None if script is None else Path(script)),
                 checks or None,
             )
         if fix is not None:
@@ -97,7 +95,7 @@ def command(
         reports.append((file, report))
     if sarif is not None:
         from foldnet.files.atomic import write_text
-        from foldnet.insight.sarif import merged, to_sarif
+        from foldnet.insight.doctor.sarif import merged, to_sarif
 
         document = merged([to_sarif(report, file) for file, report in reports])
         write_text(sarif, json.dumps(plain(document), indent=2) + "\n")

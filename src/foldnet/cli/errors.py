@@ -22,27 +22,27 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
-class _Told(click.ClickException):
-    """A message in letters that the terminal has."""
+class _TerminalError(click.ClickException):
+    """An error whose message uses only characters that the terminal can show."""
 
     def show(self, file: Any = None) -> None:
         say(f"Error: {self.format_message()}", err=True)
 
 
-class Refusal(_Told):
-    """What was asked cannot be done: a message for the user."""
+class CommandError(_TerminalError):
+    """The command cannot do what was asked: a message for the user."""
 
     exit_code = UNUSABLE
 
 
-class Fault(_Told):
-    """foldnet broke: a message for its developers."""
+class InternalError(_TerminalError):
+    """A fault in foldnet itself: a message for its developers."""
 
     exit_code = FAULT
 
 
 @contextmanager
-def shown_calmly(ctx: click.Context) -> Iterator[None]:
+def errors_reported(ctx: click.Context) -> Iterator[None]:
     """Turn exceptions into click's, and warnings into a line; with ``--debug`` exceptions pass through."""
     try:
         with warnings.catch_warnings():
@@ -63,17 +63,17 @@ def shown_calmly(ctx: click.Context) -> Iterator[None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(PIPE_CLOSED)
         _reraise_for_debugging(ctx)
-        raise Refusal(_os_message(error)) from None
+        raise CommandError(_os_message(error)) from None
     except FoldnetError as error:
         _reraise_for_debugging(ctx)
-        raise Refusal(str(error)) from None
+        raise CommandError(str(error)) from None
     except MemoryError as error:
         _reraise_for_debugging(ctx)
-        raise Refusal(f"there is not enough memory: {error}") from None
+        raise CommandError(f"there is not enough memory: {error}") from None
     except Exception as error:
         _reraise_for_debugging(ctx)
         message = f"foldnet itself failed ({type(error).__name__}: {error}). --debug shows the traceback."
-        raise Fault(message) from None
+        raise InternalError(message) from None
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -55,7 +55,7 @@ def command(
     For a normalization: which axes keep statistics and which are averaged
     over, as NumPy would write it. With --data, the numbers of your own rows.
     """
-    from foldnet.insight import explain
+    from foldnet.insight.explain import explain
 
     options = TableOptions(**table)
     for name, number in (("--row", row), ("--channel", channel)):

@@ -274,7 +274,7 @@ def load_network(file: str) -> Network:
 
     if is_frozen(file):
         raise InputError(
-            f"{file} is a frozen predictor, which has no layers any more; give the .keras or .h5 file that it was "
+            f"{file} is a frozen predictor: its layers are folded. Give the .keras or .h5 file that it was "
             "made from. To prove a predictor: foldnet verify NETWORK.keras --against PREDICTOR.foldnet"
         )
     return foldnet.load_model(file)

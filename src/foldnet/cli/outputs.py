@@ -50,11 +50,11 @@ def check_outputs(outputs: Mapping[str, Paths], inputs: Iterable[str | Path | No
             for source in read:
                 if same_file(path, source):
                     raise InputError(
-                        f"{option} {path} would write over {source}, which this command reads; name another file"
+                        f"{option} {path} would write over {source}, which this command reads; choose another file"
                     )
             other = taken.setdefault(path.resolve(), option)
             if other != option:
-                raise InputError(f"{other} and {option} both write to {path}; name two files")
+                raise InputError(f"{other} and {option} both write to {path}; choose two files")
             how = f", or give --force to write over it with {option}"
             refuse_foreign(path, overwrite=force, how=how)
 

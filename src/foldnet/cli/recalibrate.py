@@ -70,7 +70,7 @@ def command(
     so it may be larger than memory. Without --out nothing is written, and
     the drift of each layer is only reported.
     """
-    from foldnet.insight.recalibrate import recalibrate
+    from foldnet.insight.statistics.recalibrate import recalibrate
 
     options = TableOptions(**table)
     _check(options, validation, target, metric)

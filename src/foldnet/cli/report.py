@@ -33,8 +33,8 @@ def command(
     NormalizationMonitor wrote; a run under way can be drawn, too. The page
     is one HTML file that needs no network.
     """
-    from foldnet.insight.report import plot_paths, read_run, write_page, write_plots
-    from foldnet.insight.report.figures import in_words
+    from foldnet.insight.watch.report import plot_paths, read_run, write_page, write_plots
+    from foldnet.insight.watch.report.figures import in_words
 
     if format is not None and plots is None:
         raise click.UsageError("--format is that of --plots; give --plots DIR too")

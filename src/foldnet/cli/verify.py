@@ -61,7 +61,7 @@ def command(file: str, against: str | None, pair_seconds: float, as_json: bool, 
     Exit code 1 if the predictor is wrong.
     """
     import foldnet
-    from foldnet.insight import verify
+    from foldnet.insight.verify import verify
 
     options = TableOptions(**table)
     model = load_network(file)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import FLOAT, INT
-
-Array = np.ndarray[Any, Any]
 
 ALIGN = 16
 """Floats to which every constant is aligned: 64 bytes, a cache line."""

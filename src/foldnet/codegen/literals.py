@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from foldnet.arrays import Array
 
 WIDTH = 88
 

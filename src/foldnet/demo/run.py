@@ -14,13 +14,13 @@ import click
 import numpy as np
 
 import foldnet
-from foldnet.demo.stranger import find_compiler, run_c, run_python
+from foldnet.arrays import Array
+from foldnet.demo.run_exports import find_compiler, run_c, run_python
 from foldnet.errors import FoldnetError
-from foldnet.insight import explain, verify
+from foldnet.insight.explain import explain
+from foldnet.insight.verify import verify
 from foldnet.passes import Step, optimize
 from foldnet.tables import Selection, open_table
-
-Array = np.ndarray[Any, Any]
 
 TOLERANCE = 1e-5
 """Largest difference between two ways of computing the same, as a part of the largest prediction."""

@@ -12,11 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.graph.training import TrainingProgram
-
-Array = np.ndarray[Any, Any]
 
 SHUFFLE_STREAM = 0xFFFFFFFF
 """Stream of the generator that orders the rows; layers count theirs from 0."""

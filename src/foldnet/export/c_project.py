@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import c_texts
@@ -25,7 +26,6 @@ from foldnet.operations.structure.op import Gather
 if TYPE_CHECKING:
     from foldnet.engines.native.prediction.source import PortableSource
 
-Array = np.ndarray[Any, Any]
 
 ROWS = 16
 """Rows that the self-test records."""

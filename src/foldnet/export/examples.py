@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
 from foldnet.operations.structure.op import (
@@ -19,8 +18,6 @@ from foldnet.operations.structure.op import (
     Slice,
     Transpose,
 )
-
-Array = np.ndarray[Any, Any]
 
 
 def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:

@@ -7,11 +7,12 @@ import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from foldnet import activations
+from foldnet.arrays import Array
 from foldnet.codegen.literals import plain_float
 from foldnet.export.names import Namespace, identifier
 from foldnet.export.numpy_helpers import HELPERS
@@ -20,8 +21,6 @@ from foldnet.graph.op import Elementwise, Op, Shape
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.text import activated
 from foldnet.operations.texts import Operands, Text
-
-Array = np.ndarray[Any, Any]
 
 STATISTICS = ("moving_mean", "moving_variance", "epsilon")
 """What lowering keeps of a BatchNormalization beside its scale, offset and shift."""

@@ -214,6 +214,6 @@ def from_keras(
         UnsupportedError: a layer, setting or activation that foldnet cannot represent exactly, or a model that
             is a subclass with code of its own.
     """
-    from foldnet.files.live import network_of
+    from foldnet.files.live_models import network_of
 
     return network_of(model, activations, dtype)

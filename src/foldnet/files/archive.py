@@ -105,7 +105,7 @@ class Archive:
             )
         if member.size > SMALL and member.size > MAX_RATIO * member.stored:
             raise FileFormatError(
-                f"{name!r} would unpack {member.stored:,} bytes to {member.size:,}; no network is so compressible"
+                f"{name!r} would unpack {member.stored:,} bytes to {member.size:,}, which no network's weights do"
             )
         local = self._bytes(member.offset, _LOCAL_SIZE)
         if local[:4] != _LOCAL:

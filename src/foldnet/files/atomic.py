@@ -86,12 +86,12 @@ def target_of(path: str | PathLike[str]) -> Path:
         if isinstance(error, OSError) and error.errno != errno.ELOOP:
             return target
         raise ConfigError(
-            f"{path} leads round in a circle of links, so no file can be written there"
+            f"{path} is a link that leads back to itself, so no file can be written there"
         ) from None
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if kind is not None:
-        raise ConfigError(f"{path} is {kind}, and an ordinary file is to be written; choose another name")
+        raise ConfigError(f"{path} is {kind}, not an ordinary file; choose another name")
     return target
 
 

@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.masks import compared
 from foldnet.files.nodes import Constant, Node, Ref, constant_refused, keras_tensor, operand, reference
 from foldnet.files.tf.arguments import function_node
 from foldnet.files.tf.layers import FunctionLayer, Known
-from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.input_layer import InputLayer
-from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
@@ -40,7 +37,7 @@ class settings_of:  # noqa: N801 - used as a with-statement
                 return
             raise type(error)(f"{self._where}: {error}") from None
         if isinstance(error, BAD_SETTINGS):
-            raise FileFormatError(f"{self._where}: the stored settings make no sense: {error}") from None
+            raise FileFormatError(f"{self._where}: the stored settings are not valid: {error}") from None
 
 
 def read_node(stored: Any, layer: Layer) -> Node:
@@ -51,8 +48,8 @@ def read_node(stored: Any, layer: Layer) -> Node:
     if isinstance(layer, FunctionLayer):
         return function_node(stored, layer, where)
     if isinstance(stored, Mapping) and "args" in stored:
-        args = plain.listing(stored["args"], f"the arguments of {where}")
-        kwargs = dict(plain.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
+        args = strict_json.listing(stored["args"], f"the arguments of {where}")
+        kwargs = dict(strict_json.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
         structure = map_leaves(lambda v: keras_tensor(v, where), args)
         mask = _mask(kwargs, layer)
         if mask is not None:
@@ -63,17 +60,17 @@ def read_node(stored: Any, layer: Layer) -> Node:
         stored = [stored]
 
     def ref(entry: Any) -> Ref:
-        entry = plain.listing(entry, where)
+        entry = strict_json.listing(entry, where)
         if entry and entry[0] == "_CONSTANT_VALUE":
             raise constant_refused(where)
         if len(entry) == 4:
-            kwargs.update(plain.mapping(entry[3] or {}, f"the arguments of {where}"))
+            kwargs.update(strict_json.mapping(entry[3] or {}, f"the arguments of {where}"))
         return reference(entry[:3], where)
 
     if isinstance(stored, Mapping):
         structure = {key: ref(entry) for key, entry in stored.items()}
     else:
-        structure = [ref(entry) for entry in plain.listing(stored, where)]
+        structure = [ref(entry) for entry in strict_json.listing(stored, where)]
     mask = _mask(kwargs, layer)
     if mask is not None:
         mask = reference(mask, f"the mask of {where}")
@@ -82,9 +79,9 @@ def read_node(stored: Any, layer: Layer) -> Node:
 
 def operation_node(stored: Any, where: str) -> Node:
     """A call of an operation: tensors and constants, those by name put in their places."""
-    entry = plain.mapping(stored, where)
-    args = plain.listing(entry.get("args"), f"the arguments of {where}")
-    kwargs = plain.mapping(entry.get("kwargs") or {}, f"the arguments of {where}")
+    entry = strict_json.mapping(stored, where)
+    args = strict_json.listing(entry.get("args"), f"the arguments of {where}")
+    kwargs = strict_json.mapping(entry.get("kwargs") or {}, f"the arguments of {where}")
     if named := {k: v for k, v in kwargs.items() if v is not None}:
         raise UnsupportedError(
             f"{where} has arguments by name, {', '.join(sorted(named))}; give them by place and save again"
@@ -94,7 +91,7 @@ def operation_node(stored: Any, where: str) -> Node:
 
 def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
     """Take the mask out of the arguments of a layer that may be called with one."""
-    if not isinstance(layer, LAYERS["BatchNormalization"] | LAYERS["Softmax"] | Network):
+    if not layer.takes_mask:
         return None
     mask = kwargs.pop("mask", None)
     given = mask if isinstance(mask, list) else [mask]
@@ -103,8 +100,7 @@ def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
 
 def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
     kwargs = {k: v for k, v in stored.items() if v is not None}
-    is_batch_norm = isinstance(layer, LAYERS["BatchNormalization"])
-    if kwargs.get("training") is False and not is_batch_norm and not isinstance(layer, Network):
+    if kwargs.get("training") is False and not layer.obeys_training_false:
         # Keras up to 3.15.1 writes this into every Dropout of a Functional model by itself; it means nothing.
         del kwargs["training"]
     if unknown := set(kwargs) - {"training"} - layer.own_arguments:
@@ -124,7 +120,7 @@ def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[tuple[Ref
     where = f"the mask of layer {layer!r}"
     found = compared(makers, name)
     if found is None:
-        raise UnsupportedError(f"{where} compares with no number, as no Embedding does and no Masking by one")
+        raise UnsupportedError(f"{where} does not compare with a number, as an Embedding or Masking does")
     return [(reference(history, where), number) for history, number in found]
 
 
@@ -132,7 +128,7 @@ def read_structure(stored: Any, where: str) -> Any:
     """Inputs or outputs of a network: one reference, or a list or dict of them."""
     if isinstance(stored, Mapping):
         return {key: read_structure(value, where) for key, value in stored.items()}
-    entries = plain.listing(list(stored) if isinstance(stored, tuple) else stored, where)
+    entries = strict_json.listing(list(stored) if isinstance(stored, tuple) else stored, where)
     if len(entries) == 3 and isinstance(entries[0], str):
         return reference(entries, where)
     if not entries:
@@ -190,7 +186,7 @@ class Calls:
     ) -> None:
         self._what = what
         self.made: dict[str, list[Call]] = {
-            name: layer.calls[:1] if isinstance(layer, InputLayer) else [] for name, layer in layers.items()
+            name: layer.calls[:1] if layer.is_input else [] for name, layer in layers.items()
         }
         inner = [r for ns in nodes.values() for n in ns for r in refs_of(n.args)]
         ends = list(refs_of(outputs))
@@ -213,7 +209,7 @@ class Calls:
         found = self.value(ref, ends)
         if isinstance(found, Known):
             raise UnsupportedError(
-                f"{self._what} uses {ref[0]!r} as a tensor, and it is {found.value}, which the data does not change"
+                f"{self._what} uses {ref[0]!r} as a tensor, and it is {found.value}, a constant"
             )
         return found
 
@@ -230,10 +226,10 @@ class Calls:
 def _check_count(node: Node, layer: Layer) -> None:
     """A layer is called on one tensor, and only those that join tensors on several."""
     count = sum(1 for _ in refs_of(node.args))
-    several = isinstance(layer, Network | Merge | Concatenate | Dot)
+    several = layer.joins_inputs
     if count == 0 or (count > 1 and not several):
         raise FileFormatError(
-            f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, and takes one"
+            f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, but takes one"
             f"{' or more' if several else ''}"
         )
 
@@ -275,6 +271,6 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
             queue.extend(waiting.pop((name, len(made) - 1), ()))
     for (source, index), names in waiting.items():
         raise FileFormatError(
-            f"{what}: layer {names[0]!r} waits for call {index} of {source!r}, which is missing or comes after it"
+            f"{what}: layer {names[0]!r} uses call {index} of {source!r}, which is missing or comes later"
         )
     return calls

@@ -9,7 +9,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.files.keras_objects import Dialect, function_record, own_name, plain_data, record
 from foldnet.files.registration import get_registered_name
 from foldnet.training import losses, metric_names, optimizers
-from foldnet.training.absent import AbsentOptimizer
+from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import Mean, MeanMetricWrapper, Sum
@@ -50,10 +50,10 @@ def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -
     given = trainer.compiled.given
     optimizer = stored_optimizer(trainer.compiled.optimizer, dialect, tf_keras)
     stored = {
-        "loss": _each(given.get("loss"), stored_loss),
-        "loss_weights": plain_data(given.get("loss_weights"), "loss_weights"),
-        "metrics": _each(given.get("metrics"), stored_metric),
-        "weighted_metrics": _each(given.get("weighted_metrics"), stored_metric),
+        "loss": _each(given.loss, stored_loss),
+        "loss_weights": plain_data(given.loss_weights, "loss_weights"),
+        "metrics": _each(given.metrics, stored_metric),
+        "weighted_metrics": _each(given.weighted_metrics, stored_metric),
     }
     if dialect is Dialect.KERAS_2:
         stored["loss"] = _spelled_out(stored["loss"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldnet.errors import FileFormatError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.layers.naming import snake_case
 
 NETWORKS = frozenset({"Sequential", "Functional", "Model"})
@@ -64,18 +64,18 @@ def modern(stored: Mapping[str, Any], dialect: int) -> Record:
         FileFormatError: it is not a layer's record.
         UnsupportedError: a Keras 1 merge that no layer of today computes.
     """
-    class_name = plain.text(stored.get("class_name"), "a layer's class")
+    class_name = strict_json.text(stored.get("class_name"), "a layer's class")
     config = stored.get("config")
     if class_name == "Sequential" and isinstance(config, list):
         config = {"layers": config}  # Keras up to 2.2.2
-    config = dict(plain.mapping(config, f"the settings of a {class_name}"))
+    config = dict(strict_json.mapping(config, f"the settings of a {class_name}"))
     module, registered = stored.get("module"), stored.get("registered_name")
     is_keras = _is_keras(module) and registered in (None, "", class_name)
     named = "name" in config
     name = config.get("name") or stored.get("name")
     if name is None and (class_name in NETWORKS or not is_keras):
         name = snake_case(class_name)
-    name = config["name"] = plain.text(name, f"the name of a {class_name}")
+    name = config["name"] = strict_json.text(name, f"the name of a {class_name}")
     shared = stored.get("shared_object_id")
     build = stored.get("build_config")
     if is_keras and class_name not in NETWORKS:
@@ -134,12 +134,14 @@ def _input_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     kept = {k: v for k, v in config.items() if k in INPUT_SETTINGS}
     for key in ("shape", "batch_shape", "batch_input_shape"):
         if kept.get(key) is not None:
-            kept[key] = plain.shape(kept[key], f"{key} of the input {name!r}")
+            kept[key] = strict_json.shape(kept[key], f"{key} of the input {name!r}")
     dtype = kept.get("dtype")
     dtype = dtype.get("config", {}) if isinstance(dtype, Mapping) else dtype
     dtype = dtype.get("name") if isinstance(dtype, Mapping) else dtype
     if dtype is not None and (not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype)):
-        raise FileFormatError(f"dtype of the input {name!r} is {kept['dtype']!r}, which is no dtype of data")
+        raise FileFormatError(
+            f"dtype of the input {name!r} is {kept['dtype']!r}, which is not a dtype of data"
+        )
     return {**kept, "dtype": dtype}
 
 

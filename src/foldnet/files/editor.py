@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.archive import Archive
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.load import CONFIG, MAX_WEIGHTS, METADATA, WEIGHTS, named
@@ -19,7 +20,6 @@ from foldnet.shown import shown_name
 if TYPE_CHECKING:
     from foldnet.network import Network
 
-Array = np.ndarray[Any, Any]
 Weights = dict[str, Any]
 """Arrays, and such dicts of the objects inside, by name."""
 
@@ -300,8 +300,8 @@ def _members(name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, s
         return None, None, name
     with open_file(name) as raw:
         archive = Archive(raw)
-        config = plain.parse(archive.read(CONFIG, plain.MAX_JSON), CONFIG)
-        metadata = plain.parse(archive.read(METADATA, 1 << 20), METADATA)
+        config = strict_json.parse(archive.read(CONFIG, strict_json.MAX_JSON), CONFIG)
+        metadata = strict_json.parse(archive.read(METADATA, 1 << 20), METADATA)
         return config, metadata, archive.read(WEIGHTS, MAX_WEIGHTS)
 
 
@@ -326,7 +326,7 @@ def _held(weights: Weights, folders: list[str]) -> str:
 def _check_name(name: Any, argument: str) -> None:
     if not isinstance(name, str) or name in ("", ".", VARS) or "/" in name or "\0" in name:
         raise ConfigError(
-            f"{argument}: {name!r} is no name of an object; a name has no slash and is not {VARS!r}"
+            f"{argument}: {name!r} is not a name of an object; a name has no slash and is not {VARS!r}"
         )
 
 
@@ -350,7 +350,7 @@ def _array(value: Any, where: str, name: str) -> Array:
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"weight {name!r} of {where!r} is no array: {error}") from None
+        raise ConfigError(f"weight {name!r} of {where!r} is not an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise SettingTypeError(f"weight {name!r} of {where!r} is {array.dtype}, and weights are numbers")
     return array

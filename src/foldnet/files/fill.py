@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.layers.base import Layer
 from foldnet.warn import warn
-
-Array = np.ndarray[Any, Any]
 
 _any_numbers: ContextVar[bool] = ContextVar("any_numbers", default=False)
 

@@ -133,7 +133,7 @@ def stored_object(value: Any, module: str, where: str) -> Any:
         if isinstance(config, str):
             return config
         if not isinstance(config or {}, Mapping):
-            raise UnsupportedError(f"{where} is {value!r}, whose settings are no settings")
+            raise UnsupportedError(f"{where} is {value!r}, whose settings are not a dict")
         # Keras 2 noted a dtype in initializers, which Keras 3 does not take.
         kept = {
             k: v for k, v in dict(config or {}).items() if (k != "dtype" and v is not None) or k == "seed"

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from foldnet.errors import FileFormatError
-from foldnet.files import plain
-from foldnet.files.config import Reader
+from foldnet.files import strict_json
 from foldnet.files.fill import STRICT, Leniency, Values
 from foldnet.files.hdf5 import Group, Hdf5File
+from foldnet.files.read_config import Reader
 from foldnet.files.saved_training import read_legacy_state
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
@@ -43,12 +43,12 @@ def load_legacy(
     if config is None:
         if "layer_names" in file.root.attribute_names() or "layers" in file.root:
             raise FileFormatError(
-                "it holds weights and no network; build the network and call its load_weights with this file"
+                "it holds weights only, not a network; build the network and call its load_weights with this file"
             )
         raise FileFormatError("it is an HDF5 file, and not one that Keras saved: it has no model_config")
     if not isinstance(config, str):
         raise FileFormatError("its model_config should be text")
-    stored = plain.parse(config, "model_config")
+    stored = strict_json.parse(config, "model_config")
     version = file.root.attribute("keras_version")
     group = file.root.group("model_weights")
     if version is None:
@@ -60,7 +60,7 @@ def load_legacy(
     network.keras_version = version
     training = file.root.attribute("training_config")
     if isinstance(training, str):
-        network.compile_config = plain.parse(training, "training_config")
+        network.compile_config = strict_json.parse(training, "training_config")
         if compile:
             saved = read_legacy_state(file, network)
             network.saved_training = replace(saved, supplied=activations or {})
@@ -116,10 +116,10 @@ def names_in(group: Group, attribute: str) -> list[str]:
     if value is None:
         value, index = [], 0
         while (part := group.attribute(f"{attribute}{index}")) is not None:
-            value += plain.listing(part, attribute)
+            value += strict_json.listing(part, attribute)
             index += 1
-    names = plain.listing(value, f"attribute {attribute!r} of {group.path or '/'}")
-    return [plain.text(name, attribute) for name in names]
+    names = strict_json.listing(value, f"attribute {attribute!r} of {group.path or '/'}")
+    return [strict_json.text(name, attribute) for name in names]
 
 
 def leaves_of(layer: Layer) -> Iterator[Leaf]:
@@ -156,7 +156,7 @@ def _read_layer(group: Group, layer: Layer, leaves: list[Leaf], values: Values) 
     places = _by_name(names, leaves) or _by_order(names, leaves)
     if places is None:
         raise FileFormatError(
-            f"{group.path} names its weights {names[:20]}, which cannot be told apart as those of layer "
+            f"{group.path} names its weights {names[:20]}, which do not match the weights of layer "
             f"{layer.name!r}: {[f'{inner.name}/{spec.name}' for inner, spec in leaves][:20]}"
         )
     found = []

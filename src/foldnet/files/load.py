@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFileError
-from foldnet.files import archive, hdf5, plain
+from foldnet.files import archive, hdf5, strict_json
 from foldnet.files.archive import Archive
 from foldnet.files.calls import BAD_SETTINGS
-from foldnet.files.config import Reader
 from foldnet.files.fill import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Place
 from foldnet.files.opening import name_of, open_file, read_file
+from foldnet.files.read_config import Reader
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
 from foldnet.network import Network
@@ -137,13 +137,13 @@ class named:  # noqa: N801 - used as a with-statement
         if isinstance(error, FileFormatError) and not isinstance(error, MissingFileError):
             raise FileFormatError(f"{self._path}: {error}") from None
         if isinstance(error, RecursionError):
-            raise FileFormatError(f"{self._path}: it nests too deeply to be a network") from None
+            raise FileFormatError(f"{self._path}: it is nested too deeply for a network") from None
         if isinstance(error, MemoryError):
-            raise FileFormatError(f"{self._path}: it asks for more memory than there is") from None
+            raise FileFormatError(f"{self._path}: it needs more memory than there is") from None
         if isinstance(error, BAD_SETTINGS) and not isinstance(error, FoldnetError):
             # Each part of a file is checked where it is read; this is for what nobody thought of.
             raise FileFormatError(
-                f"{self._path}: what it says makes no sense: {type(error).__name__}: {error}"
+                f"{self._path}: its content is not valid: {type(error).__name__}: {error}"
             ) from error
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             raise FileFormatError(f"{self._path} cannot be read: {error.strerror or error}") from None
@@ -163,8 +163,8 @@ def _directory_members(folder: Path) -> Members:
 
 
 def _load_members(read: Members, activations: Supplied, dtype: str | None, compile: bool) -> Network:
-    metadata = plain.parse(read(METADATA, 1 << 20), METADATA)
-    stored = plain.parse(read(CONFIG, plain.MAX_JSON), CONFIG)
+    metadata = strict_json.parse(read(METADATA, 1 << 20), METADATA)
+    stored = strict_json.parse(read(CONFIG, strict_json.MAX_JSON), CONFIG)
     version = metadata.get("keras_version")
     version = version if isinstance(version, str) else None
     reader = Reader(major_version(version, 3), activations or {}, dtype)

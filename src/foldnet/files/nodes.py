@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.files import plain
+from foldnet.files import strict_json
 
 Ref = tuple[str, int, int]
 """Layer name, which of its calls, which of the call's results."""
@@ -34,17 +34,21 @@ class Node:
 
 def reference(entry: Any, where: str) -> Ref:
     """The reference that three entries of a list are."""
-    entry = plain.listing(entry, where)
+    entry = strict_json.listing(entry, where)
     if len(entry) != 3:
         raise FileFormatError(f"{where} refers to {entry!r}, expected a layer, a call and a result")
-    return plain.text(entry[0], where), plain.whole(entry[1], where), plain.whole(entry[2], where)
+    return (
+        strict_json.text(entry[0], where),
+        strict_json.whole(entry[1], where),
+        strict_json.whole(entry[2], where),
+    )
 
 
 def keras_tensor(value: Any, where: str) -> Ref:
     """The reference that a record of Keras 3 is."""
     if not isinstance(value, Mapping) or value.get("class_name") != "__keras_tensor__":
         raise constant_refused(where)
-    return reference(plain.mapping(value.get("config"), where).get("keras_history"), where)
+    return reference(strict_json.mapping(value.get("config"), where).get("keras_history"), where)
 
 
 def constant_refused(where: str) -> UnsupportedError:
@@ -66,11 +70,11 @@ def operand(value: Any, where: str) -> Any:
     if isinstance(value, list):
         return joined([operand(item, where) for item in value])
     if not isinstance(value, Mapping):
-        return Constant(plain.numbers(value))
+        return Constant(strict_json.numbers(value))
     kind, config = value.get("class_name"), value.get("config")
     if kind == "__keras_tensor__":
         return keras_tensor(value, where)
-    config = plain.mapping(config if config is not None else {}, where)
+    config = strict_json.mapping(config if config is not None else {}, where)
     if kind == "__ellipsis__":
         return Constant(...)
     if kind == "__slice__":
@@ -79,8 +83,8 @@ def operand(value: Any, where: str) -> Any:
             raise UnsupportedError(f"{where} has the slice {limits}, whose limits are not whole numbers")
         return Constant(slice(*limits))
     if kind in ("__numpy__", "__tensor__"):
-        array = np.asarray(plain.numbers(config.get("value")))
+        array = np.asarray(strict_json.numbers(config.get("value")))
         if array.dtype.kind not in "fib":
             raise FileFormatError(f"{where} has an array that is not of numbers")
-        return Constant(array.astype(plain.text(config.get("dtype", "float32"), where)))
+        return Constant(array.astype(strict_json.text(config.get("dtype", "float32"), where)))
     raise constant_refused(where)

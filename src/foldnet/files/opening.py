@@ -101,7 +101,7 @@ def _is_terminal(name: str) -> bool:
 def _check(mode: int) -> None:
     kind = kind_name(mode)
     if kind is not None:
-        raise FileFormatError(f"it is {kind}, and an ordinary file is expected")
+        raise FileFormatError(f"it is {kind}, not an ordinary file")
 
 
 def read_file(path: str | PathLike[str], limit: int | None = None) -> bytes:

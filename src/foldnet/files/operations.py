@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.dialects import Record
 from foldnet.files.keras_objects import plain_data
 from foldnet.layers.operation import Operation
@@ -39,7 +39,7 @@ def read(record: Record) -> Operation | None:
             f"{record.name!r} is the operation {record.class_name} of {record.origin}, which foldnet does not have; it "
             f"has {', '.join(sorted(known))}. Write the step with these, or with layers, and save again."
         )
-    settings = {k: plain.numbers(v) for k, v in record.config.items() if k != "name"}
+    settings = {k: strict_json.numbers(v) for k, v in record.config.items() if k != "name"}
     if unknown := set(settings) - set(found.settings) - set(UNUSED):
         raise UnsupportedError(
             f"the operation {record.name!r} ({record.class_name}) has the setting {', '.join(sorted(unknown))}, which "

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.saved_training import Layout
 from foldnet.layers.base import Layer
@@ -25,7 +25,6 @@ from foldnet.training.optimizers import SGD, Nadam
 from foldnet.training.trainer import Trainer
 from foldnet.training.variables import Variable
 
-Array = np.ndarray[Any, Any]
 Owner = tuple[Layer, str]
 
 INTERLEAVED = frozenset({"Adam", "AdamW", "Adamax", "Nadam", "Adadelta", "Ftrl", "Lamb", "ScheduleFreeAdamW"})

@@ -29,7 +29,7 @@ def refuse_foreign(path: Path, *, overwrite: bool = False, how: str = "") -> Non
     if overwrite or not path.is_file() or is_ours(path):
         return
     raise FileExistsError(
-        f"{str(path)!r} exists and was not written by foldnet, so it is left alone. "
+        f"{str(path)!r} exists and was not written by foldnet, so foldnet does not overwrite it. "
         f"Remove it, or write to another place{how}."
     )
 

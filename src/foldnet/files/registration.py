@@ -69,7 +69,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     def register(thing: Any) -> Any:
         if isinstance(thing, type) and not hasattr(thing, "get_config"):
             raise ConfigError(
-                f"class {thing.__name__} has no get_config() method, so a file could not say its settings; add one"
+                f"class {thing.__name__} has no get_config() method, so a file cannot hold its settings; add one"
             )
         key = f"{package}>{thing.__name__ if name is None else name}"
         _registered[key] = thing

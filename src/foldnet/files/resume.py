@@ -12,11 +12,12 @@ from foldnet.files.registration import known_objects
 from foldnet.files.saved_training import SavedTraining
 from foldnet.network import Network
 from foldnet.training import losses, metric_names, optimizers
-from foldnet.training.absent import AbsentOptimizer
+from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.compiled import Compiled, compile_network
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.trainer import Trainer
+from foldnet.use_compile import CompileArguments
 from foldnet.warn import warn
 
 
@@ -33,16 +34,16 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
         trainer = Trainer(_compiled(network, saved.config, saved.supplied))
     except FoldnetError as error:
         raise type(error)(
-            f"the file's compile settings cannot be taken over: {str(error).rstrip('.')}. Supply classes and functions "
-            "of your own by load_model(path, custom_objects={name: thing}), or call compile with others."
+            f"the file's compile settings cannot be converted: {str(error).rstrip('.')}. Supply classes and functions "
+            "of your own by load_model(path, custom_objects={name: thing}), or call compile with other settings."
         ) from None
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise FileFormatError(
-            f"the file's compile settings make no sense: {error}. Call compile with others."
+            f"the file's compile settings are not valid: {error}. Call compile with other settings."
         ) from None
     problem = _restored(trainer, saved)
     if problem is not None:
-        warn(f"{network.name!r} goes on with a fresh optimizer, because {problem}", UserWarning)
+        warn(f"{network.name!r} continues with a new optimizer, because {problem}", UserWarning)
     return trainer
 
 
@@ -66,14 +67,14 @@ def _restored(trainer: Trainer, saved: SavedTraining) -> str | None:
 
 def _compiled(network: Network, config: Mapping[str, Any], supplied: Mapping[str, Any]) -> Compiled:
     stored, known = config.get("optimizer", config.get("optimizer_config")), known_objects(supplied)
-    return compile_network(
-        network,
-        _optimizer(stored),
-        _named(config.get("loss"), known),
-        config.get("loss_weights"),
-        _named(config.get("metrics"), known),
-        _named(config.get("weighted_metrics"), known),
+    given = CompileArguments(
+        optimizer=_optimizer(stored),
+        loss=_named(config.get("loss"), known),
+        loss_weights=config.get("loss_weights"),
+        metrics=_named(config.get("metrics"), known),
+        weighted_metrics=_named(config.get("weighted_metrics"), known),
     )
+    return compile_network(network, given)
 
 
 def _optimizer(stored: Any) -> Any:
@@ -81,7 +82,7 @@ def _optimizer(stored: Any) -> Any:
     try:
         return optimizers.get(_modern_optimizer(stored))
     except FoldnetError as error:
-        reason = f"the file's optimizer cannot be taken over: {error}. Call compile with another to train."
+        reason = f"the file's optimizer cannot be converted: {error}. Call compile with another to train."
         return AbsentOptimizer(reason, stored if isinstance(stored, Mapping) else None)
 
 

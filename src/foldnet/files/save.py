@@ -94,7 +94,7 @@ def save_weights(
         return
     if name.endswith(".weights.json"):
         raise ConfigError(
-            f"{name!r} lists weights in several files; say how large each may be: max_shard_size=1"
+            f"{name!r} lists weights in several files; say how large each file may be: max_shard_size=1"
         )
     if not name.endswith(HDF5_ENDINGS):
         raise ConfigError(f"weights are saved as .weights.h5 or .h5, which {name!r} does not end in")

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Place
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-
-Array = np.ndarray[Any, Any]
 
 MAX_VARIABLES = 8
 """How many variables an optimizer may have for each weight, and on top."""
@@ -102,7 +99,7 @@ def _named_layout(names: Sequence[str]) -> Layout:
     layouts = {"iteration": Layout.KERAS_3, "iteration:0": Layout.TF_KERAS, "iter:0": Layout.OPTIMIZER_V2}
     if first not in layouts:
         raise FileFormatError(
-            f"its optimizer's first variable is called {first!r}, as in no Keras foldnet knows"
+            f"its optimizer's first variable is called {first!r}, which no release of Keras that foldnet knows does"
         )
     return layouts[first]
 
@@ -121,5 +118,7 @@ def _shapes(layer: Layer) -> set[tuple[int, ...]]:
 
 def _one_of(shape: tuple[int, ...], shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
     if shape not in shapes:
-        raise FileFormatError(f"variable {name!r} of the optimizer has the shape {shape} of no weight")
+        raise FileFormatError(
+            f"variable {name!r} of the optimizer has the shape {shape}, which no weight has"
+        )
     return shape

@@ -15,9 +15,9 @@ import numpy as np
 from foldnet import activations, constraints, initializers, regularizers
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, SettingTypeError, UnsupportedError
 from foldnet.files.calls import BAD_SETTINGS
-from foldnet.files.config import Reader
 from foldnet.files.dialects import NETWORKS
 from foldnet.files.keras_objects import Dialect, function_record
+from foldnet.files.read_config import Reader
 from foldnet.files.registration import get_registered_name, known_objects
 from foldnet.files.write_config import layer_record
 from foldnet.layers import LAYERS
@@ -87,7 +87,7 @@ def _object(obj: Any) -> dict[str, Any]:
         raise ConfigError(_LAMBDA)
     if not callable(obj) or not title:
         raise UnsupportedError(
-            f"{type(obj).__name__} objects do not tell their settings; add a get_config() method to the class"
+            f"{type(obj).__name__} objects have no get_config() method; add a get_config() method to the class"
         )
     builtin = any(known.get(title) is obj for known in _functions().values())
     return function_record(title if builtin else get_registered_name(obj))
@@ -180,7 +180,7 @@ def _made(config: Any, known: Mapping[str, Any]) -> Any:
     if name == "__lambda__":
         raise ConfigError(_LAMBDA)
     if name == "__typespec__":
-        raise SettingTypeError("a type of TensorFlow's is no object of a network")
+        raise SettingTypeError("a type of TensorFlow's is not an object of a network")
     if name == "function":
         return _function(config, settings, known)
     return _instance(config, name, _dict(settings, name), known)
@@ -203,7 +203,7 @@ def _array(settings: Mapping[str, Any], _: Any) -> np.ndarray[Any, Any]:
     try:
         return np.array(settings["value"], settings.get("dtype"))
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"the configuration of an array makes no sense: {error}") from None
+        raise ConfigError(f"the configuration of an array is not valid: {error}") from None
 
 
 _PLAIN: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]] = {
@@ -221,7 +221,7 @@ def _builtin(registered: Any, name: str) -> None:
     if registered not in (None, "", name, "function"):
         raise ConfigError(
             f"the configuration of {name!r} says that it is registered as {registered!r}, and resolved to a Keras "
-            "built-in of that name; one of the two is a lie"
+            "built-in of that name; these contradict each other"
         )
 
 
@@ -253,7 +253,7 @@ def _instance(
     if own is not None:
         if not hasattr(own, "from_config"):
             raise ConfigError(
-                f"{name!r} is supplied as {own!r}, which is no class with a from_config() method"
+                f"{name!r} is supplied as {own!r}, which is not a class with a from_config() method"
             )
         if isinstance(own, type) and issubclass(own, Layer):
             return Reader(supplied=known).layer(config)
@@ -304,4 +304,4 @@ def _settings_of(name: str) -> Iterator[None]:
     except BAD_SETTINGS as error:
         if isinstance(error, FoldnetError):
             raise
-        raise ConfigError(f"the settings of this {name} make no sense: {error}") from None
+        raise ConfigError(f"the settings of this {name} are not valid: {error}") from None

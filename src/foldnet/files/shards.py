@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.atomic import Write, write_all
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Merged
@@ -123,8 +123,9 @@ def open_shards(path: str | PathLike[str]) -> Iterator[Merged]:
     Raises:
         FileFormatError: the map is damaged, or names files elsewhere, that are not there, or that lack what it says.
     """
-    stored = plain.mapping(
-        plain.parse(read_file(path, plain.MAX_JSON), "the list of weights").get("weight_map"), "weight_map"
+    stored = strict_json.mapping(
+        strict_json.parse(read_file(path, strict_json.MAX_JSON), "the list of weights").get("weight_map"),
+        "weight_map",
     )
     listed = {key: _listed(value, key) for key, value in stored.items()}
     names = list(dict.fromkeys(name for files in listed.values() for name in files))
@@ -143,7 +144,7 @@ def open_shards(path: str | PathLike[str]) -> Iterator[Merged]:
 def _listed(value: Any, key: str) -> list[str]:
     names = value if isinstance(value, list) else [value]
     for name in names:
-        plain.text(name, f"a file of {key}")
+        strict_json.text(name, f"a file of {key}")
         if name in (".", "..") or "/" in name or "\\" in name or not name.endswith(".h5"):
             raise FileFormatError(
                 f"it lists {name!r} for {key}; the files lie beside the list and end in .h5"

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.files.weights_v3 import group_names, ordered_specs
 from foldnet.layers.base import Layer
 from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
-Array = np.ndarray[Any, Any]
 State = Sequence[Array]
 """The variables of an optimizer in Keras's order."""
 

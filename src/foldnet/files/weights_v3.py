@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.fill import STRICT, Leniency, Values
 from foldnet.files.hdf5.merged import Place
@@ -22,8 +22,6 @@ from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
 from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
-
-Array = np.ndarray[Any, Any]
 
 FUNCTION_GROUPS = frozenset(map(snake_case, FUNCTION_CLASSES))
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")

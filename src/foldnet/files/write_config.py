@@ -19,11 +19,8 @@ from foldnet.files.keras_objects import (
 )
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.input_layer import InputLayer
-from foldnet.layers.merging import Concatenate, Dot, Merge
 from foldnet.layers.naming import join_names
 from foldnet.layers.operation import Operation
-from foldnet.layers.preprocessing import Normalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network
@@ -97,7 +94,7 @@ class _Writer:
             )
         if not network.built:
             raise ConfigError(
-                f"{network.name!r} is not built, so a file could not say what it takes; call it on data or "
+                f"{network.name!r} is not built, so the shape of its input is not known; call it on data or "
                 "build((None, features)) before saving"
             )
         sequential = isinstance(network, Sequential)
@@ -146,12 +143,12 @@ class _Writer:
     def _check_name(self, layer: Layer) -> None:
         if not layer.name:
             raise UnsupportedError(
-                f"a {type(layer).__name__} has no name, by which a file would know it; give it one"
+                f"a {type(layer).__name__} has no name, which a file needs; give it a name"
             )
         if self._dialect is Dialect.KERAS_3 and "/" in layer.name:
             raise UnsupportedError(
-                f"{layer.name!r} has a slash, which Keras 3 takes in no name; rename it, or save the network as "
-                ".h5, which tf_keras and foldnet read"
+                f"{layer.name!r} has a slash, which Keras 3 does not allow in a name; rename it, or save the network "
+                "as .h5, which tf_keras and foldnet read"
             )
 
     def _marked(self, layer: Layer, stored: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +157,7 @@ class _Writer:
         return stored
 
     def _settings(self, layer: Layer, name: str) -> dict[str, Any]:
-        if isinstance(layer, InputLayer):
+        if layer.is_input:
             key = "batch_shape" if self._dialect is Dialect.KERAS_3 else "batch_input_shape"
             optional = {"optional": True} if layer.optional else {}  # files of before Keras 3.4 do not say
             return {
@@ -231,7 +228,7 @@ def kept_in_settings(layer: Layer, whole: Layer) -> bool:
     Keras 3 computes with the statistics of a Normalization inside a nested network as they were before it read
     those weights; from settings it takes them.
     """
-    return isinstance(layer, Normalization) and isinstance(whole, Network) and layer not in whole.layers
+    return layer.normalizes_by == "data" and isinstance(whole, Network) and layer not in whole.layers
 
 
 def _mentions(network: Network) -> Iterator[Layer]:
@@ -279,7 +276,7 @@ class _Calls:
 
     def of(self, layer: Layer) -> list[Call]:
         """The calls of a layer in this network, but for an input's own."""
-        return [] if isinstance(layer, InputLayer) else self._of[layer]
+        return [] if layer.is_input else self._of[layer]
 
     def nodes(self, call: Call) -> list[Any]:
         """The record of a call; of a nested network's, in Keras 2's words, two.
@@ -322,7 +319,7 @@ class _Calls:
     def _mask(self, mask: Any) -> dict[str, Any] | None:
         if mask is not None and not isinstance(mask, SymbolicTensor):
             raise UnsupportedError(
-                "a mask that is no tensor of the network cannot be written; hand over an input"
+                "a mask that is not a tensor of the network cannot be written; give an input of the network"
             )
         return None if mask is None else self._tensor(mask)
 
@@ -337,7 +334,7 @@ def _arguments(call: Call) -> Any:
     if isinstance(call.layer, Network):
         values = dict(zip(call.layer.inputs, call.inputs, strict=True))
         return map_structure(lambda tensor: values[tensor], call.layer.input_structure)
-    if isinstance(call.layer, Merge | Concatenate | Dot):
+    if call.layer.joins_inputs:
         return list(call.inputs)
     (tensor,) = call.inputs
     return tensor

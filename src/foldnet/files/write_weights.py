@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.files.legacy import leaves_of
 from foldnet.files.weight_tree import stored_value
 from foldnet.files.write_config import kept_in_settings
 from foldnet.layers.base import Layer
 from foldnet.network import Network
-
-Array = np.ndarray[Any, Any]
 
 TOP_LEVEL = "top_level_model_weights"
 """A group that every ``.h5`` file has beside those of the layers."""
@@ -68,7 +67,7 @@ def _home(group: Any, name: str) -> Any:
         return group.create_group(name)
     except (ValueError, OSError):
         raise UnsupportedError(
-            f"layer {name!r} would lie among the weights of another layer, as 'a/a' lies among those of 'a'; rename "
+            f"layer {name!r} would be stored among the weights of another layer, as 'a/a' among those of 'a'; rename "
             "one of them, or save as .weights.h5"
         ) from None
 

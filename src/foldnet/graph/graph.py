@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.graph.op import Op, Shape
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

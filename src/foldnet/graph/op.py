@@ -10,12 +10,11 @@ fuses activations fills it in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 
 Shape = tuple[int | None, ...]
@@ -36,10 +35,31 @@ class Elementwise:
 
     name: str
     params: tuple[tuple[str, float], ...] = ()
-    function: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] | None = None
+    function: Callable[[Array], Array] | None = None
 
     def __str__(self) -> str:
         return self.name + (f"({', '.join(f'{k}={v:g}' for k, v in self.params)})" if self.params else "")
+
+
+ROWS = "0"
+"""The batch axis among the letters of a ``Sum``."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum of products, one term after the other, with a letter for each axis, as in ``einsum``.
+
+    Attributes:
+        operands: the letters of each factor, ``ROWS`` for the batch axis. Operands after these are added at the end.
+        result: the letters of the result. All others are summed over, in the order in which they first appear.
+        mean: whether the sum is divided by the number of its terms.
+        running: the letter along which the result has every partial sum, if there is one.
+    """
+
+    operands: tuple[Sequence[str], ...]
+    result: Sequence[str]
+    mean: bool = False
+    running: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +105,10 @@ class Op:
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """How many products a row takes, by which work is divided among threads; 0 where it goes by elements."""
         return 0
+
+    def summed(self, *shapes: Shape) -> Sum | None:
+        """What it sums for operands of these shapes, by which float32 rounding is measured; None if nothing."""
+        return None
 
 
 @dataclass(frozen=True)

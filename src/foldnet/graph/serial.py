@@ -10,9 +10,10 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, UnsupportedError
 from foldnet.graph.check import check_prediction
-from foldnet.graph.graph import Array, Graph, Node, Type, constant_type, with_nodes
+from foldnet.graph.graph import Graph, Node, Type, constant_type, with_nodes
 from foldnet.graph.op import FLOAT, INT, Elementwise, Op
 from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.functions import FUNCTIONS

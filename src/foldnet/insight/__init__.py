@@ -1,8 +1,1 @@
-"""What a network does, said and proved: ``explain`` and ``verify``."""
-
-from foldnet.insight.describe import explain
-from foldnet.insight.explanation import Explanation
-from foldnet.insight.prove import verify
-from foldnet.insight.verification import Verification
-
-__all__ = ["Explanation", "Verification", "explain", "verify"]
+"""What a network does, said and proved, each in a folder: explain, verify, doctor, statistics, watch."""

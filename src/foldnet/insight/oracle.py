@@ -11,17 +11,16 @@ the network cancels (a mean far above the standard deviation) the tolerance wide
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from math import prod
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Sum
 from foldnet.operations.along.op import GroupMoments, Moments
-from foldnet.operations.matrix.op import Dense as DenseOp
-
-Array = np.ndarray[Any, Any]
+from foldnet.operations.matrix.op import Dense
 
 FACTOR = 4.0
 """How many times the measured rounding a candidate may differ by."""
@@ -30,7 +29,6 @@ RUNS = 6
 UNIT = 2.0**-23
 
 
-Dense = Callable[..., Array]
 Rounded = Callable[[Array], Array]
 Patch = Callable[[dict[str, Array], Array, Rounded], None]
 """Replaces a value: it takes all values, the right one, and how to round, and writes to the values what goes on
@@ -107,19 +105,19 @@ class Oracle:
     def _rounded_runs(
         self, inputs: Sequence[Array], patches: Mapping[str, Patch]
     ) -> Iterator[dict[str, Array]]:
-        yield self._run(inputs, _to_float32, _dense_in_float32, patches)
+        yield self._run(inputs, _to_float32, True, patches)
         for seed in range(RUNS):
             generator = np.random.default_rng(seed)
-            yield self._run(inputs, lambda array, g=generator: _shaken(array, g), None, patches)  # type: ignore[misc]
+            yield self._run(inputs, lambda array, g=generator: _shaken(array, g), False, patches)  # type: ignore[misc]
 
     def _run(
         self,
         inputs: Sequence[Array],
         rounded: Rounded,
-        dense: Dense | None = None,
+        sums_in_float32: bool = False,
         patches: Mapping[str, Patch] | None = None,
     ) -> dict[str, Array]:
-        """Every value, with each weight and each result rounded in a way of the caller's."""
+        """Every value, with each weight and each result rounded in a way of the caller's, and sums term by term."""
         values = {
             k: v if v.dtype.kind in "iub" else rounded(v.astype(np.float64))
             for k, v in self.graph.constants.items()
@@ -137,8 +135,12 @@ class Oracle:
                     # In float32 a row's mean is off by a unit of its values, and so is what lies about the mean:
                     # much beside a small spread, also where the values come in exactly.
                     operands[0] = rounded(rounded(operands[0]))
-                in_float32 = dense is not None and _is_plain_dense(node)
-                result = dense(*operands) if in_float32 and dense else _computed(node, step, operands)
+                shapes = [a.shape for a in operands]
+                total = node.op.summed(*shapes) if sums_in_float32 else None
+                if total is None:
+                    result = _computed(node, step, operands)
+                else:
+                    result = sum_in_float32(total, operands).reshape(node.op.output_shape(*shapes))
                 values[node.output] = rounded(result) if result.dtype.kind == "f" else result
                 if node.output in patches:
                     patches[node.output](values, values[node.output], rounded)
@@ -146,7 +148,7 @@ class Oracle:
 
 
 def _is_plain_dense(node: Node) -> bool:
-    return isinstance(node.op, DenseOp) and node.op.activation is None
+    return isinstance(node.op, Dense) and node.op.activation is None
 
 
 def _computed(node: Node, step: ReferenceProgram, operands: Sequence[Array]) -> Array:
@@ -172,13 +174,30 @@ def _shaken(array: Array, generator: np.random.Generator) -> Array:
     return array * (1 + UNIT * (2.0 * generator.integers(0, 2, array.shape) - 1))
 
 
-def _dense_in_float32(x: Array, kernel: Array, bias: Array | None = None) -> Array:
-    """The sum in float32, term by term: what a plain loop loses."""
-    x, kernel = x.astype(np.float32), kernel.astype(np.float32)
-    total = np.zeros((*x.shape[:-1], kernel.shape[1]), np.float32)
-    for i in range(len(kernel)):
-        total += x[..., i : i + 1] * kernel[i]
-    return total.astype(np.float64) if bias is None else total.astype(np.float64) + bias
+def sum_in_float32(total: Sum, operands: Sequence[Array]) -> Array:
+    """The sum in float32, one term after the other: what a plain loop loses."""
+    count = len(total.operands)
+    factors = [x.astype(np.float32) for x in operands[:count]]
+    if total.running:
+        axis = list(total.operands[0]).index(total.running)
+        return np.add.accumulate(factors[0], axis, dtype=np.float32).astype(np.float64)
+    gone = list(dict.fromkeys(k for letters in total.operands for k in letters if k not in total.result))
+    spread = [_spread(x, own, [*gone, *total.result]) for x, own in zip(factors, total.operands, strict=True)]
+    sizes = np.broadcast_shapes(*(x.shape for x in spread))
+    result = np.zeros(sizes[len(gone) :], np.float32)
+    for place in np.ndindex(*sizes[: len(gone)]):
+        terms = [x[tuple(min(p, n - 1) for p, n in zip(place, x.shape, strict=False))] for x in spread]
+        result += terms[0] * terms[1] if len(terms) > 1 else terms[0]
+    if total.mean:
+        result /= np.float32(prod(sizes[: len(gone)]))
+    return sum(operands[count:], result.astype(np.float64))
+
+
+def _spread(x: Array, own: Sequence[str], letters: Sequence[str]) -> Array:
+    """The array with an axis for each of the letters, of size 1 where it has none of its own."""
+    order = [letter for letter in letters if letter in own]
+    x = x.transpose([list(own).index(letter) for letter in order])
+    return x.reshape([x.shape[order.index(k)] if k in order else 1 for k in letters])
 
 
 def difference(a: Array, b: Array) -> Array:

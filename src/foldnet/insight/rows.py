@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
-from foldnet.insight.oracle import Array
 from foldnet.structure import flatten
 
 

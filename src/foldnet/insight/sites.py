@@ -1,15 +1,13 @@
-"""Where each layer sits in the lowered graph: the values it reads and the one it makes."""
+"""The calls of a network's layers: what each reads and makes, and where it sits in the lowered graph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foldnet.graph.graph import Graph, Node
-from foldnet.insight.oracle import Array, Oracle
 from foldnet.layers.base import Layer
-from foldnet.layers.tensors import Shape, SymbolicTensor
-from foldnet.lowering.lower import Lowering, Mode, call_name
+from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.lowering.lower import call_name
 from foldnet.network import Network
 
 
@@ -19,7 +17,7 @@ class Site:
 
     Attributes:
         path: the call's name: ``layer``, ``inner/layer`` in a nested network, ``layer@1`` for a second call.
-        layer: what is called.
+        call: the call.
         operands: names of the values it reads; none for an input.
         output: name of the value it makes.
         input_shapes: of the operands, batch axis first.
@@ -28,7 +26,7 @@ class Site:
     """
 
     path: str
-    layer: Layer
+    call: Call
     operands: tuple[str, ...]
     output: str
     input_shapes: tuple[Shape, ...]
@@ -36,29 +34,38 @@ class Site:
     nodes: tuple[Node, ...] = ()
 
     @property
+    def layer(self) -> Layer:
+        """What is called."""
+        return self.call.layer
+
+    @property
     def kind(self) -> str:
         """What a reader calls the layer: its class, or the function that an operation computes."""
-        record = getattr(self.layer, "record", None)
-        return type(self.layer).__name__ if record is None else f"ops.{record.name}"
+        return f"ops.{self.layer.record.name}" if self.layer.is_operation else type(self.layer).__name__
 
 
 def sites_of(network: Network, graph: Graph | None = None) -> list[Site]:
-    """Every layer call of a network, nested networks opened, in computing order.
+    """Every layer call of a network, nested networks opened, in computing order; see ``sites_and_results``."""
+    return sites_and_results(network, graph)[0]
+
+
+def sites_and_results(network: Network, graph: Graph | None = None) -> tuple[list[Site], list[str]]:
+    """Every layer call of a network, nested networks opened, in computing order, and the names of its results.
 
     Args:
         network: built.
-        graph: its own lowering, before any pass. Without it, values are named by the paths that make them, and
-            there are no nodes: enough to describe a network that cannot be computed.
+        graph: its own lowering, before any pass. Without it, values are named by the paths of the calls that make
+            them, and there are no nodes: enough for a network that cannot be computed.
     """
     names = [t.name for t in network.inputs] if graph is None else list(graph.inputs)
     values = dict(zip(network.inputs, names, strict=True))
     sites = [
-        Site(name, tensor.call.layer, (), name, (), tensor.shape)
+        Site(name, tensor.call, (), name, (), tensor.shape)
         for tensor, name in values.items()
         if tensor.call is not None
     ]
     _walk(network, graph, values, "", sites)
-    return sites
+    return sites, [values[t] for t in network.outputs]
 
 
 def _walk(
@@ -77,24 +84,5 @@ def _walk(
             results = [path if graph is None else graph.layer_outputs[path]]
             nodes = () if graph is None else tuple(n for n in graph.nodes if n.layer == path)
             shapes = tuple(t.shape for t in call.inputs)
-            sites.append(Site(path, call.layer, operands, results[0], shapes, call.outputs[0].shape, nodes))
+            sites.append(Site(path, call, operands, results[0], shapes, call.outputs[0].shape, nodes))
         values.update(zip(call.outputs, results, strict=True))
-
-
-class LayerProgram:
-    """One layer alone, in float64, on the values that a site of a graph hands to it.
-
-    Raises:
-        FoldnetError: from ``lower``, where the layer refuses its settings or weights.
-    """
-
-    def __init__(self, layer: Layer, graph: Graph, operands: Sequence[str]) -> None:
-        b = Lowering(Mode.PREDICT)
-        types = [graph.types[v] for v in operands]
-        inputs = [b.input(f"operand_{i}", t.shape, t.dtype) for i, t in enumerate(types)]
-        b.layer = layer.name
-        self._oracle = Oracle(b.build([layer.lower(b, *inputs)]))
-
-    def __call__(self, operands: Sequence[Array]) -> Array:
-        """The layer's result for a batch of rows."""
-        return self._oracle.values(operands)[self._oracle.graph.outputs[0]]

@@ -97,7 +97,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     layer = deserialize_keras_object(config, custom_objects)
     if not isinstance(layer, Layer):
-        raise ConfigError(f"this is the configuration of no layer but of {str(layer)[:100]}")
+        raise ConfigError(f"this is not the configuration of a layer but of {str(layer)[:100]}")
     return layer
 
 

@@ -12,8 +12,9 @@ from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.kinds import AXES, LIMIT, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis, row_axes
 from foldnet.layers.base import Layer
-from foldnet.layers.core import lower_activation
+from foldnet.layers.core import lower_activation, named_activation
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.along.op import Softmax as SoftmaxOp
 from foldnet.operations.elementwise.op import Binary, Where
@@ -23,7 +24,26 @@ if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
 
 
-class ReLU(Layer):
+class _Function(Layer):
+    """Base of the layers that are one of the functions of ``foldnet.activations`` with fixed parameters."""
+
+    supports_masking = True
+
+    def function(self) -> activations.Function:
+        """The function."""
+        raise ConfigError(f"{type(self).__name__} has no function")  # every subclass states its own
+
+    @property
+    def ends_with(self) -> Ending:
+        """The function."""
+        return named_activation(self.function())
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The function."""
+        return lower_activation(b, self.function(), b.float(inputs[0]))
+
+
+class ReLU(_Function):
     """``x`` from ``threshold`` on, at most ``max_value``; below it ``negative_slope * (x - threshold)``.
 
     Args:
@@ -32,7 +52,6 @@ class ReLU(Layer):
         threshold: where the slope changes.
     """
 
-    supports_masking = True
     kinds = {  # noqa: RUF012 - typed in the base
         "max_value": LIMIT.or_none(), "negative_slope": NOT_NEGATIVE, "threshold": NOT_NEGATIVE,
     }  # fmt: skip
@@ -49,26 +68,29 @@ class ReLU(Layer):
         self.negative_slope = negative_slope
         self.threshold = threshold
 
-    def lower(self, b: Lowering, *inputs: str) -> str:
+    def function(self) -> activations.Function:
         """The activation ``relu``."""
-        function = functools.partial(
+        return functools.partial(
             activations.relu,
             max_value=self.max_value,
             negative_slope=self.negative_slope,
             threshold=self.threshold,
         )
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The activation ``relu``."""
         whole = all(n is None or float(n).is_integer() for n in (self.max_value, self.threshold))
-        return lower_activation(b, function, b.float(inputs[0]) if whole else b.fractions(self, inputs[0]))
+        x = b.float(inputs[0]) if whole else b.fractions(self, inputs[0])
+        return lower_activation(b, self.function(), x)
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(_Function):
     """``x`` where positive, else ``negative_slope * x``.
 
     Args:
         negative_slope: slope below 0; Keras 2 calls it ``alpha``.
     """
 
-    supports_masking = True
     kinds = {"negative_slope": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
     renamed_settings = {"alpha": "negative_slope"}  # noqa: RUF012 - typed in the base
 
@@ -77,49 +99,45 @@ class LeakyReLU(Layer):
         super().__init__(**kwargs)
         self.negative_slope = negative_slope
 
-    def lower(self, b: Lowering, *inputs: str) -> str:
+    def function(self) -> activations.Function:
         """The activation ``leaky_relu``."""
-        function = functools.partial(activations.leaky_relu, negative_slope=self.negative_slope)
-        return lower_activation(b, function, b.float(inputs[0]))
+        return functools.partial(activations.leaky_relu, negative_slope=self.negative_slope)
 
 
-class ELU(Layer):
+class ELU(_Function):
     """``x`` where positive, else ``alpha * (exp(x) - 1)``.
 
     Args:
         alpha: the limit far below 0, without its sign.
     """
 
-    supports_masking = True
     kinds = {"alpha": NUMBER}  # noqa: RUF012 - typed in the base
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = alpha
 
-    def lower(self, b: Lowering, *inputs: str) -> str:
+    def function(self) -> activations.Function:
         """The activation ``elu``."""
-        return lower_activation(b, functools.partial(activations.elu, alpha=self.alpha), b.float(inputs[0]))
+        return functools.partial(activations.elu, alpha=self.alpha)
 
 
-class ThresholdedReLU(Layer):
+class ThresholdedReLU(_Function):
     """``x`` where above ``theta``, else 0; a layer of Keras 2 that Keras 3 no longer has.
 
     Args:
         theta: the threshold, 0 or more.
     """
 
-    supports_masking = True
     kinds = {"theta": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.theta = theta
 
-    def lower(self, b: Lowering, *inputs: str) -> str:
+    def function(self) -> activations.Function:
         """The activation ``thresholded_relu``."""
-        function = functools.partial(activations.thresholded_relu, theta=self.theta)
-        return lower_activation(b, function, b.float(inputs[0]))
+        return functools.partial(activations.thresholded_relu, theta=self.theta)
 
 
 def _listed(value: Any) -> list[int]:
@@ -166,6 +184,11 @@ class PReLU(Layer):
             )
         return [WeightSpec("alpha", sizes, self.alpha_initializer)]
 
+    @property
+    def ends_with(self) -> Ending:
+        """``prelu``, whose slopes are weights."""
+        return "prelu", {}
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """``max(x, 0) + alpha * min(x, 0)``."""
         return b.emit(Binary(kind="prelu"), b.float(inputs[0]), *b.weights(self))
@@ -185,11 +208,17 @@ class Softmax(Layer):
     """
 
     supports_masking = True
+    takes_mask = True
     kinds = {"axis": AXES}  # noqa: RUF012 - typed in the base
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
+
+    @property
+    def ends_with(self) -> Ending:
+        """``softmax``."""
+        return "softmax", {"axis": self.axis}
 
     def read_mask(self, b: Lowering, value: str) -> str:
         """A place counts where the mask is above 0.5, as Keras has it here."""

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError, InputTypeError
 from foldnet.kinds import shown
-
-Array = np.ndarray[Any, Any]
 
 
 class Moments:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, NotYetError, UnsupportedError
 from foldnet.kinds import COUNT, SHAPE
 from foldnet.layers.configured import Configured, no_arguments
@@ -14,6 +15,7 @@ from foldnet.layers.dtypes import policy_name
 from foldnet.layers.naming import check_rename, snake_case, unique_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.layers.traits import Traits
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.shown import shown_name
 from foldnet.structure import flatten
@@ -21,15 +23,13 @@ from foldnet.structure import flatten
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
 
-Array = np.ndarray[Any, Any]
 
-
-class Layer(Configured):
+class Layer(Traits, Configured):
     """Base of every layer.
 
     A subclass takes Keras's arguments under Keras's names, keeps each as an attribute of that name (so that
     ``get_config`` can find it), says in ``kinds`` what each may be, and says what it means through
-    ``weight_specs``, ``compute_output_shape`` and ``lower``.
+    ``weight_specs``, ``compute_output_shape`` and ``lower``. What kind of layer it is, it says by its ``Traits``.
 
     Args:
         name: by default the class name in snake case, numbered as Keras numbers it.
@@ -148,9 +148,7 @@ class Layer(Configured):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Emit the ops that compute this layer from the named inputs; returns the name of the result."""
-        raise UnsupportedError(
-            f"layer {self.name!r}: {type(self).__name__} has no meaning foldnet can compute"
-        )
+        raise UnsupportedError(f"layer {self.name!r}: {type(self).__name__} must define how it is computed")
 
     # -- weights --------------------------------------------------------------------------------------------
 
@@ -339,6 +337,11 @@ class Layer(Configured):
             return compute_layer(self, inputs, **kwargs)
         if not all(isinstance(t, SymbolicTensor) for t in tensors):
             raise InputError(f"layer {self.name!r} was called on symbolic tensors and other values together")
+        if len(tensors) > 1 and not self.joins_inputs:
+            raise InputError(
+                f"layer {self.name!r}: a {type(self).__name__} takes one input, and was called on {len(tensors)}; "
+                "call it on each, or join them first, such as by Concatenate"
+            )
         call = Call(self, tuple(tensors), {k: v for k, v in kwargs.items() if v is not None})
         shapes = [t.shape for t in tensors]
         try:

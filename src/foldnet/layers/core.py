@@ -13,6 +13,7 @@ from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import not_zero
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.along.op import Glu, Softmax, Sparsemax
 from foldnet.operations.elementwise.op import Unary
@@ -34,6 +35,7 @@ class Dense(Layer):
     """
 
     supports_masking = True
+    features_last = True
     kinds = {"units": COUNT, "use_bias": FLAG}  # noqa: RUF012 - typed in the base
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {
         "lora_rank": (), "lora_alpha": (), "quantization_config": (),
@@ -82,6 +84,11 @@ class Dense(Layer):
         """Settings under Keras's names."""
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
+    @property
+    def ends_with(self) -> Ending:
+        """Its activation."""
+        return named_activation(self.activation)
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Dense, then the activation."""
         y = b.emit(DenseOp(), b.float(inputs[0]), *b.weights(self))
@@ -109,6 +116,16 @@ class Activation(Layer):
         """Settings under Keras's names."""
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
+    @property
+    def quiet(self) -> bool:
+        """If the activation is linear."""
+        return self.ends_with[0] == "linear"
+
+    @property
+    def ends_with(self) -> Ending:
+        """The activation."""
+        return named_activation(self.activation)
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The activation."""
         return lower_activation(b, self.activation, b.float(inputs[0]))
@@ -118,6 +135,11 @@ class Identity(Layer):
     """The input itself."""
 
     supports_masking = True
+
+    @property
+    def quiet(self) -> bool:
+        """It gives back its input at prediction time."""
+        return True
 
     def compute_output_dtype(self, *input_dtypes: str) -> str:
         """The input's."""
@@ -142,6 +164,7 @@ class Embedding(Layer):
         weights: the first values of the table, as an array or a list of it.
     """
 
+    features_last = True
     unstored_settings = frozenset({"weights"})
     kinds = {"input_dim": COUNT, "output_dim": COUNT, "mask_zero": FLAG}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"input_length", "sparse"})
@@ -201,6 +224,14 @@ class Embedding(Layer):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Rows of the table; indices given as floating point are cut to whole numbers, as in Keras."""
         return b.emit(Gather(), b.int(inputs[0]), *b.weights(self))
+
+
+def named_activation(function: activations.Function) -> Ending:
+    """Name and parameters of an activation, ``("custom", {})`` for one that foldnet does not know."""
+    try:
+        return activations.known(function) or ("custom", {})
+    except ConfigError:
+        return "custom", {}
 
 
 def activation_op(function: activations.Function, rank: int) -> Op | None:

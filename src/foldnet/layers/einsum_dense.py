@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from foldnet import activations
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import Op
 from foldnet.kinds import NAME, Kind, sizes
-from foldnet.layers.base import Array, Layer
-from foldnet.layers.core import Dense, activation_shape, lower_activation
+from foldnet.layers.base import Layer
+from foldnet.layers.core import Dense, activation_shape, lower_activation, named_activation
 from foldnet.layers.equations import Equation, bias_shape, kernel_shape, read_equation, result_shape
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Reduce
@@ -116,6 +118,11 @@ class EinsumDense(Layer):
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
+    @property
+    def ends_with(self) -> Ending:
+        """Its activation."""
+        return named_activation(self.activation)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The product, its axes in order, the bias, the activation."""

@@ -52,7 +52,7 @@ def read_equation(text: str, rank: int) -> Equation:
     dots = [bool(found[k]) for k in (1, 3, 5, 7)] if found else []
     if found is None or dots not in ([False] * 4, [True, False, True, False], [False, True, False, True]):
         raise ConfigError(
-            f"the einsum equation {text!r} is of none of the forms ab,bc->ac, ...ab,bc->...ac and ab...,bc->ac..."
+            f"the einsum equation {text!r} has none of the forms ab,bc->ac, ...ab,bc->...ac and ab...,bc->ac..."
         )
     inputs, kernel, outputs = found[2], found[4], found[6]
     for labels in (inputs, kernel, outputs):

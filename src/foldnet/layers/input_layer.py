@@ -30,6 +30,7 @@ class InputLayer(Layer):
         ConfigError: no shape, or two of them, or settings that contradict the tensor.
     """
 
+    is_input = True
     kinds = {"sparse": FLAG, "ragged": FLAG, "optional": FLAG}  # noqa: RUF012 - typed in the base
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"ragged": (False,)}
 

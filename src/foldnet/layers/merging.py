@@ -31,6 +31,7 @@ class Merge(Layer):
     Inputs of lower rank get axes of size 1 after the batch axis; an axis of size 1 is spread over the others'.
     """
 
+    joins_inputs = True
     kind: ClassVar[str] = "add"
     supports_masking = True
 
@@ -182,6 +183,7 @@ class Concatenate(Layer):
         axis: along which, not the batch axis.
     """
 
+    joins_inputs = True
     supports_masking = True
     kinds = {"axis": WHOLE}  # noqa: RUF012 - typed in the base
 
@@ -248,6 +250,7 @@ class Dot(Layer):
         normalize: whether both are divided by their Euclidean length along the axis first.
     """
 
+    joins_inputs = True
     kinds = {  # noqa: RUF012 - typed in the base
         "axes": Kind("an axis, or a list of one for each of the two inputs", _pair), "normalize": FLAG,
     }  # fmt: skip

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import Op
 from foldnet.kinds import AXES, FLAG, FRACTION, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
@@ -52,6 +54,10 @@ class BatchNormalization(Layer):
         renorm_momentum: as ``momentum``, of the statistics that the correction goes by.
     """
 
+    scales_values = True
+    takes_mask = True
+    obeys_training_false = True
+    normalizes_by = "batch"
     supports_masking = True  # the mask itself plays no part at prediction time
     ignored_settings = frozenset({"fused"})
     # Keras 1's mode 1 normalized each row by itself, and mode 2 each batch, also at prediction time.
@@ -109,6 +115,10 @@ class BatchNormalization(Layer):
         if not kept or len(set(kept)) != len(kept):
             raise ConfigError(f"axis={self.axis!r} must name at least one axis, each once")
         return tuple(kept)
+
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
+        """By the mean and the standard deviation of the batch, or the moving ones."""
+        return NormalizationRule("batch", "deviation", self.kept_axes(len(shape)), self.epsilon)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Gamma, beta, moving_mean, moving_variance (absent ones leave no gap), then renorm's three.

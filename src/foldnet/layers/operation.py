@@ -6,15 +6,19 @@ function computes: when its network is lowered, the function is called on expres
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from foldnet import activations
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.graph.op import INT
 from foldnet.layers.base import Layer
+from foldnet.layers.core import named_activation
 from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.layers.traits import Ending
 from foldnet.operations.structure.op import Cast
 
 if TYPE_CHECKING:
@@ -32,6 +36,8 @@ class Operation(Layer):
         name: by default the name of Keras's class in snake case, numbered as Keras numbers it.
     """
 
+    is_operation = True
+
     def __init__(self, record: Record, settings: Mapping[str, Any], name: str | None = None) -> None:
         super().__init__(name=name or unique_name(snake_case(record.keras_class)))
         self.record = record
@@ -40,6 +46,12 @@ class Operation(Layer):
     def get_config(self) -> dict[str, Any]:
         """Name and settings, as Keras writes them."""
         return {"name": self.name, **self.settings}
+
+    @property
+    def ends_with(self) -> Ending | None:
+        """The function, if it is an activation."""
+        function = activations.FUNCTIONS.get(self.record.name)
+        return None if function is None else named_activation(functools.partial(function, **self.settings))
 
     def copy(self) -> Operation:
         """The same operation, of no network yet."""

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.kinds import AXES, COUNT, FLAG, NUMBERS, Kind
 from foldnet.layers.adaption import Moments, tables
 from foldnet.layers.axes import row_axes
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.operations.affine.op import Affine
 
@@ -51,6 +53,8 @@ class Normalization(Layer):
     """
 
     supports_masking = True
+    scales_values = True
+    normalizes_by = "data"
     kinds = {"axis": Kind(f"{AXES.words}, or None", _axes), "invert": FLAG}  # noqa: RUF012 - typed in the base
 
     def __init__(
@@ -102,6 +106,10 @@ class Normalization(Layer):
             return ()
         return tuple(sorted(row_axes(self, self.axis, rank)))
 
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
+        """By the mean and the standard deviation of the training data."""
+        return NormalizationRule("data", "deviation", self.kept_axes(len(shape)), SMALLEST_DEVIATION)
+
     def _sizes(self, shape: Shape) -> tuple[int, ...]:
         sizes = tuple(n for n in (shape[a] for a in self.kept_axes(len(shape))) if n is not None)
         if len(sizes) != len(self.kept_axes(len(shape))):
@@ -137,7 +145,7 @@ class Normalization(Layer):
         """
         if self.given:
             raise ConfigError(
-                f"layer {self.name!r} was given its mean and variance, so there is nothing to adapt"
+                f"layer {self.name!r} was given its mean and variance, so adapt has nothing to do"
             )
         steps = COUNT.or_none()(steps, self.described(), "steps")
         moments: Moments | None = None
@@ -177,7 +185,7 @@ class Normalization(Layer):
         mean, variance = self.statistics(b.shape(x))
         if not (variance >= 0).all():
             raise UnsupportedError(
-                f"layer {self.name!r}: a variance of {variance.min():.3g} is no variance. Adapt the layer again."
+                f"layer {self.name!r}: a variance of {variance.min():.3g} is not a variance. Adapt the layer again."
             )
         deviation = np.maximum(np.sqrt(variance), SMALLEST_DEVIATION)
         if self.invert:
@@ -199,6 +207,7 @@ class Rescaling(Layer):
     """
 
     supports_masking = True
+    scales_values = True
     kinds = {"scale": NUMBERS, "offset": NUMBERS}  # noqa: RUF012 - typed in the base
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:

@@ -24,12 +24,20 @@ class Noise(Layer):
     """Base of the layers that change values at random in training and do nothing at prediction time."""
 
     supports_masking = True
+    is_random = True
     kinds = {"rate": FRACTION, "seed": SEED}  # noqa: RUF012 - typed in the base
     kind: ClassVar[str] = "dropout"
 
+    @property
+    def quiet(self) -> bool:
+        """It gives back its input at prediction time."""
+        return True
+
     def amount(self) -> float:
         """How much is changed: 0 is nothing."""
-        raise ConfigError(f"{type(self).__name__} has no amount of noise")  # every subclass states its own
+        raise ConfigError(
+            f"{type(self).__name__} must define the amount of noise"
+        )  # every subclass states its own
 
     def shared_axes(self, shape: Shape) -> tuple[bool, ...]:
         """Axes along which one random number serves all, batch axis first; empty where none does."""
@@ -67,6 +75,8 @@ class Dropout(Noise):
         seed: of the generator.
     """
 
+    amount_is_rate = True
+    scales_at_random = True
     kinds = {"noise_shape": sizes(1).or_none()}  # noqa: RUF012 - typed in the base
 
     def __init__(
@@ -128,6 +138,7 @@ class AlphaDropout(Dropout):
     """
 
     kind = "alpha_dropout"
+    scales_at_random = False
     kinds = {"rate": BELOW_ONE}  # noqa: RUF012 - typed in the base
 
 
@@ -140,6 +151,8 @@ class GaussianDropout(Noise):
     """
 
     kind = "gaussian_dropout"
+    amount_is_rate = True
+    scales_at_random = True
     kinds = {"rate": BELOW_ONE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
@@ -176,6 +189,8 @@ class GaussianNoise(Noise):
 class SpatialDropout(Noise):
     """Base of the dropouts that drop whole channels."""
 
+    amount_is_rate = True
+    scales_at_random = True
     rank: ClassVar[int]
     kinds = {"data_format": DATA_FORMAT}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"noise_shape", "data_format"})  # tf_keras stores what Dropout has
@@ -267,6 +282,11 @@ class ActivityRegularization(Layer):
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         return {k: v for k, v in super().get_config().items() if k != "activity_regularizer"}
+
+    @property
+    def quiet(self) -> bool:
+        """It gives back its input at prediction time."""
+        return True
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The input itself; a training program adds the penalty to the loss."""

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 class _Moving(Layer):
     """A layer that keeps the values and their dtype. None of them passes a mask on, as in Keras."""
 
+    moves_values = True
+
     def moves(self, shape: Shape) -> list[Op]:
         """The ops for an input of this shape, in order."""
-        raise ConfigError(f"{type(self).__name__} moves nothing")  # every subclass states its own
+        raise ConfigError(
+            f"{type(self).__name__} must define how it moves values"
+        )  # every subclass states its own
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """What the ops make of the input's shape."""

@@ -15,6 +15,7 @@ from foldnet.kinds import AXES, FLAG, NOT_NEGATIVE, WHOLE, Kind, whole
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import GroupMoments, Moments
@@ -30,6 +31,7 @@ class _Scaled(Layer):
     """Base of those with a learnt gamma and beta."""
 
     supports_masking = True
+    normalizes_by = "row"
     kinds = {"epsilon": NOT_NEGATIVE, "center": FLAG, "scale": FLAG}  # noqa: RUF012 - typed in the base
     scale: bool
     center: bool
@@ -101,6 +103,11 @@ class LayerNormalization(_Scaled):
             specs.append(WeightSpec("beta", sizes, self.beta_initializer))
         return specs
 
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
+        """By the mean and the standard deviation over the axes, or by the latter alone."""
+        axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
+        return NormalizationRule("row", "spread" if self.rms_scaling else "deviation", axes, self.epsilon)
+
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The row by its own statistics, then gamma and beta."""
         x = b.fractions(self, inputs[0])
@@ -164,6 +171,11 @@ class GroupNormalization(_Scaled):
         groups = self.groups if self.groups > 0 else (shape[axis] or 1)
         return GroupMoments(axis, groups, self.epsilon)
 
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
+        """By the mean and the standard deviation of each group of channels."""
+        op = self._op(shape)
+        return NormalizationRule("row", "deviation", (op.axis,), self.epsilon, op.groups)
+
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """Gamma, beta, each one value a channel."""
         sizes = _sizes(self, self.axis, input_shapes[0])
@@ -193,6 +205,7 @@ class UnitNormalization(Layer):
     """
 
     supports_masking = True
+    normalizes_by = "row"
     kinds = {"axis": AXES}  # noqa: RUF012 - typed in the base
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
@@ -203,6 +216,11 @@ class UnitNormalization(Layer):
         """The input's shape."""
         row_axes(self, self.axis, len(input_shapes[0]))
         return input_shapes[0]
+
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
+        """By the length over the axes."""
+        axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
+        return NormalizationRule("row", "length", axes, UNIT_EPSILON)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Division by the length."""
@@ -222,6 +240,7 @@ class RMSNormalization(Layer):
         epsilon: added to the mean square inside the root.
     """
 
+    normalizes_by = "row"
     kinds = {"axis": AXES, "epsilon": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
@@ -245,6 +264,11 @@ class RMSNormalization(Layer):
                 "Use axes at the end, or Permute before and after the layer."
             )
         return shape
+
+    def normalization_rule(self, shape: Shape) -> NormalizationRule:
+        """By the root of the mean square over the axes."""
+        axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
+        return NormalizationRule("row", "mean square", axes, self.epsilon)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The row by its root mean square, then scale along the last axes."""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from foldnet.arrays import Array
 from foldnet.shown import shown_name
 
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

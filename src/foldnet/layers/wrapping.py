@@ -6,10 +6,12 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.kinds import COUNT
-from foldnet.layers.base import Array, Layer
+from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.layers.traits import Ending
 from foldnet.layers.weight import Weight, WeightSpec
 
 if TYPE_CHECKING:
@@ -96,6 +98,11 @@ class Wrapper(Layer):
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The inner layer's."""
         return self.layer.compute_output_shape(*input_shapes)
+
+    @property
+    def ends_with(self) -> Ending | None:
+        """The inner layer's."""
+        return self.layer.ends_with
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """What the inner layer computes."""

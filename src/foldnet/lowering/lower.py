@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.graph.check import check, check_prediction
-from foldnet.graph.graph import Array, Graph, GraphBuilder
+from foldnet.graph.graph import Graph, GraphBuilder
 from foldnet.graph.op import FLOAT, INT
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation

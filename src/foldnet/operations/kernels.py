@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.activations import in_order
-from foldnet.graph.graph import Array
+from foldnet.arrays import Array
 from foldnet.graph.op import Op
 
 

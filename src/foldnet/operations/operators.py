@@ -68,5 +68,5 @@ class Operators:
 
     def __bool__(self) -> bool:
         raise UnsupportedError(
-            "an expression has no value yet, so Python's if cannot ask for it; use foldnet.ops.where"
+            "an expression has no value yet, so Python's if cannot test it; use foldnet.ops.where"
         )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from foldnet.graph.graph import Array
+from foldnet.arrays import Array
 from foldnet.graph.op import Shape
 
 _CALLED = re.compile(r"(?<![\w.])([a-z]\w*)\(")

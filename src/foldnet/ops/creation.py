@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.operations import expression as e
 from foldnet.ops import elementwise as f
 from foldnet.ops.dtypes import as_array, dtype_of, floating, result_type
 from foldnet.ops.records import operation
-
-Array = np.ndarray[Any, Any]
 
 
 def convert_to_numpy(x: Any) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from foldnet.arrays import Array
 
 FLOATX = np.dtype(np.float32)
 """What Keras calls floatx; foldnet computes in no other."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.graph.op import FLOAT, Elementwise
 from foldnet.operations import expression as e
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
@@ -13,8 +14,6 @@ from foldnet.operations.elementwise.op import Unary, Where
 from foldnet.operations.structure.op import Cast
 from foldnet.ops.dtypes import FLOATX, arrays, as_array, floating
 from foldnet.ops.records import operation
-
-Array = np.ndarray[Any, Any]
 
 
 def _unary(

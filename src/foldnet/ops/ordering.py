@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.operations import expression as e
 from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
-
-Array = np.ndarray[Any, Any]
 
 
 class TopK(NamedTuple):

@@ -16,8 +16,6 @@ from foldnet.ops.dtypes import arrays, as_array
 from foldnet.ops.records import operation
 from foldnet.ops.reductions import rank_of, sum
 
-Array = np.ndarray[Any, Any]
-
 
 @operation("Einsum", settings=("subscripts",))
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:

@@ -16,7 +16,6 @@ from foldnet.ops import elementwise as f
 from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
 
-Array = np.ndarray[Any, Any]
 Axes = int | Sequence[int] | None
 
 

@@ -16,8 +16,6 @@ from foldnet.ops.dtypes import as_array, result_type
 from foldnet.ops.records import operation
 from foldnet.ops.reductions import rank_of
 
-Array = np.ndarray[Any, Any]
-
 
 def shape(x: Any) -> tuple[int | None, ...]:
     """Sizes of the axes; None where they are not known yet."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from foldnet.absent import absent
+from foldnet.missing_names import absent
 from foldnet.optimizers import schedules
 from foldnet.training.further_optimizers import Ftrl, Lamb, ScheduleFreeAdamW
 from foldnet.training.optimizer import Optimizer

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from foldnet.graph.graph import Array, Graph, Node, constant_type
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph, Node, constant_type
 from foldnet.graph.op import Elementwise
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.op import Binary, Unary

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from foldnet.graph.graph import Array, Graph, Node
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph, Node
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.matrix.op import Dense

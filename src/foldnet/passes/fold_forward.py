@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from foldnet.graph.graph import Array, Graph, Node
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph, Node
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.matrix.op import Dense
 from foldnet.passes.moves import carried, moved_from, moves_after

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from foldnet.graph.graph import Array, Graph, Node
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph, Node
 from foldnet.operations.structure.op import Reshape, Transpose
 from foldnet.passes.rewriting import Uses, fresh
 

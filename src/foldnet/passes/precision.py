@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from foldnet.graph.graph import Array, Graph
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph
 
 LARGEST_RATIO = 64.0
 """How far a mean may lie from zero, in standard deviations, for its subtraction to be folded away.

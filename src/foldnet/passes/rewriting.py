@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from foldnet.graph.graph import Array, Graph, Node, with_nodes
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph, Node, with_nodes
 
 
 class Uses:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.ops.dtypes import as_array, dtype_of, floating
 from foldnet.random.seeds import generator_of
 
-Array = np.ndarray[Any, Any]
 Shape = Sequence[int]
 
 

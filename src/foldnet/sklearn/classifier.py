@@ -12,10 +12,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.sklearn.estimator import FoldnetEstimator
-
-Array = np.ndarray[Any, Any]
 
 
 class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
@@ -163,7 +162,9 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         if type_of_target(y) == "multilabel-indicator":
             return self._read_labels(np.asarray(y), first)
         if not first and self._labels:
-            raise InputError("the network tells several labels a row, and was given one a row")
+            raise InputError(
+                "the network predicts several labels for each row, and y has one label for each row"
+            )
         y = column_or_1d(y, warn=True)
         self._labels = False
         given = getattr(self, "_given_classes", None)
@@ -181,10 +182,14 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
     def _read_labels(self, y: Array, first: bool) -> Array:
         """Several labels a row, each there or not."""
         if not first and (not self._labels or y.shape[1] != len(self.classes_)):
-            raise InputError(f"y has {y.shape[1]} labels a row, which the network there is does not tell")
+            raise InputError(
+                f"y has {y.shape[1]} labels for each row, which the fitted network does not predict"
+            )
         given = getattr(self, "_given_classes", None)
         if first and given is not None and len(np.unique(given)) != y.shape[1]:
-            raise InputError(f"y has {y.shape[1]} labels a row, and classes names {len(np.unique(given))}")
+            raise InputError(
+                f"y has {y.shape[1]} labels for each row, and classes names {len(np.unique(given))}"
+            )
         if first:
             self._labels = True
             self.classes_ = np.arange(y.shape[1]) if given is None else np.unique(given)

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from foldnet import initializers, layers, regularizers
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.sequential import Sequential
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from foldnet.arrays import Array
 from foldnet.callbacks import EarlyStopping
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Model
@@ -28,8 +29,6 @@ from foldnet.sklearn.design import (
     new_seed,
 )
 from foldnet.training import optimizers
-
-Array = np.ndarray[Any, Any]
 
 
 class FoldnetEstimator(BaseEstimator):
@@ -203,7 +202,7 @@ class FoldnetEstimator(BaseEstimator):
         if now != self._design:
             names = [k for k, v in vars(self._design).items() if v != getattr(now, k)]
             raise ConfigError(
-                f"the network there is cannot go on: {', '.join(names)} changed since it was made. "
+                f"the fitted network cannot be trained further: {', '.join(names)} changed since it was made. "
                 "Fit with warm_start=False to start anew."
             )
         if isinstance(self.learning_rate, float | int):

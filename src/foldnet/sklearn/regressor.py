@@ -8,14 +8,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.layers import Rescaling
 from foldnet.network import Model
 from foldnet.sequential import Sequential
 from foldnet.sklearn.design import column_statistics
 from foldnet.sklearn.estimator import FoldnetEstimator
-
-Array = np.ndarray[Any, Any]
 
 
 class FoldnetRegressor(RegressorMixin, FoldnetEstimator):

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.utils import PyDataset
-
-Array = np.ndarray[Any, Any]
 
 ROWS = 4096
 """Rows that are dense at once in a prediction."""

@@ -16,10 +16,11 @@ from typing import IO, Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, InputError
 from foldnet.files.opening import open_stream
 from foldnet.tables.select import Selection
-from foldnet.tables.table import Array, Table, block_rows
+from foldnet.tables.table import Table, block_rows
 from foldnet.warn import warn
 
 MISSING = {"", "na", "n/a", "null", "none", "?"}
@@ -144,7 +145,8 @@ class CsvTable(Table):
         found = next((sign for sign in signs if sign in line), None)
         if found is None and "|" in line:
             raise InputError(
-                f"{self.name}: nothing in the first line separates cells but '|'; if that does, give --delimiter '|'"
+                f"{self.name}: the first line has no delimiter except '|'; "
+                "if that is the delimiter, give --delimiter '|'"
             )
         return found or signs[-1]
 
@@ -171,7 +173,7 @@ class CsvTable(Table):
             )
         warn(
             f"{self.name}: the first line counts from 0 to {len(row) - 1}, as pandas names columns that have no names; "
-            "it is taken for names, and not for a row (--no-header says that it is one)"
+            "it is taken as names, not as a row (--no-header says that it is a row)"
         )
         return True
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, InputError, UnsupportedError
 from foldnet.files.opening import open_file
 from foldnet.tables.csv_table import CsvTable, Dialect
 from foldnet.tables.select import Selection, describe
-from foldnet.tables.table import Array, Table, block_rows
+from foldnet.tables.table import Table, block_rows
 
 
 def open_table(
@@ -80,7 +81,9 @@ class NpyTable(Table):
         if array.dtype.kind not in "biuf":
             raise InputError(f"{path} holds {array.dtype}; expected integers or floating-point numbers")
         if array.ndim == 0:
-            raise InputError(f"{path} holds a single number; expected one row or more, rows first")
+            raise InputError(
+                f"{path} holds a single number; expected one row or more, with the rows as the first axis"
+            )
         self._array = array if array.ndim > 1 else array[:, None]
         self._places: list[int] | None = None
         if selection != Selection():
@@ -143,7 +146,7 @@ class ParquetTable(Table):
             self._open = opening.pop_all()
         self.columns = tuple(schema.names[p] for p in places)
         if len(set(self.columns)) < len(self.columns):
-            raise InputError(f"{path} has several columns of one name: {', '.join(self.columns)}")
+            raise InputError(f"{path} has several columns with the same name: {', '.join(self.columns)}")
         self.rows = int(self._file.metadata.num_rows)
         self.row_shape = (len(places),)
 
@@ -157,7 +160,7 @@ class ParquetTable(Table):
                     row = batch.column(name).is_null().to_pylist().index(True)
                     raise InputError(
                         f"{self.name}, row {done + row + 1}, column {name!r}: the value is missing. Fill it, "
-                        "with NaN for instance; the network then says nan for that row."
+                        "for instance with NaN; the prediction for that row is then nan."
                     )
             yield np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in names])
             done += batch.num_rows

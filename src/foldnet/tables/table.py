@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from foldnet.arrays import Array
 
 BLOCK_VALUES = 2**17  # a CSV cell takes about 100 bytes while it is text, so a block stays near 13 MB
 

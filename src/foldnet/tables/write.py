@@ -12,11 +12,10 @@ from typing import IO, Any, Self
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FoldnetError, InputError
 from foldnet.shown import shown_name
 from foldnet.tables.read import load_pyarrow
-
-Array = np.ndarray[Any, Any]
 
 
 def create_table(path: str | Path | None, columns: Sequence[str] | None) -> TableWriter:
@@ -165,7 +164,9 @@ class ParquetWriter(TableWriter):
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._arrow = load_pyarrow()
         if len(set(columns)) < len(columns):
-            raise FoldnetError(f"{path}: a Parquet table cannot have several columns of one name: {columns}")
+            raise FoldnetError(
+                f"{path}: a Parquet table cannot have several columns with the same name: {columns}"
+            )
         self._place = Replacement(path)
         self._columns = list(columns)
         self._writer: Any = None

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from foldnet import backend
 from foldnet.errors import ConfigError
 from foldnet.warn import warn
+
+Verbosity = Literal["auto", 0, 1, 2]
+"""What is shown of a fit: 0 nothing, 1 a bar (on a terminal only), 2 a line an epoch; ``"auto"`` is 1."""
+
+DEFAULT_BATCH_SIZE = 32
 
 
 def count(value: Any, name: str, least: int = 1) -> int:
@@ -35,6 +40,15 @@ def optional_count(value: Any, name: str) -> int | None:
         ConfigError: it is neither.
     """
     return None if value is None else count(value, name)
+
+
+def batch_size_or_default(value: Any) -> int:
+    """The rows of a batch.
+
+    Raises:
+        ConfigError: it is no whole number, or less than 1.
+    """
+    return DEFAULT_BATCH_SIZE if value is None else count(value, "batch_size")
 
 
 def limited_epochs(epochs: int) -> int:
@@ -104,16 +118,16 @@ def frequency(value: Any) -> int | Sequence[int]:
     return [count(epoch, "an epoch in validation_freq") for epoch in value]
 
 
-def verbosity(value: Any) -> Any:
-    """``"auto"``, 0, 1 or 2.
+def verbosity(value: Any) -> Verbosity:
+    """How much is shown.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is none of ``"auto"``, 0, 1 and 2.
     """
-    if isinstance(value, str) and value == "auto":
-        return value
-    if isinstance(value, int | np.integer) and value in (0, 1, 2):
-        return int(value)
+    if isinstance(value, str | int | np.integer):
+        for known in get_args(Verbosity):
+            if value == known:
+                return known
     raise ConfigError(f'verbose must be "auto", 0, 1 or 2; got {value!r}')
 
 

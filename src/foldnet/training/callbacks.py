@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from foldnet.errors import ConfigError
-from foldnet.training.near import or_else
+from foldnet.training.suggestions import suggestion
 
 Logs = dict[str, Any]
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -143,7 +143,7 @@ class LambdaCallback(Callback):
     ) -> None:
         allowed = [name for name in dir(Callback) if name.startswith("on_")]
         if unknown := sorted(n for n in others if n.startswith("on_") and n not in allowed):
-            raise ConfigError(f"there is no hook {unknown[0]!r}{or_else(unknown[0], allowed)}")
+            raise ConfigError(f"there is no hook {unknown[0]!r}{suggestion(unknown[0], allowed)}")
         hooks = {
             "on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end, "on_train_begin": on_train_begin,
             "on_train_end": on_train_end, "on_train_batch_begin": on_train_batch_begin,
@@ -230,6 +230,6 @@ def _flat(callbacks: Any) -> list[Any]:
         )
     if isinstance(callbacks, type):
         raise ConfigError(
-            f"callbacks has the class {callbacks.__name__}; make one of it: {callbacks.__name__}()"
+            f"callbacks has the class {callbacks.__name__}; create an object of it: {callbacks.__name__}()"
         )
     return [callbacks]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
-
-import numpy as np
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
@@ -17,8 +15,7 @@ from foldnet.optional import Absent
 from foldnet.structure import has, is_flat, is_nested, shown, up_to
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
-from foldnet.training.absent import AbsentOptimizer
-from foldnet.training.between import Watched, runs_in_python
+from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import MeanMetricWrapper, SummedMetric
@@ -31,9 +28,9 @@ from foldnet.training.program import (
     build_program,
     output_names,
 )
+from foldnet.training.python_metrics import Watched, runs_in_python
 from foldnet.training.terms import Term, terms_of
-
-Array = np.ndarray[Any, Any]
+from foldnet.use_compile import CompileArguments
 
 NO_OPTIMIZER = 'the network was compiled without an optimizer, so it cannot train: model.compile("adam", ...)'
 
@@ -56,7 +53,7 @@ class Compiled:
         terms: the losses, and which outputs each is for; ``"crossentropy"`` where the shapes decide.
         metrics: for each output, as given; "accuracy" is resolved when the targets are seen.
         weighted_metrics: likewise; sample weights count in these.
-        steps_per_execution: after how many steps callbacks hear of them.
+        given: the arguments of ``compile``, with the optimizer itself in the place of its name.
     """
 
     network: Network
@@ -64,8 +61,7 @@ class Compiled:
     terms: list[Term]
     metrics: list[list[Any]]
     weighted_metrics: list[list[Any]]
-    given: Mapping[str, Any] = field(default_factory=dict)
-    steps_per_execution: int = 1
+    given: CompileArguments
 
     @property
     def losses(self) -> list[Loss | str | None]:
@@ -174,40 +170,26 @@ class Compiled:
         return None
 
 
-def compile_network(
-    network: Network,
-    optimizer: Any = "rmsprop",
-    loss: Any = None,
-    loss_weights: Any = None,
-    metrics: Any = None,
-    weighted_metrics: Any = None,
-    steps_per_execution: int = 1,
-) -> Compiled:
+def compile_network(network: Network, given: CompileArguments) -> Compiled:
     """Resolve the arguments of ``compile``.
 
     Raises:
         ConfigError: an unknown name, or a list or dict that does not fit the outputs.
     """
     names = output_names(network)
-    for value, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
+    for value, what in ((given.metrics, "metrics"), (given.weighted_metrics, "weighted_metrics")):
         if value is not None and not isinstance(value, list | tuple | Mapping):
             raise ConfigError(f"{what} must be a list or dict, such as {what}=['mae']; got {value!r}")
-    optimizer = optimizers.get(optimizer) or AbsentOptimizer(NO_OPTIMIZER)
+    optimizer = optimizers.get(given.optimizer) or AbsentOptimizer(NO_OPTIMIZER)
     optimizer.check_settings()
     structure = network.output_structure
-    terms = [_resolved(term, network) for term in terms_of(loss, loss_weights, structure, names)]
-    given = {
-        "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
-        "weighted_metrics": weighted_metrics,
-    }  # fmt: skip
     compiled = Compiled(
         network,
         optimizer,
-        terms,
-        _metric_lists(metrics, structure, names, "metrics"),
-        _metric_lists(weighted_metrics, structure, names, "weighted_metrics"),
-        given,
-        steps_per_execution,
+        [_resolved(term, network) for term in terms_of(given.loss, given.loss_weights, structure, names)],
+        _metric_lists(given.metrics, structure, names, "metrics"),
+        _metric_lists(given.weighted_metrics, structure, names, "weighted_metrics"),
+        replace(given, optimizer=optimizer),
     )
     # Names that there are not are told of here; what "accuracy" means is for the data to say.
     compiled.resolved([Target((None, 1), False) for _ in names])
@@ -218,7 +200,7 @@ def _resolved(term: Term, network: Network) -> Term:
     """The term with the loss itself in the place of its name."""
     loss = _loss(term.loss)
     if isinstance(loss, str) and not isinstance(term.at, int):
-        raise ConfigError(f"loss {loss!r} is chosen by the shape of one output, and stands for several")
+        raise ConfigError(f"loss {loss!r} is chosen by the shape of one output, and is given for several")
     return replace(term, loss=loss)
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.ops import Expression
 from foldnet.training.loss_functions import last_size, rank, row_shape, same_rank
@@ -20,8 +21,6 @@ from foldnet.training.metrics import SummedMetric
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape, shown
 from foldnet.training.weighting import fitted, shape_of, spread
-
-Array = np.ndarray[Any, Any]
 
 NEVER = -1e10
 """Keras's threshold where ``top_k`` alone says what is positive."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
 from foldnet.training.confusion import Counts, are_even, even_between, ratio
@@ -16,7 +17,6 @@ from foldnet.training.state import StateVariable
 from foldnet.training.targets import shown
 from foldnet.training.weighting import shape_of
 
-Array = np.ndarray[Any, Any]
 FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
@@ -64,7 +64,7 @@ class _AtPoint(_Curve):
 
     def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
         """The score that must reach the value, and the one to be best."""
-        raise NotImplementedError(f"{type(self).__name__} states no pair of scores")
+        raise NotImplementedError(f"{type(self).__name__} must define a pair of scores")
 
     def result(self) -> float:
         """The best one; 0 where the value is never reached."""
@@ -157,7 +157,7 @@ class AUC(_Curve):
         if thresholds is None and num_thresholds < 2:
             raise ConfigError(f"num_thresholds must be at least 2, got {num_thresholds}")
         if num_labels and not multi_label:
-            raise ConfigError("num_labels goes with multi_label=True")
+            raise ConfigError("num_labels needs multi_label=True")
         inner = even_between(num_thresholds) if thresholds is None else sorted(thresholds)
         self._given = thresholds is not None
         self._ends = (0.0 - epsilon(), *inner, 1.0 + epsilon())

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.optional import Absent
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import regularizers
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.engines.reference.training import forward
 from foldnet.errors import InputError, UnsupportedError
@@ -18,18 +19,15 @@ from foldnet.graph.op import INT
 from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
-from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
 from foldnet.operations.kernels import Moment
 from foldnet.optional import Absent, absent_of, present
-from foldnet.predictor_inputs import read_inputs
+from foldnet.predictor.inputs import read_inputs
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, is_nested, pack
-
-Array = np.ndarray[Any, Any]
 
 
 class ArrayWithMask(np.ndarray[Any, Any]):
@@ -62,7 +60,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         ConfigError: a mask that does not fit.
         UnsupportedError: a mask for a layer that Keras calls without one.
     """
-    if mask is not None and not isinstance(layer, BatchNormalization | Softmax | Network):
+    if mask is not None and not layer.takes_mask:
         raise UnsupportedError(
             f"layer {layer.name!r}: a {type(layer).__name__} computes without a mask; leave mask out (one that an "
             "earlier layer made, such as Masking, goes along by itself)"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError
 from foldnet.training.loss_functions import numbers
@@ -15,8 +16,6 @@ from foldnet.training.regressions import check_rows_of_numbers
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape
 from foldnet.training.weighting import fitted, spread
-
-Array = np.ndarray[Any, Any]
 
 
 class FBetaScore(SummedMetric):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
-from foldnet.training.optimizer import Array, Numbers, Optimizer, Updated
+from foldnet.training.optimizer import Numbers, Optimizer, Updated
 
 
 class Ftrl(Optimizer):

@@ -9,7 +9,7 @@ from typing import Any
 from foldnet.errors import ConfigError, FoldnetError
 from foldnet.layers.naming import snake_case
 from foldnet.training.loss_functions import ALIASES
-from foldnet.training.near import or_else
+from foldnet.training.suggestions import suggestion
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def look_up(identifier: Any, kind: Kind) -> Any:
         return _made(of_class[key], {}, kind)
     if key in kind.functions:
         return kind.wrap(kind.functions[key], name)
-    known = or_else(name, [*kind.classes, *kind.functions, *ALIASES])
+    known = suggestion(name, [*kind.classes, *kind.functions, *ALIASES])
     raise ConfigError(
         f"there is no {kind.what} {name[:100]!r}{known[:600]} Or give a function of y_true and y_pred written with "
         "foldnet.ops."

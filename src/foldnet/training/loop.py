@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -12,41 +12,19 @@ import numpy as np
 
 from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
-from foldnet.lowering.lower import check_judged
 from foldnet.network import Network
-from foldnet.training.api import first_steps, gather, split_validation, trainer_for, validation_rows
-from foldnet.training.arguments import (
-    class_weights,
-    count,
-    frequency,
-    limited_epochs,
-    limited_steps,
-    optional_count,
-    share,
-    switch,
-    verbosity,
-)
-from foldnet.training.batches import (
-    batches,
-    can_repeat,
-    count_of,
-    is_dataset,
-    is_endless,
-    is_stream,
-    tell,
-    unpack,
-)
+from foldnet.training.arguments import class_weights, limited_steps
+from foldnet.training.batches import batches, can_repeat, count_of, is_dataset, is_endless, tell, unpack
 from foldnet.training.callbacks import CallbackList, History
-from foldnet.training.data import Rows, weights_alike
+from foldnet.training.data import Rows
+from foldnet.training.evaluation import added, judge
+from foldnet.training.fit_arguments import FitArguments
+from foldnet.training.fit_data import FitData, first_inputs, fit_data
 from foldnet.training.interrupts import Interrupts
 from foldnet.training.progress import Progress, progress_for
 from foldnet.training.trainer import Trainer
+from foldnet.training.user_data import gather, trainer_for
 from foldnet.warn import warn
-
-Array = np.ndarray[Any, Any]
-
-Validation = Rows | Callable[[], Rows] | None
-"""The rows to validate with, or what gives other ones each time."""
 
 REDRAW_SECONDS = 0.1
 """How often a progress bar wants to hear from a running fit."""
@@ -55,78 +33,27 @@ MOST_STEPS = 500_000
 """Steps of one call of the engine, which is handed the optimizer's numbers for each."""
 
 
-def fit(
-    network: Network,
-    x: Any,
-    y: Any,
-    batch_size: int | None,
-    epochs: int,
-    verbose: Any,
-    callbacks: Any,
-    validation_split: float,
-    validation_data: Any,
-    shuffle: bool,
-    class_weight: Mapping[int, float] | None,
-    sample_weight: Any,
-    initial_epoch: int,
-    steps_per_epoch: int | None,
-    validation_steps: int | None,
-    validation_batch_size: int | None,
-    validation_freq: int | Sequence[int],
-) -> History:
+def fit(network: Network, given: FitArguments) -> History:
     """See ``Network.fit``."""
-    size = checked_batch_size(batch_size)
-    epochs = limited_epochs(count(epochs, "epochs"))
-    initial_epoch = count(initial_epoch, "initial_epoch", 0)
-    steps_per_epoch = optional_count(steps_per_epoch, "steps_per_epoch")
-    validation_steps = optional_count(validation_steps, "validation_steps")
-    validation_split, class_weight = (
-        share(validation_split, "validation_split"),
-        class_weights(class_weight),
+    trainer = trainer_for(network, first_inputs(given.x) if given.streamed else given.x)
+    data = fit_data(network, given)
+    known = count_of(given.x) if data.rows is None else -(-len(data.rows) // given.batch_size)
+    given = replace(given, steps_per_epoch=limited_steps(given.steps_per_epoch, known))
+    steps = given.steps_per_epoch or known
+    calls = CallbackList(
+        given.callbacks, True, model=network, verbose=given.verbose, epochs=given.epochs, steps=steps
     )
-    validation_freq, verbose = frequency(validation_freq), verbosity(verbose)
-    shuffle = switch(shuffle, "shuffle")
-    judged = size if validation_batch_size is None else count(validation_batch_size, "validation_batch_size")
-    streamed = is_stream(x, y)
-    if streamed and (sample_weight is not None or validation_split):
-        raise ConfigError(
-            "sample_weight and validation_split are for arrays; batches bring their own weights as "
-            "(x, y, sample_weight), and validation_data is given apart"
-        )
-    trainer = trainer_for(network, _first_inputs(x) if streamed else x)
-    rows: Rows | None = None
-    validation: Validation = None
-    if not streamed:
-        rows = gather(network, x, y, sample_weight, class_weight)
-        if validation_split and validation_data is None:
-            cut = split_validation(len(rows), validation_split)
-            # Weights of classes are for training; weights of rows also count where rows validate.
-            every = rows if class_weight is None else gather(network, x, y)
-            rows, validation = rows.part(0, cut), first_steps(every.part(cut, len(every)), None, judged)
-    if validation_data is not None:
-        read = partial(validation_rows, network, validation_data, validation_steps, judged)
-        # An iterator goes on from one validation to the next; all else gives the same rows each time.
-        endless = is_stream(validation_data) and not can_repeat(validation_data)
-        validation = read if endless and validation_steps is not None else read()
-    if validation is not None:
-        check_judged(network)
-    if rows is not None and isinstance(validation, Rows):
-        rows, validation = weights_alike(rows, validation)
-    known = count_of(x) if rows is None else -(-len(rows) // size)
-    steps_per_epoch = limited_steps(steps_per_epoch, known)
-    steps = steps_per_epoch or known
-    calls = CallbackList(callbacks, True, model=network, verbose=verbose, epochs=epochs, steps=steps)
-    progress = progress_for(verbose, epochs, steps)
+    progress = progress_for(given.verbose, given.epochs, steps)
     network.stop_training = False
-    run = _Run(trainer, calls, progress, size, validation, judged, validation_freq, shuffle, epochs)
+    run = _Run(trainer, calls, progress, data, given)
     calls.call("on_train_begin", None)
     try:
-        if rows is None:
-            run.stream(x, initial_epoch, steps_per_epoch, class_weight)
-        elif calls.by_batch or steps_per_epoch or trainer.compiled.watched:
-            run.by_batch(rows, initial_epoch, steps_per_epoch)
+        if data.rows is None:
+            run.stream(given.x)
+        elif calls.by_batch or given.steps_per_epoch or trainer.compiled.watched:
+            run.by_batch(data.rows)
         else:
-            run.by_epoch(rows, initial_epoch)
+            run.by_epoch(data.rows)
     except KeyboardInterrupt:
         # Unlike Keras, so that files are closed and the best weights are put back.
         trainer.use_averages()
@@ -140,21 +67,20 @@ def fit(
     return calls.history
 
 
-def checked_batch_size(batch_size: Any) -> int:
-    """The number of rows of a batch, 32 if not said.
-
-    Raises:
-        ConfigError: less than 1.
-    """
-    return 32 if batch_size is None else count(batch_size, "batch_size")
-
-
-def _first_inputs(x: Any) -> Any:
-    """The inputs of a stream's first batch, if looking does not use it up."""
-    if not can_repeat(x):
-        return None
-    first = next(batches(x), None)
-    return first[0] if isinstance(first, tuple | list) else first
+def train_on_batch(
+    network: Network,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    return_dict: bool,
+) -> Any:
+    """See ``Network.train_on_batch``."""
+    trainer = trainer_for(network, x)
+    rows = gather(network, x, y, sample_weight, class_weights(class_weight))
+    trainer.begin()
+    logs = trainer.logs(trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False).training)
+    return logs if return_dict else trainer.values(logs)
 
 
 class _Run:
@@ -165,45 +91,41 @@ class _Run:
         trainer: Trainer,
         callbacks: CallbackList,
         progress: Progress,
-        batch_size: int,
-        validation: Validation,
-        validation_batch_size: int,
-        validation_freq: int | Sequence[int],
-        shuffle: bool,
-        epochs: int,
+        data: FitData,
+        given: FitArguments,
     ) -> None:
         self.trainer, self.callbacks, self.progress = trainer, callbacks, progress
-        self.batch_size, self.validation, self.validation_freq = batch_size, validation, validation_freq
-        self.validation_batch_size = validation_batch_size
-        self.shuffle, self.epochs = shuffle, epochs
+        self.given, self.validation = given, data.validation
         self.last: dict[str, Any] = {}
         self.warned = False
-        self.group = trainer.compiled.steps_per_execution
+        self.group = trainer.compiled.given.steps_per_execution
 
-    def by_epoch(self, rows: Rows, first: int) -> None:
+    def by_epoch(self, rows: Rows) -> None:
         """Whole epochs: all in one call, or as many as a callback or the progress bar lets pass."""
-        calls = self.callbacks
+        calls, given = self.callbacks, self.given
         # Callbacks that watch evaluations see those of the validation data, so these are made apart.
         within = None if calls.by_test or callable(self.validation) else self.validation
         if within is not None and within.kind != rows.kind:
             within = None  # it is another program
         single = calls.by_epoch or within is not self.validation
-        epoch, count = first, 1 if single or self.progress.live else max(self.epochs - first, 1)
-        while epoch < self.epochs and not self._stopped():
+        epoch = given.initial_epoch
+        count = 1 if single or self.progress.live else max(given.epochs - epoch, 1)
+        while epoch < given.epochs and not self._stopped():
             calls.call("on_epoch_begin", epoch, None)
             started = time.perf_counter()
-            count = max(1, min(count, self.epochs - epoch, MOST_STEPS // -(-len(rows) // self.batch_size)))
+            steps = -(-len(rows) // given.batch_size)
+            count = max(1, min(count, given.epochs - epoch, MOST_STEPS // steps))
             wanted = [self._validates(e) for e in range(epoch, epoch + count)]
             self.trainer.prepare(rows)  # may compile, which Ctrl+C ends at once
             with Interrupts() as interrupts:
                 result = self.trainer.fit(
                     rows,
-                    batch_size=self.batch_size,
+                    batch_size=given.batch_size,
                     epochs=count,
-                    shuffle=self.shuffle,
+                    shuffle=given.shuffle,
                     validation=within,
                     validation_epochs=wanted,
-                    validation_batch_size=self.validation_batch_size,
+                    validation_batch_size=given.validation_batch_size,
                     stop_on_nan=calls.stop_on_nan,
                     should_stop=interrupts.should_stop,
                 )
@@ -220,16 +142,17 @@ class _Run:
                 took = (time.perf_counter() - started) / count
                 count = max(1, int(REDRAW_SECONDS / max(took, 1e-9)))
 
-    def by_batch(self, rows: Rows, first: int, steps: int | None) -> None:
+    def by_batch(self, rows: Rows) -> None:
         """Step by step, for callbacks that ask for it, and for epochs that are not once through the rows."""
+        size, steps = self.given.batch_size, self.given.steps_per_epoch
         order = np.arange(len(rows))
-        everything = -(-len(rows) // self.batch_size)
+        everything = -(-len(rows) // size)
         seen = everything
-        for epoch in range(first, self.epochs):
+        for epoch in range(self.given.initial_epoch, self.given.epochs):
             if self._stopped():
                 return
             if seen >= everything:
-                seen, order = 0, self.trainer.order(len(rows)) if self.shuffle else order
+                seen, order = 0, self.trainer.order(len(rows)) if self.given.shuffle else order
             self.callbacks.call("on_epoch_begin", epoch, None)
             self.trainer.begin()
             total: Sums | None = None
@@ -237,50 +160,47 @@ class _Run:
                 if seen >= everything:
                     _ran_out()
                     break
-                chosen = order[seen * self.batch_size : (seen + self.group) * self.batch_size]
+                chosen = order[seen * size : (seen + self.group) * size]
                 seen += self.group
                 self.callbacks.call("on_train_batch_begin", step, None)
-                total = self._made(rows.pick(chosen), self.batch_size, epoch, step, total)
+                total = self._made(rows.pick(chosen), size, epoch, step, total)
                 self._tell_end(step, total)
                 if self._stopped():
                     break
             self._ended(epoch, total)
 
-    def stream(
-        self, source: Any, first: int, steps: int | None, class_weight: Mapping[int, float] | None
-    ) -> None:
+    def stream(self, source: Any) -> None:
         """Batches as they are given; what can be gone through again starts anew each epoch.
 
         Of a dataset, whose batches have numbers, shuffling changes their order.
         """
+        given, steps, first = self.given, self.given.steps_per_epoch, self.given.initial_epoch
         again, number = can_repeat(source), count_of(source)
-        if not again and steps is None and self.epochs - first > 1:
-            raise ConfigError(
-                "an iterator can be gone through once: give steps_per_epoch, or a list of batches"
-            )
+        if not again and steps is None and given.epochs - first > 1:
+            raise ConfigError("an iterator can be read only once: give steps_per_epoch, or a list of batches")
         if steps is None and is_endless(source):
             raise ConfigError("the dataset has no end (its num_batches is None): give steps_per_epoch")
 
         def restart() -> Iterator[Any]:
-            shuffled = self.shuffle and is_dataset(source) and number is not None
+            shuffled = given.shuffle and is_dataset(source) and number is not None
             return batches(source, self.trainer.order(number or 0) if shuffled else None)
 
-        given = restart()
-        for epoch in range(first, self.epochs):
+        coming = restart()
+        for epoch in range(first, given.epochs):
             if self._stopped():
                 return
             if again and steps is None and epoch > first:
-                given = restart()
+                coming = restart()
             tell(source, "on_epoch_begin")
             self.callbacks.call("on_epoch_begin", epoch, None)
             self.trainer.begin()
             total: Sums | None = None
             step = 0
             while (steps is None or step < steps) and not self._stopped():
-                group = list(islice(given, self.group))
+                group = list(islice(coming, self.group))
                 if not group and again and steps is not None:
-                    given = restart()
-                    group = list(islice(given, self.group))
+                    coming = restart()
+                    group = list(islice(coming, self.group))
                 if not group:
                     if steps is not None:
                         _ran_out()
@@ -288,7 +208,7 @@ class _Run:
                     break
                 self.callbacks.call("on_train_batch_begin", step, None)
                 for i, batch in enumerate(group):
-                    rows = gather(self.trainer.network, *unpack(batch), class_weight)
+                    rows = gather(self.trainer.network, *unpack(batch), given.class_weight)
                     total = self._made(rows, len(rows), epoch, step + i, total)
                 self._tell_end(step, total)
                 step += self.group
@@ -320,10 +240,8 @@ class _Run:
         """After the steps of an epoch: validate, tell."""
         judged = None
         if self.validation is not None and self._validates(epoch):
-            from foldnet.training.actions import judge
-
             rows = self.validation() if callable(self.validation) else self.validation
-            judged = judge(self.trainer, rows, self.validation_batch_size, self.callbacks)
+            judged = judge(self.trainer, rows, self.given.validation_batch_size, self.callbacks)
         if total is not None:
             logs = self.trainer.logs
             self._epoch_end(epoch, logs(total), None if judged is None else logs(judged))
@@ -361,11 +279,7 @@ class _Run:
         self.last = logs
 
     def _validates(self, epoch: int) -> bool:
-        if self.validation is None:
-            return False
-        if isinstance(self.validation_freq, int):
-            return (epoch + 1) % self.validation_freq == 0
-        return epoch + 1 in self.validation_freq
+        return self.validation is not None and self.given.validates_after(epoch)
 
     def _stopped(self) -> bool:
         return bool(self.trainer.network.stop_training)
@@ -388,12 +302,4 @@ class _Run:
 
 
 def _ran_out() -> None:
-    warn("the data ran out within an epoch; give at least steps_per_epoch batches an epoch")
-
-
-def added(a: Sums, b: Sums) -> Sums:
-    """Sums over the rows of both."""
-    rows = a.rows + b.rows
-    regularization = (a.regularization * a.rows + b.regularization * b.rows) / np.maximum(rows, 1)
-    values = [x + y for x, y in zip(a.values, b.values, strict=True)]
-    return Sums(rows, a.loss + b.loss, regularization, values, b.results)
+    warn("the data ended within an epoch; give at least steps_per_epoch batches an epoch")

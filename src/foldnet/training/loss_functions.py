@@ -220,7 +220,8 @@ def classes_last(y_true: Any, y_pred: Any, axis: int = -1) -> tuple[Any, Any]:
     place = axis % axes if axes else 0
     if place == 0 and axes > 1:
         raise ConfigError(
-            f"axis={axis} of outputs of shape {shown(_shape(y_pred))} is the rows' own; classes need another"
+            f"axis={axis} of outputs of shape {shown(_shape(y_pred))} is the axis of the rows; "
+            "the classes need another axis"
         )
     if rank(y_true) == axes and _shape(y_true)[place] == 1:
         rest = [n for i, n in enumerate(_shape(y_true)) if i != place]

@@ -61,7 +61,7 @@ class Loss:
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One number a row, or one for each of further axes; a subclass of a user's own states it."""
-        raise NotImplementedError(f"{type(self).__name__} states no call(y_true, y_pred)")
+        raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred)")
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each row.
@@ -73,7 +73,7 @@ class Loss:
         values = traced("loss", self.name, self.call, y_true, y_pred)
         if isinstance(y_pred, Expression) and not isinstance(values, Expression):
             raise ConfigError(
-                f"the loss {self.name!r} gives the number {values!r} whatever the outputs are, so nothing can learn "
+                f"the loss {self.name!r} gives the number {values!r} for all outputs, so the network cannot learn "
                 "from it; compute it from y_pred"
             )
         return values

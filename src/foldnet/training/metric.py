@@ -8,11 +8,10 @@ from typing import Any, Self
 import numpy as np
 
 from foldnet import initializers
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
 from foldnet.training.state import StateVariable, nested
-
-Array = np.ndarray[Any, Any]
 
 
 def dtype_name(dtype: Any) -> str:
@@ -25,7 +24,7 @@ def dtype_name(dtype: Any) -> str:
     try:
         name = name if isinstance(name, str) else np.dtype(name).name
     except TypeError:
-        raise ConfigError(f"{dtype!r} is no dtype; give a name such as 'float32'") from None
+        raise ConfigError(f"{dtype!r} is not a dtype; give a name such as 'float32'") from None
     name = name.removeprefix("mixed_")
     return {"int": "int32", "float": "float32"}.get(name, name)
 
@@ -76,12 +75,12 @@ class Metric:
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
         """Take in a batch."""
         raise NotImplementedError(
-            f"{type(self).__name__} states no update_state(y_true, y_pred, sample_weight)"
+            f"{type(self).__name__} must define update_state(y_true, y_pred, sample_weight)"
         )
 
     def result(self) -> Any:
         """The metric of all batches taken in so far: a number, or a dict of numbers."""
-        raise NotImplementedError(f"{type(self).__name__} states no result()")
+        raise NotImplementedError(f"{type(self).__name__} must define result()")
 
     def reset_state(self) -> None:
         """Set every variable to 0."""

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.ops import Expression
 from foldnet.training import loss_functions as f
@@ -21,8 +22,6 @@ from foldnet.training.metric import Metric, float_type
 from foldnet.training.state import StateVariable
 from foldnet.training.user_code import traced
 from foldnet.training.weighting import mean_rows, product, summed
-
-Array = np.ndarray[Any, Any]
 
 
 class SummedMetric(Metric):
@@ -36,11 +35,11 @@ class SummedMetric(Metric):
 
         A mask of the output counts for means of functions alone, as in Keras.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what a row adds")
+        raise NotImplementedError(f"{type(self).__name__} must define what a row adds")
 
     def absorb(self, sums: Array, weight: float) -> None:
         """Add sums over rows, and the sum of these rows' weights, to the state."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what the sums are")
+        raise NotImplementedError(f"{type(self).__name__} must define the values of its sums")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add rows of arrays.
@@ -217,5 +216,5 @@ class MeanMetricWrapper(Mean):
 
         fn = f.ALIASES.get(fn.lower(), fn)
         if fn not in FUNCTIONS:
-            raise ConfigError(f"there is no function {fn!r} for a metric; give the function itself as fn")
+            raise ConfigError(f"{fn!r} is not a known function for a metric; give the function itself as fn")
         return cls(**{**config, "fn": FUNCTIONS[fn]})

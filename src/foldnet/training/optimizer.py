@@ -9,18 +9,18 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.training import UpdateRule
 from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.weight import Weight
 from foldnet.ops import Expression
-from foldnet.training.near import or_else
 from foldnet.training.optimizer_settings import is_count, number, takes_step
 from foldnet.training.schedules import InverseTimeDecay, LearningRateSchedule, schedule_from_config
+from foldnet.training.suggestions import suggestion
 from foldnet.training.variables import Variable
 
-Array = np.ndarray[Any, Any]
 Numbers = Mapping[str, Any]
 ACCUMULATOR = "gradient_accumulator"
 """Name of the array in which gradients are added up."""
@@ -142,7 +142,9 @@ class Optimizer:
         )
         if decay:
             if not isinstance(self._learning_rate, float):
-                raise ConfigError("decay is for a learning rate that is a number; put it into the schedule")
+                raise ConfigError(
+                    "decay needs a learning rate that is a number; put the decay into the schedule"
+                )
             self._learning_rate = InverseTimeDecay(self._learning_rate, 1, number("decay", decay))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -180,7 +182,7 @@ class Optimizer:
             known = [*inspect.signature(type(self).__init__).parameters, *_COMMON, "name"]
             names = [n for n in known if n not in ("self", "kwargs")]
             first = next(iter(others))
-            near = "; it is called learning_rate" if first == "lr" else or_else(first, names)
+            near = "; it is called learning_rate" if first == "lr" else suggestion(first, names)
             raise ConfigError(f"{type(self).__name__} has no setting {first!r}{near}")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -216,7 +218,7 @@ class Optimizer:
             ConfigError: the class states none.
         """
         raise ConfigError(
-            f"{type(self).__name__} states no update(w, g, slots, at), which gives the new weight and slots as "
+            f"{type(self).__name__} must define update(w, g, slots, at), which gives the new weight and slots as "
             "expressions of foldnet.ops; update_step, as Keras's own optimizers have it, cannot be compiled"
         )
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.training.further_optimizers import Ftrl, Lamb, ScheduleFreeAdamW
-from foldnet.training.near import or_else
-from foldnet.training.optimizer import Array, Numbers, Updated
+from foldnet.training.optimizer import Numbers, Updated
 from foldnet.training.optimizer import Optimizer as Optimizer
+from foldnet.training.suggestions import suggestion
 
 
 def powers(base: float, step: Array) -> Array:
@@ -351,7 +352,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     cls = cls or (OPTIMIZERS.get(name.lower()) if isinstance(name, str) else None)
     if cls is None:
         names = [known.__name__ for known in OPTIMIZERS.values()]
-        raise ConfigError(f"there is no optimizer {name!r}{or_else(name, names)}")
+        raise ConfigError(f"there is no optimizer {name!r}{suggestion(name, names)}")
     if not isinstance(settings, Mapping):
         raise ConfigError(f"the settings of optimizer {name!r} must be a dict, got {settings!r}")
     found: Optimizer = cls.from_config(settings, custom_objects)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from foldnet.shown import shown_name
+from foldnet.training.arguments import Verbosity
 
 
 class Progress:
@@ -94,10 +95,14 @@ def _number(value: Any) -> str:
     return str(value)
 
 
-def progress_for(verbose: Any, epochs: int, steps: int | None) -> Progress:
-    """The display that ``verbose`` asks for: 0 nothing, 1 a bar (on a terminal only), 2 a line an epoch."""
-    if verbose == 2:
-        return Lines(epochs, steps)
-    if verbose in (1, "auto", True) and sys.stderr.isatty() and sys.stdout.isatty():
-        return Bar(epochs)
-    return Progress()
+def progress_for(verbose: Verbosity, epochs: int, steps: int | None) -> Progress:
+    """The display that ``verbose`` asks for."""
+    match verbose:
+        case 0:
+            return Progress()
+        case 1 | "auto":
+            return Bar(epochs) if sys.stderr.isatty() and sys.stdout.isatty() else Progress()
+        case 2:
+            return Lines(epochs, steps)
+        case _:
+            assert_never(verbose)

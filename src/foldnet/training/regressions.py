@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import ops
+from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
 from foldnet.training import loss_functions as f
@@ -15,8 +16,6 @@ from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape, shown
 from foldnet.training.weighting import fitted, mean_rows, shape_of, spread
 from foldnet.warn import warn
-
-Array = np.ndarray[Any, Any]
 
 
 class RootMeanSquaredError(Mean):

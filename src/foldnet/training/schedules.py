@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.training.near import or_else
+from foldnet.training.suggestions import suggestion
 
 F = np.float32
 
@@ -21,7 +21,7 @@ class LearningRateSchedule:
 
     def __call__(self, step: Any) -> Any:
         """Learning rate at a step."""
-        raise TypeError(f"{type(self).__name__} does not say what the learning rate is at a step")
+        raise TypeError(f"{type(self).__name__} must define __call__(step), which gives the learning rate")
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
@@ -223,7 +223,7 @@ def schedule_from_config(
     own = (custom_objects or {}).get(name) if isinstance(name, str) else None
     cls = own or (SCHEDULES.get(name) if isinstance(name, str) else None)
     if cls is None:
-        raise ConfigError(f"there is no learning-rate schedule {name!r}{or_else(name, SCHEDULES)}")
+        raise ConfigError(f"there is no learning-rate schedule {name!r}{suggestion(name, SCHEDULES)}")
     if not isinstance(settings, Mapping):
         raise ConfigError(f"the settings of the schedule {name!r} must be a dict, got {settings!r}")
     found: LearningRateSchedule = cls.from_config(settings)

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.training.variables import Variable
-
-Array = np.ndarray[Any, Any]
 
 
 class StateVariable(Variable):

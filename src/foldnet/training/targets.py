@@ -9,7 +9,6 @@ import numpy as np
 from foldnet.errors import InputError
 from foldnet.ops import Expression
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int | None, ...]
 
 
@@ -77,6 +76,6 @@ def check_classes(
     left_out = "" if ignored is None else f" (and {ignored}, which is ignored)"
     raise InputError(
         f"{name}: the target of {at} is {value:g}, and {of} {classes} classes, 0 to {classes - 1}{left_out}. Class "
-        "numbers are whole and start at 0; a number that stands for no class is given as "
+        "numbers are whole and start at 0; a number that is not a class is given as "
         "SparseCategoricalCrossentropy(ignore_class=...)"
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
@@ -18,13 +19,11 @@ from foldnet.operations.batch.numpy import wrong_rows
 from foldnet.operations.batch.op import Drop
 from foldnet.operations.batch.philox import permutation
 from foldnet.random import random_seed
-from foldnet.training.between import Between
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
 from foldnet.training.metrics import SummedMetric
 from foldnet.training.program import LOSS, WEIGHT, Owners, output_names
-
-Array = np.ndarray[Any, Any]
+from foldnet.training.python_metrics import PythonMetrics
 
 
 class Trainer:
@@ -56,7 +55,7 @@ class Trainer:
         self._key: Any = None
         self._fixed: list[tuple[Layer, str, Array]] = []
         self.orders = 0
-        self._between = Between(self.network, compiled.watched) if compiled.watched else None
+        self._python_metrics = PythonMetrics(self.network, compiled.watched) if compiled.watched else None
         compiled.optimizer.trainer = self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -132,7 +131,7 @@ class Trainer:
         state = self.state()
         given = None if validation is None else Data(validation.arrays)
         # Metrics that run in Python see the outputs of the step before it is made; the loop makes one step a call.
-        seen = {} if self._between is None else self._between.see(rows, state, True, self.seed)
+        seen = {} if self._python_metrics is None else self._python_metrics.see(rows, state, True, self.seed)
         try:
             result = self._ready().fit(state, Data(rows.arrays), plan, given, should_stop)
             result.training.results = seen
@@ -152,8 +151,8 @@ class Trainer:
 
     def begin(self) -> None:
         """Metrics that run in Python forget what they have seen, as before an epoch."""
-        if self._between is not None:
-            self._between.reset()
+        if self._python_metrics is not None:
+            self._python_metrics.reset()
 
     def evaluate(self, rows: Rows, batch_size: int, fresh: bool = True) -> Sums:
         """Sums of losses and metrics over the rows, nothing changed.
@@ -167,11 +166,11 @@ class Trainer:
         self.prepare(rows)
         state = self.state()
         sums = self._ready().evaluate(state, Data(rows.arrays), batch_size)
-        if self._between is not None:
+        if self._python_metrics is not None:
             if fresh:
                 self.begin()
             for start in range(0, len(rows), batch_size):
-                sums.results = self._between.see(rows.part(start, start + batch_size), state, False)
+                sums.results = self._python_metrics.see(rows.part(start, start + batch_size), state, False)
         return sums
 
     def _ready(self) -> TrainingEngine:

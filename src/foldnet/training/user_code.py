@@ -54,7 +54,8 @@ def traced(
     if isinstance(found, bool | int | float):
         return float(found)
     raise ConfigError(
-        f"the {what} {name!r}{_where(function)} gives {type(found).__name__}, which is no expression\n{WAY}"
+        f"the {what} {name!r}{_where(function)} gives {type(found).__name__}, which is not an expression of "
+        f"foldnet.ops\n{WAY}"
     )
 
 

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
-
-Array = np.ndarray[Any, Any]
 
 
 class Variable(NDArrayOperatorsMixin):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from foldnet import activations
+from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise, Op
 from foldnet.operations.affine.op import Affine
@@ -45,7 +45,6 @@ from foldnet.operations.structure.op import (
     Transpose,
 )
 
-Array = np.ndarray[Any, Any]
 Gradients = Sequence[Array | None]
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.graph.training import Orthogonal
-
-Array = np.ndarray[Any, Any]
 
 LEAST_LENGTH = 1e-7
 """Below this a row is not made longer than its length times the reciprocal, as in Keras."""

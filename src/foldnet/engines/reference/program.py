@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT
 from foldnet.operations import catalogue
 from foldnet.operations.kernels import Kernel
 from foldnet.operations.structure.numpy import to_index
-
-Array = np.ndarray[Any, Any]
 
 
 class ReferenceProgram:

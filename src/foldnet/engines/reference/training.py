@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.reference.gradients import RULES
 from foldnet.engines.reference.penalties import penalty, slope
@@ -16,8 +17,6 @@ from foldnet.graph.training import Constraint, TrainingProgram, Variable
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
 from foldnet.operations.kernels import Kernel, Moment
-
-Array = np.ndarray[Any, Any]
 
 
 def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dtype[Any]) -> dict[str, Array]:

@@ -8,13 +8,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
-from foldnet.files.hdf5 import header, kinds, links, storage, texts
+from foldnet.files.hdf5 import datatypes, header, links, storage, texts
 from foldnet.files.hdf5.links import Link, To
 from foldnet.files.hdf5.source import Cursor, Source
 from foldnet.files.opening import open_file
-
-Array = np.ndarray[Any, Any]
 
 
 class Hdf5File:
@@ -177,7 +176,7 @@ class Group:
         """
         path = f"{self.path}/{name}"
         space = self._child(name).part(header.SPACE, path)
-        shape = None if space is None else kinds.read_shape(space)
+        shape = None if space is None else datatypes.read_shape(space)
         if shape is None:
             raise FileFormatError(f"{path} in the HDF5 file should be a dataset of numbers")
         return shape
@@ -199,11 +198,9 @@ class Group:
         if declared != shape:
             raise FileFormatError(f"{path} has shape {declared}, and the configuration asks for {shape}")
         if node.part(header.EXTERNAL, path) is not None:
-            raise FileFormatError(
-                f"{path} takes its numbers from another file; foldnet reads none but this one"
-            )
+            raise FileFormatError(f"{path} stores its numbers in another file; foldnet reads this file only")
         filters = node.part(header.FILTERS, path)
-        kind = kinds.read_kind(kind_part)
+        kind = datatypes.read_kind(kind_part)
         stored = storage.Stored(
             path,
             shape,
@@ -215,13 +212,13 @@ class Group:
         return _numbers(data, kind, lambda: self._attribute(node, "dtype", path), path).reshape(shape)
 
 
-def _numbers(data: bytes, kind: kinds.Kind, noted: Any, path: str) -> Array:
+def _numbers(data: bytes, kind: datatypes.Kind, noted: Any, path: str) -> Array:
     """The bytes of a dataset as numbers of this machine's order."""
     if kind.dtype is not None:
         return np.frombuffer(data, kind.dtype).astype(kind.dtype.newbyteorder("="))
-    if kind.kind == kinds.BYTES and kind.size == 2 and noted() != "bfloat16":
+    if kind.kind == datatypes.BYTES and kind.size == 2 and noted() != "bfloat16":
         raise FileFormatError(f"{path} holds 2-byte values of an unnamed type")
-    if kind.kind == kinds.BFLOAT16 or (kind.kind == kinds.BYTES and kind.size == 2):
+    if kind.kind == datatypes.BFLOAT16 or (kind.kind == datatypes.BYTES and kind.size == 2):
         # bfloat16 is the upper half of float32.
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     raise FileFormatError(f"{path} holds {kind.name}, and weights are numbers")

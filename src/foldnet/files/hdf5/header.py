@@ -119,9 +119,7 @@ def only(found: list[Message], kind: int, what: str) -> bytes | None:
     """
     bodies = [m for m in found if m.kind == kind]
     if len(bodies) > 1:
-        raise FileFormatError(f"{what} in the HDF5 file is damaged: its header says one thing twice")
+        raise FileFormatError(f"{what} in the HDF5 file is damaged: its header has the same message twice")
     if bodies and bodies[0].shared:
-        raise FileFormatError(
-            f"{what} in the HDF5 file shares a named type, as nothing does that Keras writes"
-        )
+        raise FileFormatError(f"{what} in the HDF5 file shares a named type, which Keras never writes")
     return bodies[0].body if bodies else None

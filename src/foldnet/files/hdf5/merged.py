@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
-
-Array = np.ndarray[Any, Any]
 
 
 class Place(Protocol):
@@ -95,5 +92,7 @@ class Merged:
     def _home(self, name: str) -> Place:
         having = [group for group in self._groups if name in group]
         if len(having) > 1:
-            raise FileFormatError(f"{self.path}/{name} is in {len(having)} of the files; which one counts?")
+            raise FileFormatError(
+                f"{self.path}/{name} is in {len(having)} of the files; so it is not clear which one to use"
+            )
         return having[0] if having else self._groups[0]

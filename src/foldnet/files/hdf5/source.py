@@ -51,7 +51,7 @@ class Source:
         """
         self._steps -= 1
         if self._steps < 0:
-            raise FileFormatError(f"{what} in the HDF5 file leads round in circles; it is damaged")
+            raise FileFormatError(f"{what} in the HDF5 file refers back to itself; it is damaged")
 
     def content(self, at: int, size: int, what: str) -> bytes:
         """So many bytes from this place, outside the budget: numbers of a dataset, which is read once.

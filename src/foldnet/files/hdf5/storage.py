@@ -153,7 +153,7 @@ def read_bytes(source: Source, stored: Stored, claim: Claim) -> bytes:
     size = prod(stored.shape) * stored.element
     if layout.kind == "virtual":
         raise FileFormatError(
-            f"{path} is a virtual dataset, which takes its numbers from another file; foldnet reads none but this one"
+            f"{path} is a virtual dataset, which stores its numbers in another file; foldnet reads this file only"
         )
     if layout.kind in ("compact", "contiguous"):
         held = len(layout.data) if layout.kind == "compact" else layout.size
@@ -180,7 +180,7 @@ def _chunked(source: Source, dataset: Stored, claim: Claim) -> bytes:
         raise FileFormatError(f"{path} declares {size:,} bytes in chunks of {plain:,}, and holds {stored:,}")
     if size > SMALL and size > MAX_RATIO * stored:
         raise FileFormatError(
-            f"{path} would unpack {stored:,} bytes to {size:,}; no network is so compressible"
+            f"{path} would unpack {stored:,} bytes to {size:,}, which no network's weights do"
         )
     grid = [-(-n // c) for n, c in zip(shape, layout.chunk, strict=True)]
     places = {tuple(o // c for o, c in zip(at, layout.chunk, strict=True)) for at, *_ in chunks}

@@ -10,9 +10,9 @@ import numpy as np
 
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import header
+from foldnet.files.hdf5.datatypes import FREE_TEXT, NUMBER, TEXT, Kind, read_kind, read_shape
 from foldnet.files.hdf5.dense import Heap, records
 from foldnet.files.hdf5.header import Message
-from foldnet.files.hdf5.kinds import FREE_TEXT, NUMBER, TEXT, Kind, read_kind, read_shape
 from foldnet.files.hdf5.source import NOWHERE, Cursor, Source, text_of
 
 MAX_ATTRIBUTE = 64 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.nodes import Constant, Node, joined, operand, reference
 from foldnet.files.tf.layers import FunctionLayer
 from foldnet.files.tf.nodes import NodeLayer
@@ -22,9 +22,9 @@ def function_node(stored: Any, layer: FunctionLayer, where: str) -> Node:
     Raises:
         FileFormatError: it is written in no such way.
     """
-    entry = plain.listing(stored, where)
+    entry = strict_json.listing(stored, where)
     if isinstance(layer, NodeLayer):
-        tensors = [reference(plain.listing(e, where)[:3], where) for e in entry]
+        tensors = [reference(strict_json.listing(e, where)[:3], where) for e in entry]
         return Node({"tensors": tensors}, {}, True)
     named: dict[str, Any] = {}
     first = _first(entry, named, where)
@@ -35,11 +35,11 @@ def function_node(stored: Any, layer: FunctionLayer, where: str) -> Node:
 def _first(entry: list[Any], named: dict[str, Any], where: str) -> Any:
     """The first argument, and on the way the other ones, which come with each of its tensors."""
     if not entry or not isinstance(entry[0], str):
-        return joined([_first(plain.listing(e, where), named, where) for e in entry])
+        return joined([_first(strict_json.listing(e, where), named, where) for e in entry])
     if len(entry) == 4:
-        named.update(plain.mapping(entry[3] or {}, where))
+        named.update(strict_json.mapping(entry[3] or {}, where))
     return (
-        Constant(plain.numbers(entry[2]))
+        Constant(strict_json.numbers(entry[2]))
         if entry[0] == CONSTANT and len(entry) > 2
         else reference(entry[:3], where)
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.dialects import Record
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
@@ -68,7 +68,7 @@ class FunctionLayer(Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refused: a function's call is read with its arguments, in a Functional network."""
         raise FileFormatError(
-            f"{self.name!r} is a function of TensorFlow, and no layer to be called on one tensor"
+            f"{self.name!r} is a function of TensorFlow, not a layer that is called on one tensor"
         )
 
     @property
@@ -93,7 +93,7 @@ class FunctionLayer(Layer):
         ]
         if missing:
             raise FileFormatError(
-                f"layer {self.name!r} ({self.key}) lacks its argument {missing[0]}, which the file does not hold"
+                f"layer {self.name!r} ({self.key}) has no argument {missing[0]}, which the file does not hold"
             )
         from foldnet.files.tf import functions, shapes
 
@@ -173,8 +173,8 @@ def read(record: Record) -> FunctionLayer | None:
     if kind in RAGGED_CLASSES:
         raise UnsupportedError(
             f"layer {record.name!r} is a {kind}: {config.get('cls_symbol', 'a tensor')}."
-            f"{config.get(RAGGED_CLASSES[kind])} of TensorFlow's ragged or sparse tensors, which foldnet has not. Give "
-            "the network dense tensors, with a mask where rows are shorter, and save again."
+            f"{config.get(RAGGED_CLASSES[kind])} of TensorFlow's ragged or sparse tensors, which foldnet "
+            "does not have. Give the network dense tensors, with a mask where rows are shorter, and save again."
         )
     if kind not in FUNCTION_CLASSES:
         return None
@@ -183,5 +183,5 @@ def read(record: Record) -> FunctionLayer | None:
 
         return read_node_def(record)
     return FunctionLayer(
-        record.name, kind, plain.text(config.get("function"), f"the function of layer {record.name!r}")
+        record.name, kind, strict_json.text(config.get("function"), f"the function of layer {record.name!r}")
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foldnet.errors import FileFormatError, UnsupportedError
-from foldnet.files import plain
+from foldnet.files import strict_json
 from foldnet.files.dialects import Record
 from foldnet.files.tf.layers import FunctionLayer
 from foldnet.layers.tensors import Call
@@ -116,25 +116,25 @@ def read_node_def(record: Record) -> NodeLayer:
     """
     name = PREFIX + record.name
     where = f"the node of layer {name!r}"
-    node = plain.mapping(record.config.get("node_def"), where)
-    op = plain.text(node.get("op"), f"the op of layer {name!r}")
+    node = strict_json.mapping(record.config.get("node_def"), where)
+    op = strict_json.text(node.get("op"), f"the op of layer {name!r}")
     found = OPS.get(op)
     if found is None:
         raise UnsupportedError(
             f"layer {name!r} is TensorFlow's op {op}, which foldnet does not have; it has {', '.join(sorted(OPS))}. "
             "Write the step with these, or with layers, and save again."
         )
-    stored = plain.mapping(node.get("attr") or {}, where)
+    stored = strict_json.mapping(node.get("attr") or {}, where)
     fixed = {
         parameter: attribute(stored[key], f"{key} of {where}")
         for key, parameter in found.attributes.items()
         if key in stored
     }
     constants = {}
-    for key, value in plain.mapping(record.config.get("constants") or {}, where).items():
+    for key, value in strict_json.mapping(record.config.get("constants") or {}, where).items():
         if not key.isdecimal() or len(key) > 5:
-            raise FileFormatError(f"{where} has a constant for the input {key!r}, which is no number")
-        constants[int(key)] = plain.numbers(value)
+            raise FileFormatError(f"{where} has a constant for the input {key!r}, which is not a number")
+        constants[int(key)] = strict_json.numbers(value)
     return NodeLayer(name, found, fixed, constants)
 
 
@@ -194,13 +194,13 @@ def attribute(stored: Any, where: str) -> Any:
     Raises:
         FileFormatError: it is no such value.
     """
-    value = plain.mapping(stored, where)
+    value = strict_json.mapping(stored, where)
     if len(value) != 1:
         raise FileFormatError(f"{where} should have one value, and has {sorted(value)}")
     ((kind, given),) = value.items()
     if kind == "list":
-        items = plain.mapping(given, where)
-        return [attribute({k: v}, where) for k, vs in items.items() for v in plain.listing(vs, where)]
+        items = strict_json.mapping(given, where)
+        return [attribute({k: v}, where) for k, vs in items.items() for v in strict_json.listing(vs, where)]
     try:
         if kind == "i":
             return int(given)
@@ -211,8 +211,8 @@ def attribute(stored: Any, where: str) -> Any:
         if kind == "type":
             return DTYPES[given]
         if kind == "shape":
-            sizes = [int(plain.mapping(d, where).get("size", 0)) for d in given.get("dim", [])]
+            sizes = [int(strict_json.mapping(d, where).get("size", 0)) for d in given.get("dim", [])]
             return [None if n == -1 else n for n in sizes]
     except (TypeError, ValueError, KeyError, AttributeError):
         pass
-    raise FileFormatError(f"{where} has the value {kind}={given!r}, which makes no sense")
+    raise FileFormatError(f"{where} has the value {kind}={given!r}, which is not valid")

@@ -7,104 +7,100 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
-from foldnet.insight.doctor.patient import Patient, Place, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, Check
-from foldnet.layers.base import Array
-from foldnet.layers.core import Dense, Embedding
+from foldnet.insight.sites import Site
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.reshaping import Flatten
-
-ACROSS_FEATURES: tuple[Any, ...] = (Dense, Embedding)
-"""Layers whose result has its features on the last axis."""
 
 
-def data_format(patient: Patient) -> Iterator[Finding]:
+def data_format(context: Context) -> Iterator[Finding]:
     """axis=-1 among layers with channels_first, or axis=1 among layers with channels_last."""
-    for place, layer, kept in _single(patient):
-        for neighbour in _neighbours(patient, place):
+    for site, layer, kept in _single(context):
+        for neighbour in _neighbours(context, site):
             said = getattr(neighbour.layer, "data_format", None)
             # Flatten stores channels_last whether anybody chose it or not.
-            if said is None or (said == "channels_last" and isinstance(neighbour.layer, Flatten)):
+            if said is None or (said == "channels_last" and neighbour.layer.moves_values):
                 continue
-            right = 1 if said == "channels_first" else len(place.shape) - 1
-            if kept != right and kept in (1, len(place.shape) - 1):
+            right = 1 if said == "channels_first" else len(site.shape) - 1
+            if kept != right and kept in (1, len(site.shape) - 1):
                 yield error(
-                    place.path,
+                    site.path,
                     f"axis={layer.axis!r} keeps statistics along axis {kept}, but {neighbour.path!r} has its "
                     "channels on "
                     f"axis {right} ({said}): the layer normalizes positions and not channels.",
                     f"BatchNormalization(axis={right if right == 1 else -1}), and train again.",
-                    axis=kept, channels_axis=right, statistics=place.shape[kept] or 0,
-                    channels=place.shape[right] or 0,
+                    axis=kept, channels_axis=right, statistics=site.shape[kept] or 0,
+                    channels=site.shape[right] or 0,
                 )  # fmt: skip
                 break
 
 
-def not_channels(patient: Patient) -> Iterator[Finding]:
+def not_channels(context: Context) -> Iterator[Finding]:
     """Statistics for each row of a batch, or for each position where the features lie elsewhere."""
-    for place in patient.normalizations:
-        layer = cast(BatchNormalization, place.layer)
-        if 0 in layer.kept_axes(len(place.shape)):
+    for site in context.normalizations:
+        layer = cast(BatchNormalization, site.layer)
+        if 0 in layer.kept_axes(len(site.shape)):
             yield error(
-                place.path,
+                site.path,
                 f"axis={layer.axis!r} keeps statistics for each row of the batch, so a row's result depends on "
                 "its place "
                 "in the batch, and no other batch size can be used.",
                 "axis names what keeps statistics of its own, the opposite of NumPy's axis: use axis=-1.",
-                rows=int(place.shape[0] or 0), features=int(place.shape[-1] or 0),
+                rows=int(site.shape[0] or 0), features=int(site.shape[-1] or 0),
             )  # fmt: skip
-    for place, layer, kept in _single(patient):
-        rank = len(place.shape)
+    for site, layer, kept in _single(context):
+        rank = len(site.shape)
         if kept in (0, rank - 1):
             continue
-        before = patient.place.get(place.inputs[0]) if place.inputs else None
-        while before is not None and (pass_through(before) or _bends(before)) and before.inputs:
-            before = patient.place.get(before.inputs[0])
+        before = context.site.get(site.operands[0]) if site.operands else None
+        while before is not None and (before.layer.quiet or _bends(before)) and before.operands:
+            before = context.site.get(before.operands[0])
         seen: dict[str, Any] = {
-            "axis": kept, "statistics": place.shape[kept] or 0, "features": place.shape[-1] or 0,
+            "axis": kept, "statistics": site.shape[kept] or 0, "features": site.shape[-1] or 0,
         }  # fmt: skip
-        measured = patient.measurement
-        apart = None if measured is None else _apart(measured.value(place.inputs[0]), kept)
+        measured = context.measurement
+        apart = None if measured is None else _apart(measured.value(site.operands[0]), kept)
         if apart is not None:
             seen |= {"means_apart_along_axis": apart[0], "means_apart_along_last_axis": apart[1]}
-        by_layer = before is not None and isinstance(before.layer, ACROSS_FEATURES)
+        by_layer = before is not None and before.layer.features_last
         by_data = apart is not None and apart[1] > 1 and apart[1] > 10 * apart[0]
         if by_layer or by_data:
             why = f"{before.path!r} puts its features on" if by_layer and before else "the data differ along"
             yield warning(
-                place.path,
-                f"axis={layer.axis!r} keeps statistics for each of {place.shape[kept]} positions, but {why} the "
+                site.path,
+                f"axis={layer.axis!r} keeps statistics for each of {site.shape[kept]} positions, but {why} the "
                 "last axis, "
                 "whose features are so mixed into one mean.",
                 "BatchNormalization(axis=-1), and train again.", **seen,
             )  # fmt: skip
 
 
-def _single(patient: Patient) -> Iterator[tuple[Place, BatchNormalization, int]]:
+def _single(context: Context) -> Iterator[tuple[Site, BatchNormalization, int]]:
     """Normalizations of rank 3 and more that keep one axis."""
-    for place in patient.normalizations:
-        layer = cast(BatchNormalization, place.layer)
-        kept = layer.kept_axes(len(place.shape))
-        if len(place.shape) >= 3 and len(kept) == 1:
-            yield place, layer, kept[0]
+    for site in context.normalizations:
+        layer = cast(BatchNormalization, site.layer)
+        kept = layer.kept_axes(len(site.shape))
+        if len(site.shape) >= 3 and len(kept) == 1:
+            yield site, layer, kept[0]
 
 
-def _bends(place: Place) -> bool:
-    return activation_of(place.layer) is not None and not place.layer.specs
+def _bends(site: Site) -> bool:
+    return site.layer.ends_with is not None and not site.layer.specs
 
 
-def _neighbours(patient: Patient, place: Place) -> Iterator[Place]:
+def _neighbours(context: Context, site: Site) -> Iterator[Site]:
     """The nearest layers before and after that are not elementwise."""
-    before = patient.place.get(place.inputs[0]) if place.inputs else None
-    while before is not None and (pass_through(before) or _bends(before)) and before.inputs:
-        before = patient.place.get(before.inputs[0])
+    before = context.site.get(site.operands[0]) if site.operands else None
+    while before is not None and (before.layer.quiet or _bends(before)) and before.operands:
+        before = context.site.get(before.operands[0])
     if before is not None:
         yield before
-    waiting = patient.readers(place.path)
-    for _ in patient.places:
-        onward = [r for p in waiting if pass_through(p) or _bends(p) for r in patient.readers(p.path)]
-        yield from (p for p in waiting if not (pass_through(p) or _bends(p)))
+    waiting = context.readers(site.path)
+    for _ in context.sites:
+        onward = [r for p in waiting if p.layer.quiet or _bends(p) for r in context.readers(p.path)]
+        yield from (p for p in waiting if not (p.layer.quiet or _bends(p)))
         waiting = onward
 
 

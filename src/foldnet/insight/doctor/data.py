@@ -7,38 +7,37 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, warning
 from foldnet.insight.doctor.measure import drift_of
-from foldnet.insight.doctor.patient import QUIET, Patient, Place
 from foldnet.insight.doctor.registry import CANDIDATE, DATA, Check
 from foldnet.insight.rows import read_rows
-from foldnet.layers.base import Array, Layer
+from foldnet.insight.sites import Site
+from foldnet.layers.base import Layer
 from foldnet.layers.core import Dense, Embedding
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.preprocessing import Normalization, Rescaling
-from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 
-BEFORE: tuple[type[Layer], ...] = (*QUIET, Rescaling, Normalization, Flatten, Permute, Reshape, RepeatVector)
 LARGE, SMALL = 20.0, 0.02
 
 
-def input_scale(patient: Patient) -> Iterator[Finding]:
+def input_scale(context: Context) -> Iterator[Finding]:
     """Inputs scaled twice, or not at all."""
-    measured = patient.measurement
-    for start in patient.places:
-        if start.inputs:
+    measured = context.measurement
+    for start in context.sites:
+        if start.operands:
             continue
-        normalized, place = False, start
-        while len(readers := patient.readers(place.path)) == 1 and isinstance(readers[0].layer, BEFORE):
-            place = readers[0]
-            normalized = normalized or isinstance(place.layer, Normalization)
-        value = measured.value(place.path)
-        for reader in patient.readers(place.path)[:1]:
+        normalized, site = False, start
+        while len(readers := context.readers(site.path)) == 1 and _prepares(readers[0].layer):
+            site = readers[0]
+            normalized = normalized or site.layer.normalizes_by == "data"
+        value = measured.value(site.path)
+        for reader in context.readers(site.path)[:1]:
             if value.dtype.kind != "f" or isinstance(reader.layer, Embedding) or len(value) < 30:
                 continue
-            if isinstance(reader.layer, BatchNormalization):
-                yield from _against_statistics(reader, value, patient)
+            if reader.layer.normalizes_by == "batch":
+                yield from _against_statistics(reader, value, context)
             elif normalized:
                 mean, deviation = _columns(value)
                 yield from _misfit(reader.path, mean, deviation, "its Normalization")
@@ -46,15 +45,21 @@ def input_scale(patient: Patient) -> Iterator[Finding]:
                 yield from _raw(reader.path, value)
 
 
+def _prepares(layer: Layer) -> bool:
+    """Whether a layer scales or moves the data before the first one that learns."""
+    scales = layer.scales_values and layer.normalizes_by != "batch"
+    return scales or layer.quiet or layer.moves_values
+
+
 def _columns(value: Array) -> tuple[Array, Array]:
     axes = tuple(range(value.ndim - 1))
     return value.mean(axis=axes), value.std(axis=axes)
 
 
-def _against_statistics(place: Place, value: Array, patient: Patient) -> Iterator[Finding]:
-    layer = cast(BatchNormalization, place.layer)
+def _against_statistics(site: Site, value: Array, context: Context) -> Iterator[Finding]:
+    layer = cast(BatchNormalization, site.layer)
     weights = layer.named_weights
-    if not (weights["moving_variance"] + layer.epsilon > 0).all() or not patient.trained:
+    if not (weights["moving_variance"] + layer.epsilon > 0).all() or not context.trained:
         return
     if (weights["moving_mean"] == 0).all() and (weights["moving_variance"] == 1).all():
         return  # never updated, which is another check's finding
@@ -62,7 +67,7 @@ def _against_statistics(place: Place, value: Array, patient: Patient) -> Iterato
     stored = np.sqrt(weights["moving_variance"].astype(np.float64).reshape(drift.mean.shape) + layer.epsilon)
     off = (drift.mean - weights["moving_mean"].reshape(drift.mean.shape)) / stored
     yield from _misfit(
-        place.path, off.reshape(-1), (np.sqrt(drift.variance) / stored).reshape(-1), "its statistics"
+        site.path, off.reshape(-1), (np.sqrt(drift.variance) / stored).reshape(-1), "its statistics"
     )
 
 
@@ -111,12 +116,12 @@ def _raw(path: str, value: Array) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def other_rows(patient: Patient) -> Iterator[Finding]:
+def other_rows(context: Context) -> Iterator[Finding]:
     """A prediction function whose answer for a row depends on the other rows."""
     from foldnet.lowering.lower import lower
 
-    function: Callable[[Any], Any] = patient.candidate
-    rows = [a[:16] for a in read_rows(lower(patient.network), patient.x)]
+    function: Callable[[Any], Any] = context.candidate
+    rows = [a[:16] for a in read_rows(lower(context.network), context.x)]
     if len(rows[0]) < 2:
         raise InputError("at least two rows are needed to see whether one depends on the other")
 

@@ -11,26 +11,24 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.judgement import Effect, effect_of
-from foldnet.insight.doctor.patient import Patient, Place, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, Check
+from foldnet.insight.sites import Site
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.regularization import AlphaDropout, Dropout, GaussianDropout, Noise, SpatialDropout
-from foldnet.layers.reshaping import Flatten, Permute, Reshape
 
 
-def dropout_before(patient: Patient, place: Place) -> Place | None:
+def dropout_before(context: Context, site: Site) -> Site | None:
     """The Dropout whose variance a normalization has learnt: right before it, or before layers that move or bend
     values one by one."""
-    while len(place.inputs) == 1 and place.inputs[0] in patient.place:
-        place = patient.place[place.inputs[0]]
-        layer = place.layer
-        scaling = isinstance(layer, Dropout | SpatialDropout | GaussianDropout)
-        if scaling and not isinstance(layer, AlphaDropout) and cast(Noise, layer).amount() > 0:
-            return None if place.call.kwargs.get("training") is False else place
-        bends = activation_of(layer) is not None and not layer.specs
-        if not (bends or pass_through(place) or isinstance(layer, Flatten | Permute | Reshape)):
+    while len(site.operands) == 1 and site.operands[0] in context.site:
+        site = context.site[site.operands[0]]
+        layer = site.layer
+        if layer.scales_at_random and layer.amount() > 0:
+            return None if site.call.kwargs.get("training") is False else site
+        bends = layer.ends_with is not None and not layer.specs
+        if not (bends or site.layer.quiet or layer.moves_values):
             return None
     return None
 
@@ -46,20 +44,20 @@ def expected_ratio(layer: BatchNormalization, rate: float) -> float:
     return float(np.median((variance[sound] + layer.epsilon) / (true[sound] + layer.epsilon)))
 
 
-def before_normalization(patient: Patient) -> Iterator[Finding]:
+def before_normalization(context: Context) -> Iterator[Finding]:
     """Dropout, then BatchNormalization."""
-    for place in patient.normalizations:
-        layer = cast(BatchNormalization, place.layer)
-        dropout = dropout_before(patient, place)
+    for site in context.normalizations:
+        layer = cast(BatchNormalization, site.layer)
+        dropout = dropout_before(context, site)
         if dropout is None or not layer.trainable:
             continue
-        rate = float(cast(Noise, dropout.layer).amount())
+        rate = float(dropout.layer.amount())
         expected = expected_ratio(layer, rate)
         seen: dict[str, Any] = {"rate": rate, "expected_variance_ratio": expected}
-        effect = effect_of(patient, [place.path])
+        effect = effect_of(context, [site.path])
         severity = "warning" if expected > 1.2 else "note"
         if effect is not None:
-            ratios = patient.measurement.drifts[place.path].ratio
+            ratios = context.measurement.drifts[site.path].ratio
             seen |= {
                 "measured_variance_ratio": float(np.median(ratios)),
                 "largest_variance_ratio": float(ratios.max()), **effect.evidence(),
@@ -67,7 +65,7 @@ def before_normalization(patient: Patient) -> Iterator[Finding]:
             shifted = max(expected, seen["measured_variance_ratio"]) > 1.2
             severity = "warning" if shifted and (effect.blind or effect.output > 0.05) else "note"
         yield graded(
-            severity, place.path,
+            severity, site.path,
             f"{dropout.path!r} drops {rate:.0%} before this normalization, which so learnt a variance that is "
             f"{expected:.3g} times the one it meets at prediction time, when nothing is dropped.",
             f"Move the Dropout behind the last normalization and train again. {_about_estimating(effect)}",
@@ -89,29 +87,31 @@ def _about_estimating(effect: Effect | None) -> str:
     )
 
 
-def high_rate(patient: Patient) -> Iterator[Finding]:
+def high_rate(context: Context) -> Iterator[Finding]:
     """Dropout that leaves little or nothing, or that drops results."""
-    ends = {p.path for p in patient.outputs}
-    for place in patient.of(Dropout, SpatialDropout, GaussianDropout):
-        rate = float(cast(Noise, place.layer).amount())
+    ends = {p.path for p in context.outputs}
+    for site in context.sites:
+        if not site.layer.amount_is_rate:
+            continue
+        rate = float(site.layer.amount())
         if rate >= 1:
             yield error(
-                place.path, "It drops everything, so nothing before it can learn.",
+                site.path, "It drops everything, so nothing before it can learn.",
                 "Lower the rate; 0.1 to 0.5 is usual.", rate=rate,
             )  # fmt: skip
-        elif place.path in ends and rate > 0:
+        elif site.path in ends and rate > 0:
             yield warning(
-                place.path, "It drops the network's own results in training, so the loss is taken of zeros.",
+                site.path, "It drops the network's own results in training, so the loss is taken of zeros.",
                 "Put it before the last layer, or leave it out.", rate=rate,
             )  # fmt: skip
         elif rate > 0.5:
             make = warning if rate >= 0.8 else note
             yield make(
-                place.path,
-                f"It drops {rate:.0%} of the values: of {place.shape[-1]} only about "
-                f"{(1 - rate) * (place.shape[-1] or 1):.1f} are left at a time.",
+                site.path,
+                f"It drops {rate:.0%} of the values: of {site.shape[-1]} only about "
+                f"{(1 - rate) * (site.shape[-1] or 1):.1f} are left at a time.",
                 "A rate above 0.5 seldom helps; lower it, or make the layer smaller.",
-                rate=rate, width=int(place.shape[-1] or 0),
+                rate=rate, width=int(site.shape[-1] or 0),
             )  # fmt: skip
 
 

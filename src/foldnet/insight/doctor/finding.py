@@ -125,7 +125,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The report in a notebook."""
-        from foldnet.insight.page.displays import report_html
+        from foldnet.insight.displays import report_html
 
         return report_html(self)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.context import Context
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Effect:
         return seen
 
 
-def effect_of(patient: Patient, paths: Collection[str] | None) -> Effect | None:
+def effect_of(context: Context, paths: Collection[str] | None) -> Effect | None:
     """The effect of correcting these normalizations (by default all); None where it cannot be measured."""
-    measured = patient.measurement
+    measured = context.measurement
     if measured is None or not measured.drifts:
         return None
     paths = list(measured.drifts) if paths is None else [p for p in paths if p in measured.drifts]

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.insight.doctor.context import Context, LossSetting
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
-from foldnet.insight.doctor.patient import LossSetting, Patient, Place, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
+from foldnet.insight.sites import Site
 from foldnet.layers.axes import positive_axis
-from foldnet.layers.reshaping import Flatten, Permute, Reshape
 
 CATEGORICAL = (
     "categorical_crossentropy",
@@ -83,45 +83,45 @@ RULES = (
 )  # fmt: skip
 
 
-def output_activation(patient: Patient, place: Place) -> tuple[Place, str]:
+def output_activation(context: Context, site: Site) -> tuple[Site, str]:
     """The layer that bends an output last, and the name of its activation; ``linear`` where none does."""
     while True:
-        activation = activation_of(place.layer)
-        if activation is not None and not pass_through(place):
-            return place, activation[0]
-        quiet = pass_through(place) or isinstance(place.layer, Flatten | Permute | Reshape)
-        if not quiet or len(place.inputs) != 1 or place.inputs[0] not in patient.place:
-            return place, "linear" if activation is not None else type(place.layer).__name__
-        place = patient.place[place.inputs[0]]
+        activation = site.layer.ends_with
+        if activation is not None and not site.layer.quiet:
+            return site, activation[0]
+        quiet = site.layer.quiet or site.layer.moves_values
+        if not quiet or len(site.operands) != 1 or site.operands[0] not in context.site:
+            return site, "linear" if activation is not None else type(site.layer).__name__
+        site = context.site[site.operands[0]]
 
 
-def _compiled(patient: Patient) -> Iterator[tuple[Place, str, int, LossSetting]]:
-    for end, loss in zip(patient.outputs, patient.losses, strict=False):
+def _compiled(context: Context) -> Iterator[tuple[Site, str, int, LossSetting]]:
+    for end, loss in zip(context.outputs, context.losses, strict=False):
         if loss is not None:
-            place, activation = output_activation(patient, end)
-            yield place, activation, int(end.shape[-1] or 0), loss
+            site, activation = output_activation(context, end)
+            yield site, activation, int(end.shape[-1] or 0), loss
 
 
-def softmax_one_unit(patient: Patient) -> Iterator[Finding]:
+def softmax_one_unit(context: Context) -> Iterator[Finding]:
     """Softmax over an axis of size 1."""
-    for place in patient.places:
-        activation = activation_of(place.layer)
+    for site in context.sites:
+        activation = site.layer.ends_with
         if activation is None or activation[0] not in ("softmax", "log_softmax"):
             continue
         axis: Any = activation[1].get("axis", -1)
         axes = [
-            positive_axis(a, len(place.shape)) for a in (axis if isinstance(axis, list | tuple) else [axis])
+            positive_axis(a, len(site.shape)) for a in (axis if isinstance(axis, list | tuple) else [axis])
         ]
-        size = prod(place.shape[a] or 0 for a in axes)
+        size = prod(site.shape[a] or 0 for a in axes)
         if size != 1:
             continue
         seen: dict[str, Any] = {"units": 1}
-        if patient.measurement is not None:
-            value = patient.measurement.value(place.path)
+        if context.measurement is not None:
+            value = context.measurement.value(site.path)
             seen |= {"smallest_output": float(value.min()), "largest_output": float(value.max())}
         constant = 1 if activation[0] == "softmax" else 0
         yield error(
-            place.path,
+            site.path,
             f"{activation[0]} over one unit is {constant} whatever comes in, so the network predicts nothing and "
             "learns "
             "nothing.",
@@ -131,9 +131,9 @@ def softmax_one_unit(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def loss_and_activation(patient: Patient) -> Iterator[Finding]:
+def loss_and_activation(context: Context) -> Iterator[Finding]:
     """The table of losses and activations."""
-    for place, activation, units, loss in _compiled(patient):
+    for site, activation, units, loss in _compiled(context):
         for rule in RULES:
             fits = rule.units == "any" or (rule.units == "one") == (units == 1)
             named = "*" in rule.activations or activation in rule.activations
@@ -146,22 +146,22 @@ def loss_and_activation(patient: Patient) -> Iterator[Finding]:
             ):
                 words = {"loss": loss.name, "activation": activation, "units": units}
                 yield graded(
-                    rule.severity, place.path, rule.message.format(**words), rule.remedy + " Train again.",
-                    units=units, outputs=len(patient.outputs),
+                    rule.severity, site.path, rule.message.format(**words), rule.remedy + " Train again.",
+                    units=units, outputs=len(context.outputs),
                 )  # fmt: skip
                 break
 
 
-def logits(patient: Patient) -> Iterator[Finding]:
+def logits(context: Context) -> Iterator[Finding]:
     """A softmax or sigmoid applied twice, or not at all."""
-    for place, activation, units, loss in _compiled(patient):
+    for site, activation, units, loss in _compiled(context):
         if loss.name not in CATEGORICAL + BINARY or (loss.name in CATEGORICAL and units == 1):
             continue
         wanted = "softmax" if loss.name in CATEGORICAL else "sigmoid"
         seen: dict[str, Any] = {"from_logits": int(loss.from_logits), "units": units}
         if loss.from_logits and activation in PROBABILITIES:
             yield error(
-                place.path,
+                site.path,
                 f"{loss.name}(from_logits=True) applies {wanted} to what {activation} has already made a "
                 "probability: the "
                 "gradients almost vanish, and the loss cannot come near 0.",
@@ -171,7 +171,7 @@ def logits(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
         elif not loss.from_logits and activation == "linear":
             yield error(
-                place.path,
+                site.path,
                 f"{loss.name} takes the log of probabilities, but the output is linear: everything outside 0 to 1 "
                 "is cut "
                 "off, and with it the gradient.",
@@ -179,22 +179,22 @@ def logits(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def hidden_at_output(patient: Patient) -> Iterator[Finding]:
+def hidden_at_output(context: Context) -> Iterator[Finding]:
     """An activation made for hidden layers at the output."""
-    ends = zip(patient.outputs, patient.losses, strict=False)
+    ends = zip(context.outputs, context.losses, strict=False)
     for end, loss in ends:
-        place, activation = output_activation(patient, end)
+        site, activation = output_activation(context, end)
         if activation not in HIDDEN or (loss is not None and loss.name in CATEGORICAL + BINARY):
             continue
         seen: dict[str, Any] = {"units": int(end.shape[-1] or 0)}
         make = note
-        if activation in ("relu", "relu6") and patient.measurement is not None:
-            zeros = float((patient.measurement.value(end.path) == 0).mean())
+        if activation in ("relu", "relu6") and context.measurement is not None:
+            zeros = float((context.measurement.value(end.path) == 0).mean())
             seen["share_of_zeros"] = zeros
-            wanted = 0.0 if patient.targets is None else float((patient.targets == 0).mean())
+            wanted = 0.0 if context.targets is None else float((context.targets == 0).mean())
             make = error if zeros == 1 and wanted < 1 else warning if zeros > wanted + 0.5 else note
         yield make(
-            place.path,
+            site.path,
             f"{activation} bends the network's own output: values it cannot give cannot be predicted, and where "
             "it is "
             "flat nothing is learnt.",
@@ -202,20 +202,20 @@ def hidden_at_output(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def target_out_of_reach(patient: Patient) -> Iterator[Finding]:
+def target_out_of_reach(context: Context) -> Iterator[Finding]:
     """Targets that the output's activation cannot give."""
-    targets = patient.targets
+    targets = context.targets
     if targets is None or not targets.size:
         return
-    place, activation = output_activation(patient, patient.outputs[0])
-    loss = patient.losses[0]
-    units = int(patient.outputs[0].shape[-1] or 0)
+    site, activation = output_activation(context, context.outputs[0])
+    loss = context.losses[0]
+    units = int(context.outputs[0].shape[-1] or 0)
     if loss is not None and loss.name == "sparse_categorical_crossentropy":
         low, high = 0.0, float(units - 1)
     elif loss is not None and "hinge" in loss.name:
         return
     elif activation in ("relu",):
-        low, high = 0.0, _relu_limit(place)
+        low, high = 0.0, _relu_limit(site)
     elif activation in RANGES:
         low, high = RANGES[activation]
     else:
@@ -232,7 +232,7 @@ def target_out_of_reach(patient: Patient) -> Iterator[Finding]:
     if outside > 0:
         make = error if outside > 0.05 else warning
         yield make(
-            place.path,
+            site.path,
             f"{outside:.0%} of the targets lie outside {low:g} to {high:g}, which is all that {activation} (with "
             "this "
             "loss) can answer.",
@@ -241,8 +241,8 @@ def target_out_of_reach(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _relu_limit(place: Place) -> float:
-    activation = activation_of(place.layer)
+def _relu_limit(site: Site) -> float:
+    activation = site.layer.ends_with
     limit = None if activation is None else activation[1].get("max_value")
     return np.inf if limit is None else float(limit)
 

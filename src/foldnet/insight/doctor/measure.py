@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Node
 from foldnet.graph.op import INT
 from foldnet.insight.rows import read_rows
-from foldnet.layers.base import Array
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import lower
 from foldnet.lowering.masks import masked_layers
@@ -26,7 +26,8 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.matrix.op import Dense
 
 if TYPE_CHECKING:
-    from foldnet.insight.doctor.patient import Patient, Place
+    from foldnet.insight.doctor.context import Context
+    from foldnet.insight.sites import Site
 
 MOST_ROWS = 8192
 """Rows that are looked at; of more, this many evenly spread ones."""
@@ -57,18 +58,18 @@ class Measurement:
     """Values of the network on the caller's rows, in float64; rows with NaN or infinity are left out.
 
     Args:
-        patient: with ``x``.
+        context: with ``x``.
 
     Raises:
         UnsupportedError: the network cannot be computed, or no row is finite.
         InputError: the rows do not fit the network.
     """
 
-    def __init__(self, patient: Patient) -> None:
-        self._patient = patient
-        self._graph = lower(patient.network)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._graph = lower(context.network)
         self._program = ReferenceProgram(self._graph)
-        inputs = read_rows(self._graph, patient.x)
+        inputs = read_rows(self._graph, context.x)
         usable = np.logical_and.reduce([np.isfinite(a.reshape(len(a), -1)).all(axis=1) for a in inputs])
         self.unusable = int((~usable).sum())
         if not usable.any():
@@ -77,10 +78,10 @@ class Measurement:
         self._inputs = [a[self.picked] for a in inputs]
         self.rows = len(self.picked)
         self._names = {
-            **dict(zip((t.name for t in patient.network.inputs), self._graph.inputs, strict=True)),
+            **dict(zip((t.name for t in context.network.inputs), self._graph.inputs, strict=True)),
             **self._graph.layer_outputs,
         }
-        self._normalizations = {p.path: p for p in patient.normalizations}
+        self._normalizations = {p.path: p for p in context.normalizations}
         self._drifts: dict[str, Drift] = {}
 
     @cached_property
@@ -95,9 +96,9 @@ class Measurement:
         Statistics under a mask are those of some positions, and which ones a prediction does not say.
         """
         calls: dict[Any, int] = {}
-        for place in self._normalizations.values():
-            calls[place.layer] = calls.get(place.layer, 0) + 1
-        masked = masked_layers(self._patient.network)
+        for site in self._normalizations.values():
+            calls[site.layer] = calls.get(site.layer, 0) + 1
+        masked = masked_layers(self._context.network)
         return [
             p.path
             for p in self._normalizations.values()
@@ -141,8 +142,8 @@ class Measurement:
         """The compiled loss on the rows and targets; None without targets or a known loss."""
         from foldnet.training import losses
 
-        setting = self._patient.losses[0] if self._patient.losses else None
-        targets = self._patient.targets
+        setting = self._context.losses[0] if self._context.losses else None
+        targets = self._context.targets
         if setting is None or targets is None or len(targets) < self.picked[-1] + 1:
             return None
         function = losses.FUNCTIONS[setting.name]
@@ -176,9 +177,9 @@ class Measurement:
             return product + values[node.inputs[2]] if len(node.inputs) > 2 else product
         return self._program.compute(node, values)
 
-    def _normalized(self, place: Place, x: Array) -> Array:
-        layer = cast(BatchNormalization, place.layer)
-        drift = self._drifts[place.path] = drift_of(layer, x)
+    def _normalized(self, site: Site, x: Array) -> Array:
+        layer = cast(BatchNormalization, site.layer)
+        drift = self._drifts[site.path] = drift_of(layer, x)
         spread = spread_shape(layer, x.shape)
         weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items()}
         y = (x - drift.mean.reshape(spread)) / np.sqrt(drift.variance.reshape(spread) + layer.epsilon)

@@ -9,12 +9,11 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.errors import FoldnetError
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Report
-from foldnet.insight.doctor.normalization import removable_bias
-from foldnet.insight.doctor.patient import Patient
+from foldnet.insight.doctor.normalization import changes_nothing, removable_bias
 from foldnet.insight.doctor.structure import calls_with_training, matters
-from foldnet.layers.core import Dense, Identity
-from foldnet.layers.regularization import Noise
+from foldnet.layers.core import Dense
 from foldnet.network import Network
 
 STATISTICS = frozenset({
@@ -63,7 +62,7 @@ def copied(network: Network) -> Network:
         network._trainer, network.saved_training, network._predictor = kept
     trainer, saved, _ = kept
     if trainer is not None:
-        twin.compile(**copy.deepcopy(trainer.compiled.given))
+        twin.compile(**copy.deepcopy(vars(trainer.compiled.given)))
     elif saved is not None:
         twin.saved_training = replace(saved, state=None)
     return twin
@@ -73,23 +72,23 @@ def _remove_training(network: Network) -> list[str]:
     done = []
     for path, call in list(calls_with_training(network)):
         said = call.kwargs["training"]
-        if matters(call.layer) and (said or isinstance(call.layer, Noise)):
+        if matters(call.layer) and (said or call.layer.is_random):
             call.kwargs = {k: v for k, v in call.kwargs.items() if k != "training"}
             done.append(f"{path}: training={said} taken out of the call")
     return done
 
 
 def _remove_biases(network: Network) -> list[str]:
-    patient, done = Patient(network), []
-    for place in patient.normalizations:
-        dense = patient.back(place, (Identity,))
-        if dense is None or not removable_bias(patient, dense.path, place.path):
+    context, done = Context(network), []
+    for site in context.normalizations:
+        dense = context.back(site, changes_nothing)
+        if dense is None or not removable_bias(context, dense.path, site.path):
             continue
         bias = dense.layer.named_weights["bias"].astype(np.float64)
-        mean = place.layer.named_weights["moving_mean"].astype(np.float64)
+        mean = site.layer.named_weights["moving_mean"].astype(np.float64)
         drop_bias(cast(Dense, dense.layer))
-        place.layer.set_weight("moving_mean", mean - bias)
-        done.append(f"{dense.path}: bias moved into the moving mean of {place.path}")
+        site.layer.set_weight("moving_mean", mean - bias)
+        done.append(f"{dense.path}: bias moved into the moving mean of {site.path}")
     return done
 
 
@@ -103,13 +102,13 @@ def drop_bias(layer: Dense) -> None:
 
 
 def _recalibrate(healthy: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
-    from foldnet.insight.recalibrate import recalibrate
+    from foldnet.insight.statistics.recalibrate import recalibrate
 
-    patient = Patient(healthy)
-    paths = [p.path for p in patient.normalizations if p.layer.trainable]
+    context = Context(healthy)
+    paths = [p.path for p in context.normalizations if p.layer.trainable]
     if not paths:
         return []
-    judged = (x, y) if y is not None and any(patient.losses) else None
+    judged = (x, y) if y is not None and any(context.losses) else None
     try:
         result = recalibrate(healthy, x, validation_data=judged, layers=paths)
     except FoldnetError as error:

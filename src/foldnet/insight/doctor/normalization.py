@@ -7,27 +7,28 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.measure import Drift, drift_of
-from foldnet.insight.doctor.patient import Patient, activation_of, pass_through
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.doctor.statistics import RECALIBRATE, layers_of
-from foldnet.layers.base import Array
-from foldnet.layers.core import Dense, Identity
+from foldnet.layers.base import Layer
+from foldnet.layers.core import Dense
 from foldnet.layers.normalization import BatchNormalization
 
 UNIT = 2.0**-23
 
 
-def frozen(patient: Patient) -> Iterator[Finding]:
+def frozen(context: Context) -> Iterator[Finding]:
     """trainable=False: inference mode, in training too."""
-    version = patient.network.keras_version or ""
+    version = context.network.keras_version or ""
     old = version.startswith(("0.", "1.", "2.0", "2.1", "2.2")) and "tf" not in version
-    for place, layer, mean, variance in layers_of(patient):
+    for site, layer, mean, variance in layers_of(context):
         if layer.trainable:
             continue
         fresh = bool((mean == 0).all() and (variance == 1).all())
-        if fresh and patient.trained:
+        if fresh and context.trained:
             message = (
                 "It is frozen with statistics of exactly 0 and 1, so it has never normalized anything, in training "
                 "or at prediction time."
@@ -39,18 +40,18 @@ def frozen(patient: Patient) -> Iterator[Finding]:
             )
         else:
             message = "It is frozen: since TensorFlow 2 it then uses its moving statistics in training, too."
-        make = warning if (fresh and patient.trained) or old else note
+        make = warning if (fresh and context.trained) or old else note
         yield make(
-            place.path, message,
+            site.path, message,
             "Set trainable=True, compile again and train on; or leave it, if it came from a trained network.",
             channels=int(mean.size), largest_mean=float(np.abs(mean).max(initial=0)),
             smallest_variance=float(variance.min(initial=np.inf)),
         )  # fmt: skip
 
 
-def epsilon_on_port(patient: Patient) -> Iterator[Finding]:
+def epsilon_on_port(context: Context) -> Iterator[Finding]:
     """What it would cost to take another framework's default epsilon."""
-    for place, layer, _, variance in layers_of(patient):
+    for site, layer, _, variance in layers_of(context):
         other = 1e-5 if layer.epsilon >= 1e-4 else 1e-3
         lowest = float(
             variance[variance > 1e-12].min(initial=np.inf)
@@ -60,7 +61,7 @@ def epsilon_on_port(patient: Patient) -> Iterator[Finding]:
         change = float(np.abs(np.sqrt((lowest + layer.epsilon) / (lowest + other)) - 1))
         if change > 0.05:
             yield note(
-                place.path,
+                site.path,
                 f"The result leans on epsilon={layer.epsilon:g}: with {other:g}, another framework's default, a "
                 "channel "
                 f"would change by {change:.0%}.",
@@ -69,14 +70,14 @@ def epsilon_on_port(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def momentum_reversed(patient: Patient) -> Iterator[Finding]:
+def momentum_reversed(context: Context) -> Iterator[Finding]:
     """A momentum in PyTorch's sense: the share of the new batch."""
-    measured = patient.measurement
-    for place, layer, _, _ in layers_of(patient):
+    measured = context.measurement
+    for site, layer, _, _ in layers_of(context):
         if layer.momentum > 0.2 or not layer.trainable:
             continue
         seen: dict[str, Any] = {"momentum": layer.momentum, "share_of_last_batch": 1 - layer.momentum}
-        drift = measured.drifts.get(place.path) if measured is not None else None
+        drift = measured.drifts.get(site.path) if measured is not None else None
         fits = False
         if drift is not None:
             seen |= {
@@ -86,7 +87,7 @@ def momentum_reversed(patient: Patient) -> Iterator[Finding]:
             fits = seen["mean_off_in_deviations"] < 0.15 and 0.85 < seen["variance_ratio"] < 1.18
         make = note if layer.momentum == 0 or fits else warning
         yield make(
-            place.path,
+            site.path,
             f"momentum={layer.momentum:g} makes the statistics {1 - layer.momentum:.0%} those of the very last "
             "batch. Keras's momentum is the share that is kept; PyTorch's is the share that is new.",
             f"If {layer.momentum:g} came from PyTorch, use {1 - layer.momentum:g}. " + RECALIBRATE,
@@ -94,22 +95,22 @@ def momentum_reversed(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def bessel(patient: Patient) -> Iterator[Finding]:
+def bessel(context: Context) -> Iterator[Finding]:
     """The fused kernels of Keras 2 stored n / (n - 1) times the variance."""
-    version = patient.network.keras_version or ""
+    version = context.network.keras_version or ""
     if not version.startswith("2."):
         return
-    for place, layer, _, variance in layers_of(patient):
-        rank = len(place.shape)
+    for site, layer, _, variance in layers_of(context):
+        rank = len(site.shape)
         kept = layer.kept_axes(rank)
         if rank not in (4, 5) or len(kept) != 1 or layer.renorm:
             continue
-        spread = [n or 1 for a, n in enumerate(place.shape) if a and a not in kept]
+        spread = [n or 1 for a, n in enumerate(site.shape) if a and a not in kept]
         count = 32 * int(np.prod(spread, dtype=np.int64))
         factor = count / (count - 1)
         if factor > 1.001:
             yield note(
-                place.path,
+                site.path,
                 f"Keras {version} kept the unbiased variance for inputs of rank {rank}, which Keras 3 does not: "
                 "at batch "
                 f"32 this is {factor:.4f} times the batches' own.",
@@ -118,14 +119,14 @@ def bessel(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def weight_order(patient: Patient) -> Iterator[Finding]:
+def weight_order(context: Context) -> Iterator[Finding]:
     """Weights that a reader by position would confuse, and weights that somebody has confused."""
-    measured = patient.measurement
-    for place, layer, mean, variance in layers_of(patient):
+    measured = context.measurement
+    for site, layer, mean, variance in layers_of(context):
         names = list(layer.named_weights)
         if not (layer.scale and layer.center) or layer.renorm:
             yield note(
-                place.path,
+                site.path,
                 f"It has {len(names)} weights ({', '.join(names)}) and not the usual four, so a reader that goes "
                 "by "
                 "position takes one for another.",
@@ -137,13 +138,13 @@ def weight_order(patient: Patient) -> Iterator[Finding]:
             far = float(np.median(np.abs(gamma))), float(np.median(np.abs(beta - 1)))
             if far[0] < 0.25 and far[1] < 0.25 and float(np.median(beta)) > 0.7 and (gamma < 0).any():
                 yield warning(
-                    place.path,
+                    site.path,
                     "gamma lies around 0 and beta around 1, which is where the other of them starts: they have "
                     "probably been exchanged.",
                     "Exchange them back; Keras's order is gamma, beta, moving_mean, moving_variance.",
                     median_gamma=float(np.median(gamma)), median_beta=float(np.median(beta)),
                 )  # fmt: skip
-        drift = measured.drifts.get(place.path) if measured is not None else None
+        drift = measured.drifts.get(site.path) if measured is not None else None
         if drift is not None and mean.size >= 3 and (mean >= 0).all():
             as_stored, exchanged = (
                 _distance(layer, drift, mean, variance),
@@ -151,7 +152,7 @@ def weight_order(patient: Patient) -> Iterator[Finding]:
             )
             if exchanged < 0.25 and as_stored > 4 * exchanged and as_stored > 0.5:
                 yield error(
-                    place.path,
+                    site.path,
                     "The data's mean is what is stored as moving_variance, and the other way round: they have been "
                     "exchanged.",
                     "Exchange them back; Keras's order is gamma, beta, moving_mean, moving_variance.",
@@ -167,19 +168,19 @@ def _distance(layer: BatchNormalization, drift: Drift, mean: Array, variance: Ar
     return float(np.median(shift + ratio))
 
 
-def shared(patient: Patient) -> Iterator[Finding]:
+def shared(context: Context) -> Iterator[Finding]:
     """One set of statistics for several inputs."""
     calls: dict[Any, list[str]] = {}
-    for place in patient.normalizations:
-        calls.setdefault(place.layer, []).append(place.path)
-    measured = patient.measurement
+    for site in context.normalizations:
+        calls.setdefault(site.layer, []).append(site.path)
+    measured = context.measurement
     for layer, paths in calls.items():
         if len(paths) < 2:
             continue
         seen: dict[str, Any] = {"calls": len(paths)}
         make = note
         if measured is not None:
-            drifts = [drift_of(layer, measured.value(patient.place[p].inputs[0])) for p in paths]
+            drifts = [drift_of(layer, measured.value(context.site[p].operands[0])) for p in paths]
             first = drifts[0]
             total = np.sqrt(first.variance + layer.epsilon)
             apart = max(float(np.median(np.abs(d.mean - first.mean) / total)) for d in drifts[1:])
@@ -196,13 +197,13 @@ def shared(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def fold_across(patient: Patient) -> Iterator[Finding]:
+def fold_across(context: Context) -> Iterator[Finding]:
     """A normalization that looks foldable into the layer before it, and is not."""
-    for place, layer, mean, variance in layers_of(patient):
-        before = patient.place.get(place.inputs[0]) if place.inputs else None
-        while before is not None and pass_through(before) and before.inputs:
-            before = patient.place.get(before.inputs[0])
-        activation = None if before is None else activation_of(before.layer)
+    for site, layer, mean, variance in layers_of(context):
+        before = context.site.get(site.operands[0]) if site.operands else None
+        while before is not None and before.layer.quiet and before.operands:
+            before = context.site.get(before.operands[0])
+        activation = None if before is None else before.layer.ends_with
         if before is None or activation is None or activation[0] == "linear":
             continue
         with np.errstate(all="ignore"):
@@ -212,7 +213,7 @@ def fold_across(patient: Patient) -> Iterator[Finding]:
         wrong = (offset != 0) | (gain <= 0) if activation[0] == "relu" else (offset != 0) | (gain != 1)
         if wrong.any():
             yield note(
-                place.path,
+                site.path,
                 f"The activation {activation[0]} of {before.path!r} stands between the weights and this "
                 "normalization, so "
                 "it must not be folded backward into them; it folds forward into a following Dense.",
@@ -222,18 +223,18 @@ def fold_across(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def gamma_signs(patient: Patient) -> Iterator[Finding]:
+def gamma_signs(context: Context) -> Iterator[Finding]:
     """gamma of exactly 0, or negative."""
-    for place, layer, _, _ in layers_of(patient):
+    for site, layer, _, _ in layers_of(context):
         if not layer.scale:
             continue
         gamma = layer.named_weights["gamma"]
         zero, negative = int((gamma == 0).sum()), int((gamma < 0).sum())
         if zero:
             every = zero == gamma.size
-            make = error if every and patient.trained else warning if patient.trained else note
+            make = error if every and context.trained else warning if context.trained else note
             yield make(
-                place.path,
+                site.path,
                 f"gamma is exactly 0 in {zero} of {gamma.size} channels, which so give beta whatever comes in"
                 + (": nothing passes this layer." if every else "."),
                 "If they were pruned on purpose, remove the channels; else look at gamma's initializer, "
@@ -243,7 +244,7 @@ def gamma_signs(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
         if negative:
             yield note(
-                place.path,
+                site.path,
                 f"gamma is negative in {negative} of {gamma.size} channels, which is sound, but turns minimum and "
                 "maximum "
                 "round: code that takes gamma for a size is wrong here.",
@@ -251,16 +252,21 @@ def gamma_signs(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def useless_bias(patient: Patient) -> Iterator[Finding]:
+def changes_nothing(layer: Layer) -> bool:
+    """Whether a layer gives back its input, in training, too, and adds nothing to the loss."""
+    return layer.quiet and not layer.is_random and layer.activity_regularizer is None
+
+
+def useless_bias(context: Context) -> Iterator[Finding]:
     """A bias that the mean takes off again."""
-    for place in patient.normalizations:
-        dense = patient.back(place, (Identity,))
-        if dense is None or not removable_bias(patient, dense.path, place.path):
+    for site in context.normalizations:
+        dense = context.back(site, changes_nothing)
+        if dense is None or not removable_bias(context, dense.path, site.path):
             continue
         bias = dense.layer.named_weights["bias"]
         yield note(
             dense.path,
-            f"Its {bias.size} biases do nothing: {place.path!r} takes the mean off, and the bias with it; beta "
+            f"Its {bias.size} biases do nothing: {site.path!r} takes the mean off, and the bias with it; beta "
             "does "
             "what a bias would.",
             "Dense(..., use_bias=False) before BatchNormalization.", fixable=True,
@@ -268,11 +274,11 @@ def useless_bias(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def removable_bias(patient: Patient, dense: str, normalization: str) -> bool:
+def removable_bias(context: Context, dense: str, normalization: str) -> bool:
     """Whether a Dense's bias can move into the normalization's mean without changing any result."""
-    first, norm = patient.place[dense], patient.place[normalization]
+    first, norm = context.site[dense], context.site[normalization]
     layer = first.layer
-    if not isinstance(layer, Dense) or not layer.use_bias or activation_of(layer) != ("linear", {}):
+    if not isinstance(layer, Dense) or not layer.use_bias or layer.ends_with != ("linear", {}):
         return False
     if len(layer.calls) != 1 or len(norm.layer.calls) != 1:
         return False
@@ -280,17 +286,17 @@ def removable_bias(patient: Patient, dense: str, normalization: str) -> bool:
     alone = cast(BatchNormalization, norm.layer).kept_axes(rank) == (rank - 1,)
     path = dense
     while path != normalization:
-        readers = patient.readers(path)
-        if len(readers) != 1 or patient.place[path] in patient.outputs:
+        readers = context.readers(path)
+        if len(readers) != 1 or context.site[path] in context.outputs:
             return False
         path = readers[0].path
     return alone
 
 
-def cancellation(patient: Patient) -> Iterator[Finding]:
+def cancellation(context: Context) -> Iterator[Finding]:
     """A mean so far above the deviation that float32 loses what is left."""
-    measured = patient.measurement
-    for place, layer, mean, variance in layers_of(patient):
+    measured = context.measurement
+    for site, layer, mean, variance in layers_of(context):
         if not (mean.size and np.isfinite(mean).all() and (variance + layer.epsilon > 0).all()):
             continue
         far = np.abs(mean) / np.sqrt(variance + layer.epsilon)
@@ -302,10 +308,10 @@ def cancellation(patient: Patient) -> Iterator[Finding]:
             "channel": channel, "mean": float(mean.reshape(-1)[channel]), "mean_in_deviations": worst,
             "error_in_deviations": UNIT * worst,
         }  # fmt: skip
-        if measured is not None and place.path in measured.drifts:
-            seen["measured_error"] = _forms_apart(layer, measured.value(place.inputs[0]))
+        if measured is not None and site.path in measured.drifts:
+            seen["measured_error"] = _forms_apart(layer, measured.value(site.operands[0]))
         yield graded(
-            "warning" if worst > 1e4 else "note", place.path,
+            "warning" if worst > 1e4 else "note", site.path,
             f"The mean is {worst:.3g} standard deviations from 0: Keras 3 (and any folding) computes x·a + (beta − "
             "mean·a), which cancels there in float32, where Keras 2 took the mean off first.",
             "Take a constant off the inputs first (Normalization), and train again.", **seen,

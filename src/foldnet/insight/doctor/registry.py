@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding
-from foldnet.insight.doctor.patient import Patient
 
 FILE, LOSS, DATA, TARGETS, SCRIPT, CANDIDATE = "file", "loss", "data", "targets", "script", "candidate"
 
-NEEDS: dict[str, tuple[str, Callable[[Patient], bool]]] = {
+NEEDS: dict[str, tuple[str, Callable[[Context], bool]]] = {
     FILE: ("nothing", lambda p: True),
     LOSS: ("needs a compiled network", lambda p: any(p.losses)),
     DATA: ("needs data", lambda p: p.x is not None),
@@ -21,7 +21,7 @@ NEEDS: dict[str, tuple[str, Callable[[Patient], bool]]] = {
         lambda p: p.x is not None and p.candidate is not None,
     ),
 }
-"""What a check may need: in words, and whether a patient has it."""
+"""What a check may need: in words, and whether it is there."""
 
 
 @dataclass(frozen=True)
@@ -39,5 +39,5 @@ class Check:
     id: str
     needs: str
     title: str
-    look: Callable[[Patient], Iterator[Finding]]
+    look: Callable[[Context], Iterator[Finding]]
     measures: bool = False

@@ -12,8 +12,8 @@ import numpy as np
 from foldnet.errors import ConfigError, InputError
 from foldnet.insight.arguments import names
 from foldnet.insight.doctor import axes, data, dropout, losses, normalization, statistics, structure, units
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
-from foldnet.insight.doctor.patient import Patient
 from foldnet.insight.doctor.registry import NEEDS, Check
 from foldnet.network import Network
 
@@ -59,28 +59,28 @@ def doctor(
         raise ConfigError(
             f"candidate is a function from rows to predictions, not a {type(candidate).__name__}"
         )
-    return examine(Patient(_network(model), x, y, script=script, candidate=candidate), checks)
+    return examine(Context(_network(model), x, y, script=script, candidate=candidate), checks)
 
 
-def examine(patient: Patient, checks: Iterable[str] | None = None) -> Report:
-    """Make the checks on a patient; see ``doctor``."""
+def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
+    """Make the checks on what there is to look at; see ``doctor``."""
     chosen = _chosen(checks)
     findings: list[Finding] = []
     made: list[str] = []
     skipped: dict[str, str] = {}
     for check in chosen:
         words, has = NEEDS[check.needs]
-        if not has(patient):
+        if not has(context):
             skipped[check.id] = words
-        elif check.measures and patient.measurement is None:
-            skipped[check.id] = f"the network cannot be computed: {patient.unmeasured}"
+        elif check.measures and context.measurement is None:
+            skipped[check.id] = f"the network cannot be computed: {context.unmeasured}"
         else:
             made.append(check.id)
             with np.errstate(all="ignore"):  # sick networks overflow; their numbers are the finding
-                findings += [replace(found, check=check.id) for found in check.look(patient)]
-    places = {p.path: i for i, p in enumerate(patient.places)}
-    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), places.get(f.layer, -1)))
-    return Report(patient.network.name, tuple(findings), tuple(made), skipped)
+                findings += [replace(found, check=check.id) for found in check.look(context)]
+    sites = {p.path: i for i, p in enumerate(context.sites)}
+    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), sites.get(f.layer, -1)))
+    return Report(context.network.name, tuple(findings), tuple(made), skipped)
 
 
 def _chosen(checks: Iterable[str] | None) -> list[Check]:

@@ -7,37 +7,38 @@ from typing import Any, cast
 
 import numpy as np
 
+from foldnet.arrays import Array
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.dropout import dropout_before
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
 from foldnet.insight.doctor.judgement import Effect, effect_of
 from foldnet.insight.doctor.measure import Drift
-from foldnet.insight.doctor.patient import Patient, Place
 from foldnet.insight.doctor.registry import DATA, FILE, Check
-from foldnet.layers.base import Array
+from foldnet.insight.sites import Site
 from foldnet.layers.normalization import BatchNormalization
 
 RECALIBRATE = "Re-estimate the statistics on training data with Dropout off: foldnet.recalibrate(model, x)."
 
 
-def layers_of(patient: Patient) -> Iterator[tuple[Place, BatchNormalization, Array, Array]]:
+def layers_of(context: Context) -> Iterator[tuple[Site, BatchNormalization, Array, Array]]:
     """Each BatchNormalization once, with its statistics in float64."""
     seen: set[Any] = set()
-    for place in patient.normalizations:
-        if place.layer in seen:
+    for site in context.normalizations:
+        if site.layer in seen:
             continue
-        seen.add(place.layer)
-        layer = cast(BatchNormalization, place.layer)
+        seen.add(site.layer)
+        layer = cast(BatchNormalization, site.layer)
         weights = layer.named_weights
         yield (
-            place, layer,
+            site, layer,
             weights["moving_mean"].astype(np.float64), weights["moving_variance"].astype(np.float64),
         )  # fmt: skip
 
 
-def _finite(patient: Patient) -> Iterator[tuple[Place, BatchNormalization, Array, Array]]:
-    for place, layer, mean, variance in layers_of(patient):
+def _finite(context: Context) -> Iterator[tuple[Site, BatchNormalization, Array, Array]]:
+    for site, layer, mean, variance in layers_of(context):
         if mean.size and np.isfinite(mean).all() and np.isfinite(variance).all():
-            yield place, layer, mean, variance
+            yield site, layer, mean, variance
 
 
 def _untouched(layer: BatchNormalization, mean: Array, variance: Array) -> bool:
@@ -46,18 +47,18 @@ def _untouched(layer: BatchNormalization, mean: Array, variance: Array) -> bool:
     return usual and bool((mean == 0).all() and (variance == 1).all())
 
 
-def not_finite(patient: Patient) -> Iterator[Finding]:
+def not_finite(context: Context) -> Iterator[Finding]:
     """NaN, infinity, or a negative variance."""
     seen: set[Any] = set()
-    for place in patient.places:
-        if place.layer in seen:
+    for site in context.sites:
+        if site.layer in seen:
             continue
-        seen.add(place.layer)
-        for name, value in place.layer.named_weights.items():
+        seen.add(site.layer)
+        for name, value in site.layer.named_weights.items():
             bad = int((~np.isfinite(value)).sum())
             if bad:
                 yield error(
-                    place.path,
+                    site.path,
                     f"{name} holds NaN or infinity, so every prediction that uses it does, too: the training "
                     "diverged, or saw NaN in the data.",
                     "Go back to an earlier checkpoint; look for NaN in the data; train with a smaller learning "
@@ -65,15 +66,15 @@ def not_finite(patient: Patient) -> Iterator[Finding]:
                     "or clipnorm, and with the TerminateOnNaN callback.",
                     bad=bad, of=int(value.size),
                 )  # fmt: skip
-    if patient.measurement is not None and patient.measurement.unusable:
+    if context.measurement is not None and context.measurement.unusable:
         yield warning(
             "",
             "The data hold NaN or infinity; Keras would hand it on to every prediction of these rows, and one such row "
             "in training spoils the statistics and weights for good.",
             "Drop these rows, or fill what is missing, before training and prediction alike.",
-            rows_left_out=patient.measurement.unusable, rows_used=patient.measurement.rows,
+            rows_left_out=context.measurement.unusable, rows_used=context.measurement.rows,
         )  # fmt: skip
-    for place, layer, _, variance in _finite(patient):
+    for site, layer, _, variance in _finite(context):
         lowest = float(variance.min())
         if lowest < 0:
             impossible = lowest + layer.epsilon <= 0
@@ -81,7 +82,7 @@ def not_finite(patient: Patient) -> Iterator[Finding]:
                 "has no square root" if impossible else "makes the layer's gain larger than the data justify"
             )
             yield graded(
-                "error" if impossible else "warning", place.path,
+                "error" if impossible else "warning", site.path,
                 f"A moving variance is negative, which no variance can be; with epsilon it {consequence}. Keras's "
                 "torch and numpy backends compute E[x²] − E[x]², which cancels where the mean is large.",
                 RECALIBRATE, lowest=lowest, epsilon=layer.epsilon, negative=int((variance < 0).sum()),
@@ -89,22 +90,22 @@ def not_finite(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def never_updated(patient: Patient) -> Iterator[Finding]:
+def never_updated(context: Context) -> Iterator[Finding]:
     """Exactly 0 and 1: the values before the first training batch."""
-    for place, layer, mean, variance in _finite(patient):
+    for site, layer, mean, variance in _finite(context):
         if not _untouched(layer, mean, variance) or not layer.trainable:
             continue
         seen: dict[str, Any] = {"channels": int(mean.size), "momentum": layer.momentum}
-        if not patient.trained:
+        if not context.trained:
             yield note(
-                place.path,
+                site.path,
                 "The moving statistics are exactly 0 and 1, as before the first batch; nothing shows that this "
                 "network was trained at all.",
                 "Nothing, if it is meant to be untrained.", **seen,
             )  # fmt: skip
             continue
         yield error(
-            place.path,
+            site.path,
             "The moving statistics are exactly 0 and 1, although the network was trained: in training the layer "
             "normalized by each batch, at prediction time it does nothing.",
             "Train with model.fit, or call the layer with training=True in your own loop and run its updates; a "
@@ -112,9 +113,9 @@ def never_updated(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def batch_of_one(patient: Patient) -> Iterator[Finding]:
+def batch_of_one(context: Context) -> Iterator[Finding]:
     """Every variance pulled to 0 by batches without any."""
-    for place, layer, _, variance in _finite(patient):
+    for site, layer, _, variance in _finite(context):
         highest, lowest = float(variance.max()), float(variance.min())
         equal = variance.size > 1 and highest < 0.99 and highest - lowest <= 1e-4 * highest
         gone = highest < 1e-8
@@ -124,7 +125,7 @@ def batch_of_one(patient: Patient) -> Iterator[Finding]:
         if 0 < layer.momentum < 1 and highest > 0:
             seen["batches_without_variance"] = round(float(np.log(highest) / np.log(layer.momentum)))
         yield error(
-            place.path,
+            site.path,
             "Every channel's moving variance is the same and has only shrunk, as when no batch had any variance: "
             "in training the layer then gave beta whatever came in, and at prediction time it multiplies noise.",
             "Train with more than one row (or position) a batch; for a single one use LayerNormalization. "
@@ -132,29 +133,29 @@ def batch_of_one(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def not_converged(patient: Patient) -> Iterator[Finding]:
+def not_converged(context: Context) -> Iterator[Finding]:
     """The share of the initial 0 and 1 that is left after the steps made."""
-    if not patient.steps:
+    if not context.steps:
         return
-    for place, layer, mean, variance in _finite(patient):
+    for site, layer, mean, variance in _finite(context):
         if not layer.trainable or not 0 < layer.momentum < 1 or _untouched(layer, mean, variance):
             continue
-        share = float(layer.momentum**patient.steps)
+        share = float(layer.momentum**context.steps)
         # Variances of batches are not negative, so a share of the initial 1 cannot be larger than what is there.
         if share < 0.01 or float(variance.min()) < 0.99 * share:
             continue
-        effect = effect_of(patient, [place.path])
+        effect = effect_of(context, [site.path])
         severity = "error" if share > 0.5 else "warning" if share > 0.1 else "note"
         if effect is not None:
             severity = effect.severity(warning=0.1, error=0.5)
         yield graded(
-            severity, place.path,
+            severity, site.path,
             f"{share:.0%} of the moving statistics is still their initial 0 and 1 (momentum {layer.momentum:g} to "
-            f"the power of {patient.steps:,} steps), so prediction normalizes otherwise than training did.",
+            f"the power of {context.steps:,} steps), so prediction normalizes otherwise than training did.",
             "Train for more steps, or with a lower momentum (0.9 needs 44 steps where 0.99 needs 459). "
             + RECALIBRATE,
             fixable=effect is not None,
-            initial_share=share, steps=patient.steps, momentum=layer.momentum, **_numbers(effect),
+            initial_share=share, steps=context.steps, momentum=layer.momentum, **_numbers(effect),
         )  # fmt: skip
 
 
@@ -169,21 +170,21 @@ def _typical(drift: Drift) -> tuple[float, float]:
     )
 
 
-def differ_from_data(patient: Patient) -> Iterator[Finding]:
+def differ_from_data(context: Context) -> Iterator[Finding]:
     """Moving statistics against those of the data, layer by layer, by what correcting them does to the output."""
-    measured = patient.measurement
+    measured = context.measurement
     for path, drift in measured.drifts.items():
-        place = patient.place[path]
-        layer = cast(BatchNormalization, place.layer)
+        site = context.site[path]
+        layer = cast(BatchNormalization, site.layer)
         weights = layer.named_weights
         shift, ratio = _typical(drift)
         if shift <= 0.25 and 1 / 1.5 <= ratio <= 1.5:
             continue
-        if dropout_before(patient, place) or _untouched(
+        if dropout_before(context, site) or _untouched(
             layer, weights["moving_mean"], weights["moving_variance"]
         ):
             continue
-        effect = effect_of(patient, [path])
+        effect = effect_of(context, [path])
         if effect is None:
             continue
         yield graded(
@@ -196,18 +197,18 @@ def differ_from_data(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def small_batch(patient: Patient) -> Iterator[Finding]:
+def small_batch(context: Context) -> Iterator[Finding]:
     """One and the same factor below the data's variance in all channels: (b - 1) / b of batches of b rows."""
-    for path, drift in patient.measurement.drifts.items():
-        place = patient.place[path]
-        variance = place.layer.named_weights["moving_variance"].astype(np.float64).reshape(-1)
+    for path, drift in context.measurement.drifts.items():
+        site = context.site[path]
+        variance = site.layer.named_weights["moving_variance"].astype(np.float64).reshape(-1)
         true = drift.variance.reshape(-1)
         live = true > 1e-6
         if (
-            len(place.shape) != 2
+            len(site.shape) != 2
             or live.sum() < 3
             or (variance[live] <= 0).any()
-            or dropout_before(patient, place)
+            or dropout_before(context, site)
         ):
             continue
         ratios = np.log(variance[live] / true[live])
@@ -215,7 +216,7 @@ def small_batch(patient: Patient) -> Iterator[Finding]:
         if ratio > 0.9 or ratio < 0.3 or scatter > 0.12 or np.median(np.abs(drift.shift)) > 0.2:
             continue
         batch = 1 / (1 - ratio)
-        effect = effect_of(patient, [path])
+        effect = effect_of(context, [path])
         severity = (
             "warning" if ratio < 0.8 and (effect is None or effect.grade(0.1, 1.0) != "note") else "note"
         )
@@ -230,28 +231,28 @@ def small_batch(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def averaged_weights(patient: Patient) -> Iterator[Finding]:
+def averaged_weights(context: Context) -> Iterator[Finding]:
     """Weights that are an average over training, statistics that are not."""
-    if not patient.optimizer_settings.get("use_ema") or not patient.normalizations:
+    if not context.optimizer_settings.get("use_ema") or not context.normalizations:
         return
-    paths = [p.path for p in patient.normalizations if p.layer.trainable]
+    paths = [p.path for p in context.normalizations if p.layer.trainable]
     if not paths:
         return
-    effect = effect_of(patient, None)
+    effect = effect_of(context, None)
     severity = "note" if effect is None else effect.severity(warning=0.25, error=1.0)
     yield graded(
         severity, "",
         "The optimizer averages the weights (use_ema), but the moving statistics belong to the weights that were "
         "not averaged.",
         RECALIBRATE, fixable=effect is not None,
-        ema_momentum=float(patient.optimizer_settings.get("ema_momentum") or 0.99), normalizations=len(paths),
+        ema_momentum=float(context.optimizer_settings.get("ema_momentum") or 0.99), normalizations=len(paths),
         **_numbers(effect),
     )  # fmt: skip
 
 
-def epsilon_dominates(patient: Patient) -> Iterator[Finding]:
+def epsilon_dominates(context: Context) -> Iterator[Finding]:
     """Channels whose variance is smaller than epsilon."""
-    for place, layer, mean, variance in _finite(patient):
+    for site, layer, mean, variance in _finite(context):
         variance, mean = variance.reshape(-1), mean.reshape(-1)
         if (variance < 0).any() or variance.max() < 1e-8 or not layer.epsilon > 0:
             continue
@@ -262,11 +263,11 @@ def epsilon_dominates(patient: Patient) -> Iterator[Finding]:
             continue
         kept = np.sqrt(variance / (variance + layer.epsilon))
         worst = int(np.argmin(np.where(small, kept, np.inf)))
-        given = bool(place.inputs) and not patient.place[place.inputs[0]].inputs
+        given = bool(site.operands) and not context.site[site.operands[0]].operands
         crowd = variance.size > 1 and small.mean() > 0.5
         make = warning if (given and kept[worst] < 0.5) or crowd else note
         yield make(
-            place.path,
+            site.path,
             f"epsilon is larger than the variance of {int(small.sum())} of {variance.size} channels, so they come "
             f"out smaller than the others: channel {worst} with a standard deviation of {kept[worst]:.2g} "
             "instead of 1.",

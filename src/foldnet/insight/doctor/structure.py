@@ -8,20 +8,19 @@ from pathlib import Path
 
 from foldnet.errors import InputError
 from foldnet.files.opening import read_file
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, note, warning
-from foldnet.insight.doctor.patient import QUIET, Patient, activation_of
 from foldnet.insight.doctor.registry import FILE, SCRIPT, Check
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.core import Activation, Dense
-from foldnet.layers.normalization import BatchNormalization
-from foldnet.layers.preprocessing import Normalization, Rescaling
-from foldnet.layers.regularization import Noise
+from foldnet.layers.core import Dense
 from foldnet.layers.tensors import Call
 from foldnet.network import Network
 
-STRAIGHT: tuple[type[Layer], ...] = (*QUIET, BatchNormalization, Normalization, Rescaling)
-"""Layers that are affine at prediction time."""
+
+def _straight(layer: Layer) -> bool:
+    """Whether a layer is affine at prediction time, value by value."""
+    return layer.quiet or layer.scales_values
 
 
 def calls_with_training(network: Network, prefix: str = "") -> Iterator[tuple[str, Call]]:
@@ -40,12 +39,12 @@ def matters(layer: Layer) -> bool:
     return layer.training_matters()
 
 
-def training_baked_in(patient: Patient) -> Iterator[Finding]:
+def training_baked_in(context: Context) -> Iterator[Finding]:
     """training= as part of the saved network."""
-    for path, call in calls_with_training(patient.network):
+    for path, call in calls_with_training(context.network):
         if not matters(call.layer):
             continue
-        random = isinstance(call.layer, Noise)
+        random = call.layer.is_random
         if call.kwargs["training"]:
             effect = "drops values at random" if random else "normalizes by whatever batch comes along"
             yield error(
@@ -68,22 +67,16 @@ def training_baked_in(patient: Patient) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def missing_activation(patient: Patient) -> Iterator[Finding]:
+def missing_activation(context: Context) -> Iterator[Finding]:
     """Two Dense layers with nothing between that bends."""
-    for place in patient.of(Dense):
-        before = patient.back(place, STRAIGHT)
-        while before is not None and isinstance(before.layer, Activation) and activation_of(before.layer) == (
-            "linear", {},
-        ):  # fmt: skip
-            before = patient.back(before, STRAIGHT)
-        if (
-            before is None
-            or not isinstance(before.layer, Dense)
-            or activation_of(before.layer) != ("linear", {})
-        ):
+    for site in context.sites:
+        if not isinstance(site.layer, Dense):
+            continue
+        before = context.back(site, _straight)
+        if before is None or not isinstance(before.layer, Dense) or before.layer.ends_with != ("linear", {}):
             continue
         inputs, middle = int(before.input_shapes[0][-1] or 0), before.layer.units
-        outputs = int(place.layer.named_weights["kernel"].shape[1])
+        outputs = int(site.layer.named_weights["kernel"].shape[1])
         narrow = middle < min(inputs, outputs)
         make = note if narrow else warning
         reason = (
@@ -92,18 +85,18 @@ def missing_activation(patient: Patient) -> Iterator[Finding]:
             else "together no more than one Dense layer can do"
         )
         yield make(
-            place.path,
+            site.path,
             f"Nothing between {before.path!r} and this layer bends the values, so the two are {reason}.",
             'Give the first an activation, such as "relu"'
             + ("; leave it, if the bottleneck is meant." if narrow else ", and train again."),
             inputs=inputs, middle=middle, outputs=outputs, parameters=before.layer.count_params()
-            + place.layer.count_params(), parameters_of_one=inputs * outputs + outputs,
+            + site.layer.count_params(), parameters_of_one=inputs * outputs + outputs,
         )  # fmt: skip
 
 
-def never_added(patient: Patient) -> Iterator[Finding]:
+def never_added(context: Context) -> Iterator[Finding]:
     """Layers that the script makes and does not use. The script is read, never run."""
-    tree, name = _parsed(patient.script)
+    tree, name = _parsed(context.script)
     made = [_made(node) for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
     loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     lost = [(line, kind) for line, kind, variable in made if kind and variable and variable not in loaded]
@@ -111,7 +104,7 @@ def never_added(patient: Patient) -> Iterator[Finding]:
         if isinstance(node, ast.Expr) and (kind := _layer_class(node.value)):
             lost.append((node.lineno, kind))
     for line, kind in sorted(lost):
-        there = sum(type(p.layer).__name__ == kind for p in patient.places)
+        there = sum(type(p.layer).__name__ == kind for p in context.sites)
         yield warning(
             "",
             f"{name}, line {line}, makes a {kind} and does nothing with it, so it is not part of the network.",

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
+from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, graded
-from foldnet.insight.doctor.patient import QUIET, Patient, Place, activation_of
 from foldnet.insight.doctor.registry import DATA, FILE, Check
-from foldnet.layers.base import Array
+from foldnet.insight.sites import Site
 from foldnet.layers.core import Dense
-from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "relu": (0, np.inf), "relu6": (0, 6), "sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1),
@@ -24,27 +24,27 @@ LIMITS: dict[str, tuple[float, float]] = {"sigmoid": (0, 1), "tanh": (-1, 1), "s
 FEWEST = 30
 
 
-def _limit_above_zero(place: Place) -> bool:
+def _limit_above_zero(site: Site) -> bool:
     """Whether the activation is 0 for all negative values, and never below 0."""
-    activation = activation_of(place.layer)
+    activation = site.layer.ends_with
     if activation is None or activation[0] not in FLAT_BELOW:
         return False
     return not activation[1].get("negative_slope") and not activation[1].get("threshold")
 
 
-def dead(patient: Patient) -> Iterator[Finding]:
+def dead(context: Context) -> Iterator[Finding]:
     """ReLU units that are never positive: on the data, or for any input at all."""
-    measured = patient.measurement
-    for place in patient.places:
-        if not _limit_above_zero(place):
+    measured = context.measurement
+    for site in context.sites:
+        if not _limit_above_zero(site):
             continue
-        proven = _never_positive(patient, place)
+        proven = _never_positive(context, site)
         silent = proven
-        seen: dict[str, Any] = {"units": int(place.shape[-1] or 0)}
+        seen: dict[str, Any] = {"units": int(site.shape[-1] or 0)}
         if proven is not None:
             seen["dead_for_any_input"] = int(proven.sum())
         if measured is not None and measured.rows >= FEWEST:
-            value = measured.value(place.path)
+            value = measured.value(site.path)
             silent = ~(value > 0).any(axis=tuple(range(value.ndim - 1)))
             seen |= {"dead_on_data": int(silent.sum()), "rows": measured.rows}
         if silent is None or not silent.any():
@@ -53,7 +53,7 @@ def dead(patient: Patient) -> Iterator[Finding]:
         severity = "error" if share == 1 else "warning" if share > 0.5 and silent.size > 2 else "note"
         where = "on this data" if "dead_on_data" in seen else "for any input"
         yield graded(
-            severity, place.path,
+            severity, site.path,
             f"{int(silent.sum())} of {silent.size} units are never above 0 {where}: they add nothing, and no "
             "gradient can "
             "revive them" + (", and nothing passes this layer." if share == 1 else "."),
@@ -61,44 +61,44 @@ def dead(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _never_positive(patient: Patient, place: Place) -> Array | None:
+def _never_positive(context: Context, site: Site) -> Array | None:
     """For a Dense and its ReLU: the units that no input can make positive, by the bounds of what comes in."""
-    dense: Place | None = place
-    if not isinstance(place.layer, Dense):
-        dense = patient.place.get(place.inputs[0]) if len(place.inputs) == 1 else None
+    dense: Site | None = site
+    if not isinstance(site.layer, Dense):
+        dense = context.site.get(site.operands[0]) if len(site.operands) == 1 else None
     if dense is None or not isinstance(dense.layer, Dense):
         return None
-    if dense is not place and activation_of(dense.layer) != ("linear", {}):
+    if dense is not site and dense.layer.ends_with != ("linear", {}):
         return None
     kernel = dense.layer.named_weights["kernel"].astype(np.float64)
     bias = dense.layer.named_weights.get("bias", np.zeros(kernel.shape[1])).astype(np.float64)
-    low, high = _bounds(patient, dense)
+    low, high = _bounds(context, dense)
     with np.errstate(all="ignore"):
         # 0 × inf is nothing: a weight of 0 lets nothing through.
         most = np.where(kernel == 0, 0.0, np.maximum(kernel * low, kernel * high)).sum(axis=0)
     return np.asarray(most + bias <= 0)
 
 
-def _bounds(patient: Patient, place: Place) -> tuple[float, float]:
-    source = patient.back(place, (*QUIET, Flatten, Permute, Reshape, RepeatVector))
-    activation = None if source is None else activation_of(source.layer)
+def _bounds(context: Context, site: Site) -> tuple[float, float]:
+    source = context.back(site, lambda layer: layer.quiet or layer.moves_values)
+    activation = None if source is None else source.layer.ends_with
     if activation is None or any(activation[1].get(k) for k in ("negative_slope", "threshold")):
         return -np.inf, np.inf
     return BOUNDS.get(activation[0], (-np.inf, np.inf))
 
 
-def saturated(patient: Patient) -> Iterator[Finding]:
+def saturated(context: Context) -> Iterator[Finding]:
     """Hidden sigmoid and tanh units that sit at their limits on nearly all rows."""
-    measured = patient.measurement
+    measured = context.measurement
     if measured.rows < FEWEST:
         return
-    ends = {p.path for p in patient.outputs}
-    for place in patient.places:
-        activation = activation_of(place.layer)
-        if activation is None or activation[0] not in LIMITS or place.path in ends:
+    ends = {p.path for p in context.outputs}
+    for site in context.sites:
+        activation = site.layer.ends_with
+        if activation is None or activation[0] not in LIMITS or site.path in ends:
             continue
         low, high = LIMITS[activation[0]]
-        value = measured.value(place.path)
+        value = measured.value(site.path)
         near = 0.01 * (high - low)
         stuck = ((value < low + near) | (value > high - near)).mean(axis=tuple(range(value.ndim - 1))) > 0.95
         if not stuck.any():
@@ -107,7 +107,7 @@ def saturated(patient: Patient) -> Iterator[Finding]:
         constant = np.ptp(value.reshape(-1, value.shape[-1]), axis=0) < near
         severity = "error" if constant.all() else "warning" if share > 0.5 and stuck.size > 2 else "note"
         yield graded(
-            severity, place.path,
+            severity, site.path,
             f"{int(stuck.sum())} of {stuck.size} units sit at a limit of {activation[0]} on more than 95 % of the "
             "rows: they "
             "work as switches, and learn no further.",

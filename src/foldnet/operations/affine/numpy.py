@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foldnet.graph.graph import Array
+from foldnet.arrays import Array
 from foldnet.graph.op import Op
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.numpy import apply_elementwise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from foldnet import activations
-from foldnet.graph.graph import Array
+from foldnet.arrays import Array
 from foldnet.graph.op import Op
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
 from foldnet.operations.kernels import Kernel, Moment, mean_over, sum_over

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph.op import AxisOp, Op, Shape
+from foldnet.graph.op import ROWS, AxisOp, Op, Shape, Sum
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,12 @@ class Reduce(Op):
         kept = tuple(1 if i in self.axes else n for i, n in enumerate(x))
         return kept if self.keepdims else tuple(n for i, n in enumerate(kept) if i not in self.axes)
 
+    def summed(self, *shapes: Shape) -> Sum | None:
+        """The operand's values over the axes; None where they are compared, not added."""
+        x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
+        kept = [letter for i, letter in enumerate(x) if i not in self.axes]
+        return Sum((x,), kept, mean=self.kind == "mean") if self.kind in ("sum", "mean") else None
+
 
 @dataclass(frozen=True)
 class CumulativeSum(Op):
@@ -126,3 +132,8 @@ class CumulativeSum(Op):
         if not 0 < self.axis < len(shapes[0]):
             raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
         return shapes[0]
+
+    def summed(self, *shapes: Shape) -> Sum:
+        """Every partial sum along the axis."""
+        x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
+        return Sum((x,), x, running=x[self.axis])

@@ -7,8 +7,8 @@ from math import prod, sqrt
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
-from foldnet.graph.graph import Array
 from foldnet.graph.op import Op
 from foldnet.operations.batch import philox
 from foldnet.operations.batch.op import (

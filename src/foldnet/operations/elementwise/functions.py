@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import activations
-from foldnet.graph.graph import Array
+from foldnet.arrays import Array
 from foldnet.graph.op import Elementwise
 
 INF = math.inf

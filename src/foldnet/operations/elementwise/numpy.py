@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
-from foldnet.graph.graph import Array
 from foldnet.graph.op import Elementwise, Op
 from foldnet.operations.elementwise.functions import BINARY, of
 from foldnet.operations.elementwise.op import Binary, Unary, Where

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.codegen.maths import literal
-from foldnet.graph.graph import Array, Graph, GraphBuilder, Node
+from foldnet.graph.graph import Graph, GraphBuilder, Node
 from foldnet.operations.elementwise.c import text_of
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS, WHERE, Function
 from foldnet.operations.elementwise.op import Where

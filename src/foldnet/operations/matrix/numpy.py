@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from foldnet.graph.graph import Array
+from foldnet.arrays import Array
 from foldnet.graph.op import Op
 from foldnet.operations.elementwise.numpy import apply_elementwise
 from foldnet.operations.kernels import Kernel, Moment

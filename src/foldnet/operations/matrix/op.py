@@ -7,7 +7,7 @@ from math import prod
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph.op import Fusable, Op, Row, Shape
+from foldnet.graph.op import ROWS, Fusable, Op, Row, Shape, Sum
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class Dense(Fusable):
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """One for each weight at each position."""
         return prod(result) * operands[1][0]
+
+    def summed(self, *shapes: Shape) -> Sum | None:
+        """Inputs times a column of the kernel; None where an activation changes the sum."""
+        x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
+        return Sum((x, (x[-1], "unit")), (*x[:-1], "unit")) if self.activation is None else None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,11 @@ class TurnedDense(Op):
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """One for each weight at each position."""
         return prod(result) * operands[1][1]
+
+    def summed(self, *shapes: Shape) -> Sum:
+        """Inputs times a row of the kernel."""
+        x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
+        return Sum((x, ("unit", x[-1])), (*x[:-1], "unit"))
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,15 @@ class Dot(Op):
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """The contracted axis for each element of the result."""
         return prod(result) * operands[0][self.axes[0] - 1]
+
+    def summed(self, *shapes: Shape) -> Sum:
+        """Products along the contracted axis."""
+        (i, j), (a, b) = self.axes, shapes
+        left = [ROWS, *(f"a{k}" for k in range(1, len(a)))]
+        right = [ROWS, *(f"b{k}" for k in range(1, len(b)))]
+        right[j] = left[i]
+        rest = [letter for letter in left + right[1:] if letter != left[i]]
+        return Sum((left, right), rest)
 
 
 @dataclass(frozen=True)
@@ -110,3 +129,11 @@ class Product(Op):
         """One for each position of all letters."""
         sizes = dict(zip(self.left + self.right, operands[0] + operands[1], strict=True))
         return prod(sizes.values())
+
+    def summed(self, *shapes: Shape) -> Sum:
+        """As its letters have it."""
+        left, right = (
+            (*([ROWS] if len(shape) > len(own) else []), *own)
+            for own, shape in zip((self.left, self.right), shapes, strict=True)
+        )
+        return Sum((left, right), (ROWS, *self.result))

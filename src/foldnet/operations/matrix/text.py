@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from foldnet.graph.graph import Array
+from foldnet.arrays import Array
 from foldnet.graph.op import Op
 from foldnet.operations.matrix.op import Dense, Dot, Product
 from foldnet.operations.texts import Operands, Text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import InputError
-from foldnet.graph.graph import Array
 from foldnet.graph.op import INT, Op
 from foldnet.operations.kernels import Kernel
 from foldnet.operations.structure.op import (

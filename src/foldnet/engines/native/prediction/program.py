@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.codegen.layout import pack, row_shape
 from foldnet.engines.native import cache
 from foldnet.engines.native.compiler import machine
@@ -17,8 +18,6 @@ from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT
 from foldnet.operations.structure.op import Cast
-
-Array = np.ndarray[Any, Any]
 
 OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-argument")
 """At -O3 gcc writes loops of known size out in full, up to 200 instructions, and then works long on what they become:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.engines.fit import Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.native import cache
 from foldnet.engines.native.prediction.program import default_threads
@@ -18,8 +19,6 @@ from foldnet.engines.native.training.known import known_source
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.op import INT
 from foldnet.graph.training import TrainingProgram
-
-Array = np.ndarray[Any, Any]
 
 SLICE = 0.05
 """Seconds that compiled code runs before Python may look at signals and at ``should_stop``."""

@@ -1,0 +1,139 @@
+"""Networks from live Keras models: their own ``get_config`` and weights, and no import of Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
+from foldnet.files.fill import Values
+from foldnet.files.legacy import is_weight
+from foldnet.files.load import major_version
+from foldnet.files.read_config import Reader
+from foldnet.layers.base import Layer
+from foldnet.network import Network
+
+
+def network_of(
+    model: Any, activations: Mapping[str, Callable[..., Any]] | None, dtype: str | None
+) -> Network:
+    """A network equal to a live model; see ``foldnet.from_keras``."""
+    if isinstance(model, Network):
+        return model
+    kind = _kind(model)
+    if not model.weights and not getattr(model, "built", True):
+        raise ConfigError(f"the model {model.name!r} is not built; call it on data, or model.build, first")
+    config = plain_value(model.get_config())
+    version = _version(model)
+    record = {"class_name": kind, "config": config, "build_config": {"input_shape": _input_shape(model)}}
+    reader = Reader(major_version(version, 3), activations or {}, dtype)
+    try:
+        network = reader.network(record)
+        values = Values()
+        _read(network, model, values, set())
+        values.fill()
+    except FileFormatError as error:
+        raise UnsupportedError(f"the live model {model.name!r} cannot be converted: {error}") from None
+    network.keras_version = version
+    if getattr(model, "optimizer", None) is not None and hasattr(model, "get_compile_config"):
+        compiled = plain_value(model.get_compile_config())
+        network.compile_config = compiled if isinstance(compiled, dict) and compiled else None
+    return network
+
+
+def _kind(model: Any) -> str:
+    """``Sequential`` or ``Functional``, when that is all the model is."""
+    if not all(hasattr(model, name) for name in ("get_config", "layers", "weights")):
+        raise UnsupportedError(
+            f"from_keras takes a keras.Model or tf_keras.Model, not {type(model).__name__}"
+        )
+    own = type(model)
+    is_keras = own.__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow")
+    if own.__name__ in ("Sequential", "Functional") and is_keras:
+        return str(own.__name__)
+    raise UnsupportedError(
+        f"the model {getattr(model, 'name', '')!r} is a {own.__name__}, whose call is Python code of its own. Build "
+        "it as a Sequential or Functional model: keras.Model(inputs, outputs)"
+    )
+
+
+def _version(model: Any) -> str | None:
+    import sys
+
+    package = type(model).__module__.split(".")[0]
+    module = sys.modules.get(package)
+    if package == "tensorflow":
+        module = getattr(module, "keras", None)
+    version = getattr(module, "__version__", None)
+    return version if isinstance(version, str) else None
+
+
+def _input_shape(model: Any) -> Any:
+    shape = getattr(model, "input_shape", None) if getattr(model, "built", False) else None
+    return (
+        list(shape)
+        if isinstance(shape, tuple) and all(s is None or isinstance(s, int) for s in shape)
+        else None
+    )
+
+
+def plain_value(value: Any) -> Any:
+    """A live configuration as a JSON file would hold it.
+
+    Functions and objects that have no such form become a record of their class name, which is then refused by name
+    where it matters.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): plain_value(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_value(v) for v in value]
+    if isinstance(value, np.generic | np.ndarray) or type(value).__module__.startswith("ml_dtypes"):
+        return np.asarray(value).tolist()
+    if hasattr(value, "as_list"):  # tf.TensorShape
+        return plain_value(value.as_list())
+    if hasattr(value, "get_config"):
+        return {"class_name": type(value).__name__, "config": plain_value(value.get_config())}
+    if hasattr(value, "numpy"):
+        return np.asarray(value.numpy()).tolist()
+    name = getattr(value, "__name__", None) or getattr(value, "name", None) or type(value).__name__
+    return str(name)
+
+
+def _read(network: Network, live: Any, values: Values, done: set[Layer]) -> None:
+    live_layers = {layer.name: layer for layer in live.layers}
+    for layer in network.layers:
+        if layer in done:
+            continue
+        done.add(layer)
+        if isinstance(layer, Network):
+            _read(layer, live_layers[layer.name], values, done)
+        elif layer.specs:
+            _read_layer(layer, live_layers[layer.name], values)
+
+
+def _read_layer(layer: Layer, live: Any, values: Values) -> None:
+    variables = [v for v in live.weights if "seed_generator" not in _path(v)]
+    if len(variables) != len(layer.specs):
+        raise FileFormatError(
+            f"layer {layer.name!r} has the weights {[_path(v) for v in variables]}, expected "
+            f"{[s.name for s in layer.specs]}"
+        )
+    for spec in layer.specs:
+        found = [v for v in variables if is_weight(_path(v).rsplit("/", 1)[-1], spec.name, layer.name)]
+        if len(found) != 1:
+            raise FileFormatError(f"layer {layer.name!r} has {len(found)} weights called {spec.name!r}")
+        value = found[0].numpy() if hasattr(found[0], "numpy") else np.asarray(found[0])
+        value = np.asarray(value).astype(np.float32)
+        if value.shape != spec.shape:
+            raise FileFormatError(
+                f"layer {layer.name!r}: weight {spec.name!r} has shape {value.shape}, not {spec.shape}"
+            )
+        values.add(layer, spec.name, value)
+
+
+def _path(variable: Any) -> str:
+    return str(getattr(variable, "path", None) or variable.name)

@@ -1,0 +1,326 @@
+"""From a stored configuration to layers and networks.
+
+The dialects of every Keras meet here; ``dialects.py`` turns old names into today's, and this file only reads
+structure: which layers there are, and which calls join them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from foldnet import activations
+from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
+from foldnet.files import masks, operations, strict_json
+from foldnet.files.calls import (
+    as_stored,
+    join,
+    map_structure,
+    own_mask,
+    read_node,
+    read_structure,
+    settings_of,
+)
+from foldnet.files.dialects import Record, modern
+from foldnet.files.nodes import Node, Ref
+from foldnet.files.tf.layers import FunctionLayer
+from foldnet.files.tf.layers import read as read_function
+from foldnet.layers import LAYERS
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import SymbolicTensor
+from foldnet.layers.wrapping import Wrapper
+from foldnet.network import Model, Network
+from foldnet.sequential import Sequential
+
+MAX_LAYERS = 20_000
+MAX_NESTING = 30
+
+
+@dataclass
+class Reader:
+    """Builds networks out of configurations.
+
+    Attributes:
+        dialect: Keras's major version, 1 to 3.
+        supplied: functions for what a file cannot say.
+        dtype: the dtype policy that replaces every stored one.
+        unbuilt: whether a Sequential may be without an input shape.
+        classes: the class name that the file gives each layer; groups of weights are named after it.
+    """
+
+    dialect: int = 3
+    supplied: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    dtype: str | None = None
+    unbuilt: bool = False
+    classes: dict[Layer, str] = field(default_factory=dict)
+    _shared: dict[int, Layer] = field(default_factory=dict)
+    _mentions: Counter[int] = field(default_factory=Counter)
+    _by_name: dict[tuple[str, str], list[Layer]] = field(default_factory=lambda: defaultdict(list))
+    _depth: int = 0
+    _count: int = 0
+
+    def network(self, stored: Any) -> Network:
+        """The network that a configuration describes, built.
+
+        Raises:
+            FileFormatError: the configuration is not one.
+            UnsupportedError: it has something foldnet cannot represent.
+        """
+        self._mentions.update(shared_ids(stored))
+        layer = self.layer(stored)
+        if not isinstance(layer, Network):
+            raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and not a network")
+        if not layer.built and not self.unbuilt:
+            raise FileFormatError(
+                f"the Sequential {layer.name!r} was saved before it had seen data, so its input shape is unknown; "
+                "call model.build((None, features)) in Keras and save it again"
+            )
+        return layer
+
+    def layer(self, stored: Any) -> Layer:
+        """The layer, or nested network, of one record."""
+        self._count += 1
+        if self._count > MAX_LAYERS:
+            raise FileFormatError(f"the configuration holds more than {MAX_LAYERS:,} layers")
+        record = modern(strict_json.mapping(stored, "a layer's record"), self.dialect)
+        layer = self._met_before(record)
+        if layer is None:
+            own = self._own_class(record)
+            if own is not None:
+                layer = self._of_own_class(record, own)
+            else:
+                layer = self._nested(record, None) if record.is_network else self._plain(record)
+            self._by_name[record.class_name, record.name].append(layer)
+            self.classes[layer] = record.class_name
+        if record.shared_id is not None:
+            self._shared[record.shared_id] = layer
+        return layer
+
+    def _met_before(self, record: Record) -> Layer | None:
+        """The layer that this record repeats: networks can share a layer, and the file then has it twice.
+
+        Keras marks both places with a number, but loses the first mark when that place is in a nested network.
+        """
+        if record.shared_id is None:
+            return None
+        if record.shared_id in self._shared:
+            return self._shared[record.shared_id]
+        named_so = self._by_name[record.class_name, record.name]
+        if not named_so:
+            return None
+        if len(named_so) == 1 and self._mentions[record.shared_id] == 1:
+            return named_so[0]
+        raise UnsupportedError(
+            f"several networks share a layer {record.name!r}, and the file does not say which of its layers of that "
+            "name they share. Give layers different names and save again."
+        )
+
+    def _own_class(self, record: Record) -> type[Layer] | None:
+        """The class of the caller's own that the record names, if it names one."""
+        if record.is_keras:
+            return None
+        found = self.supplied.get(record.registered) or self.supplied.get(record.class_name)
+        return found if isinstance(found, type) and issubclass(found, Layer) else None
+
+    def _of_own_class(self, record: Record, own: type[Layer]) -> Layer:
+        if issubclass(own, Network) and "layers" in record.config:
+            return self._nested(record, own)
+        with settings_of(record.name, record.class_name):
+            config = {k: v for k, v in record.config.items() if k != "name" or record.named}
+            if issubclass(own, Network):
+                return own(**config)
+            return own.from_config(self._with_activations(config))
+
+    def _nested(self, record: Record, own: type[Network] | None) -> Network:
+        self._depth += 1
+        if self._depth > MAX_NESTING:
+            raise FileFormatError(f"networks nest deeper than {MAX_NESTING} levels in the configuration")
+        sequential = issubclass(own, Sequential) if own else record.class_name == "Sequential"
+        network = self._sequential(record, own) if sequential else self._functional(record, own)
+        self._depth -= 1
+        return network
+
+    def _with_activations(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Settings with the functions that they name."""
+        return {key: self._setting(key, value) for key, value in config.items()}
+
+    def _setting(self, key: str, value: Any) -> Any:
+        if not key.endswith("activation"):
+            return value
+        try:
+            return read_activation(value, self.supplied, self.dialect)
+        except ConfigError as error:
+            raise type(error)(f"{key}: {error}") from None
+
+    def _plain(self, record: Record) -> Layer:
+        config = dict(record.config)
+        supplied = self.supplied.get(record.name) or self.supplied.get(record.class_name)
+        operation = None if supplied or record.is_keras else operations.read(record)
+        if operation is not None:
+            return operation
+        function = read_function(record) if record.is_keras and not supplied else None
+        if function is not None:
+            return function
+        if (not record.is_keras or record.class_name not in LAYERS) and supplied:
+            return LAYERS["Activation"](activation=supplied, name=record.name)
+        if not record.is_keras or record.class_name not in LAYERS:
+            raise _unknown(record)
+        if self.dtype is not None and record.class_name != "InputLayer":
+            config["dtype"] = self.dtype
+        with settings_of(record.name, record.class_name):
+            if issubclass(LAYERS[record.class_name], Wrapper):
+                config["layer"] = self.layer(config.get("layer"))
+            config = self._with_activations(config)
+            return LAYERS[record.class_name].from_config(config)
+
+    # -- networks ---------------------------------------------------------------------------------------------
+
+    def _sequential(self, record: Record, own: Any = None) -> Sequential:
+        network: Sequential = (own or Sequential)(
+            name=record.name,
+            trainable=bool(record.config.get("trainable", True)),
+            **_own_settings(record, own),
+        )
+        for stored in strict_json.listing(record.config.get("layers"), f"the layers of {record.name!r}"):
+            layer = self.layer(stored)
+            with settings_of(layer.name, type(layer).__name__):
+                network.add(layer)
+        shape = record.config.get("build_input_shape") or record.build_shape
+        if not network.built and shape is not None:
+            with settings_of(record.name, "Sequential"):
+                network.build(strict_json.shape(shape, f"the input shape of {record.name!r}"))
+        return network
+
+    def _functional(self, record: Record, own: Any = None) -> Model:
+        what = f"network {record.name!r}"
+        layers: dict[str, Layer] = {}
+        nodes: dict[str, list[Node]] = {}
+        made: dict[tuple[str, int], list[tuple[Ref, float]]] = {}
+        records, makers = masks.without_makers(
+            strict_json.listing(record.config.get("layers"), f"the layers of {what}")
+        )
+        for stored in records:
+            layer = self.layer(stored)
+            if layer.name in layers:
+                raise FileFormatError(f"{what} has two layers named {layer.name!r}")
+            layers[layer.name] = layer
+            nodes[layer.name] = [
+                read_node(node, layer)
+                for node in strict_json.listing(stored.get("inbound_nodes", []), "inbound nodes")
+            ]
+            for k, node in enumerate(nodes[layer.name]):
+                if isinstance(node.mask, tuple) and node.mask[0] in makers:
+                    made[layer.name, k] = own_mask(makers, node.mask[0], layer.name)
+                    node.mask = None
+        inputs = read_structure(record.config.get("input_layers"), f"the inputs of {what}")
+        outputs = read_structure(record.config.get("output_layers"), f"the outputs of {what}")
+        calls = join(layers, nodes, outputs, what)
+
+        def tensor(ref: Ref) -> SymbolicTensor:
+            return calls.tensor(ref, ends=True)
+
+        model: Model = (own or Model)(
+            as_stored(record.config.get("input_layers"), map_structure(tensor, inputs)),
+            as_stored(record.config.get("output_layers"), map_structure(tensor, outputs)),
+            name=record.name,
+            trainable=bool(record.config.get("trainable", True)),
+            **_own_settings(record, own),
+        )
+        model._join(model.input_structure, model.output_structure, _in_use(model, layers, what))
+        masks.check_own(
+            model,
+            {
+                calls.made[name][k]: frozenset((calls.tensor(r), number) for r, number in refs)
+                for (name, k), refs in made.items()
+            },
+        )
+        return model
+
+
+def _in_use(model: Model, layers: Mapping[str, Layer], what: str) -> list[Layer]:
+    """The layers in the file's order, and in the place of a function of TensorFlow its operations."""
+    used = {call.layer for call in model.graph_calls}
+    found: list[Layer] = []
+    for name, layer in layers.items():
+        own = [layer]
+        if isinstance(layer, FunctionLayer):
+            own = [operation for operation in layer.operations if operation in used]
+            if not layer.tensors:
+                continue
+        elif layer not in used:
+            own = []
+        if not own:
+            raise FileFormatError(f"{what} has a layer that is not connected to an output: {name!r}")
+        found += own
+    return found
+
+
+def shared_ids(stored: Any) -> Iterator[int]:
+    """The numbers by which the file marks objects that it mentions in several places."""
+    pending = [stored]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            number = value.get("shared_object_id")
+            if isinstance(number, int):
+                yield number
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+
+
+# -- activations ------------------------------------------------------------------------------------------------
+
+
+def read_activation(stored: Any, supplied: Mapping[str, Callable[..., Any]], dialect: int) -> Any:
+    """The activation of a stored name, function record or layer record.
+
+    Raises:
+        UnsupportedError: it is none of Keras's, and was not supplied.
+    """
+    if isinstance(stored, Mapping):
+        if stored.get("class_name") == "__lambda__" or set(stored) == {"value"}:
+            stored = "<lambda>"  # either way, Keras 3 puts marshalled code into it
+        elif isinstance(stored.get("config"), str):
+            stored = stored["config"]
+    if isinstance(stored, str) and stored not in supplied:
+        short = stored.rsplit(">", 1)[-1]  # "package>name" is how Keras writes a registered function
+        if short in supplied:
+            return supplied[short]
+        if dialect < 3 and stored == "hard_sigmoid":
+            stored = "hard_sigmoid_keras2"
+    return activations.get(stored, supplied)
+
+
+def _unknown(record: Record) -> UnsupportedError:
+    supply = (
+        f"If it is an elementwise function of one tensor, supply it: "
+        f"load_model(path, activations={{{record.name!r}: fn}}) with a NumPy function."
+    )
+    if record.class_name == "Lambda":
+        return UnsupportedError(
+            f"layer {record.name!r} is a Lambda: Python code in the file, which foldnet never runs. {supply}"
+        )
+    if not record.is_keras:
+        return UnsupportedError(
+            f"layer {record.name!r} is a {record.class_name} from {record.origin}, not one of Keras's layers, "
+            f"and the file does not hold what it computes. {supply} Otherwise "
+            "build it from Keras's layers and save again."
+        )
+    return UnsupportedError(
+        f"layer {record.name!r} is a {record.class_name}, which foldnet cannot represent; it knows "
+        f"{', '.join(sorted(LAYERS))}. {supply}"
+    )
+
+
+_NETWORK_SETTINGS = frozenset({
+    "name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape",
+})  # fmt: skip
+"""What Keras itself writes of a network."""
+
+
+def _own_settings(record: Record, own: type[Network] | None) -> dict[str, Any]:
+    """What the ``get_config`` of a user's class has beside what Keras writes, for its constructor."""
+    return {} if own is None else {k: v for k, v in record.config.items() if k not in _NETWORK_SETTINGS}

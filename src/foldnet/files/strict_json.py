@@ -1,0 +1,142 @@
+"""JSON read strictly, and small helpers that take settings out of it with clear errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from foldnet.errors import FileFormatError
+
+MAX_JSON = 16 << 20
+MAX_DEPTH = 200
+
+
+def parse(text: bytes | str, what: str) -> dict[str, Any]:
+    """A JSON object from text.
+
+    Args:
+        text: UTF-8.
+        what: to name it in errors.
+
+    Raises:
+        FileFormatError: not one JSON object, too large or too deep, or a repeated key.
+    """
+    if len(text) > MAX_JSON:
+        raise FileFormatError(f"{what} is {len(text):,} bytes of JSON; at most {MAX_JSON:,} are read")
+    try:
+        value = json.loads(text, parse_constant=NotFinite, parse_float=_number, object_pairs_hook=_object)
+    except RecursionError:
+        raise FileFormatError(
+            f"{what} nests deeper than {MAX_DEPTH} levels, deeper than any network"
+        ) from None
+    except ValueError as error:
+        raise FileFormatError(f"{what} is not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise FileFormatError(f"{what} should be a JSON object, not {type(value).__name__}")
+    _check_depth(value, what)
+    return value
+
+
+class NotFinite:
+    """``Infinity``, ``-Infinity`` or ``NaN`` in JSON: constants of operations may be it, and no layer's setting.
+
+    It is no number, so that whatever asks for one refuses it, unless it went through ``numbers``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self.value = name, float(name)
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+def numbers(value: Any) -> Any:
+    """A value, or lists of values, in which infinities and NaN may stand."""
+    if isinstance(value, list):
+        return [numbers(item) for item in value]
+    return value.value if isinstance(value, NotFinite) else value
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"the number {text[:20]} is out of range")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("an object in it repeats a key")
+    return result
+
+
+def _check_depth(value: Any, what: str) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise FileFormatError(f"{what} nests deeper than {MAX_DEPTH} levels, deeper than any network")
+
+
+def mapping(value: Any, what: str) -> Mapping[str, Any]:
+    """The value, which must be an object."""
+    if not isinstance(value, Mapping):
+        raise FileFormatError(f"{what} should be an object, not {_short(value)}")
+    return value
+
+
+def listing(value: Any, what: str) -> list[Any]:
+    """The value, which must be a list."""
+    if not isinstance(value, list | tuple):
+        raise FileFormatError(f"{what} should be a list, not {_short(value)}")
+    return list(value)
+
+
+def text(value: Any, what: str) -> str:
+    """The value, which must be a string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise FileFormatError(f"{what} should be a name, not {_short(value)}")
+    if "\0" in value or not _encodable(value):
+        raise FileFormatError(f"{what} has characters that no name can have: {_short(value)}")
+    return value
+
+
+def _encodable(text: str) -> bool:
+    """Whether it has no half of a surrogate pair, which JSON can say and no file or terminal can show."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def whole(value: Any, what: str) -> int:
+    """The value, which must be a whole number."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise FileFormatError(f"{what} should be a whole number, not {_short(value)}")
+    return value
+
+
+def shape(value: Any, what: str) -> tuple[int | None, ...]:
+    """The value, which must be a list of sizes, None where free."""
+    sizes = listing(value, what)
+    if len(sizes) > 32 or any(
+        s is not None and (not isinstance(s, int) or isinstance(s, bool) or not 0 <= s < 2**31) for s in sizes
+    ):
+        raise FileFormatError(f"{what} should be a shape, not {_short(value)}")
+    return tuple(sizes)
+
+
+def _short(value: Any) -> str:
+    words = repr(value)
+    return words if len(words) <= 60 else words[:57] + "..."

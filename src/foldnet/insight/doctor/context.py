@@ -1,0 +1,186 @@
+"""What the checks look at: the network, its calls and compile settings, and the data of the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.errors import FoldnetError, UnsupportedError
+from foldnet.insight.sites import Site, sites_and_results
+from foldnet.layers.base import Layer
+from foldnet.network import Network
+
+
+@dataclass
+class LossSetting:
+    """A loss by the name of its Keras function, and its settings."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def from_logits(self) -> bool:
+        """Whether it takes logits and not probabilities."""
+        return bool(self.settings.get("from_logits"))
+
+
+class Context:
+    """Everything a check may look at.
+
+    Args:
+        network: built.
+        x: rows of data, or None.
+        y: targets, or None.
+        steps: training steps made, if known better than the optimizer knows.
+        script: path or text of the training script, or None.
+        candidate: a prediction function said to equal the network, or None.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        x: Any = None,
+        y: Any = None,
+        *,
+        steps: int | None = None,
+        script: Any = None,
+        candidate: Any = None,
+    ) -> None:
+        self.network, self.x, self.y = network, x, y
+        self.script, self.candidate = script, candidate
+        # As it is: a file's settings may be foreign, so no trainer is made of them here.
+        self._trainer = network._trainer
+        self.steps = steps or self._counted()
+        # Without a graph: the doctor also sees networks that cannot be lowered. Values are named by their calls.
+        self.sites, results = sites_and_results(network)
+        self.site = {s.path: s for s in self.sites}
+        self.outputs = [self.site[path] for path in results]
+
+    def _counted(self) -> int | None:
+        """The optimizer's own count of steps, live or in the file."""
+        if self._trainer is not None:
+            return int(self._trainer.compiled.optimizer.steps) or None
+        saved = self.network.saved_training
+        counters = [] if saved is None or saved.state is None else [
+            a for a in saved.state if a.shape == () and a.dtype.kind in "iu"
+        ]  # fmt: skip
+        return int(counters[0]) or None if counters else None
+
+    @cached_property
+    def _readers(self) -> dict[str, list[Site]]:
+        readers: dict[str, list[Site]] = {}
+        for site in self.sites:
+            for path in site.operands:
+                readers.setdefault(path, []).append(site)
+        return readers
+
+    def readers(self, path: str) -> list[Site]:
+        """The calls that read a result."""
+        return self._readers.get(path, [])
+
+    @property
+    def normalizations(self) -> list[Site]:
+        """The calls of BatchNormalization."""
+        return [s for s in self.sites if s.layer.normalizes_by == "batch"]
+
+    def back(self, site: Site, through: Callable[[Layer], bool]) -> Site | None:
+        """The nearest call before this one that is not to be looked through, on a path without branches."""
+        while len(site.operands) == 1 and site.operands[0] in self.site:
+            site = self.site[site.operands[0]]
+            if not through(site.layer):
+                return site
+        return None
+
+    @cached_property
+    def trained(self) -> bool:
+        """Whether anything shows that the network was trained: steps, or a bias or gain off its usual start."""
+        if self.steps:
+            return True
+        starts = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}
+        return any(
+            bool((value != starts[name]).any())
+            for site in self.sites
+            for name, value in site.layer.named_weights.items()
+            if name in starts
+        )
+
+    # -- compile settings -----------------------------------------------------------------------------------
+
+    @cached_property
+    def losses(self) -> list[LossSetting | None]:
+        """The loss of each output; None where there is none, or one of the user's own."""
+        count = len(self.network.outputs)
+        if self._trainer is not None:
+            return [_live(loss) for loss in self._trainer.compiled.losses]
+        stored = (self.network.compile_config or {}).get("loss")
+        names = [t.name for t in self.network.outputs]
+        if isinstance(stored, Mapping) and "class_name" not in stored:
+            return [_stored(stored.get(n)) for n in names]
+        if isinstance(stored, Sequence) and not isinstance(stored, str):
+            return [_stored(entry) for entry in stored] if len(stored) == count else [None] * count
+        return [_stored(stored)] * count
+
+    @cached_property
+    def optimizer_settings(self) -> Mapping[str, Any]:
+        """The optimizer's settings, as far as known."""
+        if self._trainer is not None:
+            optimizer = self._trainer.compiled.optimizer
+            return {"use_ema": bool(getattr(optimizer, "use_ema", False))}
+        stored = self.network.compile_config or {}
+        for key in ("optimizer", "optimizer_config"):
+            entry = stored.get(key)
+            if isinstance(entry, Mapping):
+                config = entry.get("config")
+                return config if isinstance(config, Mapping) else {}
+        return {}
+
+    # -- data -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def measurement(self) -> Any:
+        """The network computed on the data, layer by layer; None without data or where it cannot be computed."""
+        if self.x is None:
+            return None
+        from foldnet.insight.doctor.measure import Measurement
+
+        try:
+            return Measurement(self)
+        except UnsupportedError as error:
+            self.unmeasured = str(error)
+            return None
+
+    unmeasured = ""
+    """Why the network could not be computed on the data."""
+
+    @cached_property
+    def targets(self) -> Array | None:
+        """Targets of the first output as float64, if they are numbers, one row for each row of data."""
+        if self.y is None or len(self.network.outputs) != 1:
+            return None
+        try:
+            return np.asarray(self.y).astype(np.float64)
+        except (TypeError, ValueError):
+            return None
+
+
+def _live(loss: Any) -> LossSetting | None:
+    from foldnet.training.losses import FUNCTIONS
+
+    name = getattr(getattr(loss, "function", None), "__name__", "")
+    return LossSetting(name, dict(loss.settings)) if name in FUNCTIONS else None
+
+
+def _stored(entry: Any) -> LossSetting | None:
+    if entry is None:
+        return None
+    from foldnet.training.losses import get
+
+    try:
+        return _live(get(entry))
+    except (FoldnetError, TypeError):  # a loss of the user's own, or one that foldnet does not have
+        return None

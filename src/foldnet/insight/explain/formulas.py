@@ -1,0 +1,185 @@
+"""What each kind of layer computes, in training and at prediction time, with its own settings and shapes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from foldnet.graph.text import SIGNS
+from foldnet.insight.explain.explanation import Formula
+from foldnet.layers.base import Layer
+from foldnet.layers.operation import Operation
+from foldnet.layers.tensors import Shape
+
+Write = Callable[[Layer, tuple[Shape, ...]], Formula]
+
+
+def formula_of(layer: Layer, input_shapes: tuple[Shape, ...]) -> Formula:
+    """The formula of a layer call; for a kind that has none of its own, the first sentence of its description."""
+    for cls in type(layer).__mro__:
+        if cls.__name__ in FORMULAS:
+            return FORMULAS[cls.__name__](layer, input_shapes)
+    described = inspect.getdoc(type(layer)) or type(layer).__name__
+    return _both(described.split("\n\n")[0].replace("\n", " ").replace("``", "").rstrip("."))
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape with the batch axis named: ``(rows, 10)``.
+
+    >>> shape_text((None, None, 3))
+    '(rows, any, 3)'
+    """
+    sizes = ["rows", *("any" if n is None else str(n) for n in shape[1:])]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def activation_name(layer: Layer) -> str:
+    """The name of a layer's activation, empty for none."""
+    function = getattr(layer, "activation", None)
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__name__", "")
+    return "" if name == "linear" else str(name)
+
+
+def _both(text: str) -> Formula:
+    return Formula(text, text)
+
+
+def _input(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return _both("x, the data")
+
+
+def _dense(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    weights = layer.named_weights
+    inside = f"x @ kernel{weights['kernel'].shape}"
+    if "bias" in weights:
+        inside += f" + bias{weights['bias'].shape}"
+    name = activation_name(layer)
+    return _both(f"y = {name}({inside})" if name else f"y = {inside}")
+
+
+def _activation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return _both(f"y = {activation_name(layer) or ''}(x)" if activation_name(layer) else "y = x")
+
+
+def _dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    rate = layer.rate
+    if rate == 0:
+        return _both("y = x: a rate of 0 drops nothing")
+    scale = (
+        "y = 0: a rate of 1 drops everything"
+        if rate == 1
+        else (
+            f"y = x × mask / (1 − {rate:g}); mask is 0 with probability {rate:g}, else 1, drawn anew each time"
+        )
+    )
+    return Formula(scale, "y = x: nothing is dropped, and nothing scaled, since training divides by 1 − rate")
+
+
+def _alpha_dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return Formula(
+        f"y = a × (x or −1.758 with probability {layer.rate:g}) + b; a, b keep mean 0 and variance 1",
+        "y = x",
+    )
+
+
+def _gaussian_dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return Formula(f"y = x × noise of mean 1 and variance {layer.rate:g} / (1 − {layer.rate:g})", "y = x")
+
+
+def _gaussian_noise(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return Formula(f"y = x + noise of mean 0 and standard deviation {layer.stddev:g}", "y = x")
+
+
+def _batch_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    names = [w.name for w in layer.specs]
+    scale = " × gamma" if "gamma" in names else ""
+    shift = " + beta" if "beta" in names else ""
+    prediction = f"y = (x − moving_mean) / sqrt(moving_variance + {layer.epsilon:g}){scale}{shift}"
+    if not layer.trainable:
+        return Formula(prediction + ", since the layer is frozen (trainable=False)", prediction)
+    return Formula(
+        f"y = (x − batch mean) / sqrt(batch variance + {layer.epsilon:g}){scale}{shift}", prediction
+    )
+
+
+def _row_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    over = f"over axis {layer.axis!r} of each row"
+    weights = {n: f"{n}{w.shape}" for n, w in layer.named_weights.items()}
+    end = "".join(f" {sign} {weights[n]}" for n, sign in (("gamma", "×"), ("beta", "+")) if n in weights)
+    rule = layer.normalization_rule(shapes[0])
+    assert rule is not None, "asked of normalizations alone"
+    if rule.measure == "length":
+        return _both(f"y = x / length, the root of the sum of squares {over}")
+    if rule.measure == "mean square":
+        return _both(
+            f"y = x / sqrt(mean of squares + {layer.epsilon:g}) × {weights['scale']}; the mean is {over}"
+        )
+    if rule.groups is not None:
+        over = f"over each of {layer.groups} groups of channels" if layer.groups > 0 else "over each channel"
+        over += " of each row"
+    elif rule.measure == "spread":
+        return _both(f"y = x / sqrt(variance + {layer.epsilon:g}){end}; the variance is {over}")
+    return _both(f"y = (x − mean) / sqrt(variance + {layer.epsilon:g}){end}; mean and variance are {over}")
+
+
+def _operation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """``y = 2 * x``, or ``y = ops.mean(x, axis=1)``."""
+    assert isinstance(layer, Operation)
+    call = layer.calls[0]
+    tensors = list(dict.fromkeys(call.inputs))
+    names = {t: "x" if len(tensors) == 1 else f"x{i}" for i, t in enumerate(tensors, 1)}
+
+    def text(value: Any) -> str:
+        if isinstance(value, list | tuple):
+            inside = ", ".join(text(v) for v in value)
+            return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+        if isinstance(value, np.ndarray) and value.ndim:
+            return f"array{value.shape}"
+        return names[value] if value in tensors else str(value)
+
+    name = layer.record.name
+    if name == "get_item":
+        return _both(f"y = {text(call.arguments[0])}[{_key_text(call.arguments[1])}]")
+    given = [text(value) for value in call.arguments]
+    if name in _INFIX and len(given) == 2:
+        return _both(f"y = {given[0]} {_INFIX[name]} {given[1]}")
+    settings = [f"{key}={value!r}" for key, value in layer.settings.items() if value is not None]
+    return _both(f"y = ops.{name}({', '.join(given + settings)})")
+
+
+_INFIX = {**SIGNS, "true_divide": "/"}
+
+
+def _key_text(key: Any) -> str:
+    """What stands between the brackets of ``x[:, 0]``."""
+    if isinstance(key, tuple):
+        return ", ".join(map(_key_text, key))
+    if isinstance(key, slice):
+        ends = [key.start, key.stop] if key.step is None else [key.start, key.stop, key.step]
+        return ":".join("" if end is None else str(end) for end in ends)
+    return "..." if key is Ellipsis else str(key)
+
+
+FORMULAS: dict[str, Write] = {
+    "Activation": _activation,
+    "AlphaDropout": _alpha_dropout,
+    "BatchNormalization": _batch_normalization,
+    "Dense": _dense,
+    "Dropout": _dropout,
+    "GaussianDropout": _gaussian_dropout,
+    "GaussianNoise": _gaussian_noise,
+    "GroupNormalization": _row_normalization,
+    "InputLayer": _input,
+    "LayerNormalization": _row_normalization,
+    "Operation": _operation,
+    "RMSNormalization": _row_normalization,
+    "SpatialDropout": _dropout,
+    "UnitNormalization": _row_normalization,
+}
+"""By class name; a subclass without an entry has its base's."""

@@ -1,0 +1,268 @@
+"""A BatchNormalization in words and numbers: axes, statistics, weights, updates, and one value followed through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.insight.explain.explanation import Block, Code, Steps, Table, Words
+from foldnet.layers.normalization import BatchNormalization
+from foldnet.layers.tensors import Shape
+
+ROLES = {
+    "gamma": "scales the normalized value; training finds it",
+    "beta": "is added at the end; training finds it",
+    "moving_mean": "the mean seen in training; prediction subtracts it",
+    "moving_variance": "the variance seen in training; prediction divides by its root",
+}
+
+
+def normalization_blocks(
+    layer: BatchNormalization, shape: Shape, x: Array | None, row: int, channel: int
+) -> list[Block]:
+    """Everything there is to say about one call.
+
+    Args:
+        layer: built.
+        shape: of its input, batch axis first.
+        x: rows of its input; with them, the numbers of one row are followed.
+        row: which.
+        channel: which of its channels, counted in memory order.
+    """
+    blocks = [*axis_blocks(layer, shape), *weight_blocks(layer)]
+    if x is not None and x.size:
+        value = _value(layer, x, layer.kept_axes(len(shape)), row, channel)
+        blocks += [*([_training_steps(value, x)] if layer.trainable else []), _prediction_steps(value)]
+    return blocks
+
+
+def axis_blocks(layer: BatchNormalization, shape: Shape) -> list[Block]:
+    """Which axes keep statistics and which are averaged over, and the same in NumPy; of a built layer."""
+    kept = layer.kept_axes(len(shape))
+    reduced = tuple(a for a in range(len(shape)) if a not in kept)
+    return [
+        *_axes(layer, shape, kept, reduced),
+        _numpy(layer, shape, kept, reduced),
+        *_reading(shape, kept, reduced),
+    ]
+
+
+def weight_blocks(layer: BatchNormalization) -> list[Block]:
+    """The four vectors, how the moving ones move, and how much epsilon weighs."""
+    return [*_weights(layer), *_update(layer), *_epsilon(layer)]
+
+
+def axis_words(shape: Shape, axes: Sequence[int]) -> str:
+    """Axes in words: ``axis 0 (the rows of the batch) and axis 1 (size 8)``."""
+    names = [
+        f"axis {a} ({'the rows of the batch' if a == 0 else 'any size' if shape[a] is None else f'size {shape[a]}'})"
+        for a in axes
+    ]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _axes(
+    layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]
+) -> list[Block]:
+    channels = prod(layer.specs[0].shape)
+    spread = _spread(shape, kept)
+    many = f"{channels:,} means and {channels:,} variances, one of each a channel"
+    return [
+        Words(
+            f"axis={layer.axis!r} names what KEEPS statistics of its own: {axis_words(shape, kept)}. Mean and "
+            f"variance are taken over all the rest: {axis_words(shape, reduced)}. That is the complement of "
+            "NumPy's axis, which names what is averaged over."
+        ),
+        Words(
+            f"So there are {many}. They have shape {layer.specs[0].shape} and are spread over x as "
+            f"{_tuple_text(spread)}: every value of a channel meets the same mean and variance."
+        ),
+    ]
+
+
+def _numpy(layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Code:
+    axes = _tuple_text(reduced)
+    names = {w.name for w in layer.specs}
+    keep = "" if kept == (len(kept) + len(reduced) - 1,) else ", keepdims=True"
+    # Vectors of one axis that is not the last do not find their place by themselves.
+    laid = f".reshape{_tuple_text(_spread(shape, kept))}" if len(kept) == 1 and keep else ""
+    end = f" * gamma{laid}" * ("gamma" in names) + f" + beta{laid}" * ("beta" in names)
+    return Code(
+        "The same numbers in NumPy, as training computes them:",
+        (
+            f"mean = x.mean(axis={axes}{keep})",
+            f"variance = x.var(axis={axes}{keep})",
+            f"y = (x - mean) / np.sqrt(variance + {layer.epsilon:g}){end}",
+        ),
+    )
+
+
+def _reading(shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> list[Block]:
+    rank = len(shape)
+    if rank == 2:
+        return [Words(
+            "On a table this is StandardScaler's arithmetic: one mean and one variance a column, taken down the "
+            "rows (its mean_ and var_, NumPy's axis=0). It does not normalize each row by itself; that would be "
+            "LayerNormalization."
+        )]  # fmt: skip
+    if reduced == (0,):
+        return [Words(
+            "Only the batch is averaged over: every place of a row has a mean and a variance of its own, as "
+            "StandardScaler would give on the rows laid out flat."
+        )]  # fmt: skip
+    if kept == (rank - 1,):
+        return [Words(
+            "With channels last this is the convolutional recipe: a channel's statistics are taken over the batch "
+            "and over every position. If the data has its channels first, axis=1 is meant instead."
+        )]  # fmt: skip
+    if kept == (1,):
+        return [Words(
+            "With channels first this is the convolutional recipe: a channel's statistics are taken over the batch "
+            "and over every position. If the data has its channels last, axis=-1 is meant instead."
+        )]  # fmt: skip
+    return []
+
+
+def _weights(layer: BatchNormalization) -> list[Block]:
+    rows = []
+    for spec in layer.specs:
+        trained = (
+            "trained" if spec.trainable and layer.trainable else "frozen" if spec.trainable else "not trained"
+        )
+        role = ROLES.get(spec.name, "kept for batch renormalization; prediction does not use it")
+        rows.append((spec.name, str(spec.shape), trained, role))
+    channels, count = prod(layer.specs[0].shape), layer.count_params()
+    trained_count = sum(prod(s.shape) for s in layer.specs if s.trainable and layer.trainable)
+    absent = [n for n, there in (("gamma", layer.scale), ("beta", layer.center)) if not there]
+    product = f"{len(layer.specs)} × {channels:,} = {count:,}"
+    text = f"One of each a channel: {product} parameters, {trained_count:,} trained."
+    if absent:
+        switches = " and ".join({"gamma": "scale=False", "beta": "center=False"}[n] for n in absent)
+        text += f" {switches}: there is no {' and no '.join(absent)}."
+    if not layer.trainable:
+        text += " trainable=False: training changes none of them, the moving statistics included."
+    return [Table(("weight", "shape", "", "what it is"), tuple(rows)), Words(text)]
+
+
+def _update(layer: BatchNormalization) -> list[Block]:
+    if not layer.trainable:
+        return [Words(
+            "The layer is frozen: it uses its moving statistics in training, too, and does not update them."
+        )]  # fmt: skip
+    m = layer.momentum
+    left = ", ".join(f"{m**n:.0%} after {n}" for n in (10, 100, 500))
+    return [
+        Code(
+            "After each training batch, not by the gradient:",
+            (
+                f"moving_mean = moving_mean * {m:g} + batch_mean * {1 - m:.6g}",
+                f"moving_variance = moving_variance * {m:g} + batch_variance * {1 - m:.6g}",
+            ),
+        ),
+        Words(
+            f"They start at 0 and 1; of that start is left {left} batches. At prediction time they stand still, so "
+            "a row gives the same result alone or among a million."
+        ),
+    ]
+
+
+def _epsilon(layer: BatchNormalization) -> list[Block]:
+    variance = layer.named_weights["moving_variance"].astype(np.float64)
+    if not variance.size:
+        return []
+    least = float(variance.min())
+    total = least + layer.epsilon
+    if total <= 0:
+        return [Words(
+            f"The smallest moving variance is {number(least)}, and with epsilon = {layer.epsilon:g} that is not "
+            "positive: it has no root, so this layer cannot predict. Train it again, or re-estimate its statistics."
+        )]  # fmt: skip
+    return [Words(
+        f"epsilon = {layer.epsilon:g} is added to the variance inside the root, and is not part of moving_variance. "
+        f"The smallest moving variance is {number(least)}, so epsilon makes up "
+        f"{100 * layer.epsilon / total:.3g} % of what the root is taken of."
+    )]  # fmt: skip
+
+
+# -- one value, step by step ----------------------------------------------------------------------------------
+
+
+def _spread(shape: Shape, kept: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple((n or 1) if a in kept else 1 for a, n in enumerate(shape))
+
+
+@dataclass(frozen=True)
+class _Value:
+    """One value of the input: where it is, and the layer's weights for its channel."""
+
+    layer: BatchNormalization
+    kept: tuple[int, ...]
+    index: tuple[int, ...]
+    channel: tuple[int, ...]
+    weights: Mapping[str, float]
+    x: float
+
+    def steps(self, mean: float, variance: float) -> list[tuple[str, str]]:
+        """The value normalized by these statistics, step by step."""
+        value = self.x - mean
+        steps = [(f"x = {number(self.x)}, less the mean {number(mean)}", number(value))]
+        value /= float(np.sqrt(variance + self.layer.epsilon))
+        steps.append((f"÷ sqrt({number(variance)} + {self.layer.epsilon:g})", number(value)))
+        if "gamma" in self.weights:
+            value *= self.weights["gamma"]
+            steps.append((f"× gamma {number(self.weights['gamma'])}", number(value)))
+        if "beta" in self.weights:
+            value += self.weights["beta"]
+            steps.append((f"+ beta {number(self.weights['beta'])}", number(value)))
+        return steps
+
+    @property
+    def place(self) -> str:
+        """The channel in words."""
+        return f"channel {self.channel[0] if len(self.channel) == 1 else self.channel}"
+
+
+def _value(layer: BatchNormalization, x: Array, kept: tuple[int, ...], row: int, channel: int) -> _Value:
+    chosen = np.unravel_index(channel, [x.shape[a] for a in kept])
+    place = dict(zip(kept, (int(i) for i in chosen), strict=True))
+    index = (row, *(place.get(a, 0) for a in range(1, x.ndim)))
+    spread = _spread(x.shape, kept)
+    at = tuple(place.get(a, 0) for a in range(x.ndim))
+    weights = {name: float(w.reshape(spread)[at]) for name, w in layer.named_weights.items()}
+    return _Value(layer, kept, index, tuple(place.values()), weights, float(x[index]))
+
+
+def _training_steps(value: _Value, x: Array) -> Steps:
+    shared = x[tuple(i if a in value.kept else slice(None) for a, i in enumerate(value.index))].astype(
+        np.float64
+    )
+    mean, variance = float(shared.mean()), float(shared.var())
+    seen = ", ".join(number(float(v)) for v in shared.reshape(-1)[:5]) + (", …" if shared.size > 5 else "")
+    first = (f"{value.place}: {seen}", f"mean {number(mean)}, variance {number(variance)}")
+    title = f"In training, if these {len(x):,} rows were the batch; the value of row {value.index[0]}:"
+    return Steps(title, (first, *value.steps(mean, variance)))
+
+
+def _prediction_steps(value: _Value) -> Steps:
+    mean, variance = value.weights["moving_mean"], value.weights["moving_variance"]
+    first = (f"{value.place}: moving statistics", f"mean {number(mean)}, variance {number(variance)}")
+    return Steps(
+        f"At prediction time, the same value of row {value.index[0]}:", (first, *value.steps(mean, variance))
+    )
+
+
+def number(value: float) -> str:
+    """A number for reading: four digits, a true minus sign.
+
+    >>> number(-2.0), number(2 / 3)
+    ('−2', '0.6667')
+    """
+    return f"{value:.4g}".replace("-", "−")
+
+
+def _tuple_text(axes: Sequence[int]) -> str:
+    return str(tuple(axes))

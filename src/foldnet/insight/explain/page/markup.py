@@ -1,0 +1,89 @@
+"""HTML made of text: the one place where text becomes markup, so that nothing gets in without being escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from foldnet.insight.explain.explanation import Block, Code, Formula, Program, Steps, Table, Words
+from foldnet.shown import shown_html
+
+
+class Html(str):
+    """Markup that may stand in a page as it is; any other string is text and gets escaped."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *children: str | None, **attributes: str | int | float | bool | None) -> Html:
+    """One element.
+
+    Args:
+        name: of the element.
+        children: markup (``Html``) or text, which is escaped; None is left out.
+        attributes: ``class_`` and ``for_`` lose their ``_``; other ``_`` become ``-``. True stands alone, False
+            and None are left out.
+
+    >>> tag("p", "1 < 2", class_="note")
+    '<p class="note">1 &lt; 2</p>'
+    """
+    opened = name + "".join(
+        _attribute(k, v) for k, v in attributes.items() if v is not None and v is not False
+    )
+    if name in _VOID:
+        return Html(f"<{opened}>")
+    return Html(f"<{opened}>{joined(children)}</{name}>")
+
+
+def joined(parts: Iterable[str | None]) -> Html:
+    """Markup and text in a row."""
+    return Html("".join(p if isinstance(p, Html) else shown_html(p) for p in parts if p is not None))
+
+
+def data_script(name: str, data: Any) -> Html:
+    """Data that the page's script reads: JSON in which no character can end the element that holds it."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Html(f'<script type="application/json" id="{shown_html(name)}">{text}</script>')
+
+
+def block_html(block: Block) -> Html:
+    """One block of an explanation; classes only, so that whoever embeds it says how it looks."""
+    if isinstance(block, Words):
+        return tag("p", block.text)
+    if isinstance(block, Formula):
+        return both_columns(tag("code", block.training), tag("code", block.prediction))
+    if isinstance(block, Code | Program):
+        return joined([tag("p", block.title), tag("pre", "\n".join(block.lines))])
+    if isinstance(block, Table):
+        head = tag("tr", *(tag("th", cell, scope="col") for cell in block.header))
+        rows = [
+            tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
+            for row in block.rows
+        ]
+        return tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide")
+    return joined([tag("p", block.title), steps_html(block)])
+
+
+def both_columns(training: Html, prediction: Html) -> Html:
+    """What holds in training, and what at prediction time, side by side."""
+    columns = (("In training", training), ("At prediction time", prediction))
+    return tag(
+        "div", *(tag("div", tag("h4", title), content) for title, content in columns), class_="columns"
+    )
+
+
+def steps_html(block: Steps) -> Html:
+    """Numbers followed from step to step."""
+    steps = [tag("li", tag("span", what), " → ", tag("b", result)) for what, result in block.steps]
+    return tag("ol", *steps, class_="steps")
+
+
+_VOID = frozenset({"input", "meta", "br"})
+
+
+def _attribute(name: str, value: str | int | float | bool | None) -> str:
+    name = name.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{shown_html(value)}"'

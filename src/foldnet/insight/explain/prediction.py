@@ -1,0 +1,33 @@
+"""What a prediction function of one's own must contain: the whole network as NumPy code."""
+
+from __future__ import annotations
+
+from foldnet.errors import FoldnetError
+from foldnet.graph.graph import Graph
+from foldnet.insight.explain.explanation import Block, Program, Words
+from foldnet.insight.sites import sites_of
+from foldnet.lowering.lower import lower
+from foldnet.network import Network
+
+
+def prediction_blocks(network: Network, graph: Graph | None = None) -> tuple[Block, ...]:
+    """The code, or why there is none.
+
+    Args:
+        network: built.
+        graph: its lowering for prediction, if it is known already.
+    """
+    from foldnet.export.numpy_snippet import numpy_snippet
+
+    try:
+        graph = lower(network) if graph is None else graph
+        layers = {site.path: site.layer for site in sites_of(network, graph)}
+        lines = numpy_snippet(network, graph, layers)
+    except FoldnetError as error:
+        return (Words(f"This network has no such code: {error}"),)
+    return (
+        Program(
+            "All of it, and nothing else; foldnet.verify(predict, model, x) says whether it is right.",
+            tuple(lines),
+        ),
+    )

@@ -1,0 +1,36 @@
+"""What an explanation was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph
+from foldnet.insight.sites import Site
+from foldnet.network import Network
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network, its layer calls, and the caller's rows in it.
+
+    Attributes:
+        network: that is explained.
+        sites: all of its layer calls, in computing order.
+        chosen: those that are explained.
+        graph: its lowering for prediction; None without rows.
+        inputs: the caller's rows, one array an input of the graph; empty without rows.
+        values: every value of the graph for them, in float64.
+        row: to follow.
+        channel: to follow.
+    """
+
+    network: Network
+    sites: tuple[Site, ...]
+    chosen: tuple[Site, ...]
+    graph: Graph | None = None
+    inputs: tuple[Array, ...] = ()
+    values: Mapping[str, Array] = field(default_factory=dict)
+    row: int = 0
+    channel: int = 0

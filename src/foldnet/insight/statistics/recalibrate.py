@@ -1,0 +1,292 @@
+"""recalibrate: the exact statistics of the data for every BatchNormalization, with Dropout off.
+
+The moving statistics that training leaves behind lag the weights, still hold part of their first values, and, where
+Dropout stands before the layer, are those of inputs that never come at prediction time (Li et al., 2018). Here they
+are taken anew from the data as the layers see it at prediction time, each layer after those before it have their
+new statistics, so that what is measured is what will be used.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.graph.graph import Graph, with_nodes
+from foldnet.insight import arguments
+from foldnet.insight.oracle import Oracle
+from foldnet.insight.sites import Site, sites_of
+from foldnet.insight.statistics.moments import Moments, by_channel
+from foldnet.insight.statistics.recalibration import Effect, LayerDrift, Recalibration, flat
+from foldnet.insight.statistics.streams import Stream
+from foldnet.layers.base import Layer
+from foldnet.layers.normalization import BatchNormalization
+from foldnet.lowering.lower import Mode, lower
+from foldnet.lowering.masks import masked_layers
+from foldnet.network import Network
+from foldnet.passes.drop_dead import drop_dead
+
+BATCH_SIZE = 1024
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+Call = tuple[Site, BatchNormalization]
+"""One call of a layer to be measured."""
+
+
+def recalibrate(
+    model: Network,
+    x: Any,
+    *,
+    validation_data: Any = None,
+    metric: Any = None,
+    mode: str = "auto",
+    keep_if_better: bool = True,
+    layers: Collection[str] | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> Recalibration:
+    """Give every BatchNormalization the exact mean and variance of the data it sees at prediction time.
+
+    The data is gone through once for each depth of normalization: a layer is measured when all that stand before
+    it have their new statistics. Sums are in float64; nothing but the moving statistics changes, and those only
+    when all is done. A frozen layer is measured, too, unless ``layers`` leaves it out. A layer that is called
+    several times gets the statistics of all its calls together. The result does not depend on ``batch_size``
+    beyond rounding in float64.
+
+    Args:
+        model: built; compiled or not.
+        x: rows of the training data: an array (memory-mapped ones are read a batch at a time), a table, a list or
+            dict of arrays for several inputs, an iterable of batches (of ``x`` or ``(x, y)``) that can be gone
+            through again, or a function without arguments that gives a fresh iterator.
+        validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or an iterable of such batches, to measure the
+            effect on. Take other rows than ``x``.
+        metric: what is measured: a name such as ``"mae"``, a loss or metric object, or a function of ``y_true``
+            and ``y_pred``; by default the loss that the network was compiled with.
+        mode: ``"min"`` or ``"max"`` says which way the metric is better; ``"auto"`` knows it of foldnet's own, and
+            takes a function for an error.
+        keep_if_better: with validation data, go back to the old statistics, of all layers together, if the new
+            ones do worse. Layers are not chosen one by one: each layer's statistics hold only for the input that
+            the new statistics of the layers before it give.
+        layers: names (paths) of the layers to measure; all by default.
+        batch_size: rows at a time, where the data does not come in batches.
+
+    Returns:
+        Recalibration: the drift of each layer and the effect; ``restore()`` puts the old statistics back.
+
+    Raises:
+        ConfigError: the network has no BatchNormalization, or none of a given name, or no metric is known.
+        InputError: no rows, rows of another shape, NaN or infinite values, data that can be read only once, or
+            that changes from pass to pass.
+        UnsupportedError: a layer that cannot be measured: it feeds itself, or it gets a mask.
+
+    >>> import numpy as np
+    >>> from foldnet import Sequential, layers
+    >>> model = Sequential([layers.Input((2,)), layers.BatchNormalization()])
+    >>> _ = recalibrate(model, np.array([[1.0, 10.0], [3.0, 30.0]]))
+    >>> model.layers[0].moving_mean.tolist(), model.layers[0].moving_variance.tolist()
+    ([2.0, 20.0], [1.0, 100.0])
+    """
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+    chosen = _chosen(model, layers)
+    # Old statistics must not stand in the way of new ones, so those to be measured start as fresh ones.
+    measured: dict[BatchNormalization, dict[str, Array]] = {}
+    stand_ins: dict[Layer, Layer] = {layer: _with(layer, _fresh(layer)) for layer in chosen}
+    graph = lower(model, Mode.PREDICT, stand_ins)
+    calls = [
+        (site, site.layer)
+        for site in sites_of(model, graph)
+        if isinstance(site.layer, BatchNormalization) and site.layer in chosen
+    ]
+    stream = Stream(graph, x, batch_size)
+    validation = None
+    if validation_data is not None:
+        from foldnet.insight.statistics.effect import (
+            Validation,  # it needs the losses, which take a while to import
+        )
+
+        validation = Validation(model, graph, validation_data, metric, mode, batch_size)
+    moments: dict[BatchNormalization, Moments] = {}
+    rows: int | None = None
+    for level in _levels(graph, calls):
+        here = [(site, layer) for site, layer in calls if layer in level]
+        found, counted = _moments(lower(model, Mode.PREDICT, stand_ins), here, stream)
+        if rows is not None and counted != rows:
+            raise InputError(
+                f"the data had {rows} rows in one pass and {counted} in the next; it must give the same rows "
+                "every time. A function must make a fresh iterator at every call."
+            )
+        rows = counted
+        moments |= found
+        for layer, moment in found.items():
+            path = next(site.path for site, called in here if called is layer)
+            measured[layer] = _statistics(layer, path, moment)
+            stand_ins[layer] = _with(layer, measured[layer])
+    old = {layer: {name: layer.named_weights[name].copy() for name in new} for layer, new in measured.items()}
+    drifts = tuple(
+        _drift(path, layer, moments[layer].count, old[layer], measured[layer])
+        for layer, path in _paths(calls).items()
+    )
+    effect = None
+    if validation is not None:
+        effect = _effect(validation, model, lower(model, Mode.PREDICT, stand_ins))
+    result = Recalibration(drifts, rows or 0, effect, old, measured)
+    if not (keep_if_better and result.effect is not None and result.effect.worse):
+        result.apply()
+    return result
+
+
+def _chosen(model: Network, names: Collection[str] | None) -> set[BatchNormalization]:
+    if not isinstance(model, Network):
+        raise InputError(
+            f"recalibrate takes a network, such as foldnet.load_model(path), not a {type(model).__name__}"
+        )
+    if not model.built:
+        raise ConfigError(f"{model.name!r} is not built, so it has no statistics yet; call build first")
+    found = {site.path: site.layer for site in sites_of(model) if isinstance(site.layer, BatchNormalization)}
+    if not found:
+        raise ConfigError(f"{model.name!r} has no BatchNormalization, so there is nothing to recalibrate")
+    if names is not None:
+        names = arguments.names("layers", names)
+    if unknown := set(names or ()) - set(found):
+        raise ConfigError(f"{model.name!r} has no BatchNormalization {sorted(unknown)}; it has {list(found)}")
+    chosen = {found[name] for name in (found if names is None else names)}
+    if not chosen:
+        raise ConfigError("layers names no layer; leave it out to recalibrate all")
+    masked = masked_layers(model)
+    for path, layer in found.items():
+        if layer in chosen and layer in masked:
+            raise UnsupportedError(
+                f"layer {path!r} gets a mask, and its statistics are those of the unmasked values only, which "
+                "recalibrate does not take yet. Leave it out with layers=[...]."
+            )
+    return chosen
+
+
+def _with(layer: BatchNormalization, statistics: dict[str, Array]) -> BatchNormalization:
+    """The layer with other statistics, as a copy."""
+    other = copy.copy(layer)
+    other._values = {**layer.named_weights}
+    for name, value in statistics.items():
+        other.set_weight(name, value)
+    return other
+
+
+def _fresh(layer: BatchNormalization) -> dict[str, Array]:
+    weights = layer.named_weights
+    return {
+        "moving_mean": np.zeros_like(weights["moving_mean"]),
+        "moving_variance": np.ones_like(weights["moving_variance"]),
+    }
+
+
+def _paths(calls: Sequence[Call]) -> dict[BatchNormalization, str]:
+    """The path of each layer's first call, in computing order."""
+    paths: dict[BatchNormalization, str] = {}
+    for site, layer in calls:
+        paths.setdefault(layer, site.path)
+    return paths
+
+
+def _levels(graph: Graph, calls: Sequence[Call]) -> list[set[BatchNormalization]]:
+    """The layers to measure, in groups: each group depends on none but those before it.
+
+    Raises:
+        UnsupportedError: a shared layer depends on itself.
+    """
+    makers = {site.output: layer for site, layer in calls}
+    behind: dict[str, set[BatchNormalization]] = {}
+    for node in graph.nodes:
+        behind[node.output] = set().union(*(behind.get(v, set()) for v in node.inputs))
+        if node.output in makers:
+            behind[node.output].add(makers[node.output])
+    needs: dict[BatchNormalization, set[BatchNormalization]] = {}
+    for site, layer in calls:
+        needs.setdefault(layer, set()).update(behind.get(site.operands[0], set()))
+    levels: list[set[BatchNormalization]] = []
+    done: set[BatchNormalization] = set()
+    while needs:
+        ready = {layer for layer, others in needs.items() if others <= done}
+        if not ready:
+            stuck = [path for layer, path in _paths(calls).items() if layer in needs]
+            raise UnsupportedError(
+                f"layer {stuck[0]!r} is shared, and one of its calls computes the input of another, so it has no "
+                f"population of its own. Leave it out with layers=[...]; waiting for it: {stuck}"
+            )
+        levels.append(ready)
+        done |= ready
+        needs = {layer: others for layer, others in needs.items() if layer not in ready}
+    return levels
+
+
+def _moments(
+    graph: Graph, calls: Sequence[Call], stream: Stream
+) -> tuple[dict[BatchNormalization, Moments], int]:
+    """One pass over the data: the moments of what the calls read, and the number of rows."""
+    wanted = tuple(dict.fromkeys(site.operands[0] for site, _ in calls))
+    oracle = Oracle(drop_dead(with_nodes(graph, graph.nodes, outputs=wanted)))
+    moments = {layer: Moments() for _, layer in calls}
+    rows = 0
+    for inputs, _ in stream:
+        _check_finite(graph, inputs)
+        values = oracle.values(inputs)
+        rows += len(inputs[0])
+        for site, layer in calls:
+            x = values[site.operands[0]].astype(np.float64)
+            moments[layer].add(by_channel(x, layer.kept_axes(x.ndim)))
+    return moments, rows
+
+
+def _check_finite(graph: Graph, inputs: Sequence[Array]) -> None:
+    for name, array in zip(graph.inputs, inputs, strict=True):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(
+                f"input {name!r} holds NaN or infinite values, and so would the statistics. Remove those rows."
+            )
+
+
+def _statistics(layer: BatchNormalization, path: str, moments: Moments) -> dict[str, Array]:
+    """The layer's weights as the moments ask for them.
+
+    Raises:
+        InputError: too few values, or none that float32 can hold.
+    """
+    weights = layer.named_weights
+    shape, epsilon = weights["moving_mean"].shape, layer.epsilon
+    if moments.count < 2:
+        raise InputError(f"layer {path!r} sees {moments.count} value a channel; statistics need two or more")
+    mean, variance = moments.mean.reshape(shape), moments.variance.reshape(shape)
+    if not (np.isfinite(mean) & np.isfinite(variance) & (variance <= FLOAT32_MAX)).all():
+        raise InputError(
+            f"layer {path!r}: what the layers before it compute from this data is NaN, infinite, or too large for "
+            "float32. Look at the scale of the data and at the weights."
+        )
+    if not (variance.astype(np.float32) + epsilon > 0).all():
+        raise InputError(
+            f"layer {path!r}: some channel is the same in all rows, and epsilon is 0, so it cannot be divided by "
+            "its spread. Give more rows, or the layer an epsilon."
+        )
+    statistics = {"moving_mean": mean, "moving_variance": variance}
+    if "renorm_mean" in weights:  # renormalization keeps standard deviations with epsilon under the root
+        deviation = np.sqrt(variance + epsilon)
+        statistics |= {"moving_stddev": deviation, "renorm_mean": mean, "renorm_stddev": deviation}
+    return {name: value.astype(np.float32) for name, value in statistics.items()}
+
+
+def _drift(
+    path: str, layer: BatchNormalization, values: int, old: dict[str, Array], new: dict[str, Array]
+) -> LayerDrift:
+    arrays = flat([s[name] for s in (old, new) for name in ("moving_mean", "moving_variance")])
+    return LayerDrift(path, values, layer.epsilon, *arrays)
+
+
+def _effect(validation: Any, model: Network, after: Graph) -> Effect:
+    try:
+        before = validation.score(lower(model))
+    except UnsupportedError:
+        # All but the old statistics has been lowered before: with those there was no prediction.
+        before = float("nan")
+    return Effect(validation.metric, before, validation.score(after), validation.higher_is_better)

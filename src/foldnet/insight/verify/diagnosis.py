@@ -1,0 +1,217 @@
+"""Which known mistakes a candidate makes: where it first departs, and what gives its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.insight.oracle import in_tolerances
+from foldnet.insight.verify.comparison import Point
+from foldnet.insight.verify.hypotheses import Bench, State
+from foldnet.insight.verify.mistakes import suspects_in
+from foldnet.insight.verify.mistakes.base import patches_of
+from foldnet.insight.verify.mistakes.catalogue import words_for
+from foldnet.insight.verify.probe import sample_rows
+from foldnet.insight.verify.search import Search
+from foldnet.insight.verify.sight import VISIBLE, Exact, Watch
+from foldnet.operations.along.op import Softmax
+
+SHOWN = 5
+"""How many explanations are reported."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One mistake at one layer.
+
+    Attributes:
+        mistake: its stable id, such as ``variance-without-sqrt``.
+        layer: path of the layer call.
+        residual: the largest difference between the candidate's numbers and those of the network with the
+            explanation's mistakes in it, in tolerances: at most 1.
+        message: what the candidate does, and how to mend it.
+        explanation: 1, 2, ...: mistakes with the same number are made together; those with different ones are
+            alternatives, each of which explains the numbers alone.
+    """
+
+    mistake: str
+    layer: str
+    residual: float
+    message: str
+    explanation: int = 1
+
+
+@dataclass(frozen=True)
+class TellApart:
+    """An input on which the explanations differ.
+
+    Attributes:
+        x: one row for each input of the network, with a batch axis of 1, as nested lists.
+        outputs: what the network gives for it under each explanation (those of each output, by its number).
+        distinct: the numbers of the explanations that the row tells from the first.
+    """
+
+    x: list[Any]
+    outputs: dict[int, list[Any]]
+    distinct: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the search found.
+
+    Attributes:
+        diagnoses: mistakes, the likeliest explanation first.
+        sentence: what they come to.
+        searched: what was tried.
+        tell_apart: an input that tells the explanations apart, if there are several and one was found.
+        certain: whether nothing else can be the matter.
+    """
+
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    sentence: str = ""
+    searched: str = ""
+    tell_apart: TellApart | None = None
+    certain: bool = False
+
+
+def diagnose(
+    watch: Watch,
+    points: Mapping[str, Point],
+    exact: Exact,
+    *,
+    tolerance: float | None,
+    seconds: float,
+    seed: int,
+) -> Findings:
+    """Search for the mistakes that give a candidate's numbers.
+
+    Args:
+        watch: over the right network.
+        points: the candidate's values where they were compared, in computing order.
+        exact: the right values.
+        tolerance: the caller's own, if any.
+        seconds: for the search for pairs of mistakes.
+        seed: of the rows that are drawn to tell explanations apart.
+    """
+    known = {name: p for name, p in points.items() if p.value is not None}
+    if not any(not p.agrees for p in known.values()):
+        return Findings()
+    bench = Bench(watch.oracle, exact, known, tolerance)
+    search = Search(watch, bench, suspects_in(watch.sites, watch.oracle.graph), seconds)
+    states = search.explanations()
+    found = [s for s in states if s.deeds][:SHOWN]
+    diagnoses = [d for i, state in enumerate(found, 1) for d in _of_state(state, i)]
+    apart = _tell_apart(watch, found, seed) if len(found) > 1 else None
+    sentence = _sentence(points, states, found, apart)
+    if found and (softmax := _one_unit(watch)):
+        diagnoses.append(softmax)
+    return Findings(diagnoses, sentence, str(search.effort), apart)
+
+
+def _of_state(state: State, number: int) -> list[Diagnosis]:
+    found: dict[tuple[str, str], Diagnosis] = {}
+    for deed in state.deeds:
+        for suspect in deed.suspects:
+            name, path = suspect.mistake.name, suspect.site.path
+            words = words_for(name)
+            others = "".join(f" (with {site.path!r})" for site, _ in suspect.others[:1])
+            message = f"{words.what.format(layer=repr(path))}{others}: {words.remedy}."
+            message = message[0].upper() + message[1:]
+            found[name, path] = Diagnosis(name, path, state.residual, message, number)
+    return list(found.values())
+
+
+def _one_unit(watch: Watch) -> Diagnosis | None:
+    """A fault of the network itself that its user should hear of, when something else is wrong already."""
+    types = watch.oracle.graph.types
+    for node in watch.oracle.graph.nodes:
+        if isinstance(node.op, Softmax) and types[node.output].shape[node.op.axis] == 1:
+            message = (
+                f"The network itself ends {node.layer!r} in a softmax over one unit, which is always 1: train it "
+                "with a sigmoid, or with no activation."
+            )
+            return Diagnosis("softmax-one-unit", node.layer, 0.0, message)
+    return None
+
+
+def _sentence(
+    points: Mapping[str, Point],
+    states: Sequence[State],
+    found: Sequence[State],
+    apart: TellApart | None,
+) -> str:
+    unknown = [points[name].path for name, _ in states[0].unknown]
+    if not found:
+        return f"None of the known mistakes gives the candidate's numbers at {', '.join(map(repr, unknown))}"
+    said = "; or ".join(_named(s) for s in found[:3])
+    text = f"The candidate's numbers are those of the network with this mistake: {said}"
+    if len(found[0].deeds) > 1 or len(found[0].deeds[0].suspects) > 1:
+        text = text.replace("this mistake", "these mistakes")
+    wrong = [p.value for p in points.values() if p.value is not None and not p.agrees]
+    if not any(np.isfinite(v).any() for v in wrong):
+        text += ". But there is no finite number to compare, so this is weak evidence"
+    if unknown:
+        text += f". None of the known mistakes explains {', '.join(map(repr, unknown))}"
+    if len(found) > 1 and apart is None:
+        text += ". No input that was tried tells these apart"
+    elif apart is not None:
+        text += ". An input that tells them apart is in tell_apart"
+    return text
+
+
+def _named(state: State) -> str:
+    named: dict[str, list[str]] = {}
+    for deed in state.deeds:
+        for suspect in deed.suspects:
+            places = named.setdefault(suspect.mistake.name, [])
+            if suspect.site.path not in places:
+                places.append(suspect.site.path)
+    return " and ".join(f"{', '.join(map(repr, places))} with {name}" for name, places in named.items())
+
+
+def _tell_apart(watch: Watch, states: Sequence[State], seed: int) -> TellApart | None:
+    """The row, of many drawn, on which most explanations give other outputs than the first."""
+    graph = watch.oracle.graph
+    best: tuple[int, float] = (0, 0.0)
+    result: TellApart | None = None
+    for rows in sample_rows(watch, seed):
+        alone = any(d.of_batch for s in states for d in s.deeds)
+        parts = [[x[i : i + 1] for x in rows] for i in range(len(rows[0]))] if alone else [rows]
+        for inputs in parts[:8]:
+            answers = [_outputs(watch, state, inputs) for state in states]
+            right = watch.oracle.values(inputs)
+            tolerances = watch.oracle.tolerances(inputs, right, graph.outputs)
+            ratios = np.array([_apart(graph.outputs, answers[0], other, tolerances) for other in answers[1:]])
+            ratios = np.where(np.isfinite(ratios), ratios, 0.0)
+            scores = [(int((r > 10 * VISIBLE).sum()), float(np.log1p(r).sum())) for r in ratios.T]
+            top = max(range(len(scores)), key=scores.__getitem__)
+            if scores[top] > best and scores[top][0]:
+                best = scores[top]
+                result = TellApart(
+                    [x[top : top + 1].tolist() for x in inputs],
+                    {k: [a[top : top + 1].tolist() for a in each] for k, each in enumerate(answers, 1)},
+                    tuple(int(k) + 2 for k in np.flatnonzero(ratios[:, top] > 10 * VISIBLE)),
+                )
+    return result
+
+
+def _apart(
+    names: Sequence[str], one: Sequence[Array], other: Sequence[Array], tolerances: Mapping[str, Array]
+) -> Array:
+    """For each row, how far two networks' outputs are apart, in tolerances."""
+    errors = [in_tolerances(a, b, tolerances[n]) for n, a, b in zip(names, one, other, strict=True)]
+    return np.max(errors, axis=0)
+
+
+def _outputs(watch: Watch, state: State, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs for other rows with the state's mistakes in the network, and nothing of the candidate's."""
+    suspects = [s for d in state.deeds for s in d.suspects]
+    patches = patches_of(suspects)
+    values = watch.oracle.values(inputs)
+    values = watch.oracle.patched(values, patches, patches, len(watch.oracle.graph.nodes))
+    return [values[name] for name in watch.oracle.graph.outputs]

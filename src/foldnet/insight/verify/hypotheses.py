@@ -1,0 +1,202 @@
+"""Whether mistakes explain a candidate's numbers: the network with them in it, computed and compared.
+
+A first look is at a few rows with a loose measure, since almost all hypotheses are far off. What is left is held
+against the same measure as a right candidate: float32 rounding, as it shows in *that* network, mistakes included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.errors import FoldnetError
+from foldnet.insight.oracle import Oracle, Patch, difference, in_tolerances, row_max, row_scale
+from foldnet.insight.sites import Site
+from foldnet.insight.verify.comparison import Point, largest
+from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of, shown_as
+from foldnet.insight.verify.sight import VISIBLE, Exact
+
+FEW = 12
+"""Rows of the first look."""
+LOOSE, TIGHTER = 1e-3, 1e-4
+"""How far the first look lets values differ, relative to the row's largest: for one mistake, for two at once."""
+SHARE = 0.9
+"""The share of rows that must agree where results jump: rounding to float16 may fall on either side."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deed:
+    """One mistake, made in one layer or in the same way in several."""
+
+    suspects: tuple[Suspect, ...]
+
+    @property
+    def of_batch(self) -> bool:
+        """Whether a row's result depends on the other rows."""
+        return any(m.of_batch for s in self.suspects for _, m in s.parts)
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """The values that are computed otherwise."""
+        return frozenset(site.output for s in self.suspects for site, _ in s.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A network with mistakes in it.
+
+    Attributes:
+        deeds: the mistakes.
+        values: all its values.
+        reached: how many points, in computing order, it explains.
+        residual: the largest difference at those, in tolerances.
+        unknown: points whose departure nothing explained, and which are taken as the candidate has them.
+    """
+
+    deeds: tuple[Deed, ...]
+    values: Mapping[str, Array]
+    reached: int
+    residual: float
+    unknown: tuple[tuple[str, Suspect], ...] = ()
+
+    @property
+    def suspects(self) -> list[Suspect]:
+        """All that differs from the right network."""
+        return [s for d in self.deeds for s in d.suspects] + [s for _, s in self.unknown]
+
+
+class Bench:
+    """Computes networks with mistakes and compares them with what a candidate gave.
+
+    Args:
+        oracle: of the right network.
+        exact: its values for the candidate's rows.
+        points: the candidate's values by the name of the value, in computing order, each with numbers.
+        tolerance: the caller's own, if any.
+    """
+
+    def __init__(
+        self, oracle: Oracle, exact: Exact, points: Mapping[str, Point], tolerance: float | None
+    ) -> None:
+        self.oracle, self.exact, self.tolerance = oracle, exact, tolerance
+        self.names = list(points)
+        self.given = {name: p.value for name, p in points.items() if p.value is not None}
+        order = {node.output: i for i, node in enumerate(oracle.graph.nodes, 1)}
+        # A value is known once the nodes up to its own have run.
+        self.needed = np.maximum.accumulate([order.get(name, 0) for name in self.names]).tolist()
+        errors = [in_tolerances(v, exact.values[n], exact.tolerances[n]) for n, v in self.given.items()]
+        worst = np.argsort(-np.max(errors, axis=0), kind="stable")
+        self.rows = np.sort(worst[:: max(1, len(worst) // FEW)][:FEW])
+
+    def few(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """The values of the rows of the first look."""
+        constants = self.oracle.graph.constants
+        return {k: v if k in constants else v[self.rows] for k, v in values.items()}
+
+    def with_deeds(
+        self, values: Mapping[str, Array], patches: Mapping[str, Patch], changed: Iterable[str], reached: int
+    ) -> dict[str, Array] | None:
+        """The values with further patches, up to a point; None where the network breaks on them."""
+        try:
+            return self.oracle.patched(values, patches, changed, self.needed[reached])
+        except (FoldnetError, ValueError, IndexError):
+            return None  # an index outside a table, a shape that does not fit
+
+    def looks_right(self, values: Mapping[str, Array], reached: int, few: bool, loose: float) -> bool:
+        """Whether all points up to this one are near the candidate's."""
+        for name in self.names[: reached + 1][::-1]:
+            value = shown(values, name)
+            given = self.given[name][self.rows] if few else self.given[name]
+            tolerances = self.exact.tolerances[name][self.rows] if few else self.exact.tolerances[name]
+            allowed = np.maximum(loose * row_scale(value), 64 * tolerances)
+            if np.mean(row_max(difference(given, value)) <= allowed) < SHARE:
+                return False
+        return True
+
+    def confirmed(self, state: State, deeds: Sequence[Deed]) -> State | None:
+        """The state with these deeds besides, if it explains its next point to rounding."""
+        new = State((*state.deeds, *deeds), {}, state.reached, 0.0, state.unknown)
+        patches = patches_of(new.suspects)
+        changed = [o for d in deeds for o in d.outputs]
+        values = self.with_deeds(state.values, patches, changed, len(self.names) - 1)
+        if values is None:
+            return None
+        tolerances = self._tolerances(values, patches)
+        if tolerances is None:
+            return None
+        jumps = any(m.jumps for s in new.suspects for _, m in s.parts)
+        reached, residual = 0, 0.0
+        for name in self.names:
+            error = in_tolerances(self.given[name], shown(values, name), tolerances[name])
+            worst = (
+                float(np.quantile(error, SHARE, method="higher")) if jumps and error.size else largest(error)
+            )
+            if worst > 1:
+                break
+            reached, residual = reached + 1, max(residual, worst)
+        explains = reached > state.reached and self._is_evidence(state, values, tolerances)
+        return State(new.deeds, values, reached, residual, state.unknown) if explains else None
+
+    def _tolerances(
+        self, values: Mapping[str, Array], patches: Mapping[str, Patch]
+    ) -> dict[str, Array] | None:
+        keys = {name: shown_as(name) if shown_as(name) in values else name for name in self.names}
+        if self.tolerance is not None:
+            scales = {name: row_scale(values[key]) for name, key in keys.items()}
+            return {name: self.tolerance * np.maximum(1.0, s) for name, s in scales.items()}
+        try:
+            found = self.oracle.tolerances(self.exact.inputs, values, keys.values(), patches)
+        except (FoldnetError, ValueError, IndexError):
+            return None
+        return {name: found[key] for name, key in keys.items()}
+
+    def _is_evidence(
+        self, state: State, values: Mapping[str, Array], tolerances: Mapping[str, Array]
+    ) -> bool:
+        """Whether some row was off before by more than the tolerance now granted, which may be a wide one."""
+        name = self.names[state.reached]
+        before = in_tolerances(self.given[name], shown(state.values, name), tolerances[name])
+        after = in_tolerances(self.given[name], shown(values, name), tolerances[name])
+        return bool(((before > VISIBLE) & (after <= 1)).any())
+
+    def numbers_off(self, state: State) -> int:
+        """How many of the candidate's numbers at the state's next point are not the state's."""
+        name = self.names[state.reached]
+        value = shown(state.values, name)
+        tolerances = self.exact.tolerances[name].reshape(-1, *(1,) * (value.ndim - 1))
+        return int((difference(self.given[name], value) > tolerances).sum())
+
+    def as_given(self, state: State, site: Site) -> State:
+        """The state that goes on from the candidate's own value at its next point, which nothing explains."""
+        name = self.names[state.reached]
+        taken = Suspect(site, self.fixed("unknown", self.given[name]))
+        unknown = (*state.unknown, (name, taken))
+        patches = patches_of([*state.suspects, taken])
+        values = self.with_deeds(state.values, patches, [name], len(self.names) - 1)
+        tolerances = None if values is None else self._tolerances(values, patches)
+        if values is None or tolerances is None:  # nothing can be computed from there on
+            return State(state.deeds, state.values, len(self.names), state.residual, unknown)
+        reached = 0
+        while reached < len(self.names) and self._agrees(self.names[reached], values, tolerances):
+            reached += 1
+        return State(state.deeds, values, max(reached, state.reached + 1), state.residual, unknown)
+
+    def _agrees(self, name: str, values: Mapping[str, Array], tolerances: Mapping[str, Array]) -> bool:
+        return largest(in_tolerances(self.given[name], shown(values, name), tolerances[name])) <= 1
+
+    def fixed(self, name: str, factors_or_value: Array, *, factor: bool = False) -> Mistake:
+        """A mistake that gives these numbers for the candidate's rows, or multiplies by them."""
+
+        def compute(operands: Sequence[Array], right: Array) -> Array:
+            numbers = factors_or_value if len(right) == len(factors_or_value) else factors_or_value[self.rows]
+            return right * numbers if factor else numbers.astype(np.float64)
+
+        return Mistake(name, compute, of_batch=True)
+
+
+def shown(values: Mapping[str, Array], name: str) -> Array:
+    """What a candidate with these values would show for one of them."""
+    return values.get(shown_as(name), values[name])

@@ -1,0 +1,30 @@
+"""One layer alone, computed on the values that a site of a graph hands to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph
+from foldnet.insight.oracle import Oracle
+from foldnet.layers.base import Layer
+from foldnet.lowering.lower import Lowering, Mode
+
+
+class LayerProgram:
+    """One layer alone, in float64, on the values that a site of a graph hands to it.
+
+    Raises:
+        FoldnetError: from ``lower``, where the layer refuses its settings or weights.
+    """
+
+    def __init__(self, layer: Layer, graph: Graph, operands: Sequence[str]) -> None:
+        b = Lowering(Mode.PREDICT)
+        types = [graph.types[v] for v in operands]
+        inputs = [b.input(f"operand_{i}", t.shape, t.dtype) for i, t in enumerate(types)]
+        b.layer = layer.name
+        self._oracle = Oracle(b.build([layer.lower(b, *inputs)]))
+
+    def __call__(self, operands: Sequence[Array]) -> Array:
+        """The layer's result for a batch of rows."""
+        return self._oracle.values(operands)[self._oracle.graph.outputs[0]]

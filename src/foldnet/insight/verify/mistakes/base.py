@@ -1,0 +1,111 @@
+"""What a mistake is: another way to compute one layer call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from foldnet.arrays import Array
+from foldnet.insight.oracle import Patch, Rounded
+from foldnet.insight.sites import Site
+from foldnet.insight.verify.recipes import Recipe
+
+Compute = Callable[[Sequence[Array], Array], Array]
+"""From the operands and the right result to the wrong result."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mistake:
+    """One way to get a layer wrong.
+
+    Attributes:
+        name: its stable id; ``catalogue`` has the words to it.
+        compute: the wrong result, where no recipe is edited.
+        variant: which of several ways to make it; one who makes it in several layers makes it in the same way.
+        sight: whether ``verify`` must be able to see it to call a layer proven. The others are as good as
+            covered by those, or are not for every layer, and only explain wrong numbers.
+        recipe: the layer's right formula, if the mistake is an edit of that.
+        edit: from the formula to the wrong one. Edits of one layer combine.
+        reads: the values that ``compute`` takes, where they are not the layer's operands.
+        shown: what the candidate would show as the layer's value, where it goes on with another.
+        of_batch: whether a row's result depends on the other rows.
+        jumps: whether the result jumps where the operands move by a rounding (as when rounding to float16).
+    """
+
+    name: str
+    compute: Compute | None = None
+    variant: str = ""
+    sight: bool = False
+    recipe: Recipe | None = None
+    edit: Callable[[Any], Any] | None = None
+    reads: tuple[str, ...] | None = None
+    shown: Compute | None = None
+    of_batch: bool = False
+    jumps: bool = False
+
+    def wrong(self, operands: Sequence[Array], right: Array) -> Array:
+        """The wrong result, without rounding."""
+        if self.edit is not None and self.recipe is not None:
+            return as_shaped(self.edit(self.recipe)(operands), right)
+        return right if self.compute is None else self.compute(operands, right)
+
+
+@dataclass(frozen=True, eq=False)
+class Suspect:
+    """One mistake at one layer call; some take in another layer besides."""
+
+    site: Site
+    mistake: Mistake
+    others: tuple[tuple[Site, Mistake], ...] = ()
+
+    @property
+    def parts(self) -> tuple[tuple[Site, Mistake], ...]:
+        """Every layer call that computes something else."""
+        return ((self.site, self.mistake), *self.others)
+
+
+def as_shaped(wrong: Array, right: Array) -> Array:
+    """A result of another shape cannot go on; it counts as nothing at all."""
+    return wrong if wrong.shape == right.shape else right * 0
+
+
+def shown_as(value: str) -> str:
+    """The name under which a run keeps what a candidate would show for a value, where it goes on with another."""
+    return value + " as shown"
+
+
+def patches_of(suspects: Iterable[Suspect]) -> dict[str, Patch]:
+    """The patches that put all these mistakes into a network at once, by the value that each makes."""
+    parts: dict[str, tuple[Site, list[Mistake]]] = {}
+    for suspect in suspects:
+        for site, mistake in suspect.parts:
+            parts.setdefault(site.output, (site, []))[1].append(mistake)
+    return {output: _patch(site, mistakes) for output, (site, mistakes) in parts.items()}
+
+
+def _patch(site: Site, mistakes: Sequence[Mistake]) -> Patch:
+    # What no longer is a formula that others can edit comes last.
+    edits = sorted((m for m in mistakes if m.edit is not None), key=lambda m: m.jumps)
+    wholes = [m for m in mistakes if m.edit is None]
+
+    def patch(values: dict[str, Array], right: Array, rounded: Rounded) -> None:
+        operands = [values[v] for v in site.operands]
+        if edits:
+            recipe: Any = edits[0].recipe
+            for mistake in edits:
+                recipe = mistake.edit(recipe) if mistake.edit else recipe
+            right = as_shaped(recipe(operands, rounded), right)
+        shown = None
+        for mistake in wholes:
+            read = operands if mistake.reads is None else [values[v] for v in mistake.reads]
+            if mistake.shown is not None:
+                shown = as_shaped(mistake.shown(read, right), right)
+            if mistake.compute is not None:
+                right = as_shaped(rounded(mistake.compute(read, right)), right)
+        values[site.output] = right
+        values.pop(shown_as(site.output), None)
+        if shown is not None:
+            values[shown_as(site.output)] = shown
+
+    return patch

@@ -1,0 +1,163 @@
+"""Inputs that see every layer, made when the caller gives none.
+
+Rows are drawn around the statistics that the network itself keeps of its data (those of a normalization that
+reads the input; else zero and one), at several scales. What no row shows yet is then sought by small changes of
+the rows that come nearest: float64 still tells apart what a saturated sigmoid or a nearly dead ReLU hides from
+float32, so there is a slope to climb. What stays unseen is reported as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph
+from foldnet.graph.op import INT
+from foldnet.insight.sites import Site
+from foldnet.insight.verify.mistakes import Suspect
+from foldnet.insight.verify.sight import VISIBLE, Watch
+from foldnet.operations.structure.op import Cast, Gather, Identity
+
+ROWS = 64
+SCALES = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0)
+CLIMBS = 24
+FREE = 5
+"""The size given to an axis of the rows that the network leaves free."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one input is drawn from: a centre and a width for floats, a count for indices."""
+
+    shape: tuple[int, ...]
+    center: Array
+    width: Array
+    count: int | None
+    origin: str
+
+    def draw(self, generator: np.random.Generator, rows: int, scale: float) -> Array:
+        """Fresh rows."""
+        if self.count is not None:
+            drawn = generator.integers(0, self.count, (rows, *self.shape))
+            if scale == 1.0:  # the first draw covers the table from end to end
+                flat = drawn.reshape(-1)
+                spread = np.unique(
+                    np.linspace(0, self.count - 1, min(self.count, flat.size)).round().astype(int)
+                )
+                flat[: spread.size] = generator.permutation(spread)
+            return drawn.astype(np.int32)
+        noise = generator.standard_normal((rows, *self.shape))
+        return (self.center + scale * self.width * noise).astype(np.float32)
+
+    def near(self, generator: np.random.Generator, row: Array, rows: int) -> Array:
+        """Rows that differ a little, or somewhat more, from one row."""
+        copies = np.repeat(row[None], rows, axis=0)
+        if self.count is not None:
+            swap = generator.random(copies.shape) < 0.2
+            return np.where(swap, generator.integers(0, self.count, copies.shape), copies).astype(np.int32)
+        step = 10.0 ** generator.uniform(-2.5, 0.7, (rows, *(1,) * len(self.shape)))
+        noise = generator.standard_normal(copies.shape)
+        shrink = generator.choice([1.0, 1.0, 0.5, 2.0], (rows, *(1,) * len(self.shape)))
+        moved = self.center + (copies - self.center) * shrink + step * self.width * noise
+        return moved.astype(np.float32)
+
+
+def make_inputs(watch: Watch, seed: int = 0) -> tuple[list[Array], str]:
+    """Rows on which every mistake shows at the network's outputs, as far as such can be found; and how.
+
+    Args:
+        watch: over the network's sites.
+        seed: of the draws; the same seed gives the same rows.
+
+    Returns:
+        One array an input, and a sentence that says how they were made.
+    """
+    graph = watch.oracle.graph
+    sources = [_source(graph, name, watch.sites) for name in graph.inputs]
+    generator = np.random.default_rng(seed)
+    best: dict[Suspect, tuple[float, list[Array]]] = {}
+    tried = 0
+
+    def unseen() -> list[Suspect]:
+        return [s for s in watch.suspects if s not in best or best[s][0] <= VISIBLE]
+
+    def look(rows: list[Array]) -> None:
+        nonlocal tried
+        tried += len(rows[0])
+        exact = watch.exact(rows, graph.outputs)
+        for suspect in unseen():
+            seen = np.maximum.reduce(list(watch.visible(suspect, exact, graph.outputs).values()))
+            top = int(seen.argmax())
+            if suspect not in best or seen[top] > best[suspect][0]:
+                best[suspect] = (float(seen[top]), [x[top] for x in rows])
+
+    first = [s.draw(generator, ROWS, SCALES[0]) for s in sources]
+    look(first)
+    for scale in SCALES[1:]:
+        if unseen():
+            look([s.draw(generator, ROWS, scale) for s in sources])
+    for _ in range(CLIMBS):
+        climbable = [s for s in unseen() if best[s][0] > 0]
+        if not climbable:
+            break
+        for suspect in climbable[:4]:
+            if best[suspect][0] <= VISIBLE:
+                look([s.near(generator, row, ROWS) for s, row in zip(sources, best[suspect][1], strict=True)])
+    extra = [row for seen, row in best.values() if seen > VISIBLE and not _within(row, first)]
+    inputs = [
+        np.concatenate([x, *(row[i][None] for row in extra)]).astype(x.dtype) for i, x in enumerate(first)
+    ]
+    how = f"{len(inputs[0])} rows made: {ROWS} drawn around {' and '.join(dict.fromkeys(s.origin for s in sources))}"
+    if extra:
+        how += f", {len(extra)} found among {tried} rows for what those did not show"
+    if blind := len(unseen()):
+        how += f"; {blind} of {len(watch.suspects)} possible mistakes show on none of {tried} rows"
+    return inputs, how
+
+
+def sample_rows(watch: Watch, seed: int = 0) -> Iterator[list[Array]]:
+    """Rows drawn around what the network expects, at one scale after the other; for each, one array an input."""
+    sources = [_source(watch.oracle.graph, name, watch.sites) for name in watch.oracle.graph.inputs]
+    generator = np.random.default_rng(seed)
+    for scale in SCALES:
+        yield [s.draw(generator, ROWS, scale) for s in sources]
+
+
+def _within(row: list[Array], rows: list[Array]) -> bool:
+    flags = [(x == r).reshape(len(x), -1).all(axis=1) for x, r in zip(rows, row, strict=True)]
+    return bool(np.logical_and.reduce(flags).any())
+
+
+def _source(graph: Graph, name: str, sites: Sequence[Site]) -> Source:
+    kind = graph.types[name]
+    shape = tuple(n or FREE for n in kind.shape[1:])
+    zero, one = np.zeros(shape), np.ones(shape)
+    if (table := _table_size(graph, name)) is not None:
+        return Source(shape, zero, one, table, f"all {table} rows of an embedding's table")
+    if kind.dtype == INT:
+        return Source(shape, zero, one, 10, "the whole numbers 0 to 9")
+    for site in sites:
+        weights = site.layer.named_weights
+        kept_axes = getattr(site.layer, "kept_axes", None)
+        if name in site.operands and "moving_mean" in weights and kept_axes is not None:
+            kept = kept_axes(len(shape) + 1)
+            spread = tuple(n if a in kept else 1 for a, n in enumerate(shape, start=1))
+            center = weights["moving_mean"].astype(np.float64).reshape(spread) + zero
+            variance = weights["moving_variance"].astype(np.float64).reshape(spread)
+            width = np.sqrt(np.maximum(variance, site.layer.epsilon)) + zero
+            return Source(shape, center, width, None, f"the moving statistics of {site.path!r}")
+    return Source(shape, zero, one, None, "zero with variance one")
+
+
+def _table_size(graph: Graph, name: str) -> int | None:
+    """The size of the smallest table that an input indexes, directly or through a Cast or Identity."""
+    reached, sizes = {name}, []
+    for node in graph.nodes:
+        if node.inputs[0] in reached and isinstance(node.op, Cast | Identity):
+            reached.add(node.output)
+        if isinstance(node.op, Gather) and node.inputs[0] in reached:
+            sizes.append(graph.constants[node.inputs[1]].shape[0])
+    return min(sizes, default=None)

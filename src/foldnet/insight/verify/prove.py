@@ -1,0 +1,284 @@
+"""``verify``: is this candidate the network, and could we have seen it if it were not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.errors import InputError
+from foldnet.graph.graph import Graph
+from foldnet.insight.arguments import positive, whole
+from foldnet.insight.oracle import FACTOR, RUNS, Oracle, row_scale
+from foldnet.insight.rows import read_rows
+from foldnet.insight.sites import Site, sites_of
+from foldnet.insight.verify.candidates import adapt
+from foldnet.insight.verify.comparison import Answers, Point, ask, compare, largest
+from foldnet.insight.verify.diagnosis import diagnose
+from foldnet.insight.verify.everyday import everyday
+from foldnet.insight.verify.probe import make_inputs
+from foldnet.insight.verify.sight import VISIBLE, Exact, Watch
+from foldnet.insight.verify.verification import LayerResult, Status, Verification
+from foldnet.lowering.lower import lower
+from foldnet.network import Network
+from foldnet.operations.along.op import Softmax
+
+MEASURED = (
+    f"{FACTOR:g} x the rounding seen in a float32 run and {RUNS} runs with random rounding, so at least "
+    f"{FACTOR:g} ULP of the row's largest value"
+)
+
+
+def verify(
+    candidate: Any,
+    model: Any,
+    x: Any = None,
+    *,
+    tolerance: float | None = None,
+    rows: int = 1024,
+    seed: int = 0,
+    pair_seconds: float = 3.0,
+) -> Verification:
+    """Compare a candidate with the float64 reference of a network, and say what the comparison could see.
+
+    If they differ, it says where first, and which known mistakes give the candidate's numbers.
+
+    Args:
+        candidate: a Predictor, a function from rows to predictions, the path of an exported ``.py`` file, of an
+            exported C directory, of a saved predictor or of another network, or a live Keras model. A function
+            of a network with several inputs gets them as arguments, or as one list if it has one parameter; it
+            may show its steps by ``foldnet.trace``, or be a generator of pairs (layer's name, value). Or the
+            numbers themselves, for ``x``: predictions as an array or ``.npy`` file, or layers' values as a dict
+            by layer, as an iterator of such pairs, or as an ``.npz`` file.
+        model: the network, or the path of its file.
+        x: rows to compare on (a list or dict of arrays for several inputs). Without it, rows are made that see
+            every layer, as far as there are such.
+        tolerance: the largest difference allowed, relative to 1 or to the row's largest value where that is
+            more; by default it is measured from the network's own rounding.
+        rows: of a longer ``x``, take this many, evenly spread.
+        seed: of the rows made.
+        pair_seconds: how long to look for two mistakes at once, where no single one explains the numbers.
+
+    Returns:
+        A Verification: ``ok``, ``layers``, and its table as text.
+
+    Raises:
+        ConfigError: ``rows``, ``seed``, ``tolerance`` or ``pair_seconds`` is no such number.
+        InputError: ``x`` does not fit the network, the candidate is nothing that predicts, or it names layers
+            that the network does not have.
+        CompileError: a C export to compile, and no compiler.
+        UnsupportedError: the network cannot be computed exactly.
+
+    >>> from foldnet import Sequential, layers
+    >>> model = Sequential([layers.Input((2,)), layers.Dense(1)])
+    >>> kernel, bias = model.get_weights()
+    >>> verify(lambda x: x @ kernel + bias, model).ok
+    True
+    >>> verify(lambda x: x @ -kernel + bias, model).ok
+    False
+    """
+    rows, seed = whole("rows", rows, 1), whole("seed", seed, 0)
+    pair_seconds = positive("pair_seconds", pair_seconds, zero=True)
+    tolerance = None if tolerance is None else positive("tolerance", tolerance)
+    network = _network(model)
+    examined = adapt(candidate)
+    graph = lower(network)
+    watch = Watch(Oracle(graph), sites_of(network, graph))
+    if x is None and examined.of_given_rows:
+        raise InputError("give x, the rows for which these numbers were computed")
+    inputs, how, chosen = (*make_inputs(watch, seed), None) if x is None else _given(graph, x, rows)
+    values = watch.oracle.values(inputs)
+    answers = ask(examined, inputs, [values[name] for name in graph.outputs])
+    answers = _of_rows(
+        _by_path(watch, answers, examined.own_names), chosen if examined.of_given_rows else None
+    )
+    exact = _exact(watch, answers, inputs, values, tolerance)
+    points = _points(watch, answers, exact, examined.own_layers)
+    layers = tuple(_judge(watch, site, points, exact) for site in watch.sites)
+    order = {s.output: i for i, s in enumerate(watch.sites)}
+    departs, message = _message(order, points)
+    in_order = {name: points[name] for name in sorted(points, key=lambda n: order.get(n, len(order)))}
+    findings = everyday(examined, answers, exact, graph.outputs, {s.output: s.path for s in watch.sites})
+    if not findings.certain:
+        # A mistake in a layer that gives just these numbers says more than what they look like.
+        seconds = 0.0 if findings.diagnoses else pair_seconds
+        deeper = diagnose(watch, in_order, exact, tolerance=tolerance, seconds=seconds, seed=seed)
+        findings = deeper if deeper.diagnoses or not findings.diagnoses else findings
+    return Verification(
+        ok=not answers.trouble and all(p.agrees for p in points.values()),
+        layers=layers,
+        candidate=examined.description,
+        model=network.name,
+        inputs=how,
+        rows=len(inputs[0]),
+        tolerance=MEASURED if tolerance is None else f"{tolerance:g} of the row's largest value, or of 1",
+        message=". ".join(text for text in (answers.trouble or message, findings.sentence) if text),
+        diagnoses=findings.diagnoses,
+        departs=departs,
+        searched=findings.searched,
+        tell_apart=findings.tell_apart,
+    )
+
+
+def _network(model: Any) -> Network:
+    if isinstance(model, Network):
+        return model
+    if isinstance(model, str | Path):
+        from foldnet.files import load_model
+
+        return load_model(model)
+    raise InputError(f"model is a network or the path of its file, not a {type(model).__name__}")
+
+
+def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str, Array | None]:
+    """The caller's rows, at most so many, a word on them, and which they are if not all."""
+    inputs = read_rows(graph, x)
+    count = len(inputs[0])
+    if count <= rows:
+        return inputs, f"the {count} given", None
+    chosen = np.linspace(0, count - 1, rows).round().astype(int)
+    return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread", chosen
+
+
+def _by_path(watch: Watch, answers: Answers, own_names: bool) -> Answers:
+    """The answers with layers by their calls' paths; a nested network goes by the layer that makes its result."""
+    paths = {s.path: s.path for s in watch.sites}
+    makers = {s.output: s.path for s in watch.sites}
+    aliases = {n: makers[v] for n, v in watch.oracle.graph.layer_outputs.items() if v in makers} | paths
+    unknown = [name for name in answers.layers if name not in aliases]
+    if unknown and not own_names:
+        raise InputError(
+            f"the candidate shows a value for {', '.join(map(repr, unknown))}, which the network does not have; its "
+            f"layers are {', '.join(paths)}"
+        )
+    known = {aliases[name]: value for name, value in answers.layers.items() if name in aliases}
+    return replace(answers, layers=known)
+
+
+def _of_rows(answers: Answers, chosen: Array | None) -> Answers:
+    """Numbers given for all rows, for those chosen."""
+    if chosen is None:
+        return answers
+
+    def take(value: Array) -> Array:
+        return value[chosen] if value.ndim and len(value) > chosen.max() else value
+
+    outputs = None if answers.outputs is None else [take(v) for v in answers.outputs]
+    return replace(answers, outputs=outputs, layers={k: take(v) for k, v in answers.layers.items()})
+
+
+def _exact(
+    watch: Watch,
+    answers: Answers,
+    inputs: Sequence[Array],
+    values: Mapping[str, Array],
+    tolerance: float | None,
+) -> Exact:
+    names = [*watch.oracle.graph.outputs, *(s.output for s in watch.sites if s.path in answers.layers)]
+    if tolerance is None:
+        return Exact(inputs, values, watch.oracle.tolerances(inputs, values, names))
+    return Exact(inputs, values, {n: tolerance * np.maximum(1.0, row_scale(values[n])) for n in names})
+
+
+def _points(watch: Watch, answers: Answers, exact: Exact, own_layers: bool) -> dict[str, Point]:
+    """Everything that is compared, in computing order: exposed layers, then outputs.
+
+    An output that is exposed as a layer, too, is compared as the output; but if the exposed value is wrong
+    (the candidate contradicts itself), that is what counts.
+    """
+    points: dict[str, Point] = {}
+    for site in watch.sites:
+        if site.path in answers.layers and site.operands:
+            point = compare(site.output, site.path, answers.layers[site.path], exact, own_layers)
+            if site.output not in points or not point.agrees:
+                points[site.output] = point
+    paths = {s.output: s.path for s in watch.sites}
+    if answers.outputs is None and answers.layers and not answers.trouble:
+        return points  # it shows layers, and claims nothing of the outputs
+    for i, name in enumerate(watch.oracle.graph.outputs):
+        value = None if answers.outputs is None else answers.outputs[i]
+        point = compare(name, paths.get(name, name), value, exact, own=True)
+        if name not in points or points[name].agrees:
+            points[name] = point
+    return points
+
+
+def _judge(watch: Watch, site: Site, points: Mapping[str, Point], exact: Exact) -> LayerResult:
+    own = [name for name, p in points.items() if p.own]
+    agreeing = [name for name in own if points[name].agrees]
+    mistakes, trusted = {}, {}
+    for suspect in watch.suspects:
+        if suspect.site is site:
+            errors = watch.visible(suspect, exact, own)
+            mistakes[suspect.mistake.name] = max((largest(errors[n]) for n in own), default=0.0)
+            trusted[suspect.mistake.name] = max((largest(errors[n]) for n in agreeing), default=0.0)
+    unseen = tuple(name for name, error in trusted.items() if error <= VISIBLE)
+    leads_to = [n for n in watch.oracle.graph.outputs if n in points and n in watch.reached_from(site.output)]
+    point = points.get(site.output) or max((points[n] for n in leads_to), key=lambda p: p.worst, default=None)
+    itself = site.output in points and bool(site.operands)
+    status: Status = "unproven" if unseen else "proven"
+    if itself and not points[site.output].agrees:
+        status = "failed"
+    elif not mistakes and any(not points[n].agrees for n in leads_to):
+        status = "unproven"
+    return LayerResult(
+        name=site.path,
+        kind=site.kind,
+        max_abs=point.max_abs if point else 0.0,
+        max_rel=point.max_rel if point else 0.0,
+        max_ulp=point.max_ulp if point else 0.0,
+        sight=min(mistakes.values(), default=None),
+        status=status,
+        compared_at=site.path if itself else point.path if point else "",
+        mistakes=mistakes,
+        unseen=unseen,
+        note=_note(watch, site, status, mistakes, unseen, points),
+    )
+
+
+def _note(
+    watch: Watch,
+    site: Site,
+    status: Status,
+    mistakes: Mapping[str, float],
+    unseen: Sequence[str],
+    points: Mapping[str, Point],
+) -> str:
+    if status == "failed":
+        return points[site.output].trouble
+    if not mistakes:
+        return "computes nothing at prediction time, and there is no mistake to make with it"
+    if not unseen:
+        return ""
+    reached = watch.reached_from(site.output)
+    graph = watch.oracle.graph
+    for node in graph.nodes:
+        one_unit = isinstance(node.op, Softmax) and graph.types[node.output].shape[node.op.axis] == 1
+        if one_unit and site.output != node.output and node.inputs[0] in reached | {site.output}:
+            return f"softmax over one unit ({node.layer!r}) is always 1, so nothing before it can show"
+        if one_unit and node.layer == site.path:
+            return (
+                "softmax over one unit is always 1, so nothing in this layer but the softmax itself can show"
+            )
+    seen_if_right = [name for name in unseen if mistakes[name] > VISIBLE]
+    if seen_if_right:
+        return "what it leads to does not agree, so nothing can be said of it"
+    return "would not show: " + ", ".join(unseen)
+
+
+def _message(order: Mapping[str, int], points: Mapping[str, Point]) -> tuple[str, str]:
+    """Where the candidate first departs, and a sentence on it; empty if it does not."""
+    failed = sorted((n for n, p in points.items() if not p.agrees), key=lambda n: order.get(n, len(order)))
+    if not failed:
+        return "", ""
+    first = points[failed[0]]
+    if first.trouble:
+        return first.path, f"first differs at {first.path!r}: {first.trouble}"
+    return first.path, (
+        f"first differs at {first.path!r}: by {first.max_abs:.3g}, {first.worst:.3g} times the tolerance "
+        f"({first.max_ulp:.3g} ULP)"
+    )

@@ -1,0 +1,79 @@
+"""Dropout applied at prediction time: the masks that a candidate must have drawn, found from its numbers.
+
+Where the candidate shows the layer's value, each number is zero or the right one times a factor. Otherwise, if
+the layer is narrow, every mask is tried, row by row.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.insight.oracle import difference, row_max, row_scale
+from foldnet.insight.sites import Site
+from foldnet.insight.verify.hypotheses import LOOSE, Bench, State
+from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of
+
+NARROW = 12
+"""The largest number of values a row whose masks are all tried."""
+ROWS = 4
+"""The least number of rows: with fewer, some mask might fit by chance."""
+
+
+def dropped(bench: Bench, state: State, site: Site, concerns: bool) -> Mistake | None:
+    """Dropout with the masks that give the candidate's numbers at the state's next point; None if none do.
+
+    Args:
+        bench: with the candidate's values.
+        state: of the search.
+        site: a layer call.
+        concerns: whether the next point depends on it.
+    """
+    rate = getattr(site.layer, "rate", None)
+    if not concerns or not isinstance(rate, float) or not 0 < rate < 1 or not site.operands:
+        return None
+    right = state.values[site.output]
+    for factor in (1 / (1 - rate), 1.0):
+        name = bench.names[state.reached]
+        if name == site.output:
+            masks: Array | None = (bench.given[name] != 0) * factor
+        elif prod(right.shape[1:]) <= NARROW and len(right) >= ROWS:
+            masks = _masks(bench, state, site, factor)
+        else:
+            masks = None
+        if masks is not None and not (masks == factor).all():
+            # Where the value is zero anyway, the mask cannot be known and does not matter.
+            return bench.fixed("dropout-applied", masks, factor=True)
+    return None
+
+
+def _masks(bench: Bench, state: State, site: Site, factor: float) -> Array | None:
+    """For each row the mask after which the next point comes nearest to the candidate's."""
+    right = state.values[site.output]
+    size = prod(right.shape[1:])
+    bits = (np.arange(2**size)[:, None] >> np.arange(size)) & 1
+    choices = bits.reshape(-1, *right.shape[1:]) * factor
+    constants = bench.oracle.graph.constants
+    name = bench.names[state.reached]
+    found = np.empty_like(right)
+    off = np.argsort(-row_max(difference(bench.given[name], state.values[name])), kind="stable")
+    for row in off:
+        values = {
+            k: v if k in constants else np.repeat(v[row : row + 1], len(choices), axis=0)
+            for k, v in state.values.items()
+        }
+        drop = Suspect(site, Mistake("dropout-applied", lambda operands, y: y * choices))
+        after = bench.with_deeds(values, patches_of([*state.suspects, drop]), [site.output], state.reached)
+        if after is None:
+            return None
+        error = row_max(difference(after[name], bench.given[name][row : row + 1]))
+        best = int(error.argmin())
+        if (
+            error[best]
+            > LOOSE * row_scale(after[name][best : best + 1])[0] + 64 * bench.exact.tolerances[name][row]
+        ):
+            return None
+        found[row] = choices[best]
+    return found

@@ -1,0 +1,61 @@
+"""Sight: which mistakes would show at the compared values, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.insight.oracle import Oracle, in_tolerances
+from foldnet.insight.sites import Site
+from foldnet.insight.verify.mistakes import Suspect, mistakes_of
+
+VISIBLE = 2.0
+"""A mistake is seen if it moves a compared value by more than this many tolerances: then a candidate that
+makes it, and is a whole tolerance off besides, still lies outside the tolerance."""
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The float64 values for some rows, and the tolerance of each row at each compared value."""
+
+    inputs: Sequence[Array]
+    values: Mapping[str, Array]
+    tolerances: Mapping[str, Array]
+
+
+class Watch:
+    """Every mistake that must be seen, and what it would do."""
+
+    def __init__(self, oracle: Oracle, sites: Sequence[Site]) -> None:
+        self.oracle = oracle
+        self.sites = sites
+        self.suspects = [Suspect(s, m) for s in sites for m in mistakes_of(s, oracle.graph) if m.sight]
+
+    def exact(self, inputs: Sequence[Array], names: Iterable[str]) -> Exact:
+        """The reference for these rows, with tolerances for the named values."""
+        values = self.oracle.values(inputs)
+        return Exact(inputs, values, self.oracle.tolerances(inputs, values, names))
+
+    def wrong_values(self, suspect: Suspect, exact: Exact) -> dict[str, Array]:
+        """Every value of the network as it would be with this mistake in it."""
+        site, values = suspect.site, exact.values
+        right = values[site.output]
+        with np.errstate(all="ignore"):
+            wrong = suspect.mistake.wrong([values[v] for v in site.operands], right)
+        return self.oracle.rerun(values, {site.output: wrong})
+
+    def visible(self, suspect: Suspect, exact: Exact, names: Iterable[str]) -> dict[str, Array]:
+        """For each named value, and each row, the error this mistake causes, in units of the tolerance."""
+        wrong = self.wrong_values(suspect, exact)
+        return {n: in_tolerances(wrong[n], exact.values[n], exact.tolerances[n]) for n in names}
+
+    def reached_from(self, value: str) -> frozenset[str]:
+        """A value and all that depend on it."""
+        reached = {value}
+        for node in self.oracle.graph.nodes:
+            if reached.intersection(node.inputs):
+                reached.add(node.output)
+        return frozenset(reached)

@@ -1,0 +1,131 @@
+"""What ``verify`` found: a result to ask, to print as a table, and to store as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any, Literal
+
+from foldnet.insight.arguments import whole
+from foldnet.insight.layout import WIDTH
+from foldnet.insight.verify.diagnosis import Diagnosis, TellApart
+from foldnet.shown import shown
+
+Status = Literal["proven", "unproven", "failed"]
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """What is known of one layer call.
+
+    Attributes:
+        name: path of the call: ``dense``, ``inner/dense``, ``dense@1`` for the second call of a shared layer.
+        kind: class of the layer.
+        max_abs: largest difference from the float64 reference where the layer is compared.
+        max_rel: the same, relative to the value, or to a thousandth of its row's largest where that is more.
+        max_ulp: the same in float32 units in the last place.
+        sight: the smallest error, in units of the tolerance, that any of the possible mistakes with this layer
+            would have caused at the compared values; None if there is no mistake to make.
+        status: ``failed``: its value, compared, is outside the tolerance. ``proven``: all that it leads to agrees,
+            and each mistake would have shown. ``unproven``: some mistake would have gone unnoticed, or what it
+            leads to does not agree.
+        compared_at: the layer whose value the differences are of: itself, or the output that it leads to.
+        mistakes: each possible mistake and the error it would have caused, in units of the tolerance.
+        unseen: those mistakes that would have gone unnoticed.
+        note: what to know besides.
+    """
+
+    name: str
+    kind: str
+    max_abs: float
+    max_rel: float
+    max_ulp: float
+    sight: float | None
+    status: Status
+    compared_at: str
+    mistakes: dict[str, float]
+    unseen: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of ``verify``; it is true in an ``if`` when ``ok``.
+
+    Attributes:
+        ok: nothing that was compared is outside the tolerance. Unproven layers do not make it False: they are
+            reported, and ``proven`` says whether there are none.
+        layers: one result a layer call, in computing order.
+        candidate: what was verified, and how its layers' values were had.
+        model: name of the network.
+        inputs: where the rows came from.
+        rows: how many there were.
+        tolerance: how it was found.
+        message: the reason when not ok, in a sentence; empty when ok.
+        diagnoses: the known mistakes that give the candidate's numbers, the likeliest explanation first; empty when
+            ok, and when none of them does.
+        departs: the layer at which the candidate first departs, of those that could be compared; empty when ok.
+        searched: which mistakes were tried.
+        tell_apart: an input that tells several explanations apart, if there are several and one was found.
+    """
+
+    ok: bool
+    layers: tuple[LayerResult, ...]
+    candidate: str
+    model: str
+    inputs: str
+    rows: int
+    tolerance: str
+    message: str = ""
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    departs: str = ""
+    searched: str = ""
+    tell_apart: TellApart | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether it is ok and every layer is proven."""
+        return self.ok and all(layer.status == "proven" for layer in self.layers)
+
+    @property
+    def exit_code(self) -> int:
+        """1 when it fails, else 0."""
+        return 0 if self.ok else 1
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; numbers that are not finite become strings."""
+        plain: dict[str, Any] = _plain({"ok": self.ok, "proven": self.proven, **asdict(self)})
+        return plain
+
+    def to_json(self) -> str:
+        """The result as JSON text."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def text(self, width: int = WIDTH) -> str:
+        """The result for a terminal of this width."""
+        from foldnet.insight.verify.verification_text import verification_lines
+
+        return shown("\n".join(verification_lines(self, whole("width", width, 20))))
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook."""
+        from foldnet.insight.displays import verification_html
+
+        return verification_html(self)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,183 @@
+"""NormalizationMonitor: what a fit does to the statistics of every BatchNormalization, written to a directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.errors import ConfigError
+from foldnet.insight.sites import sites_of
+from foldnet.insight.watch.run_files import RunWriter
+from foldnet.layers.normalization import BatchNormalization
+from foldnet.training.callbacks import Callback, Logs
+
+CHANNELS = 64
+"""How many channels of a layer are recorded, evenly spread, so that a wide layer does not fill the disk."""
+FLUSH_SECONDS = 2.0
+FLUSH_RECORDS = 1000
+
+
+class NormalizationMonitor(Callback):
+    """Record moving and batch statistics of each BatchNormalization, with the losses, while a network trains.
+
+    The batch statistics cost nothing: a moving statistic is ``old * momentum + batch * (1 - momentum)`` at each
+    step, so what it moved by says what the batches since the last record were, on the average that training itself
+    took. Recorded at every step, that is each batch's own mean and variance. (float32 leaves them about five digits.)
+
+    Files appear whole or not at all, every two seconds and at the end, so that a report can be drawn of a run under
+    way, or of one that was killed. ``foldnet report DIRECTORY`` draws them.
+
+    Args:
+        directory: made if missing; it may hold an earlier run, which is replaced.
+        every: ``"epoch"``, or a number of steps. Recording by step makes the fit come back to Python after
+            each step, which for small networks is slow.
+
+    Raises:
+        ConfigError: ``every`` is neither, or the network has no BatchNormalization.
+        FileExistsError: the directory holds something else than a run.
+    """
+
+    def __init__(self, directory: str | PathLike[str] = "run", every: str | int = "epoch") -> None:
+        if every != "epoch" and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
+            raise ConfigError(f'every is "epoch" or a number of steps, not {every!r}')
+        self.directory, self.every = Path(directory), every
+        self._writer: RunWriter | None = None
+        if every != "epoch":
+            # Stated on this object alone, so that a monitor by epoch does not make the fit stop at every step.
+            self.on_train_batch_end = self._after_step  # type: ignore[method-assign]
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start the run's files."""
+        self._layers = _followed(self.model)
+        self._chosen = {path: _spread(layer) for path, layer in self._layers}
+        self._steps, self._epoch, self._begun = self._iterations(), 0, False
+        self._last = self._moving()
+        self._started = self._flushed = time.monotonic()
+        self._writer = RunWriter(self.directory, self._describe())
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Before the first epoch, record where the statistics stand."""
+        if not self._begun:
+            self._begun, self._epoch = True, epoch
+            self._record({})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Record the epoch's logs, and the statistics after it."""
+        self._epoch = epoch + 1
+        self._record({k: v for k, v in (logs or {}).items() if np.ndim(v) == 0})
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _after_step(self, batch: int, logs: Logs | None = None) -> None:
+        done = self._iterations() - self._steps
+        if isinstance(self.every, int) and done >= self.every:
+            # The logs of a step are means over the epoch so far; only the whole epoch's are kept.
+            self._record({})
+
+    def _iterations(self) -> int:
+        optimizer = self.model.optimizer
+        return 0 if optimizer is None else int(optimizer.steps)
+
+    def _moving(self) -> dict[str, Array]:
+        return {
+            f"{path}:{name}": getattr(layer, name).reshape(-1)[self._chosen[path]].astype(np.float64)
+            for path, layer in self._layers
+            for name in ("moving_mean", "moving_variance")
+        }
+
+    def _record(self, logs: Logs) -> None:
+        if self._writer is None:
+            return
+        steps, moving = self._iterations(), self._moving()
+        row: dict[str, Any] = {
+            "step": steps,
+            "epoch": self._epoch,
+            "seconds": time.monotonic() - self._started,
+        }
+        row |= {f"log:{name}": float(value) for name, value in logs.items()}
+        row |= moving
+        row |= self._batch(moving, steps - self._steps)
+        self._writer.add(row)
+        self._steps, self._last = steps, moving
+        if len(self._writer) >= FLUSH_RECORDS or time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self._writer.flush()
+            self._flushed = time.monotonic()
+
+    def _batch(self, moving: dict[str, Array], steps: int) -> dict[str, Array]:
+        """What the batches since the last record had, as the moving statistics have taken it in."""
+        row = {}
+        for path, layer in self._layers:
+            kept = float(layer.momentum) ** (steps * self._calls[path])
+            for name in ("mean", "variance"):
+                now, before = (m[f"{path}:moving_{name}"] for m in (moving, self._last))
+                # Renormalization moves a standard deviation instead; a layer that rests says nothing.
+                unknown = layer.renorm or kept == 1.0 or np.array_equal(now, before)
+                batch = np.full_like(now, np.nan) if unknown else (now - kept * before) / (1 - kept)
+                row[f"{path}:batch_{name}"] = np.maximum(batch, 0.0) if name == "variance" else batch
+        return row
+
+    def _describe(self) -> dict[str, Any]:
+        calls: dict[BatchNormalization, int] = {}
+        for site in sites_of(self.model):
+            if isinstance(site.layer, BatchNormalization):
+                calls[site.layer] = calls.get(site.layer, 0) + 1
+        self._calls = {path: calls[layer] for path, layer in self._layers}
+        return {
+            "network": self.model.name,
+            "every": self.every,
+            "first_step": self._steps,
+            "layers": [
+                {
+                    "layer": path,
+                    "channels": int(layer.moving_mean.size),
+                    "recorded": [int(c) for c in self._chosen[path]],
+                    "momentum": float(layer.momentum),
+                    "epsilon": float(layer.epsilon),
+                    "axis": layer.axis,
+                    "calls": self._calls[path],
+                    "trainable": bool(layer.trainable),
+                }
+                for path, layer in self._layers
+            ],
+        }
+
+
+def monitored(monitor: Any, callbacks: Any) -> list[Any]:
+    """The callbacks of a fit, and the monitor that ``fit(monitor=...)`` asks for.
+
+    Raises:
+        ConfigError: ``monitor`` is neither ``"normalization"`` nor a NormalizationMonitor.
+    """
+    if monitor == "normalization":
+        monitor = NormalizationMonitor()
+    if not isinstance(monitor, NormalizationMonitor):
+        raise ConfigError(
+            'monitor is "normalization", which writes to the directory "run", or a NormalizationMonitor, not '
+            f"{monitor!r}"
+        )
+    return [monitor] if callbacks is None else [callbacks, monitor]
+
+
+def _followed(model: Any) -> Sequence[tuple[str, BatchNormalization]]:
+    found: dict[BatchNormalization, str] = {}
+    for site in sites_of(model):
+        if isinstance(site.layer, BatchNormalization):
+            found.setdefault(site.layer, site.path)
+    if not found:
+        raise ConfigError(f"{model.name!r} has no BatchNormalization, so there is nothing to monitor")
+    return [(path, layer) for layer, path in found.items()]
+
+
+def _spread(layer: BatchNormalization) -> Array:
+    count = int(layer.moving_mean.size)
+    return np.unique(np.linspace(0, count - 1, min(count, CHANNELS)).round().astype(np.int64))

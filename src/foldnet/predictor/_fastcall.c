@@ -1,0 +1,188 @@
+/* FastCall: a base class whose call goes straight to a compiled network when its argument is what the network reads.
+
+   `attach` hands over the entry point. A call with one C-contiguous, aligned float32 array of the right shape then
+   costs an allocation and the arithmetic. Anything else, and everything before `attach`, goes to the method `_call`,
+   which converts, or explains what is wrong. The module is optional: fastcall.py beside it has the same in Python. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
+#include <numpy/arrayobject.h>
+
+#define MAX_RANK 8
+
+typedef int64_t (*entry_t)(const void *const *in, void *const *out, const float *w, int64_t rows, int64_t threads);
+
+typedef struct {
+  PyObject_HEAD
+  entry_t entry;
+  PyObject *weights; /* kept alive: the entry point reads its memory */
+  PyObject *owner;   /* likewise: whatever keeps the code loaded */
+  int64_t threads;
+  int64_t release_from; /* rows from which other Python threads may run meanwhile */
+  int rank_in, rank_out;
+  npy_intp row_in[MAX_RANK], row_out[MAX_RANK];
+} FastCall;
+
+static PyObject *name_call;
+
+static PyObject *slow(FastCall *self, PyObject *args, PyObject *kwargs) {
+  PyObject *method = PyObject_GetAttr((PyObject *)self, name_call);
+  if (!method)
+    return NULL;
+  PyObject *result = PyObject_Call(method, args, kwargs);
+  Py_DECREF(method);
+  return result;
+}
+
+static int fits(const FastCall *self, PyArrayObject *x) {
+  if (PyArray_NDIM(x) != self->rank_in + 1 || PyArray_TYPE(x) != NPY_FLOAT32 || !PyArray_ISCARRAY_RO(x))
+    return 0;
+  for (int i = 0; i < self->rank_in; i++)
+    if (PyArray_DIM(x, i + 1) != self->row_in[i])
+      return 0;
+  return 1;
+}
+
+static PyObject *fast_call(PyObject *object, PyObject *args, PyObject *kwargs) {
+  FastCall *self = (FastCall *)object;
+  if (!self->entry || PyTuple_GET_SIZE(args) != 1 || (kwargs && PyDict_GET_SIZE(kwargs)))
+    return slow(self, args, kwargs);
+  PyObject *argument = PyTuple_GET_ITEM(args, 0);
+  if (!PyArray_CheckExact(argument) || !fits(self, (PyArrayObject *)argument))
+    return slow(self, args, kwargs);
+  PyArrayObject *x = (PyArrayObject *)argument;
+  npy_intp shape[MAX_RANK + 1];
+  const npy_intp rows = shape[0] = PyArray_DIM(x, 0);
+  for (int i = 0; i < self->rank_out; i++)
+    shape[i + 1] = self->row_out[i];
+  PyObject *y = PyArray_SimpleNew(self->rank_out + 1, shape, NPY_FLOAT32);
+  if (!y || rows == 0)
+    return y;
+  const void *in[1] = {PyArray_DATA(x)};
+  void *out[1] = {PyArray_DATA((PyArrayObject *)y)};
+  /* Held across the call: another thread may attach anew while this one computes. */
+  PyObject *weights = Py_NewRef(self->weights), *owner = Py_NewRef(self->owner);
+  const entry_t entry = self->entry;
+  const float *w = PyArray_DATA((PyArrayObject *)weights);
+  const int64_t threads = self->threads;
+  int64_t code;
+  if (rows >= self->release_from) {
+    Py_BEGIN_ALLOW_THREADS;
+    code = entry(in, out, w, rows, threads);
+    Py_END_ALLOW_THREADS;
+  } else {
+    code = entry(in, out, w, rows, threads);
+  }
+  Py_DECREF(weights);
+  Py_DECREF(owner);
+  if (code == 0)
+    return y;
+  Py_DECREF(y);
+  return slow(self, args, kwargs); /* finds the same fault, and has words for it */
+}
+
+static int read_shape(PyObject *shape, npy_intp *row, int *rank) {
+  if (!PyTuple_Check(shape) || PyTuple_GET_SIZE(shape) > MAX_RANK) {
+    PyErr_Format(PyExc_ValueError, "a row's shape is a tuple of at most %d sizes", MAX_RANK);
+    return 0;
+  }
+  *rank = (int)PyTuple_GET_SIZE(shape);
+  for (int i = 0; i < *rank; i++) {
+    row[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, i));
+    if (row[i] == -1 && PyErr_Occurred())
+      return 0;
+  }
+  return 1;
+}
+
+PyDoc_STRVAR(attach_doc,
+             "attach(address, weights, owner, row_in, row_out, threads, release_from)\n--\n\n"
+             "Send calls straight to a compiled network.\n\n"
+             "Args:\n"
+             "    address: of its foldnet_run.\n"
+             "    weights: the C-contiguous float32 array that it reads.\n"
+             "    owner: an object that keeps the code loaded.\n"
+             "    row_in: shape of one row of the input.\n"
+             "    row_out: shape of one row of the output.\n"
+             "    threads: at most, for a large batch.\n"
+             "    release_from: rows from which the interpreter lock is released.");
+
+static PyObject *attach(FastCall *self, PyObject *args) {
+  unsigned long long address;
+  long long threads, release_from;
+  PyObject *weights, *owner, *row_in, *row_out;
+  FastCall given;
+  if (!PyArg_ParseTuple(args, "KO!OOOLL:attach", &address, &PyArray_Type, &weights, &owner, &row_in, &row_out,
+                        &threads, &release_from))
+    return NULL;
+  PyArrayObject *array = (PyArrayObject *)weights;
+  if (!address || PyArray_TYPE(array) != NPY_FLOAT32 || !PyArray_ISCARRAY_RO(array)) {
+    PyErr_SetString(PyExc_ValueError, "attach takes the address of compiled code and a float32 array of weights");
+    return NULL;
+  }
+  if (!read_shape(row_in, given.row_in, &given.rank_in) || !read_shape(row_out, given.row_out, &given.rank_out))
+    return NULL;
+  self->entry = (entry_t)(uintptr_t)address;
+  self->threads = threads;
+  self->release_from = release_from;
+  self->rank_in = given.rank_in;
+  self->rank_out = given.rank_out;
+  memcpy(self->row_in, given.row_in, sizeof self->row_in);
+  memcpy(self->row_out, given.row_out, sizeof self->row_out);
+  Py_XSETREF(self->weights, Py_NewRef(weights));
+  Py_XSETREF(self->owner, Py_NewRef(owner));
+  Py_RETURN_NONE;
+}
+
+static int traverse(FastCall *self, visitproc visit, void *arg) {
+  Py_VISIT(self->weights);
+  Py_VISIT(self->owner);
+  return 0;
+}
+
+static int clear(FastCall *self) {
+  self->entry = NULL;
+  Py_CLEAR(self->weights);
+  Py_CLEAR(self->owner);
+  return 0;
+}
+
+static void dealloc(FastCall *self) {
+  PyObject_GC_UnTrack(self);
+  clear(self);
+  Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyMethodDef methods[] = {
+    {"attach", (PyCFunction)(void (*)(void))attach, METH_VARARGS, attach_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "foldnet.predictor._fastcall.FastCall",
+    .tp_basicsize = sizeof(FastCall),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_doc = PyDoc_STR("Base of a callable that compiled code serves; ``_call`` serves the rest."),
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = (destructor)dealloc,
+    .tp_traverse = (traverseproc)traverse,
+    .tp_clear = (inquiry)clear,
+    .tp_call = fast_call,
+    .tp_methods = methods,
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "foldnet.predictor._fastcall", .m_doc = "The quick way into a compiled network.", .m_size = -1,
+};
+
+PyMODINIT_FUNC PyInit__fastcall(void) {
+  import_array();
+  name_call = PyUnicode_InternFromString("_call");
+  if (!name_call || PyType_Ready(&type) < 0)
+    return NULL;
+  PyObject *made = PyModule_Create(&module);
+  if (made && PyModule_AddObjectRef(made, "FastCall", (PyObject *)&type) < 0)
+    Py_CLEAR(made);
+  return made;
+}

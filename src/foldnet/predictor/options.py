@@ -1,0 +1,67 @@
+"""How a network is frozen: the engine, the precision, and what callers pass and get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from foldnet.errors import ConfigError
+
+Engine = Literal["auto", "native", "reference"]
+"""The engine as asked for; ``"auto"`` is native where a compiler and the network allow it."""
+
+Precision = Literal["float32", "float64"]
+"""The dtype that a predictor computes in."""
+
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a network is frozen, and what its callers pass and get.
+
+    Attributes:
+        engine: as asked for.
+        dtype: the working precision.
+        fold: whether the passes ran.
+        input_names: of the inputs, in order.
+        output_names: keys of the results if they are a dict of arrays; None for anything else.
+        input_structure: how inputs are nested, if not as one array, a list, or a dict of arrays; numbers in place
+            of the inputs.
+        output_structure: likewise, of the results.
+    """
+
+    engine: Engine = "auto"
+    dtype: Precision = "float32"
+    fold: bool = True
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] | None = None
+    input_structure: Any = None
+    output_structure: Any = None
+
+
+def checked_engine(engine: str) -> Engine:
+    """The engine of this name.
+
+    Raises:
+        ConfigError: there is no such engine.
+    """
+    for known in ENGINES:
+        if known == engine:
+            return known
+    raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+
+
+def checked_precision(dtype: str, engine: Engine) -> Precision:
+    """The precision of this name.
+
+    Raises:
+        ConfigError: there is no such precision, or the engine does not have it.
+    """
+    for known in PRECISIONS:
+        if known == dtype:
+            if known == "float64" and engine == "native":
+                raise ConfigError('the native engine computes in float32; for float64 use engine="reference"')
+            return known
+    raise ConfigError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

@@ -1,0 +1,229 @@
+"""The frozen network: a function from rows to predictions."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.engines.fallback import native_or_none
+from foldnet.graph.graph import Graph, bind, with_nodes
+from foldnet.graph.op import INT, Shape
+from foldnet.latest import Latest
+from foldnet.nested_data import arranged
+from foldnet.passes import optimize
+from foldnet.predictor.fastcall import FastCall, attach
+from foldnet.predictor.inputs import read_inputs, working
+from foldnet.predictor.options import Options, Precision
+from foldnet.predictor.programs import Program, choose_engine, native_program, reference_program
+from foldnet.structure import pack
+
+if TYPE_CHECKING:
+    from foldnet.engines.native import NativeProgram
+
+_BLOCK_BYTES = 16 << 20
+_PROGRAMS_KEPT = 8
+
+
+class Predictor(FastCall):
+    """What ``freeze`` returns: call it on rows, ``predict(x)``; a row gives the same bits in any batch.
+
+    ``x`` is any array-like of shape (rows, ...); for several inputs a list or tuple in order, or a dict by name. The
+    result is a new array of shape (rows, ...); a list of them for several outputs, or a dict if the network's are.
+    What is not numbers, or of another shape than the network takes, raises InputError.
+
+    Args:
+        unfolded: the network's prediction program, as lowered.
+        options: see ``Options``.
+
+    Attributes:
+        unfolded: the program as lowered, one or more steps a layer.
+        graph: the program that runs, folded if ``fold``.
+        options: as given.
+        engine: ``"native"`` or ``"reference"``: what computes.
+    """
+
+    def __init__(self, unfolded: Graph, options: Options) -> None:
+        self.unfolded = unfolded
+        self.options = options
+        self.graph = optimize(unfolded) if options.fold else unfolded
+        self._dtype = np.dtype(options.dtype)
+        # No lock: a call may come from a signal handler amid another, or in a child forked amid one.
+        self._programs: Latest[tuple[Graph, Program]] = Latest(_PROGRAMS_KEPT)
+        self.engine = choose_engine(self.graph, options)
+        if all(n is not None for shape in self.input_shapes for n in shape[1:]):
+            _, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
+            if self.engine == "native" and options.output_names is None and options.output_structure is None:
+                attach(self, cast("NativeProgram", program))
+
+    @property
+    def input_shapes(self) -> list[Shape]:
+        """Shape of each input; None where free, so first of all the rows."""
+        return [self.graph.types[v].shape for v in self.graph.inputs]
+
+    @property
+    def output_shapes(self) -> list[Shape]:
+        """Shape of each result; None where free."""
+        return [self.graph.types[v].shape for v in self.graph.outputs]
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs: the keys of a dict of data."""
+        return list(self.options.input_names)
+
+    @property
+    def dtype(self) -> Precision:
+        """``"float32"``, or ``"float64"`` on the reference engine."""
+        return self.options.dtype
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not folded, and why."""
+        return list(self.graph.notes)
+
+    def steps(self, width: int = 80) -> list[str]:
+        """What it computes, one entry a step, in order, in lines of at most so many columns."""
+        from foldnet.graph.text import steps
+
+        return steps(self.graph, width)
+
+    def layer_values(self, x: Any) -> dict[str, Array]:
+        """What the layers give that folding left with a value of their own, computed by this predictor's engine.
+
+        Args:
+            x: rows, as for a call.
+
+        Returns:
+            By the layer's path (``"inner/dense"`` in a nested network) an array of shape (rows, ...).
+
+        Raises:
+            InputError: as a call does.
+        """
+        kept = {path: v for path, v in self.graph.layer_outputs.items() if v not in self.graph.inputs}
+        names = tuple(dict.fromkeys(kept.values()))
+        arrays = read_inputs(x, self.graph, self.options.input_names)
+        opened = with_nodes(self.graph, self.graph.nodes, outputs=names)
+        bound = bind(opened, [(None, *a.shape[1:]) for a in arrays])
+        values = dict(zip(names, self._run(bound, self._compile(bound), arrays), strict=True))
+        return {path: values[value] for path, value in kept.items()}
+
+    def _call(self, x: Any, *others: Any) -> Any:
+        """Any call that the compiled entry point does not serve; several inputs may come one after the other."""
+        if others:
+            x = (x, *others)
+        if self.options.input_structure is not None:
+            x = arranged(x, self.options.input_structure, self.options.input_names, "the data")
+        results = self.results(x)
+        if self.options.output_names is not None:
+            return dict(zip(self.options.output_names, results, strict=True))
+        if self.options.output_structure is not None:
+            return pack(self.options.output_structure, results)
+        return results[0] if len(results) == 1 else results
+
+    def results(self, x: Any) -> list[Array]:
+        """The results in order, whatever the structure of the network's outputs.
+
+        Args:
+            x: rows, as for a call; for several inputs in order or by name.
+        """
+        arrays = read_inputs(x, self.graph, self.options.input_names)
+        bound, program = self._program(tuple(a.shape[1:] for a in arrays))
+        return self._run(bound, program, arrays)
+
+    def _run(self, bound: Graph, program: Program, arrays: list[Array]) -> list[Array]:
+        """Block by block, so that conversions and intermediate values stay small beside the data."""
+        rows = len(arrays[0])
+        if self._is_ready(arrays):
+            return program.run(arrays)
+        types = [bound.types[v] for v in bound.outputs]
+        results = [
+            np.empty((rows, *(n or 0 for n in t.shape[1:])), np.int32 if t.dtype == INT else self._dtype)
+            for t in types
+        ]
+        kinds = [bound.types[v] for v in bound.inputs]
+        block = max(1, _BLOCK_BYTES // self._row_bytes(bound))
+        for start in range(0, rows, block):
+            part = slice(start, start + block)
+            ready = [
+                working(a[part], kind, self._dtype, name)
+                for a, kind, name in zip(arrays, kinds, self.options.input_names, strict=True)
+            ]
+            for whole, result in zip(results, program.run(ready), strict=True):
+                whole[part] = result
+        return results
+
+    def _is_ready(self, arrays: list[Array]) -> bool:
+        """Whether the native engine can read all rows where they lie."""
+        return self.engine == "native" and all(
+            a.dtype == np.float32 and a.dtype.isnative and a.flags.c_contiguous and a.flags.aligned
+            for a in arrays
+        )
+
+    def _row_bytes(self, bound: Graph) -> int:
+        """Memory that a row needs while it is computed: on the reference engine that of all values."""
+        values = [n.output for n in bound.nodes] if self.engine == "reference" else list(bound.outputs)
+        sizes = [int(np.prod([n or 0 for n in bound.types[v].shape[1:]])) for v in (*bound.inputs, *values)]
+        return max(1, sum(sizes)) * self._dtype.itemsize
+
+    def _program(self, rows: tuple[Shape, ...]) -> tuple[Graph, Program]:
+        """The program for rows of these shapes; the latest few are kept."""
+        kept = self._programs.get(rows)
+        if kept is None:
+            bound = bind(self.graph, [(None, *row) for row in rows])
+            kept = bound, self._compile(bound)
+            self._programs.put(rows, kept)
+        return kept
+
+    def _compile(self, bound: Graph) -> Program:
+        if self.engine == "native":
+            made = native_or_none(lambda: native_program(bound), self.options.engine, "predictions")
+            if made is not None:
+                return made
+            self.engine = "reference"
+        return reference_program(bound, self.options)
+
+    # -- keeping and handing on -----------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to one file in an open format, whole or not at all; ``foldnet.load_predictor(path)`` reads it.
+
+        The file holds the program as lowered and the options; folding is done again on loading, to the same bits.
+        """
+        from foldnet.predictor.file import save
+
+        save(self, path)
+
+    def to_numpy(self, path: str | os.PathLike[str], **settings: Any) -> Any:
+        """Write it as a readable Python file that needs NumPy only; see ``foldnet.export.to_numpy``."""
+        from foldnet.export import to_numpy
+
+        return to_numpy(self, path, **settings)
+
+    def to_c(self, path: str | os.PathLike[str], **settings: Any) -> Any:
+        """Write it as a folder of C99; see ``foldnet.export.to_c``."""
+        from foldnet.export import to_c
+
+        return to_c(self, path, **settings)
+
+    def __reduce__(self) -> Any:
+        from foldnet.predictor.pickling import functions_of, pickled, unpickle
+
+        return unpickle, (pickled(self), functions_of(self.unfolded))
+
+    def _repr_html_(self) -> str:  # in a notebook
+        from foldnet.insight.displays import predictor_html
+
+        return predictor_html(self)
+
+    def __repr__(self) -> str:
+        def shapes(of: list[Shape]) -> str:
+            return ", ".join(
+                str(tuple("rows" if i == 0 else n for i, n in enumerate(s))) for s in of
+            ).replace("'", "")
+
+        return (
+            f"<Predictor {shapes(self.input_shapes)} -> {shapes(self.output_shapes)}, "
+            f"{len(self.graph.nodes)} steps, {self.engine}, {self.dtype}>"
+        )

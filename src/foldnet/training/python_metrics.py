@@ -1,0 +1,122 @@
+"""Metrics that run in Python: between the steps of a fit, with the outputs that the step itself works with.
+
+A metric whose ``update_state`` or ``reset_state`` is the user's own cannot be summed up in compiled code. The network
+is computed once more for it, by the reference engine, with the weights and the random numbers of the step at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.engines.fit import FitState
+from foldnet.engines.reference.training import forward
+from foldnet.errors import ConfigError, FoldnetError
+from foldnet.graph.graph import Graph
+from foldnet.graph.op import INT
+from foldnet.lowering.lower import Lowering, Mode, lower_into
+from foldnet.network import Network
+from foldnet.operations.kernels import Moment
+from foldnet.optional import Absent
+from foldnet.training.data import Rows
+from foldnet.training.metric import Metric
+from foldnet.training.metrics import SummedMetric, plain
+from foldnet.warn import warn
+
+_warned: set[str] = set()
+
+
+def runs_in_python(metric: Metric) -> bool:
+    """Whether a metric takes in batches by code of the user's own."""
+    own = any(_is_users(metric, method) for method in ("update_state", "reset_state"))
+    return own or not isinstance(metric, SummedMetric)
+
+
+def _is_users(metric: Metric, method: str) -> bool:
+    owner = next(cls for cls in type(metric).__mro__ if method in cls.__dict__)
+    return not owner.__module__.startswith("foldnet.")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A metric that runs in Python: of which output, under which name, and whether weights count."""
+
+    output: int
+    name: str
+    metric: Metric
+    weighted: bool
+
+
+class PythonMetrics:
+    """What is done between the steps for metrics that run in Python.
+
+    Args:
+        network: whose outputs they see.
+        watched: the metrics.
+    """
+
+    def __init__(self, network: Network, watched: Sequence[Watched]) -> None:
+        self.network, self.watched = network, watched
+        self._graph: Graph | None = None
+        self._absent: Absent = frozenset()
+        self._names: dict[str, tuple[Any, str]] = {}
+        fresh = [w.metric for w in watched if type(w.metric).__name__ not in _warned]
+        if fresh:
+            _warned.update(type(m).__name__ for m in fresh)
+            named = ", ".join(type(m).__name__ for m in fresh)
+            warn(
+                f"{named}: a metric with an update_state or reset_state of its own runs in Python between the steps, "
+                "which is slow; a function of y_true and y_pred written with foldnet.ops compiles",
+                RuntimeWarning,
+            )
+
+    def reset(self) -> None:
+        """As before an epoch or an evaluation."""
+        for watched in self.watched:
+            watched.metric.reset_state()
+
+    def see(self, rows: Rows, state: FitState, training: bool, seed: int = 0) -> dict[str, Any]:
+        """Show the metrics a batch as the step at hand computes it; their results by name.
+
+        Raises:
+            ConfigError: the metric's own code fails.
+        """
+        outputs = self._outputs(rows, state, training, seed)
+        return {w.name: self._shown(w, rows, outputs[w.output]) for w in self.watched}
+
+    def _shown(self, watched: Watched, rows: Rows, y_pred: Array) -> Any:
+        metric = watched.metric
+        given = {"sample_weight": rows.weights[watched.output]} if watched.weighted else {}
+        try:
+            metric.update_state(rows.targets[watched.output], y_pred, **given)
+            return plain(metric.result())
+        except FoldnetError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"the metric {metric.name!r} ({type(metric).__name__}) fails on targets of shape "
+                f"{rows.targets[watched.output].shape} and outputs of shape {y_pred.shape}: "
+                f"{type(error).__name__}: {str(error)[:400]}"
+            ) from error
+
+    def _outputs(self, rows: Rows, state: FitState, training: bool, seed: int) -> list[Array]:
+        if self._graph is None or self._absent != rows.absent:
+            b = Lowering(Mode.TRAIN)
+            self._graph = b.build(lower_into(b, self.network, absent=rows.absent))
+            self._absent = rows.absent
+            self._names = b.variables
+        graph = self._graph
+        values = {k: v if v.dtype.kind in "iu" else v.astype(np.float32) for k, v in graph.constants.items()}
+        for name, (layer, weight) in self._names.items():
+            if name in values:
+                values[name] = np.asarray(layer.named_weights[weight], np.float32).reshape(values[name].shape)
+        for name, array in zip(graph.inputs, rows.inputs, strict=True):
+            values[name] = array.astype(np.int32 if graph.types[name].dtype == INT else np.float32)
+        moment = Moment(training=training, seed=seed, step=state.iterations)
+        with np.errstate(all="ignore"):
+            forward(graph, values, moment, np.dtype(np.float32))
+        return [np.array(values[name]) for name in graph.outputs]

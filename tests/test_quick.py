@@ -22,7 +22,7 @@ NODES = [
 MEASURED = {
     "a.py": {"all others": [0.5, 1], "test_grid": [200.0, 100], "test_long": [50.0, 1]},
     "b/c.py": {"TestIt::test_only": [4.0, 1]},
-    "e.py": {"test_very_long": [30.0, 2]},
+    "e.py": {"test_very_long": [60.0, 2]},
 }
 
 

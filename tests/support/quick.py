@@ -4,7 +4,8 @@
 test function that took long, with the number of its cases, and all others together. ``make test-seconds`` measures
 anew. From this the quick part is chosen: every function that is not listed runs whole; of the others so many cases
 run as fit into a share of time, the same for each function and as large as the whole allows; and every file runs
-one case at least, unless none takes less than a few seconds. So the quick part stays quick when tests are added, and nobody keeps a list.
+one case at least, unless each of its cases takes more than a few seconds. So the quick part stays quick when tests
+are added, and nobody keeps a list.
 """
 
 from __future__ import annotations

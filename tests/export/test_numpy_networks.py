@@ -324,7 +324,7 @@ def test_a_name_cannot_become_code(name):
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40))
 def test_any_name_is_an_identifier_and_a_comment(text):
-    from foldnet.export.names import identifier, plain
+    from foldnet.codegen.names import identifier, plain
 
     assert identifier(text).isidentifier()
     assert identifier(text).isascii()

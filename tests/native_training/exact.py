@@ -17,8 +17,8 @@ import sys
 import numpy as np
 
 from foldnet.engines.native import cache
-from foldnet.engines.native.training.emit import Emitter
 from foldnet.engines.native.training.program import NativeTraining, _Buffers
+from foldnet.engines.native.training.writer import BatchWriter
 from tests.native_training import programs, test_gradients
 from tests.native_training.test_fit import of_every_kind, wide
 
@@ -57,7 +57,7 @@ def forbid(array, start, end):
 
 def apart():
     """Let emitters leave a gap after each array, and remember where."""
-    declare, place_weights = Emitter._declare, Emitter._place_weights
+    declare, place_weights = BatchWriter._declare, BatchWriter._place_weights
 
     def declared(self, name, count, laned, kind="float"):
         short = 1 if damaged == ("lanes_space" if laned else "free_space") else 0
@@ -84,7 +84,7 @@ def apart():
         layout.trainable += APART * len(first)
         layout.size += APART * len(names)
 
-    Emitter._declare, Emitter._place_weights = declared, placed
+    BatchWriter._declare, BatchWriter._place_weights = declared, placed
 
 
 def buffers():

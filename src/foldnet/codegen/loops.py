@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -29,11 +29,33 @@ def broadcast_strides(shape: Sequence[int]) -> Strides:
 
 @dataclass(frozen=True)
 class Operand:
-    """An array in a loop: the C expression of its start, its strides, and whether it has lanes."""
+    """An array in a loop, or a place in the loop itself.
+
+    Attributes:
+        base: C of its start; nothing for a place in the loop, whose element is the number that its strides give.
+        strides: in elements, one an axis.
+        laned: whether each element has lanes, the rows side by side.
+        kind: type of an element.
+        written: whether the loop writes to it.
+        frozen: whether it lies among the weights, which some machines read by a function of their own.
+    """
 
     base: str
     strides: Strides
     laned: bool = True
+    kind: str = "float"
+    written: bool = False
+    frozen: bool = False
+
+
+def index(axis: int, rank: int) -> Operand:
+    """The position on an axis, as an operand of a loop over so many axes."""
+    return Operand("", tuple(int(a == axis) for a in range(rank)), laned=False)
+
+
+def lane(rank: int) -> Operand:
+    """The number of the row among those side by side, as an operand of a loop over so many axes."""
+    return Operand("", (0,) * rank, laned=True)
 
 
 def collapse(shape: Sequence[int], all_strides: Sequence[Strides]) -> tuple[list[int], list[list[int]]]:
@@ -54,28 +76,6 @@ def collapse(shape: Sequence[int], all_strides: Sequence[Strides]) -> tuple[list
     return sizes, strides
 
 
-def nest(
-    shape: Sequence[int],
-    operands: Sequence[Operand],
-    lanes: int,
-    body: Callable[..., str],
-    indent: str = "    ",
-) -> list[str]:
-    """Lines of C: loops over ``shape`` and lanes around the statement ``body(*element expressions)``."""
-    if 0 in shape:
-        return []
-    # Lanes are one more axis, the innermost; an operand without lanes stands still on it.
-    all_strides = [
-        (*(s * (lanes if o.laned else 1) for s in o.strides), 1 if o.laned else 0) for o in operands
-    ]
-    sizes, strides = collapse((*shape, lanes), all_strides)
-    lines = []
-    for depth, size in enumerate(sizes):
-        v = f"i{depth}"
-        lines.append(f"{indent}{'    ' * depth}for (int {v} = 0; {v} < {size}; {v}++)")
-    elements = []
-    for operand, steps in zip(operands, strides, strict=True):
-        terms = [f"i{d}" if s == 1 else f"i{d} * {s}" for d, s in enumerate(steps) if s]
-        elements.append(f"{operand.base}[{' + '.join(terms) or '0'}]")
-    lines.append(f"{indent}{'    ' * len(sizes)}{body(*elements)}")
-    return lines
+def place(steps: Sequence[int]) -> str:
+    """C of the place that loops over ``i0``, ``i1``, ... reach by these strides."""
+    return " + ".join(f"i{d}" if s == 1 else f"i{d} * {s}" for d, s in enumerate(steps) if s) or "0"

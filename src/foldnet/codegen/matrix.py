@@ -128,7 +128,7 @@ def row_kernel(width: int, simd: int) -> str:
 
 PORTABLE_KERNEL = f"""\
 /* y = x * w + bias. Sums run over the inputs in order, in stretches of {STRETCH} that are added up. */
-static void dense(const float *x, const float *w, const float *bias, float *y, int inputs, int units) {{
+static void fn_dense(const float *x, const float *w, const float *bias, float *y, int inputs, int units) {{
   for (int first = 0; first < units; first += 16) {{
     const int width = units - first < 16 ? units - first : 16;
     float sum[16];

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.codegen.names import Namespace, identifier, plain
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import c_texts
 from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows
 from foldnet.export.files import write_files
-from foldnet.export.names import Namespace, identifier, plain
 from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.ours import MARK
 from foldnet.graph.graph import Graph, Node, bind

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from foldnet.codegen.literals import assignment
+from foldnet.codegen.names import identifier, plain
 from foldnet.errors import ConfigError
 from foldnet.export.files import write_files
-from foldnet.export.names import identifier, plain
 from foldnet.export.numpy_helpers import AS_ROWS, HELPERS, with_needed
 from foldnet.export.numpy_main import can_run, main_text
 from foldnet.export.numpy_steps import Steps, steps_of

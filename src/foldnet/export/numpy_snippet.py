@@ -9,8 +9,8 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.codegen.literals import assignment, plain_float
+from foldnet.codegen.names import plain
 from foldnet.errors import UnsupportedError
-from foldnet.export.names import plain
 from foldnet.export.numpy_helpers import HELPERS, with_needed
 from foldnet.export.numpy_steps import RESERVED, StepWriter
 from foldnet.graph.graph import Graph, Node

@@ -14,7 +14,7 @@ import numpy as np
 from foldnet import activations
 from foldnet.arrays import Array
 from foldnet.codegen.literals import plain_float
-from foldnet.export.names import Namespace, identifier
+from foldnet.codegen.names import Namespace, identifier
 from foldnet.export.numpy_helpers import HELPERS
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Elementwise, Op, Shape

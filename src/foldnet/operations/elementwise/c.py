@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from foldnet.codegen.maths import literal
+from foldnet.codegen.writer import Writer
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Elementwise, Op
@@ -48,3 +51,26 @@ def text_at(graph: Graph, node: Node) -> str:
     if isinstance(node.op, Binary) and any(graph.types[v].dtype == INT for v in node.inputs):
         return text.replace("{0}", "(double){0}").replace("{1}", "(double){1}")
     return text
+
+
+def activate(w: Writer, node: Node) -> None:
+    """The fused activation, over the result in place."""
+    function = getattr(node.op, "activation", None)
+    if function is None or unary_text(function) == "{0}":
+        return
+    y = w.write(node.output)
+    w.nest(w.shape(node.output), [y], lambda v: f"{v} = {activated(function, v)};")
+
+
+def elementwise(w: Writer, node: Node) -> None:
+    """A function of each element of the operands, spread over one another."""
+    shape, text = w.shape(node.output), text_at(w.graph, node)
+    operands = [w.write(node.output), *(w.spread(v, shape) for v in node.inputs)]
+    w.nest(shape, operands, lambda y, *xs: f"{y} = {text.format(*xs)};")
+
+
+RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
+    Unary: elementwise,
+    Binary: elementwise,
+    Where: elementwise,
+}

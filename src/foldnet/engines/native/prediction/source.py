@@ -7,7 +7,6 @@ from the same statements (``emitters.py``), the same functions (``maths.h``, ``r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -15,8 +14,7 @@ from math import prod
 from foldnet.codegen import maths, matrix
 from foldnet.codegen.headers import header
 from foldnet.codegen.layout import Packed, Weights, pack, plan, row_shape
-from foldnet.engines.native.prediction.body import Body
-from foldnet.engines.native.prediction.emitters import statements
+from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import FLOAT
@@ -135,8 +133,11 @@ def _used_inputs(graph: Graph) -> list[tuple[int, str]]:
     return [(i, name) for i, name in enumerate(graph.inputs) if name in used]
 
 
-def _store(body: Body, value: str, target: str, count: int) -> str:
-    return f"  for (int i = 0; i < {count}; i++)\n    {target}[i] = {body.base(value)}[i];"
+def _store(body: BlockWriter, value: str, target: str, count: int) -> str:
+    source = f"{body.base(value)}[i]"
+    if body.simd == 1 and value in body.graph.constants:
+        source = f"WEIGHT({source})"
+    return f"  for (int i = 0; i < {count}; i++)\n    {target}[i] = {source};"
 
 
 def emit(graph: Graph, *, simd: int = 16) -> Source:
@@ -156,14 +157,14 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     parts = []
     row_plan = plan(graph, align=simd, inputs=False)
     direct = {name: f"x{i}" for i, name in _used_inputs(graph)}
-    row = Body(graph, row_plan, weights, lanes=1, simd=simd, direct=direct)
-    row_lines = statements(row)
+    row = BlockWriter(graph, row_plan, weights, lanes=1, simd=simd, direct=direct)
+    row_lines = row.all()
     sizes = set(row.panel_widths)
     parts.append(_row_function(graph, row, row_lines))
     floats, ints = row_plan.floats, row_plan.ints
     if lanes > 1:
-        block = Body(graph, places, weights, lanes=lanes, simd=simd, direct={})
-        parts.append(_block_function(graph, block, statements(block), lanes))
+        block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct={})
+        parts.append(_block_function(graph, block, block.all(), lanes))
         floats, ints = max(floats, places.floats * lanes), max(ints, places.ints * lanes)
         kernels = [matrix.block_kernel(t, simd, lanes) for t in sorted(block.tiles)]
     else:
@@ -220,7 +221,7 @@ _BODY = "static __attribute__((noinline)) void body"
 _ARGUMENTS = "(const float *restrict w, const void *const *in, void *const *out, float *restrict f,"
 
 
-def _row_function(graph: Graph, body: Body, lines: Sequence[str]) -> str:
+def _row_function(graph: Graph, body: BlockWriter, lines: Sequence[str]) -> str:
     text = [
         f"{_BODY}_row{_ARGUMENTS}",
         "                     int32_t *restrict j, int64_t row, int64_t *bad) {",
@@ -232,26 +233,27 @@ def _row_function(graph: Graph, body: Body, lines: Sequence[str]) -> str:
         text.append(
             f"  const {_ctype(graph, name)} *x{i} = (const {_ctype(graph, name)} *)in[{i}] + row * {size};"
         )
-    text += lines
+    results: list[str] = []
     for i, name in enumerate(graph.outputs):
         size, kind = prod(row_shape(graph, name)[int(name in graph.constants) :]), _ctype(graph, name)
-        text += [
+        results += [
             f"  {{\n  {kind} *y = ({kind} *)out[{i}] + row * {size};",
             _store(body, name, "y", size),
             "  }",
         ]
-    return "\n".join([*text, "}"]) + "\n"
+    return "\n".join([*text, *body.declarations(), *lines, *results, "}"]) + "\n"
 
 
-def _block_function(graph: Graph, body: Body, lines: Sequence[str], lanes: int) -> str:
+def _block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:
     text = [
         f"{_BODY}_block{_ARGUMENTS}",
         "                       int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
         "  (void)w, (void)in, (void)f, (void)j, (void)bad;",
     ]
+    loads: list[str] = []
     for i, name in _used_inputs(graph):
         size, kind = prod(row_shape(graph, name)), _ctype(graph, name)
-        text += [
+        loads += [
             f"  {{\n    const {kind} *x = (const {kind} *)in[{i}] + row * {size};",
             f"    {kind} *to = {body.base(name)};",
             f"    if (rows == {lanes}) {{",
@@ -264,12 +266,12 @@ def _block_function(graph: Graph, body: Body, lines: Sequence[str], lanes: int) 
             f"          to[i * {lanes} + l] = l < rows ? x[l * {size} + i] : 0;",
             "    }\n  }",
         ]
-    text += lines
+    results: list[str] = []
     for i, name in enumerate(graph.outputs):
         constant = name in graph.constants
         size, kind = prod(row_shape(graph, name)[int(constant) :]), _ctype(graph, name)
         element = f"{body.base(name)}[i]" if constant else f"from[i * {lanes} + l]"
-        text += [
+        results += [
             f"  {{\n    {kind} *y = ({kind} *)out[{i}] + row * {size};",
             "" if constant else f"    const {kind} *from = {body.base(name)};",
             f"    if (rows == {lanes}) {{",
@@ -282,7 +284,7 @@ def _block_function(graph: Graph, body: Body, lines: Sequence[str], lanes: int) 
             f"          y[l * {size} + i] = {element};",
             "    }\n  }",
         ]
-    return "\n".join(t for t in [*text, "}"] if t) + "\n"
+    return "\n".join(t for t in [*text, *body.declarations(), *loads, *lines, *results, "}"] if t) + "\n"
 
 
 def emit_portable(
@@ -305,8 +307,8 @@ def emit_portable(
     names = numbered if parameters is None else list(parameters)
     takes, gives = names[:count], names[count:]
     direct = {v: takes[i] for i, v in _used_inputs(graph)}
-    body = Body(graph, places, weights, lanes=1, simd=1, direct=direct, names=True)
-    lines = statements(body)
+    body = BlockWriter(graph, places, weights, lanes=1, simd=1, direct=direct, names=True)
+    lines = body.all()
     arguments = [f"const {_ctype(graph, v)} *{p}" for p, v in zip(takes, graph.inputs, strict=True)]
     arguments += [f"{_ctype(graph, v)} *{p}" for p, v in zip(gives, graph.outputs, strict=True)]
     declaration = f"int {name}({', '.join(arguments)})"
@@ -319,9 +321,9 @@ def emit_portable(
         text.append(f"  WORKSPACE int32_t j[{places.ints}];\n  (void)j;")
     used = dict(_used_inputs(graph))
     text += [f"  (void){p};" for i, p in enumerate(takes) if i not in used]
-    text += [_from_flash(line) for line in lines]
     results = [(_ctype(graph, v), s) for v, s in zip(graph.outputs, shapes, strict=True)]
-    text += [_from_flash(_store(body, v, gives[i], prod(results[i][1]))) for i, v in enumerate(graph.outputs)]
+    stores = [_store(body, v, gives[i], prod(results[i][1])) for i, v in enumerate(graph.outputs)]
+    text += [*body.declarations(), *lines, *stores]
     code = "\n".join([*text, "  return bad;", "}"]) + "\n"
     head = [
         "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n",
@@ -331,7 +333,7 @@ def emit_portable(
         FLASH + "\n" + _weights_array(graph, weights) if weights.size else "",
         WORKSPACE.format(kept="" if small else " static") if "WORKSPACE " in code else "",
         maths.functions_for(code),
-        matrix.PORTABLE_KERNEL if "dense(x, " in code else "",
+        matrix.PORTABLE_KERNEL if "fn_dense(" in code else "",
     ]
     kinds = [(_ctype(graph, v), row_shape(graph, v)) for v in graph.inputs]
     return PortableSource(
@@ -344,22 +346,6 @@ def emit_portable(
         workspace=4 * (places.floats + places.ints),
         is_static=not small,
     )
-
-
-_READ = re.compile(r"(?:\bw|\(w \+ \d+\))\[")
-
-
-def _from_flash(line: str) -> str:
-    """The statement with every weight that it reads handed to the macro ``WEIGHT``."""
-    start = 0
-    while (found := _READ.search(line, start)) is not None:
-        end, depth = found.end(), 1
-        while depth:
-            depth += {"[": 1, "]": -1}.get(line[end], 0)
-            end += 1
-        line = f"{line[: found.start()]}WEIGHT({line[found.start() : end]}){line[end:]}"
-        start = found.start() + len("WEIGHT(") + 1
-    return line
 
 
 def _weights_array(graph: Graph, weights: Weights) -> str:

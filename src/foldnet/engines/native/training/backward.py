@@ -5,40 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
-from foldnet.codegen.loops import strides_of
-from foldnet.engines.native.training import parts as train_parts
-from foldnet.engines.native.training.along import along, block, moments_loops
-from foldnet.engines.native.training.batch import mask_of
-from foldnet.engines.native.training.emit import Emitter
-from foldnet.engines.native.training.layout import Operand
-from foldnet.engines.native.training.norm import norm_back
-from foldnet.engines.native.training.structure import dot_strides, pieces
+from foldnet.codegen.batch import Loops, along, block
+from foldnet.codegen.loops import Operand, strides_of
+from foldnet.engines.native.training.writer import BatchWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Node
 from foldnet.operations.affine.op import Affine
+from foldnet.operations.along.c import split_by_groups
 from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.batch.c import mask_of, norm_back
 from foldnet.operations.batch.op import BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
 from foldnet.operations.elementwise.functions import BINARY, of, parameters
 from foldnet.operations.elementwise.op import Binary, Unary, Where
 from foldnet.operations.elementwise.slopes import Params, Printed, in_c
+from foldnet.operations.matrix.loops import dot_loops, product_loops
 from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
+from foldnet.operations.structure.c import pieces, slice_of
 from foldnet.operations.structure.op import Concatenate, Gather, Pick, Repeat, Slice, Transpose
 
 DOTS_UP_TO = 3
 """Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
 
 
-def expression(e: Emitter, node: Node, texts: dict[int, str | Printed], reuse: bool = False) -> None:
+def expression(e: BatchWriter, node: Node, texts: dict[int, str | Printed], reuse: bool = False) -> None:
     """Push gradients that are expressions of the operands ``{0}``, ``{1}``.., the result ``{y}`` and ``{g}``."""
     shape = e.shape(node.output)
-    result = e.operand(node.output, shape)
+    result = e.spread(node.output, shape)
     g = e.of_gradient(node.output, shape)
     wanted = {k: t for k, t in texts.items() if node.inputs[k] in e.wants}
     if reuse and len(wanted) == 1 and len(node.inputs) == 1:
         e.release(node.output)  # each element is read just before it is written
     for k, given in wanted.items():
         slope = given if isinstance(given, Printed) else printed(given)
-        known = {str(i): e.operand(v, shape) for i, v in enumerate(node.inputs) if str(i) in slope.uses}
+        known = {str(i): e.spread(v, shape) for i, v in enumerate(node.inputs) if str(i) in slope.uses}
         known |= {name: value for name, value in (("y", result), ("g", g)) if name in slope.uses}
 
         def body(
@@ -59,7 +58,7 @@ def slopes(table: str, name: str, params: Params, count: int) -> dict[int, str |
     return {k: in_c(table, name, params, k) for k in range(count)}
 
 
-def _dense(e: Emitter, node: Node) -> None:
+def _dense(e: BatchWriter, node: Node) -> None:
     x, kernel = node.inputs[:2]
     fan_in, units = e.shape(kernel)
     times = prod(e.shape(x)[:-1])
@@ -109,7 +108,7 @@ def _dense(e: Emitter, node: Node) -> None:
     e.add("BARRIER")
 
 
-def _turned_dense(e: Emitter, node: Node) -> None:
+def _turned_dense(e: BatchWriter, node: Node) -> None:
     x, kernel = node.inputs
     units, fan_in = e.shape(kernel)
     times = prod(e.shape(x)[:-1])
@@ -135,13 +134,13 @@ def _turned_dense(e: Emitter, node: Node) -> None:
     e.add("BARRIER")
 
 
-def _affine(e: Emitter, node: Node) -> None:
+def _affine(e: BatchWriter, node: Node) -> None:
     centred = "({0} - {3})" if len(node.inputs) > 3 else "{0}"
     expression(e, node, {0: "({g} * {1})", 1: f"({{g}} * {centred})", 2: "{g}", 3: "(-{g} * {1})"}
                if len(node.inputs) > 3 else {0: "({g} * {1})", 1: "({g} * {0})", 2: "{g}"})  # fmt: skip
 
 
-def _drop(e: Emitter, node: Node) -> None:
+def _drop(e: BatchWriter, node: Node) -> None:
     if node.inputs[0] not in e.wants:
         return
     op = node.op
@@ -155,7 +154,7 @@ def _drop(e: Emitter, node: Node) -> None:
         e.push(node.inputs[0], shape, [g, factor], lambda g, f: f"{g} * {f}")
 
 
-def _softmax(e: Emitter, node: Node) -> None:
+def _softmax(e: BatchWriter, node: Node) -> None:
     if node.inputs[0] not in e.wants:
         return
     op = node.op
@@ -177,7 +176,7 @@ def _softmax(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
-def _sparsemax(e: Emitter, node: Node) -> None:
+def _sparsemax(e: BatchWriter, node: Node) -> None:
     if node.inputs[0] not in e.wants:
         return
     op = node.op
@@ -196,7 +195,7 @@ def _sparsemax(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
-def _glu(e: Emitter, node: Node) -> None:
+def _glu(e: BatchWriter, node: Node) -> None:
     x = node.inputs[0]
     if x not in e.wants:
         return
@@ -217,7 +216,7 @@ def _glu(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
-def _moments(e: Emitter, node: Node) -> None:
+def _moments(e: BatchWriter, node: Node) -> None:
     if node.inputs[0] not in e.wants:
         return
     op = node.op
@@ -248,7 +247,7 @@ def _moments(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
-def _transpose(e: Emitter, node: Node) -> None:
+def _transpose(e: BatchWriter, node: Node) -> None:
     op, x = node.op, node.inputs[0]
     assert isinstance(op, Transpose)
     if x not in e.wants:
@@ -260,17 +259,17 @@ def _transpose(e: Emitter, node: Node) -> None:
     e.nest(shape, [target, e.of_gradient(node.output, shape)], lambda t, g: f"{t} {sign} {g};")
 
 
-def _repeat(e: Emitter, node: Node) -> None:
+def _repeat(e: BatchWriter, node: Node) -> None:
     x = node.inputs[0]
     if x not in e.wants:
         return
     shape = e.shape(node.output)
     sign = e.assign(x, whole=False)
     target = Operand(e.gradient(x), (0, *strides_of(shape[1:])), True, "float", True)
-    e.nest(shape, [target, e.of_gradient(node.output, shape)], lambda t, g: f"{t} {sign} {g};", serial=True)
+    e.nest(shape, [target, e.of_gradient(node.output, shape)], lambda t, g: f"{t} {sign} {g};", sums=True)
 
 
-def _concatenate(e: Emitter, node: Node) -> None:
+def _concatenate(e: BatchWriter, node: Node) -> None:
     g = e.gradient(node.output)
     for value, shape, at in pieces(e, node):
         if value in e.wants:
@@ -278,8 +277,9 @@ def _concatenate(e: Emitter, node: Node) -> None:
             e.push(value, shape, [source], lambda g: g)
 
 
-def _dot(e: Emitter, node: Node) -> None:
-    shape, of_y, of_a, of_b = dot_strides(e, node)
+def _dot(e: BatchWriter, node: Node) -> None:
+    assert isinstance(node.op, Dot)
+    shape, (of_y, of_a, of_b) = dot_loops(node.op, *map(e.shape, node.inputs))
     for value, own, other, of_other in zip(
         node.inputs, (of_a, of_b), reversed(node.inputs), (of_b, of_a), strict=True
     ):
@@ -289,10 +289,10 @@ def _dot(e: Emitter, node: Node) -> None:
                 Operand(e.gradient(value), own, True, "float", True),
                 Operand(e.gradient(node.output), of_y), Operand(e.place(other), of_other),
             ]  # fmt: skip
-            e.nest(shape, operands, lambda t, g, o, sign=sign: f"{t} {sign} {g} * {o};", serial=True)
+            e.nest(shape, operands, lambda t, g, o, sign=sign: f"{t} {sign} {g} * {o};", sums=True)
 
 
-def _gather(e: Emitter, node: Node) -> None:
+def _gather(e: BatchWriter, node: Node) -> None:
     table = node.inputs[1]
     if table not in e.wants:
         return
@@ -305,7 +305,7 @@ def _gather(e: Emitter, node: Node) -> None:
     )
 
 
-def _reduce(e: Emitter, node: Node) -> None:
+def _reduce(e: BatchWriter, node: Node) -> None:
     op, x = node.op, node.inputs[0]
     assert isinstance(op, Reduce)
     if op.kind == "argmax" or x not in e.wants:
@@ -335,7 +335,7 @@ def _reduce(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
-def _batch_reduce(e: Emitter, node: Node) -> None:
+def _batch_reduce(e: BatchWriter, node: Node) -> None:
     op, x = node.op, node.inputs[0]
     assert isinstance(op, BatchReduce)
     if x not in e.wants:
@@ -349,7 +349,114 @@ def _batch_reduce(e: Emitter, node: Node) -> None:
     )
 
 
-def backward(e: Emitter, node: Node) -> None:
+def moments_loops(e: BatchWriter, node: Node) -> tuple[Loops, str]:
+    """Loops of a Moments or GroupMoments and the array of its inverse deviations, one a row and group."""
+    op, shape = node.op, e.shape(node.inputs[0])
+    if isinstance(op, GroupMoments):
+        loops = along(*split_by_groups(shape, op))
+    else:
+        assert isinstance(op, Moments)
+        loops = along(shape, [a - 1 for a in op.axes])
+    return loops, e.space(f"inverse {node.output}", prod(e.shape(node.inputs[0])) // loops.count)
+
+
+def _slice_back(e: BatchWriter, node: Node) -> None:
+    """The gradient to where the values came from, nothing elsewhere."""
+    op, x = node.op, node.inputs[0]
+    assert isinstance(op, Slice)
+    if x not in e.wants:
+        return
+    shape = e.shape(node.output)
+    strides, start = slice_of(op, e.shape(x))
+    sign = e.assign(x, whole=False)
+    target = Operand(f"({e.gradient(x)} + {start} * R)", strides, True, "float", True)
+    if 0 not in shape:
+        e.nest(shape, [target, e.of_gradient(node.output, shape)], lambda t, g: f"{t} {sign} {g};")
+
+
+def _pick_back(e: BatchWriter, node: Node) -> None:
+    """The gradient summed over a position's copies."""
+    if node.inputs[0] in e.wants:
+        e.assign(node.inputs[0], whole=False)
+        _picked(e, node, f"{e.gradient(node.inputs[0])}[{{of}}] += {e.gradient(node.output)}[{{to}}];")
+
+
+def _picked(e: BatchWriter, node: Node, statement: str) -> None:
+    """Loops over the positions of a Pick; ``{to}`` and ``{of}`` are a place in the result and in the operand."""
+    op = node.op
+    assert isinstance(op, Pick)
+    shape, n = e.shape(node.output), e.shape(node.inputs[0])[op.axis - 1]
+    outer, inner, count = prod(shape[: op.axis - 1]), prod(shape[op.axis :]), len(op.places)
+    if 0 in shape:
+        return
+    # Whatever is shared among threads, no two of them meet the same element of the operand.
+    over_outer = outer >= inner
+    o = f"LOW({outer}); o < HIGH({outer})" if over_outer else f"0; o < {outer}"
+    i = f"0; i < {inner}" if over_outer else f"LOW({inner}); i < HIGH({inner})"
+    to, of = f"((o * {count} + k) * {inner} + i) * R + r", f"((o * {n} + places[k]) * {inner} + i) * R + r"
+    e.add(
+        "{",
+        f"static const int32_t places[{count}] = {{{', '.join(map(str, op.places))}}};",
+        f"for (long o = {o}; o++) for (long k = 0; k < {count}; k++) for (long i = {i}; i++)",
+        f"ROWS(r, 0, R) {{ {statement.format(to=to, of=of)} }}",
+        "}",
+        "BARRIER",
+    )
+
+
+def _product_back(e: BatchWriter, node: Node) -> None:
+    """For each operand the gradient times the other, summed over what it has not."""
+    op = node.op
+    assert isinstance(op, Product)
+    sizes, (of_y, *own) = product_loops(op, *(e.shape(v) for v in node.inputs))
+    for place, value in enumerate(node.inputs):
+        if value not in e.wants:
+            continue
+        other = node.inputs[1 - place]
+        sign = e.assign(value, whole=False)
+        target = Operand(e.gradient(value), own[place], e.laned(value), "float", True)
+        operands = [
+            target, Operand(e.gradient(node.output), of_y), Operand(e.place(other), own[1 - place], e.laned(other)),
+        ]  # fmt: skip
+        if e.laned(value):
+            e.nest(sizes, operands, lambda t, g, o, sign=sign: f"{t} {sign} {g} * {o};", sums=True)
+            continue
+        row = e.space("row of a sum", 8) + " + ME * R"
+        e.nest(
+            sizes, operands,
+            lambda t, g, o, row=row, sign=sign: (
+                f"float *t = {row}; ROWS(r, 0, R) {{ t[r] = {g} * {o}; }} {t} {sign} sum_rows(t, rows);"
+            ),
+            sums=True,
+        )  # fmt: skip
+
+
+def _running(
+    e: BatchWriter, shape: tuple[int, ...], axis: int, source: str, target: str, sign: str, back: bool
+) -> None:
+    loops = along(shape, [axis])
+    n, step = shape[axis], strides_of(shape)[axis]
+    at = f"({n - 1} - i) * {step}" if back else f"i * {step}"
+    block(
+        e, loops,
+        f"const float *x = {source} + ({loops.at}) * R;",
+        f"float *y = {target} + ({loops.at}) * R, *s = {e.space('row of a sum', 8)} + ME * R;",
+        "ROWS(r, 0, R) { s[r] = 0.0f; }",
+        f"for (long i = 0; i < {n}; i++) ROWS(r, 0, R) "
+        f"{{ s[r] += x[({at}) * R + r]; y[({at}) * R + r] {sign} s[r]; }}",
+    )  # fmt: skip
+
+
+def _cumulative_sum_back(e: BatchWriter, node: Node) -> None:
+    """A sum that runs back along the axis."""
+    op, x = node.op, node.inputs[0]
+    assert isinstance(op, CumulativeSum)
+    if x in e.wants:
+        sign = e.assign(x)
+        _running(e, e.shape(x), op.axis - 1, e.gradient(node.output), e.gradient(x), sign, back=True)
+
+
+def backward(e: BatchWriter, node: Node) -> None:
     """Emit what carries the gradient on a node's result to its operands, if there is one."""
     op = node.op
     if (
@@ -378,7 +485,7 @@ def backward(e: Emitter, node: Node) -> None:
         e.release(node.output)
 
 
-RULES: dict[type, Callable[[Emitter, Node], None]] = {
+RULES: dict[type, Callable[[BatchWriter, Node], None]] = {
     Affine: _affine,
     Concatenate: _concatenate,
     Dense: _dense,
@@ -398,9 +505,9 @@ RULES: dict[type, Callable[[Emitter, Node], None]] = {
     Drop: _drop,
     Reduce: _reduce,
     TurnedDense: _turned_dense,
-    Slice: train_parts.slice_back,
-    Pick: train_parts.pick_back,
-    Product: train_parts.product_back,
-    CumulativeSum: train_parts.cumulative_sum_back,
+    Slice: _slice_back,
+    Pick: _pick_back,
+    Product: _product_back,
+    CumulativeSum: _cumulative_sum_back,
 }
 """How gradients go through ops that are not plain expressions."""

@@ -63,14 +63,3 @@ class Layout:
         """The C expression of a number that is given at run time."""
         self.numbers.append(float(value))
         return f"N[{len(self.numbers) - 1}]"
-
-
-@dataclass(frozen=True)
-class Operand:
-    """An array in a loop: its C name, strides in elements, whether it has rows, its type, whether it is written."""
-
-    name: str
-    strides: Strides
-    laned: bool = True
-    kind: str = "float"
-    written: bool = False

@@ -10,11 +10,11 @@ from foldnet.codegen import maths
 from foldnet.codegen.headers import header
 from foldnet.codegen.tiles import any_product, sixteen_sums, transposition
 from foldnet.engines.native.training.backward import backward
-from foldnet.engines.native.training.emit import Emitter
-from foldnet.engines.native.training.forward import forward
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.update import regularization, rule_function, update
+from foldnet.engines.native.training.writer import BatchWriter
 from foldnet.graph.training import TrainingProgram
+from foldnet.operations import catalogue
 from foldnet.operations.batch.op import Norm
 
 POLL_WORK = 3_000_000
@@ -60,9 +60,10 @@ def source(program: TrainingProgram) -> Source:
     Raises:
         UnsupportedError: something in it has no compiled form; the message names it.
     """
-    e = Emitter(program)
+    e = BatchWriter(program)
     for node in e.graph.nodes:
-        forward(e, node)
+        if e.roots[node.output] == node.output:
+            catalogue.find("c", node.op)(e, node)
         e.seal()
     parts = [e.function("forward", "Job *job, long ME, const int TRAINING", "job, ME, TRAINING")]
     parts[0] = parts[0].replace("  UNPACK\n", "  UNPACK (void)TRAINING;\n")
@@ -117,7 +118,7 @@ def _for_common(text: str) -> str:
     return named.replace("const int TRAINING) {\n", known)
 
 
-def _backward(e: Emitter) -> str:
+def _backward(e: BatchWriter) -> str:
     loss = e.program.loss_rows
     if loss in e.wants:
         g = e.gradient(loss)
@@ -133,7 +134,7 @@ def _backward(e: Emitter) -> str:
     return e.function("backward", "Job *job, long ME", "job, ME")
 
 
-def _keep(e: Emitter) -> str:
+def _keep(e: BatchWriter) -> str:
     """What a step changes before its update, the moving statistics, put aside, and back if the step is cut short."""
     moving = {
         v: e.layout.weights[v]
@@ -153,7 +154,7 @@ def _keep(e: Emitter) -> str:
     return "\n".join(["static void keep(Job *job, int back) {", "  (void)job; (void)back;", *lines, "}", ""])
 
 
-def _totals(e: Emitter) -> str:
+def _totals(e: BatchWriter) -> str:
     loss = e.place(e.program.loss_rows)
     e.add("if (FIRST) {", "double total = 0.0;", *regularization(e))
     e.add(f"job->loss = (double)sum_rows({loss}, rows) / (double)rows + total;")
@@ -169,7 +170,7 @@ def _totals(e: Emitter) -> str:
     return e.function("totals", "Job *job, long ME", "job, ME")
 
 
-def _loading(e: Emitter) -> str:
+def _loading(e: BatchWriter) -> str:
     used = {v for n in e.graph.nodes for v in n.inputs} | set(e.graph.outputs)
     for k, name in enumerate(e.graph.inputs):
         if name in used:
@@ -181,7 +182,7 @@ def _loading(e: Emitter) -> str:
     return body.replace("  UNPACK\n", "  float *const S = job->lanes_space;\n  (void)S;\n  (void)data;\n")
 
 
-def _assembled(e: Emitter, body: str, sums: int) -> str:
+def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     work = max(e.work(), 64)
     own = [
         # At -O2 gcc vectorizes next to nothing; -O3 takes twice as long for code that is less than a tenth faster.

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from math import prod
 
 from foldnet.codegen.loops import strides_of
-from foldnet.engines.native.training.emit import Emitter
+from foldnet.engines.native.training.writer import BatchWriter
 from foldnet.graph.training import Constraint, Orthogonal, UpdateRule, Variable
 from foldnet.operations.batch.op import BatchReduce
 from foldnet.operations.elementwise.c import text_of
 
 
-def _trainable(e: Emitter) -> list[Variable]:
+def _trainable(e: BatchWriter) -> list[Variable]:
     return [v for v in e.program.variables if v.trainable]
 
 
-def regularization(e: Emitter) -> list[str]:
+def regularization(e: BatchWriter) -> list[str]:
     """Statements that add every regularizer's value to ``total``."""
     lines = []
     for v in _trainable(e):
@@ -33,7 +33,7 @@ def regularization(e: Emitter) -> list[str]:
     return lines
 
 
-def _matrix(e: Emitter, v: Variable, rule: Orthogonal) -> tuple[int, int, str, str]:
+def _matrix(e: BatchWriter, v: Variable, rule: Orthogonal) -> tuple[int, int, str, str]:
     """Rows, columns, the steps from one to the next, and room for a matrix's rows made of length 1."""
     rows, cols = v.shape
     steps = f"{cols}, 1"
@@ -42,7 +42,7 @@ def _matrix(e: Emitter, v: Variable, rule: Orthogonal) -> tuple[int, int, str, s
     return rows, cols, steps, e.space(f"unit {v.name}", rows * cols, False)
 
 
-def _penalties(e: Emitter) -> list[str]:
+def _penalties(e: BatchWriter) -> list[str]:
     lines = []
     for v in _trainable(e):
         if v.orthogonal:
@@ -62,7 +62,7 @@ def _penalties(e: Emitter) -> list[str]:
     return [*lines, "BARRIER"] if lines else []
 
 
-def _clipping(e: Emitter, rule: UpdateRule) -> list[str]:
+def _clipping(e: BatchWriter, rule: UpdateRule) -> list[str]:
     if rule.clip is None:
         return []
     kind, limit = rule.clip
@@ -86,7 +86,7 @@ def _clipping(e: Emitter, rule: UpdateRule) -> list[str]:
     return [*lines, "}", "BARRIER"]
 
 
-def rule_function(e: Emitter, rule: UpdateRule) -> str:
+def rule_function(e: BatchWriter, rule: UpdateRule) -> str:
     """C of the rule, for elements ``lo`` up to ``hi`` of the trainable weights, whole vectors unless it is by variable.
 
     A sum over a variable's elements is a loop of its own, ahead of the one that updates them.
@@ -151,7 +151,7 @@ def _unused(body: Sequence[str]) -> str:
     return "".join(f"(void){line.split()[2]};" for line in body)
 
 
-def _constraint(e: Emitter, variable: Variable, rule: Constraint) -> list[str]:
+def _constraint(e: BatchWriter, variable: Variable, rule: Constraint) -> list[str]:
     at, shape = e.layout.weights[variable.name], variable.shape
     if rule.kind == "non_neg":
         return [f"for (long i = {at}; i < {at + prod(shape)}; i++) W[i] = W[i] < 0.0f ? 0.0f : W[i];"]
@@ -175,7 +175,7 @@ def _constraint(e: Emitter, variable: Variable, rule: Constraint) -> list[str]:
     ]
 
 
-def _average(e: Emitter, rule: UpdateRule) -> list[str]:
+def _average(e: BatchWriter, rule: UpdateRule) -> list[str]:
     if rule.ema is None:
         return []
     momentum, every = rule.ema
@@ -189,7 +189,7 @@ def _average(e: Emitter, rule: UpdateRule) -> list[str]:
     ]
 
 
-def _calls(e: Emitter, rule: UpdateRule) -> list[str]:
+def _calls(e: BatchWriter, rule: UpdateRule) -> list[str]:
     """The rule for all weights, those that decay first; or for one variable after the other."""
     n, decaying = e.layout.trainable, e.layout.decaying
     if rule.by_variable:
@@ -205,7 +205,7 @@ def _calls(e: Emitter, rule: UpdateRule) -> list[str]:
     return lines
 
 
-def _accumulated(e: Emitter, rule: UpdateRule, changes: Sequence[str]) -> list[str]:
+def _accumulated(e: BatchWriter, rule: UpdateRule, changes: Sequence[str]) -> list[str]:
     """Gradients added up, and after enough steps their mean in their place, for the changes to follow."""
     n, every = e.layout.trainable, rule.accumulate
     each = f"for (long i = LOW({n}); i < HIGH({n}); i++)"
@@ -220,7 +220,7 @@ def _accumulated(e: Emitter, rule: UpdateRule, changes: Sequence[str]) -> list[s
     ]
 
 
-def update(e: Emitter, rule: UpdateRule) -> Sequence[str]:
+def update(e: BatchWriter, rule: UpdateRule) -> Sequence[str]:
     """Statements of a step's end, given the gradients."""
     changes = [*_clipping(e, rule), *_calls(e, rule), "BARRIER"]
     lines = [*_penalties(e), *(changes if rule.accumulate == 1 else _accumulated(e, rule, changes))]

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
+from collections.abc import Callable, Sequence
+from math import prod, sqrt
+from typing import Any
 
-from foldnet.codegen.loops import broadcast_strides
-from foldnet.engines.native.training.along import Along, along, block
-from foldnet.engines.native.training.emit import Emitter
+from foldnet.codegen.batch import Loops, StepWriter, along, block
+from foldnet.codegen.loops import Operand, broadcast_strides
 from foldnet.graph.graph import Node
-from foldnet.operations.batch.op import MASK_EPSILON, BatchRenorm, FixedNorm, Norm
+from foldnet.graph.op import Op
+from foldnet.operations.batch.op import (
+    MASK_EPSILON,
+    BatchNorm,
+    BatchReduce,
+    BatchRenorm,
+    Drop,
+    FixedNorm,
+    Norm,
+)
+
+SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 
 
 class _Parts:
     """A node's loops, operands, and the arrays that forward leaves for backward, one number a channel ``k``."""
 
-    def __init__(self, e: Emitter, node: Node) -> None:
+    def __init__(self, e: StepWriter, node: Node) -> None:
         op = node.op
         assert isinstance(op, Norm)
         self.op, self.x, self._e, self._node = op, node.inputs[0], e, node
         kept = e.shape(node.inputs[1])
         self.size = prod(kept)
         self.axes = [a for a, n in enumerate(kept) if n == 1]
-        self.loops: Along = along(e.shape(self.x), self.axes)
+        self.loops: Loops = along(e.shape(self.x), self.axes)
         rest = list(node.inputs[6 if isinstance(op, BatchRenorm) else 3 :])
         self.gamma = rest.pop(0) if op.scale else None
         self.beta = rest.pop(0) if op.center else None
@@ -84,12 +95,12 @@ def _moments(p: _Parts) -> list[str]:
     ]
 
 
-def _towards(e: Emitter, old: str, new: str, momentum: float) -> str:
+def _towards(e: StepWriter, old: str, new: str, momentum: float) -> str:
     keep, take = e.layout.number(momentum), e.layout.number(1 - momentum)
     return f"{old} = {old} * (float){keep} + {new} * (float){take};"
 
 
-def _corrections(e: Emitter, p: _Parts) -> list[str]:
+def _corrections(e: StepWriter, p: _Parts) -> list[str]:
     """Renorm's factor ``rn`` and addend ``dn``, held to their limits, and what moves."""
     op = p.op
     assert isinstance(op, BatchRenorm)
@@ -119,7 +130,7 @@ def _corrections(e: Emitter, p: _Parts) -> list[str]:
     ]
 
 
-def _of_the_batch(e: Emitter, p: _Parts) -> list[str]:
+def _of_the_batch(e: StepWriter, p: _Parts) -> list[str]:
     """What a training step does before it normalizes: the batch's statistics, and the moving ones moved."""
     op = p.op
     if isinstance(op, FixedNorm):
@@ -131,7 +142,7 @@ def _of_the_batch(e: Emitter, p: _Parts) -> list[str]:
     return ["if (TRAINING) {", *_moments(p), *moves, "}"]
 
 
-def norm(e: Emitter, node: Node) -> None:
+def norm(e: StepWriter, node: Node) -> None:
     """Statistics of the batch, or the moving ones, and what they make of x."""
     p = _Parts(e, node)
     loops = p.loops
@@ -155,7 +166,7 @@ def norm(e: Emitter, node: Node) -> None:
     )  # fmt: skip
 
 
-def _to_x(e: Emitter, p: _Parts) -> Sequence[str]:
+def _to_x(e: StepWriter, p: _Parts) -> Sequence[str]:
     """The gradient on x, given ``total`` and ``along``: Ioffe and Szegedy (2015), section 3, in closed form."""
     loops, sign = p.loops, e.assign(p.x)
     factor = (
@@ -185,7 +196,7 @@ def _to_x(e: Emitter, p: _Parts) -> Sequence[str]:
     ]
 
 
-def norm_back(e: Emitter, node: Node) -> None:
+def norm_back(e: StepWriter, node: Node) -> None:
     """Gradients on x, gamma and beta."""
     p = _Parts(e, node)
     loops = p.loops
@@ -213,3 +224,72 @@ def norm_back(e: Emitter, node: Node) -> None:
         "along *= s; (void)count; (void)total; (void)along;",
         *lines,
     )  # fmt: skip
+
+
+def mask_of(e: StepWriter, node: Node) -> tuple[Operand, Operand | None]:
+    """A Drop's factors and addends as operands spread over its operand's shape."""
+    op = node.op
+    assert isinstance(op, Drop)
+    shape = e.shape(node.inputs[0])
+    shared = (*op.shared[1:], *(False,) * len(shape))[: len(shape)]
+    mask = tuple(1 if s else n for s, n in zip(shared, shape, strict=True))
+    factor = Operand(e.space(f"factor {node.output}", prod(mask)), broadcast_strides(mask))
+    if op.kind in ("alpha_dropout", "gaussian_noise"):
+        return factor, Operand(e.space(f"addend {node.output}", prod(mask)), broadcast_strides(mask))
+    return factor, None
+
+
+def drop(e: StepWriter, node: Node) -> None:
+    """Random factors, and x times them."""
+    op = node.op
+    assert isinstance(op, Drop)
+    shape = e.shape(node.inputs[0])
+    factor, addend = mask_of(e, node)
+    count = prod(1 if s else n for s, n in zip((*op.shared[1:], *(False,) * len(shape)), shape, strict=False))
+    number = e.layout.number
+    low = high = addend_low = addend_high = "0.0"
+    threshold = "0.0"
+    if op.kind.startswith("gaussian"):
+        high = number(op.rate if op.kind == "gaussian_noise" else sqrt(op.rate / (1 - op.rate)))
+    elif op.kind == "alpha_dropout":
+        a = ((1 - op.rate) * (1 + op.rate * SELU_FLOOR**2)) ** -0.5
+        b = -a * SELU_FLOOR * op.rate
+        threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), number(a)
+        addend_low, addend_high = number(a * SELU_FLOOR + b), number(b)
+    else:
+        threshold = number(min(round(op.rate * 2.0**32), 2**32))
+        high = number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))
+    each = 0 if op.shared and op.shared[0] else 1
+    quads = -(-count // 4)
+    kind = {"gaussian_noise": 2, "gaussian_dropout": 1}.get(op.kind, 0)
+    e.add(
+        f"random_change({kind}, {factor.base}, {addend.base if addend else '0'}, {count}, R, {each}, LOW({quads}), "
+        f"HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, {threshold}, "
+        f"(float){low}, (float){high}, (float){addend_low}, (float){addend_high});",
+        "BARRIER",
+    )
+    x = e.spread(node.inputs[0], shape)
+    operands = [e.write(node.output), x, factor, *([addend] if addend else [])]
+    e.nest(shape, operands, lambda y, x, f, *d: f"{y} = {x} * {f}{' + ' + d[0] if d else ''};")
+
+
+def batch_reduce(e: StepWriter, node: Node) -> None:
+    """Sum or mean over the rows, written to every row."""
+    op = node.op
+    assert isinstance(op, BatchReduce)
+    n, x, y = e.size(node.output), e.place(node.inputs[0]), e.place(node.output)
+    share = " / (float)rows" if op.kind == "mean" else ""
+    e.add(
+        f"for (long i = LOW({n}); i < HIGH({n}); i++) {{ const float whole = sum_rows({x} + i * R, rows){share}; "
+        f"ROWS(r, 0, R) {{ {y}[i * R + r] = whole; }} }}",
+        "BARRIER",
+    )
+
+
+RULES: dict[type[Op], Callable[[Any, Node], None]] = {
+    BatchNorm: norm,
+    BatchReduce: batch_reduce,
+    BatchRenorm: norm,
+    Drop: drop,
+    FixedNorm: norm,
+}

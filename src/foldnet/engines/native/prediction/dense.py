@@ -4,44 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING
 
 from foldnet.codegen.matrix import STRETCH, TILE, panels
-from foldnet.engines.native.prediction.body import Body
 from foldnet.graph.graph import Node
 
+if TYPE_CHECKING:
+    from foldnet.engines.native.prediction.writer import BlockWriter
 
-def dense(body: Body, node: Node) -> None:
-    """Calls of the matrix kernels, then the activation."""
+
+def dense_calls(body: BlockWriter, node: Node) -> list[str]:
+    """Calls of the matrix kernels."""
     x, kernel, *rest = node.inputs
     inputs, units = body.shape(kernel)
     positions = prod(body.shape(x)[:-1])
     if body.simd == 1:
-        wat, bat = body.weights.at(kernel), body.weights.at(rest[0]) if rest else None
-    else:
-        widths = panels(units, body.simd)
-        wat, bat = body.weights.at(kernel, widths), body.weights.at(rest[0], widths) if rest else None
+        return _portable_calls(body, node, positions, inputs, units)
+    widths = panels(units, body.simd)
+    wat, bat = body.weights.at(kernel, widths), body.weights.at(rest[0], widths) if rest else None
     lines: list[str] = []
-    if body.simd == 1:
-        bias = "NULL" if bat is None else f"w + {bat}"
-        lines.append(f"dense(x, w + {wat}, {bias}, y, {inputs}, {units});")
-    elif body.lanes == 1:
+    if body.lanes == 1:
         _row_calls(body, lines, inputs, widths, wat, bat)
     else:
         _block_calls(body, lines, inputs, units, widths, wat, bat)
-    head = f"  for (int m = 0; m < {positions}; m++) {{" if positions != 1 else "  {"
     step = (f" + m * {inputs * body.lanes}", f" + m * {units * body.lanes}") if positions != 1 else ("", "")
-    body.lines += [
+    head = f"  for (int m = 0; m < {positions}; m++) {{" if positions != 1 else "  {"
+    return [
         head,
         f"    const float *x = {body.base(x)}{step[0]};",
         f"    float *y = {body.base(node.output)}{step[1]};",
         *(f"    {line}" for line in lines),
         "  }",
     ]
-    body.finish(node)
+
+
+def _portable_calls(body: BlockWriter, node: Node, positions: int, inputs: int, units: int) -> list[str]:
+    x, kernel, *rest = node.inputs
+    bias = body.base(rest[0]) if rest else "NULL"
+    loop = [f"  for (int m = 0; m < {positions}; m++)"] if positions != 1 else []
+    at_x, at_y = (f" + m * {inputs}", f" + m * {units}") if loop else ("", "")
+    y = f"{body.base(node.output)}{at_y}"
+    call = f"fn_dense({body.base(x)}{at_x}, {body.base(kernel)}, {bias}, {y}, {inputs}, {units});"
+    return [*loop, f"  {'  ' * len(loop)}{call}"]
 
 
 def _row_calls(
-    body: Body, lines: list[str], inputs: int, widths: Sequence[int], wat: int, bat: int | None
+    body: BlockWriter, lines: list[str], inputs: int, widths: Sequence[int], wat: int, bat: int | None
 ) -> None:
     body.panel_widths |= set(widths)
     count = sum(1 for w in widths if w == widths[0])
@@ -60,7 +68,13 @@ def _row_calls(
 
 
 def _block_calls(
-    body: Body, lines: list[str], inputs: int, units: int, widths: Sequence[int], wat: int, bat: int | None
+    body: BlockWriter,
+    lines: list[str],
+    inputs: int,
+    units: int,
+    widths: Sequence[int],
+    wat: int,
+    bat: int | None,
 ) -> None:
     lanes = body.lanes
     pad = ""

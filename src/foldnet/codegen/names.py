@@ -61,3 +61,16 @@ class Namespace:
             name = f"{wanted}_{count}"
         self.taken.add(name)
         return name
+
+
+_WORDS = """
+abs acos acosf acosh acoshf asin asinf asinh asinhf asm atan atan2f atanf atanhf auto bad bool break case ceil
+ceilf char const continue cos cosf cosh coshf default div do double else enum erf erfc erff exp expf extern f
+float floor floorf fma fmaf fmod fmodf for gamma goto i if index infinity inline int j j0 j1 jn k l log log10f
+log2f logf long m main mean n nan o p places powf q register restrict return rintf round row rows s short
+signed sin sinf sinh sinhf sizeof spread sqrt sqrtf start static struct sum switch tan tanf tanh tanhf top
+trunc truncf typedef union unsigned void volatile w while x y y0 y1 yn
+"""
+
+C_RESERVED = frozenset(_WORDS.split())
+"""Names that mean something else in the C of a network; no value may have one. Loops count with ``i0``, ``k0``, ..."""

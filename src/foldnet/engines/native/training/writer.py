@@ -8,12 +8,17 @@ numbers) lie in the buffer of weights, trainable ones first and in one piece, so
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 
-from foldnet.codegen.loops import broadcast_strides, collapse, strides_of
+from foldnet.codegen.loops import Operand, broadcast_strides, collapse, place, strides_of
 from foldnet.codegen.tiles import Tile, split
-from foldnet.engines.native.training.layout import Layout, Operand, prepared
+from foldnet.codegen.writer import SINGLE, Along, Body, Each, Offset, Stage
+from foldnet.engines.native.training.dense import dense, turned_dense
+from foldnet.engines.native.training.layout import Layout, prepared
+from foldnet.graph.graph import Node
 from foldnet.graph.op import FLOAT, INT
 from foldnet.graph.training import TrainingProgram, Variable
 from foldnet.operations.structure.op import Cast
@@ -27,7 +32,19 @@ THREADED_FROM = 200_000
 """Multiplications a row from which a program is worth threads."""
 
 
-class Emitter:
+class _Loop:
+    """One loop over rows for one statement, or for several that read and write the same elements of it."""
+
+    def __init__(self, start: str, statements: list[str]) -> None:
+        self._start, self._statements = start, statements
+
+    def __str__(self) -> str:
+        single = len(self._statements) == 1
+        body = self._statements[0] if single else " ".join(f"{{ {s} }}" for s in self._statements)
+        return f"{self._start} {body} }}"
+
+
+class BatchWriter:
     """Collects the statements of one function; knows each value's place, shape and gradient.
 
     Attributes:
@@ -38,11 +55,14 @@ class Emitter:
         any_product: whether one of a size that is known only when the program runs is called.
     """
 
+    real = SINGLE
+    lanes = 0
+
     def __init__(self, program: TrainingProgram) -> None:
         self.program = program
         self.graph = prepared(program)
         self.layout = Layout()
-        self.lines: list[str] = []
+        self.lines: list[str | _Loop] = []
         self.tiles: dict[Tile, None] = {}
         self.any_product = False
         self.started: set[str] = set()
@@ -52,6 +72,8 @@ class Emitter:
         self._released: set[str] = set()
         self._seals: list[int] = []
         self._open = (-1, "")
+        self._statements: list[list[str]] = []
+        self._inside = 0
         self._place_weights()
         self.roots = self._roots()
         self.wants = self._wanted()
@@ -201,7 +223,7 @@ class Emitter:
 
     # -- code -----------------------------------------------------------------------------------------------------
 
-    def add(self, *lines: str) -> None:
+    def add(self, *lines: str | _Loop) -> None:
         """Append statements."""
         self.lines += lines
 
@@ -275,7 +297,7 @@ class Emitter:
 
         A long one is divided: compilers take more than twice as long for a function of twice the length.
         """
-        parts: list[list[str]] = [[]]
+        parts: list[list[str | _Loop]] = [[]]
         done = 0
         for end in [*self._seals, len(self.lines)]:
             if len(parts[-1]) >= PART_LINES:
@@ -292,23 +314,17 @@ class Emitter:
         calls = "\n".join(f"  {name}_{k}({arguments});" for k in range(len(parts)))
         return "\n".join([*texts, f"static void {name}({parameters}) {{\n{calls}\n}}\n"])
 
-    def _one(self, head: str, lines: Sequence[str]) -> str:
-        body = "\n".join(lines)
+    def _one(self, head: str, lines: Sequence[str | _Loop]) -> str:
+        body = "\n".join(map(str, lines))
         used = dict.fromkeys(re.findall(r"\b[vgwx]\d+\b", body))
         declared = [f"  {self._declared[name]}" for name in used if name in self._declared]
         inner = "\n".join(f"  {line}" for line in body.split("\n"))
         return "\n".join([f"{head} {{", "  UNPACK", *declared, inner, "}", ""])
 
-    def nest(
-        self,
-        shape: Sequence[int],
-        operands: Sequence[Operand],
-        body: Callable[..., str],
-        serial: bool = False,
-    ) -> None:
-        """Loops over ``shape`` and rows around ``body(*elements)``.
+    def nest(self, shape: Sequence[int], operands: Sequence[Operand], body: Body, sums: bool = False) -> None:
+        """Loops over a shape and the rows around ``body(*elements)``.
 
-        The outermost loop is divided among threads unless ``serial``, which is for bodies that sum over it.
+        The outermost loop is divided among threads unless ``sums``, for bodies that add up over it.
         """
         laned = any(o.laned for o in operands)
         sizes, steps = collapse(shape, [o.strides for o in operands])
@@ -317,52 +333,169 @@ class Emitter:
             and len(sizes) <= 1
             and all(o.laned and (not sizes or s == [1]) for o, s in zip(operands, steps, strict=True))
         ):
-            count = sizes[0] if sizes else 1
-            low, high = ("0", f"{count}") if serial or count == 1 else (f"LOW({count})", f"HIGH({count})")
-            once = "if (FIRST) " if serial or count == 1 else ""
-            text = body(*(f"{o.name}[r]" for o in operands))
-            start = f"{once}ROWS(r, {low} * R, {high} * R) {{"
-            # One loop for several operations: arrays with names of their own share no element but the same.
-            joined = all(_WHOLE.fullmatch(o.name) for o in operands)
-            if joined and self._open == (len(self.lines), start):
-                self.lines[-2] = f"{self.lines[-2].removesuffix(' }')} {{ {text} }} }}"
-            else:
-                self.add(f"{start} {{ {text} }} }}", "BARRIER")
-            self._open = (len(self.lines), start) if joined else (-1, "")
+            self._flat(sizes[0] if sizes else 1, operands, body, sums)
             return
         lines = []
         for depth, size in enumerate(sizes):
-            split = depth == 0 and not serial
+            split = depth == 0 and not sums
             low, high = (f"LOW({size})", f"HIGH({size})") if split else ("0", str(size))
             lines.append(f"for (long i{depth} = {low}; i{depth} < {high}; i{depth}++)")
         head, elements = [], []
         for k, (operand, step) in enumerate(zip(operands, steps, strict=True)):
-            at = " + ".join(f"i{d} * {s}" for d, s in enumerate(step) if s) or "0"
-            if operand.laned:
+            at = place(step)
+            if not operand.base:
+                elements.append("r" if operand.laned else at)
+            elif operand.laned:
                 const = "" if operand.written else "const "
-                head.append(f"{const}{operand.kind} *p{k} = {operand.name} + ({at}) * R;")
+                head.append(f"{const}{operand.kind} *p{k} = {operand.base} + ({at}) * R;")
                 elements.append(f"p{k}[r]")
             elif operand.written:
-                elements.append(f"{operand.name}[{at}]")
+                elements.append(f"{operand.base}[{at}]")
             else:
-                head.append(f"const {operand.kind} c{k} = {operand.name}[{at}];")
+                head.append(f"const {operand.kind} c{k} = {operand.base}[{at}];")
                 elements.append(f"c{k}")
         inner = body(*elements)
         loop = f"ROWS(r, 0, R) {{ {inner} }}" if laned and "ROWS(" not in inner else inner
-        guard = ["if (FIRST)"] if serial or not sizes else []
-        self.add(*guard, *lines, "{", *head, loop, "}", "BARRIER")
+        guard = ["if (FIRST)"] if sums or not sizes else []
+        self.add(*guard, *lines, "{", *head, loop, "}")
+        self.wait()
 
-    def operand(self, value: str, shape: Sequence[int]) -> Operand:
+    def _flat(self, count: int, operands: Sequence[Operand], body: Body, sums: bool) -> None:
+        """One loop over all elements and rows, of which all operands have the same."""
+        whole = sums or count == 1
+        low, high = ("0", f"{count}") if whole else (f"LOW({count})", f"HIGH({count})")
+        text = body(*(f"{o.base}[r]" if o.base else "r" for o in operands))
+        start = f"{'if (FIRST) ' if whole else ''}ROWS(r, {low} * R, {high} * R) {{"
+        # One loop for several operations: arrays with names of their own share no element but the same.
+        joined = all(_WHOLE.fullmatch(o.base) for o in operands)
+        if joined and self._open == (len(self.lines), start):
+            self._statements[-1].append(text)
+        else:
+            self._statements.append([text])
+            self.add(_Loop(start, self._statements[-1]))
+            self.wait()
+        self._open = (len(self.lines), start) if joined else (-1, "")
+
+    def wait(self) -> None:
+        """Threads wait for each other, so that all see what has been written; inside a loop, only after it."""
+        if not self._inside:
+            self.add("BARRIER")
+
+    @contextmanager
+    def loop(self, variable: str, count: int) -> Iterator[None]:
+        """A loop around all that is written inside; its turns touch different elements."""
+        self.add(f"for (long {variable} = 0; {variable} < {count}; {variable}++) {{")
+        self._inside += 1
+        yield
+        self._inside -= 1
+        self.add("}")
+        self.wait()
+
+    @contextmanager
+    def table(self, name: str, numbers: Sequence[int]) -> Iterator[None]:
+        """A table of whole numbers for all that is written inside."""
+        self.add("{", f"static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};")
+        yield
+        self.add("}")
+
+    def along(self, loops: Along, stages: Sequence[Stage]) -> None:
+        """Stages of work along axes."""
+        if 0 in loops.shape:
+            return
+        steps, kept = strides_of(loops.shape), loops.kept
+        small = strides_of([loops.shape[a] for a in kept])
+        at = " + ".join(f"i{a} * {steps[a]}" for a in kept) or "0"
+        to = " + ".join(f"i{a} * {s}" for a, s in zip(kept, small, strict=True)) or "0"
+        off = " + ".join(f"k{a} * {steps[a]}" for a in loops.axes) or "0"
+        outer = [
+            f"for (long i{a} = {low}; i{a} < {high}; i{a}++)"
+            for n, a in enumerate(kept)
+            for low, high in [
+                (f"LOW({loops.shape[a]})", f"HIGH({loops.shape[a]})") if n == 0 else ("0", loops.shape[a])
+            ]
+        ]
+        inner = " ".join(f"for (long k{a} = 0; k{a} < {loops.shape[a]}; k{a}++)" for a in loops.axes)
+        text = " ".join(stage.text for stage in stages)
+        head = [
+            f"{const}float *{name} = {self._array(value)} + ({where}) * R;"
+            for const, group, where in (("const ", loops.reads, at), ("", loops.writes, at), ("", loops.small, to))
+            for name, value in group.items() if f"{{{name}}}" in text
+        ]  # fmt: skip
+        head += [
+            f"float *{name} = {self.space(f'sum {n}', 8)} + ME * R;" for n, name in enumerate(loops.sums)
+        ]
+        lines = [self._stage(loops, stage, inner, off) for stage in stages]
+        self.add(*(outer or ["if (FIRST)"]), "{", *head, *lines, "}")
+        self.wait()
+
+    def _stage(self, loops: Along, stage: Stage, inner: str, off: str) -> str:
+        text, each = stage.text, isinstance(stage, Each)
+        for name in (*loops.reads, *loops.writes):
+            text = text.replace(f"{{{name}}}", f"{name}[({off}) * R + r]" if each else f"{name}[r]")
+        for name in (*loops.small, *loops.sums):
+            text = text.replace(f"{{{name}}}", f"{name}[r]")
+        text = f"ROWS(r, 0, R) {{ {text.replace('{k}', f'k{loops.axes[0]}')} }}"
+        return f"{inner} {text}" if each else text
+
+    def _array(self, value: str) -> str:
+        """The C name of a value's array, or of one that is kept."""
+        return self.place(value) if value in self.graph.types else value
+
+    def outer(self, node: Node, axis: int, text: str) -> None:
+        """A statement for every position ahead of an axis."""
+        shape = self.shape(node.inputs[0])
+        outer, n, inner = prod(shape[:axis]), shape[axis], f"{prod(shape[axis + 1 :])} * R"
+        x, y = (f"({self.place(v)} + o * {n} * {inner})" for v in (node.inputs[0], node.output))
+        self.add(
+            f"for (long o = LOW({outer}); o < HIGH({outer}); o++)",
+            text.format(x=x, y=y, n=n, inner=f"(int)({inner})"),
+        )
+        self.wait()
+
+    def zero(self, value: str) -> None:
+        """Set a value to 0."""
+        rows = " * R" if self.laned(value) else ""
+        self.add(f"if (FIRST) memset({self.place(value)}, 0, sizeof(float) * {self.size(value)}L{rows});")
+        self.wait()
+
+    def number(self, value: float) -> str:
+        """A setting that is given at run time, so that another value compiles nothing."""
+        return f"(float){self.layout.number(value)}"
+
+    def keep(self, node: Node, what: str, count: int) -> str:
+        """An array that an operation keeps for its gradient."""
+        return self.space(f"{what} {node.output}", count)
+
+    def fault(self, node: Node, lane: str) -> str:
+        """A statement that reports a row that the node cannot compute."""
+        return f"if ({lane} < rows) job->outside = 1;"
+
+    def entry(self, constant: str, at: str) -> str:
+        """C of an element of a constant."""
+        return f"{self.place(constant)}[{at}]"
+
+    def dense(self, node: Node, turned: bool = False) -> None:
+        """A product with a kernel, its columns shared among threads."""
+        (turned_dense if turned else dense)(self, node)
+
+    def read(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
+        """A value that a loop reads, over its own row's shape or by other strides."""
+        own = strides_of(self.shape(value)) if strides is None else tuple(strides)
+        laned = self.laned(value)
+        base = self.place(value)
+        if offset != 0:
+            base = f"({base} + ({offset}) * R)" if laned else f"({base} + {offset})"
+        return Operand(base, own, laned, "int32_t" if self.is_int(value) else "float")
+
+    def write(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
+        """A value that a loop writes."""
+        return replace(self.read(value, strides, offset), written=True)
+
+    def spread(self, value: str, shape: Sequence[int]) -> Operand:
         """A value as it is read when spread over ``shape``."""
         own = self.shape(value)
         padded = (1,) * (len(shape) - len(own)) + own
-        kind = "int32_t" if self.is_int(value) else "float"
-        return Operand(self.place(value), broadcast_strides(padded), self.laned(value), kind)
-
-    def target(self, value: str) -> Operand:
-        """A value as it is written."""
-        kind = "int32_t" if self.is_int(value) else "float"
-        return Operand(self.place(value), strides_of(self.shape(value)), self.laned(value), kind, True)
+        return self.read(value, broadcast_strides(padded))
 
     def of_gradient(self, value: str, shape: Sequence[int], written: bool = False) -> Operand:
         """A value's gradient as it is read, or written, when spread over ``shape``."""
@@ -400,7 +533,7 @@ class Emitter:
                 shape,
                 [target, *operands],
                 lambda t, *e: f"{parts(*e)[0]}{t} {sign} {parts(*e)[1]};",
-                serial=not whole,
+                sums=not whole,
             )
             return
         sign = self.assign(value, whole)
@@ -413,4 +546,4 @@ class Emitter:
                 f"float *t = {row}; ROWS(r, 0, R) {{ {before}t[r] = {text}; }} {t} {sign} sum_rows(t, rows);"
             )
 
-        self.nest(shape, [target, *operands], summed, serial=not whole)
+        self.nest(shape, [target, *operands], summed, sums=not whole)

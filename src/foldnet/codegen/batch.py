@@ -1,0 +1,90 @@
+"""What the C of operations over a whole batch is written with: more than the layouts of rows have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Protocol
+
+from foldnet.codegen.loops import Operand, strides_of
+from foldnet.codegen.writer import Writer
+
+
+class StepWriter(Writer, Protocol):
+    """Writes the step of a training program: R rows side by side, shared among threads, a number known when it runs."""
+
+    layout: Any
+    wants: set[str]
+
+    def add(self, *lines: str) -> None:
+        """Append statements."""
+
+    def place(self, value: str) -> str:
+        """The C name of a value's array."""
+
+    def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
+        """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
+
+    def size(self, value: str) -> int:
+        """Elements of a row, or of the whole of a value without rows."""
+
+    def gradient(self, value: str) -> str:
+        """The C name of the array of a value's gradient."""
+
+    def assign(self, value: str, whole: bool = True) -> str:
+        """``=`` for the first contribution to a gradient, ``+=`` after."""
+
+    def release(self, value: str) -> None:
+        """Say that a value's gradient is used up."""
+
+    def of_gradient(self, value: str, shape: Sequence[int], written: bool = False) -> Operand:
+        """A value's gradient as it is read, or written, when spread over ``shape``."""
+
+
+@dataclass(frozen=True)
+class Loops:
+    """Loops over the axes that stay and over those that are worked along.
+
+    Attributes:
+        outer, inner: heads of C loops.
+        at: place of the outer position among all elements; ``small``: among those that stay.
+        off: place within, along the inner loops.
+        count: elements along.
+    """
+
+    outer: tuple[str, ...]
+    inner: tuple[str, ...]
+    at: str
+    small: str
+    off: str
+    count: int
+
+
+def along(shape: Sequence[int], axes: Sequence[int]) -> Loops:
+    """Loops for working along ``axes`` (of the shape without batch axis)."""
+    steps = strides_of(shape)
+    kept = [a for a in range(len(shape)) if a not in axes and shape[a] != 1]
+    small = strides_of([shape[a] for a in kept])
+    outer, inner = [], []
+    for place, a in enumerate(kept):
+        low, high = (f"LOW({shape[a]})", f"HIGH({shape[a]})") if place == 0 else ("0", str(shape[a]))
+        outer.append(f"for (long i{a} = {low}; i{a} < {high}; i{a}++)")
+    for a in axes:
+        inner.append(f"for (long k{a} = 0; k{a} < {shape[a]}; k{a}++)")
+    return Loops(
+        tuple(outer or ("if (FIRST)",)),
+        tuple(inner),
+        " + ".join(f"i{a} * {steps[a]}" for a in kept) or "0",
+        " + ".join(f"i{a} * {s}" for a, s in zip(kept, small, strict=True)) or "0",
+        " + ".join(f"k{a} * {steps[a]}" for a in axes) or "0",
+        prod(shape[a] for a in axes),
+    )
+
+
+def block(e: StepWriter, loops: Loops, *body: str) -> None:
+    """The body inside the outer loops; each element of ``body`` that starts with ``@`` is inside the inner ones."""
+    lines = []
+    for text in body:
+        lines.append(" ".join(loops.inner) + " " + text[1:] if text.startswith("@") else text)
+    e.add(*loops.outer, "{", *lines, "}", "BARRIER")

@@ -1,0 +1,152 @@
+"""What the C of an operation is written with: one protocol for every layout of rows.
+
+An operation's ``c.py`` says once how its result is computed. Who implements the protocol decides how rows lie: one
+alone, a block of them as lanes, or a whole batch of a training program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from math import prod
+from typing import Protocol
+
+from foldnet.codegen.loops import Operand
+from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Row
+
+Offset = int | str
+"""How many elements of a row further on; C where a loop's variable counts."""
+
+Body = Callable[..., str]
+"""From C of one element of each operand to a statement."""
+
+
+@dataclass(frozen=True)
+class Real:
+    """The numbers in which sums along axes are kept: their type, and how C converts, writes and takes roots of them."""
+
+    type: str
+    widen: str
+    narrow: str
+    suffix: str
+    sqrt: str
+
+
+DOUBLE = Real("double", "(double)", "(float)", "", "sqrt")
+SINGLE = Real("float", "", "", "f", "sqrtf")
+
+
+@dataclass(frozen=True)
+class Along:
+    """A loop over the axes that stay, around loops over those that are worked along.
+
+    Attributes:
+        shape: of a row of the values.
+        axes: that are worked along, without the batch axis.
+        reads, writes: values of that shape, by the names that stages give them.
+        small: values, or arrays that are kept, with an element for each position of the axes that stay.
+        sums: names of sums, a number a lane.
+        single: whether they are floats, whatever the writer keeps sums in.
+    """
+
+    shape: Row
+    axes: tuple[int, ...]
+    reads: dict[str, str]
+    writes: dict[str, str]
+    small: dict[str, str]
+    sums: tuple[str, ...] = ()
+    single: bool = False
+
+    @property
+    def kept(self) -> list[int]:
+        """The axes that stay, those of size 1 left out."""
+        return [a for a, n in enumerate(self.shape) if a not in self.axes and n != 1]
+
+    @property
+    def count(self) -> int:
+        """How many elements are worked along."""
+        return prod(self.shape[a] for a in self.axes)
+
+
+@dataclass(frozen=True)
+class Each:
+    """A statement for every element along the axes, in order; ``{k}`` is the position on the first of them."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Once:
+    """A statement for every position of the axes that stay."""
+
+    text: str
+
+
+Stage = Each | Once
+
+
+class Writer(Protocol):
+    """Collects the statements of a graph; knows each value's place and shape."""
+
+    graph: Graph
+    real: Real
+    """What it keeps sums along axes in."""
+    lanes: int
+    """How many rows lie side by side; 0 where that is known only when the program runs."""
+
+    def shape(self, value: str) -> Row:
+        """Shape of one row of a value; of the whole for a constant."""
+
+    def read(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
+        """A value that a loop reads, over its own row's shape or by other strides."""
+
+    def write(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
+        """A value that a loop writes."""
+
+    def spread(self, value: str, shape: Sequence[int]) -> Operand:
+        """A value that a loop over this shape reads, spread over it."""
+
+    def nest(self, shape: Sequence[int], operands: Sequence[Operand], body: Body, sums: bool = False) -> None:
+        """Loops over a shape and the rows around a statement.
+
+        Args:
+            shape: of the loops.
+            operands: whose elements the statement is of.
+            body: the statement.
+            sums: whether several turns of the loop add to the same element.
+        """
+
+    def loop(self, variable: str, count: int) -> AbstractContextManager[None]:
+        """A loop around all that is written inside the ``with``; its turns touch different elements."""
+
+    def table(self, name: str, numbers: Sequence[int]) -> AbstractContextManager[None]:
+        """A table of whole numbers for all that is written inside the ``with``."""
+
+    def entry(self, constant: str, at: str) -> str:
+        """C of an element of a constant."""
+
+    def along(self, loops: Along, stages: Sequence[Stage]) -> None:
+        """Stages of work along axes."""
+
+    def outer(self, node: Node, axis: int, text: str) -> None:
+        """A statement for every position ahead of an axis; ``{x}`` and ``{y}`` point to operand and result.
+
+        ``{n}`` is the axis's size, ``{inner}`` the number of neighbours, rows among them, from one element to the next.
+        """
+
+    def zero(self, value: str) -> None:
+        """Set a value to 0."""
+
+    def number(self, value: float) -> str:
+        """A setting, as a number of the kind that sums are kept in."""
+
+    def keep(self, node: Node, what: str, count: int) -> str:
+        """An array that an operation keeps for its gradient, of so many numbers a row; nothing where none is needed."""
+
+    def fault(self, node: Node, lane: str) -> str:
+        """A statement that reports a row that the node cannot compute; what it computes there does not matter."""
+
+    def dense(self, node: Node, turned: bool = False) -> None:
+        """A product with a kernel over the last axis; of one that is stored the other way round if ``turned``."""

@@ -1,0 +1,153 @@
+"""What moves values, in C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+from foldnet.codegen.loops import index, lane, strides_of
+from foldnet.codegen.writer import Writer
+from foldnet.errors import UnsupportedError
+from foldnet.graph.graph import Node
+from foldnet.graph.op import INT, Op
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
+
+
+def _copied(w: Writer, node: Node, strides: Sequence[int], offset: int = 0) -> None:
+    """The first operand, read by these strides."""
+    operands = [w.write(node.output), w.read(node.inputs[0], strides, offset)]
+    w.nest(w.shape(node.output), operands, lambda y, x: f"{y} = {x};")
+
+
+def copy(w: Writer, node: Node) -> None:
+    """The operand's elements as they are."""
+    _copied(w, node, strides_of(w.shape(node.output)))
+
+
+def transpose(w: Writer, node: Node) -> None:
+    """The operand by permuted strides."""
+    assert isinstance(node.op, Transpose)
+    steps = strides_of(w.shape(node.inputs[0]))
+    _copied(w, node, [steps[p - 1] for p in node.op.permutation[1:]])
+
+
+def repeat(w: Writer, node: Node) -> None:
+    """The operand again and again."""
+    _copied(w, node, (0, *strides_of(w.shape(node.inputs[0]))))
+
+
+def slice_of(op: Slice, shape: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    """The strides by which a slice steps through its operand, and the place of its first element."""
+    places, steps = op.places(tuple(shape)), strides_of(shape)
+    strides = tuple(p.step * s for p, s in zip(places, steps, strict=True))
+    return strides, sum(p.start * s for p, s in zip(places, steps, strict=True))
+
+
+def slice_(w: Writer, node: Node) -> None:
+    """The operand by other strides."""
+    assert isinstance(node.op, Slice)
+    if 0 not in w.shape(node.output):
+        _copied(w, node, *slice_of(node.op, w.shape(node.inputs[0])))
+
+
+def pieces(w: Writer, node: Node) -> list[tuple[str, tuple[int, ...], int]]:
+    """Each operand of a Concatenate, its shape, and where in the result it starts."""
+    op, shape = node.op, w.shape(node.output)
+    assert isinstance(op, Concatenate)
+    step, at, found = strides_of(shape)[op.axis - 1], 0, []
+    for value in node.inputs:
+        own = w.shape(value)[-len(shape) :]
+        found.append((value, own, at * step))
+        at += own[op.axis - 1]
+    return found
+
+
+def concatenate(w: Writer, node: Node) -> None:
+    """The operands one after the other."""
+    steps = strides_of(w.shape(node.output))
+    for value, shape, at in pieces(w, node):
+        operands = [w.write(node.output, steps, at), w.read(value, strides_of(shape))]
+        w.nest(shape, operands, lambda y, x: f"{y} = {x};")
+
+
+def pick(w: Writer, node: Node) -> None:
+    """Positions of one axis, out of a table of them."""
+    op = node.op
+    assert isinstance(op, Pick)
+    shape, n = w.shape(node.output), w.shape(node.inputs[0])[op.axis - 1]
+    if 0 in shape:
+        return
+    outer, inner, count = prod(shape[: op.axis - 1]), prod(shape[op.axis :]), len(op.places)
+    with w.table("places", op.places), w.loop("p", count):
+        operands = [
+            w.write(node.output, (count * inner, 1), f"p * {inner}"),
+            w.read(node.inputs[0], (n * inner, 1), f"places[p] * {inner}"),
+        ]
+        w.nest((outer, inner), operands, lambda y, x: f"{y} = {x};")
+
+
+def gather(w: Writer, node: Node) -> None:
+    """Rows of a table; an index outside it is reported, and its first row read."""
+    indices, table = node.inputs
+    count, width = w.shape(table)
+    if count == 0:
+        raise UnsupportedError(f"layer {node.layer!r}: its table has no rows")
+    shape = w.shape(indices)
+    report = [w.read(indices), lane(len(shape))]
+    w.nest(shape, report, lambda k, row: f"if ({k} < 0 || {k} >= {count}) {{ {w.fault(node, row)} }}")
+    rows, rank = w.read(indices, (*strides_of(shape), 0)), len(shape) + 1
+    operands = [w.write(node.output), rows, index(rank - 1, rank)]
+    w.nest(
+        (*shape, width), operands,
+        lambda y, k, c: f"{y} = {w.entry(table, f'({k} < 0 || {k} >= {count} ? 0 : {k}) * {width} + {c}')};",
+    )  # fmt: skip
+
+
+def cast(w: Writer, node: Node) -> None:
+    """Between floats and indices; a float that is no index is reported."""
+    op, shape = node.op, w.shape(node.output)
+    assert isinstance(op, Cast)
+    was = w.graph.types[node.inputs[0]].dtype
+    operands = [w.write(node.output), w.read(node.inputs[0])]
+    if was == op.dtype or op.dtype != INT:
+        w.nest(shape, operands, lambda y, x: f"{y} = {x if was == op.dtype else f'(float){x}'};")
+        return
+    w.nest(
+        shape, [*operands, lane(len(shape))],
+        lambda y, x, row: f"if (!fn_is_index({x})) {{ {w.fault(node, row)} }} {y} = fn_to_int({x});",
+    )  # fmt: skip
+
+
+def one_hot(w: Writer, node: Node) -> None:
+    """A comparison with each index."""
+    op, shape = node.op, w.shape(node.output)
+    assert isinstance(op, OneHot)
+    steps = strides_of(shape)[:-1]
+    with w.loop("k", op.size):
+        operands = [w.write(node.output, steps, "k"), w.read(node.inputs[0])]
+        w.nest(shape[:-1], operands, lambda y, x: f"{y} = {x} == k ? 1.0f : 0.0f;")
+
+
+RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
+    Cast: cast,
+    Concatenate: concatenate,
+    Gather: gather,
+    Identity: copy,
+    OneHot: one_hot,
+    Pick: pick,
+    Repeat: repeat,
+    Reshape: copy,
+    Slice: slice_,
+    Transpose: transpose,
+}

@@ -77,7 +77,7 @@ __all__ = ["__version__", *_HOMES, *_MODULES]
 def __getattr__(name: str) -> Any:
     if home := (_HOMES | _BASES | _ESTIMATORS).get(name):
         value = getattr(import_module(home), name)
-    elif name == "config":  # Keras tells of its dtype and epsilon in two places
+    elif name == "config":  # Keras has dtype and epsilon in two places
         value = import_module("foldnet.backend")
     elif name in _MODULES:
         value = import_module(f"foldnet.{name}")

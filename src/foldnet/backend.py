@@ -101,7 +101,7 @@ def set_max_epochs(max_epochs: int | None) -> None:
     """Let every ``fit`` from now on make at most so many epochs, to try a script quickly; None lifts the limit.
 
     Raises:
-        ConfigError: it is no such number.
+        ConfigError: it is not such a number.
     """
     _limit("max_epochs", max_epochs)
 
@@ -110,7 +110,7 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     """Let epochs, evaluations and predictions from now on take at most so many batches; None lifts the limit.
 
     Raises:
-        ConfigError: it is no such number.
+        ConfigError: it is not such a number.
     """
     _limit("max_steps_per_epoch", max_steps_per_epoch)
 

@@ -12,7 +12,7 @@ from foldnet.layers.input_layer import Input
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.network import Model, Network
-from foldnet.optional import is_optional
+from foldnet.optional_inputs import is_optional
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, map_structure, same
 from foldnet.topology import called_again
@@ -28,7 +28,7 @@ def clone_model(
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Network:
-    """A network of the same layers and calls, with layers of its own and weights drawn anew.
+    """A network of the same layers and calls, with layers of its own and new random weights.
 
     As in Keras it is compiled as the model is, with an optimizer that has made no step.
 
@@ -42,7 +42,7 @@ def clone_model(
         recursive: whether ``clone_function`` is also given the layers of nested networks, not the networks.
 
     Raises:
-        ConfigError: functions that are none, ``call_function`` for a Sequential, or tensors that do not fit.
+        ConfigError: functions that are not callable, ``call_function`` for a Sequential, or tensors that do not fit.
 
     >>> from foldnet import layers
     >>> model = Sequential([layers.Input((4,)), layers.Dense(3)])

@@ -11,7 +11,7 @@ from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.training import Constraint as Rule
-from foldnet.kinds import AXES, FRACTION, NOT_NEGATIVE
+from foldnet.setting_types import AXES, FRACTION, NOT_NEGATIVE
 from foldnet.settings import Setting, by_name, find
 
 

@@ -1,8 +1,8 @@
-"""The errors foldnet raises: each says what happened, what was expected, and how to mend it."""
+"""The errors foldnet raises: each says what happened, what was expected, and how to correct it."""
 
 from __future__ import annotations
 
-from foldnet.shown import shown
+from foldnet.escaping import escaped
 
 LONGEST = 1000
 """Characters of a message; the middle of a longer one is left out."""
@@ -11,11 +11,11 @@ LONGEST = 1000
 class FoldnetError(Exception):
     """Anything that foldnet refuses or cannot do; the base of every error it raises on purpose.
 
-    Its text often quotes a file, so it is shown as ``shown`` gives it: short, and without control characters.
+    Its text often quotes a file, so it is shown as ``escaped`` gives it: short, and without control characters.
     """
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(shown(a, LONGEST) if isinstance(a, str) else a for a in args))
+        super().__init__(*(escaped(a, LONGEST) if isinstance(a, str) else a for a in args))
 
 
 class FileFormatError(FoldnetError, ValueError):
@@ -29,7 +29,7 @@ class MissingFileError(FileFormatError, FileNotFoundError):
         FileNotFoundError.__init__(self, *args)  # errno, text and name of the file
 
     def __str__(self) -> str:
-        return shown(FileNotFoundError.__str__(self), LONGEST)
+        return escaped(FileNotFoundError.__str__(self), LONGEST)
 
 
 class UnsupportedError(FoldnetError):

@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError
-from foldnet.kinds import ANY_NUMBERS, AXES_LISTED, NOT_NEGATIVE, NUMBER, Kind, choice, number, whole
+from foldnet.setting_types import ANY_NUMBERS, AXES_LISTED, NOT_NEGATIVE, NUMBER, Kind, choice, number, whole
 from foldnet.settings import Setting, by_name, find
 
 Shape = tuple[int, ...]
@@ -118,7 +118,7 @@ class Random(Initializer):
         self._drawn: int | None = None
 
     def generator(self) -> np.random.Generator:
-        """The same generator at every call, but for a SeedGenerator's."""
+        """The same generator at every call, except for a SeedGenerator."""
         if isinstance(self.seed, int):
             return np.random.default_rng(self.seed % 2**64)
         if self.seed is not None:

@@ -1,4 +1,4 @@
-"""What a caller hands over for a network's inputs or outputs, in the network's order."""
+"""The caller's data for a network's inputs or outputs, in the network's order."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any
     if not isinstance(value, list | tuple) or len(value) != len(names):
         return None
     if isinstance(structure, Mapping) and list(structure) != sorted(structure):
-        return None  # nobody can tell whether the list is in the dict's order or in that of its sorted keys
+        return None  # the list may be in the dict's order or in that of its sorted keys
     if not is_flat(structure) and not all(v is None or _is_array(v) for v in value):
         return None
     return list(value), False

@@ -44,21 +44,21 @@ class Network(Layer, Use):
         self._layers: list[Layer] = []
         self.graph_calls: list[Call] = []
         self.compile_config: Mapping[str, Any] | None = None
-        self.saved_training: Any = None
-        self._trainer: Any = None
+        self.saved_training = None
+        self._trainer = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.steps_per_execution = 1
         self.history: Any = None
         self.keras_version: str | None = None
         self.input_structure: Any = None
         self.output_structure: Any = None
-        self._predictor: Any = None
+        self._predictor = None
 
     def __getstate__(self) -> dict[str, Any]:
         # The calls go first: met in computing order, each finds its inputs copied already, so that copying and
         # pickling a deep network does not recurse from its output through all of its layers.
         state = {"graph_calls": self.graph_calls, **self.__dict__}
-        state["_predictor"] = None  # made again at the next prediction
+        state["_predictor"] = None  # built again at the next prediction
         return state
 
     @property
@@ -98,7 +98,7 @@ class Network(Layer, Use):
 
     @property
     def layers(self) -> list[Layer]:
-        """Each layer once, in Keras's order; operations such as ``x + 1`` are none."""
+        """Each layer once, in Keras's order; operations such as ``x + 1`` are not layers."""
         return [layer for layer in self._layers if not layer.is_operation]
 
     @property
@@ -188,7 +188,7 @@ class Network(Layer, Use):
 
     @property
     def trainable_weights(self) -> list[Weight]:
-        """Weights that training changes; none when ``trainable`` is False, whatever a layer says.
+        """Weights that training changes; none when ``trainable`` is False, whatever the layers are set to.
 
         As in Keras, what counts is this network's own ``trainable`` and that of each single layer: a nested network's
         is only a way to set its layers'.
@@ -284,7 +284,7 @@ class Network(Layer, Use):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new network from what ``get_config`` gives, its weights drawn anew.
+        """A new network from what ``get_config`` gives, with new random weights.
 
         Args:
             config: of a Sequential, or a Model.

@@ -16,7 +16,7 @@ class Progbar:
     """A bar that grows as ``update`` is called.
 
     Args:
-        target: how many steps there are; None if nobody knows.
+        target: how many steps there are; None if this is not known.
         width: of the bar in characters.
         verbose: 0 prints nothing, 1 a bar, 2 one line at the end.
         interval: seconds between two prints at least.

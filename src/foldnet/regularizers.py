@@ -8,7 +8,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import Orthogonal
-from foldnet.kinds import NOT_NEGATIVE, Kind, choice
+from foldnet.setting_types import NOT_NEGATIVE, Kind, choice
 from foldnet.settings import Setting, by_name, find
 
 FACTOR = Kind(NOT_NEGATIVE.words, lambda value: float(NOT_NEGATIVE.read(value)))

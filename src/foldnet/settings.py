@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
-from foldnet.kinds import Checked, near, shown
 from foldnet.layers.naming import snake_case
+from foldnet.setting_types import Checked, near, shown
 
 
 class Setting(Checked):

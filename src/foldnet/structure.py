@@ -84,7 +84,7 @@ def is_flat(structure: Any) -> bool:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two structures are alike; a list may stand for a tuple.
+    """Whether two structures are the same; a list may take the place of a tuple.
 
     >>> same([1, {"a": 2}], (3, {"a": 4})), same([1], 1)
     (True, False)
@@ -98,7 +98,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def has(structure: Any, value: Any) -> bool:
-    """Whether a value is nested at least as the structure is: whatever stands at its leaves counts as one."""
+    """Whether a value is nested at least as the structure is: anything at a leaf counts as one value."""
     if not is_nested(structure):
         return True
     if isinstance(structure, Mapping):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from math import prod
 
 from foldnet.errors import ConfigError
+from foldnet.escaping import escaped_name
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call
 from foldnet.network import Network
-from foldnet.shown import shown_name
 
 BYTES = 4
 """Of a float32 weight."""
@@ -57,7 +57,7 @@ def summary_text(
     >>> print(summary_text(Sequential([layers.Input((4,)), layers.Dense(3)], name="m")).splitlines()[-3])
      Total params: 15 (60.00 B)
     """
-    title = f'Model: "{shown_name(network.name)}"'
+    title = f'Model: "{escaped_name(network.name)}"'
     if not network.built:
         return f"{title}\n (not built yet: give its first layer an input_shape, or call build)"
     width = max(40, line_length)
@@ -121,7 +121,7 @@ def _rows(network: Network, layers: Sequence[Layer], expand: bool, depth: int = 
         calls = _calls(network, layer)
         trainable, fixed = counts(layer)
         yield Row(
-            shown_name(layer.name),
+            escaped_name(layer.name),
             layer.record.keras_class if layer.is_operation else type(layer).__name__,
             _shapes(calls),
             trainable,
@@ -148,10 +148,10 @@ def _source(network: Network, call: Call, i: int) -> str:
     """Where an operand comes from, in Keras's way: layer[call][tensor]."""
     tensor = call.inputs[i]
     if tensor.call is None:
-        return shown_name(tensor.name)
+        return escaped_name(tensor.name)
     same = _calls(network, tensor.call.layer)
     index = same.index(tensor.call) if tensor.call in same else 0
-    return f"{shown_name(tensor.call.layer.name)}[{index}][{tensor.index}]"
+    return f"{escaped_name(tensor.call.layer.name)}[{index}][{tensor.index}]"
 
 
 # -- the table ----------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def normalization_note(layer: Layer, others: int = 0) -> str:
     trained = [s.name for s in layer.specs if s.trainable]
     kept = [s.name for s in layer.specs if not s.trainable]
     rest = f" ({others} more likewise)" if others else ""
-    parts = [f"{shown_name(layer.name)}{rest} has {len(layer.specs)} vectors of {channels:,}:"]
+    parts = [f"{escaped_name(layer.name)}{rest} has {len(layer.specs)} vectors of {channels:,}:"]
     if trained and layer.trainable:
         parts.append(f"{_and(trained)} {'is' if len(trained) == 1 else 'are'} trained;")
     elif trained:

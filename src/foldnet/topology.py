@@ -75,7 +75,7 @@ def called_again(
     tensors: Mapping[SymbolicTensor, SymbolicTensor],
     call_function: Callable[..., Any] | None = None,
 ) -> list[SymbolicTensor]:
-    """The results of a call that is made again.
+    """The results of a call that is repeated.
 
     Args:
         call: as it was.
@@ -103,7 +103,7 @@ def called_again(
 def keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
     """Layers as Keras lists them: farthest from the outputs first, then as a walk from the outputs meets them.
 
-    A layer that is called again counts at its farthest call, and so does whatever feeds any of its calls. Files
+    A layer that is called again counts at its farthest call, and so does everything that feeds any of its calls. Files
     number the groups of weights by this order, so it must be Keras's exactly.
     """
     depth: dict[Call, int] = {}

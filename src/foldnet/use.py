@@ -15,6 +15,7 @@ from foldnet.use_state import UseState
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
     from foldnet.network import Network
+    from foldnet.predictor import Predictor
     from foldnet.training.callbacks import History
 
 
@@ -35,7 +36,7 @@ def compute_mask(layer: Layer, inputs: Any, mask: Any) -> Any:
 class Use(UseState):
     """Methods of ``Network`` that the layers above it carry out."""
 
-    _predictor: Any
+    _predictor: Predictor | None
 
     def predict(
         self,
@@ -53,7 +54,7 @@ class Use(UseState):
             batch_size: accepted as in Keras; results do not depend on it.
             verbose: accepted as in Keras.
             steps: batches to take; None takes all.
-            callbacks: told of batches.
+            callbacks: with batch hooks.
 
         Returns:
             An array of shape (rows, ...); a list or dict of them for several outputs.
@@ -105,7 +106,7 @@ class Use(UseState):
             overwrite: whether a file that is there may be replaced.
             zipped: False writes what an archive holds into a directory.
             include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-                ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
+                ``.h5`` Keras 3 never reads the state, even from its own files: it starts with a new optimizer.
                 ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
                 ``compile=False`` only.
             kwargs: see ``saving.save_model``.
@@ -172,7 +173,7 @@ class Use(UseState):
             batch_size: rows a step; 32 if None.
             epochs: number of the last epoch.
             verbose: 0 shows nothing, 1 a bar (on a terminal only), 2 a line an epoch.
-            callbacks: told of epochs and batches (see ``foldnet.callbacks``).
+            callbacks: with epoch and batch hooks (see ``foldnet.callbacks``).
             validation_split: share of the rows, the last ones, to validate with.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches of them.
             shuffle: whether each epoch goes through the rows in an order of its own.
@@ -225,11 +226,11 @@ class Use(UseState):
         Args:
             x: rows, as for ``fit``.
             y: targets.
-            batch_size: of batches that callbacks are told of; 32 if None.
+            batch_size: rows of a batch, for callbacks; 32 if None.
             verbose: 0 shows nothing, 2 a line.
             sample_weight: weight of each row.
             steps: batches to take; None takes all.
-            callbacks: told of batches.
+            callbacks: with batch hooks.
             return_dict: a dict of logs instead.
 
         Returns:

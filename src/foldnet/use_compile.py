@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from foldnet.files.saved_training import SavedTraining
     from foldnet.network import Network
+    from foldnet.training.optimizer import Optimizer
+    from foldnet.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,9 @@ class CompileArguments:
 class UseCompile:
     """Methods of ``Network`` about compiling; a part of ``Use``."""
 
-    saved_training: Any
-    _trainer: Any
-    _optimizer: Any = None
+    saved_training: SavedTraining | None
+    _trainer: Trainer | None
+    _optimizer: Optimizer | None = None
     _compile: CompileArguments | None = None
 
     @property
@@ -58,7 +61,7 @@ class UseCompile:
             metrics: a list; for several outputs a list or dict of lists.
             weighted_metrics: those in which sample weights count.
             run_eagerly: accepted as in Keras; changes nothing, as do the other two.
-            steps_per_execution: after how many steps callbacks hear of them, as of one.
+            steps_per_execution: how many steps count as one for callbacks.
             jit_compile: see ``run_eagerly``.
             auto_scale_loss: see ``run_eagerly``.
 
@@ -90,7 +93,7 @@ class UseCompile:
         self._compile = None
 
     @property
-    def trainer(self) -> Any:
+    def trainer(self) -> Trainer | None:
         """The trainer that ``compile`` made, or that goes on from a loaded file; None if there is neither."""
         if self._trainer is None and self.saved_training is not None:
             from foldnet.files.resume import resume
@@ -100,7 +103,7 @@ class UseCompile:
         return self._trainer
 
     @trainer.setter
-    def trainer(self, trainer: Any) -> None:
+    def trainer(self, trainer: Trainer | None) -> None:
         self._trainer, self.saved_training = trainer, None
 
     @property
@@ -127,7 +130,7 @@ class UseCompile:
         return None if self.trainer is None else self.trainer.compiled.given.loss
 
     @property
-    def optimizer(self) -> Any:
+    def optimizer(self) -> Optimizer | None:
         """The optimizer that ``compile`` was given or a loaded file had; None before."""
         if self.trainer is None:
             return self._optimizer

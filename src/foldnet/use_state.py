@@ -1,4 +1,4 @@
-"""The part of a network's methods that tells of its training: its metrics, and its state as a nested dict."""
+"""The part of a network's methods that describes its training: its metrics, and its state as a nested dict."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class UseState(UseCompile):
         return [] if self.trainer is None else list(self.trainer.value_names())
 
     def reset_metrics(self) -> None:
-        """Forget what was logged last. Each ``fit``, ``evaluate`` and ``train_on_batch`` begins its metrics anew."""
+        """Forget the last logs. Each ``fit``, ``evaluate`` and ``train_on_batch`` resets its metrics."""
         self.logged = {}
 
     @property
     def metrics_variables(self) -> list[Any]:
-        """None: sums of losses and metrics live in compiled code, and begin anew at each epoch."""
+        """An empty list: sums of losses and metrics are in compiled code, and start again at each epoch."""
         return []
 
     def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""The user's cache folder: files that are checked before they are believed, and made anew when anything is amiss.
+"""The user's cache folder: files that are checked before they are used, and written again if they are damaged.
 
-An entry is its data followed by a digest over its name and the data, so that a damaged file, and one that belongs
-elsewhere, is seen. It is written under a temporary name and renamed, so that processes that make the same entry at
-once do not meet half a file. Whoever can write into the folder can run code, so the folder and its files must
-belong to the user (or to root, as in an image that was built for others to run) and be writable by nobody else; a
-folder that is not so is not used.
+An entry is its data followed by a digest over its name and the data, so that a damaged or misplaced file is
+detected. It is written under a temporary name and renamed, so that processes that make the same entry at
+once never see half a file. Anyone who can write into the folder can run code, so the folder and its files must
+belong to the user (or to root, as in an image that was built for others to run) and be writable by nobody else; any
+other folder is not used.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def write(name: str, fill: Callable[[Path], object]) -> bool:
         return False
     from pathlib import Path
 
-    # Not by tempfile, whose lock a signal handler amid another call would wait for.
+    # Not by tempfile: a signal handler during another call would wait for its lock.
     made = Path(home, f"{name[:16]}-{os.urandom(8).hex()}.tmp")
     os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:

@@ -1,4 +1,4 @@
-"""Warnings that point at the line of whoever called foldnet."""
+"""Warnings that point at the line of the caller of foldnet."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def test_self_test_sees_a_changed_weight_and_a_missing_step(tmp_path):
     to_c(NETS["wine"], tmp_path, name="net")
     code = (tmp_path / "predict.c").read_text()
     lines = code.splitlines()
-    calls = [i for i, line in enumerate(lines) if "dense(x, w" in line]
+    calls = [i for i, line in enumerate(lines) if line.startswith("  fn_dense(")]
     weights = next(i for i, line in enumerate(lines) if line.startswith("  /* 0:")) + 1
     first, _, rest = lines[weights].strip().partition(",")
     broken = [[*lines[:i], *lines[i + 1 :]] for i in calls]

@@ -216,8 +216,8 @@ def node_network(op, inputs=(("x", 0, 0, {}),), constants=None, attr=None):
         (("AddV2", (("x", 0, 0, {}),), {"5": 1.0}), "input 5"),
         (("AddV2", (("x", 0, 0, {}),), {"one": 1.0}), "'one'"),
         (("Cast", (("x", 0, 0, {}),), {}, {"DstT": {"type": "DT_STRING"}}), "DT_STRING"),
-        (("Cast", (("x", 0, 0, {}),), {}, {"DstT": {"type": []}}), "no sense"),
-        (("Squeeze", (("x", 0, 0, {}),), {}, {"squeeze_dims": {"list": {"i": ["q"]}}}), "no sense"),
+        (("Cast", (("x", 0, 0, {}),), {}, {"DstT": {"type": []}}), "is not valid"),
+        (("Squeeze", (("x", 0, 0, {}),), {}, {"squeeze_dims": {"list": {"i": ["q"]}}}), "is not valid"),
         (("Pack", (("x", 0, 0, {}),), {}, {"axis": {"i": "1", "f": 2}}), "one value"),
     ],
 )

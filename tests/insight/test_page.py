@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from foldnet import Model, Sequential, freeze, layers
 from foldnet.cli import main
 from foldnet.errors import InputError
+from foldnet.escaping import escaped
 from foldnet.insight.explain import Explanation, explain
 from foldnet.insight.explain.explanation import Code, Steps
 from foldnet.insight.explain.page import page_html
@@ -25,7 +26,6 @@ from foldnet.insight.explain.page.picture import DOWN, HEIGHT, network_svg
 from foldnet.insight.explain.page.tensor import key_of, views_of
 from foldnet.insight.explain.sharing import axes_of, is_normalization, sharing, sharing_blocks, with_axis
 from foldnet.insight.sites import sites_of
-from foldnet.shown import shown
 from tests.insight.insight_networks import STACKS, fill, images, iris, q2
 from tests.insight.page_networks import HOSTILE, branches, rows
 
@@ -353,7 +353,7 @@ class TestPage:
     def test_any_text_survives_as_text(self, text):
         page = Page(tag("p", text, title=text) + data_script("data", [text]))
         assert page.data == [text]
-        assert page.elements[0][1] == {"title": shown(text)}
+        assert page.elements[0][1] == {"title": escaped(text)}
         assert data_script("data", [text]).count("<") == 2
 
     def test_it_is_small_and_the_same_every_time(self, tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from foldnet.engines.native.training.emit import Emitter
+from foldnet.engines.native.training.writer import BatchWriter
 
 from foldnet import Input, Model, layers, ops
 from foldnet.engines.native.prediction.source import cost
@@ -40,7 +40,7 @@ def test_products_count_in_prediction_and_training(kind):
     model.compile("sgd", "mse")
     shape = model.output_shape
     program = model.trainer.compiled.program([Target(shape, False, shape[:-1])])[0]
-    assert Emitter(program).work() == products + before
+    assert BatchWriter(program).work() == products + before
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -10,7 +10,7 @@ from foldnet.engines.native.training import known as train_known
 from foldnet.engines.native.training.known import known_source
 from foldnet.engines.native.training.source import source
 from foldnet.graph.training import Constraint
-from foldnet.latest import Latest
+from foldnet.recent_cache import RecentCache
 from tests.native_training import programs
 
 
@@ -69,7 +69,7 @@ def test_a_network_built_again_emits_nothing(monkeypatch):
 
 
 def test_few_programs_are_remembered(monkeypatch):
-    monkeypatch.setattr(train_known, "_known", Latest(3))
+    monkeypatch.setattr(train_known, "_known", RecentCache(3))
     emitted = []
     monkeypatch.setattr(train_known, "source", lambda program: emitted.append(program) or source(program))
     makers = list(MAKERS.values())[:4]

@@ -11,7 +11,7 @@ from typing import Any
 from foldnet.activations import functions
 from foldnet.activations.functions import ALIASES, FUNCTIONS, Function
 from foldnet.errors import ConfigError, SettingTypeError, UnsupportedError
-from foldnet.kinds import AXES, FLAG, NUMBER, Kind, near, shown
+from foldnet.setting_types import AXES, FLAG, NUMBER, Kind, near, shown
 
 
 def _limit(value: Any) -> float | None:

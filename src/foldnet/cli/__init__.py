@@ -32,7 +32,7 @@ Exit codes:
   2    wrong usage or unusable input
   3    foldnet itself failed: a bug, which --debug shows
   130  interrupted
-  141  whoever read the output stopped reading
+  141  the program that read the output stopped reading
 """
 
 

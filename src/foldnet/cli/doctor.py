@@ -39,14 +39,15 @@ Examples:
 """
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
-@table_options(required=False, help="Training data: much is then measured instead of guessed.")
+@table_options(required=False, help="Training data: with it, much is measured instead of guessed.")
 @click.option("--target", metavar="COLUMN", help="The column of --data that holds the targets.")
-@click.option(
-    "--check", "checks", multiple=True, metavar="ID", help="Make this check alone; may be repeated."
-)
+@click.option("--check", "checks", multiple=True, metavar="ID", help="Run only this check; may be repeated.")
 @click.option("--script", type=FILE, metavar="TRAIN.PY", help="The training script; it is read, never run.")
 @click.option(
-    "--fix", type=NEW_FILE, metavar="OUT", help="Write a network with all mended that can be exactly."
+    "--fix",
+    type=NEW_FILE,
+    metavar="OUT",
+    help="Write a network in which everything that can be corrected exactly is corrected.",
 )
 @click.option("--sarif", type=NEW_FILE, metavar="OUT", help="Write the findings as SARIF, for code hosts.")
 @writing
@@ -62,10 +63,10 @@ def command(
     as_json: bool,
     **table: Any,
 ) -> None:
-    """Look for what is wrong with the network of FILE, with numbers from it.
+    """Look for problems of the network in FILE, with numbers from it.
 
-    Each finding says what and where, why it matters, what was seen, and how
-    to mend it. Exit code 1 if there is an error among them.
+    Each finding says what is wrong and where, why it matters, the
+    evidence, and how to correct it. Exit code 1 if there is an error among them.
     """
     from dataclasses import replace
 
@@ -128,6 +129,6 @@ def _mended(network: Network, report: Any, x: Any, y: Any, fix: str) -> tuple[st
 
     healthy, done = mend(network, report, x, y)
     if not done:
-        return (f"nothing that can be mended exactly was found; {fix} was not written",)
+        return (f"nothing was found that can be corrected exactly; {fix} was not written",)
     healthy.save(fix)
     return (*done, f"written to {fix}")

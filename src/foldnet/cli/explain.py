@@ -31,12 +31,14 @@ Examples:
 """
 )
 @click.argument("file", type=FILE)
-@click.option("--layer", metavar="NAME", help="Explain this layer alone.")
-@table_options(required=False, help="Rows to show the numbers on: CSV, .npy or .parquet.")
+@click.option("--layer", metavar="NAME", help="Explain only this layer.")
+@table_options(required=False, help="Rows whose numbers to show: CSV, .npy or .parquet.")
 @click.option(
     "--row", type=click.IntRange(min=0), metavar="N", help="Row of --data whose numbers to show, from 0."
 )
-@click.option("--channel", type=click.IntRange(min=0), metavar="N", help="Channel likewise.")
+@click.option(
+    "--channel", type=click.IntRange(min=0), metavar="N", help="Channel whose numbers to show, from 0."
+)
 @click.option("--html", type=NEW_FILE, metavar="OUT", help="Write one self-contained page instead of text.")
 @writing
 @common
@@ -52,8 +54,8 @@ def command(
 ) -> None:
     """Say what each layer computes, in training and at prediction time.
 
-    For a normalization: which axes keep statistics and which are averaged
-    over, as NumPy would write it. With --data, the numbers of your own rows.
+    For a normalization: which axes keep statistics and which are averaged over, as in NumPy.
+    With --data, it shows the numbers of your own rows.
     """
     from foldnet.insight.explain import explain
 

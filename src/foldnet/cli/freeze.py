@@ -27,7 +27,7 @@ Examples:
 @click.argument("file", type=FILE)
 @click.option("-o", "--out", type=NEW_FILE, metavar="OUT.foldnet", help="Write the predictor to one file.")
 @click.option(
-    "--to-numpy", type=NEW_FILE, metavar="OUT.py", help="Write a readable module that needs NumPy alone."
+    "--to-numpy", type=NEW_FILE, metavar="OUT.py", help="Write a readable module that needs only NumPy."
 )
 @click.option("--unfolded", is_flag=True, help="With --to-numpy: one step a layer, nothing folded.")
 @click.option(
@@ -48,9 +48,9 @@ def command(
 ) -> None:
     """Fold a trained network into one function, and write it.
 
-    Dropout goes, BatchNormalization is folded into its neighbours where
-    that is exact, and what is left is compiled. Without an option that
-    writes, the steps of the function are printed.
+    Dropout is removed, BatchNormalization is folded into its neighbours
+    where that is exact, and the rest is compiled. Without an option that
+    writes a file, the steps of the function are printed.
     """
     import foldnet
 

@@ -55,21 +55,27 @@ def table_options(*, required: bool, help: str) -> Callable[[F], F]:
             "--columns",
             multiple=True,
             metavar="LIST",
-            help="Columns to use: names, places or ranges, as in 1-11. Once for all tables, or once for each.",
+            help="Columns to use: names, positions or ranges, as in 1-11. Once for all tables, or once for each.",
         ),
-        click.option("--drop", multiple=True, metavar="LIST", help="Columns to leave out, likewise."),
-        click.option("--delimiter", metavar="SIGN", help="Of a CSV; by default ; or tab or comma."),
+        click.option("--drop", multiple=True, metavar="LIST", help="Columns to leave out, in the same form."),
+        click.option("--delimiter", metavar="SIGN", help="Delimiter of a CSV; by default ; or tab or comma."),
         click.option(
-            "--decimal", metavar="SIGN", default=".", help="Of the numbers in a CSV, such as a comma."
+            "--decimal",
+            metavar="SIGN",
+            default=".",
+            help="Decimal sign of the numbers in a CSV, such as a comma.",
         ),
         click.option(
             "--na",
             multiple=True,
             metavar="TEXT",
-            help="What means no value in a CSV: read as nan. May be repeated.",
+            help="A text that means a missing value in a CSV; it is read as nan. May be repeated.",
         ),
         click.option(
-            "--encoding", metavar="NAME", default="utf-8", help="Of a CSV, such as latin-1 or utf-16."
+            "--encoding",
+            metavar="NAME",
+            default="utf-8",
+            help="Encoding of a CSV, such as latin-1 or utf-16.",
         ),
         click.option(
             "--header/--no-header", default=None, help="Whether the first line of a CSV names columns."
@@ -100,7 +106,7 @@ class TableOptions:
     def __post_init__(self) -> None:
         if self.delimiter == "\\t":  # as shells hand it over
             object.__setattr__(self, "delimiter", "\t")
-        # Options of tables without one would be passed over in silence.
+        # Without a table, options for tables would be ignored without a message.
         if self.data:
             return
         usual = {f.name: f.default for f in fields(self) if f.name != "data"}
@@ -221,7 +227,7 @@ class Rows:
 
 
 def block_rows(tables: Sequence[Table]) -> int:
-    """How many rows to read at a time, so that a block is small whatever the width."""
+    """How many rows to read at a time, so that a block is small for any width."""
     width = max(math.prod(table.row_shape) for table in tables)
     return max(1, 2**17 // max(1, width))
 

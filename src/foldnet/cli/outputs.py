@@ -34,12 +34,12 @@ def check_outputs(outputs: Mapping[str, Paths], inputs: Iterable[str | Path | No
         force: whether other people's files may be replaced.
 
     Raises:
-        InputError: an output is an input, by whatever name or link, or two outputs are one file.
+        InputError: an output is also an input (under any name or link), or two outputs are the same file.
         FileExistsError: an output exists, nothing in it says that foldnet wrote it, and there is no ``--force``.
         IsADirectoryError: an output is a directory.
     """
     from foldnet.errors import InputError
-    from foldnet.files.ours import refuse_foreign
+    from foldnet.files.overwrite import refuse_foreign
 
     read = [Path(path) for path in inputs if path not in (None, "-")]
     taken: dict[Path, str] = {}

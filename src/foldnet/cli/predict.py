@@ -38,7 +38,7 @@ Examples:
 @click.argument("file", type=FILE)
 @table_options(required=True, help="CSV, .npy or .parquet; - is CSV on stdin. Once for each input.")
 @click.option(
-    "-o", "--out", type=NEW_FILE, help="Where to write: .csv, .npy or .parquet; by default CSV on stdout."
+    "-o", "--out", type=NEW_FILE, help="File to write: .csv, .npy or .parquet; by default CSV on stdout."
 )
 @click.option(
     "--engine", type=click.Choice(["auto", "native", "reference"]), default="auto", show_default=True
@@ -50,7 +50,7 @@ def command(file: str, out: str | None, engine: str, force: bool, as_json: bool,
 
     Rows are read, predicted and written in blocks, so a table may be larger
     than memory. A row of a table is flat; for an input of higher rank it is
-    folded as NumPy's reshape does. The file OUT appears when it is whole.
+    reshaped as NumPy's reshape does. The file OUT appears when it is complete.
     """
     from foldnet.cli.json_rows import JsonRows
     from foldnet.tables import create_table

@@ -19,13 +19,13 @@ PLAIN = {
     "“": '"', "”": '"', "‘": "'", "’": "'", "√": "sqrt", "∞": "inf", "•": "*", "✓": "yes", "\u202f": " ",
     "\xa0": " ",
 }  # fmt: skip
-"""What stands for a sign where the terminal's encoding lacks it."""
+"""The replacement for a character that the terminal's encoding does not have."""
 
 HANDLER = "foldnet.plain"
 
 
 def text_width() -> int:
-    """Columns to lay text out for: those of the terminal; 80 where the output is no terminal."""
+    """Columns to lay text out for: those of the terminal; 80 if the output is not a terminal."""
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((80, 24)).columns))
 
 
@@ -48,7 +48,7 @@ def printable(text: str, encoding: str) -> str:
 
 
 def show_all_letters() -> None:
-    """Let standard output and error replace what their encoding lacks, whoever writes to them."""
+    """Let standard output and error replace characters that their encoding does not have, for all writers."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=HANDLER)

@@ -37,7 +37,7 @@ Examples:
     "--against",
     type=FILE,
     metavar="CANDIDATE",
-    help="What to prove: a .foldnet file, an exported .py file or C folder (which is run), another network's "
+    help="What to verify: a .foldnet file, an exported .py file or C folder (which is run), another network's "
     "file, or numbers for the rows of --data: predictions as .npy, layers' values by name as .npz. By default "
     "what freezing FILE gives.",
 )
@@ -47,16 +47,19 @@ Examples:
     default=3.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to look for two mistakes at once, if the numbers are wrong and no single one explains them.",
+    help="How long to search for two mistakes at once, if the numbers are wrong and no single one explains them.",
 )
-@table_options(required=False, help="Rows to compare on; by default, rows made to see every layer.")
+@table_options(
+    required=False,
+    help="Rows to compare on; by default, rows that are generated so that every layer has an effect.",
+)
 @common
 def command(file: str, against: str | None, pair_seconds: float, as_json: bool, **table: Any) -> None:
     """Compare a predictor with the network of FILE, layer by layer.
 
-    The network is computed in float64. For each layer the table also says
-    how large an error would have been, had this layer been wrong: a layer
-    whose faults the rows could not have shown is "unproven".
+    The network is computed in float64. For each layer the table also says how large the error would be if
+    this layer were wrong: a layer whose faults these rows cannot show is
+    "unproven".
     If the numbers are wrong, it names the known mistakes that give them.
     Exit code 1 if the predictor is wrong.
     """

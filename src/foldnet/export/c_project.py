@@ -19,7 +19,7 @@ from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows
 from foldnet.export.files import write_files
 from foldnet.export.numpy_steps import op_in_words
-from foldnet.files.ours import MARK
+from foldnet.files.overwrite import MARK
 from foldnet.graph.graph import Graph, Node, bind
 from foldnet.operations.structure.op import Gather
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from foldnet.files.atomic import target_of
-from foldnet.files.ours import refuse_foreign
+from foldnet.files.overwrite import refuse_foreign
 
 
 def write_files(files: Mapping[Path, bytes], *, overwrite: bool = False) -> None:

@@ -16,7 +16,7 @@ from foldnet.export.files import write_files
 from foldnet.export.numpy_helpers import AS_ROWS, HELPERS, with_needed
 from foldnet.export.numpy_main import can_run, main_text
 from foldnet.export.numpy_steps import Steps, steps_of
-from foldnet.files.ours import MARK
+from foldnet.files.overwrite import MARK
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT, Shape
 

@@ -37,7 +37,7 @@ def load_model(
         custom_objects: Keras's name for ``activations``; functions in it are taken as such.
         compile: whether to keep the optimizer's state, so that ``fit`` goes on where the file's training stopped.
             Without it the network is as if ``compile`` had never been called; that is all prediction needs.
-        safe_mode: True; code out of a file is never run.
+        safe_mode: True; code in a file is never run.
         activations: functions for activations that a file names but cannot hold, such as
             ``{"<lambda>": fn}``; NumPy functions, or ``functools.partial`` of those in ``foldnet.activations``.
         dtype: a dtype policy for every layer in place of the stored ones, such as ``"float32"``.
@@ -55,7 +55,7 @@ def load_model(
 
     if not safe_mode:
         raise UnsupportedError(
-            "foldnet never runs code out of a file, so safe_mode=False changes nothing; leave it out and supply "
+            "foldnet never runs code from a file, so safe_mode=False changes nothing; leave it out and supply "
             "functions by activations={name: fn}"
         )
     from foldnet.files.registration import known_objects
@@ -85,7 +85,7 @@ def load_weights(
         FileFormatError: the file is damaged, hostile, or holds the weights of another architecture.
         ConfigError: the network is not built yet, so its weights have no shapes.
     """
-    from foldnet.files.fill import Leniency
+    from foldnet.files.fill_weights import Leniency
     from foldnet.files.load import load_weights_into
 
     skip, by_name = kwargs.pop("objects_to_skip", None), kwargs.pop("by_name", None)
@@ -118,7 +118,7 @@ def save_model(
         overwrite: whether a file that is there may be replaced.
         zipped: False writes what an archive holds into a directory, whose name must not end in ``.keras``.
         include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-            ``.h5`` no Keras 3 takes the state up, its own files' neither: it starts the optimizer afresh.
+            ``.h5`` Keras 3 never reads the state, even from its own files: it starts with a new optimizer.
             ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
             ``compile=False`` only.
         kwargs: Keras's ``save_format`` of old is warned about where the ending says the same; nothing else is taken.
@@ -154,7 +154,7 @@ def _no_format(path: str | PathLike[str], kwargs: dict[str, Any]) -> None:
 
 
 def _may_write(path: str | PathLike[str], overwrite: bool) -> None:
-    """Keras asks on the terminal; a program that is not to overwrite must hear of it."""
+    """Keras asks on the terminal; foldnet raises an error instead."""
     from pathlib import Path
 
     from foldnet.files.opening import name_of

@@ -39,7 +39,7 @@ def to_json(network: Network, **kwargs: Any) -> str:
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Network:
-    """A network from the JSON that ``to_json`` writes, its weights drawn anew.
+    """A network from the JSON that ``to_json`` writes, with new random weights.
 
     Args:
         json_string: from foldnet or from Keras 3.

@@ -24,7 +24,7 @@ SMALL = 16 << 20
 
 @dataclass(frozen=True)
 class Member:
-    """Where a member lies in the archive."""
+    """The position of a member in the archive."""
 
     name: str
     method: int

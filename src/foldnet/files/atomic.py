@@ -1,4 +1,4 @@
-"""Files that are either wholly new or wholly old, whatever happens while they are written."""
+"""Atomic writing: a file is either completely new or completely old, even if writing fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_whole(path: str | PathLike[str], write: Write) -> None:
         write: is given the path of an empty file in the same directory.
 
     Raises:
-        ConfigError: no file can have this path, or something that is no ordinary file has it.
+        ConfigError: no file can have this path, or something that is not a regular file has it.
         OSError: the directory does not exist or cannot be written to.
     """
     write_all([(path, write)])

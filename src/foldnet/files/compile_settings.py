@@ -123,7 +123,7 @@ def _names_alone(value: Any) -> Any:
 
 
 def _each(value: Any, function: Any) -> Any:
-    """Apply a function to everything in nested lists and dicts; a record counts as what it stands for."""
+    """Apply a function to everything in nested lists and dicts; a record counts as the object that it describes."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Mapping):
@@ -190,7 +190,7 @@ def stored_metric(metric: Any) -> Any:
 
 
 def _plain_mean(metric: Metric) -> str | None:
-    """The name of a metric that is no more than the mean of a function of Keras's."""
+    """The name of a metric that is only the mean of a function of Keras."""
     if type(metric) is not MeanMetricWrapper or metric.settings:
         return None
     name = metric.fn.__name__
@@ -199,7 +199,7 @@ def _plain_mean(metric: Metric) -> str | None:
 
 
 def _of_own_class(thing: Loss | Metric) -> dict[str, Any]:
-    """A loss or metric of a class of the user's, which whoever opens the file must have."""
+    """A loss or metric of a class of the user's, which the program that opens the file must have."""
     name = type(thing).__name__
     config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
     return {

@@ -26,7 +26,7 @@ class Record:
     """A layer's record in today's words.
 
     Attributes:
-        class_name: as in the file, but for classes that were renamed.
+        class_name: as in the file, except for renamed classes.
         name: of the layer.
         config: its settings.
         is_keras: whether the class is Keras's own and not the user's.

@@ -1,4 +1,4 @@
-"""``KerasFileEditor``: look into a file of weights, change what objects it holds, and write it anew."""
+"""``KerasFileEditor``: look into a file of weights, change its objects, and write a new file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
+from foldnet.escaping import escaped_name
 from foldnet.files import strict_json
 from foldnet.files.archive import Archive
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.load import CONFIG, MAX_WEIGHTS, METADATA, WEIGHTS, named
 from foldnet.files.opening import name_of, open_file
-from foldnet.shown import shown_name
 
 if TYPE_CHECKING:
     from foldnet.network import Network
@@ -291,7 +291,7 @@ class KerasFileEditor:
         from rich.console import Console
         from rich.text import Text
 
-        Console(highlight=False).print(Text(shown_name(what)) if isinstance(what, str) else what)
+        Console(highlight=False).print(Text(escaped_name(what)) if isinstance(what, str) else what)
 
 
 def _members(name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, str | bytes]:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from foldnet.shown import shown_name
+from foldnet.escaping import escaped_name
 
 Weights = Mapping[str, Any]
 
@@ -29,14 +29,14 @@ def tree_view(weights: Weights, title: str) -> Tree:
 def _grow(tree: Tree, weights: Weights) -> Tree:
     for name, value in weights.items():
         if isinstance(value, Mapping):
-            _grow(tree.add(Text(shown_name(name), style="bold")), value)
+            _grow(tree.add(Text(escaped_name(name), style="bold")), value)
         else:
-            tree.add(Text(f"{shown_name(name)}: shape={value.shape}, dtype={value.dtype}"))
+            tree.add(Text(f"{escaped_name(name)}: shape={value.shape}, dtype={value.dtype}"))
     return tree
 
 
 def differences(saved: Weights, expected: Weights, path: str = "") -> Iterator[Difference]:
-    """Every weight that both have, and every weight or object that they have not alike.
+    """Every weight that both have, and every weight or object that differs.
 
     Args:
         saved: of the file.
@@ -64,13 +64,13 @@ def _difference(saved: Any, expected: Any) -> str | None:
 
 def _what(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"an object of {', '.join(shown_name(key) for key in value) or 'nothing'}"
+        return f"an object of {', '.join(escaped_name(key) for key in value) or 'nothing'}"
     return f"a weight of shape {value.shape}"
 
 
 def comparison(found: Sequence[Difference]) -> RenderableType:
     """What differs, line by line, and whether the file fits the network."""
-    errors = [Text(f"{shown_name(path)}: {text}", style="red") for path, text in found if text is not None]
+    errors = [Text(f"{escaped_name(path)}: {text}", style="red") for path, text in found if text is not None]
     same = len(found) - len(errors)
     verdict = f"{len(errors)} differences" if len(errors) != 1 else "1 difference"
     end = (

@@ -14,7 +14,7 @@ from typing import Any
 
 from foldnet.errors import FileFormatError
 from foldnet.files import strict_json
-from foldnet.files.fill import STRICT, Leniency, Values
+from foldnet.files.fill_weights import STRICT, Leniency, Values
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.read_config import Reader
 from foldnet.files.saved_training import read_legacy_state
@@ -84,7 +84,7 @@ def weights_group(file: Hdf5File) -> Group | None:
 
 
 def read_legacy_weights(group: Group, network: Network, leniency: Leniency = STRICT) -> Values:
-    """The weights of every layer of the network, but for those that may be missing.
+    """The weights of every layer of the network, except those that may be missing.
 
     Raises:
         FileFormatError: the file does not hold this network's weights.

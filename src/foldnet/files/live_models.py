@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
-from foldnet.files.fill import Values
+from foldnet.files.fill_weights import Values
 from foldnet.files.legacy import is_weight
 from foldnet.files.load import major_version
 from foldnet.files.read_config import Reader

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, assert_never
 
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFileError
 from foldnet.files import archive, hdf5, strict_json
 from foldnet.files.archive import Archive
 from foldnet.files.calls import BAD_SETTINGS
-from foldnet.files.fill import STRICT, Leniency
+from foldnet.files.fill_weights import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Place
 from foldnet.files.opening import name_of, open_file, read_file
@@ -28,21 +28,25 @@ MAX_WEIGHTS = 4 << 30
 
 Supplied = Mapping[str, Callable[..., Any]] | None
 Members = Callable[[str, int], bytes]
+FileKind = Literal["archive", "hdf5", "directory"]
 
 
 def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, compile: bool) -> Network:
     """The network in a file; see ``foldnet.load_model``."""
     with named(path):
-        kind = kind_of(path)
-        if kind == "hdf5":
-            from foldnet.files.legacy import load_legacy
+        match kind := kind_of(path):
+            case "hdf5":
+                from foldnet.files.legacy import load_legacy
 
-            with Hdf5File(path) as file:
-                return load_legacy(file, activations, dtype, compile)
-        if kind == "directory":
-            return _load_members(_directory_members(Path(path)), activations, dtype, compile)
-        with open_file(path) as raw:
-            return _load_members(Archive(raw).read, activations, dtype, compile)
+                with Hdf5File(path) as file:
+                    return load_legacy(file, activations, dtype, compile)
+            case "directory":
+                return _load_members(_directory_members(Path(path)), activations, dtype, compile)
+            case "archive":
+                with open_file(path) as raw:
+                    return _load_members(Archive(raw).read, activations, dtype, compile)
+            case _:
+                assert_never(kind)
 
 
 def load_weights_into(network: Network, path: str | PathLike[str], leniency: Leniency = STRICT) -> None:
@@ -56,47 +60,54 @@ def load_weights_into(network: Network, path: str | PathLike[str], leniency: Len
             with open_shards(path) as root:
                 _fill(root, network, leniency)
             return
-        kind = kind_of(path)
-        if kind == "hdf5":
-            from foldnet.files.legacy import read_legacy_weights, weights_group
-
-            with Hdf5File(path) as file:
-                group = weights_group(file)
-                if group is None:
-                    _fill(file.root, network, leniency)
-                else:
-                    read_legacy_weights(group, network, leniency).fill()
-            return
-        if kind == "directory":
-            image = _directory_members(Path(path))(WEIGHTS, MAX_WEIGHTS)
-        else:
-            with open_file(path) as raw:
-                image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
+        match kind := kind_of(path):
+            case "hdf5":
+                _fill_from_hdf5(path, network, leniency)
+                return
+            case "directory":
+                image = _directory_members(Path(path))(WEIGHTS, MAX_WEIGHTS)
+            case "archive":
+                with open_file(path) as raw:
+                    image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
+            case _:
+                assert_never(kind)
         with Hdf5File(image) as file:
             _fill(file.root, network, leniency)
+
+
+def _fill_from_hdf5(path: str | PathLike[str], network: Network, leniency: Leniency) -> None:
+    from foldnet.files.legacy import read_legacy_weights, weights_group
+
+    with Hdf5File(path) as file:
+        group = weights_group(file)
+        if group is None:
+            _fill(file.root, network, leniency)
+        else:
+            read_legacy_weights(group, network, leniency).fill()
 
 
 def _fill(root: Place, network: Network, leniency: Leniency) -> None:
     """Set all weights, and the state of the optimizer where the network has one that it fits."""
     values = read_weights(root, network, {}, check_names=False, leniency=leniency)
-    if network._trainer is None and network.saved_training is None:
+    trainer, kept = network._trainer, network.saved_training
+    if trainer is None and kept is None:
         values.fill()
         return
     saved = read_state(root, network, keras_3=True)
     values.fill()
     if saved.state is None and saved.problem is None:
         return
-    if network._trainer is None:
+    if trainer is not None:
+        if not leniency.skips(network.optimizer):
+            from foldnet.files.resume import take_up
+
+            take_up(saved, trainer)
+    elif kept is not None:
         # The training of a loaded network is kept as data until it is asked for.
-        old = network.saved_training
-        network.saved_training = replace(old, state=saved.state, layout=saved.layout, problem=saved.problem)
-    elif not leniency.skips(network.optimizer):
-        from foldnet.files.resume import take_up
-
-        take_up(saved, network)
+        network.saved_training = replace(kept, state=saved.state, layout=saved.layout, problem=saved.problem)
 
 
-def kind_of(path: str | PathLike[str]) -> str:
+def kind_of(path: str | PathLike[str]) -> FileKind:
     """``"archive"``, ``"hdf5"`` or ``"directory"``, by the bytes and not by the name.
 
     Raises:
@@ -141,7 +152,7 @@ class named:  # noqa: N801 - used as a with-statement
         if isinstance(error, MemoryError):
             raise FileFormatError(f"{self._path}: it needs more memory than there is") from None
         if isinstance(error, BAD_SETTINGS) and not isinstance(error, FoldnetError):
-            # Each part of a file is checked where it is read; this is for what nobody thought of.
+            # Each part of a file is checked where it is read; this is for errors that no check found.
             raise FileFormatError(
                 f"{self._path}: its content is not valid: {type(error).__name__}: {error}"
             ) from error

@@ -1,4 +1,4 @@
-"""The masks that stored calls name: those that Keras made itself out of operations, and those handed over by hand.
+"""The masks that stored calls name: those that Keras built from operations, and those that the caller passed.
 
 Keras 3 writes the mask that an ``Embedding(mask_zero=True)`` or a ``Masking`` hangs on a tensor into the calls of the
 layers that take one, and the operations that made it between the layers. foldnet follows masks itself, so both go;

@@ -24,7 +24,7 @@ class Constant:
 
 @dataclass
 class Node:
-    """One stored call of a layer: what it is called on, how, and the mask handed over with it, if any."""
+    """One stored call of a layer: what it is called on, how, and the mask passed with it, if any."""
 
     args: Any
     kwargs: dict[str, Any]

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from foldnet.errors import ConfigError, FileFormatError
 
-# Paths are strings and pathlib is not imported: reading a file lies on the way to a first prediction.
+# Paths are strings and pathlib is not imported, because reading a file is part of the time to a first prediction.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -27,7 +27,7 @@ def name_of(path: str | PathLike[str]) -> str:
     """The path as text that the system can take.
 
     Raises:
-        ConfigError: it is no path, or has characters that no path can have.
+        ConfigError: it is not a path, or has characters that a path cannot have.
     """
     try:
         name = os.fsdecode(path)
@@ -40,7 +40,7 @@ def name_of(path: str | PathLike[str]) -> str:
 
 
 def kind_name(mode: int) -> str | None:
-    """What something that is no ordinary file is, in words; None for an ordinary file."""
+    """The kind of a path that is not a regular file, in words; None for a regular file."""
     if stat.S_ISREG(mode):
         return None
     return next((name for test, name in _KINDS if test(mode)), "no ordinary file")

@@ -1,10 +1,10 @@
 """An optimizer's variables in the order in which Keras keeps them, to a file and back.
 
 That order is: the number of steps, the learning rate (unless a schedule gives it), the moving averages of the
-weights, the gradients added up for the next update, then the slots. Adam and its kin have all slots of the first
-weight, then all of the second; the others all weights' first slot, then all weights' second. Nadam ends with the
-product of its momenta. Before Keras 3 it was another order, and in tf.keras up to 2.10 yet another; the shapes alone
-do not tell them apart.
+weights, the gradients added up for the next update, then the slots. Adam and similar optimizers have all
+slots of the first weight, then all of the second; the others have the first slot of all weights, then the second slot
+of all weights. Nadam ends with the product of its momenta. The order before Keras 3 was different, and that of
+tf.keras up to 2.10 is another one; the shapes alone do not tell them apart.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from foldnet.warn import warn
 def resume(saved: SavedTraining, network: Network) -> Trainer:
     """A trainer that goes on where the file's training stopped.
 
-    An optimizer state that is not today's warns and starts afresh, as in Keras.
+    An optimizer state of another format gives a warning and a new optimizer, as in Keras.
 
     Raises:
         FoldnetError: the settings name a loss or metric that foldnet does not have. An optimizer that it does not
@@ -47,11 +47,11 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
     return trainer
 
 
-def take_up(saved: SavedTraining, network: Network) -> None:
+def take_up(saved: SavedTraining, trainer: Trainer) -> None:
     """Give a compiled network's optimizer the state that a file has; one that does not fit warns, as in Keras."""
-    problem = _restored(network.trainer, saved)
+    problem = _restored(trainer, saved)
     if problem is not None:
-        warn(f"the optimizer of {network.name!r} stays as it is, because {problem}", UserWarning)
+        warn(f"the optimizer of {trainer.network.name!r} stays as it is, because {problem}", UserWarning)
 
 
 def _restored(trainer: Trainer, saved: SavedTraining) -> str | None:
@@ -78,7 +78,7 @@ def _compiled(network: Network, config: Mapping[str, Any], supplied: Mapping[str
 
 
 def _optimizer(stored: Any) -> Any:
-    """The optimizer of a record; what stands in its place where foldnet has none such."""
+    """The optimizer of a record; a placeholder if foldnet does not have it."""
     try:
         return optimizers.get(_modern_optimizer(stored))
     except FoldnetError as error:

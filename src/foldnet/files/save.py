@@ -17,7 +17,7 @@ from foldnet.files.atomic import write_whole
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
 from foldnet.files.opening import name_of
-from foldnet.files.ours import MARK
+from foldnet.files.overwrite import MARK
 from foldnet.files.weight_tree import State, Tree, hdf5_image, optimizer_tree, tree_of, write_tree
 from foldnet.files.write_config import network_record
 from foldnet.files.write_weights import write_legacy_weights, write_optimizer_weights
@@ -126,10 +126,10 @@ def whole_tree(network: Network, skip: tuple[Any, ...] = ()) -> Tree:
         # What a file says of its training is only looked at when it is asked for.
         warn(f"the weights of {network.name!r} are saved without the state of the optimizer, because {error}")
         optimizer = None
-    if optimizer is None or any(network.optimizer is other for other in skip):
+    trainer = None if optimizer is None else network.trainer
+    if optimizer is None or trainer is None or any(network.optimizer is other for other in skip):
         return tree_of(network, None, skip)
     name, state = optimizer
-    trainer = network.trainer
     if not (trainer.slots or trainer.compiled.optimizer.steps):
         state = state[: 2 if isinstance(trainer.compiled.optimizer._learning_rate, float) else 1]
     return tree_of(network, (name, state), skip)
@@ -178,9 +178,10 @@ def _legacy_parts(
         return config, None, None
     from foldnet.files.compile_settings import stored_compile
     from foldnet.files.optimizer_state import named_state, state_of
+    from foldnet.training.absent_optimizer import AbsentOptimizer
 
     optimizer = trainer.compiled.optimizer
-    if optimizer.absent:
+    if isinstance(optimizer, AbsentOptimizer):
         # A .h5 says how a network was compiled by its optimizer's record alone; Keras cannot read one without.
         stored = _json(stored_compile(trainer, Dialect.KERAS_2)) if optimizer.stored is not None else None
         return config, stored, None

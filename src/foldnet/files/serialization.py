@@ -1,7 +1,7 @@
 """Keras's configurations of objects: a dict of module, class, settings and registered name, and back.
 
 Nothing is looked up by a module that a configuration names: there are foldnet's own classes and functions, and those
-that the caller registered or hands over. Code in a configuration (a lambda) is refused.
+that the caller registered or passes. Code in a configuration (a lambda) is refused.
 """
 
 from __future__ import annotations
@@ -146,14 +146,14 @@ def deserialize_keras_object(
         kwargs: ``module_objects``: more of them.
 
     Raises:
-        ConfigError: there is no class or function of this name, a lambda, or settings that make no sense.
+        ConfigError: there is no class or function of this name, a lambda, or settings that are not valid.
         UnsupportedError: something foldnet cannot represent.
 
     >>> deserialize_keras_object({"class_name": "L2", "module": "keras.regularizers", "config": {"l2": 0.1}})
     L2(l2=0.1)
     """
     if not safe_mode:
-        raise UnsupportedError(f"safe_mode=False would run code out of a configuration: {_LAMBDA}")
+        raise UnsupportedError(f"safe_mode=False would run code from a configuration: {_LAMBDA}")
     more = kwargs.pop("module_objects", None)
     if kwargs:
         raise ConfigError(f"deserialize_keras_object does not take {', '.join(kwargs)}")

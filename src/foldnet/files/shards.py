@@ -1,4 +1,4 @@
-"""Weights in several HDF5 files of a limited size, and a ``.weights.json`` that says what lies where, as in Keras 3."""
+"""Weights in several HDF5 files of limited size, as in Keras 3; ``.weights.json`` says which file has which weight."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def save_shards(tree: Tree, path: str | PathLike[str], max_shard_size: float) ->
         max_shard_size: GiB of numbers that one file may hold.
 
     Raises:
-        ConfigError: the size is no positive number, a single weight is larger, or the name ends otherwise.
+        ConfigError: the size is not a positive number, a single weight is larger, or the name has another ending.
     """
     home = map_path(path)
     shards, places, total = _split(tree, _bytes(max_shard_size))

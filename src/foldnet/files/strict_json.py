@@ -42,7 +42,7 @@ def parse(text: bytes | str, what: str) -> dict[str, Any]:
 class NotFinite:
     """``Infinity``, ``-Infinity`` or ``NaN`` in JSON: constants of operations may be it, and no layer's setting.
 
-    It is no number, so that whatever asks for one refuses it, unless it went through ``numbers``.
+    It is not a number, so code that needs a number refuses it, unless it went through ``numbers``.
     """
 
     def __init__(self, name: str) -> None:

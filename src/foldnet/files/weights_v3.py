@@ -1,6 +1,6 @@
 """The weights of a ``.keras`` archive or a ``.weights.h5`` file.
 
-Groups are named after classes, not layers: inside a network the third Dense is ``dense_2`` whatever its own name.
+Groups are named after classes, not layers: inside a network the third Dense is ``dense_2``, whatever its own name is.
 So groups are found by counting classes in the network's order, and the names that newer files note beside the
 numbers serve as a check.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
-from foldnet.files.fill import STRICT, Leniency, Values
+from foldnet.files.fill_weights import STRICT, Leniency, Values
 from foldnet.files.hdf5.merged import Place
 from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer

@@ -212,7 +212,7 @@ class _Writer:
 
 
 def _of_own_class(layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
-    """The record of a layer or network of a class of the user's, which whoever opens the file must have."""
+    """The record of a layer or network of a class of the user's, which the program that opens the file must have."""
     from foldnet.files.registration import get_registered_name
     from foldnet.files.serialization import serialize_keras_object
 
@@ -275,7 +275,7 @@ class _Calls:
             self._of[layer] = [call for call in layer.calls if call in known]
 
     def of(self, layer: Layer) -> list[Call]:
-        """The calls of a layer in this network, but for an input's own."""
+        """The calls of a layer in this network, except those of inputs."""
         return [] if layer.is_input else self._of[layer]
 
     def nodes(self, call: Call) -> list[Any]:

@@ -87,7 +87,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
         custom_objects: classes and functions of your own that it names.
 
     Raises:
-        ConfigError: it is no configuration of a layer, or names something unknown.
+        ConfigError: it is not the configuration of a layer, or has an unknown name.
         UnsupportedError: something foldnet cannot represent.
 
     >>> deserialize(serialize(Dense(3))).units

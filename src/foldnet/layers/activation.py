@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.kinds import AXES, LIMIT, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis, row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.core import lower_activation, named_activation
@@ -19,6 +18,7 @@ from foldnet.layers.weight import WeightSpec
 from foldnet.operations.along.op import Softmax as SoftmaxOp
 from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.structure.op import Reshape, Transpose
+from foldnet.setting_types import AXES, LIMIT, NOT_NEGATIVE, NUMBER, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -47,7 +47,7 @@ class ReLU(_Function):
     """``x`` from ``threshold`` on, at most ``max_value``; below it ``negative_slope * (x - threshold)``.
 
     Args:
-        max_value: the largest result; None is no limit.
+        max_value: the largest result; None for no limit.
         negative_slope: slope below the threshold.
         threshold: where the slope changes.
     """

@@ -10,7 +10,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import InputError, InputTypeError
-from foldnet.kinds import shown
+from foldnet.setting_types import shown
 
 
 class Moments:

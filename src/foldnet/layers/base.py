@@ -9,7 +9,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, NotYetError, UnsupportedError
-from foldnet.kinds import COUNT, SHAPE
+from foldnet.escaping import escaped_name
 from foldnet.layers.configured import Configured, no_arguments
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.naming import check_rename, snake_case, unique_name
@@ -17,7 +17,7 @@ from foldnet.layers.refusals import INSTEAD, refuse_code
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.traits import Traits
 from foldnet.layers.weight import Weight, WeightSpec
-from foldnet.shown import shown_name
+from foldnet.setting_types import COUNT, SHAPE
 from foldnet.structure import flatten
 
 if TYPE_CHECKING:
@@ -388,7 +388,7 @@ class Layer(Traits, Configured):
         return self.calls[0]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} name={shown_name(self.name)}>"
+        return f"<{type(self).__name__} name={escaped_name(self.name)}>"
 
 
 def _shapes(shapes: Sequence[Shape]) -> Any:

@@ -8,7 +8,17 @@ from typing import Any, ClassVar, Self
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.kinds import CONSTRAINT, FLAG, INITIALIZER, NAME, REGULARIZER, STRICT_FLAG, Checked, Kind, near
+from foldnet.setting_types import (
+    CONSTRAINT,
+    FLAG,
+    INITIALIZER,
+    NAME,
+    REGULARIZER,
+    STRICT_FLAG,
+    Checked,
+    Kind,
+    near,
+)
 
 WEIGHTS = ("kernel", "bias", "embeddings", "alpha", "gamma", "beta", "moving_mean", "moving_variance")
 

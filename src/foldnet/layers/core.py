@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foldnet import activations
 from foldnet.errors import ConfigError
 from foldnet.graph.op import Elementwise, Op
-from foldnet.kinds import COUNT, FLAG
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import not_zero
@@ -20,6 +19,7 @@ from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.matrix.op import Dense as DenseOp
 from foldnet.operations.structure.op import Gather
 from foldnet.operations.structure.op import Identity as IdentityOp
+from foldnet.setting_types import COUNT, FLAG
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

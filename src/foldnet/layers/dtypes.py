@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.kinds import shown
+from foldnet.setting_types import shown
 
 _WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 _PLAIN = ("float16", "bfloat16", "float32", "float64", *_WHOLE, "bool", "string", "complex64", "complex128")

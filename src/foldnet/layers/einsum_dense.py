@@ -13,7 +13,6 @@ from foldnet import activations
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import Op
-from foldnet.kinds import NAME, Kind, sizes
 from foldnet.layers.base import Layer
 from foldnet.layers.core import Dense, activation_shape, lower_activation, named_activation
 from foldnet.layers.equations import Equation, bias_shape, kernel_shape, read_equation, result_shape
@@ -26,6 +25,7 @@ from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Dense as DenseOp
 from foldnet.operations.matrix.op import TurnedDense
 from foldnet.operations.structure.op import Reshape, Transpose
+from foldnet.setting_types import NAME, Kind, sizes
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

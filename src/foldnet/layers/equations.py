@@ -19,7 +19,7 @@ class Equation:
         inputs: a label for each axis of the input; those of an ellipsis are numbers.
         kernel: a label for each axis of the kernel.
         outputs: a label for each axis of the result.
-        elided: how many axes the ellipsis stands for.
+        elided: how many axes the ellipsis covers.
         left: whether it stands in front.
         named: the labels of the result that the equation itself names.
     """

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.kinds import COUNT, FLAG, SHAPE
 from foldnet.layers.base import Layer
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.setting_types import COUNT, FLAG, SHAPE
 from foldnet.warn import warn
 
 
@@ -24,7 +24,7 @@ class InputLayer(Layer):
         ragged: False.
         batch_shape: the shape with the batch axis first, instead of ``shape`` and ``batch_size``.
         input_tensor: a tensor to enter by, from ``Input``, instead of a new one.
-        optional: whether None may stand for its data: then a ``mask=`` read from it is none.
+        optional: whether its data may be None; a ``mask=`` that is read from it is then absent.
 
     Raises:
         ConfigError: no shape, or two of them, or settings that contradict the tensor.
@@ -138,7 +138,7 @@ def Input(  # noqa: N802 - Keras's name
         batch_shape: the shape with the batch axis first, instead of ``shape`` and ``batch_size``.
         name: of the input layer.
         tensor: one to use instead of a new one.
-        optional: whether None may stand for its data: then a ``mask=`` read from it is none.
+        optional: whether its data may be None; a ``mask=`` that is read from it is then absent.
 
     >>> Input((4,)).shape
     (None, 4)

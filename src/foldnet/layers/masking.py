@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.kinds import ANY_NUMBERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.along.op import Reduce
 from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.structure.op import Reshape
+from foldnet.setting_types import ANY_NUMBERS
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

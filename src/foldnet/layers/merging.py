@@ -9,7 +9,6 @@ import numpy as np
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.op import FLOAT
-from foldnet.kinds import AXES, FLAG, WHOLE, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.masking import either, over_values
@@ -20,6 +19,7 @@ from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.matrix.op import Dot as DotOp
 from foldnet.operations.structure.op import Concatenate as ConcatenateOp
 from foldnet.operations.structure.op import Repeat
+from foldnet.setting_types import AXES, FLAG, WHOLE, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -274,11 +274,11 @@ class Dot(Layer):
         return DotOp(axes)
 
     def output_mask(self, *masked: bool) -> bool:
-        """None, whatever comes in."""
+        """None for all inputs."""
         return False
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        """None, whatever comes in."""
+        """None for all inputs."""
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The remaining axes of both."""

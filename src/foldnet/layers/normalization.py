@@ -10,7 +10,6 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import Op
-from foldnet.kinds import AXES, FLAG, FRACTION, NOT_NEGATIVE, NUMBER, Kind
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
@@ -18,6 +17,7 @@ from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.batch.op import BatchNorm, BatchRenorm, FixedNorm
+from foldnet.setting_types import AXES, FLAG, FRACTION, NOT_NEGATIVE, NUMBER, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

@@ -9,7 +9,6 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.kinds import AXES, COUNT, FLAG, NUMBERS, Kind
 from foldnet.layers.adaption import Moments, tables
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
@@ -17,6 +16,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.operations.affine.op import Affine
+from foldnet.setting_types import AXES, COUNT, FLAG, NUMBERS, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -135,7 +135,7 @@ class Normalization(Layer):
 
         Args:
             data: an array or table of shape (rows, ...), a dataset of batches by number (a ``PyDataset``), or an
-                iterable of batches, gone through once. A batch is an array, or a tuple that begins with one.
+                iterable of batches, which is read once. A batch is an array, or a tuple that begins with one.
             batch_size: accepted as in Keras 2; changes nothing.
             steps: how many batches to take, for an iterable that never ends; None takes all.
 

@@ -1,4 +1,4 @@
-"""What Keras lets a class of one's own do and a compiled program cannot follow."""
+"""What a user's own class may do in Keras, but not in a compiled program."""
 
 from __future__ import annotations
 

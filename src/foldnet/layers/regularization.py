@@ -1,4 +1,4 @@
-"""Dropout and its kin: random in training, nothing at prediction time."""
+"""Dropout and other random layers: random in training, without effect at prediction time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.kinds import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.batch.op import Drop
 from foldnet.operations.structure.op import Identity
+from foldnet.setting_types import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -111,7 +111,7 @@ class Dropout(Noise):
     def _masks(self, shape: Shape) -> Shape:
         """The mask's shape for data of this one: ``noise_shape`` aligned to the last axes, as broadcasting does.
 
-        A None stands for the data's size on the axis that it would be counted from the front, as in Keras.
+        A None means the size of the data on the axis at the same position from the front, as in Keras.
         """
         if self.noise_shape is None:
             return ()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import ConfigError
 from foldnet.graph.op import Op
-from foldnet.kinds import COUNT, DATA_FORMAT, Kind, sizes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.structure.op import Repeat, Transpose
 from foldnet.operations.structure.op import Reshape as ReshapeOp
+from foldnet.setting_types import COUNT, DATA_FORMAT, Kind, sizes
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

@@ -9,7 +9,6 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import Elementwise
-from foldnet.kinds import FLAG, number
 from foldnet.layers.core import Embedding
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
@@ -18,6 +17,7 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.matrix.op import Dense, TurnedDense
 from foldnet.operations.structure.op import Gather
+from foldnet.setting_types import FLAG, number
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.kinds import AXES, FLAG, NOT_NEGATIVE, WHOLE, Kind, whole
 from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
@@ -19,6 +18,7 @@ from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import GroupMoments, Moments
+from foldnet.setting_types import AXES, FLAG, NOT_NEGATIVE, WHOLE, Kind, whole
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering

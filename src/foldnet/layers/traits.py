@@ -52,7 +52,7 @@ class Traits:
         scales_values: whether at prediction time it multiplies by fixed numbers and adds fixed numbers.
         features_last: whether its result has a feature at each position of the last axis.
         is_random: whether it changes values at random in training.
-        amount_is_rate: whether ``amount`` is the share of the values that are dropped, or stands for one.
+        amount_is_rate: whether ``amount`` is the share of the values that are dropped, or takes its place.
         scales_at_random: whether in training it multiplies by random numbers of mean 1 and variance
             ``rate / (1 - rate)``, which keeps the mean of the values and makes their variance larger.
         normalizes_by: where the statistics come from that it normalizes by; None where it does not normalize.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from foldnet.arrays import Array
-from foldnet.shown import shown_name
+from foldnet.escaping import escaped_name
 
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
@@ -146,4 +146,4 @@ class Weight(NDArrayOperatorsMixin):
         return str(self.value)
 
     def __repr__(self) -> str:
-        return f"<Weight {shown_name(self.path)}, shape={self.shape}>\n{self.value!r}"
+        return f"<Weight {escaped_name(self.path)}, shape={self.shape}>\n{self.value!r}"

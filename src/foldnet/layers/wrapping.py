@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
-from foldnet.kinds import COUNT
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import Ending
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.setting_types import COUNT
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -25,7 +25,7 @@ class Wrapper(Layer):
         layer: the one inside.
 
     Raises:
-        ConfigError: that is no layer.
+        ConfigError: that is not a layer.
     """
 
     def __init__(self, layer: Layer, **kwargs: Any) -> None:

@@ -20,7 +20,7 @@ from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.masks import Mask, Masks
 from foldnet.network import Network
 from foldnet.operations.structure.op import Cast
-from foldnet.optional import Absent, is_optional
+from foldnet.optional_inputs import Absent, is_optional
 
 _CALL_NUMBER = re.compile(r"@\d+(?=/|$)")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from foldnet.predictor.options import Options
 
 LARGEST = 16 << 20
-"""Larger files are read anew each time; so much are their arrays that parsing hardly counts."""
+"""Larger files are read again each time: most of the time goes to their arrays, not to parsing."""
 ENTRIES = 64
 """The most entries that stay; those used longest ago go first."""
 _ENDING = ".foldnet"
@@ -42,7 +42,7 @@ def program_of(
     if kept is not None:
         return kept
     made = make()
-    if _entry(path) == name:  # the file did not change meanwhile
+    if _entry(path) == name:  # the file did not change while it was read
         _write(name, *made)
     return made
 
@@ -53,7 +53,7 @@ def _entry(path: str | os.PathLike[str]) -> str | None:
     try:
         data = read_file(path, LARGEST)
     except (OSError, FoldnetError):
-        return None  # whoever reads the file says what is wrong
+        return None  # the reader of the file says what is wrong
     return user_cache.digest(_makers(), data).hex() + _ENDING
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from foldnet.engines.native.prediction.program import NativeProgram
 
 RELEASE_COST = 100_000
-"""Multiply-adds from which other Python threads may run meanwhile; taking the lock again costs about as much."""
+"""From this many multiply-adds on, other Python threads may run during a call; taking the lock costs about as much."""
 
 
 class PythonFastCall:

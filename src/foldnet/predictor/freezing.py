@@ -98,7 +98,7 @@ def same_program(a: Graph, b: Graph) -> bool:
 def _program_of(network: Network, without: Iterable[str] = ()) -> tuple[Graph, Options]:
     """The network's prediction program, unfolded, and what its callers pass and get."""
     from foldnet.lowering.lower import Mode, lower
-    from foldnet.optional import checked_absent, present
+    from foldnet.optional_inputs import checked_absent, present
 
     absent = checked_absent(network, without)
     given, results = network.input_structure, network.output_structure

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from foldnet.errors import ConfigError
+from foldnet.literals import member
 
 Engine = Literal["auto", "native", "reference"]
 """The engine as asked for; ``"auto"`` is native where a compiler and the network allow it."""
@@ -47,9 +48,9 @@ def checked_engine(engine: str) -> Engine:
     Raises:
         ConfigError: there is no such engine.
     """
-    for known in ENGINES:
-        if known == engine:
-            return known
+    found = member(engine, ENGINES)
+    if found is not None:
+        return found
     raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
 
 
@@ -59,9 +60,9 @@ def checked_precision(dtype: str, engine: Engine) -> Precision:
     Raises:
         ConfigError: there is no such precision, or the engine does not have it.
     """
-    for known in PRECISIONS:
-        if known == dtype:
-            if known == "float64" and engine == "native":
-                raise ConfigError('the native engine computes in float32; for float64 use engine="reference"')
-            return known
+    found = member(dtype, PRECISIONS)
+    if found == "float64" and engine == "native":
+        raise ConfigError('the native engine computes in float32; for float64 use engine="reference"')
+    if found is not None:
+        return found
     raise ConfigError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

@@ -11,13 +11,13 @@ from foldnet.arrays import Array
 from foldnet.engines.fallback import native_or_none
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.op import INT, Shape
-from foldnet.latest import Latest
 from foldnet.nested_data import arranged
 from foldnet.passes import optimize
 from foldnet.predictor.fastcall import FastCall, attach
 from foldnet.predictor.inputs import read_inputs, working
 from foldnet.predictor.options import Options, Precision
 from foldnet.predictor.programs import Program, choose_engine, native_program, reference_program
+from foldnet.recent_cache import RecentCache
 from foldnet.structure import pack
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Predictor(FastCall):
         self.options = options
         self.graph = optimize(unfolded) if options.fold else unfolded
         self._dtype = np.dtype(options.dtype)
-        # No lock: a call may come from a signal handler amid another, or in a child forked amid one.
-        self._programs: Latest[tuple[Graph, Program]] = Latest(_PROGRAMS_KEPT)
+        # No lock: a call may come from a signal handler during another call, or in a child that was forked during one.
+        self._programs: RecentCache[tuple[Graph, Program]] = RecentCache(_PROGRAMS_KEPT)
         self.engine = choose_engine(self.graph, options)
         if all(n is not None for shape in self.input_shapes for n in shape[1:]):
             _, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
@@ -123,7 +123,7 @@ class Predictor(FastCall):
         return results[0] if len(results) == 1 else results
 
     def results(self, x: Any) -> list[Array]:
-        """The results in order, whatever the structure of the network's outputs.
+        """The results in order, for any structure of the network's outputs.
 
         Args:
             x: rows, as for a call; for several inputs in order or by name.

@@ -13,7 +13,7 @@ _generator = np.random.default_rng()
 
 
 def set_random_seed(seed: int) -> None:
-    """Start the generator that all seeds are drawn from anew, as ``keras.utils.set_random_seed`` does.
+    """Reset the generator from which all seeds are drawn, as ``keras.utils.set_random_seed`` does.
 
     >>> set_random_seed(1)
     >>> first = random_seed()
@@ -41,7 +41,7 @@ class SeedGenerator:
         state: the seed and how many seeds were taken, as two uint32.
 
     Raises:
-        ConfigError: a seed that is no whole number from 0 on, or another argument.
+        ConfigError: a seed that is not a whole number of 0 or more, or another argument.
 
     >>> generator = SeedGenerator(7)
     >>> generator.next().tolist(), generator.next().tolist()

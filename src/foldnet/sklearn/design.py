@@ -42,7 +42,7 @@ class Design:
     def build(self, statistics: tuple[Array, Array], generator: np.random.RandomState) -> Sequential:
         """A new network, its weights drawn from the generator.
 
-        Layers have names of their own, so that networks made in several threads come out alike.
+        Layers have names of their own, so that networks that are built in several threads are equal.
 
         Args:
             statistics: mean and variance of each column, for the normalization of the input.
@@ -109,7 +109,7 @@ def column_statistics(x: Array, weight: Array | None) -> tuple[Array, Array]:
     rows = x.astype(np.float64)
     mean = np.average(rows, axis=0, weights=weight)
     variance = np.average(np.square(rows - mean), axis=0, weights=weight)
-    # Rounding of the mean alone leaves this much, so it is no variance.
+    # Rounding of the mean alone leaves this much, so it is not a variance.
     noise = np.square(mean * len(rows) * np.finfo(np.float64).eps)
     return mean, np.where(variance <= noise, 1.0, variance)
 

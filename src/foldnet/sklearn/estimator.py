@@ -29,6 +29,7 @@ from foldnet.sklearn.design import (
     new_seed,
 )
 from foldnet.training import optimizers
+from foldnet.training.user_data import trainer_for
 
 
 class FoldnetEstimator(BaseEstimator):
@@ -176,7 +177,7 @@ class FoldnetEstimator(BaseEstimator):
         given = (sparse.statistics if issparse(x) else column_statistics)(x, weights)
         network = design.build(given, generator)
         network.compile(self._new_optimizer(), self._head()[2])
-        network.trainer.seed = new_seed(generator)
+        trainer_for(network).seed = new_seed(generator)
         values = network.get_layer("output").output
         results = [values] if design.last is None else [values, network.outputs[0]]
         self._design = design
@@ -203,10 +204,10 @@ class FoldnetEstimator(BaseEstimator):
             names = [k for k, v in vars(self._design).items() if v != getattr(now, k)]
             raise ConfigError(
                 f"the fitted network cannot be trained further: {', '.join(names)} changed since it was made. "
-                "Fit with warm_start=False to start anew."
+                "Fit with warm_start=False to start again."
             )
         if isinstance(self.learning_rate, float | int):
-            self._learner().optimizer.learning_rate = self.learning_rate
+            trainer_for(self._learner()).compiled.optimizer.learning_rate = self.learning_rate
 
     def _train(self, x: Array, y: Array, weights: Array, kept_back: Any, epochs: int) -> None:
         callbacks = list(self.callbacks or ())

@@ -50,7 +50,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         patience: epochs to wait for a better loss.
         min_delta: what counts as better.
         warm_start: whether ``fit`` goes on with the network and the optimizer's state of the fit before.
-        callbacks: ``foldnet.callbacks``, for progress of one's own.
+        callbacks: ``foldnet.callbacks``, for example to show progress.
         verbose: as in Keras's ``fit``.
         random_state: seed of weights, shuffling, Dropout, and the rows kept back.
 

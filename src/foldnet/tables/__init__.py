@@ -1,4 +1,4 @@
-"""Tables of numbers in CSV, NPY and Parquet files, read and written in blocks, so that size is no matter."""
+"""Tables of numbers in CSV, NPY and Parquet files, read and written in blocks, so that they may be of any size."""
 
 from foldnet.tables.read import open_table
 from foldnet.tables.select import Selection

@@ -20,7 +20,7 @@ class Table(ABC):
     Attributes:
         name: for messages.
         columns: names of the columns in use, if the file has names.
-        row_shape: shape of one row; ``(width,)`` but for NPY files of higher rank.
+        row_shape: shape of one row; ``(width,)`` except for NPY files of higher rank.
         rows: how many there are, where that can be known without reading them all.
     """
 

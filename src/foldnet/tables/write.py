@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError, InputError
-from foldnet.shown import shown_name
+from foldnet.escaping import escaped_name
 from foldnet.tables.read import load_pyarrow
 
 
@@ -106,7 +106,7 @@ class CsvWriter(TableWriter):
             else self._place.temporary.open("w", encoding="utf-8", newline="")
         )
         self._rows = csv.writer(self._file, delimiter=delimiter, lineterminator="\n")
-        self._rows.writerow([shown_name(name) for name in columns])
+        self._rows.writerow([escaped_name(name) for name in columns])
 
     def write(self, block: Array) -> None:
         """Append rows: an array of shape (some rows, columns)."""

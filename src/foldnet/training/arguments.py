@@ -46,7 +46,7 @@ def batch_size_or_default(value: Any) -> int:
     """The rows of a batch.
 
     Raises:
-        ConfigError: it is no whole number, or less than 1.
+        ConfigError: it is not a whole number, or less than 1.
     """
     return DEFAULT_BATCH_SIZE if value is None else count(value, "batch_size")
 
@@ -65,7 +65,7 @@ def limited_steps(steps: int | None, known: int | None = None) -> int | None:
 
     Args:
         steps: asked for; None for all.
-        known: how many there are; None where nobody knows.
+        known: how many there are; None if this is not known.
     """
     most = backend.max_steps_per_epoch()
     if most is None or any(n is not None and n <= most for n in (steps, known)):

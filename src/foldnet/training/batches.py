@@ -26,7 +26,7 @@ def is_dataset(x: Any) -> bool:
 
 
 def can_repeat(x: Any) -> bool:
-    """Whether a stream can be gone through again, which an iterator cannot."""
+    """Whether a stream can be read again, which an iterator cannot."""
     return not isinstance(x, Iterator)
 
 
@@ -34,7 +34,7 @@ def count_of(x: Any) -> int | None:
     """How many batches a stream has; None if it does not know, or has no end.
 
     Raises:
-        InputError: its ``num_batches`` is no number.
+        InputError: its ``num_batches`` is not a number.
     """
     if not isinstance(x, list) and not is_dataset(x):
         return None

@@ -102,7 +102,7 @@ class History(Callback):
         self.epoch: list[int] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
+        """Start again."""
         self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -160,10 +160,10 @@ class CallbackList:
 
     Args:
         callbacks: one, or a list (of lists) of them.
-        add_history: whether a History comes after them, unless one of them is a History; the model is told of it.
+        add_history: whether a History comes after them, unless one of them is a History; the model keeps it.
         add_progbar: accepted as in Keras; a fit shows its progress without a callback.
-        model: that they are told of, if not None.
-        params: what they are told of the fit.
+        model: passed to them, if not None.
+        params: of the fit, passed to them.
 
     Attributes:
         history: the one that is returned by ``fit``.

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
 from foldnet.layers.naming import snake_case
 from foldnet.network import Network
-from foldnet.optional import Absent
+from foldnet.optional_inputs import Absent
 from foldnet.structure import has, is_flat, is_nested, shown, up_to
 from foldnet.training import losses, optimizers
 from foldnet.training import metric_names as metrics
 from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.losses import Loss
-from foldnet.training.metric import Metric
+from foldnet.training.metric import Direction, Metric
 from foldnet.training.metrics import MeanMetricWrapper, SummedMetric
 from foldnet.training.optimizer import Optimizer
 from foldnet.training.program import (
@@ -154,8 +154,8 @@ class Compiled:
         decays = self.optimizer.decay_applies
         return build_program(self.network, losses, plans, self.optimizer.rule(), decays, absent)
 
-    def direction(self, name: str) -> str | None:
-        """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if nobody knows."""
+    def direction(self, name: str) -> Direction | None:
+        """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if it is not known."""
         name = name.removeprefix("val_")
         if name == "loss":
             return "down"
@@ -191,7 +191,7 @@ def compile_network(network: Network, given: CompileArguments) -> Compiled:
         _metric_lists(given.weighted_metrics, structure, names, "weighted_metrics"),
         replace(given, optimizer=optimizer),
     )
-    # Names that there are not are told of here; what "accuracy" means is for the data to say.
+    # Unknown names raise here. What "accuracy" means depends on the data.
     compiled.resolved([Target((None, 1), False) for _ in names])
     return compiled
 
@@ -216,7 +216,9 @@ def _loss(entry: Any) -> Loss | str:
     return loss
 
 
-def _kind(target: Target, output: Sequence[int | None]) -> str:
+def _kind(
+    target: Target, output: Sequence[int | None]
+) -> Literal["binary", "categorical", "sparse_categorical"]:
     """Which crossentropy or accuracy is meant, by the shapes, as Keras chooses."""
     if output[-1] == 1:
         return "binary"

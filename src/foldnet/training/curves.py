@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, assert_never, get_args
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from foldnet import ops
 from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
+from foldnet.literals import member
 from foldnet.training.confusion import Counts, are_even, even_between, ratio
 from foldnet.training.loss_functions import rank
 from foldnet.training.state import StateVariable
@@ -119,6 +120,12 @@ class RecallAtPrecision(_AtPoint):
         return ratio(tp, tp + fp), ratio(tp, tp + fn)
 
 
+Curve = Literal["ROC", "PR", "PRGAIN"]
+SummationMethod = Literal["interpolation", "minoring", "majoring"]
+CURVES: tuple[Curve, ...] = get_args(Curve)
+SUMMATION_METHODS: tuple[SummationMethod, ...] = get_args(SummationMethod)
+
+
 class AUC(_Curve):
     """Area under the ROC, the precision-recall or the precision-recall-gain curve, from counts at many thresholds.
 
@@ -148,12 +155,13 @@ class AUC(_Curve):
         label_weights: Sequence[float] | None = None,
         from_logits: bool = False,
     ) -> None:
-        self.curve = str(getattr(curve, "value", curve)).upper()
-        if self.curve not in ("ROC", "PR", "PRGAIN"):
+        found = member(str(getattr(curve, "value", curve)).upper(), CURVES)
+        if found is None:
             raise ConfigError(f"curve is 'ROC', 'PR' or 'PRGAIN', not {curve!r}")
-        self.summation_method = str(getattr(summation_method, "value", summation_method)).lower()
-        if self.summation_method not in ("interpolation", "minoring", "majoring"):
+        method = member(str(getattr(summation_method, "value", summation_method)).lower(), SUMMATION_METHODS)
+        if method is None:
             raise ConfigError(f"summation_method {summation_method!r} is not one of Keras's")
+        self.curve, self.summation_method = found, method
         if thresholds is None and num_thresholds < 2:
             raise ConfigError(f"num_thresholds must be at least 2, got {num_thresholds}")
         if num_labels and not multi_label:
@@ -213,15 +221,18 @@ class AUC(_Curve):
         """Area under the curve along the first axis."""
         if self.curve == "PR" and self.summation_method == "interpolation":
             return _interpolated_pr(tp, fp, fn)
-        if self.curve == "ROC":
-            x, y = ratio(fp, fp + tn), ratio(tp, tp + fn)
-        elif self.curve == "PR":
-            x, y = ratio(tp, tp + fn), ratio(tp, tp + fp)
-        else:
-            # No true positives are a recall gain of 0 and a precision gain of 1, as Keras takes them.
-            scale = ratio(tp + fn, tn + fp)
-            x = np.maximum(np.where(tp == 0, 0.0, 1 - scale * ratio(fn, tp)), 0.0)
-            y = np.where(tp == 0, 1.0, 1 - scale * ratio(fp, tp))
+        match self.curve:
+            case "ROC":
+                x, y = ratio(fp, fp + tn), ratio(tp, tp + fn)
+            case "PR":
+                x, y = ratio(tp, tp + fn), ratio(tp, tp + fp)
+            case "PRGAIN":
+                # No true positives are a recall gain of 0 and a precision gain of 1, as Keras takes them.
+                scale = ratio(tp + fn, tn + fp)
+                x = np.maximum(np.where(tp == 0, 0.0, 1 - scale * ratio(fn, tp)), 0.0)
+                y = np.where(tp == 0, 1.0, 1 - scale * ratio(fp, tp))
+            case _:
+                assert_never(self.curve)
         left, right = y[:-1], y[1:]
         height = {
             "interpolation": (left + right) / 2,

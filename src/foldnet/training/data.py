@@ -11,7 +11,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
-from foldnet.optional import Absent
+from foldnet.optional_inputs import Absent
 
 
 @dataclass(frozen=True)

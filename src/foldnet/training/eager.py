@@ -23,7 +23,7 @@ from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
 from foldnet.operations.kernels import Moment
-from foldnet.optional import Absent, absent_of, present
+from foldnet.optional_inputs import Absent, absent_of, present
 from foldnet.predictor.inputs import read_inputs
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
@@ -48,7 +48,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         inputs: an array-like, or for several inputs a list or dict of them; batch axis first.
         training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
             None does so for those layers alone that the network itself calls with ``training=True``.
-        mask: where values count, one for each input; None takes those that earlier layers hung on the arrays.
+        mask: where values count, one for each input; None takes those that earlier layers attached to the arrays.
         own: further arguments that the layer's calls take.
 
     Returns:
@@ -125,7 +125,7 @@ def _masks(inputs: Any, mask: Any) -> list[Any] | None:
 
 
 def _fitted(layer: Layer, arrays: list[Array], masks: list[Any] | None) -> list[Array | None]:
-    """Masks with a row for each row of the arrays; Softmax takes whatever can be spread over its input."""
+    """Masks with a row for each row of the arrays; Softmax takes any mask that broadcasts to its input."""
     found: list[Array | None] = []
     for x, mask in zip(arrays, masks or (), strict=False):
         array = None if mask is None else _numbers(layer, mask)

@@ -63,7 +63,7 @@ def evaluate(
 
 
 def judge(trainer: Trainer, rows: Rows, size: int, callbacks: CallbackList) -> Sums:
-    """Sums over the rows, in one call of the engine unless a callback wants to hear of batches."""
+    """Sums over the rows, in one call of the engine unless a callback has batch hooks."""
     callbacks.call("on_test_begin", None)
     if callbacks.by_test_batch:
         sums: Sums | None = None

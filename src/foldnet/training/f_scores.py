@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, assert_never, get_args
 
 import numpy as np
 
@@ -10,12 +10,16 @@ from foldnet import ops
 from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError
+from foldnet.literals import member
 from foldnet.training.loss_functions import numbers
 from foldnet.training.metrics import SummedMetric
 from foldnet.training.regressions import check_rows_of_numbers
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import check_same_shape
 from foldnet.training.weighting import fitted, spread
+
+Average = Literal["micro", "macro", "weighted"]
+AVERAGES: tuple[Average, ...] = get_args(Average)
 
 
 class FBetaScore(SummedMetric):
@@ -38,13 +42,14 @@ class FBetaScore(SummedMetric):
         dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
-        if average not in (None, "micro", "macro", "weighted"):
+        found = member(average, AVERAGES)
+        if found is None and average is not None:
             raise ConfigError(f"average {average!r} is not one of None, 'micro', 'macro', 'weighted'")
         if not isinstance(beta, float) or beta <= 0:
             raise ConfigError(f"beta must be a float above 0, got {beta!r}")
         if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
             raise ConfigError(f"threshold must be None or a float in (0, 1], got {threshold!r}")
-        self.average, self.beta, self.threshold = average, beta, threshold
+        self.average, self.beta, self.threshold = found, beta, threshold
         self.true_positives: StateVariable | None = None
 
     def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
@@ -95,11 +100,15 @@ class FBetaScore(SummedMetric):
         recall = tp / (tp + self.false_negatives + epsilon())
         squared = self.beta**2
         score = precision * recall / (squared * precision + recall + epsilon()) * (1 + squared)
-        if self.average is None:
-            return score
-        if self.average == "weighted":
-            return float((score * support / (support.sum() + epsilon())).sum())
-        return float(np.mean(score))
+        match self.average:
+            case None:
+                return score
+            case "weighted":
+                return float((score * support / (support.sum() + epsilon())).sum())
+            case "micro" | "macro":
+                return float(np.mean(score))
+            case _:
+                assert_never(self.average)
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""

@@ -1,4 +1,4 @@
-"""Ctrl+C while an engine runs: the step at hand is finished, and what the epochs before it gave is kept."""
+"""Ctrl+C while an engine runs: the current step is finished, and the results of the epochs before it are kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Interrupts:
     def __enter__(self) -> Self:
         if self._ours:
             self._before = signal.getsignal(signal.SIGINT)
-            # Whoever has a handler of their own, or none at all, is left alone.
+            # A handler of the user's own, or a missing one, is not replaced.
             self._ours = self._before is signal.default_int_handler
         if self._ours:
             signal.signal(signal.SIGINT, self._ask)

@@ -170,7 +170,7 @@ class _Run:
             self._ended(epoch, total)
 
     def stream(self, source: Any) -> None:
-        """Batches as they are given; what can be gone through again starts anew each epoch.
+        """Batches as they are given; data that can be read again starts again at each epoch.
 
         Of a dataset, whose batches have numbers, shuffling changes their order.
         """
@@ -257,7 +257,7 @@ class _Run:
             of_judged = self.trainer.columns(result.validation, judged)
         calls = self.callbacks
         if judged in ([], list(every)) and result.epochs and not calls.by_epoch and not self.progress.live:
-            # Only the history listens: thousands of epochs are told of at once.
+            # Only the history needs the epochs: it gets thousands of them at once.
             if judged:
                 columns = dict(sorted((columns | {f"val_{k}": v for k, v in of_judged.items()}).items()))
             for history in calls.callbacks:

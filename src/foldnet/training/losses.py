@@ -11,6 +11,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
+from foldnet.literals import member
 from foldnet.ops import Expression
 from foldnet.structure import is_nested, map_structure
 from foldnet.training import loss_functions as f
@@ -20,11 +21,11 @@ from foldnet.training.loss_functions import FUNCTIONS as FUNCTIONS
 from foldnet.training.loss_functions import same_rank
 from foldnet.training.metric import dtype_name, float_type
 from foldnet.training.user_code import traced
-from foldnet.training.weighting import REDUCTIONS, fitted, product, spread, weighed
+from foldnet.training.weighting import REDUCTIONS, Reduction, fitted, product, spread, weighed
 
 
 class Loss:
-    """Base of the losses, and of a loss of one's own, which states ``call``.
+    """Base of the losses, and of your own losses, which define ``call``.
 
     Args:
         name: under which it is reported.
@@ -48,10 +49,12 @@ class Loss:
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
-        if reduction not in (*REDUCTIONS, None, "none", "auto"):
+        asked = "sum_over_batch_size" if reduction == "auto" else reduction  # Keras 2's word
+        found: Reduction | None = member(asked, (*REDUCTIONS, "none"))
+        if found is None and reduction is not None:
             raise ConfigError(f"reduction is one of {(*REDUCTIONS, None)}, not {reduction!r}")
         self.name = name or snake_case(type(self).__name__)
-        self.reduction = "sum_over_batch_size" if reduction == "auto" else reduction  # Keras 2's word
+        self.reduction = found
         self._dtype = dtype_name(dtype)
 
     @property

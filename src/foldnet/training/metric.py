@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.layers.naming import snake_case
 from foldnet.training.state import StateVariable, nested
+
+Direction = Literal["up", "down"]
+"""Whether higher or lower values of a metric are better."""
 
 
 def dtype_name(dtype: Any) -> str:
@@ -35,7 +38,7 @@ def float_type(name: str) -> np.dtype[Any]:
 
 
 class Metric:
-    """Base of the metrics, and of a metric of one's own.
+    """Base of the metrics, and of your own metrics.
 
     A subclass makes its state in ``__init__`` by ``add_variable``, and states ``update_state`` and ``result``. In
     ``fit`` and ``evaluate`` such a metric runs in Python between the steps, which is slow, and warned of once; what
@@ -61,8 +64,8 @@ class Metric:
     0.5
     """
 
-    direction: str | None = None
-    """``"up"`` or ``"down"``: which way is better; None where there is no saying."""
+    direction: Direction | None = None
+    """``"up"`` or ``"down"``: which way is better; None if this is not known."""
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)

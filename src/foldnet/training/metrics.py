@@ -81,7 +81,7 @@ def plain(result: Any) -> Any:
 
 
 class Mean(SummedMetric):
-    """The mean of values that it is given, in a loop of one's own.
+    """The mean of values that it is given, in a loop of your own.
 
     >>> metric = Mean()
     >>> metric.update_state([1.0, 3.0, 5.0, 7.0], sample_weight=[1, 1, 0, 0])
@@ -119,7 +119,7 @@ class Mean(SummedMetric):
 
 
 class Sum(SummedMetric):
-    """The sum of values that it is given, in a loop of one's own."""
+    """The sum of values that it is given, in a loop of your own."""
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
         super().__init__(dtype, name)

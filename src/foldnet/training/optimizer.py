@@ -382,7 +382,7 @@ class Optimizer:
 
         Args:
             config: settings.
-            custom_objects: classes of schedules of one's own, by name.
+            custom_objects: your own classes of schedules, by name.
 
         Raises:
             ConfigError: unknown settings, or values that cannot be.

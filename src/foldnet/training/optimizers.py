@@ -338,7 +338,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Args:
         config: ``{"class_name": ..., "config": {...}}``.
-        custom_objects: classes of one's own by name.
+        custom_objects: your own classes, by name.
 
     Raises:
         ConfigError: there is none of this name, or its settings are wrong.

@@ -16,7 +16,7 @@ from foldnet.layers.weight import WeightSpec
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
 from foldnet.ops import Expression
-from foldnet.optional import Absent
+from foldnet.optional_inputs import Absent
 from foldnet.structure import flatten, is_flat, is_nested, pack
 
 LossRows = Callable[[Any, Any, Any, Any], Any]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from foldnet.shown import shown_name
+from foldnet.escaping import escaped_name
 from foldnet.training.arguments import Verbosity
 
 
@@ -15,7 +15,7 @@ class Progress:
     """Shows nothing; the base of those that do."""
 
     live = False
-    """Whether it wants to hear of epochs while the fit runs."""
+    """Whether it shows epochs while the fit runs."""
 
     def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
         """Told that an epoch is done."""
@@ -86,7 +86,7 @@ def _duration(seconds: float) -> str:
 def text(logs: Mapping[str, Any]) -> str:
     """Logs in one line, loss first."""
     order = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name))
-    return " - ".join(f"{shown_name(name)}: {_number(logs[name])}" for name in order)
+    return " - ".join(f"{escaped_name(name)}: {_number(logs[name])}" for name in order)
 
 
 def _number(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Metrics that run in Python: between the steps of a fit, with the outputs that the step itself works with.
 
 A metric whose ``update_state`` or ``reset_state`` is the user's own cannot be summed up in compiled code. The network
-is computed once more for it, by the reference engine, with the weights and the random numbers of the step at hand.
+is computed once more for it, by the reference engine, with the weights and the random numbers of the current step.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from foldnet.graph.op import INT
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
 from foldnet.operations.kernels import Moment
-from foldnet.optional import Absent
+from foldnet.optional_inputs import Absent
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
 from foldnet.training.metrics import SummedMetric, plain
@@ -80,7 +80,7 @@ class PythonMetrics:
             watched.metric.reset_state()
 
     def see(self, rows: Rows, state: FitState, training: bool, seed: int = 0) -> dict[str, Any]:
-        """Show the metrics a batch as the step at hand computes it; their results by name.
+        """Update the metrics with a batch as the current step computes it; return their results by name.
 
         Raises:
             ConfigError: the metric's own code fails.

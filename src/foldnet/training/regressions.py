@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, assert_never, get_args
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from foldnet import ops
 from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
+from foldnet.literals import member
 from foldnet.training import loss_functions as f
 from foldnet.training.metrics import Mean, SummedMetric
 from foldnet.training.state import StateVariable
@@ -37,6 +38,10 @@ class RootMeanSquaredError(Mean):
         return float(np.sqrt(super().result()))
 
 
+ClassAggregation = Literal["uniform_average", "variance_weighted_average"]
+CLASS_AGGREGATIONS: tuple[ClassAggregation, ...] = get_args(ClassAggregation)
+
+
 class R2Score(SummedMetric):
     """Share of the targets' variance that the outputs explain.
 
@@ -58,11 +63,12 @@ class R2Score(SummedMetric):
         dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
-        if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
+        found = member(class_aggregation, CLASS_AGGREGATIONS)
+        if found is None and class_aggregation is not None:
             raise ConfigError(f"class_aggregation {class_aggregation!r} is not one of Keras's")
         if num_regressors < 0:
             raise ConfigError(f"num_regressors must be 0 or more, got {num_regressors}")
-        self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
+        self.class_aggregation, self.num_regressors = found, num_regressors
         self.num_samples = self._sums("num_samples")
         self.squared_sum: StateVariable | None = None
 
@@ -104,11 +110,16 @@ class R2Score(SummedMetric):
             spread_ = self.squared_sum - self.sum * (self.sum / self.count)
             raw = 1 - self.total_mse / spread_
             raw = np.where(np.isinf(raw), 0.0, raw)
-            score: Any = raw
-            if self.class_aggregation == "uniform_average":
-                score = float(raw.mean())
-            elif self.class_aggregation == "variance_weighted_average":
-                score = float((spread_ * raw).sum() / spread_.sum())
+            score: Any
+            match self.class_aggregation:
+                case None:
+                    score = raw
+                case "uniform_average":
+                    score = float(raw.mean())
+                case "variance_weighted_average":
+                    score = float((spread_ * raw).sum() / spread_.sum())
+                case _:
+                    assert_never(self.class_aggregation)
         return self._adjusted(score)
 
     def _adjusted(self, score: Any) -> Any:

@@ -212,7 +212,7 @@ def schedule_from_config(
 
     Args:
         config: ``{"class_name": ..., "config": {...}}``.
-        custom_objects: classes of one's own by name.
+        custom_objects: your own classes, by name.
 
     Raises:
         ConfigError: there is none of this name, or its settings are wrong.

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from foldnet import ops
 from foldnet.errors import ConfigError, FoldnetError
 from foldnet.files.atomic import target_of
+from foldnet.literals import member
 from foldnet.training.callbacks import Callback, Logs
+from foldnet.training.metric import Direction
 from foldnet.warn import warn
+
+Mode = Literal["auto", "min", "max"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 class Watcher(Callback):
@@ -27,10 +32,11 @@ class Watcher(Callback):
     """
 
     def __init__(self, monitor: str, mode: str, best: float | None, min_delta: float) -> None:
-        if mode not in ("auto", "min", "max"):
+        known = member(mode, MODES)
+        if known is None:
             warn(f"{type(self).__name__}: mode {mode!r} is unknown, taken as 'auto'")
-            mode = "auto"
-        self.monitor, self.mode, self.best, self.min_delta = monitor, mode, best, abs(min_delta)
+        self.mode: Mode = known or "auto"
+        self.monitor, self.best, self.min_delta = monitor, best, abs(min_delta)
         self.monitor_op: Any = None
         """``ops.greater`` or ``ops.less``, once it is known which is better."""
 
@@ -38,7 +44,7 @@ class Watcher(Callback):
         """Whether a value is better than another by ``min_delta``.
 
         Raises:
-            ConfigError: nobody knows which way is better.
+            ConfigError: it is not known which way is better.
         """
         rises = self._rises()
         self.monitor_op = ops.greater if rises else ops.less
@@ -49,7 +55,7 @@ class Watcher(Callback):
         if self.mode != "auto":
             return self.mode == "max"
         trainer = getattr(self.model, "trainer", None)
-        direction = "down" if self.monitor in ("loss", "val_loss") else None
+        direction: Direction | None = "down" if self.monitor in ("loss", "val_loss") else None
         if direction is None and trainer is not None:
             direction = trainer.compiled.direction(self.monitor)
         if direction is None:
@@ -57,7 +63,7 @@ class Watcher(Callback):
                 f"{type(self).__name__}(monitor={self.monitor!r}): the name does not say whether this should "
                 "rise or fall; give mode='max' or mode='min'"
             )
-        return bool(direction == "up")
+        return direction == "up"
 
     def watched(self, logs: Logs | None) -> Any:
         """The value, or None with a warning."""
@@ -101,7 +107,7 @@ class EarlyStopping(Watcher):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
+        """Start again."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = None
         self.best_weights: list[Any] | None = None
@@ -250,7 +256,7 @@ class ReduceLROnPlateau(Watcher):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
+        """Start again."""
         self.best, self.cooldown_counter, self.wait = None, 0, 0
 
     def in_cooldown(self) -> bool:

@@ -46,13 +46,13 @@ def check_same_shape(y_true: Any, y_pred: Any, name: str) -> None:
 def check_classes(
     labels: Any, classes: int, name: str, ignored: int | None = None, of: str = "the outputs have"
 ) -> None:
-    """Refuse class numbers that are none: their rows would count nothing, in silence.
+    """Refuse numbers that are not classes: their rows would count nothing, without a message.
 
     Args:
         labels: an array; of an expression nothing is known yet, and the data is checked when it comes.
         classes: how many there are.
         name: of what takes them.
-        ignored: a number that stands for no class.
+        ignored: a number that is not a class.
         of: whose classes they are.
 
     Raises:

@@ -1,7 +1,7 @@
 """Which loss goes with which outputs, out of the nested losses and weights that ``compile`` is given.
 
-A loss may stand for one output, for a part of the outputs' structure, whose arrays it then gets nested so, or,
-in a list that is no place of the structure, beside others for the same outputs.
+A loss may belong to one output, or to a part of the outputs' structure, whose arrays it then gets in that structure. A
+list may also hold several losses for the same outputs.
 """
 
 from __future__ import annotations

@@ -63,11 +63,11 @@ class Trainer:
         self.compiled.optimizer.trainer = self
 
     def __getstate__(self) -> dict[str, Any]:
-        # The engine holds compiled code; it and its program are made again at the next use.
+        # The engine holds compiled code; it and its program are built again at the next use.
         return self.__dict__ | {"_engine": None, "_program": None, "_key": None, "_owners": {}}
 
     def prepare(self, rows: Rows) -> TrainingProgram:
-        """The program for data of this kind; made anew when its shapes or ``trainable`` have changed."""
+        """The program for data of this kind; built again when its shapes or ``trainable`` have changed."""
         targets = [
             Target((None, *t.shape[1:]), t.dtype.kind in "iu", (None, *w.shape[1:]))
             for t, w in zip(rows.targets, rows.weights, strict=True)
@@ -90,7 +90,7 @@ class Trainer:
         return self._program
 
     def _moved_since(self) -> bool:
-        """Whether weights that the program holds as constants, those of frozen normalizations, were set anew."""
+        """Whether weights that the program holds as constants, those of frozen normalizations, have been set again."""
         return any(layer.named_weights[name] is not array for layer, name, array in self._fixed)
 
     def fit(
@@ -157,7 +157,7 @@ class Trainer:
     def evaluate(self, rows: Rows, batch_size: int, fresh: bool = True) -> Sums:
         """Sums of losses and metrics over the rows, nothing changed.
 
-        Metrics that run in Python begin anew if ``fresh``.
+        Metrics that run in Python are reset first if ``fresh``.
 
         Raises:
             UnsupportedError: the network itself calls a layer with ``training=True``.

@@ -1,4 +1,4 @@
-"""From what a user hands over to what the trainer takes: the compiled network, and rows in its order."""
+"""Turn the user's data into what the trainer takes: the compiled network, and rows in its order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.nested_data import arranged
 from foldnet.network import Network
-from foldnet.optional import absent_of, present
+from foldnet.optional_inputs import absent_of, present
 from foldnet.structure import is_flat, is_nested
 from foldnet.training.arguments import limited_steps
 from foldnet.training.batches import batches, count_of, is_stream, unpack

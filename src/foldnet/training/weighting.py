@@ -7,7 +7,7 @@ computes, on expressions it builds a graph.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, assert_never, get_args
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from foldnet.ops import Expression
 from foldnet.training.loss_functions import last_size, rank, same_rank
 from foldnet.training.targets import shown
 
-REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum")
+Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"]
+REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)[:-1]
 """How the values of a batch become its loss; the first two are one, and Keras's default."""
 
 
@@ -80,7 +81,10 @@ def fitted(weight: Any, values: Any, what: str = "sample_weight") -> Any:
 
 
 def weighed(
-    values: Any, weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size"
+    values: Any,
+    weight: Any = None,
+    mask: Any = None,
+    reduction: Reduction | None = "sum_over_batch_size",
 ) -> Any:
     """One number a row, the mean of which over the batch is the loss that Keras takes of the values.
 
@@ -102,11 +106,15 @@ def weighed(
     rows = _row_sums(values) if reduction == "sum" else row_means(values)
     if factor is not None and rank(factor) == 1:
         rows = ops.multiply(rows, factor)
-    if reduction == "sum":
-        return ops.batch_sum(rows)
-    if reduction == "mean_with_sample_weight" and factor is not None:
-        return _quotient(rows, ops.batch_mean(row_means(factor)))
-    return rows
+    match reduction:
+        case "sum":
+            return ops.batch_sum(rows)
+        case "mean_with_sample_weight":
+            return rows if factor is None else _quotient(rows, ops.batch_mean(row_means(factor)))
+        case "sum_over_batch_size" | "mean" | "none" | None:
+            return rows
+        case _:
+            assert_never(reduction)
 
 
 def _quotient(a: Any, b: Any) -> Any:

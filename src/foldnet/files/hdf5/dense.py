@@ -119,7 +119,7 @@ class Heap:
         return FileFormatError(f"{self._what} in the HDF5 file is damaged: {why}")
 
     def object(self, record: bytes, kind: int) -> bytes:
-        """The object that a record of the B-tree stands for.
+        """The object that a record of the B-tree refers to.
 
         Raises:
             FileFormatError: there is none.
@@ -156,7 +156,7 @@ class Heap:
         return block[at : at + size]
 
     def _find(self, offset: int) -> tuple[bytes, int]:
-        """The direct block in which a place of the heap lies, and where in it."""
+        """The direct block that contains a place of the heap, and the offset in it."""
         table, address, rows = self._table, self._root, self._rows
         if not rows:
             return self._direct(address, table.start), offset

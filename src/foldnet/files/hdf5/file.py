@@ -62,7 +62,7 @@ class Hdf5File:
             )
 
     def claim(self, start: int, size: int, path: str) -> None:
-        """Note which bytes of the file a dataset lies in; two weights in the same bytes are damage or a trick."""
+        """Note which bytes of the file a dataset has; two weights in the same bytes mean damage or a trick."""
         if size == 0:
             return
         place = bisect(self._ranges, (start, size, path))

@@ -53,10 +53,10 @@ def root_address(source: Source) -> int:
 
 
 def messages(source: Source, address: int, what: str) -> list[Message]:
-    """The messages of the header at this place, wherever it goes on.
+    """The messages of the header at this place, with its continuations.
 
     Raises:
-        FileFormatError: there is no whole header.
+        FileFormatError: there is no complete header.
     """
     start = source.read(address, min(64, max(0, source.length - address)), what)
     if start[:4] == b"OHDR":

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
@@ -21,6 +21,9 @@ DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
 
 Claim = Callable[[int, int, str], None]
 """Notes which bytes of the file a dataset takes."""
+
+
+LayoutKind = Literal["compact", "contiguous", "chunked", "single", "virtual"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Layout:
         mask: which filters a single chunk went without.
     """
 
-    kind: str
+    kind: LayoutKind
     data: bytes = b""
     address: int = NOWHERE
     size: int = 0
@@ -144,29 +147,36 @@ def read_bytes(source: Source, stored: Stored, claim: Claim) -> bytes:
     Args:
         source: of the file.
         stored: what is to be read.
-        claim: told of the bytes that it takes.
+        claim: called with the bytes that it takes.
 
     Raises:
         FileFormatError: what is declared and what is held do not agree.
     """
     path, layout = stored.path, stored.layout
     size = prod(stored.shape) * stored.element
-    if layout.kind == "virtual":
-        raise FileFormatError(
-            f"{path} is a virtual dataset, which stores its numbers in another file; foldnet reads this file only"
-        )
-    if layout.kind in ("compact", "contiguous"):
-        held = len(layout.data) if layout.kind == "compact" else layout.size
-        if layout.kind == "contiguous" and layout.address == NOWHERE:
-            held = 0
-        if held != size or stored.filters:
-            raise FileFormatError(f"{path} declares {size:,} bytes and holds {held:,}")
-        if layout.kind == "compact":
+    match layout.kind:
+        case "virtual":
+            raise FileFormatError(
+                f"{path} is a virtual dataset, which stores its numbers in another file; foldnet reads this file only"
+            )
+        case "compact":
+            _check_size(stored, size, len(layout.data))
             return layout.data
-        if size:
+        case "contiguous":
+            _check_size(stored, size, 0 if layout.address == NOWHERE else layout.size)
+            if not size:
+                return b""
             claim(layout.address, size, path)
-        return source.content(layout.address, size, path) if size else b""
-    return _chunked(source, stored, claim)
+            return source.content(layout.address, size, path)
+        case "chunked" | "single":
+            return _chunked(source, stored, claim)
+        case _:
+            assert_never(layout.kind)
+
+
+def _check_size(stored: Stored, size: int, held: int) -> None:
+    if held != size or stored.filters:
+        raise FileFormatError(f"{stored.path} declares {size:,} bytes and holds {held:,}")
 
 
 def _chunked(source: Source, dataset: Stored, claim: Claim) -> bytes:

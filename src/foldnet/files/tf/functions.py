@@ -84,7 +84,7 @@ def divide_no_nan(x: Any, y: Any) -> Any:
 
 
 def multiply_no_nan(x: Any, y: Any) -> Any:
-    """The product, and 0 where the second is, whatever the first."""
+    """The product, and 0 where the second factor is 0, whatever the first is."""
     x, y = data(x), data(y)
     return ops.where(ops.equal(y, 0), 0.0, ops.multiply(x, y))
 
@@ -132,7 +132,7 @@ def cumsum(x: Any, axis: Any = 0, exclusive: Any = False, reverse: Any = False) 
 def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = False) -> Any:
     """Length of the vectors along an axis."""
     if ord in ("euclidean", 2) and axis is not None:
-        # Keras 3 on JAX cannot compute its own Norm out of a file.
+        # Keras 3 on JAX cannot compute its own Norm from a file.
         return ops.sqrt(ops.sum(ops.square(tensor), axes_of(axis), bool(keepdims)))
     return ops.norm(tensor, None if ord == "euclidean" else ord, axis_of(axes_of(axis)), bool(keepdims))
 

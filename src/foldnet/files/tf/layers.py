@@ -1,4 +1,4 @@
-"""The layers of tf.keras's files that stand for a function of TensorFlow: ``TFOpLambda`` and its kin.
+"""The layers of tf.keras's files that stand for a function of TensorFlow: ``TFOpLambda`` and similar classes.
 
 A file names the function, and its arguments in the call. When the call is made, the function becomes operations of
 ``foldnet.ops`` between the network's layers, and the layer itself is gone.
@@ -164,7 +164,7 @@ def _tensors(value: Any) -> list[SymbolicTensor]:
 
 
 def read(record: Record) -> FunctionLayer | None:
-    """The layer of a record; None if it stands for no function.
+    """The layer of a record; None if it is not a function.
 
     Raises:
         UnsupportedError: a function that foldnet does not have.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, overload
 
+from foldnet.escaping import escaped
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, wrapped
-from foldnet.shown import shown
 
 SEVERITIES = ("error", "warning", "note")
 
@@ -118,7 +118,7 @@ class Report:
 
     def text(self, width: int = WIDTH) -> str:
         """The report for a terminal of this width."""
-        return shown("\n".join(_lines(self, whole("width", width, 20))))
+        return escaped("\n".join(_lines(self, whole("width", width, 20))))
 
     def __str__(self) -> str:
         return self.text()

@@ -96,7 +96,7 @@ def _chosen(checks: Iterable[str] | None) -> list[Check]:
 def read_network(path: str) -> Network:
     """The network of a file, whatever its numbers are."""
     from foldnet.files import load_model
-    from foldnet.files.fill import any_numbers
+    from foldnet.files.fill_weights import any_numbers
 
     with any_numbers():
         return load_model(path)

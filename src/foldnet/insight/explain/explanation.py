@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from foldnet.shown import shown
+from foldnet.escaping import escaped
 
 if TYPE_CHECKING:
     from foldnet.insight.explain.source import Source
@@ -122,7 +122,7 @@ class Explanation:
         """The explanation for a terminal of this width."""
         from foldnet.insight.arguments import whole
 
-        return shown("\n".join(_lines(self, whole("width", width, 20))))
+        return escaped("\n".join(_lines(self, whole("width", width, 20))))
 
     def __str__(self) -> str:
         return self.text()

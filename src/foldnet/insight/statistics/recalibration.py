@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.escaping import escaped
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, name_width, shortened, stacked, wrapped
 from foldnet.layers.normalization import BatchNormalization
-from foldnet.shown import shown
 
 Statistics = Mapping[BatchNormalization, Mapping[str, Array]]
 
@@ -152,7 +152,7 @@ class Recalibration:
         for layer in self.layers:
             lines += _lines(layer, room, width)
         verdict = [line for text in self._verdict() for line in wrapped(text, width)]
-        return shown("\n".join([*lines, "", *verdict]))
+        return escaped("\n".join([*lines, "", *verdict]))
 
     def _verdict(self) -> list[str]:
         lines = [f"Statistics of {self.rows:,} rows, Dropout off, layer by layer."]

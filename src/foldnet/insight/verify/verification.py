@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
+from foldnet.escaping import escaped
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH
 from foldnet.insight.verify.diagnosis import Diagnosis, TellApart
-from foldnet.shown import shown
 
 Status = Literal["proven", "unproven", "failed"]
 
@@ -109,7 +109,7 @@ class Verification:
         """The result for a terminal of this width."""
         from foldnet.insight.verify.verification_text import verification_lines
 
-        return shown("\n".join(verification_lines(self, whole("width", width, 20))))
+        return escaped("\n".join(verification_lines(self, whole("width", width, 20))))
 
     def __str__(self) -> str:
         return self.text()

@@ -13,12 +13,12 @@ from dataclasses import replace
 from foldnet.engines.native.training.source import Source, source
 from foldnet.graph.graph import Graph
 from foldnet.graph.training import TrainingProgram, UpdateRule
-from foldnet.latest import Latest
+from foldnet.recent_cache import RecentCache
 
 MOST = 64
 """Programs to remember; the one that was asked for longest ago goes first."""
 
-_known: Latest[tuple[Source, tuple[str, ...]]] = Latest(MOST)
+_known: RecentCache[tuple[Source, tuple[str, ...]]] = RecentCache(MOST)
 
 
 def known_source(program: TrainingProgram) -> Source:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from foldnet.errors import InputError
-from foldnet.files.ours import MARK
+from foldnet.files.overwrite import MARK
 from foldnet.insight.explain.explanation import ENDING, Explanation
 from foldnet.insight.explain.page.accounting import accounting_html
 from foldnet.insight.explain.page.markup import Html, block_html, data_script, joined, tag

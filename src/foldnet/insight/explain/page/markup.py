@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from foldnet.escaping import escaped_html
 from foldnet.insight.explain.explanation import Block, Code, Formula, Program, Steps, Table, Words
-from foldnet.shown import shown_html
 
 
 class Html(str):
@@ -38,7 +38,7 @@ def tag(name: str, /, *children: str | None, **attributes: str | int | float | b
 
 def joined(parts: Iterable[str | None]) -> Html:
     """Markup and text in a row."""
-    return Html("".join(p if isinstance(p, Html) else shown_html(p) for p in parts if p is not None))
+    return Html("".join(p if isinstance(p, Html) else escaped_html(p) for p in parts if p is not None))
 
 
 def data_script(name: str, data: Any) -> Html:
@@ -46,7 +46,7 @@ def data_script(name: str, data: Any) -> Html:
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Html(f'<script type="application/json" id="{shown_html(name)}">{text}</script>')
+    return Html(f'<script type="application/json" id="{escaped_html(name)}">{text}</script>')
 
 
 def block_html(block: Block) -> Html:
@@ -86,4 +86,4 @@ _VOID = frozenset({"input", "meta", "br"})
 
 def _attribute(name: str, value: str | int | float | bool | None) -> str:
     name = name.rstrip("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{shown_html(value)}"'
+    return f" {name}" if value is True else f' {name}="{escaped_html(value)}"'

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.escaping import escaped_html
 from foldnet.insight.watch.report.figures import Figure, Line
-from foldnet.shown import shown_html
 
 WIDTH, HEIGHT = 460, 240
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 34
@@ -21,7 +21,7 @@ def chart(figure: Figure, number: int) -> str:
     y = _Scale(low, high, HEIGHT - BOTTOM, TOP, figure.logarithmic)
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{shown_html(figure.title)}: {shown_html(figure.about)}" '
+        f'aria-label="{escaped_html(figure.title)}: {escaped_html(figure.about)}" '
         f'data-figure="{number}" data-low="{x.low:g}" data-high="{x.high:g}" data-left="{LEFT}" '
         f'data-right="{WIDTH - RIGHT}">'
     ]

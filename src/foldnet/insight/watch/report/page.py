@@ -10,8 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from foldnet.escaping import escaped_html
 from foldnet.files.atomic import write_text
-from foldnet.files.ours import MARK
+from foldnet.files.overwrite import MARK
 from foldnet.insight.watch.report.charts import chart
 from foldnet.insight.watch.report.figures import (
     CHANNELS,
@@ -25,7 +26,6 @@ from foldnet.insight.watch.report.figures import (
     thinned,
 )
 from foldnet.insight.watch.run_files import Run, RunLayer, read_run
-from foldnet.shown import shown_html
 
 ASSETS = Path(__file__).parent
 
@@ -58,11 +58,11 @@ def page(run: Run) -> str:
     template = Template((ASSETS / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         mark=MARK,
-        title=shown_html(f"{run.network}: normalization in training"),
+        title=escaped_html(f"{run.network}: normalization in training"),
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
         script=(ASSETS / "page.js").read_text(encoding="utf-8"),
-        heading=shown_html(run.network),
-        facts=shown_html(_facts(run)),
+        heading=escaped_html(run.network),
+        facts=escaped_html(_facts(run)),
         summary=_summary(run),
         sections=body,
         last=len(places) - 1,
@@ -87,7 +87,7 @@ def _summary(run: Run) -> str:
         mark = ' class="warn"' if left > 0.01 else ""
         place = i + (1 if run.logs else 0)
         rows.append(
-            f'<tr><th scope="row"><a href="#s{place}">{shown_html(layer.name)}</a></th><td>{layer.channels}</td>'
+            f'<tr><th scope="row"><a href="#s{place}">{escaped_html(layer.name)}</a></th><td>{layer.channels}</td>'
             f"<td{mark}>{share(left)}</td>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
         )
     return "".join(rows)
@@ -97,24 +97,24 @@ def _about(run: Run, layer: RunLayer) -> str:
     words = in_words(run, layer)
     if layer.channels > CHANNELS:
         words.append(f"{min(CHANNELS, len(layer.recorded))} of {layer.channels} channels are drawn.")
-    return shown_html(" ".join(words))
+    return escaped_html(" ".join(words))
 
 
 def _section(title: str, about: str, figures: Sequence[Figure], numbers: Any, place: int) -> str:
     drawn = "".join(_figure(figure, next(numbers)) for figure in figures)
     text = f"<p>{about}</p>" if about else ""
-    return f'<section id="s{place}"><h2>{shown_html(title)}</h2>{text}<div class="charts">{drawn}</div></section>'
+    return f'<section id="s{place}"><h2>{escaped_html(title)}</h2>{text}<div class="charts">{drawn}</div></section>'
 
 
 def _figure(figure: Figure, number: int) -> str:
     keys = "".join(
-        f'<li><span class="key c{line.colour % 8}"></span>{shown_html(line.name)} '
+        f'<li><span class="key c{line.colour % 8}"></span>{escaped_html(line.name)} '
         f'<output data-line="{i}"></output></li>'
         for i, line in enumerate(figure.lines)
         if not line.faint
     )
     return (
-        f"<figure><figcaption><b>{shown_html(figure.title)}</b> {shown_html(figure.about)}</figcaption>"
+        f"<figure><figcaption><b>{escaped_html(figure.title)}</b> {escaped_html(figure.about)}</figcaption>"
         f'{chart(figure, number)}<ul class="keys" data-keys="{number}">{keys}</ul></figure>'
     )
 

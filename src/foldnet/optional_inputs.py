@@ -1,4 +1,4 @@
-"""Inputs that may be left out: ``Input(optional=True)``, for which None stands in the data.
+"""Inputs that may be left out: ``Input(optional=True)``, for which the data has None.
 
 Which of them are absent belongs to a program: it is made without them. What was to be read from one gets None, as in
 Keras: a call is without its ``mask=``, a function of ``foldnet.ops`` without that argument. A layer computes nothing

@@ -3,11 +3,11 @@
 import sys
 import threading
 
-from foldnet.latest import Latest
+from foldnet.recent_cache import RecentCache
 
 
 def test_the_one_asked_for_longest_ago_goes_first():
-    kept = Latest(3)
+    kept = RecentCache(3)
     for key in "abc":
         kept.put(key, key.upper())
     assert kept.get("a") == "A"
@@ -19,7 +19,7 @@ def test_the_one_asked_for_longest_ago_goes_first():
 
 
 def test_a_value_put_again_takes_the_others_place():
-    kept = Latest(2)
+    kept = RecentCache(2)
     for value in (1, 2):
         kept.put("a", value)
     kept.put("b", 3)
@@ -27,7 +27,7 @@ def test_a_value_put_again_takes_the_others_place():
 
 
 def test_threads_at_once():
-    kept, wrong = Latest(4), []
+    kept, wrong = RecentCache(4), []
 
     def work(own):
         for i in range(2000):

@@ -1,7 +1,8 @@
 """What settings may be: kinds of values, by which layers, initializers, constraints and regularizers check theirs.
 
-A class says in ``kinds`` what each of its settings may be. Whatever is set, at making or later, is checked against
-it and kept in one form (NumPy's numbers as Python's, lists of sizes as tuples), so that no other code has to ask.
+A class says in ``kinds`` what each of its settings may be. Every setting is checked against it, when an
+object is built and later, and kept in one form (NumPy's numbers as Python's, lists of sizes as tuples), so that no
+other code has to check.
 """
 
 from __future__ import annotations
@@ -189,7 +190,7 @@ NUMBER = number()
 NOT_NEGATIVE = number(0)
 FRACTION = number(0, 1)
 LIMIT = Kind("a number of 0 or more", _limit)
-"""Infinity, too, which is no limit."""
+"""Infinity is allowed and means no limit."""
 WHOLE = whole()
 COUNT = whole(1)
 FLAG = Kind("True or False", _flag)
@@ -204,7 +205,7 @@ SEED = WHOLE.or_none()
 
 
 def choice(*names: str, none: str | None = None, any_case: bool = False) -> Kind:
-    """One of some names, in large letters too if ``any_case``; None stands for the one given as ``none``, if any."""
+    """One of some names, in upper case, too, if ``any_case``; None means the name given as ``none``, if any."""
 
     def read(value: Any) -> str:
         if value is None and none is not None:

@@ -1,4 +1,4 @@
-"""A few things made lately, kept without a lock: for signal handlers, threads and forked children alike."""
+"""A small cache of recent values without a lock, for signal handlers, threads and forked children."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 
-class Latest(Generic[V]):
+class RecentCache(Generic[V]):
     """At most ``most`` values by key; the one that was asked for longest ago goes first.
 
     Nothing here waits: a value is found by one look into a dict, and a new one put into a copy of the dict, which
-    then takes its place. Of two that are put at once one may be forgotten, so that it is made again.
+    then takes its place. Of two that are put at the same time one may be lost; it is then made again.
     """
 
     def __init__(self, most: int) -> None:

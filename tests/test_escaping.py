@@ -9,11 +9,11 @@ from click.testing import CliRunner
 import foldnet
 from foldnet.cli import main
 from foldnet.errors import LONGEST, ConfigError, FoldnetError
+from foldnet.escaping import escaped, escaped_html, escaped_name
 from foldnet.insight.watch.report.page import page
 from foldnet.insight.watch.run_files import read_run
 from foldnet.layers import BatchNormalization, Dense, Input
 from foldnet.network import Model
-from foldnet.shown import shown, shown_html, shown_name
 
 EVIL = "evil\x1b[2J\x1b]0;title\x07\x9b31m\u202e\rname"
 rng = np.random.default_rng(0)
@@ -102,6 +102,6 @@ def test_long_messages():
 
 
 def test_helpers():
-    assert shown("a\x1b\n\ud800é") == "a\\x1b\n\\ud800é"
-    assert shown_name("a\nb\\") == "a\\nb\\"
-    assert shown_html("<\x07>") == "&lt;\\x07&gt;"
+    assert escaped("a\x1b\n\ud800é") == "a\\x1b\n\\ud800é"
+    assert escaped_name("a\nb\\") == "a\\nb\\"
+    assert escaped_html("<\x07>") == "&lt;\\x07&gt;"

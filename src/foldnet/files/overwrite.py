@@ -1,11 +1,11 @@
-"""Which files foldnet wrote itself, and may write over: those that bear its mark."""
+"""Which files foldnet may overwrite: those that contain its mark, because foldnet wrote them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 MARK = "Written by foldnet"
-"""In every file that foldnet writes for its user; a file without it is not ours to overwrite."""
+"""In every file that foldnet writes for its user; other files are not overwritten."""
 
 _OURS = (MARK.encode(), b'"name": "foldnet doctor"')
 _FROZEN = b"FOLDNET"
@@ -13,12 +13,12 @@ _LOOK = 8192
 
 
 def refuse_foreign(path: Path, *, overwrite: bool = False, how: str = "") -> None:
-    """Leave alone what foldnet did not write.
+    """Refuse to overwrite a file that foldnet did not write.
 
     Args:
         path: about to be written to.
-        overwrite: whether that may be anyone's file.
-        how: words on how to overwrite it all the same.
+        overwrite: whether any file may be overwritten.
+        how: words on how to overwrite it anyway.
 
     Raises:
         IsADirectoryError: it is a directory.
@@ -35,7 +35,7 @@ def refuse_foreign(path: Path, *, overwrite: bool = False, how: str = "") -> Non
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file bears foldnet's mark, near its start or its end; tables have no room for one."""
+    """Whether a file contains foldnet's mark, near its start or its end; tables cannot contain it."""
     with path.open("rb") as file:
         head = file.read(_LOOK)
         file.seek(max(0, path.stat().st_size - _LOOK))

@@ -73,6 +73,8 @@ class Op:
         predicts: whether prediction programs may hold it; others are for training programs alone.
         aliases: whether the result is the operand itself, under another name: no code, no memory.
         is_identity: whether it is nothing: its result is its operand, shape and all.
+        as_found: whether it reads its operands as the node whose result is its first operand found them, before a later
+            node moved them.
         in_place: whether each element is read just before it is written, so that the result may take the memory of an
             operand.
     """
@@ -84,6 +86,7 @@ class Op:
     aliases: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
     is_identity: ClassVar[bool] = False
+    as_found: ClassVar[bool] = False
 
     @property
     def is_activation(self) -> bool:
@@ -97,6 +100,10 @@ class Op:
     def output_shape(self, *shapes: Shape) -> Shape:
         """Shape of the result, given the operands' shapes; raises ConfigError where they do not fit."""
         raise TypeError(f"{type(self).__name__} has no shape rule")  # every op below states its own
+
+    def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
+        """Shapes of the further results of an operation that has several; they are floats."""
+        return ()
 
     def output_dtype(self, *dtypes: str) -> str:
         """``"float"`` (the engine's working precision) or ``"int"`` (32-bit indices)."""

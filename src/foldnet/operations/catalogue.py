@@ -32,6 +32,7 @@ def every_op() -> dict[str, type[Op]]:
     return found
 
 
+@cache
 def rules(aspect: str, op: type[Op]) -> Any:
     """What a family says of an operation in one of its files; None if it says nothing.
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldnet import Input, Model, activations, constraints, initializers, layers, ops, optimizers
-from foldnet.operations.elementwise.functions import of, parameters
-from foldnet.operations.elementwise.slopes import on_arrays
 from foldnet.layers.core import activation_op
+from foldnet.operations.elementwise.functions import of
+from foldnet.operations.elementwise.slopes import on_arrays
 
 POINTS = np.float32([-7, -6, -4, -3, -2.5, -1, -0.5, -0.25, 0, 0.25, 0.5, 1, 1.5, 2.5, 3, 4, 6, 7])
 

@@ -72,6 +72,7 @@ class Op:
         mixes: whether constants may stand at any place, as long as one operand is data.
         predicts: whether prediction programs may hold it; others are for training programs alone.
         aliases: whether the result is the operand itself, under another name: no code, no memory.
+        moves: how many operands after the first a training step moves: the moving statistics.
         is_identity: whether it is nothing: its result is its operand, shape and all.
         as_found: whether it reads its operands as the node whose result is its first operand found them, before a later
             node moved them.
@@ -86,6 +87,7 @@ class Op:
     aliases: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
     is_identity: ClassVar[bool] = False
+    moves: ClassVar[int] = 0
     as_found: ClassVar[bool] = False
 
     @property

@@ -35,8 +35,8 @@ def forward(
     """
     now: dict[str, Array] = {}
     for node in graph.nodes if nodes is None else nodes:
-        for name in now.keys() & set(node.inputs):
-            values.setdefault(_found(node, name), now[name])
+        for name in () if node.op.as_found else now.keys() & set(node.inputs):
+            values[_found(node, name)] = now[name]
         operands = [values.get(_found(node, v), values[v]) for v in node.inputs]
         kernel: Kernel = catalogue.find("numpy", node.op)
         values.update(zip(node.outputs, kernel.train(node.op, moment, operands, dtype), strict=True))

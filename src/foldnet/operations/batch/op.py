@@ -29,6 +29,7 @@ class BatchNorm(Op):
 
     predicts: ClassVar[bool] = False
     statistics: ClassVar[int] = 2
+    moves: ClassVar[int] = 2
 
     momentum: float
     epsilon: float
@@ -58,6 +59,7 @@ class BatchRenorm(Op):
 
     predicts: ClassVar[bool] = False
     statistics: ClassVar[int] = 5
+    moves: ClassVar[int] = 5
 
     momentum: float
     epsilon: float
@@ -224,6 +226,7 @@ class NormGradient(Op):
     mixes: ClassVar[bool] = True
     predicts: ClassVar[bool] = False
     as_found: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
 
     of: Norm
     on_x: bool

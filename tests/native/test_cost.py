@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from foldnet.engines.native.training.writer import BatchWriter
 
 from foldnet import Input, Model, layers, ops
 from foldnet.engines.native.prediction.source import cost
+from foldnet.engines.native.training.writer import BatchWriter
 from foldnet.lowering.lower import lower
 from foldnet.training.compiled import Target
 from tests.native.networks import op_cases

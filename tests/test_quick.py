@@ -17,22 +17,25 @@ def of(run, file, function):
 NODES = [
     *cases("a.py", "test_grid", 100), "tests/a.py::test_short", "tests/a.py::test_long",
     "tests/b/c.py::TestIt::test_only", "tests/d.py::test_new",
+    *cases("e.py", "test_very_long", 2),
 ]  # fmt: skip
 MEASURED = {
     "a.py": {"all others": [0.5, 1], "test_grid": [200.0, 100], "test_long": [50.0, 1]},
-    "b/c.py": {"TestIt::test_only": [30.0, 1]},
+    "b/c.py": {"TestIt::test_only": [4.0, 1]},
+    "e.py": {"test_very_long": [60.0, 2]},
 }
 
 
 def test_what_is_long_runs_in_part_and_every_file_in_some():
     run = quick.chosen(NODES, MEASURED, whole=50)
     grid = sorted(int(n[:-1].rpartition("[")[2]) for n in of(run, "a.py", "test_grid"))
-    assert 5 <= len(grid) <= 10  # what 30 s leave of 50
-    assert max(b - a for a, b in itertools.pairwise(grid)) <= 21
+    assert 10 <= len(grid) <= 22  # 2 s each of the 45 that are left
+    assert max(b - a for a, b in itertools.pairwise(grid)) <= 10
     assert "tests/a.py::test_short" in run
     assert "tests/a.py::test_long" not in run
     assert "tests/b/c.py::TestIt::test_only" in run  # the file's only test
     assert "tests/d.py::test_new" in run  # not measured
+    assert not of(run, "e.py", "test_very_long")  # even one case takes too long
 
 
 def test_a_share_is_the_same_for_all_and_as_large_as_the_whole_allows():

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-SHARE = 400
+SHARE = 250
 
 
-@pytest.mark.parametrize("first", range(0, 5 * SHARE, SHARE))
+@pytest.mark.parametrize("first", range(0, 8 * SHARE, SHARE))
 def test_damaged_and_lying_files(first):
     script = Path(__file__).with_name("fuzz.py")
+    # No time limit here, which a busy machine would reach: the program gives each file one of the processor's time.
     done = subprocess.run(
-        [sys.executable, str(script), str(first), str(SHARE)], capture_output=True, text=True, timeout=300
+        [sys.executable, str(script), str(first), str(SHARE)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -31,12 +31,12 @@ def set_apart(graph, simd, monkeypatch):
 
 
 def _gaps(graph, plan, align, lanes):
-    """(whether among the ints, first byte, bytes) of what belongs to nobody."""
-    found = []
+    """(whether among the ints, first byte, bytes) of what belongs to nobody, and the value that it follows."""
+    found = {}
     for name, offset in plan.offsets.items():
         end = offset + -(-max(layout.elements(graph, name), 1) // align) * align
-        found.append((int(graph.types[name].dtype == INT), 4 * end * lanes, 4 * APART * lanes))
-    return sorted(set(found))
+        found[int(graph.types[name].dtype == INT), 4 * end * lanes, 4 * APART * lanes] = name
+    return dict(sorted(found.items()))
 
 
 def listed(table):

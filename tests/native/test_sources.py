@@ -66,13 +66,22 @@ def check(program, data, outputs):
     """Outputs rows by rows: the same bits, and two units in the last place where a C library has its own."""
     done = subprocess.run([str(program)], input=data, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[:3000]
-    expected = np.concatenate([y.ravel().view(np.int32) for y, _ in outputs])
-    loose = np.concatenate([np.full(y.size, own) for y, own in outputs])
-    found = np.frombuffer(done.stdout, np.int32)
-    assert np.array_equal(found[~loose], expected[~loose])
-    # The standard fixes no sign of what is no number.
-    loose &= ~(np.isnan(found.view(np.float32)) & np.isnan(expected.view(np.float32)))
-    assert np.abs(found[loose].astype(np.int64) - expected[loose]).max(initial=0) <= 2
+    found, at = np.frombuffer(done.stdout, np.int32), 0
+    for name, y, own in outputs:
+        expected, part, at = y.ravel().view(np.int32), found[at : at + y.size], at + y.size
+        if not own:
+            assert np.array_equal(part, expected), name
+            continue
+        # The standard fixes no sign of what is no number.
+        numbers = ~(np.isnan(part.view(np.float32)) & np.isnan(expected.view(np.float32)))
+        assert np.abs(part[numbers].astype(np.int64) - expected[numbers]).max(initial=0) <= 2, name
+    assert at == found.size
+
+
+def described(names, graph, outputs):
+    """For each output of joined cases: the case's name, the values, and whether the C library has its own."""
+    cases = [names[int(output.split("/")[0])] for output in graph.outputs]
+    return list(zip(cases, outputs, of_the_c_library(graph), strict=True))
 
 
 HEAD = "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
@@ -117,12 +126,11 @@ def test_portable_code_is_strict_clean_and_the_same(group, tmp_path):
         "-ffp-contract=off",
     ]
     data = b"".join(x[r].tobytes() for r in range(3) for x in inputs)
-    expected = [
-        (y[r], own) for r in range(3) for y, own in zip(outputs, of_the_c_library(graph), strict=True)
-    ]
+    made = described(GROUPS[group], graph, outputs)
+    expected = [(name, y[r], own) for r in range(3) for name, y, own in made]
     for compiler in COMPILERS:  # gcc's sanitizers see memory everywhere
-        made = [*COMPILERS[compiler], *flags, *sanitizers(compiler), "net.c", "main.c", "-lm", "-o", compiler]
-        run(made, cwd=tmp_path)
+        command = [*COMPILERS[compiler], *flags, *sanitizers(compiler), "net.c", "main.c", "-lm"]
+        run([*command, "-o", compiler], cwd=tmp_path)
         check(tmp_path / compiler, data, expected)
 
 
@@ -188,12 +196,8 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path, monkeypatch)
     flags = ["-std=gnu11", "-O0", *LIMITS, "-march=native", "-ffp-contract=off", "-pthread"]
     run(["gcc", *flags, *sanitizers("gcc"), "net.c", "-lm", "-o", "main"], cwd=tmp_path)
     data = weights.tobytes() + b"".join(x.tobytes() for x in inputs)
-    own = of_the_c_library(graph)
-    check(
-        tmp_path / "main",
-        data,
-        [*zip(outputs, own, strict=True), *zip((y[:1] for y in outputs), own, strict=True)],
-    )
+    every = described(GROUPS[group], graph, outputs)
+    check(tmp_path / "main", data, [*every, *((name, y[:1], own) for name, y, own in every)])
 
 
 def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):

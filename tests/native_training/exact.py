@@ -5,7 +5,7 @@ the workspace and the weights, are set apart in it, and what lies between them i
 which an update may run, lie NaNs instead, which must still be there in the end. To be run in a process of its own that
 has the sanitizers loaded:
 
-    python exact.py CASE ...                 prints "clean", or dies
+    python exact.py CASE ...                 prints each case, and "clean" in the end, or dies
     python exact.py --damaged CASE KIND ...  tries each as if arrays of this kind were shorter by one; prints what goes
                                              unnoticed, and "tried"
 """
@@ -171,6 +171,7 @@ def main(arguments):
     guards = buffers()
     if arguments[0] != "--damaged":
         for name in arguments:
+            print(name, flush=True)  # the last that is printed is the one that dies
             fit(name, guards)
         print("clean")
         return

@@ -42,12 +42,13 @@ def watched(arguments, cache):
     }
     command = [sys.executable, str(Path(exact.__file__)), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or done.stderr[-3000:] or f"exit code {done.returncode}"
+    said = done.stdout.strip()
+    return said if done.returncode == 0 else f"{said}: exit code {done.returncode}: {done.stderr[-3000:]}"
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=lambda names: names[0])
 def test_no_step_leaves_its_arrays(names, tmp_path):
-    assert watched(names, tmp_path) == "clean"
+    assert watched(names, tmp_path) == "\n".join([*names, "clean"])
 
 
 def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path):

@@ -61,7 +61,7 @@ class Browser:
                 return answer["result"]
             self.events.append(answer)
 
-    def _next(self, seconds=60):
+    def _next(self, seconds=600):  # generous: a busy machine is slow
         end = time.monotonic() + seconds
         while b"\0" not in self._read:
             ready, _, _ = select.select([self._in], [], [], max(0, end - time.monotonic()))
@@ -137,5 +137,5 @@ class Browser:
             self.send("Browser.close")
         finally:
             os.close(self._out)
-            self._process.wait(20)
+            self._process.wait(600)
             os.close(self._in)

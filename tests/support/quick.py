@@ -4,7 +4,8 @@
 test function that took long, with the number of its cases, and all others together. ``make test-seconds`` measures
 anew. From this the quick part is chosen: every function that is not listed runs whole; of the others so many cases
 run as fit into a share of time, the same for each function and as large as the whole allows; and every file runs
-one case at least. So the quick part stays quick when tests are added, and nobody keeps a list.
+one case at least, unless each of its cases takes more than a few seconds. So the quick part stays quick when tests
+are added, and nobody keeps a list.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 MEASURED = TESTS / "seconds.json"
-WHOLE = 90.0
+WHOLE = 55.0
 """Seconds of processor time for the tests; finding them takes two processes half as long again."""
+MOST = 5.0
+"""Seconds of a case up to which its file runs it, where the file has no shorter one."""
 LONG = 0.1
 """Seconds from which on a function is listed by itself."""
 OTHERS = "all others"
@@ -68,11 +71,12 @@ def chosen(nodeids: list[str], measured: Measured, whole: float = WHOLE) -> set[
     left = whole - sum(known[file].get(OTHERS, [0, 0])[0] for file in files)
     cheapest: dict[str, tuple[str, str]] = {}
     for key in sorted(cases, key=lambda key: cost.get(key, 0.0)):
-        cheapest.setdefault(key[0], key)
+        if cost.get(key, 0.0) <= MOST:
+            cheapest.setdefault(key[0], key)
 
     def counts(share: float) -> dict[tuple[str, str], int]:
         return {
-            key: min(len(cases[key]), max(int(share / cost[key] + 1e-6), int(key == cheapest[key[0]])))
+            key: min(len(cases[key]), max(int(share / cost[key] + 1e-6), int(key == cheapest.get(key[0]))))
             for key in cost
         }
 

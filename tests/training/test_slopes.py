@@ -49,8 +49,10 @@ def test_slopes_where_pieces_meet(name, parameters):
     at = np.unique(
         np.append(POINTS, [v for v in parameters.values() if isinstance(v, float)]).astype(np.float32)
     )
+    # Where tanh is nearly -1 the last place of it is most of gelu's slope, and JAX's own depends on how it compiles.
+    atol = 1e-5 if "approximate" in parameters else 1e-6
     np.testing.assert_allclose(
-        of_the_reference(name, parameters, at), of_keras(name, parameters, at), rtol=1e-4, atol=1e-6
+        of_the_reference(name, parameters, at), of_keras(name, parameters, at), rtol=1e-4, atol=atol
     )
 
 

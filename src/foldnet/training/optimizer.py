@@ -142,9 +142,7 @@ class Optimizer:
         )
         if decay:
             if not isinstance(self._learning_rate, float):
-                raise ConfigError(
-                    "decay needs a learning rate that is a number; put the decay into the schedule"
-                )
+                raise ConfigError("decay needs a learning rate that is a number; put it into the schedule")
             self._learning_rate = InverseTimeDecay(self._learning_rate, 1, number("decay", decay))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm

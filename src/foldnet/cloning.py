@@ -108,7 +108,7 @@ def _functional(model: Network, clone: Cloner, given: Any, call_function: Any) -
     for call in model.graph_calls:
         if call.layer.is_input or call.outputs[0] in tensors:
             continue
-        if isinstance(call.layer, Operation):
+        if call.layer.is_operation:
             layer: Layer = operations.setdefault(call.layer, call.layer.copy())
         else:
             layer = clone(call.layer)

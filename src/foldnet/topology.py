@@ -9,7 +9,7 @@ from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
 from foldnet.layers.naming import unique_name
-from foldnet.layers.operation import Operation, mapped
+from foldnet.layers.operation import mapped
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.structure import flatten, map_structure, pack
 
@@ -83,7 +83,7 @@ def called_again(
         tensors: what stands in the place of each tensor of the call.
         call_function: called as ``call_function(layer, *args, **kwargs)`` instead.
     """
-    if isinstance(layer, Operation):
+    if layer.is_operation:
         return flatten(layer(*mapped(tensors.__getitem__, call.arguments)))
     inputs: Any = [tensors[t] for t in call.inputs]
     structure = getattr(call.layer, "input_structure", None)  # of a network

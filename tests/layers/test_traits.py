@@ -68,13 +68,13 @@ def test_every_layer_is_in_the_table():
 def test_quiet_layers_give_back_their_input_and_others_do_not(name):
     layer, x = made(name), rows_of(name)
     y = result(layer, x)
-    assert layer.quiet == (y.shape == x.shape and np.array_equal(y, x))
+    assert layer.quiet_in_prediction == (y.shape == x.shape and np.array_equal(y, x))
 
 
 def test_an_activation_is_quiet_if_it_is_linear():
     x = rows_of("Activation")
     layer = layers.Activation("linear")
-    assert layer.quiet
+    assert layer.quiet_in_prediction
     assert np.array_equal(np.asarray(layer(x)), x)
 
 
@@ -86,7 +86,7 @@ def test_layers_that_move_values_do_nothing_else(name):
         return
     y = result(layer, x)
     same = all(np.array_equal(np.unique(a), np.unique(b)) for a, b in zip(x, y, strict=True))
-    assert (layer.moves_values or layer.quiet) == same
+    assert (layer.moves_values or layer.quiet_in_prediction) == same
 
 
 @pytest.mark.parametrize("name", COMPUTING)
@@ -101,7 +101,7 @@ def test_layers_that_scale_values_are_affine_value_by_value(name):
     apart = result(layer, changed) != one
     affine = np.allclose(back - zero, -2 * (one - zero), atol=1e-4)
     alone = one.shape == x.shape and not apart.reshape(-1)[1:].any()
-    assert (layer.scales_values or layer.quiet) == (affine and alone)
+    assert (layer.scales_values or layer.quiet_in_prediction) == (affine and alone)
 
 
 def applied(ending, x):
@@ -160,7 +160,7 @@ def test_random_layers_change_values_in_training_by_as_much_as_they_say(name):
     if not layer.is_random:
         assert (layer.amount(), layer.amount_is_rate, layer.scales_at_random) == (0, False, False)
         return
-    assert (layer.quiet, layer.amount()) == (True, 0.3)
+    assert (layer.quiet_in_prediction, layer.amount()) == (True, 0.3)
     assert layer.amount_is_rate == ("rate" in SETTINGS[name])
     ones = np.ones((4000, *[1] * (len(RANKS.get(name, ROW)) - 1), 4), np.float32)
     y = np.asarray(layer(ones, training=True))
@@ -235,3 +235,36 @@ def test_an_input_and_a_network():
     assert [layer.is_input for layer in model.layers] == [True, False]
     assert (model.joins_inputs, model.takes_mask, model.is_input) == (True, True, False)
     assert not any(made(name).is_input or made(name).is_operation for name in COMPUTING)
+
+
+def test_weights_inside_are_told_from_a_wrappers_own():
+    layer = layers.SpectralNormalization(layers.Dense(6))
+    layer.build((None, 4))
+    assert layer.wrapped_layer is layer.layer
+    assert [s.name for s in layer.own_specs] == ["vector_u"]
+    assert [s.name for s in layer.stored_specs] == ["kernel", "vector_u"]
+    dense = layers.Dense(2)
+    dense.build((None, 4))
+    assert dense.wrapped_layer is None
+    assert dense.own_specs == dense.stored_specs == dense.specs
+
+
+@pytest.mark.parametrize("name", COMPUTING)
+def test_the_masked_value_is_what_a_layer_leaves_out(name):
+    layer, x = made(name), rows_of(name)
+    if layer.masked_value is not None:
+        x[0, 0] = layer.masked_value
+    makes_one = not layer.joins_inputs and layer.output_mask(False)
+    assert (layer.masked_value is not None) == makes_one
+    if makes_one:
+        mask = np.asarray(layer.compute_mask(x))
+        assert not mask.all()
+        np.testing.assert_array_equal(mask, (x != layer.masked_value).any(axis=-1))
+
+
+def test_an_embedding_masks_index_0_if_it_is_told_to():
+    assert layers.Embedding(4, 2).masked_value is None
+    layer = layers.Embedding(4, 2, mask_zero=True)
+    assert layer.masked_value == 0
+    np.testing.assert_array_equal(layer.compute_mask(np.float32([[0, 1]])), [[False, True]])
+    assert layers.Masking(mask_value=[1.0, 2.0]).masked_value is None

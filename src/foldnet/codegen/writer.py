@@ -136,6 +136,9 @@ class Writer(Protocol):
         ``{n}`` is the axis's size, ``{inner}`` the number of neighbours, rows among them, from one element to the next.
         """
 
+    def multiply_add(self, a: str, b: str, c: str) -> str:
+        """C of ``a * b + c``: rounded once in predictions, twice in a training step."""
+
     def zero(self, value: str) -> None:
         """Set a value to 0."""
 

@@ -13,7 +13,6 @@ from foldnet.files.nodes import Constant, Node, Ref, constant_refused, keras_ten
 from foldnet.files.tf.arguments import function_node
 from foldnet.files.tf.layers import FunctionLayer, Known
 from foldnet.layers.base import Layer
-from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 from foldnet.sequential import Sequential
@@ -43,7 +42,7 @@ class settings_of:  # noqa: N801 - used as a with-statement
 def read_node(stored: Any, layer: Layer) -> Node:
     """A call, from Keras 3's ``{"args", "kwargs"}`` or the nested lists of Keras 1 and 2."""
     where = f"a call of layer {layer.name!r}"
-    if isinstance(layer, Operation):
+    if layer.is_operation:
         return operation_node(stored, where)
     if isinstance(layer, FunctionLayer):
         return function_node(stored, layer, where)
@@ -240,7 +239,7 @@ def _made(layer: Layer, node: Node, calls: Calls) -> Call:
         return layer.made(map_structure(calls.value, node.args))
     mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
     given = map_structure(calls.tensor, node.args)
-    if isinstance(layer, Operation):
+    if layer.is_operation:
         layer(*given)
     else:
         layer(given, **node.kwargs, **mask)
@@ -263,7 +262,7 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
                 waiting[missing[0], calls.index(missing)].append(name)
                 break
             layer = layers[name]
-            if not isinstance(layer, Operation | FunctionLayer):
+            if not (layer.is_operation or isinstance(layer, FunctionLayer)):
                 _check_count(node, layer)
             kind = layer.kind if isinstance(layer, FunctionLayer) else type(layer).__name__
             with settings_of(name, kind):

@@ -20,7 +20,6 @@ from foldnet.files.read_config import Reader
 from foldnet.files.saved_training import read_legacy_state
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
-from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
 ALIASES = {
@@ -138,9 +137,9 @@ def _created(layer: Layer, trainable: bool) -> Iterator[tuple[Layer, WeightSpec,
                 seen.add(inner)
                 yield from _created(inner, trainable)
         return
-    if isinstance(layer, Wrapper):
-        yield from _created(layer.layer, trainable)
-    for spec in layer.own_specs if isinstance(layer, Wrapper) else layer.specs:
+    if layer.wrapped_layer is not None:
+        yield from _created(layer.wrapped_layer, trainable)
+    for spec in layer.own_specs:
         yield layer, spec, trainable and spec.trainable
 
 

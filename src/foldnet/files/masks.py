@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from foldnet.errors import UnsupportedError
-from foldnet.layers.masking import Masking
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 
@@ -122,10 +121,8 @@ def _follow(network: Network, given: Sequence[Sources], reached: dict[Call, Sour
         reached[call] = nothing.union(*masks)
         if isinstance(call.layer, Network):
             known.update(zip(call.outputs, _follow(call.layer, masks, reached), strict=True))
-        elif getattr(call.layer, "mask_zero", False) and not call.kwargs.get("reverse"):
-            known[call.outputs[0]] = frozenset((t, 0.0) for t in call.inputs)
-        elif isinstance(call.layer, Masking) and not isinstance(call.layer.mask_value, list):
-            known[call.outputs[0]] = frozenset((t, float(call.layer.mask_value)) for t in call.inputs)
+        elif (value := call.layer.masked_value) is not None and not call.kwargs.get("reverse"):
+            known[call.outputs[0]] = frozenset((t, value) for t in call.inputs)
         elif call.output_mask(*(bool(m) for m in masks)):
             known[call.outputs[0]] = reached[call]
     return [known.get(t, nothing) for t in network.outputs]

@@ -14,7 +14,6 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.files.weights_v3 import group_names, ordered_specs
 from foldnet.layers.base import Layer
-from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
 State = Sequence[Array]
@@ -93,8 +92,8 @@ def _network(network: Network, done: set[Layer]) -> Tree:
 
 def _layer(layer: Layer) -> Tree:
     tree = Tree(layer.name, _numbered([stored_value(layer, spec.name) for spec in ordered_specs(layer)]))
-    if isinstance(layer, Wrapper):
-        tree.children["layer"] = _layer(layer.layer)
+    if layer.wrapped_layer is not None:
+        tree.children["layer"] = _layer(layer.wrapped_layer)
     return tree
 
 

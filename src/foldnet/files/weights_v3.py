@@ -20,7 +20,6 @@ from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer
 from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
-from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Network
 
 FUNCTION_GROUPS = frozenset(map(snake_case, FUNCTION_CLASSES))
@@ -123,12 +122,12 @@ class _Reader:
                 f"{len(specs)}: {', '.join(s.name for s in specs)}"
             )
         arrays = {s.name: stored.array(k, s.shape) for k, s in zip(expected, specs, strict=True)}
-        own = {spec.name for spec in (layer.own_specs if isinstance(layer, Wrapper) else specs)}
+        own = {spec.name for spec in layer.own_specs}
         for name, array in arrays.items():
             if name in own:
                 self.values.add(layer, name, array)
-        if isinstance(layer, Wrapper):
-            inner = self._layer(group.group("layer"), layer.layer)
+        if layer.wrapped_layer is not None:
+            inner = self._layer(group.group("layer"), layer.wrapped_layer)
             # Keras stores a kernel that is normalized twice.
             if twice := [n for n in arrays if n not in own and not np.array_equal(arrays[n], inner[n])]:
                 raise FileFormatError(f"{group.path} holds two different values of {twice[0]}")
@@ -150,7 +149,7 @@ def class_name(layer: Layer) -> str:
 
 def ordered_specs(layer: Layer) -> list[WeightSpec]:
     """A layer's weights as files number them: those that can be trained first, frozen or not."""
-    specs = layer.stored_specs if isinstance(layer, Wrapper) else layer.specs
+    specs = layer.stored_specs
     return [s for s in specs if s.trainable] + [s for s in specs if not s.trainable]
 
 

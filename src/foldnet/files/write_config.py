@@ -22,7 +22,6 @@ from foldnet.layers.base import Layer
 from foldnet.layers.naming import join_names
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
-from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
 from foldnet.structure import map_structure
@@ -173,10 +172,10 @@ class _Writer:
         if self._dialect is Dialect.KERAS_2 and kept_in_settings(layer, self._whole):
             weights = layer.named_weights
             given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
-        if isinstance(layer, Wrapper):
+        if layer.wrapped_layer is not None:
             given.pop("layer")
             # Keras 3 asks for the module here in its own old format, too.
-            inner = self.layer(layer.layer)
+            inner = self.layer(layer.wrapped_layer)
             config["layer"] = {"module": "keras.layers", "registered_name": None, **inner}
         for key, value in given.items():
             unused = ONLY_WHEN_USED.get(name, {})
@@ -284,7 +283,7 @@ class _Calls:
         Keras 2 counts a network's own making as its call 0, and Keras 3, which opens these files, too, does not.
         With each call written twice, number 2k + 1 is a copy of call k for both.
         """
-        if isinstance(call.layer, Operation):
+        if call.layer.is_operation:
             given = operations.stored_argument(list(call.arguments), self._tensor, call.layer.name)
             return [{"args": given, "kwargs": {}}]
         known = {"training"} if self._dialect is Dialect.KERAS_2 else {"training", "mask"}

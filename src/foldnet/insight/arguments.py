@@ -1,4 +1,4 @@
-"""Arguments of the functions that look at networks: refused with a word on what was expected."""
+"""Arguments of the functions that look at networks: refused with a description of what was expected."""
 
 from __future__ import annotations
 

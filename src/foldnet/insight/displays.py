@@ -1,7 +1,7 @@
 """What a notebook shows of networks, predictors, and what ``verify`` and ``doctor`` found; no script, no style sheet.
 
-Colours are those of the notebook's own theme, so that light and dark both read well; what matters is never said by a
-colour alone.
+Colours are those of the notebook's own theme, so that light and dark both read well; colour alone never carries
+information.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ def predictor_html(predictor: Predictor) -> str:
 
 def verification_html(result: Verification) -> str:
     """What ``verify`` found: the verdict, the mistakes, and the table of layers."""
-    from foldnet.insight.verify.verification_text import NUMBERS, layer_cells, notes_of, said_of
+    from foldnet.insight.verify.verification_text import NUMBERS, diagnosis_sentences, layer_cells, notes_of
 
     verdict = "equal" if result.ok else "NOT EQUAL"
     rows = [
         (_code(layer.name), f"{SIGNS[layer.status]} {layer.status}", *layer_cells(layer))
         for layer in result.layers
     ]
-    mistakes = [_finding("error", [tag("p", text, style=TIGHT)]) for text in said_of(result)]
+    mistakes = [_finding("error", [tag("p", text, style=TIGHT)]) for text in diagnosis_sentences(result)]
     table = _table(("layer", "status", *NUMBERS), rows, numbers=(2, 3, 4, 5))
     notes = [tag("p", f"{names}: {note}", style=TIGHT) for note, names in notes_of(result).items()]
     notes.append(tag("p", f"Rows: {result.inputs}. Tolerance: {result.tolerance}.", style=TIGHT))

@@ -209,6 +209,7 @@ class Softmax(Layer):
 
     supports_masking = True
     takes_mask = True
+    spreads_mask = True
     kinds = {"axis": AXES}  # noqa: RUF012 - typed in the base
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:

@@ -117,7 +117,7 @@ class Activation(Layer):
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
     @property
-    def quiet(self) -> bool:
+    def quiet_in_prediction(self) -> bool:
         """If the activation is linear."""
         return self.ends_with[0] == "linear"
 
@@ -137,7 +137,7 @@ class Identity(Layer):
     supports_masking = True
 
     @property
-    def quiet(self) -> bool:
+    def quiet_in_prediction(self) -> bool:
         """It gives back its input at prediction time."""
         return True
 
@@ -206,6 +206,11 @@ class Embedding(Layer):
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The indices' shape and ``output_dim``."""
         return (*input_shapes[0], self.output_dim)
+
+    @property
+    def masked_value(self) -> float | None:
+        """Index 0, with ``mask_zero``."""
+        return 0.0 if self.mask_zero else None
 
     def output_mask(self, *masked: bool) -> bool:
         """Its own mask, if it makes one."""

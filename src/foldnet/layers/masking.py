@@ -98,6 +98,11 @@ class Masking(Layer):
             ) from None
         return shape
 
+    @property
+    def masked_value(self) -> float | None:
+        """The value that is left out; None where each feature has its own."""
+        return None if isinstance(self.mask_value, list) else float(self.mask_value)
+
     def output_mask(self, *masked: bool) -> bool:
         """Its own mask, always."""
         return True

@@ -29,7 +29,7 @@ class Noise(Layer):
     kind: ClassVar[str] = "dropout"
 
     @property
-    def quiet(self) -> bool:
+    def quiet_in_prediction(self) -> bool:
         """It gives back its input at prediction time."""
         return True
 
@@ -284,7 +284,7 @@ class ActivityRegularization(Layer):
         return {k: v for k, v in super().get_config().items() if k != "activity_regularizer"}
 
     @property
-    def quiet(self) -> bool:
+    def quiet_in_prediction(self) -> bool:
         """It gives back its input at prediction time."""
         return True
 

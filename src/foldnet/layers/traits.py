@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from foldnet.layers.tensors import Shape
+
+if TYPE_CHECKING:
+    from foldnet.layers.base import Layer
+    from foldnet.layers.weight import WeightSpec
 
 Ending = tuple[str, Mapping[str, Any]]
 """Name and parameters of an activation."""
@@ -48,6 +52,7 @@ class Traits:
         takes_mask: whether a call may carry ``mask=``.
         obeys_training_false: whether ``training=False`` in a stored call means something. Keras writes it into others
             by itself.
+        spreads_mask: whether the mask of a call is spread over the input, as NumPy broadcasts.
         moves_values: whether each value of the result is a value of the input, and nothing is computed.
         scales_values: whether at prediction time it multiplies by fixed numbers and adds fixed numbers.
         features_last: whether its result has a feature at each position of the last axis.
@@ -63,6 +68,7 @@ class Traits:
     joins_inputs: ClassVar[bool] = False
     takes_mask: ClassVar[bool] = False
     obeys_training_false: ClassVar[bool] = False
+    spreads_mask: ClassVar[bool] = False
     moves_values: ClassVar[bool] = False
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False
@@ -71,8 +77,34 @@ class Traits:
     scales_at_random: ClassVar[bool] = False
     normalizes_by: ClassVar[Source | None] = None
 
+    if TYPE_CHECKING:
+
+        @property
+        def specs(self) -> tuple[WeightSpec, ...]:
+            """Every weight; see ``Layer``."""
+
     @property
-    def quiet(self) -> bool:
+    def own_specs(self) -> tuple[WeightSpec, ...]:
+        """The weights that are not those of a layer inside."""
+        return self.specs
+
+    @property
+    def stored_specs(self) -> tuple[WeightSpec, ...]:
+        """The weights that a file has in the layer's own group."""
+        return self.specs
+
+    @property
+    def wrapped_layer(self) -> Layer | None:
+        """The layer inside, whose weights are its own, too; None for one that holds no other."""
+        return None
+
+    @property
+    def masked_value(self) -> float | None:
+        """The one value whose positions it masks; None where it makes no mask, or not by one value."""
+        return None
+
+    @property
+    def quiet_in_prediction(self) -> bool:
         """Whether it gives back its input at prediction time."""
         return False
 

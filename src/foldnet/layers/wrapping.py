@@ -64,6 +64,11 @@ class Wrapper(Layer):
         self._trainable = value
 
     @property
+    def wrapped_layer(self) -> Layer:
+        """The layer inside."""
+        return self.layer
+
+    @property
     def inner_specs(self) -> tuple[WeightSpec, ...]:
         """The inner layer's weights."""
         return self.layer.specs

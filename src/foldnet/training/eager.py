@@ -16,7 +16,6 @@ from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
-from foldnet.layers.activation import Softmax
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
 from foldnet.layers.tensors import Call, SymbolicTensor
@@ -129,7 +128,7 @@ def _fitted(layer: Layer, arrays: list[Array], masks: list[Any] | None) -> list[
     found: list[Array | None] = []
     for x, mask in zip(arrays, masks or (), strict=False):
         array = None if mask is None else _numbers(layer, mask)
-        if array is not None and isinstance(layer, Softmax):
+        if array is not None and layer.spreads_mask:
             layer.check_mask(array.shape, x.shape)
             array = np.broadcast_to(array, np.broadcast_shapes(array.shape, x.shape))
         if array is not None and len(array) == 1 and len(x) != 1:

@@ -20,7 +20,7 @@ def data_format(context: Context) -> Iterator[Finding]:
     for site, layer, kept in _single(context):
         for neighbour in _neighbours(context, site):
             said = getattr(neighbour.layer, "data_format", None)
-            # Flatten stores channels_last whether anybody chose it or not.
+            # Flatten stores channels_last even if nobody chose it.
             if said is None or (said == "channels_last" and neighbour.layer.moves_values):
                 continue
             right = 1 if said == "channels_first" else len(site.shape) - 1
@@ -55,7 +55,7 @@ def not_channels(context: Context) -> Iterator[Finding]:
         if kept in (0, rank - 1):
             continue
         before = context.site.get(site.operands[0]) if site.operands else None
-        while before is not None and (before.layer.quiet or _bends(before)) and before.operands:
+        while before is not None and (before.layer.quiet_in_prediction or _bends(before)) and before.operands:
             before = context.site.get(before.operands[0])
         seen: dict[str, Any] = {
             "axis": kept, "statistics": site.shape[kept] or 0, "features": site.shape[-1] or 0,
@@ -72,7 +72,7 @@ def not_channels(context: Context) -> Iterator[Finding]:
                 site.path,
                 f"axis={layer.axis!r} keeps statistics for each of {site.shape[kept]} positions, but {why} the "
                 "last axis, "
-                "whose features are so mixed into one mean.",
+                "so that different features share one mean.",
                 "BatchNormalization(axis=-1), and train again.", **seen,
             )  # fmt: skip
 
@@ -93,14 +93,16 @@ def _bends(site: Site) -> bool:
 def _neighbours(context: Context, site: Site) -> Iterator[Site]:
     """The nearest layers before and after that are not elementwise."""
     before = context.site.get(site.operands[0]) if site.operands else None
-    while before is not None and (before.layer.quiet or _bends(before)) and before.operands:
+    while before is not None and (before.layer.quiet_in_prediction or _bends(before)) and before.operands:
         before = context.site.get(before.operands[0])
     if before is not None:
         yield before
     waiting = context.readers(site.path)
     for _ in context.sites:
-        onward = [r for p in waiting if p.layer.quiet or _bends(p) for r in context.readers(p.path)]
-        yield from (p for p in waiting if not (p.layer.quiet or _bends(p)))
+        onward = [
+            r for p in waiting if p.layer.quiet_in_prediction or _bends(p) for r in context.readers(p.path)
+        ]
+        yield from (p for p in waiting if not (p.layer.quiet_in_prediction or _bends(p)))
         waiting = onward
 
 

@@ -48,7 +48,7 @@ def input_scale(context: Context) -> Iterator[Finding]:
 def _prepares(layer: Layer) -> bool:
     """Whether a layer scales or moves the data before the first one that learns."""
     scales = layer.scales_values and layer.normalizes_by != "batch"
-    return scales or layer.quiet or layer.moves_values
+    return scales or layer.quiet_in_prediction or layer.moves_values
 
 
 def _columns(value: Array) -> tuple[Array, Array]:
@@ -102,16 +102,15 @@ def _raw(path: str, value: Array) -> Iterator[Finding]:
         yield warning(
             path,
             f"The inputs are not scaled: a column has values of about {largest:.3g}, and the smallest column of "
-            f"{smallest:.3g}, so the first layer hears the large columns alone.",
+            f"{smallest:.3g}, so the large columns dominate the first layer.",
             "Put a Normalization layer first, adapted to the training data, and train again.",
             largest_column=largest, smallest_column=smallest, columns=int(size.size),
         )  # fmt: skip
     elif largest < SMALL:
         yield warning(
             path,
-            f"The inputs are tiny (no column above {largest:.3g}), as when they are divided twice: the first "
-            "layer hears "
-            "little but its own bias.",
+            f"The inputs are tiny (no column above {largest:.3g}), as when they are divided twice: the "
+            f"first layer gives little more than its bias.",
             "Scale the data once, as for training.", largest_column=largest, columns=int(size.size),
         )  # fmt: skip
 
@@ -144,7 +143,8 @@ def other_rows(context: Context) -> Iterator[Finding]:
         cause = "it is random (Dropout on)" if noise > 1e-4 * scale else "it normalizes by the batch"
         yield error(
             "",
-            f"The given function answers otherwise for a row alone than for the same row among {len(rows[0])}: "
+            f"The given function gives another answer for a row alone than for the same row among "
+            f"{len(rows[0])}: "
             f"{cause}, so it "
             "runs in training mode.",
             "model(x, training=False) or model.predict(x); in PyTorch model.eval().",

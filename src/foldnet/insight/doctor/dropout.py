@@ -28,7 +28,7 @@ def dropout_before(context: Context, site: Site) -> Site | None:
         if layer.scales_at_random and layer.amount() > 0:
             return None if site.call.kwargs.get("training") is False else site
         bends = layer.ends_with is not None and not layer.specs
-        if not (bends or site.layer.quiet or layer.moves_values):
+        if not (bends or site.layer.quiet_in_prediction or layer.moves_values):
             return None
     return None
 
@@ -66,7 +66,8 @@ def before_normalization(context: Context) -> Iterator[Finding]:
             severity = "warning" if shifted and (effect.blind or effect.output > 0.05) else "note"
         yield graded(
             severity, site.path,
-            f"{dropout.path!r} drops {rate:.0%} before this normalization, which so learnt a variance that is "
+            f"{dropout.path!r} drops {rate:.0%} before this normalization, which therefore learnt a "
+            f"variance that is "
             f"{expected:.3g} times the one it meets at prediction time, when nothing is dropped.",
             f"Move the Dropout behind the last normalization and train again. {_about_estimating(effect)}",
             fixable=effect is not None and not effect.worse, **seen,

@@ -63,13 +63,13 @@ def note(layer: str, message: str, remedy: str, fixable: bool = False, **evidenc
 def graded(
     severity: str, layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any
 ) -> Finding:
-    """Likewise, where the numbers decide how grave it is."""
+    """A finding whose severity the numbers decide."""
     return Finding("", severity, layer, message, evidence, remedy, fixable)
 
 
 @dataclass(frozen=True)
 class Report:
-    """All findings about a network, the gravest first.
+    """All findings about a network, the most severe first.
 
     ``for finding in report``, ``len(report)`` and ``report[0]`` go over the findings. In an ``if`` a report is true
     when there is no error among them, however many other findings there are; ``if len(report)`` asks for any.

@@ -1,4 +1,4 @@
-"""How grave wrong statistics are: measured by what right ones do to the output, and to the loss."""
+"""How severe wrong statistics are: measured by what right ones do to the output, and to the loss."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from foldnet.insight.doctor.context import Context, LossSetting
 from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.axes import positive_axis
@@ -37,10 +38,6 @@ HIDDEN = (
     "tanh",
     "softsign",
 )
-RANGES: dict[str, tuple[float, float]] = {
-    "sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "softsign": (-1, 1),
-    "hard_tanh": (-1, 1), "softplus": (0, np.inf), "exponential": (0, np.inf), "relu6": (0, 6),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,22 +55,24 @@ class Rule:
     remedy: str
 
 
-ONE = "One unit wants sigmoid and binary_crossentropy; classes want one unit each."
+ONE = "For one unit use sigmoid and binary_crossentropy; for classes use one unit each."
 RULES = (
     Rule(CATEGORICAL, ("*",), "one", "error",
          "{loss} over one unit is 0 for every prediction (or log of a single class), so nothing is learnt.", ONE),
     Rule(CATEGORICAL, ("sigmoid", "hard_sigmoid"), "many", "warning",
-         "{loss} wants probabilities that add up to 1; {units} outputs through {activation} do not, and what is "
+         "{loss} needs probabilities that add up to 1; {units} outputs through {activation} do not, and "
+         "what is "
          "reported as probability was never trained to be one.", 'Use activation="softmax", or binary_crossentropy.'),
     Rule(CATEGORICAL, (*SIGNED, "relu", "elu", "selu", "leaky_relu"), "many", "error",
          "{loss} takes the log of probabilities, and {activation} gives none.", 'Use activation="softmax".'),
     Rule(BINARY, ("softmax",), "many", "warning",
-         "{loss} judges each of {units} outputs by itself, but softmax makes them compete.",
-         "Classes that exclude each other want categorical_crossentropy; labels that do not want sigmoid."),
+         "{loss} looks at each of {units} outputs separately, but softmax makes them depend on each other.",
+         "For classes that exclude each other use categorical_crossentropy; for labels that do not use "
+         "sigmoid."),
     Rule(BINARY, (*SIGNED, "relu", "elu", "selu", "leaky_relu"), "any", "error",
          "{loss} takes the log of probabilities, and {activation} gives none.", 'Use activation="sigmoid".'),
     Rule(("hinge", "squared_hinge"), PROBABILITIES, "any", "warning",
-         "{loss} wants results on both sides of 0, and {activation} gives none below.",
+         "{loss} needs results on both sides of 0, and {activation} gives none below 0.",
          "Use tanh or a linear output, or a crossentropy."),
     Rule(("kl_divergence",), ("linear", *SIGNED), "any", "error",
          "{loss} compares distributions, and {activation} gives none.", 'Use activation="softmax".'),
@@ -87,9 +86,9 @@ def output_activation(context: Context, site: Site) -> tuple[Site, str]:
     """The layer that bends an output last, and the name of its activation; ``linear`` where none does."""
     while True:
         activation = site.layer.ends_with
-        if activation is not None and not site.layer.quiet:
+        if activation is not None and not site.layer.quiet_in_prediction:
             return site, activation[0]
-        quiet = site.layer.quiet or site.layer.moves_values
+        quiet = site.layer.quiet_in_prediction or site.layer.moves_values
         if not quiet or len(site.operands) != 1 or site.operands[0] not in context.site:
             return site, "linear" if activation is not None else type(site.layer).__name__
         site = context.site[site.operands[0]]
@@ -122,10 +121,10 @@ def softmax_one_unit(context: Context) -> Iterator[Finding]:
         constant = 1 if activation[0] == "softmax" else 0
         yield error(
             site.path,
-            f"{activation[0]} over one unit is {constant} whatever comes in, so the network predicts nothing and "
-            "learns "
-            "nothing.",
-            "One probability wants sigmoid; a number wants a linear output. Then train again: the weights have "
+            f"{activation[0]} over one unit is {constant} for any input, so the network predicts "
+            f"nothing and learns nothing.",
+            "Use sigmoid for one probability, and a linear output for a number. Then train again: the "
+            "weights have "
             "learnt "
             "nothing.", **seen,
         )  # fmt: skip
@@ -137,7 +136,7 @@ def loss_and_activation(context: Context) -> Iterator[Finding]:
         for rule in RULES:
             fits = rule.units == "any" or (rule.units == "one") == (units == 1)
             named = "*" in rule.activations or activation in rule.activations
-            # With from_logits the activation is the business of logits-and-activation.
+            # With from_logits the check logits-and-activation looks at the activation.
             if (
                 loss.name in rule.losses
                 and named
@@ -195,9 +194,8 @@ def hidden_at_output(context: Context) -> Iterator[Finding]:
             make = error if zeros == 1 and wanted < 1 else warning if zeros > wanted + 0.5 else note
         yield make(
             site.path,
-            f"{activation} bends the network's own output: values it cannot give cannot be predicted, and where "
-            "it is "
-            "flat nothing is learnt.",
+            f"{activation} is applied to the network's output: values that it cannot give cannot be "
+            f"predicted, and where it is flat nothing is learnt.",
             "A linear output for numbers of any sign; softplus or exponential for numbers above 0.", **seen,
         )  # fmt: skip
 
@@ -214,12 +212,8 @@ def target_out_of_reach(context: Context) -> Iterator[Finding]:
         low, high = 0.0, float(units - 1)
     elif loss is not None and "hinge" in loss.name:
         return
-    elif activation in ("relu",):
-        low, high = 0.0, _relu_limit(site)
-    elif activation in RANGES:
-        low, high = RANGES[activation]
     else:
-        return
+        low, high = value_range(site.layer.ends_with)
     finite = targets[np.isfinite(targets)]
     if (
         activation in PROBABILITIES
@@ -233,18 +227,11 @@ def target_out_of_reach(context: Context) -> Iterator[Finding]:
         make = error if outside > 0.05 else warning
         yield make(
             site.path,
-            f"{outside:.0%} of the targets lie outside {low:g} to {high:g}, which is all that {activation} (with "
-            "this "
-            "loss) can answer.",
+            f"{outside:.0%} of the targets lie outside {low:g} to {high:g}, the range of {activation} "
+            "(with this loss).",
             "Use a linear output, or bring the targets into this range.",
             outside=outside, smallest_target=float(finite.min()), largest_target=float(finite.max()),
         )  # fmt: skip
-
-
-def _relu_limit(site: Site) -> float:
-    activation = site.layer.ends_with
-    limit = None if activation is None else activation[1].get("max_value")
-    return np.inf if limit is None else float(limit)
 
 
 CHECKS = (

@@ -21,7 +21,7 @@ STATISTICS = frozenset({
     "statistics-differ-from-data", "statistics-not-converged", "statistics-never-updated",
     "not-finite", "batch-of-one",
 })  # fmt: skip
-"""Checks whose cure is to re-estimate the statistics."""
+"""Checks that are mended by re-estimating the statistics."""
 
 
 def mend(network: Network, report: Report, x: Any = None, y: Any = None) -> tuple[Network, list[str]]:

@@ -62,7 +62,8 @@ def epsilon_on_port(context: Context) -> Iterator[Finding]:
         if change > 0.05:
             yield note(
                 site.path,
-                f"The result leans on epsilon={layer.epsilon:g}: with {other:g}, another framework's default, a "
+                f"The result depends on epsilon={layer.epsilon:g}: with {other:g}, another framework's "
+                f"default, a "
                 "channel "
                 f"would change by {change:.0%}.",
                 "Write epsilon out wherever the weights are used. Keras has 1e-3, PyTorch and ONNX have 1e-5.",
@@ -127,9 +128,8 @@ def weight_order(context: Context) -> Iterator[Finding]:
         if not (layer.scale and layer.center) or layer.renorm:
             yield note(
                 site.path,
-                f"It has {len(names)} weights ({', '.join(names)}) and not the usual four, so a reader that goes "
-                "by "
-                "position takes one for another.",
+                f"It has {len(names)} weights ({', '.join(names)}) and not the usual four, so code that "
+                f"goes by position confuses them.",
                 "Go by name: layer.named_weights.",
                 weights=len(names), place_of_moving_mean=names.index("moving_mean"),
             )  # fmt: skip
@@ -139,8 +139,8 @@ def weight_order(context: Context) -> Iterator[Finding]:
             if far[0] < 0.25 and far[1] < 0.25 and float(np.median(beta)) > 0.7 and (gamma < 0).any():
                 yield warning(
                     site.path,
-                    "gamma lies around 0 and beta around 1, which is where the other of them starts: they have "
-                    "probably been exchanged.",
+                    "gamma is around 0 and beta around 1, but gamma starts at 1 and beta at 0: they "
+                    "have probably been exchanged.",
                     "Exchange them back; Keras's order is gamma, beta, moving_mean, moving_variance.",
                     median_gamma=float(np.median(gamma)), median_beta=float(np.median(beta)),
                 )  # fmt: skip
@@ -153,8 +153,8 @@ def weight_order(context: Context) -> Iterator[Finding]:
             if exchanged < 0.25 and as_stored > 4 * exchanged and as_stored > 0.5:
                 yield error(
                     site.path,
-                    "The data's mean is what is stored as moving_variance, and the other way round: they have been "
-                    "exchanged.",
+                    "moving_variance holds the data's mean, and moving_mean its variance: they have "
+                    "been exchanged.",
                     "Exchange them back; Keras's order is gamma, beta, moving_mean, moving_variance.",
                     distance=as_stored, distance_if_exchanged=exchanged, values_a_channel=drift.count,
                 )  # fmt: skip
@@ -201,7 +201,7 @@ def fold_across(context: Context) -> Iterator[Finding]:
     """A normalization that looks foldable into the layer before it, and is not."""
     for site, layer, mean, variance in layers_of(context):
         before = context.site.get(site.operands[0]) if site.operands else None
-        while before is not None and before.layer.quiet and before.operands:
+        while before is not None and before.layer.quiet_in_prediction and before.operands:
             before = context.site.get(before.operands[0])
         activation = None if before is None else before.layer.ends_with
         if before is None or activation is None or activation[0] == "linear":
@@ -235,7 +235,8 @@ def gamma_signs(context: Context) -> Iterator[Finding]:
             make = error if every and context.trained else warning if context.trained else note
             yield make(
                 site.path,
-                f"gamma is exactly 0 in {zero} of {gamma.size} channels, which so give beta whatever comes in"
+                f"gamma is exactly 0 in {zero} of {gamma.size} channels, which therefore give beta for "
+                f"any input"
                 + (": nothing passes this layer." if every else "."),
                 "If they were pruned on purpose, remove the channels; else look at gamma's initializer, "
                 "regularizer and "
@@ -245,20 +246,19 @@ def gamma_signs(context: Context) -> Iterator[Finding]:
         if negative:
             yield note(
                 site.path,
-                f"gamma is negative in {negative} of {gamma.size} channels, which is sound, but turns minimum and "
-                "maximum "
-                "round: code that takes gamma for a size is wrong here.",
+                f"gamma is negative in {negative} of {gamma.size} channels, which is valid, but swaps "
+                f"minimum and maximum: code that expects a positive gamma is wrong here.",
                 "Nothing: foldnet multiplies.", negative=negative, of=int(gamma.size), lowest=float(gamma.min()),
             )  # fmt: skip
 
 
 def changes_nothing(layer: Layer) -> bool:
     """Whether a layer gives back its input, in training, too, and adds nothing to the loss."""
-    return layer.quiet and not layer.is_random and layer.activity_regularizer is None
+    return layer.quiet_in_prediction and not layer.is_random and layer.activity_regularizer is None
 
 
 def useless_bias(context: Context) -> Iterator[Finding]:
-    """A bias that the mean takes off again."""
+    """A bias that is subtracted again with the mean."""
     for site in context.normalizations:
         dense = context.back(site, changes_nothing)
         if dense is None or not removable_bias(context, dense.path, site.path):
@@ -266,9 +266,8 @@ def useless_bias(context: Context) -> Iterator[Finding]:
         bias = dense.layer.named_weights["bias"]
         yield note(
             dense.path,
-            f"Its {bias.size} biases do nothing: {site.path!r} takes the mean off, and the bias with it; beta "
-            "does "
-            "what a bias would.",
+            f"Its {bias.size} biases do nothing: {site.path!r} subtracts the mean, and the bias with "
+            f"it; beta does what a bias would.",
             "Dense(..., use_bias=False) before BatchNormalization.", fixable=True,
             biases=int(bias.size), largest=float(np.abs(bias).max(initial=0)),
         )  # fmt: skip
@@ -313,8 +312,8 @@ def cancellation(context: Context) -> Iterator[Finding]:
         yield graded(
             "warning" if worst > 1e4 else "note", site.path,
             f"The mean is {worst:.3g} standard deviations from 0: Keras 3 (and any folding) computes x·a + (beta − "
-            "mean·a), which cancels there in float32, where Keras 2 took the mean off first.",
-            "Take a constant off the inputs first (Normalization), and train again.", **seen,
+            "mean·a), which cancels there in float32, where Keras 2 subtracted the mean first.",
+            "Subtract a constant from the inputs first (Normalization), and train again.", **seen,
         )  # fmt: skip
 
 
@@ -332,10 +331,10 @@ def _forms_apart(layer: BatchNormalization, x: Array) -> float:
 
 CHECKS = (
     Check("frozen-normalization", FILE, "frozen BatchNormalization", frozen),
-    Check("epsilon-on-port", FILE, "results that lean on epsilon", epsilon_on_port),
+    Check("epsilon-on-port", FILE, "results that depend on epsilon", epsilon_on_port),
     Check("momentum-reversed", FILE, "momentum in PyTorch's sense", momentum_reversed),
     Check("variance-bessel", FILE, "unbiased variances of Keras 2", bessel),
-    Check("weight-order", FILE, "weights that position confuses", weight_order),
+    Check("weight-order", FILE, "weights confused by their position", weight_order),
     Check("shared-normalization", FILE, "one normalization for several inputs", shared),
     Check("fold-across-nonlinearity", FILE, "normalization after an activation", fold_across),
     Check("gamma-zero-or-negative", FILE, "gamma of 0 or below", gamma_signs),

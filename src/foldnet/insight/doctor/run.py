@@ -76,7 +76,7 @@ def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
             skipped[check.id] = f"the network cannot be computed: {context.unmeasured}"
         else:
             made.append(check.id)
-            with np.errstate(all="ignore"):  # sick networks overflow; their numbers are the finding
+            with np.errstate(all="ignore"):  # faulty networks overflow; their numbers are the finding
                 findings += [replace(found, check=check.id) for found in check.look(context)]
     sites = {p.path: i for i, p in enumerate(context.sites)}
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), sites.get(f.layer, -1)))

@@ -69,8 +69,8 @@ def not_finite(context: Context) -> Iterator[Finding]:
     if context.measurement is not None and context.measurement.unusable:
         yield warning(
             "",
-            "The data hold NaN or infinity; Keras would hand it on to every prediction of these rows, and one such row "
-            "in training spoils the statistics and weights for good.",
+            "The data hold NaN or infinity; Keras would pass it on to every prediction of these rows, "
+            "and one such row in training ruins the statistics and weights for good.",
             "Drop these rows, or fill what is missing, before training and prediction alike.",
             rows_left_out=context.measurement.unusable, rows_used=context.measurement.rows,
         )  # fmt: skip
@@ -127,7 +127,7 @@ def batch_of_one(context: Context) -> Iterator[Finding]:
         yield error(
             site.path,
             "Every channel's moving variance is the same and has only shrunk, as when no batch had any variance: "
-            "in training the layer then gave beta whatever came in, and at prediction time it multiplies noise.",
+            "in training the layer then gave beta for any input, and at prediction time it amplifies noise.",
             "Train with more than one row (or position) a batch; for a single one use LayerNormalization. "
             + RECALIBRATE, **seen,
         )  # fmt: skip
@@ -151,7 +151,7 @@ def not_converged(context: Context) -> Iterator[Finding]:
         yield graded(
             severity, site.path,
             f"{share:.0%} of the moving statistics is still their initial 0 and 1 (momentum {layer.momentum:g} to "
-            f"the power of {context.steps:,} steps), so prediction normalizes otherwise than training did.",
+            f"the power of {context.steps:,} steps), so prediction does not normalize as training did.",
             "Train for more steps, or with a lower momentum (0.9 needs 44 steps where 0.99 needs 459). "
             + RECALIBRATE,
             fixable=effect is not None,

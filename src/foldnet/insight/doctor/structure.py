@@ -20,7 +20,7 @@ from foldnet.network import Network
 
 def _straight(layer: Layer) -> bool:
     """Whether a layer is affine at prediction time, value by value."""
-    return layer.quiet or layer.scales_values
+    return layer.quiet_in_prediction or layer.scales_values
 
 
 def calls_with_training(network: Network, prefix: str = "") -> Iterator[tuple[str, Call]]:
@@ -49,9 +49,8 @@ def training_baked_in(context: Context) -> Iterator[Finding]:
             effect = "drops values at random" if random else "normalizes by whatever batch comes along"
             yield error(
                 path,
-                f"The network itself calls it with training=True, so that prediction {effect}; Keras releases "
-                "differ in "
-                "whether they obey.",
+                f"The network itself calls it with training=True, so that prediction {effect}; Keras "
+                f"releases differ in whether they follow it.",
                 "Leave training= out of the call. For Monte Carlo dropout, call the model with training=True "
                 "instead.",
                 fixable=True, calls=len(call.layer.calls),
@@ -86,7 +85,7 @@ def missing_activation(context: Context) -> Iterator[Finding]:
         )
         yield make(
             site.path,
-            f"Nothing between {before.path!r} and this layer bends the values, so the two are {reason}.",
+            f"Nothing between {before.path!r} and this layer is nonlinear, so the two are {reason}.",
             'Give the first an activation, such as "relu"'
             + ("; leave it, if the bottleneck is meant." if narrow else ", and train again."),
             inputs=inputs, middle=middle, outputs=outputs, parameters=before.layer.count_params()

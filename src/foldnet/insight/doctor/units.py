@@ -1,4 +1,4 @@
-"""Checks of single units: those that never answer, and those that always answer the same."""
+"""Checks of single units: those that are never active, and those that are always the same."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, graded
+from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import DATA, FILE, Check
 from foldnet.insight.sites import Site
 from foldnet.layers.core import Dense
 
-BOUNDS: dict[str, tuple[float, float]] = {
-    "relu": (0, np.inf), "relu6": (0, 6), "sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1),
-    "tanh": (-1, 1), "softsign": (-1, 1), "hard_tanh": (-1, 1), "softplus": (0, np.inf), "exponential": (0, np.inf),
-}  # fmt: skip
-"""Between which values an activation's results lie."""
 FLAT_BELOW = ("relu", "relu6", "thresholded_relu")
-LIMITS: dict[str, tuple[float, float]] = {"sigmoid": (0, 1), "tanh": (-1, 1), "softsign": (-1, 1)}
+SATURATING = ("sigmoid", "tanh", "softsign")
+"""Activations that come near both their limits and hardly move there."""
 FEWEST = 30
 
 
@@ -54,9 +51,8 @@ def dead(context: Context) -> Iterator[Finding]:
         where = "on this data" if "dead_on_data" in seen else "for any input"
         yield graded(
             severity, site.path,
-            f"{int(silent.sum())} of {silent.size} units are never above 0 {where}: they add nothing, and no "
-            "gradient can "
-            "revive them" + (", and nothing passes this layer." if share == 1 else "."),
+            f"{int(silent.sum())} of {silent.size} units are never above 0 {where}: they add nothing, "
+            f"and no gradient can change that" + (", and nothing passes this layer." if share == 1 else "."),
             "A smaller learning rate, scaled inputs, he_normal kernels, or LeakyReLU; then train again.", **seen,
         )  # fmt: skip
 
@@ -80,11 +76,8 @@ def _never_positive(context: Context, site: Site) -> Array | None:
 
 
 def _bounds(context: Context, site: Site) -> tuple[float, float]:
-    source = context.back(site, lambda layer: layer.quiet or layer.moves_values)
-    activation = None if source is None else source.layer.ends_with
-    if activation is None or any(activation[1].get(k) for k in ("negative_slope", "threshold")):
-        return -np.inf, np.inf
-    return BOUNDS.get(activation[0], (-np.inf, np.inf))
+    source = context.back(site, lambda layer: layer.quiet_in_prediction or layer.moves_values)
+    return value_range(None if source is None else source.layer.ends_with)
 
 
 def saturated(context: Context) -> Iterator[Finding]:
@@ -95,9 +88,9 @@ def saturated(context: Context) -> Iterator[Finding]:
     ends = {p.path for p in context.outputs}
     for site in context.sites:
         activation = site.layer.ends_with
-        if activation is None or activation[0] not in LIMITS or site.path in ends:
+        if activation is None or activation[0] not in SATURATING or site.path in ends:
             continue
-        low, high = LIMITS[activation[0]]
+        low, high = value_range(activation)
         value = measured.value(site.path)
         near = 0.01 * (high - low)
         stuck = ((value < low + near) | (value > high - near)).mean(axis=tuple(range(value.ndim - 1))) > 0.95
@@ -109,8 +102,7 @@ def saturated(context: Context) -> Iterator[Finding]:
         yield graded(
             severity, site.path,
             f"{int(stuck.sum())} of {stuck.size} units sit at a limit of {activation[0]} on more than 95 % of the "
-            "rows: they "
-            "work as switches, and learn no further.",
+            "rows: they work as switches, and stop learning.",
             "Scale the inputs, normalize before the activation, or use smaller kernels; then train again.",
             saturated=int(stuck.sum()), constant=int(constant.sum()), units=int(stuck.size), rows=measured.rows,
         )  # fmt: skip

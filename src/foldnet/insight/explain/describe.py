@@ -15,7 +15,7 @@ from foldnet.insight.explain.formulas import formula_of, shape_text
 from foldnet.insight.explain.normalization import normalization_blocks
 from foldnet.insight.explain.own_settings import settings_words
 from foldnet.insight.explain.prediction import prediction_blocks
-from foldnet.insight.explain.sharing import is_normalization, sharing_blocks
+from foldnet.insight.explain.sharing import sharing_blocks
 from foldnet.insight.explain.source import Source
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site, sites_of
@@ -28,7 +28,7 @@ from foldnet.network import Model, Network
 def explain(
     model: Any, x: Any = None, layer: str | None = None, *, row: int = 0, channel: int = 0
 ) -> Explanation:
-    """Say what a network computes, layer by layer, and all about its first BatchNormalization.
+    """Say what a network computes, layer by layer, and everything about its first BatchNormalization.
 
     Args:
         model: a network, the path of its file, or one layer that has been called.
@@ -64,7 +64,7 @@ def explain(
         full = layer
     else:
         chosen = sites
-        full = next((s.path for s in sites if isinstance(s.layer, BatchNormalization)), "")
+        full = next((s.path for s in sites if s.layer.normalizes_by == "batch"), "")
     rows = () if graph is None else tuple(read_rows(graph, x))
     values = {} if graph is None else ReferenceProgram(graph).values(rows)
     source = Source(network, tuple(sites), tuple(chosen), graph, rows, values, row, channel)
@@ -76,7 +76,7 @@ def explain(
 
 
 def _normalization(site: Site, layer: BatchNormalization, source: Source) -> list[Block]:
-    """All about one BatchNormalization, with numbers if there are rows."""
+    """Everything about one BatchNormalization, with numbers if there are rows."""
     x = source.values.get(site.operands[0])
     channels = prod(layer.specs[0].shape)
     if x is not None and not -len(x) <= source.row < len(x):
@@ -124,11 +124,11 @@ def _section(site: Site, source: Source, full: bool) -> Section:
     if isinstance(layer, BatchNormalization) and full:
         blocks += _normalization(site, layer, source)
         return _titled(site, blocks)
-    if is_normalization(layer) and not isinstance(layer, BatchNormalization):
+    if layer.normalizes_by in ("row", "data"):
         blocks += sharing_blocks(layer, shapes[0])
     if layer.specs:
         blocks.append(weights_words(layer))
-        if isinstance(layer, BatchNormalization):
+        if layer.normalizes_by == "batch":
             blocks.append(Words(f"Its statistics in full: explain(model, layer={site.path!r})."))
     return _titled(site, blocks)
 

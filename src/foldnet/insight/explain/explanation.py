@@ -1,6 +1,6 @@
 """What ``explain`` returns: plain data in sections and blocks, and its text for a terminal.
 
-Everything that is said is in the blocks; ``text`` only lays them out, and other layouts may do so, too.
+The blocks hold all of the content; ``text`` only lays them out, and other layouts may do so, too.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Program:
 Block = Words | Formula | Code | Table | Steps | Program
 
 ENDING = "Your prediction function must contain"
-"""What stands over the last part of an explanation of a whole network."""
+"""The title of the last part of an explanation of a whole network."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ def _dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
         "y = 0: a rate of 1 drops everything"
         if rate == 1
         else (
-            f"y = x × mask / (1 − {rate:g}); mask is 0 with probability {rate:g}, else 1, drawn anew each time"
+            f"y = x × mask / (1 − {rate:g}); mask is 0 with probability {rate:g}, else 1, drawn again "
+            f"each time"
         )
     )
     return Formula(scale, "y = x: nothing is dropped, and nothing scaled, since training divides by 1 − rate")

@@ -52,7 +52,7 @@ def axis_blocks(layer: BatchNormalization, shape: Shape) -> list[Block]:
 
 
 def weight_blocks(layer: BatchNormalization) -> list[Block]:
-    """The four vectors, how the moving ones move, and how much epsilon weighs."""
+    """The four vectors, how the moving ones move, and how much epsilon matters."""
     return [*_weights(layer), *_update(layer), *_epsilon(layer)]
 
 
@@ -88,7 +88,7 @@ def _numpy(layer: BatchNormalization, shape: Shape, kept: tuple[int, ...], reduc
     axes = _tuple_text(reduced)
     names = {w.name for w in layer.specs}
     keep = "" if kept == (len(kept) + len(reduced) - 1,) else ", keepdims=True"
-    # Vectors of one axis that is not the last do not find their place by themselves.
+    # Vectors of an axis that is not the last must be reshaped to broadcast.
     laid = f".reshape{_tuple_text(_spread(shape, kept))}" if len(kept) == 1 and keep else ""
     end = f" * gamma{laid}" * ("gamma" in names) + f" + beta{laid}" * ("beta" in names)
     return Code(
@@ -164,8 +164,8 @@ def _update(layer: BatchNormalization) -> list[Block]:
             ),
         ),
         Words(
-            f"They start at 0 and 1; of that start is left {left} batches. At prediction time they stand still, so "
-            "a row gives the same result alone or among a million."
+            f"They start at 0 and 1, and keep a share of that start: {left} batches. At prediction time they do not "
+            "move, so a row gives the same result alone or among a million."
         ),
     ]
 
@@ -183,8 +183,8 @@ def _epsilon(layer: BatchNormalization) -> list[Block]:
         )]  # fmt: skip
     return [Words(
         f"epsilon = {layer.epsilon:g} is added to the variance inside the root, and is not part of moving_variance. "
-        f"The smallest moving variance is {number(least)}, so epsilon makes up "
-        f"{100 * layer.epsilon / total:.3g} % of what the root is taken of."
+        f"The smallest moving variance is {number(least)}, so epsilon is "
+        f"{100 * layer.epsilon / total:.3g} % of the sum under the root."
     )]  # fmt: skip
 
 

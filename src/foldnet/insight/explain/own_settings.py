@@ -1,4 +1,4 @@
-"""What a layer was told: its own settings, in one way for every kind of layer."""
+"""A layer's own settings, in one way for every kind of layer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ LEFT_OUT = re.compile(
     r".*_(initializer|regularizer|constraint)|seed|synchronized|autocast"
     r"|name|dtype|shape|batch_shape|batch_size|sparse|ragged|optional"
 )
-"""Settings that say how weights come about and change, not what the layer computes; and those of an InputLayer, whose
-shape stands above it."""
+"""Settings for how weights are initialized and changed, not for what the layer computes; and those of an
+InputLayer, whose shape stands above it."""
 
 
 def settings_words(layer: Layer) -> list[Words]:
     """A sentence with the layer's settings; none for a layer that has none."""
-    told = ", ".join(f"{name} = {text}" for name, text in told_settings(layer))
+    told = ", ".join(f"{name} = {text}" for name, text in given_settings(layer))
     return [Words(f"Its settings: {told}.")] if told else []
 
 
-def told_settings(layer: Layer) -> Iterator[tuple[str, str]]:
-    """Each setting of the layer's own that bears on what it computes, and its value as text."""
+def given_settings(layer: Layer) -> Iterator[tuple[str, str]]:
+    """Each setting of the layer that affects what it computes, and its value as text."""
     common = set(settings_of(Layer))
     if layer.is_operation:  # its formula has them
         return

@@ -27,7 +27,7 @@ def prediction_blocks(network: Network, graph: Graph | None = None) -> tuple[Blo
         return (Words(f"This network has no such code: {error}"),)
     return (
         Program(
-            "All of it, and nothing else; foldnet.verify(predict, model, x) says whether it is right.",
+            "This is all of it; foldnet.verify(predict, model, x) says whether it is right.",
             tuple(lines),
         ),
     )

@@ -121,8 +121,9 @@ def _of_rows(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Block
             "(BatchNormalization's axis names what keeps statistics of its own, the complement.)"
         ),
         Words(
-            f"So {each} {what} of its own, in shape ({sizes}). They are computed anew from the row itself, in "
-            "training and at prediction time alike; no other row plays a part, and nothing is remembered."
+            f"So {each} {what} of its own, in shape ({sizes}). They are computed from the row itself "
+            f"each time, in "
+            "training and at prediction time alike; no other row is used, and nothing is remembered."
         ),
         Code("The same numbers in NumPy:", _row_lines(layer, shape, found)),
     ]
@@ -161,8 +162,8 @@ def _of_groups(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Blo
             f"{channels}. A group's mean and variance are taken over its channels and every position of the row."
         ),
         Words(
-            f"So each row has {groups} means and {groups} variances of its own. They are computed anew from the "
-            "row itself, in training and at prediction time alike; no other row plays a part."
+            f"So each row has {groups} means and {groups} variances of its own. They are computed from "
+            f"the row itself each time, in training and at prediction time alike; no other row is used."
         ),
         Code(
             "The same numbers in NumPy:",

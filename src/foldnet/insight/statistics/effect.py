@@ -167,7 +167,7 @@ def _measured(metric: Metric, y_true: Array, y_pred: Array, weight: Any) -> floa
 def _compiled(network: Network) -> Compiled:
     if network.trainer is None:
         raise ConfigError(
-            f'{network.name!r} was not compiled, so there is no loss to judge it by; name a metric: metric="mse"'
+            f'{network.name!r} was not compiled, so there is no loss to compare; name a metric: metric="mse"'
         )
     compiled: Compiled = network.trainer.compiled
     return compiled

@@ -213,8 +213,8 @@ def _levels(graph: Graph, calls: Sequence[Call]) -> list[set[BatchNormalization]
         if not ready:
             stuck = [path for layer, path in _paths(calls).items() if layer in needs]
             raise UnsupportedError(
-                f"layer {stuck[0]!r} is shared, and one of its calls computes the input of another, so it has no "
-                f"population of its own. Leave it out with layers=[...]; waiting for it: {stuck}"
+                f"layer {stuck[0]!r} is shared, and one of its calls computes the input of another, so "
+                f"it has no statistics of its own. Leave it out with layers=[...]; waiting for it: {stuck}"
             )
         levels.append(ready)
         done |= ready
@@ -266,8 +266,8 @@ def _statistics(layer: BatchNormalization, path: str, moments: Moments) -> dict[
         )
     if not (variance.astype(np.float32) + epsilon > 0).all():
         raise InputError(
-            f"layer {path!r}: some channel is the same in all rows, and epsilon is 0, so it cannot be divided by "
-            "its spread. Give more rows, or the layer an epsilon."
+            f"layer {path!r}: some channel is the same in all rows, and epsilon is 0, so its standard "
+            f"deviation cannot divide it. Give more rows, or the layer an epsilon."
         )
     statistics = {"moving_mean": mean, "moving_variance": variance}
     if "renorm_mean" in weights:  # renormalization keeps standard deviations with epsilon under the root

@@ -113,7 +113,7 @@ class Recalibration:
         return self._state[0]
 
     def apply(self) -> None:
-        """Give the network the new statistics, whatever validation said."""
+        """Give the network the new statistics, also where validation spoke against them."""
         set_statistics(self.new)
         self._state[0] = True
 

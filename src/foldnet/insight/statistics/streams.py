@@ -66,7 +66,7 @@ class Stream:
 def _kind(graph: Graph, x: Any) -> str:
     if isinstance(x, Iterator):
         raise InputError(
-            f"{type(x).__name__} can be gone through only once, and several passes over the data are needed. "
+            f"{type(x).__name__} can be read only once, and several passes over the data are needed. "
             "Give an array, a list of batches, or a function that makes a fresh iterator: lambda: batches()"
         )
     if isinstance(x, Mapping | tuple) or hasattr(x, "__array__") or hasattr(x, "to_numpy"):

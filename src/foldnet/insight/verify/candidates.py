@@ -55,7 +55,7 @@ def adapt(candidate: Any) -> Candidate:
     """The candidate behind what a caller may give to ``verify``.
 
     Raises:
-        InputError: it is nothing that predicts.
+        InputError: it is of no kind that can predict.
         CompileError: a C export, and there is no compiler.
         FileNotFoundError: a path with nothing there.
     """

@@ -11,18 +11,18 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.oracle import difference, in_tolerances, row_scale, spread_rows, ulp
 from foldnet.insight.verify.candidates import Candidate
-from foldnet.insight.verify.sight import Exact
+from foldnet.insight.verify.sight import ExactValues
 from foldnet.insight.verify.users_code import where_raised
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a candidate says for some rows.
+    """What a candidate gives for some rows.
 
     Attributes:
-        outputs: one array an output of the network; None if it could not say, or shows layers only.
+        outputs: one array an output of the network; None if it failed, or shows layers only.
         layers: values of the layer calls that it exposes, by path.
-        trouble: why it could not say, in a sentence; empty if it could.
+        trouble: why it failed, in a sentence; empty if it did not.
         nothing: whether it returned nothing at all.
     """
 
@@ -32,7 +32,7 @@ class Answers:
     nothing: bool = False
 
 
-def ask(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -> Answers:
+def run_candidate(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -> Answers:
     """Run the candidate. Whatever it raises is a finding about it, so it is kept, not passed on.
 
     Args:
@@ -59,7 +59,7 @@ def ask(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -
 
 
 def _unflattened(flat: Array, exact: Sequence[Array]) -> list[Array]:
-    """Outputs side by side in one array, taken apart; as they are if their number is another."""
+    """Outputs side by side in one array, split; as they are if the sizes do not fit."""
     sizes = [e[0].size for e in exact]
     if flat.shape != (len(exact[0]), sum(sizes)):
         return [flat]
@@ -73,10 +73,10 @@ class Point:
 
     Attributes:
         path: the layer call whose value it is.
-        value: the candidate's; None where it has none of the right shape.
+        value: the candidate's; None if it has the wrong shape.
         worst: the largest difference in units of the tolerance.
         own: whether the candidate computed it with its own engine.
-        trouble: what is wrong besides numbers; empty if nothing.
+        trouble: what else is wrong beside the numbers; empty if nothing.
     """
 
     path: str
@@ -94,7 +94,7 @@ class Point:
         return self.worst <= 1.0
 
 
-def compare(name: str, path: str, value: Array | None, exact: Exact, own: bool) -> Point:
+def compare(name: str, path: str, value: Array | None, exact: ExactValues, own: bool) -> Point:
     """The candidate's value for a named value of the graph, against the exact one."""
     right = exact.values[name]
     value = None if value is None else _fitted(np.asarray(value), right)

@@ -11,13 +11,13 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.oracle import in_tolerances
 from foldnet.insight.verify.comparison import Point
-from foldnet.insight.verify.hypotheses import Bench, State
+from foldnet.insight.verify.hypotheses import HypothesisTester, State
 from foldnet.insight.verify.mistakes import suspects_in
 from foldnet.insight.verify.mistakes.base import patches_of
 from foldnet.insight.verify.mistakes.catalogue import words_for
 from foldnet.insight.verify.probe import sample_rows
 from foldnet.insight.verify.search import Search
-from foldnet.insight.verify.sight import VISIBLE, Exact, Watch
+from foldnet.insight.verify.sight import VISIBLE, ExactValues, Sight
 from foldnet.operations.along.op import Softmax
 
 SHOWN = 5
@@ -66,10 +66,10 @@ class Findings:
 
     Attributes:
         diagnoses: mistakes, the likeliest explanation first.
-        sentence: what they come to.
+        sentence: a summary in one sentence.
         searched: what was tried.
         tell_apart: an input that tells the explanations apart, if there are several and one was found.
-        certain: whether nothing else can be the matter.
+        certain: whether no other cause is possible.
     """
 
     diagnoses: list[Diagnosis] = field(default_factory=list)
@@ -80,9 +80,9 @@ class Findings:
 
 
 def diagnose(
-    watch: Watch,
+    sight: Sight,
     points: Mapping[str, Point],
-    exact: Exact,
+    exact: ExactValues,
     *,
     tolerance: float | None,
     seconds: float,
@@ -91,7 +91,7 @@ def diagnose(
     """Search for the mistakes that give a candidate's numbers.
 
     Args:
-        watch: over the right network.
+        sight: over the right network.
         points: the candidate's values where they were compared, in computing order.
         exact: the right values.
         tolerance: the caller's own, if any.
@@ -101,22 +101,22 @@ def diagnose(
     known = {name: p for name, p in points.items() if p.value is not None}
     if not any(not p.agrees for p in known.values()):
         return Findings()
-    bench = Bench(watch.oracle, exact, known, tolerance)
-    search = Search(watch, bench, suspects_in(watch.sites, watch.oracle.graph), seconds)
+    tester = HypothesisTester(sight.oracle, exact, known, tolerance)
+    search = Search(sight, tester, suspects_in(sight.sites, sight.oracle.graph), seconds)
     states = search.explanations()
-    found = [s for s in states if s.deeds][:SHOWN]
+    found = [s for s in states if s.hypotheses][:SHOWN]
     diagnoses = [d for i, state in enumerate(found, 1) for d in _of_state(state, i)]
-    apart = _tell_apart(watch, found, seed) if len(found) > 1 else None
+    apart = _tell_apart(sight, found, seed) if len(found) > 1 else None
     sentence = _sentence(points, states, found, apart)
-    if found and (softmax := _one_unit(watch)):
+    if found and (softmax := _one_unit(sight)):
         diagnoses.append(softmax)
     return Findings(diagnoses, sentence, str(search.effort), apart)
 
 
 def _of_state(state: State, number: int) -> list[Diagnosis]:
     found: dict[tuple[str, str], Diagnosis] = {}
-    for deed in state.deeds:
-        for suspect in deed.suspects:
+    for hypothesis in state.hypotheses:
+        for suspect in hypothesis.suspects:
             name, path = suspect.mistake.name, suspect.site.path
             words = words_for(name)
             others = "".join(f" (with {site.path!r})" for site, _ in suspect.others[:1])
@@ -126,10 +126,10 @@ def _of_state(state: State, number: int) -> list[Diagnosis]:
     return list(found.values())
 
 
-def _one_unit(watch: Watch) -> Diagnosis | None:
-    """A fault of the network itself that its user should hear of, when something else is wrong already."""
-    types = watch.oracle.graph.types
-    for node in watch.oracle.graph.nodes:
+def _one_unit(sight: Sight) -> Diagnosis | None:
+    """A fault of the network itself that its user should know of, when something else is wrong already."""
+    types = sight.oracle.graph.types
+    for node in sight.oracle.graph.nodes:
         if isinstance(node.op, Softmax) and types[node.output].shape[node.op.axis] == 1:
             message = (
                 f"The network itself ends {node.layer!r} in a softmax over one unit, which is always 1: train it "
@@ -150,7 +150,7 @@ def _sentence(
         return f"None of the known mistakes gives the candidate's numbers at {', '.join(map(repr, unknown))}"
     said = "; or ".join(_named(s) for s in found[:3])
     text = f"The candidate's numbers are those of the network with this mistake: {said}"
-    if len(found[0].deeds) > 1 or len(found[0].deeds[0].suspects) > 1:
+    if len(found[0].hypotheses) > 1 or len(found[0].hypotheses[0].suspects) > 1:
         text = text.replace("this mistake", "these mistakes")
     wrong = [p.value for p in points.values() if p.value is not None and not p.agrees]
     if not any(np.isfinite(v).any() for v in wrong):
@@ -166,26 +166,26 @@ def _sentence(
 
 def _named(state: State) -> str:
     named: dict[str, list[str]] = {}
-    for deed in state.deeds:
-        for suspect in deed.suspects:
+    for hypothesis in state.hypotheses:
+        for suspect in hypothesis.suspects:
             places = named.setdefault(suspect.mistake.name, [])
             if suspect.site.path not in places:
                 places.append(suspect.site.path)
     return " and ".join(f"{', '.join(map(repr, places))} with {name}" for name, places in named.items())
 
 
-def _tell_apart(watch: Watch, states: Sequence[State], seed: int) -> TellApart | None:
+def _tell_apart(sight: Sight, states: Sequence[State], seed: int) -> TellApart | None:
     """The row, of many drawn, on which most explanations give other outputs than the first."""
-    graph = watch.oracle.graph
+    graph = sight.oracle.graph
     best: tuple[int, float] = (0, 0.0)
     result: TellApart | None = None
-    for rows in sample_rows(watch, seed):
-        alone = any(d.of_batch for s in states for d in s.deeds)
+    for rows in sample_rows(sight, seed):
+        alone = any(d.of_batch for s in states for d in s.hypotheses)
         parts = [[x[i : i + 1] for x in rows] for i in range(len(rows[0]))] if alone else [rows]
         for inputs in parts[:8]:
-            answers = [_outputs(watch, state, inputs) for state in states]
-            right = watch.oracle.values(inputs)
-            tolerances = watch.oracle.tolerances(inputs, right, graph.outputs)
+            answers = [_outputs(sight, state, inputs) for state in states]
+            right = sight.oracle.values(inputs)
+            tolerances = sight.oracle.tolerances(inputs, right, graph.outputs)
             ratios = np.array([_apart(graph.outputs, answers[0], other, tolerances) for other in answers[1:]])
             ratios = np.where(np.isfinite(ratios), ratios, 0.0)
             scores = [(int((r > 10 * VISIBLE).sum()), float(np.log1p(r).sum())) for r in ratios.T]
@@ -208,10 +208,10 @@ def _apart(
     return np.max(errors, axis=0)
 
 
-def _outputs(watch: Watch, state: State, inputs: Sequence[Array]) -> list[Array]:
-    """The outputs for other rows with the state's mistakes in the network, and nothing of the candidate's."""
-    suspects = [s for d in state.deeds for s in d.suspects]
+def _outputs(sight: Sight, state: State, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs for other rows of the network with the state's mistakes in it, without the candidate's own values."""
+    suspects = [s for d in state.hypotheses for s in d.suspects]
     patches = patches_of(suspects)
-    values = watch.oracle.values(inputs)
-    values = watch.oracle.patched(values, patches, patches, len(watch.oracle.graph.nodes))
-    return [values[name] for name in watch.oracle.graph.outputs]
+    values = sight.oracle.values(inputs)
+    values = sight.oracle.patched(values, patches, patches, len(sight.oracle.graph.nodes))
+    return [values[name] for name in sight.oracle.graph.outputs]

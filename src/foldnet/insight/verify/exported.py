@@ -1,4 +1,4 @@
-"""Run an exported file as its user would: in a process of its own, knowing nothing of foldnet."""
+"""Run an exported file as its user would: in a separate process, without foldnet."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_python(path: Path, inputs: Sequence[Array]) -> list[Array]:
     and crashes out of this one.
 
     Raises:
-        FoldnetError: the file fails, with the last line it said.
+        FoldnetError: the file fails; the message has the last line that it printed.
     """
     with tempfile.TemporaryDirectory() as folder:
         given, wanted = Path(folder, "in.npz"), Path(folder, "out.npz")
@@ -53,7 +53,7 @@ def run_python(path: Path, inputs: Sequence[Array]) -> list[Array]:
 
 
 def check_c(directory: Path) -> None:
-    """See to it that a directory can be examined at all, before anything is said of its network.
+    """Check that a directory can be examined at all, before its network is looked at.
 
     Raises:
         InputError: it is no C export.

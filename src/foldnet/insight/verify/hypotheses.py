@@ -1,7 +1,7 @@
 """Whether mistakes explain a candidate's numbers: the network with them in it, computed and compared.
 
-A first look is at a few rows with a loose measure, since almost all hypotheses are far off. What is left is held
-against the same measure as a right candidate: float32 rounding, as it shows in *that* network, mistakes included.
+First a few rows are compared with a loose measure, since almost all hypotheses are far off. The rest are compared by
+the same measure as a right candidate: float32 rounding, as it shows in *that* network, mistakes included.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from foldnet.insight.oracle import Oracle, Patch, difference, in_tolerances, row
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.comparison import Point, largest
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of, shown_as
-from foldnet.insight.verify.sight import VISIBLE, Exact
+from foldnet.insight.verify.sight import VISIBLE, ExactValues
 
 FEW = 12
 """Rows of the first look."""
@@ -28,7 +28,7 @@ SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class Deed:
+class Hypothesis:
     """One mistake, made in one layer or in the same way in several."""
 
     suspects: tuple[Suspect, ...]
@@ -40,7 +40,7 @@ class Deed:
 
     @property
     def outputs(self) -> frozenset[str]:
-        """The values that are computed otherwise."""
+        """The values that are computed differently."""
         return frozenset(site.output for s in self.suspects for site, _ in s.parts)
 
 
@@ -49,14 +49,14 @@ class State:
     """A network with mistakes in it.
 
     Attributes:
-        deeds: the mistakes.
+        hypotheses: the mistakes.
         values: all its values.
         reached: how many points, in computing order, it explains.
         residual: the largest difference at those, in tolerances.
-        unknown: points whose departure nothing explained, and which are taken as the candidate has them.
+        unknown: points that nothing explained; the candidate's own values are used there.
     """
 
-    deeds: tuple[Deed, ...]
+    hypotheses: tuple[Hypothesis, ...]
     values: Mapping[str, Array]
     reached: int
     residual: float
@@ -65,10 +65,10 @@ class State:
     @property
     def suspects(self) -> list[Suspect]:
         """All that differs from the right network."""
-        return [s for d in self.deeds for s in d.suspects] + [s for _, s in self.unknown]
+        return [s for d in self.hypotheses for s in d.suspects] + [s for _, s in self.unknown]
 
 
-class Bench:
+class HypothesisTester:
     """Computes networks with mistakes and compares them with what a candidate gave.
 
     Args:
@@ -79,7 +79,7 @@ class Bench:
     """
 
     def __init__(
-        self, oracle: Oracle, exact: Exact, points: Mapping[str, Point], tolerance: float | None
+        self, oracle: Oracle, exact: ExactValues, points: Mapping[str, Point], tolerance: float | None
     ) -> None:
         self.oracle, self.exact, self.tolerance = oracle, exact, tolerance
         self.names = list(points)
@@ -96,7 +96,7 @@ class Bench:
         constants = self.oracle.graph.constants
         return {k: v if k in constants else v[self.rows] for k, v in values.items()}
 
-    def with_deeds(
+    def with_mistakes(
         self, values: Mapping[str, Array], patches: Mapping[str, Patch], changed: Iterable[str], reached: int
     ) -> dict[str, Array] | None:
         """The values with further patches, up to a point; None where the network breaks on them."""
@@ -116,12 +116,12 @@ class Bench:
                 return False
         return True
 
-    def confirmed(self, state: State, deeds: Sequence[Deed]) -> State | None:
-        """The state with these deeds besides, if it explains its next point to rounding."""
-        new = State((*state.deeds, *deeds), {}, state.reached, 0.0, state.unknown)
+    def confirmed(self, state: State, hypotheses: Sequence[Hypothesis]) -> State | None:
+        """The state with these hypotheses added, if it explains its next point to rounding."""
+        new = State((*state.hypotheses, *hypotheses), {}, state.reached, 0.0, state.unknown)
         patches = patches_of(new.suspects)
-        changed = [o for d in deeds for o in d.outputs]
-        values = self.with_deeds(state.values, patches, changed, len(self.names) - 1)
+        changed = [o for d in hypotheses for o in d.outputs]
+        values = self.with_mistakes(state.values, patches, changed, len(self.names) - 1)
         if values is None:
             return None
         tolerances = self._tolerances(values, patches)
@@ -138,7 +138,7 @@ class Bench:
                 break
             reached, residual = reached + 1, max(residual, worst)
         explains = reached > state.reached and self._is_evidence(state, values, tolerances)
-        return State(new.deeds, values, reached, residual, state.unknown) if explains else None
+        return State(new.hypotheses, values, reached, residual, state.unknown) if explains else None
 
     def _tolerances(
         self, values: Mapping[str, Array], patches: Mapping[str, Patch]
@@ -156,14 +156,14 @@ class Bench:
     def _is_evidence(
         self, state: State, values: Mapping[str, Array], tolerances: Mapping[str, Array]
     ) -> bool:
-        """Whether some row was off before by more than the tolerance now granted, which may be a wide one."""
+        """Whether some row was off before by more than the tolerance that is allowed now, which may be wide."""
         name = self.names[state.reached]
         before = in_tolerances(self.given[name], shown(state.values, name), tolerances[name])
         after = in_tolerances(self.given[name], shown(values, name), tolerances[name])
         return bool(((before > VISIBLE) & (after <= 1)).any())
 
     def numbers_off(self, state: State) -> int:
-        """How many of the candidate's numbers at the state's next point are not the state's."""
+        """How many of the candidate's numbers at the state's next point differ from the state's."""
         name = self.names[state.reached]
         value = shown(state.values, name)
         tolerances = self.exact.tolerances[name].reshape(-1, *(1,) * (value.ndim - 1))
@@ -175,14 +175,14 @@ class Bench:
         taken = Suspect(site, self.fixed("unknown", self.given[name]))
         unknown = (*state.unknown, (name, taken))
         patches = patches_of([*state.suspects, taken])
-        values = self.with_deeds(state.values, patches, [name], len(self.names) - 1)
+        values = self.with_mistakes(state.values, patches, [name], len(self.names) - 1)
         tolerances = None if values is None else self._tolerances(values, patches)
         if values is None or tolerances is None:  # nothing can be computed from there on
-            return State(state.deeds, state.values, len(self.names), state.residual, unknown)
+            return State(state.hypotheses, state.values, len(self.names), state.residual, unknown)
         reached = 0
         while reached < len(self.names) and self._agrees(self.names[reached], values, tolerances):
             reached += 1
-        return State(state.deeds, values, max(reached, state.reached + 1), state.residual, unknown)
+        return State(state.hypotheses, values, max(reached, state.reached + 1), state.residual, unknown)
 
     def _agrees(self, name: str, values: Mapping[str, Array], tolerances: Mapping[str, Array]) -> bool:
         return largest(in_tolerances(self.given[name], shown(values, name), tolerances[name])) <= 1

@@ -3,7 +3,7 @@
 Rows are drawn around the statistics that the network itself keeps of its data (those of a normalization that
 reads the input; else zero and one), at several scales. What no row shows yet is then sought by small changes of
 the rows that come nearest: float64 still tells apart what a saturated sigmoid or a nearly dead ReLU hides from
-float32, so there is a slope to climb. What stays unseen is reported as such.
+float32, so there is a slope to climb. What stays unseen is reported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes import Suspect
-from foldnet.insight.verify.sight import VISIBLE, Watch
+from foldnet.insight.verify.sight import VISIBLE, Sight
 from foldnet.operations.structure.op import Cast, Gather, Identity
 
 ROWS = 64
@@ -65,31 +65,31 @@ class Source:
         return moved.astype(np.float32)
 
 
-def make_inputs(watch: Watch, seed: int = 0) -> tuple[list[Array], str]:
-    """Rows on which every mistake shows at the network's outputs, as far as such can be found; and how.
+def make_inputs(sight: Sight, seed: int = 0) -> tuple[list[Array], str]:
+    """Rows on which every mistake shows at the network's outputs, as far as they can be found; and how they were made.
 
     Args:
-        watch: over the network's sites.
+        sight: over the network's sites.
         seed: of the draws; the same seed gives the same rows.
 
     Returns:
         One array an input, and a sentence that says how they were made.
     """
-    graph = watch.oracle.graph
-    sources = [_source(graph, name, watch.sites) for name in graph.inputs]
+    graph = sight.oracle.graph
+    sources = [_source(graph, name, sight.sites) for name in graph.inputs]
     generator = np.random.default_rng(seed)
     best: dict[Suspect, tuple[float, list[Array]]] = {}
     tried = 0
 
     def unseen() -> list[Suspect]:
-        return [s for s in watch.suspects if s not in best or best[s][0] <= VISIBLE]
+        return [s for s in sight.suspects if s not in best or best[s][0] <= VISIBLE]
 
     def look(rows: list[Array]) -> None:
         nonlocal tried
         tried += len(rows[0])
-        exact = watch.exact(rows, graph.outputs)
+        exact = sight.exact(rows, graph.outputs)
         for suspect in unseen():
-            seen = np.maximum.reduce(list(watch.visible(suspect, exact, graph.outputs).values()))
+            seen = np.maximum.reduce(list(sight.visible(suspect, exact, graph.outputs).values()))
             top = int(seen.argmax())
             if suspect not in best or seen[top] > best[suspect][0]:
                 best[suspect] = (float(seen[top]), [x[top] for x in rows])
@@ -114,13 +114,13 @@ def make_inputs(watch: Watch, seed: int = 0) -> tuple[list[Array], str]:
     if extra:
         how += f", {len(extra)} found among {tried} rows for what those did not show"
     if blind := len(unseen()):
-        how += f"; {blind} of {len(watch.suspects)} possible mistakes show on none of {tried} rows"
+        how += f"; {blind} of {len(sight.suspects)} possible mistakes show on none of {tried} rows"
     return inputs, how
 
 
-def sample_rows(watch: Watch, seed: int = 0) -> Iterator[list[Array]]:
+def sample_rows(sight: Sight, seed: int = 0) -> Iterator[list[Array]]:
     """Rows drawn around what the network expects, at one scale after the other; for each, one array an input."""
-    sources = [_source(watch.oracle.graph, name, watch.sites) for name in watch.oracle.graph.inputs]
+    sources = [_source(sight.oracle.graph, name, sight.sites) for name in sight.oracle.graph.inputs]
     generator = np.random.default_rng(seed)
     for scale in SCALES:
         yield [s.draw(generator, ROWS, scale) for s in sources]

@@ -17,11 +17,11 @@ from foldnet.insight.oracle import FACTOR, RUNS, Oracle, row_scale
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site, sites_of
 from foldnet.insight.verify.candidates import adapt
-from foldnet.insight.verify.comparison import Answers, Point, ask, compare, largest
+from foldnet.insight.verify.common_mistakes import common_mistakes
+from foldnet.insight.verify.comparison import Answers, Point, compare, largest, run_candidate
 from foldnet.insight.verify.diagnosis import diagnose
-from foldnet.insight.verify.everyday import everyday
 from foldnet.insight.verify.probe import make_inputs
-from foldnet.insight.verify.sight import VISIBLE, Exact, Watch
+from foldnet.insight.verify.sight import VISIBLE, ExactValues, Sight
 from foldnet.insight.verify.verification import LayerResult, Status, Verification
 from foldnet.lowering.lower import lower
 from foldnet.network import Network
@@ -87,26 +87,28 @@ def verify(
     network = _network(model)
     examined = adapt(candidate)
     graph = lower(network)
-    watch = Watch(Oracle(graph), sites_of(network, graph))
+    sight = Sight(Oracle(graph), sites_of(network, graph))
     if x is None and examined.of_given_rows:
         raise InputError("give x, the rows for which these numbers were computed")
-    inputs, how, chosen = (*make_inputs(watch, seed), None) if x is None else _given(graph, x, rows)
-    values = watch.oracle.values(inputs)
-    answers = ask(examined, inputs, [values[name] for name in graph.outputs])
+    inputs, how, chosen = (*make_inputs(sight, seed), None) if x is None else _given(graph, x, rows)
+    values = sight.oracle.values(inputs)
+    answers = run_candidate(examined, inputs, [values[name] for name in graph.outputs])
     answers = _of_rows(
-        _by_path(watch, answers, examined.own_names), chosen if examined.of_given_rows else None
+        _by_path(sight, answers, examined.own_names), chosen if examined.of_given_rows else None
     )
-    exact = _exact(watch, answers, inputs, values, tolerance)
-    points = _points(watch, answers, exact, examined.own_layers)
-    layers = tuple(_judge(watch, site, points, exact) for site in watch.sites)
-    order = {s.output: i for i, s in enumerate(watch.sites)}
+    exact = _exact(sight, answers, inputs, values, tolerance)
+    points = _points(sight, answers, exact, examined.own_layers)
+    layers = tuple(_judge(sight, site, points, exact) for site in sight.sites)
+    order = {s.output: i for i, s in enumerate(sight.sites)}
     departs, message = _message(order, points)
     in_order = {name: points[name] for name in sorted(points, key=lambda n: order.get(n, len(order)))}
-    findings = everyday(examined, answers, exact, graph.outputs, {s.output: s.path for s in watch.sites})
+    findings = common_mistakes(
+        examined, answers, exact, graph.outputs, {s.output: s.path for s in sight.sites}
+    )
     if not findings.certain:
-        # A mistake in a layer that gives just these numbers says more than what they look like.
+        # A mistake in a layer that gives just these numbers says more than a pattern in the numbers.
         seconds = 0.0 if findings.diagnoses else pair_seconds
-        deeper = diagnose(watch, in_order, exact, tolerance=tolerance, seconds=seconds, seed=seed)
+        deeper = diagnose(sight, in_order, exact, tolerance=tolerance, seconds=seconds, seed=seed)
         findings = deeper if deeper.diagnoses or not findings.diagnoses else findings
     return Verification(
         ok=not answers.trouble and all(p.agrees for p in points.values()),
@@ -135,7 +137,7 @@ def _network(model: Any) -> Network:
 
 
 def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str, Array | None]:
-    """The caller's rows, at most so many, a word on them, and which they are if not all."""
+    """The caller's rows, at most ``rows``, a description of them, and which they are if not all."""
     inputs = read_rows(graph, x)
     count = len(inputs[0])
     if count <= rows:
@@ -144,11 +146,11 @@ def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str, Array | N
     return [a[chosen] for a in inputs], f"{rows:,} of the {count:,} given, evenly spread", chosen
 
 
-def _by_path(watch: Watch, answers: Answers, own_names: bool) -> Answers:
+def _by_path(sight: Sight, answers: Answers, own_names: bool) -> Answers:
     """The answers with layers by their calls' paths; a nested network goes by the layer that makes its result."""
-    paths = {s.path: s.path for s in watch.sites}
-    makers = {s.output: s.path for s in watch.sites}
-    aliases = {n: makers[v] for n, v in watch.oracle.graph.layer_outputs.items() if v in makers} | paths
+    paths = {s.path: s.path for s in sight.sites}
+    makers = {s.output: s.path for s in sight.sites}
+    aliases = {n: makers[v] for n, v in sight.oracle.graph.layer_outputs.items() if v in makers} | paths
     unknown = [name for name in answers.layers if name not in aliases]
     if unknown and not own_names:
         raise InputError(
@@ -172,34 +174,34 @@ def _of_rows(answers: Answers, chosen: Array | None) -> Answers:
 
 
 def _exact(
-    watch: Watch,
+    sight: Sight,
     answers: Answers,
     inputs: Sequence[Array],
     values: Mapping[str, Array],
     tolerance: float | None,
-) -> Exact:
-    names = [*watch.oracle.graph.outputs, *(s.output for s in watch.sites if s.path in answers.layers)]
+) -> ExactValues:
+    names = [*sight.oracle.graph.outputs, *(s.output for s in sight.sites if s.path in answers.layers)]
     if tolerance is None:
-        return Exact(inputs, values, watch.oracle.tolerances(inputs, values, names))
-    return Exact(inputs, values, {n: tolerance * np.maximum(1.0, row_scale(values[n])) for n in names})
+        return ExactValues(inputs, values, sight.oracle.tolerances(inputs, values, names))
+    return ExactValues(inputs, values, {n: tolerance * np.maximum(1.0, row_scale(values[n])) for n in names})
 
 
-def _points(watch: Watch, answers: Answers, exact: Exact, own_layers: bool) -> dict[str, Point]:
+def _points(sight: Sight, answers: Answers, exact: ExactValues, own_layers: bool) -> dict[str, Point]:
     """Everything that is compared, in computing order: exposed layers, then outputs.
 
     An output that is exposed as a layer, too, is compared as the output; but if the exposed value is wrong
     (the candidate contradicts itself), that is what counts.
     """
     points: dict[str, Point] = {}
-    for site in watch.sites:
+    for site in sight.sites:
         if site.path in answers.layers and site.operands:
             point = compare(site.output, site.path, answers.layers[site.path], exact, own_layers)
             if site.output not in points or not point.agrees:
                 points[site.output] = point
-    paths = {s.output: s.path for s in watch.sites}
+    paths = {s.output: s.path for s in sight.sites}
     if answers.outputs is None and answers.layers and not answers.trouble:
-        return points  # it shows layers, and claims nothing of the outputs
-    for i, name in enumerate(watch.oracle.graph.outputs):
+        return points  # it shows layers, and no outputs
+    for i, name in enumerate(sight.oracle.graph.outputs):
         value = None if answers.outputs is None else answers.outputs[i]
         point = compare(name, paths.get(name, name), value, exact, own=True)
         if name not in points or points[name].agrees:
@@ -207,17 +209,17 @@ def _points(watch: Watch, answers: Answers, exact: Exact, own_layers: bool) -> d
     return points
 
 
-def _judge(watch: Watch, site: Site, points: Mapping[str, Point], exact: Exact) -> LayerResult:
+def _judge(sight: Sight, site: Site, points: Mapping[str, Point], exact: ExactValues) -> LayerResult:
     own = [name for name, p in points.items() if p.own]
     agreeing = [name for name in own if points[name].agrees]
     mistakes, trusted = {}, {}
-    for suspect in watch.suspects:
+    for suspect in sight.suspects:
         if suspect.site is site:
-            errors = watch.visible(suspect, exact, own)
+            errors = sight.visible(suspect, exact, own)
             mistakes[suspect.mistake.name] = max((largest(errors[n]) for n in own), default=0.0)
             trusted[suspect.mistake.name] = max((largest(errors[n]) for n in agreeing), default=0.0)
     unseen = tuple(name for name, error in trusted.items() if error <= VISIBLE)
-    leads_to = [n for n in watch.oracle.graph.outputs if n in points and n in watch.reached_from(site.output)]
+    leads_to = [n for n in sight.oracle.graph.outputs if n in points and n in sight.reached_from(site.output)]
     point = points.get(site.output) or max((points[n] for n in leads_to), key=lambda p: p.worst, default=None)
     itself = site.output in points and bool(site.operands)
     status: Status = "unproven" if unseen else "proven"
@@ -236,12 +238,12 @@ def _judge(watch: Watch, site: Site, points: Mapping[str, Point], exact: Exact) 
         compared_at=site.path if itself else point.path if point else "",
         mistakes=mistakes,
         unseen=unseen,
-        note=_note(watch, site, status, mistakes, unseen, points),
+        note=_note(sight, site, status, mistakes, unseen, points),
     )
 
 
 def _note(
-    watch: Watch,
+    sight: Sight,
     site: Site,
     status: Status,
     mistakes: Mapping[str, float],
@@ -251,11 +253,11 @@ def _note(
     if status == "failed":
         return points[site.output].trouble
     if not mistakes:
-        return "computes nothing at prediction time, and there is no mistake to make with it"
+        return "computes nothing at prediction time, so no mistake with it is possible"
     if not unseen:
         return ""
-    reached = watch.reached_from(site.output)
-    graph = watch.oracle.graph
+    reached = sight.reached_from(site.output)
+    graph = sight.oracle.graph
     for node in graph.nodes:
         one_unit = isinstance(node.op, Softmax) and graph.types[node.output].shape[node.op.axis] == 1
         if one_unit and site.output != node.output and node.inputs[0] in reached | {site.output}:
@@ -266,12 +268,12 @@ def _note(
             )
     seen_if_right = [name for name in unseen if mistakes[name] > VISIBLE]
     if seen_if_right:
-        return "what it leads to does not agree, so nothing can be said of it"
+        return "what follows it does not agree, so nothing can be said about it"
     return "would not show: " + ", ".join(unseen)
 
 
 def _message(order: Mapping[str, int], points: Mapping[str, Point]) -> tuple[str, str]:
-    """Where the candidate first departs, and a sentence on it; empty if it does not."""
+    """Where the candidate first differs, and a sentence about it; empty if it does not."""
     failed = sorted((n for n, p in points.items() if not p.agrees), key=lambda n: order.get(n, len(order)))
     if not failed:
         return "", ""

@@ -13,7 +13,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.oracle import difference, row_max, row_scale
 from foldnet.insight.sites import Site
-from foldnet.insight.verify.hypotheses import LOOSE, Bench, State
+from foldnet.insight.verify.hypotheses import LOOSE, HypothesisTester, State
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of
 
 NARROW = 12
@@ -22,11 +22,11 @@ ROWS = 4
 """The least number of rows: with fewer, some mask might fit by chance."""
 
 
-def dropped(bench: Bench, state: State, site: Site, concerns: bool) -> Mistake | None:
+def dropped(tester: HypothesisTester, state: State, site: Site, concerns: bool) -> Mistake | None:
     """Dropout with the masks that give the candidate's numbers at the state's next point; None if none do.
 
     Args:
-        bench: with the candidate's values.
+        tester: with the candidate's values.
         state: of the search.
         site: a layer call.
         concerns: whether the next point depends on it.
@@ -36,43 +36,45 @@ def dropped(bench: Bench, state: State, site: Site, concerns: bool) -> Mistake |
         return None
     right = state.values[site.output]
     for factor in (1 / (1 - rate), 1.0):
-        name = bench.names[state.reached]
+        name = tester.names[state.reached]
         if name == site.output:
-            masks: Array | None = (bench.given[name] != 0) * factor
+            masks: Array | None = (tester.given[name] != 0) * factor
         elif prod(right.shape[1:]) <= NARROW and len(right) >= ROWS:
-            masks = _masks(bench, state, site, factor)
+            masks = _masks(tester, state, site, factor)
         else:
             masks = None
         if masks is not None and not (masks == factor).all():
             # Where the value is zero anyway, the mask cannot be known and does not matter.
-            return bench.fixed("dropout-applied", masks, factor=True)
+            return tester.fixed("dropout-applied", masks, factor=True)
     return None
 
 
-def _masks(bench: Bench, state: State, site: Site, factor: float) -> Array | None:
+def _masks(tester: HypothesisTester, state: State, site: Site, factor: float) -> Array | None:
     """For each row the mask after which the next point comes nearest to the candidate's."""
     right = state.values[site.output]
     size = prod(right.shape[1:])
     bits = (np.arange(2**size)[:, None] >> np.arange(size)) & 1
     choices = bits.reshape(-1, *right.shape[1:]) * factor
-    constants = bench.oracle.graph.constants
-    name = bench.names[state.reached]
+    constants = tester.oracle.graph.constants
+    name = tester.names[state.reached]
     found = np.empty_like(right)
-    off = np.argsort(-row_max(difference(bench.given[name], state.values[name])), kind="stable")
+    off = np.argsort(-row_max(difference(tester.given[name], state.values[name])), kind="stable")
     for row in off:
         values = {
             k: v if k in constants else np.repeat(v[row : row + 1], len(choices), axis=0)
             for k, v in state.values.items()
         }
         drop = Suspect(site, Mistake("dropout-applied", lambda operands, y: y * choices))
-        after = bench.with_deeds(values, patches_of([*state.suspects, drop]), [site.output], state.reached)
+        after = tester.with_mistakes(
+            values, patches_of([*state.suspects, drop]), [site.output], state.reached
+        )
         if after is None:
             return None
-        error = row_max(difference(after[name], bench.given[name][row : row + 1]))
+        error = row_max(difference(after[name], tester.given[name][row : row + 1]))
         best = int(error.argmin())
         if (
             error[best]
-            > LOOSE * row_scale(after[name][best : best + 1])[0] + 64 * bench.exact.tolerances[name][row]
+            > LOOSE * row_scale(after[name][best : best + 1])[0] + 64 * tester.exact.tolerances[name][row]
         ):
             return None
         found[row] = choices[best]

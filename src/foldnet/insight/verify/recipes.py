@@ -1,6 +1,6 @@
-"""Layers as formulas with replaceable parts, so that a mistake is one part replaced, and two are two.
+"""Layers as formulas with replaceable parts, so that each mistake replaces one part.
 
-A recipe computes in float64 and hands each weight and each step through ``rounded``, so that the rounding of a
+A recipe computes in float64 and passes each weight and each step through ``rounded``, so that the rounding of a
 float32 program with the same mistake can be measured like that of the right one.
 """
 
@@ -54,7 +54,7 @@ class Normalizing:
 
     Attributes:
         statistics: mean and variance for x, shaped to broadcast against it.
-        epsilon: handed to the divisor.
+        epsilon: passed to the divisor.
         gamma: shaped to broadcast, or None.
         beta: likewise.
         axes: the axes of x that statistics are taken over, batch axis first.
@@ -114,7 +114,7 @@ def moments_over(axes: tuple[int, ...], x: Array, ddof: int = 0) -> Moments:
 
 
 def recipe_of(site: Site) -> Recipe | None:
-    """The formula of a layer call; None for layers that have none here."""
+    """The formula of a layer call; None for layers without a recipe."""
     layer = site.layer
     make = _RECIPES.get(type(layer))
     return None if make is None or not site.operands else make(layer, site)

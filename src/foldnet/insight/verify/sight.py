@@ -14,11 +14,11 @@ from foldnet.insight.verify.mistakes import Suspect, mistakes_of
 
 VISIBLE = 2.0
 """A mistake is seen if it moves a compared value by more than this many tolerances: then a candidate that
-makes it, and is a whole tolerance off besides, still lies outside the tolerance."""
+makes it, and is also off by a whole tolerance, is still outside the tolerance."""
 
 
 @dataclass(frozen=True)
-class Exact:
+class ExactValues:
     """The float64 values for some rows, and the tolerance of each row at each compared value."""
 
     inputs: Sequence[Array]
@@ -26,7 +26,7 @@ class Exact:
     tolerances: Mapping[str, Array]
 
 
-class Watch:
+class Sight:
     """Every mistake that must be seen, and what it would do."""
 
     def __init__(self, oracle: Oracle, sites: Sequence[Site]) -> None:
@@ -34,12 +34,12 @@ class Watch:
         self.sites = sites
         self.suspects = [Suspect(s, m) for s in sites for m in mistakes_of(s, oracle.graph) if m.sight]
 
-    def exact(self, inputs: Sequence[Array], names: Iterable[str]) -> Exact:
+    def exact(self, inputs: Sequence[Array], names: Iterable[str]) -> ExactValues:
         """The reference for these rows, with tolerances for the named values."""
         values = self.oracle.values(inputs)
-        return Exact(inputs, values, self.oracle.tolerances(inputs, values, names))
+        return ExactValues(inputs, values, self.oracle.tolerances(inputs, values, names))
 
-    def wrong_values(self, suspect: Suspect, exact: Exact) -> dict[str, Array]:
+    def wrong_values(self, suspect: Suspect, exact: ExactValues) -> dict[str, Array]:
         """Every value of the network as it would be with this mistake in it."""
         site, values = suspect.site, exact.values
         right = values[site.output]
@@ -47,7 +47,7 @@ class Watch:
             wrong = suspect.mistake.wrong([values[v] for v in site.operands], right)
         return self.oracle.rerun(values, {site.output: wrong})
 
-    def visible(self, suspect: Suspect, exact: Exact, names: Iterable[str]) -> dict[str, Array]:
+    def visible(self, suspect: Suspect, exact: ExactValues, names: Iterable[str]) -> dict[str, Array]:
         """For each named value, and each row, the error this mistake causes, in units of the tolerance."""
         wrong = self.wrong_values(suspect, exact)
         return {n: in_tolerances(wrong[n], exact.values[n], exact.tolerances[n]) for n in names}

@@ -14,7 +14,7 @@ import foldnet
 def where_raised(error: BaseException) -> str:
     """The line of the user's own code from which an error came, in words; empty if it came from none.
 
-    NumPy's and foldnet's own lines say nothing to a user, so the last line outside of them counts.
+    Lines of NumPy and foldnet do not help a user, so the last line outside of them counts.
     """
     places = [p for p in _places(error.__traceback__) if not _is_library(p[0])]
     if not places:

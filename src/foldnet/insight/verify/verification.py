@@ -33,7 +33,7 @@ class LayerResult:
         compared_at: the layer whose value the differences are of: itself, or the output that it leads to.
         mistakes: each possible mistake and the error it would have caused, in units of the tolerance.
         unseen: those mistakes that would have gone unnoticed.
-        note: what to know besides.
+        note: what else there is to know.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Verification:
         ok: nothing that was compared is outside the tolerance. Unproven layers do not make it False: they are
             reported, and ``proven`` says whether there are none.
         layers: one result a layer call, in computing order.
-        candidate: what was verified, and how its layers' values were had.
+        candidate: what was verified, and how its layers' values were obtained.
         model: name of the network.
         inputs: where the rows came from.
         rows: how many there were.

@@ -17,7 +17,7 @@ STATUSES = ("proven", "unproven", "failed")
 
 
 def verification_lines(result: Verification, width: int) -> Iterator[str]:
-    """The verdict, the table of layers, what is to be noted, and the diagnosis."""
+    """The verdict, the table of layers, the notes, and the diagnosis."""
     verdict = "equal" if result.ok else "NOT EQUAL"
     yield from wrapped(f"{result.candidate} against {result.model!r}: {verdict}", width)
     yield from wrapped(f"rows: {result.inputs}", width)
@@ -45,7 +45,7 @@ def layer_cells(layer: LayerResult) -> list[str]:
 
 
 def notes_of(result: Verification) -> dict[str, str]:
-    """What is to be noted, and of which layers."""
+    """The notes, and the layers that each is about."""
     notes: dict[str, list[str]] = {}
     for layer in result.layers:
         if layer.note:
@@ -56,7 +56,7 @@ def notes_of(result: Verification) -> dict[str, str]:
     }
 
 
-def said_of(result: Verification) -> Iterator[str]:
+def diagnosis_sentences(result: Verification) -> Iterator[str]:
     """A sentence for each mistake of the diagnosis."""
     said: dict[str, list[Diagnosis]] = {}
     for found in result.diagnoses:
@@ -105,7 +105,7 @@ def _diagnoses(result: Verification, width: int) -> Iterator[str]:
             cells += [("either", str(found.explanation))] * several
             yield from stacked(found.mistake, cells, width)
     yield rule
-    for sentence in said_of(result):
+    for sentence in diagnosis_sentences(result):
         yield from wrapped(sentence, width)
     if result.tell_apart is not None:
         yield from wrapped(
@@ -123,7 +123,7 @@ def short(value: float | None) -> str:
 
 
 def brief(values: Any) -> str:
-    """Nested numbers as a person reads them; the whole of them is in ``tell_apart``."""
+    """Nested numbers, shortened to be read; ``tell_apart`` has all of them."""
     if isinstance(values, list):
         some = [brief(v) for v in values[:12]] + ["..."] * (len(values) > 12)
         return some[0] if len(some) == 1 and isinstance(values[0], list) else f"[{', '.join(some)}]"

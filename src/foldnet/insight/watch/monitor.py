@@ -120,7 +120,7 @@ class NormalizationMonitor(Callback):
             kept = float(layer.momentum) ** (steps * self._calls[path])
             for name in ("mean", "variance"):
                 now, before = (m[f"{path}:moving_{name}"] for m in (moving, self._last))
-                # Renormalization moves a standard deviation instead; a layer that rests says nothing.
+                # Renormalization moves a standard deviation instead; a frozen layer does not move at all.
                 unknown = layer.renorm or kept == 1.0 or np.array_equal(now, before)
                 batch = np.full_like(now, np.nan) if unknown else (now - kept * before) / (1 - kept)
                 row[f"{path}:batch_{name}"] = np.maximum(batch, 0.0) if name == "variance" else batch

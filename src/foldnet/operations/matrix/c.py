@@ -22,7 +22,7 @@ def _summed(w: Writer, node: Node, sizes: Sequence[int], strides: Sequence[Strid
     w.zero(node.output)
     y, a, b = node.output, *node.inputs
     operands = [w.write(y, strides[0]), w.read(a, strides[1]), w.read(b, strides[2])]
-    w.nest(sizes, operands, lambda y, a, b: f"{y} = FMA({a}, {b}, {y});", sums=True)
+    w.nest(sizes, operands, lambda y, a, b: f"{y} = {w.multiply_add(a, b, y)};", sums=True)
 
 
 def dot(w: Writer, node: Node) -> None:

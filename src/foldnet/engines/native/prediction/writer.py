@@ -236,6 +236,10 @@ class BlockWriter:
         loop = [f"{self._indent}for (int o = 0; o < {outer}; o++)"] if step else []
         self.lines += [*loop, f"{self._indent}{'  ' * len(loop)}{text.format(x=x, y=y, n=n, inner=inner)}"]
 
+    def multiply_add(self, a: str, b: str, c: str) -> str:
+        """C of ``a * b + c``, rounded once."""
+        return f"FMA({a}, {b}, {c})"
+
     def zero(self, value: str) -> None:
         """Set a value to 0."""
         self.nest(self.shape(value), [self.write(value)], lambda y: f"{y} = 0.0f;")

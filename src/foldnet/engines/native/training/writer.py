@@ -452,6 +452,10 @@ class BatchWriter:
         )
         self.wait()
 
+    def multiply_add(self, a: str, b: str, c: str) -> str:
+        """C of ``a * b + c``, rounded twice."""
+        return f"{a} * {b} + {c}"
+
     def zero(self, value: str) -> None:
         """Set a value to 0."""
         rows = " * R" if self.laned(value) else ""

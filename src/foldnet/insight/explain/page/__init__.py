@@ -1,4 +1,4 @@
-"""An explanation as one self-contained page: nothing is loaded from anywhere, so it can be mailed and kept.
+"""An explanation as one self-contained page: it loads nothing from anywhere, so it can be mailed and kept.
 
 Python works out all that can be seen; ``page.js`` switches between what is there, and follows numbers.
 """
@@ -27,7 +27,7 @@ def source_of(explanation: Explanation) -> Source:
     """What the explanation was made of.
 
     Raises:
-        InputError: it was put together by hand, so there is nothing to draw.
+        InputError: it was made by hand, so there is nothing to draw.
     """
     if explanation.source is None:
         raise InputError("only an Explanation that foldnet.explain made can be drawn: it knows its network")
@@ -74,7 +74,7 @@ def page_html(explanation: Explanation) -> str:
         ),
         tag("footer", f"{MARK}. This page loads nothing: it can be kept and read anywhere."),
         data_script("data", _data(layers)),
-        # What a script or style holds is no text to a browser: it must not be escaped.
+        # A browser does not read the inside of a script or style as text: it must not be escaped.
         Html(f"<script>{script}</script>"),
     ]
     head = [

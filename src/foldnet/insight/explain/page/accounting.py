@@ -53,7 +53,7 @@ def _count(n: int) -> Html:
 
 def _counted(layer: Layer) -> str:
     """``kernel 11 × 10 + bias 10``; for a BatchNormalization, four (or fewer) times its channels."""
-    if isinstance(layer, BatchNormalization):
+    if layer.normalizes_by == "batch":
         channels = prod(layer.specs[0].shape)
         names = ", ".join(s.name for s in layer.specs if s.name in ROLES)
         more = len(layer.specs) - sum(s.name in ROLES for s in layer.specs)

@@ -1,4 +1,4 @@
-"""An explanation in a notebook: a fragment that styles nothing but itself and needs no script."""
+"""An explanation in a notebook: a fragment that styles only itself and needs no script."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ from foldnet.insight.sites import sites_of
 
 BINS = 28
 LARGEST = 1e150
-"""Values from here on count as infinite; no float32 network makes them but by overflow."""
+"""Values from here on count as infinite; a float32 network makes them only by overflow."""
 SEED = 0
-"""Of Dropout's generator: the same page from the same rows."""
+"""The seed of Dropout's generator: the same rows give the same page."""
 
 
 @dataclass(frozen=True)
-class Spread:
+class Histogram:
     """A histogram and what it cannot show.
 
     Attributes:
@@ -60,7 +60,7 @@ def training_values(source: Source) -> tuple[dict[str, Array], str]:
     return {site.path: values[site.output] for site in sites_of(source.network, graph)}, ""
 
 
-def spreads(training: Array | None, prediction: Array) -> tuple[Spread | None, Spread]:
+def histograms(training: Array | None, prediction: Array) -> tuple[Histogram | None, Histogram]:
     """Both histograms on the same bins."""
     both = [a for a in (training, prediction) if a is not None]
     finite = [_finite(a) for a in both]
@@ -73,11 +73,11 @@ def spreads(training: Array | None, prediction: Array) -> tuple[Spread | None, S
 
 def _finite(array: Array) -> Array:
     flat = array.astype(np.float64).reshape(-1)
-    # Squares of values beyond this are no numbers, nor are the widths of bins.
+    # Squares of values beyond this overflow, and so do the widths of bins.
     return flat[np.abs(flat) < LARGEST]
 
 
-def _spread(array: Array, finite: Array, low: float, high: float) -> Spread:
+def _spread(array: Array, finite: Array, low: float, high: float) -> Histogram:
     counts = np.zeros(BINS, int)
     words = "no finite value"
     if finite.size:
@@ -89,10 +89,10 @@ def _spread(array: Array, finite: Array, low: float, high: float) -> Spread:
             words += f", {zeros:.0%} zeros" if zeros >= 0.005 else ", a few zeros"
         if odd := array.size - finite.size:
             words += f", {odd:,} not finite"
-    return Spread(tuple(int(c) for c in counts), low, high, words)
+    return Histogram(tuple(int(c) for c in counts), low, high, words)
 
 
-def histogram_html(spread: Spread) -> Html:
+def histogram_html(spread: Histogram) -> Html:
     """The histogram and its words."""
     width, height = 280, 64
     # By the root of the count: next to a bar of zeros, of which relu and Dropout make many, the rest would vanish.
@@ -114,6 +114,6 @@ def histogram_html(spread: Spread) -> Html:
 
 def histograms_html(training: Array | None, prediction: Array, why: str) -> Html:
     """A layer's results in both modes, side by side."""
-    left, right = spreads(training, prediction)
+    left, right = histograms(training, prediction)
     columns = [tag("div", histogram_html(left) if left else tag("p", why)), tag("div", histogram_html(right))]
     return joined([tag("h3", "Results"), tag("div", *columns, class_="columns")])

@@ -11,7 +11,7 @@ from foldnet.insight.explain.explanation import Block, Code, Formula, Program, S
 
 
 class Html(str):
-    """Markup that may stand in a page as it is; any other string is text and gets escaped."""
+    """Markup that goes into a page as it is; any other string is text and is escaped."""
 
     __slots__ = ()
 

@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Trail:
-    """The way of a value through a layer in one mode, for several rows and channels.
+    """The steps of a value through a layer in one mode, for several rows and channels.
 
     Attributes:
         title: with ``{row}`` where the row's number belongs.
@@ -57,7 +57,7 @@ class Trail:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The values of a layer's input, and their ways through it.
+    """The values of a layer's input, and their steps through it.
 
     Attributes:
         rows: numbers of the rows.

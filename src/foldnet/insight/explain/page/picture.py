@@ -1,4 +1,4 @@
-"""The network as a picture: a box a layer, from top to bottom, with an arrow for each value that one hands on."""
+"""The network as a picture: a box a layer, from top to bottom, with an arrow for each value that one passes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foldnet.insight.sites import Site
 WIDTH, HEIGHT = 200, 44
 ACROSS, DOWN = 24, 30
 NARROW = 16
-"""What an arrow takes that passes a rank without stopping at a layer."""
+"""The width of an arrow that passes a rank without stopping at a layer."""
 
 
 @dataclass

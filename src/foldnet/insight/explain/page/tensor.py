@@ -33,7 +33,7 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class AxisChoice:
     """What one choice of ``axis`` means.
 
     Attributes:
@@ -64,7 +64,7 @@ class View:
     shape: Shape
     names: tuple[str, ...]
     drawn: tuple[int, ...]
-    choices: dict[str, Choice]
+    choices: dict[str, AxisChoice]
 
     def data(self) -> dict[str, Any]:
         """Plain data for the page's script."""
@@ -125,7 +125,9 @@ def _view(layer: Layer, own: Sequence[int], layout: str, shape: Shape, names: Se
     return View(layout, shape, ("rows", *names), drawn, choices)
 
 
-def _choice(layer: Layer, axes: Sequence[int], is_own: bool, shape: Shape, drawn: Sequence[int]) -> Choice:
+def _choice(
+    layer: Layer, axes: Sequence[int], is_own: bool, shape: Shape, drawn: Sequence[int]
+) -> AxisChoice:
     written = (
         repr(layer.get_config()["axis"]) if is_own else str(axes[0]) if len(axes) == 1 else str(list(axes))
     )
@@ -137,12 +139,12 @@ def _choice(layer: Layer, axes: Sequence[int], is_own: bool, shape: Shape, drawn
         text = tuple(b for b in sharing_blocks(other, shape) if isinstance(b, Words | Code))
     except FoldnetError as error:
         why = f"axis={written} is refused: {error}" if axes else "No axis is chosen: choose at least one."
-        return Choice(written, (), (Words(why),))
+        return AxisChoice(written, (), (Words(why),))
     numbers: dict[tuple[int, ...], int] = {}
     groups = tuple(
         numbers.setdefault(rule.statistic(place), len(numbers)) for place in product(*map(range, drawn))
     )
-    return Choice(written, groups, text)
+    return AxisChoice(written, groups, text)
 
 
 # -- markup ---------------------------------------------------------------------------------------------------
@@ -197,7 +199,7 @@ def _controls(layer: Layer, views: Sequence[View], own: Sequence[int], name: str
     return tag("div", *parts, class_="controls")
 
 
-def view_svg(view: View, choice: Choice, *, styled: bool = True) -> Html:
+def view_svg(view: View, choice: AxisChoice, *, styled: bool = True) -> Html:
     """The drawn cells in the colours of a choice; not ``styled``, they bring their own, for want of a style sheet."""
     steps, width, height = _geometry(view.drawn)
     cells = []

@@ -20,15 +20,15 @@ class Mistake:
     """One way to get a layer wrong.
 
     Attributes:
-        name: its stable id; ``catalogue`` has the words to it.
+        name: its stable id; ``catalogue`` describes it.
         compute: the wrong result, where no recipe is edited.
         variant: which of several ways to make it; one who makes it in several layers makes it in the same way.
-        sight: whether ``verify`` must be able to see it to call a layer proven. The others are as good as
-            covered by those, or are not for every layer, and only explain wrong numbers.
+        sight: whether ``verify`` must be able to see it to call a layer proven. The others are covered by those, or
+            do not apply to every layer, and only explain wrong numbers.
         recipe: the layer's right formula, if the mistake is an edit of that.
         edit: from the formula to the wrong one. Edits of one layer combine.
         reads: the values that ``compute`` takes, where they are not the layer's operands.
-        shown: what the candidate would show as the layer's value, where it goes on with another.
+        shown: what the candidate would show as the layer's value, where it continues with another value.
         of_batch: whether a row's result depends on the other rows.
         jumps: whether the result jumps where the operands move by a rounding (as when rounding to float16).
     """
@@ -71,7 +71,7 @@ def as_shaped(wrong: Array, right: Array) -> Array:
 
 
 def shown_as(value: str) -> str:
-    """The name under which a run keeps what a candidate would show for a value, where it goes on with another."""
+    """The name under which a run keeps what a candidate would show for a value, where it continues with another."""
     return value + " as shown"
 
 

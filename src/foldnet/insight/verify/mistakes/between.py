@@ -1,4 +1,4 @@
-"""Mistakes between layers: the wrong value handed on, layers in the wrong order."""
+"""Mistakes between layers: the wrong value passed on, layers in the wrong order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def between_layers(sites: Sequence[Site], graph: Graph) -> Iterator[Suspect]:
 
 
 def _wrong_tensor(site: Site, graph: Graph) -> Iterator[Suspect]:
-    """The activation is computed, but what follows is given the value before it; or only the trace is."""
+    """The activation is computed, but what follows (or only the trace) gets the value before it."""
     last = site.nodes[-1] if site.nodes else None
     if last is None or not last.op.is_activation or len(last.inputs) > 1:
         return

@@ -1,4 +1,4 @@
-"""The words to every mistake: what the candidate does, and how to mend it."""
+"""A description of every mistake: what the candidate does, and how to mend it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Words:
-    """What is said of a mistake; ``{layer}`` stands for the layer call's path."""
+    """The description of a mistake; ``{layer}`` stands for the layer call's path."""
 
     what: str
     remedy: str
@@ -19,7 +19,7 @@ CATALOGUE = {
     ),
     "activation-on-wrong-tensor": Words(
         "what follows {layer} is given its value from before the activation (the logits)",
-        "hand on the activated value",
+        "pass on the activated value",
     ),
     "batchnorm-before-activation": Words(
         "the normalization {layer} is put on the other side of the activation",
@@ -36,7 +36,7 @@ CATALOGUE = {
         "keep the order of the network: row-major (C) order, channels as in its input",
     ),
     "class-instead-of-probabilities": Words(
-        "the candidate gives the class where {layer} gives what it thinks of each",
+        "the candidate gives the class where {layer} gives a number for each",
         "return the probabilities themselves, without argmax, round or > 0.5",
     ),
     "dropout-applied": Words(
@@ -66,7 +66,7 @@ CATALOGUE = {
         "gamma and beta of {layer} are swapped", "multiply by gamma, then add beta; Keras keeps gamma first"
     ),
     "gamma-missing": Words("{layer} is not multiplied by gamma", "multiply by gamma before adding beta"),
-    "input-ignored": Words("the input {layer} plays no part", "use the input's values"),
+    "input-ignored": Words("the input {layer} is not used", "use the input's values"),
     "input-not-scaled": Words(
         "the scaling {layer} is left out", "scale the data as the layer does, with its stored numbers"
     ),
@@ -122,7 +122,7 @@ CATALOGUE = {
         "return the value without it, or put the sigmoid into the network",
     ),
     "softmax-added": Words(
-        "the candidate applies a softmax to what {layer} gives; the network has none more there",
+        "the candidate applies a softmax to what {layer} gives; the network has no second one there",
         "return the value without it, or put the softmax into the network",
     ),
     "softmax-axis": Words(
@@ -145,13 +145,13 @@ CATALOGUE = {
     ),
     "table-reversed": Words("the table of {layer} is read from its end", "take row i for index i"),
     "takes-one-row": Words(
-        "the candidate predicts rightly for one row alone, and not for several",
+        "the candidate is right for one row alone, and wrong for several",
         "let it take an array of shape (rows, ...): x @ kernel does so, and sums and means go over axis=-1; or "
         "call it for each row, as np.array([f(row) for row in x])",
     ),
     "value-before-activation": Words(
         "the value shown for {layer} is the one before the activation; what follows it is right",
-        "nothing to mend in the function: trace the activated value",
+        "nothing to change in the function: trace the activated value",
     ),
     "variance-missing": Words(
         "{layer} does not divide by the standard deviation", "divide by np.sqrt(moving_variance + epsilon)"
@@ -171,7 +171,7 @@ CATALOGUE = {
 
 
 def words_for(mistake: str) -> Words:
-    """The words to a mistake by its id."""
+    """The description of a mistake by its id."""
     if mistake in CATALOGUE:
         return CATALOGUE[mistake]
     weight = mistake.removesuffix("-missing")

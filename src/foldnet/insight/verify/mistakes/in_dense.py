@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.insight.verify.mistakes.base import Mistake
-from foldnet.insight.verify.mistakes.whole import InHalf, half
+from foldnet.insight.verify.mistakes.whole import HalfPrecision, half
 from foldnet.insight.verify.recipes import Multiplying
 from foldnet.operations.along.op import Glu
 
@@ -43,7 +43,7 @@ def of_dense(recipe: Multiplying) -> Iterator[Mistake]:
         yield mistake("activation-missing", lambda r: replace(r, activation=None))
     yield mistake("float16-rounding", _weights_in_half, "weights", False)
     yield mistake("float16-rounding", lambda r: replace(r, kernel=half(r.kernel)), "kernel", False)
-    yield mistake("float16-rounding", InHalf, "all", False, jumps=True)
+    yield mistake("float16-rounding", HalfPrecision, "all", False, jumps=True)
 
 
 def _weights_in_half(recipe: Multiplying) -> Multiplying:

@@ -13,12 +13,12 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes.base import Mistake
-from foldnet.insight.verify.mistakes.whole import InHalf, half
+from foldnet.insight.verify.mistakes.whole import HalfPrecision, half
 from foldnet.insight.verify.recipes import Moments, Normalizing, at_least, moments_over, root
 
 Edit = Callable[[Normalizing], Normalizing]
 EPSILONS = {0.0: "epsilon-missing", 1e-5: "epsilon-1e-5", 1e-3: "epsilon-1e-3"}
-"""Those that a wrong port uses: none, PyTorch's and ONNX's default, Keras's default."""
+"""Those that a wrong port may use: none, PyTorch's and ONNX's default, Keras's default."""
 
 
 def of_normalization(site: Site, recipe: Normalizing) -> Iterator[Mistake]:
@@ -32,7 +32,7 @@ def of_normalization(site: Site, recipe: Normalizing) -> Iterator[Mistake]:
     ):
         yield Mistake(name, None, variant, sight, recipe, edit, of_batch=of_batch)
     yield Mistake("float16-rounding", None, "weights", False, recipe, _weights_in_half)
-    yield Mistake("float16-rounding", None, "all", False, recipe, InHalf, jumps=True)
+    yield Mistake("float16-rounding", None, "all", False, recipe, HalfPrecision, jumps=True)
 
 
 Row = tuple[str, str, bool, bool, Edit]
@@ -79,7 +79,7 @@ def _epsilon_matters(recipe: Normalizing, other: float) -> bool:
 def _of_statistics(recipe: Normalizing) -> Iterator[Row]:
     right = recipe.statistics
     yield "statistics-swapped", "", False, False, lambda r: replace(r, statistics=lambda x: right(x)[::-1])
-    # A mean may be negative, and has no root; some then take it without its sign.
+    # A mean may be negative, and then has no root; some code takes the root of its absolute value.
     unsigned = lambda x: (right(x)[1], np.abs(right(x)[0]))  # noqa: E731 - two values of one call
     yield "statistics-swapped", "unsigned", False, False, partial(_with_statistics, statistics=unsigned)
     if not recipe.stored:

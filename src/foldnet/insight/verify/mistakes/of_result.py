@@ -12,19 +12,19 @@ from foldnet.arrays import Array
 DIGITS = 7
 """Decimals to which a prediction may be rounded; more is what float32 holds."""
 FEW = 3
-"""Numbers that it takes to call a pattern no coincidence."""
+"""How many numbers a pattern needs to rule out coincidence."""
 PARTS = 0.98
 """The share of them that must fit, where a rounding may fall on either side."""
 
 
 @dataclass(frozen=True)
-class Found:
+class ResultMistake:
     """A mistake that gives the candidate's numbers.
 
     Attributes:
         name: its stable id.
         residual: the largest difference left, in tolerances.
-        note: what there is to say of it besides.
+        note: what else there is to say about it.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Found:
     note: str = ""
 
 
-def of_result(given: Array, exact: Array, tolerance: Array) -> Found | None:
+def of_result(given: Array, exact: Array, tolerance: Array) -> ResultMistake | None:
     """The mistake that turns the network's output into the candidate's.
 
     Args:
@@ -57,7 +57,7 @@ def of_result(given: Array, exact: Array, tolerance: Array) -> Found | None:
     return None
 
 
-def _in_other_shapes(value: Array, exact: Array, allowed: Array) -> Iterator[Found]:
+def _in_other_shapes(value: Array, exact: Array, allowed: Array) -> Iterator[ResultMistake]:
     if exact.ndim == 2 and value.shape == exact.T.shape and exact.shape[1] > 1 and len(exact) > 1:
         yield from _if_close("output-transposed", value.T, exact, allowed)
     if exact.ndim >= 2 and exact.shape[-1] > 1 and value.size == exact.size // exact.shape[-1]:
@@ -65,21 +65,21 @@ def _in_other_shapes(value: Array, exact: Array, allowed: Array) -> Iterator[Fou
         clear = _clear(exact, allowed)
         fits = (value.reshape(classes.shape) == classes)[clear]
         if fits.size and fits.all():
-            yield Found("class-instead-of-probabilities", 0.0)
+            yield ResultMistake("class-instead-of-probabilities", 0.0)
     if len(exact) > 1 and value.size == exact[0].size:
         yield from _if_close("only-one-row", value.reshape(1, *exact.shape[1:]), exact[:1], allowed[:1])
 
 
-def _in_its_own_shape(value: Array, exact: Array, allowed: Array, whole: bool) -> Iterator[Found]:
+def _in_its_own_shape(value: Array, exact: Array, allowed: Array, whole: bool) -> Iterator[ResultMistake]:
     if exact.shape[-1] > 1:
         hot = (exact == exact.max(axis=-1, keepdims=True)).astype(float)
         clear = _clear(exact, allowed)
         if clear.any() and np.array_equal(value[clear], hot[clear]) and not _close(value, exact, allowed):
-            yield Found("one-hot-instead-of-probabilities", 0.0)
+            yield ResultMistake("one-hot-instead-of-probabilities", 0.0)
     elif ((exact > -1e-9) & (exact < 1 + 1e-9)).all() and np.isin(value, (0, 1)).all():
         clear = np.abs(exact - 0.5) > allowed
         if clear.sum() >= FEW and np.array_equal(value[clear], (exact > 0.5)[clear]):
-            yield Found(
+            yield ResultMistake(
                 "class-instead-of-probabilities", 0.0, "it is 1 where the network gives more than 0.5"
             )
     for name, change in CHANGES.items():
@@ -103,7 +103,7 @@ CHANGES: dict[str, Callable[[Array], Array]] = {
     "sigmoid-added": lambda y: 1 / (1 + np.exp(-y)),
     "softmax-added": _softmax,
 }
-"""What is done to right numbers; a softmax over one unit is known as ``softmax-one-unit``."""
+"""What may be done to right numbers; a softmax over one unit is known as ``softmax-one-unit``."""
 
 
 def _slack(change: Callable[[Array], Array], exact: Array, right: Array, allowed: Array) -> Array:
@@ -129,13 +129,13 @@ def _close(value: Array, right: Array, allowed: Array) -> bool:
     return bool((errors <= 1).all())
 
 
-def _if_close(name: str, value: Array, right: Array, allowed: Array) -> Iterator[Found]:
-    # Where nothing differs that could be seen, nothing is found: all of one value say little.
+def _if_close(name: str, value: Array, right: Array, allowed: Array) -> Iterator[ResultMistake]:
+    # If all values are the same, nothing can be seen.
     if _close(value, right, allowed) and np.ptp(right[np.isfinite(right)]) > 4 * allowed.max():
-        yield Found(name, float(_errors(value, right, allowed).max()))
+        yield ResultMistake(name, float(_errors(value, right, allowed).max()))
 
 
-def _rounded(name: str, value: Array, right: Array, allowed: Array, whole: bool) -> Iterator[Found]:
+def _rounded(name: str, value: Array, right: Array, allowed: Array, whole: bool) -> Iterator[ResultMistake]:
     """The numbers rounded, or cut off, to so many decimals."""
     if value.size < FEW or not np.isfinite(value).all():
         return
@@ -156,5 +156,5 @@ def _rounded(name: str, value: Array, right: Array, allowed: Array, whole: bool)
             note = f"they are {how} to {where}"
             note += ", as an integer dtype does" if whole else ""
             before = f"{name}, then " if name else ""
-            yield Found(name or "output-rounded", 0.0, f"{before}{note}" if not name else note)
+            yield ResultMistake(name or "output-rounded", 0.0, f"{before}{note}" if not name else note)
         return

@@ -41,7 +41,7 @@ NEUTRAL = {
 
 
 def of_layer(site: Site, graph: Graph) -> Iterator[Mistake]:
-    """The mistakes that can be made with this layer call, whatever it is."""
+    """The mistakes that can be made with a layer call of any kind."""
     if not site.operands:
         yield from _of_input(graph, site.output)
     elif all(isinstance(n.op, Identity | Cast) for n in site.nodes):
@@ -85,7 +85,7 @@ def _of_effect(site: Site, graph: Graph) -> Iterator[Mistake]:
     if not all(isinstance(n.op, ORDER) for n in site.nodes):
         yield Mistake(_name_of_absence(site), _left_out, sight=True)
         return
-    # Such a layer only moves values about: a mistake is one that moves some value elsewhere.
+    # Such a layer only moves values: a mistake is one that moves some value to another position.
     shape = tuple(n or 3 for n in graph.types[site.operands[0]].shape[1:])
     numbered = np.arange(float(np.prod(shape))).reshape(1, *shape)
     right = LayerProgram(site.layer, graph, site.operands)([numbered])
@@ -141,7 +141,7 @@ def _of_operands(site: Site, graph: Graph) -> Iterator[Mistake]:
 
 
 def _of_weights(site: Site, graph: Graph) -> Iterator[Mistake]:
-    """A weight left at the value it starts from, a table read from its end."""
+    """A weight left at its initial value, a table read from its end."""
     for name, value in site.layer.named_weights.items():
         if name in NEUTRAL and not (value == NEUTRAL[name]).all():
             neutral = {name: np.full_like(value, NEUTRAL[name])}
@@ -197,7 +197,7 @@ def half(array: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class InHalf:
+class HalfPrecision:
     """A recipe with every weight and every step in float16."""
 
     recipe: Recipe

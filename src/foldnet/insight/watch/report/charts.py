@@ -48,7 +48,7 @@ def _path(line: Line, steps: Array, x: _Scale, y: _Scale) -> str:
     kind = f"line c{line.colour % 8}" + (" faint" if line.faint else "")
     if len(points) == 1:
         return f'<circle class="{kind} dot" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="3"/>'
-    # Records without a value (an epoch's logs among steps) are passed over, so that curves hang together.
+    # Records without a value (an epoch's logs among steps) are passed over, so that curves stay connected.
     return f'<path class="{kind}" d="M{"L".join(f"{a:.1f} {b:.1f}" for a, b in points)}"/>' if points else ""
 
 

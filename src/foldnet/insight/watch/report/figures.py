@@ -211,5 +211,5 @@ def in_words(run: Run, layer: RunLayer) -> list[str]:
 
 
 def share(number: float) -> str:
-    """A share in per cent, as short as it is honest."""
+    """A share in per cent, to three digits."""
     return "less than 0.01 %" if number < 1e-4 else f"{100 * number:.3g} %"

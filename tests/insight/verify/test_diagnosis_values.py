@@ -15,13 +15,13 @@ from foldnet.insight.verify.mistakes import suspects_in
 from foldnet.insight.verify.mistakes.catalogue import CATALOGUE, words_for
 from foldnet.lowering.lower import lower
 from tests.insight.insight_networks import ALL_STACKS, by_hand, fill, layer_by_hand, stack_of
-from tests.insight.planted import (
+from tests.insight.verify.planted import (
     named,
     network,
     run,
 )
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)
 
 

@@ -19,15 +19,15 @@ from foldnet.escaping import escaped
 from foldnet.insight.explain import Explanation, explain
 from foldnet.insight.explain.explanation import Code, Steps
 from foldnet.insight.explain.page import page_html
-from foldnet.insight.explain.page.histograms import BINS, spreads, training_values
+from foldnet.insight.explain.page.histograms import BINS, histograms, training_values
 from foldnet.insight.explain.page.markup import data_script, tag
 from foldnet.insight.explain.page.numbers import CHANNELS, ROWS, numbers_of
 from foldnet.insight.explain.page.picture import DOWN, HEIGHT, network_svg
 from foldnet.insight.explain.page.tensor import key_of, views_of
 from foldnet.insight.explain.sharing import axes_of, is_normalization, sharing, sharing_blocks, with_axis
 from foldnet.insight.sites import sites_of
+from tests.insight.explain.page_networks import HOSTILE, branches, rows
 from tests.insight.insight_networks import STACKS, fill, images, iris, q2
-from tests.insight.page_networks import HOSTILE, branches, rows
 
 VOID = {"meta", "input", "br"}
 
@@ -252,7 +252,7 @@ class TestHistograms:
         st.lists(st.floats(width=64), min_size=1, max_size=30),
     )
     def test_every_finite_value_is_counted_once(self, a, b):
-        left, right = spreads(np.array(a), np.array(b))
+        left, right = histograms(np.array(a), np.array(b))
         for values, spread in ((a, left), (b, right)):
             assert sum(spread.counts) == sum(abs(v) < 1e150 for v in values)
             assert len(spread.counts) == BINS
@@ -263,7 +263,7 @@ class TestHistograms:
         assert (left.low, left.high) == (right.low, right.high)
 
     def test_bins(self):
-        left, right = spreads(None, np.array([0.0, 0, 1, 2.8]))
+        left, right = histograms(None, np.array([0.0, 0, 1, 2.8]))
         assert left is None
         assert [i for i, c in enumerate(right.counts) if c] == [0, 10, 27]
         assert right.counts[0] == 2
@@ -407,7 +407,7 @@ class TestPage:
 class TestCommand:
     @pytest.fixture
     def stored(self):
-        return Path(__file__).resolve().parents[2] / "data" / "models" / "wine.keras"
+        return Path(__file__).resolve().parents[3] / "data" / "models" / "wine.keras"
 
     def run(self, *arguments):
         return CliRunner().invoke(main, ["explain", *map(str, arguments)])
@@ -436,7 +436,7 @@ class TestCommand:
         out.write_text("mine")
         done = self.run(stored, "--html", out)
         assert done.exit_code == 2
-        assert "left alone" in " ".join(done.output.split())
+        assert "does not overwrite it" in " ".join(done.output.split())
 
 
 class TestNotebook:

@@ -1,4 +1,4 @@
-"""What goes wrong every day with a prediction function, before any layer is looked at: what it gives at all."""
+"""Common mistakes of prediction functions, seen from their outputs alone, before any layer is looked at."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from foldnet.insight.verify.candidates import Candidate
 from foldnet.insight.verify.comparison import Answers
 from foldnet.insight.verify.diagnosis import Diagnosis, Findings
 from foldnet.insight.verify.mistakes.catalogue import words_for
-from foldnet.insight.verify.mistakes.of_result import Found, of_result
-from foldnet.insight.verify.sight import Exact
+from foldnet.insight.verify.mistakes.of_result import ResultMistake, of_result
+from foldnet.insight.verify.sight import ExactValues
 
 NO_NUMBERS = frozenset({"returns-nothing", "takes-one-row", "gives-text", "wrong-dtype"})
-"""Mistakes that leave no numbers in which to look for one in a layer."""
+"""Mistakes that leave no numbers to compare, so that no layer can be examined."""
 
 ROWS = 8
-"""Rows that a function is tried on one by one."""
+"""How many rows a function is tried on, one by one."""
 
 
-def everyday(
-    candidate: Candidate, answers: Answers, exact: Exact, outputs: Sequence[str], paths: Mapping[str, str]
+def common_mistakes(
+    candidate: Candidate,
+    answers: Answers,
+    exact: ExactValues,
+    outputs: Sequence[str],
+    paths: Mapping[str, str],
 ) -> Findings:
-    """The everyday mistakes that a candidate's outputs show; none if it shows no such.
+    """The common mistakes that a candidate's outputs show.
 
     Args:
         candidate: to call again, row by row, if it is a function that could not take them all.
@@ -43,20 +47,20 @@ def everyday(
     if not found:
         return Findings()
     named = " and ".join(dict.fromkeys(f"{d.mistake} at {d.layer!r}" for d in found))
-    sentence = f"The candidate makes an everyday mistake: {named}"
-    return Findings(found, sentence, "everyday mistakes", certain=any(d.mistake in NO_NUMBERS for d in found))
+    sentence = f"The candidate makes a common mistake: {named}"
+    return Findings(found, sentence, "common mistakes", certain=any(d.mistake in NO_NUMBERS for d in found))
 
 
 def _each(
-    candidate: Candidate, answers: Answers, exact: Exact, outputs: Sequence[str]
-) -> Iterator[tuple[str, Found]]:
+    candidate: Candidate, answers: Answers, exact: ExactValues, outputs: Sequence[str]
+) -> Iterator[tuple[str, ResultMistake]]:
     if answers.nothing:
-        yield outputs[0], Found("returns-nothing", 0.0)
+        yield outputs[0], ResultMistake("returns-nothing", 0.0)
         return
     if candidate.row is not None and _could_not(answers, exact, outputs):
         rows = _by_rows(candidate.row, exact, outputs)
         if rows is not None:
-            yield outputs[0], Found("takes-one-row", rows)
+            yield outputs[0], ResultMistake("takes-one-row", rows)
             return
     for name, value in zip(outputs, answers.outputs or (), strict=False):
         right, tolerance = exact.values[name], exact.tolerances[name]
@@ -73,21 +77,21 @@ def _agrees(value: Array, right: Array, tolerance: Array) -> bool:
     return bool((in_tolerances(value.reshape(right.shape), right, tolerance) <= 1).all())
 
 
-def _of_kind(value: Array, right: Array) -> Found | None:
-    """What is no numbers, or none that can be compared."""
+def _of_kind(value: Array, right: Array) -> ResultMistake | None:
+    """Outputs that are not numbers, or that cannot be compared."""
     kind = value.dtype.kind
     if kind in "US" or (kind == "O" and any(isinstance(v, str | bytes) for v in value.reshape(-1)[:100])):
-        return Found(
+        return ResultMistake(
             "gives-text", 0.0, f"the first is {str(value.reshape(-1)[0])[:40]!r}" if value.size else ""
         )
     if kind not in "fiub":
-        return Found("wrong-dtype", 0.0, f"the dtype is {value.dtype}")
+        return ResultMistake("wrong-dtype", 0.0, f"the dtype is {value.dtype}")
     if kind == "f" and value.size and np.isnan(value).all() and np.isfinite(right).any():
-        return Found("only-nan", 0.0)
+        return ResultMistake("only-nan", 0.0)
     return None
 
 
-def _could_not(answers: Answers, exact: Exact, outputs: Sequence[str]) -> bool:
+def _could_not(answers: Answers, exact: ExactValues, outputs: Sequence[str]) -> bool:
     """Whether the candidate failed, or gave something of another shape."""
     if answers.outputs is None:
         return bool(answers.trouble)
@@ -96,7 +100,7 @@ def _could_not(answers: Answers, exact: Exact, outputs: Sequence[str]) -> bool:
 
 
 def _by_rows(
-    row: Callable[[Sequence[Array]], list[Array]], exact: Exact, outputs: Sequence[str]
+    row: Callable[[Sequence[Array]], list[Array]], exact: ExactValues, outputs: Sequence[str]
 ) -> float | None:
     """The largest error of the function called on single rows; None if it is wrong there, too."""
     worst = 0.0
@@ -109,6 +113,6 @@ def _by_rows(
                     return None
                 error = in_tolerances(result.reshape(right.shape), right, exact.tolerances[name][i : i + 1])
                 worst = max(worst, float(error.max(initial=0.0)))
-    except Exception:  # whatever the user's function does with a single row: then it is not made for one
+    except Exception:  # whatever the user's function raises for a single row: it is not made for one
         return None
     return worst if worst <= 1 else None

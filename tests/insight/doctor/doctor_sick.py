@@ -4,7 +4,7 @@ import numpy as np
 
 from foldnet import Model, layers
 from foldnet.insight.doctor.context import Context
-from tests.insight.doctor_networks import D, N, data, filled, functional, network, rows, settled, stack
+from tests.insight.doctor.doctor_networks import D, N, data, filled, functional, network, rows, settled, stack
 
 B = layers.BatchNormalization
 

@@ -145,7 +145,7 @@ def test_the_line_that_raised_is_shown():
     found = verify(wrong, CLASSES, X)
     assert not found.ok
     assert "ValueError" in found.message
-    assert "test_everyday.py, line" in found.message
+    assert "test_common_mistakes.py, line" in found.message
     assert "in wrong: return x @ kernel  # the line" in found.message
 
 

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,10 @@ import pytest
 
 from foldnet import Input, Model, Sequential, explain, layers
 from foldnet.insight.explain.explanation import ENDING, Program, Words
-from foldnet.insight.explain.own_settings import told_settings, value_text
+from foldnet.insight.explain.own_settings import given_settings, value_text
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers"))
 from tests.layers.cases import ALL
 from tests.support.keras_pairs import foldnet_model, random_rows, random_weights, run_reference
 
@@ -61,7 +58,7 @@ def test_the_code_is_what_a_person_would_write(wine):
 def wine():
     import foldnet
 
-    return foldnet.load_model(Path(__file__).resolve().parents[2] / "data" / "models" / "wine.keras")
+    return foldnet.load_model(Path(__file__).resolve().parents[3] / "data" / "models" / "wine.keras")
 
 
 def test_it_is_in_the_terminal_the_page_the_notebook_and_the_json(wine, tmp_path):
@@ -186,4 +183,4 @@ def test_every_class_is_among_the_cases():
 def test_settings_in_words(layer, text):
     model = Sequential([Input((4,)), layer])
     assert text in " ".join(str(explain(model)).split())
-    assert ", ".join(f"{k} = {v}" for k, v in told_settings(layer)).startswith(text)
+    assert ", ".join(f"{k} = {v}" for k, v in given_settings(layer)).startswith(text)

@@ -15,8 +15,8 @@ from foldnet.insight.explain import explain
 from foldnet.insight.explain.explanation import Code, Steps, Words
 from foldnet.insight.explain.normalization import number
 from foldnet.insight.explain.page.tensor import key_of, views_of
+from tests.insight.explain.page_networks import branches, rows
 from tests.insight.insight_networks import fill, images, q2
-from tests.insight.page_networks import branches, rows
 from tests.support.browser import Browser, find_browser
 
 pytestmark = pytest.mark.skipif(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import foldnet as fn
 from foldnet import Model, Sequential, layers
 from foldnet.errors import ConfigError, FoldnetError, InputError
-from tests.insight.doctor_networks import D, filled, rows, settled, stack
+from tests.insight.doctor.doctor_networks import D, filled, rows, settled, stack
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILES = [
     p for folder in ("tests/fixtures/formats", "data/models") for p in sorted((ROOT / folder).glob("*"))
     if p.suffix in (".keras", ".h5") and "weights" not in p.name

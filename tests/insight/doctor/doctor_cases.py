@@ -4,8 +4,8 @@ import numpy as np
 
 from foldnet import Sequential, layers, losses
 from foldnet.insight.doctor.context import Context
-from tests.insight.doctor_networks import D, rows, settled, stack
-from tests.insight.doctor_sick import (
+from tests.insight.doctor.doctor_networks import D, rows, settled, stack
+from tests.insight.doctor.doctor_sick import (
     B,
     after,
     averaged,

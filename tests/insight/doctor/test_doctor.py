@@ -13,9 +13,9 @@ from foldnet.insight.doctor import CHECKS
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.run import examine
 from foldnet.layers import LAYERS
-from tests.insight.doctor_cases import CASES
-from tests.insight.doctor_networks import D, N, data, rows, stack
-from tests.insight.doctor_sick import B, after, dropped, put, steps, with_x
+from tests.insight.doctor.doctor_cases import CASES
+from tests.insight.doctor.doctor_networks import D, N, data, rows, stack
+from tests.insight.doctor.doctor_sick import B, after, dropped, put, steps, with_x
 
 
 def context(made):
@@ -60,7 +60,7 @@ def test_nearly_sick(check, number):
 def test_the_wine_question(with_data):
     """The network of the question: softmax over one unit, Dropout before each normalization, whose harm the
     constant output cannot show."""
-    folder = Path(__file__).resolve().parents[2] / "data"
+    folder = Path(__file__).resolve().parents[3] / "data"
     x = y = None
     if with_data:
         table = np.loadtxt(folder / "wine.csv", delimiter=";" if ";" in (folder / "wine.csv").read_text()[:99] else ",",
@@ -142,3 +142,22 @@ def test_the_activation_of_every_layer_that_has_one_is_seen():
     assert takes == set(WITH_ACTIVATION)
     for name, settings in WITH_ACTIVATION.items():
         assert LAYERS[name](activation="tanh", **settings).ends_with == ("tanh", {})
+
+
+def ended_by_an_operation(x):
+    return fn.ops.softmax(layers.Dense(1)(x))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        layers.EinsumDense("ab,bc->ac", output_shape=1, activation="softmax"),
+        layers.SpectralNormalization(layers.Dense(1, activation="softmax")),
+        ended_by_an_operation,
+    ],
+    ids=["EinsumDense", "wrapped", "operation"],
+)
+def test_a_softmax_over_one_unit_is_found_wherever_it_is(end):
+    x = layers.Input((4,))
+    model = fn.Model(x, end(x))
+    assert [f.check for f in fn.doctor(model, checks="softmax-one-unit").findings] == ["softmax-one-unit"]

@@ -3,7 +3,7 @@
 import pytest
 
 import foldnet as fn
-from tests.insight.doctor_networks import HEALTHY, trained
+from tests.insight.doctor.doctor_networks import HEALTHY, trained
 
 
 def grave(report):

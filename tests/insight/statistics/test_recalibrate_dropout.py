@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.as_shipped  # long fits
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "recalibrate_dropout.py"
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "recalibrate_dropout.py"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from foldnet.insight.verify import verify
 from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.lowering.lower import lower
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FORMATS = ("keras-3.12.0-joined.keras", "keras-3.8.0-table.keras", "tf_keras-2.21-axes.h5")
 FILES = {
     path.name: path

@@ -11,11 +11,11 @@ from foldnet.insight.oracle import Oracle
 from foldnet.insight.sites import sites_of
 from foldnet.insight.verify import verify
 from foldnet.insight.verify.comparison import compare
-from foldnet.insight.verify.hypotheses import Bench, State
-from foldnet.insight.verify.sight import Watch
+from foldnet.insight.verify.hypotheses import HypothesisTester, State
+from foldnet.insight.verify.sight import Sight
 from foldnet.lowering.lower import lower
 from tests.insight.insight_networks import ALL_STACKS, by_hand, fill, stack_of
-from tests.insight.planted import (
+from tests.insight.verify.planted import (
     IN_ONE_LAYER,
     differs,
     in_half,
@@ -28,7 +28,7 @@ from tests.insight.planted import (
     tracing,
 )
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)
 
 
@@ -219,13 +219,15 @@ class TestUnknown:
         model, x = network("iris")
         graph = lower(model)
         (name,) = graph.outputs
-        exact = Watch(Oracle(graph), sites_of(model, graph)).exact([x], [name])
+        exact = Sight(Oracle(graph), sites_of(model, graph)).exact([x], [name])
         wrong = exact.values[name] + 1
-        bench = Bench(Oracle(graph), exact, {name: compare(name, "out", wrong, exact, own=True)}, None)
+        tester = HypothesisTester(
+            Oracle(graph), exact, {name: compare(name, "out", wrong, exact, own=True)}, None
+        )
         start, explained = State((), exact.values, 0, 0.0), {**exact.values, name: wrong}
-        assert bench._is_evidence(start, explained, exact.tolerances)
-        assert not bench._is_evidence(start, explained, {name: np.full(len(x), np.inf)})
-        assert not bench._is_evidence(start, explained, {name: np.ones(len(x))})
+        assert tester._is_evidence(start, explained, exact.tolerances)
+        assert not tester._is_evidence(start, explained, {name: np.full(len(x), np.inf)})
+        assert not tester._is_evidence(start, explained, {name: np.ones(len(x))})
 
     def test_nearly_a_known_mistake(self):
         """Another epsilon than those that are known is near them, but not to rounding."""

@@ -6,7 +6,7 @@ import pytest
 import foldnet as fn
 from foldnet import layers
 from foldnet.insight.doctor import mend
-from tests.insight.doctor_networks import D, N, data, functional, network, rows, settled, stack
+from tests.insight.doctor.doctor_networks import D, N, data, functional, network, rows, settled, stack
 
 B = layers.BatchNormalization
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import h5py
 
+from foldnet.disk.atomic import write_whole
+from foldnet.disk.opening import name_of
 from foldnet.errors import ConfigError, FoldnetError
-from foldnet.files.atomic import write_whole
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
-from foldnet.files.opening import name_of
 from foldnet.files.overwrite import MARK
 from foldnet.files.weight_tree import State, Tree, hdf5_image, optimizer_tree, tree_of, write_tree
 from foldnet.files.write_config import network_record

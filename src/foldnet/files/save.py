@@ -139,7 +139,7 @@ def _state(network: Network) -> tuple[str, State] | None:
     """Name and variables of the optimizer, if there is one."""
     if network.trainer is None or network.trainer.compiled.optimizer.absent:
         return None
-    from foldnet.files.optimizer_state import state_of
+    from foldnet.training.optimizer_state import state_of
 
     return network.trainer.compiled.optimizer.name, state_of(network.trainer)
 
@@ -177,8 +177,8 @@ def _legacy_parts(
     if not include_optimizer or trainer is None:
         return config, None, None
     from foldnet.files.compile_settings import stored_compile
-    from foldnet.files.optimizer_state import named_state, state_of
     from foldnet.training.absent_optimizer import AbsentOptimizer
+    from foldnet.training.optimizer_state import named_state, state_of
 
     optimizer = trainer.compiled.optimizer
     if isinstance(optimizer, AbsentOptimizer):

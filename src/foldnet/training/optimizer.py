@@ -275,7 +275,7 @@ class Optimizer:
     @property
     def variables(self) -> list[Variable]:
         """Its numbers and arrays in the order in which Keras keeps them: steps, learning rate, then the slots."""
-        from foldnet.files.optimizer_state import variables_of
+        from foldnet.training.optimizer_state import variables_of
 
         return variables_of(self)
 

@@ -357,8 +357,6 @@ STOPPED = [free_renormalizations]
 def test_every_op_has_a_compiled_form():
     known = set(every_op().values())
     assert not [op for op in known if catalogue.rules("c", op) is None]
-    aliases = {op for op in known if op.aliases}
-    # Of no gradient: whole numbers.
     trained = {op for op in known if op.predicts or op.moves}
     assert not [op for op in trained if catalogue.rules("gradient", op) is None]
 

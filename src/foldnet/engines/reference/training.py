@@ -14,10 +14,10 @@ from foldnet.engines.reference.penalties import penalty, slope
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT
 from foldnet.graph.training import Constraint, TrainingProgram, Variable
-from foldnet.lowering.differentiate import Differentiated, differentiate
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
 from foldnet.operations.kernels import Kernel, Moment
+from foldnet.passes.differentiate import Differentiated, differentiate
 
 
 def forward(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from foldnet.graph.graph import Graph, with_nodes
 from foldnet.graph.training import TrainingProgram
-from foldnet.lowering.differentiate import unfused
+from foldnet.passes.differentiate import unfused
 
 Strides = tuple[int, ...]
 

@@ -21,8 +21,8 @@ from foldnet.engines.native.training.layout import Layout, prepared
 from foldnet.graph.graph import Node
 from foldnet.graph.op import INT
 from foldnet.graph.training import TrainingProgram, Variable
-from foldnet.lowering.differentiate import Differentiated, differentiate
 from foldnet.operations.structure.op import Cast
+from foldnet.passes.differentiate import Differentiated, differentiate
 
 _WHOLE = re.compile(r"[vgwx]\d+")
 

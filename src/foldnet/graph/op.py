@@ -90,6 +90,11 @@ class Op:
         """Whether it is one of Keras's activations, with or without weights."""
         return False
 
+    @property
+    def as_activation(self) -> Elementwise | None:
+        """The activation that the op before it can apply in its place; None where it is none, or has weights."""
+        return None
+
     def data_operands(self, count: int) -> int:
         """How many of ``count`` operands are data."""
         return count if self.data is None else self.data
@@ -116,6 +121,11 @@ class Fusable(Op):
     """An op into which a following elementwise activation can be fused."""
 
     activation: Elementwise | None = None
+
+
+def fused_activation(op: Op) -> Elementwise | None:
+    """The activation that is fused into an op, if there is one."""
+    return op.activation if isinstance(op, Fusable) else None
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,11 @@ class Unary(Op):
         """Whether the function is one of Keras's activations, or the caller's own."""
         return self.function.function is not None or FUNCTIONS[self.function.name].activation
 
+    @property
+    def as_activation(self) -> Elementwise | None:
+        """Its function, if it is an activation."""
+        return self.function if self.is_activation else None
+
 
 @dataclass(frozen=True)
 class Binary(Fusable):

@@ -13,7 +13,7 @@ from foldnet.insight.explain.explanation import Formula
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Shape
-from foldnet.predictor.program_text import SIGNS
+from foldnet.operations.elementwise.text import SIGNS
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 

@@ -9,6 +9,9 @@ from foldnet.errors import ConfigError
 from foldnet.graph.op import Elementwise, Fusable, Op, Shape
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 
+SYMMETRIC = ("add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or")
+"""The functions of two values whose order does not matter."""
+
 
 @dataclass(frozen=True)
 class Unary(Op):
@@ -54,6 +57,11 @@ class Binary(Fusable):
         if self.kind not in BINARY:
             raise ConfigError(f"there is no function of two values called {self.kind!r}")
         return broadcast(*shapes)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the function is another with its operands exchanged."""
+        return self.kind not in SYMMETRIC
 
     @property
     def is_activation(self) -> bool:

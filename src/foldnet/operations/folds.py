@@ -75,7 +75,7 @@ class Folded:
 class Linear:
     """How a linear operation takes a scaling into its weights. Both are given the graph, the node and the scaling.
 
-    Each returns the new weights, or the reason why there are none, in words that go on "Not folded, because …".
+    Each returns the new weights, or the reason why there are none, in words that follow "Not folded into …: ".
 
     Attributes:
         after: the operation, then the scaling.

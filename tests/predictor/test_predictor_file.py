@@ -14,7 +14,6 @@ import foldnet
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.graph import serial
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.op import Elementwise
 from foldnet.network import Model
@@ -34,7 +33,7 @@ from foldnet.operations.structure.op import (
     Slice,
     Transpose,
 )
-from foldnet.predictor import Options
+from foldnet.predictor import Options, program_json
 from foldnet.predictor.file import from_bytes, to_bytes
 from foldnet.sequential import Sequential
 
@@ -412,7 +411,7 @@ def serial_relu():
 
 def test_every_op_travels():
     graph = every_op()
-    assert {type(n.op).__name__ for n in graph.nodes} == set(serial.op_table())
+    assert {type(n.op).__name__ for n in graph.nodes} == set(program_json.op_table())
     options = Options("reference", "float32", False, ("x", "codes"), None)
     again, _ = from_bytes(to_bytes(graph, options), {})
     assert (again.nodes, again.types, again.outputs) == (graph.nodes, graph.types, graph.outputs)

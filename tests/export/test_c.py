@@ -24,6 +24,7 @@ from tests.support.compilers import COMPILERS, sanitizers
 
 OPS = {label: PREDICTING[label].graph(dtype="float32") for label in SMALL}
 ALL = NETS | OPS
+GROUPS = [SMALL[i : i + TOGETHER] for i in range(0, len(SMALL), TOGETHER)]
 AFFINE = Case("of four", Affine(), (Rows((4,)), Drawn((4,)), Drawn((4,)))).graph(dtype="float32")
 STRICT = [
     "-std=c99",
@@ -66,9 +67,7 @@ def ready(graph):
     return bind(graph, [(None, *x.shape[1:]) for x in rows_for(graph, 1)])
 
 
-@pytest.mark.parametrize(
-    "labels", [SMALL[i : i + TOGETHER] for i in range(0, len(SMALL), TOGETHER)], ids=lambda labels: labels[0]
-)
+@pytest.mark.parametrize("labels", GROUPS, ids=lambda labels: labels[0])
 def test_program_of_operations_equals_the_reference(labels, tmp_path):
     graph = joined(ready(OPS[label]) for label in labels)
     to_c(graph, tmp_path, name="net")

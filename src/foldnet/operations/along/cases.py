@@ -16,7 +16,7 @@ _MOMENTS: list[tuple[Row, tuple[int, ...]]] = [
     ((7,), (1,)), ((4, 5), (2,)), ((4, 5), (1,)), ((3, 4), (1, 2)), ((3, 4, 5), (1, 3)), ((2, 3, 4, 2), (2, 3, 4)),
 ]  # fmt: skip
 _GROUPS: list[tuple[Row, int, int]] = [
-    ((6,), 1, 3), ((4, 6), 2, 2), ((6, 4), 1, 6), ((4, 3), 1, 2), ((2, 3, 8), 3, 4), ((2, 3, 8), 3, 1),
+    ((6,), 1, 3), ((4, 6), 2, 2), ((4, 6), 2, 3), ((6, 4), 1, 6), ((4, 3), 1, 2), ((2, 3, 8), 3, 4), ((2, 3, 8), 3, 1),
     ((3, 2, 4), 3, 2),
 ]  # fmt: skip
 
@@ -59,6 +59,7 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
             Case(f"{kind}-matrix-keepdims", Reduce(kind, (2,), True), (rows(3, 4),))
             for kind in ("sum", "mean", "max", "min", "argmax")
         ),
+        Case("mean-two-axes-keepdims", Reduce("mean", (1, 2), True), (rows(4, 6),)),
         Case("max-two-axes", Reduce("max", (1, 2)), (rows(3, 4),)),
         Case("argmax-matrix", Reduce("argmax", (2,)), (rows(3, 4),)),
         Case("argmax", Reduce("argmax", (2,)), (rows(3, 4, 5),)),

@@ -76,7 +76,7 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
     Binary: [
         *(_binary(f"{kind}-vectors", kind, rows(5), rows(5)) for kind in _KEY),
         *(_binary(f"{kind}-matrices", kind, rows(3, 4), rows(3, 4)) for kind in _KEY),
-        *(_binary(f"{kind}-spread", kind, rows(3, 1, 4), rows(1, 2, 4)) for kind in _OF_TWO),
+        *(_binary(f"{kind}-spread", kind, rows(3, 1, 4), rows(1, 2, 4)) for kind in functions.BINARY),
         *(_binary(f"{kind}-spread-matrix", kind, rows(3, 4), rows(1, 4)) for kind in _OF_TWO),
         *(
             # Rounded, so that a comparison meets 0 and the like; and no power of a negative number.

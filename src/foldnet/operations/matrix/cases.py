@@ -7,11 +7,13 @@ from math import inf
 
 from foldnet.graph.op import Elementwise, Op
 from foldnet.operations.cases import Case, drawn, rows
-from foldnet.operations.elementwise.cases import ACTIVATIONS, settings_of
+from foldnet.operations.elementwise.cases import ACTIVATIONS
 from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
 
 _ELU = Elementwise("elu", (("alpha", 0.7),))
 _RELU = Elementwise("relu", (("negative_slope", 0.0), ("max_value", inf), ("threshold", 0.0)))
+_USUAL = {function.name: function for function in reversed(ACTIVATIONS)}
+"""Every activation with its usual settings, which come first in the list."""
 _SIZES = [
     (1, 1), (3, 2), (4, 3), (5, 3), (11, 10), (7, 17), (30, 65), (300, 150), (600, 4), (16, 64), (9, 130),
 ]  # fmt: skip
@@ -35,7 +37,8 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         _dense("rank-3", 6, 5, 4, activation=_RELU),
         _dense("rank-4", 7, 19, 2, 3),
         _dense("rank-4-narrow", 4, 3, 2, 3),
-        *(_dense(f"fused-{settings_of(f)}", 6, 5, activation=f) for f in ACTIVATIONS[::4]),
+        *(_dense(f"fused-{name}", 6, 5, activation=function) for name, function in _USUAL.items()),
+        _dense("fused-no-bias", 6, 2, 4, activation=Elementwise("tanh"), bias=False),
     ],
     TurnedDense: [
         Case("6-3", TurnedDense(), (rows(6), drawn(3, 6))),

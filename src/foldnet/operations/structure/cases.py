@@ -24,6 +24,7 @@ _WHOLE = (None, None, 1)
 RULES: Mapping[type[Op], Sequence[Case]] = {
     Reshape: [
         Case("known", Reshape((3, -1)), (rows(2, 6),)),
+        Case("first-axis", Reshape((-1, 2)), (rows(4, 6),)),
         Case("free-axis", Reshape((-1, 2)), (rows(None, 6),)),
         Case("flatten-free-axis", Reshape((-1,)), (rows(None, 6),)),
         Case("int", Reshape((3, 1)), (indices(3),)),

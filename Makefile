@@ -53,6 +53,7 @@ lint: $(VENV)/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 
 bench: $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/run.py

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.layers.naming import clear_session
 from foldnet.layers.tensors import SymbolicTensor
+from foldnet.naming import clear_session
 
 __all__ = [
     "backend", "clear_session", "epsilon", "floatx", "image_data_format", "is_float_dtype", "is_int_dtype",
@@ -146,7 +146,7 @@ def is_keras_tensor(x: Any) -> bool:
 
 def result_type(*dtypes: Any) -> str:
     """The dtype in which arrays of these dtypes are combined."""
-    from foldnet.ops.dtypes import result_type as of_arrays
+    from foldnet.promotion import result_type as of_arrays
 
     plain = [d(0) if d in (int, float, bool) else np.zeros((1,), standardize_dtype(d)) for d in dtypes]
     return of_arrays(*plain).name

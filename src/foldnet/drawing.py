@@ -109,7 +109,7 @@ def plot_model(
     boxes = _with_passages(list(_boxes(model, wants)))
     svg = _svg(boxes, *_placed(boxes, rankdir), rankdir)
     if to_file is not None:
-        from foldnet.files.atomic import write_text
+        from foldnet.disk.atomic import write_text
 
         write_text(to_file, svg)
     return Drawing(svg, None if to_file is None else str(to_file))

@@ -14,13 +14,9 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError
+from foldnet.initializer_numbers import TRUNCATED_DEVIATION, Shape, fans, truncated_numbers
 from foldnet.setting_types import ANY_NUMBERS, AXES_LISTED, NOT_NEGATIVE, NUMBER, Kind, choice, number, whole
 from foldnet.settings import Setting, by_name, find
-
-Shape = tuple[int, ...]
-
-TRUNCATED_DEVIATION = 0.87962566103423978
-"""Standard deviation of a standard normal number that is kept between -2 and 2."""
 
 
 def _seed(value: Any) -> Any:
@@ -305,29 +301,6 @@ class Orthogonal(Random):
         q, r = np.linalg.qr(self.generator().normal(size=(max(rows, columns), min(rows, columns))))
         q = q * np.sign(np.diag(r))  # makes every orthogonal matrix as likely as any other
         return self.gain * (q.T if rows < columns else q).reshape(shape)
-
-
-def fans(shape: Shape, inputs: Sequence[int] | None, outputs: Sequence[int] | None) -> tuple[int, int]:
-    """Number of units before and after a weight of this shape, as Keras counts them."""
-    if inputs is not None and outputs is not None:
-        for axis in (*inputs, *outputs):
-            if not -len(shape) <= axis < len(shape):
-                raise ConfigError(
-                    f"input_axes and output_axes name axis {axis}, and the weight's shape is {shape}"
-                )
-        return prod(shape[a] for a in inputs), prod(shape[a] for a in outputs)
-    if len(shape) < 2:
-        return (shape[0], shape[0]) if shape else (1, 1)
-    field = prod(shape[:-2])
-    return shape[-2] * field, shape[-1] * field
-
-
-def truncated_numbers(generator: np.random.Generator, shape: Shape) -> Array:
-    """Standard normal numbers between -2 and 2."""
-    found = generator.normal(size=shape)
-    while (beyond := np.abs(found) > 2).any():
-        found[beyond] = generator.normal(size=int(beyond.sum()))
-    return found
 
 
 IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal

@@ -8,9 +8,9 @@ from typing import Any
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.layers.base import Layer
-from foldnet.layers.naming import join_names, snake_case, unique_name
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.naming import join_names, snake_case, unique_name
 from foldnet.nested_data import arranged
 from foldnet.structure import flatten, is_nested, map_structure, pack
 from foldnet.topology import calls_between, entered_anew, keras_order, map_shapes

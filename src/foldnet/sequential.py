@@ -8,8 +8,8 @@ from typing import Any
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
-from foldnet.layers.naming import join_names, unique_name
 from foldnet.layers.tensors import Shape, SymbolicTensor
+from foldnet.naming import join_names, unique_name
 from foldnet.network import Network
 from foldnet.structure import flatten
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
-from foldnet.layers.naming import snake_case
+from foldnet.naming import snake_case
 from foldnet.setting_types import Checked, near, shown
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
-from foldnet.layers.naming import unique_name
 from foldnet.layers.operation import mapped
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
+from foldnet.naming import unique_name
 from foldnet.structure import flatten, map_structure, pack
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import InputError, UnsupportedError
-from foldnet.layers.naming import clear_session
+from foldnet.naming import clear_session
 from foldnet.random import set_random_seed
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 
 import foldnet
 from foldnet.callbacks import CSVLogger, ModelCheckpoint
+from foldnet.disk.opening import open_file
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError
-from foldnet.files.opening import open_file
 from foldnet.insight.watch.report.page import write_page
 from foldnet.insight.watch.run_files import HEADER, read_run
 from foldnet.layers import Dense, Input

@@ -111,7 +111,7 @@ def test_names_that_scopes_changed_are_told_by_order(tmp_path):
     rename(lambda names: [f"{n.split('/')[0]}_7/{n.split('/')[1]}" for n in names])
     assert_recorded(foldnet.load_model(path), "tf_keras-2.21-joined")
     rename(lambda names: [names[1], names[0], *names[2:]])
-    with pytest.raises(FileFormatError, match="cannot be told apart"):
+    with pytest.raises(FileFormatError, match="names its weights"):
         foldnet.load_model(path)
 
 

@@ -9,10 +9,10 @@ import pytest
 import foldnet
 from foldnet import callbacks, layers, losses, metrics, optimizers
 from foldnet.errors import FoldnetError, UnsupportedError
-from foldnet.files.optimizer_state import state_of
 from foldnet.layers import Input
 from foldnet.optimizers.schedules import ExponentialDecay
 from foldnet.sequential import Sequential
+from foldnet.training.optimizer_state import state_of
 
 OPTIMIZERS = {
     "adam": ("Adam", {"learning_rate": 0.01}),

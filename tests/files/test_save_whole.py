@@ -15,7 +15,8 @@ import pytest
 
 import foldnet
 from foldnet import layers
-from foldnet.files import atomic, save
+from foldnet.disk import atomic
+from foldnet.files import save
 from foldnet.layers import Input
 from foldnet.sequential import Sequential
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import foldnet
+from foldnet.disk.atomic import write_all
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
-from foldnet.files.atomic import write_all
 from tests.files.keras_models import keras
 
 GB = 1024**3

@@ -230,6 +230,6 @@ def test_a_function_is_no_layer():
     from foldnet.files.tf.layers import FunctionLayer
 
     layer = FunctionLayer("tf.f", "TFOpLambda", "math.exp")
-    with pytest.raises(FileFormatError, match="no layer"):
+    with pytest.raises(FileFormatError, match="not a layer"):
         foldnet.Sequential([foldnet.Input((3,)), layer])
     assert all(isinstance(x, Operation) for x in node_network("Exp").operations[1:])

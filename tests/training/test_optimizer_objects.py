@@ -12,7 +12,7 @@ import pytest
 import foldnet
 from foldnet import FoldnetError, Sequential, layers, optimizers
 from foldnet.errors import ConfigError, InputError
-from foldnet.layers.naming import clear_session
+from foldnet.naming import clear_session
 from foldnet.training.optimizers import OPTIMIZERS
 from foldnet.training.schedules import SCHEDULES
 

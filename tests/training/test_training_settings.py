@@ -113,7 +113,7 @@ def test_regularizer_configurations():
     assert again.get_config()["mode"] == "columns"
     with pytest.raises(ConfigError, match="'rows' or 'columns'"):
         regularizers.OrthogonalRegularizer(mode="both")
-    with pytest.raises(UnsupportedError, match="cannot compute"):
+    with pytest.raises(UnsupportedError, match="cannot be compiled"):
         regularizers.get(lambda w: 0.0)
 
 

@@ -95,7 +95,7 @@ def command(
             report = replace(report, mended=_mended(network, report, x, y, fix))
         reports.append((file, report))
     if sarif is not None:
-        from foldnet.files.atomic import write_text
+        from foldnet.disk.atomic import write_text
         from foldnet.insight.doctor.sarif import merged, to_sarif
 
         document = merged([to_sarif(report, file) for file, report in reports])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
 
-from foldnet.codegen.loops import Operand, strides_of
+from foldnet.codegen.loops import strides_of
 from foldnet.codegen.writer import Writer
 
 
@@ -15,7 +15,6 @@ class StepWriter(Writer, Protocol):
     """Writes the step of a training program: R rows side by side, shared among threads, a number known when it runs."""
 
     layout: Any
-    wants: set[str]
 
     def add(self, *lines: str) -> None:
         """Append statements."""
@@ -26,20 +25,29 @@ class StepWriter(Writer, Protocol):
     def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
         """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
 
+    def laned(self, value: str) -> bool:
+        """Whether a value has rows."""
+
     def size(self, value: str) -> int:
         """Elements of a row, or of the whole of a value without rows."""
 
-    def gradient(self, value: str) -> str:
-        """The C name of the array of a value's gradient."""
+    def wait(self) -> None:
+        """Threads wait for each other, so that all see what has been written."""
 
-    def assign(self, value: str, whole: bool = True) -> str:
-        """``=`` for the first contribution to a gradient, ``+=`` after."""
-
-    def release(self, value: str) -> None:
-        """Say that a value's gradient is used up."""
-
-    def of_gradient(self, value: str, shape: Sequence[int], written: bool = False) -> Operand:
-        """A value's gradient as it is read, or written, when spread over ``shape``."""
+    def product(
+        self,
+        m: int,
+        n: int | str,
+        count: int | str,
+        a: tuple[str, int | str, int | str],
+        b: str,
+        ldb: int | str,
+        c: str,
+        ldc: int | str,
+        start: str = "",
+        add: bool = False,
+    ) -> str:
+        """C of a product of matrices."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Operand:
         laned: whether each element has lanes, the rows side by side.
         kind: type of an element.
         written: whether the loop writes to it.
+        rows: whether an element is a pointer to all its rows, for functions that take them all at once.
         frozen: whether it lies among the weights, which some machines read by a function of their own.
     """
 
@@ -46,6 +47,7 @@ class Operand:
     kind: str = "float"
     written: bool = False
     frozen: bool = False
+    rows: bool = False
 
 
 def index(axis: int, rank: int) -> Operand:

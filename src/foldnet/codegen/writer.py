@@ -72,9 +72,13 @@ class Along:
 
 @dataclass(frozen=True)
 class Each:
-    """A statement for every element along the axes, in order; ``{k}`` is the position on the first of them."""
+    """A statement for every element along the axes, in order; ``{k}`` is the position on the first of them.
+
+    With ``reverse``, which is for one axis, from its end to its start.
+    """
 
     text: str
+    reverse: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,9 @@ class Writer(Protocol):
 
     def keep(self, node: Node, what: str, count: int) -> str:
         """An array that an operation keeps for its gradient, of so many numbers a row; nothing where none is needed."""
+
+    def kept(self, value: str, what: str) -> str:
+        """The array that the operation whose result is this value keeps for its gradient."""
 
     def fault(self, node: Node, lane: str) -> str:
         """A statement that reports a row that the node cannot compute; what it computes there does not matter."""

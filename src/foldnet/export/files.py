@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from foldnet.files.atomic import target_of
+from foldnet.disk.atomic import target_of
 from foldnet.files.overwrite import refuse_foreign
 
 

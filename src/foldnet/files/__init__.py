@@ -157,7 +157,7 @@ def _may_write(path: str | PathLike[str], overwrite: bool) -> None:
     """Keras asks on the terminal; foldnet raises an error instead."""
     from pathlib import Path
 
-    from foldnet.files.opening import name_of
+    from foldnet.disk.opening import name_of
 
     if not overwrite and Path(name_of(path)).exists():
         raise ConfigError(f"{path} is there already, and overwrite=False; choose another name")

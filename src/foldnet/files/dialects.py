@@ -9,7 +9,7 @@ from typing import Any
 
 from foldnet.errors import FileFormatError
 from foldnet.files import strict_json
-from foldnet.layers.naming import snake_case
+from foldnet.naming import snake_case
 
 NETWORKS = frozenset({"Sequential", "Functional", "Model"})
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.disk.opening import name_of, open_file
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
 from foldnet.escaping import escaped_name
 from foldnet.files import strict_json
 from foldnet.files.archive import Archive
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.load import CONFIG, MAX_WEIGHTS, METADATA, WEIGHTS, named
-from foldnet.files.opening import name_of, open_file
 
 if TYPE_CHECKING:
     from foldnet.network import Network
@@ -228,7 +228,7 @@ class KerasFileEditor:
         """
         import h5py
 
-        from foldnet.files.atomic import write_whole
+        from foldnet.disk.atomic import write_whole
         from foldnet.files.weight_tree import Tree, write_tree
 
         if not name_of(filepath).endswith(".weights.h5"):

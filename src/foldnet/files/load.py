@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
+from foldnet.disk.opening import name_of, open_file, read_file
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFileError
 from foldnet.files import archive, hdf5, strict_json
 from foldnet.files.archive import Archive
@@ -17,7 +18,6 @@ from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.fill_weights import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Place
-from foldnet.files.opening import name_of, open_file, read_file
 from foldnet.files.read_config import Reader
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights

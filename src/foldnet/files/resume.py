@@ -7,7 +7,6 @@ from typing import Any
 
 from foldnet.errors import FileFormatError, FoldnetError
 from foldnet.files.compile_settings import CHOSEN_BY_SHAPE
-from foldnet.files.optimizer_state import restore
 from foldnet.files.registration import known_objects
 from foldnet.files.saved_training import SavedTraining
 from foldnet.network import Network
@@ -16,6 +15,7 @@ from foldnet.training.absent_optimizer import AbsentOptimizer
 from foldnet.training.compiled import Compiled, compile_network
 from foldnet.training.losses import Loss
 from foldnet.training.metric import Metric
+from foldnet.training.optimizer_state import restore
 from foldnet.training.trainer import Trainer
 from foldnet.use_compile import CompileArguments
 from foldnet.warn import warn

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import h5py
 
+from foldnet.disk.atomic import write_whole
+from foldnet.disk.opening import name_of
 from foldnet.errors import ConfigError, FoldnetError
-from foldnet.files.atomic import write_whole
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.load import CONFIG, METADATA, WEIGHTS
-from foldnet.files.opening import name_of
 from foldnet.files.overwrite import MARK
 from foldnet.files.weight_tree import State, Tree, hdf5_image, optimizer_tree, tree_of, write_tree
 from foldnet.files.write_config import network_record
@@ -139,7 +139,7 @@ def _state(network: Network) -> tuple[str, State] | None:
     """Name and variables of the optimizer, if there is one."""
     if network.trainer is None or network.trainer.compiled.optimizer.absent:
         return None
-    from foldnet.files.optimizer_state import state_of
+    from foldnet.training.optimizer_state import state_of
 
     return network.trainer.compiled.optimizer.name, state_of(network.trainer)
 
@@ -177,8 +177,8 @@ def _legacy_parts(
     if not include_optimizer or trainer is None:
         return config, None, None
     from foldnet.files.compile_settings import stored_compile
-    from foldnet.files.optimizer_state import named_state, state_of
     from foldnet.training.absent_optimizer import AbsentOptimizer
+    from foldnet.training.optimizer_state import named_state, state_of
 
     optimizer = trainer.compiled.optimizer
     if isinstance(optimizer, AbsentOptimizer):

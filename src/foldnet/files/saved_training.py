@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from foldnet.arrays import Array
@@ -13,17 +12,10 @@ from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Place
 from foldnet.layers.base import Layer
 from foldnet.network import Network
+from foldnet.training.optimizer_layout import Layout
 
 MAX_VARIABLES = 8
 """How many variables an optimizer may have for each weight, and on top."""
-
-
-class Layout(Enum):
-    """Which variables an optimizer keeps, and in what order."""
-
-    KERAS_3 = "Keras 3"
-    TF_KERAS = "tf_keras, and tf.keras since 2.11"
-    OPTIMIZER_V2 = "tf.keras up to 2.10, and its optimizers.legacy since"
 
 
 @dataclass(frozen=True)

@@ -281,7 +281,7 @@ def _instance(
 
 def _named(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a layer with a name, which files always have and configurations by hand need not."""
-    from foldnet.layers.naming import snake_case, unique_name
+    from foldnet.naming import snake_case, unique_name
 
     if settings.get("name") or name in NETWORKS:
         return dict(settings)

@@ -10,12 +10,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from foldnet.disk.atomic import Write, write_all
+from foldnet.disk.opening import name_of, read_file
 from foldnet.errors import ConfigError, FileFormatError, SettingTypeError
 from foldnet.files import strict_json
-from foldnet.files.atomic import Write, write_all
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import Merged
-from foldnet.files.opening import name_of, read_file
 from foldnet.files.weight_tree import Tree, write_tree
 from foldnet.warn import warn
 

@@ -18,8 +18,8 @@ from foldnet.files.fill_weights import STRICT, Leniency, Values
 from foldnet.files.hdf5.merged import Place
 from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer
-from foldnet.layers.naming import snake_case
 from foldnet.layers.weight import WeightSpec
+from foldnet.naming import snake_case
 from foldnet.network import Network
 
 FUNCTION_GROUPS = frozenset(map(snake_case, FUNCTION_CLASSES))

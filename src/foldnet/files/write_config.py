@@ -19,9 +19,9 @@ from foldnet.files.keras_objects import (
 )
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.naming import join_names
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.naming import join_names
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
 from foldnet.structure import map_structure

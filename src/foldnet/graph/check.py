@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foldnet.errors import ConfigError, GraphError
-from foldnet.graph.graph import Graph, Node, Type, constant_type
+from foldnet.graph.graph import Graph, Node, constant_type, result_types
 
 
 def check(graph: Graph) -> None:
@@ -24,19 +24,18 @@ def check(graph: Graph) -> None:
         missing = [v for v in node.inputs if v not in defined]
         if missing:
             raise GraphError(f"{node.output!r} uses {missing} before they are computed")
-        if node.output in defined:
+        if not defined.isdisjoint(node.outputs):
             raise GraphError(f"{node.output!r} is computed twice")
-        types = [graph.types[v] for v in node.inputs]
         try:
-            type_ = Type(
-                node.op.output_shape(*(t.shape for t in types)),
-                node.op.output_dtype(*(t.dtype for t in types)),
-            )
+            types = result_types(node.op, [graph.types[v] for v in node.inputs])
         except ConfigError as error:
             raise GraphError(f"{node.output!r}: {error}") from None
-        if graph.types[node.output] != type_:
-            raise GraphError(f"{node.output!r} is {graph.types[node.output]}, its op gives {type_}")
-        defined.add(node.output)
+        if len(types) != len(node.outputs):
+            raise GraphError(f"{node.output!r} has {len(node.outputs)} results, its op gives {len(types)}")
+        for name, type_ in zip(node.outputs, types, strict=True):
+            if graph.types[name] != type_:
+                raise GraphError(f"{name!r} is {graph.types[name]}, its op gives {type_}")
+        defined |= set(node.outputs)
     for name in (*graph.outputs, *graph.layer_outputs.values()):
         if name not in defined:
             raise GraphError(f"the result {name!r} is never computed")

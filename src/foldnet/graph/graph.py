@@ -24,12 +24,37 @@ def constant_type(array: Array) -> Type:
 
 @dataclass(frozen=True)
 class Node:
-    """One op applied to named values. ``layer`` is the path of the layer call that it came from."""
+    """One op applied to named values.
+
+    Attributes:
+        op: what is computed.
+        inputs: names of its operands.
+        output: name of its result.
+        layer: path of the layer call that it came from.
+        others: names of further results, of an operation that has several.
+    """
 
     op: Op
     inputs: tuple[str, ...]
     output: str
     layer: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of all its results."""
+        return (self.output, *self.others)
+
+
+def result_types(op: Op, operands: Sequence[Type]) -> list[Type]:
+    """The types of an operation's results.
+
+    Raises:
+        ConfigError: it cannot take such operands.
+    """
+    shapes = [t.shape for t in operands]
+    first = Type(op.output_shape(*shapes), op.output_dtype(*(t.dtype for t in operands)))
+    return [first, *(Type(shape) for shape in op.other_shapes(*shapes))]
 
 
 @dataclass(frozen=True)
@@ -103,13 +128,16 @@ class GraphBuilder:
 
     def emit(self, op: Op, *operands: str) -> str:
         """Append a node and return the name of its result."""
-        types = [self.types[o] for o in operands]
-        output = self._fresh(f"{self.layer or 'value'}:{type(op).__name__.lower()}")
-        self.types[output] = Type(
-            op.output_shape(*(t.shape for t in types)), op.output_dtype(*(t.dtype for t in types))
-        )
-        self.nodes.append(Node(op, operands, output, self.layer))
-        return output
+        return self.emit_all(op, *operands)[0]
+
+    def emit_all(self, op: Op, *operands: str) -> tuple[str, ...]:
+        """Append a node and return the names of all its results."""
+        names = []
+        for type_ in result_types(op, [self.types[o] for o in operands]):
+            names.append(self._fresh(f"{self.layer or 'value'}:{type(op).__name__.lower()}"))
+            self.types[names[-1]] = type_
+        self.nodes.append(Node(op, operands, names[0], self.layer, tuple(names[1:])))
+        return tuple(names)
 
     def shape(self, value: str) -> Shape:
         """Shape of a value, batch axis first."""
@@ -150,11 +178,7 @@ def with_nodes(
     types = {name: graph.types[name] for name in graph.inputs}
     types |= {k: constant_type(v) for k, v in constants.items()}
     for node in nodes:
-        operands = [types[v] for v in node.inputs]
-        types[node.output] = Type(
-            node.op.output_shape(*(t.shape for t in operands)),
-            node.op.output_dtype(*(t.dtype for t in operands)),
-        )
+        types.update(zip(node.outputs, result_types(node.op, [types[v] for v in node.inputs]), strict=True))
     known = graph.layer_outputs if layer_outputs is None else layer_outputs
     return replace(
         graph,

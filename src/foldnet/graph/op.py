@@ -72,7 +72,10 @@ class Op:
         mixes: whether constants may stand at any place, as long as one operand is data.
         predicts: whether prediction programs may hold it; others are for training programs alone.
         aliases: whether the result is the operand itself, under another name: no code, no memory.
+        moves: how many operands after the first a training step moves: the moving statistics.
         is_identity: whether it is nothing: its result is its operand, shape and all.
+        as_found: whether it reads its operands as the node whose result is its first operand found them, before a later
+            node moved them.
         in_place: whether each element is read just before it is written, so that the result may take the memory of an
             operand.
     """
@@ -84,6 +87,8 @@ class Op:
     aliases: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
     is_identity: ClassVar[bool] = False
+    moves: ClassVar[int] = 0
+    as_found: ClassVar[bool] = False
 
     @property
     def is_activation(self) -> bool:
@@ -97,6 +102,10 @@ class Op:
     def output_shape(self, *shapes: Shape) -> Shape:
         """Shape of the result, given the operands' shapes; raises ConfigError where they do not fit."""
         raise TypeError(f"{type(self).__name__} has no shape rule")  # every op below states its own
+
+    def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
+        """Shapes of the further results of an operation that has several; they are floats."""
+        return ()
 
     def output_dtype(self, *dtypes: str) -> str:
         """``"float"`` (the engine's working precision) or ``"int"`` (32-bit indices)."""

@@ -84,7 +84,7 @@ class UpdateRule:
     Attributes:
         graph: inputs ``variable``, ``gradient``, then one input a slot, all of shape (None,) (the elements of a
             variable are the rows); batch-free rank-0 constants named in ``scalars``; outputs the new
-            variable, then the new slots. Of Unary, Combine and Where nodes, and of BatchReduce, which is over the
+            variable, then the new slots. Of Unary, Binary and Where nodes, and of BatchReduce, which is over the
             elements of one variable here.
         slots: names of the slot variables (``momentum``, ``velocity``), each of the variable's shape; where
             gradients are accumulated, the last one is their sum so far, of which the graph knows nothing.

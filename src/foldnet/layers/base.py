@@ -12,11 +12,11 @@ from foldnet.errors import ConfigError, InputError, NotYetError, UnsupportedErro
 from foldnet.escaping import escaped_name
 from foldnet.layers.configured import Configured, no_arguments
 from foldnet.layers.dtypes import policy_name
-from foldnet.layers.naming import check_rename, snake_case, unique_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.layers.traits import Traits
 from foldnet.layers.weight import Weight, WeightSpec
+from foldnet.naming import check_rename, snake_case, unique_name
 from foldnet.setting_types import COUNT, SHAPE
 from foldnet.structure import flatten
 

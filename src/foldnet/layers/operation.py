@@ -16,9 +16,9 @@ from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.graph.op import INT
 from foldnet.layers.base import Layer
 from foldnet.layers.core import named_activation
-from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.layers.traits import Ending
+from foldnet.naming import snake_case, unique_name
 from foldnet.operations.structure.op import Cast
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ with it. The set of operations is closed: it is what the folders hold.
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -32,6 +33,19 @@ def every_op() -> dict[str, type[Op]]:
     return found
 
 
+@cache
+def _table(aspect: str, family: str) -> Mapping[type[Op], Any]:
+    """The rules in one of a family's files; none where the file does not exist."""
+    name = f"{family}.{aspect}"
+    try:
+        found: Mapping[type[Op], Any] = import_module(name).RULES
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return {}
+    return found
+
+
 def rules(aspect: str, op: type[Op]) -> Any:
     """What a family says of an operation in one of its files; None if it says nothing.
 
@@ -40,15 +54,7 @@ def rules(aspect: str, op: type[Op]) -> Any:
         op: an operation's class.
     """
     family = op.__module__.rpartition(".")[0]
-    if not family.startswith(f"{operations.__name__}."):
-        return None
-    try:
-        module = import_module(f"{family}.{aspect}")
-    except ModuleNotFoundError as error:
-        if error.name != f"{family}.{aspect}":
-            raise
-        return None
-    return module.RULES.get(op)
+    return _table(aspect, family).get(op) if family.startswith(f"{operations.__name__}.") else None
 
 
 def find(aspect: str, op: Op) -> Any:

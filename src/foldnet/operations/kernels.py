@@ -38,13 +38,13 @@ class Kernel:
     Attributes:
         exact: of the operation and its operands, in float64; None for one that is in training programs alone.
         in_step: of the operation, the moment and its operands, in the working precision, for training programs; None
-            where they compute as predictions do.
+            where they compute as predictions do. An operation with several results gives a tuple.
         moved: of the operation and its operands, what the first operands after x are once a training step is over; None
             where they rest.
     """
 
     exact: Callable[..., Array] | None
-    in_step: Callable[..., Array] | None = None
+    in_step: Callable[..., Any] | None = None
     moved: Callable[..., tuple[Array, ...]] | None = None
 
     def predict(self, op: Op, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
@@ -54,11 +54,14 @@ class Kernel:
         y = self.exact(op, *wide)
         return y.astype(dtype) if y.dtype.kind == "f" else y
 
-    def train(self, op: Op, moment: Moment, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
-        """The result in a training program."""
+    def train(
+        self, op: Op, moment: Moment, operands: Sequence[Array], dtype: np.dtype[Any]
+    ) -> tuple[Array, ...]:
+        """The results in a training program."""
         if self.in_step is None:
-            return self.predict(op, operands, dtype)
-        return self.in_step(op, moment, *operands)
+            return (self.predict(op, operands, dtype),)
+        found = self.in_step(op, moment, *operands)
+        return found if isinstance(found, tuple) else (found,)
 
 
 def sum_over(x: Array, axes: Sequence[int]) -> Array:

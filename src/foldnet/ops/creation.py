@@ -9,8 +9,8 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.operations import expression as e
 from foldnet.ops import elementwise as f
-from foldnet.ops.dtypes import as_array, dtype_of, floating, result_type
 from foldnet.ops.records import operation
+from foldnet.promotion import as_array, dtype_of, floating, result_type
 
 
 def convert_to_numpy(x: Any) -> Array:

@@ -12,8 +12,8 @@ from foldnet.operations import expression as e
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 from foldnet.operations.elementwise.op import Unary, Where
 from foldnet.operations.structure.op import Cast
-from foldnet.ops.dtypes import FLOATX, arrays, as_array, floating
 from foldnet.ops.records import operation
+from foldnet.promotion import FLOATX, arrays, as_array, floating
 
 
 def _unary(

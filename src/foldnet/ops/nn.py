@@ -17,9 +17,9 @@ from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.structure.op import Cast, OneHot
 from foldnet.ops import elementwise as f
 from foldnet.ops import reductions as r
-from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
 from foldnet.ops.shaping import shape
+from foldnet.promotion import as_array, floating
 
 
 def _activation(name: str, keras_class: str, **defaults: Any) -> Any:

@@ -8,8 +8,8 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.operations import expression as e
-from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
+from foldnet.promotion import as_array, floating
 
 
 class TopK(NamedTuple):

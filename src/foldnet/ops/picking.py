@@ -13,10 +13,10 @@ from foldnet.graph.op import INT
 from foldnet.operations import expression as e
 from foldnet.operations.structure.op import Cast, Gather, Pick, Slice
 from foldnet.ops import elementwise as f
-from foldnet.ops.dtypes import as_array
 from foldnet.ops.records import operation
 from foldnet.ops.reductions import axes_of, rank_of
 from foldnet.ops.shaping import moves_rows, shape, squeeze_last, with_rows
+from foldnet.promotion import as_array
 
 
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:

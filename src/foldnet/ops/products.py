@@ -12,9 +12,9 @@ from foldnet.errors import ConfigError
 from foldnet.operations import expression as e
 from foldnet.operations.matrix.op import Dense, Product
 from foldnet.ops import shaping
-from foldnet.ops.dtypes import arrays, as_array
 from foldnet.ops.records import operation
 from foldnet.ops.reductions import rank_of, sum
+from foldnet.promotion import arrays, as_array
 
 
 @operation("Einsum", settings=("subscripts",))

@@ -13,8 +13,8 @@ from foldnet.operations import expression as e
 from foldnet.operations.along.op import CumulativeSum, Reduce
 from foldnet.operations.batch.op import BatchReduce
 from foldnet.ops import elementwise as f
-from foldnet.ops.dtypes import as_array, floating
 from foldnet.ops.records import operation
+from foldnet.promotion import as_array, floating
 
 Axes = int | Sequence[int] | None
 

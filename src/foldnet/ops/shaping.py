@@ -12,9 +12,9 @@ from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.operations import expression as e
 from foldnet.operations.structure.op import Concatenate, Reshape, Transpose
 from foldnet.ops import elementwise as f
-from foldnet.ops.dtypes import as_array, result_type
 from foldnet.ops.records import operation
 from foldnet.ops.reductions import rank_of
+from foldnet.promotion import as_array, result_type
 
 
 def shape(x: Any) -> tuple[int | None, ...]:

@@ -48,7 +48,7 @@ def program_of(
 
 
 def _entry(path: str | os.PathLike[str]) -> str | None:
-    from foldnet.files.opening import read_file
+    from foldnet.disk.opening import read_file
 
     try:
         data = read_file(path, LARGEST)

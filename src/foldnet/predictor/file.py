@@ -208,7 +208,7 @@ def _no_constant(name: str) -> float:
 
 def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
     """Write a predictor, whole or not at all."""
-    from foldnet.files.atomic import write_whole
+    from foldnet.disk.atomic import write_whole
 
     data = to_bytes(predictor.unfolded, predictor.options)
     write_whole(path, lambda part: part.write_bytes(data))
@@ -216,7 +216,7 @@ def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
 
 def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Options]:
     """The program and options from a file; an error about what it holds names it."""
-    from foldnet.files.opening import read_file
+    from foldnet.disk.opening import read_file
 
     try:
         return from_bytes(read_file(path), functions)

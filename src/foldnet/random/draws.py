@@ -12,7 +12,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError
-from foldnet.ops.dtypes import as_array, dtype_of, floating
+from foldnet.promotion import as_array, dtype_of, floating
 from foldnet.random.seeds import generator_of
 
 Shape = Sequence[int]

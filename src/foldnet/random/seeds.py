@@ -49,7 +49,7 @@ class SeedGenerator:
     """
 
     def __init__(self, seed: int | None = None, name: str | None = None, **unknown: Any) -> None:
-        from foldnet.layers.naming import unique_name
+        from foldnet.naming import unique_name
 
         if unknown:
             raise ConfigError(

@@ -17,8 +17,8 @@ from typing import IO, Any, cast
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.disk.opening import open_stream
 from foldnet.errors import FileFormatError, InputError
-from foldnet.files.opening import open_stream
 from foldnet.tables.select import Selection
 from foldnet.tables.table import Table, block_rows
 from foldnet.warn import warn

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.disk.opening import open_file
 from foldnet.errors import FileFormatError, InputError, UnsupportedError
-from foldnet.files.opening import open_file
 from foldnet.tables.csv_table import CsvTable, Dialect
 from foldnet.tables.select import Selection, describe
 from foldnet.tables.table import Table, block_rows

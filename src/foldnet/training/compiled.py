@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
-from foldnet.layers.naming import snake_case
+from foldnet.naming import snake_case
 from foldnet.network import Network
 from foldnet.optional_inputs import Absent
 from foldnet.structure import has, is_flat, is_nested, shown, up_to

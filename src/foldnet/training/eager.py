@@ -23,7 +23,6 @@ from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
 from foldnet.operations.kernels import Moment
 from foldnet.optional_inputs import Absent, absent_of, present
-from foldnet.predictor.inputs import read_inputs
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
 from foldnet.structure import flatten, is_nested, pack
@@ -195,6 +194,8 @@ def _as_network(
 
 def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
     """The results; what activity regularizers make of them is left at the layers, as in Keras."""
+    from foldnet.predictor.inputs import read_inputs  # here, because a fit does not need the predictor
+
     layers = network.single_layers()
     for layer in layers:
         layer.activity_losses = []

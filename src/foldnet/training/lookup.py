@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldnet.errors import ConfigError, FoldnetError
-from foldnet.layers.naming import snake_case
+from foldnet.naming import snake_case
 from foldnet.training.loss_functions import ALIASES
 from foldnet.training.suggestions import suggestion
 

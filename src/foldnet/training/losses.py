@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.layers.naming import snake_case
 from foldnet.literals import member
+from foldnet.naming import snake_case
 from foldnet.ops import Expression
 from foldnet.structure import is_nested, map_structure
 from foldnet.training import loss_functions as f

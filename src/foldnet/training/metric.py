@@ -10,7 +10,7 @@ import numpy as np
 from foldnet import initializers
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError
-from foldnet.layers.naming import snake_case
+from foldnet.naming import snake_case
 from foldnet.training.state import StateVariable, nested
 
 Direction = Literal["up", "down"]

@@ -13,8 +13,8 @@ from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.training import UpdateRule
-from foldnet.layers.naming import snake_case, unique_name
 from foldnet.layers.weight import Weight
+from foldnet.naming import snake_case, unique_name
 from foldnet.ops import Expression
 from foldnet.training.optimizer_settings import is_count, number, takes_step
 from foldnet.training.schedules import InverseTimeDecay, LearningRateSchedule, schedule_from_config
@@ -142,9 +142,7 @@ class Optimizer:
         )
         if decay:
             if not isinstance(self._learning_rate, float):
-                raise ConfigError(
-                    "decay needs a learning rate that is a number; put the decay into the schedule"
-                )
+                raise ConfigError("decay needs a learning rate that is a number; put it into the schedule")
             self._learning_rate = InverseTimeDecay(self._learning_rate, 1, number("decay", decay))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -275,7 +273,7 @@ class Optimizer:
     @property
     def variables(self) -> list[Variable]:
         """Its numbers and arrays in the order in which Keras keeps them: steps, learning rate, then the slots."""
-        from foldnet.files.optimizer_state import variables_of
+        from foldnet.training.optimizer_state import variables_of
 
         return variables_of(self)
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from foldnet import ops
+from foldnet.disk.atomic import target_of
 from foldnet.errors import ConfigError, FoldnetError
-from foldnet.files.atomic import target_of
 from foldnet.literals import member
 from foldnet.training.callbacks import Callback, Logs
 from foldnet.training.metric import Direction

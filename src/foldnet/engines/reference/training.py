@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
-from foldnet.engines.reference.gradients import RULES
 from foldnet.engines.reference.penalties import penalty, slope
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT
@@ -17,22 +17,29 @@ from foldnet.graph.training import Constraint, TrainingProgram, Variable
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
 from foldnet.operations.kernels import Kernel, Moment
+from foldnet.passes.differentiate import Differentiated, differentiate
 
 
-def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dtype[Any]) -> dict[str, Array]:
-    """Compute every node's value into ``values``, which holds inputs and constants already.
+def forward(
+    graph: Graph,
+    values: dict[str, Array],
+    moment: Moment,
+    dtype: np.dtype[Any],
+    nodes: Sequence[Node] | None = None,
+) -> dict[str, Array]:
+    """Compute the values of the nodes, by default of all, into ``values``, which holds inputs and constants already.
 
     Returns:
         In a training step, the moving statistics after it, by the names of the constants. A layer that is called
         twice moves them twice, and its second call finds what the first has left.
     """
     now: dict[str, Array] = {}
-    for node in graph.nodes:
-        for name in now.keys() & set(node.inputs):
+    for node in graph.nodes if nodes is None else nodes:
+        for name in () if node.op.as_found else now.keys() & set(node.inputs):
             values[_found(node, name)] = now[name]
-        operands = _operands(node, values)
+        operands = [values.get(_found(node, v), values[v]) for v in node.inputs]
         kernel: Kernel = catalogue.find("numpy", node.op)
-        values[node.output] = kernel.train(node.op, moment, operands, dtype)
+        values.update(zip(node.outputs, kernel.train(node.op, moment, operands, dtype), strict=True))
         if moment.training and kernel.moved is not None:
             now |= zip(node.inputs[1:], kernel.moved(node.op, *operands), strict=False)
     return now
@@ -40,28 +47,8 @@ def forward(graph: Graph, values: dict[str, Array], moment: Moment, dtype: np.dt
 
 def _found(node: Node, name: str) -> str:
     """Under which name a moving statistic is kept as a node found it, moved by another before."""
-    return f"{name} at {node.output}"
-
-
-def _operands(node: Node, values: dict[str, Array]) -> list[Array]:
-    return [values.get(_found(node, v), values[v]) for v in node.inputs]
-
-
-def backward(
-    graph: Graph, values: dict[str, Array], moment: Moment, starts: dict[str, Array], wanted: Sequence[str]
-) -> dict[str, Array]:
-    """Gradients on the wanted values, given gradients on some values to start from."""
-    gradients = dict(starts)
-    for node in reversed(graph.nodes):
-        g = gradients.get(node.output)
-        if g is None:
-            continue
-        operands = _operands(node, values)
-        found = RULES[type(node.op)](node.op, moment, operands, values[node.output], g)
-        for name, gradient in zip(node.inputs, found, strict=True):
-            if gradient is not None:
-                gradients[name] = gradients[name] + gradient if name in gradients else np.asarray(gradient)
-    return {name: gradients.get(name, np.zeros_like(values[name])) for name in wanted}
+    finder = node.inputs[0] if node.op.as_found else node.output
+    return f"{name} at {finder}"
 
 
 class ReferenceTraining:
@@ -75,6 +62,10 @@ class ReferenceTraining:
     def __init__(self, program: TrainingProgram, dtype: str = "float32") -> None:
         self.program = program
         self.dtype = np.dtype(dtype)
+
+    @cached_property
+    def _differentiated(self) -> Differentiated:
+        return differentiate(self.program)
 
     def fit(
         self,
@@ -161,13 +152,13 @@ class ReferenceTraining:
         self, state: FitState, rows: Sequence[Array], moment: Moment
     ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
         values = self._values(state, rows)
-        now = forward(self.program.graph, values, moment, self.dtype)
-        loss_rows = values[self.program.loss_rows]
-        start = np.full(loss_rows.shape, 1 / len(loss_rows), self.dtype)
+        d = self._differentiated
+        now = forward(d.graph, values, moment, self.dtype)
         trainable = [v for v in self.program.variables if v.trainable]
-        gradients = backward(
-            self.program.graph, values, moment, {self.program.loss_rows: start}, [v.name for v in trainable]
-        )
+        gradients = {
+            v.name: values[d.gradients[v.name]] if v.name in d.gradients else np.zeros_like(values[v.name])
+            for v in trainable
+        }
         for variable in trainable:
             w = values[variable.name]
             if variable.l1 or variable.l2 or variable.orthogonal:

@@ -9,11 +9,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.disk.opening import open_file
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import datatypes, header, links, storage, texts
 from foldnet.files.hdf5.links import Link, To
 from foldnet.files.hdf5.source import Cursor, Source
-from foldnet.files.opening import open_file
 
 
 class Hdf5File:

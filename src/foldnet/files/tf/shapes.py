@@ -15,7 +15,7 @@ import numpy as np
 from foldnet import ops
 from foldnet.errors import UnsupportedError
 from foldnet.layers.tensors import SymbolicTensor
-from foldnet.ops.dtypes import as_array
+from foldnet.promotion import as_array
 
 
 class Rows:

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from foldnet.disk.opening import read_file
 from foldnet.errors import InputError
-from foldnet.files.opening import read_file
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, error, note, warning
 from foldnet.insight.doctor.registry import FILE, SCRIPT, Check

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.disk.opening import open_file
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FoldnetError, InputError
-from foldnet.files.opening import open_file
 from foldnet.graph.graph import Graph
 from foldnet.insight.rows import read_rows
 from foldnet.network import Network

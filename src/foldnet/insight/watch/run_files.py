@@ -18,9 +18,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.disk.atomic import write_whole
+from foldnet.disk.opening import open_file, read_file
 from foldnet.errors import FileFormatError
-from foldnet.files.atomic import write_whole
-from foldnet.files.opening import open_file, read_file
 
 FORMAT = "foldnet run 1"
 HEADER = "run.json"

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
+from foldnet.codegen.batch import StepWriter, along, block
 from foldnet.codegen.loops import strides_of
 from foldnet.codegen.writer import Along, Each, Once, Stage, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
-from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.along.op import (
+    CumulativeSum,
+    Glu,
+    GluGradient,
+    GroupMoments,
+    Moments,
+    MomentsGradient,
+    Reduce,
+    ReduceGradient,
+    Softmax,
+    SoftmaxGradient,
+    Sparsemax,
+    SparsemaxGradient,
+)
 
 
 def softmax(w: Writer, node: Node) -> None:
@@ -53,11 +68,15 @@ def glu(w: Writer, node: Node) -> None:
     w.nest(shape, operands, lambda y, a, b: f"{y} = {a} * fn_sigmoid({b});")
 
 
-def split_by_groups(shape: tuple[int, ...], op: GroupMoments) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shape with the channels' axis split in groups and channels, and the axes that statistics are over."""
+def split_of(
+    shape: tuple[int, ...], op: Moments | GroupMoments
+) -> tuple[tuple[int, ...], tuple[int, ...], str]:
+    """Shape, the axes that statistics are over, and their kind; a channels' axis is split in groups and channels."""
+    if isinstance(op, Moments):
+        return shape, tuple(a - 1 for a in op.axes), op.kind
     at = op.axis - 1
     split = (*shape[:at], op.groups, shape[at] // op.groups, *shape[at + 1 :])
-    return split, tuple(a for a in range(len(split)) if a != at)
+    return split, tuple(a for a in range(len(split)) if a != at), "standard"
 
 
 def moments(w: Writer, node: Node) -> None:
@@ -65,13 +84,9 @@ def moments(w: Writer, node: Node) -> None:
 
     In predictions sums are in double, so that a mean far from zero costs no digits.
     """
-    op, shape = node.op, w.shape(node.output)
-    if isinstance(op, GroupMoments):
-        shape, axes = split_by_groups(shape, op)
-        kind = "standard"
-    else:
-        assert isinstance(op, Moments)
-        axes, kind = tuple(a - 1 for a in op.axes), op.kind
+    op = node.op
+    assert isinstance(op, Moments | GroupMoments)
+    shape, axes, kind = split_of(w.shape(node.output), op)
     count = prod(shape[a] for a in axes)
     kept = w.keep(node, "inverse", prod(shape) // max(count, 1))
     small = {"q": kept} if kept else {}
@@ -121,10 +136,85 @@ def cumulative_sum(w: Writer, node: Node) -> None:
     op, shape = node.op, w.shape(node.output)
     assert isinstance(op, CumulativeSum)
     loops = Along(shape, (op.axis - 1,), {"x": node.inputs[0]}, {"y": node.output}, {}, ("s",), single=True)
-    w.along(loops, [Once("{s} = 0.0f;"), Each("{s} += {x}; {y} = {s};")])
+    w.along(loops, [Once("{s} = 0.0f;"), Each("{s} += {x}; {y} = {s};", reverse=op.reverse)])
 
 
-RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
+def softmax_gradient(w: Writer, node: Node) -> None:
+    """From the result."""
+    op, (y, g) = node.op, node.inputs
+    assert isinstance(op, SoftmaxGradient)
+    loops = Along(w.shape(y), (op.axis - 1,), {"y": y, "g": g}, {"to": node.output}, {}, ("s",), single=True)
+    term, value = ("{g}", "{g} - fn_exp({y}) * {s}") if op.log else ("{g} * {y}", "{y} * ({g} - {s})")
+    w.along(loops, [Once("{s} = 0.0f;"), Each(f"{{s}} += {term};"), Each(f"{{to}} = {value};")])
+
+
+def sparsemax_gradient(e: StepWriter, node: Node) -> None:
+    """From the operand and the result, row by row, for it sorts."""
+    op, (x, y, g) = node.op, node.inputs
+    assert isinstance(op, SparsemaxGradient)
+    shape = e.shape(x)
+    loops = along(shape, [op.axis - 1])
+    step, n = strides_of(shape)[op.axis - 1], shape[op.axis - 1]
+    block(
+        e, loops,
+        f"const float *g = {e.place(g)} + ({loops.at}) * R, *y = {e.place(y)} + ({loops.at}) * R, "
+        f"*x = {e.place(x)} + ({loops.at}) * R;",
+        f"float *to = {e.place(node.output)} + ({loops.at}) * R;",
+        f"float *z = {e.space(f'sorted {n}', 8 * n)} + ME * {n};",
+        f"for (long r = 0; r < R; r++) sparsemax_back(x + r, y + r, g + r, to + r, z, {n}, {step} * R, 0);",
+    )  # fmt: skip
+
+
+def glu_gradient(w: Writer, node: Node) -> None:
+    """On the value and on its gate."""
+    op, (x, g) = node.op, node.inputs
+    assert isinstance(op, GluGradient)
+    shape, steps = w.shape(g), strides_of(w.shape(x))
+    half = steps[op.axis - 1] * shape[op.axis - 1]
+    targets = [w.write(node.output, steps), w.write(node.output, steps, half)]
+    w.nest(
+        shape, [*targets, w.read(x, steps), w.read(x, steps, half), w.read(g)],
+        lambda ta, tb, a, b, g: f"const float q = fn_sigmoid({b}); {ta} = {g} * q; {tb} = {g} * {a} * q * (1.0f - q);",
+    )  # fmt: skip
+
+
+def moments_gradient(w: Writer, node: Node) -> None:
+    """Through the statistics, too."""
+    op, (x, y, g) = node.op, node.inputs
+    assert isinstance(op, MomentsGradient)
+    shape, axes, kind = split_of(w.shape(x), op.of)
+    n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon)
+    value = {
+        "standard": f"({{g}} - {{m}} / {n} - {{y}} * ({{s}} / {n})) * {{q}}",
+        "rms": f"({{g}} - {{y}} * ({{s}} / {n})) * {{q}}",
+        # At or below the smallest length the inverse is this very number, and does not move with x.
+        "l2": f"({{g}} - ({{q}} < 1.0f / sqrtf({epsilon}) ? {{y}} * {{s}} : 0.0f)) * {{q}}",
+        # The mean of x is m; only the deviations of x move the variance.
+        "variance": f"({{g}} - ({{x}} - {{m}} / {n}) * {{q}} * ({{s}} / {n})) * {{q}}",
+    }[kind]
+    reads, small = {"x": x, "y": y, "g": g}, {"q": w.kept(y, "inverse")}
+    loops = Along(shape, axes, reads, {"to": node.output}, small, ("m", "s"), single=True)
+    first = "{x}" if kind == "variance" else "{g}"
+    sums = Each(f"{{m}} += {first}; {{s}} += {{g}} * {{y}};")
+    w.along(loops, [Once("{m} = {s} = 0.0f;"), sums, Each(f"{{to}} = {value};")])
+
+
+def reduce_gradient(w: Writer, node: Node) -> None:
+    """To every element, or shared among the largest."""
+    op, (x, y, g) = node.op, node.inputs
+    assert isinstance(op, ReduceGradient)
+    shape, axes, kind = w.shape(x), tuple(a - 1 for a in op.of.axes), op.of.kind
+    stages: list[Stage] = [Each("{to} = {g};")]
+    if kind == "mean":
+        stages = [Each(f"{{to}} = {{g}} / {prod(shape[a] for a in axes)}.0f;")]
+    elif kind in ("max", "min"):
+        count = Each("{n} += {x} == {y} ? 1.0f : 0.0f;")
+        stages = [Once("{n} = 0.0f;"), count, Each("{to} = ({x} == {y} ? {g} / {n} : 0.0f);")]
+    loops = Along(shape, axes, {"x": x}, {"to": node.output}, {"y": y, "g": g}, ("n",), single=True)
+    w.along(loops, stages)
+
+
+RULES: dict[type[Op], Callable[[Any, Node], None]] = {
     CumulativeSum: cumulative_sum,
     Glu: glu,
     GroupMoments: moments,
@@ -132,4 +222,9 @@ RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
     Reduce: reduce,
     Softmax: softmax,
     Sparsemax: sparsemax,
+    GluGradient: glu_gradient,
+    MomentsGradient: moments_gradient,
+    ReduceGradient: reduce_gradient,
+    SoftmaxGradient: softmax_gradient,
+    SparsemaxGradient: sparsemax_gradient,
 }

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from foldnet import activations
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
-from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.along.op import (
+    CumulativeSum,
+    Glu,
+    GluGradient,
+    GroupMoments,
+    Moments,
+    MomentsGradient,
+    Reduce,
+    ReduceGradient,
+    Softmax,
+    SoftmaxGradient,
+    Sparsemax,
+    SparsemaxGradient,
+)
 from foldnet.operations.kernels import Kernel, Moment, mean_over, sum_over
 
 
@@ -68,7 +83,80 @@ def reduce_in_step(op: Reduce, moment: Moment, x: Array) -> Array:
 
 def cumulative_sum(op: CumulativeSum, x: Array) -> Array:
     """Running sums."""
+    if op.reverse:
+        return np.flip(np.cumsum(np.flip(x, op.axis), axis=op.axis), op.axis)
     return np.cumsum(x, axis=op.axis)
+
+
+def softmax_gradient(op: SoftmaxGradient, moment: Moment, y: Array, g: Array) -> Array:
+    """From the result."""
+    if op.log:
+        return g - np.exp(y) * g.sum(axis=op.axis, keepdims=True)
+    return y * (g - (g * y).sum(axis=op.axis, keepdims=True))
+
+
+def sparsemax_gradient(op: SparsemaxGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
+    """Keras's tau is (the sum of the support's k running sums - 1) / k: the j-th largest x is in k - j of them."""
+    x, y, g = (np.moveaxis(v, op.axis, -1) for v in (x, y, g))
+    order = np.argsort(-x, axis=-1, kind="stable")
+    place = np.argsort(order, axis=-1, kind="stable")
+    down = np.take_along_axis(x, order, axis=-1)
+    numbers = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
+    k = (down - (np.cumsum(down, axis=-1) - 1) / numbers > 0).sum(axis=-1, keepdims=True)
+    share = np.where(place < k, (k - place) / np.maximum(k, 1), 0)
+    through = np.where(y > 0, g, 0)
+    on_x = through - share * through.sum(axis=-1, keepdims=True)
+    return np.moveaxis(on_x, -1, op.axis).astype(g.dtype)
+
+
+def glu_gradient(op: GluGradient, moment: Moment, x: Array, g: Array) -> Array:
+    """On the value and on its gate."""
+    value, gate = np.split(x, 2, axis=op.axis)
+    s = activations.sigmoid(gate)
+    return np.concatenate([g * s, g * value * s * (1 - s)], axis=op.axis)
+
+
+def moments_gradient(op: MomentsGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
+    """Through the statistics, too."""
+    if isinstance(op.of, GroupMoments):
+        at, groups = op.of.axis, op.of.groups
+        split = (*x.shape[:at], groups, x.shape[at] // groups, *x.shape[at + 1 :])
+        inner = Moments(tuple(a for a in range(1, len(split)) if a != at), op.of.epsilon)
+        parts = (v.reshape(split) for v in (x, y, g))
+        return moments_gradient(MomentsGradient(inner), moment, *parts).reshape(x.shape)
+    axes, kind, epsilon = op.of.axes, op.of.kind, x.dtype.type(op.of.epsilon)
+
+    def mean(v: Array) -> Array:
+        return v.mean(axis=axes, keepdims=True)
+
+    if kind == "standard":
+        centre = x - mean(x)
+        inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
+        return (g - mean(g) - y * mean(g * y)) * inverse
+    if kind == "rms":
+        inverse = 1 / np.sqrt(mean(x * x) + epsilon)
+        return (g - y * mean(g * y)) * inverse
+    if kind == "variance":  # the deviations of x move the variance; x itself is not centred
+        centre = x - mean(x)
+        inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
+        return (g - centre * inverse * mean(g * y)) * inverse
+    total = (x * x).sum(axis=axes, keepdims=True)
+    inverse = 1 / np.sqrt(np.maximum(total, epsilon))
+    pull = np.where(total > epsilon, (g * y).sum(axis=axes, keepdims=True), 0)
+    return (g - y * pull) * inverse
+
+
+def reduce_gradient(op: ReduceGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
+    """To every element, or shared among the largest."""
+    axes = op.of.axes
+    if not op.of.keepdims:
+        g, y = np.expand_dims(g, axes), np.expand_dims(y, axes)
+    if op.of.kind == "sum":
+        return np.broadcast_to(g, x.shape)
+    if op.of.kind == "mean":
+        return np.broadcast_to(g / prod(x.shape[a] for a in axes), x.shape)
+    ties = x == y
+    return np.where(ties, g / ties.sum(axis=axes, keepdims=True), 0).astype(g.dtype)
 
 
 RULES: dict[type[Op], Kernel] = {
@@ -79,4 +167,9 @@ RULES: dict[type[Op], Kernel] = {
     GroupMoments: Kernel(group_moments),
     Reduce: Kernel(reduce, reduce_in_step),
     CumulativeSum: Kernel(cumulative_sum),
+    GluGradient: Kernel(None, glu_gradient),
+    MomentsGradient: Kernel(None, moments_gradient),
+    ReduceGradient: Kernel(None, reduce_gradient),
+    SoftmaxGradient: Kernel(None, softmax_gradient),
+    SparsemaxGradient: Kernel(None, sparsemax_gradient),
 }

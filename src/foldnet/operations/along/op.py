@@ -121,11 +121,12 @@ class Reduce(Op):
 
 @dataclass(frozen=True)
 class CumulativeSum(Op):
-    """Running sums along one axis other than the batch axis."""
+    """Running sums along one axis other than the batch axis, from its start, or from its end if ``reverse``."""
 
     mixes: ClassVar[bool] = True
 
     axis: int
+    reverse: bool = False
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
@@ -137,3 +138,60 @@ class CumulativeSum(Op):
         """Every partial sum along the axis."""
         x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
         return Sum((x,), x, running=x[self.axis])
+
+
+@dataclass(frozen=True)
+class SoftmaxGradient(AxisOp):
+    """The gradient through a Softmax. Operands: its result and the gradient on it."""
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class SparsemaxGradient(AxisOp):
+    """The gradient through a Sparsemax. Operands: x, its result, and the gradient on that."""
+
+    data: ClassVar[int | None] = 3
+    predicts: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class GluGradient(AxisOp):
+    """The gradient through a Glu. Operands: x, and the gradient on its result."""
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class MomentsGradient(Op):
+    """The gradient through a Moments or a GroupMoments. Operands: x, its result, and the gradient on that."""
+
+    data: ClassVar[int | None] = 3
+    predicts: ClassVar[bool] = False
+
+    of: Moments | GroupMoments
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return self.of.output_shape(shapes[0])
+
+
+@dataclass(frozen=True)
+class ReduceGradient(Op):
+    """The gradient through a Reduce. Operands: x, its result, and the gradient on that.
+
+    The gradient of a ``max`` or ``min`` is shared equally among ties.
+    """
+
+    data: ClassVar[int | None] = 3
+    predicts: ClassVar[bool] = False
+
+    of: Reduce
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return shapes[0]

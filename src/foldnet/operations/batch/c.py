@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod, sqrt
 from typing import Any
 
@@ -16,8 +17,13 @@ from foldnet.operations.batch.op import (
     BatchReduce,
     BatchRenorm,
     Drop,
+    DropGradient,
     FixedNorm,
     Norm,
+    NormGradient,
+    RowShare,
+    SumTo,
+    weights_of,
 )
 
 SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
@@ -26,18 +32,13 @@ SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 class _Parts:
     """A node's loops, operands, and the arrays that forward leaves for backward, one number a channel ``k``."""
 
-    def __init__(self, e: StepWriter, node: Node) -> None:
-        op = node.op
-        assert isinstance(op, Norm)
-        self.op, self.x, self._e, self._node = op, node.inputs[0], e, node
-        kept = e.shape(node.inputs[1])
+    def __init__(self, e: StepWriter, op: Norm, result: str, operands: Sequence[str]) -> None:
+        self.op, self.x, self._e, self._result, self._operands = op, operands[0], e, result, operands
+        kept = e.shape(operands[1])
         self.size = prod(kept)
         self.axes = [a for a, n in enumerate(kept) if n == 1]
         self.loops: Loops = along(e.shape(self.x), self.axes)
-        rest = list(node.inputs[6 if isinstance(op, BatchRenorm) else 3 :])
-        self.gamma = rest.pop(0) if op.scale else None
-        self.beta = rest.pop(0) if op.center else None
-        self.mask = rest.pop(0) if rest else None
+        self.gamma, self.beta, self.mask = weights_of(op, operands)
         self.mean, self.inverse = self._kept("mean"), self._kept("inverse")
         self.factor = self.addend = ""
         if isinstance(op, BatchRenorm):
@@ -45,11 +46,11 @@ class _Parts:
         self.count = self._kept("count") if self.mask else ""
 
     def _kept(self, what: str) -> str:
-        return self._e.space(f"{what} {self._node.output}", self.size, False)
+        return self._e.space(f"{what} {self._result}", self.size, False)
 
     def own(self, index: int) -> str:
         """This channel's element of a batch-free operand."""
-        return f"{self._e.place(self._node.inputs[index])}[k]"
+        return f"{self._e.place(self._operands[index])}[k]"
 
     def counts(self) -> str:
         """The C of the mask's row for the element of x at hand: 0 where it does not count."""
@@ -144,7 +145,8 @@ def _of_the_batch(e: StepWriter, p: _Parts) -> list[str]:
 
 def norm(e: StepWriter, node: Node) -> None:
     """Statistics of the batch, or the moving ones, and what they make of x."""
-    p = _Parts(e, node)
+    assert isinstance(node.op, Norm)
+    p = _Parts(e, node.op, node.output, node.inputs)
     loops = p.loops
     gamma = f"{e.place(p.gamma)}[k]" if p.gamma else "1.0f"
     beta = f"{e.place(p.beta)}[k]" if p.beta else "0.0f"
@@ -166,18 +168,18 @@ def norm(e: StepWriter, node: Node) -> None:
     )  # fmt: skip
 
 
-def _to_x(e: StepWriter, p: _Parts) -> Sequence[str]:
+def _to_x(e: StepWriter, p: _Parts, to: str) -> Sequence[str]:
     """The gradient on x, given ``total`` and ``along``: Ioffe and Szegedy (2015), section 3, in closed form."""
-    loops, sign = p.loops, e.assign(p.x)
+    loops = p.loops
     factor = (
         "s" + (f" * {p.factor}[k]" if p.factor else "") + (f" * {e.place(p.gamma)}[k]" if p.gamma else "")
     )
-    to = f"float *to = {e.gradient(p.x)} + ({loops.at}) * R;"
+    to = f"float *to = {e.place(to)} + ({loops.at}) * R;"
     if isinstance(p.op, FixedNorm):
         return [
             f"const float f = {factor};",
             to,
-            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; to[o] {sign} f * g[o]; }}",
+            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; to[o] = f * g[o]; }}",
         ]
     head = f"const float f = {factor}, a = total / count, b = along / count * s"
     at = f"const long o = ({loops.off}) * R + r;"
@@ -185,38 +187,38 @@ def _to_x(e: StepWriter, p: _Parts) -> Sequence[str]:
         return [
             f"{head};",
             to,
-            f"@ROWS(r, 0, R) {{ {at} to[o] {sign} f * (g[o] - a - (x[o] - m) * b); }}",
+            f"@ROWS(r, 0, R) {{ {at} to[o] = f * (g[o] - a - (x[o] - m) * b); }}",
         ]
     # Sums are divided by a little more than their number, so deviations do not sum to 0.
     return [
         f"{head}, c = m + m * {MASK_EPSILON}f / count;",
         to,
         f"@{{ const float *w = {p.counts()}; "
-        f"ROWS(r, 0, R) {{ {at} to[o] {sign} f * (g[o] - (w[r] != 0.0f ? a + (x[o] - c) * b : 0.0f)); }} }}",
+        f"ROWS(r, 0, R) {{ {at} to[o] = f * (g[o] - (w[r] != 0.0f ? a + (x[o] - c) * b : 0.0f)); }} }}",
     ]
 
 
-def norm_back(e: StepWriter, node: Node) -> None:
+def norm_gradient(e: StepWriter, node: Node) -> None:
     """Gradients on x, gamma and beta."""
-    p = _Parts(e, node)
-    loops = p.loops
-    x, g = e.place(p.x), e.gradient(node.output)
+    op = node.op
+    assert isinstance(op, NormGradient)
+    y, g, *operands = node.inputs
+    p = _Parts(e, op.of, y, operands)
+    loops, results = p.loops, iter(node.outputs)
     count = f"{p.count}[k]" if p.count else f"(float)({loops.count}L * rows)"
     lines: list[str] = []
-    if p.gamma in e.wants:
-        assert p.gamma is not None
+    on_x = next(results) if op.on_x else ""
+    if op.on_gamma:
         value = f"along * {p.factor}[k] + total * {p.addend}[k]" if p.factor else "along"
-        lines.append(f"{e.gradient(p.gamma)}[k] {e.assign(p.gamma)} {value};")
-    if p.beta in e.wants:
-        assert p.beta is not None
-        lines.append(f"{e.gradient(p.beta)}[k] {e.assign(p.beta)} total;")
-    if p.x in e.wants:
-        e.release(node.output)
-        lines += _to_x(e, p)
+        lines.append(f"{e.place(next(results))}[k] = {value};")
+    if op.on_beta:
+        lines.append(f"{e.place(next(results))}[k] = total;")
+    if on_x:
+        lines += _to_x(e, p, on_x)
     block(
         e, loops,
         f"const long k = {loops.small};",
-        f"const float *x = {x} + ({loops.at}) * R, *g = {g} + ({loops.at}) * R;",
+        f"const float *x = {e.place(p.x)} + ({loops.at}) * R, *g = {e.place(g)} + ({loops.at}) * R;",
         f"const float m = {p.mean}[k], s = {p.inverse}[k], count = {count};",
         "float total = 0.0f, along = 0.0f;",
         f"@{{ total += sum_rows(g + ({loops.off}) * R, rows); "
@@ -226,16 +228,14 @@ def norm_back(e: StepWriter, node: Node) -> None:
     )  # fmt: skip
 
 
-def mask_of(e: StepWriter, node: Node) -> tuple[Operand, Operand | None]:
-    """A Drop's factors and addends as operands spread over its operand's shape."""
-    op = node.op
-    assert isinstance(op, Drop)
-    shape = e.shape(node.inputs[0])
+def mask_of(e: StepWriter, op: Drop, result: str) -> tuple[Operand, Operand | None]:
+    """A Drop's factors and addends as operands spread over its result's shape."""
+    shape = e.shape(result)
     shared = (*op.shared[1:], *(False,) * len(shape))[: len(shape)]
     mask = tuple(1 if s else n for s, n in zip(shared, shape, strict=True))
-    factor = Operand(e.space(f"factor {node.output}", prod(mask)), broadcast_strides(mask))
+    factor = Operand(e.space(f"factor {result}", prod(mask)), broadcast_strides(mask))
     if op.kind in ("alpha_dropout", "gaussian_noise"):
-        return factor, Operand(e.space(f"addend {node.output}", prod(mask)), broadcast_strides(mask))
+        return factor, Operand(e.space(f"addend {result}", prod(mask)), broadcast_strides(mask))
     return factor, None
 
 
@@ -244,7 +244,7 @@ def drop(e: StepWriter, node: Node) -> None:
     op = node.op
     assert isinstance(op, Drop)
     shape = e.shape(node.inputs[0])
-    factor, addend = mask_of(e, node)
+    factor, addend = mask_of(e, op, node.output)
     count = prod(1 if s else n for s, n in zip((*op.shared[1:], *(False,) * len(shape)), shape, strict=False))
     number = e.layout.number
     low = high = addend_low = addend_high = "0.0"
@@ -286,10 +286,60 @@ def batch_reduce(e: StepWriter, node: Node) -> None:
     )
 
 
+def drop_gradient(e: StepWriter, node: Node) -> None:
+    """Times the factors."""
+    op, (y, g) = node.op, node.inputs
+    assert isinstance(op, DropGradient)
+    shape, to = e.shape(g), e.write(node.output)
+    if op.of.kind == "gaussian_noise":
+        e.nest(shape, [to, e.read(g)], lambda t, g: f"{t} = {g};")
+    else:
+        factor = mask_of(e, op.of, y)[0]
+        e.nest(shape, [to, e.read(g), factor], lambda t, g, f: f"{t} = {g} * {f};")
+
+
+def row_share(e: StepWriter, node: Node) -> None:
+    """``1 / rows`` at each row."""
+    e.add(f"if (FIRST) ROWS(r, 0, R) {{ {e.place(node.output)}[r] = 1.0f / (float)rows; }}")
+    e.wait()
+
+
+def sum_to(e: StepWriter, node: Node) -> None:
+    """Summed over rows and over the axes along which a value was spread, in order."""
+    (x,) = node.inputs
+    shape, own = e.shape(x), e.shape(node.output)
+    padded = (1,) * (len(shape) - len(own)) + own
+    if e.laned(node.output) or not e.laned(x):
+        e.zero(node.output)
+        target = e.write(node.output, broadcast_strides(padded))
+        e.nest(shape, [target, e.read(x)], lambda t, x: f"{t} += {x};", sums=True)
+        return
+    summed = next((k for k in range(len(shape) + 1) if padded == (1,) * k + shape[k:]), None)
+    if summed is not None:  # only axes in front: all features at once
+        times, n = prod(shape[:summed]), prod(shape[summed:])
+        if times != 1:
+            e.zero(node.output)
+        loop = f"for (long t = 0; t < {times}; t++) " if times != 1 else ""
+        at = f" + t * {n} * R" if loop else ""
+        to = e.place(node.output)
+        e.add(f"{loop}feature_sums({e.place(x)}{at}, LOW({n}), HIGH({n}), R, rows, {to}, {int(times != 1)});")
+        e.wait()
+        return
+    e.zero(node.output)
+    target = e.write(node.output, broadcast_strides(padded))
+    e.nest(
+        shape, [target, replace(e.read(x), rows=True)], lambda t, x: f"{t} += sum_rows({x}, rows);", sums=True
+    )
+
+
 RULES: dict[type[Op], Callable[[Any, Node], None]] = {
     BatchNorm: norm,
     BatchReduce: batch_reduce,
     BatchRenorm: norm,
     Drop: drop,
     FixedNorm: norm,
+    DropGradient: drop_gradient,
+    NormGradient: norm_gradient,
+    RowShare: row_share,
+    SumTo: sum_to,
 }

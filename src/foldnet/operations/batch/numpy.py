@@ -17,8 +17,12 @@ from foldnet.operations.batch.op import (
     BatchReduce,
     BatchRenorm,
     Drop,
+    DropGradient,
     FixedNorm,
     Norm,
+    NormGradient,
+    RowShare,
+    SumTo,
 )
 from foldnet.operations.kernels import Kernel, Moment
 
@@ -174,10 +178,70 @@ def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
     return np.repeat(whole, len(x), axis=0)
 
 
+def row_share(op: RowShare, moment: Moment, losses: Array) -> Array:
+    """``1 / rows`` at each row."""
+    return np.full(losses.shape, 1 / len(losses), losses.dtype)
+
+
+def sum_to(op: SumTo, moment: Moment, x: Array) -> Array:
+    """Summed over rows where the shape has none, and over axes of size 1."""
+    while x.ndim > len(op.shape):
+        x = x.sum(axis=0)
+    for axis, size in enumerate(op.shape):
+        if size == 1 and x.shape[axis] != 1:
+            x = x.sum(axis=axis, keepdims=True)
+    return np.asarray(x)
+
+
+def drop_gradient(op: DropGradient, moment: Moment, y: Array, g: Array) -> Array:
+    """Times the factors of this step."""
+    if not moment.training or op.of.rate == 0:
+        return g
+    return g * drop_change(op.of, moment, g)[0]
+
+
+def norm_gradient(
+    op: NormGradient, moment: Moment, y: Array, g: Array, *operands: Array
+) -> tuple[Array, ...]:
+    """On x, gamma and beta: Ioffe and Szegedy (2015), section 3, in closed form."""
+    of, x, mean, variance = op.of, *operands[:3]
+    training = moment.training and not isinstance(of, FixedNorm)
+    gamma = operands[1 + of.statistics] if of.scale else np.ones_like(mean)
+    r, d = np.ones_like(mean), np.zeros_like(mean)
+    if (
+        isinstance(of, BatchRenorm) and training
+    ):  # a BatchNorm whose gamma is r * gamma, for r and d are constant
+        r, d = corrections(of, *operands)
+    axes, mask = reduced_axes(mean.shape, x.ndim), mask_in(of, operands)
+    if training:
+        mean, variance = (np.expand_dims(s, 0) for s in batch_moments(x, mean, mask))
+    inverse = 1 / np.sqrt(variance + x.dtype.type(of.epsilon))
+    normal = (x - mean) * inverse
+    on_normal = g * (r * gamma)
+    on_x = on_normal * inverse
+    if training:
+        where, count = counting(x, mask, axes)
+        average = on_normal.sum(axis=axes, keepdims=True) / count
+        along = (on_normal * normal).sum(axis=axes, keepdims=True) / count
+        # With a mask, sums are divided by a little more than their number, so deviations do not sum to 0.
+        rest = 0 if mask is None else x.dtype.type(MASK_EPSILON) * mean / count * inverse
+        on_x = (on_normal - np.where(where, average + (normal - rest) * along, 0)) * inverse
+    target = SumTo(gamma.shape)
+    total = sum_to(target, moment, g)
+    found = [on_x] if op.on_x else []
+    if op.on_gamma:
+        found.append(sum_to(target, moment, g * normal) * r + total * d)
+    return (*found, *([total] if op.on_beta else []))
+
+
 RULES: dict[type[Op], Kernel] = {
     BatchNorm: Kernel(None, batch_norm, moved),
     BatchRenorm: Kernel(None, batch_renorm, moved),
     FixedNorm: Kernel(None, fixed_norm),
     Drop: Kernel(None, drop),
     BatchReduce: Kernel(None, batch_reduce),
+    DropGradient: Kernel(None, drop_gradient),
+    NormGradient: Kernel(None, norm_gradient),
+    RowShare: Kernel(None, row_share),
+    SumTo: Kernel(None, sum_to),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +28,8 @@ class BatchNorm(Op):
     """
 
     predicts: ClassVar[bool] = False
+    statistics: ClassVar[int] = 2
+    moves: ClassVar[int] = 2
 
     momentum: float
     epsilon: float
@@ -55,6 +58,8 @@ class BatchRenorm(Op):
     """
 
     predicts: ClassVar[bool] = False
+    statistics: ClassVar[int] = 5
+    moves: ClassVar[int] = 5
 
     momentum: float
     epsilon: float
@@ -80,6 +85,7 @@ class FixedNorm(Op):
     """
 
     predicts: ClassVar[bool] = False
+    statistics: ClassVar[int] = 2
 
     epsilon: float
     scale: bool = True
@@ -95,6 +101,14 @@ MASK_EPSILON = 1e-7
 
 
 Norm = BatchNorm | BatchRenorm | FixedNorm
+
+
+def weights_of(op: Norm, operands: Sequence[str]) -> tuple[str | None, str | None, str | None]:
+    """Of a normalization's operands gamma, beta and the mask, each None where it has none."""
+    rest = list(operands[1 + op.statistics :])
+    gamma = rest.pop(0) if op.scale else None
+    beta = rest.pop(0) if op.center else None
+    return gamma, beta, rest.pop(0) if rest else None
 
 
 def _unmasked(masked: bool, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
@@ -160,3 +174,73 @@ class BatchReduce(Op):
         if self.kind not in ("sum", "mean"):
             raise ConfigError(f"there is no reduction of a batch {self.kind!r}")
         return shapes[0]
+
+
+@dataclass(frozen=True)
+class RowShare(Op):
+    """``1 / rows`` at each row: the gradient of a batch's mean loss on each row's loss. Operand: the losses."""
+
+    predicts: ClassVar[bool] = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class SumTo(Op):
+    """A value summed over the axes along which another of this shape was spread, rows included where it has none."""
+
+    predicts: ClassVar[bool] = False
+
+    shape: Shape
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape."""
+        return self.shape
+
+
+@dataclass(frozen=True)
+class DropGradient(Op):
+    """The gradient through a Drop. Operands: its result, and the gradient on that."""
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+    in_place: ClassVar[bool] = True
+
+    of: Drop
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return shapes[1]
+
+
+@dataclass(frozen=True)
+class NormGradient(Op):
+    """The gradients through a normalization. Operands: its result, the gradient on that, and its own operands.
+
+    Results: the gradients on x, gamma and beta, as far as they are wanted.
+    """
+
+    data: ClassVar[int | None] = None
+    mixes: ClassVar[bool] = True
+    predicts: ClassVar[bool] = False
+    as_found: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
+
+    of: Norm
+    on_x: bool
+    on_gamma: bool
+    on_beta: bool
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Of the first that is wanted."""
+        return self._shapes(shapes)[0]
+
+    def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
+        """Of the others."""
+        return self._shapes(shapes)[1:]
+
+    def _shapes(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        x, statistics = shapes[2], shapes[3]
+        return (x,) * self.on_x + (statistics,) * (self.on_gamma + self.on_beta)

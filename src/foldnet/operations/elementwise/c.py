@@ -10,7 +10,7 @@ from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Elementwise, Op
 from foldnet.operations.elementwise.functions import BINARY, WHERE, filled, of, parameters
-from foldnet.operations.elementwise.op import Binary, Unary, Where
+from foldnet.operations.elementwise.op import Binary, Slope, Unary, Where
 
 
 def unary_text(function: Elementwise) -> str:
@@ -69,7 +69,23 @@ def elementwise(w: Writer, node: Node) -> None:
     w.nest(shape, operands, lambda y, *xs: f"{y} = {text.format(*xs)};")
 
 
+def slope(w: Writer, node: Node) -> None:
+    """The gradient on one operand, by the slope of the function's record."""
+    from foldnet.operations.elementwise.slopes import in_c
+
+    op, shape = node.op, w.shape(node.output)
+    assert isinstance(op, Slope)
+    printed = in_c(op.table, op.function.name, tuple(parameters(op.function).items()), op.place)
+
+    def statement(y: str, *xs: str) -> str:
+        before, text = printed.filled(dict(zip(printed.uses, xs, strict=True)))
+        return f"{before} {y} = {text};".lstrip()
+
+    w.nest(shape, [w.write(node.output), *(w.spread(v, shape) for v in node.inputs)], statement)
+
+
 RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
+    Slope: slope,
     Unary: elementwise,
     Binary: elementwise,
     Where: elementwise,

@@ -9,8 +9,9 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise, Op
-from foldnet.operations.elementwise.functions import BINARY, of
-from foldnet.operations.elementwise.op import Binary, Unary, Where
+from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS, WHERE, of, parameters
+from foldnet.operations.elementwise.op import Binary, Slope, Unary, Where
+from foldnet.operations.elementwise.slopes import on_arrays, uses
 from foldnet.operations.kernels import Kernel, Moment
 
 
@@ -74,8 +75,24 @@ def where_in_step(op: Where, moment: Moment, condition: Array, a: Array, b: Arra
     return np.where(condition != 0, a, b)
 
 
+def slope_in_step(op: Slope, moment: Moment, *given: Array) -> Array:
+    """The gradient on one operand, by the slope of the function's record."""
+    params = parameters(op.function)
+    names = uses(op.table, op.function.name, tuple(params.items()), op.place)
+    values = dict(zip(names, given, strict=True))
+    shape = np.broadcast_shapes(*(a.shape for a in given))
+    g = values.get("g", np.zeros(shape, given[0].dtype))
+    record = {"unary": FUNCTIONS, "binary": BINARY, "where": {"where": WHERE}}[op.table][op.function.name]
+    count = {"unary": 1, "binary": 2, "where": 3}[op.table]
+    nothing = np.zeros((), g.dtype)  # what the slope does not read
+    operands = [values.get(str(k), nothing) for k in range(count)]
+    found = on_arrays(record, params, op.place, g, operands, values.get("y", nothing))
+    return np.broadcast_to(found, shape)
+
+
 RULES: dict[type[Op], Kernel] = {
     Unary: Kernel(unary, unary_in_step),
     Binary: Kernel(binary, binary_in_step),
     Where: Kernel(where, where_in_step),
+    Slope: Kernel(None, slope_in_step),
 }

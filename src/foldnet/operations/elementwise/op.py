@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from foldnet.errors import ConfigError
 from foldnet.graph.op import Elementwise, Fusable, Op, Shape
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
+
+Table = Literal["unary", "binary", "where"]
+"""Which records a function is among."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,25 @@ def broadcast(*shapes: Shape) -> Shape:
                 raise ConfigError(f"cannot combine values of shapes {shapes}")
             result[i] = n if n != 1 and (n is not None or result[i] == 1) else result[i]
     return tuple(result)
+
+
+@dataclass(frozen=True)
+class Slope(Op):
+    """The gradient on one operand of a function, given the gradient on its result: the slope of its record.
+
+    Operands: those of the gradient, the function's operands and its result that the slope is written with, in the order
+    that ``slopes.uses`` gives.
+    """
+
+    data: ClassVar[int | None] = None
+    mixes: ClassVar[bool] = True
+    predicts: ClassVar[bool] = False
+    in_place: ClassVar[bool] = True
+
+    table: Table
+    function: Elementwise
+    place: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape that the operands spread to."""
+        return broadcast(*shapes)

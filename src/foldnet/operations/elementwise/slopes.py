@@ -14,7 +14,7 @@ from foldnet.codegen.maths import literal
 from foldnet.graph.graph import Graph, GraphBuilder, Node
 from foldnet.operations.elementwise.c import text_of
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS, WHERE, Function
-from foldnet.operations.elementwise.op import Where
+from foldnet.operations.elementwise.op import Table, Where
 from foldnet.operations.expression import Expression, binary, emitted, unary
 
 Params = tuple[tuple[str, float], ...]
@@ -74,7 +74,7 @@ class Printed:
 
 
 @cache
-def in_c(table: str, name: str, params: Params, place: int) -> Printed:
+def in_c(table: Table, name: str, params: Params, place: int) -> Printed:
     """The slope of a function as C.
 
     Args:
@@ -92,6 +92,11 @@ def in_c(table: str, name: str, params: Params, place: int) -> Printed:
     found = function.slopes[place](_OnExpressions(), values["g"], *operands, values["y"], **dict(params))
     graph = b.build([found.value])
     return _printed(graph)
+
+
+def uses(table: Table, name: str, params: Params, place: int) -> tuple[str, ...]:
+    """What the slope of a function reads: ``"g"``, operands by their number, ``"y"``."""
+    return in_c(table, name, params, place).uses
 
 
 def _printed(graph: Graph) -> Printed:

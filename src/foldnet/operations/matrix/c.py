@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
 
+from foldnet.codegen.batch import StepWriter
 from foldnet.codegen.loops import Strides
 from foldnet.codegen.writer import Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
-from foldnet.operations.matrix.loops import dot_loops, product_loops
-from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
+from foldnet.operations.matrix.loops import dot_loops, product_loops, strides_by
+from foldnet.operations.matrix.op import Dense, Dot, KernelGradient, Product, ProductGradient, TurnedDense
 
 
 def dense(w: Writer, node: Node) -> None:
@@ -37,9 +40,62 @@ def product(w: Writer, node: Node) -> None:
     _summed(w, node, *product_loops(node.op, *map(w.shape, node.inputs)))
 
 
-RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
+DOTS_UP_TO = 3
+"""Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
+
+
+def kernel_gradient(e: StepWriter, node: Node) -> None:
+    """``x.T @ g`` over rows and positions."""
+    x, g = node.inputs
+    (fan_in, units), to = e.shape(node.output), e.place(node.output)
+    times = prod(e.shape(x)[:-1])
+    add = int(times != 1)
+    if add:
+        e.zero(node.output)
+        e.add(f"for (long t = 0; t < {times}; t++) {{")
+    at_x, at_g = (f" + t * {fan_in} * R", f" + t * {units} * R") if add else ("", "")
+    left, right = f"{e.place(x)}{at_x}", f"{e.place(g)}{at_g}"
+    if units <= DOTS_UP_TO:
+        e.add(f"pair_sums({left}, {right}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, {to}, {add});")
+    else:
+        blocks, panels = -(-units // 16), -(-units // 64)
+        turned = e.space(f"turned {panels}", panels * 64)
+        e.add(
+            f"to_panels({right}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
+            "BARRIER",
+            e.product(fan_in, units, "rows", (left, "R", 1), turned, 64, to, units, add=bool(add)),
+            "BARRIER",
+        )
+    e.add(*(["}"] if add else []), "BARRIER")
+
+
+def product_gradient(e: StepWriter, node: Node) -> None:
+    """The gradient times the other operand, summed over what the operand has not."""
+    op, (g, other) = node.op, node.inputs
+    assert isinstance(op, ProductGradient)
+    axes = [(op.result, e.shape(g)), (op.other, e.shape(other)), (op.own, e.shape(node.output))]
+    sizes = {k: n for own, shape in axes for k, n in zip(own, shape, strict=True)}
+    letters = "".join(dict.fromkeys(op.result + op.other + op.own))
+    strides = [strides_by(letters, own, shape) for own, shape in axes]
+    e.zero(node.output)
+    operands = [e.write(node.output, strides[2]), e.read(g, strides[0]), e.read(other, strides[1])]
+    loops = [sizes[k] for k in letters]
+    if op.rows:
+        e.nest(loops, operands, lambda t, g, o: f"{t} += {g} * {o};", sums=True)
+        return
+    row = e.space("row of a sum", 8) + " + ME * R"
+
+    def summed(t: str, g: str, o: str) -> str:
+        return f"float *t = {row}; ROWS(r, 0, R) {{ t[r] = {g} * {o}; }} {t} += sum_rows(t, rows);"
+
+    e.nest(loops, operands, summed, sums=True)
+
+
+RULES: dict[type[Op], Callable[[Any, Node], None]] = {
     Dense: dense,
     TurnedDense: dense,
     Dot: dot,
     Product: product,
+    KernelGradient: kernel_gradient,
+    ProductGradient: product_gradient,
 }

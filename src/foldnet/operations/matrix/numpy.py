@@ -10,7 +10,7 @@ from foldnet.arrays import Array
 from foldnet.graph.op import Op
 from foldnet.operations.elementwise.numpy import apply_elementwise
 from foldnet.operations.kernels import Kernel, Moment
-from foldnet.operations.matrix.op import Dense, Dot, Product, TurnedDense
+from foldnet.operations.matrix.op import Dense, Dot, KernelGradient, Product, ProductGradient, TurnedDense
 
 
 def dense(op: Dense, x: Array, kernel: Array, bias: Array | None = None) -> Array:
@@ -63,9 +63,29 @@ def _by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
     return x.reshape(len(x), *(x.shape[1 + order.index(k)] if k in order else 1 for k in letters))
 
 
+def kernel_gradient(op: KernelGradient, moment: Moment, x: Array, g: Array) -> Array:
+    """``x.T @ g`` over rows and positions."""
+    return x.reshape(-1, x.shape[-1]).T @ g.reshape(-1, g.shape[-1])
+
+
+def product_gradient(op: ProductGradient, moment: Moment, g: Array, other: Array) -> Array:
+    """The gradient times the other operand, summed over what the operand has not."""
+    # A letter of its own that neither the other nor the result has was summed alone: ones stand for it.
+    own = op.shape[1:] if op.rows else op.shape
+    alone = [letter for letter in op.own if letter not in op.other + op.result]
+    ones = np.ones([int(own[op.own.index(k)] or 0) for k in alone], g.dtype)
+    rows = "" if other.ndim == len(op.other) else "A"
+    to = "A" + op.own if op.rows else op.own
+    g = g.reshape(len(g), *g.shape[1:])
+    text = f"A{op.result},{rows}{op.other},{''.join(alone)}->{to}"
+    return np.asarray(np.einsum(text, g, other, ones), g.dtype)
+
+
 RULES: dict[type[Op], Kernel] = {
     Dense: Kernel(dense),
     TurnedDense: Kernel(None, turned_dense),
     Dot: Kernel(dot),
     Product: Kernel(product),
+    KernelGradient: Kernel(None, kernel_gradient),
+    ProductGradient: Kernel(None, product_gradient),
 }

@@ -137,3 +137,50 @@ class Product(Op):
             for own, shape in zip((self.left, self.right), shapes, strict=True)
         )
         return Sum((left, right), (ROWS, *self.result))
+
+
+@dataclass(frozen=True)
+class KernelGradient(Op):
+    """The gradient on the kernel of a Dense: ``x.T @ g`` over all rows and positions. Operands: x, g."""
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """(inputs, units), without rows."""
+        x, g = shapes
+        if x[:-1] != g[:-1] or None in (x[-1], g[-1]):
+            raise ConfigError(f"a kernel between {x} and {g} has no gradient")
+        return (x[-1], g[-1])
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """One for each weight at each position."""
+        return prod(operands[0]) * result[-1]
+
+
+@dataclass(frozen=True)
+class ProductGradient(Op):
+    """The gradient on one operand of a Product. Operands: the gradient on its result, and the other operand.
+
+    Attributes:
+        result, other, own: the letters of these, and of the operand that it is for.
+        shape: of that operand; without a batch axis, the gradient is summed over the rows.
+    """
+
+    data: ClassVar[int | None] = 2
+    mixes: ClassVar[bool] = True
+    predicts: ClassVar[bool] = False
+
+    result: str
+    other: str
+    own: str
+    shape: Shape
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's."""
+        return self.shape
+
+    @property
+    def rows(self) -> bool:
+        """Whether the operand has rows."""
+        return len(self.shape) > len(self.own)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
+from foldnet.codegen.batch import StepWriter
 from foldnet.codegen.loops import index, lane, strides_of
 from foldnet.codegen.writer import Writer
 from foldnet.errors import UnsupportedError
@@ -17,9 +19,12 @@ from foldnet.operations.structure.op import (
     Identity,
     OneHot,
     Pick,
+    PickGradient,
     Repeat,
     Reshape,
     Slice,
+    SliceGradient,
+    TableGradient,
     Transpose,
 )
 
@@ -139,7 +144,46 @@ def one_hot(w: Writer, node: Node) -> None:
         w.nest(shape[:-1], operands, lambda y, x: f"{y} = {x} == k ? 1.0f : 0.0f;")
 
 
-RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
+def slice_gradient(w: Writer, node: Node) -> None:
+    """At the positions that were taken, 0 elsewhere."""
+    op, (x, g) = node.op, node.inputs
+    assert isinstance(op, SliceGradient)
+    w.zero(node.output)
+    if 0 not in w.shape(g):
+        target = w.write(node.output, *slice_of(op.of, w.shape(x)))
+        w.nest(w.shape(g), [target, w.read(g)], lambda t, g: f"{t} = {g};")
+
+
+def pick_gradient(w: Writer, node: Node) -> None:
+    """Summed over each position's copies."""
+    op, (x, g) = node.op, node.inputs
+    assert isinstance(op, PickGradient)
+    shape, n, axis, places = w.shape(g), w.shape(x)[op.of.axis - 1], op.of.axis, op.of.places
+    w.zero(node.output)
+    if 0 in shape:
+        return
+    outer, inner, count = prod(shape[: axis - 1]), prod(shape[axis:]), len(places)
+    with w.table("places", places), w.loop("p", count):
+        operands = [
+            w.write(node.output, (n * inner, 1), f"places[p] * {inner}"),
+            w.read(g, (count * inner, 1), f"p * {inner}"),
+        ]
+        w.nest((outer, inner), operands, lambda t, g: f"{t} += {g};")
+
+
+def table_gradient(e: StepWriter, node: Node) -> None:
+    """Summed over the places that read a row."""
+    indices, g = node.inputs
+    count, width = e.shape(node.output)
+    e.zero(node.output)
+    e.add(
+        f"add_up({e.place(indices)}, {e.place(g)}, {e.place(node.output)}, "
+        f"{e.size(indices)}, {count}, {width}, R, rows, LOW({width}), HIGH({width}));",
+    )
+    e.wait()
+
+
+RULES: dict[type[Op], Callable[[Any, Node], None]] = {
     Cast: cast,
     Concatenate: concatenate,
     Gather: gather,
@@ -150,4 +194,7 @@ RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
     Reshape: copy,
     Slice: slice_,
     Transpose: transpose,
+    PickGradient: pick_gradient,
+    SliceGradient: slice_gradient,
+    TableGradient: table_gradient,
 }

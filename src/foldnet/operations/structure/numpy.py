@@ -7,7 +7,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph.op import INT, Op
-from foldnet.operations.kernels import Kernel
+from foldnet.operations.kernels import Kernel, Moment
 from foldnet.operations.structure.op import (
     Cast,
     Concatenate,
@@ -15,9 +15,12 @@ from foldnet.operations.structure.op import (
     Identity,
     OneHot,
     Pick,
+    PickGradient,
     Repeat,
     Reshape,
     Slice,
+    SliceGradient,
+    TableGradient,
     Transpose,
 )
 
@@ -101,6 +104,27 @@ def pick(op: Pick, x: Array) -> Array:
     return np.take(x, op.places, axis=op.axis)
 
 
+def slice_gradient(op: SliceGradient, moment: Moment, x: Array, g: Array) -> Array:
+    """At the positions that were taken, 0 elsewhere."""
+    on_x = np.zeros_like(x)
+    on_x[(slice(None), *(slice(*entry) for entry in op.of.slices))] = g
+    return on_x
+
+
+def pick_gradient(op: PickGradient, moment: Moment, x: Array, g: Array) -> Array:
+    """Summed over each position's copies."""
+    on_x = np.zeros_like(x)
+    np.add.at(np.moveaxis(on_x, op.of.axis, 0), list(op.of.places), np.moveaxis(g, op.of.axis, 0))
+    return on_x
+
+
+def table_gradient(op: TableGradient, moment: Moment, indices: Array, g: Array) -> Array:
+    """Summed over the places that read a row."""
+    on_table = np.zeros((op.count, g.shape[-1]), g.dtype)
+    np.add.at(on_table, indices, g)
+    return on_table
+
+
 RULES: dict[type[Op], Kernel] = {
     Reshape: Kernel(reshape),
     Transpose: Kernel(transpose),
@@ -112,4 +136,7 @@ RULES: dict[type[Op], Kernel] = {
     OneHot: Kernel(one_hot),
     Slice: Kernel(slice_),
     Pick: Kernel(pick),
+    PickGradient: Kernel(None, pick_gradient),
+    SliceGradient: Kernel(None, slice_gradient),
+    TableGradient: Kernel(None, table_gradient),
 }

@@ -188,3 +188,45 @@ class Pick(Op):
     def output_dtype(self, *dtypes: str) -> str:
         """The operand's."""
         return dtypes[0]
+
+
+@dataclass(frozen=True)
+class SliceGradient(Op):
+    """The gradient through a Slice: at the positions that it took, and 0 elsewhere. Operands: x, and the gradient."""
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+
+    of: Slice
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class PickGradient(Op):
+    """The gradient through a Pick, summed over a position's copies. Operands: x, and the gradient."""
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+
+    of: Pick
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of x."""
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class TableGradient(Op):
+    """The gradient on the table of a Gather, of so many rows. Operands: indices, and the gradient on its result."""
+
+    data: ClassVar[int | None] = 2
+    predicts: ClassVar[bool] = False
+
+    count: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The table's shape, without rows of data."""
+        return (self.count, shapes[1][-1])

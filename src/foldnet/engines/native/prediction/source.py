@@ -2,7 +2,8 @@
 
 ``emit`` writes code for this machine: blocks of rows, vectors, threads, weights handed over at the call.
 ``emit_portable`` writes strict C99 for anyone's machine: one function for one row, weights inside. Both come
-from the same statements (``emitters.py``), the same functions (``maths.h``, ``rows.h``) and the same order of sums.
+from the same statements (each operation's ``c.py``), the same functions (``maths.h``, ``rows.h``) and the same order of
+sums.
 """
 
 from __future__ import annotations

@@ -207,7 +207,15 @@ class BlockWriter:
         sizes = [loops.shape[a] for a in loops.axes] if each else []
         zeros = (0,) * len(sizes)
         arrays = [n for n in (*loops.reads, *loops.writes, *loops.small) if f"{{{n}}}" in stage.text]
-        operands = [Operand(n, inner if each and n not in loops.small else zeros) for n in arrays]
+        turned = isinstance(stage, Each) and stage.reverse
+        step = tuple(-s for s in inner) if turned else inner
+        last = f" + {(sizes[0] - 1) * inner[0] * self.lanes}" if turned else ""
+        operands = [
+            Operand(n, zeros)
+            if not each or n in loops.small
+            else Operand(f"({n}{last})" if last else n, step)
+            for n in arrays
+        ]
         sums = [n for n in loops.sums if f"{{{n}}}" in stage.text]
         if self.lanes > 1:
             operands += [Operand(n, zeros) for n in sums]
@@ -251,6 +259,14 @@ class BlockWriter:
     def keep(self, node: Node, what: str, count: int) -> str:
         """Nothing: predictions have no gradients."""
         return ""
+
+    def kept(self, value: str, what: str) -> str:
+        """Nothing is kept.
+
+        Raises:
+            UnsupportedError: always: predictions have no gradients.
+        """
+        raise UnsupportedError(f"{value!r} has no gradient in a prediction")
 
     def fault(self, node: Node, lane: str) -> str:
         """A statement that reports a row that the node cannot compute."""

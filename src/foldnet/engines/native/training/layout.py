@@ -4,36 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from foldnet.graph.graph import Graph, Node, with_nodes
-from foldnet.graph.op import Fusable
+from foldnet.graph.graph import Graph, with_nodes
 from foldnet.graph.training import TrainingProgram
-from foldnet.operations.batch.op import BatchNorm, BatchRenorm
-from foldnet.operations.elementwise.op import Unary
+from foldnet.passes.differentiate import unfused
 
 Strides = tuple[int, ...]
 
 
 def prepared(program: TrainingProgram) -> Graph:
     """The program's graph with fused activations as nodes of their own and without what nothing asks for."""
-    graph = program.graph
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        fused = getattr(node.op, "activation", None)
-        if isinstance(node.op, Fusable) and fused is not None:
-            inner = f"{node.output} before activation"
-            nodes.append(Node(replace(node.op, activation=None), node.inputs, inner, node.layer))
-            nodes.append(Node(Unary(fused), (inner,), node.output, node.layer))
-        else:
-            nodes.append(node)
+    graph = unfused(program.graph)
     results = [program.loss_rows, *(a.value for a in program.accumulators)]
     needed, kept = set(results), []
-    for node in reversed(nodes):
-        if node.output in needed or isinstance(node.op, BatchNorm | BatchRenorm):
+    for node in reversed(graph.nodes):
+        if node.output in needed or node.op.moves:
             needed |= set(node.inputs)
             kept.append(node)
-    constants = dict(graph.constants)
     bare = replace(graph, layer_outputs={})
-    return with_nodes(bare, reversed(kept), constants=constants, outputs=tuple(dict.fromkeys(results)))
+    outputs = tuple(dict.fromkeys(results))
+    return with_nodes(bare, reversed(kept), constants=dict(graph.constants), outputs=outputs)
 
 
 @dataclass

@@ -8,14 +8,13 @@ from math import prod
 
 from foldnet.codegen import maths
 from foldnet.codegen.headers import header
+from foldnet.codegen.loops import Operand, strides_of
 from foldnet.codegen.tiles import any_product, sixteen_sums, transposition
-from foldnet.engines.native.training.backward import backward
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.update import regularization, rule_function, update
 from foldnet.engines.native.training.writer import BatchWriter
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations import catalogue
-from foldnet.operations.batch.op import Norm
 
 POLL_WORK = 3_000_000
 """Multiplications after which a running fit looks at the clock."""
@@ -61,7 +60,7 @@ def source(program: TrainingProgram) -> Source:
         UnsupportedError: something in it has no compiled form; the message names it.
     """
     e = BatchWriter(program)
-    for node in e.graph.nodes:
+    for node in e.forward:
         if e.roots[node.output] == node.output:
             catalogue.find("c", node.op)(e, node)
         e.seal()
@@ -119,16 +118,18 @@ def _for_common(text: str) -> str:
 
 
 def _backward(e: BatchWriter) -> str:
-    loss = e.program.loss_rows
-    if loss in e.wants:
-        g = e.gradient(loss)
-        e.assign(loss)
-        e.add(f"if (FIRST) ROWS(r, 0, R) {{ {g}[r] = 1.0f / (float)rows; }}", "BARRIER")
-    for node in reversed(e.graph.nodes):
-        backward(e, node)
+    for node in e.backward:
+        if e.roots[node.output] == node.output:
+            e.begin(node)
+            catalogue.find("c", node.op)(e, node)
+            e.end()
         e.seal()
+    for variable, value in e.copies:
+        shape = e.shape(value)
+        target = Operand(f"(G + {e.layout.weights[variable]})", strides_of(shape), False, "float", True)
+        e.nest(shape, [target, e.read(value)], lambda y, x: f"{y} = {x};")
     for v in e.program.variables:
-        if v.trainable and v.name not in e.started:
+        if v.trainable and v.name not in e.gradients:
             e.add(f"if (FIRST) memset(G + {e.layout.weights[v.name]}, 0, sizeof(float) * {prod(v.shape)});")
     e.add("BARRIER")
     return e.function("backward", "Job *job, long ME", "job, ME")
@@ -138,9 +139,8 @@ def _keep(e: BatchWriter) -> str:
     """What a step changes before its update, the moving statistics, put aside, and back if the step is cut short."""
     moving = {
         v: e.layout.weights[v]
-        for node in e.graph.nodes
-        if isinstance(node.op, Norm)
-        for v in node.inputs[1:]
+        for node in e.forward
+        for v in node.inputs[1 : 1 + node.op.moves]
         if (found := e.variable(v)) is not None and not found.trainable
     }
     lines = []

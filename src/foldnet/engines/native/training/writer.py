@@ -8,7 +8,7 @@ numbers) lie in the buffer of weights, trainable ones first and in one piece, so
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
@@ -19,9 +19,10 @@ from foldnet.codegen.writer import SINGLE, Along, Body, Each, Offset, Stage
 from foldnet.engines.native.training.dense import dense, turned_dense
 from foldnet.engines.native.training.layout import Layout, prepared
 from foldnet.graph.graph import Node
-from foldnet.graph.op import FLOAT, INT
+from foldnet.graph.op import INT
 from foldnet.graph.training import TrainingProgram, Variable
 from foldnet.operations.structure.op import Cast
+from foldnet.passes.differentiate import Differentiated, differentiate
 
 _WHOLE = re.compile(r"[vgwx]\d+")
 
@@ -49,8 +50,8 @@ class BatchWriter:
 
     Attributes:
         lines: of C so far.
-        started: values whose gradient has a first contribution already.
-        wants: values that a gradient must reach.
+        forward: the nodes of the program; ``backward`` those of its gradients.
+        copies: gradients of variables that lie elsewhere and are to be copied: variable and value.
         tiles: that products of known size are made of.
         any_product: whether one of a size that is known only when the program runs is called.
     """
@@ -60,14 +61,17 @@ class BatchWriter:
 
     def __init__(self, program: TrainingProgram) -> None:
         self.program = program
-        self.graph = prepared(program)
+        graph, trains = prepared(program), program.update is not None
+        d = differentiate(program, graph) if trains else Differentiated(graph, len(graph.nodes), {})
+        self.graph, self.gradients = d.graph, d.gradients
+        self.forward, self.backward = d.graph.nodes[: d.forward], d.graph.nodes[d.forward :]
         self.layout = Layout()
         self.lines: list[str | _Loop] = []
         self.tiles: dict[Tile, None] = {}
         self.any_product = False
-        self.started: set[str] = set()
         self._ids: dict[str, int] = {}
         self._declared: dict[str, str] = {}
+        self._where: dict[str, str] = {}
         self._pool: dict[int, list[str]] = {}
         self._released: set[str] = set()
         self._seals: list[int] = []
@@ -76,7 +80,12 @@ class BatchWriter:
         self._inside = 0
         self._place_weights()
         self.roots = self._roots()
-        self.wants = self._wanted()
+        self._late = {v for node in self.backward for v in node.outputs}
+        self._gradients: dict[str, int] = {}
+        self.copies: list[tuple[str, str]] = []
+        self._place_gradients()
+        self._dies = self._deaths()
+        self._dying: list[str] = []
         self.threaded = self.work() >= THREADED_FROM
 
     def _place_weights(self) -> None:
@@ -99,6 +108,15 @@ class BatchWriter:
             at += -(-self.size(name) // 16) * 16
         self.layout.size = at
 
+    def _place_gradients(self) -> None:
+        """A variable's gradient lies in the buffer of gradients; one that is another's, too, is copied there."""
+        for variable, value in self.gradients.items():
+            root = self.roots[value]
+            if root in self._gradients or root not in self._late:
+                self.copies.append((variable, value))
+            else:
+                self._gradients[root] = self.layout.weights[variable]
+
     def _roots(self) -> dict[str, str]:
         roots = {name: name for name in self.graph.types}
         for node in self.graph.nodes:
@@ -107,22 +125,11 @@ class BatchWriter:
                 roots[node.output] = roots[node.inputs[0]]
         return roots
 
-    def _wanted(self) -> set[str]:
-        active = {v.name for v in self.program.variables if v.trainable}
-        for node in self.graph.nodes:
-            if self.graph.types[node.output].dtype == FLOAT and any(v in active for v in node.inputs):
-                active.add(node.output)
-        leads = {self.program.loss_rows}
-        for node in reversed(self.graph.nodes):
-            if node.output in leads:
-                leads |= set(node.inputs)
-        return active & leads
-
     def work(self) -> int:
         """Multiply-adds of a row, forward."""
         return sum(
             node.op.multiply_adds(self.shape(node.output), *map(self.shape, node.inputs))
-            for node in self.graph.nodes
+            for node in self.forward
         )
 
     # -- what values are ------------------------------------------------------------------------------------------
@@ -157,18 +164,29 @@ class BatchWriter:
     def place(self, value: str) -> str:
         """The C name of a value's array."""
         root = self.roots[value]
+        kind = "int32_t" if self.is_int(root) else "float"
         if root in self.layout.weights:
             name = f"w{self._id(root)}"
-            kind = "int32_t" if self.is_int(root) else "float"
             self._declared.setdefault(
                 name, f"{kind} *const {name} = ({kind} *)(W + {self.layout.weights[root]});"
             )
             return name
-        kind = "int32_t" if self.is_int(root) else "float"
+        if root in self._gradients:
+            name = f"g{self._id(root)}"
+            self._declared.setdefault(name, f"float *const {name} = G + {self._gradients[root]};")
+            return name
         name = f"v{self._id(root)}"
         if name not in self._declared:
-            self._declare(name, self.size(root), self.laned(root), kind)
+            free = self._pool.get(self.size(root)) if root in self._late and self.laned(root) else None
+            if free:
+                self._declared[name], self._where[name] = self._at(name, kind, free[-1]), free.pop()
+            else:
+                self._declare(name, self.size(root), self.laned(root), kind)
         return name
+
+    @staticmethod
+    def _at(name: str, kind: str, where: str) -> str:
+        return f"{kind} *const {name} = ({kind} *)({where});"
 
     def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
         """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
@@ -182,44 +200,39 @@ class BatchWriter:
             place, self.layout.lanes = f"S + {self.layout.lanes}L * R", self.layout.lanes + count
         else:
             place, self.layout.free = f"F + {self.layout.free}", self.layout.free + -(-count // 16) * 16
-        self._declared[name] = f"{kind} *const {name} = ({kind} *)({place});"
+        self._declared[name], self._where[name] = self._at(name, kind, place), place
 
-    def gradient(self, value: str) -> str:
-        """The C name of the array of a value's gradient."""
-        root = self.roots[value]
-        name = f"g{self._id(root)}"
-        if name not in self._declared:
-            if root in self.layout.weights:
-                self._declared[name] = f"float *const {name} = G + {self.layout.weights[root]};"
-            else:
-                free = self._pool.get(self.size(root)) if self.laned(root) else None
-                if free:
-                    self._declared[name] = f"float *const {name} = {free.pop()};"
-                else:
-                    self._declare(name, self.size(root), self.laned(root))
-        return name
+    def begin(self, node: Node) -> None:
+        """Say that a node of the gradients comes next: what it alone still needs may lie where its result will."""
+        self._dying = self._dies.get(node.output, [])
+        if node.op.in_place:
+            self._release([v for v in self._dying if self.size(v) == self.size(node.output)])
 
-    def release(self, value: str) -> None:
-        """Say that a value's gradient is used up, so that another may lie in its place."""
-        root = self.roots[value]
-        place = self._declared.get(f"g{self._id(root)}")
-        if place is not None and self.laned(root) and root not in self._released:
-            self._released.add(root)
-            expression = place.split(" = ", 1)[1].rstrip(";")
-            self._pool.setdefault(self.size(root), []).append(expression)
+    def end(self) -> None:
+        """Say that it is written: what nothing needs any more leaves its place to others."""
+        self._release(self._dying)
 
-    def assign(self, value: str, whole: bool = True) -> str:
-        """``=`` for the first contribution to a gradient, ``+=`` after; zeroes it if the first is not whole."""
-        root = self.roots[value]
-        g = self.gradient(value)
-        if root in self.started:
-            return "+="
-        self.started.add(root)
-        if whole:
-            return "="
-        count = f"{self.size(root)}L" + (" * R" if self.laned(root) else "")
-        self.add(f"if (FIRST) memset({g}, 0, sizeof(float) * {count});", "BARRIER")
-        return "+="
+    def _release(self, values: Sequence[str]) -> None:
+        for root in values:
+            name = f"v{self._id(root)}"
+            if name in self._declared and root not in self._released:
+                self._released.add(root)
+                self._pool.setdefault(self.size(root), []).append(self._where[name])
+
+    def _deaths(self) -> dict[str, list[str]]:
+        """For each node of the gradients the values with rows, made among them, that it is the last to read."""
+        made = {v for node in self.backward for v in node.outputs}
+        kept = {self.roots[v] for v in self.graph.outputs}
+        last: dict[str, str] = {}
+        for node in self.backward:
+            for value in node.inputs:
+                root = self.roots[value]
+                if root in made and root not in kept and self.laned(root):
+                    last[root] = node.output
+        found: dict[str, list[str]] = {}
+        for root, output in last.items():
+            found.setdefault(output, []).append(root)
+        return found
 
     # -- code -----------------------------------------------------------------------------------------------------
 
@@ -326,12 +339,15 @@ class BatchWriter:
 
         The outermost loop is divided among threads unless ``sums``, for bodies that add up over it.
         """
-        laned = any(o.laned for o in operands)
+        laned = any(o.laned and not o.rows for o in operands)
         sizes, steps = collapse(shape, [o.strides for o in operands])
         if (
             laned
             and len(sizes) <= 1
-            and all(o.laned and (not sizes or s == [1]) for o, s in zip(operands, steps, strict=True))
+            and all(
+                o.laned and not o.rows and (not sizes or s == [1])
+                for o, s in zip(operands, steps, strict=True)
+            )
         ):
             self._flat(sizes[0] if sizes else 1, operands, body, sums)
             return
@@ -345,6 +361,8 @@ class BatchWriter:
             at = place(step)
             if not operand.base:
                 elements.append("r" if operand.laned else at)
+            elif operand.rows:
+                elements.append(f"({operand.base} + ({at}) * R)")
             elif operand.laned:
                 const = "" if operand.written else "const "
                 head.append(f"{const}{operand.kind} *p{k} = {operand.base} + ({at}) * R;")
@@ -422,7 +440,9 @@ class BatchWriter:
             for name, value in group.items() if f"{{{name}}}" in text
         ]  # fmt: skip
         head += [
-            f"float *{name} = {self.space(f'sum {n}', 8)} + ME * R;" for n, name in enumerate(loops.sums)
+            f"float *{name} = {self.space(f'sum {n}', 8)} + ME * R;"
+            for n, name in enumerate(loops.sums)
+            if f"{{{name}}}" in text
         ]
         lines = [self._stage(loops, stage, inner, off) for stage in stages]
         self.add(*(outer or ["if (FIRST)"]), "{", *head, *lines, "}")
@@ -434,7 +454,10 @@ class BatchWriter:
             text = text.replace(f"{{{name}}}", f"{name}[({off}) * R + r]" if each else f"{name}[r]")
         for name in (*loops.small, *loops.sums):
             text = text.replace(f"{{{name}}}", f"{name}[r]")
-        text = f"ROWS(r, 0, R) {{ {text.replace('{k}', f'k{loops.axes[0]}')} }}"
+        k = f"k{loops.axes[0]}"
+        text = f"ROWS(r, 0, R) {{ {text.replace('{k}', k)} }}"
+        if isinstance(stage, Each) and stage.reverse:
+            inner = f"for (long {k} = {loops.shape[loops.axes[0]] - 1}; {k} >= 0; {k}--)"
         return f"{inner} {text}" if each else text
 
     def _array(self, value: str) -> str:
@@ -470,6 +493,10 @@ class BatchWriter:
         """An array that an operation keeps for its gradient."""
         return self.space(f"{what} {node.output}", count)
 
+    def kept(self, value: str, what: str) -> str:
+        """The array that the operation whose result is this value keeps for its gradient."""
+        return self.space(f"{what} {value}", 0)
+
     def fault(self, node: Node, lane: str) -> str:
         """A statement that reports a row that the node cannot compute."""
         return f"if ({lane} < rows) job->outside = 1;"
@@ -500,54 +527,3 @@ class BatchWriter:
         own = self.shape(value)
         padded = (1,) * (len(shape) - len(own)) + own
         return self.read(value, broadcast_strides(padded))
-
-    def of_gradient(self, value: str, shape: Sequence[int], written: bool = False) -> Operand:
-        """A value's gradient as it is read, or written, when spread over ``shape``."""
-        own = self.shape(value)
-        padded = (1,) * (len(shape) - len(own)) + own
-        strides = strides_of(shape) if padded == tuple(shape) else broadcast_strides(padded)
-        return Operand(self.gradient(value), strides, self.laned(value), "float", written)
-
-    def push(
-        self,
-        value: str,
-        shape: Sequence[int],
-        operands: Sequence[Operand],
-        body: Callable[..., str | tuple[str, str]],
-    ) -> None:
-        """Add ``body(*elements)``, over ``shape``, to a value's gradient, summed where it was spread.
-
-        The body is an expression, perhaps with statements that come before it.
-        """
-
-        def parts(*elements: str) -> tuple[str, str]:
-            found = body(*elements)
-            return ("", found) if isinstance(found, str) else (f"{found[0]} " * bool(found[0]), found[1])
-
-        if value not in self.wants:
-            return
-        own = self.shape(value)
-        padded = (1,) * (len(shape) - len(own)) + own
-        whole = padded == tuple(shape)
-        laned = any(o.laned for o in operands)
-        if self.laned(value) or not laned:
-            sign = self.assign(value, whole)
-            target = self.of_gradient(value, shape, True)
-            self.nest(
-                shape,
-                [target, *operands],
-                lambda t, *e: f"{parts(*e)[0]}{t} {sign} {parts(*e)[1]};",
-                sums=not whole,
-            )
-            return
-        sign = self.assign(value, whole)
-        row = self.space("row of a sum", 8) + " + ME * R"
-        target = self.of_gradient(value, shape, True)
-
-        def summed(t: str, *elements: str) -> str:
-            before, text = parts(*elements)
-            return (
-                f"float *t = {row}; ROWS(r, 0, R) {{ {before}t[r] = {text}; }} {t} {sign} sum_rows(t, rows);"
-            )
-
-        self.nest(shape, [target, *operands], summed, sums=not whole)

@@ -10,8 +10,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from foldnet.disk.atomic import write_text
 from foldnet.escaping import escaped_html
-from foldnet.files.atomic import write_text
 from foldnet.files.overwrite import MARK
 from foldnet.insight.watch.report.charts import chart
 from foldnet.insight.watch.report.figures import (

@@ -7,8 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from foldnet.disk.atomic import write_whole
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.files.atomic import write_whole
 from foldnet.files.overwrite import MARK
 from foldnet.insight.watch.report.figures import Figure, layer_figures, log_figures, thinned
 from foldnet.insight.watch.run_files import Run, read_run

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
+from foldnet.disk.opening import kind_name, name_of
 from foldnet.errors import ConfigError
-from foldnet.files.opening import kind_name, name_of
 
 Write = Callable[[Path], object]
 

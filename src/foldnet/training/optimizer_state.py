@@ -17,10 +17,10 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
-from foldnet.files.saved_training import Layout
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 from foldnet.training.optimizer import ACCUMULATOR, Optimizer
+from foldnet.training.optimizer_layout import Layout
 from foldnet.training.optimizers import SGD, Nadam
 from foldnet.training.trainer import Trainer
 from foldnet.training.variables import Variable

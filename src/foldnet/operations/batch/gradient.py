@@ -1,0 +1,55 @@
+"""How gradients go through what training programs alone hold."""
+
+from __future__ import annotations
+
+from foldnet.graph.graph import Node
+from foldnet.graph.op import Op
+from foldnet.operations.batch.op import (
+    BatchNorm,
+    BatchReduce,
+    BatchRenorm,
+    Drop,
+    DropGradient,
+    FixedNorm,
+    NormGradient,
+    weights_of,
+)
+from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
+
+
+def drop(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """By the factors of this step."""
+    assert isinstance(node.op, Drop)
+    return (b.emit(DropGradient(node.op), node.output, g),)
+
+
+def batch_reduce(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """What every row got from all rows goes back to all rows, summed up or as a mean in the same way."""
+    return (b.emit(node.op, g),)
+
+
+def norm(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """On x, gamma and beta at once, for they need the same sums."""
+    op = node.op
+    assert isinstance(op, BatchNorm | BatchRenorm | FixedNorm)
+    gamma, beta, _ = weights_of(op, node.inputs)
+    places = [0, *(node.inputs.index(v) for v in (gamma, beta) if v is not None)]
+    wanted = {"on_x": node.inputs[0], "on_gamma": gamma, "on_beta": beta}
+    flags = {name: value is not None and b.wants(value) for name, value in wanted.items()}
+    found: list[str | None] = [None] * len(node.inputs)
+    if not any(flags.values()):
+        return found
+    results = iter(b.emit_all(NormGradient(op, **flags), node.output, g, *node.inputs))
+    for place, value in zip(places, (v for v in wanted.values() if v is not None), strict=True):
+        if b.wants(value):
+            found[place] = next(results)
+    return found
+
+
+RULES: dict[type[Op], Rule] = {
+    BatchNorm: norm,
+    BatchReduce: batch_reduce,
+    BatchRenorm: norm,
+    Drop: drop,
+    FixedNorm: norm,
+}

@@ -1,0 +1,97 @@
+"""How gradients go through what moves values: back to where each came from."""
+
+from __future__ import annotations
+
+from foldnet.graph.graph import Node
+from foldnet.graph.op import FLOAT, Op
+from foldnet.operations.along.op import Reduce
+from foldnet.operations.gradients import GradientBuilder, Gradients, Rule, nothing, passed
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    OneHot,
+    Pick,
+    PickGradient,
+    Repeat,
+    Reshape,
+    Slice,
+    SliceGradient,
+    TableGradient,
+    Transpose,
+)
+
+
+def reshape(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """In the operand's shape."""
+    return (b.emit(Reshape(tuple(int(n or 0) for n in b.shape(node.inputs[0])[1:])), g),)
+
+
+def transpose(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """The axes back in their order."""
+    assert isinstance(node.op, Transpose)
+    order = node.op.permutation
+    return (b.emit(Transpose(tuple(order.index(a) for a in range(len(order)))), g),)
+
+
+def repeat(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """Summed over the repetitions."""
+    return (b.emit(Reduce("sum", (1,)), g),)
+
+
+def concatenate(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """To each operand its part."""
+    op = node.op
+    assert isinstance(op, Concatenate)
+    found: list[str | None] = []
+    start = 0
+    for value in node.inputs:
+        end = start + int(b.shape(value)[op.axis] or 0)
+        slices = tuple(
+            (start, end, 1) if a == op.axis else (None, None, 1) for a in range(1, len(b.shape(value)))
+        )
+        found.append(b.emit(Slice(slices), g) if b.wants(value) else None)
+        start = end
+    return found
+
+
+def slice_(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """To the positions that were taken."""
+    assert isinstance(node.op, Slice)
+    if b.dtype(node.inputs[0]) != FLOAT:
+        return nothing(b, node, g)
+    return (b.emit(SliceGradient(node.op), node.inputs[0], g),)
+
+
+def pick(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """Summed over each position's copies."""
+    assert isinstance(node.op, Pick)
+    if b.dtype(node.inputs[0]) != FLOAT:
+        return nothing(b, node, g)
+    return (b.emit(PickGradient(node.op), node.inputs[0], g),)
+
+
+def gather(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """To the rows of the table that were read."""
+    indices, table = node.inputs
+    return (None, b.emit(TableGradient(int(b.shape(table)[0] or 0)), indices, g))
+
+
+def cast(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """As it is, where the operand has a gradient at all."""
+    return (passed if b.dtype(node.inputs[0]) == FLOAT else nothing)(b, node, g)
+
+
+RULES: dict[type[Op], Rule] = {
+    Cast: cast,
+    Concatenate: concatenate,
+    Gather: gather,
+    Identity: cast,
+    OneHot: nothing,
+    Pick: pick,
+    Repeat: repeat,
+    Reshape: reshape,
+    Slice: slice_,
+    Transpose: transpose,
+}

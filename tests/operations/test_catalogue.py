@@ -35,7 +35,9 @@ from tests.operations import training_values
 from tests.operations.op_cases import PREDICTING, SMALL, assert_close, groups, joined, same_bits
 
 OPS = catalogue.every_op()
-FILES = ("cases", "numpy", "c", "text")
+OF_GRADIENTS = [op for op in OPS.values() if not op.predicts and catalogue.rules("gradient", op) is None]
+"""Those that gradients alone are made of: the cases of other operations are theirs, and they have no gradient."""
+FILES = ("cases", "numpy", "c", "text", "gradient")
 """The files of a family that hold something of each of its operations."""
 TRAINING = Moment(training=True, seed=7, step=0)
 EVALUATION = Moment(training=False)
@@ -48,11 +50,23 @@ EXTREME = [0, -0.0, 1, -1, 0.5, -0.5, 3, -3, 6, 10, -10, 88, -88, 104, -104, 1e6
 def test_every_operation_has_every_aspect(op, aspect):
     if aspect == "text" and not op.predicts:  # what is exported predicts
         return
+    if aspect in ("cases", "gradient") and op in OF_GRADIENTS:
+        return
     family = op.__module__.rpartition(".")[0]
     assert catalogue.rules(aspect, op), f"{op.__name__} has no {aspect}: {family}.{aspect}.RULES lacks it"
 
 
-@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+def test_cases_make_every_operation_of_gradients():
+    cases = [
+        case for case in every_case().values() if case.graph().types[case.graph().outputs[0]].dtype != INT
+    ]
+    made = set().union(*map(training_values.operations_of_gradients, cases))
+    assert not [op.__name__ for op in OF_GRADIENTS if op not in made]
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in OPS.values() if op not in OF_GRADIENTS], ids=lambda op: op.__name__
+)
 def test_cases_are_of_their_operation_and_have_names_of_their_own(op):
     cases = cases_of(op)
     assert {type(case.op) for case in cases} == {op}
@@ -78,7 +92,7 @@ def computed(case, dtype, moment=TRAINING, rows=4):
     with np.errstate(all="ignore"):
         if case.op.predicts:
             return kernel.predict(case.op, operands, np.dtype(dtype))
-        return kernel.train(case.op, moment, operands, np.dtype(dtype))
+        return kernel.train(case.op, moment, operands, np.dtype(dtype))[0]
 
 
 def shape(op, cases, tools):

@@ -65,7 +65,10 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("argmax", Reduce("argmax", (2,)), (rows(3, 4, 5),)),
     ],
     CumulativeSum: [
-        Case(_name(shape, axis), CumulativeSum(axis), (rows(*shape),))
-        for shape, axis in [((3, 4), 1), ((3, 4), 2), ((3, 4, 2), 2)]
+        *(Case(f"reverse-{axis}", CumulativeSum(axis, reverse=True), (rows(3, 4, 2),)) for axis in (1, 2)),
+        *(
+            Case(_name(shape, axis), CumulativeSum(axis), (rows(*shape),))
+            for shape, axis in [((3, 4), 1), ((3, 4), 2), ((3, 4, 2), 2)]
+        ),
     ],
 }  # fmt: skip

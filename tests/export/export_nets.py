@@ -1,115 +1,13 @@
-"""Graphs and networks that the export tests share: every op, every activation, branches, hostile names."""
+"""Networks that the export tests share: branches, several inputs and outputs, hostile names."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from foldnet import Input, Model, Sequential, layers
-from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.op import FLOAT, INT, Elementwise
+from foldnet.graph.graph import Graph
+from foldnet.graph.op import INT
 from foldnet.lowering.lower import lower
-from foldnet.operations.affine.op import Affine
-from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
-from foldnet.operations.elementwise.functions import BINARY, EXPRESSIONS
-from foldnet.operations.elementwise.op import Binary, Unary, Where
-from foldnet.operations.matrix.op import Dense, Dot, Product
-from foldnet.operations.structure.op import (
-    Cast,
-    Concatenate,
-    Gather,
-    Identity,
-    OneHot,
-    Pick,
-    Repeat,
-    Reshape,
-    Slice,
-    Transpose,
-)
-
-
-def random_graph(op, shapes, weights=(), dtypes=None, seed=0):
-    """A graph of one op on inputs of these row shapes and constants of the weights' shapes."""
-    rng = np.random.default_rng(seed)
-    b = GraphBuilder()
-    b.layer = "layer"
-    dtypes = dtypes or [FLOAT] * len(shapes)
-    values = [b.input(f"in{i}", (None, *s), d) for i, (s, d) in enumerate(zip(shapes, dtypes, strict=True))]
-    values += [b.constant(f"layer/w{i}", rng.normal(size=s).astype("f")) for i, s in enumerate(weights)]
-    return b.build([b.emit(op, *values)])
-
-
-def with_elementwise(name, params):
-    """A graph of one elementwise activation on rows of 7 values."""
-    return random_graph(Unary(Elementwise(name, params)), [(7,)])
-
-
-RELU = Elementwise("relu", (("negative_slope", 0.0), ("max_value", float("inf")), ("threshold", 0.0)))
-
-OPS: dict[str, Graph] = {
-    "dense": random_graph(Dense(), [(4,)], [(4, 3), (3,)]),
-    "dense without bias": random_graph(Dense(), [(4,)], [(4, 3)]),
-    "dense, relu inside": random_graph(Dense(RELU), [(4,)], [(4, 3), (3,)]),
-    "dense on rank 4": random_graph(Dense(), [(2, 3, 4)], [(4, 3), (3,)]),
-    "affine": random_graph(Affine(), [(4,)], [(4,), (4,)]),
-    "affine with shift, tanh inside": random_graph(Affine(Elementwise("tanh")), [(4,)], [(4,)] * 3),
-    "affine on a middle axis": random_graph(Affine(), [(3, 4)], [(3, 1)] * 3),
-    "affine on the last axis of rank 3": random_graph(Affine(), [(3, 4)], [(1, 4)] * 3),
-    "affine on all axes": random_graph(Affine(), [(2, 3, 4)], [(2, 3, 4)] * 3),
-    "prelu": random_graph(Binary(kind="prelu"), [(3, 4)], [(1, 4)]),
-    "softmax": random_graph(Softmax(1), [(4,)]),
-    "softmax on a middle axis": random_graph(Softmax(1), [(3, 4)]),
-    "log softmax": random_graph(Softmax(2, log=True), [(3, 4)]),
-    "sparsemax": random_graph(Sparsemax(1), [(5, 2)]),
-    "glu": random_graph(Glu(1), [(6, 2)]),
-    "standard moments": random_graph(Moments((1,), 1e-3), [(6,)]),
-    "standard moments on two axes": random_graph(Moments((1, 2), 1e-3), [(3, 4)]),
-    "rms moments": random_graph(Moments((2,), 1e-3, "rms"), [(3, 4)]),
-    "l2 moments": random_graph(Moments((1,), 1e-12, "l2"), [(6,)]),
-    "variance moments": random_graph(Moments((1,), 1e-3, "variance"), [(6,)]),
-    "groups": random_graph(GroupMoments(1, 3, 1e-3), [(6,)]),
-    "groups of channels last": random_graph(GroupMoments(3, 2, 1e-3), [(3, 2, 4)]),
-    "groups of channels first": random_graph(GroupMoments(1, 2, 1e-3), [(4, 3)]),
-    "reshape": random_graph(Reshape((3, -1)), [(2, 6)]),
-    "reshape of a free axis": random_graph(Reshape((-1, 2)), [(None, 6)]),
-    "flatten a free axis": random_graph(Reshape((-1,)), [(None, 6)]),
-    "transpose": random_graph(Transpose((0, 2, 1)), [(3, 4)]),
-    "repeat": random_graph(Repeat(3), [(4,)]),
-    **{
-        f"{kind}": random_graph(Binary(None, kind), [(3, 4), (3, 4)])
-        for kind in ("add", "subtract", "multiply", "maximum", "minimum")
-    },
-    "add, spread over an axis, sigmoid inside": random_graph(
-        Binary(Elementwise("sigmoid"), "add"), [(3, 1), (3, 4)]
-    ),
-    "concatenate": random_graph(Concatenate(2), [(3, 4), (3, 2), (3, 1)]),
-    "dot of vectors": random_graph(Dot((1, 1)), [(4,), (4,)]),
-    "dot of matrices": random_graph(Dot((2, 1)), [(3, 4), (4, 2)]),
-    "dot of rank 4": random_graph(Dot((1, 2)), [(4, 3, 2), (5, 4)]),
-    "gather": random_graph(Gather(), [(3,)], [(9, 2)], [INT]),
-    "one hot": random_graph(OneHot(4), [(3,)], (), [INT]),
-    "cast to int": random_graph(Cast(INT), [(3,)]),
-    "cast to float": random_graph(Cast(FLOAT), [(3,)], (), [INT]),
-    "identity": random_graph(Identity(), [(3,)]),
-    **{kind: random_graph(Binary(kind=kind), [(3, 4), (1, 4)]) for kind in BINARY if kind != "prelu"},
-    "not equal to a number": random_graph(Binary(kind="not_equal"), [(3, 4)], [()]),
-    **{kind: random_graph(Unary(Elementwise(kind)), [(3, 4)]) for kind in EXPRESSIONS},
-    "slice": random_graph(Slice(((1, None, 1), (None, None, -2))), [(3, 4)]),
-    "pick": random_graph(Pick(1, (2, 0, 0)), [(3, 4)]),
-    "product": random_graph(Product("ij", "kj", "ik"), [(3, 4), (2, 4)]),
-    "product with weights": random_graph(Product("ij", "jk", "ki"), [(3, 4)], [(4, 2)]),
-    "cumulative sum": random_graph(CumulativeSum(2), [(3, 4)]),
-    "argmax": random_graph(Reduce("argmax", (2,)), [(3, 4)]),
-    "where": random_graph(Where(), [(3, 1), (3, 4)], [()]),
-    **{
-        f"{kind} along": random_graph(Reduce(kind, (2,), True), [(3, 4)])
-        for kind in ("sum", "mean", "max", "min", "argmax")
-    },
-    "max along two axes": random_graph(Reduce("max", (1, 2)), [(3, 4)]),
-}
-"""A graph for each op and each of its forms."""
-
-
-# -- networks ---------------------------------------------------------------------------------------------------
 
 
 def randomize(network, seed=0):

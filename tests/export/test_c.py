@@ -11,14 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foldnet.codegen.layout import elements
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import c_project, to_c
 from foldnet.graph.graph import bind
-from tests.export.export_nets import NETS, OPS, rows_for
+from foldnet.operations.affine.op import Affine
+from foldnet.operations.cases import Case, Drawn, Rows
+from tests.export.export_nets import NETS, rows_for
+from tests.operations.op_cases import PREDICTING, SMALL, TOGETHER, data_of, joined
 from tests.support.compilers import COMPILERS, sanitizers
 
+OPS = {label: PREDICTING[label].graph(dtype="float32") for label in SMALL}
 ALL = NETS | OPS
+GROUPS = [SMALL[i : i + TOGETHER] for i in range(0, len(SMALL), TOGETHER)]
+AFFINE = Case("of four", Affine(), (Rows((4,)), Drawn((4,)), Drawn((4,)))).graph(dtype="float32")
 STRICT = [
     "-std=c99",
     "-Wall",
@@ -60,7 +67,27 @@ def ready(graph):
     return bind(graph, [(None, *x.shape[1:]) for x in rows_for(graph, 1)])
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("labels", GROUPS, ids=lambda labels: labels[0])
+def test_program_of_operations_equals_the_reference(labels, tmp_path):
+    graph = joined(ready(OPS[label]) for label in labels)
+    to_c(graph, tmp_path, name="net")
+    build(tmp_path, "-O0", "main.c", "-o", "predict")
+    data = data_of(labels, 6, seed=1)
+    done = run(["./predict"], tmp_path, csv(data))
+    assert done.returncode == 0, done.stderr
+    found, truth = numbers(done.stdout), expected(graph, data)
+    assert found.shape == truth.shape
+    start = 0
+    for label, name in zip(labels, graph.outputs, strict=True):
+        end = start + elements(graph, name)
+        np.testing.assert_allclose(
+            found[:, start:end], truth[:, start:end], rtol=1e-5, atol=1e-5, err_msg=label
+        )
+        start = end
+    assert start == truth.shape[1]
+
+
+@pytest.mark.parametrize("name", NETS)
 def test_program_equals_the_reference(name, tmp_path):
     graph = ready(ALL[name])
     to_c(graph, tmp_path, name="net")
@@ -111,7 +138,7 @@ def test_make_and_make_test(tmp_path):
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("program")
-    to_c(OPS["affine"], folder, name="net")
+    to_c(AFFINE, folder, name="net")
     return build(folder, "-O1", "main.c", "-o", "predict")
 
 
@@ -159,7 +186,7 @@ def test_a_first_line_that_counts_the_columns_is_no_row(program):
 def test_what_is_not_finite_goes_through(program):
     done = run(["./predict"], program, "nan,inf,-inf,1e39\n")
     y = numbers(done.stdout)
-    graph = OPS["affine"]
+    graph = AFFINE
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(
             y, expected(graph, [np.array([[np.nan, np.inf, -np.inf, np.inf]], "f")])
@@ -167,7 +194,7 @@ def test_what_is_not_finite_goes_through(program):
 
 
 def test_an_index_outside_its_table_ends_the_program(tmp_path):
-    to_c(OPS["gather"], tmp_path, name="net")
+    to_c(OPS["Gather-narrow"], tmp_path, name="net")
     build(tmp_path, "-g", *sanitizers("gcc"), "main.c", "-o", "predict")
     for text in ("0 1 9\n", "0 1 -1\n"):
         done = run(["./predict"], tmp_path, text)
@@ -213,26 +240,26 @@ def test_numbers_of_the_self_test_have_all_their_bits(bits):
 
 def test_recorded_rows_may_be_given(tmp_path):
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
-    to_c(OPS["affine"], tmp_path, name="net", x=x)
+    to_c(AFFINE, tmp_path, name="net", x=x)
     assert "10.0f, 11.0f" in (tmp_path / "self_test.c").read_text()
     with pytest.raises(InputError, match=r"shape \(3, 5\)"):
-        to_c(OPS["affine"], tmp_path, x=np.zeros((3, 5)))
+        to_c(AFFINE, tmp_path, x=np.zeros((3, 5)))
 
 
 def test_other_peoples_files_are_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "main.c").write_text("int main(void) { return 0; }")
     with pytest.raises(FileExistsError, match=r"main\.c' exists and was not written by foldnet"):
-        to_c(OPS["affine"], tmp_path)
+        to_c(AFFINE, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["main.c", "notes.txt"]
     (tmp_path / "main.c").unlink()
-    to_c(OPS["affine"], tmp_path)
-    to_c(OPS["dense"], tmp_path)  # over its own
+    to_c(AFFINE, tmp_path)
+    to_c(OPS["Dense-4-3"], tmp_path)  # over its own
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_free_sizes_are_asked_for(tmp_path):
-    graph = OPS["reshape of a free axis"]
+    graph = OPS["Reshape-free-axis"]
     with pytest.raises(UnsupportedError, match="input_shapes"):
         to_c(graph, tmp_path)
     to_c(graph, tmp_path, input_shapes=[(5, 6)], name="net")
@@ -242,7 +269,7 @@ def test_free_sizes_are_asked_for(tmp_path):
 
 @pytest.mark.parametrize("name", ["int", "linux", 'x"*/\n#error', "日本", "3d model"])
 def test_any_name_of_a_directory_will_do(name, tmp_path):
-    to_c(OPS["dense"], tmp_path, name=name)
+    to_c(OPS["Dense-4-3"], tmp_path, name=name)
     build(tmp_path, "-O1", "self_test.c", "-o", "self_test")
     done = run(["gcc", "-Wall", "-Werror", "main.c", "-lm"], tmp_path)  # the compiler's own dialect
     assert done.returncode == 0, done.stderr
@@ -281,7 +308,9 @@ def halved(code):
     return code[:start] + weights + code[end:]
 
 
-@pytest.mark.parametrize("name", ["wine", "dense, relu inside", "affine on a middle axis", "prelu", "gather"])
+@pytest.mark.parametrize(
+    "name", ["wine", "Dense-relu", "Affine-middle-axis-shift", "Binary-prelu-matrix", "Gather-narrow"]
+)
 def test_on_avr_every_weight_is_read_from_flash(name, tmp_path):
     graph = ready(ALL[name])
     to_c(graph, tmp_path, name="net")
@@ -300,8 +329,9 @@ def test_on_avr_every_weight_is_read_from_flash(name, tmp_path):
 
 def test_no_float_becomes_a_double(tmp_path):
     (tmp_path / "doubles.h").write_text(DOUBLES)
-    for i, name in enumerate(ALL):
-        to_c(ready(ALL[name]), tmp_path / str(i), name="net")
+    graphs = [*map(ready, NETS.values()), *(joined(ready(OPS[label]) for label in group) for group in GROUPS)]
+    for i, graph in enumerate(graphs):
+        to_c(graph, tmp_path / str(i), name="net")
     sources = [str(path) for path in tmp_path.glob("*/predict.c")]
     command = [*COMPILERS["gcc"], *STRICT, "-fsyntax-only", "-include", "doubles.h", *sources]
     done = run(command, tmp_path)
@@ -328,7 +358,7 @@ def test_header_and_source_name_parameters_alike(name, tmp_path):
 
 
 def test_memory_is_stated_and_can_be_chosen(tmp_path):
-    graph = ready(OPS["dense, relu inside"])
+    graph = ready(OPS["Dense-relu"])
     to_c(graph, tmp_path, name="net")
     header, source = ((tmp_path / file).read_text() for file in ("predict.h", "predict.c"))
     weights = int(re.search(r"float w\[(\d+)\]", source)[1])
@@ -346,6 +376,6 @@ def test_memory_is_stated_and_can_be_chosen(tmp_path):
 
 
 def test_activations_are_in_the_comments(tmp_path):
-    to_c(ready(OPS["dense, relu inside"]), tmp_path, name="net")
+    to_c(ready(OPS["Dense-relu"]), tmp_path, name="net")
     assert "layer: Dense, relu" in (tmp_path / "predict.h").read_text()
     assert "/* layer: Dense, relu */" in (tmp_path / "predict.c").read_text()

@@ -16,10 +16,8 @@ from foldnet.codegen.layout import pack
 from foldnet.engines.native import compiler as cc
 from foldnet.graph.op import INT
 from tests.native.apart import APART, listed, set_apart
-from tests.native.networks import joined, op_cases, random_inputs
+from tests.operations.op_cases import GRAPHS, SMALL, data_of, joined
 
-CASES = op_cases()
-SMALL = [n for n in CASES if "-600-" not in n and "-300-" not in n]
 SIMD = 8
 
 WATCH = """
@@ -53,8 +51,9 @@ static void watched_free(void *memory) {
 """
 
 
-def watched(graph, folder, monkeypatch, rows):
-    """The network's debug build, run: after which value a gap has died, None for none."""
+def watched(labels, folder, monkeypatch, rows):
+    """The debug build of these cases, run: after which value a gap has died, None for none."""
+    graph = joined(GRAPHS[label] for label in labels)
     made, of_blocks, of_rows = set_apart(graph, SIMD, monkeypatch)
     table = of_rows if rows < 3 else of_blocks
     assert len(table) > 20
@@ -65,7 +64,7 @@ def watched(graph, folder, monkeypatch, rows):
     subprocess.run([*command, "net.c", "-o", "net.so", "-lm"], cwd=folder, check=True)
     library = ctypes.CDLL(str(folder / "net.so"))
     weights = pack(made.layout, made.floats, graph.constants)
-    inputs = random_inputs(graph, rows)
+    inputs = data_of(labels, rows)
     outputs = []
     for name in graph.outputs:
         shape, kind = layout.row_shape(graph, name), graph.types[name].dtype
@@ -83,13 +82,14 @@ def watched(graph, folder, monkeypatch, rows):
 @pytest.mark.parametrize("rows", [1, 2 * SIMD, 45], ids=["a row", "a whole block", "blocks and a part"])
 def test_no_step_writes_past_its_array(rows, tmp_path, monkeypatch):
     names = SMALL[:: 2 if rows == 45 else 1]
-    dead = watched(joined(CASES[n] for n in names), tmp_path, monkeypatch, rows)
+    dead = watched(names, tmp_path, monkeypatch, rows)
     assert dead is None, names[int(dead.split("/")[0])]
 
 
 @pytest.mark.parametrize("rows", [1, 45])
 def test_an_array_that_is_too_small_is_noticed(rows, tmp_path, monkeypatch):
-    graph = joined(CASES[n] for n in SMALL[::3])
+    names = SMALL[::3]
+    graph = joined(GRAPHS[name] for name in names)
     victim = next(n.output for n in graph.nodes if SIMD < layout.elements(graph, n.output) < SIMD + APART)
     real = layout.elements
 
@@ -97,4 +97,4 @@ def test_an_array_that_is_too_small_is_noticed(rows, tmp_path, monkeypatch):
         return real(graph, name) - short * (name == victim)
 
     monkeypatch.setattr(layout, "elements", partial(fewer, short=real(graph, victim) - 1))
-    assert watched(graph, tmp_path, monkeypatch, rows) == victim
+    assert watched(names, tmp_path, monkeypatch, rows) == victim

@@ -19,7 +19,8 @@ from foldnet.graph.op import INT, Elementwise
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.op import Unary
 from foldnet.operations.structure.op import Cast, Gather, Identity, Reshape
-from tests.native.networks import graph_of, joined, op_cases, random_inputs, table_network
+from tests.native.networks import graph_of, random_inputs, table_network
+from tests.operations.op_cases import GRAPHS, joined
 
 pytestmark = pytest.mark.as_shipped
 
@@ -224,8 +225,7 @@ def test_the_number_of_threads_is_the_users(monkeypatch):
 def test_small_loops_are_not_written_out(tmp_path, monkeypatch):
     """Machine code of a broadcasting operation stays small: compilers take their time by it."""
     monkeypatch.setenv("FOLDNET_CACHE", str(tmp_path / "cache"))
-    cases = op_cases()
-    names = ("combine-add", "combine-add-spread", "combine-subtract", "combine-subtract-spread")
-    NativeProgram(joined(cases[n] for n in names))
+    names = ("Binary-add-weights", "Binary-add-spread", "Binary-subtract-weights", "Binary-subtract-spread")
+    NativeProgram(joined(GRAPHS[n] for n in names))
     (entry,) = (tmp_path / "cache").iterdir()
     assert entry.stat().st_size < 32_000

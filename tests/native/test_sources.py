@@ -17,10 +17,10 @@ from foldnet.graph.op import Elementwise
 from foldnet.operations.elementwise.c import text_of
 from foldnet.operations.elementwise.op import Binary, Unary
 from tests.native.apart import listed, set_apart
-from tests.native.networks import ACTIVATIONS, graph_of, joined, op_cases, random_inputs, table_network
+from tests.native.networks import RELU, graph_of, random_inputs, table_network
+from tests.operations.op_cases import GRAPHS, SMALL, data_of, joined
 from tests.support.compilers import COMPILERS, assert_no_warnings, march, sanitizers
 
-CASES = op_cases()
 LIMITS = ["-Wall", "-Wextra", "-Werror"]
 
 
@@ -88,21 +88,20 @@ HEAD = "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
 X86 = {4: "nehalem", 8: "haswell", 16: "skylake-avx512"}
 PROCESSORS = X86 if platform.machine() == "x86_64" else {machine().simd: "native"}
 """By floats in a vector register a processor that has them: compilers warn of wider vectors than that."""
-SMALL = [n for n in CASES if "-600-" not in n and "-300-" not in n]
 GROUPS = [SMALL[i::12] for i in range(12)]
 """Small ones: gcc's time grows much faster than the number of operations in a program."""
 
 
 def test_few_operations_are_the_c_librarys():
-    own = [any(of_the_c_library(CASES[name])) for name in SMALL]
+    own = [any(of_the_c_library(GRAPHS[name])) for name in SMALL]
     assert 5 < sum(own) < len(own) / 5
 
 
 @pytest.mark.parametrize("group", range(len(GROUPS)))
 def test_portable_code_is_strict_clean_and_the_same(group, tmp_path):
-    graph = joined(CASES[n] for n in GROUPS[group])
+    graph = joined(GRAPHS[n] for n in GROUPS[group])
     source = emit_portable(graph, "predict_row")
-    inputs = random_inputs(graph, 3)
+    inputs = data_of(GROUPS[group], 3)
     outputs = NativeProgram(graph, threads=1).run(inputs)
     calls = []
     calls += [read(f"x{i}", x, 1) for i, x in enumerate(inputs)]
@@ -186,8 +185,8 @@ def native_main(rows, weights, inputs, outputs):
 def test_native_code_is_clean_under_the_sanitizers(group, tmp_path, monkeypatch):
     """gcc's, which see memory everywhere; clang, which may have none, warns of nothing."""
     rows = 45
-    graph = joined(CASES[n] for n in GROUPS[group])
-    inputs = random_inputs(graph, rows)
+    graph = joined(GRAPHS[n] for n in GROUPS[group])
+    inputs = data_of(GROUPS[group], rows)
     outputs = NativeProgram(graph, threads=1).run(inputs)
     assert_no_warnings("clang", emit(graph, simd=machine().simd).code, tmp_path)
     code, made = watched(graph, monkeypatch)
@@ -201,7 +200,7 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path, monkeypatch)
 
 
 def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):
-    graph = graph_of(Unary(ACTIVATIONS[0]), (16,))  # whole vectors, so that no array is padded
+    graph = graph_of(Unary(RELU), (16,))  # whole vectors, so that no array is padded
     made = set_apart(graph, machine().simd, monkeypatch)
     for table in (1, 2):
         tables = [[(kind, at - 4 * (k == table), size) for kind, at, size in made[k]] for k in (1, 2)]
@@ -246,6 +245,6 @@ def test_a_function_of_the_callers_own_is_refused():
 
 
 def test_free_axes_are_refused():
-    graph = graph_of(Unary(ACTIVATIONS[0]), (None, 3))
+    graph = graph_of(Unary(RELU), (None, 3))
     with pytest.raises(UnsupportedError, match="free axis"):
         emit(graph)

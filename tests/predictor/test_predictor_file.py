@@ -15,27 +15,12 @@ from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.graph.graph import GraphBuilder
-from foldnet.graph.op import Elementwise
 from foldnet.network import Model
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
-from foldnet.operations.elementwise.op import Binary, Unary, Where
-from foldnet.operations.matrix.op import Dense, Dot, Product
-from foldnet.operations.structure.op import (
-    Cast,
-    Concatenate,
-    Gather,
-    Identity,
-    OneHot,
-    Pick,
-    Repeat,
-    Reshape,
-    Slice,
-    Transpose,
-)
 from foldnet.predictor import Options, program_json
 from foldnet.predictor.file import from_bytes, to_bytes
 from foldnet.sequential import Sequential
+from tests.operations.op_cases import PREDICTING, joined
 
 HEAD = struct.Struct("<8sQQII")
 ROWS = np.random.default_rng(2).normal(size=(9, 5)).astype(np.float32)
@@ -368,51 +353,10 @@ def test_a_changed_weight_with_a_right_checksum_is_only_another_network():
     assert not np.array_equal(ReferenceProgram(graph).run([ROWS])[0], PREDICT(ROWS))
 
 
-def every_op():
-    """Each op of the closed set once, in one program."""
-    b = GraphBuilder()
-    x, codes = b.input("x", (None, 4, 6)), b.input("codes", (None, 3), "int")
-    last = lambda n: b.constant(n, np.ones((1, 6)))  # noqa: E731
-    values = [
-        b.emit(Dense(Elementwise("tanh")), x, b.constant("w", np.ones((6, 2), np.float32))),
-        b.emit(Affine(), x, last("s"), last("o"), last("m")),
-        b.emit(Unary(serial_relu()), x),
-        b.emit(Binary(kind="prelu"), x, last("alpha")),
-        b.emit(Softmax(2, log=True), x),
-        b.emit(Sparsemax(2), x),
-        b.emit(Glu(2), x),
-        b.emit(Moments((1, 2), 1e-3, "rms"), x),
-        b.emit(GroupMoments(2, 3, 1e-3), x),
-        b.emit(Reshape((-1, 2)), x),
-        b.emit(Transpose((0, 2, 1)), x),
-        b.emit(Repeat(3), codes),
-        b.emit(Binary(None, "maximum"), x, x),
-        b.emit(Concatenate(1), x, x),
-        b.emit(Dot((2, 2)), x, x),
-        b.emit(Gather(), codes, b.constant("table", np.ones((5, 2), np.float32))),
-        b.emit(Cast("float"), codes),
-        b.emit(Identity(), x),
-        b.emit(Unary(Elementwise("log1p")), x),
-        b.emit(Binary(kind="power"), b.constant("two", np.array(2.0)), x),
-        b.emit(Where(), x, x, b.constant("none", np.zeros(()))),
-        b.emit(Reduce("mean", (1, 2), True), x),
-        b.emit(OneHot(3), codes),
-        b.emit(Slice(((None, None, 1), (4, None, -2))), x),
-        b.emit(Pick(2, (0, 5, 5)), x),
-        b.emit(Product("ij", "kj", "ik"), x, x),
-        b.emit(CumulativeSum(1), x),
-    ]
-    return b.build(values)
-
-
-def serial_relu():
-    return Elementwise("relu", (("negative_slope", 0.1), ("max_value", float("inf")), ("threshold", 0.0)))
-
-
-def test_every_op_travels():
-    graph = every_op()
+def test_one_program_may_hold_all_operations():
+    graph = joined(case.graph(dtype="float32") for case in PREDICTING.values())
     assert {type(n.op).__name__ for n in graph.nodes} == set(program_json.op_table())
-    options = Options("reference", "float32", False, ("x", "codes"), None)
+    options = Options("reference", "float32", False, graph.inputs, None)
     again, _ = from_bytes(to_bytes(graph, options), {})
     assert (again.nodes, again.types, again.outputs) == (graph.nodes, graph.types, graph.outputs)
 

@@ -14,11 +14,10 @@ import foldnet
 from foldnet import layers
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
-from foldnet.graph import serial
 from foldnet.graph.graph import GraphBuilder
 from foldnet.network import Model
 from foldnet.operations.affine.op import Affine
-from foldnet.predictor import Options
+from foldnet.predictor import Options, program_json
 from foldnet.predictor.file import from_bytes, to_bytes
 from foldnet.sequential import Sequential
 from tests.operations.op_cases import PREDICTING, joined
@@ -356,7 +355,7 @@ def test_a_changed_weight_with_a_right_checksum_is_only_another_network():
 
 def test_one_program_may_hold_all_operations():
     graph = joined(case.graph(dtype="float32") for case in PREDICTING.values())
-    assert {type(n.op).__name__ for n in graph.nodes} == set(serial.op_table())
+    assert {type(n.op).__name__ for n in graph.nodes} == set(program_json.op_table())
     options = Options("reference", "float32", False, graph.inputs, None)
     again, _ = from_bytes(to_bytes(graph, options), {})
     assert (again.nodes, again.types, again.outputs) == (graph.nodes, graph.types, graph.outputs)

@@ -106,9 +106,9 @@ def _weights_beside(path: str) -> list[Path]:
 
 def traced_passes(model: Any, width: int) -> list[tuple[str, str]]:
     """The graph as text of a width: as lowered, after each pass that changed it, and, if anything stays, why."""
-    from foldnet.graph.text import graph_text
     from foldnet.lowering.lower import Mode, lower
     from foldnet.passes import Step, optimize
+    from foldnet.predictor.program_text import graph_text
 
     steps: list[Step] = []
     before = lower(model, Mode.PREDICT)

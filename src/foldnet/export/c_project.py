@@ -21,7 +21,6 @@ from foldnet.export.files import write_files
 from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.overwrite import MARK
 from foldnet.graph.graph import Graph, Node, bind
-from foldnet.operations.structure.op import Gather
 
 if TYPE_CHECKING:
     from foldnet.engines.native.prediction.source import PortableSource
@@ -167,8 +166,7 @@ def _memory_words(portable: PortableSource) -> dict[str, str]:
 
 def _fault_text(node: Node) -> str:
     """What a node finds fault with, for a C string."""
-    what = "an index outside its table" if isinstance(node.op, Gather) else "a number that is no index"
-    return f"{what} ({plain(node.layer)})"
+    return f"{node.op.fault} ({plain(node.layer)})"
 
 
 def _describing_words(graph: Graph, faults: Sequence[Node]) -> dict[str, str]:

@@ -7,17 +7,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
-from foldnet.operations.structure.op import (
-    Cast,
-    Concatenate,
-    Gather,
-    Identity,
-    Pick,
-    Repeat,
-    Reshape,
-    Slice,
-    Transpose,
-)
+from foldnet.graph.tables import smallest_tables
 
 
 def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
@@ -29,7 +19,7 @@ def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
         seed: for the same rows each time.
     """
     rng = np.random.default_rng(seed)
-    tables = _smallest_tables(graph)
+    tables = smallest_tables(graph)
     data = []
     for name in graph.inputs:
         kind = graph.types[name]
@@ -39,26 +29,3 @@ def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
         array = rng.integers(0, tables.get(name, 2), shape) if is_index else rng.normal(size=shape)
         data.append(array.astype(np.int32 if is_int else np.float32))
     return data
-
-
-def _smallest_tables(graph: Graph) -> dict[str, int]:
-    """For each value whose elements become indices, the size of the smallest table they are used on."""
-    sizes: dict[str, int] = {}
-    for node in reversed(graph.nodes):
-        if isinstance(node.op, Gather):
-            limit: int | None = graph.types[node.inputs[1]].shape[0]
-            indices: tuple[str, ...] = node.inputs[:1]
-        elif isinstance(node.op, KEEPS_INDICES):
-            limit, indices = sizes.get(node.output), node.inputs
-        else:
-            continue
-        for value in indices:
-            if limit is not None:
-                sizes[value] = min(limit, sizes.get(value, limit))
-    return sizes
-
-
-KEEPS_INDICES = (
-    Cast, Identity, Reshape, Transpose, Repeat, Concatenate, Slice, Pick,
-)  # fmt: skip
-"""Ops that only move elements about."""

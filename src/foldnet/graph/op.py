@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError
@@ -23,6 +23,8 @@ Row = tuple[int, ...]
 
 
 FLOAT, INT = "float", "int"
+Keeps = Literal["", "some", "all", "in place"]
+"""Which elements of its operands a result has."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ class Op:
             node moved them.
         in_place: whether each element is read just before it is written, so that the result may take the memory of an
             operand.
+        keeps_values: whether each element of the result is an element of an operand, perhaps of another type: each at
+            its place (``"in place"``), each of them once (``"all"``), or some of them (``"some"``); ``""`` if not.
+        mixes_rows: whether a row's result depends on the batch's other rows, in evaluation, too.
+        standardizes: whether it takes a mean and a spread of its operand's values, so that the rounding of those counts
+            beside the spread.
+        fault: what it may find wrong with the data, in short; ``""`` for nothing.
     """
 
     data: ClassVar[int | None] = 1
@@ -87,6 +95,10 @@ class Op:
     aliases: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
     is_identity: ClassVar[bool] = False
+    keeps_values: ClassVar[Keeps] = ""
+    mixes_rows: ClassVar[bool] = False
+    standardizes: ClassVar[bool] = False
+    fault: ClassVar[str] = ""
     moves: ClassVar[int] = 0
     as_found: ClassVar[bool] = False
 
@@ -94,6 +106,33 @@ class Op:
     def is_activation(self) -> bool:
         """Whether it is one of Keras's activations, with or without weights."""
         return False
+
+    @property
+    def as_activation(self) -> Elementwise | None:
+        """The activation that the op before it can apply in its place; None where it is none, or has weights."""
+        return None
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether its result changes if its data operands change places."""
+        return False
+
+    @property
+    def batch_rows(self) -> int | None:
+        """How many rows a training batch must have; None for any number."""
+        return None
+
+    def table_rows(self, *shapes: Shape) -> int | None:
+        """How many rows the table has of which its first operand holds indices; None where it looks nothing up."""
+        return None
+
+    def always(self, *shapes: Shape) -> float | None:
+        """The number that every element of the result is, whatever the data; None where it depends on them."""
+        return None
+
+    def refusal(self, layer: str, *shapes: Shape) -> str:
+        """Why a row has no result, where it found its fault with the data; for a layer and operands of these shapes."""
+        return f"layer {layer!r} found {self.fault}"
 
     def data_operands(self, count: int) -> int:
         """How many of ``count`` operands are data."""
@@ -125,6 +164,11 @@ class Fusable(Op):
     """An op into which a following elementwise activation can be fused."""
 
     activation: Elementwise | None = None
+
+
+def fused_activation(op: Op) -> Elementwise | None:
+    """The activation that is fused into an op, if there is one."""
+    return op.activation if isinstance(op, Fusable) else None
 
 
 @dataclass(frozen=True)

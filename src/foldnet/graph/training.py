@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from foldnet.graph.graph import Graph, bind
 from foldnet.graph.op import Shape
-from foldnet.operations.batch.op import BatchReduce
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class UpdateRule:
     @property
     def by_variable(self) -> bool:
         """Whether an element's update depends on the other elements of its variable."""
-        return any(isinstance(node.op, BatchReduce) for node in self.graph.nodes)
+        return any(node.op.mixes_rows for node in self.graph.nodes)
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class TrainingProgram:
     @property
     def by_batch(self) -> bool:
         """Whether a row's loss depends on the rows beside it, so that it matters how data is cut into batches."""
-        return any(isinstance(node.op, BatchReduce) for node in self.graph.nodes)
+        return any(node.op.mixes_rows for node in self.graph.nodes)
 
     def bound(self, shapes: Sequence[Shape]) -> TrainingProgram:
         """The program for data of these shapes, batch axis first: free axes of inputs become sizes.

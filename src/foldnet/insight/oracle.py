@@ -19,8 +19,7 @@ from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Sum
-from foldnet.operations.along.op import GroupMoments, Moments
-from foldnet.operations.matrix.op import Dense
+from foldnet.operations.kernels import measured
 
 FACTOR = 4.0
 """How many times the measured rounding a candidate may differ by."""
@@ -131,7 +130,7 @@ class Oracle:
                     patches[name](values, values[name], rounded)
             for node, step in self._steps:
                 operands = [values[v] for v in node.inputs]
-                if isinstance(node.op, Moments | GroupMoments):
+                if node.op.standardizes:
                     # In float32 a row's mean is off by a unit of its values, and so is what lies about the mean:
                     # much beside a small spread, also where the values come in exactly.
                     operands[0] = rounded(rounded(operands[0]))
@@ -147,18 +146,10 @@ class Oracle:
         return values
 
 
-def _is_plain_dense(node: Node) -> bool:
-    return isinstance(node.op, Dense) and node.op.activation is None
-
-
 def _computed(node: Node, step: ReferenceProgram, operands: Sequence[Array]) -> Array:
-    """A node's value in float64. A matrix product goes to BLAS: in float64 the order of its sum does not matter
-    here, and the reference engine's own, one input after the other, would take most of the time.
-    """
-    if _is_plain_dense(node):
-        product: Array = operands[0].astype(np.float64) @ operands[1]
-        return product + operands[2] if len(operands) > 2 else product
-    return step.run(operands)[0]
+    """A node's value in float64."""
+    product = measured(node.op, operands)
+    return step.run(operands)[0] if product is None else product
 
 
 def _unrounded(array: Array) -> Array:

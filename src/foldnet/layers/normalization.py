@@ -161,9 +161,9 @@ class BatchNormalization(Layer):
             )  # fmt: skip
         return BatchNorm(self.momentum, self.epsilon, self.scale, self.center, masked)
 
-    def _operands(self, op: Op) -> list[str]:
+    def _operands(self, renorm: bool) -> list[str]:
         statistics = ["moving_mean", "moving_variance"]
-        if isinstance(op, BatchRenorm):
+        if renorm:
             statistics += ["moving_stddev", "renorm_mean", "renorm_stddev"]
         return [*statistics, *(["gamma"] if self.scale else []), *(["beta"] if self.center else [])]
 
@@ -184,9 +184,10 @@ class BatchNormalization(Layer):
         size = b.shape(x)
         spread = tuple((size[a] or 1) if a in kept else 1 for a in range(1, rank))
         if b.mode.value == "train" and self.trainable:
+            rests = b.call_training is False
             op = self._training_op(b)
-            operands = [b.weight(self, n, spread) for n in self._operands(op)]
-            masked = None if isinstance(op, FixedNorm) else b.mask()
+            operands = [b.weight(self, n, spread) for n in self._operands(self.renorm and not rests)]
+            masked = None if rests else b.mask()
             try:
                 return b.emit(op, x, *operands, *([] if masked is None else [masked]))
             except ConfigError as error:

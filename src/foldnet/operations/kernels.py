@@ -20,6 +20,7 @@ import numpy as np
 from foldnet.activations import in_order
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
+from foldnet.operations.catalogue import find
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,14 @@ class Kernel:
             where they compute as predictions do. An operation with several results gives a tuple.
         moved: of the operation and its operands, what the first operands after x are once a training step is over; None
             where they rest.
+        quick: as ``exact``, with the terms of sums in any order, for measurements in float64; None where that is no
+            quicker, and so is its result where it is not for these settings.
     """
 
     exact: Callable[..., Array] | None
     in_step: Callable[..., Any] | None = None
     moved: Callable[..., tuple[Array, ...]] | None = None
+    quick: Callable[..., Array | None] | None = None
 
     def predict(self, op: Op, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
         """The result in float64, rounded once to the working precision."""
@@ -62,6 +66,15 @@ class Kernel:
             return (self.predict(op, operands, dtype),)
         found = self.in_step(op, moment, *operands)
         return found if isinstance(found, tuple) else (found,)
+
+
+def measured(op: Op, operands: Sequence[Array]) -> Array | None:
+    """The result in float64 where it is quicker to add in another order than predictions do; None where it is not.
+
+    In order, a network's matrix products would take most of the time of a measurement.
+    """
+    kernel: Kernel = find("numpy", op)
+    return kernel.quick(op, *operands) if kernel.quick else None
 
 
 def sum_over(x: Array, axes: Sequence[int]) -> Array:

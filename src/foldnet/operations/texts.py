@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from foldnet.arrays import Array
-from foldnet.graph.op import Shape
+from foldnet.graph.op import Elementwise, Shape
 
 _CALLED = re.compile(r"(?<![\w.])([a-z]\w*)\(")
 
@@ -47,6 +47,15 @@ class Operands:
         return f"axis={-1 if axis == len(self.shapes[0]) - 1 else axis}"
 
 
+def applied(function: Elementwise | None, x: str) -> str:
+    """A function of x in short, with the parameters that differ from those of the plain function; None is linear."""
+    if function is None:
+        return x
+    plain = {"negative_slope": 0.0, "max_value": float("inf"), "threshold": 0.0}
+    changed = [f"{k}={v:g}" for k, v in function.params if plain.get(k) != v]
+    return " ".join([f"{function.name}({x})", *changed])
+
+
 def _never(index: int, array: Array) -> bool:
     return False
 
@@ -62,6 +71,8 @@ class Text:
         neutral: whether a constant operand, by its place, changes nothing, and is left out.
         spread: whether its constants are spread over rows, so that axes of size 1 in front of them can go.
         nests: whether the operand may be an expression, as it is written once.
+        formula: of the operation and its operands' names, in short and without a fused activation:
+            ``#1 @ kernel + bias``; None for the usual form, ``softmax(#1, axis=1)``.
         brief: the expression as a person writes it, without checks of the data; None where that is no other.
     """
 
@@ -71,4 +82,5 @@ class Text:
     neutral: Callable[[int, Array], bool] = _never
     spread: bool = False
     nests: bool = False
+    formula: Callable[..., str] | None = None
     brief: Callable[..., str] | None = None

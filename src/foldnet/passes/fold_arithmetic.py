@@ -8,9 +8,8 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node, constant_type
-from foldnet.graph.op import Elementwise
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.elementwise.op import Binary, Unary
+from foldnet.operations.folds import fold_of
 from foldnet.passes.fold_backward import plan as plan_backward
 from foldnet.passes.fold_forward import plan as plan_forward
 from foldnet.passes.merge_affines import plan as plan_merge
@@ -28,10 +27,11 @@ def fold_arithmetic(graph: Graph) -> Graph:
 
 def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     """The Affine, or why it would not fold."""
-    found = scale_and_offset(graph, node)
+    arithmetic = fold_of(node.op).arithmetic
+    found = arithmetic(graph, node) if arithmetic else None
     if found is None:
         return None
-    scale, offset = found
+    scale, offset = found.scale, found.offset
     zero = np.zeros_like(offset)
     # What comes before takes an offset at no cost. What follows would have to take it times its kernel, which may
     # cancel: there the offset is a mean to subtract, which the pass measures.
@@ -44,43 +44,6 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     if after is None:
         return subtracted
     return f"Not folded into what comes before it: {before}. Not folded into what follows: {after}."
-
-
-def scale_and_offset(graph: Graph, node: Node) -> tuple[Array, Array] | None:
-    """The float64 numbers s and o with which a node computes ``x * s + o``; None if it computes something else."""
-    if graph.types[node.output].dtype != "float":
-        return None
-    match node.op:
-        case Unary(Elementwise("negative")):
-            one = np.ones((1,) * (len(graph.types[node.output].shape) - 1))
-            return (-one, 0 * one) if graph.types[node.inputs[0]].dtype == "float" else None
-        case Binary(kind=kind) if kind in ("add", "subtract", "multiply", "divide"):
-            return _of_two_operands(graph, node, kind)
-    return None
-
-
-def _of_two_operands(graph: Graph, node: Node, kind: str) -> tuple[Array, Array] | None:
-    left_is_x = node.inputs[0] not in graph.constants
-    x, number = node.inputs if left_is_x else reversed(node.inputs)
-    type_ = graph.types[node.output]
-    if number not in graph.constants or graph.types[x] != type_:
-        return None
-    rank = len(type_.shape) - 1
-    array = graph.constants[number]
-    if array.ndim not in (0, rank) or not (left_is_x or kind != "divide"):
-        return None
-    c = array.astype(np.float64).reshape((1,) * rank if array.ndim == 0 else array.shape)
-    if not np.isfinite(c).all() or (kind in ("multiply", "divide") and not c.all()):
-        return None
-    one, zero = np.ones_like(c), np.zeros_like(c)
-    match kind:
-        case "add":
-            return one, c
-        case "subtract":
-            return (one, -c) if left_is_x else (-one, c)
-        case "multiply":
-            return c, zero
-    return 1 / c, zero
 
 
 def _affine(graph: Graph, node: Node, scale: Array, offset: Array, *shift: Array) -> Rewrite:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Fusable
-from foldnet.operations.elementwise.op import Unary
 from foldnet.passes.rewriting import Rewrite, Uses, exhaust, joined
 
 
@@ -18,7 +17,8 @@ def fuse_activations(graph: Graph) -> Graph:
 def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | None:
     """The op before an activation, with the activation in it."""
     before = uses.producer.get(node.inputs[0])
-    if not isinstance(node.op, Unary) or not node.op.is_activation or before is None:
+    activation = node.op.as_activation
+    if activation is None or before is None:
         return None
     if not isinstance(before.op, Fusable) or before.op.activation is not None:
         return None
@@ -26,5 +26,5 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | None:
         return None  # arithmetic with constants may fold yet, and says why it did not
     if uses.kept_because(before.output, node):
         return None
-    op = replace(before.op, activation=node.op.function)
+    op = replace(before.op, activation=activation)
     return Rewrite((before, node), Node(op, before.inputs, node.output, joined(before, node)))

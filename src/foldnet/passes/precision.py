@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.graph.graph import Graph
+from foldnet.operations.folds import Folded
 
 LARGEST_RATIO = 64.0
 """How far a mean may lie from zero, in standard deviations, for its subtraction to be folded away.
@@ -19,15 +21,17 @@ _FLOAT32 = np.finfo(np.float32)
 _SMALLEST = float(_FLOAT32.tiny) / float(_FLOAT32.eps)
 
 
-def spread_of(graph: Graph, shift: str, scale: Array) -> Array:
-    """The standard deviation that goes with a subtracted mean.
+def costs_precision(folded: Folded) -> str | None:
+    """Why folded weights must not be used, in words; None if they may be."""
+    reason = None
+    if folded.mean is not None and folded.spread is not None:
+        reason = cancels(folded.mean, folded.spread)
+    return reason or leaves_float32(*(_by_unit(array) for array in folded.weights.values()))
 
-    It is the one that the layer learnt, where lowering recorded it; otherwise the one that ``scale`` turns into 1.
-    """
-    if shift in graph.spreads:
-        return np.asarray(graph.spreads[shift], np.float64)
-    with np.errstate(divide="ignore"):
-        return np.asarray(1 / np.abs(scale.astype(np.float64)))
+
+def _by_unit(array: Array) -> Array:
+    """Weights with a column for each unit, which are on the last axis."""
+    return array if array.ndim < 3 else array.reshape(prod(array.shape[:-1]), array.shape[-1])
 
 
 def cancels(mean: Array, spread: Array) -> str | None:

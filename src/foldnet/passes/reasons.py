@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from foldnet.graph.graph import Graph
-from foldnet.operations.affine.op import Affine
+from foldnet.operations.folds import fold_of
 from foldnet.passes.fold_arithmetic import plan as plan_arithmetic
 from foldnet.passes.fold_backward import plan as plan_backward
 from foldnet.passes.fold_forward import plan as plan_forward
@@ -18,7 +18,7 @@ def note_reasons(graph: Graph) -> Graph:
     uses = Uses(graph)
     notes = []
     for node in graph.nodes:
-        if isinstance(node.op, Affine):
+        if fold_of(node.op).scaling is not None:
             before = plan_merge(graph, uses, node) or plan_backward(graph, uses, node)
             after = plan_forward(graph, uses, node)
             notes.append(

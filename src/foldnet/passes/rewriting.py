@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node, with_nodes
 
@@ -125,16 +123,19 @@ def fresh(graph: Graph, hint: str) -> str:
     return name
 
 
+def fresh_weights(graph: Graph, layer: str, weights: Mapping[str, Array]) -> dict[str, Array]:
+    """New weights of a layer by the names of the constants that are to hold them."""
+    return {fresh(graph, f"{layer}/{name}"): array for name, array in weights.items()}
+
+
+def kind_of(node: Node) -> str:
+    """A node in words: ``Softmax of layer 'last'``."""
+    return f"{type(node.op).__name__} of layer {node.layer!r}"
+
+
 def joined(*nodes: Node) -> str:
     """The layer of a node made from several: ``dense + batch_normalization``."""
     return " + ".join(dict.fromkeys(part for n in nodes for part in n.layer.split(" + ")))
-
-
-def along_last_axis(array: Array, size: int) -> Array | None:
-    """The float64 vector of a weight that varies along the last axis only; None if it varies along another."""
-    if any(n != 1 for n in array.shape[:-1]):
-        return None
-    return np.broadcast_to(array.reshape(-1).astype(np.float64), (size,))
 
 
 def quoted(names: Iterable[str]) -> str:

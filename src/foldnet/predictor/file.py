@@ -20,8 +20,8 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.graph.graph import Graph
-from foldnet.graph.serial import graph_from_json, graph_to_json
 from foldnet.predictor.options import ENGINES, PRECISIONS, Options
+from foldnet.predictor.program_json import graph_from_json, graph_to_json
 from foldnet.structure import flatten, from_text, to_text
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph
-from foldnet.graph.serial import activations_of
 from foldnet.predictor.file import Functions, from_bytes, to_bytes
+from foldnet.predictor.program_json import activations_of
 
 if TYPE_CHECKING:
     from foldnet.predictor.predictor import Predictor

@@ -85,7 +85,7 @@ class Predictor(FastCall):
 
     def steps(self, width: int = 80) -> list[str]:
         """What it computes, one entry a step, in order, in lines of at most so many columns."""
-        from foldnet.graph.text import steps
+        from foldnet.predictor.program_text import steps
 
         return steps(self.graph, width)
 

@@ -16,7 +16,6 @@ from foldnet.layers.base import Layer
 from foldnet.lowering.lower import check_judged
 from foldnet.network import Network
 from foldnet.operations.batch.numpy import wrong_rows
-from foldnet.operations.batch.op import Drop
 from foldnet.operations.batch.philox import permutation
 from foldnet.random import random_seed
 from foldnet.training.compiled import Compiled, Target
@@ -291,7 +290,7 @@ def _put(columns: dict[str, list[Any]], title: str, values: list[Any]) -> None:
 def _check_batches(program: TrainingProgram, rows: int, batch_size: int) -> None:
     """Refuse batches that a Dropout's mask of a fixed number of rows does not fit."""
     for node in program.graph.nodes:
-        wanted = node.op.rows if isinstance(node.op, Drop) else None
+        wanted = node.op.batch_rows
         for length in {min(rows, batch_size), rows % batch_size or batch_size}:
             if wanted not in (None, length):
                 raise InputError(f"layer {node.layer!r}: {wrong_rows(wanted, length)}")

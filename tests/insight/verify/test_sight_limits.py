@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foldnet import Sequential, layers
+from foldnet import Model, Sequential, freeze, layers
 from foldnet.insight.verify import verify
 
 TOLERANCE = 1e-3
@@ -29,3 +29,11 @@ def test_a_mistake_is_seen_from_two_tolerances_on(tolerances, status):
     assert layer.mistakes["bias-missing"] == pytest.approx(tolerances, rel=1e-4)
     assert ("bias-missing" in layer.unseen) is (status == "unproven")
     assert layer.mistakes["kernel-missing"] > 100
+
+
+def test_rows_hold_indices_also_where_a_reshape_comes_before_the_table():
+    x = layers.Input((6,))
+    h = layers.Embedding(5, 2)(layers.Reshape((2, 3))(x))
+    model = Model(x, layers.Dense(1)(layers.Flatten()(h)))
+    result = verify(freeze(model, engine="reference"), model)
+    assert "all 5 rows of an embedding's table" in str(result)

@@ -326,7 +326,7 @@ def test_identity_layers():
     assert list(found["drop"].mistakes) == ["dropout-scaled"]
     for name in ("nothing", "drop0"):
         assert (found[name].status, found[name].sight) == ("proven", None)
-        assert "no mistake to make" in found[name].note
+        assert "no mistake with it is possible" in found[name].note
 
 
 @pytest.mark.parametrize("layer", ["flat", "turn"])

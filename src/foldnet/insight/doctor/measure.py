@@ -22,8 +22,8 @@ from foldnet.insight.rows import read_rows
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import lower
 from foldnet.lowering.masks import masked_layers
-from foldnet.operations.affine.op import Affine
-from foldnet.operations.matrix.op import Dense
+from foldnet.operations.folds import fold_of
+from foldnet.operations.kernels import measured
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context
@@ -163,7 +163,7 @@ class Measurement:
         values.update(zip(self._graph.inputs, _widened(self._graph, self._inputs), strict=True))
         with np.errstate(all="ignore"):
             for node in self._graph.nodes:
-                if node.layer in corrected and isinstance(node.op, Affine):
+                if node.layer in corrected and fold_of(node.op).scaling is not None:
                     values[node.output] = self._normalized(
                         self._normalizations[node.layer], values[node.inputs[0]]
                     )
@@ -172,10 +172,8 @@ class Measurement:
         return values
 
     def _computed(self, node: Node, values: Mapping[str, Array]) -> Array:
-        if isinstance(node.op, Dense) and node.op.activation is None:
-            product: Array = values[node.inputs[0]] @ values[node.inputs[1]]
-            return product + values[node.inputs[2]] if len(node.inputs) > 2 else product
-        return self._program.compute(node, values)
+        product = measured(node.op, [values[v] for v in node.inputs])
+        return self._program.compute(node, values) if product is None else product
 
     def _normalized(self, site: Site, x: Array) -> Array:
         layer = cast(BatchNormalization, site.layer)

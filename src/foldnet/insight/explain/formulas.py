@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from foldnet.graph.text import SIGNS
 from foldnet.insight.explain.explanation import Formula
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Shape
+from foldnet.operations.elementwise.text import SIGNS
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 

@@ -18,7 +18,6 @@ from foldnet.insight.verify.mistakes.catalogue import words_for
 from foldnet.insight.verify.probe import sample_rows
 from foldnet.insight.verify.search import Search
 from foldnet.insight.verify.sight import VISIBLE, ExactValues, Sight
-from foldnet.operations.along.op import Softmax
 
 SHOWN = 5
 """How many explanations are reported."""
@@ -130,9 +129,11 @@ def _one_unit(sight: Sight) -> Diagnosis | None:
     """A fault of the network itself that its user should know of, when something else is wrong already."""
     types = sight.oracle.graph.types
     for node in sight.oracle.graph.nodes:
-        if isinstance(node.op, Softmax) and types[node.output].shape[node.op.axis] == 1:
+        value = node.op.always(*(types[v].shape for v in node.inputs))
+        if value is not None:
             message = (
-                f"The network itself ends {node.layer!r} in a softmax over one unit, which is always 1: train it "
+                f"The network itself ends {node.layer!r} in a {type(node.op).__name__.lower()} over one unit, which "
+                f"is always {value:g}: train it "
                 "with a sigmoid, or with no activation."
             )
             return Diagnosis("softmax-one-unit", node.layer, 0.0, message)

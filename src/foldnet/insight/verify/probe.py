@@ -16,10 +16,10 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
+from foldnet.graph.tables import smallest_tables
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes import Suspect
 from foldnet.insight.verify.sight import VISIBLE, Sight
-from foldnet.operations.structure.op import Cast, Gather, Identity
 
 ROWS = 64
 SCALES = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0)
@@ -135,7 +135,7 @@ def _source(graph: Graph, name: str, sites: Sequence[Site]) -> Source:
     kind = graph.types[name]
     shape = tuple(n or FREE for n in kind.shape[1:])
     zero, one = np.zeros(shape), np.ones(shape)
-    if (table := _table_size(graph, name)) is not None:
+    if (table := smallest_tables(graph).get(name)) is not None:
         return Source(shape, zero, one, table, f"all {table} rows of an embedding's table")
     if kind.dtype == INT:
         return Source(shape, zero, one, 10, "the whole numbers 0 to 9")
@@ -150,14 +150,3 @@ def _source(graph: Graph, name: str, sites: Sequence[Site]) -> Source:
             width = np.sqrt(np.maximum(variance, site.layer.epsilon)) + zero
             return Source(shape, center, width, None, f"the moving statistics of {site.path!r}")
     return Source(shape, zero, one, None, "zero with variance one")
-
-
-def _table_size(graph: Graph, name: str) -> int | None:
-    """The size of the smallest table that an input indexes, directly or through a Cast or Identity."""
-    reached, sizes = {name}, []
-    for node in graph.nodes:
-        if node.inputs[0] in reached and isinstance(node.op, Cast | Identity):
-            reached.add(node.output)
-        if isinstance(node.op, Gather) and node.inputs[0] in reached:
-            sizes.append(graph.constants[node.inputs[1]].shape[0])
-    return min(sizes, default=None)

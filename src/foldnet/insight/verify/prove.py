@@ -25,7 +25,6 @@ from foldnet.insight.verify.sight import VISIBLE, ExactValues, Sight
 from foldnet.insight.verify.verification import LayerResult, Status, Verification
 from foldnet.lowering.lower import lower
 from foldnet.network import Network
-from foldnet.operations.along.op import Softmax
 
 MEASURED = (
     f"{FACTOR:g} x the rounding seen in a float32 run and {RUNS} runs with random rounding, so at least "
@@ -259,13 +258,14 @@ def _note(
     reached = sight.reached_from(site.output)
     graph = sight.oracle.graph
     for node in graph.nodes:
-        one_unit = isinstance(node.op, Softmax) and graph.types[node.output].shape[node.op.axis] == 1
-        if one_unit and site.output != node.output and node.inputs[0] in reached | {site.output}:
-            return f"softmax over one unit ({node.layer!r}) is always 1, so nothing before it can show"
-        if one_unit and node.layer == site.path:
-            return (
-                "softmax over one unit is always 1, so nothing in this layer but the softmax itself can show"
-            )
+        value = node.op.always(*(graph.types[v].shape for v in node.inputs))
+        if value is None:
+            continue
+        kind = type(node.op).__name__.lower()
+        if site.output != node.output and node.inputs[0] in reached | {site.output}:
+            return f"{kind} over one unit ({node.layer!r}) is always {value:g}, so nothing before it can show"
+        if node.layer == site.path:
+            return f"{kind} over one unit is always {value:g}, so nothing in this layer but the {kind} itself can show"
     seen_if_right = [name for name in unseen if mistakes[name] > VISIBLE]
     if seen_if_right:
         return "what follows it does not agree, so nothing can be said about it"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
 from foldnet.operations.affine.op import Affine
@@ -17,12 +19,22 @@ def _affine(op: Affine, o: Operands) -> str:
     return x if o.neutral[2] else f"{x} + {offset}"
 
 
+def _formula(op: Affine, operands: Sequence[str]) -> str:
+    x = operands[0]
+    return (f"({x} - mean)" if len(operands) > 3 else x) + " * scale + offset"
+
+
 def _changes_nothing(index: int, array: Array) -> bool:
     return bool((array == (1 if index == 1 else 0)).all())
 
 
 RULES: dict[type[Op], Text] = {
     Affine: Text(
-        _affine, "scale and offset", ("x", "scale", "offset", "shift"), _changes_nothing, spread=True
+        _affine,
+        "scale and offset",
+        ("x", "scale", "offset", "shift"),
+        _changes_nothing,
+        spread=True,
+        formula=_formula,
     ),
 }

@@ -20,6 +20,10 @@ class Softmax(AxisOp):
         """It is."""
         return True
 
+    def always(self, *shapes: Shape) -> float | None:
+        """Over one unit it is the whole."""
+        return (0.0 if self.log else 1.0) if shapes[0][self.axis] == 1 else None
+
 
 @dataclass(frozen=True)
 class Sparsemax(AxisOp):
@@ -57,6 +61,8 @@ class Moments(Op):
     ``x / sqrt(var + epsilon)`` (LayerNormalization with ``rms_scaling``, which does not centre).
     """
 
+    standardizes: ClassVar[bool] = True
+
     axes: tuple[int, ...]
     epsilon: float
     kind: str = "standard"
@@ -76,6 +82,8 @@ class GroupMoments(AxisOp):
     Channels lie along ``axis``; group ``g`` of ``groups`` equal ones holds channels ``g * size`` up to
     ``(g + 1) * size``. Mean and variance are over the group's channels and all other axes but the batch axis.
     """
+
+    standardizes: ClassVar[bool] = True
 
     groups: int
     epsilon: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from foldnet.codegen.literals import plain_float
 from foldnet.graph.op import AxisOp, Op
@@ -39,6 +39,11 @@ def _reduce(op: Reduce, o: Operands) -> str:
     return f"{text}.astype(np.float32)" if op.kind == "argmax" else text
 
 
+def _reduce_formula(op: Reduce, operands: Sequence[str]) -> str:
+    text = f"{op.kind}({operands[0]}, axes={op.axes})".replace(" ", "")
+    return text.replace(",axes", ", axes")
+
+
 def _cumulative_sum(op: CumulativeSum, o: Operands) -> str:
     if op.reverse:
         return f"np.flip(np.flip({o.texts[0]}, {op.axis}).cumsum(axis={op.axis}), {op.axis})"
@@ -55,6 +60,6 @@ RULES: dict[type[Op], Text] = {
     Glu: Text(_axis_helper("glu")),
     Moments: Text(_moments, "normalize each row by itself"),
     GroupMoments: Text(_group_moments, "normalize each group of each row"),
-    Reduce: Text(_reduce, "reduce"),
+    Reduce: Text(_reduce, "reduce", formula=_reduce_formula),
     CumulativeSum: Text(_cumulative_sum),
 }

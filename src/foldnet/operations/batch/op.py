@@ -152,6 +152,11 @@ class Drop(Op):
     shared: tuple[bool, ...] = ()
     rows: int | None = None
 
+    @property
+    def batch_rows(self) -> int | None:
+        """As many as its mask has, where that is settled."""
+        return self.rows
+
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape of x."""
         return shapes[0]
@@ -165,6 +170,7 @@ class BatchReduce(Op):
     data included, in the very batches that it is told.
     """
 
+    mixes_rows: ClassVar[bool] = True
     predicts: ClassVar[bool] = False
 
     kind: str

@@ -9,6 +9,9 @@ from foldnet.errors import ConfigError
 from foldnet.graph.op import Elementwise, Fusable, Op, Shape
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 
+SYMMETRIC = ("add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or")
+"""The functions of two values whose order does not matter."""
+
 Table = Literal["unary", "binary", "where"]
 """Which records a function is among."""
 
@@ -33,6 +36,11 @@ class Unary(Op):
         """Whether the function is one of Keras's activations, or the caller's own."""
         return self.function.function is not None or FUNCTIONS[self.function.name].activation
 
+    @property
+    def as_activation(self) -> Elementwise | None:
+        """Its function, if it is an activation."""
+        return self.function if self.is_activation else None
+
 
 @dataclass(frozen=True)
 class Binary(Fusable):
@@ -52,6 +60,11 @@ class Binary(Fusable):
         if self.kind not in BINARY:
             raise ConfigError(f"there is no function of two values called {self.kind!r}")
         return broadcast(*shapes)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the function is another with its operands exchanged."""
+        return self.kind not in SYMMETRIC
 
     @property
     def is_activation(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from foldnet.codegen.literals import plain_float
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise, Op
 from foldnet.operations.elementwise.functions import BINARY, WHERE, filled, of, parameters
 from foldnet.operations.elementwise.op import Binary, Unary, Where
-from foldnet.operations.texts import Operands, Text
+from foldnet.operations.texts import Operands, Text, applied
 
 
 def activated(function: Elementwise | None, x: str, o: Operands) -> str:
@@ -35,12 +37,29 @@ def _binary(op: Binary, o: Operands) -> str:
     return o.calls(filled(BINARY[op.kind].text, {}, plain_float)).format(*o.texts)
 
 
+SIGNS = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "equal": "==", "not_equal": "!=",
+    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "logical_and": "and", "logical_or": "or",
+}  # fmt: skip
+"""How two values are combined, in Python's words."""
+
+
+def _unary_formula(op: Unary, operands: Sequence[str]) -> str:
+    return applied(op.function, operands[0])
+
+
+def _binary_formula(op: Binary, operands: Sequence[str]) -> str:
+    if op.kind in ("add", "subtract", "multiply"):
+        return f" {SIGNS[op.kind]} ".join(operands)
+    return f"{op.kind}({', '.join(operands)})"
+
+
 def _where(op: Where, o: Operands) -> str:
     return filled(WHERE.text, {}, plain_float).format(*o.texts)
 
 
 RULES: dict[type[Op], Text] = {
-    Unary: Text(_unary, nests=True),
-    Binary: Text(_binary, roles=("number", "other"), spread=True),
+    Unary: Text(_unary, nests=True, formula=_unary_formula),
+    Binary: Text(_binary, roles=("number", "other"), spread=True, formula=_binary_formula),
     Where: Text(_where, "choose", ("counts", "number", "other")),
 }

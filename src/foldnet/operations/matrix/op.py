@@ -72,6 +72,11 @@ class Dot(Op):
 
     axes: tuple[int, int]
 
+    @property
+    def is_ordered(self) -> bool:
+        """The result has the first operand's axes first."""
+        return True
+
     def output_shape(self, *shapes: Shape) -> Shape:
         a, b = shapes
         i, j = self.axes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
@@ -13,6 +14,10 @@ from foldnet.operations.texts import Operands, Text
 def _dense(op: Dense, o: Operands) -> str:
     product = f"{o.texts[0]} @ {o.texts[1]}"
     return product if len(o.texts) == 2 or o.neutral[2] else f"{product} + {o.texts[2]}"
+
+
+def _dense_formula(op: Dense, operands: Sequence[str]) -> str:
+    return f"{operands[0]} @ kernel" + (" + bias" if len(operands) > 2 else "")
 
 
 def _dot(op: Dot, o: Operands) -> str:
@@ -39,7 +44,7 @@ def _is_zero(index: int, array: Array) -> bool:
 
 
 RULES: dict[type[Op], Text] = {
-    Dense: Text(_dense, roles=("x", "kernel", "bias"), neutral=_is_zero),
+    Dense: Text(_dense, roles=("x", "kernel", "bias"), neutral=_is_zero, formula=_dense_formula),
     Dot: Text(_dot),
     Product: Text(_product),
 }

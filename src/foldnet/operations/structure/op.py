@@ -7,13 +7,14 @@ from math import prod
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph.op import FLOAT, INT, AxisOp, Op, Shape
+from foldnet.graph.op import FLOAT, INT, AxisOp, Keeps, Op, Shape
 
 
 @dataclass(frozen=True)
 class Reshape(Op):
     """Same values in row-major order under another shape (without the batch axis); one entry may be -1."""
 
+    keeps_values: ClassVar[Keeps] = "all"
     aliases: ClassVar[bool] = True
 
     target: tuple[int, ...]
@@ -37,6 +38,8 @@ class Reshape(Op):
 class Transpose(Op):
     """Reorder axes; ``permutation`` covers all axes and keeps the batch axis first."""
 
+    keeps_values: ClassVar[Keeps] = "all"
+
     permutation: tuple[int, ...]
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -52,6 +55,8 @@ class Transpose(Op):
 class Repeat(Op):
     """Insert an axis of size ``count`` after the batch axis and copy the row along it."""
 
+    keeps_values: ClassVar[Keeps] = "some"
+
     count: int
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -65,7 +70,13 @@ class Repeat(Op):
 class Concatenate(AxisOp):
     """Join the operands, all of one dtype, along the axis."""
 
+    keeps_values: ClassVar[Keeps] = "some"
     data: ClassVar[int | None] = None
+
+    @property
+    def is_ordered(self) -> bool:
+        """The operands lie one after the other."""
+        return True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         x = super().output_shape(*shapes)
@@ -90,15 +101,31 @@ class Gather(Op):
     An index outside ``0 <= index < count`` is an error of the data (InputError), never clamped.
     """
 
+    fault: ClassVar[str] = "an index outside its table"
     weights: ClassVar[tuple[int, int]] = (1, 1)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return (*shapes[0], shapes[1][1])
 
+    def table_rows(self, *shapes: Shape) -> int | None:
+        """The size of its table."""
+        return shapes[1][0]
+
+    def refusal(self, layer: str, *shapes: Shape) -> str:
+        """An index that the table does not have."""
+        count = int(shapes[1][0] or 0)
+        return (
+            f"an index has no row in the embedding of layer {layer!r}, which has {count} rows; "
+            f"indices must lie between 0 and {count - 1}"
+        )
+
 
 @dataclass(frozen=True)
 class Cast(Op):
     """Convert to ``"float"``, or to ``"int"``: truncated towards zero; beyond 32 bits is an InputError."""
+
+    fault: ClassVar[str] = "a number that is no index"
+    keeps_values: ClassVar[Keeps] = "in place"
 
     dtype: str
 
@@ -108,11 +135,16 @@ class Cast(Op):
     def output_dtype(self, *dtypes: str) -> str:
         return self.dtype
 
+    def refusal(self, layer: str, *shapes: Shape) -> str:
+        """A value that is no whole number of 32 bits."""
+        return f"layer {layer!r} takes indices, whole numbers of 32 bits, and a value is not one"
+
 
 @dataclass(frozen=True)
 class Identity(Op):
     """The operand itself: what Dropout is at prediction time."""
 
+    keeps_values: ClassVar[Keeps] = "in place"
     aliases: ClassVar[bool] = True
     is_identity: ClassVar[bool] = True
 
@@ -143,6 +175,7 @@ class Slice(Op):
     ``slices`` holds (start, stop, step) for each axis; an axis whose size is not known yet keeps it open.
     """
 
+    keeps_values: ClassVar[Keeps] = "some"
     mixes: ClassVar[bool] = True
 
     slices: tuple[tuple[int | None, int | None, int], ...]
@@ -172,6 +205,7 @@ class Slice(Op):
 class Pick(Op):
     """The given positions along one axis, in the given order; a position may come several times or never."""
 
+    keeps_values: ClassVar[Keeps] = "some"
     mixes: ClassVar[bool] = True
 
     axis: int

@@ -17,7 +17,6 @@ from foldnet.engines.native.prediction.source import emit
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT
-from foldnet.operations.structure.op import Cast
 
 OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-argument")
 """At -O3 gcc writes loops of known size out in full, up to 200 instructions, and then works long on what they become:
@@ -124,13 +123,7 @@ class NativeProgram:
             raise InputError(f"row {row}: {self._reason(self._faults[fault])}")
 
     def _reason(self, node: Node) -> str:
-        if isinstance(node.op, Cast):
-            return f"layer {node.layer!r} takes indices, whole numbers of 32 bits, and a value is not one"
-        count = row_shape(self.graph, node.inputs[1])[0]
-        return (
-            f"an index has no row in the embedding of layer {node.layer!r}, which has {count} rows; "
-            f"indices must lie between 0 and {count - 1}"
-        )
+        return node.op.refusal(node.layer, *(self.graph.types[v].shape for v in node.inputs))
 
     def _check(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import prod
 
@@ -10,6 +9,7 @@ from foldnet.codegen import maths
 from foldnet.codegen.headers import header
 from foldnet.codegen.loops import Operand, strides_of
 from foldnet.codegen.tiles import any_product, sixteen_sums, transposition
+from foldnet.engines.native.training.functions import Function
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.update import regularization, rule_function, update
 from foldnet.engines.native.training.writer import BatchWriter
@@ -64,20 +64,22 @@ def source(program: TrainingProgram) -> Source:
         if e.roots[node.output] == node.output:
             catalogue.find("c", node.op)(e, node)
         e.seal()
-    parts = [e.function("forward", "Job *job, long ME, const int TRAINING", "job, ME, TRAINING")]
-    parts[0] = parts[0].replace("  UNPACK\n", "  UNPACK (void)TRAINING;\n")
-    parts.append(_totals(e))
+    functions = [
+        e.function("forward", "Job *job, long ME, const int TRAINING", "job, ME, TRAINING"),
+        _totals(e),
+    ]
     if program.update is not None:
-        parts.append(_backward(e))
-    small = not e.threaded and sum(p.count("\n") for p in parts) <= COMMON_LINES
+        functions.append(_backward(e))
+    small = not e.threaded and sum(f.lines for f in functions) <= COMMON_LINES
+    parts = [f.text("UNPACK", known=_uses(f)) for f in functions]
     if small:
-        parts.append(_for_common("\n".join(parts)))
+        parts += [_for_common(f) for f in functions]
     if program.update is not None:
         parts.append(rule_function(e, program.update))
         e.add(*update(e, program.update))
-        parts.append(e.function("update", "Job *job, long ME", "job, ME"))
         # From here on the step is made whole: nothing stops it.
-        parts[-1] = parts[-1].replace("BARRIER", "WAIT").replace("  UNPACK\n", "  UNPACK_REST\n")
+        parts.append("#undef BARRIER\n#define BARRIER WAIT")
+        parts.append(e.function("update", "Job *job, long ME", "job, ME").text("UNPACK_REST"))
         rest = (
             "  if (training) {\n    if (HALTED)\n      return;\n    if (FIRST)\n      job->finished = 1;\n"
             "    update(job, ME);\n  }\n"
@@ -107,17 +109,21 @@ def _calls(trains: bool, suffix: str) -> str:
     return calls + (f"\n  if (training)\n    backward{suffix}(job, ME);" if trains else "")
 
 
-def _for_common(text: str) -> str:
-    """The same functions for training on batches of the common size."""
-    named = re.sub(r"\b((?:forward|totals|backward)(?:_\d+)?)\(", rf"\1_{COMMON}(", text)
-    named = named.replace("  UNPACK\n", f"  UNPACK_{COMMON}\n").replace(
-        "  UNPACK (void)", f"  UNPACK_{COMMON} (void)"
-    )
-    known = "const int training) {\n  enum { TRAINING = 1 }; (void)training;\n"
-    return named.replace("const int TRAINING) {\n", known)
+def _uses(function: Function) -> list[str]:
+    """What tells compilers that a parameter need not be used."""
+    return ["(void)TRAINING;"] if "TRAINING" in function.arguments else []
 
 
-def _backward(e: BatchWriter) -> str:
+def _for_common(function: Function) -> str:
+    """The same function for training on batches of the common size."""
+    unpack, suffix = f"UNPACK_{COMMON}", f"_{COMMON}"
+    if "TRAINING" not in function.arguments:
+        return function.text(unpack, suffix)
+    known = ["enum { TRAINING = 1 };", "(void)training;"]
+    return function.text(unpack, suffix, "Job *job, long ME, const int training", known)
+
+
+def _backward(e: BatchWriter) -> Function:
     for node in e.backward:
         if e.roots[node.output] == node.output:
             e.begin(node)
@@ -154,7 +160,7 @@ def _keep(e: BatchWriter) -> str:
     return "\n".join(["static void keep(Job *job, int back) {", "  (void)job; (void)back;", *lines, "}", ""])
 
 
-def _totals(e: BatchWriter) -> str:
+def _totals(e: BatchWriter) -> Function:
     loss = e.place(e.program.loss_rows)
     e.add("if (FIRST) {", "double total = 0.0;", *regularization(e))
     e.add(f"job->loss = (double)sum_rows({loss}, rows) / (double)rows + total;")
@@ -176,10 +182,10 @@ def _loading(e: BatchWriter) -> str:
         if name in used:
             to = f"(float *){e.place(name)}"
             e.add(f"pick_rows((const float *)data[{k}], count, order, rows, {e.size(name)}, R, {to});")
-    body = e.function(
-        "load_rows", "Job *job, const void **data, long count, const int32_t *order, long rows, long R", ""
+    parameters = "Job *job, const void **data, long count, const int32_t *order, long rows, long R"
+    return e.function("load_rows", parameters, "").text(
+        "float *const S = job->lanes_space; (void)S;", known=["(void)data;"]
     )
-    return body.replace("  UNPACK\n", "  float *const S = job->lanes_space;\n  (void)S;\n  (void)data;\n")
 
 
 def _assembled(e: BatchWriter, body: str, sums: int) -> str:
@@ -196,14 +202,13 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     ]
     runtime, kernels = header(__file__, "runtime.h"), header(__file__, "kernels.h")
     called = kernels + body
-    start, rest = runtime.split("/* Sums over the rows", 1)
     return "\n".join(
         [
             *own,
-            start,
+            runtime,
             transposition(),
             sixteen_sums(),
-            "/* Sums over the rows" + rest,
+            header(__file__, "sums.h"),
             maths.functions_for(called),
             header(__file__, "threads.h"),
             any_product() if e.any_product else "",

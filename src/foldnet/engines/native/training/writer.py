@@ -17,6 +17,7 @@ from foldnet.codegen.loops import Operand, broadcast_strides, collapse, place, s
 from foldnet.codegen.tiles import Tile, split
 from foldnet.codegen.writer import SINGLE, Along, Body, Each, Offset, Stage
 from foldnet.engines.native.training.dense import dense, turned_dense
+from foldnet.engines.native.training.functions import Function, Part
 from foldnet.engines.native.training.layout import Layout, prepared
 from foldnet.graph.graph import Node
 from foldnet.graph.op import INT
@@ -305,11 +306,8 @@ class BatchWriter:
         """Say that statements may be divided here, between one op and the next."""
         self._seals.append(len(self.lines))
 
-    def function(self, name: str, parameters: str, arguments: str) -> str:
-        """The statements so far as a C function, with the arrays that they name declared; starts anew.
-
-        A long one is divided: compilers take more than twice as long for a function of twice the length.
-        """
+    def function(self, name: str, parameters: str, arguments: str) -> Function:
+        """The statements so far as a C function, with the arrays that they name declared; starts anew."""
         parts: list[list[str | _Loop]] = [[]]
         done = 0
         for end in [*self._seals, len(self.lines)]:
@@ -318,21 +316,12 @@ class BatchWriter:
             parts[-1] += self.lines[done:end]
             done = end
         self.lines, self._seals, self._open = [], [], (-1, "")
-        if len(parts) == 1:
-            return self._one(f"static void {name}({parameters})", parts[0])
-        texts = [
-            self._one(f"static __attribute__((noinline)) void {name}_{k}({parameters})", lines)
-            for k, lines in enumerate(parts)
-        ]
-        calls = "\n".join(f"  {name}_{k}({arguments});" for k in range(len(parts)))
-        return "\n".join([*texts, f"static void {name}({parameters}) {{\n{calls}\n}}\n"])
+        return Function(name, parameters, arguments, [self._part(lines) for lines in parts])
 
-    def _one(self, head: str, lines: Sequence[str | _Loop]) -> str:
-        body = "\n".join(map(str, lines))
-        used = dict.fromkeys(re.findall(r"\b[vgwx]\d+\b", body))
-        declared = [f"  {self._declared[name]}" for name in used if name in self._declared]
-        inner = "\n".join(f"  {line}" for line in body.split("\n"))
-        return "\n".join([f"{head} {{", "  UNPACK", *declared, inner, "}", ""])
+    def _part(self, lines: Sequence[str | _Loop]) -> Part:
+        statements = "\n".join(map(str, lines))
+        used = dict.fromkeys(re.findall(r"\b[vgwx]\d+\b", statements))
+        return Part([self._declared[name] for name in used if name in self._declared], statements)
 
     def nest(self, shape: Sequence[int], operands: Sequence[Operand], body: Body, sums: bool = False) -> None:
         """Loops over a shape and the rows around ``body(*elements)``.

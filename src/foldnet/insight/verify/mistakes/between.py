@@ -13,7 +13,6 @@ from foldnet.insight.sites import Site
 from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, Suspect
 from foldnet.insight.verify.recipes import activated
-from foldnet.operations.structure.op import Identity
 
 SAMPLE = 2
 """Rows on which two layers are tried in the other order."""
@@ -77,7 +76,7 @@ def _behind_identities(value: str, sites: Sequence[Site], graph: Graph) -> Site 
     """The layer call that makes a value, past those that do nothing."""
     made = {s.output: s for s in sites}
     site = made.get(value)
-    while site and site.operands and all(isinstance(n.op, Identity) for n in site.nodes):
+    while site and site.operands and all(n.op.is_identity for n in site.nodes):
         site = made.get(site.operands[0])
     return site
 
@@ -86,7 +85,7 @@ def _swapped(first: Site, second: Site, sites: Sequence[Site], graph: Graph) -> 
     """Two layers in a row in the other order; two layers of one kind with their weights exchanged."""
     if len(first.operands) != 1 or len(second.operands) != 1 or first.layer is second.layer:
         return
-    if all(isinstance(n.op, Identity) for n in (*first.nodes, *second.nodes)):
+    if all(n.op.is_identity for n in (*first.nodes, *second.nodes)):
         return
     source = _behind_identities(second.operands[0], sites, graph)
     only = len([s for s in sites if first.output in s.operands]) == 1 and first.output not in graph.outputs

@@ -23,9 +23,6 @@ from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped
 from foldnet.insight.verify.recipes import Recipe, exactly, recipe_of
 from foldnet.layers.base import Layer
 from foldnet.operations.along.op import Softmax
-from foldnet.operations.elementwise.op import Binary
-from foldnet.operations.matrix.op import Dot
-from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
 
 NEUTRAL = {
     "alpha": 0.0,
@@ -44,7 +41,7 @@ def of_layer(site: Site, graph: Graph) -> Iterator[Mistake]:
     """The mistakes that can be made with a layer call of any kind."""
     if not site.operands:
         yield from _of_input(graph, site.output)
-    elif all(isinstance(n.op, Identity | Cast) for n in site.nodes):
+    elif all(n.op.keeps_values == "in place" for n in site.nodes):
         yield from _of_identity(site.layer)
     else:
         yield from _of_effect(site, graph)
@@ -82,7 +79,7 @@ def _of_effect(site: Site, graph: Graph) -> Iterator[Mistake]:
     """The layer left out; a reshape that reads its values in another order."""
     if len(site.operands) > 1:
         return  # what it would be without one of its operands is asked below
-    if not all(isinstance(n.op, ORDER) for n in site.nodes):
+    if not all(n.op.keeps_values in ("in place", "all") for n in site.nodes):
         yield Mistake(_name_of_absence(site), _left_out, sight=True)
         return
     # Such a layer only moves values: a mistake is one that moves some value to another position.
@@ -104,9 +101,6 @@ def _name_of_absence(site: Site) -> str:
     if site.layer.scales_values:
         return "input-not-scaled"
     return "activation-missing" if all(n.op.is_activation for n in site.nodes) else "layer-left-out"
-
-
-ORDER = Reshape | Transpose | Cast | Identity
 
 
 def _left_out(operands: Sequence[Array], right: Array) -> Array:
@@ -132,10 +126,7 @@ def _of_operands(site: Site, graph: Graph) -> Iterator[Mistake]:
 
     for i in range(len(site.operands)):
         yield Mistake("operand-ignored", ignoring(i), f"operand {i + 1}", sight=True)
-    ordered = any(
-        isinstance(n.op, Concatenate | Dot) or (isinstance(n.op, Binary) and n.op.kind == "subtract")
-        for n in site.nodes
-    )
+    ordered = any(n.op.is_ordered for n in site.nodes)
     if ordered and len({graph.types[v].shape for v in site.operands}) == 1:
         yield Mistake("operands-swapped", lambda operands, right: program(operands[::-1]), sight=True)
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from foldnet.graph.graph import GraphBuilder, Node
-from foldnet.passes.rewriting import along_last_axis, fresh, joined, quoted
+from foldnet.operations.folds import along_last_axis
+from foldnet.passes.rewriting import fresh, joined, quoted
 
 
 def test_a_new_constant_has_a_name_of_its_own():

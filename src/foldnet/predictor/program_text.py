@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Elementwise, Shape
-from foldnet.operations.affine.op import Affine
-from foldnet.operations.along.op import Reduce
-from foldnet.operations.elementwise.op import Binary, Unary
-from foldnet.operations.matrix.op import Dense
+from foldnet.graph.op import Op, Shape, fused_activation
+from foldnet.operations.catalogue import rules
+from foldnet.operations.texts import Text, applied
 
 WIDTH = 80
 
@@ -40,48 +39,23 @@ def graph_text(graph: Graph, width: int = WIDTH) -> str:
 def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
     """What a node computes, in short: ``relu(#1 @ kernel + bias)``."""
     operands = [names.get(v) or _number(graph, v) or v for v in node.inputs]
-    x = operands[0]
-    match node.op:
-        case Dense():
-            text = f"{x} @ kernel" + (" + bias" if len(operands) > 2 else "")
-        case Affine():
-            text = (f"({x} - mean)" if len(operands) > 3 else x) + " * scale + offset"
-        case Binary(kind=kind):
-            signs = {"add": "+", "subtract": "-", "multiply": "*"}
-            text = f" {signs[kind]} ".join(operands) if kind in signs else f"{kind}({', '.join(operands)})"
-        case Binary(kind=kind) if kind in SIGNS:
-            return f" {SIGNS[kind]} ".join(operands)
-        case Reduce(kind=kind, axes=axes):
-            text = f"{kind}({x}, axes={axes})".replace(" ", "").replace(",axes", ", axes")
-        case Unary(function=function):
-            return f"{function}({x})" if not function.params else f"{function.name}({x}){_settings(function)}"
-        case _:
-            data = operands[: node.op.data_operands(len(operands))]
-            own = [(f, getattr(node.op, f.name)) for f in fields(node.op) if f.name != "activation"]
-            settings = [f"{f.name}={v}".replace(" ", "") for f, v in own if v is not f.default]
-            text = f"{type(node.op).__name__.lower()}({', '.join(data + settings)})"
-    activation = getattr(node.op, "activation", None)
-    return text if activation is None else f"{activation.name}({text}){_settings(activation)}"
+    own: Text | None = rules("text", type(node.op))
+    text = own.formula(node.op, operands) if own and own.formula else _in_general(node.op, operands)
+    return applied(fused_activation(node.op), text)
 
 
-SIGNS = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "equal": "==", "not_equal": "!=",
-    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "logical_and": "and", "logical_or": "or",
-}  # fmt: skip
-"""How two values are combined, in Python's words."""
+def _in_general(op: Op, operands: Sequence[str]) -> str:
+    """The op's name, the operands that are data, and the settings that are not the usual."""
+    data = operands[: op.data_operands(len(operands))]
+    own = [(f, getattr(op, f.name)) for f in fields(op) if f.name != "activation"]
+    settings = [f"{f.name}={v}".replace(" ", "") for f, v in own if v is not f.default]
+    return f"{type(op).__name__.lower()}({', '.join([*data, *settings])})"
 
 
 def _number(graph: Graph, value: str) -> str | None:
     """A constant that is one number, as that number."""
     array = graph.constants.get(value)
     return f"{float(array.item()):g}" if array is not None and array.ndim == 0 else None
-
-
-def _settings(function: Elementwise) -> str:
-    """Parameters that differ from those of the plain activation."""
-    plain = {"negative_slope": 0.0, "max_value": float("inf"), "threshold": 0.0}
-    changed = [f"{k}={v:g}" for k, v in function.params if plain.get(k) != v]
-    return f" {' '.join(changed)}" if changed else ""
 
 
 def _step(graph: Graph, node: Node, names: dict[str, str], width: int) -> str:

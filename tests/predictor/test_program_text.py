@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 
 from foldnet import layers
-from foldnet.graph.text import graph_text, steps
 from foldnet.lowering.lower import lower
 from foldnet.passes import optimize
+from foldnet.predictor.program_text import graph_text, steps
 from tests.graph.graph_networks import chain, networks, q2
 
 

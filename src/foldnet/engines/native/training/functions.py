@@ -1,0 +1,66 @@
+"""A function of C in parts, from which it is written for batches of any size and for those of the usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Part:
+    """Statements, and the declarations of the arrays that they name."""
+
+    declared: Sequence[str]
+    statements: str
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function whose statements are written.
+
+    A long one is divided into parts: compilers take more than twice as long for a function of twice the length.
+
+    Attributes:
+        name: of the function.
+        parameters: as C declares them.
+        arguments: the same as a call hands them on.
+        parts: of its body.
+    """
+
+    name: str
+    parameters: str
+    arguments: str
+    parts: Sequence[Part]
+
+    def text(
+        self, unpack: str, suffix: str = "", parameters: str | None = None, known: Sequence[str] = ()
+    ) -> str:
+        """The function.
+
+        Args:
+            unpack: the macro that declares what all statements use.
+            suffix: after its name.
+            parameters: others than its own.
+            known: statements that come before all others.
+        """
+        name, given = f"{self.name}{suffix}", self.parameters if parameters is None else parameters
+        if len(self.parts) == 1:
+            return self._one(f"static void {name}({given})", [*known, unpack], self.parts[0])
+        whole = "static __attribute__((noinline)) void"
+        texts = [
+            self._one(f"{whole} {name}_part{k}({given})", [*known, unpack], part)
+            for k, part in enumerate(self.parts)
+        ]
+        calls = [f"{name}_part{k}({self.arguments});" for k in range(len(self.parts))]
+        lines = "\n".join(f"  {line}" for line in [*known, *calls])
+        return "\n".join([*texts, f"static void {name}({given}) {{\n{lines}\n}}\n"])
+
+    @staticmethod
+    def _one(head: str, first: Sequence[str], part: Part) -> str:
+        lines = [*first, *part.declared, *part.statements.split("\n")]
+        return "\n".join([f"{head} {{", *(f"  {line}" for line in lines), "}", ""])
+
+    @property
+    def lines(self) -> int:
+        """How many lines of C it takes, roughly."""
+        return sum(len(p.declared) + p.statements.count("\n") + 4 for p in self.parts)

@@ -1,0 +1,19 @@
+"""Which values of a graph are used as indices, and how far they may go."""
+
+from __future__ import annotations
+
+from foldnet.graph.graph import Graph
+
+
+def smallest_tables(graph: Graph) -> dict[str, int]:
+    """For each value whose elements become indices, the size of the smallest table they are used on."""
+    sizes: dict[str, int] = {}
+    for node in reversed(graph.nodes):
+        limit = node.op.table_rows(*(graph.types[v].shape for v in node.inputs))
+        indices = node.inputs[:1]
+        if limit is None and node.op.keeps_values:
+            limit, indices = sizes.get(node.output), node.inputs
+        for value in indices:
+            if limit is not None:
+                sizes[value] = min(limit, sizes.get(value, limit))
+    return sizes

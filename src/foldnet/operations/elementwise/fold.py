@@ -1,0 +1,67 @@
+"""Which functions of single values are a scaling, and which is nothing."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import FLOAT, Op
+from foldnet.operations.elementwise.op import Binary, Unary
+from foldnet.operations.folds import Fold, Scaling
+
+
+def _is_linear(graph: Graph, node: Node) -> bool:
+    function = cast(Unary, node.op).function
+    return function.name == "linear" and function.function is None
+
+
+def _between(node: Node) -> str:
+    return f"the activation {cast(Unary, node.op).function.name} of layer {node.layer!r} lies between"
+
+
+def _negative(graph: Graph, node: Node) -> Scaling | None:
+    function = cast(Unary, node.op).function
+    is_float = {graph.types[v].dtype for v in (node.inputs[0], node.output)} == {FLOAT}
+    if function.name != "negative" or function.params or function.function is not None or not is_float:
+        return None
+    one = np.ones((1,) * (len(graph.types[node.output].shape) - 1))
+    return Scaling(-one, 0 * one)
+
+
+def _with_a_constant(graph: Graph, node: Node) -> Scaling | None:
+    """``x + c``, ``c - x`` and the like, where x has the shape of the result and c is finite and undoes nothing."""
+    op = cast(Binary, node.op)
+    kind = op.kind
+    left_is_x = node.inputs[0] not in graph.constants
+    x, number = node.inputs if left_is_x else reversed(node.inputs)
+    type_ = graph.types[node.output]
+    if kind not in ("add", "subtract", "multiply", "divide") or op.activation is not None:
+        return None
+    if type_.dtype != FLOAT:
+        return None
+    if number not in graph.constants or graph.types[x] != type_:
+        return None
+    rank = len(type_.shape) - 1
+    array = graph.constants[number]
+    if array.ndim not in (0, rank) or not (left_is_x or kind != "divide"):
+        return None
+    c = array.astype(np.float64).reshape((1,) * rank if array.ndim == 0 else array.shape)
+    if not np.isfinite(c).all() or (kind in ("multiply", "divide") and not c.all()):
+        return None
+    one, zero = np.ones_like(c), np.zeros_like(c)
+    match kind:
+        case "add":
+            return Scaling(one, c)
+        case "subtract":
+            return Scaling(one, -c) if left_is_x else Scaling(-one, c)
+        case "multiply":
+            return Scaling(c, zero)
+    return Scaling(1 / c, zero)
+
+
+RULES: dict[type[Op], Fold] = {
+    Unary: Fold(is_nothing=_is_linear, arithmetic=_negative, between=_between),
+    Binary: Fold(arithmetic=_with_a_constant),
+}

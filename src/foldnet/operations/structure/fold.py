@@ -1,0 +1,79 @@
+"""What moves values lets a scaling past, whose numbers move along; and when it moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Op
+from foldnet.operations.folds import Commutes, Fold, Scaling
+from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
+
+Move = Callable[[Graph, Node, Array], Array]
+
+
+def _moving(move: Move) -> Callable[[Graph, Node, Scaling], Scaling | None]:
+    """The scaling whose arrays are moved; None where sizes are free, so that nobody can tell where values go."""
+
+    def moved(graph: Graph, node: Node, scaling: Scaling) -> Scaling | None:
+        if any(None in graph.types[v].shape[1:] for v in (node.inputs[0], node.output)):
+            return None
+        return scaling.each(lambda array: move(graph, node, array))
+
+    return moved
+
+
+def _transposed(graph: Graph, node: Node, array: Array) -> Array:
+    return array.transpose([p - 1 for p in cast(Transpose, node.op).permutation[1:]])
+
+
+def _transposed_back(graph: Graph, node: Node, array: Array) -> Array:
+    return array.transpose(np.argsort(cast(Transpose, node.op).permutation[1:]))
+
+
+def _reshaped(graph: Graph, node: Node, array: Array) -> Array:
+    return _in_shape(graph, array, node.inputs[0], node.output)
+
+
+def _reshaped_back(graph: Graph, node: Node, array: Array) -> Array:
+    return _in_shape(graph, array, node.output, node.inputs[0])
+
+
+def _in_shape(graph: Graph, array: Array, source: str, target: str) -> Array:
+    before, after = (tuple(int(n or 0) for n in graph.types[v].shape[1:]) for v in (source, target))
+    if array.size == 1:
+        return array.reshape((1,) * len(after))
+    return np.broadcast_to(array, before).reshape(after)
+
+
+def _same_shape(graph: Graph, node: Node) -> bool:
+    shape = graph.types[node.inputs[0]].shape
+    return None not in shape[1:] and node.op.output_shape(shape) == shape
+
+
+def _in_order(graph: Graph, node: Node) -> bool:
+    permutation = cast(Transpose, node.op).permutation
+    return permutation == tuple(range(len(permutation)))
+
+
+def _same_type(graph: Graph, node: Node) -> bool:
+    return cast(Cast, node.op).dtype == graph.types[node.inputs[0]].dtype
+
+
+RULES: dict[type[Op], Fold] = {
+    Identity: Fold(is_nothing=lambda graph, node: True),
+    Cast: Fold(is_nothing=_same_type),
+    Concatenate: Fold(is_nothing=lambda graph, node: len(node.inputs) == 1),
+    Reshape: Fold(
+        commutes=Commutes(_moving(_reshaped), _moving(_reshaped_back), any_function=True),
+        is_nothing=_same_shape,
+    ),
+    Transpose: Fold(
+        commutes=Commutes(_moving(_transposed), _moving(_transposed_back), any_function=True),
+        is_nothing=_in_order,
+    ),
+}

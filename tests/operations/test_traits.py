@@ -1,0 +1,102 @@
+"""What operations say of themselves is what they do."""
+
+import numpy as np
+import pytest
+
+from foldnet.engines.reference import ReferenceProgram
+from foldnet.graph.graph import GraphBuilder
+from foldnet.graph.op import INT
+from foldnet.graph.tables import smallest_tables
+from foldnet.operations.along.op import Softmax
+from foldnet.operations.catalogue import every_op
+from foldnet.operations.elementwise.functions import BINARY
+from foldnet.operations.elementwise.op import Binary
+from foldnet.operations.kernels import measured
+from foldnet.operations.matrix.op import Dense, Dot
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Gather,
+    Identity,
+    Pick,
+    Repeat,
+    Reshape,
+    Slice,
+    Transpose,
+)
+
+SHAPE = (2, 3, 4)
+MOVING = [
+    Identity(), Cast("float"), Reshape((4, 6)), Transpose((0, 3, 1, 2)), Repeat(2), Concatenate(2),
+    Slice(((None, None, 1), (1, None, 1), (None, None, -2))), Pick(3, (0, 2, 2)),
+]  # fmt: skip
+
+
+def run(op, *arrays):
+    b = GraphBuilder()
+    names = [b.input(f"x{i}", (None, *a.shape[1:])) for i, a in enumerate(arrays)]
+    return ReferenceProgram(b.build([b.emit(op, *names)]), "float64").run(list(arrays))[0]
+
+
+def test_every_op_that_keeps_values_is_tried():
+    assert {cls for cls in every_op().values() if cls.keeps_values} == {type(op) for op in MOVING}
+
+
+@pytest.mark.parametrize("op", MOVING, ids=repr)
+def test_which_values_an_op_keeps(op):
+    x = np.random.default_rng(0).normal(size=(2, *SHAPE))
+    y = run(op, x)
+    assert set(y.ravel()) <= set(x.ravel())
+    once = y.size == x.size and np.array_equal(np.sort(y, axis=None), np.sort(x, axis=None))
+    assert once or op.keeps_values == "some"
+    assert np.array_equal(x, y) or op.keeps_values != "in place"
+
+
+@pytest.mark.parametrize("kind", BINARY)
+def test_whether_the_order_of_two_values_matters(kind):
+    a, b = np.random.default_rng(0).normal(size=(2, 20, 3)).round(1) * np.array([0, 1, 1])
+    assert np.array_equal(run(Binary(kind=kind), a, b), run(Binary(kind=kind), b, a), equal_nan=True) is not (
+        Binary(kind=kind).is_ordered
+    )
+
+
+@pytest.mark.parametrize("op", [Concatenate(1), Dot((1, 1))], ids=repr)
+def test_joined_and_multiplied_values_have_an_order(op):
+    a, b = np.random.default_rng(0).normal(size=(2, 2, 3, 3))
+    assert op.is_ordered
+    assert not np.array_equal(run(op, a, b), run(op, b, a))
+
+
+@pytest.mark.parametrize("op", [Softmax(2), Softmax(2, log=True)], ids=repr)
+def test_a_share_of_one_unit_is_always_the_same(op):
+    x = np.random.default_rng(0).normal(size=(4, 3, 1))
+    assert (run(op, x) == op.always(x.shape)).all()
+    assert op.always((None, 1, 2)) is None
+
+
+def test_how_far_indices_may_go():
+    """Also for those that are cast and moved on their way, and where a value is used on two tables."""
+    b = GraphBuilder()
+    x, y, z = b.input("x", (None, 6)), b.input("y", (None, 2), INT), b.input("z", (None, 2))
+    small, large = b.constant("small", np.zeros((5, 1))), b.constant("large", np.zeros((9, 1)))
+    moved = b.emit(Reshape((2, 3)), b.emit(Cast(INT), x))
+    results = [b.emit(Gather(), moved, large), b.emit(Gather(), b.emit(Pick(1, (0,)), moved), small)]
+    results += [b.emit(Gather(), y, large), b.emit(Identity(), z)]
+    tables = smallest_tables(b.build(results))
+    assert {name: tables.get(name) for name in ("x", "y", "z")} == {"x": 5, "y": 9, "z": None}
+
+
+def test_an_op_says_what_it_finds_wrong():
+    assert Gather().refusal("e", (None, 2), (7, 3)) == (
+        "an index has no row in the embedding of layer 'e', which has 7 rows; indices must lie between 0 and 6"
+    )
+    assert "layer 'c' takes indices" in Cast(INT).refusal("c", (None, 2))
+    assert {cls for cls in every_op().values() if cls.fault} == {Gather, Cast}
+
+
+def test_measurements_add_in_any_order():
+    rng = np.random.default_rng(0)
+    x, kernel, bias = rng.normal(size=(3, 5)), rng.normal(size=(5, 2)), rng.normal(size=2)
+    np.testing.assert_array_equal(measured(Dense(), [x, kernel, bias]), x @ kernel + bias)
+    np.testing.assert_array_equal(measured(Dense(), [x, kernel]), x @ kernel)
+    assert measured(Softmax(1), [x]) is None

@@ -361,6 +361,15 @@ def test_one_program_may_hold_all_operations():
     assert (again.nodes, again.types, again.outputs) == (graph.nodes, graph.types, graph.outputs)
 
 
+def test_running_sums_of_an_older_file_are_not_reversed():
+    graph = PREDICTING["CumulativeSum-3x4-1"].graph(dtype="float32")
+    data = to_bytes(graph, Options("reference", "float32", False, graph.inputs, None))
+    header, arrays = taken_apart(data)
+    del header["graph"]["nodes"][0]["settings"]["reverse"]  # which operations did not have at first
+    again, _ = from_bytes(put_together(header, arrays), {})
+    assert again.nodes == graph.nodes
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_one_change_of_the_header_is_refused_or_harmless(data):

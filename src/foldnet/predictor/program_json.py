@@ -140,6 +140,8 @@ def _today(entry: Any) -> Any:
         return {**entry, "op": "Binary", "settings": {**settings, "activation": None}}
     if op == "PRelu":
         return {**entry, "op": "Binary", "settings": {"kind": "prelu", "activation": None}}
+    if op == "CumulativeSum" and isinstance(settings, dict) and set(settings) == {"axis"}:
+        return {**entry, "settings": {**settings, "reverse": False}}
     return entry
 
 

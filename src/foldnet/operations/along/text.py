@@ -45,6 +45,8 @@ def _reduce_formula(op: Reduce, operands: Sequence[str]) -> str:
 
 
 def _cumulative_sum(op: CumulativeSum, o: Operands) -> str:
+    if op.reverse:
+        return f"np.flip(np.flip({o.texts[0]}, {op.axis}).cumsum(axis={op.axis}), {op.axis})"
     return f"{o.texts[0]}.cumsum(axis={op.axis})"
 
 

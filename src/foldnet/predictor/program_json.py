@@ -164,6 +164,12 @@ def _setting(value: Any, hint: Any, functions: Mapping[str, Callable[..., Any]])
             raise FileFormatError(f"a setting has {len(items)} entries, not {len(arguments)}")
         kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else arguments
         return tuple(_setting(v, k, functions) for v, k in zip(items, kinds, strict=True))
+    if origin is typing.Literal:
+        if value not in arguments or type(value) is not str:
+            raise FileFormatError(
+                f"one of {', '.join(map(repr, arguments))} was expected, not {value!r:.200}"
+            )
+        return value
     if hint is Elementwise:
         return _elementwise(value, functions)
     if hint is float:

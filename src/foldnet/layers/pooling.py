@@ -1,0 +1,344 @@
+"""Pooling: the largest value, or the mean, of each window along the axes of space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from foldnet.errors import ConfigError
+from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape
+from foldnet.operations.along.op import Reduce
+from foldnet.operations.elementwise.op import Binary, Where
+from foldnet.operations.structure.op import Reshape
+from foldnet.operations.windows.op import Pool, PoolKind
+from foldnet.setting_types import COUNT, DATA_FORMAT, FLAG, Kind, choice
+
+if TYPE_CHECKING:
+    from foldnet.lowering.lower import Lowering
+
+
+def _per_axis(value: Any, dims: int) -> tuple[int, ...]:
+    """One number for all axes, or one for each."""
+    if isinstance(value, tuple | list):
+        if len(value) != dims:
+            raise ValueError
+        return tuple(COUNT.read(n) for n in value)
+    return (COUNT.read(value),) * dims
+
+
+def _sizes(dims: int, none: bool = False) -> Kind:
+    words = "a whole number of 1 or more" + (
+        f", or a tuple of {dims} of them" if dims > 1 else ", or a tuple of one"
+    )
+    return Kind(
+        words + (", or None" if none else ""),
+        lambda value: None if none and value is None else _per_axis(value, dims),
+    )
+
+
+class _OverSpace(Layer):
+    """A layer over the axes of space of (batch, space..., channels), or (batch, channels, space...)."""
+
+    kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT}
+    dims: ClassVar[int]
+    pool: ClassVar[PoolKind]
+    data_format: str
+
+    def axes(self, shape: Shape) -> tuple[int, ...]:
+        """The axes of space.
+
+        Raises:
+            ConfigError: another number of axes.
+        """
+        if len(shape) != self.dims + 2:
+            raise ConfigError(
+                f"{type(self).__name__} takes inputs of rank {self.dims + 2}, batch axis included, and was given "
+                f"shape {shape}"
+            )
+        first = 2 if self.data_format == "channels_first" else 1
+        return tuple(range(first, first + self.dims))
+
+    def op(self, shape: Shape) -> Pool:
+        """The operation for an input of this shape."""
+        raise ConfigError(f"{type(self).__name__} must define its windows")  # every subclass states its own
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The number of windows in place of the axes' sizes."""
+        (shape,) = input_shapes
+        return self.op(shape).output_shape(shape)
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The operation, on floats."""
+        x = b.float(inputs[0])
+        return b.emit(self.op(b.shape(x)), x)
+
+
+class _Pooling(_OverSpace):
+    """Windows of a size that move by a stride."""
+
+    def __init__(
+        self,
+        pool_size: Any,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size: Any = pool_size
+        self.strides: Any = pool_size if strides is None else strides
+        self.padding: Any = padding
+        self.data_format: Any = data_format
+
+    def op(self, shape: Shape) -> Pool:
+        """The operation for an input of this shape."""
+        return Pool(self.pool, self.axes(shape), self.pool_size, self.strides, self.padding)
+
+
+PADDING = choice("valid", "same", any_case=True)
+
+
+def _kinds(dims: int) -> dict[str, Kind]:
+    return {
+        "pool_size": _sizes(dims),
+        "strides": _sizes(dims),
+        "padding": PADDING,
+        "data_format": DATA_FORMAT,
+    }
+
+
+class MaxPooling1D(_Pooling):
+    """The largest value of each window along steps: (batch, steps, features).
+
+    Args:
+        pool_size: of the window.
+        strides: how far it moves; by default its size.
+        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+    """
+
+    dims, pool, kinds = 1, "max", _kinds(1)
+
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
+class MaxPooling2D(_Pooling):
+    """The largest value of each window of images: (batch, height, width, channels).
+
+    Args:
+        pool_size: of the window, one number or two.
+        strides: how far it moves; by default its size.
+        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+    """
+
+    dims, pool, kinds = 2, "max", _kinds(2)
+
+    def __init__(
+        self,
+        pool_size: Any = (2, 2),
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
+class MaxPooling3D(_Pooling):
+    """The largest value of each window of volumes: (batch, depth, height, width, channels).
+
+    Args:
+        pool_size: of the window, one number or three.
+        strides: how far it moves; by default its size.
+        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+    """
+
+    dims, pool, kinds = 3, "max", _kinds(3)
+
+    def __init__(
+        self,
+        pool_size: Any = (2, 2, 2),
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
+class AveragePooling1D(_Pooling):
+    """The mean of each window along steps: (batch, steps, features). What lies beyond the ends does not count.
+
+    Args:
+        pool_size: of the window.
+        strides: how far it moves; by default its size.
+        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+    """
+
+    dims, pool, kinds = 1, "average", _kinds(1)
+
+
+class AveragePooling2D(_Pooling):
+    """The mean of each window of images: (batch, height, width, channels). What lies beyond the ends does not count.
+
+    Args:
+        pool_size: of the window, one number or two.
+        strides: how far it moves; by default its size.
+        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+    """
+
+    dims, pool, kinds = 2, "average", _kinds(2)
+
+
+class AveragePooling3D(_Pooling):
+    """The mean of each window of volumes: (batch, depth, height, width, channels).
+
+    Args:
+        pool_size: of the window, one number or three.
+        strides: how far it moves; by default its size.
+        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+    """
+
+    dims, pool, kinds = 3, "average", _kinds(3)
+
+
+class _GlobalPooling(_OverSpace):
+    """One window over all of space.
+
+    Args:
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        keepdims: whether the axes of space stay, with size 1.
+    """
+
+    kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT, "keepdims": FLAG}
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format: Any = data_format
+        self.keepdims = keepdims
+
+    def op(self, shape: Shape) -> Pool:
+        """The operation for an input of this shape."""
+        axes = self.axes(shape)
+        return Pool(self.pool, axes, (None,) * self.dims, (1,) * self.dims)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """The channels, with axes of size 1 if they are kept."""
+        (shape,) = input_shapes
+        found, axes = self.op(shape).output_shape(shape), self.axes(shape)
+        return found if self.keepdims else tuple(n for a, n in enumerate(found) if a not in axes)
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The operation, and without the axes if they are not kept."""
+        return self._reshaped(b, super().lower(b, *inputs), b.shape(inputs[0]))
+
+    def _reshaped(self, b: Lowering, y: str, shape: Shape) -> str:
+        if self.keepdims:
+            return y
+        channels = b.shape(y)[1 if self.data_format == "channels_first" else -1]
+        return b.emit(Reshape((-1 if channels is None else channels,)), y)
+
+
+class GlobalMaxPooling1D(_GlobalPooling):
+    """The largest value along all steps.
+
+    Args:
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        keepdims: whether the axes of space stay, with size 1.
+    """
+
+    dims, pool = 1, "max"
+
+
+class GlobalMaxPooling2D(_GlobalPooling):
+    """The largest value of each channel of an image.
+
+    Args:
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        keepdims: whether the axes of space stay, with size 1.
+    """
+
+    dims, pool = 2, "max"
+
+
+class GlobalMaxPooling3D(_GlobalPooling):
+    """The largest value of each channel of a volume.
+
+    Args:
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        keepdims: whether the axes of space stay, with size 1.
+    """
+
+    dims, pool = 3, "max"
+
+
+class GlobalAveragePooling2D(_GlobalPooling):
+    """The mean of each channel of an image.
+
+    Args:
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        keepdims: whether the axes of space stay, with size 1.
+    """
+
+    dims, pool = 2, "average"
+
+
+class GlobalAveragePooling3D(_GlobalPooling):
+    """The mean of each channel of a volume.
+
+    Args:
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        keepdims: whether the axes of space stay, with size 1.
+    """
+
+    dims, pool = 3, "average"
+
+
+class GlobalAveragePooling1D(_GlobalPooling):
+    """The mean along all steps; with a mask, of the steps that count.
+
+    Args:
+        data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
+        keepdims: whether the axis of steps stays, with size 1.
+    """
+
+    dims, pool = 1, "average"
+    takes_mask = True
+    supports_masking = True
+
+    def output_mask(self, *masked: bool) -> bool:
+        """The result has no steps."""
+        return False
+
+    def lower(self, b: Lowering, *inputs: str) -> str:
+        """The mean, or the sum of what counts over the number of steps that count."""
+        mask = b.mask()
+        if mask is None:
+            return super().lower(b, *inputs)
+        x = b.float(inputs[0])
+        shape = b.shape(x)
+        (axis,) = self.axes(shape)
+        counts = b.emit(Reshape((-1, 1) if axis == 1 else (1, -1)), b.float(mask))
+        kept = b.emit(Where(), counts, x, b.number(self, "zero", 0))
+        total, number = (b.emit(Reduce("sum", (axis,), True), v) for v in (kept, counts))
+        return self._reshaped(b, b.emit(Binary(kind="divide"), total, number), shape)
+
+
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D

@@ -1,0 +1,1 @@
+"""What slides a window along axes of a row: pooling."""

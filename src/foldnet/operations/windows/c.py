@@ -1,0 +1,169 @@
+"""Pooling in C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from foldnet.codegen.loops import Operand, Strides, index, strides_of
+from foldnet.codegen.writer import Along, Each, Once, Stage, Writer
+from foldnet.graph.graph import Node
+from foldnet.graph.op import Op, Row
+from foldnet.operations.windows.op import Pool, PoolGradient, Window
+
+
+class _Loops:
+    """Loops over all windows, and within each over its positions, in order.
+
+    Attributes:
+        shape: of the loops.
+        of_x, of_y: strides of x and of what there is one of for each window.
+        start: where the first position of the first window lies in x; it may lie before its start.
+    """
+
+    def __init__(self, windows: Sequence[Window], x: Row, y: Row) -> None:
+        self._windows, self._x, self._y = windows, x, y
+        steps = list(strides_of(x))
+        inner = [steps[w.axis] for w in windows]
+        for w in windows:
+            steps[w.axis] *= w.stride
+        self.shape: Row = (*y, *(w.size for w in windows))
+        self.of_x: Strides = (*steps, *inner)
+        self.of_y: Strides = (*strides_of(y), *(0 for _ in windows))
+        self.start = -sum(w.before * s for w, s in zip(windows, inner, strict=True))
+        # Windows that do not meet touch different elements of x.
+        self.apart = all(w.stride >= w.size for w in windows) and any(n != 1 for n in y)
+
+    @property
+    def padded(self) -> list[tuple[int, Window]]:
+        """The windows that reach over an end, with their place among the windows."""
+        return [(k, w) for k, w in enumerate(self._windows) if w.before or w.after]
+
+    def places(self) -> list[Operand]:
+        """Operands that are the number of the window, and the position in it, on each axis with padding."""
+        rank = len(self.shape)
+        return [index(a, rank) for k, w in self.padded for a in (w.axis, len(self._y) + k)]
+
+    def inside(self, places: Sequence[str]) -> str:
+        """C of whether the position is one of x's; nothing where all are."""
+        tests = []
+        for (_, w), (o, k) in zip(self.padded, zip(places[::2], places[1::2], strict=True), strict=True):
+            at, n = f"{o} * {w.stride} + {k}", self._x[w.axis]
+            tests += [f"{at} >= {w.before}"] if w.before else []
+            tests += [f"{at} < {w.before + n}"] if w.after else []
+        return " && ".join(tests)
+
+    def number(self, places: Sequence[str]) -> str:
+        """C of the position's number in its window, given the positions on all axes."""
+        text = "0"
+        for w, k in zip(self._windows, places, strict=True):
+            text = k if text == "0" else f"({text}) * {w.size} + {k}"
+        return text
+
+    def within(self) -> list[Operand]:
+        """Operands that are the position in the window, on every axis."""
+        return [index(len(self._y) + k, len(self.shape)) for k in range(len(self._windows))]
+
+    def counts(self, places: Sequence[str]) -> str:
+        """C of how many positions of a window are x's, given the window's number on each axis with padding."""
+        whole = prod(w.size for k, w in enumerate(self._windows) if (k, w) not in self.padded)
+        factors = [str(whole)] if whole != 1 or not self.padded else []
+        for (_, w), o in zip(self.padded, places, strict=True):
+            first, n = f"{o} * {w.stride}", self._x[w.axis]
+            high = f"({first} + {w.size} < {w.before + n} ? {first} + {w.size} : {w.before + n})"
+            factors.append(f"({high} - ({first} > {w.before} ? {first} : {w.before}))")
+        return f"(float)({' * '.join(factors)})"
+
+
+def pool(w: Writer, node: Node) -> None:
+    """The largest value or the mean of each window."""
+    op, (x,) = node.op, node.inputs
+    assert isinstance(op, Pool)
+    shape, out = w.shape(x), w.shape(node.output)
+    if 0 in shape:
+        return
+    windows = op.windows(shape)
+    if all(size is None for size in op.sizes):
+        _whole(w, node, tuple(a - 1 for a in op.axes))
+        return
+    loops = _Loops(windows, shape, out)
+    first = "-(float)INFINITY" if op.kind == "max" else "0.0f"
+    w.nest(out, [w.write(node.output)], lambda y: f"{y} = {first};")
+
+    def add(y: str, x: str, *places: str) -> str:
+        inside = loops.inside(places)
+        step = f"{y} = fn_maximum({y}, {x});" if op.kind == "max" else f"{y} += {x};"
+        return f"if ({inside}) {step}" if inside else step
+
+    operands = [w.write(node.output, loops.of_y), w.read(x, loops.of_x, loops.start), *loops.places()]
+    w.nest(loops.shape, operands, add, sums=all(n == 1 for n in out))
+    if op.kind == "average":
+        at = [index(window.axis, len(out)) for _, window in loops.padded]
+        w.nest(out, [w.write(node.output), *at], lambda y, *places: f"{y} /= {loops.counts(places)};")
+
+
+def _whole(w: Writer, node: Node, axes: tuple[int, ...]) -> None:
+    """One window: its sum is kept as reductions keep theirs."""
+    op, (x,) = node.op, node.inputs
+    assert isinstance(op, Pool)
+    shape, real = w.shape(x), w.real
+    count = f"{prod(shape[a] for a in axes)}.0{real.suffix}"
+    stages: list[Stage] = [Once("{s} = {x};"), Each("{s} = fn_maximum({s}, {x});"), Once("{y} = {s};")]
+    if op.kind == "average":
+        stages = [
+            Once(f"{{s}} = 0.0{real.suffix};"),
+            Each(f"{{s}} += {real.widen}{{x}};"),
+            Once(f"{{y}} = {real.narrow}({{s}} / {count});"),
+        ]
+    loops = Along(shape, axes, {"x": x}, {}, {"y": node.output}, ("s",), single=op.kind == "max")
+    w.along(loops, stages)
+
+
+def pool_gradient(w: Writer, node: Node) -> None:
+    """To the first of the largest values, or shared equally."""
+    op, (x, y, g) = node.op, node.inputs
+    assert isinstance(op, PoolGradient)
+    shape, out = w.shape(x), w.shape(g)
+    w.zero(node.output)
+    if 0 in shape:
+        return
+    loops = _Loops(op.of.windows(shape), shape, out)
+    target = w.write(node.output, loops.of_x, loops.start)
+    given = w.read(g, loops.of_y)
+    places = loops.places()
+    if op.of.kind == "average":
+
+        def share(t: str, g: str, *places: str) -> str:
+            inside = loops.inside(places)
+            step = f"{t} += {g} / {loops.counts(places[::2])};"
+            return f"if ({inside}) {step}" if inside else step
+
+        w.nest(loops.shape, [target, given, *places], share, sums=not loops.apart)
+        return
+    kept = w.keep(node, "place of the largest", prod(out))
+    found = Operand(kept, strides_of(out), written=True)
+    w.nest(out, [found], lambda f: f"{f} = -1.0f;")
+    found = Operand(kept, loops.of_y, written=True)
+    within, count = loops.within(), len(op.of.axes)
+
+    def look(f: str, x: str, y: str, *at: str) -> str:
+        inside = loops.inside(at[count:])
+        test = " && ".join(t for t in (f"{f} < 0.0f", inside, f"{x} == {y}") if t)
+        return f"if ({test}) {f} = (float)({loops.number(at[:count])});"
+
+    values = [found, w.read(x, loops.of_x, loops.start), w.read(y, loops.of_y)]
+    w.nest(loops.shape, [*values, *within, *places], look, sums=all(n == 1 for n in out))
+
+    def push(t: str, g: str, f: str, *at: str) -> str:
+        inside = loops.inside(at[count:])
+        test = f"{f} == (float)({loops.number(at[:count])})"
+        return f"if ({f'{inside} && ' if inside else ''}{test}) {t} += {g};"
+
+    w.nest(loops.shape, [target, given, found, *within, *places], push, sums=not loops.apart)
+
+
+RULES: dict[type[Op], Callable[[Any, Node], None]] = {
+    Pool: pool,
+    PoolGradient: pool_gradient,
+}

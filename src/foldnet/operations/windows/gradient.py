@@ -1,0 +1,17 @@
+"""How gradients go through pooling."""
+
+from __future__ import annotations
+
+from foldnet.graph.graph import Node
+from foldnet.graph.op import Op
+from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
+from foldnet.operations.windows.op import Pool, PoolGradient
+
+
+def pool(b: GradientBuilder, node: Node, g: str) -> Gradients:
+    """From its operand and its result."""
+    assert isinstance(node.op, Pool)
+    return (b.emit(PoolGradient(node.op), node.inputs[0], node.output, g),)
+
+
+RULES: dict[type[Op], Rule] = {Pool: pool}

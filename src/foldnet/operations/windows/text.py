@@ -1,0 +1,55 @@
+"""Pooling as NumPy source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from foldnet.errors import UnsupportedError
+from foldnet.graph.op import Op
+from foldnet.operations.texts import Operands, Text
+from foldnet.operations.windows.op import Pool
+
+
+def _pool(op: Pool, o: Operands) -> str:
+    x, shape = o.texts[0], o.shapes[0]
+    axes = op.axes if len(op.axes) > 1 else op.axes[0]
+    function = "max" if op.kind == "max" else "mean"
+    if all(size is None for size in op.sizes):
+        return f"{x}.{function}(axis={axes}, keepdims=True)"
+    if any(shape[a] is None for a in op.axes) and (op.padding == "same" or None in op.sizes):
+        raise UnsupportedError(
+            f"layer {o.layer!r}: pooling with padding over an axis whose length is not known cannot be written; give "
+            "Input the length"
+        )
+    over = tuple(range(-len(op.axes), 0)) if len(op.axes) > 1 else -1
+    known = tuple(1 if n is None else n for n in shape[1:])
+    if any(shape[a] is None for a in op.axes):
+        return f"{_windows(op, x, op.sizes, op.strides)}.{function}(axis={over})"
+    windows = op.windows(known)
+    sizes, strides = [w.size for w in windows], [w.stride for w in windows]
+    if not any(w.before or w.after for w in windows):
+        return f"{_windows(op, x, sizes, strides)}.{function}(axis={over})"
+    pads = [(0, 0)] * len(shape)
+    for w in windows:
+        pads[w.axis + 1] = (w.before, w.after)
+    widths = str(tuple(pads))
+    if op.kind == "max":
+        padded = f"np.pad({x}, {widths}, constant_values=-np.inf)"
+        return f"{_windows(op, padded, sizes, strides)}.max(axis={over})"
+    total, count = (
+        f"{_windows(op, f'np.pad({v}, {widths})', sizes, strides)}.sum(axis={over})"
+        for v in (x, f"np.ones_like({x})")
+    )
+    return f"{total} / {count}"
+
+
+def _windows(op: Pool, x: str, sizes: Sequence[int | None], strides: Sequence[int]) -> str:
+    view = f"np.lib.stride_tricks.sliding_window_view({x}, {tuple(sizes)}, axis={op.axes})"
+    if all(s == 1 for s in strides):
+        return view
+    by_axis = dict(zip(op.axes, strides, strict=True))
+    steps = [f"::{by_axis[a]}" if by_axis.get(a, 1) != 1 else ":" for a in range(max(op.axes) + 1)]
+    return f"{view}[{', '.join(steps)}]"
+
+
+RULES: dict[type[Op], Text] = {Pool: Text(_pool, "pool")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from foldnet.errors import GraphError
 from foldnet.graph.graph import Graph, GraphBuilder, Node
 from foldnet.graph.op import FLOAT, Fusable
 from foldnet.graph.training import TrainingProgram
@@ -115,5 +116,10 @@ class _Differentiation(GraphBuilder):
         return Differentiated(replace(self.build(outputs), layer_outputs={}), count, gradients)
 
     def _add(self, value: str, gradient: str) -> None:
+        if self.shape(gradient) != self.shape(value):
+            raise GraphError(
+                f"the gradient on {value!r} has shape {self.shape(gradient)}, and the value {self.shape(value)}"
+            )
         known = self._found.get(value)
         self._found[value] = gradient if known is None else self.emit(Binary(kind="add"), known, gradient)
+        assert self.shape(self._found[value]) == self.shape(value)

@@ -93,7 +93,10 @@ def broadcast(*shapes: Shape) -> Shape:
     """
     rank = max(len(s) for s in shapes)
     rows = [s[0] for s in shapes if len(s) == rank and rank]
-    result: list[int | None] = [next((n for n in rows if n != 1), None), *[1] * (rank - 1)]
+    result: list[int | None] = [
+        None if None in rows else max((n for n in rows if n is not None), default=None),
+        *[1] * (rank - 1),
+    ]
     for shape in shapes:
         # A value with a free axis has rows: spread as if it had none, it would meet every row of the other.
         if len(shape) not in (rank, rank - 1, 0) or (len(shape) < rank and None in shape):

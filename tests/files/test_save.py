@@ -107,6 +107,24 @@ EVERY_LAYER = [
     ("SpatialDropout2D", {"rate": 0.4, "data_format": "channels_first"}, (3, 4, 2)),
     ("SpatialDropout3D", {"rate": 0.4}, (2, 2, 2, 3)),
     ("UnitNormalization", {"axis": 1}, (3, 4)),
+    *(
+        (
+            f"{kind}Pooling{d}D",
+            {"pool_size": 2, "strides": 1, "padding": "same", "data_format": "channels_first"},
+            (4, 3, 3, 3)[: d + 1],
+        )
+        for kind in ("Average", "Max")
+        for d in (1, 2, 3)
+    ),
+    *(
+        (
+            f"Global{kind}Pooling{d}D",
+            {"keepdims": True, "data_format": "channels_first"},
+            (4, 3, 3, 3)[: d + 1],
+        )
+        for kind in ("Average", "Max")
+        for d in (1, 2, 3)
+    ),
 ]
 
 

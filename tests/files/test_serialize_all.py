@@ -22,7 +22,7 @@ ARGUMENTS = {
         "Dropout": (0.5,), "AlphaDropout": (0.5,), "GaussianDropout": (0.5,), "GaussianNoise": (0.5,),
         "SpatialDropout1D": (0.5,), "SpatialDropout2D": (0.5,), "SpatialDropout3D": (0.5,), "Permute": ((2, 1),),
         "RepeatVector": (3,), "Rescaling": (2.0,), "Reshape": ((4,),), "ReversibleEmbedding": (5, 3),
-        "InputLayer": ((3,),),
+        "InputLayer": ((3,),), **{f"{kind}{d}D": (2,) for kind in ("AveragePooling", "AvgPool") for d in (1, 2, 3)},
     },
     "optimizers.schedules": {
         "ExponentialDecay": (0.1, 10, 0.9), "InverseTimeDecay": (0.1, 10, 0.9), "PolynomialDecay": (0.1, 10),

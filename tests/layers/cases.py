@@ -168,6 +168,27 @@ def reshaping() -> list[Case]:
     return cases
 
 
+def pooling() -> list[Case]:
+    cases = []
+    for row in ((7, 3), (6, 5, 4), (4, 5, 4, 3)):
+        dims = len(row) - 1
+        for kind in ("Average", "Max"):
+            for data_format in ("channels_last", "channels_first"):
+                for padding in ("valid", "same"):
+                    for size, strides in ((2, None), ((3, 2, 2)[:dims], (2, 1, 3)[:dims])):
+                        settings = {
+                            "pool_size": size,
+                            "strides": strides,
+                            "padding": padding,
+                            "data_format": data_format,
+                        }
+                        cases.append(Case(f"{kind}Pooling{dims}D", settings, (row,)))
+                for keepdims in (False, True):
+                    settings = {"keepdims": keepdims, "data_format": data_format}
+                    cases.append(Case(f"Global{kind}Pooling{dims}D", settings, (row,)))
+    return cases
+
+
 def merging() -> list[Case]:
     cases = []
     for kind in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
@@ -199,7 +220,7 @@ FAMILIES: dict[str, list[Case]] = {
     family.__name__: family()
     for family in (
         batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
-        activation_layers, regularization, reshaping, merging,
+        activation_layers, regularization, reshaping, pooling, merging,
     )
 }  # fmt: skip
 ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

@@ -32,9 +32,12 @@ SETTINGS = {
     "ELU": {"alpha": 0.7}, "LeakyReLU": {}, "PReLU": {}, "ReLU": {"max_value": 1.5, "threshold": 0.5},
     "Softmax": {"axis": 1}, "ThresholdedReLU": {"theta": 0.4},
     "Flatten": {}, "Permute": {"dims": (2, 1)}, "RepeatVector": {"n": 3}, "Reshape": {"target_shape": (3, 8)},
+    **{f"{kind}Pooling{d}D": {"pool_size": 2} for kind in ("Average", "Max") for d in (1, 2, 3)},
+    **{f"Global{kind}Pooling{d}D": {} for kind in ("Average", "Max") for d in (1, 2, 3)},
     "Identity": {}, "Masking": {"mask_value": 7.0}, "InputLayer": {"shape": ROW},
 }  # fmt: skip
 RANKS = {"SpatialDropout2D": (2, 3, 6), "SpatialDropout3D": (2, 2, 2, 3), "RepeatVector": (6,)}
+RANKS |= {name: (*(4, 3, 4, 6)[: int(name[-2])], 6) for name in LAYERS if "Pooling" in name}
 COMPUTING = [name for name in LAYERS if name != "InputLayer"]
 
 

@@ -13,12 +13,13 @@ from foldnet.graph.graph import GraphBuilder, Node
 from foldnet.graph.op import Elementwise, Op
 from foldnet.operations import folds
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.along.op import Softmax
+from foldnet.operations.along.op import Reduce, Softmax
 from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Commutes, Fold, Folded, Scaling, fold_of
 from foldnet.operations.matrix.op import Dense
 from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
+from foldnet.operations.windows.op import Pool
 from foldnet.passes import optimize
 
 SIZES = (2, 3, 4)
@@ -39,6 +40,10 @@ MOVING = [
     Case(Reshape((24,))), Case(Reshape((4, -1))), Case(Reshape((2, 12))), Case(Transpose((0, 2, 1, 3))),
     Case(Transpose((0, 3, 1, 2))), Case(Transpose((0, 2, 3, 1))),
 ]  # fmt: skip
+POOLING = [
+    *(Case(Pool(k, (1, 2), (2, 2), (1, 2), padding)) for k in ("max", "average") for padding in ("valid", "same")),
+    *(Case(Reduce(k, (1, 2), keepdims)) for k in ("max", "min", "mean") for keepdims in (False, True)),
+]  # fmt: skip
 
 
 def saying(what):
@@ -49,7 +54,7 @@ def saying(what):
 
 def test_every_op_that_folds_or_commutes_has_a_case():
     assert saying("linear") == {type(case.op) for case in LINEAR}
-    assert saying("commutes") == {type(case.op) for case in MOVING}
+    assert saying("commutes") == {type(case.op) for case in [*MOVING, *POOLING]}
     assert saying("scaling") == {Affine}
     assert {"Identity", "Cast", "Affine", "Unary"} <= {cls.__name__ for cls in saying("is_nothing")}
 
@@ -135,6 +140,34 @@ def test_an_op_that_commutes_gives_the_same_in_both_orders(case, seed, shifted):
     np.testing.assert_allclose(run(graph, applied(before, x)), applied(after, run(graph, x)), rtol=1e-13)
     if commutes.any_function:
         np.testing.assert_array_equal(np.tanh(run(graph, x)), run(graph, np.tanh(x)))
+
+
+@pytest.mark.parametrize("case", POOLING, ids=lambda case: str(case.op))
+@few
+@given(seed=seeds, shifted=st.booleans())
+def test_a_scaling_of_channels_passes_pooling(case, seed, shifted):
+    rng = np.random.default_rng(seed)
+    graph = graph_of(case, rng)
+    (node,) = graph.nodes
+    scaling = random_scaling(rng, (1, 1, SIZES[-1]), shifted=shifted)
+    np.abs(scaling.scale, out=scaling.scale)
+    commutes = fold_of(case.op).commutes
+    x = rng.normal(size=(3, *SIZES))
+    after = commutes.forward(graph, node, scaling)
+    pooled = run(graph, applied(scaling, x))
+    np.testing.assert_allclose(applied(after, run(graph, x)), pooled, rtol=1e-12, atol=1e-12)
+    before = commutes.backward(graph, node, after)
+    np.testing.assert_allclose(run(graph, applied(before, x)), pooled, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", POOLING, ids=lambda case: str(case.op))
+def test_pooling_says_in_words_why_a_scaling_does_not_pass(case):
+    graph = graph_of(case, np.random.default_rng(0))
+    (node,) = graph.nodes
+    forward = fold_of(case.op).commutes.forward
+    assert "vary along the axes" in forward(graph, node, Scaling(np.ones((1, 3, 1)), np.zeros((1, 3, 1))))
+    turned = forward(graph, node, Scaling(np.full((1, 1, 1), -1.0), np.zeros((1, 1, 1))))
+    assert isinstance(turned, Scaling) if case.op.kind in ("mean", "average") else "not positive" in turned
 
 
 def test_the_spread_of_a_mean_moves_along():

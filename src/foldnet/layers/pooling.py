@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError
+from foldnet.graph.op import Op
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
-from foldnet.operations.along.op import Reduce
+from foldnet.operations.along.op import Reduce, ReduceKind
 from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.structure.op import Reshape
 from foldnet.operations.windows.op import Pool, PoolKind
@@ -41,7 +42,6 @@ class _OverSpace(Layer):
 
     kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT}
     dims: ClassVar[int]
-    pool: ClassVar[PoolKind]
     data_format: str
 
     def axes(self, shape: Shape) -> tuple[int, ...]:
@@ -58,9 +58,9 @@ class _OverSpace(Layer):
         first = 2 if self.data_format == "channels_first" else 1
         return tuple(range(first, first + self.dims))
 
-    def op(self, shape: Shape) -> Pool:
+    def op(self, shape: Shape) -> Op:
         """The operation for an input of this shape."""
-        raise ConfigError(f"{type(self).__name__} must define its windows")  # every subclass states its own
+        raise NotImplementedError  # every layer here has its own
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The number of windows in place of the axes' sizes."""
@@ -75,6 +75,8 @@ class _OverSpace(Layer):
 
 class _Pooling(_OverSpace):
     """Windows of a size that move by a stride."""
+
+    pool: ClassVar[PoolKind]
 
     def __init__(
         self,
@@ -216,7 +218,7 @@ class AveragePooling3D(_Pooling):
 
 
 class _GlobalPooling(_OverSpace):
-    """One window over all of space.
+    """All of space at once: as other reductions, which share gradients equally among the largest values.
 
     Args:
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
@@ -224,32 +226,16 @@ class _GlobalPooling(_OverSpace):
     """
 
     kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT, "keepdims": FLAG}
+    reduction: ClassVar[ReduceKind]
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format: Any = data_format
         self.keepdims = keepdims
 
-    def op(self, shape: Shape) -> Pool:
+    def op(self, shape: Shape) -> Reduce:
         """The operation for an input of this shape."""
-        axes = self.axes(shape)
-        return Pool(self.pool, axes, (None,) * self.dims, (1,) * self.dims)
-
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The channels, with axes of size 1 if they are kept."""
-        (shape,) = input_shapes
-        found, axes = self.op(shape).output_shape(shape), self.axes(shape)
-        return found if self.keepdims else tuple(n for a, n in enumerate(found) if a not in axes)
-
-    def lower(self, b: Lowering, *inputs: str) -> str:
-        """The operation, and without the axes if they are not kept."""
-        return self._reshaped(b, super().lower(b, *inputs), b.shape(inputs[0]))
-
-    def _reshaped(self, b: Lowering, y: str, shape: Shape) -> str:
-        if self.keepdims:
-            return y
-        channels = b.shape(y)[1 if self.data_format == "channels_first" else -1]
-        return b.emit(Reshape((-1 if channels is None else channels,)), y)
+        return Reduce(self.reduction, self.axes(shape), self.keepdims)
 
 
 class GlobalMaxPooling1D(_GlobalPooling):
@@ -260,7 +246,7 @@ class GlobalMaxPooling1D(_GlobalPooling):
         keepdims: whether the axes of space stay, with size 1.
     """
 
-    dims, pool = 1, "max"
+    dims, reduction = 1, "max"
 
 
 class GlobalMaxPooling2D(_GlobalPooling):
@@ -271,7 +257,7 @@ class GlobalMaxPooling2D(_GlobalPooling):
         keepdims: whether the axes of space stay, with size 1.
     """
 
-    dims, pool = 2, "max"
+    dims, reduction = 2, "max"
 
 
 class GlobalMaxPooling3D(_GlobalPooling):
@@ -282,7 +268,7 @@ class GlobalMaxPooling3D(_GlobalPooling):
         keepdims: whether the axes of space stay, with size 1.
     """
 
-    dims, pool = 3, "max"
+    dims, reduction = 3, "max"
 
 
 class GlobalAveragePooling2D(_GlobalPooling):
@@ -293,7 +279,7 @@ class GlobalAveragePooling2D(_GlobalPooling):
         keepdims: whether the axes of space stay, with size 1.
     """
 
-    dims, pool = 2, "average"
+    dims, reduction = 2, "mean"
 
 
 class GlobalAveragePooling3D(_GlobalPooling):
@@ -304,7 +290,7 @@ class GlobalAveragePooling3D(_GlobalPooling):
         keepdims: whether the axes of space stay, with size 1.
     """
 
-    dims, pool = 3, "average"
+    dims, reduction = 3, "mean"
 
 
 class GlobalAveragePooling1D(_GlobalPooling):
@@ -315,7 +301,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
         keepdims: whether the axis of steps stays, with size 1.
     """
 
-    dims, pool = 1, "average"
+    dims, reduction = 1, "mean"
     takes_mask = True
     supports_masking = True
 
@@ -333,8 +319,8 @@ class GlobalAveragePooling1D(_GlobalPooling):
         (axis,) = self.axes(shape)
         counts = b.emit(Reshape((-1, 1) if axis == 1 else (1, -1)), b.float(mask))
         kept = b.emit(Where(), counts, x, b.number(self, "zero", 0))
-        total, number = (b.emit(Reduce("sum", (axis,), True), v) for v in (kept, counts))
-        return self._reshaped(b, b.emit(Binary(kind="divide"), total, number), shape)
+        total, number = (b.emit(Reduce("sum", (axis,), self.keepdims), v) for v in (kept, counts))
+        return b.emit(Binary(kind="divide"), total, number)
 
 
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D

@@ -17,7 +17,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.layers.traits import NormalizationRule
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.affine.op import Affine
-from foldnet.operations.along.op import GroupMoments, Moments
+from foldnet.operations.along.op import GroupMoments, Moments, MomentsKind
 from foldnet.setting_types import AXES, FLAG, NOT_NEGATIVE, WHOLE, Kind, whole
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class LayerNormalization(_Scaled):
         """The row by its own statistics, then gamma and beta."""
         x = b.fractions(self, inputs[0])
         axes = sorted(row_axes(self, self.axis, len(b.shape(x))))
-        kind = "variance" if self.rms_scaling else "standard"
+        kind: MomentsKind = "variance" if self.rms_scaling else "standard"
         return self.scale_and_center(b, b.emit(Moments(tuple(axes), self.epsilon, kind), x), axes)
 
 

@@ -36,8 +36,25 @@ class Scaling:
 
     def each(self, change: Callable[[Array], Array]) -> Scaling:
         """The same scaling with its arrays changed, as beside values that have moved."""
+        return replace(self, **{name: change(a) for name, a in self._arrays().items()})
+
+    def _arrays(self) -> dict[str, Array]:
         arrays = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: change(a) for name, a in arrays.items() if a is not None})
+        return {name: a for name, a in arrays.items() if a is not None}
+
+    def why_not_past(self, node: Node, axes: tuple[int, ...], *, keeps_order: bool) -> str | None:
+        """Why it does not pass a mean or a largest value along some axes, the batch axis counted; None if it does.
+
+        Args:
+            node: which takes the mean or the largest value.
+            axes: along which it does.
+            keeps_order: whether what is largest must stay the largest.
+        """
+        if any(a.shape[axis - 1] != 1 for a in self._arrays().values() for axis in axes):
+            return f"its numbers vary along the axes that layer {node.layer!r} pools"
+        if keeps_order and not (self.scale > 0).all():
+            return f"a factor that is not positive changes what is largest for layer {node.layer!r}"
+        return None
 
     def along_last_axis(self, size: int) -> Scaling | None:
         """Its numbers as vectors of this size; None if they vary along another axis."""

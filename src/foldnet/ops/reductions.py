@@ -10,7 +10,7 @@ import numpy as np
 
 from foldnet.errors import UnsupportedError
 from foldnet.operations import expression as e
-from foldnet.operations.along.op import CumulativeSum, Reduce
+from foldnet.operations.along.op import CumulativeSum, Reduce, ReduceKind
 from foldnet.operations.batch.op import BatchReduce
 from foldnet.ops import elementwise as f
 from foldnet.ops.records import operation
@@ -51,7 +51,7 @@ def axes_of(x: Any, axis: Axes) -> tuple[int, ...]:
     return axes
 
 
-def _reduced(kind: str, x: Any, axis: Axes, keepdims: bool, dtype: str | None = None) -> e.Expression:
+def _reduced(kind: ReduceKind, x: Any, axis: Axes, keepdims: bool, dtype: str | None = None) -> e.Expression:
     axes = axes_of(x, axis)
     own = "int32" if x.dtype == "bool" else x.dtype
     (x,) = e.arithmetic(kind, x)

@@ -224,8 +224,10 @@ ARGUMENTS = {
     "Reshape": ((6,),),
     "Dot": (1,),
     "GroupNormalization": (1,),
+    **{f"AveragePooling{d}D": (2,) for d in (1, 2, 3)},
 }
 SHAPES = {"SpatialDropout2D": (2, 3, 3), "SpatialDropout3D": (2, 2, 3, 3), "RepeatVector": (3,), "Dot": (3,)}
+SHAPES |= {name: (2, 3, 4, 3)[: int(name[-2]) + 1] for name in LAYERS if "Pooling" in name}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from foldnet.errors import ConfigError
 from foldnet.graph.op import ROWS, AxisOp, Op, Shape, Sum
+
+ReduceKind = Literal["sum", "mean", "max", "min", "argmax"]
+MomentsKind = Literal["standard", "rms", "l2", "variance"]
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,9 @@ class Moments(Op):
 
     axes: tuple[int, ...]
     epsilon: float
-    kind: str = "standard"
+    kind: MomentsKind = "standard"
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        if self.kind not in ("standard", "rms", "l2", "variance"):
-            raise ConfigError(f"Moments has no kind {self.kind!r}")
         if not self.axes or any(not 0 < a < len(shapes[0]) for a in self.axes):
             raise ConfigError(f"axes {self.axes} are not axes of {shapes[0]} beside the batch axis")
         return shapes[0]
@@ -108,7 +109,7 @@ class Reduce(Op):
 
     mixes: ClassVar[bool] = True
 
-    kind: str
+    kind: ReduceKind
     axes: tuple[int, ...]
     keepdims: bool = False
 

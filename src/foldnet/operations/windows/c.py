@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from foldnet.codegen.loops import Operand, Strides, index, strides_of
-from foldnet.codegen.writer import Along, Each, Once, Stage, Writer
+from foldnet.codegen.writer import Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op, Row
 from foldnet.operations.windows.op import Pool, PoolGradient, Window
@@ -83,11 +83,7 @@ def pool(w: Writer, node: Node) -> None:
     shape, out = w.shape(x), w.shape(node.output)
     if 0 in shape:
         return
-    windows = op.windows(shape)
-    if all(size is None for size in op.sizes):
-        _whole(w, node, tuple(a - 1 for a in op.axes))
-        return
-    loops = _Loops(windows, shape, out)
+    loops = _Loops(op.windows(shape), shape, out)
     first = "-(float)INFINITY" if op.kind == "max" else "0.0f"
     w.nest(out, [w.write(node.output)], lambda y: f"{y} = {first};")
 
@@ -101,23 +97,6 @@ def pool(w: Writer, node: Node) -> None:
     if op.kind == "average":
         at = [index(window.axis, len(out)) for _, window in loops.padded]
         w.nest(out, [w.write(node.output), *at], lambda y, *places: f"{y} /= {loops.counts(places)};")
-
-
-def _whole(w: Writer, node: Node, axes: tuple[int, ...]) -> None:
-    """One window: its sum is kept as reductions keep theirs."""
-    op, (x,) = node.op, node.inputs
-    assert isinstance(op, Pool)
-    shape, real = w.shape(x), w.real
-    count = f"{prod(shape[a] for a in axes)}.0{real.suffix}"
-    stages: list[Stage] = [Once("{s} = {x};"), Each("{s} = fn_maximum({s}, {x});"), Once("{y} = {s};")]
-    if op.kind == "average":
-        stages = [
-            Once(f"{{s}} = 0.0{real.suffix};"),
-            Each(f"{{s}} += {real.widen}{{x}};"),
-            Once(f"{{y}} = {real.narrow}({{s}} / {count});"),
-        ]
-    loops = Along(shape, axes, {"x": x}, {}, {"y": node.output}, ("s",), single=op.kind == "max")
-    w.along(loops, stages)
 
 
 def pool_gradient(w: Writer, node: Node) -> None:
@@ -149,7 +128,8 @@ def pool_gradient(w: Writer, node: Node) -> None:
 
     def look(f: str, x: str, y: str, *at: str) -> str:
         inside = loops.inside(at[count:])
-        test = " && ".join(t for t in (f"{f} < 0.0f", inside, f"{x} == {y}") if t)
+        # Of NaN nothing is smaller: the first position passes it on.
+        test = " && ".join(t for t in (f"{f} < 0.0f", inside, f"!({x} < {y})") if t)
         return f"if ({test}) {f} = (float)({loops.number(at[:count])});"
 
     values = [found, w.read(x, loops.of_x, loops.start), w.read(y, loops.of_y)]

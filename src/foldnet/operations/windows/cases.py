@@ -8,7 +8,7 @@ from foldnet.graph.op import Op, Shape
 from foldnet.operations.cases import Case, Rows
 from foldnet.operations.windows.op import Padding, Pool, PoolKind
 
-Form = tuple[str, Shape, tuple[int, ...], tuple[int | None, ...], tuple[int, ...], Padding]
+Form = tuple[str, Shape, tuple[int, ...], tuple[int, ...], tuple[int, ...], Padding]
 
 FORMS: list[Form] = [
     ("1d", (7, 3), (1,), (2,), (2,), "valid"),
@@ -21,10 +21,7 @@ FORMS: list[Form] = [
     ("2d-channels-first", (2, 5, 4), (2, 3), (2, 2), (2, 2), "same"),
     ("3d", (4, 3, 4, 2), (1, 2, 3), (2, 2, 2), (2, 1, 2), "valid"),
     ("3d-same", (3, 4, 3, 2), (1, 2, 3), (2, 3, 2), (2, 2, 2), "same"),
-    ("whole", (4, 5, 3), (1, 2), (None, None), (1, 1), "valid"),
-    ("whole-channels-first", (3, 4, 5), (2, 3), (None, None), (1, 1), "valid"),
     ("free", (None, 3), (1,), (2,), (2,), "valid"),
-    ("whole-free", (None, 3), (1,), (None,), (1,), "valid"),
 ]
 
 

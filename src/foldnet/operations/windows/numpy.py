@@ -53,6 +53,7 @@ def pool_gradient(op: PoolGradient, moment: Moment, x: Array, y: Array, g: Array
     """To the first of the largest values, or shared equally."""
     windows = op.of.windows(x.shape[1:])
     padded = _padded(x, windows, -np.inf)
+    inside = _padded(np.ones((1, *x.shape[1:]), bool), windows, False)
     on_padded, left = np.zeros_like(padded), np.ones(g.shape, bool)
     if op.of.kind == "average":
         g = g / _counts(x, windows)
@@ -60,13 +61,14 @@ def pool_gradient(op: PoolGradient, moment: Moment, x: Array, y: Array, g: Array
         if op.of.kind == "average":
             on_padded[place] += g
         else:
-            hit = left & (padded[place] == y)
+            # Of NaN nothing is smaller: the first position passes it on.
+            hit = left & inside[place] & ~(padded[place] < y)
             left &= ~hit
             on_padded[place] += np.where(hit, g, 0)
-    inside = [slice(None)] * x.ndim
+    own = [slice(None)] * x.ndim
     for w in windows:
-        inside[w.axis + 1] = slice(w.before, w.before + x.shape[w.axis + 1])
-    return on_padded[tuple(inside)]
+        own[w.axis + 1] = slice(w.before, w.before + x.shape[w.axis + 1])
+    return on_padded[tuple(own)]
 
 
 RULES: dict[type[Op], Kernel] = {

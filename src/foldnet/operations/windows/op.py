@@ -40,7 +40,7 @@ class Pool(Op):
     Attributes:
         kind: ``"max"`` or ``"average"``.
         axes: that the window moves along; the batch axis is not among them.
-        sizes: of the window on each; None for the whole axis, of which there is one window.
+        sizes: of the window on each.
         strides: how far the window moves on each.
         padding: ``"valid"`` for windows that fit; ``"same"`` for one for every ``stride`` positions, which may reach
             over the ends. What lies beyond counts neither for the largest value nor in the mean.
@@ -48,7 +48,7 @@ class Pool(Op):
 
     kind: PoolKind
     axes: tuple[int, ...]
-    sizes: tuple[int | None, ...]
+    sizes: tuple[int, ...]
     strides: tuple[int, ...]
     padding: Padding = "valid"
 
@@ -66,9 +66,7 @@ class Pool(Op):
             found[axis] = self._count(x[axis], size, stride)
         return tuple(found)
 
-    def _count(self, n: int | None, size: int | None, stride: int) -> int | None:
-        if size is None:
-            return 1
+    def _count(self, n: int | None, size: int, stride: int) -> int | None:
         if n is None:
             return None
         count = -(-n // stride) if self.padding == "same" else (n - size) // stride + 1
@@ -81,10 +79,9 @@ class Pool(Op):
         found = []
         for axis, size, stride in zip(self.axes, self.sizes, self.strides, strict=True):
             n = shape[axis - 1]
-            width, step = (n, n or 1) if size is None else (size, stride)
-            count = self._count(n, size, stride) or 1
-            over = max((count - 1) * step + width - n, 0) if self.padding == "same" else 0
-            found.append(Window(axis - 1, width, step, over // 2, over - over // 2, count))
+            count = self._count(n, size, stride) or 0
+            over = max((count - 1) * stride + size - n, 0) if self.padding == "same" else 0
+            found.append(Window(axis - 1, size, stride, over // 2, over - over // 2, count))
         return found
 
     def multiply_adds(self, result: Row, *operands: Row) -> int:

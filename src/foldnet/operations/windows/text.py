@@ -12,11 +12,8 @@ from foldnet.operations.windows.op import Pool
 
 def _pool(op: Pool, o: Operands) -> str:
     x, shape = o.texts[0], o.shapes[0]
-    axes = op.axes if len(op.axes) > 1 else op.axes[0]
     function = "max" if op.kind == "max" else "mean"
-    if all(size is None for size in op.sizes):
-        return f"{x}.{function}(axis={axes}, keepdims=True)"
-    if any(shape[a] is None for a in op.axes) and (op.padding == "same" or None in op.sizes):
+    if any(shape[a] is None for a in op.axes) and op.padding == "same":
         raise UnsupportedError(
             f"layer {o.layer!r}: pooling with padding over an axis whose length is not known cannot be written; give "
             "Input the length"
@@ -43,7 +40,7 @@ def _pool(op: Pool, o: Operands) -> str:
     return f"{total} / {count}"
 
 
-def _windows(op: Pool, x: str, sizes: Sequence[int | None], strides: Sequence[int]) -> str:
+def _windows(op: Pool, x: str, sizes: Sequence[int], strides: Sequence[int]) -> str:
     view = f"np.lib.stride_tricks.sliding_window_view({x}, {tuple(sizes)}, axis={op.axes})"
     if all(s == 1 for s in strides):
         return view

@@ -157,7 +157,7 @@ def test_steps_per_epoch_goes_on_where_the_last_epoch_ended():
     for model in (theirs, ours):
         model.compile("sgd", "mse")
     common = {"batch_size": 8, "epochs": 4, "steps_per_epoch": 2, "shuffle": False, "verbose": 0}
-    with pytest.warns(UserWarning, match="data ended"):
+    with pytest.warns(UserWarning, match="ran out of data"):
         b = theirs.fit(X, Y, **common)
     with pytest.warns(UserWarning, match="data ended"):
         a = ours.fit(X, Y, **common)

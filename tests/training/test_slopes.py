@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from foldnet import Input, Model, activations, constraints, initializers, layers, ops, optimizers
 from foldnet.layers.core import activation_op
 from foldnet.operations.elementwise.functions import of
+from foldnet.operations.elementwise.functions import parameters as parameters_of
 from foldnet.operations.elementwise.slopes import on_arrays
 
 POINTS = np.float32([-7, -6, -4, -3, -2.5, -1, -0.5, -0.25, 0, 0.25, 0.5, 1, 1.5, 2.5, 3, 4, 6, 7])
@@ -44,8 +45,8 @@ def of_the_reference(name, parameters, x):
     op = activation_op(ours(name, parameters), 2)
     if op is None:
         return np.ones_like(x)
-    record, params = of(op.function), parameters(op.function)
-    return on_arrays(record, params, 0, np.ones_like(x), [x], record.compute(x, **params))
+    record, filled_in = of(op.function), parameters_of(op.function)
+    return on_arrays(record, filled_in, 0, np.ones_like(x), [x], record.compute(x, **filled_in))
 
 
 @pytest.mark.parametrize(("name", "parameters"), CASES, ids=str)

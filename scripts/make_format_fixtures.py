@@ -3,7 +3,8 @@
     KERAS_BACKEND=numpy python scripts/make_format_fixtures.py tests/fixtures/formats NAME [SUFFIX ...]
 
 ``NAME`` becomes the start of the files' names. Run once for each release of Keras (with ``tf_keras`` installed and
-no ``keras`` wanted, set ``FIXTURE_KERAS=tf_keras``). Works from Keras 1.2 on; each network is saved in the given
+no ``keras`` wanted, set ``FIXTURE_KERAS=tf_keras``). Works from Keras 1.2 on; each network, or those that
+``FIXTURE_CASES`` names, is saved in the given
 layouts, such as ``.keras .h5 .weights.h5``, and inputs and outputs go into ``NAME-CASE.npz``.
 """
 
@@ -99,6 +100,36 @@ def axes():
     return keras.models.Sequential(layers, name="axes"), [(3, 2)]
 
 
+def pool(class_name, size, strides, padding, **kwargs):
+    """A pooling layer in the words of the Keras that runs."""
+    if MAJOR > 1:
+        return getattr(L, class_name)(size, strides, padding, **kwargs)
+    if class_name.endswith("1D"):
+        return getattr(L, class_name)(size, stride=strides, border_mode=padding, **kwargs)
+    return getattr(L, class_name)(size, strides, border_mode=padding, **kwargs)
+
+
+def pooled():
+    """Pooling of images and of sequences, and of all of an image."""
+    image, steps = L.Input((9, 7, 2), name="image"), L.Input((8, 3), name="steps")
+    x = pool("MaxPooling2D", (3, 3), (2, 2), "same", name="largest")(image)
+    x = L.BatchNormalization(name="bn")(x)
+    parts = [
+        L.Flatten(name="flat")(pool("AveragePooling2D", (2, 2), (2, 1), "valid", name="mean")(x)),
+        L.GlobalAveragePooling2D(name="mean_of_all")(x),
+        L.GlobalMaxPooling2D(name="largest_of_all")(x),
+        L.Flatten(name="flat_steps")(pool("MaxPooling1D", 2, 3, "valid", name="steps_max")(steps)),
+        L.Flatten(name="flat_means")(pool("AveragePooling1D", 3, 1, "same", name="steps_mean")(steps)),
+    ]
+    if MAJOR == 1:
+        across = pool("MaxPooling2D", (2, 2), (2, 1), "valid", dim_ordering="th", name="across")(image)
+        parts.append(L.Flatten(name="flat_across")(across))
+        joined = L.Merge(mode="concat", concat_axis=-1, name="joined")(parts)
+    else:
+        joined = L.Concatenate(name="joined")(parts)
+    return model_of([image, steps], dense(3, name="out")(joined), "pooled"), [(9, 7, 2), (8, 3)]
+
+
 def randomize(model, rng):
     """Give every weight values that a fresh network does not have."""
     values = []
@@ -114,10 +145,11 @@ def randomize(model, rng):
 
 def main(folder, name, *suffixes):
     """Save every network in every layout, with its predictions."""
-    cases = [table, joined]
+    cases = [table, joined, pooled]
     if "tf_keras" in keras.__name__ or (MAJOR == 2 and "tf" in name):
         cases.append(axes)
-    for make in cases:
+    wanted = os.environ.get("FIXTURE_CASES", "").split()
+    for make in [case for case in cases if not wanted or case.__name__ in wanted]:
         rng = np.random.default_rng(0)
         model, shapes = make()
         randomize(model, rng)

@@ -11,6 +11,9 @@ MERGES = {
     "sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot",
 }  # fmt: skip
 
+_POOLING = {
+    "pool_length": "pool_size", "stride": "strides", "border_mode": "padding", "dim_ordering": "data_format",
+}  # fmt: skip
 RENAMED: dict[str, dict[str, str]] = {
     "Dense": {
         "output_dim": "units",
@@ -31,18 +34,20 @@ RENAMED: dict[str, dict[str, str]] = {
     "Dropout": {"p": "rate"},
     "GaussianDropout": {"p": "rate"},
     "SpatialDropout1D": {"p": "rate"},
-    "SpatialDropout2D": {"p": "rate"},
-    "SpatialDropout3D": {"p": "rate"},
+    "SpatialDropout2D": {"p": "rate", "dim_ordering": "data_format"},
+    "SpatialDropout3D": {"p": "rate", "dim_ordering": "data_format"},
     "GaussianNoise": {"sigma": "stddev"},
+    **{f"{kind}Pooling{d}D": _POOLING for kind in ("Max", "Average", "GlobalMax", "GlobalAverage") for d in (1, 2, 3)},
 }
 """By class, the settings that were renamed."""
+
+DATA_FORMATS = {"tf": "channels_last", "th": "channels_first"}
+"""Keras 1's words, after its backends."""
 
 DROPPED = {
     "Dense": frozenset({"input_dim", "input_length"}),
     "Embedding": frozenset({"input_length", "dropout"}),
     "PReLU": frozenset({"weights"}),
-    "SpatialDropout2D": frozenset({"dim_ordering"}),
-    "SpatialDropout3D": frozenset({"dim_ordering"}),
 }
 """By class, settings that say nothing about a prediction, or nothing that the network's shapes do not."""
 
@@ -56,7 +61,10 @@ def modern_settings(class_name: str, config: Mapping[str, Any], name: str) -> tu
     if class_name == "Merge":
         return _merge(config, name)
     renamed, dropped = RENAMED.get(class_name, {}), DROPPED.get(class_name, frozenset())
-    return class_name, {renamed.get(k, k): v for k, v in config.items() if k not in dropped}
+    settings = {renamed.get(k, k): v for k, v in config.items() if k not in dropped}
+    if "data_format" in settings and (stored := settings["data_format"]) in DATA_FORMATS:
+        settings["data_format"] = DATA_FORMATS[stored]
+    return class_name, settings
 
 
 def _merge(config: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:

@@ -109,8 +109,8 @@ class Configured(Checked):
 def settings_of(cls: type[Any]) -> list[str]:
     """Names of the arguments that a layer class has of its own."""
     parameters = inspect.signature(cls.__init__).parameters.values()
-    # What every layer takes (name, dtype, ...) can only be given by keyword.
-    own = [p.name for p in parameters if p.name != "self" and p.kind is p.POSITIONAL_OR_KEYWORD]
+    # What every layer takes (name, dtype, ...) is given by keyword; where Keras takes the name by place, so do we.
+    own = [p.name for p in parameters if p.name not in ("self", "name") and p.kind is p.POSITIONAL_OR_KEYWORD]
     return [name for name in own if name not in cls.unstored_settings]
 
 

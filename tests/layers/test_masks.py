@@ -107,6 +107,28 @@ def test_a_mask_that_is_computed_with(name, engine):
         assert np.abs(engine(without, [INDICES], "float32")[0] - found).max() > 1e-3
 
 
+AVERAGES = [{}, {"keepdims": True}, {"data_format": "channels_first"}]
+
+
+@pytest.mark.parametrize("settings", AVERAGES, ids=str)
+def test_the_mean_of_the_steps_that_count(settings, engine):
+    """None of a row of which no step counts, as in Keras: it is NaN."""
+
+    def build(k, model):
+        x = k.Input((4,), dtype="int32")
+        y = k.Embedding(6, 4, mask_zero=True)(x)
+        return model(x, k.GlobalAveragePooling1D(**settings)(y))
+
+    theirs, ours = build(keras.layers, keras.Model), build(layers, Model)
+    weights = random_weights(theirs, np.random.default_rng(0))
+    ours.set_weights(weights)
+    expected = np.asarray(theirs(INDICES, training=False))
+    assert np.isnan(expected[1]).all()
+    assert np.isfinite(expected[[0, 2]]).all()
+    (found,) = engine(ours, [INDICES], "float32")
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 SOFTMAXES = {
     "the input's shape": ((4, 5), -1),
     "one place for all": ((1, 5), -1),

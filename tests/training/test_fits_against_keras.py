@@ -76,6 +76,20 @@ def wide(lib, inputs):
     return lib.Dense(40, activation="relu")(lib.Reshape((2, 3))(inputs))
 
 
+def pools(lib, inputs):
+    """Pooling of every kind after layers with weights; no ReLU, which two roundings could send different ways."""
+    x = lib.BatchNormalization(momentum=0.8)(lib.Dense(4, activation="tanh")(inputs))
+    windows = [
+        lib.AveragePooling2D((3, 2), (2, 1), padding="same")(x),
+        lib.MaxPooling2D(2, padding="same")(lib.Dense(3)(x)),
+        lib.AveragePooling2D(2, data_format="channels_first")(x),
+        lib.MaxPooling1D(3, 2)(lib.Reshape((30, 4))(x)),
+    ]
+    # Of the input: where XLA computes a largest value twice with two roundings, Keras's gradient of it is NaN.
+    whole = [lib.GlobalAveragePooling2D()(x), lib.GlobalMaxPooling2D(data_format="channels_first")(inputs)]
+    return lib.Concatenate()([*(lib.Flatten()(y) for y in windows), *whole])
+
+
 ACTIVATIONS = [
     "celu",
     "elu",
@@ -176,6 +190,7 @@ LAYERS = [
     ("ReLU", {"max_value": 0.8, "negative_slope": 0.1, "threshold": 0.1}),
 ]  # fmt: skip
 SHAPES = {"dense": dense_bn, "branches": branches, "shared": shared, "deep": deep, "wide": wide}
+
 SGD = ("SGD", {"learning_rate": 0.01})
 ADAM = ("Adam", {"learning_rate": 0.01})
 
@@ -191,6 +206,7 @@ CASES = [
     *((f"activations-{i}", len(ACTIVATIONS[i::3]),
        side_by_side(*(layer("Activation", activation=a) for a in ACTIVATIONS[i::3])), (6,), SGD, ["mse"])
       for i in range(3)),
+    ("pooling", 6, pools, (6, 5, 2), SGD, ["mse"]),
     ("layers", len(LAYERS), side_by_side(*(layer(n, **s) for n, s in LAYERS)), (4,), SGD, ["mse"]),
 ]  # fmt: skip
 

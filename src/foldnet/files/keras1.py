@@ -37,7 +37,11 @@ RENAMED: dict[str, dict[str, str]] = {
     "SpatialDropout2D": {"p": "rate", "dim_ordering": "data_format"},
     "SpatialDropout3D": {"p": "rate", "dim_ordering": "data_format"},
     "GaussianNoise": {"sigma": "stddev"},
-    **{f"{kind}Pooling{d}D": _POOLING for kind in ("Max", "Average", "GlobalMax", "GlobalAverage") for d in (1, 2, 3)},
+    **{
+        f"{kind}Pooling{d}D": _POOLING
+        for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")
+        for d in (1, 2, 3)
+    },
 }
 """By class, the settings that were renamed."""
 

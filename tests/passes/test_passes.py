@@ -361,6 +361,49 @@ def test_a_normalization_folds_into_the_dense_behind_a_flatten(axis, data_format
     assert_same(before, after, np.random.default_rng(2).normal(size=(5, 2, 3, 4)), 1e-10)
 
 
+POOLS = [
+    layers.MaxPooling2D(2, padding="same"), layers.AveragePooling2D(2, 1), layers.GlobalMaxPooling2D(),
+    layers.GlobalAveragePooling2D(keepdims=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=lambda layer: type(layer).__name__)
+@pytest.mark.parametrize("negative", [False, True])
+def test_a_normalization_folds_past_pooling(pool, negative):
+    """Past a largest value only if it turns nothing around."""
+    model = chain(
+        layers.BatchNormalization(name="n"), pool, layers.Flatten(), layers.Dense(3), shape=(4, 5, 3)
+    )
+    gamma = np.abs(model.get_layer("n").gamma)
+    model.get_layer("n").set_weight("gamma", np.where(np.arange(3) == 1, -1 if negative else 1, 1) * gamma)
+    before = lower(model)
+    after = optimize(before)
+    turned = negative and "Max" in type(pool).__name__
+    assert ("Affine" in kinds(after)) is turned
+    if turned:
+        noted(after, "'n'", "not positive")
+    assert_same(before, after, np.random.default_rng(2).normal(size=(5, 4, 5, 3)), 1e-10)
+
+
+def test_a_normalization_folds_into_the_dense_ahead_of_pooling():
+    model = chain(layers.Dense(4), layers.AveragePooling1D(2), layers.BatchNormalization(), shape=(6, 3))
+    before = lower(model)
+    after = optimize(before)
+    assert kinds(after) == ["Dense", "Pool"]
+    assert_same(before, after, np.random.default_rng(2).normal(size=(5, 6, 3)), 1e-10)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_normalization_of_positions_does_not_fold_past_pooling(axis):
+    model = chain(
+        layers.BatchNormalization(axis=axis, name="n"), layers.AveragePooling2D(2), layers.Flatten(), layers.Dense(2),
+        shape=(4, 4, 3),
+    )  # fmt: skip
+    after = optimize(lower(model))
+    assert "Affine" in kinds(after)
+    noted(after, "'n'", "vary along the axes")
+
+
 @pytest.mark.parametrize("activation", [None, "tanh"])
 @pytest.mark.parametrize("axis", [1, -1, [1, 2]])
 def test_a_normalization_folds_into_the_dense_ahead_of_moves(axis, activation):

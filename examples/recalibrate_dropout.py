@@ -41,7 +41,7 @@ def network(rate, order):
 
 def in_training_mode(model, x, y, epochs):
     """Statistics as a last pass in training mode gives them: learning rate 0, Dropout on."""
-    model.compile(optimizers.SGD(0.0), "mse")
+    model.compile(optimizers.Adam(0.0), "mse")
     model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
 
 
@@ -56,7 +56,7 @@ def experiment(rate, steps, seed, order="dropout dense relu norm"):
     off = foldnet.recalibrate(model, x, validation_data=validation, keep_if_better=False)
     ratio = float(np.mean([np.mean(layer.variance_ratio) for layer in off.layers]))
     off.restore()
-    in_training_mode(model, x, y, epochs=max(1, 640 * BATCH // ROWS))
+    in_training_mode(model, x, y, epochs=max(1, min(steps, 640) * BATCH // ROWS))
     on = float(np.mean((model.predict(validation[0]) - validation[1]) ** 2))
     return off.effect.before, off.effect.after, on, ratio
 

@@ -83,6 +83,12 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+@pytest.fixture(scope="session")
+def quick_compiler(tmp_path_factory):
+    """For ``CC`` of programs that a test starts, where it asks what comes out and not how fast."""
+    return compiling.quick_compiler(tmp_path_factory.mktemp("compiler"))
+
+
 @pytest.fixture(autouse=True)
 def _seeds():
     """Every generator that a test may use unseeded starts at the same place, in whatever order tests run."""

@@ -1,5 +1,6 @@
 """The examples run, and print what they promise."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,12 +40,13 @@ def test_every_example_is_tested_and_listed():
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_example(name, tmp_path):
+def test_example(name, tmp_path, quick_compiler):
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name, *ARGUMENTS.get(name, [])],
         capture_output=True,
         text=True,
         cwd=tmp_path,
+        env={**os.environ, "CC": quick_compiler},
         check=False,
     )
     assert done.returncode == 0, done.stderr

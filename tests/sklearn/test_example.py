@@ -1,5 +1,6 @@
 """The cross-validation example beside Keras."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cross_validation.py"
 
 
-def test_keras_is_timed_on_the_same_folds():
+def test_keras_is_timed_on_the_same_folds(quick_compiler):
     small = ["--settings", "1", "--folds", "2", "--epochs", "2", "--keras"]
-    done = subprocess.run([sys.executable, EXAMPLE, *small], capture_output=True, text=True, check=False)
+    command = [sys.executable, EXAMPLE, *small]
+    environment = {**os.environ, "CC": quick_compiler}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "foldnet: 1 settings, 2 fits of 2 epochs in " in done.stdout
     assert "Keras:   1 settings, 2 fits in " in done.stdout

@@ -1,11 +1,23 @@
 """How the suite compiles what foldnet generates: as shipped, or at once, where a test asks what numbers come out."""
 
-from foldnet.engines.native import cache
+import shlex
+from pathlib import Path
+
+from foldnet.engines.native import cache, compiler
 
 as_shipped = cache.load
+QUICK = ("-O0", "-Dalways_inline=unused")
+"""What is always written out would make a fifth of the code."""
 
 
 def unoptimized(code, symbol, *options):
     """``cache.load`` for code that runs a few times; it has the same bits, but takes its time."""
-    # What is always written out would make a fifth of the code.
-    return as_shipped(code, symbol, *options, "-O0", "-Dalways_inline=unused")
+    return as_shipped(code, symbol, *options, *QUICK)
+
+
+def quick_compiler(folder: Path) -> str:
+    """The same for programs that tests start: a command for ``CC`` that compiles without optimization."""
+    script = folder / "quick-cc"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(compiler.find().command)} "$@" {" ".join(QUICK)}\n')
+    script.chmod(0o755)
+    return str(script)

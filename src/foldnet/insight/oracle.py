@@ -10,7 +10,7 @@ the network cancels (a mean far above the standard deviation) the tolerance wide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -19,6 +19,7 @@ from foldnet.arrays import Array
 from foldnet.engines.reference.program import Step
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT, Sum
+from foldnet.insight.blocks import Blocks, Patch, Patched, Rounded
 
 FACTOR = 4.0
 """How many times the measured rounding a candidate may differ by."""
@@ -29,12 +30,6 @@ ONE_UNIT = np.array([1 - UNIT, 1 + UNIT])
 """What moves a value down or up by one unit."""
 KEPT = 1_000_000
 """Up to how many weights the rounded ones of each run are kept for the next measurement."""
-
-
-Rounded = Callable[[Array], Array]
-Patch = Callable[[dict[str, Array], Array, Rounded], None]
-"""Replaces a value: it takes all values, the right one, and how to round, and writes to the values what goes on
-(and what the layer shows, where that is another)."""
 
 
 class Oracle:
@@ -65,18 +60,15 @@ class Oracle:
                 result[node.output] = step.measure([result[v] for v in node.inputs])
                 stale.add(node.output)
 
-    def patched(
-        self, values: Mapping[str, Array], patches: Mapping[str, Patch], changed: Iterable[str], last: int
-    ) -> dict[str, Array]:
+    def patched(self, values: Mapping[str, Array], network: Patched, last: int) -> dict[str, Array]:
         """The values of a network some of whose layers compute something else.
 
         Args:
             values: of the network with other patches, or none.
-            patches: all that hold, by the value that they make.
-            changed: those whose values are not among ``values`` yet; what depends on them is computed anew.
+            network: with all patches; what depends on the changed ones is computed anew.
             last: the number of nodes to look at; what comes later is left as it was.
         """
-        result, stale = dict(values), set(changed)
+        result, stale, patches = dict(values), set(network.changed), network.patches
         with np.errstate(all="ignore"):
             for name in self.graph.inputs:
                 if name in stale:
@@ -88,6 +80,24 @@ class Oracle:
                     stale.add(node.output)
                     if node.output in patches:
                         patches[node.output](result, result[node.output], _unrounded)
+        return result
+
+    def side_by_side(self, values: Mapping[str, Array], networks: Sequence[Patched], last: int) -> Blocks:
+        """The same for several networks at once, none of which mixes rows."""
+        result = Blocks(values, self.graph.constants, networks)
+        patched = {name for network in networks for name in network.patches}
+        stale = {name for network in networks for name in network.changed}
+        with np.errstate(all="ignore"):
+            for name in self.graph.inputs:
+                if name in stale:
+                    result.patch(name, _unrounded)
+            for step in self._steps[:last]:
+                node = step.node
+                if node.output in stale or not stale.isdisjoint(node.inputs):
+                    result[node.output] = step.measure([result[v] for v in node.inputs])
+                    stale.add(node.output)
+                    if node.output in patched:
+                        result.patch(node.output, _unrounded)
         return result
 
     def tolerances(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.blocks import Patched
 from foldnet.insight.oracle import in_tolerances
 from foldnet.insight.verify.comparison import Point
 from foldnet.insight.verify.hypotheses import HypothesisTester, State
@@ -214,5 +215,5 @@ def _outputs(sight: Sight, state: State, inputs: Sequence[Array]) -> list[Array]
     suspects = [s for d in state.hypotheses for s in d.suspects]
     patches = patches_of(suspects)
     values = sight.oracle.values(inputs)
-    values = sight.oracle.patched(values, patches, patches, len(sight.oracle.graph.nodes))
+    values = sight.oracle.patched(values, Patched(patches, patches), len(sight.oracle.graph.nodes))
     return [values[name] for name in sight.oracle.graph.outputs]

@@ -6,14 +6,14 @@ the same measure as a right candidate: float32 rounding, as it shows in *that* n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.errors import FoldnetError
-from foldnet.insight.oracle import Oracle, Patch, difference, in_tolerances, row_max, row_scale
+from foldnet.insight.blocks import BROKEN, Patch, Patched
+from foldnet.insight.oracle import Oracle, difference, in_tolerances, row_scale
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.comparison import Point, largest
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of, shown_as
@@ -23,6 +23,8 @@ FEW = 12
 """Rows of the first look."""
 LOOSE, TIGHTER = 1e-3, 1e-4
 """How far the first look lets values differ, relative to the row's largest: for one mistake, for two at once."""
+TOGETHER = 64
+"""How many hypotheses are computed at once."""
 SHARE = 0.9
 """The share of rows that must agree where results jump: rounding to float16 may fall on either side."""
 
@@ -84,9 +86,9 @@ class HypothesisTester:
         self.oracle, self.exact, self.tolerance = oracle, exact, tolerance
         self.names = list(points)
         self.given = {name: p.value for name, p in points.items() if p.value is not None}
-        order = {node.output: i for i, node in enumerate(oracle.graph.nodes, 1)}
+        self._order = {node.output: i for i, node in enumerate(oracle.graph.nodes, 1)}
         # A value is known once the nodes up to its own have run.
-        self.needed = np.maximum.accumulate([order.get(name, 0) for name in self.names]).tolist()
+        self.needed = np.maximum.accumulate([self._place(name) for name in self.names]).tolist()
         errors = [in_tolerances(v, exact.values[n], exact.tolerances[n]) for n, v in self.given.items()]
         worst = np.argsort(-np.max(errors, axis=0), kind="stable")
         self.rows = np.sort(worst[:: max(1, len(worst) // FEW)][:FEW])
@@ -97,31 +99,79 @@ class HypothesisTester:
         return {k: v if k in constants else v[self.rows] for k, v in values.items()}
 
     def with_mistakes(
-        self, values: Mapping[str, Array], patches: Mapping[str, Patch], changed: Iterable[str], reached: int
+        self, values: Mapping[str, Array], network: Patched, reached: int
     ) -> dict[str, Array] | None:
         """The values with further patches, up to a point; None where the network breaks on them."""
         try:
-            return self.oracle.patched(values, patches, changed, self.needed[reached])
-        except (FoldnetError, ValueError, IndexError):
-            return None  # an index outside a table, a shape that does not fit
+            return self.oracle.patched(values, network, self.needed[reached])
+        except BROKEN:
+            return None
+
+    def look_right(
+        self, values: Mapping[str, Array], networks: Sequence[Patched], reached: int, loose: float
+    ) -> list[bool]:
+        """For each of the networks, whether all its points up to this one are near the candidate's.
+
+        Args:
+            values: to start from, of the rows of the first look.
+            networks: none of which mixes rows.
+            reached: the number of the last point.
+            loose: how far values may differ, relative to the row's largest.
+        """
+        found = [False] * len(networks)
+        # Those that differ late have much in common with what they start from: they are computed together.
+        order = sorted(range(len(networks)), key=lambda k: min(map(self._place, networks[k].changed)))
+        for start in range(0, len(order), TOGETHER):
+            part = order[start : start + TOGETHER]
+            for k, right in zip(
+                part, self._right_together(values, [networks[k] for k in part], reached, loose), strict=True
+            ):
+                found[k] = right
+        return found
+
+    def _place(self, value: str) -> int:
+        return self._order.get(value, 0)
+
+    def _right_together(
+        self, values: Mapping[str, Array], networks: Sequence[Patched], reached: int, loose: float
+    ) -> Sequence[bool]:
+        try:
+            blocks = self.oracle.side_by_side(values, networks, self.needed[reached])
+        except BROKEN:  # one of them breaks all
+            alone = [self.with_mistakes(values, network, reached) for network in networks]
+            return [v is not None and self.looks_right(v, reached, True, loose) for v in alone]
+        right = np.ones(len(networks), bool)
+        right[list(blocks.broken)] = False
+        for name in self.names[: reached + 1][::-1]:
+            if not right.any():
+                break
+            changed = name in blocks or shown_as(name) in blocks
+            near = self._near(name, shown(blocks if changed else values, name), True, loose)
+            right &= near.reshape(len(networks) if changed else 1, -1).mean(axis=1) >= SHARE
+        return right.tolist()
 
     def looks_right(self, values: Mapping[str, Array], reached: int, few: bool, loose: float) -> bool:
         """Whether all points up to this one are near the candidate's."""
-        for name in self.names[: reached + 1][::-1]:
-            value = shown(values, name)
-            given = self.given[name][self.rows] if few else self.given[name]
-            tolerances = self.exact.tolerances[name][self.rows] if few else self.exact.tolerances[name]
-            allowed = np.maximum(loose * row_scale(value), 64 * tolerances)
-            if np.mean(row_max(difference(given, value)) <= allowed) < SHARE:
-                return False
-        return True
+        return all(
+            self._near(name, shown(values, name), few, loose).mean() >= SHARE
+            for name in self.names[: reached + 1][::-1]
+        )
+
+    def _near(self, name: str, value: Array, few: bool, loose: float) -> Array:
+        """For each row of a point's value, of one network or several, whether it is near the candidate's."""
+        rows = self.rows if few else slice(None)
+        given, tolerances = self.given[name][rows], self.exact.tolerances[name][rows]
+        blocks = value.reshape(-1, *given.shape)
+        allowed = np.maximum(loose * row_scale(value).reshape(-1, len(given)), 64 * tolerances)
+        off = difference(given, blocks).reshape(*allowed.shape, -1)
+        return off.max(axis=2, initial=0.0) <= allowed
 
     def confirmed(self, state: State, hypotheses: Sequence[Hypothesis]) -> State | None:
         """The state with these hypotheses added, if it explains its next point to rounding."""
         new = State((*state.hypotheses, *hypotheses), {}, state.reached, 0.0, state.unknown)
         patches = patches_of(new.suspects)
         changed = [o for d in hypotheses for o in d.outputs]
-        values = self.with_mistakes(state.values, patches, changed, len(self.names) - 1)
+        values = self.with_mistakes(state.values, Patched(patches, changed), len(self.names) - 1)
         if values is None:
             return None
         tolerances = self._tolerances(values, patches)
@@ -149,7 +199,7 @@ class HypothesisTester:
             return {name: self.tolerance * np.maximum(1.0, s) for name, s in scales.items()}
         try:
             found = self.oracle.tolerances(self.exact.inputs, values, keys.values(), patches)
-        except (FoldnetError, ValueError, IndexError):
+        except BROKEN:
             return None
         return {name: found[key] for name, key in keys.items()}
 
@@ -175,7 +225,7 @@ class HypothesisTester:
         taken = Suspect(site, self.fixed("unknown", self.given[name]))
         unknown = (*state.unknown, (name, taken))
         patches = patches_of([*state.suspects, taken])
-        values = self.with_mistakes(state.values, patches, [name], len(self.names) - 1)
+        values = self.with_mistakes(state.values, Patched(patches, [name]), len(self.names) - 1)
         tolerances = None if values is None else self._tolerances(values, patches)
         if values is None or tolerances is None:  # nothing can be computed from there on
             return State(state.hypotheses, state.values, len(self.names), state.residual, unknown)

@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.blocks import Patched
 from foldnet.insight.oracle import difference, row_max, row_scale
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.hypotheses import LOOSE, HypothesisTester, State
@@ -65,9 +66,8 @@ def _masks(tester: HypothesisTester, state: State, site: Site, factor: float) ->
             for k, v in state.values.items()
         }
         drop = Suspect(site, Mistake("dropout-applied", lambda operands, y: y * choices))
-        after = tester.with_mistakes(
-            values, patches_of([*state.suspects, drop]), [site.output], state.reached
-        )
+        network = Patched(patches_of([*state.suspects, drop]), [site.output])
+        after = tester.with_mistakes(values, network, state.reached)
         if after is None:
             return None
         error = row_max(difference(after[name], tester.given[name][row : row + 1]))

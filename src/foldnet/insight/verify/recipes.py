@@ -15,7 +15,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
-from foldnet.insight.oracle import Rounded
+from foldnet.insight.blocks import Rounded
 from foldnet.insight.sites import Site
 from foldnet.layers import (
     BatchNormalization,

@@ -8,13 +8,14 @@ point that nothing explains the candidate's own value is used, and the search co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.insight.blocks import Patched
 from foldnet.insight.oracle import difference, in_tolerances, row_max
 from foldnet.insight.verify.comparison import largest
 from foldnet.insight.verify.hypotheses import LOOSE, TIGHTER, Hypothesis, HypothesisTester, State, shown
@@ -52,6 +53,15 @@ class SearchEffort:
         elif self.too_few:
             said += "; too few wrong numbers to tell pairs of mistakes apart"
         return said
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Mistakes that are made already, and the values with them: of the rows of the first look, and of all."""
+
+    made: tuple[Hypothesis, ...]
+    few: Mapping[str, Array]
+    full: Mapping[str, Array]
 
 
 class Search:
@@ -102,13 +112,11 @@ class Search:
 
     def _explained(self, state: State) -> list[State]:
         """What the state becomes with one more mistake, or two, that explain its next point."""
-        tester, few = self.tester, self.tester.few(state.values)
+        tester = self.tester
+        start = Start((), tester.few(state.values), state.values)
         hypotheses = [d for d in self.hypotheses if self._concerns(d, tester.names[state.reached])]
-        found = [
-            new
-            for d in hypotheses
-            if self._looks(state, few, (d,)) and (new := tester.confirmed(state, (d,)))
-        ]
+        looked = zip(hypotheses, self._look_right(state, start, hypotheses, LOOSE), strict=True)
+        found = [new for d, right in looked if right and (new := tester.confirmed(state, (d,)))]
         if found:
             return found
         for site in self.sight.sites:
@@ -122,7 +130,7 @@ class Search:
         if tester.numbers_off(state) < ENOUGH:
             self.effort.too_few = True
             return []
-        return list(self._pairs(state, few, hypotheses))
+        return list(self._pairs(state, start, hypotheses))
 
     def _in_half(self, state: State) -> State | None:
         """The whole computed in float16, in an order of steps that nobody knows.
@@ -152,63 +160,66 @@ class Search:
     def _concerns_value(self, output: str, point: str) -> bool:
         return point in self._reached[output]
 
-    def _looks(self, state: State, few: dict[str, Array], hypotheses: Sequence[Hypothesis]) -> bool:
-        """Whether the hypotheses pass the first look."""
-        of_batch = any(d.of_batch for d in hypotheses)
-        patches = patches_of([*state.suspects, *(s for d in hypotheses for s in d.suspects)])
-        changed = [o for d in hypotheses for o in d.outputs]
-        values = self.tester.with_mistakes(state.values if of_batch else few, patches, changed, state.reached)
-        return values is not None and self.tester.looks_right(values, state.reached, not of_batch, LOOSE)
+    def _look_right(
+        self, state: State, start: Start, hypotheses: Sequence[Hypothesis], loose: float
+    ) -> Iterator[bool]:
+        """For each hypothesis, added to where the search starts from, whether it passes the first look."""
+        tester = self.tester
+        networks = [
+            Patched(
+                patches_of([*state.suspects, *(s for made in (*start.made, d) for s in made.suspects)]),
+                d.outputs,
+            )
+            for d in hypotheses
+        ]
+        mixed = [any(made.of_batch for made in (*start.made, d)) for d in hypotheses]
+        apart = [network for network, mixes in zip(networks, mixed, strict=True) if not mixes]
+        together = iter(tester.look_right(start.few, apart, state.reached, loose))
+        for network, mixes in zip(networks, mixed, strict=True):
+            if mixes:
+                values = tester.with_mistakes(start.full, network, state.reached)
+                yield values is not None and tester.looks_right(values, state.reached, False, loose)
+            else:
+                yield next(together)
 
-    def _pairs(
-        self, state: State, few: dict[str, Array], hypotheses: Sequence[Hypothesis]
-    ) -> Iterator[State]:
-        tester, point = self.tester, self.tester.names[state.reached]
-        different = list(self._different(state, few, hypotheses))
+    def _pairs(self, state: State, start: Start, hypotheses: Sequence[Hypothesis]) -> Iterator[State]:
+        different = list(self._different(state, start, hypotheses))
         count = len(different)
         self.effort.all_pairs += count * (count - 1) // 2
         started = monotonic()
-        for i, (first, full, part) in enumerate(different):
-            for second, _, _ in different[i + 1 :]:
-                if monotonic() - started > self.seconds:
-                    self.seconds = 0.0
-                    return
-                self.effort.pairs += 1
-                if not _combine(first, second):
-                    continue
-                of_batch = first.of_batch or second.of_batch
-                patches = patches_of([*state.suspects, *first.suspects, *second.suspects])
-                values = tester.with_mistakes(
-                    full if of_batch else part, patches, second.outputs, state.reached
-                )
-                if values is None or not tester.looks_right(values, state.reached, not of_batch, TIGHTER):
-                    continue
-                new = tester.confirmed(state, (first, second))
-                if new is not None and point in tester.names:
+        for i, start in enumerate(different):
+            if monotonic() - started > self.seconds:
+                self.seconds = 0.0
+                return
+            (first,) = start.made
+            self.effort.pairs += count - i - 1
+            others = [
+                second for later in different[i + 1 :] for second in later.made if _combine(first, second)
+            ]
+            for second, right in zip(others, self._look_right(state, start, others, TIGHTER), strict=True):
+                if right and (new := self.tester.confirmed(state, (first, second))):
                     yield new
         self.seconds -= monotonic() - started
 
-    def _different(
-        self, state: State, few: dict[str, Array], hypotheses: Sequence[Hypothesis]
-    ) -> Iterator[tuple[Hypothesis, dict[str, Array], dict[str, Array]]]:
+    def _different(self, state: State, start: Start, hypotheses: Sequence[Hypothesis]) -> Iterator[Start]:
         """The hypotheses that change the next point and no earlier one, each effect once, with their values."""
         tester, names = self.tester, self.tester.names[: state.reached + 1]
         effects: set[bytes] = set()
         last = len(tester.names) - 1
         for hypothesis in sorted(hypotheses, key=lambda d: -len(d.suspects)):
-            patches = patches_of([*state.suspects, *hypothesis.suspects])
-            part = tester.with_mistakes(few, patches, hypothesis.outputs, last)
-            full = tester.with_mistakes(state.values, patches, hypothesis.outputs, last) if part else None
+            network = Patched(patches_of([*state.suspects, *hypothesis.suspects]), hypothesis.outputs)
+            part = tester.with_mistakes(start.few, network, last)
+            full = tester.with_mistakes(start.full, network, last) if part else None
             if part is None or full is None:
                 continue
             effect = b"".join(
                 np.ascontiguousarray(v).tobytes() for n in tester.names for v in (shown(part, n), part[n])
             ) + b"".join(o.encode() for o in sorted(hypothesis.outputs) if not _whole(hypothesis))
-            same = all(np.array_equal(shown(part, n), few[n], equal_nan=True) for n in names)
+            same = all(np.array_equal(shown(part, n), start.few[n], equal_nan=True) for n in names)
             earlier = not names[:-1] or tester.looks_right(full, state.reached - 1, False, TIGHTER)
             if not same and earlier and effect not in effects:
                 effects.add(effect)
-                yield hypothesis, full, part
+                yield Start((hypothesis,), part, full)
 
 
 def hypotheses_of(suspects: Sequence[Suspect]) -> list[Hypothesis]:

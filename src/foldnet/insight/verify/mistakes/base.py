@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldnet.arrays import Array
-from foldnet.insight.oracle import Patch, Rounded
+from foldnet.insight.blocks import Patch, Rounded
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.recipes import Recipe
 

@@ -16,7 +16,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph
-from foldnet.insight.oracle import Rounded
+from foldnet.insight.blocks import Rounded
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped

@@ -21,6 +21,7 @@ from foldnet.export.files import write_files
 from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.overwrite import MARK
 from foldnet.graph.graph import Graph, Node, bind
+from foldnet.graph.op import Op
 
 if TYPE_CHECKING:
     from foldnet.engines.native.prediction.source import PortableSource
@@ -164,12 +165,12 @@ def _memory_words(portable: PortableSource) -> dict[str, str]:
     }
 
 
-def _fault_text(node: Node) -> str:
+def _fault_text(node: Node[Op]) -> str:
     """What a node finds fault with, for a C string."""
     return f"{node.op.fault} ({plain(node.layer)})"
 
 
-def _describing_words(graph: Graph, faults: Sequence[Node]) -> dict[str, str]:
+def _describing_words(graph: Graph, faults: Sequence[Node[Op]]) -> dict[str, str]:
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
         layers.setdefault(plain(node.layer), []).append(plain(op_in_words(node.op)))
@@ -203,7 +204,7 @@ def _port_words(name: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> d
 
 
 def _main_words(
-    name: str, inputs: Sequence[Port], outputs: Sequence[Port], faults: Sequence[Node]
+    name: str, inputs: Sequence[Port], outputs: Sequence[Port], faults: Sequence[Node[Op]]
 ) -> Mapping[str, str]:
     stores = []
     for p in inputs:

@@ -18,7 +18,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT, Sum
+from foldnet.graph.op import INT, Op, Sum
 from foldnet.operations.kernels import measured
 
 FACTOR = 4.0
@@ -146,7 +146,7 @@ class Oracle:
         return values
 
 
-def _computed(node: Node, step: ReferenceProgram, operands: Sequence[Array]) -> Array:
+def _computed(node: Node[Op], step: ReferenceProgram, operands: Sequence[Array]) -> Array:
     """A node's value in float64."""
     product = measured(node.op, operands)
     return step.run(operands)[0] if product is None else product

@@ -114,7 +114,7 @@ def graph_from_json(
     return graph
 
 
-def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node:
+def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node[Op]:
     _entries(entry, {"op", "settings", "inputs", "output", "layer"})
     entry = _today(entry)
     cls = op_table().get(_typed(entry["op"], str))

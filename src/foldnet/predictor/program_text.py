@@ -36,7 +36,7 @@ def graph_text(graph: Graph, width: int = WIDTH) -> str:
     return "\n".join(lines)
 
 
-def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
+def formula(graph: Graph, node: Node[Op], names: dict[str, str]) -> str:
     """What a node computes, in short: ``relu(#1 @ kernel + bias)``."""
     operands = [names.get(v) or _number(graph, v) or v for v in node.inputs]
     own: Text | None = rules("text", type(node.op))
@@ -58,7 +58,7 @@ def _number(graph: Graph, value: str) -> str | None:
     return f"{float(array.item()):g}" if array is not None and array.ndim == 0 else None
 
 
-def _step(graph: Graph, node: Node, names: dict[str, str], width: int) -> str:
+def _step(graph: Graph, node: Node[Op], names: dict[str, str], width: int) -> str:
     arrays = [graph.constants[v] for v in node.inputs if v in graph.constants]
     weights = sum(a.size for a in arrays if a.ndim)  # a number is part of the formula
     what = _cut(formula(graph, node, names), WIDTH - 6)  # what does not fit is wrapped

@@ -9,7 +9,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
 from foldnet.operations import catalogue
 from foldnet.operations.kernels import Kernel
 from foldnet.operations.structure.numpy import to_index
@@ -47,7 +47,7 @@ class ReferenceProgram:
                 values[node.output] = self.compute(node, values)
         return values
 
-    def compute(self, node: Node, values: Mapping[str, Array]) -> Array:
+    def compute(self, node: Node[Op], values: Mapping[str, Array]) -> Array:
         """One node's value, given its operands' among ``values``."""
         operands = [values[v] for v in node.inputs]
         try:

@@ -12,7 +12,7 @@ from foldnet.arrays import Array
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.reference.penalties import penalty, slope
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
 from foldnet.graph.training import Constraint, TrainingProgram, Variable
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
@@ -25,7 +25,7 @@ def forward(
     values: dict[str, Array],
     moment: Moment,
     dtype: np.dtype[Any],
-    nodes: Sequence[Node] | None = None,
+    nodes: Sequence[Node[Op]] | None = None,
 ) -> dict[str, Array]:
     """Compute the values of the nodes, by default of all, into ``values``, which holds inputs and constants already.
 
@@ -45,7 +45,7 @@ def forward(
     return now
 
 
-def _found(node: Node, name: str) -> str:
+def _found(node: Node[Op], name: str) -> str:
     """Under which name a moving statistic is kept as a node found it, moved by another before."""
     finder = node.inputs[0] if node.op.as_found else node.output
     return f"{name} at {finder}"

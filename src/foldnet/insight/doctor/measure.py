@@ -17,7 +17,7 @@ from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
 from foldnet.insight.rows import read_rows
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import lower
@@ -171,7 +171,7 @@ class Measurement:
                     values[node.output] = self._computed(node, values)
         return values
 
-    def _computed(self, node: Node, values: Mapping[str, Array]) -> Array:
+    def _computed(self, node: Node[Op], values: Mapping[str, Array]) -> Array:
         product = measured(node.op, [values[v] for v in node.inputs])
         return self._program.compute(node, values) if product is None else product
 

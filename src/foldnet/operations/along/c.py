@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
-from typing import Any
 
 from foldnet.codegen.batch import StepWriter, along, block
 from foldnet.codegen.loops import strides_of
-from foldnet.codegen.writer import Along, Each, Once, Stage, Writer
+from foldnet.codegen.writer import Along, Each, Once, Rule, Stage, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.along.op import (
@@ -27,10 +25,9 @@ from foldnet.operations.along.op import (
 )
 
 
-def softmax(w: Writer, node: Node) -> None:
+def softmax(w: Writer, node: Node[Softmax]) -> None:
     """Softmax or its logarithm."""
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, Softmax)
     if w.lanes == 1 and op.axis == len(shape):  # the loop along the axis is the one to vectorize
         w.outer(node, op.axis - 1, f"fn_softmax_row({{x}}, {{y}}, {{n}}, {int(op.log)});")
         return
@@ -52,16 +49,14 @@ def softmax(w: Writer, node: Node) -> None:
     w.along(loops, stages)
 
 
-def sparsemax(w: Writer, node: Node) -> None:
+def sparsemax(w: Writer, node: Node[Sparsemax]) -> None:
     """Projection onto the simplex, row by row, for it sorts."""
-    assert isinstance(node.op, Sparsemax)
     w.outer(node, node.op.axis - 1, "fn_sparsemax({x}, {y}, {n}, {inner});")
 
 
-def glu(w: Writer, node: Node) -> None:
+def glu(w: Writer, node: Node[Glu]) -> None:
     """The first half times the sigmoid of the second."""
     op, x = node.op, node.inputs[0]
-    assert isinstance(op, Glu)
     shape, steps = w.shape(node.output), strides_of(w.shape(x))
     half = shape[op.axis - 1] * steps[op.axis - 1]
     operands = [w.write(node.output), w.read(x, steps), w.read(x, steps, half)]
@@ -79,13 +74,12 @@ def split_of(
     return split, tuple(a for a in range(len(split)) if a != at), "standard"
 
 
-def moments(w: Writer, node: Node) -> None:
+def moments(w: Writer, node: Node[GroupMoments | Moments]) -> None:
     """Each row, or each group of its channels, by its own statistics.
 
     In predictions sums are in double, so that a mean far from zero costs no digits.
     """
     op = node.op
-    assert isinstance(op, Moments | GroupMoments)
     shape, axes, kind = split_of(w.shape(node.output), op)
     count = prod(shape[a] for a in axes)
     kept = w.keep(node, "inverse", prod(shape) // max(count, 1))
@@ -110,10 +104,9 @@ def moments(w: Writer, node: Node) -> None:
     w.along(loops, stages)
 
 
-def reduce(w: Writer, node: Node) -> None:
+def reduce(w: Writer, node: Node[Reduce]) -> None:
     """Sums, means and extremes over axes, and the place of the largest."""
     op, shape = node.op, w.shape(node.inputs[0])
-    assert isinstance(op, Reduce)
     axes = tuple(a - 1 for a in op.axes)
     count, real = prod(shape[a] for a in axes), w.real
     exact = op.kind in ("sum", "mean")
@@ -131,27 +124,24 @@ def reduce(w: Writer, node: Node) -> None:
     w.along(loops, by_kind[op.kind])
 
 
-def cumulative_sum(w: Writer, node: Node) -> None:
+def cumulative_sum(w: Writer, node: Node[CumulativeSum]) -> None:
     """A sum that runs along the axis."""
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, CumulativeSum)
     loops = Along(shape, (op.axis - 1,), {"x": node.inputs[0]}, {"y": node.output}, {}, ("s",), single=True)
     w.along(loops, [Once("{s} = 0.0f;"), Each("{s} += {x}; {y} = {s};", reverse=op.reverse)])
 
 
-def softmax_gradient(w: Writer, node: Node) -> None:
+def softmax_gradient(w: Writer, node: Node[SoftmaxGradient]) -> None:
     """From the result."""
     op, (y, g) = node.op, node.inputs
-    assert isinstance(op, SoftmaxGradient)
     loops = Along(w.shape(y), (op.axis - 1,), {"y": y, "g": g}, {"to": node.output}, {}, ("s",), single=True)
     term, value = ("{g}", "{g} - fn_exp({y}) * {s}") if op.log else ("{g} * {y}", "{y} * ({g} - {s})")
     w.along(loops, [Once("{s} = 0.0f;"), Each(f"{{s}} += {term};"), Each(f"{{to}} = {value};")])
 
 
-def sparsemax_gradient(e: StepWriter, node: Node) -> None:
+def sparsemax_gradient(e: StepWriter, node: Node[SparsemaxGradient]) -> None:
     """From the operand and the result, row by row, for it sorts."""
     op, (x, y, g) = node.op, node.inputs
-    assert isinstance(op, SparsemaxGradient)
     shape = e.shape(x)
     loops = along(shape, [op.axis - 1])
     step, n = strides_of(shape)[op.axis - 1], shape[op.axis - 1]
@@ -165,10 +155,9 @@ def sparsemax_gradient(e: StepWriter, node: Node) -> None:
     )  # fmt: skip
 
 
-def glu_gradient(w: Writer, node: Node) -> None:
+def glu_gradient(w: Writer, node: Node[GluGradient]) -> None:
     """On the value and on its gate."""
     op, (x, g) = node.op, node.inputs
-    assert isinstance(op, GluGradient)
     shape, steps = w.shape(g), strides_of(w.shape(x))
     half = steps[op.axis - 1] * shape[op.axis - 1]
     targets = [w.write(node.output, steps), w.write(node.output, steps, half)]
@@ -178,10 +167,9 @@ def glu_gradient(w: Writer, node: Node) -> None:
     )  # fmt: skip
 
 
-def moments_gradient(w: Writer, node: Node) -> None:
+def moments_gradient(w: Writer, node: Node[MomentsGradient]) -> None:
     """Through the statistics, too."""
     op, (x, y, g) = node.op, node.inputs
-    assert isinstance(op, MomentsGradient)
     shape, axes, kind = split_of(w.shape(x), op.of)
     n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon)
     value = {
@@ -199,10 +187,9 @@ def moments_gradient(w: Writer, node: Node) -> None:
     w.along(loops, [Once("{m} = {s} = 0.0f;"), sums, Each(f"{{to}} = {value};")])
 
 
-def reduce_gradient(w: Writer, node: Node) -> None:
+def reduce_gradient(w: Writer, node: Node[ReduceGradient]) -> None:
     """To every element, or shared among the largest."""
     op, (x, y, g) = node.op, node.inputs
-    assert isinstance(op, ReduceGradient)
     shape, axes, kind = w.shape(x), tuple(a - 1 for a in op.of.axes), op.of.kind
     stages: list[Stage] = [Each("{to} = {g};")]
     if kind == "mean":
@@ -214,7 +201,7 @@ def reduce_gradient(w: Writer, node: Node) -> None:
     w.along(loops, stages)
 
 
-RULES: dict[type[Op], Callable[[Any, Node], None]] = {
+RULES: dict[type[Op], Rule] = {
     CumulativeSum: cumulative_sum,
     Glu: glu,
     GroupMoments: moments,

@@ -16,7 +16,7 @@ from foldnet.engines.native.compiler import machine
 from foldnet.engines.native.prediction.source import emit
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
 
 OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-argument")
 """At -O3 gcc writes loops of known size out in full, up to 200 instructions, and then works long on what they become:
@@ -122,7 +122,7 @@ class NativeProgram:
             row, fault = divmod(code - 1, len(self._faults))
             raise InputError(f"row {row}: {self._reason(self._faults[fault])}")
 
-    def _reason(self, node: Node) -> str:
+    def _reason(self, node: Node[Op]) -> str:
         return node.op.refusal(node.layer, *(self.graph.types[v].shape for v in node.inputs))
 
     def _check(

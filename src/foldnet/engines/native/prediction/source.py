@@ -18,7 +18,7 @@ from foldnet.codegen.layout import Packed, Weights, pack, plan, row_shape
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import FLOAT
+from foldnet.graph.op import FLOAT, Op
 
 BLOCK_BYTES = 2 << 20
 """Largest workspace of a block: what a core's second-level cache holds. Longer rows go one by one."""
@@ -75,7 +75,7 @@ class Source:
     layout: tuple[Packed, ...]
     floats: int
     cost: int
-    faults: tuple[Node, ...]
+    faults: tuple[Node[Op], ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class PortableSource:
     declaration: str
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
-    faults: tuple[Node, ...]
+    faults: tuple[Node[Op], ...]
     weights: int = 0
     workspace: int = 0
     is_static: bool = False

@@ -20,7 +20,7 @@ from foldnet.engines.native.training.dense import dense, turned_dense
 from foldnet.engines.native.training.functions import Function, Part
 from foldnet.engines.native.training.layout import Layout, prepared
 from foldnet.graph.graph import Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
 from foldnet.graph.training import TrainingProgram, Variable
 from foldnet.operations.structure.op import Cast
 from foldnet.passes.differentiate import Differentiated, differentiate
@@ -203,7 +203,7 @@ class BatchWriter:
             place, self.layout.free = f"F + {self.layout.free}", self.layout.free + -(-count // 16) * 16
         self._declared[name], self._where[name] = self._at(name, kind, place), place
 
-    def begin(self, node: Node) -> None:
+    def begin(self, node: Node[Op]) -> None:
         """Say that a node of the gradients comes next: what it alone still needs may lie where its result will."""
         self._dying = self._dies.get(node.output, [])
         if node.op.in_place:
@@ -453,7 +453,7 @@ class BatchWriter:
         """The C name of a value's array, or of one that is kept."""
         return self.place(value) if value in self.graph.types else value
 
-    def outer(self, node: Node, axis: int, text: str) -> None:
+    def outer(self, node: Node[Op], axis: int, text: str) -> None:
         """A statement for every position ahead of an axis."""
         shape = self.shape(node.inputs[0])
         outer, n, inner = prod(shape[:axis]), shape[axis], f"{prod(shape[axis + 1 :])} * R"
@@ -478,7 +478,7 @@ class BatchWriter:
         """A setting that is given at run time, so that another value compiles nothing."""
         return f"(float){self.layout.number(value)}"
 
-    def keep(self, node: Node, what: str, count: int) -> str:
+    def keep(self, node: Node[Op], what: str, count: int) -> str:
         """An array that an operation keeps for its gradient."""
         return self.space(f"{what} {node.output}", count)
 
@@ -486,7 +486,7 @@ class BatchWriter:
         """The array that the operation whose result is this value keeps for its gradient."""
         return self.space(f"{what} {value}", 0)
 
-    def fault(self, node: Node, lane: str) -> str:
+    def fault(self, node: Node[Op], lane: str) -> str:
         """A statement that reports a row that the node cannot compute."""
         return f"if ({lane} < rows) job->outside = 1;"
 
@@ -494,7 +494,7 @@ class BatchWriter:
         """C of an element of a constant."""
         return f"{self.place(constant)}[{at}]"
 
-    def dense(self, node: Node, turned: bool = False) -> None:
+    def dense(self, node: Node[Op], turned: bool = False) -> None:
         """A product with a kernel, its columns shared among threads."""
         (turned_dense if turned else dense)(self, node)
 

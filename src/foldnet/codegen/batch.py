@@ -22,7 +22,7 @@ class StepWriter(Writer, Protocol):
     def place(self, value: str) -> str:
         """The C name of a value's array."""
 
-    def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
+    def space(self, hint: str, count: int, laned: bool = True) -> str:
         """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
 
     def laned(self, value: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from foldnet.arrays import Array
-from foldnet.graph.op import Op, Shape
+from foldnet.graph.op import FLOAT, INT, Dtype, Op, Shape
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,12 @@ class Type:
     """Shape (batch axis first, ``None`` where free; constants have no batch axis) and dtype of a value."""
 
     shape: Shape
-    dtype: str = "float"
+    dtype: Dtype = FLOAT
 
 
 def constant_type(array: Array) -> Type:
     """The type of a constant."""
-    return Type(array.shape, "int" if array.dtype.kind in "iu" else "float")
+    return Type(array.shape, INT if array.dtype.kind in "iu" else FLOAT)
 
 
 O_co = TypeVar("O_co", bound=Op, covariant=True)
@@ -114,7 +114,7 @@ class GraphBuilder:
             name, count = f"{hint}.{count}", count + 1
         return name
 
-    def input(self, name: str, shape: Shape, dtype: str = "float") -> str:
+    def input(self, name: str, shape: Shape, dtype: Dtype = FLOAT) -> str:
         """Declare a data value."""
         name = self._fresh(name)
         self.types[name] = Type(shape, dtype)
@@ -147,8 +147,8 @@ class GraphBuilder:
         """Shape of a value, batch axis first."""
         return self.types[value].shape
 
-    def dtype(self, value: str) -> str:
-        """``"float"`` or ``"int"``."""
+    def dtype(self, value: str) -> Dtype:
+        """What a value holds."""
         return self.types[value].dtype
 
     def build(self, outputs: Sequence[str]) -> Graph:

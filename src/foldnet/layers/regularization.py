@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
-from foldnet.operations.batch.op import Drop
+from foldnet.operations.batch.op import Drop, DropKind
 from foldnet.operations.structure.op import Identity
 from foldnet.setting_types import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
 
@@ -26,7 +26,7 @@ class Noise(Layer):
     supports_masking = True
     is_random = True
     kinds = {"rate": FRACTION, "seed": SEED}  # noqa: RUF012 - typed in the base
-    kind: ClassVar[str] = "dropout"
+    kind: ClassVar[DropKind] = "dropout"
 
     @property
     def quiet_in_prediction(self) -> bool:

@@ -13,7 +13,7 @@ from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.op import FLOAT, INT
+from foldnet.graph.op import FLOAT, INT, Dtype
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
@@ -255,7 +255,7 @@ def _numbered(layer: Layer, index: int) -> str:
     return layer.name if index == 0 else f"{layer.name}@{index}"
 
 
-def _kind(tensor: SymbolicTensor) -> str:
+def _kind(tensor: SymbolicTensor) -> Dtype:
     if tensor.dtype.startswith(("int", "uint", "bool")):
         return INT
     if tensor.dtype not in ("float32", "float64"):

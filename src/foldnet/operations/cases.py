@@ -14,7 +14,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.op import FLOAT, INT, Op, Row, Shape
+from foldnet.graph.op import FLOAT, INT, Dtype, Op, Row, Shape
 from foldnet.operations import catalogue
 
 FREE = 5
@@ -36,7 +36,7 @@ class Rows:
     """
 
     shape: Shape
-    dtype: str = FLOAT
+    dtype: Dtype = FLOAT
     between: tuple[float, float] | None = None
     decimals: int | None = None
 

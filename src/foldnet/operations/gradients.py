@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from foldnet.graph.graph import Node
-from foldnet.graph.op import Op, Shape
+from foldnet.graph.op import Dtype, Op, Shape
 
 
 class GradientBuilder(Protocol):
@@ -26,8 +26,8 @@ class GradientBuilder(Protocol):
     def shape(self, value: str) -> Shape:
         """Shape of a value, batch axis first."""
 
-    def dtype(self, value: str) -> str:
-        """``"float"`` or ``"int"``."""
+    def dtype(self, value: str) -> Dtype:
+        """What a value holds."""
 
     def wants(self, value: str) -> bool:
         """Whether anything asks for the gradient on a value."""

@@ -11,7 +11,7 @@ import numpy as np
 from foldnet.errors import UnsupportedError
 from foldnet.operations import expression as e
 from foldnet.operations.along.op import CumulativeSum, Reduce, ReduceKind
-from foldnet.operations.batch.op import BatchReduce
+from foldnet.operations.batch.op import BatchReduce, BatchReduceKind
 from foldnet.ops import elementwise as f
 from foldnet.ops.records import operation
 from foldnet.promotion import as_array, floating
@@ -298,7 +298,7 @@ def median(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     return np.asarray(np.median(x.astype(floating(x)), axis=_numpy_axes(x, axis), keepdims=keepdims))
 
 
-def _over_batch(kind: str, x: Any) -> Any:
+def _over_batch(kind: BatchReduceKind, x: Any) -> Any:
     if isinstance(x, e.Expression):
         return e.emitted(BatchReduce(kind), *e.arithmetic(kind, x))
     x = as_array(x)

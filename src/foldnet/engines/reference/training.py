@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitSta
 from foldnet.engines.reference.penalties import penalty, slope
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
-from foldnet.graph.training import Constraint, TrainingProgram, Variable
+from foldnet.graph.training import ClipKind, Constraint, TrainingProgram, Variable
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
 from foldnet.operations.kernels import Kernel, Moment
@@ -257,7 +257,7 @@ class ReferenceTraining:
                 state.weights[variable.name] = average.copy()
 
 
-def clip(how: tuple[str, float] | None, gradients: Sequence[Array]) -> list[Array]:
+def clip(how: tuple[ClipKind, float] | None, gradients: Sequence[Array]) -> list[Array]:
     """Gradients limited by value, by each one's norm, or by the norm of all together, as Keras does."""
     if how is None:
         return list(gradients)
@@ -265,8 +265,13 @@ def clip(how: tuple[str, float] | None, gradients: Sequence[Array]) -> list[Arra
     if kind == "value":
         return [np.clip(g, -limit, limit) for g in gradients]
     norms = [np.sqrt(np.square(g, dtype=np.float64).sum()) for g in gradients]
-    if kind == "global_norm":
-        norms = [np.sqrt(np.square(norms).sum())] * len(gradients)
+    match kind:
+        case "norm":
+            pass
+        case "global_norm":
+            norms = [np.sqrt(np.square(norms).sum())] * len(gradients)
+        case _:
+            assert_never(kind)
     return [
         (g * (limit / norm if norm > limit else 1.0)).astype(g.dtype)
         for g, norm in zip(gradients, norms, strict=True)
@@ -283,11 +288,15 @@ def constrain(rule: Constraint, w: Array) -> Array:
     if rule.kind == "non_neg":
         return np.maximum(w, w.dtype.type(0))
     norm = np.sqrt(np.square(w).sum(axis=rule.axes, keepdims=True))
-    desired = {
-        "unit_norm": np.ones_like(norm),
-        "max_norm": np.clip(norm, 0, rule.high),
-        "min_max_norm": rule.rate * np.clip(norm, rule.low, rule.high) + (1 - rule.rate) * norm,
-    }[rule.kind]
+    match rule.kind:
+        case "unit_norm":
+            desired = np.ones_like(norm)
+        case "max_norm":
+            desired = np.clip(norm, 0, rule.high)
+        case "min_max_norm":
+            desired = rule.rate * np.clip(norm, rule.low, rule.high) + (1 - rule.rate) * norm
+        case _:
+            assert_never(rule.kind)
     return (w * (desired / (w.dtype.type(rule.epsilon) + norm))).astype(w.dtype)
 
 

@@ -16,8 +16,10 @@ from foldnet.operations.along.op import (
     GroupMoments,
     Moments,
     MomentsGradient,
+    MomentsKind,
     Reduce,
     ReduceGradient,
+    ReduceKind,
     Softmax,
     SoftmaxGradient,
     Sparsemax,
@@ -65,7 +67,7 @@ def glu(w: Writer, node: Node[Glu]) -> None:
 
 def split_of(
     shape: tuple[int, ...], op: Moments | GroupMoments
-) -> tuple[tuple[int, ...], tuple[int, ...], str]:
+) -> tuple[tuple[int, ...], tuple[int, ...], MomentsKind]:
     """Shape, the axes that statistics are over, and their kind; a channels' axis is split in groups and channels."""
     if isinstance(op, Moments):
         return shape, tuple(a - 1 for a in op.axes), op.kind
@@ -113,7 +115,7 @@ def reduce(w: Writer, node: Node[Reduce]) -> None:
     start, add = Once(f"{{s}} = 0.0{real.suffix};"), Each(f"{{s}} += {real.widen}{{x}};")
     mean = f"{{y}} = {real.narrow}({{s}} / {count}.0{real.suffix});"
     largest = "{y} = {x} > {s} ? (float){k} : {y}; {s} = {x} > {s} ? {x} : {s};"
-    by_kind: dict[str, list[Stage]] = {
+    by_kind: dict[ReduceKind, list[Stage]] = {
         "sum": [start, add, Once(f"{{y}} = {real.narrow}{{s}};")],
         "mean": [start, add, Once(mean)],
         "max": [Once("{s} = {x};"), Each("{s} = fn_maximum({s}, {x});"), Once("{y} = {s};")],
@@ -172,19 +174,19 @@ def moments_gradient(w: Writer, node: Node[MomentsGradient]) -> None:
     op, (x, y, g) = node.op, node.inputs
     shape, axes, kind = split_of(w.shape(x), op.of)
     n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon)
-    value = {
+    values: dict[MomentsKind, str] = {
         "standard": f"({{g}} - {{m}} / {n} - {{y}} * ({{s}} / {n})) * {{q}}",
         "rms": f"({{g}} - {{y}} * ({{s}} / {n})) * {{q}}",
         # At or below the smallest length the inverse is this very number, and does not move with x.
         "l2": f"({{g}} - ({{q}} < 1.0f / sqrtf({epsilon}) ? {{y}} * {{s}} : 0.0f)) * {{q}}",
         # The mean of x is m; only the deviations of x move the variance.
         "variance": f"({{g}} - ({{x}} - {{m}} / {n}) * {{q}} * ({{s}} / {n})) * {{q}}",
-    }[kind]
+    }
     reads, small = {"x": x, "y": y, "g": g}, {"q": w.kept(y, "inverse")}
     loops = Along(shape, axes, reads, {"to": node.output}, small, ("m", "s"), single=True)
     first = "{x}" if kind == "variance" else "{g}"
     sums = Each(f"{{m}} += {first}; {{s}} += {{g}} * {{y}};")
-    w.along(loops, [Once("{m} = {s} = 0.0f;"), sums, Each(f"{{to}} = {value};")])
+    w.along(loops, [Once("{m} = {s} = 0.0f;"), sums, Each(f"{{to}} = {values[kind]};")])
 
 
 def reduce_gradient(w: Writer, node: Node[ReduceGradient]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod, sqrt
+from typing import assert_never
 
 from foldnet.codegen.batch import Loops, StepWriter, along, block
 from foldnet.codegen.loops import Operand, broadcast_strides
@@ -18,6 +19,7 @@ from foldnet.operations.batch.op import (
     BatchRenorm,
     Drop,
     DropGradient,
+    DropKind,
     FixedNorm,
     Norm,
     NormGradient,
@@ -224,6 +226,10 @@ def norm_gradient(e: StepWriter, node: Node[NormGradient]) -> None:
     )  # fmt: skip
 
 
+RANDOM: dict[DropKind, int] = {"dropout": 0, "alpha_dropout": 0, "gaussian_dropout": 1, "gaussian_noise": 2}
+"""Which random numbers ``random_change`` of the generated C draws: 0 for a choice, 1 and 2 for normal ones."""
+
+
 def mask_of(e: StepWriter, op: Drop, result: str) -> tuple[Operand, Operand | None]:
     """A Drop's factors and addends as operands spread over its result's shape."""
     shape = e.shape(result)
@@ -244,21 +250,26 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
     number = e.layout.number
     low = high = addend_low = addend_high = "0.0"
     threshold = "0.0"
-    if op.kind.startswith("gaussian"):
-        high = number(op.rate if op.kind == "gaussian_noise" else sqrt(op.rate / (1 - op.rate)))
-    elif op.kind == "alpha_dropout":
-        a = ((1 - op.rate) * (1 + op.rate * SELU_FLOOR**2)) ** -0.5
-        b = -a * SELU_FLOOR * op.rate
-        threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), number(a)
-        addend_low, addend_high = number(a * SELU_FLOOR + b), number(b)
-    else:
-        threshold = number(min(round(op.rate * 2.0**32), 2**32))
-        high = number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))
+    match op.kind:
+        case "gaussian_noise":
+            high = number(op.rate)
+        case "gaussian_dropout":
+            high = number(sqrt(op.rate / (1 - op.rate)))
+        case "alpha_dropout":
+            a = ((1 - op.rate) * (1 + op.rate * SELU_FLOOR**2)) ** -0.5
+            b = -a * SELU_FLOOR * op.rate
+            threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), number(a)
+            addend_low, addend_high = number(a * SELU_FLOOR + b), number(b)
+        case "dropout":
+            threshold = number(min(round(op.rate * 2.0**32), 2**32))
+            high = number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))
+        case _:
+            assert_never(op.kind)
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
-    kind = {"gaussian_noise": 2, "gaussian_dropout": 1}.get(op.kind, 0)
     e.add(
-        f"random_change({kind}, {factor.base}, {addend.base if addend else '0'}, {count}, R, {each}, LOW({quads}), "
+        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else '0'}, {count}, R, {each}, "
+        f"LOW({quads}), "
         f"HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, {threshold}, "
         f"(float){low}, (float){high}, (float){addend_low}, (float){addend_high});",
         "BARRIER",

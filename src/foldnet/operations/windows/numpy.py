@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import numpy as np
 
@@ -58,13 +59,16 @@ def pool_gradient(op: PoolGradient, moment: Moment, x: Array, y: Array, g: Array
     if op.of.kind == "average":
         g = g / _counts(x, windows)
     for place in _positions(x.ndim, windows):
-        if op.of.kind == "average":
-            on_padded[place] += g
-        else:
-            # Of NaN nothing is smaller: the first position passes it on.
-            hit = left & inside[place] & ~(padded[place] < y)
-            left &= ~hit
-            on_padded[place] += np.where(hit, g, 0)
+        match op.of.kind:
+            case "average":
+                on_padded[place] += g
+            case "max":
+                # Of NaN nothing is smaller: the first position passes it on.
+                hit = left & inside[place] & ~(padded[place] < y)
+                left &= ~hit
+                on_padded[place] += np.where(hit, g, 0)
+            case _:
+                assert_never(op.of.kind)
     own = [slice(None)] * x.ndim
     for w in windows:
         own[w.axis + 1] = slice(w.before, w.before + x.shape[w.axis + 1])

@@ -8,13 +8,22 @@ from contextlib import contextmanager
 from math import prod
 
 from foldnet.codegen.layout import Plan, Weights, row_shape
-from foldnet.codegen.loops import Operand, broadcast_strides, collapse, index, place, strides_of
+from foldnet.codegen.loops import (
+    C_TYPES,
+    CType,
+    Operand,
+    broadcast_strides,
+    collapse,
+    index,
+    place,
+    strides_of,
+)
 from foldnet.codegen.names import C_RESERVED, Namespace, identifier
 from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Offset, Stage
 from foldnet.engines.native.prediction.dense import dense_calls
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import FLOAT, Op, fused_activation
+from foldnet.graph.op import Op, fused_activation
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.c import activate
 
@@ -93,8 +102,8 @@ class BlockWriter:
             for root, (name, where) in self._pointers.items()
         ]
 
-    def _kind(self, value: str) -> str:
-        return "float" if self.graph.types[value].dtype == FLOAT else "int32_t"
+    def _kind(self, value: str) -> CType:
+        return C_TYPES[self.graph.types[value].dtype]
 
     def _pointer(self, value: str, offset: Offset) -> str:
         lanes = 1 if value in self.graph.constants else self.lanes

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 
-from foldnet.codegen.loops import Operand, broadcast_strides, collapse, place, strides_of
+from foldnet.codegen.loops import C_TYPES, CType, Operand, broadcast_strides, collapse, place, strides_of
 from foldnet.codegen.tiles import Tile, split
 from foldnet.codegen.writer import SINGLE, Along, Body, Each, Offset, Stage
 from foldnet.engines.native.training.dense import dense, turned_dense
@@ -165,7 +165,7 @@ class BatchWriter:
     def place(self, value: str) -> str:
         """The C name of a value's array."""
         root = self.roots[value]
-        kind = "int32_t" if self.is_int(root) else "float"
+        kind = C_TYPES[self.graph.types[root].dtype]
         if root in self.layout.weights:
             name = f"w{self._id(root)}"
             self._declared.setdefault(
@@ -186,17 +186,17 @@ class BatchWriter:
         return name
 
     @staticmethod
-    def _at(name: str, kind: str, where: str) -> str:
+    def _at(name: str, kind: CType, where: str) -> str:
         return f"{kind} *const {name} = ({kind} *)({where});"
 
-    def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
+    def space(self, hint: str, count: int, laned: bool = True) -> str:
         """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
         name = f"x{self._id(hint)}"
         if name not in self._declared:
-            self._declare(name, count, laned, kind)
+            self._declare(name, count, laned)
         return name
 
-    def _declare(self, name: str, count: int, laned: bool, kind: str = "float") -> None:
+    def _declare(self, name: str, count: int, laned: bool, kind: CType = "float") -> None:
         if laned:
             place, self.layout.lanes = f"S + {self.layout.lanes}L * R", self.layout.lanes + count
         else:
@@ -505,7 +505,7 @@ class BatchWriter:
         base = self.place(value)
         if offset != 0:
             base = f"({base} + ({offset}) * R)" if laned else f"({base} + {offset})"
-        return Operand(base, own, laned, "int32_t" if self.is_int(value) else "float")
+        return Operand(base, own, laned, C_TYPES[self.graph.types[value].dtype])
 
     def write(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
         """A value that a loop writes."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
 from foldnet.errors import ConfigError, FoldnetError, SettingTypeError, UnsupportedError
+from foldnet.literals import DataFormat
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ def _name(value: Any) -> str:
 
 
 NAME = Kind("a text that is not empty", _name)
-DATA_FORMAT = choice("channels_last", "channels_first", none="channels_last", any_case=True)
+DATA_FORMAT = choice(*get_args(DataFormat), none="channels_last", any_case=True)
 
 
 def _items(value: Any) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.literals import DataFormat
 from foldnet.operations.batch.op import Drop, DropKind
 from foldnet.operations.structure.op import Identity
 from foldnet.setting_types import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
@@ -199,7 +200,7 @@ class SpatialDropout(Noise):
         super().__init__(**kwargs)
         self.rate = rate
         self.seed = seed
-        self.data_format: Any = None
+        self.data_format: DataFormat = "channels_last"
 
     def amount(self) -> float:
         """The rate."""
@@ -243,7 +244,7 @@ class SpatialDropout2D(SpatialDropout):
         self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(rate, seed, **kwargs)
-        self.data_format = data_format
+        self.data_format = self.checked("data_format", data_format)
 
 
 class SpatialDropout3D(SpatialDropout2D):

@@ -10,11 +10,14 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from foldnet import operations
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Op
+
+Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold"]
+"""The files of a family that hold something of each of its operations."""
 
 
 def families() -> list[str]:
@@ -34,7 +37,7 @@ def every_op() -> dict[str, type[Op]]:
 
 
 @cache
-def _table(aspect: str, family: str) -> Mapping[type[Op], Any]:
+def _table(aspect: Aspect, family: str) -> Mapping[type[Op], Any]:
     """The rules in one of a family's files; none where the file does not exist."""
     name = f"{family}.{aspect}"
     try:
@@ -46,7 +49,7 @@ def _table(aspect: str, family: str) -> Mapping[type[Op], Any]:
     return found
 
 
-def rules(aspect: str, op: type[Op]) -> Any:
+def rules(aspect: Aspect, op: type[Op]) -> Any:
     """What a family says of an operation in one of its files; None if it says nothing.
 
     Args:
@@ -57,7 +60,7 @@ def rules(aspect: str, op: type[Op]) -> Any:
     return _table(aspect, family).get(op) if family.startswith(f"{operations.__name__}.") else None
 
 
-def find(aspect: str, op: Op) -> Any:
+def find(aspect: Aspect, op: Op) -> Any:
     """An aspect of an operation.
 
     Raises:

@@ -11,11 +11,12 @@ from foldnet.arrays import Array
 from foldnet.engines.fallback import native_or_none
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.op import INT, Shape
+from foldnet.literals import Precision
 from foldnet.nested_data import arranged
 from foldnet.passes import optimize
 from foldnet.predictor.fastcall import FastCall, attach
 from foldnet.predictor.inputs import read_inputs, working
-from foldnet.predictor.options import Options, Precision
+from foldnet.predictor.options import Options
 from foldnet.predictor.programs import Program, choose_engine, native_program, reference_program
 from foldnet.recent_cache import RecentCache
 from foldnet.structure import pack

@@ -10,6 +10,7 @@ from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
+from foldnet.literals import Precision
 from foldnet.operations import catalogue
 from foldnet.operations.kernels import Kernel
 from foldnet.operations.structure.numpy import to_index
@@ -24,7 +25,7 @@ class ReferenceProgram:
             is every value; the arithmetic between is float64.
     """
 
-    def __init__(self, graph: Graph, dtype: str = "float64") -> None:
+    def __init__(self, graph: Graph, dtype: Precision = "float64") -> None:
         self.graph = graph
         self.dtype = np.dtype(dtype)
         self._constants = {k: self._working(v) for k, v in graph.constants.items()}

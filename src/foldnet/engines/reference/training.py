@@ -14,6 +14,7 @@ from foldnet.engines.reference.penalties import penalty, slope
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
 from foldnet.graph.training import ClipKind, Constraint, TrainingProgram, Variable
+from foldnet.literals import Precision
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
 from foldnet.operations.kernels import Kernel, Moment
@@ -59,7 +60,7 @@ class ReferenceTraining:
         dtype: working precision; the state stays float32 between calls unless this is ``"float64"``.
     """
 
-    def __init__(self, program: TrainingProgram, dtype: str = "float32") -> None:
+    def __init__(self, program: TrainingProgram, dtype: Precision = "float32") -> None:
         self.program = program
         self.dtype = np.dtype(dtype)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, overload
+from typing import Any, Literal, get_args, overload
 
 from foldnet.escaping import escaped
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, wrapped
 
-SEVERITIES = ("error", "warning", "note")
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Finding:
     """
 
     check: str
-    severity: str
+    severity: Severity
     layer: str
     message: str
     evidence: Mapping[str, float]
@@ -61,7 +62,7 @@ def note(layer: str, message: str, remedy: str, fixable: bool = False, **evidenc
 
 
 def graded(
-    severity: str, layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any
+    severity: Severity, layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any
 ) -> Finding:
     """A finding whose severity the numbers decide."""
     return Finding("", severity, layer, message, evidence, remedy, fixable)
@@ -105,7 +106,7 @@ class Report:
         """The findings of one check."""
         return tuple(f for f in self.findings if f.check == check)
 
-    def count(self, severity: str) -> int:
+    def count(self, severity: Severity) -> int:
         """How many findings have a severity."""
         return sum(f.severity == severity for f in self.findings)
 

@@ -10,7 +10,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.dropout import dropout_before
-from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.finding import Finding, Severity, error, graded, note, warning
 from foldnet.insight.doctor.judgement import Effect, effect_of
 from foldnet.insight.doctor.measure import Drift
 from foldnet.insight.doctor.registry import DATA, FILE, Check
@@ -145,7 +145,7 @@ def not_converged(context: Context) -> Iterator[Finding]:
         if share < 0.01 or float(variance.min()) < 0.99 * share:
             continue
         effect = effect_of(context, [site.path])
-        severity = "error" if share > 0.5 else "warning" if share > 0.1 else "note"
+        severity: Severity = "error" if share > 0.5 else "warning" if share > 0.1 else "note"
         if effect is not None:
             severity = effect.severity(warning=0.1, error=0.5)
         yield graded(
@@ -217,7 +217,7 @@ def small_batch(context: Context) -> Iterator[Finding]:
             continue
         batch = 1 / (1 - ratio)
         effect = effect_of(context, [path])
-        severity = (
+        severity: Severity = (
             "warning" if ratio < 0.8 and (effect is None or effect.grade(0.1, 1.0) != "note") else "note"
         )
         yield graded(

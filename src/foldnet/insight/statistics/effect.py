@@ -12,13 +12,15 @@ from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedErr
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Oracle
 from foldnet.insight.statistics.streams import Stream
+from foldnet.literals import member
 from foldnet.lowering.masks import masked_outputs
 from foldnet.network import Network
 from foldnet.training.compiled import Compiled, Target, loss_for, metric_for
 from foldnet.training.data import as_array, split_structure
 from foldnet.training.losses import Loss
-from foldnet.training.metric import Metric
+from foldnet.training.metric import Direction, Metric
 from foldnet.training.program import output_names
+from foldnet.training.standard_callbacks import MODES
 
 Judge = Callable[[list[Array], list[Array], Any], float]
 
@@ -99,17 +101,18 @@ class Validation:
             return float(self._judge(self._targets, predictions, self._weight))
 
 
-def _rises(metric: str, mode: str, direction: str | None) -> bool:
-    if mode not in ("auto", "min", "max"):
+def _rises(metric: str, mode: str, direction: Direction | None) -> bool:
+    known = member(mode, MODES)
+    if known is None:
         raise ConfigError(f"mode is 'auto', 'min' or 'max', not {mode!r}")
-    if mode == "auto" and direction is None:
+    if known == "auto" and direction is None:
         raise ConfigError(
             f"it cannot be told whether {metric!r} should rise or fall; give mode='max' or 'min'"
         )
-    return mode == "max" or (mode == "auto" and direction == "up")
+    return known == "max" or (known == "auto" and direction == "up")
 
 
-def _judge(network: Network, metric: Any, targets: Sequence[Array]) -> tuple[str, Judge, str | None]:
+def _judge(network: Network, metric: Any, targets: Sequence[Array]) -> tuple[str, Judge, Direction | None]:
     """The metric's name, how it is computed, and which way it is better."""
     if metric is None:
         return "loss", _loss(_compiled(network)), "down"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,9 @@ ROWS, CHANNELS = 24, 48
 """How many of each a page holds at most; the row and channel that were asked for are always among them."""
 
 
+StepKind = Literal["less", "plus", "times", "over", "root"]
+
+
 @dataclass(frozen=True)
 class Step:
     """One operation on the value.
@@ -32,7 +35,7 @@ class Step:
         epsilon: added inside the root.
     """
 
-    kind: str
+    kind: StepKind
     name: str
     values: Array
     epsilon: float = 0.0
@@ -128,7 +131,7 @@ def _plus(value: float, v: float, step: Step) -> tuple[float, str]:
     return value + v, f"+ {step.name} {number(v)}"
 
 
-_RULES: dict[str, Callable[[Any, float, Step], tuple[float, str]]] = {
+_RULES: dict[StepKind, Callable[[Any, float, Step], tuple[float, str]]] = {
     "less": _less, "root": _root, "over": _over, "times": _times, "plus": _plus,
 }  # fmt: skip
 
@@ -179,7 +182,8 @@ def _trails(
 ) -> tuple[Trail, ...]:
     spread = tuple(n if a in axes else 1 for a, n in enumerate(x.shape))
     weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items() if v.ndim}
-    end = [Step(k, n, pick(weights[n])) for k, n in (("times", "gamma"), ("plus", "beta")) if n in weights]
+    ends: list[tuple[StepKind, str]] = [("times", "gamma"), ("plus", "beta")]
+    end = [Step(k, n, pick(weights[n])) for k, n in ends if n in weights]
     found = layer.normalization_rule(x.shape)
     assert found is not None, "asked of normalizations alone"
     if found.source == "batch":

@@ -16,12 +16,9 @@ import click
 from foldnet.cli.terminal import say
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from foldnet.arrays import Array
     from foldnet.network import Network
     from foldnet.tables import Table
-
-    Array = np.ndarray[Any, Any]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

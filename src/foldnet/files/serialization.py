@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import activations, constraints, initializers, regularizers
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, SettingTypeError, UnsupportedError
 from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.dialects import NETWORKS
@@ -199,7 +200,7 @@ def _keras_tensor(settings: Mapping[str, Any], _: Any) -> SymbolicTensor:
     return SymbolicTensor(tuple(shape), str(settings.get("dtype", "float32")))
 
 
-def _array(settings: Mapping[str, Any], _: Any) -> np.ndarray[Any, Any]:
+def _array(settings: Mapping[str, Any], _: Any) -> Array:
     try:
         return np.array(settings["value"], settings.get("dtype"))
     except (KeyError, TypeError, ValueError) as error:

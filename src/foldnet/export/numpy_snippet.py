@@ -18,7 +18,7 @@ from foldnet.graph.op import INT, Op
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 from foldnet.operations import catalogue
-from foldnet.operations.texts import Operands, Text
+from foldnet.operations.texts import Operands
 
 WIDTH = 76
 """Longest line, where it can be helped: it stands indented on a terminal of 80 columns."""
@@ -100,7 +100,7 @@ class _Snippet(StepWriter):
 
     def written(self, op: Op, o: Operands) -> str:
         """The operation's expression as a person writes it."""
-        text: Text = catalogue.find("text", op)
+        text = catalogue.find("text", op)
         return (text.brief or text.expression)(op, o)
 
     def is_neutral(self, node: Node[Op], index: int) -> bool:

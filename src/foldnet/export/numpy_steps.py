@@ -287,8 +287,7 @@ class StepWriter:
 
 
 def _text(op: Op) -> Text:
-    found: Text = catalogue.find("text", op)
-    return found
+    return catalogue.find("text", op)
 
 
 def op_in_words(op: Op) -> str:

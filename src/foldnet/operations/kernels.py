@@ -47,7 +47,7 @@ class Kernel:
     """
 
     exact: Callable[..., Array] | None
-    in_step: Callable[..., Any] | None = None
+    in_step: Callable[..., Array | tuple[Array, ...]] | None = None
     moved: Callable[..., tuple[Array, ...]] | None = None
     quick: Callable[..., Array | None] | None = None
 
@@ -73,7 +73,7 @@ def measured(op: Op, operands: Sequence[Array]) -> Array | None:
 
     In order, a network's matrix products would take most of the time of a measurement.
     """
-    kernel: Kernel = find("numpy", op)
+    kernel = find("numpy", op)
     return kernel.quick(op, *operands) if kernel.quick else None
 
 

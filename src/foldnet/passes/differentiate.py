@@ -12,7 +12,6 @@ from foldnet.graph.training import TrainingProgram
 from foldnet.operations import catalogue
 from foldnet.operations.batch.op import RowShare, SumTo
 from foldnet.operations.elementwise.op import Binary, Unary
-from foldnet.operations.gradients import Rule
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class _Differentiation(GraphBuilder):
             if g is None:
                 continue
             self.layer = f"gradient {node.layer}"
-            rule: Rule = catalogue.find("gradient", node.op)
+            rule = catalogue.find("gradient", node.op)
             for value, gradient in zip(node.inputs, rule(self, node, g), strict=True):
                 if gradient is not None and value in self._wanted:
                     self._add(value, gradient)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op, Shape, fused_activation
 from foldnet.operations.catalogue import rules
-from foldnet.operations.texts import Text, applied
+from foldnet.operations.texts import applied
 
 WIDTH = 80
 
@@ -39,7 +39,7 @@ def graph_text(graph: Graph, width: int = WIDTH) -> str:
 def formula(graph: Graph, node: Node[Op], names: dict[str, str]) -> str:
     """What a node computes, in short: ``relu(#1 @ kernel + bias)``."""
     operands = [names.get(v) or _number(graph, v) or v for v in node.inputs]
-    own: Text | None = rules("text", type(node.op))
+    own = rules("text", type(node.op))
     text = own.formula(node.op, operands) if own and own.formula else _in_general(node.op, operands)
     return applied(fused_activation(node.op), text)
 

@@ -12,7 +12,6 @@ from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
 from foldnet.literals import Precision
 from foldnet.operations import catalogue
-from foldnet.operations.kernels import Kernel
 from foldnet.operations.structure.numpy import to_index
 
 
@@ -52,7 +51,7 @@ class ReferenceProgram:
         """One node's value, given its operands' among ``values``."""
         operands = [values[v] for v in node.inputs]
         try:
-            kernel: Kernel = catalogue.find("numpy", node.op)
+            kernel = catalogue.find("numpy", node.op)
             return kernel.predict(node.op, operands, self.dtype)
         except FoldnetError as error:
             raise type(error)(f"layer {node.layer!r}: {error}") from None

@@ -17,7 +17,7 @@ from foldnet.graph.training import ClipKind, Constraint, TrainingProgram, Variab
 from foldnet.literals import Precision
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
-from foldnet.operations.kernels import Kernel, Moment
+from foldnet.operations.kernels import Moment
 from foldnet.passes.differentiate import Differentiated, differentiate
 
 
@@ -39,7 +39,7 @@ def forward(
         for name in () if node.op.as_found else now.keys() & set(node.inputs):
             values[_found(node, name)] = now[name]
         operands = [values.get(_found(node, v), values[v]) for v in node.inputs]
-        kernel: Kernel = catalogue.find("numpy", node.op)
+        kernel = catalogue.find("numpy", node.op)
         values.update(zip(node.outputs, kernel.train(node.op, moment, operands, dtype), strict=True))
         if moment.training and kernel.moved is not None:
             now |= zip(node.inputs[1:], kernel.moved(node.op, *operands), strict=False)

@@ -57,7 +57,7 @@ def before_normalization(context: Context) -> Iterator[Finding]:
         effect = effect_of(context, [site.path])
         severity: Severity = "warning" if expected > 1.2 else "note"
         if effect is not None:
-            ratios = context.measurement.drifts[site.path].ratio
+            ratios = context.measured.drifts[site.path].ratio
             seen |= {
                 "measured_variance_ratio": float(np.median(ratios)),
                 "largest_variance_ratio": float(ratios.max()), **effect.evidence(),

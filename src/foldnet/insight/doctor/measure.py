@@ -16,7 +16,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
-from foldnet.graph.graph import Node
+from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
 from foldnet.insight.rows import read_rows
 from foldnet.layers.normalization import BatchNormalization
@@ -210,7 +210,7 @@ def _picked(count: int) -> Array:
     return np.linspace(0, count - 1, min(count, MOST_ROWS)).round().astype(np.int64)
 
 
-def _widened(graph: Any, inputs: Sequence[Array]) -> list[Array]:
+def _widened(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
     return [
         a if graph.types[name].dtype == INT else a.astype(np.float64)
         for name, a in zip(graph.inputs, inputs, strict=True)

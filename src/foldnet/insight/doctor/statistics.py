@@ -172,7 +172,7 @@ def _typical(drift: Drift) -> tuple[float, float]:
 
 def differ_from_data(context: Context) -> Iterator[Finding]:
     """Moving statistics against those of the data, layer by layer, by what correcting them does to the output."""
-    measured = context.measurement
+    measured = context.measured
     for path, drift in measured.drifts.items():
         site = context.site[path]
         layer = cast(BatchNormalization, site.layer)
@@ -199,7 +199,7 @@ def differ_from_data(context: Context) -> Iterator[Finding]:
 
 def small_batch(context: Context) -> Iterator[Finding]:
     """One and the same factor below the data's variance in all channels: (b - 1) / b of batches of b rows."""
-    for path, drift in context.measurement.drifts.items():
+    for path, drift in context.measured.drifts.items():
         site = context.site[path]
         variance = site.layer.named_weights["moving_variance"].astype(np.float64).reshape(-1)
         true = drift.variance.reshape(-1)

@@ -42,7 +42,7 @@ def dead(context: Context) -> Iterator[Finding]:
             seen["dead_for_any_input"] = int(proven.sum())
         if measured is not None and measured.rows >= FEWEST:
             value = measured.value(site.path)
-            silent = ~(value > 0).any(axis=tuple(range(value.ndim - 1)))
+            silent = np.asarray(~(value > 0).any(axis=tuple(range(value.ndim - 1))))
             seen |= {"dead_on_data": int(silent.sum()), "rows": measured.rows}
         if silent is None or not silent.any():
             continue
@@ -84,7 +84,7 @@ def _bounds(context: Context, site: Site) -> tuple[float, float]:
 
 def saturated(context: Context) -> Iterator[Finding]:
     """Hidden sigmoid and tanh units that sit at their limits on nearly all rows."""
-    measured = context.measurement
+    measured = context.measured
     if measured.rows < FEWEST:
         return
     ends = {p.path for p in context.outputs}

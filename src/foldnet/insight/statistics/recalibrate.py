@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from foldnet.lowering.lower import Mode, lower
 from foldnet.lowering.masks import masked_layers
 from foldnet.network import Network
 from foldnet.passes.drop_dead import drop_dead
+
+if TYPE_CHECKING:
+    from foldnet.insight.statistics.effect import Validation
 
 BATCH_SIZE = 1024
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -283,7 +286,7 @@ def _drift(
     return LayerDrift(path, values, layer.epsilon, *arrays)
 
 
-def _effect(validation: Any, model: Network, after: Graph) -> Effect:
+def _effect(validation: Validation, model: Network, after: Graph) -> Effect:
     try:
         before = validation.score(lower(model))
     except UnsupportedError:

@@ -101,8 +101,7 @@ Recipe = Normalizing | Multiplying
 
 def activated(op: Op, x: Array) -> Array:
     """An activation's values."""
-    result: Array = catalogue.find("numpy", op).predict(op, [x], x.dtype)
-    return result
+    return catalogue.find("numpy", op).predict(op, [x], x.dtype)
 
 
 def moments_over(axes: tuple[int, ...], x: Array, ddof: int = 0) -> Moments:

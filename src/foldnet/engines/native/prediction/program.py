@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -70,7 +69,7 @@ class NativeProgram:
         self._inputs = [self._row(v) for v in graph.inputs]
         self._outputs = [self._row(v) for v in graph.outputs]
 
-    def _row(self, value: str) -> tuple[tuple[int, ...], type[Any]]:
+    def _row(self, value: str) -> tuple[tuple[int, ...], type[np.generic]]:
         shape = row_shape(self.graph, value)
         if value in self.graph.constants:
             shape = shape[1:]
@@ -128,7 +127,7 @@ class NativeProgram:
     def _check(
         self,
         arrays: Sequence[Array],
-        kinds: list[tuple[tuple[int, ...], type[Any]]],
+        kinds: list[tuple[tuple[int, ...], type[np.generic]]],
         what: str,
         rows: int | None,
     ) -> int:

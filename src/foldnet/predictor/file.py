@@ -13,7 +13,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MAGIC = b"FOLDNET\x01"
 _HEAD = struct.Struct("<8sQQII")
 _ALIGN = 64
+
+T = TypeVar("T")
 _DTYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4", "int64": "<i8"}
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -196,7 +198,7 @@ def _keys(given: Any, expected: set[str], what: str) -> None:
         raise FileFormatError(f"the file's {what} must have the entries {sorted(expected)}")
 
 
-def _a(kind: type[Any], value: Any, what: str) -> Any:
+def _a(kind: type[T], value: object, what: str) -> T:
     if type(value) is not kind:
         raise FileFormatError(f"the file's {what} must be {kind.__name__}, not {type(value).__name__}")
     return value

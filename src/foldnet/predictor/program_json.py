@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, UnsupportedError
@@ -19,6 +19,8 @@ from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.functions import FUNCTIONS
 
 _LARGEST_ROW = 1 << 40
+
+T = TypeVar("T")
 
 
 @cache
@@ -213,7 +215,7 @@ def _size(value: Any) -> int | None:
     return value
 
 
-def _typed(value: Any, kind: type[Any]) -> Any:
+def _typed(value: object, kind: type[T]) -> T:
     if type(value) is not kind:
         raise FileFormatError(f"{kind.__name__} was expected, not {value!r}")
     return value

@@ -13,7 +13,7 @@ from foldnet.errors import InputError
 
 def pad_sequences(
     sequences: Any, maxlen: int | None = None, dtype: Any = "int32", padding: str = "pre", truncating: str = "pre",
-    value: Any = 0.0,
+    value: object = 0.0,
 ) -> Array:  # fmt: skip
     """Sequences as one array: short ones filled up, long ones cut.
 
@@ -62,7 +62,7 @@ def pad_sequences(
     return result
 
 
-def _mapped(function: Callable[[Array], Array], structure: Any) -> Any:
+def _mapped(function: Callable[[Array], Array], structure: object) -> Any:
     if isinstance(structure, Mapping):
         return {key: _mapped(function, item) for key, item in structure.items()}
     if isinstance(structure, tuple | list):
@@ -70,7 +70,7 @@ def _mapped(function: Callable[[Array], Array], structure: Any) -> Any:
     return function(np.asarray(structure))
 
 
-def _leaves(structure: Any) -> list[Array]:
+def _leaves(structure: object) -> list[Array]:
     found: list[Array] = []
 
     def note(array: Array) -> Array:
@@ -95,7 +95,7 @@ def _count(name: str, size: int | float | None, rows: int) -> int | None:
 
 def split_dataset(
     dataset: Any, left_size: int | float | None = None, right_size: int | float | None = None, shuffle: bool = False,
-    seed: int | None = None, preferred_backend: Any = None,
+    seed: int | None = None, preferred_backend: object = None,
 ) -> tuple[Any, Any]:  # fmt: skip
     """A data set in two parts, each of the structure that it has: arrays, a list, tuple or dict of them.
 

@@ -55,7 +55,7 @@ def to_c(
     directory: Any,
     *,
     name: str | None = None,
-    x: Any = None,
+    x: object = None,
     input_shapes: Sequence[Sequence[int]] | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
@@ -122,7 +122,7 @@ def _bound(graph: Graph, input_shapes: Sequence[Sequence[int]] | None) -> Graph:
     return graph
 
 
-def _given_rows(graph: Graph, x: Any) -> list[Array]:
+def _given_rows(graph: Graph, x: object) -> list[Array]:
     given = x if isinstance(x, list | tuple) and len(graph.inputs) > 1 else [x]
     if len(given) != len(graph.inputs):
         raise InputError(f"x holds {len(given)} arrays, and the network has {len(graph.inputs)} inputs")

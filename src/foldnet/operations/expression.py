@@ -65,7 +65,7 @@ def is_expression(*operands: Any) -> bool:
     return any(isinstance(o, Expression) for o in operands)
 
 
-def kind_of(operand: Any) -> str:
+def kind_of(operand: object) -> str:
     """``"bool"``, ``"int32"`` or ``"float32"``."""
     if isinstance(operand, Expression):
         return operand.dtype
@@ -79,7 +79,7 @@ def promoted(*operands: Any) -> str:
     return next(k for k in ("float32", "int32", "bool") if k in kinds)
 
 
-def named(like: Expression, operand: Any, rank: int | None = None) -> str:
+def named(like: Expression, operand: object, rank: int | None = None) -> str:
     """The operand as a value of the graph; a constant gets the axes of size 1 that spreading asks for.
 
     Args:
@@ -150,7 +150,7 @@ def unary(kind: str, x: Expression, dtype: str | None = None) -> Expression:
     return emitted(Unary(Elementwise(kind)), x, dtype=dtype or "float32")
 
 
-def binary(kind: str, x1: Any, x2: Any, dtype: str | None = None) -> Expression:
+def binary(kind: str, x1: object, x2: object, dtype: str | None = None) -> Expression:
     """A function of two values, spread over one another.
 
     Raises:

@@ -122,7 +122,7 @@ def _from_bytes(data: memoryview, functions: Functions) -> tuple[Graph, Options]
     return graph, _options(header["options"], graph)
 
 
-def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
+def _arrays(places: object, data: memoryview) -> dict[str, dict[str, Array]]:
     """The arrays in order: each begins where the one before it ends, so that there are no holes or overlaps."""
     arrays: dict[str, dict[str, Array]] = {"constants": {}, "spreads": {}}
     end = 0
@@ -182,7 +182,7 @@ def _options(given: Any, graph: Graph) -> Options:
     return options
 
 
-def _structure(text: Any, values: Sequence[str]) -> Any:
+def _structure(text: object, values: Sequence[str]) -> Any:
     if text is None:
         return None
     structure = from_text(text)
@@ -193,7 +193,7 @@ def _structure(text: Any, values: Sequence[str]) -> Any:
     return structure
 
 
-def _keys(given: Any, expected: set[str], what: str) -> None:
+def _keys(given: object, expected: set[str], what: str) -> None:
     if not isinstance(given, dict) or set(given) != expected:
         raise FileFormatError(f"the file's {what} must have the entries {sorted(expected)}")
 

@@ -110,7 +110,7 @@ class Predictor(FastCall):
         values = dict(zip(names, self._run(bound, self._compile(bound), arrays), strict=True))
         return {path: values[value] for path, value in kept.items()}
 
-    def _call(self, x: Any, *others: Any) -> Any:
+    def _call(self, x: object, *others: Any) -> Any:
         """Any call that the compiled entry point does not serve; several inputs may come one after the other."""
         if others:
             x = (x, *others)

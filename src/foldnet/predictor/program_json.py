@@ -61,7 +61,7 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Elementwise):
         return {
             "name": value.name,
@@ -152,7 +152,7 @@ def _hints(cls: type[Op]) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in fields(cls)}
 
 
-def _setting(value: Any, hint: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
+def _setting(value: object, hint: object, functions: Mapping[str, Callable[..., Any]]) -> Any:
     """A value of the type that an op's field declares."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -207,7 +207,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _size(value: Any) -> int | None:
+def _size(value: object) -> int | None:
     if value is None:
         return None
     if type(value) is not int or not 0 <= value <= _LARGEST_ROW:
@@ -221,10 +221,10 @@ def _typed(value: object, kind: type[T]) -> T:
     return value
 
 
-def _strings(value: Any) -> tuple[str, ...]:
+def _strings(value: object) -> tuple[str, ...]:
     return tuple(_typed(v, str) for v in _typed(value, list))
 
 
-def _entries(given: Any, expected: set[str]) -> None:
+def _entries(given: object, expected: set[str]) -> None:
     if not isinstance(given, dict) or set(given) != expected:
         raise FileFormatError(f"the entries {sorted(expected)} were expected, not {given!r:.200}")

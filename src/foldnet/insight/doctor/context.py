@@ -184,7 +184,7 @@ def _live(loss: Any) -> LossSetting | None:
     return LossSetting(name, dict(loss.settings)) if name in FUNCTIONS else None
 
 
-def _stored(entry: Any) -> LossSetting | None:
+def _stored(entry: object) -> LossSetting | None:
     if entry is None:
         return None
     from foldnet.training.losses import get

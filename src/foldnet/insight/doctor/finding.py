@@ -161,7 +161,7 @@ def number(value: Any) -> str:
     return f"{float(value):.4g}"
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """The same with nothing but what JSON has."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}

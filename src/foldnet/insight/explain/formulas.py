@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -136,7 +135,7 @@ def _operation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     tensors = list(dict.fromkeys(call.inputs))
     names = {t: "x" if len(tensors) == 1 else f"x{i}" for i, t in enumerate(tensors, 1)}
 
-    def text(value: Any) -> str:
+    def text(value: object) -> str:
         if isinstance(value, list | tuple):
             inside = ", ".join(text(v) for v in value)
             return f"[{inside}]" if isinstance(value, list) else f"({inside})"
@@ -157,7 +156,7 @@ def _operation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
 _INFIX = {**SIGNS, "true_divide": "/"}
 
 
-def _key_text(key: Any) -> str:
+def _key_text(key: object) -> str:
     """What stands between the brackets of ``x[:, 0]``."""
     if isinstance(key, tuple):
         return ", ".join(map(_key_text, key))

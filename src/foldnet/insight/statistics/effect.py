@@ -67,7 +67,7 @@ class Validation:
         self.metric, self._judge, direction = _judge(network, metric, self._targets)
         self.higher_is_better = _rises(self.metric, mode, direction)
 
-    def _target_arrays(self, y: Any) -> list[Array]:
+    def _target_arrays(self, y: object) -> list[Array]:
         parts = split_structure(y, self.names, "validation targets")
         return [as_array(part, "a validation target") for part in parts]
 
@@ -112,7 +112,7 @@ def _rises(metric: str, mode: str, direction: Direction | None) -> bool:
     return known == "max" or (known == "auto" and direction == "up")
 
 
-def _judge(network: Network, metric: Any, targets: Sequence[Array]) -> tuple[str, Judge, Direction | None]:
+def _judge(network: Network, metric: object, targets: Sequence[Array]) -> tuple[str, Judge, Direction | None]:
     """The metric's name, how it is computed, and which way it is better."""
     if metric is None:
         return "loss", _loss(_compiled(network)), "down"
@@ -140,7 +140,7 @@ def _judge(network: Network, metric: Any, targets: Sequence[Array]) -> tuple[str
 def _guarded(name: str, judge: Judge) -> Judge:
     """The same, with an error that names the metric where its own code fails."""
 
-    def guarded(y_true: list[Array], y_pred: list[Array], weight: Any) -> float:
+    def guarded(y_true: list[Array], y_pred: list[Array], weight: object) -> float:
         try:
             return judge(y_true, y_pred, weight)
         except FoldnetError:
@@ -159,7 +159,7 @@ def _plain(shapes: list[tuple[int, ...]]) -> Any:
     return shapes[0] if len(shapes) == 1 else shapes
 
 
-def _measured(metric: Metric, y_true: Array, y_pred: Array, weight: Any) -> float:
+def _measured(metric: Metric, y_true: Array, y_pred: Array, weight: object) -> float:
     metric.reset_state()
     metric.update_state(y_true, y_pred, weight)
     value = metric.result()
@@ -177,7 +177,7 @@ def _compiled(network: Network) -> Compiled:
 
 
 def _loss(compiled: Compiled) -> Judge:
-    def judge(y_true: list[Array], y_pred: list[Array], weight: Any) -> float:
+    def judge(y_true: list[Array], y_pred: list[Array], weight: object) -> float:
         total = 0.0
         for i, (given, share) in enumerate(zip(compiled.losses, compiled.loss_weights, strict=True)):
             target = Target((None, *y_true[i].shape[1:]), y_true[i].dtype.kind in "iu")

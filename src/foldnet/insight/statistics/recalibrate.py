@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,10 +42,10 @@ Call = tuple[Site, BatchNormalization]
 
 def recalibrate(
     model: Network,
-    x: Any,
+    x: object,
     *,
-    validation_data: Any = None,
-    metric: Any = None,
+    validation_data: object = None,
+    metric: object = None,
     mode: str = "auto",
     keep_if_better: bool = True,
     layers: Collection[str] | None = None,

@@ -63,7 +63,7 @@ class Stream:
         return iter(source)
 
 
-def _kind(graph: Graph, x: Any) -> str:
+def _kind(graph: Graph, x: object) -> str:
     if isinstance(x, Iterator):
         raise InputError(
             f"{type(x).__name__} can be read only once, and several passes over the data are needed. "
@@ -90,7 +90,7 @@ def _holds_batches(graph: Graph, x: list[Any]) -> bool:
     return rows or all(isinstance(b, tuple) and len(b) in (2, 3) and np.ndim(b[0]) > 0 for b in x)
 
 
-def _sliceable(part: Any) -> Array:
+def _sliceable(part: object) -> Array:
     """Rows that a slice of costs no more than the slice: a memory-mapped array stays one."""
     if isinstance(part, np.ndarray):
         return part

@@ -119,7 +119,7 @@ def recipe_of(site: Site) -> Recipe | None:
     return None if make is None or not site.operands else make(layer, site)
 
 
-def _dense(layer: Any, site: Site) -> Multiplying:
+def _dense(layer: object, site: Site) -> Multiplying:
     weights = _float64(layer)
     last = site.nodes[-1].op
     return Multiplying(weights["kernel"], weights.get("bias"), None if isinstance(last, DenseOp) else last)

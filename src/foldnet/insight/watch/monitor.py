@@ -152,7 +152,7 @@ class NormalizationMonitor(Callback):
         }
 
 
-def monitored(monitor: Any, callbacks: Any) -> list[Any]:
+def monitored(monitor: object, callbacks: object) -> list[Any]:
     """The callbacks of a fit, and the monitor that ``fit(monitor=...)`` asks for.
 
     Raises:

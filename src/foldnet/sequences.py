@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import InputError
+from foldnet.literals import member
+
+End = Literal["pre", "post"]
+"""Which end of a sequence is filled or cut: its beginning or its end."""
 
 
 def pad_sequences(
@@ -34,9 +38,7 @@ def pad_sequences(
     >>> pad_sequences([[1], [2, 3]]).tolist()
     [[0, 1], [2, 3]]
     """
-    for name, given in (("padding", padding), ("truncating", truncating)):
-        if given not in ("pre", "post"):
-            raise InputError(f'{name} is "pre" or "post", not {given!r}')
+    filled, cut = _end("padding", padding), _end("truncating", truncating)
     if not hasattr(sequences, "__len__") or any(not hasattr(s, "__len__") for s in sequences):
         raise InputError("`sequences` must be a list of lists; a number or a generator is not one")
     longest = max((len(s) for s in sequences), default=0) if maxlen is None else maxlen
@@ -49,7 +51,7 @@ def pad_sequences(
     vector: tuple[int, ...] = next((np.asarray(s).shape[1:] for s in sequences if len(s)), ())
     result = np.full((len(sequences), longest, *vector), value, dtype=kind)
     for row, sequence in zip(result, sequences, strict=True):
-        kept = sequence[max(len(sequence) - longest, 0) :] if truncating == "pre" else sequence[:longest]
+        kept = sequence[max(len(sequence) - longest, 0) :] if cut == "pre" else sequence[:longest]
         if not len(kept):
             continue
         array = np.asarray(kept, dtype=kind)
@@ -57,9 +59,16 @@ def pad_sequences(
             raise InputError(
                 f"a step has shape {array.shape[1:]}, and the steps of the first sequence {vector}"
             )
-        part = row[longest - len(kept) :] if padding == "pre" else row[: len(kept)]
+        part = row[longest - len(kept) :] if filled == "pre" else row[: len(kept)]
         part[...] = array
     return result
+
+
+def _end(name: str, given: str) -> End:
+    end: End | None = member(given, get_args(End))
+    if end is None:
+        raise InputError(f'{name} is "pre" or "post", not {given!r}')
+    return end
 
 
 def _mapped(function: Callable[[Array], Array], structure: object) -> Any:

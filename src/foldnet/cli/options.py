@@ -293,7 +293,7 @@ def print_json(document: object) -> None:
     say(json.dumps(plain(document), indent=2))
 
 
-def plain(value: object) -> Any:
+def plain(value: object) -> object:
     """The same with nothing but what JSON has."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}

@@ -24,7 +24,10 @@ from foldnet.graph.graph import Graph, Node, bind
 from foldnet.graph.op import Op
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from foldnet.engines.native.prediction.source import PortableSource
+    from foldnet.predictor import Predictor
 
 
 ROWS = 16
@@ -51,8 +54,8 @@ class Port:
 
 
 def to_c(
-    source: Any,
-    directory: Any,
+    source: Graph | Predictor,
+    directory: str | PathLike[str],
     *,
     name: str | None = None,
     x: object = None,
@@ -304,7 +307,7 @@ def _array(declaration: str, data: Array, ctype: str) -> str:
     return "\n".join([f"{declaration} = {{", *lines, "};"])
 
 
-def _literal(value: Any, ctype: str) -> str:
+def _literal(value: float, ctype: str) -> str:
     if ctype == "int32_t":
         return "(-2147483647 - 1)" if int(value) == -(2**31) else str(int(value))
     if not np.isfinite(value):

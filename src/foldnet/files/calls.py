@@ -30,7 +30,7 @@ class settings_of:  # noqa: N801 - used as a with-statement
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, FoldnetError):
             if self._name in str(error):
                 return

@@ -18,6 +18,8 @@ from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.load import CONFIG, MAX_WEIGHTS, METADATA, WEIGHTS, named
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from foldnet.network import Network
 
 Weights = dict[str, Any]
@@ -235,7 +237,7 @@ class KerasFileEditor:
             raise ConfigError(f"edited weights are saved as .weights.h5, which {filepath} does not end in")
         tree = Tree.of(self.weights_dict)
 
-        def write(part: Any) -> None:
+        def write(part: Path) -> None:
             with h5py.File(part, "w") as file:
                 write_tree(file, tree)
 

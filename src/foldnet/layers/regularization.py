@@ -55,7 +55,7 @@ class Noise(Layer):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Identity at prediction time; it drops in training even when ``trainable`` is False, as in Keras."""
         x = b.float(inputs[0])
-        if b.mode.value == "train" and b.call_training is not False and self.amount() > 0:
+        if b.trains and b.call_training is not False and self.amount() > 0:
             shape = b.shape(x)
             drop = Drop(
                 self.amount(), self.kind, b.random_stream(), self.shared_axes(shape), self.rows(shape)

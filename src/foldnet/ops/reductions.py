@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -51,9 +51,11 @@ def axes_of(x: Any, axis: Axes) -> tuple[int, ...]:
     return axes
 
 
-def _reduced(kind: ReduceKind, x: Any, axis: Axes, keepdims: bool, dtype: str | None = None) -> e.Expression:
+def _reduced(
+    kind: ReduceKind, x: e.Expression, axis: Axes, keepdims: bool, dtype: e.Kind | None = None
+) -> e.Expression:
     axes = axes_of(x, axis)
-    own = "int32" if x.dtype == "bool" else x.dtype
+    own: e.Kind = "int32" if x.dtype == "bool" else x.dtype
     (x,) = e.arithmetic(kind, x)
     if not axes:
         return e.Expression(x.builder, x.value, dtype or own, x.in_network)
@@ -122,7 +124,7 @@ def amin(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     return min(x, axis, keepdims)
 
 
-def _place(kind: str, x: Any, axis: int | None, keepdims: bool) -> Any:
+def _place(kind: Literal["argmax", "argmin"], x: Any, axis: int | None, keepdims: bool) -> Any:
     if not isinstance(x, e.Expression):
         found = getattr(np, kind)(as_array(x), axis=axis, keepdims=keepdims)
         return np.asarray(found, np.int32)

@@ -157,7 +157,7 @@ def _arrays(places: object, data: memoryview) -> dict[str, dict[str, Array]]:
     return arrays
 
 
-def _options(given: Any, graph: Graph) -> Options:
+def _options(given: Mapping[str, Any], graph: Graph) -> Options:
     nested = {"inputs", "outputs"} & set(_a(dict, given, "options"))
     _keys(given, {"engine", "dtype", "fold", "input_names", "output_names", *nested}, "options")
     structures = [

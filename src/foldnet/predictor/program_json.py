@@ -61,7 +61,7 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Elementwise):
         return {
             "name": value.name,

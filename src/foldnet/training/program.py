@@ -184,7 +184,9 @@ def _variable(key: str, layer: Layer, weight: str, decays: Decays, trainable: bo
     )
 
 
-def _orthogonal(regularizer: Any, layer: Layer, spec: WeightSpec) -> Orthogonal | None:
+def _orthogonal(
+    regularizer: regularizers.Regularizer | None, layer: Layer, spec: WeightSpec
+) -> Orthogonal | None:
     found: Orthogonal | None = None if regularizer is None else regularizer.orthogonal
     if found is not None and len(spec.shape) != 2:
         raise UnsupportedError(

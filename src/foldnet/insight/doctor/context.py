@@ -47,11 +47,11 @@ class Context:
     def __init__(
         self,
         network: Network,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         *,
         steps: int | None = None,
-        script: Any = None,
+        script: object = None,
         candidate: Any = None,
     ) -> None:
         self.network, self.x, self.y = network, x, y

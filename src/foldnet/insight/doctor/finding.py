@@ -34,7 +34,7 @@ class Finding:
     severity: Severity
     layer: str
     message: str
-    evidence: Mapping[str, float]
+    evidence: Mapping[str, object]
     remedy: str
     fixable: bool = False
 
@@ -46,23 +46,23 @@ class Finding:
         }  # fmt: skip
 
 
-def error(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any) -> Finding:
+def error(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object) -> Finding:
     """A finding that the registry has yet to put its check's id on."""
     return Finding("", "error", layer, message, evidence, remedy, fixable)
 
 
-def warning(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any) -> Finding:
+def warning(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object) -> Finding:
     """Likewise."""
     return Finding("", "warning", layer, message, evidence, remedy, fixable)
 
 
-def note(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any) -> Finding:
+def note(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object) -> Finding:
     """Likewise."""
     return Finding("", "note", layer, message, evidence, remedy, fixable)
 
 
 def graded(
-    severity: Severity, layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any
+    severity: Severity, layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object
 ) -> Finding:
     """A finding whose severity the numbers decide."""
     return Finding("", severity, layer, message, evidence, remedy, fixable)
@@ -161,7 +161,7 @@ def number(value: Any) -> str:
     return f"{float(value):.4g}"
 
 
-def plain(value: object) -> Any:
+def plain(value: object) -> object:
     """The same with nothing but what JSON has."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}

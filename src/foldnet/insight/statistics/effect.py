@@ -43,7 +43,7 @@ class Validation:
     """
 
     def __init__(
-        self, network: Network, graph: Graph, data: Any, metric: Any, mode: str, batch_size: int
+        self, network: Network, graph: Graph, data: object, metric: object, mode: str, batch_size: int
     ) -> None:
         self.names = output_names(network)
         masked = masked_outputs(network)
@@ -155,7 +155,7 @@ def _guarded(name: str, judge: Judge) -> Judge:
     return guarded
 
 
-def _plain(shapes: list[tuple[int, ...]]) -> Any:
+def _plain(shapes: list[tuple[int, ...]]) -> tuple[int, ...] | list[tuple[int, ...]]:
     return shapes[0] if len(shapes) == 1 else shapes
 
 

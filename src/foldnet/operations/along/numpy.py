@@ -166,12 +166,18 @@ def reduce_gradient(op: ReduceGradient, moment: Moment, x: Array, y: Array, g: A
     axes = op.of.axes
     if not op.of.keepdims:
         g, y = np.expand_dims(g, axes), np.expand_dims(y, axes)
-    if op.of.kind == "sum":
-        return np.broadcast_to(g, x.shape)
-    if op.of.kind == "mean":
-        return np.broadcast_to(g / prod(x.shape[a] for a in axes), x.shape)
-    ties = x == y
-    return np.where(ties, g / ties.sum(axis=axes, keepdims=True), 0).astype(g.dtype)
+    match op.of.kind:
+        case "sum":
+            return np.broadcast_to(g, x.shape)
+        case "mean":
+            return np.broadcast_to(g / prod(x.shape[a] for a in axes), x.shape)
+        case "max" | "min":
+            ties = x == y
+            return np.where(ties, g / ties.sum(axis=axes, keepdims=True), 0).astype(g.dtype)
+        case "argmax":
+            raise AssertionError("argmax has no gradient")
+        case _:
+            assert_never(op.of.kind)
 
 
 RULES: dict[type[Op], Kernel] = {

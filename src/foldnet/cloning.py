@@ -23,7 +23,7 @@ Cloner = Callable[[Layer], Layer]
 
 def clone_model(
     model: Network,
-    input_tensors: Any = None,
+    input_tensors: object = None,
     clone_function: Cloner | None = None,
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
@@ -84,7 +84,7 @@ def _input_like(tensor: SymbolicTensor) -> SymbolicTensor:
     return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name, optional=optional)
 
 
-def _sequential(model: Sequential, clone: Cloner, given: Any) -> Sequential:
+def _sequential(model: Sequential, clone: Cloner, given: object) -> Sequential:
     first = [_input_like(t) for t in model.inputs] if model.built else []
     if given is not None:
         tensors = flatten(given)
@@ -97,7 +97,7 @@ def _sequential(model: Sequential, clone: Cloner, given: Any) -> Sequential:
     )
 
 
-def _functional(model: Network, clone: Cloner, given: Any, call_function: Any) -> Model:
+def _functional(model: Network, clone: Cloner, given: object, call_function: Any) -> Model:
     starts = map_structure(_input_like, model.input_structure) if given is None else given
     if not all(isinstance(t, SymbolicTensor) for t in flatten(starts)):
         raise ConfigError(f"input_tensors must hold symbolic tensors, got {given!r}")

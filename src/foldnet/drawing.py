@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.literals import member
 
 if TYPE_CHECKING:
     from foldnet.layers.tensors import Call
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 LINE, PAD, GAP_X, GAP_Y, CHARACTER = 18, 10, 28, 44, 7.3
 """Pixels: height of a line, room in a box and between boxes, width of a character of 12-pixel type."""
+
+RankDir = Literal["TB", "LR"]
+"""From top to bottom, or from left to right."""
+
+RANK_DIRS: tuple[RankDir, ...] = get_args(RankDir)
 
 
 @dataclass
@@ -92,7 +98,8 @@ def plot_model(
     """
     if kwargs:
         raise UnsupportedError(f"plot_model has no {', '.join(sorted(kwargs))} here; leave it out")
-    if rankdir not in ("TB", "LR"):
+    way = member(rankdir, RANK_DIRS)
+    if way is None:
         raise ConfigError(f'rankdir is "TB" or "LR", not {rankdir!r}')
     if not getattr(model, "built", False):
         raise ConfigError(
@@ -107,7 +114,7 @@ def plot_model(
         show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, expand_nested
     )
     boxes = _with_passages(list(_boxes(model, wants)))
-    svg = _svg(boxes, *_placed(boxes, rankdir), rankdir)
+    svg = _svg(boxes, *_placed(boxes, way), way)
     if to_file is not None:
         from foldnet.disk.atomic import write_text
 
@@ -198,7 +205,7 @@ def _with_passages(boxes: Sequence[Box]) -> list[Box]:
     return [*boxes, *passages.values()]
 
 
-def _placed(boxes: Sequence[Box], rankdir: str) -> tuple[float, float]:
+def _placed(boxes: Sequence[Box], rankdir: RankDir) -> tuple[float, float]:
     """Give every box its place; returns the size of the whole."""
     ranks: dict[int, list[Box]] = {}
     for box in boxes:
@@ -226,7 +233,7 @@ def _placed(boxes: Sequence[Box], rankdir: str) -> tuple[float, float]:
     return (whole[1], whole[0]) if rankdir == "LR" else whole
 
 
-def _svg(boxes: Sequence[Box], width: float, height: float, rankdir: str) -> str:
+def _svg(boxes: Sequence[Box], width: float, height: float, rankdir: RankDir) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="ui-monospace, Menlo, monospace" font-size="12">',
@@ -255,7 +262,7 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _edge(source: Box, box: Box, rankdir: str) -> str:
+def _edge(source: Box, box: Box, rankdir: RankDir) -> str:
     """A line from a box to the next, and on through the row if it only passes there."""
     if rankdir == "LR":
         x1, y1 = source.x + (source.width if source.lines else source.passed), source.y + source.height / 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod, sqrt
-from typing import Any
+from typing import Any, Literal, assert_never, get_args
 
 import numpy as np
 
@@ -181,6 +181,10 @@ class RandomUniform(Random):
         return self.generator().uniform(self.minval, self.maxval, shape)
 
 
+Fans = Literal["fan_in", "fan_out", "fan_avg"]
+Distribution = Literal["truncated_normal", "untruncated_normal", "uniform"]
+
+
 class VarianceScaling(Random):
     """Numbers with variance ``scale / n``, where n counts the units before, after, or their mean.
 
@@ -195,8 +199,8 @@ class VarianceScaling(Random):
 
     kinds = {  # noqa: RUF012 - typed in the base
         "scale": number(0, above=True),
-        "mode": choice("fan_in", "fan_out", "fan_avg"),
-        "distribution": choice("truncated_normal", "untruncated_normal", "uniform", any_case=True),
+        "mode": choice(*get_args(Fans)),
+        "distribution": choice(*get_args(Distribution), any_case=True),
         "input_axes": AXES_LISTED.or_none(),
         "output_axes": AXES_LISTED.or_none(),
     }
@@ -212,8 +216,11 @@ class VarianceScaling(Random):
     ) -> None:
         super().__init__(seed)
         is_normal = str(distribution).lower() == "normal"
-        self.distribution = "truncated_normal" if is_normal else distribution
-        self.scale, self.mode = scale, mode
+        self.distribution: Distribution = (
+            "truncated_normal" if is_normal else self.checked("distribution", distribution)
+        )
+        self.scale = scale
+        self.mode: Fans = self.checked("mode", mode)
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def get_config(self) -> dict[str, Any]:
@@ -224,20 +231,24 @@ class VarianceScaling(Random):
     def values(self, shape: Shape) -> Array:
         """Numbers of the distribution."""
         before, after = fans(shape, self.input_axes, self.output_axes)
-        units = {"fan_in": before, "fan_out": after, "fan_avg": (before + after) / 2}[self.mode]
-        variance = self.scale / max(1.0, units)
-        if self.distribution == "uniform":
-            limit = sqrt(3 * variance)
-            return self.generator().uniform(-limit, limit, shape)
-        if self.distribution == "untruncated_normal":
-            return self.generator().normal(0, sqrt(variance), shape)
-        return truncated_numbers(self.generator(), shape) * (sqrt(variance) / TRUNCATED_DEVIATION)
+        units: dict[Fans, float] = {"fan_in": before, "fan_out": after, "fan_avg": (before + after) / 2}
+        variance = self.scale / max(1.0, units[self.mode])
+        match self.distribution:
+            case "uniform":
+                limit = sqrt(3 * variance)
+                return self.generator().uniform(-limit, limit, shape)
+            case "untruncated_normal":
+                return self.generator().normal(0, sqrt(variance), shape)
+            case "truncated_normal":
+                return truncated_numbers(self.generator(), shape) * (sqrt(variance) / TRUNCATED_DEVIATION)
+            case _:
+                assert_never(self.distribution)
 
 
 class _Scaled(VarianceScaling):
     """VarianceScaling with its numbers fixed."""
 
-    settings: tuple[float, str, str]
+    settings: tuple[float, Fans, Distribution]
 
     def __init__(
         self,

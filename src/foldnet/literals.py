@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+Engine = Literal["auto", "native", "reference"]
+"""The engine as asked for; ``"auto"`` is native where a compiler and the network allow it."""
+
+Precision = Literal["float32", "float64"]
+"""The dtype that a program computes in."""
+
+DataFormat = Literal["channels_last", "channels_first"]
+"""Where channels lie: on the last axis, or on the one after the batch axis."""
 
 T = TypeVar("T")
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakSet
 
 from foldnet.errors import ConfigError
 
+if TYPE_CHECKING:
+    from foldnet.layers.base import Layer
+    from foldnet.network import Network
+
 _names_given: dict[str, int] = {}
 
-_networks: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
+_networks: WeakKeyDictionary[Layer, WeakSet[Network]] = WeakKeyDictionary()
 """The networks that each layer is in; not kept by the layer, so that copies of it know nothing of them."""
 
 
@@ -30,7 +34,7 @@ def unique_name(prefix: str) -> str:
     return prefix if count == 0 else f"{prefix}_{count}"
 
 
-def join_names(network: Any, layers: Iterable[Any]) -> None:
+def join_names(network: Network, layers: Iterable[Layer]) -> None:
     """Remember that these are a network's layers.
 
     Raises:
@@ -47,7 +51,7 @@ def join_names(network: Any, layers: Iterable[Any]) -> None:
         _networks.setdefault(layer, WeakSet()).add(network)
 
 
-def check_rename(layer: Any, name: str) -> None:
+def check_rename(layer: Layer, name: str) -> None:
     """Refuse a new name for a layer that another layer of one of its networks has.
 
     Raises:

@@ -12,7 +12,7 @@ from foldnet.structure import children, flatten, has, is_flat, is_nested, shown,
 from foldnet.warn import warn
 
 
-def arranged(value: Any, structure: Any, names: Sequence[str], what: str = "the data") -> list[Any]:
+def arranged(value: object, structure: object, names: Sequence[str], what: str = "the data") -> list[Any]:
     """One entry a leaf of the structure, in order.
 
     Args:
@@ -42,7 +42,7 @@ def arranged(value: Any, structure: Any, names: Sequence[str], what: str = "the 
     return entries
 
 
-def _single(value: Any, structure: Any, name: str, what: str) -> Any:
+def _single(value: Any, structure: object, name: str, what: str) -> Any:
     if isinstance(value, Mapping):
         keys = [*flatten_keys(structure), name]
         key = next((k for k in keys if k in value), None)
@@ -60,12 +60,12 @@ def _single(value: Any, structure: Any, name: str, what: str) -> Any:
     return value[0] if wrapped and _is_array(value[0]) else value
 
 
-def flatten_keys(structure: Any) -> list[Any]:
+def flatten_keys(structure: object) -> list[Any]:
     """The keys of a dict; none of anything else."""
     return sorted(structure) if isinstance(structure, Mapping) else []
 
 
-def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any], bool] | None:
+def _several(value: object, structure: object, names: Sequence[str]) -> tuple[list[Any], bool] | None:
     """The entries, and whether they were nested as the structure is; None if they cannot be told."""
     if has(structure, value):
         extra = isinstance(value, Mapping) and isinstance(structure, Mapping) and len(value) > len(structure)
@@ -86,7 +86,7 @@ def _several(value: Any, structure: Any, names: Sequence[str]) -> tuple[list[Any
     return list(value), False
 
 
-def _unwrapped(entry: Any, leaf: Any) -> Any:
+def _unwrapped(entry: object, leaf: object) -> Any:
     """What is in a list of one array, where the array alone fits the network's tensor."""
     if not isinstance(entry, list | tuple) or len(entry) != 1:
         return entry
@@ -94,13 +94,13 @@ def _unwrapped(entry: Any, leaf: Any) -> Any:
     return entry[0] if ranks[0] is not None and ranks[0] == ranks[1] else entry
 
 
-def _expected(structure: Any, names: Sequence[str]) -> str:
+def _expected(structure: object, names: Sequence[str]) -> str:
     rest = iter(names)
     in_order = [next(rest) for _ in flatten(structure)]
     return _with_names(structure, in_order)
 
 
-def _with_names(structure: Any, names: list[str]) -> str:
+def _with_names(structure: object, names: list[str]) -> str:
     if not is_nested(structure):
         return names.pop(0)
     inner = {key: _with_names(child, names) for key, child in children(structure)}
@@ -109,16 +109,16 @@ def _with_names(structure: Any, names: list[str]) -> str:
     return "[" + ", ".join(inner.values()) + "]"
 
 
-def _leaf(value: Any) -> str:
+def _leaf(value: object) -> str:
     if value is None:
         return "None"
     shape = getattr(value, "shape", None)
     return f"{type(value).__name__}{'' if shape is None else f' of shape {tuple(shape)}'}"
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: object) -> bool:
     return hasattr(value, "__array__") or hasattr(value, "to_numpy") or hasattr(value, "shape")
 
 
-def _shaped(value: Any) -> Any:
+def _shaped(value: object) -> Any:
     return np.empty((1,) * len(value.shape)) if hasattr(value, "shape") else value

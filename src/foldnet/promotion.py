@@ -25,11 +25,11 @@ def dtype_of(name: Any) -> np.dtype[Any]:
     return np.dtype(name)
 
 
-def _leaves(value: Any) -> list[Any]:
+def _leaves(value: object) -> list[Any]:
     return [leaf for item in value for leaf in _leaves(item)] if isinstance(value, list | tuple) else [value]
 
 
-def as_array(x: Any) -> Array:
+def as_array(x: object) -> Array:
     """An array of anything like one; Python's numbers become float32, int32 or bool."""
     if isinstance(x, np.ndarray):
         return x

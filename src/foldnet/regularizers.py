@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from foldnet.setting_types import NOT_NEGATIVE, Kind, choice
 from foldnet.settings import Setting, by_name, find
 
 FACTOR = Kind(NOT_NEGATIVE.words, lambda value: float(NOT_NEGATIVE.read(value)))
+
+
+Rows = Literal["rows", "columns"]
 
 
 class Regularizer(Setting):
@@ -27,7 +30,7 @@ class Regularizer(Setting):
 
     keras_module = "keras.regularizers"
     kinds = {  # noqa: RUF012 - typed in the base
-        "l1": FACTOR, "l2": FACTOR, "factor": FACTOR, "mode": choice("rows", "columns"),
+        "l1": FACTOR, "l2": FACTOR, "factor": FACTOR, "mode": choice(*get_args(Rows)),
     }  # fmt: skip
     l1: float = 0.0
     l2: float = 0.0
@@ -85,7 +88,8 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
-        self.factor, self.mode = factor, mode
+        self.factor = factor
+        self.mode: Rows = self.checked("mode", mode)
         self.orthogonal = Orthogonal(self.factor, self.mode == "columns")
 
 

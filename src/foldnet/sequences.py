@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import InputError
+from foldnet.literals import member
+
+End = Literal["pre", "post"]
+"""Which end of a sequence is filled or cut: its beginning or its end."""
 
 
 def pad_sequences(
     sequences: Any, maxlen: int | None = None, dtype: Any = "int32", padding: str = "pre", truncating: str = "pre",
-    value: Any = 0.0,
+    value: object = 0.0,
 ) -> Array:  # fmt: skip
     """Sequences as one array: short ones filled up, long ones cut.
 
@@ -34,9 +38,7 @@ def pad_sequences(
     >>> pad_sequences([[1], [2, 3]]).tolist()
     [[0, 1], [2, 3]]
     """
-    for name, given in (("padding", padding), ("truncating", truncating)):
-        if given not in ("pre", "post"):
-            raise InputError(f'{name} is "pre" or "post", not {given!r}')
+    filled, cut = _end("padding", padding), _end("truncating", truncating)
     if not hasattr(sequences, "__len__") or any(not hasattr(s, "__len__") for s in sequences):
         raise InputError("`sequences` must be a list of lists; a number or a generator is not one")
     longest = max((len(s) for s in sequences), default=0) if maxlen is None else maxlen
@@ -49,7 +51,7 @@ def pad_sequences(
     vector: tuple[int, ...] = next((np.asarray(s).shape[1:] for s in sequences if len(s)), ())
     result = np.full((len(sequences), longest, *vector), value, dtype=kind)
     for row, sequence in zip(result, sequences, strict=True):
-        kept = sequence[max(len(sequence) - longest, 0) :] if truncating == "pre" else sequence[:longest]
+        kept = sequence[max(len(sequence) - longest, 0) :] if cut == "pre" else sequence[:longest]
         if not len(kept):
             continue
         array = np.asarray(kept, dtype=kind)
@@ -57,12 +59,19 @@ def pad_sequences(
             raise InputError(
                 f"a step has shape {array.shape[1:]}, and the steps of the first sequence {vector}"
             )
-        part = row[longest - len(kept) :] if padding == "pre" else row[: len(kept)]
+        part = row[longest - len(kept) :] if filled == "pre" else row[: len(kept)]
         part[...] = array
     return result
 
 
-def _mapped(function: Callable[[Array], Array], structure: Any) -> Any:
+def _end(name: str, given: str) -> End:
+    end: End | None = member(given, get_args(End))
+    if end is None:
+        raise InputError(f'{name} is "pre" or "post", not {given!r}')
+    return end
+
+
+def _mapped(function: Callable[[Array], Array], structure: object) -> Any:
     if isinstance(structure, Mapping):
         return {key: _mapped(function, item) for key, item in structure.items()}
     if isinstance(structure, tuple | list):
@@ -70,7 +79,7 @@ def _mapped(function: Callable[[Array], Array], structure: Any) -> Any:
     return function(np.asarray(structure))
 
 
-def _leaves(structure: Any) -> list[Array]:
+def _leaves(structure: object) -> list[Array]:
     found: list[Array] = []
 
     def note(array: Array) -> Array:
@@ -95,7 +104,7 @@ def _count(name: str, size: int | float | None, rows: int) -> int | None:
 
 def split_dataset(
     dataset: Any, left_size: int | float | None = None, right_size: int | float | None = None, shuffle: bool = False,
-    seed: int | None = None, preferred_backend: Any = None,
+    seed: int | None = None, preferred_backend: object = None,
 ) -> tuple[Any, Any]:  # fmt: skip
     """A data set in two parts, each of the structure that it has: arrays, a list, tuple or dict of them.
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
 from foldnet.errors import ConfigError, FoldnetError, SettingTypeError, UnsupportedError
+from foldnet.literals import DataFormat
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Checked:
         super().__setattr__(name, self.checked(name, value))
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value as an error quotes it: never longer than a line."""
     try:
         text = repr(value)
@@ -99,7 +100,7 @@ LARGEST = float(np.finfo(np.float32).max)
 # -- numbers ----------------------------------------------------------------------------------------------------
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A number out of NumPy's forms of one, and out of what Keras 2 stored for them."""
     if isinstance(
         value, Mapping
@@ -111,7 +112,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> float | int:
+def _number(value: object) -> float | int:
     value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
@@ -123,7 +124,7 @@ def number(
 ) -> Kind:
     """A finite number from ``low`` (or above it) to ``high`` (or below it)."""
 
-    def read(value: Any) -> float | int:
+    def read(value: object) -> float | int:
         found = _number(value)
         if not math.isfinite(found) or abs(found) > LARGEST:
             raise ValueError
@@ -144,7 +145,7 @@ def number(
 def whole(low: int | None = None) -> Kind:
     """A whole number, of ``low`` or more."""
 
-    def read(value: Any) -> int:
+    def read(value: object) -> int:
         found = _number(value)
         if not isinstance(found, int):
             raise TypeError
@@ -155,26 +156,26 @@ def whole(low: int | None = None) -> Kind:
     return Kind("a whole number" + ("" if low is None else f" of {low} or more"), read)
 
 
-def _limit(value: Any) -> float | int:
+def _limit(value: object) -> float | int:
     found = _number(value)
     if not found >= 0 or (found > LARGEST and found != math.inf):  # not NaN either
         raise ValueError
     return found
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: object) -> bool:
     if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
     raise TypeError
 
 
-def _strict_flag(value: Any) -> bool:
+def _strict_flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError
     return value
 
 
-def _numbers(value: Any, finite: bool = True) -> Any:
+def _numbers(value: object, finite: bool = True) -> Any:
     if isinstance(value, Mapping):
         value = _plain(value)
     array = np.asarray(value)
@@ -207,7 +208,7 @@ SEED = WHOLE.or_none()
 def choice(*names: str, none: str | None = None, any_case: bool = False) -> Kind:
     """One of some names, in upper case, too, if ``any_case``; None means the name given as ``none``, if any."""
 
-    def read(value: Any) -> str:
+    def read(value: object) -> str:
         if value is None and none is not None:
             return none
         if not isinstance(value, str):
@@ -220,14 +221,14 @@ def choice(*names: str, none: str | None = None, any_case: bool = False) -> Kind
     return Kind(" or ".join([", ".join(map(repr, names[:-1])), repr(names[-1])]), read)
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError
     return str(value)
 
 
 NAME = Kind("a text that is not empty", _name)
-DATA_FORMAT = choice("channels_last", "channels_first", none="channels_last", any_case=True)
+DATA_FORMAT = choice(*get_args(DataFormat), none="channels_last", any_case=True)
 
 
 def _items(value: Any) -> Sequence[Any]:
@@ -236,7 +237,7 @@ def _items(value: Any) -> Sequence[Any]:
     return tuple(value)
 
 
-def _axes(value: Any) -> list[int]:
+def _axes(value: object) -> list[int]:
     return [WHOLE.read(axis) for axis in _items(value)]
 
 
@@ -264,7 +265,7 @@ SHAPE = sizes(0)
 
 
 def _found(module: str) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
+    def read(value: object) -> Any:
         if value is None:
             return None
         from importlib import import_module  # the modules know this one, and few networks need them all

@@ -49,7 +49,7 @@ def by_name(classes: Mapping[str, type[Any]], aliases: Mapping[str, str]) -> dic
     return names | {alias: classes[name] for alias, name in aliases.items()}
 
 
-def find(identifier: Any, classes: Mapping[str, type[Any]], base: type[Any], what: str) -> Any:
+def find(identifier: object, classes: Mapping[str, type[Any]], base: type[Any], what: str) -> Any:
     """The object that is meant: one itself, its class, its name, or Keras's stored configuration.
 
     Raises:

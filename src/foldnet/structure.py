@@ -11,12 +11,12 @@ from typing import Any
 Path = tuple[Any, ...]
 
 
-def is_nested(value: Any) -> bool:
+def is_nested(value: object) -> bool:
     """Whether it is a list, a tuple or a dict."""
     return isinstance(value, list | tuple | Mapping)
 
 
-def flatten(structure: Any) -> list[Any]:
+def flatten(structure: object) -> list[Any]:
     """Leaves of nested lists, tuples and dicts, in order."""
     if isinstance(structure, list | tuple):
         return [leaf for item in structure for leaf in flatten(item)]
@@ -25,7 +25,7 @@ def flatten(structure: Any) -> list[Any]:
     return [structure]
 
 
-def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
+def map_structure(function: Callable[[Any], Any], structure: object) -> Any:
     """Apply a function to every leaf, in order; lists, tuples and dicts stay what they are.
 
     >>> map_structure(str, {"b": (1, 2), "a": [3]})
@@ -39,7 +39,7 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     return function(structure)
 
 
-def pack(structure: Any, leaves: Sequence[Any]) -> Any:
+def pack(structure: object, leaves: Sequence[Any]) -> Any:
     """The structure with other leaves, given in order.
 
     >>> pack({"b": (0, 0), "a": 0}, "xyz")
@@ -49,7 +49,7 @@ def pack(structure: Any, leaves: Sequence[Any]) -> Any:
     return map_structure(lambda _: next(rest), structure)
 
 
-def without_leaves(structure: Any, unwanted: Callable[[Any], bool]) -> Any:
+def without_leaves(structure: object, unwanted: Callable[[Any], bool]) -> Any:
     """The structure without some of its leaves.
 
     >>> without_leaves({"b": (1, 2), "a": 3}, lambda leaf: leaf > 1)
@@ -64,7 +64,7 @@ def without_leaves(structure: Any, unwanted: Callable[[Any], bool]) -> Any:
     return list(inner.values()) if isinstance(structure, list) else tuple(inner.values())
 
 
-def _like(structure: Any, values: list[Any]) -> Any:
+def _like(structure: object, values: list[Any]) -> Any:
     if isinstance(structure, list):
         return values
     make = type(structure)
@@ -78,7 +78,7 @@ def children(structure: Any) -> list[tuple[Any, Any]]:
     return list(enumerate(structure))
 
 
-def is_flat(structure: Any) -> bool:
+def is_flat(structure: object) -> bool:
     """Whether it is nested once: a list, tuple or dict of leaves."""
     return is_nested(structure) and not any(is_nested(child) for _, child in children(structure))
 
@@ -117,7 +117,7 @@ def up_to(structure: Any, value: Any) -> list[Any]:
     return [leaf for key, child in children(structure) for leaf in up_to(child, value[key])]
 
 
-def paths(structure: Any, path: Path = ()) -> Iterator[Path]:
+def paths(structure: object, path: Path = ()) -> Iterator[Path]:
     """The way to each leaf, in order."""
     if not is_nested(structure):
         yield path
@@ -126,7 +126,7 @@ def paths(structure: Any, path: Path = ()) -> Iterator[Path]:
         yield from paths(child, (*path, key))
 
 
-def plain(structure: Any) -> Any:
+def plain(structure: object) -> Any:
     """The structure as plain dicts, tuples and lists, with the number of each leaf in its place."""
     if isinstance(structure, Mapping):
         return _plain_dict(numbered(structure))
@@ -137,7 +137,7 @@ def _plain_dict(structure: Any) -> Any:
     return {str(key): _plain_tuples(value) for key, value in structure.items()}
 
 
-def _plain_tuples(structure: Any) -> Any:
+def _plain_tuples(structure: object) -> Any:
     if isinstance(structure, Mapping):
         return _plain_dict(structure)
     if isinstance(structure, tuple):
@@ -145,7 +145,7 @@ def _plain_tuples(structure: Any) -> Any:
     return [_plain_tuples(v) for v in structure] if isinstance(structure, list) else structure
 
 
-def to_text(structure: Any) -> Any:
+def to_text(structure: object) -> Any:
     """A structure as JSON can say it: a dict as it is, lists and tuples with their kind before them.
 
     >>> to_text({"a": (0, [1])})
@@ -158,7 +158,7 @@ def to_text(structure: Any) -> Any:
     return structure
 
 
-def from_text(text: Any) -> Any:
+def from_text(text: object) -> Any:
     """The structure that ``to_text`` said.
 
     Raises:
@@ -176,12 +176,12 @@ def from_text(text: Any) -> Any:
     return text
 
 
-def numbered(structure: Any) -> Any:
+def numbered(structure: object) -> Any:
     """The structure with the number of each leaf in its place."""
     return pack(structure, range(len(flatten(structure))))
 
 
-def shown(structure: Any, leaf: Callable[[Any], str] = lambda _: "*") -> str:
+def shown(structure: object, leaf: Callable[[Any], str] = lambda _: "*") -> str:
     """The structure for a message, with a word for each leaf."""
     if isinstance(structure, Mapping):
         return "{" + ", ".join(f"{str(key)!r}: {shown(structure[key], leaf)}" for key in structure) + "}"

@@ -46,7 +46,7 @@ def calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTe
     return list(done)
 
 
-def entered_anew(inputs: Any, outputs: Any) -> tuple[Any, Any]:
+def entered_anew(inputs: object, outputs: object) -> tuple[Any, Any]:
     """Inputs and outputs of a network that begins at results of layers: an Input in the place of each.
 
     As in Keras the layers between are called again, with the weights that they have.

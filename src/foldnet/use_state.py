@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from foldnet.errors import ConfigError, InputError
+from foldnet.literals import member
 from foldnet.use_compile import UseCompile
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ class UseState(UseCompile):
             ConfigError: another format.
             InputError: two weights have one path.
         """
-        if value_format not in ("backend_tensor", "numpy_array"):
+        form: Literal["backend_tensor", "numpy_array"] | None
+        form = member(value_format, ("backend_tensor", "numpy_array"))
+        if form is None:
             raise ConfigError(f'value_format must be "backend_tensor" or "numpy_array", got {value_format!r}')
         tree: dict[str, Any] = {}
         for name, variables in self._variables_by_kind().items():
@@ -76,7 +79,7 @@ class UseState(UseCompile):
                     raise InputError(
                         f"the path {variable.path!r} is found twice in the network; give its layers names that differ"
                     )
-                inner[last] = variable.value if value_format == "backend_tensor" else variable.numpy()
+                inner[last] = variable.value if form == "backend_tensor" else variable.numpy()
         return tree
 
     def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:

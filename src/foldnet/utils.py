@@ -29,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def to_categorical(x: Any, num_classes: int | None = None) -> Array:
+def to_categorical(x: object, num_classes: int | None = None) -> Array:
     """Class numbers as rows of 0 and 1.
 
     Args:
@@ -54,7 +54,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     return (classes[..., None] == np.arange(count)).astype(np.float32)
 
 
-def normalize(x: Any, axis: int = -1, order: float = 2) -> Array:
+def normalize(x: object, axis: int = -1, order: float = 2) -> Array:
     """Rows (or what ``axis`` says) divided by their norm; rows of 0 stay.
 
     Args:
@@ -71,7 +71,7 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Array:
     return array / np.expand_dims(norms, axis)
 
 
-def get_file(fname: Any = None, origin: Any = None, *args: Any, **kwargs: Any) -> str:
+def get_file(fname: object = None, origin: object = None, *args: Any, **kwargs: Any) -> str:
     """Refused: foldnet opens no connection.
 
     Raises:

@@ -6,9 +6,12 @@ A failure names the operation, the aspect and the case. Gradients through severa
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import fields
 from functools import cache, partial
 from math import prod
 from types import SimpleNamespace
+from typing import TypeVar, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -21,14 +24,15 @@ from foldnet.engines.reference.training import ReferenceTraining
 from foldnet.errors import FileFormatError
 from foldnet.export import to_numpy
 from foldnet.graph.check import check, check_prediction
-from foldnet.graph.graph import GraphBuilder, bind
-from foldnet.graph.op import INT, ROWS
+from foldnet.graph.graph import GraphBuilder, Node, bind
+from foldnet.graph.op import INT, ROWS, Op
 from foldnet.operations import catalogue
 from foldnet.operations.along.op import Reduce
 from foldnet.operations.batch.op import BatchRenorm
 from foldnet.operations.cases import cases_of, every_case
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 from foldnet.operations.elementwise.op import Binary, Unary
+from foldnet.operations.folds import Fold
 from foldnet.operations.kernels import Moment
 from foldnet.predictor import Options
 from foldnet.predictor.file import from_bytes, to_bytes
@@ -56,6 +60,20 @@ def test_every_operation_has_every_aspect(op, aspect):
         return
     family = op.__module__.rpartition(".")[0]
     assert catalogue.rules(aspect, op), f"{op.__name__} has no {aspect}: {family}.{aspect}.RULES lacks it"
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+def test_rules_take_nodes_of_the_operation_that_they_are_for(op):
+    """The tables' types cannot say so."""
+    fold = catalogue.rules("fold", op) or Fold()
+    folds = [fold.linear, fold.commutes, fold]
+    rules = [catalogue.rules("c", op), catalogue.rules("gradient", op)]
+    rules += [getattr(part, field.name) for part in folds if part for field in fields(part)]
+    annotated = [get_type_hints(rule).get("node", Node[Op]) for rule in rules if inspect.isfunction(rule)]
+    assert annotated
+    for node in annotated:
+        (taken,) = get_args(node)
+        assert isinstance(taken, TypeVar) or issubclass(op, taken), f"{op.__name__} has a rule of {node}"
 
 
 def test_cases_make_every_operation_of_gradients():

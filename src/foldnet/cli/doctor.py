@@ -26,6 +26,7 @@ from foldnet.cli.outputs import check_outputs, writing
 from foldnet.cli.terminal import say, text_width
 
 if TYPE_CHECKING:
+    from foldnet.insight.doctor.finding import Report
     from foldnet.network import Network
 
 
@@ -124,7 +125,7 @@ def _rows(network: Network, table: TableOptions, target: str | None) -> tuple[An
     return x, y
 
 
-def _mended(network: Network, report: Any, x: Any, y: Any, fix: str) -> tuple[str, ...]:
+def _mended(network: Network, report: Report, x: object, y: object, fix: str) -> tuple[str, ...]:
     from foldnet.insight.doctor.mend import mend
 
     healthy, done = mend(network, report, x, y)

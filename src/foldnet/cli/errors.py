@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -25,7 +25,7 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 class _TerminalError(click.ClickException):
     """An error whose message uses only characters that the terminal can show."""
 
-    def show(self, file: Any = None) -> None:
+    def show(self, file: IO[str] | None = None) -> None:
         say(f"Error: {self.format_message()}", err=True)
 
 

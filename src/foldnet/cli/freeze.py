@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from foldnet.cli.options import FILE, NEW_FILE, common, load_network, print_json
 from foldnet.cli.outputs import C_FILES, check_outputs, writing
 from foldnet.cli.terminal import say, text_width
+
+if TYPE_CHECKING:
+    from foldnet.network import Network
 
 
 @click.command(
@@ -104,7 +107,7 @@ def _weights_beside(path: str) -> list[Path]:
     return [weights] if weights.exists() and Path(path).suffix != ".npz" else []
 
 
-def traced_passes(model: Any, width: int) -> list[tuple[str, str]]:
+def traced_passes(model: Network, width: int) -> list[tuple[str, str]]:
     """The graph as text of a width: as lowered, after each pass that changed it, and, if anything stays, why."""
     from foldnet.lowering.lower import Mode, lower
     from foldnet.passes import Step, optimize

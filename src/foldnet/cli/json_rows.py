@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-
+from foldnet.arrays import Array
 from foldnet.cli.options import plain
 from foldnet.tables import TableWriter
 
@@ -20,7 +18,7 @@ class JsonRows(TableWriter):
         sys.stdout.write(f'{{"columns": {json.dumps(names)}, "rows": [')
         self._before = "\n"
 
-    def write(self, block: np.ndarray[Any, Any]) -> None:
+    def write(self, block: Array) -> None:
         """Append rows."""
         for row in block:
             sys.stdout.write(self._before + json.dumps(plain(row)))

@@ -16,12 +16,9 @@ import click
 from foldnet.cli.terminal import say
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from foldnet.arrays import Array
     from foldnet.network import Network
     from foldnet.tables import Table
-
-    Array = np.ndarray[Any, Any]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -291,12 +288,12 @@ def row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:
     return {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
 
 
-def print_json(document: Any) -> None:
+def print_json(document: object) -> None:
     """Print one JSON document; NaN and infinities, which JSON lacks, become strings."""
     say(json.dumps(plain(document), indent=2))
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """The same with nothing but what JSON has."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}

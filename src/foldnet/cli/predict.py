@@ -22,6 +22,7 @@ from foldnet.cli.outputs import check_outputs, writing
 from foldnet.cli.terminal import say
 
 if TYPE_CHECKING:
+    from foldnet.arrays import Array
     from foldnet.predictor import Predictor
 
 
@@ -118,7 +119,7 @@ def column_names(predictor: Predictor) -> list[str] | None:
     return names
 
 
-def flat(y: Any) -> Any:
+def flat(y: Array | list[Array] | dict[str, Array]) -> Array:
     """The results side by side, if there are several."""
     import numpy as np
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from foldnet.cli.options import NEW_FILE, common, print_json
 from foldnet.cli.outputs import check_outputs, writing
 from foldnet.cli.terminal import say, text_width
+
+if TYPE_CHECKING:
+    from foldnet.insight.watch.report.plots import Format
 
 
 @click.command(
@@ -25,7 +29,7 @@ Examples:
 @writing
 @common
 def command(
-    run: str, out: str | None, plots: str | None, format: str | None, force: bool, as_json: bool
+    run: str, out: str | None, plots: str | None, format: Format | None, force: bool, as_json: bool
 ) -> None:
     """Draw how moving statistics converge, beside the loss curves.
 

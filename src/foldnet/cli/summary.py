@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from foldnet.cli.options import FILE, common, load_network, print_json
 from foldnet.cli.terminal import say, text_width
+
+if TYPE_CHECKING:
+    from foldnet.layers.base import Layer
 
 
 @click.command(
@@ -34,7 +37,7 @@ def command(file: str, as_json: bool) -> None:
         model.summary(line_length=text_width(), print_fn=say)
 
 
-def described(layer: Any) -> dict[str, Any]:
+def described(layer: Layer) -> dict[str, Any]:
     """A layer for JSON: name, class, shapes, and its weights by name."""
     calls = [
         {"inputs": [t.shape for t in c.inputs], "outputs": [t.shape for t in c.outputs]} for c in layer.calls

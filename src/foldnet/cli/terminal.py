@@ -6,7 +6,6 @@ import codecs
 import shutil
 import sys
 import unicodedata
-from typing import Any
 
 import click
 
@@ -29,7 +28,7 @@ def text_width() -> int:
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((80, 24)).columns))
 
 
-def say(text: Any = "", *, err: bool = False) -> None:
+def say(text: object = "", *, err: bool = False) -> None:
     """Print a line in letters that the terminal has."""
     stream = sys.stderr if err else sys.stdout
     click.echo(printable(str(text), getattr(stream, "encoding", None) or "utf-8"), err=err)

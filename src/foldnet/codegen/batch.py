@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol
+from typing import Protocol
 
 from foldnet.codegen.loops import strides_of
 from foldnet.codegen.writer import Writer
 
 
+class Numbers(Protocol):
+    """The settings that the code is given at run time."""
+
+    def number(self, value: float) -> str:
+        """C of a number among them, a double."""
+
+
 class StepWriter(Writer, Protocol):
     """Writes the step of a training program: R rows side by side, shared among threads, a number known when it runs."""
 
-    layout: Any
+    layout: Numbers
 
     def add(self, *lines: str) -> None:
         """Append statements."""
@@ -22,7 +29,7 @@ class StepWriter(Writer, Protocol):
     def place(self, value: str) -> str:
         """The C name of a value's array."""
 
-    def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
+    def space(self, hint: str, count: int, laned: bool = True) -> str:
         """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
 
     def laned(self, value: str) -> bool:

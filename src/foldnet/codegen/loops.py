@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Literal
+
+from foldnet.graph.op import FLOAT, INT, Dtype
 
 Strides = tuple[int, ...]
 
@@ -27,6 +30,11 @@ def broadcast_strides(shape: Sequence[int]) -> Strides:
     return tuple(0 if n == 1 else s for n, s in zip(shape, strides_of(shape), strict=True))
 
 
+CType = Literal["float", "int32_t"]
+C_TYPES: dict[Dtype, CType] = {FLOAT: "float", INT: "int32_t"}
+"""The type of an element in C, by what the value holds."""
+
+
 @dataclass(frozen=True)
 class Operand:
     """An array in a loop, or a place in the loop itself.
@@ -44,7 +52,7 @@ class Operand:
     base: str
     strides: Strides
     laned: bool = True
-    kind: str = "float"
+    kind: CType = "float"
     written: bool = False
     frozen: bool = False
     rows: bool = False

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import prod
-from typing import Protocol
+from typing import Any, Protocol
 
 from foldnet.codegen.loops import Operand
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Row
+from foldnet.graph.op import Op, Row
 
 Offset = int | str
 """How many elements of a row further on; C where a loop's variable counts."""
@@ -134,7 +134,7 @@ class Writer(Protocol):
     def along(self, loops: Along, stages: Sequence[Stage]) -> None:
         """Stages of work along axes."""
 
-    def outer(self, node: Node, axis: int, text: str) -> None:
+    def outer(self, node: Node[Op], axis: int, text: str) -> None:
         """A statement for every position ahead of an axis; ``{x}`` and ``{y}`` point to operand and result.
 
         ``{n}`` is the axis's size, ``{inner}`` the number of neighbours, rows among them, from one element to the next.
@@ -149,14 +149,19 @@ class Writer(Protocol):
     def number(self, value: float) -> str:
         """A setting, as a number of the kind that sums are kept in."""
 
-    def keep(self, node: Node, what: str, count: int) -> str:
+    def keep(self, node: Node[Op], what: str, count: int) -> str:
         """An array that an operation keeps for its gradient, of so many numbers a row; nothing where none is needed."""
 
     def kept(self, value: str, what: str) -> str:
         """The array that the operation whose result is this value keeps for its gradient."""
 
-    def fault(self, node: Node, lane: str) -> str:
+    def fault(self, node: Node[Op], lane: str) -> str:
         """A statement that reports a row that the node cannot compute; what it computes there does not matter."""
 
-    def dense(self, node: Node, turned: bool = False) -> None:
+    def dense(self, node: Node[Op], turned: bool = False) -> None:
         """A product with a kernel over the last axis; of one that is stored the other way round if ``turned``."""
+
+
+Rule = Callable[[Any, Node[Any]], None]
+"""What a ``c.py`` holds for an operation: it is given a Writer, or a StepWriter where training programs alone hold the
+operation, and a node of the operation that the key of ``RULES`` names."""

@@ -19,7 +19,9 @@ from foldnet.demo.run_exports import find_compiler, run_c, run_python
 from foldnet.errors import FoldnetError
 from foldnet.insight.explain import explain
 from foldnet.insight.verify import verify
+from foldnet.network import Network
 from foldnet.passes import Step, optimize
+from foldnet.predictor import Predictor
 from foldnet.tables import Selection, open_table
 
 TOLERANCE = 1e-5
@@ -106,7 +108,7 @@ def run(
     return demo.report
 
 
-def _look(demo: Demo, model: Any, x: Array) -> None:
+def _look(demo: Demo, model: Network, x: Array) -> None:
     demo.title(1, "The network, read from wine.keras")
     model.summary(print_fn=demo.say)
     demo.title(2, f"What the layer {LAYER} does, on these wines")
@@ -114,7 +116,7 @@ def _look(demo: Demo, model: Any, x: Array) -> None:
     demo.say(str(explain(model, x, layer=LAYER, channel=busiest)))
 
 
-def _freeze(demo: Demo, model: Any) -> Any:
+def _freeze(demo: Demo, model: Network) -> Predictor:
     demo.title(3, "Folded into one function")
     started = time.perf_counter()
     predictor = foldnet.freeze(model)
@@ -129,7 +131,7 @@ def _freeze(demo: Demo, model: Any) -> Any:
     return predictor
 
 
-def _prove(demo: Demo, model: Any, predictor: Any, x: Array, keras_y: Array) -> None:
+def _prove(demo: Demo, model: Network, predictor: Predictor, x: Array, keras_y: Array) -> None:
     demo.title(4, "Proved")
     demo.check("All 1,599 wines, against what Keras predicted", predictor(x), keras_y)
     result = verify(predictor, model, x, rows=len(x))
@@ -137,7 +139,7 @@ def _prove(demo: Demo, model: Any, predictor: Any, x: Array, keras_y: Array) -> 
     demo.say("\n" + str(result))
 
 
-def _time(demo: Demo, predictor: Any, x: Array) -> None:
+def _time(demo: Demo, predictor: Predictor, x: Array) -> None:
     demo.title(5, "Timed")
     many = np.resize(x, (demo.rows, x.shape[1]))
     one, all_rows = x[:1].copy(), _best(lambda: predictor(many), 3)
@@ -161,7 +163,7 @@ def _best(function: Callable[[], Any], times: int) -> float:
     return min(seconds)
 
 
-def _ship(demo: Demo, predictor: Any, x: Array) -> None:
+def _ship(demo: Demo, predictor: Predictor, x: Array) -> None:
     demo.title(6, "Shipped, and run where foldnet is not")
     files = {name: demo.out / name for name in SHIPPED}
     predictor.save(files["wine.foldnet"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from foldnet.errors import CompileError, UnsupportedError
+from foldnet.literals import Engine
 from foldnet.warn import warn
 
 T = TypeVar("T")
@@ -13,7 +14,7 @@ T = TypeVar("T")
 _said: set[str] = set()
 
 
-def native_or_none(make: Callable[[], T], engine: str, what: str) -> T | None:
+def native_or_none(make: Callable[[], T], engine: Engine, what: str) -> T | None:
     """What the native engine makes of a program; None where the reference engine has to serve.
 
     Args:

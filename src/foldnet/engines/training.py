@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from foldnet.engines.fallback import native_or_none
 from foldnet.engines.fit import TrainingEngine
 from foldnet.engines.reference.training import ReferenceTraining
-from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
+from foldnet.literals import Engine
 
 
-def training_engine(program: TrainingProgram, engine: str = "auto") -> TrainingEngine:
+def training_engine(program: TrainingProgram, engine: Engine = "auto") -> TrainingEngine:
     """An engine for a program.
 
     Args:
@@ -18,17 +20,20 @@ def training_engine(program: TrainingProgram, engine: str = "auto") -> TrainingE
             or an activation is a function of the caller's own, the reference engine with one warning.
 
     Raises:
-        ConfigError: there is no such engine.
         CompileError: the native engine was asked for and its code cannot be compiled or loaded.
         UnsupportedError: the native engine was asked for and cannot run the program.
     """
-    if engine not in ("auto", "native", "reference"):
-        raise ConfigError(f"engine is 'auto', 'native' or 'reference', not {engine!r}")
 
     def native() -> TrainingEngine:
         from foldnet.engines.native.training.program import NativeTraining
 
         return NativeTraining(program)
 
-    made = None if engine == "reference" else native_or_none(native, engine, "training steps")
-    return ReferenceTraining(program) if made is None else made
+    match engine:
+        case "reference":
+            return ReferenceTraining(program)
+        case "native" | "auto":
+            made = native_or_none(native, engine, "training steps")
+            return ReferenceTraining(program) if made is None else made
+        case _:
+            assert_never(engine)

@@ -21,9 +21,13 @@ from foldnet.export.files import write_files
 from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.overwrite import MARK
 from foldnet.graph.graph import Graph, Node, bind
+from foldnet.graph.op import Op
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from foldnet.engines.native.prediction.source import PortableSource
+    from foldnet.predictor import Predictor
 
 
 ROWS = 16
@@ -50,11 +54,11 @@ class Port:
 
 
 def to_c(
-    source: Any,
-    directory: Any,
+    source: Graph | Predictor,
+    directory: str | PathLike[str],
     *,
     name: str | None = None,
-    x: Any = None,
+    x: object = None,
     input_shapes: Sequence[Sequence[int]] | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
@@ -121,7 +125,7 @@ def _bound(graph: Graph, input_shapes: Sequence[Sequence[int]] | None) -> Graph:
     return graph
 
 
-def _given_rows(graph: Graph, x: Any) -> list[Array]:
+def _given_rows(graph: Graph, x: object) -> list[Array]:
     given = x if isinstance(x, list | tuple) and len(graph.inputs) > 1 else [x]
     if len(given) != len(graph.inputs):
         raise InputError(f"x holds {len(given)} arrays, and the network has {len(graph.inputs)} inputs")
@@ -164,12 +168,12 @@ def _memory_words(portable: PortableSource) -> dict[str, str]:
     }
 
 
-def _fault_text(node: Node) -> str:
+def _fault_text(node: Node[Op]) -> str:
     """What a node finds fault with, for a C string."""
     return f"{node.op.fault} ({plain(node.layer)})"
 
 
-def _describing_words(graph: Graph, faults: Sequence[Node]) -> dict[str, str]:
+def _describing_words(graph: Graph, faults: Sequence[Node[Op]]) -> dict[str, str]:
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
         layers.setdefault(plain(node.layer), []).append(plain(op_in_words(node.op)))
@@ -203,7 +207,7 @@ def _port_words(name: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> d
 
 
 def _main_words(
-    name: str, inputs: Sequence[Port], outputs: Sequence[Port], faults: Sequence[Node]
+    name: str, inputs: Sequence[Port], outputs: Sequence[Port], faults: Sequence[Node[Op]]
 ) -> Mapping[str, str]:
     stores = []
     for p in inputs:
@@ -303,7 +307,7 @@ def _array(declaration: str, data: Array, ctype: str) -> str:
     return "\n".join([f"{declaration} = {{", *lines, "};"])
 
 
-def _literal(value: Any, ctype: str) -> str:
+def _literal(value: float, ctype: str) -> str:
     if ctype == "int32_t":
         return "(-2147483647 - 1)" if int(value) == -(2**31) else str(int(value))
     if not np.isfinite(value):

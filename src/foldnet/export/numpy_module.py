@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -19,13 +19,26 @@ from foldnet.export.numpy_steps import Steps, steps_of
 from foldnet.files.overwrite import MARK
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT, Shape
+from foldnet.literals import member
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from foldnet.predictor import Predictor
+
+WeightsPlace = Literal["auto", "inline", "npz"]
 
 INLINE_VALUES = 5_000
 """The most weight values that ``weights="auto"`` writes into the file itself."""
 
 
 def to_numpy(
-    source: Any, path: Any, *, unfolded: bool = False, weights: str = "auto", overwrite: bool = False
+    source: Graph | Predictor,
+    path: str | PathLike[str],
+    *,
+    unfolded: bool = False,
+    weights: str = "auto",
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write a frozen network as one Python file, NumPy only, with a line for each step.
 
@@ -48,7 +61,8 @@ def to_numpy(
         FileExistsError: a file of that name exists, no export wrote it, and ``overwrite`` is False.
         ConfigError: another word for ``weights``, or a ``path`` that ends in ``.npz``.
     """
-    if weights not in ("auto", "inline", "npz"):
+    place: WeightsPlace | None = member(weights, get_args(WeightsPlace))
+    if place is None:
         raise ConfigError(f'weights is "auto", "inline" or "npz", not {weights!r}')
     path = Path(path)
     if path.suffix == ".npz":
@@ -57,12 +71,12 @@ def to_numpy(
         )
     graph = source if isinstance(source, Graph) else source.unfolded if unfolded else source.graph
     steps = steps_of(graph)
-    if weights == "auto":
-        weights = "inline" if sum(w.size for w in steps.weights.values()) <= INLINE_VALUES else "npz"
+    if place == "auto":
+        place = "inline" if sum(w.size for w in steps.weights.values()) <= INLINE_VALUES else "npz"
     files = {}
-    if weights == "npz":
+    if place == "npz":
         files[path.with_suffix(".npz")] = _npz(steps)
-    files[path] = _text(graph, steps, path, inline=weights == "inline").encode()
+    files[path] = _text(graph, steps, path, inline=place == "inline").encode()
     write_files(files, overwrite=overwrite)
     return list(files)
 

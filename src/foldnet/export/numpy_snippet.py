@@ -18,7 +18,7 @@ from foldnet.graph.op import INT, Op
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 from foldnet.operations import catalogue
-from foldnet.operations.texts import Operands, Text
+from foldnet.operations.texts import Operands
 
 WIDTH = 76
 """Longest line, where it can be helped: it stands indented on a terminal of 80 columns."""
@@ -100,14 +100,14 @@ class _Snippet(StepWriter):
 
     def written(self, op: Op, o: Operands) -> str:
         """The operation's expression as a person writes it."""
-        text: Text = catalogue.find("text", op)
+        text = catalogue.find("text", op)
         return (text.brief or text.expression)(op, o)
 
-    def is_neutral(self, node: Node, index: int) -> bool:
+    def is_neutral(self, node: Node[Op], index: int) -> bool:
         """A weight of a layer is never left out, though it be fresh."""
         return super().is_neutral(node, index) and self._weight(node, node.inputs[index]) is None
 
-    def name_constants(self, node: Node) -> None:
+    def name_constants(self, node: Node[Op]) -> None:
         """A weight's name, or the number itself."""
         wanted = self.statistics(node) or {
             self.role(node, i): value
@@ -118,7 +118,7 @@ class _Snippet(StepWriter):
             if value not in self.constants:
                 self.constants[value] = self._text(node, role, value)
 
-    def _text(self, node: Node, role: str, value: str) -> str:
+    def _text(self, node: Node[Op], role: str, value: str) -> str:
         array = self.laid(node, value, self.graph.constants[value])
         weight = self._weight(node, value)
         if weight is not None:
@@ -134,7 +134,7 @@ class _Snippet(StepWriter):
         self.literals[name] = array.astype(np.int32 if array.dtype.kind in "iub" else np.float32)
         return name
 
-    def _weight(self, node: Node, value: str) -> str | None:
+    def _weight(self, node: Node[Op], value: str) -> str | None:
         """The weight of the node's layer that a constant is, in whatever shape."""
         layer, array = self.layers.get(node.layer), self.graph.constants.get(value)
         held = {} if layer is None else layer.named_weights

@@ -17,7 +17,7 @@ from foldnet.codegen.literals import plain_float
 from foldnet.codegen.names import Namespace, identifier
 from foldnet.export.numpy_helpers import HELPERS
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Elementwise, Op, Shape
+from foldnet.graph.op import Elementwise, Op, Shape, fused_activation
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.text import activated
 from foldnet.operations.texts import Operands, Text
@@ -128,16 +128,16 @@ class StepWriter:
 
     # -- weights --------------------------------------------------------------------------------------------
 
-    def statistics(self, node: Node) -> dict[str, str]:
+    def statistics(self, node: Node[Op]) -> dict[str, str]:
         """The weights of the BatchNormalization that an Affine was lowered from, by their names there."""
         prefix, _, last = node.inputs[1].rpartition("/") if len(node.inputs) > 1 else ("", "", "")
-        if last != "scale" or getattr(node.op, "activation", None) is not None:
+        if last != "scale" or fused_activation(node.op) is not None:
             return {}
         kept = {name: f"{prefix}/{name}" for name in (*STATISTICS, "gamma", "beta")}
         kept = {name: key for name, key in kept.items() if key in self.graph.constants}
         return kept if all(name in kept for name in STATISTICS) else {}
 
-    def name_constants(self, node: Node) -> None:
+    def name_constants(self, node: Node[Op]) -> None:
         """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings; numbers as they are."""
         for value in node.inputs:
             array = self.graph.constants.get(value)
@@ -161,20 +161,20 @@ class StepWriter:
             array = array.astype(np.int32 if array.dtype.kind in "iub" else np.float32)
             self.steps.weights[name] = self.laid(node, value, array)
 
-    def laid(self, node: Node, value: str, array: Array) -> Array:
+    def laid(self, node: Node[Op], value: str, array: Array) -> Array:
         """A constant without axes of size 1 in front, where it is spread over rows all the same."""
         spread = node.inputs[0] != value and _text(node.op).spread
         while spread and array.ndim > 1 and array.shape[0] == 1:
             array = array[0]
         return array
 
-    def role(self, node: Node, index: int) -> str:
+    def role(self, node: Node[Op], index: int) -> str:
         """What an op's constant operand is called."""
         own = node.inputs[index].rpartition("/")[2]
         roles = _text(node.op).roles
         return own if own in WEIGHTS else roles[index] if index < len(roles) else identifier(own, "numbers")
 
-    def is_neutral(self, node: Node, index: int) -> bool:
+    def is_neutral(self, node: Node[Op], index: int) -> bool:
         """Whether a constant operand changes nothing, and is left out."""
         array = self.graph.constants.get(node.inputs[index])
         if array is None or index == 0:
@@ -201,7 +201,7 @@ class StepWriter:
                 last[self._root(value)] = index
         return last | {self._root(v): math.inf for v in self.graph.outputs}
 
-    def _variable(self, node: Node, index: int) -> str:
+    def _variable(self, node: Node[Op], index: int) -> str:
         """The variable for a node's result: its layer's own, if that holds nothing still needed."""
         # Of layers folded into one, the last gives its name.
         wanted = "x" if self.chain else identifier(node.layer.rpartition(" + ")[2], "value")
@@ -239,14 +239,14 @@ class StepWriter:
             elif expression != variable:
                 layer.lines.append(f"{variable} = {expression}")
 
-    def _layer(self, node: Node) -> Layer:
+    def _layer(self, node: Node[Op]) -> Layer:
         if not self.steps.layers or self.steps.layers[-1].path != node.layer:
             self.steps.layers.append(Layer(node.layer))
         layer = self.steps.layers[-1]
         layer.shape = self.graph.types[node.output].shape
         return layer
 
-    def _is_taken_in(self, node: Node, index: int) -> bool:
+    def _is_taken_in(self, node: Node[Op], index: int) -> bool:
         """Whether the next node is this layer's activation, and alone takes this result: one line for both."""
         if index + 1 >= len(self.graph.nodes) or self.last_use.get(node.output) != index + 1:
             return False
@@ -254,7 +254,7 @@ class StepWriter:
         takes = _text(following.op).nests and following.op.is_activation and following.layer == node.layer
         return takes and not self.statistics(node)
 
-    def _expression(self, node: Node, inside: str) -> str:
+    def _expression(self, node: Node[Op], inside: str) -> str:
         values = [self._root(v) for v in node.inputs]
         texts = [self.constants.get(v) or self.variables.get(v, inside) for v in values]
         o = Operands(
@@ -265,7 +265,7 @@ class StepWriter:
             node.layer,
             self.steps.helpers,
         )
-        return activated(getattr(node.op, "activation", None), self.written(node.op, o), o)
+        return activated(fused_activation(node.op), self.written(node.op, o), o)
 
     def written(self, op: Op, o: Operands) -> str:
         """The operation's expression, without a fused activation."""
@@ -282,13 +282,12 @@ class StepWriter:
             return [line]
         return [f"{variable} = {normalized}", f"{variable} = {variable}{learnt}"]
 
-    def _kind(self, node: Node) -> str:
+    def _kind(self, node: Node[Op]) -> str:
         return "BatchNormalization" if self.statistics(node) else op_in_words(node.op)
 
 
 def _text(op: Op) -> Text:
-    found: Text = catalogue.find("text", op)
-    return found
+    return catalogue.find("text", op)
 
 
 def op_in_words(op: Op) -> str:
@@ -297,7 +296,7 @@ def op_in_words(op: Op) -> str:
     if own is not None:
         return _in_words(own)
     kind = _text(op).words or type(op).__name__
-    fused = getattr(op, "activation", None)
+    fused = fused_activation(op)
     return kind if fused is None else f"{kind}, {_in_words(fused)}"
 
 

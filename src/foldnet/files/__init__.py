@@ -197,7 +197,7 @@ def save_weights(
 
 
 def from_keras(
-    model: Any,
+    model: object,
     *,
     activations: Mapping[str, Callable[..., Any]] | None = None,
     dtype: str | None = None,

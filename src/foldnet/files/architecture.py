@@ -20,7 +20,9 @@ def config_of(network: Network) -> dict[str, Any]:
     return network_config(network)
 
 
-def network_of_config(cls: type[Network], config: Any, custom_objects: Mapping[str, Any] | None) -> Network:
+def network_of_config(
+    cls: type[Network], config: object, custom_objects: Mapping[str, Any] | None
+) -> Network:
     """A network from ``config_of``; see ``Network.from_config``."""
     if cls not in (Model, Sequential, Network) and isinstance(config, Mapping) and "layers" not in config:
         return cls(**config)  # a class of the user's own that makes its layers itself

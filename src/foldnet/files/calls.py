@@ -30,7 +30,7 @@ class settings_of:  # noqa: N801 - used as a with-statement
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, FoldnetError):
             if self._name in str(error):
                 return
@@ -39,7 +39,7 @@ class settings_of:  # noqa: N801 - used as a with-statement
             raise FileFormatError(f"{self._where}: the stored settings are not valid: {error}") from None
 
 
-def read_node(stored: Any, layer: Layer) -> Node:
+def read_node(stored: object, layer: Layer) -> Node:
     """A call, from Keras 3's ``{"args", "kwargs"}`` or the nested lists of Keras 1 and 2."""
     where = f"a call of layer {layer.name!r}"
     if layer.is_operation:
@@ -58,7 +58,7 @@ def read_node(stored: Any, layer: Layer) -> Node:
     if isinstance(stored, list) and len(stored) in (3, 4) and isinstance(stored[0], str):
         stored = [stored]
 
-    def ref(entry: Any) -> Ref:
+    def ref(entry: object) -> Ref:
         entry = strict_json.listing(entry, where)
         if entry and entry[0] == "_CONSTANT_VALUE":
             raise constant_refused(where)
@@ -76,7 +76,7 @@ def read_node(stored: Any, layer: Layer) -> Node:
     return Node(structure, _kwargs(kwargs, layer), True, mask)
 
 
-def operation_node(stored: Any, where: str) -> Node:
+def operation_node(stored: object, where: str) -> Node:
     """A call of an operation: tensors and constants, those by name put in their places."""
     entry = strict_json.mapping(stored, where)
     args = strict_json.listing(entry.get("args"), f"the arguments of {where}")
@@ -123,7 +123,7 @@ def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[tuple[Ref
     return [(reference(history, where), number) for history, number in found]
 
 
-def read_structure(stored: Any, where: str) -> Any:
+def read_structure(stored: object, where: str) -> Any:
     """Inputs or outputs of a network: one reference, or a list or dict of them."""
     if isinstance(stored, Mapping):
         return {key: read_structure(value, where) for key, value in stored.items()}
@@ -154,7 +154,7 @@ def map_structure(function: Callable[[Ref], Any], structure: Any) -> Any:
     return structure.value if isinstance(structure, Constant) else function(structure)
 
 
-def map_leaves(function: Callable[[Any], Ref], stored: Any) -> Any:
+def map_leaves(function: Callable[[Any], Ref], stored: object) -> Any:
     """Apply a function to everything in nested lists, and in dicts that are not records."""
     if isinstance(stored, list):
         return [map_leaves(function, value) for value in stored]
@@ -246,7 +246,7 @@ def _made(layer: Layer, node: Node, calls: Calls) -> Call:
     return layer.calls[-1]
 
 
-def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: Any, what: str) -> Calls:
+def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: object, what: str) -> Calls:
     """Make every stored call, each once its operands exist."""
     calls = Calls(layers, nodes, outputs, what)
     waiting: dict[tuple[str, int], list[str]] = defaultdict(list)

@@ -98,7 +98,7 @@ def stored_optimizer(
     return {"class_name": name, "config": changed}
 
 
-def _spelled_out(loss: Any) -> Any:
+def _spelled_out(loss: object) -> Any:
     """Losses by their full names: Keras 3 knows the short ones in ``.keras`` and not in ``.h5``."""
     if isinstance(loss, str):
         return losses.ALIASES.get(loss.lower(), loss)
@@ -109,7 +109,7 @@ def _spelled_out(loss: Any) -> Any:
     return loss
 
 
-def _names_alone(value: Any) -> Any:
+def _names_alone(value: object) -> Any:
     """Functions by their names, as a ``.h5`` has them."""
     if isinstance(value, list):
         return [_names_alone(entry) for entry in value]
@@ -135,7 +135,7 @@ def _each(value: Any, function: Any) -> Any:
     return function(value)
 
 
-def stored_loss(loss: Any) -> Any:
+def stored_loss(loss: object) -> Any:
     """A loss as Keras stores it: class and settings, or the name of a function."""
     if isinstance(loss, Mapping):  # as another file had it, in that file's words
         loss = losses.get(loss)
@@ -148,18 +148,18 @@ def stored_loss(loss: Any) -> Any:
     return _function(loss, losses.FUNCTIONS, "loss")
 
 
-def serialized_loss(loss: Any) -> Any:
+def serialized_loss(loss: object) -> Any:
     """What ``losses.serialize`` gives: a record of class and settings, or of a function's name."""
     return _serialized(loss, "keras.losses", losses.CLASSES)
 
 
-def serialized_metric(metric: Any) -> Any:
+def serialized_metric(metric: object) -> Any:
     """What ``metrics.serialize`` gives: a record of class and settings, or of a function's name."""
     known = {**metric_names.CLASSES, "MeanMetricWrapper": MeanMetricWrapper, "Mean": Mean, "Sum": Sum}
     return _serialized(metric, "keras.metrics", known)
 
 
-def _serialized(thing: Any, module: str, known: Mapping[str, Any]) -> Any:
+def _serialized(thing: object, module: str, known: Mapping[str, Any]) -> Any:
     if thing is None or isinstance(thing, str):
         return thing
     if not isinstance(thing, Loss | Metric):
@@ -171,7 +171,7 @@ def _serialized(thing: Any, module: str, known: Mapping[str, Any]) -> Any:
     return _of_own_class(thing)
 
 
-def stored_metric(metric: Any) -> Any:
+def stored_metric(metric: object) -> Any:
     """A metric as Keras stores it: class and settings, or a name."""
     if isinstance(metric, Mapping):
         metric = metric_names.get(metric)
@@ -208,7 +208,7 @@ def _of_own_class(thing: Loss | Metric) -> dict[str, Any]:
     }
 
 
-def _function(function: Any, known: Mapping[str, Any], what: str) -> str | dict[str, Any]:
+def _function(function: object, known: Mapping[str, Any], what: str) -> str | dict[str, Any]:
     name = getattr(function, "__name__", type(function).__name__)
     if known.get(name) is function:
         return str(name)

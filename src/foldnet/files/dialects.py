@@ -93,7 +93,7 @@ def modern(stored: Mapping[str, Any], dialect: int) -> Record:
     )
 
 
-def _is_keras(module: Any) -> bool:
+def _is_keras(module: object) -> bool:
     """Whether a class of this module is a layer or model of Keras: its operations and extensions are not."""
     if module is None:
         return True  # older files name the class alone

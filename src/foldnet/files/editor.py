@@ -18,6 +18,8 @@ from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.load import CONFIG, MAX_WEIGHTS, METADATA, WEIGHTS, named
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from foldnet.network import Network
 
 Weights = dict[str, Any]
@@ -235,7 +237,7 @@ class KerasFileEditor:
             raise ConfigError(f"edited weights are saved as .weights.h5, which {filepath} does not end in")
         tree = Tree.of(self.weights_dict)
 
-        def write(part: Any) -> None:
+        def write(part: Path) -> None:
             with h5py.File(part, "w") as file:
                 write_tree(file, tree)
 
@@ -287,7 +289,7 @@ class KerasFileEditor:
             here = inner
         return here
 
-    def _print(self, what: Any) -> None:
+    def _print(self, what: object) -> None:
         from rich.console import Console
         from rich.text import Text
 
@@ -323,14 +325,14 @@ def _held(weights: Weights, folders: list[str]) -> str:
     return f"{'/'.join(folders) or 'it'} holds {inside}"
 
 
-def _check_name(name: Any, argument: str) -> None:
+def _check_name(name: object, argument: str) -> None:
     if not isinstance(name, str) or name in ("", ".", VARS) or "/" in name or "\0" in name:
         raise ConfigError(
             f"{argument}: {name!r} is not a name of an object; a name has no slash and is not {VARS!r}"
         )
 
 
-def _checked(weights: Any, where: str) -> Weights:
+def _checked(weights: object, where: str) -> Weights:
     """Weights by name, as arrays."""
     if not isinstance(weights, Mapping):
         raise SettingTypeError(
@@ -346,7 +348,7 @@ def _checked(weights: Any, where: str) -> Weights:
     return found
 
 
-def _array(value: Any, where: str, name: str) -> Array:
+def _array(value: object, where: str, name: str) -> Array:
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -39,10 +38,10 @@ class Leniency:
     """
 
     skip_mismatch: bool = False
-    skip: tuple[Any, ...] = ()
+    skip: tuple[object, ...] = ()
     by_name: bool = False
 
-    def skips(self, layer: Any) -> bool:
+    def skips(self, layer: object) -> bool:
         """Whether this layer is one of those to skip."""
         return any(layer is other for other in self.skip)
 

@@ -31,12 +31,12 @@ FOREIGN_ACTIVATIONS = frozenset({"hard_sigmoid_keras2", "thresholded_relu", "thr
 _OLD_NAMES = {"zero": "zeros", "one": "ones"}
 
 
-def record(module: str, class_name: str, config: Any) -> dict[str, Any]:
+def record(module: str, class_name: str, config: object) -> dict[str, Any]:
     """An object as Keras stores it."""
     return {"module": module, "class_name": class_name, "config": config, "registered_name": None}
 
 
-def stored_setting(layer: Layer, name: str, value: Any, dialect: Dialect) -> Any:
+def stored_setting(layer: Layer, name: str, value: object, dialect: Dialect) -> Any:
     """A setting of a layer as a file holds it.
 
     Raises:
@@ -50,7 +50,7 @@ def stored_setting(layer: Layer, name: str, value: Any, dialect: Dialect) -> Any
     return plain_data(value, f"layer {layer.name!r}: {name}")
 
 
-def stored_activation(function: Any, dialect: Dialect, where: str) -> Any:
+def stored_activation(function: object, dialect: Dialect, where: str) -> Any:
     """An activation as its name, or as the activation layer that has its parameters.
 
     Raises:
@@ -85,7 +85,7 @@ def stored_activation(function: Any, dialect: Dialect, where: str) -> Any:
     return record("keras.layers", form, layer_settings(form, parameters, dialect))
 
 
-def own_name(function: Any, taken: Container[str]) -> str | None:
+def own_name(function: object, taken: Container[str]) -> str | None:
     """The name by which a file can mention a function of the caller's own, who supplies it when the file is read.
 
     Args:
@@ -118,7 +118,7 @@ def layer_settings(class_name: str, config: Mapping[str, Any], dialect: Dialect)
     return config
 
 
-def stored_object(value: Any, module: str, where: str) -> Any:
+def stored_object(value: object, module: str, where: str) -> Any:
     """An initializer, regularizer or constraint: a name, or class and settings.
 
     Raises:
@@ -146,7 +146,7 @@ def stored_object(value: Any, module: str, where: str) -> Any:
     )
 
 
-def plain_data(value: Any, where: str) -> Any:
+def plain_data(value: object, where: str) -> Any:
     """A value as JSON has it.
 
     Raises:

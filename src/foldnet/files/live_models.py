@@ -43,7 +43,7 @@ def network_of(
     return network
 
 
-def _kind(model: Any) -> str:
+def _kind(model: object) -> str:
     """``Sequential`` or ``Functional``, when that is all the model is."""
     if not all(hasattr(model, name) for name in ("get_config", "layers", "weights")):
         raise UnsupportedError(
@@ -59,7 +59,7 @@ def _kind(model: Any) -> str:
     )
 
 
-def _version(model: Any) -> str | None:
+def _version(model: object) -> str | None:
     import sys
 
     package = type(model).__module__.split(".")[0]
@@ -70,7 +70,7 @@ def _version(model: Any) -> str | None:
     return version if isinstance(version, str) else None
 
 
-def _input_shape(model: Any) -> Any:
+def _input_shape(model: object) -> Any:
     shape = getattr(model, "input_shape", None) if getattr(model, "built", False) else None
     return (
         list(shape)
@@ -79,7 +79,7 @@ def _input_shape(model: Any) -> Any:
     )
 
 
-def plain_value(value: Any) -> Any:
+def plain_value(value: object) -> Any:
     """A live configuration as a JSON file would hold it.
 
     Functions and objects that have no such form become a record of their class name, which is then refused by name

@@ -142,7 +142,7 @@ class named:  # noqa: N801 - used as a with-statement
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, FileNotFoundError) and not isinstance(error, MissingFileError):
             raise MissingFileError(errno.ENOENT, os.strerror(errno.ENOENT), self._path) from None
         if isinstance(error, FileFormatError) and not isinstance(error, MissingFileError):

@@ -34,7 +34,7 @@ def without_makers(stored: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
     return [r for r in stored if not (_is_maker(r) and r["name"] in makers)], makers
 
 
-def _is_maker(record: Any) -> bool:
+def _is_maker(record: object) -> bool:
     kind = record.get("class_name") if isinstance(record, Mapping) else None
     if not isinstance(record, Mapping) or not isinstance(kind, str) or kind not in _MAKERS:
         return False
@@ -61,12 +61,12 @@ def _reached(makers: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _nodes(record: Any) -> list[Mapping[str, Any]]:
+def _nodes(record: object) -> list[Mapping[str, Any]]:
     nodes = record.get("inbound_nodes") if isinstance(record, Mapping) else None
     return [n for n in nodes if isinstance(n, Mapping)] if isinstance(nodes, list) else []
 
 
-def _histories(value: Any) -> Iterator[Any]:
+def _histories(value: object) -> Iterator[Any]:
     if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
         config = value.get("config")
         yield config.get("keras_history") if isinstance(config, Mapping) else None
@@ -75,7 +75,7 @@ def _histories(value: Any) -> Iterator[Any]:
             yield from _histories(item)
 
 
-def _named(value: Any) -> Iterator[str]:
+def _named(value: object) -> Iterator[str]:
     for history in _histories(value):
         if isinstance(history, list) and history and isinstance(history[0], str):
             yield history[0]

@@ -32,7 +32,7 @@ class Node:
     mask: Any = None
 
 
-def reference(entry: Any, where: str) -> Ref:
+def reference(entry: object, where: str) -> Ref:
     """The reference that three entries of a list are."""
     entry = strict_json.listing(entry, where)
     if len(entry) != 3:
@@ -44,7 +44,7 @@ def reference(entry: Any, where: str) -> Ref:
     )
 
 
-def keras_tensor(value: Any, where: str) -> Ref:
+def keras_tensor(value: object, where: str) -> Ref:
     """The reference that a record of Keras 3 is."""
     if not isinstance(value, Mapping) or value.get("class_name") != "__keras_tensor__":
         raise constant_refused(where)
@@ -65,7 +65,7 @@ def joined(items: list[Any]) -> Any:
     return Constant([item.value for item in items]) if constant else items
 
 
-def operand(value: Any, where: str) -> Any:
+def operand(value: object, where: str) -> Any:
     """An operation's argument in a file of Keras 3: a tensor, a constant, or a list of them."""
     if isinstance(value, list):
         return joined([operand(item, where) for item in value])

@@ -72,7 +72,7 @@ def stored(operation: Operation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def stored_argument(value: Any, tensor: Callable[[SymbolicTensor], Any], where: str) -> Any:
+def stored_argument(value: object, tensor: Callable[[SymbolicTensor], Any], where: str) -> Any:
     """An argument of a call as Keras writes it."""
     if isinstance(value, SymbolicTensor):
         return tensor(value)

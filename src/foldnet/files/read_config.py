@@ -146,7 +146,7 @@ class Reader:
         """Settings with the functions that they name."""
         return {key: self._setting(key, value) for key, value in config.items()}
 
-    def _setting(self, key: str, value: Any) -> Any:
+    def _setting(self, key: str, value: object) -> Any:
         if not key.endswith("activation"):
             return value
         try:
@@ -257,7 +257,7 @@ def _in_use(model: Model, layers: Mapping[str, Layer], what: str) -> list[Layer]
     return found
 
 
-def shared_ids(stored: Any) -> Iterator[int]:
+def shared_ids(stored: object) -> Iterator[int]:
     """The numbers by which the file marks objects that it mentions in several places."""
     pending = [stored]
     while pending:
@@ -274,7 +274,7 @@ def shared_ids(stored: Any) -> Iterator[int]:
 # -- activations ------------------------------------------------------------------------------------------------
 
 
-def read_activation(stored: Any, supplied: Mapping[str, Callable[..., Any]], dialect: int) -> Any:
+def read_activation(stored: object, supplied: Mapping[str, Callable[..., Any]], dialect: int) -> Any:
     """The activation of a stored name, function record or layer record.
 
     Raises:

@@ -77,7 +77,7 @@ def _compiled(network: Network, config: Mapping[str, Any], supplied: Mapping[str
     return compile_network(network, given)
 
 
-def _optimizer(stored: Any) -> Any:
+def _optimizer(stored: object) -> Any:
     """The optimizer of a record; a placeholder if foldnet does not have it."""
     try:
         return optimizers.get(_modern_optimizer(stored))
@@ -86,7 +86,7 @@ def _optimizer(stored: Any) -> Any:
         return AbsentOptimizer(reason, stored if isinstance(stored, Mapping) else None)
 
 
-def _modern_optimizer(stored: Any) -> Any:
+def _modern_optimizer(stored: object) -> Any:
     """An optimizer's record without what other releases keep in it and what changes nothing."""
     if not isinstance(stored, Mapping):
         return stored
@@ -99,7 +99,7 @@ def _modern_optimizer(stored: Any) -> Any:
     return {"class_name": name, "config": config}
 
 
-def _named(value: Any, known: Mapping[str, Any]) -> Any:
+def _named(value: object, known: Mapping[str, Any]) -> Any:
     """Losses or metrics with the record of a function taken as its name, or as the caller's function of that name."""
     if isinstance(value, str):
         return _meant(value, known)
@@ -137,7 +137,7 @@ def _meant(name: str, known: Mapping[str, Any]) -> Any:
     return name if own or name in CHOSEN_BY_SHAPE else known.get(name, name)
 
 
-def _wrapped(config: Any) -> Any:
+def _wrapped(config: object) -> Any:
     """A metric that ``compile`` was given by name, of which tf_keras stores the wrapper in a ``.h5``.
 
     "accuracy" and its like are meant again as such; the function that they became is the same one.

@@ -229,6 +229,6 @@ def _write_old_weights(path: Path, network: Network) -> None:
         write_legacy_weights(file, network, whole=False)
 
 
-def _json(value: Any) -> bytes:
+def _json(value: object) -> bytes:
     # Constants of operations may be infinite, and Keras writes them so, too.
     return json.dumps(value).encode()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from foldnet import activations, constraints, initializers, regularizers
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, SettingTypeError, UnsupportedError
 from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.dialects import NETWORKS
@@ -31,7 +32,7 @@ _LAMBDA = (
 )
 
 
-def serialize_keras_object(obj: Any) -> Any:
+def serialize_keras_object(obj: object) -> Any:
     """The configuration of an object, which JSON can hold.
 
     Args:
@@ -69,7 +70,7 @@ def serialize_keras_object(obj: Any) -> Any:
     return _object(obj)
 
 
-def _object(obj: Any) -> dict[str, Any]:
+def _object(obj: object) -> dict[str, Any]:
     """Functions, and everything else that tells its settings."""
     if isinstance(obj, Setting):
         return obj.serialize()
@@ -135,7 +136,7 @@ _SETTINGS = {
 
 
 def deserialize_keras_object(
-    config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True, **kwargs: Any
+    config: object, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True, **kwargs: Any
 ) -> Any:
     """The object of a configuration.
 
@@ -163,7 +164,7 @@ def deserialize_keras_object(
         raise ConfigError("the configuration nests too deeply") from None
 
 
-def _made(config: Any, known: Mapping[str, Any]) -> Any:
+def _made(config: object, known: Mapping[str, Any]) -> Any:
     if isinstance(config, str):
         return known.get(config, config)
     if isinstance(config, list | tuple):
@@ -186,20 +187,20 @@ def _made(config: Any, known: Mapping[str, Any]) -> Any:
     return _instance(config, name, _dict(settings, name), known)
 
 
-def _dict(settings: Any, name: str) -> Mapping[str, Any]:
+def _dict(settings: object, name: str) -> Mapping[str, Any]:
     if not isinstance(settings, Mapping):
         raise SettingTypeError(f"the config of a {name} is a dict of settings, not {settings!r}")
     return settings
 
 
-def _keras_tensor(settings: Mapping[str, Any], _: Any) -> SymbolicTensor:
+def _keras_tensor(settings: Mapping[str, Any], _: object) -> SymbolicTensor:
     shape = settings.get("shape")
     if not isinstance(shape, list | tuple):
         raise SettingTypeError(f"the shape of a tensor is a list of sizes, not {shape!r}")
     return SymbolicTensor(tuple(shape), str(settings.get("dtype", "float32")))
 
 
-def _array(settings: Mapping[str, Any], _: Any) -> np.ndarray[Any, Any]:
+def _array(settings: Mapping[str, Any], _: object) -> Array:
     try:
         return np.array(settings["value"], settings.get("dtype"))
     except (KeyError, TypeError, ValueError) as error:
@@ -216,7 +217,7 @@ _PLAIN: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]] = {
 }
 
 
-def _builtin(registered: Any, name: str) -> None:
+def _builtin(registered: object, name: str) -> None:
     """Refuse a configuration that names two things at once."""
     if registered not in (None, "", name, "function"):
         raise ConfigError(
@@ -225,7 +226,7 @@ def _builtin(registered: Any, name: str) -> None:
         )
 
 
-def _function(config: Mapping[str, Any], name: Any, known: Mapping[str, Any]) -> Any:
+def _function(config: Mapping[str, Any], name: object, known: Mapping[str, Any]) -> Any:
     if not isinstance(name, str):
         raise SettingTypeError(f"the config of a function is its name, a text, not {name!r}")
     registered = config.get("registered_name")
@@ -288,7 +289,7 @@ def _named(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "name": unique_name(snake_case(name))}
 
 
-def _setting(package: Any, name: str, settings: Mapping[str, Any]) -> Any:
+def _setting(package: object, name: str, settings: Mapping[str, Any]) -> Any:
     classes = {k: v for k, v in vars(package).items() if isinstance(v, type) and issubclass(v, Setting)}
     if name not in classes:
         return None

@@ -68,7 +68,7 @@ def save_shards(tree: Tree, path: str | PathLike[str], max_shard_size: float) ->
     write_all([*jobs, (home, lambda part: part.write_text(text, encoding="utf-8"))])
 
 
-def _bytes(max_shard_size: Any) -> float:
+def _bytes(max_shard_size: object) -> float:
     if isinstance(max_shard_size, bool) or not isinstance(max_shard_size, int | float):
         raise SettingTypeError(f"max_shard_size is a number of GiB, such as 0.5, not {max_shard_size!r}")
     if not (isfinite(max_shard_size) and max_shard_size > 0):

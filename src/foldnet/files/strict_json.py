@@ -52,7 +52,7 @@ class NotFinite:
         return self._name
 
 
-def numbers(value: Any) -> Any:
+def numbers(value: object) -> Any:
     """A value, or lists of values, in which infinities and NaN may stand."""
     if isinstance(value, list):
         return [numbers(item) for item in value]
@@ -73,7 +73,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _check_depth(value: Any, what: str) -> None:
+def _check_depth(value: object, what: str) -> None:
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [
@@ -88,21 +88,21 @@ def _check_depth(value: Any, what: str) -> None:
     raise FileFormatError(f"{what} nests deeper than {MAX_DEPTH} levels, deeper than any network")
 
 
-def mapping(value: Any, what: str) -> Mapping[str, Any]:
+def mapping(value: object, what: str) -> Mapping[str, Any]:
     """The value, which must be an object."""
     if not isinstance(value, Mapping):
         raise FileFormatError(f"{what} should be an object, not {_short(value)}")
     return value
 
 
-def listing(value: Any, what: str) -> list[Any]:
+def listing(value: object, what: str) -> list[Any]:
     """The value, which must be a list."""
     if not isinstance(value, list | tuple):
         raise FileFormatError(f"{what} should be a list, not {_short(value)}")
     return list(value)
 
 
-def text(value: Any, what: str) -> str:
+def text(value: object, what: str) -> str:
     """The value, which must be a string that is not empty."""
     if not isinstance(value, str) or not value:
         raise FileFormatError(f"{what} should be a name, not {_short(value)}")
@@ -120,14 +120,14 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def whole(value: Any, what: str) -> int:
+def whole(value: object, what: str) -> int:
     """The value, which must be a whole number."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise FileFormatError(f"{what} should be a whole number, not {_short(value)}")
     return value
 
 
-def shape(value: Any, what: str) -> tuple[int | None, ...]:
+def shape(value: object, what: str) -> tuple[int | None, ...]:
     """The value, which must be a list of sizes, None where free."""
     sizes = listing(value, what)
     if len(sizes) > 32 or any(
@@ -137,6 +137,6 @@ def shape(value: Any, what: str) -> tuple[int | None, ...]:
     return tuple(sizes)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     words = repr(value)
     return words if len(words) <= 60 else words[:57] + "..."

@@ -315,7 +315,7 @@ class _Calls:
         """An input or output of the network."""
         return self._ref(tensor, ends=True)
 
-    def _mask(self, mask: Any) -> dict[str, Any] | None:
+    def _mask(self, mask: object) -> dict[str, Any] | None:
         if mask is not None and not isinstance(mask, SymbolicTensor):
             raise UnsupportedError(
                 "a mask that is not a tensor of the network cannot be written; give an input of the network"

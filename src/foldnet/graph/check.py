@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from foldnet.errors import ConfigError, GraphError
 from foldnet.graph.graph import Graph, Node, constant_type, result_types
+from foldnet.graph.op import Op
 
 
 def check(graph: Graph) -> None:
@@ -55,7 +56,7 @@ def check_prediction(graph: Graph) -> None:
             raise GraphError(f"the result {name!r} is a constant")
 
 
-def _check_operands(graph: Graph, node: Node) -> None:
+def _check_operands(graph: Graph, node: Node[Op]) -> None:
     if node.op.mixes and len(node.inputs) == node.op.data:
         if all(name in graph.constants for name in node.inputs):
             raise GraphError(f"{node.output!r}: {type(node.op).__name__} of constants alone")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from foldnet.arrays import Array
-from foldnet.graph.op import Op, Shape
+from foldnet.graph.op import FLOAT, INT, Dtype, Op, Shape
 
 
 @dataclass(frozen=True)
@@ -14,17 +15,20 @@ class Type:
     """Shape (batch axis first, ``None`` where free; constants have no batch axis) and dtype of a value."""
 
     shape: Shape
-    dtype: str = "float"
+    dtype: Dtype = FLOAT
 
 
 def constant_type(array: Array) -> Type:
     """The type of a constant."""
-    return Type(array.shape, "int" if array.dtype.kind in "iu" else "float")
+    return Type(array.shape, INT if array.dtype.kind in "iu" else FLOAT)
+
+
+O_co = TypeVar("O_co", bound=Op, covariant=True)
 
 
 @dataclass(frozen=True)
-class Node:
-    """One op applied to named values.
+class Node(Generic[O_co]):
+    """One op applied to named values; ``Node[Pool]`` is a node whose op is a Pool, and ``Node[Op]`` is any node.
 
     Attributes:
         op: what is computed.
@@ -34,7 +38,7 @@ class Node:
         others: names of further results, of an operation that has several.
     """
 
-    op: Op
+    op: O_co
     inputs: tuple[str, ...]
     output: str
     layer: str
@@ -76,18 +80,18 @@ class Graph:
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[Node[Op], ...]
     types: Mapping[str, Type]
     constants: Mapping[str, Array] = field(default_factory=dict)
     layer_outputs: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     spreads: Mapping[str, Array] = field(default_factory=dict)
 
-    def producer(self, value: str) -> Node | None:
+    def producer(self, value: str) -> Node[Op] | None:
         """The node that computes a value; None for inputs and constants."""
         return next((n for n in self.nodes if n.output == value), None)
 
-    def consumers(self, value: str) -> tuple[Node, ...]:
+    def consumers(self, value: str) -> tuple[Node[Op], ...]:
         """The nodes that read a value."""
         return tuple(n for n in self.nodes if value in n.inputs)
 
@@ -97,7 +101,7 @@ class GraphBuilder:
 
     def __init__(self) -> None:
         self.inputs: list[str] = []
-        self.nodes: list[Node] = []
+        self.nodes: list[Node[Op]] = []
         self.types: dict[str, Type] = {}
         self.constants: dict[str, Array] = {}
         self.layer_outputs: dict[str, str] = {}
@@ -110,7 +114,7 @@ class GraphBuilder:
             name, count = f"{hint}.{count}", count + 1
         return name
 
-    def input(self, name: str, shape: Shape, dtype: str = "float") -> str:
+    def input(self, name: str, shape: Shape, dtype: Dtype = FLOAT) -> str:
         """Declare a data value."""
         name = self._fresh(name)
         self.types[name] = Type(shape, dtype)
@@ -143,8 +147,8 @@ class GraphBuilder:
         """Shape of a value, batch axis first."""
         return self.types[value].shape
 
-    def dtype(self, value: str) -> str:
-        """``"float"`` or ``"int"``."""
+    def dtype(self, value: str) -> Dtype:
+        """What a value holds."""
         return self.types[value].dtype
 
     def build(self, outputs: Sequence[str]) -> Graph:
@@ -162,7 +166,7 @@ class GraphBuilder:
 
 def with_nodes(
     graph: Graph,
-    nodes: Iterable[Node],
+    nodes: Iterable[Node[Op]],
     *,
     constants: Mapping[str, Array] | None = None,
     outputs: Sequence[str] | None = None,

@@ -21,8 +21,12 @@ Shape = tuple[int | None, ...]
 Row = tuple[int, ...]
 """Shape of one row of a value, or of the whole of a constant, with all sizes known."""
 
+Dtype = Literal["float", "int"]
+"""What a value holds: ``"float"``, the engine's working precision, or ``"int"``, indices of 32 bits."""
 
-FLOAT, INT = "float", "int"
+FLOAT: Literal["float"] = "float"
+INT: Literal["int"] = "int"
+
 Keeps = Literal["", "some", "all", "in place"]
 """Which elements of its operands a result has."""
 
@@ -146,8 +150,8 @@ class Op:
         """Shapes of the further results of an operation that has several; they are floats."""
         return ()
 
-    def output_dtype(self, *dtypes: str) -> str:
-        """``"float"`` (the engine's working precision) or ``"int"`` (32-bit indices)."""
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
+        """Of the result, given the operands' dtypes."""
         return FLOAT
 
     def multiply_adds(self, result: Row, *operands: Row) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from foldnet.graph.graph import Graph, bind
 from foldnet.graph.op import Shape
+
+ConstraintKind = Literal["non_neg", "unit_norm", "max_norm", "min_max_norm"]
+ClipKind = Literal["value", "norm", "global_norm"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Constraint:
     taken over ``axes`` of the layer's weight; ``epsilon`` is added to them where they divide.
     """
 
-    kind: str
+    kind: ConstraintKind
     axes: tuple[int, ...] = (0,)
     low: float = 0.0
     high: float = 1.0
@@ -99,7 +103,7 @@ class UpdateRule:
     slots: tuple[str, ...]
     slot_starts: tuple[float, ...]
     scalars: tuple[str, ...]
-    clip: tuple[str, float] | None = None
+    clip: tuple[ClipKind, float] | None = None
     ema: tuple[float, int] | None = None
     accumulate: int = 1
 

@@ -45,7 +45,7 @@ def positive(name: str, value: Any, *, zero: bool = False) -> float:
     return number
 
 
-def names(name: str, value: Any) -> list[str]:
+def names(name: str, value: object) -> list[str]:
     """One name, or several.
 
     Raises:
@@ -62,7 +62,7 @@ def names(name: str, value: Any) -> list[str]:
     return list(several)
 
 
-def path_of(value: Any) -> Path:
+def path_of(value: object) -> Path:
     """A path to write to.
 
     Raises:
@@ -73,6 +73,6 @@ def path_of(value: Any) -> Path:
     return Path(value)
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"a {type(value).__name__}"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from foldnet.insight.explain.page.markup import Html, joined, tag
 
 if TYPE_CHECKING:
-    from foldnet.insight.doctor.finding import Report
-    from foldnet.insight.verify.verification import Verification
+    from foldnet.insight.doctor.finding import Report, Severity
+    from foldnet.insight.verify.verification import Status, Verification
     from foldnet.network import Network
     from foldnet.predictor import Predictor
 
@@ -21,8 +21,10 @@ _AT = "vertical-align:top;white-space:nowrap;padding:.15em .8em .15em 0"
 CELL = f"text-align:left;{_AT}"
 NUMBER = f"text-align:right;{_AT};font-variant-numeric:tabular-nums"
 CODE = "font-family:monospace;overflow-wrap:anywhere"
-SIGNS = {"proven": "✓", "unproven": "?", "failed": "✗", "error": "✗", "warning": "!", "note": "·"}
-BORDERS = {"error": "#c0392b", "warning": "#b7791f", "note": "#7f8c8d"}
+SIGNS: dict[Status | Severity, str] = {
+    "proven": "✓", "unproven": "?", "failed": "✗", "error": "✗", "warning": "!", "note": "·",
+}  # fmt: skip
+BORDERS: dict[Severity, str] = {"error": "#c0392b", "warning": "#b7791f", "note": "#7f8c8d"}
 
 
 def network_html(network: Network) -> str:
@@ -156,7 +158,7 @@ def _frame(kind: str, name: str, said: str, *parts: str | None) -> Html:
     return tag("div", head, *parts, style="max-width:62em;text-align:left")
 
 
-def _finding(severity: str, lines: Iterable[str | None]) -> Html:
+def _finding(severity: Severity, lines: Iterable[str | None]) -> Html:
     border = (
         f"border-left:.25em solid {BORDERS[severity]};padding-left:.7em;margin:.5em 0;overflow-wrap:anywhere"
     )

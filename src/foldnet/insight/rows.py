@@ -14,7 +14,7 @@ from foldnet.graph.op import INT
 from foldnet.structure import flatten
 
 
-def read_rows(graph: Graph, x: Any) -> list[Array]:
+def read_rows(graph: Graph, x: object) -> list[Array]:
     """One array an input, float32 or int32, in the graph's order.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Op
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
 from foldnet.lowering.lower import call_name
@@ -31,7 +32,7 @@ class Site:
     output: str
     input_shapes: tuple[Shape, ...]
     shape: Shape
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[Node[Op], ...] = ()
 
     @property
     def layer(self) -> Layer:

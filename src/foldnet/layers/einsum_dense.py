@@ -144,7 +144,7 @@ class EinsumDense(Layer):
         summed, new, kernel = equation.summed, equation.new, equation.kernel
         in_order, turned = kernel == (*summed, *new), kernel == (*new, *summed)
         both = set(kernel) - set(summed) - set(new)
-        if both or (b.mode.value == "train" and not in_order and not turned):
+        if both or (b.trains and not in_order and not turned):
             return (*self._spread_product(b, x, labels, equation), False)
         rest = [label for label in labels if label not in summed]
         x = _arranged(b, x, labels, [*rest, *summed])
@@ -156,7 +156,7 @@ class EinsumDense(Layer):
             value = b.weight(self, "kernel", matrix)
             if self.bias_axes and equation.outputs == (*rest, *new) and set(self.bias_axes) == set(new):
                 bias = (b.weight(self, "bias", matrix[1:]),)
-        elif b.mode.value == "train":
+        elif b.trains:
             op, value = TurnedDense(), b.weight(self, "kernel", matrix[::-1])
         else:
             axes = [kernel.index(label) for label in (*summed, *new)]

@@ -183,7 +183,7 @@ class BatchNormalization(Layer):
             )
         size = b.shape(x)
         spread = tuple((size[a] or 1) if a in kept else 1 for a in range(1, rank))
-        if b.mode.value == "train" and self.trainable:
+        if b.trains and self.trainable:
             rests = b.call_training is False
             op = self._training_op(b)
             operands = [b.weight(self, n, spread) for n in self._operands(self.renorm and not rests)]

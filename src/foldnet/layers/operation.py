@@ -118,10 +118,10 @@ class Operation(Layer):
     def _computed(
         self, b: GraphBuilder, args: Sequence[Any], values: Mapping[SymbolicTensor, str | None]
     ) -> tuple[list[Any], bool]:
-        from foldnet.operations.expression import Expression, emitted
+        from foldnet.operations.expression import Expression, Kind, emitted
 
         def expression(t: SymbolicTensor) -> Expression | None:
-            dtype = "int32" if _is_whole(t.dtype) else "bool" if t.dtype == "bool" else "float32"
+            dtype: Kind = "int32" if _is_whole(t.dtype) else "bool" if t.dtype == "bool" else "float32"
             value = values[t]
             return None if value is None else Expression(b, value, dtype, in_network=True)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from foldnet.errors import ConfigError
 from foldnet.graph.op import Op
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.literals import DataFormat
 from foldnet.operations.along.op import Reduce, ReduceKind
 from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.structure.op import Reshape
-from foldnet.operations.windows.op import Pool, PoolKind
+from foldnet.operations.windows.op import Padding, Pool, PoolKind
 from foldnet.setting_types import COUNT, DATA_FORMAT, FLAG, Kind, choice
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class _OverSpace(Layer):
 
     kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT}
     dims: ClassVar[int]
-    data_format: str
+    data_format: DataFormat
 
     def axes(self, shape: Shape) -> tuple[int, ...]:
         """The axes of space.
@@ -90,15 +91,15 @@ class _Pooling(_OverSpace):
         super().__init__(name=name, **kwargs)
         self.pool_size: Any = pool_size
         self.strides: Any = pool_size if strides is None else strides
-        self.padding: Any = padding
-        self.data_format: Any = data_format
+        self.padding: Padding = self.checked("padding", padding)
+        self.data_format = self.checked("data_format", data_format)
 
     def op(self, shape: Shape) -> Pool:
         """The operation for an input of this shape."""
         return Pool(self.pool, self.axes(shape), self.pool_size, self.strides, self.padding)
 
 
-PADDING = choice("valid", "same", any_case=True)
+PADDING = choice(*get_args(Padding), any_case=True)
 
 
 def _kinds(dims: int) -> dict[str, Kind]:
@@ -234,7 +235,7 @@ class _GlobalPooling(_OverSpace):
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format: Any = data_format
+        self.data_format = self.checked("data_format", data_format)
         self.keepdims = keepdims
 
     def op(self, shape: Shape) -> Reduce:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
-from foldnet.operations.batch.op import Drop
+from foldnet.literals import DataFormat
+from foldnet.operations.batch.op import Drop, DropKind
 from foldnet.operations.structure.op import Identity
 from foldnet.setting_types import DATA_FORMAT, FRACTION, NOT_NEGATIVE, SEED, number, sizes
 
@@ -26,7 +27,7 @@ class Noise(Layer):
     supports_masking = True
     is_random = True
     kinds = {"rate": FRACTION, "seed": SEED}  # noqa: RUF012 - typed in the base
-    kind: ClassVar[str] = "dropout"
+    kind: ClassVar[DropKind] = "dropout"
 
     @property
     def quiet_in_prediction(self) -> bool:
@@ -54,7 +55,7 @@ class Noise(Layer):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Identity at prediction time; it drops in training even when ``trainable`` is False, as in Keras."""
         x = b.float(inputs[0])
-        if b.mode.value == "train" and b.call_training is not False and self.amount() > 0:
+        if b.trains and b.call_training is not False and self.amount() > 0:
             shape = b.shape(x)
             drop = Drop(
                 self.amount(), self.kind, b.random_stream(), self.shared_axes(shape), self.rows(shape)
@@ -199,7 +200,7 @@ class SpatialDropout(Noise):
         super().__init__(**kwargs)
         self.rate = rate
         self.seed = seed
-        self.data_format: Any = None
+        self.data_format: DataFormat = "channels_last"
 
     def amount(self) -> float:
         """The rate."""
@@ -243,7 +244,7 @@ class SpatialDropout2D(SpatialDropout):
         self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(rate, seed, **kwargs)
-        self.data_format = data_format
+        self.data_format = self.checked("data_format", data_format)
 
 
 class SpatialDropout3D(SpatialDropout2D):

@@ -9,6 +9,7 @@ from foldnet.errors import ConfigError
 from foldnet.graph.op import Op
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.literals import DataFormat
 from foldnet.operations.structure.op import Repeat, Transpose
 from foldnet.operations.structure.op import Reshape as ReshapeOp
 from foldnet.setting_types import COUNT, DATA_FORMAT, Kind, sizes
@@ -59,7 +60,7 @@ class Flatten(_Moving):
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = data_format
+        self.data_format: DataFormat = self.checked("data_format", data_format)
 
     def moves(self, shape: Shape) -> list[Op]:
         """A transposition where channels come first, and a reshape."""

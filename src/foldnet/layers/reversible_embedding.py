@@ -121,7 +121,7 @@ class ReversibleEmbedding(Embedding):
     def _scores(self, b: Lowering, x: str) -> str:
         if not self.tie_weights:
             return b.emit(Dense(), x, b.weight(self, "reverse_embeddings"))
-        if b.mode.value == "train":
+        if b.trains:
             return b.emit(TurnedDense(), x, b.weight(self, "embeddings"))
         turned = np.ascontiguousarray(self.named_weights["embeddings"].T)
         return b.emit(Dense(), x, b.own(self, "embeddings turned", turned))

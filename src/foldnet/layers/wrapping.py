@@ -112,7 +112,7 @@ class Wrapper(Layer):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """What the inner layer computes."""
         y = self.layer.lower(b, *inputs)
-        if b.mode.value == "train" and self.layer.activity_regularizer is not None:
+        if b.trains and self.layer.activity_regularizer is not None:
             b.activities.append((self.layer, y))
         return y
 
@@ -207,7 +207,7 @@ class SpectralNormalization(Wrapper):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The inner layer with the kernel as it is; refused in training."""
-        if b.mode.value == "train" and b.call_training is not False:
+        if b.trains and b.call_training is not False:
             raise UnsupportedError(
                 f"layer {self.name!r}: foldnet does not train SpectralNormalization, where Keras's backends leave "
                 "different kernels behind. Train with a kernel_constraint (UnitNorm, MaxNorm) in its place, or train "

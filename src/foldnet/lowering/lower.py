@@ -13,7 +13,7 @@ from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.op import FLOAT, INT
+from foldnet.graph.op import FLOAT, INT, Dtype
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
@@ -56,6 +56,11 @@ class Lowering(GraphBuilder):
         self.activities: list[tuple[Layer, str]] = []
         """Results that a layer's ``activity_regularizer`` (or an ActivityRegularization) makes part of the loss."""
 
+    @property
+    def trains(self) -> bool:
+        """Whether this is the training program."""
+        return self.mode is Mode.TRAIN
+
     def weights(self, layer: Layer) -> tuple[str, ...]:
         """The layer's weights as constants, in Keras's order."""
         return tuple(self.weight(layer, name) for name in layer.named_weights)
@@ -68,7 +73,7 @@ class Lowering(GraphBuilder):
         array = layer.named_weights[name]
         value = self.own(layer, name, array if shape is None else array.reshape(shape))
         elsewhere = any(key != value and owner == (layer, name) for key, owner in self.variables.items())
-        if elsewhere and self.mode is Mode.TRAIN:
+        if elsewhere and self.trains:
             raise UnsupportedError(
                 f"layer {layer.name!r} is shared between inputs of different ranks; its {name} cannot be trained"
             )
@@ -223,7 +228,7 @@ def _lower_calls(
             b.call_training, b.call_masks, b.call_arguments = said, given, call.kwargs
             result = b.stand_ins.get(call.layer, call.layer).lower(b, *operands)
             results = (result,)
-            if b.mode is Mode.TRAIN and call.layer.activity_regularizer is not None:
+            if b.trains and call.layer.activity_regularizer is not None:
                 b.activities.append((call.layer, result))
             masks.through(call, operands, given)
         if results[0] is not None:
@@ -255,7 +260,7 @@ def _numbered(layer: Layer, index: int) -> str:
     return layer.name if index == 0 else f"{layer.name}@{index}"
 
 
-def _kind(tensor: SymbolicTensor) -> str:
+def _kind(tensor: SymbolicTensor) -> Dtype:
     if tensor.dtype.startswith(("int", "uint", "bool")):
         return INT
     if tensor.dtype not in ("float32", "float64"):

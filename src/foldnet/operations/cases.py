@@ -14,7 +14,8 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.op import FLOAT, INT, Op, Row, Shape
+from foldnet.graph.op import FLOAT, INT, Dtype, Op, Row, Shape
+from foldnet.literals import Precision
 from foldnet.operations import catalogue
 
 FREE = 5
@@ -36,7 +37,7 @@ class Rows:
     """
 
     shape: Shape
-    dtype: str = FLOAT
+    dtype: Dtype = FLOAT
     between: tuple[float, float] | None = None
     decimals: int | None = None
 
@@ -117,7 +118,7 @@ class Case:
         """A name among all cases: that of the operation's class, and its own."""
         return f"{type(self.op).__name__}-{self.name}"
 
-    def graph(self, seed: int = 0, *, dtype: str = "float64", fixed: bool = False) -> Graph:
+    def graph(self, seed: int = 0, *, dtype: Precision = "float64", fixed: bool = False) -> Graph:
         """A graph of this one operation, of a layer called ``"layer"``.
 
         Args:

@@ -7,14 +7,25 @@ with it. The set of operations is closed: it is what the folders hold.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Literal, overload
 
 from foldnet import operations
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Op
+
+if TYPE_CHECKING:
+    from foldnet.codegen.writer import Rule as CRule
+    from foldnet.operations.cases import Case
+    from foldnet.operations.folds import Fold
+    from foldnet.operations.gradients import Rule as GradientRule
+    from foldnet.operations.kernels import Kernel
+    from foldnet.operations.texts import Text
+
+Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold"]
+"""The files of a family that hold something of each of its operations."""
 
 
 def families() -> list[str]:
@@ -34,11 +45,11 @@ def every_op() -> dict[str, type[Op]]:
 
 
 @cache
-def _table(aspect: str, family: str) -> Mapping[type[Op], Any]:
+def _table(aspect: Aspect, family: str) -> Mapping[type[Op], object]:
     """The rules in one of a family's files; none where the file does not exist."""
     name = f"{family}.{aspect}"
     try:
-        found: Mapping[type[Op], Any] = import_module(name).RULES
+        found: Mapping[type[Op], object] = import_module(name).RULES
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
@@ -46,7 +57,21 @@ def _table(aspect: str, family: str) -> Mapping[type[Op], Any]:
     return found
 
 
-def rules(aspect: str, op: type[Op]) -> Any:
+@overload
+def rules(aspect: Literal["cases"], op: type[Op]) -> Sequence[Case] | None: ...
+@overload
+def rules(aspect: Literal["numpy"], op: type[Op]) -> Kernel | None: ...
+@overload
+def rules(aspect: Literal["c"], op: type[Op]) -> CRule | None: ...
+@overload
+def rules(aspect: Literal["text"], op: type[Op]) -> Text | None: ...
+@overload
+def rules(aspect: Literal["gradient"], op: type[Op]) -> GradientRule | None: ...
+@overload
+def rules(aspect: Literal["fold"], op: type[Op]) -> Fold | None: ...
+
+
+def rules(aspect: Aspect, op: type[Op]) -> object:
     """What a family says of an operation in one of its files; None if it says nothing.
 
     Args:
@@ -57,7 +82,17 @@ def rules(aspect: str, op: type[Op]) -> Any:
     return _table(aspect, family).get(op) if family.startswith(f"{operations.__name__}.") else None
 
 
-def find(aspect: str, op: Op) -> Any:
+@overload
+def find(aspect: Literal["numpy"], op: Op) -> Kernel: ...
+@overload
+def find(aspect: Literal["c"], op: Op) -> CRule: ...
+@overload
+def find(aspect: Literal["text"], op: Op) -> Text: ...
+@overload
+def find(aspect: Literal["gradient"], op: Op) -> GradientRule: ...
+
+
+def find(aspect: Literal["numpy", "c", "text", "gradient"], op: Op) -> object:
     """An aspect of an operation.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from foldnet.graph.op import FLOAT, INT, Elementwise, Op
 from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.operators import Operators
 from foldnet.operations.structure.op import Cast
+
+Kind = Literal["bool", "int32", "float32"]
+"""What Keras would call the dtype of an expression."""
 
 COMPARES_WHOLE = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 """What whole numbers of the data may be put through as they are; arithmetic on them Keras cuts to whole numbers."""
@@ -29,11 +32,11 @@ class Expression(Operators):
     """
 
     def __init__(
-        self, builder: GraphBuilder, value: str, dtype: str | None = None, in_network: bool = False
+        self, builder: GraphBuilder, value: str, dtype: Kind | None = None, in_network: bool = False
     ) -> None:
         self.builder = builder
         self.value = value
-        self.dtype = dtype or ("int32" if builder.dtype(value) == INT else "float32")
+        self.dtype: Kind = dtype or ("int32" if builder.dtype(value) == INT else "float32")
         self.in_network = in_network
 
     @property
@@ -55,31 +58,37 @@ class Expression(Operators):
         return f"<Expression shape={self.shape}, dtype={self.dtype}>"
 
 
-def first(operands: Sequence[Any]) -> Expression | None:
+def first(operands: Sequence[object]) -> Expression | None:
     """The first expression among the operands."""
     return next((o for o in operands if isinstance(o, Expression)), None)
 
 
-def is_expression(*operands: Any) -> bool:
+def is_expression(*operands: object) -> bool:
     """Whether any of the operands is an expression."""
     return any(isinstance(o, Expression) for o in operands)
 
 
-def kind_of(operand: Any) -> str:
+def kind_of(operand: object) -> Kind:
     """``"bool"``, ``"int32"`` or ``"float32"``."""
     if isinstance(operand, Expression):
         return operand.dtype
-    kind = np.asarray(operand).dtype.kind
-    return {"b": "bool", "i": "int32", "u": "int32"}.get(kind, "float32")
+    match np.asarray(operand).dtype.kind:
+        case "b":
+            return "bool"
+        case "i" | "u":
+            return "int32"
+        case _:
+            return "float32"
 
 
-def promoted(*operands: Any) -> str:
+def promoted(*operands: object) -> Kind:
     """What Keras calls the result of combining the operands."""
     kinds = {kind_of(o) for o in operands}
-    return next(k for k in ("float32", "int32", "bool") if k in kinds)
+    order: tuple[Kind, ...] = ("float32", "int32", "bool")
+    return next(k for k in order if k in kinds)
 
 
-def named(like: Expression, operand: Any, rank: int | None = None) -> str:
+def named(like: Expression, operand: object, rank: int | None = None) -> str:
     """The operand as a value of the graph; a constant gets the axes of size 1 that spreading asks for.
 
     Args:
@@ -107,7 +116,7 @@ def named(like: Expression, operand: Any, rank: int | None = None) -> str:
     return like.builder.constant(name, array)
 
 
-def emitted(op: Op, *operands: Any, dtype: str = "float32", spread: bool = False) -> Expression:
+def emitted(op: Op, *operands: Any, dtype: Kind = "float32", spread: bool = False) -> Expression:
     """The op's node as an expression.
 
     Args:
@@ -144,13 +153,13 @@ def arithmetic(what: str, *operands: Any) -> list[Any]:
     return found
 
 
-def unary(kind: str, x: Expression, dtype: str | None = None) -> Expression:
+def unary(kind: str, x: Expression, dtype: Kind | None = None) -> Expression:
     """A function of one value."""
     (x,) = arithmetic(kind, x)
     return emitted(Unary(Elementwise(kind)), x, dtype=dtype or "float32")
 
 
-def binary(kind: str, x1: Any, x2: Any, dtype: str | None = None) -> Expression:
+def binary(kind: str, x1: object, x2: object, dtype: Kind | None = None) -> Expression:
     """A function of two values, spread over one another.
 
     Raises:

@@ -1,13 +1,15 @@
 """What an operation's ``fold.py`` says: what becomes of a scaling beside it, and when it is nothing at all.
 
 All of it is optional: an operation of which nothing is said stays as it is, and no scaling folds into it or past it.
-The passes measure what a fold would cost; the rules here only do the algebra, in float64.
+The passes measure what a fold would cost; the rules here only do the algebra, in float64. They are given nodes of the
+operation that the key of ``RULES`` names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +44,7 @@ class Scaling:
         arrays = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: a for name, a in arrays.items() if a is not None}
 
-    def why_not_past(self, node: Node, axes: tuple[int, ...], *, keeps_order: bool) -> str | None:
+    def why_not_past(self, node: Node[Op], axes: tuple[int, ...], *, keeps_order: bool) -> str | None:
         """Why it does not pass a mean or a largest value along some axes, the batch axis counted; None if it does.
 
         Args:
@@ -99,8 +101,8 @@ class Linear:
         before: the scaling, then the operation.
     """
 
-    after: Callable[[Graph, Node, Scaling], Folded | str]
-    before: Callable[[Graph, Node, Scaling], Folded | str]
+    after: Callable[[Graph, Node[Any], Scaling], Folded | str]
+    before: Callable[[Graph, Node[Any], Scaling], Folded | str]
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ class Commutes:
         any_function: whether every elementwise function passes too, because the operation only moves values.
     """
 
-    forward: Callable[[Graph, Node, Scaling], Scaling | str | None]
-    backward: Callable[[Graph, Node, Scaling], Scaling | str | None]
+    forward: Callable[[Graph, Node[Any], Scaling], Scaling | str | None]
+    backward: Callable[[Graph, Node[Any], Scaling], Scaling | str | None]
     any_function: bool = False
 
 
@@ -138,11 +140,11 @@ class Fold:
 
     linear: Linear | None = None
     commutes: Commutes | None = None
-    is_nothing: Callable[[Graph, Node], bool] | None = None
+    is_nothing: Callable[[Graph, Node[Any]], bool] | None = None
     zeros: int | None = None
-    scaling: Callable[[Graph, Node], Scaling] | None = None
-    arithmetic: Callable[[Graph, Node], Scaling | None] | None = None
-    between: Callable[[Node], str] | None = None
+    scaling: Callable[[Graph, Node[Any]], Scaling] | None = None
+    arithmetic: Callable[[Graph, Node[Any]], Scaling | None] | None = None
+    between: Callable[[Node[Any]], str] | None = None
 
 
 _FOUND: dict[type[Op], Fold] = {}
@@ -156,7 +158,7 @@ def fold_of(op: Op) -> Fold:
     return _FOUND[cls]
 
 
-def weights_of(graph: Graph, node: Node) -> list[Array]:
+def weights_of(graph: Graph, node: Node[Op]) -> list[Array]:
     """A node's weights in float64."""
     return [
         graph.constants[v].astype(np.float64) for v in node.inputs[node.op.data_operands(len(node.inputs)) :]

@@ -8,10 +8,10 @@ of the work (the gradient of a softmax, of a normalization), and each engine com
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from foldnet.graph.graph import Node
-from foldnet.graph.op import Op, Shape
+from foldnet.graph.op import Dtype, Op, Shape
 
 
 class GradientBuilder(Protocol):
@@ -26,8 +26,8 @@ class GradientBuilder(Protocol):
     def shape(self, value: str) -> Shape:
         """Shape of a value, batch axis first."""
 
-    def dtype(self, value: str) -> str:
-        """``"float"`` or ``"int"``."""
+    def dtype(self, value: str) -> Dtype:
+        """What a value holds."""
 
     def wants(self, value: str) -> bool:
         """Whether anything asks for the gradient on a value."""
@@ -37,14 +37,15 @@ class GradientBuilder(Protocol):
 
 
 Gradients = Sequence[str | None]
-Rule = Callable[[GradientBuilder, Node, str], Gradients]
+Rule = Callable[[GradientBuilder, Node[Any], str], Gradients]
+"""It is given a node of the operation that the key of ``RULES`` names, and the name of the gradient on its result."""
 
 
-def nothing(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def nothing(b: GradientBuilder, node: Node[Op], g: str) -> Gradients:
     """No gradient follows: whole numbers, comparisons."""
     return (None,) * len(node.inputs)
 
 
-def passed(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def passed(b: GradientBuilder, node: Node[Op], g: str) -> Gradients:
     """The gradient itself."""
     return (g,)

@@ -46,7 +46,7 @@ class Kernel:
     """
 
     exact: Callable[..., Array] | None
-    in_step: Callable[..., Any] | None = None
+    in_step: Callable[..., Array | tuple[Array, ...]] | None = None
     moved: Callable[..., tuple[Array, ...]] | None = None
     quick: Callable[..., Array | None] | None = None
 

@@ -13,7 +13,7 @@ from foldnet.errors import UnsupportedError
 
 
 def _operator(name: str, swapped: bool = False) -> Callable[[Any, Any], Any]:
-    def method(self: Any, other: Any) -> Any:
+    def method(self: object, other: object) -> Any:
         from foldnet import ops
 
         return getattr(ops, name)(other, self) if swapped else getattr(ops, name)(self, other)
@@ -22,7 +22,7 @@ def _operator(name: str, swapped: bool = False) -> Callable[[Any, Any], Any]:
 
 
 def _unary_operator(name: str) -> Callable[[Any], Any]:
-    def method(self: Any) -> Any:
+    def method(self: object) -> Any:
         from foldnet import ops
 
         return getattr(ops, name)(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
@@ -15,11 +15,14 @@ from foldnet.operations.structure.op import Cast
 from foldnet.ops.records import operation
 from foldnet.promotion import FLOATX, arrays, as_array, floating
 
+Gives = Literal["float", "own", "bool"]
+"""Which dtype a function gives: floats, that of its operands, or truth values."""
+
 
 def _unary(
-    name: str, keras_class: str, doc: str, kind: str = "", gives: str = "float", module: str = "numpy"
+    name: str, keras_class: str, doc: str, kind: str = "", gives: Gives = "float", module: str = "numpy"
 ) -> Any:
-    """A function of one value; ``gives`` says of which dtype: floats, the operand's own, or truth values."""
+    """A function of one value."""
     kind = kind or name
 
     def function(x: Any) -> Any:
@@ -30,10 +33,22 @@ def _unary(
     return operation(keras_class, module)(function)
 
 
-def _computed(kind: str, gives: str, x: Any) -> Any:
+def _dtype(gives: Gives, own: e.Kind | None) -> e.Kind | None:
+    """What an expression is given, where ``own`` is for the operands' dtype."""
+    match gives:
+        case "float":
+            return "float32"
+        case "own":
+            return own
+        case "bool":
+            return "bool"
+        case _:
+            assert_never(gives)
+
+
+def _computed(kind: str, gives: Gives, x: Any) -> Any:
     if isinstance(x, e.Expression):
-        own = x.dtype if x.dtype != "bool" else "int32"
-        return e.unary(kind, x, {"own": own, "bool": "bool"}.get(gives))
+        return e.unary(kind, x, _dtype(gives, x.dtype if x.dtype != "bool" else "int32"))
     x = as_array(x)
     if gives == "float":
         x = x.astype(floating(x), copy=False)
@@ -89,14 +104,14 @@ def abs(x: Any) -> Any:
     return absolute(x)
 
 
-def _binary(name: str, keras_class: str, doc: str, kind: str = "", gives: str = "own") -> Any:
+def _binary(name: str, keras_class: str, doc: str, kind: str = "", gives: Gives = "own") -> Any:
     kind = kind or name
 
     def function(x1: Any, x2: Any) -> Any:
         if e.is_expression(x1, x2):
             if gives == "bool" and kind.startswith("logical"):
                 x1, x2 = e.arithmetic(kind, x1, x2)
-            return e.binary(kind, x1, x2, {"bool": "bool", "float": "float32"}.get(gives))
+            return e.binary(kind, x1, x2, _dtype(gives, None))
         a, b = arrays(x1, x2)
         if a.dtype.kind == "b" and kind in ("floor_divide", "mod", "power"):
             a, b = a.astype(np.int32), b.astype(np.int32)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from foldnet.errors import UnsupportedError
 from foldnet.operations import expression as e
 from foldnet.operations.along.op import CumulativeSum, Reduce, ReduceKind
-from foldnet.operations.batch.op import BatchReduce
+from foldnet.operations.batch.op import BatchReduce, BatchReduceKind
 from foldnet.ops import elementwise as f
 from foldnet.ops.records import operation
 from foldnet.promotion import as_array, floating
@@ -51,9 +51,11 @@ def axes_of(x: Any, axis: Axes) -> tuple[int, ...]:
     return axes
 
 
-def _reduced(kind: ReduceKind, x: Any, axis: Axes, keepdims: bool, dtype: str | None = None) -> e.Expression:
+def _reduced(
+    kind: ReduceKind, x: e.Expression, axis: Axes, keepdims: bool, dtype: e.Kind | None = None
+) -> e.Expression:
     axes = axes_of(x, axis)
-    own = "int32" if x.dtype == "bool" else x.dtype
+    own: e.Kind = "int32" if x.dtype == "bool" else x.dtype
     (x,) = e.arithmetic(kind, x)
     if not axes:
         return e.Expression(x.builder, x.value, dtype or own, x.in_network)
@@ -122,7 +124,7 @@ def amin(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     return min(x, axis, keepdims)
 
 
-def _place(kind: str, x: Any, axis: int | None, keepdims: bool) -> Any:
+def _place(kind: Literal["argmax", "argmin"], x: Any, axis: int | None, keepdims: bool) -> Any:
     if not isinstance(x, e.Expression):
         found = getattr(np, kind)(as_array(x), axis=axis, keepdims=keepdims)
         return np.asarray(found, np.int32)
@@ -298,7 +300,7 @@ def median(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     return np.asarray(np.median(x.astype(floating(x)), axis=_numpy_axes(x, axis), keepdims=keepdims))
 
 
-def _over_batch(kind: str, x: Any) -> Any:
+def _over_batch(kind: BatchReduceKind, x: Any) -> Any:
     if isinstance(x, e.Expression):
         return e.emitted(BatchReduce(kind), *e.arithmetic(kind, x))
     x = as_array(x)

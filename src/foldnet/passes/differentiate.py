@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 from foldnet.errors import GraphError
 from foldnet.graph.graph import Graph, GraphBuilder, Node
-from foldnet.graph.op import FLOAT, Fusable
+from foldnet.graph.op import FLOAT, Fusable, Op
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations import catalogue
 from foldnet.operations.batch.op import RowShare, SumTo
 from foldnet.operations.elementwise.op import Binary, Unary
-from foldnet.operations.gradients import Rule
 
 
 @dataclass(frozen=True)
@@ -49,15 +48,14 @@ def unfused(graph: Graph) -> Graph:
     """The graph with fused activations as nodes of their own."""
     b = GraphBuilder()
     b.types.update(graph.types)
-    nodes: list[Node] = []
+    nodes: list[Node[Op]] = []
     types = dict(graph.types)
     for node in graph.nodes:
-        fused = getattr(node.op, "activation", None)
-        if isinstance(node.op, Fusable) and fused is not None:
+        if isinstance(node.op, Fusable) and node.op.activation is not None:
             inner = f"{node.output} before activation"
             types[inner] = graph.types[node.output]
             nodes.append(Node(replace(node.op, activation=None), node.inputs, inner, node.layer))
-            nodes.append(Node(Unary(fused), (inner,), node.output, node.layer))
+            nodes.append(Node(Unary(node.op.activation), (inner,), node.output, node.layer))
         else:
             nodes.append(node)
     return replace(graph, nodes=tuple(nodes), types=types)
@@ -106,7 +104,7 @@ class _Differentiation(GraphBuilder):
             if g is None:
                 continue
             self.layer = f"gradient {node.layer}"
-            rule: Rule = catalogue.find("gradient", node.op)
+            rule = catalogue.find("gradient", node.op)
             for value, gradient in zip(node.inputs, rule(self, node, g), strict=True):
                 if gradient is not None and value in self._wanted:
                     self._add(value, gradient)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Op
 from foldnet.operations.folds import fold_of
 from foldnet.passes.rewriting import without
 
@@ -12,7 +13,7 @@ def drop_identities(graph: Graph) -> Graph:
     return without(graph, is_identity)
 
 
-def is_identity(graph: Graph, node: Node) -> bool:
+def is_identity(graph: Graph, node: Node[Op]) -> bool:
     """Whether a node gives back its first operand."""
     is_nothing = fold_of(node.op).is_nothing
     return is_nothing is not None and is_nothing(graph, node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Op
 from foldnet.operations.folds import fold_of
 from foldnet.passes.rewriting import Rewrite, Uses, exhaust
 
@@ -14,7 +15,7 @@ def drop_zeros(graph: Graph) -> Graph:
     return exhaust(graph, plan)
 
 
-def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | None:
+def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | None:
     """The node without its last operand, where that is all zeros."""
     place = fold_of(node.op).zeros
     if place is None or len(node.inputs) != place + 1 or np.any(graph.constants[node.inputs[-1]]):

@@ -8,6 +8,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node, constant_type
+from foldnet.graph.op import Op
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.folds import fold_of
 from foldnet.passes.fold_backward import plan as plan_backward
@@ -25,7 +26,7 @@ def fold_arithmetic(graph: Graph) -> Graph:
     return exhaust(graph, plan)
 
 
-def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
+def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
     """The Affine, or why it would not fold."""
     arithmetic = fold_of(node.op).arithmetic
     found = arithmetic(graph, node) if arithmetic else None
@@ -46,7 +47,7 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     return f"Not folded into what comes before it: {before}. Not folded into what follows: {after}."
 
 
-def _affine(graph: Graph, node: Node, scale: Array, offset: Array, *shift: Array) -> Rewrite:
+def _affine(graph: Graph, node: Node[Op], scale: Array, offset: Array, *shift: Array) -> Rewrite:
     """The node as an Affine."""
     x = next(v for v in node.inputs if v not in graph.constants)
     arrays = dict(zip(("scale", "offset", "shift"), (scale, offset, *shift), strict=False))
@@ -62,14 +63,14 @@ def _with(graph: Graph, uses: Uses, rewrite: Rewrite) -> tuple[Graph, Uses]:
     return seen, uses.with_node(rewrite.replaced[0], rewrite.node)
 
 
-def _folded_with_before(graph: Graph, uses: Uses, node: Node) -> str | None:
+def _folded_with_before(graph: Graph, uses: Uses, node: Node[Op]) -> str | None:
     """Why an Affine joins neither what comes before it nor an Affine after it; None if it does."""
     tried = [plan_merge(graph, uses, node) or plan_backward(graph, uses, node)]
     tried += [plan_merge(graph, uses, n) for n in uses.consumers.get(node.output, ())]
     return None if any(isinstance(t, Rewrite) for t in tried) else str(tried[0])
 
 
-def _folded_into_next(graph: Graph, uses: Uses, node: Node) -> str | None:
+def _folded_into_next(graph: Graph, uses: Uses, node: Node[Op]) -> str | None:
     """Why an Affine does not fold into what follows; None if it does."""
     found = plan_forward(graph, uses, node)
     return None if isinstance(found, Rewrite) else str(found)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Fusable, fused_activation
+from foldnet.graph.op import Fusable, Op, fused_activation
 from foldnet.operations.folds import fold_of
 from foldnet.passes.moves import moved_from, way_back
 from foldnet.passes.precision import costs_precision
@@ -22,7 +22,7 @@ def fold_backward(graph: Graph) -> Graph:
     return exhaust(graph, plan)
 
 
-def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
+def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
     """The operation that does both, or why there is none."""
     scaling = fold_of(node.op).scaling
     if scaling is None:
@@ -64,7 +64,7 @@ def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
     return Rewrite((before, *moves, node), last, constants, (merged, *ahead))
 
 
-def _barred(before: Node) -> str | None:
+def _barred(before: Node[Op]) -> str | None:
     """Why no scaling goes into a node, in words; None if one may."""
     fold, activation = fold_of(before.op), fused_activation(before.op)
     if fold.between is not None:
@@ -76,7 +76,7 @@ def _barred(before: Node) -> str | None:
     return None
 
 
-def _activation_stays(node: Node, moves: list[Node]) -> str | None:
+def _activation_stays(node: Node[Op], moves: list[Node[Op]]) -> str | None:
     """Why a scaling's own activation cannot go along past the moves, in words; None if it can, or there is none."""
     activation = fused_activation(node.op)
     for move in moves if activation else ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import fused_activation
+from foldnet.graph.op import Op, fused_activation
 from foldnet.operations.folds import fold_of
 from foldnet.passes.moves import moved_from, way_forward
 from foldnet.passes.precision import costs_precision
@@ -20,7 +20,7 @@ def fold_forward(graph: Graph) -> Graph:
     return exhaust(graph, plan)
 
 
-def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
+def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
     """The operation that does both, or why there is none."""
     scaling = fold_of(node.op).scaling
     if scaling is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Fusable
+from foldnet.graph.op import Fusable, Op
 from foldnet.passes.rewriting import Rewrite, Uses, exhaust, joined
 
 
@@ -14,7 +14,7 @@ def fuse_activations(graph: Graph) -> Graph:
     return exhaust(graph, plan)
 
 
-def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | None:
+def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | None:
     """The op before an activation, with the activation in it."""
     before = uses.producer.get(node.inputs[0])
     activation = node.op.as_activation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import fused_activation
+from foldnet.graph.op import Op, fused_activation
 from foldnet.operations.folds import fold_of
 from foldnet.passes.precision import cancels, leaves_float32
 from foldnet.passes.rewriting import Rewrite, Uses, exhaust, fresh_weights, joined
@@ -19,7 +19,7 @@ def merge_affines(graph: Graph) -> Graph:
     return exhaust(graph, plan)
 
 
-def plan(graph: Graph, uses: Uses, node: Node) -> Rewrite | str | None:
+def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
     """The merged Affine, or why the two stay apart."""
     before = uses.producer.get(node.inputs[0])
     scaling = fold_of(node.op).scaling

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import Op
 from foldnet.operations.folds import Scaling, fold_of
 from foldnet.passes.rewriting import Uses, fresh
 
@@ -20,14 +21,14 @@ class Way:
         scaling: with its numbers as they are there.
     """
 
-    passed: list[Node]
-    end: Node | None
+    passed: list[Node[Op]]
+    end: Node[Op] | None
     scaling: Scaling
 
 
-def way_forward(graph: Graph, uses: Uses, node: Node, scaling: Scaling) -> Way | str:
+def way_forward(graph: Graph, uses: Uses, node: Node[Op], scaling: Scaling) -> Way | str:
     """How far a node's scaling can go towards the outputs; or why it cannot leave its place, in words."""
-    passed: list[Node] = []
+    passed: list[Node[Op]] = []
     while True:
         if node.output in uses.outputs:
             return "its result is an output of the network"
@@ -45,9 +46,9 @@ def way_forward(graph: Graph, uses: Uses, node: Node, scaling: Scaling) -> Way |
         passed.append(node)
 
 
-def way_back(graph: Graph, uses: Uses, node: Node, scaling: Scaling) -> Way | str:
+def way_back(graph: Graph, uses: Uses, node: Node[Op], scaling: Scaling) -> Way | str:
     """How far a node's scaling can go towards the inputs; or why what it would pass must stay, in words."""
-    passed: list[Node] = []
+    passed: list[Node[Op]] = []
     while True:
         before = uses.producer.get(node.inputs[0])
         if before is None:
@@ -65,12 +66,12 @@ def way_back(graph: Graph, uses: Uses, node: Node, scaling: Scaling) -> Way | st
         node = before
 
 
-def moved_from(graph: Graph, value: str, moves: Sequence[Node]) -> tuple[list[Node], str]:
+def moved_from(graph: Graph, value: str, moves: Sequence[Node[Op]]) -> tuple[list[Node[Op]], str]:
     """The same operations on another value, and what they give.
 
     Their results have other names, since they are other values than the layers gave.
     """
-    made: list[Node] = []
+    made: list[Node[Op]] = []
     for move in moves:
         made.append(Node(move.op, (value,), fresh(graph, f"{move.output}/moved"), move.layer))
         value = made[-1].output

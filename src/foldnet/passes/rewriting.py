@@ -7,20 +7,21 @@ from dataclasses import dataclass, field
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node, with_nodes
+from foldnet.graph.op import Op
 
 
 class Uses:
     """An index of a graph: the node that makes each value, and the nodes that read it."""
 
     def __init__(self, graph: Graph) -> None:
-        self.producer: dict[str, Node] = {n.output: n for n in graph.nodes}
-        self.consumers: dict[str, list[Node]] = {}
+        self.producer: dict[str, Node[Op]] = {n.output: n for n in graph.nodes}
+        self.consumers: dict[str, list[Node[Op]]] = {}
         self.outputs = frozenset(graph.outputs)
         for node in graph.nodes:
             for value in dict.fromkeys(node.inputs):
                 self.consumers.setdefault(value, []).append(node)
 
-    def with_node(self, old: Node, new: Node) -> Uses:
+    def with_node(self, old: Node[Op], new: Node[Op]) -> Uses:
         """The index as if a node stood in the place of another that makes the same value."""
         changed = object.__new__(Uses)
         changed.producer = {**self.producer, new.output: new}
@@ -31,14 +32,14 @@ class Uses:
             changed.consumers[value] = [*others, new] if value in new.inputs else others
         return changed
 
-    def kept_because(self, value: str, user: Node) -> str | None:
+    def kept_because(self, value: str, user: Node[Op]) -> str | None:
         """Why a value must stay although ``user`` no longer needs it; None if nothing else needs it."""
         if value in self.outputs:
             return "the value between them is an output of the network"
         others = [n.layer for n in self.consumers.get(value, ()) if n is not user]
         return f"the value between them is also used by {quoted(others)}" if others else None
 
-    def shared_because(self, node: Node) -> str | None:
+    def shared_because(self, node: Node[Op]) -> str | None:
         """Which calls of a shared layer use this node's weights; None if it alone does."""
         for name in node.inputs:
             users = self.consumers.get(name, [])
@@ -50,7 +51,7 @@ class Uses:
         return None
 
 
-def _is_weight(node: Node, name: str) -> bool:
+def _is_weight(node: Node[Op], name: str) -> bool:
     return name in node.inputs[node.op.data_operands(len(node.inputs)) :]
 
 
@@ -58,13 +59,13 @@ def _is_weight(node: Node, name: str) -> bool:
 class Rewrite:
     """One node in the place of several: ``node`` stands where the last of ``replaced`` stood, ``ahead`` before it."""
 
-    replaced: tuple[Node, ...]
-    node: Node
+    replaced: tuple[Node[Op], ...]
+    node: Node[Op]
     constants: Mapping[str, Array] = field(default_factory=dict)
-    ahead: tuple[Node, ...] = ()
+    ahead: tuple[Node[Op], ...] = ()
 
 
-Plan = Callable[[Graph, Uses, Node], Rewrite | str | None]
+Plan = Callable[[Graph, Uses, Node[Op]], Rewrite | str | None]
 """How to rewrite at a node: the rewrite, the reason against it in words, or None where the pass does not apply."""
 
 
@@ -85,7 +86,7 @@ def exhaust(graph: Graph, plan: Plan) -> Graph:
 
 def _apply(graph: Graph, rewrite: Rewrite) -> Graph:
     gone = {id(n) for n in rewrite.replaced}
-    nodes: list[Node] = []
+    nodes: list[Node[Op]] = []
     for node in graph.nodes:
         if node is rewrite.replaced[-1]:
             nodes += [*rewrite.ahead, rewrite.node]
@@ -94,7 +95,7 @@ def _apply(graph: Graph, rewrite: Rewrite) -> Graph:
     return with_nodes(graph, nodes, constants={**graph.constants, **rewrite.constants})
 
 
-def without(graph: Graph, is_identity: Callable[[Graph, Node], bool]) -> Graph:
+def without(graph: Graph, is_identity: Callable[[Graph, Node[Op]], bool]) -> Graph:
     """The graph without the nodes that are identities: their operand takes their place everywhere."""
     renamed: dict[str, str] = {}
     nodes = []
@@ -128,12 +129,12 @@ def fresh_weights(graph: Graph, layer: str, weights: Mapping[str, Array]) -> dic
     return {fresh(graph, f"{layer}/{name}"): array for name, array in weights.items()}
 
 
-def kind_of(node: Node) -> str:
+def kind_of(node: Node[Op]) -> str:
     """A node in words: ``Softmax of layer 'last'``."""
     return f"{type(node.op).__name__} of layer {node.layer!r}"
 
 
-def joined(*nodes: Node) -> str:
+def joined(*nodes: Node[Op]) -> str:
     """The layer of a node made from several: ``dense + batch_normalization``."""
     return " + ".join(dict.fromkeys(part for n in nodes for part in n.layer.split(" + ")))
 

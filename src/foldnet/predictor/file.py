@@ -13,7 +13,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MAGIC = b"FOLDNET\x01"
 _HEAD = struct.Struct("<8sQQII")
 _ALIGN = 64
+
+T = TypeVar("T")
 _DTYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4", "int64": "<i8"}
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -120,7 +122,7 @@ def _from_bytes(data: memoryview, functions: Functions) -> tuple[Graph, Options]
     return graph, _options(header["options"], graph)
 
 
-def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
+def _arrays(places: object, data: memoryview) -> dict[str, dict[str, Array]]:
     """The arrays in order: each begins where the one before it ends, so that there are no holes or overlaps."""
     arrays: dict[str, dict[str, Array]] = {"constants": {}, "spreads": {}}
     end = 0
@@ -155,7 +157,7 @@ def _arrays(places: Any, data: memoryview) -> dict[str, dict[str, Array]]:
     return arrays
 
 
-def _options(given: Any, graph: Graph) -> Options:
+def _options(given: Mapping[str, Any], graph: Graph) -> Options:
     nested = {"inputs", "outputs"} & set(_a(dict, given, "options"))
     _keys(given, {"engine", "dtype", "fold", "input_names", "output_names", *nested}, "options")
     structures = [
@@ -180,7 +182,7 @@ def _options(given: Any, graph: Graph) -> Options:
     return options
 
 
-def _structure(text: Any, values: Sequence[str]) -> Any:
+def _structure(text: object, values: Sequence[str]) -> Any:
     if text is None:
         return None
     structure = from_text(text)
@@ -191,12 +193,12 @@ def _structure(text: Any, values: Sequence[str]) -> Any:
     return structure
 
 
-def _keys(given: Any, expected: set[str], what: str) -> None:
+def _keys(given: object, expected: set[str], what: str) -> None:
     if not isinstance(given, dict) or set(given) != expected:
         raise FileFormatError(f"the file's {what} must have the entries {sorted(expected)}")
 
 
-def _a(kind: type[Any], value: Any, what: str) -> Any:
+def _a(kind: type[T], value: object, what: str) -> T:
     if type(value) is not kind:
         raise FileFormatError(f"the file's {what} must be {kind.__name__}, not {type(value).__name__}")
     return value

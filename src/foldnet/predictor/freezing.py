@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def freeze(
-    model: Any,
+    model: object,
     *,
     engine: str = "auto",
     dtype: str = "float32",
@@ -115,14 +115,14 @@ def _program_of(network: Network, without: Iterable[str] = ()) -> tuple[Graph, O
     return _own_copy(lower(network, Mode.PREDICT, absent=absent)), options
 
 
-def _is_plain(structure: Any) -> bool:
+def _is_plain(structure: object) -> bool:
     """Whether it is one value, or a list of them, or holds a single one without a name."""
     if isinstance(structure, list | tuple) and len(structure) == 1:
         return not is_nested(structure[0])
     return not is_nested(structure) or (isinstance(structure, list) and is_flat(structure))
 
 
-def _as_network(model: Any, activations: Mapping[str, Callable[..., Any]] | None) -> Network:
+def _as_network(model: object, activations: Mapping[str, Callable[..., Any]] | None) -> Network:
     from foldnet.network import Network
 
     if isinstance(model, Network):

@@ -15,7 +15,7 @@ from foldnet.graph.op import FLOAT
 _INT32 = np.iinfo(np.int32)
 
 
-def read_inputs(x: Any, graph: Graph, names: Sequence[str]) -> list[Array]:
+def read_inputs(x: object, graph: Graph, names: Sequence[str]) -> list[Array]:
     """One array an input, rows first, of any numeric dtype and any strides; nothing is copied that need not be.
 
     Args:
@@ -59,7 +59,7 @@ def _by_input(x: Any, graph: Graph, names: Sequence[str]) -> list[Any]:
     return list(x)
 
 
-def _read(value: Any, wanted: Type, name: str) -> Array:
+def _read(value: object, wanted: Type, name: str) -> Array:
     expected = "(rows, " + ", ".join("any" if n is None else str(n) for n in wanted.shape[1:]) + ")"
     if value is None:
         raise InputError(f"input {name!r} is None; expected an array of shape {expected}")

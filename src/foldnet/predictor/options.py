@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from foldnet.errors import ConfigError
-from foldnet.literals import member
-
-Engine = Literal["auto", "native", "reference"]
-"""The engine as asked for; ``"auto"`` is native where a compiler and the network allow it."""
-
-Precision = Literal["float32", "float64"]
-"""The dtype that a predictor computes in."""
+from foldnet.literals import Engine, Precision, member
 
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

@@ -11,16 +11,19 @@ from foldnet.arrays import Array
 from foldnet.engines.fallback import native_or_none
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.op import INT, Shape
+from foldnet.literals import Precision
 from foldnet.nested_data import arranged
 from foldnet.passes import optimize
 from foldnet.predictor.fastcall import FastCall, attach
 from foldnet.predictor.inputs import read_inputs, working
-from foldnet.predictor.options import Options, Precision
+from foldnet.predictor.options import Options
 from foldnet.predictor.programs import Program, choose_engine, native_program, reference_program
 from foldnet.recent_cache import RecentCache
 from foldnet.structure import pack
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from foldnet.engines.native import NativeProgram
 
 _BLOCK_BYTES = 16 << 20
@@ -89,7 +92,7 @@ class Predictor(FastCall):
 
         return steps(self.graph, width)
 
-    def layer_values(self, x: Any) -> dict[str, Array]:
+    def layer_values(self, x: object) -> dict[str, Array]:
         """What the layers give that folding left with a value of their own, computed by this predictor's engine.
 
         Args:
@@ -109,7 +112,7 @@ class Predictor(FastCall):
         values = dict(zip(names, self._run(bound, self._compile(bound), arrays), strict=True))
         return {path: values[value] for path, value in kept.items()}
 
-    def _call(self, x: Any, *others: Any) -> Any:
+    def _call(self, x: object, *others: Any) -> Any:
         """Any call that the compiled entry point does not serve; several inputs may come one after the other."""
         if others:
             x = (x, *others)
@@ -122,7 +125,7 @@ class Predictor(FastCall):
             return pack(self.options.output_structure, results)
         return results[0] if len(results) == 1 else results
 
-    def results(self, x: Any) -> list[Array]:
+    def results(self, x: object) -> list[Array]:
         """The results in order, for any structure of the network's outputs.
 
         Args:
@@ -195,13 +198,13 @@ class Predictor(FastCall):
 
         save(self, path)
 
-    def to_numpy(self, path: str | os.PathLike[str], **settings: Any) -> Any:
+    def to_numpy(self, path: str | os.PathLike[str], **settings: Any) -> list[Path]:
         """Write it as a readable Python file that needs NumPy only; see ``foldnet.export.to_numpy``."""
         from foldnet.export import to_numpy
 
         return to_numpy(self, path, **settings)
 
-    def to_c(self, path: str | os.PathLike[str], **settings: Any) -> Any:
+    def to_c(self, path: str | os.PathLike[str], **settings: Any) -> list[Path]:
         """Write it as a folder of C99; see ``foldnet.export.to_c``."""
         from foldnet.export import to_c
 

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError, UnsupportedError
@@ -19,6 +19,8 @@ from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.functions import FUNCTIONS
 
 _LARGEST_ROW = 1 << 40
+
+T = TypeVar("T")
 
 
 @cache
@@ -59,7 +61,7 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Elementwise):
         return {
             "name": value.name,
@@ -114,7 +116,7 @@ def graph_from_json(
     return graph
 
 
-def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node:
+def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node[Op]:
     _entries(entry, {"op", "settings", "inputs", "output", "layer"})
     entry = _today(entry)
     cls = op_table().get(_typed(entry["op"], str))
@@ -150,7 +152,7 @@ def _hints(cls: type[Op]) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in fields(cls)}
 
 
-def _setting(value: Any, hint: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
+def _setting(value: object, hint: object, functions: Mapping[str, Callable[..., Any]]) -> Any:
     """A value of the type that an op's field declares."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -205,7 +207,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _size(value: Any) -> int | None:
+def _size(value: object) -> int | None:
     if value is None:
         return None
     if type(value) is not int or not 0 <= value <= _LARGEST_ROW:
@@ -213,16 +215,16 @@ def _size(value: Any) -> int | None:
     return value
 
 
-def _typed(value: Any, kind: type[Any]) -> Any:
+def _typed(value: object, kind: type[T]) -> T:
     if type(value) is not kind:
         raise FileFormatError(f"{kind.__name__} was expected, not {value!r}")
     return value
 
 
-def _strings(value: Any) -> tuple[str, ...]:
+def _strings(value: object) -> tuple[str, ...]:
     return tuple(_typed(v, str) for v in _typed(value, list))
 
 
-def _entries(given: Any, expected: set[str]) -> None:
+def _entries(given: object, expected: set[str]) -> None:
     if not isinstance(given, dict) or set(given) != expected:
         raise FileFormatError(f"the entries {sorted(expected)} were expected, not {given!r:.200}")

@@ -8,7 +8,7 @@ from dataclasses import fields
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op, Shape, fused_activation
 from foldnet.operations.catalogue import rules
-from foldnet.operations.texts import Text, applied
+from foldnet.operations.texts import applied
 
 WIDTH = 80
 
@@ -36,10 +36,10 @@ def graph_text(graph: Graph, width: int = WIDTH) -> str:
     return "\n".join(lines)
 
 
-def formula(graph: Graph, node: Node, names: dict[str, str]) -> str:
+def formula(graph: Graph, node: Node[Op], names: dict[str, str]) -> str:
     """What a node computes, in short: ``relu(#1 @ kernel + bias)``."""
     operands = [names.get(v) or _number(graph, v) or v for v in node.inputs]
-    own: Text | None = rules("text", type(node.op))
+    own = rules("text", type(node.op))
     text = own.formula(node.op, operands) if own and own.formula else _in_general(node.op, operands)
     return applied(fused_activation(node.op), text)
 
@@ -58,7 +58,7 @@ def _number(graph: Graph, value: str) -> str | None:
     return f"{float(array.item()):g}" if array is not None and array.ndim == 0 else None
 
 
-def _step(graph: Graph, node: Node, names: dict[str, str], width: int) -> str:
+def _step(graph: Graph, node: Node[Op], names: dict[str, str], width: int) -> str:
     arrays = [graph.constants[v] for v in node.inputs if v in graph.constants]
     weights = sum(a.size for a in arrays if a.ndim)  # a number is part of the formula
     what = _cut(formula(graph, node, names), WIDTH - 6)  # what does not fit is wrapped

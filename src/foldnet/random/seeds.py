@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 
 _generator = np.random.default_rng()
@@ -63,7 +64,7 @@ class SeedGenerator:
         self.seed = random_seed() if seed is None else int(seed)
         self.state = np.array([self.seed & 0xFFFFFFFF, self.seed >> 32 & 0xFFFFFFFF], np.uint32)
 
-    def next(self, ordered: bool = True) -> np.ndarray[Any, Any]:
+    def next(self, ordered: bool = True) -> Array:
         """The next seed; ``ordered`` changes nothing."""
         seed = self.state.copy()
         self.state = self.state + np.array([0, 1], np.uint32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -205,10 +205,14 @@ class Counts(SummedMetric):
         return {**super().get_config(), **own}
 
 
+CountKind = Literal["tp", "fp", "tn", "fn"]
+"""True and false positives and negatives."""
+
+
 class _Count(Counts):
     """Base of the four counts themselves, which Keras gives no ``top_k`` and no ``class_id``."""
 
-    counted: ClassVar[str]
+    counted: ClassVar[CountKind]
     kept = ("accumulator",)
 
     def __init__(
@@ -220,7 +224,7 @@ class _Count(Counts):
         """Add to the one count."""
         count = len(self._at)
         tp, fp, (positives, negatives) = sums[:count], sums[count : 2 * count], sums[2 * count :]
-        every = {"tp": tp, "fp": fp, "tn": negatives - fp, "fn": positives - tp}
+        every: dict[CountKind, Array] = {"tp": tp, "fp": fp, "tn": negatives - fp, "fn": positives - tp}
         self._count_of("accumulator").assign_add(every[self.counted])
 
     def result(self) -> Any:

@@ -28,7 +28,7 @@ from foldnet.sequential import Sequential
 from foldnet.structure import flatten, is_nested, pack
 
 
-class ArrayWithMask(np.ndarray[Any, Any]):
+class ArrayWithMask(Array):
     """What a layer gives for arrays where its result has a mask: an array that the next layer called on it reads.
 
     Attributes:

@@ -12,7 +12,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
 from foldnet.graph.graph import GraphBuilder
-from foldnet.graph.training import UpdateRule
+from foldnet.graph.training import ClipKind, UpdateRule
 from foldnet.layers.weight import Weight
 from foldnet.naming import snake_case, unique_name
 from foldnet.ops import Expression
@@ -328,8 +328,12 @@ class Optimizer:
             self.gradient_accumulation_steps or 1,
         )  # fmt: skip
 
-    def _clip(self) -> tuple[str, float] | None:
-        limits = {"norm": self.clipnorm, "value": self.clipvalue, "global_norm": self.global_clipnorm}
+    def _clip(self) -> tuple[ClipKind, float] | None:
+        limits: dict[ClipKind, float | None] = {
+            "norm": self.clipnorm,
+            "value": self.clipvalue,
+            "global_norm": self.global_clipnorm,
+        }
         return next(((kind, float(limit)) for kind, limit in limits.items() if limit is not None), None)
 
     def table(self, first: int, steps: int) -> Array:

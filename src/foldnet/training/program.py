@@ -60,7 +60,6 @@ class OutputPlan:
 
     metrics: Sequence[RowMetric] = ()
     target_shape: tuple[int | None, ...] | None = None
-    target_dtype: str = "float"
     weight_shape: tuple[int | None, ...] = (None,)
 
 
@@ -103,7 +102,7 @@ def build_program(
     targets = []
     for name, output, plan in zip(output_names(network), predictions, plans, strict=True):
         shape = b.shape(output) if plan.target_shape is None else plan.target_shape
-        targets.append(b.input(f"{name}/target", shape, plan.target_dtype))
+        targets.append(b.input(f"{name}/target", shape))
     names = output_names(network)
     weights = [b.input(f"{n}/weight", p.weight_shape) for n, p in zip(names, plans, strict=True)]
     masks = [None if m is None else Expression(b, m.value()) for m in b.output_masks]
@@ -185,7 +184,9 @@ def _variable(key: str, layer: Layer, weight: str, decays: Decays, trainable: bo
     )
 
 
-def _orthogonal(regularizer: Any, layer: Layer, spec: WeightSpec) -> Orthogonal | None:
+def _orthogonal(
+    regularizer: regularizers.Regularizer | None, layer: Layer, spec: WeightSpec
+) -> Orthogonal | None:
     found: Orthogonal | None = None if regularizer is None else regularizer.orthogonal
     if found is not None and len(spec.shape) != 2:
         raise UnsupportedError(

@@ -89,7 +89,7 @@ def text(logs: Mapping[str, Any]) -> str:
     return " - ".join(f"{escaped_name(name)}: {_number(logs[name])}" for name in order)
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) >= 1e-3 or value == 0 else f"{value:.4e}"
     return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, assert_never, get_args
 
 import numpy as np
 
@@ -52,8 +52,15 @@ class Watcher(Callback):
         return than is None or bool(self.monitor_op(value + margin, than))
 
     def _rises(self) -> bool:
-        if self.mode != "auto":
-            return self.mode == "max"
+        match self.mode:
+            case "min" | "max":
+                return self.mode == "max"
+            case "auto":
+                return self._direction() == "up"
+            case _:
+                assert_never(self.mode)
+
+    def _direction(self) -> Direction:
         trainer = getattr(self.model, "trainer", None)
         direction: Direction | None = "down" if self.monitor in ("loss", "val_loss") else None
         if direction is None and trainer is not None:
@@ -63,7 +70,7 @@ class Watcher(Callback):
                 f"{type(self).__name__}(monitor={self.monitor!r}): the name does not say whether this should "
                 "rise or fall; give mode='max' or mode='min'"
             )
-        return direction == "up"
+        return direction
 
     def watched(self, logs: Logs | None) -> Any:
         """The value, or None with a warning."""

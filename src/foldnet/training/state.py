@@ -42,11 +42,11 @@ class StateVariable(Variable):
         found = super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
         return targets[0].assign(found) if targets else found  # `total += 1`
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type, tuple[Array, str]]:
         return StateVariable, (self._array, self.path)
 
 
-def nested(value: Any) -> Sequence[Any]:
+def nested(value: object) -> Sequence[Any]:
     """What lists, tuples and dicts hold, at any depth; a value itself if it is none of these."""
     if isinstance(value, dict):
         return [leaf for entry in value.values() for leaf in nested(entry)]

@@ -11,7 +11,7 @@ from foldnet.arrays import Array
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
 from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
-from foldnet.graph.training import TrainingProgram
+from foldnet.graph.training import Accumulator, TrainingProgram
 from foldnet.layers.base import Layer
 from foldnet.lowering.lower import check_judged
 from foldnet.network import Network
@@ -274,7 +274,7 @@ class Trainer:
         first = dict.fromkeys(["loss", *own, *of_terms])
         return [n for n in first if n in logged] + sorted(logged - set(first))
 
-    def _accumulators(self) -> Any:
+    def _accumulators(self) -> Sequence[Accumulator]:
         return () if self._program is None else self._program.accumulators
 
 

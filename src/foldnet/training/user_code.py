@@ -7,6 +7,7 @@ import linecache
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from foldnet.errors import ConfigError, FoldnetError
@@ -64,7 +65,7 @@ def _is_users(function: Callable[..., Any]) -> bool:
     return code is None or not code.co_filename.startswith(_PACKAGE)
 
 
-def _code(function: Callable[..., Any]) -> Any:
+def _code(function: Callable[..., Any]) -> CodeType | None:
     function = inspect.unwrap(function)
     function = getattr(function, "func", function)  # functools.partial
     own = getattr(function, "__func__", function)

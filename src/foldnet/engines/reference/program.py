@@ -11,7 +11,8 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FoldnetError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
+from foldnet.literals import Precision
 from foldnet.operations import catalogue
 from foldnet.operations.kernels import Kernel
 from foldnet.operations.structure.numpy import to_index
@@ -27,14 +28,13 @@ class Step:
         node: to compute.
     """
 
-    def __init__(self, graph: Graph, node: Node) -> None:
+    def __init__(self, graph: Graph, node: Node[Op]) -> None:
         self.node = node
         self._indices = [graph.types[name].dtype == INT for name in node.inputs]
 
     @cached_property
     def _kernel(self) -> Kernel:
-        found: Kernel = catalogue.find("numpy", self.node.op)
-        return found
+        return catalogue.find("numpy", self.node.op)
 
     def run(self, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
         """Its result, rounded once to the working precision.
@@ -71,7 +71,7 @@ class ReferenceProgram:
             is every value; the arithmetic between is float64.
     """
 
-    def __init__(self, graph: Graph, dtype: str = "float64") -> None:
+    def __init__(self, graph: Graph, dtype: Precision = "float64") -> None:
         self.graph = graph
         self.dtype = np.dtype(dtype)
         self.steps = [Step(graph, node) for node in graph.nodes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -12,11 +12,12 @@ from foldnet.arrays import Array
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums
 from foldnet.engines.reference.penalties import penalty, slope
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
-from foldnet.graph.training import Constraint, TrainingProgram, Variable
+from foldnet.graph.op import INT, Op
+from foldnet.graph.training import ClipKind, Constraint, TrainingProgram, Variable
+from foldnet.literals import Precision
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
-from foldnet.operations.kernels import Kernel, Moment
+from foldnet.operations.kernels import Moment
 from foldnet.passes.differentiate import Differentiated, differentiate
 
 
@@ -25,7 +26,7 @@ def forward(
     values: dict[str, Array],
     moment: Moment,
     dtype: np.dtype[Any],
-    nodes: Sequence[Node] | None = None,
+    nodes: Sequence[Node[Op]] | None = None,
 ) -> dict[str, Array]:
     """Compute the values of the nodes, by default of all, into ``values``, which holds inputs and constants already.
 
@@ -38,14 +39,14 @@ def forward(
         for name in () if node.op.as_found else now.keys() & set(node.inputs):
             values[_found(node, name)] = now[name]
         operands = [values.get(_found(node, v), values[v]) for v in node.inputs]
-        kernel: Kernel = catalogue.find("numpy", node.op)
+        kernel = catalogue.find("numpy", node.op)
         values.update(zip(node.outputs, kernel.train(node.op, moment, operands, dtype), strict=True))
         if moment.training and kernel.moved is not None:
             now |= zip(node.inputs[1:], kernel.moved(node.op, *operands), strict=False)
     return now
 
 
-def _found(node: Node, name: str) -> str:
+def _found(node: Node[Op], name: str) -> str:
     """Under which name a moving statistic is kept as a node found it, moved by another before."""
     finder = node.inputs[0] if node.op.as_found else node.output
     return f"{name} at {finder}"
@@ -59,7 +60,7 @@ class ReferenceTraining:
         dtype: working precision; the state stays float32 between calls unless this is ``"float64"``.
     """
 
-    def __init__(self, program: TrainingProgram, dtype: str = "float32") -> None:
+    def __init__(self, program: TrainingProgram, dtype: Precision = "float32") -> None:
         self.program = program
         self.dtype = np.dtype(dtype)
 
@@ -257,7 +258,7 @@ class ReferenceTraining:
                 state.weights[variable.name] = average.copy()
 
 
-def clip(how: tuple[str, float] | None, gradients: Sequence[Array]) -> list[Array]:
+def clip(how: tuple[ClipKind, float] | None, gradients: Sequence[Array]) -> list[Array]:
     """Gradients limited by value, by each one's norm, or by the norm of all together, as Keras does."""
     if how is None:
         return list(gradients)
@@ -265,8 +266,13 @@ def clip(how: tuple[str, float] | None, gradients: Sequence[Array]) -> list[Arra
     if kind == "value":
         return [np.clip(g, -limit, limit) for g in gradients]
     norms = [np.sqrt(np.square(g, dtype=np.float64).sum()) for g in gradients]
-    if kind == "global_norm":
-        norms = [np.sqrt(np.square(norms).sum())] * len(gradients)
+    match kind:
+        case "norm":
+            pass
+        case "global_norm":
+            norms = [np.sqrt(np.square(norms).sum())] * len(gradients)
+        case _:
+            assert_never(kind)
     return [
         (g * (limit / norm if norm > limit else 1.0)).astype(g.dtype)
         for g, norm in zip(gradients, norms, strict=True)
@@ -283,11 +289,15 @@ def constrain(rule: Constraint, w: Array) -> Array:
     if rule.kind == "non_neg":
         return np.maximum(w, w.dtype.type(0))
     norm = np.sqrt(np.square(w).sum(axis=rule.axes, keepdims=True))
-    desired = {
-        "unit_norm": np.ones_like(norm),
-        "max_norm": np.clip(norm, 0, rule.high),
-        "min_max_norm": rule.rate * np.clip(norm, rule.low, rule.high) + (1 - rule.rate) * norm,
-    }[rule.kind]
+    match rule.kind:
+        case "unit_norm":
+            desired = np.ones_like(norm)
+        case "max_norm":
+            desired = np.clip(norm, 0, rule.high)
+        case "min_max_norm":
+            desired = rule.rate * np.clip(norm, rule.low, rule.high) + (1 - rule.rate) * norm
+        case _:
+            assert_never(rule.kind)
     return (w * (desired / (w.dtype.type(rule.epsilon) + norm))).astype(w.dtype)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Final, Literal
 
 import numpy as np
 
@@ -12,8 +13,15 @@ from foldnet.files.hdf5.source import Cursor
 
 MAX_RANK = 32
 
-NUMBER, TEXT, FREE_TEXT, BFLOAT16, BYTES, OTHER = "number", "text", "free text", "bfloat16", "bytes", "other"
+DataKind = Literal["number", "text", "free text", "bfloat16", "bytes", "other"]
 """Kinds of data: numbers; text of one length, or of any; the upper half of a float32; bytes without a meaning."""
+
+NUMBER: Final = "number"
+TEXT: Final = "text"
+FREE_TEXT: Final = "free text"
+BFLOAT16: Final = "bfloat16"
+BYTES: Final = "bytes"
+OTHER: Final = "other"
 
 _NAMES = {2: "times", 4: "bit fields", 6: "compound values", 7: "references", 9: "lists", 10: "arrays"}
 
@@ -29,7 +37,7 @@ class Kind:
         name: for errors.
     """
 
-    kind: str
+    kind: DataKind
     size: int
     dtype: np.dtype[np.generic] | None
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -212,7 +213,7 @@ class Group:
         return _numbers(data, kind, lambda: self._attribute(node, "dtype", path), path).reshape(shape)
 
 
-def _numbers(data: bytes, kind: datatypes.Kind, noted: Any, path: str) -> Array:
+def _numbers(data: bytes, kind: datatypes.Kind, noted: Callable[[], object], path: str) -> Array:
     """The bytes of a dataset as numbers of this machine's order."""
     if kind.dtype is not None:
         return np.frombuffer(data, kind.dtype).astype(kind.dtype.newbyteorder("="))

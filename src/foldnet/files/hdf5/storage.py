@@ -6,10 +6,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5.checksum import without_fletcher32
 from foldnet.files.hdf5.links import tree
@@ -196,7 +197,7 @@ def _chunked(source: Source, dataset: Stored, claim: Claim) -> bytes:
     places = {tuple(o // c for o, c in zip(at, layout.chunk, strict=True)) for at, *_ in chunks}
     if len(places) != len(chunks) or len(chunks) != prod(grid):
         raise FileFormatError(f"{path} is damaged: it holds {len(chunks)} chunks of {prod(grid)}")
-    whole: np.ndarray[Any, Any] = np.zeros(shape, f"V{element}")
+    whole: Array = np.zeros(shape, f"V{element}")
     for at, packed, mask, address in chunks:
         if any(o % c or o >= n for o, c, n in zip(at, layout.chunk, shape, strict=True)):
             raise FileFormatError(f"{path} is damaged: a chunk lies outside of its shape")

@@ -16,7 +16,7 @@ CONSTANT = "_CONSTANT_VALUE"
 SLICE = frozenset({"start", "stop", "step"})
 
 
-def function_node(stored: Any, layer: FunctionLayer, where: str) -> Node:
+def function_node(stored: object, layer: FunctionLayer, where: str) -> Node:
     """A call of a function, its arguments by TensorFlow's parameters; of a node of a graph, its tensors in order.
 
     Raises:
@@ -45,7 +45,7 @@ def _first(entry: list[Any], named: dict[str, Any], where: str) -> Any:
     )
 
 
-def _argument(value: Any, where: str) -> Any:
+def _argument(value: object, where: str) -> Any:
     if isinstance(value, list):
         is_reference = len(value) in (3, 4) and isinstance(value[0], str)
         return reference(value[:3], where) if is_reference else joined([_argument(v, where) for v in value])

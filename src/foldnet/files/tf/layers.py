@@ -147,17 +147,17 @@ class FunctionLayer(Layer):
         self.operations += reversed(made)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.value if isinstance(value, Known) else value
 
 
-def _known(value: Any) -> Known:
+def _known(value: object) -> Known:
     return Known(value.tolist() if hasattr(value, "tolist") else value)
 
 
-def _tensors(value: Any) -> list[SymbolicTensor]:
+def _tensors(value: object) -> list[SymbolicTensor]:
     if isinstance(value, list):
         return [t for item in value for t in _tensors(item)]
     return [value] if isinstance(value, SymbolicTensor) else []

@@ -188,7 +188,7 @@ DTYPES = {
 }  # fmt: skip
 
 
-def attribute(stored: Any, where: str) -> Any:
+def attribute(stored: object, where: str) -> Any:
     """The value of an attribute, from the JSON of protobuf's ``AttrValue``: whole numbers are texts in it.
 
     Raises:

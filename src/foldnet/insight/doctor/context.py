@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from foldnet.errors import FoldnetError, UnsupportedError
 from foldnet.insight.sites import Site, sites_and_results
 from foldnet.layers.base import Layer
 from foldnet.network import Network
+
+if TYPE_CHECKING:
+    from foldnet.insight.doctor.measure import Measurement
 
 
 @dataclass
@@ -44,11 +47,11 @@ class Context:
     def __init__(
         self,
         network: Network,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         *,
         steps: int | None = None,
-        script: Any = None,
+        script: object = None,
         candidate: Any = None,
     ) -> None:
         self.network, self.x, self.y = network, x, y
@@ -142,7 +145,7 @@ class Context:
     # -- data -----------------------------------------------------------------------------------------------
 
     @cached_property
-    def measurement(self) -> Any:
+    def measurement(self) -> Measurement | None:
         """The network computed on the data, layer by layer; None without data or where it cannot be computed."""
         if self.x is None:
             return None
@@ -153,6 +156,12 @@ class Context:
         except UnsupportedError as error:
             self.unmeasured = str(error)
             return None
+
+    @property
+    def measured(self) -> Measurement:
+        """The same for a check that ``measures``, which is made only where there is one."""
+        assert self.measurement is not None
+        return self.measurement
 
     unmeasured = ""
     """Why the network could not be computed on the data."""
@@ -175,7 +184,7 @@ def _live(loss: Any) -> LossSetting | None:
     return LossSetting(name, dict(loss.settings)) if name in FUNCTIONS else None
 
 
-def _stored(entry: Any) -> LossSetting | None:
+def _stored(entry: object) -> LossSetting | None:
     if entry is None:
         return None
     from foldnet.training.losses import get

@@ -24,7 +24,7 @@ LARGE, SMALL = 20.0, 0.02
 
 def input_scale(context: Context) -> Iterator[Finding]:
     """Inputs scaled twice, or not at all."""
-    measured = context.measurement
+    measured = context.measured
     for start in context.sites:
         if start.operands:
             continue

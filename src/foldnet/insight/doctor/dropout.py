@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.finding import Finding, Severity, error, graded, note, warning
 from foldnet.insight.doctor.judgement import Effect, effect_of
 from foldnet.insight.doctor.registry import FILE, Check
 from foldnet.insight.sites import Site
@@ -55,9 +55,9 @@ def before_normalization(context: Context) -> Iterator[Finding]:
         expected = expected_ratio(layer, rate)
         seen: dict[str, Any] = {"rate": rate, "expected_variance_ratio": expected}
         effect = effect_of(context, [site.path])
-        severity = "warning" if expected > 1.2 else "note"
+        severity: Severity = "warning" if expected > 1.2 else "note"
         if effect is not None:
-            ratios = context.measurement.drifts[site.path].ratio
+            ratios = context.measured.drifts[site.path].ratio
             seen |= {
                 "measured_variance_ratio": float(np.median(ratios)),
                 "largest_variance_ratio": float(ratios.max()), **effect.evidence(),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, overload
+from typing import Any, Literal, get_args, overload
 
 from foldnet.escaping import escaped
 from foldnet.insight.arguments import whole
 from foldnet.insight.layout import WIDTH, wrapped
 
-SEVERITIES = ("error", "warning", "note")
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Finding:
     """
 
     check: str
-    severity: str
+    severity: Severity
     layer: str
     message: str
-    evidence: Mapping[str, float]
+    evidence: Mapping[str, object]
     remedy: str
     fixable: bool = False
 
@@ -45,23 +46,23 @@ class Finding:
         }  # fmt: skip
 
 
-def error(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any) -> Finding:
+def error(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object) -> Finding:
     """A finding that the registry has yet to put its check's id on."""
     return Finding("", "error", layer, message, evidence, remedy, fixable)
 
 
-def warning(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any) -> Finding:
+def warning(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object) -> Finding:
     """Likewise."""
     return Finding("", "warning", layer, message, evidence, remedy, fixable)
 
 
-def note(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any) -> Finding:
+def note(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object) -> Finding:
     """Likewise."""
     return Finding("", "note", layer, message, evidence, remedy, fixable)
 
 
 def graded(
-    severity: str, layer: str, message: str, remedy: str, fixable: bool = False, **evidence: Any
+    severity: Severity, layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object
 ) -> Finding:
     """A finding whose severity the numbers decide."""
     return Finding("", severity, layer, message, evidence, remedy, fixable)
@@ -105,7 +106,7 @@ class Report:
         """The findings of one check."""
         return tuple(f for f in self.findings if f.check == check)
 
-    def count(self, severity: str) -> int:
+    def count(self, severity: Severity) -> int:
         """How many findings have a severity."""
         return sum(f.severity == severity for f in self.findings)
 
@@ -160,7 +161,7 @@ def number(value: Any) -> str:
     return f"{float(value):.4g}"
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """The same with nothing but what JSON has."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.insight.doctor.context import Context
+from foldnet.insight.doctor.finding import Severity
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class Effect:
     rows: int
     blind: bool = False
 
-    def grade(self, warning: float, error: float) -> str:
+    def grade(self, warning: float, error: float) -> Severity:
         """The severity that the change of the output has by itself; an output that shows nothing excuses nothing."""
         if self.blind:
             return "warning"
         return "error" if self.output > error else "warning" if self.output > warning else "note"
 
-    def severity(self, warning: float, error: float) -> str:
+    def severity(self, warning: float, error: float) -> Severity:
         """The severity; a change that does not lower the loss is only worth a note."""
         return "note" if self.worse else self.grade(warning, error)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
 from foldnet.insight.doctor.context import Context, LossSetting
-from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.finding import Finding, Severity, error, graded, note, warning
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import FILE, LOSS, TARGETS, Check
 from foldnet.insight.sites import Site
@@ -40,6 +40,9 @@ HIDDEN = (
 )
 
 
+Units = Literal["one", "many", "any"]
+
+
 @dataclass(frozen=True)
 class Rule:
     """A loss and an activation that do not go together.
@@ -49,8 +52,8 @@ class Rule:
 
     losses: tuple[str, ...]
     activations: tuple[str, ...]
-    units: str
-    severity: str
+    units: Units
+    severity: Severity
     message: str
     remedy: str
 
@@ -130,17 +133,28 @@ def softmax_one_unit(context: Context) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _fits(rule: Units, units: int) -> bool:
+    match rule:
+        case "one":
+            return units == 1
+        case "many":
+            return units != 1
+        case "any":
+            return True
+        case _:
+            assert_never(rule)
+
+
 def loss_and_activation(context: Context) -> Iterator[Finding]:
     """The table of losses and activations."""
     for site, activation, units, loss in _compiled(context):
         for rule in RULES:
-            fits = rule.units == "any" or (rule.units == "one") == (units == 1)
             named = "*" in rule.activations or activation in rule.activations
             # With from_logits the check logits-and-activation looks at the activation.
             if (
                 loss.name in rule.losses
                 and named
-                and fits
+                and _fits(rule.units, units)
                 and (not loss.from_logits or "*" in rule.activations)
             ):
                 words = {"loss": loss.name, "activation": activation, "units": units}

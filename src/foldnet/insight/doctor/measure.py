@@ -16,6 +16,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
+from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
 from foldnet.insight.rows import read_rows
 from foldnet.layers.normalization import BatchNormalization
@@ -205,7 +206,7 @@ def _picked(count: int) -> Array:
     return np.linspace(0, count - 1, min(count, MOST_ROWS)).round().astype(np.int64)
 
 
-def _widened(graph: Any, inputs: Sequence[Array]) -> list[Array]:
+def _widened(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
     return [
         a if graph.types[name].dtype == INT else a.astype(np.float64)
         for name, a in zip(graph.inputs, inputs, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ STATISTICS = frozenset({
 """Checks that are mended by re-estimating the statistics."""
 
 
-def mend(network: Network, report: Report, x: Any = None, y: Any = None) -> tuple[Network, list[str]]:
+def mend(network: Network, report: Report, x: object = None, y: object = None) -> tuple[Network, list[str]]:
     """A mended copy of a network, and what was changed.
 
     ``training=`` is taken out of the calls, useless biases move into the normalization after them, and with data
@@ -101,7 +101,7 @@ def drop_bias(layer: Dense) -> None:
     layer.set_weight("kernel", kernel)
 
 
-def _recalibrate(healthy: Network, x: Any, y: Any, wrong: list[str]) -> list[str]:
+def _recalibrate(healthy: Network, x: object, y: object, wrong: list[str]) -> list[str]:
     from foldnet.insight.statistics.recalibrate import recalibrate
 
     context = Context(healthy)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding
 
-FILE, LOSS, DATA, TARGETS, SCRIPT, CANDIDATE = "file", "loss", "data", "targets", "script", "candidate"
+Need = Literal["file", "loss", "data", "targets", "script", "candidate"]
+
+FILE: Final = "file"
+LOSS: Final = "loss"
+DATA: Final = "data"
+TARGETS: Final = "targets"
+SCRIPT: Final = "script"
+CANDIDATE: Final = "candidate"
 
 NEEDS: dict[str, tuple[str, Callable[[Context], bool]]] = {
     FILE: ("nothing", lambda p: True),
@@ -37,7 +45,7 @@ class Check:
     """
 
     id: str
-    needs: str
+    needs: Need
     title: str
     look: Callable[[Context], Iterator[Finding]]
     measures: bool = False

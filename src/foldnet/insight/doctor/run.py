@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike, fspath
-from typing import Any
 
 import numpy as np
 
@@ -25,13 +24,13 @@ CHECKS: tuple[Check, ...] = (
 
 
 def doctor(
-    model: Any,
-    x: Any = None,
-    y: Any = None,
+    model: object,
+    x: object = None,
+    y: object = None,
     *,
     checks: Iterable[str] | None = None,
-    script: Any = None,
-    candidate: Any = None,
+    script: object = None,
+    candidate: object = None,
 ) -> Report:
     """Look for what is wrong with a trained network, and say so with numbers from this very network.
 
@@ -102,7 +101,7 @@ def read_network(path: str) -> Network:
         return load_model(path)
 
 
-def _network(model: Any) -> Network:
+def _network(model: object) -> Network:
     if isinstance(model, str | PathLike):
         model = read_network(fspath(model))
     if not isinstance(model, Network):

@@ -10,7 +10,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.dropout import dropout_before
-from foldnet.insight.doctor.finding import Finding, error, graded, note, warning
+from foldnet.insight.doctor.finding import Finding, Severity, error, graded, note, warning
 from foldnet.insight.doctor.judgement import Effect, effect_of
 from foldnet.insight.doctor.measure import Drift
 from foldnet.insight.doctor.registry import DATA, FILE, Check
@@ -145,7 +145,7 @@ def not_converged(context: Context) -> Iterator[Finding]:
         if share < 0.01 or float(variance.min()) < 0.99 * share:
             continue
         effect = effect_of(context, [site.path])
-        severity = "error" if share > 0.5 else "warning" if share > 0.1 else "note"
+        severity: Severity = "error" if share > 0.5 else "warning" if share > 0.1 else "note"
         if effect is not None:
             severity = effect.severity(warning=0.1, error=0.5)
         yield graded(
@@ -172,7 +172,7 @@ def _typical(drift: Drift) -> tuple[float, float]:
 
 def differ_from_data(context: Context) -> Iterator[Finding]:
     """Moving statistics against those of the data, layer by layer, by what correcting them does to the output."""
-    measured = context.measurement
+    measured = context.measured
     for path, drift in measured.drifts.items():
         site = context.site[path]
         layer = cast(BatchNormalization, site.layer)
@@ -199,7 +199,7 @@ def differ_from_data(context: Context) -> Iterator[Finding]:
 
 def small_batch(context: Context) -> Iterator[Finding]:
     """One and the same factor below the data's variance in all channels: (b - 1) / b of batches of b rows."""
-    for path, drift in context.measurement.drifts.items():
+    for path, drift in context.measured.drifts.items():
         site = context.site[path]
         variance = site.layer.named_weights["moving_variance"].astype(np.float64).reshape(-1)
         true = drift.variance.reshape(-1)
@@ -217,7 +217,7 @@ def small_batch(context: Context) -> Iterator[Finding]:
             continue
         batch = 1 / (1 - ratio)
         effect = effect_of(context, [path])
-        severity = (
+        severity: Severity = (
             "warning" if ratio < 0.8 and (effect is None or effect.grade(0.1, 1.0) != "note") else "note"
         )
         yield graded(

@@ -9,7 +9,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.insight.doctor.context import Context
-from foldnet.insight.doctor.finding import Finding, graded
+from foldnet.insight.doctor.finding import Finding, Severity, graded
 from foldnet.insight.doctor.ranges import value_range
 from foldnet.insight.doctor.registry import DATA, FILE, Check
 from foldnet.insight.sites import Site
@@ -42,12 +42,14 @@ def dead(context: Context) -> Iterator[Finding]:
             seen["dead_for_any_input"] = int(proven.sum())
         if measured is not None and measured.rows >= FEWEST:
             value = measured.value(site.path)
-            silent = ~(value > 0).any(axis=tuple(range(value.ndim - 1)))
+            silent = np.asarray(~(value > 0).any(axis=tuple(range(value.ndim - 1))))
             seen |= {"dead_on_data": int(silent.sum()), "rows": measured.rows}
         if silent is None or not silent.any():
             continue
         share = float(silent.mean())
-        severity = "error" if share == 1 else "warning" if share > 0.5 and silent.size > 2 else "note"
+        severity: Severity = (
+            "error" if share == 1 else "warning" if share > 0.5 and silent.size > 2 else "note"
+        )
         where = "on this data" if "dead_on_data" in seen else "for any input"
         yield graded(
             severity, site.path,
@@ -82,7 +84,7 @@ def _bounds(context: Context, site: Site) -> tuple[float, float]:
 
 def saturated(context: Context) -> Iterator[Finding]:
     """Hidden sigmoid and tanh units that sit at their limits on nearly all rows."""
-    measured = context.measurement
+    measured = context.measured
     if measured.rows < FEWEST:
         return
     ends = {p.path for p in context.outputs}
@@ -98,7 +100,9 @@ def saturated(context: Context) -> Iterator[Finding]:
             continue
         share = float(stuck.mean())
         constant = np.ptp(value.reshape(-1, value.shape[-1]), axis=0) < near
-        severity = "error" if constant.all() else "warning" if share > 0.5 and stuck.size > 2 else "note"
+        severity: Severity = (
+            "error" if constant.all() else "warning" if share > 0.5 and stuck.size > 2 else "note"
+        )
         yield graded(
             severity, site.path,
             f"{int(stuck.sum())} of {stuck.size} units sit at a limit of {activation[0]} on more than 95 % of the "

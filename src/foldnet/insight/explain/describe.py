@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, InputError
@@ -26,7 +25,7 @@ from foldnet.network import Model, Network
 
 
 def explain(
-    model: Any, x: Any = None, layer: str | None = None, *, row: int = 0, channel: int = 0
+    model: object, x: object = None, layer: str | None = None, *, row: int = 0, channel: int = 0
 ) -> Explanation:
     """Say what a network computes, layer by layer, and everything about its first BatchNormalization.
 
@@ -87,7 +86,7 @@ def _normalization(site: Site, layer: BatchNormalization, source: Source) -> lis
     return normalization_blocks(layer, site.input_shapes[0], x, row, source.channel)
 
 
-def _network(model: Any) -> Network:
+def _network(model: object) -> Network:
     if isinstance(model, str | Path):
         from foldnet.files import load_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import assert_never
 
 import numpy as np
 
@@ -115,18 +115,22 @@ def _row_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     end = "".join(f" {sign} {weights[n]}" for n, sign in (("gamma", "×"), ("beta", "+")) if n in weights)
     rule = layer.normalization_rule(shapes[0])
     assert rule is not None, "asked of normalizations alone"
-    if rule.measure == "length":
-        return _both(f"y = x / length, the root of the sum of squares {over}")
-    if rule.measure == "mean square":
-        return _both(
-            f"y = x / sqrt(mean of squares + {layer.epsilon:g}) × {weights['scale']}; the mean is {over}"
-        )
     if rule.groups is not None:
         over = f"over each of {layer.groups} groups of channels" if layer.groups > 0 else "over each channel"
         over += " of each row"
-    elif rule.measure == "spread":
-        return _both(f"y = x / sqrt(variance + {layer.epsilon:g}){end}; the variance is {over}")
-    return _both(f"y = (x − mean) / sqrt(variance + {layer.epsilon:g}){end}; mean and variance are {over}")
+    match rule.measure:
+        case "length":
+            return _both(f"y = x / length, the root of the sum of squares {over}")
+        case "mean square":
+            root = f"sqrt(mean of squares + {layer.epsilon:g})"
+            return _both(f"y = x / {root} × {weights['scale']}; the mean is {over}")
+        case "spread":
+            return _both(f"y = x / sqrt(variance + {layer.epsilon:g}){end}; the variance is {over}")
+        case "deviation":
+            root = f"sqrt(variance + {layer.epsilon:g})"
+            return _both(f"y = (x − mean) / {root}{end}; mean and variance are {over}")
+        case _:
+            assert_never(rule.measure)
 
 
 def _operation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
@@ -136,7 +140,7 @@ def _operation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     tensors = list(dict.fromkeys(call.inputs))
     names = {t: "x" if len(tensors) == 1 else f"x{i}" for i, t in enumerate(tensors, 1)}
 
-    def text(value: Any) -> str:
+    def text(value: object) -> str:
         if isinstance(value, list | tuple):
             inside = ", ".join(text(v) for v in value)
             return f"[{inside}]" if isinstance(value, list) else f"({inside})"
@@ -157,7 +161,7 @@ def _operation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
 _INFIX = {**SIGNS, "true_divide": "/"}
 
 
-def _key_text(key: Any) -> str:
+def _key_text(key: object) -> str:
     """What stands between the brackets of ``x[:, 0]``."""
     if isinstance(key, tuple):
         return ", ".join(map(_key_text, key))

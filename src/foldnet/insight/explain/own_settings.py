@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,7 @@ def given_settings(layer: Layer) -> Iterator[tuple[str, str]]:
             yield name, value_text(value)
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """A setting's value for reading.
 
     >>> value_text(1 / 255), value_text((2, -1)), value_text("relu"), value_text(6.0)

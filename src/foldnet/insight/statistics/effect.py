@@ -12,13 +12,15 @@ from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedErr
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Oracle
 from foldnet.insight.statistics.streams import Stream
+from foldnet.literals import member
 from foldnet.lowering.masks import masked_outputs
 from foldnet.network import Network
 from foldnet.training.compiled import Compiled, Target, loss_for, metric_for
 from foldnet.training.data import as_array, split_structure
 from foldnet.training.losses import Loss
-from foldnet.training.metric import Metric
+from foldnet.training.metric import Direction, Metric
 from foldnet.training.program import output_names
+from foldnet.training.standard_callbacks import MODES
 
 Judge = Callable[[list[Array], list[Array], Any], float]
 
@@ -41,7 +43,7 @@ class Validation:
     """
 
     def __init__(
-        self, network: Network, graph: Graph, data: Any, metric: Any, mode: str, batch_size: int
+        self, network: Network, graph: Graph, data: object, metric: object, mode: str, batch_size: int
     ) -> None:
         self.names = output_names(network)
         masked = masked_outputs(network)
@@ -65,7 +67,7 @@ class Validation:
         self.metric, self._judge, direction = _judge(network, metric, self._targets)
         self.higher_is_better = _rises(self.metric, mode, direction)
 
-    def _target_arrays(self, y: Any) -> list[Array]:
+    def _target_arrays(self, y: object) -> list[Array]:
         parts = split_structure(y, self.names, "validation targets")
         return [as_array(part, "a validation target") for part in parts]
 
@@ -99,17 +101,18 @@ class Validation:
             return float(self._judge(self._targets, predictions, self._weight))
 
 
-def _rises(metric: str, mode: str, direction: str | None) -> bool:
-    if mode not in ("auto", "min", "max"):
+def _rises(metric: str, mode: str, direction: Direction | None) -> bool:
+    known = member(mode, MODES)
+    if known is None:
         raise ConfigError(f"mode is 'auto', 'min' or 'max', not {mode!r}")
-    if mode == "auto" and direction is None:
+    if known == "auto" and direction is None:
         raise ConfigError(
             f"it cannot be told whether {metric!r} should rise or fall; give mode='max' or 'min'"
         )
-    return mode == "max" or (mode == "auto" and direction == "up")
+    return known == "max" or (known == "auto" and direction == "up")
 
 
-def _judge(network: Network, metric: Any, targets: Sequence[Array]) -> tuple[str, Judge, str | None]:
+def _judge(network: Network, metric: object, targets: Sequence[Array]) -> tuple[str, Judge, Direction | None]:
     """The metric's name, how it is computed, and which way it is better."""
     if metric is None:
         return "loss", _loss(_compiled(network)), "down"
@@ -137,7 +140,7 @@ def _judge(network: Network, metric: Any, targets: Sequence[Array]) -> tuple[str
 def _guarded(name: str, judge: Judge) -> Judge:
     """The same, with an error that names the metric where its own code fails."""
 
-    def guarded(y_true: list[Array], y_pred: list[Array], weight: Any) -> float:
+    def guarded(y_true: list[Array], y_pred: list[Array], weight: object) -> float:
         try:
             return judge(y_true, y_pred, weight)
         except FoldnetError:
@@ -152,11 +155,11 @@ def _guarded(name: str, judge: Judge) -> Judge:
     return guarded
 
 
-def _plain(shapes: list[tuple[int, ...]]) -> Any:
+def _plain(shapes: list[tuple[int, ...]]) -> tuple[int, ...] | list[tuple[int, ...]]:
     return shapes[0] if len(shapes) == 1 else shapes
 
 
-def _measured(metric: Metric, y_true: Array, y_pred: Array, weight: Any) -> float:
+def _measured(metric: Metric, y_true: Array, y_pred: Array, weight: object) -> float:
     metric.reset_state()
     metric.update_state(y_true, y_pred, weight)
     value = metric.result()
@@ -174,7 +177,7 @@ def _compiled(network: Network) -> Compiled:
 
 
 def _loss(compiled: Compiled) -> Judge:
-    def judge(y_true: list[Array], y_pred: list[Array], weight: Any) -> float:
+    def judge(y_true: list[Array], y_pred: list[Array], weight: object) -> float:
         total = 0.0
         for i, (given, share) in enumerate(zip(compiled.losses, compiled.loss_weights, strict=True)):
             target = Target((None, *y_true[i].shape[1:]), y_true[i].dtype.kind in "iu")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from foldnet.lowering.masks import masked_layers
 from foldnet.network import Network
 from foldnet.passes.drop_dead import drop_dead
 
+if TYPE_CHECKING:
+    from foldnet.insight.statistics.effect import Validation
+
 BATCH_SIZE = 1024
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -39,10 +42,10 @@ Call = tuple[Site, BatchNormalization]
 
 def recalibrate(
     model: Network,
-    x: Any,
+    x: object,
     *,
-    validation_data: Any = None,
-    metric: Any = None,
+    validation_data: object = None,
+    metric: object = None,
     mode: str = "auto",
     keep_if_better: bool = True,
     layers: Collection[str] | None = None,
@@ -283,7 +286,7 @@ def _drift(
     return LayerDrift(path, values, layer.epsilon, *arrays)
 
 
-def _effect(validation: Any, model: Network, after: Graph) -> Effect:
+def _effect(validation: Validation, model: Network, after: Graph) -> Effect:
     try:
         before = validation.score(lower(model))
     except UnsupportedError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from foldnet.graph.graph import Graph
 from foldnet.insight.rows import input_parts, read_rows
 
 Batch = tuple[list[Array], tuple[Any, ...]]
+DataKind = Literal["rows", "batches", "callable"]
 
 
 class Stream:
@@ -38,12 +39,23 @@ class Stream:
             InputError: rows of another shape, no numbers, or no rows at all.
         """
         empty = True
-        for batch in self._slices() if self._kind == "rows" else self._given():
+        for batch in self._batches():
             x, *rest = batch if isinstance(batch, tuple) else (batch,)
             yield read_rows(self._graph, x), tuple(rest)
             empty = False
         if empty:
             raise InputError("the data gave no rows. A callable must give a fresh iterator at every call.")
+
+    def _batches(self) -> Iterator[Any]:
+        match self._kind:
+            case "rows":
+                return self._slices()
+            case "batches":
+                return self._given(self._x)
+            case "callable":
+                return self._given(self._x())
+            case _:
+                assert_never(self._kind)
 
     def _slices(self) -> Iterator[list[Array]]:
         parts = [_sliceable(part) for part in input_parts(self._graph, self._x)]
@@ -56,14 +68,13 @@ class Stream:
         for start in range(0, len(parts[0]), self._size):
             yield [part[start : start + self._size] for part in parts]
 
-    def _given(self) -> Iterator[Any]:
-        source = self._x() if self._kind == "callable" else self._x
+    def _given(self, source: object) -> Iterator[Any]:
         if not isinstance(source, Iterable):
             raise InputError(f"the callable must give an iterable of batches, not {type(source).__name__}")
         return iter(source)
 
 
-def _kind(graph: Graph, x: Any) -> str:
+def _kind(graph: Graph, x: object) -> DataKind:
     if isinstance(x, Iterator):
         raise InputError(
             f"{type(x).__name__} can be read only once, and several passes over the data are needed. "
@@ -90,7 +101,7 @@ def _holds_batches(graph: Graph, x: list[Any]) -> bool:
     return rows or all(isinstance(b, tuple) and len(b) in (2, 3) and np.ndim(b[0]) > 0 for b in x)
 
 
-def _sliceable(part: Any) -> Array:
+def _sliceable(part: object) -> Array:
     """Rows that a slice of costs no more than the slice: a memory-mapped array stays one."""
     if isinstance(part, np.ndarray):
         return part

@@ -51,7 +51,7 @@ class Candidate:
     row: Outputs | None = None
 
 
-def adapt(candidate: Any) -> Candidate:
+def adapt(candidate: object) -> Candidate:
     """The candidate behind what a caller may give to ``verify``.
 
     Raises:
@@ -88,7 +88,7 @@ def _from_values(values: Mapping[str, Any] | Iterator[tuple[str, Any]]) -> Candi
     )
 
 
-def _from_outputs(values: Any) -> Candidate:
+def _from_outputs(values: object) -> Candidate:
     """Predictions that were computed elsewhere."""
     arrays = _arrays(values)
     return Candidate("predictions given as numbers", lambda inputs: arrays, of_given_rows=True)
@@ -218,12 +218,12 @@ def _takes(function: Callable[..., Any], count: int) -> bool:
     return True
 
 
-def _is_keras(candidate: Any) -> bool:
+def _is_keras(candidate: object) -> bool:
     has = all(hasattr(candidate, name) for name in ("predict", "layers", "inputs", "get_config"))
     return has and _keras_of(candidate) is not None
 
 
-def _keras_of(model: Any) -> Any:
+def _keras_of(model: object) -> Any:
     """The keras or tf_keras module that a live model comes from; it is loaded, since the model is live."""
     for cls in type(model).__mro__:
         root = cls.__module__.partition(".")[0]
@@ -255,7 +255,7 @@ def _from_keras(model: Any) -> Candidate:
     return Candidate("Keras model", lambda inputs: predict(model, inputs), layers, own_layers=True)
 
 
-def _arrays(result: Any) -> list[Array]:
+def _arrays(result: object) -> list[Array]:
     """Predictions as one array an output; a list of numbers is one output, a list of arrays several."""
     if (
         isinstance(result, list | tuple)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,9 +32,9 @@ MEASURED = (
 
 
 def verify(
-    candidate: Any,
-    model: Any,
-    x: Any = None,
+    candidate: object,
+    model: object,
+    x: object = None,
     *,
     tolerance: float | None = None,
     rows: int = 1024,
@@ -125,7 +124,7 @@ def verify(
     )
 
 
-def _network(model: Any) -> Network:
+def _network(model: object) -> Network:
     if isinstance(model, Network):
         return model
     if isinstance(model, str | Path):
@@ -135,7 +134,7 @@ def _network(model: Any) -> Network:
     raise InputError(f"model is a network or the path of its file, not a {type(model).__name__}")
 
 
-def _given(graph: Graph, x: Any, rows: int) -> tuple[list[Array], str, Array | None]:
+def _given(graph: Graph, x: object, rows: int) -> tuple[list[Array], str, Array | None]:
     """The caller's rows, at most ``rows``, a description of them, and which they are if not all."""
     inputs = read_rows(graph, x)
     count = len(inputs[0])

@@ -26,6 +26,7 @@ from foldnet.layers import (
     RMSNormalization,
 )
 from foldnet.layers.axes import row_axes
+from foldnet.layers.base import Layer
 from foldnet.layers.preprocessing import SMALLEST_DEVIATION
 from foldnet.operations import catalogue
 from foldnet.operations.matrix.op import Dense as DenseOp
@@ -101,8 +102,7 @@ Recipe = Normalizing | Multiplying
 
 def activated(op: Op, x: Array) -> Array:
     """An activation's values."""
-    result: Array = catalogue.find("numpy", op).predict(op, [x], x.dtype)
-    return result
+    return catalogue.find("numpy", op).predict(op, [x], x.dtype)
 
 
 def moments_over(axes: tuple[int, ...], x: Array, ddof: int = 0) -> Moments:
@@ -120,13 +120,13 @@ def recipe_of(site: Site) -> Recipe | None:
     return None if make is None or not site.operands else make(layer, site)
 
 
-def _dense(layer: Any, site: Site) -> Multiplying:
+def _dense(layer: Dense, site: Site) -> Multiplying:
     weights = _float64(layer)
     last = site.nodes[-1].op
     return Multiplying(weights["kernel"], weights.get("bias"), None if isinstance(last, DenseOp) else last)
 
 
-def _batch(layer: Any, site: Site) -> Normalizing:
+def _batch(layer: BatchNormalization, site: Site) -> Normalizing:
     rank = len(site.shape)
     kept = layer.kept_axes(rank)
     w = {k: v.reshape(_spread(site, kept)) for k, v in _float64(layer).items()}
@@ -140,7 +140,7 @@ def _batch(layer: Any, site: Site) -> Normalizing:
     )
 
 
-def _adapted(layer: Any, site: Site) -> Normalizing | None:
+def _adapted(layer: Normalization, site: Site) -> Normalizing | None:
     if layer.invert:
         return None
     rank = len(site.shape)
@@ -151,7 +151,7 @@ def _adapted(layer: Any, site: Site) -> Normalizing | None:
     )
 
 
-def _row(layer: Any, site: Site) -> Normalizing:
+def _row(layer: LayerNormalization, site: Site) -> Normalizing:
     axes = tuple(sorted(row_axes(layer, layer.axis, len(site.shape))))
     w = {k: v.reshape(_spread(site, axes)) for k, v in _float64(layer).items()}
 
@@ -163,7 +163,7 @@ def _row(layer: Any, site: Site) -> Normalizing:
     return Normalizing(statistics, layer.epsilon, w.get("gamma"), w.get("beta"), axes, stored=False)
 
 
-def _rms(layer: Any, site: Site) -> Normalizing:
+def _rms(layer: RMSNormalization, site: Site) -> Normalizing:
     axes = tuple(sorted(row_axes(layer, layer.axis, len(site.shape))))
     scale = _float64(layer)["scale"]
 
@@ -174,7 +174,7 @@ def _rms(layer: Any, site: Site) -> Normalizing:
     return Normalizing(squares, layer.epsilon, scale, None, axes, stored=False)
 
 
-def _group(layer: Any, site: Site) -> Normalizing:
+def _group(layer: GroupNormalization, site: Site) -> Normalizing:
     (axis,) = row_axes(layer, layer.axis, len(site.shape))
     channels = site.shape[axis] or 1
     groups = layer.groups if layer.groups > 0 else channels
@@ -203,7 +203,7 @@ _RECIPES: dict[type, Callable[[Any, Site], Recipe | None]] = {
 }
 
 
-def _float64(layer: Any) -> dict[str, Array]:
+def _float64(layer: Layer) -> dict[str, Array]:
     return {k: v.astype(np.float64) for k, v in layer.named_weights.items()}
 
 

@@ -98,8 +98,8 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; numbers that are not finite become strings."""
-        plain: dict[str, Any] = _plain({"ok": self.ok, "proven": self.proven, **asdict(self)})
-        return plain
+        whole = {"ok": self.ok, "proven": self.proven, **asdict(self)}
+        return {name: _plain(value) for name, value in whole.items()}
 
     def to_json(self) -> str:
         """The result as JSON text."""
@@ -121,7 +121,7 @@ class Verification:
         return verification_html(self)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

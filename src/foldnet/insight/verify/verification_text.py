@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from foldnet.insight.layout import name_width, shortened, stacked, wrapped
 
@@ -122,7 +122,7 @@ def short(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}" if isfinite(value) else str(value)
 
 
-def brief(values: Any) -> str:
+def brief(values: object) -> str:
     """Nested numbers, shortened to be read; ``tell_apart`` has all of them."""
     if isinstance(values, list):
         some = [brief(v) for v in values[:12]] + ["..."] * (len(values) > 12)

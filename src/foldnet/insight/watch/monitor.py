@@ -15,6 +15,7 @@ from foldnet.errors import ConfigError
 from foldnet.insight.sites import sites_of
 from foldnet.insight.watch.run_files import RunWriter
 from foldnet.layers.normalization import BatchNormalization
+from foldnet.network import Network
 from foldnet.training.callbacks import Callback, Logs
 
 CHANNELS = 64
@@ -152,7 +153,7 @@ class NormalizationMonitor(Callback):
         }
 
 
-def monitored(monitor: Any, callbacks: Any) -> list[Any]:
+def monitored(monitor: object, callbacks: object) -> list[Any]:
     """The callbacks of a fit, and the monitor that ``fit(monitor=...)`` asks for.
 
     Raises:
@@ -168,7 +169,7 @@ def monitored(monitor: Any, callbacks: Any) -> list[Any]:
     return [monitor] if callbacks is None else [callbacks, monitor]
 
 
-def _followed(model: Any) -> Sequence[tuple[str, BatchNormalization]]:
+def _followed(model: Network) -> Sequence[tuple[str, BatchNormalization]]:
     found: dict[BatchNormalization, str] = {}
     for site in sites_of(model):
         if isinstance(site.layer, BatchNormalization):

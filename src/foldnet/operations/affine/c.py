@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from foldnet.codegen.writer import Writer
+from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.c import activated
 
 
-def affine(w: Writer, node: Node) -> None:
+def affine(w: Writer, node: Node[Affine]) -> None:
     """``(x - shift) * scale + offset``."""
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, Affine)
     operands = [w.write(node.output), *(w.spread(v, shape) for v in node.inputs)]
 
     def statement(y: str, x: str, scale: str, offset: str, shift: str = "") -> str:
@@ -24,4 +21,4 @@ def affine(w: Writer, node: Node) -> None:
     w.nest(shape, operands, statement)
 
 
-RULES: dict[type[Op], Callable[[Writer, Node], None]] = {Affine: affine}
+RULES: dict[type[Op], Rule] = {Affine: affine}

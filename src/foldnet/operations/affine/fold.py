@@ -10,13 +10,12 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.folds import Fold, Scaling, weights_of
 
 
-def _is_nothing(graph: Graph, node: Node) -> bool:
+def _is_nothing(graph: Graph, node: Node[Affine]) -> bool:
     scale, *others = (graph.constants[v] for v in node.inputs[1:])
-    activation = getattr(node.op, "activation", None)
-    return activation is None and bool((scale == 1).all() and not any(np.any(o) for o in others))
+    return node.op.activation is None and bool((scale == 1).all() and not any(np.any(o) for o in others))
 
 
-def _scaling(graph: Graph, node: Node) -> Scaling:
+def _scaling(graph: Graph, node: Node[Affine]) -> Scaling:
     """Its own numbers; the spread is the one learnt with the mean, or else the one that the scale turns into 1."""
     scale, offset, *shift = weights_of(graph, node)
     if not shift:

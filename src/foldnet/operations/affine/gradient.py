@@ -9,7 +9,7 @@ from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
 
 
-def affine(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def affine(b: GradientBuilder, node: Node[Affine], g: str) -> Gradients:
     """``g * scale`` on x; on the weights summed over what they were spread over."""
     x, scale, offset, *shift = node.inputs
     found: list[str | None] = [None] * len(node.inputs)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
-from typing import Any
 
 from foldnet.codegen.batch import StepWriter, along, block
 from foldnet.codegen.loops import strides_of
-from foldnet.codegen.writer import Along, Each, Once, Stage, Writer
+from foldnet.codegen.writer import Along, Each, Once, Rule, Stage, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.along.op import (
@@ -18,8 +16,10 @@ from foldnet.operations.along.op import (
     GroupMoments,
     Moments,
     MomentsGradient,
+    MomentsKind,
     Reduce,
     ReduceGradient,
+    ReduceKind,
     Softmax,
     SoftmaxGradient,
     Sparsemax,
@@ -27,10 +27,9 @@ from foldnet.operations.along.op import (
 )
 
 
-def softmax(w: Writer, node: Node) -> None:
+def softmax(w: Writer, node: Node[Softmax]) -> None:
     """Softmax or its logarithm."""
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, Softmax)
     if w.lanes == 1 and op.axis == len(shape):  # the loop along the axis is the one to vectorize
         w.outer(node, op.axis - 1, f"fn_softmax_row({{x}}, {{y}}, {{n}}, {int(op.log)});")
         return
@@ -52,16 +51,14 @@ def softmax(w: Writer, node: Node) -> None:
     w.along(loops, stages)
 
 
-def sparsemax(w: Writer, node: Node) -> None:
+def sparsemax(w: Writer, node: Node[Sparsemax]) -> None:
     """Projection onto the simplex, row by row, for it sorts."""
-    assert isinstance(node.op, Sparsemax)
     w.outer(node, node.op.axis - 1, "fn_sparsemax({x}, {y}, {n}, {inner});")
 
 
-def glu(w: Writer, node: Node) -> None:
+def glu(w: Writer, node: Node[Glu]) -> None:
     """The first half times the sigmoid of the second."""
     op, x = node.op, node.inputs[0]
-    assert isinstance(op, Glu)
     shape, steps = w.shape(node.output), strides_of(w.shape(x))
     half = shape[op.axis - 1] * steps[op.axis - 1]
     operands = [w.write(node.output), w.read(x, steps), w.read(x, steps, half)]
@@ -70,7 +67,7 @@ def glu(w: Writer, node: Node) -> None:
 
 def split_of(
     shape: tuple[int, ...], op: Moments | GroupMoments
-) -> tuple[tuple[int, ...], tuple[int, ...], str]:
+) -> tuple[tuple[int, ...], tuple[int, ...], MomentsKind]:
     """Shape, the axes that statistics are over, and their kind; a channels' axis is split in groups and channels."""
     if isinstance(op, Moments):
         return shape, tuple(a - 1 for a in op.axes), op.kind
@@ -79,13 +76,12 @@ def split_of(
     return split, tuple(a for a in range(len(split)) if a != at), "standard"
 
 
-def moments(w: Writer, node: Node) -> None:
+def moments(w: Writer, node: Node[GroupMoments | Moments]) -> None:
     """Each row, or each group of its channels, by its own statistics.
 
     In predictions sums are in double, so that a mean far from zero costs no digits.
     """
     op = node.op
-    assert isinstance(op, Moments | GroupMoments)
     shape, axes, kind = split_of(w.shape(node.output), op)
     count = prod(shape[a] for a in axes)
     kept = w.keep(node, "inverse", prod(shape) // max(count, 1))
@@ -110,17 +106,16 @@ def moments(w: Writer, node: Node) -> None:
     w.along(loops, stages)
 
 
-def reduce(w: Writer, node: Node) -> None:
+def reduce(w: Writer, node: Node[Reduce]) -> None:
     """Sums, means and extremes over axes, and the place of the largest."""
     op, shape = node.op, w.shape(node.inputs[0])
-    assert isinstance(op, Reduce)
     axes = tuple(a - 1 for a in op.axes)
     count, real = prod(shape[a] for a in axes), w.real
     exact = op.kind in ("sum", "mean")
     start, add = Once(f"{{s}} = 0.0{real.suffix};"), Each(f"{{s}} += {real.widen}{{x}};")
     mean = f"{{y}} = {real.narrow}({{s}} / {count}.0{real.suffix});"
     largest = "{y} = {x} > {s} ? (float){k} : {y}; {s} = {x} > {s} ? {x} : {s};"
-    by_kind: dict[str, list[Stage]] = {
+    by_kind: dict[ReduceKind, list[Stage]] = {
         "sum": [start, add, Once(f"{{y}} = {real.narrow}{{s}};")],
         "mean": [start, add, Once(mean)],
         "max": [Once("{s} = {x};"), Each("{s} = fn_maximum({s}, {x});"), Once("{y} = {s};")],
@@ -131,27 +126,24 @@ def reduce(w: Writer, node: Node) -> None:
     w.along(loops, by_kind[op.kind])
 
 
-def cumulative_sum(w: Writer, node: Node) -> None:
+def cumulative_sum(w: Writer, node: Node[CumulativeSum]) -> None:
     """A sum that runs along the axis."""
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, CumulativeSum)
     loops = Along(shape, (op.axis - 1,), {"x": node.inputs[0]}, {"y": node.output}, {}, ("s",), single=True)
     w.along(loops, [Once("{s} = 0.0f;"), Each("{s} += {x}; {y} = {s};", reverse=op.reverse)])
 
 
-def softmax_gradient(w: Writer, node: Node) -> None:
+def softmax_gradient(w: Writer, node: Node[SoftmaxGradient]) -> None:
     """From the result."""
     op, (y, g) = node.op, node.inputs
-    assert isinstance(op, SoftmaxGradient)
     loops = Along(w.shape(y), (op.axis - 1,), {"y": y, "g": g}, {"to": node.output}, {}, ("s",), single=True)
     term, value = ("{g}", "{g} - fn_exp({y}) * {s}") if op.log else ("{g} * {y}", "{y} * ({g} - {s})")
     w.along(loops, [Once("{s} = 0.0f;"), Each(f"{{s}} += {term};"), Each(f"{{to}} = {value};")])
 
 
-def sparsemax_gradient(e: StepWriter, node: Node) -> None:
+def sparsemax_gradient(e: StepWriter, node: Node[SparsemaxGradient]) -> None:
     """From the operand and the result, row by row, for it sorts."""
     op, (x, y, g) = node.op, node.inputs
-    assert isinstance(op, SparsemaxGradient)
     shape = e.shape(x)
     loops = along(shape, [op.axis - 1])
     step, n = strides_of(shape)[op.axis - 1], shape[op.axis - 1]
@@ -165,10 +157,9 @@ def sparsemax_gradient(e: StepWriter, node: Node) -> None:
     )  # fmt: skip
 
 
-def glu_gradient(w: Writer, node: Node) -> None:
+def glu_gradient(w: Writer, node: Node[GluGradient]) -> None:
     """On the value and on its gate."""
     op, (x, g) = node.op, node.inputs
-    assert isinstance(op, GluGradient)
     shape, steps = w.shape(g), strides_of(w.shape(x))
     half = steps[op.axis - 1] * shape[op.axis - 1]
     targets = [w.write(node.output, steps), w.write(node.output, steps, half)]
@@ -178,31 +169,29 @@ def glu_gradient(w: Writer, node: Node) -> None:
     )  # fmt: skip
 
 
-def moments_gradient(w: Writer, node: Node) -> None:
+def moments_gradient(w: Writer, node: Node[MomentsGradient]) -> None:
     """Through the statistics, too."""
     op, (x, y, g) = node.op, node.inputs
-    assert isinstance(op, MomentsGradient)
     shape, axes, kind = split_of(w.shape(x), op.of)
     n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon)
-    value = {
+    values: dict[MomentsKind, str] = {
         "standard": f"({{g}} - {{m}} / {n} - {{y}} * ({{s}} / {n})) * {{q}}",
         "rms": f"({{g}} - {{y}} * ({{s}} / {n})) * {{q}}",
         # At or below the smallest length the inverse is this very number, and does not move with x.
         "l2": f"({{g}} - ({{q}} < 1.0f / sqrtf({epsilon}) ? {{y}} * {{s}} : 0.0f)) * {{q}}",
         # The mean of x is m; only the deviations of x move the variance.
         "variance": f"({{g}} - ({{x}} - {{m}} / {n}) * {{q}} * ({{s}} / {n})) * {{q}}",
-    }[kind]
+    }
     reads, small = {"x": x, "y": y, "g": g}, {"q": w.kept(y, "inverse")}
     loops = Along(shape, axes, reads, {"to": node.output}, small, ("m", "s"), single=True)
     first = "{x}" if kind == "variance" else "{g}"
     sums = Each(f"{{m}} += {first}; {{s}} += {{g}} * {{y}};")
-    w.along(loops, [Once("{m} = {s} = 0.0f;"), sums, Each(f"{{to}} = {value};")])
+    w.along(loops, [Once("{m} = {s} = 0.0f;"), sums, Each(f"{{to}} = {values[kind]};")])
 
 
-def reduce_gradient(w: Writer, node: Node) -> None:
+def reduce_gradient(w: Writer, node: Node[ReduceGradient]) -> None:
     """To every element, or shared among the largest."""
     op, (x, y, g) = node.op, node.inputs
-    assert isinstance(op, ReduceGradient)
     shape, axes, kind = w.shape(x), tuple(a - 1 for a in op.of.axes), op.of.kind
     stages: list[Stage] = [Each("{to} = {g};")]
     if kind == "mean":
@@ -214,7 +203,7 @@ def reduce_gradient(w: Writer, node: Node) -> None:
     w.along(loops, stages)
 
 
-RULES: dict[type[Op], Callable[[Any, Node], None]] = {
+RULES: dict[type[Op], Rule] = {
     CumulativeSum: cumulative_sum,
     Glu: glu,
     GroupMoments: moments,

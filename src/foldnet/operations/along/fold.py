@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from foldnet.graph.graph import Graph, Node
@@ -12,9 +10,9 @@ from foldnet.operations.along.op import Reduce
 from foldnet.operations.folds import Commutes, Fold, Scaling
 
 
-def _forward(graph: Graph, node: Node, scaling: Scaling) -> Scaling | str | None:
+def _forward(graph: Graph, node: Node[Reduce], scaling: Scaling) -> Scaling | str | None:
     """The same scaling, without the axes that go."""
-    op = cast(Reduce, node.op)
+    op = node.op
     if op.kind not in ("mean", "max", "min"):
         return None
     why = scaling.why_not_past(node, op.axes, keeps_order=op.kind != "mean")
@@ -23,9 +21,9 @@ def _forward(graph: Graph, node: Node, scaling: Scaling) -> Scaling | str | None
     return scaling.each(lambda array: array.squeeze(_rows(op)) if array.ndim else array)
 
 
-def _backward(graph: Graph, node: Node, scaling: Scaling) -> Scaling | str | None:
+def _backward(graph: Graph, node: Node[Reduce], scaling: Scaling) -> Scaling | str | None:
     """The same scaling, with the axes that went."""
-    op = cast(Reduce, node.op)
+    op = node.op
     if op.kind not in ("mean", "max", "min"):
         return None
     if not op.keepdims:

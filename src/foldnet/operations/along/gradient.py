@@ -21,41 +21,35 @@ from foldnet.operations.along.op import (
 from foldnet.operations.gradients import GradientBuilder, Gradients, Rule, nothing
 
 
-def softmax(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def softmax(b: GradientBuilder, node: Node[Softmax], g: str) -> Gradients:
     """From its result."""
-    assert isinstance(node.op, Softmax)
     return (b.emit(SoftmaxGradient(node.op.axis, node.op.log), node.output, g),)
 
 
-def sparsemax(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def sparsemax(b: GradientBuilder, node: Node[Sparsemax], g: str) -> Gradients:
     """From its operand and its result."""
-    assert isinstance(node.op, Sparsemax)
     return (b.emit(SparsemaxGradient(node.op.axis), node.inputs[0], node.output, g),)
 
 
-def glu(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def glu(b: GradientBuilder, node: Node[Glu], g: str) -> Gradients:
     """On both halves at once."""
-    assert isinstance(node.op, Glu)
     return (b.emit(GluGradient(node.op.axis), node.inputs[0], g),)
 
 
-def moments(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def moments(b: GradientBuilder, node: Node[GroupMoments | Moments], g: str) -> Gradients:
     """Through the statistics, too."""
-    assert isinstance(node.op, Moments | GroupMoments)
     return (b.emit(MomentsGradient(node.op), node.inputs[0], node.output, g),)
 
 
-def reduce(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def reduce(b: GradientBuilder, node: Node[Reduce], g: str) -> Gradients:
     """To every element, or to the largest."""
-    assert isinstance(node.op, Reduce)
     if node.op.kind == "argmax":
         return nothing(b, node, g)
     return (b.emit(ReduceGradient(node.op), node.inputs[0], node.output, g),)
 
 
-def cumulative_sum(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def cumulative_sum(b: GradientBuilder, node: Node[CumulativeSum], g: str) -> Gradients:
     """Sums that run the other way."""
-    assert isinstance(node.op, CumulativeSum)
     return (b.emit(CumulativeSum(node.op.axis, not node.op.reverse), g),)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import assert_never
 
 import numpy as np
 
@@ -46,13 +47,17 @@ def moments(op: Moments, x: Array) -> Array:
 
     Layer normalization (Ba et al., 2016), root mean square (Zhang and Sennrich, 2019), Euclidean length.
     """
-    if op.kind == "rms":
-        return x / np.sqrt(mean_over(x * x, op.axes) + op.epsilon)
-    if op.kind == "l2":
-        return x / np.sqrt(np.maximum(sum_over(x * x, op.axes), op.epsilon))
-    centred = x - mean_over(x, op.axes)
-    deviation = np.sqrt(mean_over(centred * centred, op.axes) + op.epsilon)
-    return (x if op.kind == "variance" else centred) / deviation
+    match op.kind:
+        case "rms":
+            return x / np.sqrt(mean_over(x * x, op.axes) + op.epsilon)
+        case "l2":
+            return x / np.sqrt(np.maximum(sum_over(x * x, op.axes), op.epsilon))
+        case "standard" | "variance":
+            centred = x - mean_over(x, op.axes)
+            deviation = np.sqrt(mean_over(centred * centred, op.axes) + op.epsilon)
+            return (x if op.kind == "variance" else centred) / deviation
+        case _:
+            assert_never(op.kind)
 
 
 def group_moments(op: GroupMoments, x: Array) -> Array:
@@ -66,10 +71,16 @@ def group_moments(op: GroupMoments, x: Array) -> Array:
 
 def reduce(op: Reduce, x: Array) -> Array:
     """Sum, mean, max, min or the place of the largest; sums in order."""
-    if op.kind in ("sum", "mean"):
-        y = (sum_over if op.kind == "sum" else mean_over)(x, op.axes)
-        return y if op.keepdims else y.reshape([n for a, n in enumerate(y.shape) if a not in op.axes])
-    return reduce_in_step(op, Moment(training=False), x)
+    match op.kind:
+        case "sum":
+            y = sum_over(x, op.axes)
+        case "mean":
+            y = mean_over(x, op.axes)
+        case "max" | "min" | "argmax":
+            return reduce_in_step(op, Moment(training=False), x)
+        case _:
+            assert_never(op.kind)
+    return y if op.keepdims else y.reshape([n for a, n in enumerate(y.shape) if a not in op.axes])
 
 
 def reduce_in_step(op: Reduce, moment: Moment, x: Array) -> Array:
@@ -129,21 +140,25 @@ def moments_gradient(op: MomentsGradient, moment: Moment, x: Array, y: Array, g:
     def mean(v: Array) -> Array:
         return v.mean(axis=axes, keepdims=True)
 
-    if kind == "standard":
-        centre = x - mean(x)
-        inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
-        return (g - mean(g) - y * mean(g * y)) * inverse
-    if kind == "rms":
-        inverse = 1 / np.sqrt(mean(x * x) + epsilon)
-        return (g - y * mean(g * y)) * inverse
-    if kind == "variance":  # the deviations of x move the variance; x itself is not centred
-        centre = x - mean(x)
-        inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
-        return (g - centre * inverse * mean(g * y)) * inverse
-    total = (x * x).sum(axis=axes, keepdims=True)
-    inverse = 1 / np.sqrt(np.maximum(total, epsilon))
-    pull = np.where(total > epsilon, (g * y).sum(axis=axes, keepdims=True), 0)
-    return (g - y * pull) * inverse
+    match kind:
+        case "standard":
+            centre = x - mean(x)
+            inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
+            return (g - mean(g) - y * mean(g * y)) * inverse
+        case "rms":
+            inverse = 1 / np.sqrt(mean(x * x) + epsilon)
+            return (g - y * mean(g * y)) * inverse
+        case "variance":  # the deviations of x move the variance; x itself is not centred
+            centre = x - mean(x)
+            inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
+            return (g - centre * inverse * mean(g * y)) * inverse
+        case "l2":
+            total = (x * x).sum(axis=axes, keepdims=True)
+            inverse = 1 / np.sqrt(np.maximum(total, epsilon))
+            pull = np.where(total > epsilon, (g * y).sum(axis=axes, keepdims=True), 0)
+            return (g - y * pull) * inverse
+        case _:
+            assert_never(kind)
 
 
 def reduce_gradient(op: ReduceGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
@@ -151,12 +166,18 @@ def reduce_gradient(op: ReduceGradient, moment: Moment, x: Array, y: Array, g: A
     axes = op.of.axes
     if not op.of.keepdims:
         g, y = np.expand_dims(g, axes), np.expand_dims(y, axes)
-    if op.of.kind == "sum":
-        return np.broadcast_to(g, x.shape)
-    if op.of.kind == "mean":
-        return np.broadcast_to(g / prod(x.shape[a] for a in axes), x.shape)
-    ties = x == y
-    return np.where(ties, g / ties.sum(axis=axes, keepdims=True), 0).astype(g.dtype)
+    match op.of.kind:
+        case "sum":
+            return np.broadcast_to(g, x.shape)
+        case "mean":
+            return np.broadcast_to(g / prod(x.shape[a] for a in axes), x.shape)
+        case "max" | "min":
+            ties = x == y
+            return np.where(ties, g / ties.sum(axis=axes, keepdims=True), 0).astype(g.dtype)
+        case "argmax":
+            raise AssertionError("argmax has no gradient")
+        case _:
+            assert_never(op.of.kind)
 
 
 RULES: dict[type[Op], Kernel] = {

@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 
 from foldnet.codegen.literals import plain_float
 from foldnet.graph.op import AxisOp, Op
-from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moments, Reduce, Softmax, Sparsemax
+from foldnet.operations.along.op import (
+    CumulativeSum,
+    Glu,
+    GroupMoments,
+    Moments,
+    MomentsKind,
+    Reduce,
+    Softmax,
+    Sparsemax,
+)
 from foldnet.operations.texts import Operands, Text
 
 
@@ -14,7 +23,7 @@ def _softmax(op: Softmax, o: Operands) -> str:
     return o.call("log_softmax" if op.log else "softmax", o.texts[0], o.axis(op.axis))
 
 
-MOMENTS = {
+MOMENTS: dict[MomentsKind, str] = {
     "standard": "standardize",
     "variance": "over_deviation",
     "rms": "rms_normalize",

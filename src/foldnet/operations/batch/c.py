@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod, sqrt
-from typing import Any
+from typing import assert_never
 
 from foldnet.codegen.batch import Loops, StepWriter, along, block
 from foldnet.codegen.loops import Operand, broadcast_strides
+from foldnet.codegen.writer import Rule
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.batch.op import (
@@ -18,6 +19,7 @@ from foldnet.operations.batch.op import (
     BatchRenorm,
     Drop,
     DropGradient,
+    DropKind,
     FixedNorm,
     Norm,
     NormGradient,
@@ -101,10 +103,8 @@ def _towards(e: StepWriter, old: str, new: str, momentum: float) -> str:
     return f"{old} = {old} * (float){keep} + {new} * (float){take};"
 
 
-def _corrections(e: StepWriter, p: _Parts) -> list[str]:
+def _corrections(e: StepWriter, p: _Parts, op: BatchRenorm) -> list[str]:
     """Renorm's factor ``rn`` and addend ``dn``, held to their limits, and what moves."""
-    op = p.op
-    assert isinstance(op, BatchRenorm)
     moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev = (p.own(i) for i in range(1, 6))
     epsilon = f"(float){e.layout.number(op.epsilon)}"
     lines = [
@@ -137,15 +137,14 @@ def _of_the_batch(e: StepWriter, p: _Parts) -> list[str]:
     if isinstance(op, FixedNorm):
         return []
     if isinstance(op, BatchRenorm):
-        moves = _corrections(e, p)
+        moves = _corrections(e, p, op)
     else:
         moves = [_towards(e, p.own(1), "m", op.momentum), _towards(e, p.own(2), "v", op.momentum)]
     return ["if (TRAINING) {", *_moments(p), *moves, "}"]
 
 
-def norm(e: StepWriter, node: Node) -> None:
+def norm(e: StepWriter, node: Node[Norm]) -> None:
     """Statistics of the batch, or the moving ones, and what they make of x."""
-    assert isinstance(node.op, Norm)
     p = _Parts(e, node.op, node.output, node.inputs)
     loops = p.loops
     gamma = f"{e.place(p.gamma)}[k]" if p.gamma else "1.0f"
@@ -198,10 +197,9 @@ def _to_x(e: StepWriter, p: _Parts, to: str) -> Sequence[str]:
     ]
 
 
-def norm_gradient(e: StepWriter, node: Node) -> None:
+def norm_gradient(e: StepWriter, node: Node[NormGradient]) -> None:
     """Gradients on x, gamma and beta."""
     op = node.op
-    assert isinstance(op, NormGradient)
     y, g, *operands = node.inputs
     p = _Parts(e, op.of, y, operands)
     loops, results = p.loops, iter(node.outputs)
@@ -228,6 +226,10 @@ def norm_gradient(e: StepWriter, node: Node) -> None:
     )  # fmt: skip
 
 
+RANDOM: dict[DropKind, int] = {"dropout": 0, "alpha_dropout": 0, "gaussian_dropout": 1, "gaussian_noise": 2}
+"""Which random numbers ``random_change`` of the generated C draws: 0 for a choice, 1 and 2 for normal ones."""
+
+
 def mask_of(e: StepWriter, op: Drop, result: str) -> tuple[Operand, Operand | None]:
     """A Drop's factors and addends as operands spread over its result's shape."""
     shape = e.shape(result)
@@ -239,31 +241,35 @@ def mask_of(e: StepWriter, op: Drop, result: str) -> tuple[Operand, Operand | No
     return factor, None
 
 
-def drop(e: StepWriter, node: Node) -> None:
+def drop(e: StepWriter, node: Node[Drop]) -> None:
     """Random factors, and x times them."""
     op = node.op
-    assert isinstance(op, Drop)
     shape = e.shape(node.inputs[0])
     factor, addend = mask_of(e, op, node.output)
     count = prod(1 if s else n for s, n in zip((*op.shared[1:], *(False,) * len(shape)), shape, strict=False))
     number = e.layout.number
     low = high = addend_low = addend_high = "0.0"
     threshold = "0.0"
-    if op.kind.startswith("gaussian"):
-        high = number(op.rate if op.kind == "gaussian_noise" else sqrt(op.rate / (1 - op.rate)))
-    elif op.kind == "alpha_dropout":
-        a = ((1 - op.rate) * (1 + op.rate * SELU_FLOOR**2)) ** -0.5
-        b = -a * SELU_FLOOR * op.rate
-        threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), number(a)
-        addend_low, addend_high = number(a * SELU_FLOOR + b), number(b)
-    else:
-        threshold = number(min(round(op.rate * 2.0**32), 2**32))
-        high = number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))
+    match op.kind:
+        case "gaussian_noise":
+            high = number(op.rate)
+        case "gaussian_dropout":
+            high = number(sqrt(op.rate / (1 - op.rate)))
+        case "alpha_dropout":
+            a = ((1 - op.rate) * (1 + op.rate * SELU_FLOOR**2)) ** -0.5
+            b = -a * SELU_FLOOR * op.rate
+            threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), number(a)
+            addend_low, addend_high = number(a * SELU_FLOOR + b), number(b)
+        case "dropout":
+            threshold = number(min(round(op.rate * 2.0**32), 2**32))
+            high = number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))
+        case _:
+            assert_never(op.kind)
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
-    kind = {"gaussian_noise": 2, "gaussian_dropout": 1}.get(op.kind, 0)
     e.add(
-        f"random_change({kind}, {factor.base}, {addend.base if addend else '0'}, {count}, R, {each}, LOW({quads}), "
+        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else '0'}, {count}, R, {each}, "
+        f"LOW({quads}), "
         f"HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, {threshold}, "
         f"(float){low}, (float){high}, (float){addend_low}, (float){addend_high});",
         "BARRIER",
@@ -273,10 +279,9 @@ def drop(e: StepWriter, node: Node) -> None:
     e.nest(shape, operands, lambda y, x, f, *d: f"{y} = {x} * {f}{' + ' + d[0] if d else ''};")
 
 
-def batch_reduce(e: StepWriter, node: Node) -> None:
+def batch_reduce(e: StepWriter, node: Node[BatchReduce]) -> None:
     """Sum or mean over the rows, written to every row."""
     op = node.op
-    assert isinstance(op, BatchReduce)
     n, x, y = e.size(node.output), e.place(node.inputs[0]), e.place(node.output)
     share = " / (float)rows" if op.kind == "mean" else ""
     e.add(
@@ -286,10 +291,9 @@ def batch_reduce(e: StepWriter, node: Node) -> None:
     )
 
 
-def drop_gradient(e: StepWriter, node: Node) -> None:
+def drop_gradient(e: StepWriter, node: Node[DropGradient]) -> None:
     """Times the factors."""
     op, (y, g) = node.op, node.inputs
-    assert isinstance(op, DropGradient)
     shape, to = e.shape(g), e.write(node.output)
     if op.of.kind == "gaussian_noise":
         e.nest(shape, [to, e.read(g)], lambda t, g: f"{t} = {g};")
@@ -298,13 +302,13 @@ def drop_gradient(e: StepWriter, node: Node) -> None:
         e.nest(shape, [to, e.read(g), factor], lambda t, g, f: f"{t} = {g} * {f};")
 
 
-def row_share(e: StepWriter, node: Node) -> None:
+def row_share(e: StepWriter, node: Node[RowShare]) -> None:
     """``1 / rows`` at each row."""
     e.add(f"if (FIRST) ROWS(r, 0, R) {{ {e.place(node.output)}[r] = 1.0f / (float)rows; }}")
     e.wait()
 
 
-def sum_to(e: StepWriter, node: Node) -> None:
+def sum_to(e: StepWriter, node: Node[SumTo]) -> None:
     """Summed over rows and over the axes along which a value was spread, in order."""
     (x,) = node.inputs
     shape, own = e.shape(x), e.shape(node.output)
@@ -332,7 +336,7 @@ def sum_to(e: StepWriter, node: Node) -> None:
     )
 
 
-RULES: dict[type[Op], Callable[[Any, Node], None]] = {
+RULES: dict[type[Op], Rule] = {
     BatchNorm: norm,
     BatchReduce: batch_reduce,
     BatchRenorm: norm,

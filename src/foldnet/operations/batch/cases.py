@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import get_args
 
 from foldnet.graph.op import Op, Row
-from foldnet.operations.batch.op import BatchNorm, BatchReduce, BatchRenorm, Drop, FixedNorm
+from foldnet.operations.batch.op import BatchNorm, BatchReduce, BatchRenorm, Drop, DropKind, FixedNorm
 from foldnet.operations.cases import Case, Drawn, Rows, drawn, rows
 
 _FLAGS = {
@@ -32,7 +33,7 @@ _LIMITS: dict[str, tuple[float | None, float | None, float | None]] = {
     "most": (None, 0.6, None),
 }
 """By name: the least and the largest factor, and the largest addend, of renormalization."""
-_DROPS = ("dropout", "gaussian_dropout", "gaussian_noise", "alpha_dropout")
+_DROPS: tuple[DropKind, ...] = get_args(DropKind)
 _SHARED: dict[str, tuple[Row, tuple[bool, ...]]] = {
     "vector": ((5,), ()),
     "rank-4": ((2, 3, 4), ()),

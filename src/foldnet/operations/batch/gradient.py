@@ -17,21 +17,19 @@ from foldnet.operations.batch.op import (
 from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
 
 
-def drop(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def drop(b: GradientBuilder, node: Node[Drop], g: str) -> Gradients:
     """By the factors of this step."""
-    assert isinstance(node.op, Drop)
     return (b.emit(DropGradient(node.op), node.output, g),)
 
 
-def batch_reduce(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def batch_reduce(b: GradientBuilder, node: Node[BatchReduce], g: str) -> Gradients:
     """What every row got from all rows goes back to all rows, summed up or as a mean in the same way."""
     return (b.emit(node.op, g),)
 
 
-def norm(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def norm(b: GradientBuilder, node: Node[BatchNorm | BatchRenorm | FixedNorm], g: str) -> Gradients:
     """On x, gamma and beta at once, for they need the same sums."""
     op = node.op
-    assert isinstance(op, BatchNorm | BatchRenorm | FixedNorm)
     gamma, beta, _ = weights_of(op, node.inputs)
     places = [0, *(node.inputs.index(v) for v in (gamma, beta) if v is not None)]
     wanted = {"on_x": node.inputs[0], "on_gamma": gamma, "on_beta": beta}

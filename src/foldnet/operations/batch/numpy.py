@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod, sqrt
+from typing import assert_never
 
 import numpy as np
 
@@ -149,19 +150,23 @@ def drop_change(op: Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
         return drawn.reshape(rows, padded)[:, :width].reshape(shape)
 
     one, zero = np.ones((), x.dtype), np.zeros((), x.dtype)
-    if op.kind.startswith("gaussian"):
+    if op.kind == "gaussian_noise" or op.kind == "gaussian_dropout":
         noise = mask(philox.normal(moment.seed, op.stream, moment.step, count))
         if op.kind == "gaussian_noise":
             return one, (noise * op.rate).astype(x.dtype)
         return (1 + noise * sqrt(op.rate / (1 - op.rate))).astype(x.dtype), zero
     gone = mask(philox.dropped(moment.seed, op.stream, moment.step, count, op.rate))
-    if op.kind == "alpha_dropout":
-        floor = -SELU_ALPHA * SELU_SCALE
-        a = ((1 - op.rate) * (1 + op.rate * floor**2)) ** -0.5
-        b = -a * floor * op.rate
-        return np.where(gone, 0, a).astype(x.dtype), np.where(gone, a * floor + b, b).astype(x.dtype)
-    scale = 0.0 if op.rate >= 1 else 1 / (1 - op.rate)
-    return np.where(gone, 0, scale).astype(x.dtype), zero
+    match op.kind:
+        case "dropout":
+            scale = 0.0 if op.rate >= 1 else 1 / (1 - op.rate)
+            return np.where(gone, 0, scale).astype(x.dtype), zero
+        case "alpha_dropout":
+            floor = -SELU_ALPHA * SELU_SCALE
+            a = ((1 - op.rate) * (1 + op.rate * floor**2)) ** -0.5
+            b = -a * floor * op.rate
+            return np.where(gone, 0, a).astype(x.dtype), np.where(gone, a * floor + b, b).astype(x.dtype)
+        case _:
+            assert_never(op.kind)
 
 
 def drop(op: Drop, moment: Moment, x: Array) -> Array:
@@ -174,7 +179,13 @@ def drop(op: Drop, moment: Moment, x: Array) -> Array:
 
 def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
     """Sum or mean over the rows, at every row."""
-    whole = x.sum(axis=0, keepdims=True) if op.kind == "sum" else x.mean(axis=0, keepdims=True)
+    match op.kind:
+        case "sum":
+            whole = x.sum(axis=0, keepdims=True)
+        case "mean":
+            whole = x.mean(axis=0, keepdims=True)
+        case _:
+            assert_never(op.kind)
     return np.repeat(whole, len(x), axis=0)
 
 

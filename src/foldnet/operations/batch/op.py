@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from foldnet.errors import ConfigError
 from foldnet.graph.op import Op, Shape
+
+DropKind = Literal["dropout", "gaussian_dropout", "gaussian_noise", "alpha_dropout"]
+BatchReduceKind = Literal["sum", "mean"]
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Drop(Op):
     predicts: ClassVar[bool] = False
 
     rate: float
-    kind: str = "dropout"
+    kind: DropKind = "dropout"
     stream: int = 0
     shared: tuple[bool, ...] = ()
     rows: int | None = None
@@ -173,12 +176,10 @@ class BatchReduce(Op):
     mixes_rows: ClassVar[bool] = True
     predicts: ClassVar[bool] = False
 
-    kind: str
+    kind: BatchReduceKind
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
-        if self.kind not in ("sum", "mean"):
-            raise ConfigError(f"there is no reduction of a batch {self.kind!r}")
         return shapes[0]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from foldnet.codegen.maths import literal
-from foldnet.codegen.writer import Writer
+from foldnet.codegen.writer import Rule, Writer
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT, Elementwise, Op
+from foldnet.graph.op import INT, Elementwise, Op, fused_activation
 from foldnet.operations.elementwise.functions import BINARY, WHERE, filled, of, parameters
 from foldnet.operations.elementwise.op import Binary, Slope, Unary, Where
 
@@ -45,7 +43,7 @@ def text_of(op: Op) -> str:
     raise UnsupportedError(f"{type(op).__name__} does not treat each value alone")
 
 
-def text_at(graph: Graph, node: Node) -> str:
+def text_at(graph: Graph, node: Node[Op]) -> str:
     """The same for a node. Whole numbers are compared as doubles, which hold all of them; floats would round some."""
     text = text_of(node.op)
     if isinstance(node.op, Binary) and any(graph.types[v].dtype == INT for v in node.inputs):
@@ -53,28 +51,27 @@ def text_at(graph: Graph, node: Node) -> str:
     return text
 
 
-def activate(w: Writer, node: Node) -> None:
+def activate(w: Writer, node: Node[Op]) -> None:
     """The fused activation, over the result in place."""
-    function = getattr(node.op, "activation", None)
+    function = fused_activation(node.op)
     if function is None or unary_text(function) == "{0}":
         return
     y = w.write(node.output)
     w.nest(w.shape(node.output), [y], lambda v: f"{v} = {activated(function, v)};")
 
 
-def elementwise(w: Writer, node: Node) -> None:
+def elementwise(w: Writer, node: Node[Unary | Binary | Where]) -> None:
     """A function of each element of the operands, spread over one another."""
     shape, text = w.shape(node.output), text_at(w.graph, node)
     operands = [w.write(node.output), *(w.spread(v, shape) for v in node.inputs)]
     w.nest(shape, operands, lambda y, *xs: f"{y} = {text.format(*xs)};")
 
 
-def slope(w: Writer, node: Node) -> None:
+def slope(w: Writer, node: Node[Slope]) -> None:
     """The gradient on one operand, by the slope of the function's record."""
     from foldnet.operations.elementwise.slopes import in_c
 
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, Slope)
     printed = in_c(op.table, op.function.name, tuple(parameters(op.function).items()), op.place)
 
     def statement(y: str, *xs: str) -> str:
@@ -84,7 +81,7 @@ def slope(w: Writer, node: Node) -> None:
     w.nest(shape, [w.write(node.output), *(w.spread(v, shape) for v in node.inputs)], statement)
 
 
-RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
+RULES: dict[type[Op], Rule] = {
     Slope: slope,
     Unary: elementwise,
     Binary: elementwise,

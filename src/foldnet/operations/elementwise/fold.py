@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from foldnet.graph.graph import Graph, Node
@@ -12,17 +10,17 @@ from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Fold, Scaling
 
 
-def _is_linear(graph: Graph, node: Node) -> bool:
-    function = cast(Unary, node.op).function
+def _is_linear(graph: Graph, node: Node[Unary]) -> bool:
+    function = node.op.function
     return function.name == "linear" and function.function is None
 
 
-def _between(node: Node) -> str:
-    return f"the activation {cast(Unary, node.op).function.name} of layer {node.layer!r} lies between"
+def _between(node: Node[Unary]) -> str:
+    return f"the activation {node.op.function.name} of layer {node.layer!r} lies between"
 
 
-def _negative(graph: Graph, node: Node) -> Scaling | None:
-    function = cast(Unary, node.op).function
+def _negative(graph: Graph, node: Node[Unary]) -> Scaling | None:
+    function = node.op.function
     is_float = {graph.types[v].dtype for v in (node.inputs[0], node.output)} == {FLOAT}
     if function.name != "negative" or function.params or function.function is not None or not is_float:
         return None
@@ -30,9 +28,9 @@ def _negative(graph: Graph, node: Node) -> Scaling | None:
     return Scaling(-one, 0 * one)
 
 
-def _with_a_constant(graph: Graph, node: Node) -> Scaling | None:
+def _with_a_constant(graph: Graph, node: Node[Binary]) -> Scaling | None:
     """``x + c``, ``c - x`` and the like, where x has the shape of the result and c is finite and undoes nothing."""
-    op = cast(Binary, node.op)
+    op = node.op
     kind = op.kind
     left_is_x = node.inputs[0] not in graph.constants
     x, number = node.inputs if left_is_x else reversed(node.inputs)

@@ -44,13 +44,12 @@ PLAIN = {
 }
 
 
-def unary(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def unary(b: GradientBuilder, node: Node[Unary], g: str) -> Gradients:
     """By the slope of the function.
 
     Raises:
         UnsupportedError: the function was supplied as a plain function, whose derivative nobody knows.
     """
-    assert isinstance(node.op, Unary)
     function = node.op.function
     if function.function is not None:
         raise UnsupportedError(
@@ -63,7 +62,7 @@ def unary(b: GradientBuilder, node: Node, g: str) -> Gradients:
 
 
 def _spread(
-    b: GradientBuilder, node: Node, table: Table, function: Elementwise, g: str, places: Sequence[int]
+    b: GradientBuilder, node: Node[Op], table: Table, function: Elementwise, g: str, places: Sequence[int]
 ) -> Gradients:
     found: list[str | None] = [None] * len(node.inputs)
     for k in places:
@@ -73,13 +72,12 @@ def _spread(
     return found
 
 
-def binary(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def binary(b: GradientBuilder, node: Node[Binary], g: str) -> Gradients:
     """By the slopes of the function, summed over what the operands were spread over."""
-    assert isinstance(node.op, Binary)
     return _spread(b, node, "binary", Elementwise(node.op.kind), g, range(len(BINARY[node.op.kind].slopes)))
 
 
-def where(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def where(b: GradientBuilder, node: Node[Where], g: str) -> Gradients:
     """To the value that was chosen."""
     return _spread(b, node, "where", Elementwise("where"), g, range(1, len(WHERE.slopes)))
 

@@ -12,6 +12,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.codegen.maths import literal
 from foldnet.graph.graph import Graph, GraphBuilder, Node
+from foldnet.graph.op import Op
 from foldnet.operations.elementwise.c import text_of
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS, WHERE, Function
 from foldnet.operations.elementwise.op import Table, Where
@@ -124,7 +125,7 @@ def _printed(graph: Graph) -> Printed:
     return Printed(tuple(statements), texts[graph.outputs[0]], used)
 
 
-def _bare(template: str, node: Node, texts: Mapping[str, str]) -> str:
+def _bare(template: str, node: Node[Op], texts: Mapping[str, str]) -> str:
     """The node's C; a comparison that a choice is made by is written as it is, not as 1 or 0."""
     operands = [texts[v] for v in node.inputs]
     ending = " ? 1.0f : 0.0f)"

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 from foldnet.codegen.batch import StepWriter
 from foldnet.codegen.loops import Strides
-from foldnet.codegen.writer import Writer
+from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.matrix.loops import dot_loops, product_loops, strides_by
 from foldnet.operations.matrix.op import Dense, Dot, KernelGradient, Product, ProductGradient, TurnedDense
 
 
-def dense(w: Writer, node: Node) -> None:
+def dense(w: Writer, node: Node[Dense | TurnedDense]) -> None:
     """A product with a kernel, in the way that suits how rows lie."""
     w.dense(node, turned=isinstance(node.op, TurnedDense))
 
 
-def _summed(w: Writer, node: Node, sizes: Sequence[int], strides: Sequence[Strides]) -> None:
+def _summed(w: Writer, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> None:
     """Products, summed in order."""
     w.zero(node.output)
     y, a, b = node.output, *node.inputs
@@ -28,15 +27,13 @@ def _summed(w: Writer, node: Node, sizes: Sequence[int], strides: Sequence[Strid
     w.nest(sizes, operands, lambda y, a, b: f"{y} = {w.multiply_add(a, b, y)};", sums=True)
 
 
-def dot(w: Writer, node: Node) -> None:
+def dot(w: Writer, node: Node[Dot]) -> None:
     """Products summed along the contracted axes."""
-    assert isinstance(node.op, Dot)
     _summed(w, node, *dot_loops(node.op, *map(w.shape, node.inputs)))
 
 
-def product(w: Writer, node: Node) -> None:
+def product(w: Writer, node: Node[Product]) -> None:
     """Products summed over the letters that the result has not."""
-    assert isinstance(node.op, Product)
     _summed(w, node, *product_loops(node.op, *map(w.shape, node.inputs)))
 
 
@@ -44,7 +41,7 @@ DOTS_UP_TO = 3
 """Units up to which the gradient of a kernel is one sum over rows an element; above, a product of matrices."""
 
 
-def kernel_gradient(e: StepWriter, node: Node) -> None:
+def kernel_gradient(e: StepWriter, node: Node[KernelGradient]) -> None:
     """``x.T @ g`` over rows and positions."""
     x, g = node.inputs
     (fan_in, units), to = e.shape(node.output), e.place(node.output)
@@ -69,10 +66,9 @@ def kernel_gradient(e: StepWriter, node: Node) -> None:
     e.add(*(["}"] if add else []), "BARRIER")
 
 
-def product_gradient(e: StepWriter, node: Node) -> None:
+def product_gradient(e: StepWriter, node: Node[ProductGradient]) -> None:
     """The gradient times the other operand, summed over what the operand has not."""
     op, (g, other) = node.op, node.inputs
-    assert isinstance(op, ProductGradient)
     axes = [(op.result, e.shape(g)), (op.other, e.shape(other)), (op.own, e.shape(node.output))]
     sizes = {k: n for own, shape in axes for k, n in zip(own, shape, strict=True)}
     letters = "".join(dict.fromkeys(op.result + op.other + op.own))
@@ -91,7 +87,7 @@ def product_gradient(e: StepWriter, node: Node) -> None:
     e.nest(loops, operands, summed, sums=True)
 
 
-RULES: dict[type[Op], Callable[[Any, Node], None]] = {
+RULES: dict[type[Op], Rule] = {
     Dense: dense,
     TurnedDense: dense,
     Dot: dot,

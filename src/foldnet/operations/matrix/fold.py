@@ -13,12 +13,12 @@ from foldnet.operations.matrix.op import Dense
 _OTHER_AXIS = "its weights vary along an axis other than the last, and a Dense's along the last only"
 
 
-def _dense_weights(graph: Graph, node: Node) -> tuple[Array, Array]:
+def _dense_weights(graph: Graph, node: Node[Dense]) -> tuple[Array, Array]:
     kernel, *bias = weights_of(graph, node)
     return kernel, bias[0] if bias else np.zeros(kernel.shape[1])
 
 
-def _dense_after(graph: Graph, node: Node, scaling: Scaling) -> Folded | str:
+def _dense_after(graph: Graph, node: Node[Dense], scaling: Scaling) -> Folded | str:
     """``(x W + b - m) s + o = x (W s) + ((b - m) s + o)``."""
     kernel, bias = _dense_weights(graph, node)
     by_unit = scaling.along_last_axis(kernel.shape[1])
@@ -30,7 +30,7 @@ def _dense_after(graph: Graph, node: Node, scaling: Scaling) -> Folded | str:
     return Folded(weights, mean, by_unit.spread)
 
 
-def _dense_before(graph: Graph, node: Node, scaling: Scaling) -> Folded | str:
+def _dense_before(graph: Graph, node: Node[Dense], scaling: Scaling) -> Folded | str:
     """``((x - m) s + o) W + b = x (diag(s) W) + (b + (o - m s) W)``."""
     kernel, bias = _dense_weights(graph, node)
     by_input = scaling.along_last_axis(kernel.shape[0])

@@ -8,7 +8,7 @@ from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
 from foldnet.operations.matrix.op import Dense, Dot, KernelGradient, Product, ProductGradient, TurnedDense
 
 
-def dense(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def dense(b: GradientBuilder, node: Node[Dense], g: str) -> Gradients:
     """``g @ kernel.T`` on x, ``x.T @ g`` on the kernel, and the sum over rows and positions on the bias."""
     x, kernel, *bias = node.inputs
     found: list[str | None] = [None] * len(node.inputs)
@@ -21,24 +21,22 @@ def dense(b: GradientBuilder, node: Node, g: str) -> Gradients:
     return found
 
 
-def turned_dense(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def turned_dense(b: GradientBuilder, node: Node[TurnedDense], g: str) -> Gradients:
     """``g @ kernel`` on x, and ``g.T @ x`` on the kernel."""
     x, kernel = node.inputs
     on_kernel = b.emit(KernelGradient(), g, x) if b.wants(kernel) else None
     return (b.emit(Dense(), g, kernel) if b.wants(x) else None, on_kernel)
 
 
-def product(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def product(b: GradientBuilder, node: Node[Product], g: str) -> Gradients:
     """For each operand the gradient times the other, summed over what the operand has not."""
     op = node.op
-    assert isinstance(op, Product)
     return _products(b, node, g, op.result, (op.left, op.right))
 
 
-def dot(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def dot(b: GradientBuilder, node: Node[Dot], g: str) -> Gradients:
     """The same; its axes by letters."""
     op = node.op
-    assert isinstance(op, Dot)
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     own = [[next(letters) for _ in b.shape(v)[1:]] for v in node.inputs]
     own[1][op.axes[1] - 1] = own[0][op.axes[0] - 1]
@@ -49,7 +47,7 @@ def dot(b: GradientBuilder, node: Node, g: str) -> Gradients:
     return _products(b, node, g, result, ("".join(own[0]), "".join(own[1])))
 
 
-def _products(b: GradientBuilder, node: Node, g: str, result: str, letters: tuple[str, str]) -> Gradients:
+def _products(b: GradientBuilder, node: Node[Op], g: str, result: str, letters: tuple[str, str]) -> Gradients:
     found: list[str | None] = []
     for place, value in enumerate(node.inputs):
         other = node.inputs[1 - place]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 from foldnet.codegen.batch import StepWriter
 from foldnet.codegen.loops import index, lane, strides_of
-from foldnet.codegen.writer import Writer
+from foldnet.codegen.writer import Rule, Writer
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Node
 from foldnet.graph.op import INT, Op
@@ -29,25 +28,24 @@ from foldnet.operations.structure.op import (
 )
 
 
-def _copied(w: Writer, node: Node, strides: Sequence[int], offset: int = 0) -> None:
+def _copied(w: Writer, node: Node[Op], strides: Sequence[int], offset: int = 0) -> None:
     """The first operand, read by these strides."""
     operands = [w.write(node.output), w.read(node.inputs[0], strides, offset)]
     w.nest(w.shape(node.output), operands, lambda y, x: f"{y} = {x};")
 
 
-def copy(w: Writer, node: Node) -> None:
+def copy(w: Writer, node: Node[Identity | Reshape]) -> None:
     """The operand's elements as they are."""
     _copied(w, node, strides_of(w.shape(node.output)))
 
 
-def transpose(w: Writer, node: Node) -> None:
+def transpose(w: Writer, node: Node[Transpose]) -> None:
     """The operand by permuted strides."""
-    assert isinstance(node.op, Transpose)
     steps = strides_of(w.shape(node.inputs[0]))
     _copied(w, node, [steps[p - 1] for p in node.op.permutation[1:]])
 
 
-def repeat(w: Writer, node: Node) -> None:
+def repeat(w: Writer, node: Node[Repeat]) -> None:
     """The operand again and again."""
     _copied(w, node, (0, *strides_of(w.shape(node.inputs[0]))))
 
@@ -59,17 +57,15 @@ def slice_of(op: Slice, shape: Sequence[int]) -> tuple[tuple[int, ...], int]:
     return strides, sum(p.start * s for p, s in zip(places, steps, strict=True))
 
 
-def slice_(w: Writer, node: Node) -> None:
+def slice_(w: Writer, node: Node[Slice]) -> None:
     """The operand by other strides."""
-    assert isinstance(node.op, Slice)
     if 0 not in w.shape(node.output):
         _copied(w, node, *slice_of(node.op, w.shape(node.inputs[0])))
 
 
-def pieces(w: Writer, node: Node) -> list[tuple[str, tuple[int, ...], int]]:
+def pieces(w: Writer, node: Node[Concatenate]) -> list[tuple[str, tuple[int, ...], int]]:
     """Each operand of a Concatenate, its shape, and where in the result it starts."""
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, Concatenate)
     step, at, found = strides_of(shape)[op.axis - 1], 0, []
     for value in node.inputs:
         own = w.shape(value)[-len(shape) :]
@@ -78,7 +74,7 @@ def pieces(w: Writer, node: Node) -> list[tuple[str, tuple[int, ...], int]]:
     return found
 
 
-def concatenate(w: Writer, node: Node) -> None:
+def concatenate(w: Writer, node: Node[Concatenate]) -> None:
     """The operands one after the other."""
     steps = strides_of(w.shape(node.output))
     for value, shape, at in pieces(w, node):
@@ -86,10 +82,9 @@ def concatenate(w: Writer, node: Node) -> None:
         w.nest(shape, operands, lambda y, x: f"{y} = {x};")
 
 
-def pick(w: Writer, node: Node) -> None:
+def pick(w: Writer, node: Node[Pick]) -> None:
     """Positions of one axis, out of a table of them."""
     op = node.op
-    assert isinstance(op, Pick)
     shape, n = w.shape(node.output), w.shape(node.inputs[0])[op.axis - 1]
     if 0 in shape:
         return
@@ -102,7 +97,7 @@ def pick(w: Writer, node: Node) -> None:
         w.nest((outer, inner), operands, lambda y, x: f"{y} = {x};")
 
 
-def gather(w: Writer, node: Node) -> None:
+def gather(w: Writer, node: Node[Gather]) -> None:
     """Rows of a table; an index outside it is reported, and its first row read."""
     indices, table = node.inputs
     count, width = w.shape(table)
@@ -119,10 +114,9 @@ def gather(w: Writer, node: Node) -> None:
     )  # fmt: skip
 
 
-def cast(w: Writer, node: Node) -> None:
+def cast(w: Writer, node: Node[Cast]) -> None:
     """Between floats and indices; a float that is no index is reported."""
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, Cast)
     was = w.graph.types[node.inputs[0]].dtype
     operands = [w.write(node.output), w.read(node.inputs[0])]
     if was == op.dtype or op.dtype != INT:
@@ -134,30 +128,27 @@ def cast(w: Writer, node: Node) -> None:
     )  # fmt: skip
 
 
-def one_hot(w: Writer, node: Node) -> None:
+def one_hot(w: Writer, node: Node[OneHot]) -> None:
     """A comparison with each index."""
     op, shape = node.op, w.shape(node.output)
-    assert isinstance(op, OneHot)
     steps = strides_of(shape)[:-1]
     with w.loop("k", op.size):
         operands = [w.write(node.output, steps, "k"), w.read(node.inputs[0])]
         w.nest(shape[:-1], operands, lambda y, x: f"{y} = {x} == k ? 1.0f : 0.0f;")
 
 
-def slice_gradient(w: Writer, node: Node) -> None:
+def slice_gradient(w: Writer, node: Node[SliceGradient]) -> None:
     """At the positions that were taken, 0 elsewhere."""
     op, (x, g) = node.op, node.inputs
-    assert isinstance(op, SliceGradient)
     w.zero(node.output)
     if 0 not in w.shape(g):
         target = w.write(node.output, *slice_of(op.of, w.shape(x)))
         w.nest(w.shape(g), [target, w.read(g)], lambda t, g: f"{t} = {g};")
 
 
-def pick_gradient(w: Writer, node: Node) -> None:
+def pick_gradient(w: Writer, node: Node[PickGradient]) -> None:
     """Summed over each position's copies."""
     op, (x, g) = node.op, node.inputs
-    assert isinstance(op, PickGradient)
     shape, n, axis, places = w.shape(g), w.shape(x)[op.of.axis - 1], op.of.axis, op.of.places
     w.zero(node.output)
     if 0 in shape:
@@ -171,7 +162,7 @@ def pick_gradient(w: Writer, node: Node) -> None:
         w.nest((outer, inner), operands, lambda t, g: f"{t} += {g};")
 
 
-def table_gradient(e: StepWriter, node: Node) -> None:
+def table_gradient(e: StepWriter, node: Node[TableGradient]) -> None:
     """Summed over the places that read a row."""
     indices, g = node.inputs
     count, width = e.shape(node.output)
@@ -183,7 +174,7 @@ def table_gradient(e: StepWriter, node: Node) -> None:
     e.wait()
 
 
-RULES: dict[type[Op], Callable[[Any, Node], None]] = {
+RULES: dict[type[Op], Rule] = {
     Cast: cast,
     Concatenate: concatenate,
     Gather: gather,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,13 +13,15 @@ from foldnet.graph.op import Op
 from foldnet.operations.folds import Commutes, Fold, Scaling
 from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
 
-Move = Callable[[Graph, Node, Array], Array]
+Moving = TypeVar("Moving", bound=Op)
 
 
-def _moving(move: Move) -> Callable[[Graph, Node, Scaling], Scaling | None]:
+def _moving(
+    move: Callable[[Graph, Node[Moving], Array], Array],
+) -> Callable[[Graph, Node[Moving], Scaling], Scaling | None]:
     """The scaling whose arrays are moved; None where sizes are free, so that nobody can tell where values go."""
 
-    def moved(graph: Graph, node: Node, scaling: Scaling) -> Scaling | None:
+    def moved(graph: Graph, node: Node[Moving], scaling: Scaling) -> Scaling | None:
         if any(None in graph.types[v].shape[1:] for v in (node.inputs[0], node.output)):
             return None
         return scaling.each(lambda array: move(graph, node, array))
@@ -27,19 +29,19 @@ def _moving(move: Move) -> Callable[[Graph, Node, Scaling], Scaling | None]:
     return moved
 
 
-def _transposed(graph: Graph, node: Node, array: Array) -> Array:
-    return array.transpose([p - 1 for p in cast(Transpose, node.op).permutation[1:]])
+def _transposed(graph: Graph, node: Node[Transpose], array: Array) -> Array:
+    return array.transpose([p - 1 for p in node.op.permutation[1:]])
 
 
-def _transposed_back(graph: Graph, node: Node, array: Array) -> Array:
-    return array.transpose(np.argsort(cast(Transpose, node.op).permutation[1:]))
+def _transposed_back(graph: Graph, node: Node[Transpose], array: Array) -> Array:
+    return array.transpose(np.argsort(node.op.permutation[1:]))
 
 
-def _reshaped(graph: Graph, node: Node, array: Array) -> Array:
+def _reshaped(graph: Graph, node: Node[Reshape], array: Array) -> Array:
     return _in_shape(graph, array, node.inputs[0], node.output)
 
 
-def _reshaped_back(graph: Graph, node: Node, array: Array) -> Array:
+def _reshaped_back(graph: Graph, node: Node[Reshape], array: Array) -> Array:
     return _in_shape(graph, array, node.output, node.inputs[0])
 
 
@@ -50,18 +52,18 @@ def _in_shape(graph: Graph, array: Array, source: str, target: str) -> Array:
     return np.broadcast_to(array, before).reshape(after)
 
 
-def _same_shape(graph: Graph, node: Node) -> bool:
+def _same_shape(graph: Graph, node: Node[Reshape]) -> bool:
     shape = graph.types[node.inputs[0]].shape
     return None not in shape[1:] and node.op.output_shape(shape) == shape
 
 
-def _in_order(graph: Graph, node: Node) -> bool:
-    permutation = cast(Transpose, node.op).permutation
+def _in_order(graph: Graph, node: Node[Transpose]) -> bool:
+    permutation = node.op.permutation
     return permutation == tuple(range(len(permutation)))
 
 
-def _same_type(graph: Graph, node: Node) -> bool:
-    return cast(Cast, node.op).dtype == graph.types[node.inputs[0]].dtype
+def _same_type(graph: Graph, node: Node[Cast]) -> bool:
+    return node.op.dtype == graph.types[node.inputs[0]].dtype
 
 
 RULES: dict[type[Op], Fold] = {

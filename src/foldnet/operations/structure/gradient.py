@@ -23,27 +23,25 @@ from foldnet.operations.structure.op import (
 )
 
 
-def reshape(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def reshape(b: GradientBuilder, node: Node[Reshape], g: str) -> Gradients:
     """In the operand's shape."""
     return (b.emit(Reshape(tuple(int(n or 0) for n in b.shape(node.inputs[0])[1:])), g),)
 
 
-def transpose(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def transpose(b: GradientBuilder, node: Node[Transpose], g: str) -> Gradients:
     """The axes back in their order."""
-    assert isinstance(node.op, Transpose)
     order = node.op.permutation
     return (b.emit(Transpose(tuple(order.index(a) for a in range(len(order)))), g),)
 
 
-def repeat(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def repeat(b: GradientBuilder, node: Node[Repeat], g: str) -> Gradients:
     """Summed over the repetitions."""
     return (b.emit(Reduce("sum", (1,)), g),)
 
 
-def concatenate(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def concatenate(b: GradientBuilder, node: Node[Concatenate], g: str) -> Gradients:
     """To each operand its part."""
     op = node.op
-    assert isinstance(op, Concatenate)
     found: list[str | None] = []
     start = 0
     for value in node.inputs:
@@ -56,29 +54,27 @@ def concatenate(b: GradientBuilder, node: Node, g: str) -> Gradients:
     return found
 
 
-def slice_(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def slice_(b: GradientBuilder, node: Node[Slice], g: str) -> Gradients:
     """To the positions that were taken."""
-    assert isinstance(node.op, Slice)
     if b.dtype(node.inputs[0]) != FLOAT:
         return nothing(b, node, g)
     return (b.emit(SliceGradient(node.op), node.inputs[0], g),)
 
 
-def pick(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def pick(b: GradientBuilder, node: Node[Pick], g: str) -> Gradients:
     """Summed over each position's copies."""
-    assert isinstance(node.op, Pick)
     if b.dtype(node.inputs[0]) != FLOAT:
         return nothing(b, node, g)
     return (b.emit(PickGradient(node.op), node.inputs[0], g),)
 
 
-def gather(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def gather(b: GradientBuilder, node: Node[Gather], g: str) -> Gradients:
     """To the rows of the table that were read."""
     indices, table = node.inputs
     return (None, b.emit(TableGradient(int(b.shape(table)[0] or 0)), indices, g))
 
 
-def cast(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def cast(b: GradientBuilder, node: Node[Cast | Identity], g: str) -> Gradients:
     """As it is, where the operand has a gradient at all."""
     return (passed if b.dtype(node.inputs[0]) == FLOAT else nothing)(b, node, g)
 

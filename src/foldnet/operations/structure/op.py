@@ -7,7 +7,7 @@ from math import prod
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph.op import FLOAT, INT, AxisOp, Keeps, Op, Shape
+from foldnet.graph.op import FLOAT, INT, AxisOp, Dtype, Keeps, Op, Shape
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Reshape(Op):
             raise ConfigError(f"cannot reshape rows of shape {x[1:]} to {self.target}")
         return (x[0], *(size // known if t == -1 and known else max(t, 0) for t in self.target))
 
-    def output_dtype(self, *dtypes: str) -> str:
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
         return dtypes[0]
 
 
@@ -47,7 +47,7 @@ class Transpose(Op):
             raise ConfigError(f"{self.permutation} does not permute the axes of {shapes[0]} after the first")
         return tuple(shapes[0][p] for p in self.permutation)
 
-    def output_dtype(self, *dtypes: str) -> str:
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
         return dtypes[0]
 
 
@@ -62,7 +62,7 @@ class Repeat(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         return (shapes[0][0], self.count, *shapes[0][1:])
 
-    def output_dtype(self, *dtypes: str) -> str:
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
         return dtypes[0]
 
 
@@ -90,7 +90,7 @@ class Concatenate(AxisOp):
         total = sum(s for s in sizes if s is not None)
         return (*x[: self.axis], None if None in sizes else total, *x[self.axis + 1 :])
 
-    def output_dtype(self, *dtypes: str) -> str:
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
         return INT if all(d == INT for d in dtypes) else FLOAT
 
 
@@ -127,12 +127,12 @@ class Cast(Op):
     fault: ClassVar[str] = "a number that is no index"
     keeps_values: ClassVar[Keeps] = "in place"
 
-    dtype: str
+    dtype: Dtype
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
-    def output_dtype(self, *dtypes: str) -> str:
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
         return self.dtype
 
     def refusal(self, layer: str, *shapes: Shape) -> str:
@@ -151,7 +151,7 @@ class Identity(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
-    def output_dtype(self, *dtypes: str) -> str:
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
         return dtypes[0]
 
 
@@ -196,7 +196,7 @@ class Slice(Op):
         pairs = zip(self.slices, shape, strict=True)
         return [range(*slice(*entry).indices(int(n or 0))) for entry, n in pairs]
 
-    def output_dtype(self, *dtypes: str) -> str:
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
         """The operand's."""
         return dtypes[0]
 
@@ -219,7 +219,7 @@ class Pick(Op):
             raise ConfigError(f"positions {self.places} are not all on axis {self.axis} of {x}")
         return (*x[: self.axis], len(self.places), *x[self.axis + 1 :])
 
-    def output_dtype(self, *dtypes: str) -> str:
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
         """The operand's."""
         return dtypes[0]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 from foldnet.codegen.loops import Operand, Strides, index, strides_of
-from foldnet.codegen.writer import Writer
+from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op, Row
 from foldnet.operations.windows.op import Pool, PoolGradient, Window
@@ -76,10 +75,9 @@ class _Loops:
         return f"(float)({' * '.join(factors)})"
 
 
-def pool(w: Writer, node: Node) -> None:
+def pool(w: Writer, node: Node[Pool]) -> None:
     """The largest value or the mean of each window."""
     op, (x,) = node.op, node.inputs
-    assert isinstance(op, Pool)
     shape, out = w.shape(x), w.shape(node.output)
     if 0 in shape:
         return
@@ -99,10 +97,9 @@ def pool(w: Writer, node: Node) -> None:
         w.nest(out, [w.write(node.output), *at], lambda y, *places: f"{y} /= {loops.counts(places)};")
 
 
-def pool_gradient(w: Writer, node: Node) -> None:
+def pool_gradient(w: Writer, node: Node[PoolGradient]) -> None:
     """To the first of the largest values, or shared equally."""
     op, (x, y, g) = node.op, node.inputs
-    assert isinstance(op, PoolGradient)
     shape, out = w.shape(x), w.shape(g)
     w.zero(node.output)
     if 0 in shape:
@@ -143,7 +140,7 @@ def pool_gradient(w: Writer, node: Node) -> None:
     w.nest(loops.shape, [target, given, found, *within, *places], push, sums=not loops.apart)
 
 
-RULES: dict[type[Op], Callable[[Any, Node], None]] = {
+RULES: dict[type[Op], Rule] = {
     Pool: pool,
     PoolGradient: pool_gradient,
 }

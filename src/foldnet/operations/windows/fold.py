@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
 from foldnet.operations.folds import Commutes, Fold, Scaling
 from foldnet.operations.windows.op import Pool
 
 
-def _past(graph: Graph, node: Node, scaling: Scaling) -> Scaling | str:
+def _past(graph: Graph, node: Node[Pool], scaling: Scaling) -> Scaling | str:
     """The same scaling: of a mean always, of a largest value where it keeps the order."""
-    op = cast(Pool, node.op)
+    op = node.op
     return scaling.why_not_past(node, op.axes, keeps_order=op.kind == "max") or scaling
 
 

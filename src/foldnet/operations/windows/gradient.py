@@ -8,9 +8,8 @@ from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
 from foldnet.operations.windows.op import Pool, PoolGradient
 
 
-def pool(b: GradientBuilder, node: Node, g: str) -> Gradients:
+def pool(b: GradientBuilder, node: Node[Pool], g: str) -> Gradients:
     """From its operand and its result."""
-    assert isinstance(node.op, Pool)
     return (b.emit(PoolGradient(node.op), node.inputs[0], node.output, g),)
 
 

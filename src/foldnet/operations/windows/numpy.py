@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import numpy as np
 
@@ -39,14 +40,22 @@ def _counts(x: Array, windows: list[Window]) -> Array:
 def pool(op: Pool, x: Array) -> Array:
     """The largest value or the mean of each window."""
     windows = op.windows(x.shape[1:])
-    largest = op.kind == "max"
-    padded = _padded(x, windows, -np.inf if largest else 0)
-    y: Array | None = None
-    for place in _positions(x.ndim, windows):
-        part = padded[place]
-        y = part.copy() if y is None else np.maximum(y, part) if largest else y + part
-    assert y is not None  # a window has a position
-    return y if largest else y / _counts(x, windows)
+    match op.kind:
+        case "max":
+            return _combined(np.maximum, _padded(x, windows, -np.inf), windows)
+        case "average":
+            return _combined(np.add, _padded(x, windows, 0), windows) / _counts(x, windows)
+        case _:
+            assert_never(op.kind)
+
+
+def _combined(function: np.ufunc, padded: Array, windows: list[Window]) -> Array:
+    """The values at each position within the windows, combined in order."""
+    parts = (padded[place] for place in _positions(padded.ndim, windows))
+    y: Array = next(parts).copy()
+    for part in parts:
+        y = function(y, part)
+    return y
 
 
 def pool_gradient(op: PoolGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
@@ -58,13 +67,16 @@ def pool_gradient(op: PoolGradient, moment: Moment, x: Array, y: Array, g: Array
     if op.of.kind == "average":
         g = g / _counts(x, windows)
     for place in _positions(x.ndim, windows):
-        if op.of.kind == "average":
-            on_padded[place] += g
-        else:
-            # Of NaN nothing is smaller: the first position passes it on.
-            hit = left & inside[place] & ~(padded[place] < y)
-            left &= ~hit
-            on_padded[place] += np.where(hit, g, 0)
+        match op.of.kind:
+            case "average":
+                on_padded[place] += g
+            case "max":
+                # Of NaN nothing is smaller: the first position passes it on.
+                hit = left & inside[place] & ~(padded[place] < y)
+                left &= ~hit
+                on_padded[place] += np.where(hit, g, 0)
+            case _:
+                assert_never(op.of.kind)
     own = [slice(None)] * x.ndim
     for w in windows:
         own[w.axis + 1] = slice(w.before, w.before + x.shape[w.axis + 1])

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from foldnet.codegen.matrix import STRETCH, TILE, panels
 from foldnet.graph.graph import Node
+from foldnet.graph.op import Op
 
 if TYPE_CHECKING:
     from foldnet.engines.native.prediction.writer import BlockWriter
 
 
-def dense_calls(body: BlockWriter, node: Node) -> list[str]:
+def dense_calls(body: BlockWriter, node: Node[Op]) -> list[str]:
     """Calls of the matrix kernels."""
     x, kernel, *rest = node.inputs
     inputs, units = body.shape(kernel)
@@ -38,7 +39,7 @@ def dense_calls(body: BlockWriter, node: Node) -> list[str]:
     ]
 
 
-def _portable_calls(body: BlockWriter, node: Node, positions: int, inputs: int, units: int) -> list[str]:
+def _portable_calls(body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int) -> list[str]:
     x, kernel, *rest = node.inputs
     bias = body.base(rest[0]) if rest else "NULL"
     loop = [f"  for (int m = 0; m < {positions}; m++)"] if positions != 1 else []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from foldnet.engines.native.compiler import machine
 from foldnet.engines.native.prediction.source import emit
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
 
 OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-argument")
 """At -O3 gcc writes loops of known size out in full, up to 200 instructions, and then works long on what they become:
@@ -70,7 +69,7 @@ class NativeProgram:
         self._inputs = [self._row(v) for v in graph.inputs]
         self._outputs = [self._row(v) for v in graph.outputs]
 
-    def _row(self, value: str) -> tuple[tuple[int, ...], type[Any]]:
+    def _row(self, value: str) -> tuple[tuple[int, ...], type[np.generic]]:
         shape = row_shape(self.graph, value)
         if value in self.graph.constants:
             shape = shape[1:]
@@ -122,13 +121,13 @@ class NativeProgram:
             row, fault = divmod(code - 1, len(self._faults))
             raise InputError(f"row {row}: {self._reason(self._faults[fault])}")
 
-    def _reason(self, node: Node) -> str:
+    def _reason(self, node: Node[Op]) -> str:
         return node.op.refusal(node.layer, *(self.graph.types[v].shape for v in node.inputs))
 
     def _check(
         self,
         arrays: Sequence[Array],
-        kinds: list[tuple[tuple[int, ...], type[Any]]],
+        kinds: list[tuple[tuple[int, ...], type[np.generic]]],
         what: str,
         rows: int | None,
     ) -> int:

@@ -15,10 +15,11 @@ from math import prod
 from foldnet.codegen import maths, matrix
 from foldnet.codegen.headers import header
 from foldnet.codegen.layout import Packed, Weights, pack, plan, row_shape
+from foldnet.codegen.loops import C_TYPES, CType
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import FLOAT
+from foldnet.graph.op import Op
 
 BLOCK_BYTES = 2 << 20
 """Largest workspace of a block: what a core's second-level cache holds. Longer rows go one by one."""
@@ -75,7 +76,7 @@ class Source:
     layout: tuple[Packed, ...]
     floats: int
     cost: int
-    faults: tuple[Node, ...]
+    faults: tuple[Node[Op], ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class PortableSource:
     declaration: str
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
-    faults: tuple[Node, ...]
+    faults: tuple[Node[Op], ...]
     weights: int = 0
     workspace: int = 0
     is_static: bool = False
@@ -125,8 +126,8 @@ def _check(graph: Graph) -> None:
             )
 
 
-def _ctype(graph: Graph, value: str) -> str:
-    return "float" if graph.types[value].dtype == FLOAT else "int32_t"
+def _ctype(graph: Graph, value: str) -> CType:
+    return C_TYPES[graph.types[value].dtype]
 
 
 def _used_inputs(graph: Graph) -> list[tuple[int, str]]:

@@ -8,13 +8,22 @@ from contextlib import contextmanager
 from math import prod
 
 from foldnet.codegen.layout import Plan, Weights, row_shape
-from foldnet.codegen.loops import Operand, broadcast_strides, collapse, index, place, strides_of
+from foldnet.codegen.loops import (
+    C_TYPES,
+    CType,
+    Operand,
+    broadcast_strides,
+    collapse,
+    index,
+    place,
+    strides_of,
+)
 from foldnet.codegen.names import C_RESERVED, Namespace, identifier
 from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Offset, Stage
 from foldnet.engines.native.prediction.dense import dense_calls
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import FLOAT
+from foldnet.graph.op import Op, fused_activation
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.c import activate
 
@@ -53,7 +62,7 @@ class BlockWriter:
         self.lanes, self.simd, self.direct, self.names = lanes, simd, direct, names
         self.tiles: set[int] = set()
         self.panel_widths: set[int] = set()
-        self.faults: list[Node] = []
+        self.faults: list[Node[Op]] = []
         self.lines: list[str] = []
         self._names = Namespace({*C_RESERVED, *direct.values()})
         self._pointers: dict[str, tuple[str, str]] = {}
@@ -93,8 +102,8 @@ class BlockWriter:
             for root, (name, where) in self._pointers.items()
         ]
 
-    def _kind(self, value: str) -> str:
-        return "float" if self.graph.types[value].dtype == FLOAT else "int32_t"
+    def _kind(self, value: str) -> CType:
+        return C_TYPES[self.graph.types[value].dtype]
 
     def _pointer(self, value: str, offset: Offset) -> str:
         lanes = 1 if value in self.graph.constants else self.lanes
@@ -233,7 +242,7 @@ class BlockWriter:
 
         self.lines += self._nested(sizes, operands, body, indent)
 
-    def outer(self, node: Node, axis: int, text: str) -> None:
+    def outer(self, node: Node[Op], axis: int, text: str) -> None:
         """A statement for every position ahead of an axis."""
         shape = self.shape(node.inputs[0])
         if 0 in shape:
@@ -256,7 +265,7 @@ class BlockWriter:
         """A setting as a double."""
         return repr(float(value))
 
-    def keep(self, node: Node, what: str, count: int) -> str:
+    def keep(self, node: Node[Op], what: str, count: int) -> str:
         """Nothing: predictions have no gradients."""
         return ""
 
@@ -268,12 +277,12 @@ class BlockWriter:
         """
         raise UnsupportedError(f"{value!r} has no gradient in a prediction")
 
-    def fault(self, node: Node, lane: str) -> str:
+    def fault(self, node: Node[Op], lane: str) -> str:
         """A statement that reports a row that the node cannot compute."""
         self.faults.append(node)
         return f"BAD({lane}, {len(self.faults) - 1});"
 
-    def dense(self, node: Node, turned: bool = False) -> None:
+    def dense(self, node: Node[Op], turned: bool = False) -> None:
         """Calls of the matrix kernels, then the activation."""
         self.lines += dense_calls(self, node)
         activate(self, node)
@@ -299,9 +308,9 @@ class BlockWriter:
                 self.lines.insert(start, f"  /* {self._comment(node)} */")
         return self.lines
 
-    def _comment(self, node: Node) -> str:
+    def _comment(self, node: Node[Op]) -> str:
         kind = type(node.op).__name__
-        function = getattr(node.op, "function", None) or getattr(node.op, "activation", None)
+        function = getattr(node.op, "function", None) or fused_activation(node.op)
         if not self.names or not node.layer:
             return kind
         kind += f", {_plain(function.name)}" if function is not None else ""

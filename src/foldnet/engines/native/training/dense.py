@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from foldnet.graph.graph import Node
+from foldnet.graph.op import Op
 
 if TYPE_CHECKING:
     from foldnet.engines.native.training.writer import BatchWriter
@@ -17,7 +18,7 @@ PACKED_FROM = 40_000
 """Elements of a kernel from which that is done."""
 
 
-def dense(e: BatchWriter, node: Node) -> None:
+def dense(e: BatchWriter, node: Node[Op]) -> None:
     """A product with the kernel, its columns shared among threads."""
     x, kernel = node.inputs[:2]
     fan_in, units = e.shape(kernel)
@@ -38,7 +39,7 @@ def dense(e: BatchWriter, node: Node) -> None:
     e.add(f"{loop}{{ {product} }}", "BARRIER")
 
 
-def turned_dense(e: BatchWriter, node: Node) -> None:
+def turned_dense(e: BatchWriter, node: Node[Op]) -> None:
     """A product with a kernel that is stored the other way round."""
     x, kernel = node.inputs
     units, fan_in = e.shape(kernel)

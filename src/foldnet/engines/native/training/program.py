@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -55,7 +54,7 @@ class _Buffers:
 
     def __init__(self) -> None:
         self.job = _Job()
-        self.kept: list[Any] = []
+        self.kept: list[object] = []
         self.weights = self.slots = self.averages = np.zeros((0, 0), np.float32)
 
     def give(self, field: str, array: Array) -> Array:
@@ -197,7 +196,7 @@ class NativeTraining:
             worker.join()
         return more[0]
 
-    def _row(self, name: str) -> tuple[tuple[int, ...], type[Any]]:
+    def _row(self, name: str) -> tuple[tuple[int, ...], type[np.generic]]:
         kind = self.program.graph.types[name]
         shape = tuple(n or 0 for n in kind.shape[1:])
         return shape, np.int32 if kind.dtype == INT else np.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import assert_never
 
 from foldnet.codegen.loops import strides_of
 from foldnet.engines.native.training.writer import BatchWriter
@@ -77,12 +78,15 @@ def _clipping(e: BatchWriter, rule: UpdateRule) -> list[str]:
     lines = ["if (FIRST) {", f"const double most = {number}; double norm = 0.0;"]
     parts = [(e.layout.weights[v.name], prod(v.shape)) for v in _trainable(e)]
     scale = "if (norm > most) { const float s = (float)(most / norm); for (long i = 0; i < %d; i++) G[%d + i] *= s; }"
-    if kind == "global_norm":
-        lines += [f"norm += square_sum(G + {at}, {size});" for at, size in parts]
-        lines += ["norm = sqrt(norm);", scale % (n, 0)]
-    else:
-        for at, size in parts:
-            lines += [f"norm = sqrt(square_sum(G + {at}, {size}));", scale % (size, at)]
+    match kind:
+        case "global_norm":
+            lines += [f"norm += square_sum(G + {at}, {size});" for at, size in parts]
+            lines += ["norm = sqrt(norm);", scale % (n, 0)]
+        case "norm":
+            for at, size in parts:
+                lines += [f"norm = sqrt(square_sum(G + {at}, {size}));", scale % (size, at)]
+        case _:
+            assert_never(kind)
     return [*lines, "}", "BARRIER"]
 
 
@@ -164,11 +168,16 @@ def _constraint(e: BatchWriter, variable: Variable, rule: Constraint) -> list[st
     low, high, rate, epsilon = (
         f"(float){e.layout.number(n)}" for n in (rule.low, rule.high, rule.rate, rule.epsilon)
     )
-    desired = {
-        "unit_norm": "1.0f",
-        "max_norm": f"(norm < {high} ? norm : {high})",
-        "min_max_norm": f"({rate} * (norm < {low} ? {low} : norm < {high} ? norm : {high}) + (1.0f - {rate}) * norm)",
-    }[rule.kind]
+    match rule.kind:
+        case "unit_norm":
+            desired = "1.0f"
+        case "max_norm":
+            desired = f"(norm < {high} ? norm : {high})"
+        case "min_max_norm":
+            held = f"(norm < {low} ? {low} : norm < {high} ? norm : {high})"
+            desired = f"({rate} * {held} + (1.0f - {rate}) * norm)"
+        case _:
+            assert_never(rule.kind)
     return [
         f"{outer} {{ float norm = 0.0f; {inner} norm += W[{place}] * W[{place}]; norm = sqrtf(norm);",
         f"const float s = {desired} / ({epsilon} + norm); {inner} W[{place}] *= s; }}",

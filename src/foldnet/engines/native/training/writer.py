@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 
-from foldnet.codegen.loops import Operand, broadcast_strides, collapse, place, strides_of
+from foldnet.codegen.loops import C_TYPES, CType, Operand, broadcast_strides, collapse, place, strides_of
 from foldnet.codegen.tiles import Tile, split
 from foldnet.codegen.writer import SINGLE, Along, Body, Each, Offset, Stage
 from foldnet.engines.native.training.dense import dense, turned_dense
 from foldnet.engines.native.training.functions import Function, Part
 from foldnet.engines.native.training.layout import Layout, prepared
 from foldnet.graph.graph import Node
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, Op
 from foldnet.graph.training import TrainingProgram, Variable
 from foldnet.operations.structure.op import Cast
 from foldnet.passes.differentiate import Differentiated, differentiate
@@ -165,7 +165,7 @@ class BatchWriter:
     def place(self, value: str) -> str:
         """The C name of a value's array."""
         root = self.roots[value]
-        kind = "int32_t" if self.is_int(root) else "float"
+        kind = C_TYPES[self.graph.types[root].dtype]
         if root in self.layout.weights:
             name = f"w{self._id(root)}"
             self._declared.setdefault(
@@ -186,24 +186,24 @@ class BatchWriter:
         return name
 
     @staticmethod
-    def _at(name: str, kind: str, where: str) -> str:
+    def _at(name: str, kind: CType, where: str) -> str:
         return f"{kind} *const {name} = ({kind} *)({where});"
 
-    def space(self, hint: str, count: int, laned: bool = True, kind: str = "float") -> str:
+    def space(self, hint: str, count: int, laned: bool = True) -> str:
         """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
         name = f"x{self._id(hint)}"
         if name not in self._declared:
-            self._declare(name, count, laned, kind)
+            self._declare(name, count, laned)
         return name
 
-    def _declare(self, name: str, count: int, laned: bool, kind: str = "float") -> None:
+    def _declare(self, name: str, count: int, laned: bool, kind: CType = "float") -> None:
         if laned:
             place, self.layout.lanes = f"S + {self.layout.lanes}L * R", self.layout.lanes + count
         else:
             place, self.layout.free = f"F + {self.layout.free}", self.layout.free + -(-count // 16) * 16
         self._declared[name], self._where[name] = self._at(name, kind, place), place
 
-    def begin(self, node: Node) -> None:
+    def begin(self, node: Node[Op]) -> None:
         """Say that a node of the gradients comes next: what it alone still needs may lie where its result will."""
         self._dying = self._dies.get(node.output, [])
         if node.op.in_place:
@@ -453,7 +453,7 @@ class BatchWriter:
         """The C name of a value's array, or of one that is kept."""
         return self.place(value) if value in self.graph.types else value
 
-    def outer(self, node: Node, axis: int, text: str) -> None:
+    def outer(self, node: Node[Op], axis: int, text: str) -> None:
         """A statement for every position ahead of an axis."""
         shape = self.shape(node.inputs[0])
         outer, n, inner = prod(shape[:axis]), shape[axis], f"{prod(shape[axis + 1 :])} * R"
@@ -478,7 +478,7 @@ class BatchWriter:
         """A setting that is given at run time, so that another value compiles nothing."""
         return f"(float){self.layout.number(value)}"
 
-    def keep(self, node: Node, what: str, count: int) -> str:
+    def keep(self, node: Node[Op], what: str, count: int) -> str:
         """An array that an operation keeps for its gradient."""
         return self.space(f"{what} {node.output}", count)
 
@@ -486,7 +486,7 @@ class BatchWriter:
         """The array that the operation whose result is this value keeps for its gradient."""
         return self.space(f"{what} {value}", 0)
 
-    def fault(self, node: Node, lane: str) -> str:
+    def fault(self, node: Node[Op], lane: str) -> str:
         """A statement that reports a row that the node cannot compute."""
         return f"if ({lane} < rows) job->outside = 1;"
 
@@ -494,7 +494,7 @@ class BatchWriter:
         """C of an element of a constant."""
         return f"{self.place(constant)}[{at}]"
 
-    def dense(self, node: Node, turned: bool = False) -> None:
+    def dense(self, node: Node[Op], turned: bool = False) -> None:
         """A product with a kernel, its columns shared among threads."""
         (turned_dense if turned else dense)(self, node)
 
@@ -505,7 +505,7 @@ class BatchWriter:
         base = self.place(value)
         if offset != 0:
             base = f"({base} + ({offset}) * R)" if laned else f"({base} + {offset})"
-        return Operand(base, own, laned, "int32_t" if self.is_int(value) else "float")
+        return Operand(base, own, laned, C_TYPES[self.graph.types[value].dtype])
 
     def write(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
         """A value that a loop writes."""

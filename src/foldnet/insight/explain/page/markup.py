@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from foldnet.escaping import escaped_html
 from foldnet.insight.explain.explanation import Block, Code, Formula, Program, Steps, Table, Words
@@ -41,7 +40,7 @@ def joined(parts: Iterable[str | None]) -> Html:
     return Html("".join(p if isinstance(p, Html) else escaped_html(p) for p in parts if p is not None))
 
 
-def data_script(name: str, data: Any) -> Html:
+def data_script(name: str, data: object) -> Html:
     """Data that the page's script reads: JSON in which no character can end the element that holds it."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for sign in "<>&":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
@@ -20,6 +20,9 @@ ROWS, CHANNELS = 24, 48
 """How many of each a page holds at most; the row and channel that were asked for are always among them."""
 
 
+StepKind = Literal["less", "plus", "times", "over", "root"]
+
+
 @dataclass(frozen=True)
 class Step:
     """One operation on the value.
@@ -32,7 +35,7 @@ class Step:
         epsilon: added inside the root.
     """
 
-    kind: str
+    kind: StepKind
     name: str
     values: Array
     epsilon: float = 0.0
@@ -128,7 +131,7 @@ def _plus(value: float, v: float, step: Step) -> tuple[float, str]:
     return value + v, f"+ {step.name} {number(v)}"
 
 
-_RULES: dict[str, Callable[[Any, float, Step], tuple[float, str]]] = {
+_RULES: dict[StepKind, Callable[[Any, float, Step], tuple[float, str]]] = {
     "less": _less, "root": _root, "over": _over, "times": _times, "plus": _plus,
 }  # fmt: skip
 
@@ -177,31 +180,56 @@ def _trails(
     labels: Sequence[str],
     pick: Pick,
 ) -> tuple[Trail, ...]:
-    spread = tuple(n if a in axes else 1 for a, n in enumerate(x.shape))
-    weights = {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items() if v.ndim}
-    end = [Step(k, n, pick(weights[n])) for k, n in (("times", "gamma"), ("plus", "beta")) if n in weights]
     found = layer.normalization_rule(x.shape)
     assert found is not None, "asked of normalizations alone"
-    if found.source == "batch":
-        over = tuple(a for a in range(x.ndim) if a not in axes)
-        seen = [
-            _seen(x[tuple(slice(None) if a in over else (0, *spot)[a] for a in range(x.ndim))])
-            for spot in spots
-        ]
-        first = tuple(f"channel {c}: {s}" for c, s in zip(labels, seen, strict=True))
-        training = _standard(
-            f"In training, if these {len(x):,} rows were the batch; the value of row {{row}}:",
-            first, pick(x.mean(over, keepdims=True)), pick(x.var(over, keepdims=True)), layer.epsilon, end,
-        )  # fmt: skip
-        prediction = _standard(
-            "At prediction time, the same value of row {row}:" if layer.trainable else _BOTH,
-            tuple(f"channel {c}: moving statistics" for c in labels),
-            pick(weights["moving_mean"]), pick(weights["moving_variance"]), layer.epsilon, end,
-        )  # fmt: skip
-        return (training, prediction) if layer.trainable else (prediction,)
-    if found.source == "data":
-        return (_of_data(layer, x, labels, pick, found.epsilon),)
-    return (_of_row(layer, found, x, labels, pick, end),)
+    match found.source:
+        case "batch":
+            return _of_batch(layer, x, axes, spots, labels, pick)
+        case "data":
+            return (_of_data(layer, x, labels, pick, found.epsilon),)
+        case "row":
+            return (_of_row(layer, found, x, labels, pick, _end(_spread_weights(layer, x, axes), pick)),)
+        case _:
+            assert_never(found.source)
+
+
+def _spread_weights(layer: Layer, x: Array, axes: tuple[int, ...]) -> dict[str, Array]:
+    """The weights in float64, with axes of size 1 for those of x that they do not have."""
+    spread = tuple(n if a in axes else 1 for a, n in enumerate(x.shape))
+    return {k: v.astype(np.float64).reshape(spread) for k, v in layer.named_weights.items() if v.ndim}
+
+
+def _end(weights: Mapping[str, Array], pick: Pick) -> list[Step]:
+    ends: list[tuple[StepKind, str]] = [("times", "gamma"), ("plus", "beta")]
+    return [Step(k, n, pick(weights[n])) for k, n in ends if n in weights]
+
+
+def _of_batch(
+    layer: Layer,
+    x: Array,
+    axes: tuple[int, ...],
+    spots: Sequence[tuple[int, ...]],
+    labels: Sequence[str],
+    pick: Pick,
+) -> tuple[Trail, ...]:
+    """By the statistics of a batch in training, and by the moving ones at prediction time."""
+    weights = _spread_weights(layer, x, axes)
+    end = _end(weights, pick)
+    over = tuple(a for a in range(x.ndim) if a not in axes)
+    seen = [
+        _seen(x[tuple(slice(None) if a in over else (0, *spot)[a] for a in range(x.ndim))]) for spot in spots
+    ]
+    first = tuple(f"channel {c}: {s}" for c, s in zip(labels, seen, strict=True))
+    training = _standard(
+        f"In training, if these {len(x):,} rows were the batch; the value of row {{row}}:",
+        first, pick(x.mean(over, keepdims=True)), pick(x.var(over, keepdims=True)), layer.epsilon, end,
+    )  # fmt: skip
+    prediction = _standard(
+        "At prediction time, the same value of row {row}:" if layer.trainable else _BOTH,
+        tuple(f"channel {c}: moving statistics" for c in labels),
+        pick(weights["moving_mean"]), pick(weights["moving_variance"]), layer.epsilon, end,
+    )  # fmt: skip
+    return (training, prediction) if layer.trainable else (prediction,)
 
 
 def _of_row(

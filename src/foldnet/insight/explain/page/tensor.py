@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 from foldnet.errors import FoldnetError
 from foldnet.insight.explain.explanation import Code, Words
@@ -18,6 +18,7 @@ from foldnet.insight.explain.page.markup import Html, block_html, joined, tag
 from foldnet.insight.explain.sharing import axes_of, axis_keeps, sharing, sharing_blocks, with_axis
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
+from foldnet.literals import DataFormat
 
 CELL, TALL, GAP = 26, 22, 10
 DRAWN = {2: (4, 14), 3: (3, 4, 7), 4: (3, 3, 4, 4), 5: (2, 2, 3, 3, 3)}
@@ -60,7 +61,7 @@ class View:
         choices: by the axes chosen, such as ``"1,3"``.
     """
 
-    layout: str
+    layout: DataFormat | Literal[""]
     shape: Shape
     names: tuple[str, ...]
     drawn: tuple[int, ...]
@@ -116,7 +117,9 @@ def axis_labels(view: View) -> list[str]:
     ]
 
 
-def _view(layer: Layer, own: Sequence[int], layout: str, shape: Shape, names: Sequence[str]) -> View:
+def _view(
+    layer: Layer, own: Sequence[int], layout: DataFormat | Literal[""], shape: Shape, names: Sequence[str]
+) -> View:
     most = DRAWN.get(len(shape), (2,) * len(shape))
     drawn = tuple(m if n is None else min(n, m) for n, m in zip(shape, most, strict=True))
     axes = range(1, len(shape))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from string import Template
-from typing import Any
 
+from foldnet.arrays import Array
 from foldnet.disk.atomic import write_text
 from foldnet.escaping import escaped_html
 from foldnet.files.overwrite import MARK
@@ -100,7 +100,7 @@ def _about(run: Run, layer: RunLayer) -> str:
     return escaped_html(" ".join(words))
 
 
-def _section(title: str, about: str, figures: Sequence[Figure], numbers: Any, place: int) -> str:
+def _section(title: str, about: str, figures: Sequence[Figure], numbers: Iterator[int], place: int) -> str:
     drawn = "".join(_figure(figure, next(numbers)) for figure in figures)
     text = f"<p>{about}</p>" if about else ""
     return f'<section id="s{place}"><h2>{escaped_html(title)}</h2>{text}<div class="charts">{drawn}</div></section>'
@@ -119,7 +119,7 @@ def _figure(figure: Figure, number: int) -> str:
     )
 
 
-def _data(run: Run, places: Any, figures: Sequence[Figure]) -> str:
+def _data(run: Run, places: Array, figures: Sequence[Figure]) -> str:
     """The numbers behind the charts, for the cursor to show; no text, which could end the script element."""
     document = {
         "steps": [int(s) for s in run.steps[places]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from foldnet.disk.atomic import write_whole
 from foldnet.errors import ConfigError, UnsupportedError
@@ -14,11 +14,12 @@ from foldnet.insight.watch.report.figures import Figure, layer_figures, log_figu
 from foldnet.insight.watch.run_files import Run, read_run
 
 COLOURS = ("#1f6fb4", "#c7561a", "#1d8348", "#8e44ad", "#b7950b", "#c0392b", "#148f9c", "#6b5344")
-FORMATS = ("pdf", "svg", "png")
+Format = Literal["pdf", "svg", "png"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def write_plots(
-    run: Run | str | PathLike[str], directory: str | PathLike[str], format: str = "pdf"
+    run: Run | str | PathLike[str], directory: str | PathLike[str], format: Format = "pdf"
 ) -> list[Path]:
     """Draw the loss curves, and one plot a layer, into files of a directory.
 
@@ -47,12 +48,12 @@ def write_plots(
     return list(drawn)
 
 
-def plot_paths(run: Run, directory: str | PathLike[str], format: str = "pdf") -> list[Path]:
+def plot_paths(run: Run, directory: str | PathLike[str], format: Format = "pdf") -> list[Path]:
     """The files that ``write_plots`` would write."""
     return [path for path, figures in _figures(run, directory, format).items() if figures]
 
 
-def _figures(run: Run, directory: str | PathLike[str], format: str) -> dict[Path, list[Figure]]:
+def _figures(run: Run, directory: str | PathLike[str], format: Format) -> dict[Path, list[Figure]]:
     """What is drawn, by file."""
     if format not in FORMATS:
         raise ConfigError(f"plots are written as {', '.join(FORMATS)}, not {format!r}")

@@ -175,6 +175,10 @@ class BatchReduce(Op):
 
     kind: str
 
+    @property
+    def label(self) -> str:
+        return f"batch_{self.kind}"
+
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
         if self.kind not in ("sum", "mean"):

@@ -81,15 +81,18 @@ def times(a: Number, b: Number) -> str:
 def plus(*terms: Number) -> str:
     """A sum, its whole numbers added up at the end.
 
-    >>> plus("x", 0), plus("i * 3", 2, 4), plus("x", -1), plus(), plus("a ? 1 : 2", "b")
-    ('x', 'i * 3 + 6', 'x - 1', '0', '(a ? 1 : 2) + b')
+    >>> plus("x", "i - 1"), plus("x", 0), plus("i * 3", 2, 4), plus("x", -1), plus(), plus("a ? 1 : 2", "b")
+    ('x + i - 1', 'x', 'i * 3 + 6', 'x - 1', '0', '(a ? 1 : 2) + b')
     """
     known = [_whole(t) for t in terms]
     number = sum(t for t in known if isinstance(t, int))
     text = ""
     for term in known:
         if isinstance(term, str):
-            text = composed("{0} + {1}", text, term) if text else term
+            flat = (
+                text and rank(text) >= _SUM and rank(term) >= _SUM
+            )  # of whole numbers, so that the order is the same
+            text = f"{text} + {term}" if flat else composed("{0} + {1}", text, term) if text else term
     if text and number:
         return composed("{0} + {1}" if number > 0 else "{0} - {1}", text, str(abs(number)))
     return text or str(number)

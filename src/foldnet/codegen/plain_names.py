@@ -63,12 +63,19 @@ class PlainNames:
     def value(self, name: str) -> str:
         """The name of a value."""
         if name not in self._values:  # a constant that no operation reads
-            self._values[name] = self._fresh.fresh(role(name))
+            self._values[name] = self._fresh.fresh(f"unread_{role(name)}")
         return self._values[name]
 
     def of(self, value: str, what: str) -> str:
         """A name for something that belongs to a value; for ``""`` for something that belongs to none."""
         return self._fresh.fresh(f"{self.value(value)}_{identifier(what)}" if value else identifier(what))
+
+    def known(self, value: str, what: str) -> str:
+        """The name of the one thing of this kind that belongs to a value: the same whenever it is asked for."""
+        key = f"{what} of {value}"
+        if key not in self._values:
+            self._values[key] = self.of(value, what)
+        return self._values[key]
 
     def layer(self, node: Node) -> str:
         """Which layer a node is of, in words."""

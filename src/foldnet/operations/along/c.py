@@ -203,7 +203,7 @@ def moments_gradient(w: Writer, node: Node) -> None:
     op, (x, y, g) = node.op, node.inputs
     assert isinstance(op, MomentsGradient)
     shape, axes, kind = split_of(w.shape(x), op.of)
-    n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon)
+    n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon) if kind == "l2" else ""
     value = {
         "standard": f"({{g}} - {{m}} / {n} - {{y}} * ({{s}} / {n})) * {{q}}",
         "rms": f"({{g}} - {{y}} * ({{s}} / {n})) * {{q}}",

@@ -213,7 +213,7 @@ def _bad_macro(faults: int) -> str:
 
 # Kept apart from their callers, and weights and workspaces from each other: compilers would make copies of all that is
 # inlined, and of each loop one for arrays that overlap.
-_BODY = "static __attribute__((noinline)) void body"
+_BODY = "static __attribute__((noinline)) void\nbody"
 _ARGUMENTS = "(const float *restrict w, const void *const *in, void *const *out, float *restrict f,"
 
 
@@ -239,7 +239,7 @@ def _row_function(graph: Graph, body: BlockWriter, lines: Sequence[str]) -> str:
         results += body.stored(name, f"y{i}", size)
     text = [
         f"{_BODY}_row{_ARGUMENTS}",
-        "                     int32_t *restrict j, int64_t row, int64_t *bad) {",
+        "         int32_t *restrict j, int64_t row, int64_t *bad) {",
         *(["  enum { rows = 1 };"] if body.faults else []),
         *_unused(body, ("w", "in", "f", "j", "bad")),
         *ports,
@@ -285,7 +285,7 @@ def _block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes
         ]
     text = [
         f"{_BODY}_block{_ARGUMENTS}",
-        "                       int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
+        "           int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
         *_unused(body, ("w", "in", "f", "j", "bad")),
     ]
     return "\n".join([*text, *body.declarations(), *loads, *lines, *results, "}"]) + "\n"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from foldnet.codegen.expressions import plus, times
+from foldnet.codegen.expressions import composed, plus, times
 from foldnet.codegen.plain_names import PlainNames
 from foldnet.engines.native.training.layout import Layout, prepared
 from foldnet.graph.graph import Node
@@ -136,9 +136,15 @@ class Places:
             self._declare(name, self.size(root), self.laned(root), kind)
         return name
 
+    def gradient(self, variable: str) -> str:
+        """The C name of a variable's gradient, where an update finds it."""
+        name = self.names.known(variable, "gradient")
+        self._declared[name] = self._at(name, "float", plus("G", self.layout.weights[variable]))
+        return name
+
     @staticmethod
     def _at(name: str, kind: str, where: str) -> str:
-        return f"{kind} *const {name} = {where if kind == 'float' else f'({kind} *)({where})'};"
+        return f"{kind} *const {name} = {where if kind == 'float' else composed(f'({kind} *){{0}}', where)};"
 
     def space(self, hint: str, count: int, laned: bool = True, kind: str = "float", of: str = "") -> str:
         """A new array of ``count`` elements, with or without rows; the same again for the same hint and value."""

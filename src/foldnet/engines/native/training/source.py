@@ -136,15 +136,15 @@ def _backward(e: BatchWriter) -> Function:
             e.end()
         e.seal()
     for variable, value in e.copies:
-        shape, at = e.shape(value), e.layout.weights[variable]
-        target = Operand("G", strides_of(shape), False, written=True, start=at)
+        shape = e.shape(value)
+        target = Operand(e.gradient(variable), strides_of(shape), False, written=True)
         e.announce(f"gradient of {role(variable)}, which is another value's, too")
         e.nest(shape, [target, e.read(value)], lambda y, x: f"{y} = {x};")
     for v in e.program.variables:
         if v.trainable and v.name not in e.gradients:
             e.announce(f"gradient of {role(v.name)}, on which the loss does not depend")
-            where = plus("G", e.layout.weights[v.name])
-            e.add("if (FIRST)", f"memset({where}, 0, sizeof(float) * {prod(v.shape)});")
+            count = times("sizeof(float)", prod(v.shape))
+            e.add("if (FIRST)", f"memset({e.gradient(v.name)}, 0, {count});")
     e.barrier()
     return e.function("backward", "Job *job, long ME", "job, ME")
 

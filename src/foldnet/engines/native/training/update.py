@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
 from foldnet.codegen.expressions import composed, plus, times
@@ -10,7 +10,7 @@ from foldnet.codegen.loops import strides_of
 from foldnet.codegen.names import C_RESERVED, Namespace
 from foldnet.codegen.plain_names import role
 from foldnet.engines.native.training.functions import indented
-from foldnet.engines.native.training.writer import BatchWriter, loop
+from foldnet.engines.native.training.writer import BatchWriter, loop, shared
 from foldnet.graph.graph import Node
 from foldnet.graph.training import Constraint, Orthogonal, UpdateRule, Variable
 from foldnet.operations.batch.op import BatchReduce
@@ -25,15 +25,15 @@ def regularization(e: BatchWriter) -> list[str]:
     """Statements that add every regularizer's value to ``total``."""
     lines = []
     for v in _trainable(e):
-        at, size = e.layout.weights[v.name], prod(v.shape)
+        w, size = e.place(v.name), prod(v.shape)
         if v.l1:
-            lines.append(f"total += {e.layout.number(v.l1)} * abs_sum({plus('W', at)}, {size});")
+            lines.append(f"total += {e.layout.number(v.l1)} * abs_sum({w}, {size});")
         if v.l2:
-            lines.append(f"total += {e.layout.number(v.l2)} * square_sum({plus('W', at)}, {size});")
+            lines.append(f"total += {e.layout.number(v.l2)} * square_sum({w}, {size});")
         if v.orthogonal:
             rows, cols, steps, unit = _matrix(e, v, v.orthogonal)
             share = e.layout.number(v.orthogonal.factor / max(rows * (rows - 1), 1))
-            lines.append(f"unit_rows({plus('W', at)}, {rows}, {cols}, {steps}, {unit});")
+            lines.append(f"unit_rows({w}, {rows}, {cols}, {steps}, {unit});")
             lines.append(f"total += {share} * pairs_sum({unit}, {rows}, {cols});")
     return lines
 
@@ -44,31 +44,38 @@ def _matrix(e: BatchWriter, v: Variable, rule: Orthogonal) -> tuple[int, int, st
     steps = f"{cols}, 1"
     if rule.columns:
         rows, cols, steps = cols, rows, f"1, {cols}"
-    return rows, cols, steps, e.space(f"unit {v.name}", rows * cols, False)
+    return rows, cols, steps, e.space("rows of length 1", rows * cols, False, of=v.name)
 
 
 def _penalties(e: BatchWriter) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for v in _trainable(e):
-        at = e.layout.weights[v.name]
+        w = e.place(v.name)
         if v.orthogonal:
             rows, cols, steps, unit = _matrix(e, v, v.orthogonal)
             share = e.layout.number(v.orthogonal.factor / max(rows * (rows - 1), 1))
             on = e.space(f"unit row {cols}", cols, False)
-            given = f"{plus('W', at)}, {plus('G', at)}, {rows}, {cols}, {steps}, {unit}, {on}, (float){share}"
+            given = f"{e.place(v.name)}, {e.gradient(v.name)}, {rows}, {cols}, {steps}, {unit}, {on}, (float){share}"
             lines += ["if (FIRST)", f"pairs_slope({given});", "BARRIER"]
-        terms = [
-            f"(float){e.layout.number(v.l1)} * (W[i] > 0.0f ? 1.0f : W[i] < 0.0f ? -1.0f : 0.0f)"
-        ] * bool(v.l1)
-        terms += [f"(float){e.layout.number(2 * v.l2)} * W[i]"] * bool(v.l2)
+        i = "i" if prod(v.shape) != 1 else "0"
+        terms = []
+        if v.l1:
+            sign = f"({w}[{i}] > 0.0f ? 1.0f : {w}[{i}] < 0.0f ? -1.0f : 0.0f)"
+            terms.append(f"(float){e.layout.number(v.l1)} * {sign}")
+        if v.l2:
+            terms.append(f"(float){e.layout.number(2 * v.l2)} * {w}[{i}]")
         if terms:
-            lines += [_over(at, prod(v.shape)), f"G[i] += {' + '.join(terms)};"]
-    return ["/* gradients of the regularizers */", *lines, "BARRIER"] if lines else []
+            size, to = prod(v.shape), e.gradient(v.name)
+            head = shared("i", size) if size != 1 else "if (FIRST)"
+            lines += [head, f"{to}[{i}] += {' + '.join(terms)};"]
+    if lines and lines[-1] != "BARRIER":
+        lines.append("BARRIER")
+    return ["/* gradients of the regularizers */", *lines] if lines else []
 
 
-def _over(at: int, size: int) -> str:
-    """The head of a loop over a piece of a buffer, divided among threads."""
-    return loop("i", plus(at, f"LOW({size})"), plus(at, f"HIGH({size})"))
+def _for_each(size: int, statement: Callable[[str], str]) -> list[str]:
+    """A statement for every element of an array, given C of its number."""
+    return [statement("0")] if size == 1 else [loop("i", 0, size), statement("i")]
 
 
 def _clipping(e: BatchWriter, rule: UpdateRule) -> list[str]:
@@ -80,24 +87,22 @@ def _clipping(e: BatchWriter, rule: UpdateRule) -> list[str]:
     head = f"/* gradients clipped by {kind.replace('_', ' ')} */"
     if kind == "value":
         return [
-            head, "{", f"const float most = (float){number};", _over(0, n),
+            head, "{", f"const float most = (float){number};", shared("i", n),
             "G[i] = G[i] > most ? most : G[i] < -most ? -most : G[i];", "}", "BARRIER",
         ]  # fmt: skip
     lines = [head, "if (FIRST) {", f"const double most = {number};", "double norm = 0.0;"]
-    parts = [(e.layout.weights[v.name], prod(v.shape)) for v in _trainable(e)]
+    parts = [(e.gradient(v.name), prod(v.shape)) for v in _trainable(e)]
 
-    def shrunk(at: int, size: int) -> list[str]:
-        return [
-            "if (norm > most) {", "const float s = (float)(most / norm);",
-            loop("i", at, at + size), "G[i] *= s;", "}",
-        ]  # fmt: skip
+    def shrunk(array: str, size: int) -> list[str]:
+        each = _for_each(size, lambda i: f"{array}[{i}] *= s;")
+        return ["if (norm > most) {", "const float s = (float)(most / norm);", *each, "}"]
 
     if kind == "global_norm":
-        lines += [f"norm += square_sum({plus('G', at)}, {size});" for at, size in parts]
-        lines += ["norm = sqrt(norm);", *shrunk(0, n)]
+        lines += [f"norm += square_sum({array}, {size});" for array, size in parts]
+        lines += ["norm = sqrt(norm);", *shrunk("G", n)]
     else:
-        for at, size in parts:
-            lines += [f"norm = sqrt(square_sum({plus('G', at)}, {size}));", *shrunk(at, size)]
+        for array, size in parts:
+            lines += [f"norm = sqrt(square_sum({array}, {size}));", *shrunk(array, size)]
     return [*lines, "}", "BARRIER"]
 
 
@@ -117,17 +122,21 @@ class _Rule:
         for node in graph.nodes:
             counts[node.op.label] = counts.get(node.op.label, 0) + 1
             self._called[node.output] = names.fresh(f"{node.op.label}_{counts[node.op.label]}")
-        self._constants = {name: self._constant(name) for name in graph.constants}
+        self._numbers: dict[str, str] = {}
         self._slots = [names.fresh(f"{self._called[name]}_slot") for name in graph.inputs[2:]]
         self._elements = dict(zip(graph.inputs, ["W", "G", *self._slots], strict=True))
 
     def _constant(self, name: str) -> str:
-        rule = self._rule
-        if name in rule.scalars:
-            source = f"scalars[{rule.scalars.index(name)}]"
-        else:
-            source = f"(float){self._e.layout.number(float(rule.graph.constants[name]))}"
+        given = self._rule.scalars
+        source = f"scalars[{given.index(name)}]" if name in given else self._number(name)
         return f"{source} * decay" if name == "weight_decay" else source
+
+    def _number(self, name: str) -> str:
+        """C of a constant that the program is given: only what is read has a place among the numbers."""
+        if name not in self._numbers:
+            number = float(self._rule.graph.constants[name])
+            self._numbers[name] = f"(float){self._e.layout.number(number)}"
+        return self._numbers[name]
 
     def _made(self, values: Iterable[str], varying: bool) -> list[str]:
         """The statements that make these values, of those that vary from element to element, or of the others."""
@@ -146,7 +155,7 @@ class _Rule:
             ]
         else:
             lines += [
-                f"const float {self._called[v]} = {self._constants[v]};"
+                f"const float {self._called[v]} = {self._constant(v)};"
                 for v in graph.constants
                 if v in needed
             ]
@@ -205,30 +214,36 @@ def rule_function(e: BatchWriter, rule: UpdateRule) -> str:
 
 
 def _constraint(e: BatchWriter, variable: Variable, rule: Constraint) -> list[str]:
-    at, shape = e.layout.weights[variable.name], variable.shape
-    comment = f"/* {rule.kind.replace('_', ' ')}: {e.names.value(variable.name)} */"
+    w, shape = e.place(variable.name), variable.shape
+    comment = f"/* {rule.kind.replace('_', ' ')}: {w} */"
     if rule.kind == "non_neg":
-        return [comment, loop("i", at, at + prod(shape)), "W[i] = W[i] < 0.0f ? 0.0f : W[i];"]
+        return [comment, *_for_each(prod(shape), lambda i: f"{w}[{i}] = {w}[{i}] < 0.0f ? 0.0f : {w}[{i}];")]
     steps = strides_of(shape)
     axes = [a % len(shape) for a in rule.axes]
     heads = [
         [loop(f"i{a}", 0, shape[a]) for a in range(len(shape)) if (a in axes) == inner and shape[a] != 1]
         for inner in (False, True)
     ]
-    place = plus(*(times(f"i{a}", steps[a]) for a in range(len(shape)) if shape[a] != 1), at)
-    low, high, rate, epsilon = (
-        f"(float){e.layout.number(n)}" for n in (rule.low, rule.high, rule.rate, rule.epsilon)
-    )
-    desired = {
-        "unit_norm": "1.0f",
-        "max_norm": f"(norm < {high} ? norm : {high})",
-        "min_max_norm": f"({rate} * (norm < {low} ? {low} : norm < {high} ? norm : {high}) + (1.0f - {rate}) * norm)",
-    }[rule.kind]
+    place = plus(*(times(f"i{a}", steps[a]) for a in range(len(shape)) if shape[a] != 1))
+
+    def number(value: float) -> str:
+        return f"(float){e.layout.number(value)}"
+
+    epsilon = number(rule.epsilon)
+    if rule.kind == "unit_norm":
+        desired = "1.0f"
+    elif rule.kind == "max_norm":
+        high = number(rule.high)
+        desired = f"(norm < {high} ? norm : {high})"
+    else:
+        low, high, rate = number(rule.low), number(rule.high), number(rule.rate)
+        held = f"norm < {low} ? {low} : norm < {high} ? norm : {high}"
+        desired = f"({rate} * ({held}) + (1.0f - {rate}) * norm)"
     outer, inner = heads
     return [
         comment, *outer[:-1], f"{outer[-1]} {{" if outer else "{",
-        "float norm = 0.0f;", *inner, f"norm += W[{place}] * W[{place}];", "norm = sqrtf(norm);",
-        f"const float s = {desired} / ({epsilon} + norm);", *inner, f"W[{place}] *= s;", "}",
+        "float norm = 0.0f;", *inner, f"norm += {w}[{place}] * {w}[{place}];", "norm = sqrtf(norm);",
+        f"const float s = {desired} / ({epsilon} + norm);", *inner, f"{w}[{place}] *= s;", "}",
     ]  # fmt: skip
 
 
@@ -241,7 +256,8 @@ def _average(e: BatchWriter, rule: UpdateRule) -> list[str]:
     return [
         "/* moving averages of the weights */", "{", "float *const A = job->averages;",
         f"const float kept = {steps} > 0 ? (float){e.layout.number(momentum)} : 0.0f;",
-        f"{_over(0, e.layout.trainable)} {{", "A[i] = kept * A[i] + (1.0f - kept) * W[i];", *copy, "}", "}", "BARRIER",
+        f"{shared('i', e.layout.trainable)} {{", "A[i] = kept * A[i] + (1.0f - kept) * W[i];", *copy, "}", "}",
+        "BARRIER",
     ]  # fmt: skip
 
 
@@ -250,8 +266,11 @@ def _calls(e: BatchWriter, rule: UpdateRule) -> list[str]:
     n, decaying = e.layout.trainable, e.layout.decaying
     head = "/* the optimizer's rule */"
     if rule.by_variable:
-        places = [(e.layout.weights[v.name], prod(v.shape), float(v.decay)) for v in _trainable(e)]
-        calls = [f"rule(job, {at}, {at + size}, {decay}f);" for at, size, decay in places]
+        places = [
+            (e.names.value(v.name), e.layout.weights[v.name], prod(v.shape), float(v.decay))
+            for v in _trainable(e)
+        ]
+        calls = [f"rule(job, {at}, {at + size}, {decay}f); /* {name} */" for name, at, size, decay in places]
         return [head, "if (FIRST) {", *calls, "}"]
     lines = [head]
     for start, end, decay in ((0, decaying, "1.0f"), (decaying, n, "0.0f")):
@@ -267,8 +286,8 @@ def _accumulated(e: BatchWriter, rule: UpdateRule, changes: Sequence[str]) -> li
     n, every = e.layout.trainable, rule.accumulate
     return [
         "{", f"float *const A = {plus('job->slots', (len(rule.slots) - 1) * n)};",
-        f"if ((step + 1) % {every} != 0) {{", _over(0, n), "A[i] += G[i];", "} else {",
-        f"{_over(0, n)} {{", f"G[i] = (G[i] + A[i]) / {every}.0f;", "A[i] = 0.0f;", "}",
+        f"if ((step + 1) % {every} != 0) {{", shared("i", n), "A[i] += G[i];", "} else {",
+        f"{shared('i', n)} {{", f"G[i] = (G[i] + A[i]) / {every}.0f;", "A[i] = 0.0f;", "}",
         "BARRIER", *changes, "}", "}", "BARRIER",
     ]  # fmt: skip
 

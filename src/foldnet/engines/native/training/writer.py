@@ -313,8 +313,9 @@ class BatchWriter(Places):
 
     def zero(self, value: str) -> None:
         """Set a value to 0."""
-        count = times(self.size(value), "R") if self.laned(value) else str(self.size(value))
-        self.add("if (FIRST)", f"  memset({self.place(value)}, 0, sizeof(float) * {count});")
+        count = times("sizeof(float)", self.size(value))
+        count = times(count, "R") if self.laned(value) else count
+        self.add("if (FIRST)", f"  memset({self.place(value)}, 0, {count});")
         self.wait()
 
     def number(self, value: float) -> str:

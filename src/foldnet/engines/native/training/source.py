@@ -27,7 +27,7 @@ POLLED_FROM = 5_000
 COMMON = 32
 """Rows of a batch, Keras's default, for which small programs have code of their own, its loops over rows straight."""
 
-COMMON_LINES = 1000
+COMMON_LINES = 1300
 """Lines of C up to which a program is small."""
 
 UNPACK = f"""\

@@ -28,7 +28,7 @@ from foldnet.engines.native.training.products import known_product, shared_produ
 from foldnet.graph.graph import Node
 from foldnet.graph.training import TrainingProgram
 
-PART_LINES = 90
+PART_LINES = 130
 """Statements from which a function is divided at the next op."""
 
 THREADED_FROM = 200_000
@@ -147,7 +147,7 @@ class BatchWriter(Places):
 
     def _part(self, lines: Sequence[str | _Loop]) -> Part:
         statements = [line for part in lines for line in ([part] if isinstance(part, str) else part.lines())]
-        code = "\n".join(line for line in statements if not line.lstrip().startswith("/*"))
+        code = re.sub(r"/\*.*?\*/", "", "\n".join(statements))
         used = dict.fromkeys(re.findall(r"\b[a-z]\w*", code))
         return Part([self._declared[name] for name in used if name in self._declared], statements)
 

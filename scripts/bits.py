@@ -220,13 +220,18 @@ def recorded() -> dict[str, Array]:
     return {name: value for part in (predictions(), fits()) for name, value in part}
 
 
+def bits_of(array: Array) -> bytes:
+    """All bits but a NaN's, whose sign compilers are free to choose."""
+    return np.where(np.isnan(array), np.array(np.nan, array.dtype), array).tobytes()
+
+
 def compare(before: dict[str, Array], now: dict[str, Array]) -> int:
     """Print what differs; how many differ."""
     wrong = 0
     for name in sorted({*before, *now}):
         if name not in before or name not in now:
             print(f"{name}: only {'now' if name in now else 'before'}")
-        elif before[name].tobytes() != now[name].tobytes() or before[name].shape != now[name].shape:
+        elif bits_of(before[name]) != bits_of(now[name]) or before[name].shape != now[name].shape:
             a, b = before[name].astype(float), now[name].astype(float)
             how = (
                 f"up to {np.nanmax(np.abs(a - b)):.3g}" if a.shape == b.shape else f"{a.shape} was {b.shape}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Protocol
 
-from foldnet.codegen.loops import strides_of
+from foldnet.codegen.expressions import Number, plus, times
+from foldnet.codegen.loops import laid_out, loop, strides_of
 from foldnet.codegen.writer import Writer
 
 
@@ -29,8 +30,8 @@ class StepWriter(Writer, Protocol):
     def place(self, value: str) -> str:
         """The C name of a value's array."""
 
-    def space(self, hint: str, count: int, laned: bool = True) -> str:
-        """A new array of ``count`` elements, with or without rows; the same again for the same hint."""
+    def space(self, hint: str, count: int, laned: bool = True, of: str = "") -> str:
+        """A new array of ``count`` elements, with or without rows; the same again for the same hint and value."""
 
     def laned(self, value: str) -> bool:
         """Whether a value has rows."""
@@ -39,21 +40,24 @@ class StepWriter(Writer, Protocol):
         """Elements of a row, or of the whole of a value without rows."""
 
     def wait(self) -> None:
-        """Threads wait for each other, so that all see what has been written."""
+        """Threads wait for each other, so that all see what has been written; inside a loop, only after it."""
+
+    def barrier(self) -> None:
+        """Threads wait for each other, wherever this is."""
 
     def product(
         self,
         m: int,
         n: int | str,
         count: int | str,
-        a: tuple[str, int | str, int | str],
+        a: tuple[str, Number, Number],
         b: str,
-        ldb: int | str,
+        ldb: Number,
         c: str,
-        ldc: int | str,
+        ldc: Number,
         start: str = "",
         add: bool = False,
-    ) -> str:
+    ) -> list[str]:
         """C of a product of matrices."""
 
 
@@ -75,31 +79,39 @@ class Loops:
     off: str
     count: int
 
+    def element(self, array: str) -> str:
+        """C of the array's element for the row ``r``, given the array from the outer position on."""
+        return f"{array}[{plus(times(self.off, 'R'), 'r')}]"
+
+    def rows(self, array: str) -> str:
+        """C of all rows of an array's element, given the array from the outer position on."""
+        return plus(array, times(self.off, "R"))
+
 
 def along(shape: Sequence[int], axes: Sequence[int]) -> Loops:
     """Loops for working along ``axes`` (of the shape without batch axis)."""
     steps = strides_of(shape)
     kept = [a for a in range(len(shape)) if a not in axes and shape[a] != 1]
     small = strides_of([shape[a] for a in kept])
-    outer, inner = [], []
+    outer = []
     for place, a in enumerate(kept):
-        low, high = (f"LOW({shape[a]})", f"HIGH({shape[a]})") if place == 0 else ("0", str(shape[a]))
-        outer.append(f"for (long i{a} = {low}; i{a} < {high}; i{a}++)")
-    for a in axes:
-        inner.append(f"for (long k{a} = 0; k{a} < {shape[a]}; k{a}++)")
+        low, high = (f"LOW({shape[a]})", f"HIGH({shape[a]})") if place == 0 else (0, shape[a])
+        outer.append(loop(f"i{a}", low, high, "long"))
+    worked = [a for a in axes if shape[a] != 1]
     return Loops(
         tuple(outer or ("if (FIRST)",)),
-        tuple(inner),
-        " + ".join(f"i{a} * {steps[a]}" for a in kept) or "0",
-        " + ".join(f"i{a} * {s}" for a, s in zip(kept, small, strict=True)) or "0",
-        " + ".join(f"k{a} * {steps[a]}" for a in axes) or "0",
+        tuple(loop(f"k{a}", 0, shape[a], "long") for a in worked),
+        plus(*(times(f"i{a}", steps[a]) for a in kept)),
+        plus(*(times(f"i{a}", s) for a, s in zip(kept, small, strict=True))),
+        plus(*(times(f"k{a}", steps[a]) for a in worked)),
         prod(shape[a] for a in axes),
     )
 
 
 def block(e: StepWriter, loops: Loops, *body: str) -> None:
-    """The body inside the outer loops; each element of ``body`` that starts with ``@`` is inside the inner ones."""
+    """The body inside the outer loops; what starts with ``@`` is inside the inner ones."""
     lines = []
     for text in body:
-        lines.append(" ".join(loops.inner) + " " + text[1:] if text.startswith("@") else text)
-    e.add(*loops.outer, "{", *lines, "}", "BARRIER")
+        lines += laid_out(loops.inner, text[1:]) if text.startswith("@") else text.split("\n")
+    e.add(*loops.outer[:-1], f"{loops.outer[-1]} {{", *lines, "}")
+    e.wait()

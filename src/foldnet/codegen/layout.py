@@ -57,9 +57,9 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
     """
     roots = {name: name for name in graph.inputs}
     for node in graph.nodes:
-        roots[node.output] = (
-            roots[node.inputs[0]] if node.op.aliases and node.inputs[0] in roots else node.output
-        )
+        first = node.inputs[0]
+        alias = first in roots and node.op.is_alias(graph.types[first].dtype)
+        roots[node.output] = roots[first] if alias else node.output
     end = len(graph.nodes)
     dies = {roots[v]: i for i, n in enumerate(graph.nodes) for v in n.inputs if v in roots}
     dies |= {roots[v]: end for v in (roots if apart else graph.outputs) if v in roots}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from foldnet.codegen.expressions import Number, plus, times
 from foldnet.graph.op import FLOAT, INT, Dtype
 
 Strides = tuple[int, ...]
@@ -42,6 +43,7 @@ class Operand:
     Attributes:
         base: C of its start; nothing for a place in the loop, whose element is the number that its strides give.
         strides: in elements, one an axis.
+        start: how many elements from there the loop begins.
         laned: whether each element has lanes, the rows side by side.
         kind: type of an element.
         written: whether the loop writes to it.
@@ -56,6 +58,7 @@ class Operand:
     written: bool = False
     frozen: bool = False
     rows: bool = False
+    start: Number = 0
 
 
 def index(axis: int, rank: int) -> Operand:
@@ -86,6 +89,36 @@ def collapse(shape: Sequence[int], all_strides: Sequence[Strides]) -> tuple[list
     return sizes, strides
 
 
-def place(steps: Sequence[int]) -> str:
-    """C of the place that loops over ``i0``, ``i1``, ... reach by these strides."""
-    return " + ".join(f"i{d}" if s == 1 else f"i{d} * {s}" for d, s in enumerate(steps) if s) or "0"
+def place(steps: Sequence[int], start: Number = 0) -> str:
+    """C of the place that loops over ``i0``, ``i1``, ... reach by these strides from a start.
+
+    >>> place((4, 0, 1)), place((), 3)
+    ('i0 * 4 + i2', '3')
+    """
+    return plus(*(times(f"i{d}", s) for d, s in enumerate(steps)), start)
+
+
+def loop(variable: str, low: Number, high: Number, kind: str = "int") -> str:
+    """The head of a loop."""
+    return f"for ({kind} {variable} = {low}; {variable} < {high}; {variable}++)"
+
+
+def laid_out(heads: Sequence[str], statements: str, indent: str = "") -> list[str]:
+    """Statements, a line each, inside loops, with the braces that they need; a line that goes on is indented.
+
+    >>> print(chr(10).join(laid_out(["for (;;)"], "a = 1;\\nb = 2;")))
+    for (;;) {
+      a = 1;
+      b = 2;
+    }
+    """
+    lines = statements.split("\n")
+    several = sum(not line.startswith(" ") for line in lines) > 1
+    # What is declared must not meet what others declare by the same name.
+    braces = several and (bool(heads) or any(line.startswith("const ") for line in lines))
+    heads = list(heads) or [""] * braces
+    text = [f"{indent}{'  ' * d}{head}" for d, head in enumerate(heads)]
+    if braces:
+        text[-1] += "{" if not heads[-1] else " {"
+    text += [f"{indent}{'  ' * len(heads)}{line}" for line in lines]
+    return [*text, f"{indent}{'  ' * (len(heads) - 1)}}}"] if braces else text

@@ -11,6 +11,8 @@ row-major.
 
 from __future__ import annotations
 
+from foldnet.codegen.expressions import plus
+
 STRETCH = 256
 TILE = 8
 PANEL = 4
@@ -73,7 +75,7 @@ def block_kernel(units: int, simd: int, lanes: int) -> str:
         lines.append(f"  const float b{u} = bias ? bias[{u}] : 0.0f;")
         lines.append(f"  v{simd} " + ", ".join(f"{n} = b{u} - (v{simd}){{0}}" for n in names[u]) + ";")
     lines.append(f"  for (int i = 0; i < count; i++, x += {lanes}, w += width) {{")
-    xs = ", ".join(f"x{v} = load{simd}(x + {v * simd})" for v in range(vectors))
+    xs = ", ".join(f"x{v} = load{simd}({plus('x', v * simd)})" for v in range(vectors))
     lines.append(f"    const v{simd} {xs};")
     for u in range(units):
         lines.append(f"    const v{simd} w{u} = w[{u}] - (v{simd}){{0}};")
@@ -81,9 +83,9 @@ def block_kernel(units: int, simd: int, lanes: int) -> str:
     lines.append("  }")
     lines.append("  if (more) {")
     flat = [(n, u * lanes + v * simd) for u in range(units) for v, n in enumerate(names[u])]
-    lines += [f"    {n} = load{simd}(y + {at}) + {n};" for n, at in flat]
+    lines += [f"    {n} = load{simd}({plus('y', at)}) + {n};" for n, at in flat]
     lines.append("  }")
-    lines += [f"  store{simd}(y + {at}, {n});" for n, at in flat]
+    lines += [f"  store{simd}({plus('y', at)}, {n});" for n, at in flat]
     lines.append("}")
     return "\n".join(lines) + "\n"
 
@@ -94,19 +96,20 @@ def row_kernel(width: int, simd: int) -> str:
     count = width // size
     kind = f"v{size}" if size > 1 else "float"
 
-    def load(pointer: str) -> str:
-        return f"load{size}({pointer})" if size > 1 else f"*({pointer})"
+    def load(array: str, at: int) -> str:
+        return f"load{size}({plus(array, at)})" if size > 1 else f"{array}[{at}]"
 
     fma = f"fma{size}" if size > 1 else "FMA"
     zero = "{0}" if size > 1 else "0.0f"
     accumulators = [f"a{k}" for k in range(count)]
-    steps = "\n".join(f"      s{k} = {fma}(xi, {load(f'w + {k * size}')}, s{k});" for k in range(count))
+    steps = "\n".join(f"      s{k} = {fma}(xi, {load('w', k * size)}, s{k});" for k in range(count))
+    step = f"w += {width}" if width > 1 else "w++"
     broadcast = f"x[i] - (v{size}){{0}}" if size > 1 else "x[i]"
     lines = [
         f"static inline void row{width}(const float *x, const float *w, const float *bias, float *y, int count) {{",
         f"  {kind} " + ", ".join(f"{a} = {zero}" for a in accumulators) + ";",
         "  if (bias) {",
-        *(f"    a{k} = {load(f'bias + {k * size}')};" for k in range(count)),
+        *(f"    a{k} = {load('bias', k * size)};" for k in range(count)),
         "  }",
         f"  for (int start = 0; start < count; start += {STRETCH}) {{",
         f"    const int end = count - start < {STRETCH} ? count : start + {STRETCH};",
@@ -114,13 +117,16 @@ def row_kernel(width: int, simd: int) -> str:
         "    if (start == 0) {",
         *(f"      s{k} = a{k};" for k in range(count)),
         "    }",
-        f"    for (int i = start; i < end; i++, w += {width}) {{",
+        f"    for (int i = start; i < end; i++, {step}) {{",
         f"      const {kind} xi = {broadcast};",
         steps,
         "    }",
         *(f"    a{k} = start ? a{k} + s{k} : s{k};" for k in range(count)),
         "  }",
-        *(f"  store{size}(y + {k * size}, a{k});" if size > 1 else f"  y[{k}] = a{k};" for k in range(count)),
+        *(
+            f"  store{size}({plus('y', k * size)}, a{k});" if size > 1 else f"  y[{k}] = a{k};"
+            for k in range(count)
+        ),
         "}",
     ]
     return "\n".join(lines) + "\n"

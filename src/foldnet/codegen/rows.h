@@ -2,37 +2,7 @@
    among them), which are independent. Every sum runs along the axis in order, so that the layout of the
    neighbours changes no bit. */
 
-/* exp(x - max) / sum(exp(x - max)), or its logarithm; up to 64 neighbours at a time. */
-static inline void fn_softmax(const float *x, float *y, int n, int inner, int logarithm) {
-  for (int first = 0; first < inner; first += 64) {
-    const int width = inner - first < 64 ? inner - first : 64;
-    float top[64], sum[64];
-    for (int k = 0; k < width; k++) {
-      top[k] = -(float)INFINITY;
-      sum[k] = 0.0f;
-    }
-    for (int i = 0; i < n; i++)
-      for (int k = 0; k < width; k++) {
-        const float v = x[i * inner + first + k];
-        top[k] = v > top[k] ? v : top[k];
-      }
-    for (int i = 0; i < n; i++)
-      for (int k = 0; k < width; k++) {
-        const float d = x[i * inner + first + k] - top[k], e = fn_exp(d);
-        sum[k] += e;
-        y[i * inner + first + k] = logarithm ? d : e;
-      }
-    for (int k = 0; k < width; k++)
-      sum[k] = logarithm ? fn_log(sum[k]) : sum[k];
-    for (int i = 0; i < n; i++)
-      for (int k = 0; k < width; k++) {
-        const float v = y[i * inner + first + k];
-        y[i * inner + first + k] = logarithm ? v - sum[k] : v / sum[k];
-      }
-  }
-}
-
-/* The same for one neighbour, where the loop along the axis is the one to vectorize. */
+/* exp(x - max) / sum(exp(x - max)), or its logarithm, of one row, where the loop along it is the one to vectorize. */
 static inline void fn_softmax_row(const float *x, float *y, int n, int logarithm) {
   float top = -(float)INFINITY, sum = 0.0f;
   for (int i = 0; i < n; i++)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foldnet.codegen.expressions import plus, times
+
 TALL = 12
 """Rows of the largest tile: with two vectors a row, 24 of 32 registers hold sums."""
 
@@ -51,24 +53,24 @@ class Tile:
             "  (void)am; (void)ldc; (void)start; (void)add; (void)part;",
         ]
         for i in rows:
-            value = {True: f"start[{i}]", False: "0.0f", None: f"(start ? start[{i}] : 0.0f)"}[self.start]
+            value = {True: f"start[{i}]", False: "0.0f", None: f"start ? start[{i}] : 0.0f"}[self.start]
             lines.append("  V " + ", ".join(f"{x} = SPREAD({value})" for x in acc[i]) + ";")
         # A pointer for each four rows: with one for each, compilers run out of registers for addresses.
-        lines += [f"  const float *p{i} = a + {i} * am;" for i in range(0, self.m, 4)]
+        lines += [f"  const float *p{i} = {plus('a', times(i, 'am'))};" for i in range(0, self.m, 4)]
         step = " ".join(f"p{i} += ak," for i in range(0, self.m, 4))
         lines.append(f"  for (long k = 0; k < count; k++, {step} b += ldb) {{")
-        lines.append("    const V " + ", ".join(f"b{j} = LOAD(b + {16 * j})" for j in vectors) + ";")
+        lines.append("    const V " + ", ".join(f"b{j} = LOAD({plus('b', 16 * j)})" for j in vectors) + ";")
         lines.append("    V x;")
         for i in rows:
-            at = f"p{i // 4 * 4}[{i % 4} * am]" if i % 4 else f"p{i}[0]"
-            lines.append(f"    x = SPREAD({at});")
+            lines.append(f"    x = SPREAD(p{i // 4 * 4}[{times(i % 4, 'am')}]);")
             lines += [f"    {acc[i][j]} = MULADD(x, b{j}, {acc[i][j]});" for j in vectors]
         lines.append("  }")
         add = {True: "1", False: "0", None: "add"}[self.add]
         for i in rows:
             for j in vectors:
                 part = "part" if j == self.n - 1 and not self.whole else "16"
-                lines.append(f"  store_part(c + {i} * ldc + {16 * j}, {acc[i][j]}, {add}, {part});")
+                place = plus("c", times(i, "ldc"), 16 * j)
+                lines.append(f"  store_part({place}, {acc[i][j]}, {add}, {part});")
         return "\n".join([*lines, "}", ""])
 
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Protocol
 
+from foldnet.codegen.expressions import Number
 from foldnet.codegen.loops import Operand
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op, Row
 
-Offset = int | str
-"""How many elements of a row further on; C where a loop's variable counts."""
-
 Body = Callable[..., str]
-"""From C of one element of each operand to a statement."""
+"""From C of one element of each operand to statements, a line each; a line that goes on is indented by two."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Along:
         axes: that are worked along, without the batch axis.
         reads, writes: values of that shape, by the names that stages give them.
         small: values, or arrays that are kept, with an element for each position of the axes that stay.
-        sums: names of sums, a number a lane.
+        sums: names of sums, a number a lane, and what each starts with, as a stage writes it.
         single: whether they are floats, whatever the writer keeps sums in.
     """
 
@@ -56,7 +54,7 @@ class Along:
     reads: dict[str, str]
     writes: dict[str, str]
     small: dict[str, str]
-    sums: tuple[str, ...] = ()
+    sums: dict[str, str] = field(default_factory=dict)
     single: bool = False
 
     @property
@@ -72,7 +70,7 @@ class Along:
 
 @dataclass(frozen=True)
 class Each:
-    """A statement for every element along the axes, in order; ``{k}`` is the position on the first of them.
+    """Statements for every element along the axes, in order; ``{k}`` is the position on the first of them.
 
     With ``reverse``, which is for one axis, from its end to its start.
     """
@@ -83,7 +81,7 @@ class Each:
 
 @dataclass(frozen=True)
 class Once:
-    """A statement for every position of the axes that stay."""
+    """Statements for every position of the axes that stay."""
 
     text: str
 
@@ -103,10 +101,10 @@ class Writer(Protocol):
     def shape(self, value: str) -> Row:
         """Shape of one row of a value; of the whole for a constant."""
 
-    def read(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
+    def read(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
         """A value that a loop reads, over its own row's shape or by other strides."""
 
-    def write(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
+    def write(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
         """A value that a loop writes."""
 
     def spread(self, value: str, shape: Sequence[int]) -> Operand:
@@ -118,15 +116,18 @@ class Writer(Protocol):
         Args:
             shape: of the loops.
             operands: whose elements the statement is of.
-            body: the statement.
+            body: the statements.
             sums: whether several turns of the loop add to the same element.
         """
 
-    def loop(self, variable: str, count: int) -> AbstractContextManager[None]:
-        """A loop around all that is written inside the ``with``; its turns touch different elements."""
+    def loop(self, variable: str, count: int) -> AbstractContextManager[Number]:
+        """A loop around all that is written inside the ``with``; its turns touch different elements.
 
-    def table(self, name: str, numbers: Sequence[int]) -> AbstractContextManager[None]:
-        """A table of whole numbers for all that is written inside the ``with``."""
+        Gives the variable, or 0 where there is but one turn, and no loop.
+        """
+
+    def table(self, name: str, numbers: Sequence[int]) -> AbstractContextManager[tuple[Number, Number]]:
+        """A loop over a table of whole numbers; gives the position and the number there."""
 
     def entry(self, constant: str, at: str) -> str:
         """C of an element of a constant."""

@@ -10,6 +10,7 @@ fuses activations fills it in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -77,7 +78,6 @@ class Op:
         weights: the least and the largest number of constant operands, which come after the data.
         mixes: whether constants may stand at any place, as long as one operand is data.
         predicts: whether prediction programs may hold it; others are for training programs alone.
-        aliases: whether the result is the operand itself, under another name: no code, no memory.
         moves: how many operands after the first a training step moves: the moving statistics.
         is_identity: whether it is nothing: its result is its operand, shape and all.
         as_found: whether it reads its operands as the node whose result is its first operand found them, before a later
@@ -96,7 +96,6 @@ class Op:
     weights: ClassVar[tuple[int, int]] = (0, 0)
     mixes: ClassVar[bool] = False
     predicts: ClassVar[bool] = True
-    aliases: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
     is_identity: ClassVar[bool] = False
     keeps_values: ClassVar[Keeps] = ""
@@ -105,6 +104,15 @@ class Op:
     fault: ClassVar[str] = ""
     moves: ClassVar[int] = 0
     as_found: ClassVar[bool] = False
+
+    @property
+    def label(self) -> str:
+        """What its result is called in generated C: by its class, or by which of several functions it is."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def is_alias(self, dtype: str) -> bool:
+        """Whether the result is the operand, of this type, under another name: no code, no memory."""
+        return False
 
     @property
     def is_activation(self) -> bool:

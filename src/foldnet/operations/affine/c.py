@@ -15,7 +15,7 @@ def affine(w: Writer, node: Node[Affine]) -> None:
     operands = [w.write(node.output), *(w.spread(v, shape) for v in node.inputs)]
 
     def statement(y: str, x: str, scale: str, offset: str, shift: str = "") -> str:
-        value = w.multiply_add(f"({x} - {shift})" if shift else x, scale, offset)
+        value = w.multiply_add(f"{x} - {shift}" if shift else x, scale, offset)
         return f"{y} = {activated(op.activation, value)};"
 
     w.nest(shape, operands, statement)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import prod
 
 from foldnet.codegen.batch import StepWriter, along, block
+from foldnet.codegen.expressions import composed, plus, times
 from foldnet.codegen.loops import strides_of
-from foldnet.codegen.writer import Along, Each, Once, Rule, Stage, Writer
+from foldnet.codegen.writer import Along, Each, Once, Real, Rule, Stage, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.along.op import (
@@ -34,20 +35,23 @@ def softmax(w: Writer, node: Node[Softmax]) -> None:
         w.outer(node, op.axis - 1, f"fn_softmax_row({{x}}, {{y}}, {{n}}, {int(op.log)});")
         return
     loops = Along(
-        shape, (op.axis - 1,), {"x": node.inputs[0]}, {"y": node.output}, {}, ("top", "sum"), single=True
+        shape,
+        (op.axis - 1,),
+        {"x": node.inputs[0]},
+        {"y": node.output},
+        {},
+        {"top": "{x}", "sum": "0.0f"},
+        single=True,
     )
-    stages: list[Stage] = [
-        Once("{top} = {x}; {sum} = 0.0f;"),
-        Each("{top} = {x} >= {top} || {x} != {x} ? {x} : {top};"),
-    ]
+    stages: list[Stage] = [Each("{top} = {x} >= {top} || {x} != {x} ? {x} : {top};")]
     if op.log:
         stages += [
-            Each("{y} = {x} - {top}; {sum} += fn_exp({y});"),
+            Each("{y} = {x} - {top};\n{sum} += fn_exp({y});"),
             Once("{sum} = fn_log({sum});"),
             Each("{y} -= {sum};"),
         ]
     else:
-        stages += [Each("{y} = fn_exp({x} - {top}); {sum} += {y};"), Each("{y} /= {sum};")]
+        stages += [Each("{y} = fn_exp({x} - {top});\n{sum} += {y};"), Each("{y} /= {sum};")]
     w.along(loops, stages)
 
 
@@ -76,6 +80,11 @@ def split_of(
     return split, tuple(a for a in range(len(split)) if a != at), "standard"
 
 
+def narrowed(real: Real, value: str) -> str:
+    """The C of a value in float32, given in the numbers that sums are kept in."""
+    return composed(f"{real.narrow}{{0}}", value)
+
+
 def moments(w: Writer, node: Node[GroupMoments | Moments]) -> None:
     """Each row, or each group of its channels, by its own statistics.
 
@@ -86,22 +95,26 @@ def moments(w: Writer, node: Node[GroupMoments | Moments]) -> None:
     count = prod(shape[a] for a in axes)
     kept = w.keep(node, "inverse", prod(shape) // max(count, 1))
     small = {"q": kept} if kept else {}
-    loops = Along(shape, axes, {"x": node.inputs[0]}, {"y": node.output}, small, ("mean", "spread"))
     real, epsilon = w.real, w.number(op.epsilon)
+    centres = kind in ("standard", "variance")
+    zero = f"0.0{real.suffix}"
+    sums = {"mean": zero, "spread": zero} if centres else {"spread": zero}
+    loops = Along(shape, axes, {"x": node.inputs[0]}, {"y": node.output}, small, sums)
     one, n = f"1.0{real.suffix}", f"{count}.0{real.suffix}"
     under = f"{{spread}} / {n} + {epsilon}"
     if kind == "l2":
-        under = f"({{spread}} < {epsilon} ? {epsilon} : {{spread}})"
-    centred = f"({real.widen}{{x}} - {{mean}})"
-    value = f"{real.widen}{{x}}" if kind == "variance" else centred
-    stages: list[Stage] = [Once(f"{{mean}} = {{spread}} = 0.0{real.suffix};")]
-    if kind in ("standard", "variance"):
+        under = f"{{spread}} < {epsilon} ? {epsilon} : {{spread}}"
+    x = f"{real.widen}{{x}}"
+    centred = f"({x} - {{mean}})" if centres else x
+    value = x if kind == "variance" else centred
+    stages: list[Stage] = []
+    if centres:
         stages += [Each(f"{{mean}} += {real.widen}{{x}};"), Once(f"{{mean}} /= {n};")]
     stages += [
         Each(f"{{spread}} += {centred} * {centred};"),
         Once(f"{{spread}} = {one} / {real.sqrt}({under});"),
         *([Once("{q} = {spread};")] if kept else []),
-        Each(f"{{y}} = {real.narrow}({value} * {{spread}});"),
+        Each(f"{{y}} = {narrowed(real, f'{value} * {{spread}}')};"),
     ]
     w.along(loops, stages)
 
@@ -112,33 +125,39 @@ def reduce(w: Writer, node: Node[Reduce]) -> None:
     axes = tuple(a - 1 for a in op.axes)
     count, real = prod(shape[a] for a in axes), w.real
     exact = op.kind in ("sum", "mean")
-    start, add = Once(f"{{s}} = 0.0{real.suffix};"), Each(f"{{s}} += {real.widen}{{x}};")
-    mean = f"{{y}} = {real.narrow}({{s}} / {count}.0{real.suffix});"
-    largest = "{y} = {x} > {s} ? (float){k} : {y}; {s} = {x} > {s} ? {x} : {s};"
+    add = Each(f"{{s}} += {real.widen}{{x}};")
+    mean = f"{{y}} = {narrowed(real, f'{{s}} / {count}.0{real.suffix}')};"
+    largest = "{y} = {x} > {s} ? (float){k} : {y};\n{s} = {x} > {s} ? {x} : {s};"
     by_kind: dict[ReduceKind, list[Stage]] = {
-        "sum": [start, add, Once(f"{{y}} = {real.narrow}{{s}};")],
-        "mean": [start, add, Once(mean)],
-        "max": [Once("{s} = {x};"), Each("{s} = fn_maximum({s}, {x});"), Once("{y} = {s};")],
-        "min": [Once("{s} = {x};"), Each("{s} = fn_minimum({s}, {x});"), Once("{y} = {s};")],
-        "argmax": [Once("{s} = {x}; {y} = 0.0f;"), Each(largest)],
+        "sum": [add, Once(f"{{y}} = {real.narrow}{{s}};")],
+        "mean": [add, Once(mean)],
+        "max": [Each("{s} = fn_maximum({s}, {x});"), Once("{y} = {s};")],
+        "min": [Each("{s} = fn_minimum({s}, {x});"), Once("{y} = {s};")],
+        "argmax": [Once("{y} = 0.0f;"), Each(largest)],
     }
-    loops = Along(shape, axes, {"x": node.inputs[0]}, {}, {"y": node.output}, ("s",), single=not exact)
+    sums = {"s": f"0.0{real.suffix}" if exact else "{x}"}
+    loops = Along(shape, axes, {"x": node.inputs[0]}, {}, {"y": node.output}, sums, single=not exact)
     w.along(loops, by_kind[op.kind])
 
 
 def cumulative_sum(w: Writer, node: Node[CumulativeSum]) -> None:
     """A sum that runs along the axis."""
     op, shape = node.op, w.shape(node.output)
-    loops = Along(shape, (op.axis - 1,), {"x": node.inputs[0]}, {"y": node.output}, {}, ("s",), single=True)
-    w.along(loops, [Once("{s} = 0.0f;"), Each("{s} += {x}; {y} = {s};", reverse=op.reverse)])
+    loops = Along(
+        shape, (op.axis - 1,), {"x": node.inputs[0]}, {"y": node.output}, {}, {"s": "0.0f"}, single=True
+    )
+    w.along(loops, [Each("{s} += {x};\n{y} = {s};", reverse=op.reverse)])
 
 
 def softmax_gradient(w: Writer, node: Node[SoftmaxGradient]) -> None:
     """From the result."""
     op, (y, g) = node.op, node.inputs
-    loops = Along(w.shape(y), (op.axis - 1,), {"y": y, "g": g}, {"to": node.output}, {}, ("s",), single=True)
+    assert isinstance(op, SoftmaxGradient)
+    loops = Along(
+        w.shape(y), (op.axis - 1,), {"y": y, "g": g}, {"to": node.output}, {}, {"s": "0.0f"}, single=True
+    )
     term, value = ("{g}", "{g} - fn_exp({y}) * {s}") if op.log else ("{g} * {y}", "{y} * ({g} - {s})")
-    w.along(loops, [Once("{s} = 0.0f;"), Each(f"{{s}} += {term};"), Each(f"{{to}} = {value};")])
+    w.along(loops, [Each(f"{{s}} += {term};"), Each(f"{{to}} = {value};")])
 
 
 def sparsemax_gradient(e: StepWriter, node: Node[SparsemaxGradient]) -> None:
@@ -146,14 +165,14 @@ def sparsemax_gradient(e: StepWriter, node: Node[SparsemaxGradient]) -> None:
     op, (x, y, g) = node.op, node.inputs
     shape = e.shape(x)
     loops = along(shape, [op.axis - 1])
-    step, n = strides_of(shape)[op.axis - 1], shape[op.axis - 1]
+    step, n, at = strides_of(shape)[op.axis - 1], shape[op.axis - 1], times(loops.at, "R")
     block(
         e, loops,
-        f"const float *g = {e.place(g)} + ({loops.at}) * R, *y = {e.place(y)} + ({loops.at}) * R, "
-        f"*x = {e.place(x)} + ({loops.at}) * R;",
-        f"float *to = {e.place(node.output)} + ({loops.at}) * R;",
-        f"float *z = {e.space(f'sorted {n}', 8 * n)} + ME * {n};",
-        f"for (long r = 0; r < R; r++) sparsemax_back(x + r, y + r, g + r, to + r, z, {n}, {step} * R, 0);",
+        *(f"const float *{name} = {plus(e.place(v), at)};" for name, v in (("x", x), ("y", y), ("g", g))),
+        f"float *to = {plus(e.place(node.output), at)};",
+        f"float *z = {e.space(f'sorted {n}', 8 * n)} + {times('ME', n)};",
+        "for (long r = 0; r < R; r++)",
+        f"sparsemax_back(x + r, y + r, g + r, to + r, z, {n}, {times(step, 'R')});",
     )  # fmt: skip
 
 
@@ -165,7 +184,9 @@ def glu_gradient(w: Writer, node: Node[GluGradient]) -> None:
     targets = [w.write(node.output, steps), w.write(node.output, steps, half)]
     w.nest(
         shape, [*targets, w.read(x, steps), w.read(x, steps, half), w.read(g)],
-        lambda ta, tb, a, b, g: f"const float q = fn_sigmoid({b}); {ta} = {g} * q; {tb} = {g} * {a} * q * (1.0f - q);",
+        lambda ta, tb, a, b, g: "\n".join([
+            f"const float q = fn_sigmoid({b});", f"{ta} = {g} * q;", f"{tb} = {g} * {a} * q * (1.0f - q);",
+        ]),
     )  # fmt: skip
 
 
@@ -173,8 +194,8 @@ def moments_gradient(w: Writer, node: Node[MomentsGradient]) -> None:
     """Through the statistics, too."""
     op, (x, y, g) = node.op, node.inputs
     shape, axes, kind = split_of(w.shape(x), op.of)
-    n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon)
-    values: dict[MomentsKind, str] = {
+    n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon) if kind == "l2" else ""
+    value = {
         "standard": f"({{g}} - {{m}} / {n} - {{y}} * ({{s}} / {n})) * {{q}}",
         "rms": f"({{g}} - {{y}} * ({{s}} / {n})) * {{q}}",
         # At or below the smallest length the inverse is this very number, and does not move with x.
@@ -183,10 +204,11 @@ def moments_gradient(w: Writer, node: Node[MomentsGradient]) -> None:
         "variance": f"({{g}} - ({{x}} - {{m}} / {n}) * {{q}} * ({{s}} / {n})) * {{q}}",
     }
     reads, small = {"x": x, "y": y, "g": g}, {"q": w.kept(y, "inverse")}
-    loops = Along(shape, axes, reads, {"to": node.output}, small, ("m", "s"), single=True)
     first = "{x}" if kind == "variance" else "{g}"
-    sums = Each(f"{{m}} += {first}; {{s}} += {{g}} * {{y}};")
-    w.along(loops, [Once("{m} = {s} = 0.0f;"), sums, Each(f"{{to}} = {values[kind]};")])
+    added = {"m": first, "s": "{g} * {y}"} if kind in ("standard", "variance") else {"s": "{g} * {y}"}
+    loops = Along(shape, axes, reads, {"to": node.output}, small, dict.fromkeys(added, "0.0f"), single=True)
+    add = Each("\n".join(f"{{{name}}} += {term};" for name, term in added.items()))
+    w.along(loops, [add, Each(f"{{to}} = {value};")])
 
 
 def reduce_gradient(w: Writer, node: Node[ReduceGradient]) -> None:
@@ -194,12 +216,13 @@ def reduce_gradient(w: Writer, node: Node[ReduceGradient]) -> None:
     op, (x, y, g) = node.op, node.inputs
     shape, axes, kind = w.shape(x), tuple(a - 1 for a in op.of.axes), op.of.kind
     stages: list[Stage] = [Each("{to} = {g};")]
+    sums: dict[str, str] = {}
     if kind == "mean":
         stages = [Each(f"{{to}} = {{g}} / {prod(shape[a] for a in axes)}.0f;")]
     elif kind in ("max", "min"):
         count = Each("{n} += {x} == {y} ? 1.0f : 0.0f;")
-        stages = [Once("{n} = 0.0f;"), count, Each("{to} = ({x} == {y} ? {g} / {n} : 0.0f);")]
-    loops = Along(shape, axes, {"x": x}, {"to": node.output}, {"y": y, "g": g}, ("n",), single=True)
+        sums, stages = {"n": "0.0f"}, [count, Each("{to} = {x} == {y} ? {g} / {n} : 0.0f;")]
+    loops = Along(shape, axes, {"x": x}, {"to": node.output}, {"y": y, "g": g}, sums, single=True)
     w.along(loops, stages)
 
 

@@ -113,6 +113,10 @@ class Reduce(Op):
     axes: tuple[int, ...]
     keepdims: bool = False
 
+    @property
+    def label(self) -> str:
+        return self.kind
+
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape with the axes at size 1, or gone."""
         x = shapes[0]

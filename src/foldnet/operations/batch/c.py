@@ -8,7 +8,8 @@ from math import prod, sqrt
 from typing import assert_never
 
 from foldnet.codegen.batch import Loops, StepWriter, along, block
-from foldnet.codegen.loops import Operand, broadcast_strides
+from foldnet.codegen.expressions import plus, times
+from foldnet.codegen.loops import Operand, broadcast_strides, laid_out, loop
 from foldnet.codegen.writer import Rule
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
@@ -48,38 +49,59 @@ class _Parts:
         self.count = self._kept("count") if self.mask else ""
 
     def _kept(self, what: str) -> str:
-        return self._e.space(f"{what} {self._result}", self.size, False)
+        return self._e.space(what, self.size, False, of=self._result)
+
+    @property
+    def k(self) -> str:
+        """The channel's number."""
+        return self.loops.small if self.loops.small.isalnum() else "k"
+
+    def numbered(self) -> list[str]:
+        """The statement that gives the channel its number, where that has no name yet."""
+        return [f"const long k = {self.loops.small};"] if self.k != self.loops.small else []
+
+    def here(self, array: str) -> str:
+        """This channel's element of an array with one for each."""
+        return f"{array}[{self.k}]"
 
     def own(self, index: int) -> str:
         """This channel's element of a batch-free operand."""
-        return f"{self._e.place(self._operands[index])}[k]"
+        return self.here(self._e.place(self._operands[index]))
+
+    def pointer(self, name: str, value: str, const: str = "const ") -> str:
+        """The statement that gives a name to a value from the outer position on."""
+        return f"{const}float *{name} = {plus(self._e.place(value), times(self.loops.at, 'R'))};"
+
+    def how_many(self) -> str:
+        """How many numbers the batch has for each channel."""
+        return f"(float){'rows' if self.loops.count == 1 else f'({self.loops.count} * rows)'}"
 
     def counts(self) -> str:
         """The C of the mask's row for the element of x at hand: 0 where it does not count."""
         assert self.mask is not None
         shape, own = self._e.shape(self.x), self._e.shape(self.mask)
         terms = [
-            f"{'k' if a in self.axes else 'i'}{a} * {step}"
+            times(f"{'k' if a in self.axes else 'i'}{a}", step)
             for a, step in enumerate(broadcast_strides(own))
-            if step and shape[a] != 1
+            if shape[a] != 1
         ]
-        return f"({self._e.place(self.mask)} + ({' + '.join(terms) or '0'}) * R)"
+        return plus(self._e.place(self.mask), times(plus(*terms), "R"))
 
 
 def _at_most(value: str, limit: str) -> str:
-    return f"({value} <= {limit} || {value} != {value} ? {value} : {limit})"
+    return f"{value} <= {limit} || {value} != {value} ? {value} : {limit}"
 
 
 def _at_least(value: str, limit: str) -> str:
-    return f"({value} >= {limit} || {value} != {value} ? {value} : {limit})"
+    return f"{value} >= {limit} || {value} != {value} ? {value} : {limit}"
 
 
 def _moments(p: _Parts) -> list[str]:
     """The batch's mean ``m`` and biased variance ``v``."""
-    x = f"x + ({p.loops.off}) * R"
+    x = p.loops.rows("x")
     if p.mask is None:
         return [
-            f"const float count = (float)({p.loops.count}L * rows);",
+            f"const float count = {p.how_many()};",
             "m = v = 0.0f;",
             f"@m += sum_rows({x}, rows);",
             "m /= count;",
@@ -89,12 +111,12 @@ def _moments(p: _Parts) -> list[str]:
     return [
         "float count = 0.0f;",
         "m = v = 0.0f;",
-        f"@{{ m += counted_rows({x}, {p.counts()}, rows); count += sum_rows({p.counts()}, rows); }}",
+        f"@m += counted_rows({x}, {p.counts()}, rows);\ncount += sum_rows({p.counts()}, rows);",
         f"count += {MASK_EPSILON}f;",
         "m /= count;",
         f"@v += counted_spread_rows({x}, {p.counts()}, m, rows);",
         "v /= count;",
-        f"{p.count}[k] = count;",
+        f"{p.here(p.count)} = count;",
     ]
 
 
@@ -110,22 +132,22 @@ def _corrections(e: StepWriter, p: _Parts, op: BatchRenorm) -> list[str]:
     lines = [
         f"const float sd = sqrtf(v + {epsilon}), least = sqrtf({epsilon}), known = "
         f"{_at_least(renorm_stddev, 'least')};",
-        f"rn = sd / known; dn = (m - {renorm_mean}) / known;",
+        "rn = sd / known;",
+        f"dn = (m - {renorm_mean}) / known;",
     ]
     limits = [(_at_least, "rn", op.r_min), (_at_most, "rn", op.r_max)]
     if op.d_max is not None:
         limits += [(_at_least, "dn", -op.d_max), (_at_most, "dn", op.d_max)]
     for held, name, limit in limits:
         if limit is not None:
-            lines.append(
-                f"{{ const float q = (float){e.layout.number(limit)}; {name} = {held(name, 'q')}; }}"
-            )
+            number = f"(float){e.layout.number(limit)}"
+            lines.append(f"{name} = {held(name, number)};")
     return [
         *lines,
         _towards(e, moving_mean, "m", op.momentum),
         _towards(e, moving_stddev, "sd", op.momentum),
-        f"{{ const float q = {moving_stddev} * {moving_stddev} - {epsilon}; "
-        f"{moving_variance} = {_at_least('q', '0.0f')}; }}",
+        f"const float square = {moving_stddev} * {moving_stddev} - {epsilon};",
+        f"{moving_variance} = {_at_least('square', '0.0f')};",
         _towards(e, renorm_mean, "m", op.renorm_momentum),
         _towards(e, renorm_stddev, "sd", op.renorm_momentum),
     ]
@@ -146,54 +168,50 @@ def _of_the_batch(e: StepWriter, p: _Parts) -> list[str]:
 def norm(e: StepWriter, node: Node[Norm]) -> None:
     """Statistics of the batch, or the moving ones, and what they make of x."""
     p = _Parts(e, node.op, node.output, node.inputs)
-    loops = p.loops
-    gamma = f"{e.place(p.gamma)}[k]" if p.gamma else "1.0f"
-    beta = f"{e.place(p.beta)}[k]" if p.beta else "0.0f"
-    head, corrected, keep = "", ("", ""), ""
+    gamma = p.here(e.place(p.gamma)) if p.gamma else ""
+    beta = p.here(e.place(p.beta)) if p.beta else "0.0f"
+    keep = [f"{p.here(p.mean)} = m;", f"{p.here(p.inverse)} = s;"]
+    head, factor = "", gamma
     if p.factor:
-        head, corrected = ", rn = 1.0f, dn = 0.0f", ("rn * ", f"dn * {gamma} + ")
-        keep = f" {p.factor}[k] = rn; {p.addend}[k] = dn;"
+        head, factor = ", rn = 1.0f, dn = 0.0f", f"rn * {gamma}" if gamma else "rn"
+        addend = f"dn * {gamma}" if gamma else "dn"
+        beta = f"{addend} + {beta}" if p.beta else addend
+        keep += [f"{p.here(p.factor)} = rn;", f"{p.here(p.addend)} = dn;"]
     epsilon = e.layout.number(p.op.epsilon)
+    y, x = p.loops.element("y"), p.loops.element("x")
+    value = f"({x} - m) * {'gs' if factor else 's'}"
     block(
-        e, loops,
-        f"const long k = {loops.small};",
-        f"const float *x = {e.place(p.x)} + ({loops.at}) * R; float *y = {e.place(node.output)} + ({loops.at}) * R;",
-        f"float m = {p.own(1)}, v = {p.own(2)}{head};",
+        e, p.loops,
+        *p.numbered(),
+        p.pointer("x", p.x),
+        p.pointer("y", node.output, ""),
+        f"{'const ' if isinstance(p.op, FixedNorm) else ''}float m = {p.own(1)}, v = {p.own(2)}{head};",
         *_of_the_batch(e, p),
-        f"const float s = 1.0f / sqrtf(v + (float){epsilon}), gs = s * {corrected[0]}{gamma}, "
-        f"b = {corrected[1]}{beta};",
-        f"{p.mean}[k] = m; {p.inverse}[k] = s;{keep}",
-        f"@ROWS(r, 0, R) {{ y[({loops.off}) * R + r] = (x[({loops.off}) * R + r] - m) * gs + b; }}",
+        f"const float s = 1.0f / sqrtf(v + (float){epsilon});",
+        *([f"const float gs = s * {factor};"] if factor else []),
+        *([f"const float b = {beta};"] if p.beta or p.factor else []),
+        *keep,
+        f"@ROWS(r, 0, R)\n  {y} = {value}{' + b' if p.beta or p.factor else ' + 0.0f'};",
     )  # fmt: skip
 
 
-def _to_x(e: StepWriter, p: _Parts, to: str) -> Sequence[str]:
+def _to_x(e: StepWriter, p: _Parts, to: str) -> list[str]:
     """The gradient on x, given ``total`` and ``along``: Ioffe and Szegedy (2015), section 3, in closed form."""
-    loops = p.loops
-    factor = (
-        "s" + (f" * {p.factor}[k]" if p.factor else "") + (f" * {e.place(p.gamma)}[k]" if p.gamma else "")
-    )
-    to = f"float *to = {e.place(to)} + ({loops.at}) * R;"
+    factor = "s" + (f" * {p.here(p.factor)}" if p.factor else "")
+    factor += f" * {p.here(e.place(p.gamma))}" if p.gamma else ""
+    pointer, at = p.pointer("to", to, ""), p.loops.element
+    lines = [f"const float f = {factor};", pointer]
     if isinstance(p.op, FixedNorm):
-        return [
-            f"const float f = {factor};",
-            to,
-            f"@ROWS(r, 0, R) {{ const long o = ({loops.off}) * R + r; to[o] = f * g[o]; }}",
-        ]
-    head = f"const float f = {factor}, a = total / count, b = along / count * s"
-    at = f"const long o = ({loops.off}) * R + r;"
+        return [*lines, f"@ROWS(r, 0, R)\n  {at('to')} = f * {at('g')};"]
+    lines.append("const float a = total / count, b = along / count * s;")
     if p.mask is None:
-        return [
-            f"{head};",
-            to,
-            f"@ROWS(r, 0, R) {{ {at} to[o] = f * (g[o] - a - (x[o] - m) * b); }}",
-        ]
+        return [*lines, f"@ROWS(r, 0, R)\n  {at('to')} = f * ({at('g')} - a - ({at('x')} - m) * b);"]
     # Sums are divided by a little more than their number, so deviations do not sum to 0.
     return [
-        f"{head}, c = m + m * {MASK_EPSILON}f / count;",
-        to,
-        f"@{{ const float *w = {p.counts()}; "
-        f"ROWS(r, 0, R) {{ {at} to[o] = f * (g[o] - (w[r] != 0.0f ? a + (x[o] - c) * b : 0.0f)); }} }}",
+        *lines,
+        f"const float c = m + m * {MASK_EPSILON}f / count;",
+        f"@const float *w = {p.counts()};\nROWS(r, 0, R)\n"
+        f"  {at('to')} = f * ({at('g')} - (w[r] != 0.0f ? a + ({at('x')} - c) * b : 0.0f));",
     ]
 
 
@@ -202,26 +220,32 @@ def norm_gradient(e: StepWriter, node: Node[NormGradient]) -> None:
     op = node.op
     y, g, *operands = node.inputs
     p = _Parts(e, op.of, y, operands)
-    loops, results = p.loops, iter(node.outputs)
-    count = f"{p.count}[k]" if p.count else f"(float)({loops.count}L * rows)"
-    lines: list[str] = []
+    results = iter(node.outputs)
     on_x = next(results) if op.on_x else ""
+    through = op.on_x and not isinstance(p.op, FixedNorm)
+    total = op.on_beta or through or bool(op.on_gamma and p.factor)
+    along = op.on_gamma or through
+    sums = ["total"] * total + ["along"] * along
+    statements = [f"total += sum_rows({p.loops.rows('g')}, rows);"] * total
+    statements += [f"along += centred_rows({p.loops.rows('g')}, {p.loops.rows('x')}, m, rows);"] * along
+    lines = ["along *= s;"] * along
     if op.on_gamma:
-        value = f"along * {p.factor}[k] + total * {p.addend}[k]" if p.factor else "along"
-        lines.append(f"{e.place(next(results))}[k] = {value};")
+        value = f"along * {p.here(p.factor)} + total * {p.here(p.addend)}" if p.factor else "along"
+        lines.append(f"{p.here(e.place(next(results)))} = {value};")
     if op.on_beta:
-        lines.append(f"{e.place(next(results))}[k] = total;")
+        lines.append(f"{p.here(e.place(next(results)))} = total;")
     if on_x:
         lines += _to_x(e, p, on_x)
+    numbers = [f"m = {p.here(p.mean)}"] * along + [f"s = {p.here(p.inverse)}"] * (along or op.on_x)
+    numbers += [f"count = {p.here(p.count) if p.count else p.how_many()}"] * through
     block(
-        e, loops,
-        f"const long k = {loops.small};",
-        f"const float *x = {e.place(p.x)} + ({loops.at}) * R, *g = {e.place(g)} + ({loops.at}) * R;",
-        f"const float m = {p.mean}[k], s = {p.inverse}[k], count = {count};",
-        "float total = 0.0f, along = 0.0f;",
-        f"@{{ total += sum_rows(g + ({loops.off}) * R, rows); "
-        f"along += centred_rows(g + ({loops.off}) * R, x + ({loops.off}) * R, m, rows); }}",
-        "along *= s; (void)count; (void)total; (void)along;",
+        e, p.loops,
+        *p.numbered(),
+        *([p.pointer("x", p.x)] if along else []),
+        p.pointer("g", g),
+        *([f"const float {', '.join(numbers)};"] if numbers else []),
+        *([f"float {', '.join(f'{s} = 0.0f' for s in sums)};"] if sums else []),
+        *(["@" + "\n".join(statements)] if statements else []),
         *lines,
     )  # fmt: skip
 
@@ -235,9 +259,9 @@ def mask_of(e: StepWriter, op: Drop, result: str) -> tuple[Operand, Operand | No
     shape = e.shape(result)
     shared = (*op.shared[1:], *(False,) * len(shape))[: len(shape)]
     mask = tuple(1 if s else n for s, n in zip(shared, shape, strict=True))
-    factor = Operand(e.space(f"factor {result}", prod(mask)), broadcast_strides(mask))
+    factor = Operand(e.space("factor", prod(mask), of=result), broadcast_strides(mask))
     if op.kind in ("alpha_dropout", "gaussian_noise"):
-        return factor, Operand(e.space(f"addend {result}", prod(mask)), broadcast_strides(mask))
+        return factor, Operand(e.space("addend", prod(mask), of=result), broadcast_strides(mask))
     return factor, None
 
 
@@ -248,32 +272,31 @@ def drop(e: StepWriter, node: Node[Drop]) -> None:
     factor, addend = mask_of(e, op, node.output)
     count = prod(1 if s else n for s, n in zip((*op.shared[1:], *(False,) * len(shape)), shape, strict=False))
     number = e.layout.number
-    low = high = addend_low = addend_high = "0.0"
+    low = high = addend_low = addend_high = "0.0f"
     threshold = "0.0"
     match op.kind:
         case "gaussian_noise":
-            high = number(op.rate)
+            high = f"(float){number(op.rate)}"
         case "gaussian_dropout":
-            high = number(sqrt(op.rate / (1 - op.rate)))
+            high = f"(float){number(sqrt(op.rate / (1 - op.rate)))}"
         case "alpha_dropout":
             a = ((1 - op.rate) * (1 + op.rate * SELU_FLOOR**2)) ** -0.5
             b = -a * SELU_FLOOR * op.rate
-            threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), number(a)
-            addend_low, addend_high = number(a * SELU_FLOOR + b), number(b)
+            threshold, high = number(min(round(op.rate * 2.0**32), 2**32)), f"(float){number(a)}"
+            addend_low, addend_high = f"(float){number(a * SELU_FLOOR + b)}", f"(float){number(b)}"
         case "dropout":
             threshold = number(min(round(op.rate * 2.0**32), 2**32))
-            high = number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))
+            high = f"(float){number(0.0 if op.rate >= 1 else 1 / (1 - op.rate))}"
         case _:
             assert_never(op.kind)
     each = 0 if op.shared and op.shared[0] else 1
     quads = -(-count // 4)
     e.add(
-        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else '0'}, {count}, R, {each}, "
-        f"LOW({quads}), "
-        f"HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, {threshold}, "
-        f"(float){low}, (float){high}, (float){addend_low}, (float){addend_high});",
-        "BARRIER",
+        f"random_change({RANDOM[op.kind]}, {factor.base}, {addend.base if addend else 'NULL'}, {count}, R, {each}, "
+        f"LOW({quads}), HIGH({quads}), TRAINING, step, (Key){{(uint32_t)seed, {op.stream & 0xFFFFFFFF}u}}, "
+        f"{threshold}, {low}, {high}, {addend_low}, {addend_high});"
     )
+    e.wait()
     x = e.spread(node.inputs[0], shape)
     operands = [e.write(node.output), x, factor, *([addend] if addend else [])]
     e.nest(shape, operands, lambda y, x, f, *d: f"{y} = {x} * {f}{' + ' + d[0] if d else ''};")
@@ -284,11 +307,11 @@ def batch_reduce(e: StepWriter, node: Node[BatchReduce]) -> None:
     op = node.op
     n, x, y = e.size(node.output), e.place(node.inputs[0]), e.place(node.output)
     share = " / (float)rows" if op.kind == "mean" else ""
-    e.add(
-        f"for (long i = LOW({n}); i < HIGH({n}); i++) {{ const float whole = sum_rows({x} + i * R, rows){share}; "
-        f"ROWS(r, 0, R) {{ {y}[i * R + r] = whole; }} }}",
-        "BARRIER",
-    )
+    i = "i" if n != 1 else 0
+    at = plus(times(i, "R"), "r")
+    body = f"const float whole = sum_rows({plus(x, times(i, 'R'))}, rows){share};\nROWS(r, 0, R)\n  {y}[{at}] = whole;"
+    e.add(*laid_out([loop("i", f"LOW({n})", f"HIGH({n})", "long")] if i else ["if (FIRST)"], body))
+    e.wait()
 
 
 def drop_gradient(e: StepWriter, node: Node[DropGradient]) -> None:
@@ -304,7 +327,7 @@ def drop_gradient(e: StepWriter, node: Node[DropGradient]) -> None:
 
 def row_share(e: StepWriter, node: Node[RowShare]) -> None:
     """``1 / rows`` at each row."""
-    e.add(f"if (FIRST) ROWS(r, 0, R) {{ {e.place(node.output)}[r] = 1.0f / (float)rows; }}")
+    e.add("if (FIRST)", "ROWS(r, 0, R)", f"{e.place(node.output)}[r] = 1.0f / (float)rows;")
     e.wait()
 
 
@@ -320,13 +343,13 @@ def sum_to(e: StepWriter, node: Node[SumTo]) -> None:
         return
     summed = next((k for k in range(len(shape) + 1) if padded == (1,) * k + shape[k:]), None)
     if summed is not None:  # only axes in front: all features at once
-        times, n = prod(shape[:summed]), prod(shape[summed:])
-        if times != 1:
+        count, n = prod(shape[:summed]), prod(shape[summed:])
+        if count != 1:
             e.zero(node.output)
-        loop = f"for (long t = 0; t < {times}; t++) " if times != 1 else ""
-        at = f" + t * {n} * R" if loop else ""
-        to = e.place(node.output)
-        e.add(f"{loop}feature_sums({e.place(x)}{at}, LOW({n}), HIGH({n}), R, rows, {to}, {int(times != 1)});")
+        heads = [loop("t", 0, count, "long")] if count != 1 else []
+        at = plus(e.place(x), times(times("t", n) if heads else 0, "R"))
+        call = f"feature_sums({at}, LOW({n}), HIGH({n}), R, rows, {e.place(node.output)}, {int(count != 1)});"
+        e.add(*laid_out(heads, call))
         e.wait()
         return
     e.zero(node.output)

@@ -178,6 +178,10 @@ class BatchReduce(Op):
 
     kind: BatchReduceKind
 
+    @property
+    def label(self) -> str:
+        return f"batch_{self.kind}"
+
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
         return shapes[0]

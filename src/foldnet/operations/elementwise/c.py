@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from foldnet.codegen.expressions import composed
 from foldnet.codegen.maths import literal
 from foldnet.codegen.writer import Rule, Writer
 from foldnet.errors import UnsupportedError
@@ -27,7 +28,7 @@ def unary_text(function: Elementwise) -> str:
 
 def activated(function: Elementwise | None, x: str) -> str:
     """An activation of the expression x; None is linear."""
-    return x if function is None else unary_text(function).format(x)
+    return x if function is None else composed(unary_text(function), x)
 
 
 def text_of(op: Op) -> str:
@@ -64,7 +65,7 @@ def elementwise(w: Writer, node: Node[Unary | Binary | Where]) -> None:
     """A function of each element of the operands, spread over one another."""
     shape, text = w.shape(node.output), text_at(w.graph, node)
     operands = [w.write(node.output), *(w.spread(v, shape) for v in node.inputs)]
-    w.nest(shape, operands, lambda y, *xs: f"{y} = {text.format(*xs)};")
+    w.nest(shape, operands, lambda y, *xs: f"{y} = {composed(text, *xs)};")
 
 
 def slope(w: Writer, node: Node[Slope]) -> None:
@@ -75,8 +76,8 @@ def slope(w: Writer, node: Node[Slope]) -> None:
     printed = in_c(op.table, op.function.name, tuple(parameters(op.function).items()), op.place)
 
     def statement(y: str, *xs: str) -> str:
-        before, text = printed.filled(dict(zip(printed.uses, xs, strict=True)))
-        return f"{before} {y} = {text};".lstrip()
+        *before, text = printed.filled(dict(zip(printed.uses, xs, strict=True)))
+        return "\n".join([*before, f"{y} = {text};"])
 
     w.nest(shape, [w.write(node.output), *(w.spread(v, shape) for v in node.inputs)], statement)
 

@@ -36,7 +36,7 @@ class Function:
 
     Attributes:
         compute: on NumPy arrays, parameters by keyword.
-        c: in C.
+        c: in C, without parentheses around it or its operands (``codegen.expressions.composed`` knows where they go).
         text: in NumPy source, for exported files.
         slopes: for each operand, what the gradient on it is; none if the function has none.
         range: the least and the largest value that it gives, or a function of its parameters that says so.
@@ -96,7 +96,7 @@ def _float64(function: Callable[[Array], Any]) -> Callable[[Array], Array]:
 
 
 def _sign(value: str) -> str:
-    return f"(({value}) > 0.0f ? 1.0f : ({value}) < 0.0f ? -1.0f : ({value}))"
+    return f"{value} > 0.0f ? 1.0f : {value} < 0.0f ? -1.0f : {value}"
 
 
 def _power_at(o: Any, g: Any, a: Any, b: Any, y: Any) -> Any:
@@ -106,7 +106,7 @@ def _power_at(o: Any, g: Any, a: Any, b: Any, y: Any) -> Any:
 def _compared(function: Callable[..., Any], sign: str) -> Function:
     return Function(
         function,
-        f"({{0}} {sign} {{1}} ? 1.0f : 0.0f)",
+        f"{{0}} {sign} {{1}} ? 1.0f : 0.0f",
         f"({{0}} {sign} {{1}}).astype(np.float32)",
         range=(0, 1),
     )
@@ -118,21 +118,21 @@ def _first(o: Any, a: Any, b: Any, is_first: Any) -> Any:
 
 
 EXPRESSIONS: dict[str, Function] = {
-    "negative": Function(np.negative, "-({0})", "-{0}", (lambda o, g, x, y: -g,)),
+    "negative": Function(np.negative, "-{0}", "-{0}", (lambda o, g, x, y: -g,)),
     "abs": Function(
         np.abs, "fn_abs({0})", "np.abs({0})",
         (lambda o, g, x, y: o.where(x > 0, g, o.where(x < 0, -g, 0.0)),), (0, INF),
     ),
     "sign": Function(np.sign, _sign("{0}"), "np.sign({0})", range=(-1, 1)),
     "square": Function(
-        np.square, "(({0}) * ({0}))", "np.square({0})", (lambda o, g, x, y: 2.0 * x * g,), (0, INF)
+        np.square, "{0} * {0}", "np.square({0})", (lambda o, g, x, y: 2.0 * x * g,), (0, INF)
     ),
     "sqrt": Function(np.sqrt, "sqrtf({0})", "np.sqrt({0})", (lambda o, g, x, y: g * 0.5 / y,), (0, INF)),
     "rsqrt": Function(
-        lambda x: 1 / np.sqrt(x), "(1.0f / sqrtf({0}))", "1 / np.sqrt({0})",
+        lambda x: 1 / np.sqrt(x), "1.0f / sqrtf({0})", "1 / np.sqrt({0})",
         (lambda o, g, x, y: g * -0.5 * y / x,), (0, INF),
     ),
-    "reciprocal": Function(np.reciprocal, "(1.0f / ({0}))", "1 / {0}", (lambda o, g, x, y: -g * y * y,)),
+    "reciprocal": Function(np.reciprocal, "1.0f / {0}", "1 / {0}", (lambda o, g, x, y: -g * y * y,)),
     "exp": Function(np.exp, "fn_exp({0})", "np.exp({0})", (lambda o, g, x, y: g * y,), (0, INF)),
     "expm1": Function(
         np.expm1, "fn_expm1({0})", "np.expm1({0})", (lambda o, g, x, y: g * (y + 1.0),), (-1, INF)
@@ -177,18 +177,18 @@ EXPRESSIONS: dict[str, Function] = {
     "trunc": Function(np.trunc, "truncf({0})", "np.trunc({0})"),
     "round": Function(np.rint, "rintf({0})", "np.rint({0})"),
     "logical_not": Function(
-        np.logical_not, "(({0}) == 0.0f ? 1.0f : 0.0f)", "({0} == 0).astype(np.float32)", range=(0, 1)
+        np.logical_not, "{0} == 0.0f ? 1.0f : 0.0f", "({0} == 0).astype(np.float32)", range=(0, 1)
     ),
     "isnan": Function(
-        np.isnan, "(({0}) != ({0}) ? 1.0f : 0.0f)", "np.isnan({0}).astype(np.float32)", range=(0, 1)
+        np.isnan, "{0} != {0} ? 1.0f : 0.0f", "np.isnan({0}).astype(np.float32)", range=(0, 1)
     ),
     "isfinite": Function(
-        np.isfinite, "(({0}) - ({0}) == 0.0f ? 1.0f : 0.0f)", "np.isfinite({0}).astype(np.float32)", range=(0, 1)
+        np.isfinite, "{0} - {0} == 0.0f ? 1.0f : 0.0f", "np.isfinite({0}).astype(np.float32)", range=(0, 1)
     ),
     "isinf": Function(
-        np.isinf, "(fn_abs({0}) == (float)INFINITY ? 1.0f : 0.0f)", "np.isinf({0}).astype(np.float32)", range=(0, 1)
+        np.isinf, "fn_abs({0}) == (float)INFINITY ? 1.0f : 0.0f", "np.isinf({0}).astype(np.float32)", range=(0, 1)
     ),
-    "stop_gradient": Function(lambda x: x, "({0})", "{0}"),
+    "stop_gradient": Function(lambda x: x, "{0}", "{0}"),
 }  # fmt: skip
 """Functions of one value that expressions compute."""
 
@@ -230,7 +230,8 @@ def _relu_slope(o: Any, x: Any, y: Any, negative_slope: float, max_value: float,
     elif max_value != INF:
         above = o.where(x > 0, 1.0, o.where(x < 0, 0.0, 0.5))
         inside = above * o.where(x < max_value, 1.0, o.where(x > max_value, 0.0, 0.5))
-    return o.where(x > threshold, inside, o.where(x < threshold, negative_slope, 0.0))
+    below = o.where(x < threshold, negative_slope, 0.0) if negative_slope else 0.0
+    return o.where(x > threshold, inside, below)
 
 
 def _silu_slope(o: Any, x: Any, y: Any) -> Any:
@@ -359,15 +360,15 @@ FUNCTIONS: dict[str, Function] = {**EXPRESSIONS, **ACTIVATIONS}
 """Every function of one value."""
 
 BINARY: dict[str, Function] = {
-    "add": Function(np.add, "({0} + {1})", "{0} + {1}", (lambda o, g, a, b, y: g, lambda o, g, a, b, y: g)),
+    "add": Function(np.add, "{0} + {1}", "{0} + {1}", (lambda o, g, a, b, y: g, lambda o, g, a, b, y: g)),
     "subtract": Function(
-        np.subtract, "({0} - {1})", "{0} - {1}", (lambda o, g, a, b, y: g, lambda o, g, a, b, y: -g)
+        np.subtract, "{0} - {1}", "{0} - {1}", (lambda o, g, a, b, y: g, lambda o, g, a, b, y: -g)
     ),
     "multiply": Function(
-        np.multiply, "({0} * {1})", "{0} * {1}", (lambda o, g, a, b, y: g * b, lambda o, g, a, b, y: g * a)
+        np.multiply, "{0} * {1}", "{0} * {1}", (lambda o, g, a, b, y: g * b, lambda o, g, a, b, y: g * a)
     ),
     "divide": Function(
-        np.divide, "({0} / {1})", "{0} / {1}", (lambda o, g, a, b, y: g / b, lambda o, g, a, b, y: -g * y / b)
+        np.divide, "{0} / {1}", "{0} / {1}", (lambda o, g, a, b, y: g / b, lambda o, g, a, b, y: -g * y / b)
     ),
     "power": Function(
         np.power, "powf({0}, {1})", "np.power({0}, {1})",
@@ -414,18 +415,18 @@ BINARY: dict[str, Function] = {
     "greater": _compared(np.greater, ">"),
     "greater_equal": _compared(np.greater_equal, ">="),
     "logical_and": Function(
-        np.logical_and, "({0} != 0.0f && {1} != 0.0f ? 1.0f : 0.0f)",
+        np.logical_and, "{0} != 0.0f && {1} != 0.0f ? 1.0f : 0.0f",
         "np.logical_and({0}, {1}).astype(np.float32)", range=(0, 1),
     ),
     "logical_or": Function(
-        np.logical_or, "({0} != 0.0f || {1} != 0.0f ? 1.0f : 0.0f)", "np.logical_or({0}, {1}).astype(np.float32)",
+        np.logical_or, "{0} != 0.0f || {1} != 0.0f ? 1.0f : 0.0f", "np.logical_or({0}, {1}).astype(np.float32)",
         range=(0, 1),
     ),
 }  # fmt: skip
 """Functions of two values."""
 
 WHERE = Function(
-    lambda condition, a, b: np.where(condition != 0, a, b), "({0} != 0.0f ? {1} : {2})",
+    lambda condition, a, b: np.where(condition != 0, a, b), "{0} != 0.0f ? {1} : {2}",
     "np.where({0} != 0, {1}, {2}).astype(np.float32)",
     (
         lambda o, g, condition, a, b, y: None,

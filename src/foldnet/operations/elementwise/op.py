@@ -25,6 +25,10 @@ class Unary(Op):
 
     function: Elementwise
 
+    @property
+    def label(self) -> str:
+        return self.function.name
+
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
         if self.function.function is None and self.function.name not in FUNCTIONS:
@@ -54,6 +58,10 @@ class Binary(Fusable):
     in_place: ClassVar[bool] = True
 
     kind: str = "add"
+
+    @property
+    def label(self) -> str:
+        return self.kind
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The broadcast shape."""
@@ -126,6 +134,10 @@ class Slope(Op):
     table: Table
     function: Elementwise
     place: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.function.name}_slope"
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The shape that the operands spread to."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.codegen.expressions import composed
 from foldnet.codegen.maths import literal
 from foldnet.graph.graph import Graph, GraphBuilder, Node
 from foldnet.graph.op import Op
@@ -66,12 +67,12 @@ class Printed:
     text: str
     uses: tuple[str, ...]
 
-    def filled(self, elements: Mapping[str, str]) -> tuple[str, str]:
-        """The statements in one line and the expression, with elements in place of the names."""
-        text = " ".join(self.statements), self.text
+    def filled(self, elements: Mapping[str, str]) -> list[str]:
+        """The statements, and last the expression, with elements in place of the names."""
+        texts = [*self.statements, self.text]
         for name, element in elements.items():
-            text = text[0].replace(f"{{{name}}}", element), text[1].replace(f"{{{name}}}", element)
-        return text
+            texts = [text.replace(f"{{{name}}}", element) for text in texts]
+        return texts
 
 
 @cache
@@ -126,9 +127,12 @@ def _printed(graph: Graph) -> Printed:
 
 
 def _bare(template: str, node: Node[Op], texts: Mapping[str, str]) -> str:
-    """The node's C; a comparison that a choice is made by is written as it is, not as 1 or 0."""
+    """The node's C; a comparison that something depends on is written as it is, not as 1 or 0."""
     operands = [texts[v] for v in node.inputs]
-    ending = " ? 1.0f : 0.0f)"
-    if isinstance(node.op, Where) and operands[0].endswith(ending):
-        return f"({operands[0][1 : -len(ending)]} ? {operands[1]} : {operands[2]})"
-    return template.format(*operands)
+    ending = " ? 1.0f : 0.0f"
+    for k, text in enumerate(operands):
+        asked = f"{{{k}}} != 0.0f"
+        if asked in template and text.endswith(ending):
+            template = template.replace(asked, f"{{{k}}}")
+            operands[k] = text.removesuffix(ending)
+    return composed(template, *operands)

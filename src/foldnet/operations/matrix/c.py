@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from foldnet.codegen.batch import StepWriter
+from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.loops import Strides
 from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
@@ -45,25 +46,25 @@ def kernel_gradient(e: StepWriter, node: Node[KernelGradient]) -> None:
     """``x.T @ g`` over rows and positions."""
     x, g = node.inputs
     (fan_in, units), to = e.shape(node.output), e.place(node.output)
-    times = prod(e.shape(x)[:-1])
-    add = int(times != 1)
+    count = prod(e.shape(x)[:-1])
+    add = int(count != 1)
     if add:
         e.zero(node.output)
-        e.add(f"for (long t = 0; t < {times}; t++) {{")
-    at_x, at_g = (f" + t * {fan_in} * R", f" + t * {units} * R") if add else ("", "")
-    left, right = f"{e.place(x)}{at_x}", f"{e.place(g)}{at_g}"
+        e.add(f"for (long t = 0; t < {count}; t++) {{")
+    t = "t" if add else 0
+    left, right = (plus(e.place(v), times(times(t, n), "R")) for v, n in ((x, fan_in), (g, units)))
     if units <= DOTS_UP_TO:
         e.add(f"pair_sums({left}, {right}, LOW({fan_in}), HIGH({fan_in}), {units}, R, rows, {to}, {add});")
     else:
         blocks, panels = -(-units // 16), -(-units // 64)
         turned = e.space(f"turned {panels}", panels * 64)
-        e.add(
-            f"to_panels({right}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));",
-            "BARRIER",
-            e.product(fan_in, units, "rows", (left, "R", 1), turned, 64, to, units, add=bool(add)),
-            "BARRIER",
-        )
-    e.add(*(["}"] if add else []), "BARRIER")
+        e.add(f"to_panels({right}, {units}, R, {turned}, LOW({blocks}), HIGH({blocks}));")
+        e.barrier()
+        e.add(*e.product(fan_in, units, "rows", (left, "R", 1), turned, 64, to, units, add=bool(add)))
+        e.barrier()
+    if add:
+        e.add("}")
+    e.wait()
 
 
 def product_gradient(e: StepWriter, node: Node[ProductGradient]) -> None:
@@ -82,7 +83,7 @@ def product_gradient(e: StepWriter, node: Node[ProductGradient]) -> None:
     row = e.space("row of a sum", 8) + " + ME * R"
 
     def summed(t: str, g: str, o: str) -> str:
-        return f"float *t = {row}; ROWS(r, 0, R) {{ t[r] = {g} * {o}; }} {t} += sum_rows(t, rows);"
+        return f"float *t = {row};\nROWS(r, 0, R)\n  t[r] = {g} * {o};\n{t} += sum_rows(t, rows);"
 
     e.nest(loops, operands, summed, sums=True)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from foldnet.codegen.batch import StepWriter
+from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.loops import index, lane, strides_of
 from foldnet.codegen.writer import Rule, Writer
 from foldnet.errors import UnsupportedError
@@ -89,10 +90,10 @@ def pick(w: Writer, node: Node[Pick]) -> None:
     if 0 in shape:
         return
     outer, inner, count = prod(shape[: op.axis - 1]), prod(shape[op.axis :]), len(op.places)
-    with w.table("places", op.places), w.loop("p", count):
+    with w.table("places", op.places) as (p, place):
         operands = [
-            w.write(node.output, (count * inner, 1), f"p * {inner}"),
-            w.read(node.inputs[0], (n * inner, 1), f"places[p] * {inner}"),
+            w.write(node.output, (count * inner, 1), times(p, inner)),
+            w.read(node.inputs[0], (n * inner, 1), times(place, inner)),
         ]
         w.nest((outer, inner), operands, lambda y, x: f"{y} = {x};")
 
@@ -105,12 +106,12 @@ def gather(w: Writer, node: Node[Gather]) -> None:
         raise UnsupportedError(f"layer {node.layer!r}: its table has no rows")
     shape = w.shape(indices)
     report = [w.read(indices), lane(len(shape))]
-    w.nest(shape, report, lambda k, row: f"if ({k} < 0 || {k} >= {count}) {{ {w.fault(node, row)} }}")
+    w.nest(shape, report, lambda k, row: f"if ({k} < 0 || {k} >= {count})\n  {w.fault(node, row)}")
     rows, rank = w.read(indices, (*strides_of(shape), 0)), len(shape) + 1
     operands = [w.write(node.output), rows, index(rank - 1, rank)]
     w.nest(
         (*shape, width), operands,
-        lambda y, k, c: f"{y} = {w.entry(table, f'({k} < 0 || {k} >= {count} ? 0 : {k}) * {width} + {c}')};",
+        lambda y, k, c: f"{y} = {w.entry(table, plus(times(f'{k} < 0 || {k} >= {count} ? 0 : {k}', width), c))};",
     )  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def cast(w: Writer, node: Node[Cast]) -> None:
         return
     w.nest(
         shape, [*operands, lane(len(shape))],
-        lambda y, x, row: f"if (!fn_is_index({x})) {{ {w.fault(node, row)} }} {y} = fn_to_int({x});",
+        lambda y, x, row: f"if (!fn_is_index({x}))\n  {w.fault(node, row)}\n{y} = fn_to_int({x});",
     )  # fmt: skip
 
 
@@ -132,9 +133,9 @@ def one_hot(w: Writer, node: Node[OneHot]) -> None:
     """A comparison with each index."""
     op, shape = node.op, w.shape(node.output)
     steps = strides_of(shape)[:-1]
-    with w.loop("k", op.size):
-        operands = [w.write(node.output, steps, "k"), w.read(node.inputs[0])]
-        w.nest(shape[:-1], operands, lambda y, x: f"{y} = {x} == k ? 1.0f : 0.0f;")
+    with w.loop("k", op.size) as k:
+        operands = [w.write(node.output, steps, k), w.read(node.inputs[0])]
+        w.nest(shape[:-1], operands, lambda y, x: f"{y} = {x} == {k} ? 1.0f : 0.0f;")
 
 
 def slice_gradient(w: Writer, node: Node[SliceGradient]) -> None:
@@ -154,10 +155,10 @@ def pick_gradient(w: Writer, node: Node[PickGradient]) -> None:
     if 0 in shape:
         return
     outer, inner, count = prod(shape[: axis - 1]), prod(shape[axis:]), len(places)
-    with w.table("places", places), w.loop("p", count):
+    with w.table("places", places) as (p, place):
         operands = [
-            w.write(node.output, (n * inner, 1), f"places[p] * {inner}"),
-            w.read(g, (count * inner, 1), f"p * {inner}"),
+            w.write(node.output, (n * inner, 1), times(place, inner)),
+            w.read(g, (count * inner, 1), times(p, inner)),
         ]
         w.nest((outer, inner), operands, lambda t, g: f"{t} += {g};")
 

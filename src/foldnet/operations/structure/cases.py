@@ -64,6 +64,7 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("3", OneHot(3), (indices(3),)),
         Case("4", OneHot(4), (indices(3),)),
         Case("matrix", OneHot(5), (indices(3, 2),)),
+        Case("1", OneHot(1), (indices(3),)),
     ],
     Slice: [
         Case("rows", Slice(((1, 3, 1), _WHOLE)), (rows(3, 4),)),
@@ -78,5 +79,6 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("first-axis-again", Pick(1, (2, 0, 0)), (rows(3, 4),)),
         Case("last-axis", Pick(2, (0, 5, 5)), (rows(4, 6),)),
         Case("middle-axis", Pick(2, (3, 0)), (rows(3, 4, 2),)),
+        Case("one-place", Pick(1, (2,)), (rows(3, 4),)),
     ],
 }

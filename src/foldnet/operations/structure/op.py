@@ -15,9 +15,11 @@ class Reshape(Op):
     """Same values in row-major order under another shape (without the batch axis); one entry may be -1."""
 
     keeps_values: ClassVar[Keeps] = "all"
-    aliases: ClassVar[bool] = True
 
     target: tuple[int, ...]
+
+    def is_alias(self, dtype: str) -> bool:
+        return True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         x = shapes[0]
@@ -129,6 +131,9 @@ class Cast(Op):
 
     dtype: Dtype
 
+    def is_alias(self, dtype: str) -> bool:
+        return dtype == self.dtype
+
     def output_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
@@ -145,8 +150,10 @@ class Identity(Op):
     """The operand itself: what Dropout is at prediction time."""
 
     keeps_values: ClassVar[Keeps] = "in place"
-    aliases: ClassVar[bool] = True
     is_identity: ClassVar[bool] = True
+
+    def is_alias(self, dtype: str) -> bool:
+        return True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from foldnet.codegen.expressions import Number, composed, plus, times
 from foldnet.codegen.loops import Operand, Strides, index, strides_of
 from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
@@ -48,7 +49,7 @@ class _Loops:
         """C of whether the position is one of x's; nothing where all are."""
         tests = []
         for (_, w), (o, k) in zip(self.padded, zip(places[::2], places[1::2], strict=True), strict=True):
-            at, n = f"{o} * {w.stride} + {k}", self._x[w.axis]
+            at, n = plus(times(o, w.stride), k), self._x[w.axis]
             tests += [f"{at} >= {w.before}"] if w.before else []
             tests += [f"{at} < {w.before + n}"] if w.after else []
         return " && ".join(tests)
@@ -57,7 +58,7 @@ class _Loops:
         """C of the position's number in its window, given the positions on all axes."""
         text = "0"
         for w, k in zip(self._windows, places, strict=True):
-            text = k if text == "0" else f"({text}) * {w.size} + {k}"
+            text = plus(times(text, w.size), k)
         return text
 
     def within(self) -> list[Operand]:
@@ -66,13 +67,20 @@ class _Loops:
 
     def counts(self, places: Sequence[str]) -> str:
         """C of how many positions of a window are x's, given the window's number on each axis with padding."""
-        whole = prod(w.size for k, w in enumerate(self._windows) if (k, w) not in self.padded)
-        factors = [str(whole)] if whole != 1 or not self.padded else []
+        if not self.padded:
+            return f"{prod(w.size for w in self._windows)}.0f"
+        count: Number = prod(w.size for k, w in enumerate(self._windows) if (k, w) not in self.padded)
         for (_, w), o in zip(self.padded, places, strict=True):
-            first, n = f"{o} * {w.stride}", self._x[w.axis]
-            high = f"({first} + {w.size} < {w.before + n} ? {first} + {w.size} : {w.before + n})"
-            factors.append(f"({high} - ({first} > {w.before} ? {first} : {w.before}))")
-        return f"(float)({' * '.join(factors)})"
+            first, end, n = times(o, w.stride), plus(times(o, w.stride), w.size), w.before + self._x[w.axis]
+            high = f"{end} < {n} ? {end} : {n}" if w.after else end
+            low = f"{first} > {w.before} ? {first} : {w.before}" if w.before else first
+            count = times(count, composed("{0} - {1}", high, low))
+        return composed("(float){0}", str(count))
+
+
+def where(test: str, statement: str) -> str:
+    """The statement, if there is a test, only where that holds."""
+    return f"if ({test})\n  {statement}" if test else statement
 
 
 def pool(w: Writer, node: Node[Pool]) -> None:
@@ -88,7 +96,7 @@ def pool(w: Writer, node: Node[Pool]) -> None:
     def add(y: str, x: str, *places: str) -> str:
         inside = loops.inside(places)
         step = f"{y} = fn_maximum({y}, {x});" if op.kind == "max" else f"{y} += {x};"
-        return f"if ({inside}) {step}" if inside else step
+        return where(inside, step)
 
     operands = [w.write(node.output, loops.of_y), w.read(x, loops.of_x, loops.start), *loops.places()]
     w.nest(loops.shape, operands, add, sums=all(n == 1 for n in out))
@@ -112,8 +120,7 @@ def pool_gradient(w: Writer, node: Node[PoolGradient]) -> None:
 
         def share(t: str, g: str, *places: str) -> str:
             inside = loops.inside(places)
-            step = f"{t} += {g} / {loops.counts(places[::2])};"
-            return f"if ({inside}) {step}" if inside else step
+            return where(inside, f"{t} += {g} / {loops.counts(places[::2])};")
 
         w.nest(loops.shape, [target, given, *places], share, sums=not loops.apart)
         return
@@ -127,15 +134,15 @@ def pool_gradient(w: Writer, node: Node[PoolGradient]) -> None:
         inside = loops.inside(at[count:])
         # Of NaN nothing is smaller: the first position passes it on.
         test = " && ".join(t for t in (f"{f} < 0.0f", inside, f"!({x} < {y})") if t)
-        return f"if ({test}) {f} = (float)({loops.number(at[:count])});"
+        return where(test, f"{f} = {composed('(float){0}', loops.number(at[:count]))};")
 
     values = [found, w.read(x, loops.of_x, loops.start), w.read(y, loops.of_y)]
     w.nest(loops.shape, [*values, *within, *places], look, sums=all(n == 1 for n in out))
 
     def push(t: str, g: str, f: str, *at: str) -> str:
         inside = loops.inside(at[count:])
-        test = f"{f} == (float)({loops.number(at[:count])})"
-        return f"if ({f'{inside} && ' if inside else ''}{test}) {t} += {g};"
+        test = f"{f} == {composed('(float){0}', loops.number(at[:count]))}"
+        return where(f"{inside} && {test}" if inside else test, f"{t} += {g};")
 
     w.nest(loops.shape, [target, given, found, *within, *places], push, sums=not loops.apart)
 

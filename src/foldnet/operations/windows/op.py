@@ -52,6 +52,10 @@ class Pool(Op):
     strides: tuple[int, ...]
     padding: Padding = "valid"
 
+    @property
+    def label(self) -> str:
+        return f"{self.kind}_pool"
+
     def output_shape(self, *shapes: Shape) -> Shape:
         """The number of windows in place of the axes' sizes."""
         (x,) = shapes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from foldnet.codegen.expressions import Number, plus, times
+from foldnet.codegen.loops import laid_out, loop
 from foldnet.codegen.matrix import STRETCH, TILE, panels
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
@@ -22,19 +24,19 @@ def dense_calls(body: BlockWriter, node: Node[Op]) -> list[str]:
     if body.simd == 1:
         return _portable_calls(body, node, positions, inputs, units)
     widths = panels(units, body.simd)
-    wat, bat = body.weights.at(kernel, widths), body.weights.at(rest[0], widths) if rest else None
-    lines: list[str] = []
-    if body.lanes == 1:
-        _row_calls(body, lines, inputs, widths, wat, bat)
-    else:
-        _block_calls(body, lines, inputs, units, widths, wat, bat)
-    step = (f" + m * {inputs * body.lanes}", f" + m * {units * body.lanes}") if positions != 1 else ("", "")
-    head = f"  for (int m = 0; m < {positions}; m++) {{" if positions != 1 else "  {"
+    w, bias = body.packed(kernel, widths), body.packed(rest[0], widths) if rest else ""
+    several = positions != 1
+    at_x = plus(body.base(x), times("m", inputs * body.lanes) if several else 0)
+    at_y = plus(body.base(node.output), times("m", units * body.lanes) if several else 0)
+    calls = _Calls(body, inputs, units, widths, w, bias)
+    heads = ["  " + loop("m", 0, positions)] if several else []
+    if len(widths) == 1 and (body.lanes == 1 or (units <= TILE and inputs <= STRETCH)):
+        return [*heads, *(f"  {'  ' * len(heads)}{line}" for line in calls.lines(at_x, at_y))]
     return [
-        head,
-        f"    const float *x = {body.base(x)}{step[0]};",
-        f"    float *y = {body.base(node.output)}{step[1]};",
-        *(f"    {line}" for line in lines),
+        f"{heads[0]} {{" if heads else "  {",
+        f"    const float *x = {at_x};",
+        f"    float *y = {at_y};",
+        *(f"    {line}" for line in calls.lines("x", "y")),
         "  }",
     ]
 
@@ -42,72 +44,83 @@ def dense_calls(body: BlockWriter, node: Node[Op]) -> list[str]:
 def _portable_calls(body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int) -> list[str]:
     x, kernel, *rest = node.inputs
     bias = body.base(rest[0]) if rest else "NULL"
-    loop = [f"  for (int m = 0; m < {positions}; m++)"] if positions != 1 else []
-    at_x, at_y = (f" + m * {inputs}", f" + m * {units}") if loop else ("", "")
-    y = f"{body.base(node.output)}{at_y}"
-    call = f"fn_dense({body.base(x)}{at_x}, {body.base(kernel)}, {bias}, {y}, {inputs}, {units});"
-    return [*loop, f"  {'  ' * len(loop)}{call}"]
+    several = positions != 1
+    at_x = plus(body.base(x), times("m", inputs) if several else 0)
+    at_y = plus(body.base(node.output), times("m", units) if several else 0)
+    call = f"fn_dense({at_x}, {body.base(kernel)}, {bias}, {at_y}, {inputs}, {units});"
+    return laid_out([loop("m", 0, positions)] if several else [], call, "  ")
 
 
-def _row_calls(
-    body: BlockWriter, lines: list[str], inputs: int, widths: Sequence[int], wat: int, bat: int | None
-) -> None:
-    body.panel_widths |= set(widths)
-    count = sum(1 for w in widths if w == widths[0])
-    width = widths[0]
-    if count > 1:
-        bias = "NULL" if bat is None else f"w + {bat} + p * {width}"
-        lines.append(f"for (int p = 0; p < {count}; p++)")
-        lines.append(f"  row{width}(x, w + {wat} + p * {width * inputs}, {bias}, y + p * {width}, {inputs});")
-    else:
-        count = 0
-    column = count * width
-    for other in widths[count:]:
-        bias = "NULL" if bat is None else f"w + {bat + column}"
-        lines.append(f"row{other}(x, w + {wat + column * inputs}, {bias}, y + {column}, {inputs});")
-        column += other
+@dataclass(frozen=True)
+class _Calls:
+    """Calls of the kernels for one position."""
 
+    body: BlockWriter
+    inputs: int
+    units: int
+    widths: tuple[int, ...]
+    w: str
+    bias: str
 
-def _block_calls(
-    body: BlockWriter,
-    lines: list[str],
-    inputs: int,
-    units: int,
-    widths: Sequence[int],
-    wat: int,
-    bat: int | None,
-) -> None:
-    lanes = body.lanes
-    pad = ""
-    if inputs > STRETCH:
-        lines.append(f"for (int s = 0; s < {inputs}; s += {STRETCH}) {{")
-        lines.append(f"  const int count = {inputs} - s < {STRETCH} ? {inputs} - s : {STRETCH};")
-        pad = "  "
+    def lines(self, x: str, y: str) -> list[str]:
+        """The calls, given operand and result."""
+        return self._for_a_row(x, y) if self.body.lanes == 1 else self._for_a_block(x, y)
 
-    def call(size: int, column: str, start: str, width: int) -> str:
-        body.tiles.add(size)
-        bias = "NULL" if bat is None else f"w + {bat} + {column}"
-        if pad:
-            x, first, count = f"x + s * {lanes}", f"{start} + s * {width}", "count, s > 0"
-            bias = "NULL" if bat is None else f"s ? NULL : {bias}"
+    def _for_a_row(self, x: str, y: str) -> list[str]:
+        self.body.panel_widths |= set(self.widths)
+        lines = []
+
+        def call(width: int, column: Number) -> str:
+            w, bias = (
+                plus(self.w, times(column, self.inputs)),
+                plus(self.bias, column) if self.bias else "NULL",
+            )
+            return f"row{width}({x}, {w}, {bias}, {plus(y, column)}, {self.inputs});"
+
+        width, count = self.widths[0], sum(1 for w in self.widths if w == self.widths[0])
+        if count > 1:
+            lines += laid_out([f"for (int u = 0; u < {count * width}; u += {width})"], call(width, "u"))
         else:
-            x, first, count = "x", start, f"{inputs}, 0"
-        return f"block{size}({x}, w + {wat} + {first}, {width}, {bias}, y + ({column}) * {lanes}, {count});"
+            count = 0
+        column = count * width
+        for other in self.widths[count:]:
+            lines.append(call(other, column))
+            column += other
+        return lines
 
-    width = widths[0]
-    full = units // width if width % TILE == 0 else 0
-    if full > 1:
-        lines.append(f"{pad}for (int p = 0; p < {full}; p++)")
-        lines.append(f"{pad}  for (int u = 0; u < {width}; u += {TILE})")
-        lines.append(f"{pad}    " + call(TILE, f"p * {width} + u", f"p * {width * inputs} + u", width))
-    else:
-        full = 0
-    column = full * width
-    for width in widths[full:]:
-        left = min(width, units - column)
-        for u in range(0, left, TILE):
-            size = min(TILE, left - u)
-            lines.append(pad + call(size, f"{column + u}", f"{column * inputs + u}", width))
-        column += width
-    if pad:
-        lines.append("}")
+    def _for_a_block(self, x: str, y: str) -> list[str]:
+        lanes, inputs, lines, indent = self.body.lanes, self.inputs, [], ""
+        stretched = inputs > STRETCH
+        if stretched:
+            lines += [
+                f"for (int s = 0; s < {inputs}; s += {STRETCH}) {{",
+                f"  const int count = {inputs} - s < {STRETCH} ? {inputs} - s : {STRETCH};",
+            ]
+            indent = "  "
+
+        def call(size: int, column: Number, first: Number, width: int) -> str:
+            self.body.tiles.add(size)
+            bias = plus(self.bias, column) if self.bias else "NULL"
+            bias = f"s ? NULL : {bias}" if self.bias and stretched else bias
+            w = plus(self.w, first, times("s", width) if stretched else 0)
+            return (
+                f"block{size}({plus(x, times('s', lanes)) if stretched else x}, {w}, {width}, {bias}, "
+                f"{plus(y, times(column, lanes))}, {'count, s > 0' if stretched else f'{inputs}, 0'});"
+            )
+
+        width = self.widths[0]
+        full = self.units // width if width % TILE == 0 else 0
+        if full > 1:
+            heads = [loop("p", 0, full), f"for (int u = 0; u < {width}; u += {TILE})"]
+            body = call(TILE, plus(times("p", width), "u"), plus(times("p", width * inputs), "u"), width)
+            lines += laid_out(heads, body, indent)
+        else:
+            full = 0
+        column = full * width
+        for width in self.widths[full:]:
+            left = min(width, self.units - column)
+            for u in range(0, left, TILE):
+                size = min(TILE, left - u)
+                lines.append(indent + call(size, column + u, column * inputs + u, width))
+            column += width
+        return [*lines, "}"] if stretched else lines

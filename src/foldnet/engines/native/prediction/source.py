@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from math import prod
 
 from foldnet.codegen import maths, matrix
+from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.headers import header
 from foldnet.codegen.layout import Packed, Weights, pack, plan, row_shape
-from foldnet.codegen.loops import C_TYPES, CType
+from foldnet.codegen.loops import C_TYPES, CType, laid_out, loop
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
@@ -135,13 +136,6 @@ def _used_inputs(graph: Graph) -> list[tuple[int, str]]:
     return [(i, name) for i, name in enumerate(graph.inputs) if name in used]
 
 
-def _store(body: BlockWriter, value: str, target: str, count: int) -> str:
-    source = f"{body.base(value)}[i]"
-    if body.simd == 1 and value in body.graph.constants:
-        source = f"WEIGHT({source})"
-    return f"  for (int i = 0; i < {count}; i++)\n    {target}[i] = {source};"
-
-
 def emit(graph: Graph, *, simd: int = 16) -> Source:
     """C for this machine.
 
@@ -207,7 +201,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
 
 
 def _bad_macro(faults: int) -> str:
-    # Lanes beyond the last row compute on zeros; what they meet is nobody's fault.
+    # Lanes beyond the last row compute on zeros; what they meet is no fault of the data.
     return (
         "#define BAD(l, number) \\\n"
         "  do { \\\n"
@@ -219,74 +213,82 @@ def _bad_macro(faults: int) -> str:
 
 # Kept apart from their callers, and weights and workspaces from each other: compilers would make copies of all that is
 # inlined, and of each loop one for arrays that overlap.
-_BODY = "static __attribute__((noinline)) void body"
+_BODY = "static __attribute__((noinline)) void\nbody"
 _ARGUMENTS = "(const float *restrict w, const void *const *in, void *const *out, float *restrict f,"
 
 
+def _unused(body: BlockWriter, names: Sequence[str]) -> list[str]:
+    """What tells compilers that a function need not use all that each such function is given."""
+    used = body.used | ({"bad"} if body.faults else set()) | ({"in"} if _used_inputs(body.graph) else set())
+    return [f"  (void){name};" for name in names if name not in used]
+
+
+def _of_row(graph: Graph, name: str) -> tuple[int, str]:
+    """Elements of a row of an input or output, and their type."""
+    return prod(row_shape(graph, name)[int(name in graph.constants) :]), _ctype(graph, name)
+
+
 def _row_function(graph: Graph, body: BlockWriter, lines: Sequence[str]) -> str:
+    ports, results = [], []
+    for i, name in _used_inputs(graph):
+        size, kind = _of_row(graph, name)
+        ports.append(f"  const {kind} *x{i} = (const {kind} *)in[{i}] + {times('row', size)};")
+    for i, name in enumerate(graph.outputs):
+        size, kind = _of_row(graph, name)
+        ports.append(f"  {kind} *y{i} = ({kind} *)out[{i}] + {times('row', size)};")
+        results += body.stored(name, f"y{i}", size)
     text = [
         f"{_BODY}_row{_ARGUMENTS}",
-        "                     int32_t *restrict j, int64_t row, int64_t *bad) {",
-        "  enum { rows = 1 };",
-        "  (void)w, (void)in, (void)f, (void)j, (void)row, (void)bad;",
+        "         int32_t *restrict j, int64_t row, int64_t *bad) {",
+        *(["  enum { rows = 1 };"] if body.faults else []),
+        *_unused(body, ("w", "in", "f", "j", "bad")),
+        *ports,
     ]
-    for i, name in _used_inputs(graph):
-        size = prod(row_shape(graph, name))
-        text.append(
-            f"  const {_ctype(graph, name)} *x{i} = (const {_ctype(graph, name)} *)in[{i}] + row * {size};"
-        )
-    results: list[str] = []
-    for i, name in enumerate(graph.outputs):
-        size, kind = prod(row_shape(graph, name)[int(name in graph.constants) :]), _ctype(graph, name)
-        results += [
-            f"  {{\n  {kind} *y = ({kind} *)out[{i}] + row * {size};",
-            _store(body, name, "y", size),
-            "  }",
-        ]
     return "\n".join([*text, *body.declarations(), *lines, *results, "}"]) + "\n"
 
 
 def _block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:
-    text = [
-        f"{_BODY}_block{_ARGUMENTS}",
-        "                       int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
-        "  (void)w, (void)in, (void)f, (void)j, (void)bad;",
-    ]
-    loads: list[str] = []
+    loads, results = [], []
     for i, name in _used_inputs(graph):
-        size, kind = prod(row_shape(graph, name)), _ctype(graph, name)
+        size, kind = _of_row(graph, name)
+        at, element = plus(times("i", lanes), "l"), f"x[{plus(times('l', size), 'i')}]"
+        if size == 1:
+            at, element = "l", "x[l]"
+        heads = [*([loop("i", 0, size)] if size != 1 else []), loop("l", 0, lanes)]
         loads += [
-            f"  {{\n    const {kind} *x = (const {kind} *)in[{i}] + row * {size};",
+            "  {",
+            f"    const {kind} *x = (const {kind} *)in[{i}] + {times('row', size)};",
             f"    {kind} *to = {body.base(name)};",
             f"    if (rows == {lanes}) {{",
-            f"      for (int i = 0; i < {size}; i++)",
-            f"        for (int l = 0; l < {lanes}; l++)",
-            f"          to[i * {lanes} + l] = x[l * {size} + i];",
+            *laid_out(heads, f"to[{at}] = {element};", "      "),
             "    } else {",
-            f"      for (int i = 0; i < {size}; i++)",
-            f"        for (int l = 0; l < {lanes}; l++)",
-            f"          to[i * {lanes} + l] = l < rows ? x[l * {size} + i] : 0;",
-            "    }\n  }",
+            *laid_out(heads, f"to[{at}] = l < rows ? {element} : 0;", "      "),
+            "    }",
+            "  }",
         ]
-    results: list[str] = []
     for i, name in enumerate(graph.outputs):
-        constant = name in graph.constants
-        size, kind = prod(row_shape(graph, name)[int(constant) :]), _ctype(graph, name)
-        element = f"{body.base(name)}[i]" if constant else f"from[i * {lanes} + l]"
+        size, kind = _of_row(graph, name)
+        constant, at = name in graph.constants, "i" if size != 1 else "0"
+        element = f"from[{at}]" if constant else f"from[{plus(times(at, lanes), 'l')}]"
+        inner = [loop("i", 0, size)] if size != 1 else []
+        to = f"y[{plus(times('l', size), at)}] = {element};"
         results += [
-            f"  {{\n    {kind} *y = ({kind} *)out[{i}] + row * {size};",
-            "" if constant else f"    const {kind} *from = {body.base(name)};",
+            "  {",
+            f"    {kind} *y = ({kind} *)out[{i}] + {times('row', size)};",
+            f"    const {kind} *from = {body.base(name)};",
             f"    if (rows == {lanes}) {{",
-            f"      for (int l = 0; l < {lanes}; l++)",
-            f"        for (int i = 0; i < {size}; i++)",
-            f"          y[l * {size} + i] = {element};",
+            *laid_out([loop("l", 0, lanes), *inner], to, "      "),
             "    } else {",
-            "      for (int l = 0; l < rows; l++)",
-            f"        for (int i = 0; i < {size}; i++)",
-            f"          y[l * {size} + i] = {element};",
-            "    }\n  }",
+            *laid_out([loop("l", 0, "rows"), *inner], to, "      "),
+            "    }",
+            "  }",
         ]
-    return "\n".join(t for t in [*text, *body.declarations(), *loads, *lines, *results, "}"] if t) + "\n"
+    text = [
+        f"{_BODY}_block{_ARGUMENTS}",
+        "           int32_t *restrict j, int64_t row, int rows, int64_t *bad) {",
+        *_unused(body, ("w", "in", "f", "j", "bad")),
+    ]
+    return "\n".join([*text, *body.declarations(), *loads, *lines, *results, "}"]) + "\n"
 
 
 def emit_portable(
@@ -318,13 +320,15 @@ def emit_portable(
     small = places.floats + places.ints <= STACK_FLOATS
     text = [f"{declaration} {{", "  int bad = 0;"]
     if places.floats:
-        text.append(f"  WORKSPACE float f[{places.floats}];\n  (void)f;")
+        text.append(f"  WORKSPACE float f[{places.floats}];")
     if places.ints:
-        text.append(f"  WORKSPACE int32_t j[{places.ints}];\n  (void)j;")
+        text.append(f"  WORKSPACE int32_t j[{places.ints}];")
     used = dict(_used_inputs(graph))
     text += [f"  (void){p};" for i, p in enumerate(takes) if i not in used]
     results = [(_ctype(graph, v), s) for v, s in zip(graph.outputs, shapes, strict=True)]
-    stores = [_store(body, v, gives[i], prod(results[i][1])) for i, v in enumerate(graph.outputs)]
+    stores = [
+        line for i, v in enumerate(graph.outputs) for line in body.stored(v, gives[i], prod(results[i][1]))
+    ]
     text += [*body.declarations(), *lines, *stores]
     code = "\n".join([*text, "  return bad;", "}"]) + "\n"
     head = [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from math import prod
 
+from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.layout import Plan, Weights, row_shape
 from foldnet.codegen.loops import (
     C_TYPES,
@@ -15,15 +16,18 @@ from foldnet.codegen.loops import (
     broadcast_strides,
     collapse,
     index,
+    laid_out,
+    loop,
     place,
     strides_of,
 )
 from foldnet.codegen.names import C_RESERVED, Namespace, identifier
-from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Offset, Stage
+from foldnet.codegen.plain_names import PlainNames, title
+from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Once, Stage
 from foldnet.engines.native.prediction.dense import dense_calls
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Op, fused_activation
+from foldnet.graph.op import Op
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.c import activate
 
@@ -65,7 +69,8 @@ class BlockWriter:
         self.faults: list[Node[Op]] = []
         self.lines: list[str] = []
         self._names = Namespace({*C_RESERVED, *direct.values()})
-        self._pointers: dict[str, tuple[str, str]] = {}
+        self._plain = None if names else PlainNames(graph, direct.values())
+        self._pointers: dict[tuple[str, tuple[int, ...]], tuple[str, str]] = {}
         self._indent = "  "
 
     # -- where values are -----------------------------------------------------------------------------------
@@ -77,21 +82,24 @@ class BlockWriter:
     def base(self, value: str) -> str:
         """The C name of a value's first element."""
         root = self.plan.roots.get(value, value)
-        if root in self.direct:
-            return self.direct[root]
-        if root not in self._pointers:
-            self._pointers[root] = self._named(root), self._declared(root)
-        return self._pointers[root][0]
+        return self.direct[root] if root in self.direct else self.packed(root, ())
 
-    def _declared(self, root: str) -> str:
+    def packed(self, root: str, widths: tuple[int, ...]) -> str:
+        """The C name of a value's first element; of a weight in panels of these widths."""
+        key = root, widths
+        if key not in self._pointers:
+            self._pointers[key] = self._named(root), self._where(root, widths)
+        return self._pointers[key][0]
+
+    def _where(self, root: str, widths: tuple[int, ...]) -> str:
         if root in self.graph.constants:
-            return f"w + {self.weights.at(root)}"
+            return plus("w", self.weights.at(root, widths))
         space = "f" if self._kind(root) == "float" else "j"
-        return f"{space} + {self.plan.offsets[root] * self.lanes}"
+        return plus(space, self.plan.offsets[root] * self.lanes)
 
     def _named(self, root: str) -> str:
-        if not self.names:
-            return f"v{len(self._pointers)}"
+        if self._plain is not None:
+            return self._plain.value(root)
         name = identifier(root.rpartition(":")[0] or root)
         return self._names.fresh(f"{name}_" if re.fullmatch(r"[ik]\d+", name) else name)
 
@@ -99,24 +107,22 @@ class BlockWriter:
         """Statements that name the values that the others read and write."""
         return [
             f"  {'const ' if root in self.graph.constants else ''}{self._kind(root)} *const {name} = {where};"
-            for root, (name, where) in self._pointers.items()
+            for (root, _), (name, where) in self._pointers.items()
         ]
+
+    @property
+    def used(self) -> set[str]:
+        """Of ``w``, ``f`` and ``j`` those in which values lie that the statements name."""
+        return {where[0] for _, where in self._pointers.values()}
 
     def _kind(self, value: str) -> CType:
         return C_TYPES[self.graph.types[value].dtype]
 
-    def _pointer(self, value: str, offset: Offset) -> str:
-        lanes = 1 if value in self.graph.constants else self.lanes
-        base = self.base(value)
-        if isinstance(offset, int):
-            return f"({base} + {offset * lanes})" if offset else base
-        return f"({base} + ({offset}) * {lanes})" if lanes != 1 else f"({base} + {offset})"
-
-    def read(self, value: str, strides: Sequence[int] | None = None, offset: Offset = 0) -> Operand:
+    def read(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
         """A value that a loop reads, over its own row's shape or by other strides."""
         own = strides_of(self.shape(value)) if strides is None else tuple(strides)
         constant = value in self.graph.constants
-        return Operand(self._pointer(value, offset), own, not constant, self._kind(value), frozen=constant)
+        return Operand(self.base(value), own, not constant, self._kind(value), frozen=constant, start=offset)
 
     write = read
 
@@ -142,12 +148,11 @@ class BlockWriter:
             (*(s * (self.lanes if o.laned else 1) for s in o.strides), 1 if o.laned else 0) for o in operands
         ]
         sizes, strides = collapse((*shape, self.lanes), all_strides)
-        lines = [f"{indent}{'  ' * d}for (int i{d} = 0; i{d} < {n}; i{d}++)" for d, n in enumerate(sizes)]
-        elements = [self._element(o, place(s)) for o, s in zip(operands, strides, strict=True)]
-        statement = body(*elements)
-        if statement.count(";") > 1 and sizes:
-            statement = f"{{ {statement} }}"
-        return [*lines, f"{indent}{'  ' * len(sizes)}{statement}"]
+        starts = [times(o.start, self.lanes if o.laned else 1) for o in operands]
+        elements = [
+            self._element(o, place(s, start)) for o, s, start in zip(operands, strides, starts, strict=True)
+        ]
+        return laid_out([loop(f"i{d}", 0, n) for d, n in enumerate(sizes)], body(*elements), indent)
 
     def _element(self, operand: Operand, at: str) -> str:
         if not operand.base:
@@ -156,25 +161,34 @@ class BlockWriter:
         return f"WEIGHT({text})" if operand.frozen and self.simd == 1 else text
 
     @contextmanager
-    def loop(self, variable: str, count: int) -> Iterator[None]:
-        """A loop around all that is written inside."""
-        once = f"{{ const int {variable} = 0;"
-        head = once if count == 1 else f"for (int {variable} = 0; {variable} < {count}; {variable}++) {{"
-        self.lines.append(f"{self._indent}{head}")
+    def _inside(self, head: str) -> Iterator[None]:
+        self.lines.append(f"{self._indent}{head}".rstrip())
         self._indent += "  "
         yield
         self._indent = self._indent[:-2]
         self.lines.append(f"{self._indent}}}")
 
     @contextmanager
-    def table(self, name: str, numbers: Sequence[int]) -> Iterator[None]:
-        """A table of whole numbers for all that is written inside."""
-        entries = ", ".join(map(str, numbers))
-        self.lines += [f"{self._indent}{{", f"{self._indent}  static const int32_t {name}[] = {{{entries}}};"]
-        self._indent += "  "
-        yield
-        self._indent = self._indent[:-2]
-        self.lines.append(f"{self._indent}}}")
+    def loop(self, variable: str, count: int) -> Iterator[Number]:
+        """A loop around all that is written inside; gives its variable."""
+        if count == 1:
+            yield 0
+            return
+        with self._inside(f"{loop(variable, 0, count)} {{"):
+            yield variable
+
+    @contextmanager
+    def table(self, name: str, numbers: Sequence[int]) -> Iterator[tuple[Number, Number]]:
+        """A loop over a table of whole numbers; gives the position and the number there."""
+        if len(numbers) == 1:
+            yield 0, numbers[0]
+            return
+        with self._inside("{"):
+            self.lines.append(
+                f"{self._indent}static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};"
+            )
+            with self.loop("p", len(numbers)) as p:
+                yield p, f"{name}[{p}]"
 
     def entry(self, constant: str, at: str) -> str:
         """C of an element of a constant."""
@@ -184,63 +198,73 @@ class BlockWriter:
         """Stages of work along axes."""
         if 0 in loops.shape:
             return
-        steps, lanes, indent = strides_of(loops.shape), self.lanes, self._indent
-        small = strides_of([loops.shape[a] for a in loops.kept])
-        at = "".join(f" + k{a} * {steps[a] * lanes}" for a in loops.kept)
-        to = "".join(f" + k{a} * {s * lanes}" for a, s in zip(loops.kept, small, strict=True))
-        for a in loops.kept:
-            self.lines.append(f"{indent}for (int k{a} = 0; k{a} < {loops.shape[a]}; k{a}++) {{")
-            indent += "  "
-        if not loops.kept:
-            self.lines.append(f"{indent}{{")
-            indent += "  "
-        for name, value in loops.reads.items():
-            self.lines.append(f"{indent}const float *{name} = {self.base(value)}{at};")
-        for name, value in loops.writes.items():
-            self.lines.append(f"{indent}float *{name} = {self.base(value)}{at};")
-        for name, value in loops.small.items():
-            self.lines.append(f"{indent}float *{name} = {self.base(value)}{to};")
-        if loops.sums:
-            size = f"[{lanes}]" if lanes > 1 else ""
-            names = ", ".join(f"{name}{size}" for name in loops.sums)
-            self.lines.append(f"{indent}{'float' if loops.single else self.real.type} {names};")
-        inner = tuple(steps[a] for a in loops.axes)
-        for stage in stages:
-            self._stage(loops, stage, inner, indent)
-        for _ in loops.kept or [0]:
-            indent = indent[:-2]
-            self.lines.append(f"{indent}}}")
+        steps, lanes, kept = strides_of(loops.shape), self.lanes, loops.kept
+        small = strides_of([loops.shape[a] for a in kept])
+        at = plus(*(times(f"k{a}", steps[a] * lanes) for a in kept))
+        to = plus(*(times(f"k{a}", s * lanes) for a, s in zip(kept, small, strict=True)))
+        with ExitStack() as nested:
+            for a in kept:
+                nested.enter_context(self._inside(f"{loop(f'k{a}', 0, loops.shape[a])} {{"))
+            if not kept:
+                nested.enter_context(self._inside("{"))
+            for const, group, where in (
+                ("const ", loops.reads, at),
+                ("", loops.writes, at),
+                ("", loops.small, to),
+            ):
+                for name, value in group.items():
+                    self._add(f"{const}float *{name} = {plus(self.base(value), where)};")
+            inner = tuple(steps[a] for a in loops.axes)
+            for stage in [*self._sums(loops), *stages]:
+                self._stage(loops, stage, inner)
 
-    def _stage(self, loops: Along, stage: Stage, inner: tuple[int, ...], indent: str) -> None:
+    def _sums(self, loops: Along) -> list[Stage]:
+        """Declares the sums; what is left to do for them to start."""
+        if not loops.sums:
+            return []
+        kind = "float" if loops.single else self.real.type
+        if self.lanes == 1:
+            starts = (
+                f"{name} = {self._filled(Once(start), loops, (), {})}" for name, start in loops.sums.items()
+            )
+            self._add(f"{kind} {', '.join(starts)};")
+            return []
+        self._add(f"{kind} {', '.join(f'{name}[{self.lanes}]' for name in loops.sums)};")
+        return [Once("\n".join(f"{{{name}}} = {start};" for name, start in loops.sums.items()))]
+
+    def _add(self, line: str) -> None:
+        self.lines.append(f"{self._indent}{line}")
+
+    def _stage(self, loops: Along, stage: Stage, inner: tuple[int, ...]) -> None:
         each = isinstance(stage, Each)
         sizes = [loops.shape[a] for a in loops.axes] if each else []
         zeros = (0,) * len(sizes)
-        arrays = [n for n in (*loops.reads, *loops.writes, *loops.small) if f"{{{n}}}" in stage.text]
         turned = isinstance(stage, Each) and stage.reverse
         step = tuple(-s for s in inner) if turned else inner
-        last = f" + {(sizes[0] - 1) * inner[0] * self.lanes}" if turned else ""
-        operands = [
-            Operand(n, zeros)
-            if not each or n in loops.small
-            else Operand(f"({n}{last})" if last else n, step)
-            for n in arrays
-        ]
-        sums = [n for n in loops.sums if f"{{{n}}}" in stage.text]
+        last = (sizes[0] - 1) * inner[0] if turned else 0
+        operands: dict[str, Operand] = {}
+        for name in (*loops.reads, *loops.writes, *loops.small):
+            moves = each and name not in loops.small
+            operands[name] = Operand(name, step if moves else zeros, start=last if moves else 0)
         if self.lanes > 1:
-            operands += [Operand(n, zeros) for n in sums]
-        if "{k}" in stage.text:
-            operands.append(index(0, len(sizes)))
-            arrays = [*arrays, *(sums if self.lanes > 1 else []), "k"]
-        else:
-            arrays = [*arrays, *(sums if self.lanes > 1 else [])]
+            operands |= {name: Operand(name, zeros) for name in loops.sums}
+        if each:
+            operands["k"] = index(0, len(sizes))
+        used = {name: o for name, o in operands.items() if f"{{{name}}}" in stage.text}
 
         def body(*elements: str) -> str:
-            text = stage.text
-            for name, element in [*zip(arrays, elements, strict=True), *((n, n) for n in sums)]:
-                text = text.replace(f"{{{name}}}", element)
-            return text
+            return self._filled(stage, loops, tuple(used), dict(zip(used, elements, strict=True)))
 
-        self.lines += self._nested(sizes, operands, body, indent)
+        self.lines += self._nested(sizes, list(used.values()), body, self._indent)
+
+    @staticmethod
+    def _filled(stage: Stage, loops: Along, used: Sequence[str], elements: Mapping[str, str]) -> str:
+        """A stage's text with elements in place of the names."""
+        text = stage.text
+        for name in (*loops.reads, *loops.writes, *loops.small, *loops.sums, "k"):
+            alone = name if name in loops.sums else f"{name}[0]"
+            text = text.replace(f"{{{name}}}", elements[name] if name in used else alone)
+        return text
 
     def outer(self, node: Node[Op], axis: int, text: str) -> None:
         """A statement for every position ahead of an axis."""
@@ -248,10 +272,15 @@ class BlockWriter:
         if 0 in shape:
             return
         outer, n, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]) * self.lanes
-        step = f" + o * {n * inner}" if outer != 1 else ""
-        x, y = f"{self.base(node.inputs[0])}{step}", f"{self.base(node.output)}{step}"
-        loop = [f"{self._indent}for (int o = 0; o < {outer}; o++)"] if step else []
-        self.lines += [*loop, f"{self._indent}{'  ' * len(loop)}{text.format(x=x, y=y, n=n, inner=inner)}"]
+        at = times("o", n * inner) if outer != 1 else 0
+        x, y = plus(self.base(node.inputs[0]), at), plus(self.base(node.output), at)
+        heads = [loop("o", 0, outer)] if outer != 1 else []
+        self.lines += laid_out(heads, text.format(x=x, y=y, n=n, inner=inner), self._indent)
+
+    def stored(self, value: str, target: str, count: int) -> list[str]:
+        """Statements that copy a value to where the caller wants it."""
+        operands = [Operand(target, (1,), laned=False), self.read(value, (1,))]
+        return self._nested((count,), operands, lambda to, x: f"{to} = {x};", self._indent)
 
     def multiply_add(self, a: str, b: str, c: str) -> str:
         """C of ``a * b + c``, rounded once."""
@@ -294,7 +323,7 @@ class BlockWriter:
             UnsupportedError: an operation that only the reference engine computes.
         """
         for node in self.graph.nodes:
-            if node.op.aliases and self.plan.roots[node.output] != node.output:
+            if self.plan.roots[node.output] != node.output:
                 continue
             write = catalogue.rules("c", type(node.op))
             if write is None:
@@ -309,12 +338,9 @@ class BlockWriter:
         return self.lines
 
     def _comment(self, node: Node[Op]) -> str:
-        kind = type(node.op).__name__
-        function = getattr(node.op, "function", None) or fused_activation(node.op)
-        if not self.names or not node.layer:
-            return kind
-        kind += f", {_plain(function.name)}" if function is not None else ""
-        return f"{_plain(node.layer)}: {kind}"
+        if self._plain is not None:
+            return self._plain.comment(node)
+        return f"{_plain(node.layer)}: {title(node.op)}" if node.layer else title(node.op)
 
 
 def _plain(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from foldnet.codegen.expressions import plus, times
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 
@@ -20,33 +21,45 @@ PACKED_FROM = 40_000
 
 def dense(e: BatchWriter, node: Node[Op]) -> None:
     """A product with the kernel, its columns shared among threads."""
-    x, kernel = node.inputs[:2]
+    value, kernel = node.inputs[:2]
     fan_in, units = e.shape(kernel)
-    times = prod(e.shape(x)[:-1])
     bias = e.place(node.inputs[2]) if len(node.inputs) > 2 else ""
-    loop = f"for (long t = 0; t < {times}; t++) " if times != 1 else ""
-    at_x, at_y = (f" + t * {fan_in} * R", f" + t * {units} * R") if times != 1 else ("", "")
-    w, x, y = e.place(kernel), f"{e.place(x)}{at_x}", f"{e.place(node.output)}{at_y}"
+    x, y = _places(e, node, fan_in, units)
+    w = e.place(kernel)
     if fan_in * units >= PACKED_FROM:
         pack = e.space(f"packed columns {fan_in}", PACKED * 8 * fan_in, laned=False)
         e.any_product = True
-        product = (
-            f"packed_dense(job, {x}, {w}, {bias or 0}, {y}, {fan_in}, {units}, R, LOW({units}), HIGH({units}), "
-            f"{pack} + ME * {PACKED * fan_in});"
-        )
+        product = [
+            f"packed_dense(job, {x}, {w}, {bias or 'NULL'}, {y}, {fan_in}, {units}, R, LOW({units}), HIGH({units}), "
+            f"{plus(pack, times('ME', PACKED * fan_in))});"
+        ]
     else:
         product = e.product(units, "R", fan_in, (w, 1, units), x, "R", y, "R", bias)
-    e.add(f"{loop}{{ {product} }}", "BARRIER")
+    _for_positions(e, value, product)
 
 
 def turned_dense(e: BatchWriter, node: Node[Op]) -> None:
     """A product with a kernel that is stored the other way round."""
-    x, kernel = node.inputs
+    value, kernel = node.inputs
     units, fan_in = e.shape(kernel)
-    times = prod(e.shape(x)[:-1])
-    at_x, at_y = f" + t * {fan_in} * R", f" + t * {units} * R"
-    left = (e.place(kernel), fan_in, 1)
-    product = e.product(
-        units, "R", fan_in, left, f"{e.place(x)}{at_x}", "R", f"{e.place(node.output)}{at_y}", "R"
+    x, y = _places(e, node, fan_in, units)
+    _for_positions(e, value, e.product(units, "R", fan_in, (e.place(kernel), fan_in, 1), x, "R", y, "R"))
+
+
+def _positions(e: BatchWriter, value: str) -> int:
+    return prod(e.shape(value)[:-1])
+
+
+def _places(e: BatchWriter, node: Node[Op], fan_in: int, units: int) -> tuple[str, str]:
+    """Where operand and result of a position lie."""
+    t = "t" if _positions(e, node.inputs[0]) != 1 else 0
+    return (
+        plus(e.place(node.inputs[0]), times(times(t, fan_in), "R")),
+        plus(e.place(node.output), times(times(t, units), "R")),
     )
-    e.add(f"for (long t = 0; t < {times}; t++) {{ {product} }}", "BARRIER")
+
+
+def _for_positions(e: BatchWriter, value: str, product: list[str]) -> None:
+    times = _positions(e, value)
+    e.add(*([f"for (long t = 0; t < {times}; t++) {{", *product, "}"] if times != 1 else product))
+    e.wait()

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+
+def indented(lines: Iterable[str], depth: int = 0) -> list[str]:
+    """Lines of C, each as far to the right as the braces and the loops without braces that it is in."""
+    found: list[str] = []
+    inside: list[int] = []
+    heads = 0  # loops and conditions whose one statement is still to come
+    for line in lines:
+        text = line.strip()
+        if text.startswith("}"):
+            heads = inside.pop()
+        found.append(f"{'  ' * (depth + len(inside) + sum(inside) + heads)}{text}")
+        if text.endswith("{"):
+            inside.append(heads)
+            heads = 0
+        elif re.match(r"(for|if|ROWS|FREELY)\b.*\)$|else$", text):
+            heads += 1
+        else:
+            heads = 0
+    return found
 
 
 @dataclass(frozen=True)
 class Part:
-    """Statements, and the declarations of the arrays that they name."""
+    """Statements, a line each, and the declarations of the arrays that they name."""
 
     declared: Sequence[str]
-    statements: str
+    statements: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -57,10 +78,9 @@ class Function:
 
     @staticmethod
     def _one(head: str, first: Sequence[str], part: Part) -> str:
-        lines = [*first, *part.declared, *part.statements.split("\n")]
-        return "\n".join([f"{head} {{", *(f"  {line}" for line in lines), "}", ""])
+        return "\n".join([f"{head} {{", *indented([*first, *part.declared, *part.statements], 1), "}", ""])
 
     @property
     def lines(self) -> int:
         """How many lines of C it takes, roughly."""
-        return sum(len(p.declared) + p.statements.count("\n") + 4 for p in self.parts)
+        return sum(len(p.declared) + len(p.statements) + 3 for p in self.parts)

@@ -1,10 +1,7 @@
 /* What single ops of a training program call; `job` and the loop over a fit follow in loop.h. */
 
-SUM_OVER_ROWS(centred, (const float *g, const float *x, float m, long rows), (g, x, m, rows),
-              (LOAD(g + r) * (LOAD(x + r) - m)))
-
 /* Sums over the rows of features lo to hi, sixteen at a time; to out[lo] and on. */
-UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long rows, float *out, int add) {
+static void feature_sums(const float *x, long lo, long hi, long R, long rows, float *out, int add) {
   for (long j = lo; j < hi; j += 16) {
     const int some = hi - j < 16 ? (int)(hi - j) : 16;
     if (some == 1) {
@@ -21,7 +18,7 @@ UNUSED static void feature_sums(const float *x, long lo, long hi, long R, long r
 }
 
 /* Sums over the rows of each of features lo to hi times each of `units` others: the gradient of a small kernel. */
-UNUSED static void pair_sums(const float *x, const float *g, long lo, long hi, long units, long R, long rows, float *out,
+static void pair_sums(const float *x, const float *g, long lo, long hi, long units, long R, long rows, float *out,
                              int add) {
   long i = lo, j = 0;
   for (long o = lo * units; o < hi * units; o += 16) {
@@ -38,10 +35,9 @@ UNUSED static void pair_sums(const float *x, const float *g, long lo, long hi, l
   }
 }
 
-#if ANY_PRODUCT
 /* y = w' x + bias for units lo to hi. Columns of w are first brought together, 24 at a time: read where they lie, each
    would take a whole cache line from a place of its own. */
-UNUSED static void packed_dense(const Job *job, const float *x, const float *w, const float *bias, float *y, long fan_in, long units,
+static void packed_dense(const Job *job, const float *x, const float *w, const float *bias, float *y, long fan_in, long units,
                                 long R, long lo, long hi, float *pack) {
   for (long j = lo; j < hi; j += 24) {
     const long m = hi - j < 24 ? hi - j : 24;
@@ -51,7 +47,6 @@ UNUSED static void packed_dense(const Job *job, const float *x, const float *w, 
     product(job, m, R, fan_in, pack, 1, 24, x, R, 0, y + j * R, R, bias ? bias + j : 0, 0);
   }
 }
-#endif
 
 /* cos and sin of 2 pi v for 0 <= v < 1: within a quarter turn of the nearest axis by polynomials. */
 static inline void turn_of(float v, float *c, float *s) {
@@ -70,7 +65,7 @@ static inline V choose(VI mask, float yes, float no) {
 
 /* Factors (and addends) of a Drop for elements 4 * lo up to 4 * hi of each row. Kind 0 zeroes what draws a number
    below the threshold; 1 multiplies by normal numbers around 1, 2 adds normal numbers. */
-UNUSED static void random_change(int kind, float *factor, float *addend, long count, long R, long each, long lo, long hi,
+static void random_change(int kind, float *factor, float *addend, long count, long R, long each, long lo, long hi,
                           int training, uint64_t step, Key key, double threshold, float low, float high,
                           float addend_low, float addend_high) {
   const long quads = (count + 3) / 4;
@@ -128,22 +123,8 @@ UNUSED static void random_change(int kind, float *factor, float *addend, long co
     }
 }
 
-/* Rows of a table by their numbers. A number outside the table is reported, and row 0 taken in its place. */
-UNUSED static void look_up(const int32_t *which, const float *table, float *y, long size, long count, long width, long R,
-                    long rows, Job *job, long lo, long hi) {
-  for (long i = 0; i < size; i++)
-    for (long r = 0; r < R; r++) {
-      long row = r < rows ? which[i * R + r] : 0;
-      if (row < 0 || row >= count) {
-        job->outside = 1;
-        row = 0;
-      }
-      for (long w = lo; w < hi; w++)
-        y[(i * width + w) * R + r] = table[row * width + w];
-    }
-}
-
-UNUSED static void add_up(const int32_t *which, const float *g, float *table, long size, long count, long width, long R,
+/* Adds gradients to the rows of a table that were looked up by their numbers. */
+static void add_up(const int32_t *which, const float *g, float *table, long size, long count, long width, long R,
                    long rows, long lo, long hi) {
   for (long i = 0; i < size; i++)
     for (long r = 0; r < rows; r++) {
@@ -163,27 +144,9 @@ static inline void sort_down(const float *x, float *z, long n, long step) {
   }
 }
 
-/* max(x - tau, 0) with Keras's tau, along n elements `step` apart; z holds n. */
-UNUSED static void sparsemax(const float *x, float *y, float *z, long n, long step) {
-  sort_down(x, z, n, step);
-  float sum = 0.0f, total = 0.0f, support = 0.0f;
-  for (long i = 0; i < n; i++) {
-    sum += z[i];
-    if (z[i] - (sum - 1.0f) / (float)(i + 1) > 0.0f) {
-      total += sum;
-      support += 1.0f;
-    }
-  }
-  const float tau = (total - 1.0f) / support;
-  for (long i = 0; i < n; i++) {
-    const float d = x[i * step] - tau;
-    y[i * step] = d < 0.0f ? 0.0f : d;
-  }
-}
-
 /* tau is the sum of the support's k running sums, less 1, over k: the j-th largest x is in k - j of them. */
-UNUSED static void sparsemax_back(const float *x, const float *y, const float *g, float *to, float *z, long n, long step,
-                           int add) {
+static void sparsemax_back(const float *x, const float *y, const float *g, float *to, float *z, long n,
+                           long step) {
   sort_down(x, z, n, step);
   float sum = 0.0f, through = 0.0f;
   long support = 0;
@@ -197,14 +160,12 @@ UNUSED static void sparsemax_back(const float *x, const float *y, const float *g
     for (long k = 0; k < n; k++)
       j += x[k * step] > x[i * step] || (x[k * step] == x[i * step] && k < i);
     const float share = j < support ? (float)(support - j) / (float)support : 0.0f;
-    const float d = (y[i * step] > 0.0f ? g[i * step] : 0.0f) - share * through;
-    to[i * step] = add ? to[i * step] + d : d;
+    to[i * step] = (y[i * step] > 0.0f ? g[i * step] : 0.0f) - share * through;
   }
 }
 
-/* Sum of squares in double precision, in one order whatever the threads. */
 /* Rows of a matrix, each made of length 1, packed; element k of row i lies at w[i * row + k * col]. */
-UNUSED static void unit_rows(const float *w, long rows, long cols, long row, long col, float *unit) {
+static void unit_rows(const float *w, long rows, long cols, long row, long col, float *unit) {
   for (long i = 0; i < rows; i++) {
     float square = 0.0f;
     for (long k = 0; k < cols; k++)
@@ -223,7 +184,7 @@ static inline float product_of(const float *a, const float *b, long count) {
 }
 
 /* Sum of the absolute products of all pairs of rows of length 1, each pair counted in both orders. */
-UNUSED static double pairs_sum(const float *unit, long rows, long cols) {
+static double pairs_sum(const float *unit, long rows, long cols) {
   double total = 0.0;
   for (long i = 0; i < rows; i++)
     for (long j = 0; j < i; j++)
@@ -232,7 +193,7 @@ UNUSED static double pairs_sum(const float *unit, long rows, long cols) {
 }
 
 /* Adds `factor` times the gradient of that sum to g; `on` is room for one row. */
-UNUSED static void pairs_slope(const float *w, float *g, long rows, long cols, long row, long col, float *unit,
+static void pairs_slope(const float *w, float *g, long rows, long cols, long row, long col, float *unit,
                                float *on, float factor) {
   unit_rows(w, rows, cols, row, col, unit);
   for (long i = 0; i < rows; i++) {
@@ -255,7 +216,8 @@ UNUSED static void pairs_slope(const float *w, float *g, long rows, long cols, l
   }
 }
 
-UNUSED static double square_sum(const float *x, long count) {
+/* Sum of squares in double precision, in one order whatever the threads. */
+static double square_sum(const float *x, long count) {
   double s[8] = {0};
   long i = 0;
   for (; i + 8 <= count; i += 8)
@@ -266,7 +228,7 @@ UNUSED static double square_sum(const float *x, long count) {
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-UNUSED static double abs_sum(const float *x, long count) {
+static double abs_sum(const float *x, long count) {
   double s = 0;
   for (long i = 0; i < count; i++)
     s += x[i] < 0 ? -(double)x[i] : (double)x[i];

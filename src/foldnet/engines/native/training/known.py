@@ -1,8 +1,8 @@
 """The C of training programs that this process has seen: emitting it takes as long as a small fit.
 
 A program is known again by all that its C is made from: operations with their settings, how values hang together,
-shapes, variables, the optimizer's rule. What values are called (layers are numbered through a process) and the numbers
-in weights are not in the C and do not count.
+shapes, which operations are of one layer, what its weights are to it, variables, the optimizer's rule. What layers are
+called (they are numbered through a process) and the numbers in weights are not in the C and do not count.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 
+from foldnet.codegen.plain_names import PlainNames, role
 from foldnet.engines.native.training.source import Source, source
 from foldnet.graph.graph import Graph
 from foldnet.graph.training import TrainingProgram, UpdateRule
@@ -55,10 +56,13 @@ def _graph(graph: Graph, names: dict[str, int]) -> Hashable:
     def number(name: str) -> int:
         return names.setdefault(name, len(names))
 
+    called = PlainNames(graph)
     return (
         tuple(map(number, graph.inputs)),
-        tuple((number(c), a.shape, a.dtype.str) for c, a in graph.constants.items()),
-        tuple((repr(n.op), tuple(map(number, n.inputs)), number(n.output)) for n in graph.nodes),
+        tuple((number(c), role(c), a.shape, a.dtype.str) for c, a in graph.constants.items()),
+        tuple(
+            (repr(n.op), tuple(map(number, n.inputs)), number(n.output), called.layer(n)) for n in graph.nodes
+        ),
         tuple(map(number, graph.outputs)),
         tuple(sorted((number(name), repr(kind)) for name, kind in graph.types.items())),
     )

@@ -17,7 +17,6 @@ typedef float H __attribute__((vector_size(32)));
 typedef float Q __attribute__((vector_size(16)));
 typedef uint64_t W8 __attribute__((vector_size(64)));
 
-#define UNUSED __attribute__((unused))
 #define LOAD(p) ((V) * (const U *)(p))
 #define STORE(p, x) (*(U *)(p) = (U)(x))
 #define SPREAD(x) ((x) - (V){0})

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from math import prod
 
 from foldnet.codegen import maths
-from foldnet.codegen.headers import header
-from foldnet.codegen.loops import Operand, strides_of
+from foldnet.codegen.expressions import Number, plus, times
+from foldnet.codegen.headers import header, needed
+from foldnet.codegen.loops import Operand, laid_out, strides_of
+from foldnet.codegen.plain_names import role
 from foldnet.codegen.tiles import any_product, sixteen_sums, transposition
-from foldnet.engines.native.training.functions import Function
+from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.update import regularization, rule_function, update
-from foldnet.engines.native.training.writer import BatchWriter
+from foldnet.engines.native.training.writer import BatchWriter, loop
 from foldnet.graph.training import TrainingProgram
 from foldnet.operations import catalogue
 
@@ -25,7 +27,7 @@ POLLED_FROM = 5_000
 COMMON = 32
 """Rows of a batch, Keras's default, for which small programs have code of their own, its loops over rows straight."""
 
-COMMON_LINES = 700
+COMMON_LINES = 1300
 """Lines of C up to which a program is small."""
 
 UNPACK = f"""\
@@ -62,6 +64,7 @@ def source(program: TrainingProgram) -> Source:
     e = BatchWriter(program)
     for node in e.forward:
         if e.roots[node.output] == node.output:
+            e.announce(e.names.comment(node))
             catalogue.find("c", node.op)(e, node)
         e.seal()
     functions = [
@@ -75,23 +78,24 @@ def source(program: TrainingProgram) -> Source:
     if small:
         parts += [_for_common(f) for f in functions]
     if program.update is not None:
-        parts.append(rule_function(e, program.update))
+        if e.layout.trainable:
+            parts.append(rule_function(e, program.update))
         e.add(*update(e, program.update))
         # From here on the step is made whole: nothing stops it.
         parts.append("#undef BARRIER\n#define BARRIER WAIT")
         parts.append(e.function("update", "Job *job, long ME", "job, ME").text("UNPACK_REST"))
-        rest = (
-            "  if (training) {\n    if (HALTED)\n      return;\n    if (FIRST)\n      job->finished = 1;\n"
-            "    update(job, ME);\n  }\n"
-        )
+        rest = [
+            "if (training) {", "if (HALTED)", "return;", "if (FIRST)", "job->finished = 1;", "update(job, ME);", "}",
+        ]  # fmt: skip
     else:
-        rest = ""
+        rest = []
     parts.append(_keep(e))
-    calls = [_calls(program.update is not None, "")]
+    calls = _calls(program.update is not None, "", "if (training)")
     if small:
-        common = _calls(program.update is not None, f"_{COMMON}")
-        calls = [f"  if (training && job->now_rows == {COMMON}) {{", common, "  } else {", *calls, "  }"]
-    parts.append("\n".join(["static void work(Job *job, int training, long ME) {", *calls, f"{rest}}}\n"]))
+        common = _calls(program.update is not None, f"_{COMMON}", "")
+        calls = [f"if (training && job->now_rows == {COMMON}) {{", *common, "} else {", *calls, "}"]
+    lines = indented([*calls, *rest], 1)
+    parts.append("\n".join(["static void work(Job *job, int training, long ME) {", *lines, "}", ""]))
     parts.append(_loading(e))
     sums = 1 + sum(a.width for a in program.accumulators)
     return Source(
@@ -104,9 +108,9 @@ def source(program: TrainingProgram) -> Source:
     )
 
 
-def _calls(trains: bool, suffix: str) -> str:
-    calls = f"  forward{suffix}(job, ME, training);\n  totals{suffix}(job, ME);"
-    return calls + (f"\n  if (training)\n    backward{suffix}(job, ME);" if trains else "")
+def _calls(trains: bool, suffix: str, where: str) -> list[str]:
+    backward = [where, f"backward{suffix}(job, ME);"] if trains else []
+    return [f"forward{suffix}(job, ME, training);", f"totals{suffix}(job, ME);", *(t for t in backward if t)]
 
 
 def _uses(function: Function) -> list[str]:
@@ -127,17 +131,21 @@ def _backward(e: BatchWriter) -> Function:
     for node in e.backward:
         if e.roots[node.output] == node.output:
             e.begin(node)
+            e.announce(e.names.comment(node))
             catalogue.find("c", node.op)(e, node)
             e.end()
         e.seal()
     for variable, value in e.copies:
         shape = e.shape(value)
-        target = Operand(f"(G + {e.layout.weights[variable]})", strides_of(shape), False, "float", True)
+        target = Operand(e.gradient(variable), strides_of(shape), False, written=True)
+        e.announce(f"gradient of {role(variable)}, which is another value's, too")
         e.nest(shape, [target, e.read(value)], lambda y, x: f"{y} = {x};")
     for v in e.program.variables:
         if v.trainable and v.name not in e.gradients:
-            e.add(f"if (FIRST) memset(G + {e.layout.weights[v.name]}, 0, sizeof(float) * {prod(v.shape)});")
-    e.add("BARRIER")
+            e.announce(f"gradient of {role(v.name)}, on which the loss does not depend")
+            count = times("sizeof(float)", prod(v.shape))
+            e.add("if (FIRST)", f"memset({e.gradient(v.name)}, 0, {count});")
+    e.barrier()
     return e.function("backward", "Job *job, long ME", "job, ME")
 
 
@@ -151,28 +159,34 @@ def _keep(e: BatchWriter) -> str:
     }
     lines = []
     for v, at in moving.items() if e.work() >= POLLED_FROM else ():
-        size, kept = e.size(v), f"job->kept + {e.layout.kept}"
+        size, own, kept = e.size(v), plus("job->weights", at), plus("job->kept", e.layout.kept)
         lines.append(
-            f"  memcpy(back ? job->weights + {at} : {kept}, back ? {kept} : job->weights + {at}, "
-            f"sizeof(float) * {size});"
+            f"memcpy(back ? {own} : {kept}, back ? {kept} : {own}, sizeof(float) * {size}); /* {e.names.value(v)} */"
         )
         e.layout.kept += size
-    return "\n".join(["static void keep(Job *job, int back) {", "  (void)job; (void)back;", *lines, "}", ""])
+    unused = ["(void)job;", "(void)back;"] if not lines else []
+    return "\n".join(["static void keep(Job *job, int back) {", *indented([*unused, *lines], 1), "}", ""])
 
 
 def _totals(e: BatchWriter) -> Function:
-    loss = e.place(e.program.loss_rows)
-    e.add("if (FIRST) {", "double total = 0.0;", *regularization(e))
-    e.add(f"job->loss = (double)sum_rows({loss}, rows) / (double)rows + total;")
-    e.add("job->regularization += total * (double)rows;", f"add_double(job->lanes, {loss}, rows);")
+    loss, lines = e.place(e.program.loss_rows), regularization(e)
+    e.announce("the loss, and sums of it and of what metrics are made of")
+    e.add("if (FIRST) {")
+    e.add(*(["double total = 0.0;", *lines] if lines else []))
+    e.add(f"job->loss = (double)sum_rows({loss}, rows) / (double)rows{' + total' if lines else ''};")
+    e.add(*(["job->regularization += total * (double)rows;"] if lines else []))
+    e.add(f"add_double(job->lanes, {loss}, rows);")
     at = 1
     for a in e.program.accumulators:
         value = e.place(a.value)
-        e.add(
-            f"for (long i = 0; i < {a.width}; i++) add_double(job->lanes + (i + {at}) * 16, {value} + i * R, rows);"
+        i: Number = "i" if a.width != 1 else 0
+        call = (
+            f"add_double({plus('job->lanes', times(plus(i, at), 16))}, {plus(value, times(i, 'R'))}, rows);"
         )
+        e.add(*laid_out([loop("i", 0, a.width)] if i else [], call))
         at += a.width
-    e.add("}", "BARRIER")
+    e.add("}")
+    e.wait()
     return e.function("totals", "Job *job, long ME", "job, ME")
 
 
@@ -180,12 +194,13 @@ def _loading(e: BatchWriter) -> str:
     used = {v for n in e.graph.nodes for v in n.inputs} | set(e.graph.outputs)
     for k, name in enumerate(e.graph.inputs):
         if name in used:
-            to = f"(float *){e.place(name)}"
-            e.add(f"pick_rows((const float *)data[{k}], count, order, rows, {e.size(name)}, R, {to});")
+            to = f"(float *){e.place(name)}" if e.is_int(name) else e.place(name)
+            e.add(f"pick_rows(data[{k}], count, order, rows, {e.size(name)}, R, {to});")
     parameters = "Job *job, const void **data, long count, const int32_t *order, long rows, long R"
-    return e.function("load_rows", parameters, "").text(
-        "float *const S = job->lanes_space; (void)S;", known=["(void)data;"]
-    )
+    if not e.lines:
+        unused = " ".join(f"(void){name};" for name in ("job", "data", "count", "order", "rows", "R"))
+        return f"static void load_rows({parameters}) {{\n  {unused}\n}}\n"
+    return e.function("load_rows", parameters, "").text("float *const S = job->lanes_space;")
 
 
 def _assembled(e: BatchWriter, body: str, sums: int) -> str:
@@ -197,25 +212,28 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
         "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include <time.h>",
         "#include <pthread.h>\n#include <sched.h>" if e.threaded else "",
         f"#define THREADED {int(e.threaded)}\n#define POLLED {int(work >= POLLED_FROM)}",
-        f"#define ANY_PRODUCT {int(e.any_product)}\n#define SUMS {sums}",
+        f"#define SUMS {sums}",
         f"#define POLL_ROWS {max(1, POLL_WORK // work)}",
     ]
-    runtime, kernels = header(__file__, "runtime.h"), header(__file__, "kernels.h")
-    called = kernels + body
+    runtime, sums_of, kernels = (header(__file__, f"{name}.h") for name in ("runtime", "sums", "kernels"))
+    # The loop over a fit calls what every program has, and each product is of tiles.
+    fit, tiles = header(__file__, "loop.h"), [tile.code() for tile in e.tiles]
+    products = [any_product()] if e.any_product else []
+    called = needed(kernels, body)
+    functions, threads = maths.functions_for(called + body), header(__file__, "threads.h")
+    code = "\n".join([functions, threads, *products, *tiles, called, body, fit])
+    library = "\n\n".join([runtime, transposition(), sixteen_sums(), sums_of])
     return "\n".join(
         [
-            *own,
-            runtime,
-            transposition(),
-            sixteen_sums(),
-            header(__file__, "sums.h"),
-            maths.functions_for(called),
-            header(__file__, "threads.h"),
-            any_product() if e.any_product else "",
-            *(tile.code() for tile in e.tiles),
+            *(part for part in own if part),
+            needed(library, code),
+            functions,
+            threads,
+            *products,
+            *tiles,
             UNPACK,
-            kernels,
+            called,
             body,
-            header(__file__, "loop.h"),
+            fit,
         ]
     )

@@ -1,7 +1,7 @@
 /* Sums over the rows of x, of x * y, of (x - m)^2, perhaps of those that count, in a fixed order: name_rows gives the
    sum, name_lanes a vector of 16 sums for `sums16` to add up, sixteen of them at once. */
-#define SUM_OVER_ROWS(name, signature, arguments, term)                                                               \
-  UNUSED static inline V name##_lanes signature {                                                                     \
+#define SUM_LANES(name, signature, term)                                                                              \
+  static inline V name##_lanes signature {                                                                            \
     V s = {0};                                                                                                        \
     long r = 0;                                                                                                       \
     for (; r + 16 <= rows; r += 16)                                                                                   \
@@ -9,18 +9,35 @@
     if (r < rows)                                                                                                     \
       s += lanes_below(term, rows - r);                                                                               \
     return s;                                                                                                         \
-  }                                                                                                                   \
-  UNUSED static inline float name##_rows signature {                                                                  \
+  }
+
+#define SUM_ROWS(name, signature, arguments)                                                                          \
+  static inline float name##_rows signature {                                                                         \
     return across(name##_lanes arguments);                                                                            \
   }
-SUM_OVER_ROWS(sum, (const float *x, long rows), (x, rows), LOAD(x + r))
-SUM_OVER_ROWS(dot, (const float *x, const float *y, long rows), (x, y, rows), (LOAD(x + r) * LOAD(y + r)))
-SUM_OVER_ROWS(counted, (const float *x, const float *w, long rows), (x, w, rows),
-              where_counted(LOAD(x + r), LOAD(w + r)))
-SUM_OVER_ROWS(counted_spread, (const float *x, const float *w, float m, long rows), (x, w, m, rows),
-              where_counted((LOAD(x + r) - m) * (LOAD(x + r) - m), LOAD(w + r)))
-SUM_OVER_ROWS(spread, (const float *x, float m, long rows), (x, m, rows),
-              ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
+
+SUM_LANES(sum, (const float *x, long rows), LOAD(x + r))
+
+SUM_ROWS(sum, (const float *x, long rows), (x, rows))
+
+SUM_LANES(dot, (const float *x, const float *y, long rows), (LOAD(x + r) * LOAD(y + r)))
+
+SUM_LANES(counted, (const float *x, const float *w, long rows), where_counted(LOAD(x + r), LOAD(w + r)))
+
+SUM_ROWS(counted, (const float *x, const float *w, long rows), (x, w, rows))
+
+SUM_LANES(counted_spread, (const float *x, const float *w, float m, long rows),
+          where_counted((LOAD(x + r) - m) * (LOAD(x + r) - m), LOAD(w + r)))
+
+SUM_ROWS(counted_spread, (const float *x, const float *w, float m, long rows), (x, w, m, rows))
+
+SUM_LANES(spread, (const float *x, float m, long rows), ((LOAD(x + r) - m) * (LOAD(x + r) - m)))
+
+SUM_ROWS(spread, (const float *x, float m, long rows), (x, m, rows))
+
+SUM_LANES(centred, (const float *g, const float *x, float m, long rows), (LOAD(g + r) * (LOAD(x + r) - m)))
+
+SUM_ROWS(centred, (const float *g, const float *x, float m, long rows), (g, x, m, rows))
 
 /* Adds a row of lanes to sums in double precision, sixteen of them, one a lane. */
 static inline void add_double(double *sums, const float *x, long rows) {
@@ -51,7 +68,7 @@ static inline V load_until(const float *p, const float *end) {
 }
 
 /* [feature][row] to panels of 64 features: [panel][row][64], the last panel padded. */
-UNUSED static void to_panels(const float *x, long features, long R, float *y, long first, long last) {
+static void to_panels(const float *x, long features, long R, float *y, long first, long last) {
   for (long f = first * 16; f < last * 16 && f < features; f += 16)
     for (long r = 0; r < R; r += 16) {
       V t[16];
@@ -66,7 +83,7 @@ UNUSED static void to_panels(const float *x, long features, long R, float *y, lo
 }
 
 /* Rows of a table that has `count`, picked by number, to [feature][row]. */
-UNUSED static void pick_rows(const float *table, long count, const int32_t *order, long rows, long width, long R, float *y) {
+static void pick_rows(const float *table, long count, const int32_t *order, long rows, long width, long R, float *y) {
   const float *const end = table + count * width;
   if (width < 3) {
     for (long f = 0; f < width; f++) {
@@ -156,7 +173,7 @@ static inline void row_numbers(VI *out, long row, long each, long quads, long qu
 }
 
 /* The numbers of the first `count` places, in order. */
-UNUSED static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
+static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
   uint64_t keys[20];
   key_schedule(keys, key);
   for (long block = 0; block * 4 < count; block += 32) {
@@ -168,7 +185,7 @@ UNUSED static void numbers(uint32_t *out, long count, uint64_t step, Key key) {
 }
 
 /* Fisher and Yates, from the last place down; `space` holds `count` numbers. */
-UNUSED static void shuffle(int32_t *order, long count, uint32_t *space, uint64_t epoch, Key key) {
+static void shuffle(int32_t *order, long count, uint32_t *space, uint64_t epoch, Key key) {
   numbers(space, count, epoch, key);
   for (long i = count - 1; i > 0; i--) {
     uint32_t j = space[i] % (uint32_t)(i + 1);

@@ -1,0 +1,195 @@
+"""Where a training program's values lie and what they are called in C.
+
+A value with a batch axis is laid out [element][row] in the workspace, at a fixed number of elements times R, the
+rounded-up number of rows, which is known only when the program runs. Values without a batch axis (weights,
+numbers) lie in the buffer of weights, trainable ones first and in one piece, so that an update is one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from foldnet.codegen.expressions import composed, plus, times
+from foldnet.codegen.loops import C_TYPES, CType
+from foldnet.codegen.plain_names import PlainNames
+from foldnet.engines.native.training.layout import Layout, prepared
+from foldnet.graph.graph import Node
+from foldnet.graph.op import INT, Op
+from foldnet.graph.training import TrainingProgram, Variable
+from foldnet.passes.differentiate import Differentiated, differentiate
+
+
+class Places:
+    """Knows each value's place, shape and gradient.
+
+    Attributes:
+        forward: the nodes of the program; ``backward`` those of its gradients.
+        copies: gradients of variables that lie elsewhere and are to be copied: variable and value.
+        names: of values and layers.
+    """
+
+    def __init__(self, program: TrainingProgram) -> None:
+        self.program = program
+        graph, trains = prepared(program), program.update is not None
+        d = differentiate(program, graph) if trains else Differentiated(graph, len(graph.nodes), {})
+        self.graph, self.gradients = d.graph, d.gradients
+        self.forward, self.backward = d.graph.nodes[: d.forward], d.graph.nodes[d.forward :]
+        self.layout = Layout()
+        self.names = PlainNames(d.graph)
+        self._spaces: dict[tuple[str, str], str] = {}
+        self._declared: dict[str, str] = {}
+        self._where: dict[str, str] = {}
+        self._pool: dict[int, list[str]] = {}
+        self._released: set[str] = set()
+        self._place_weights()
+        self.roots = self._roots()
+        self._late = {v for node in self.backward for v in node.outputs}
+        self._gradients: dict[str, int] = {}
+        self.copies: list[tuple[str, str]] = []
+        self._place_gradients()
+        self._dies = self._deaths()
+        self._dying: list[str] = []
+
+    def _place_weights(self) -> None:
+        moving = [v for v in self.program.variables if not v.trainable]
+        changing = [v for v in self.program.variables if v.trainable]
+        # Ends at whole vectors: what lies between may be computed with, and is never read.
+        at = 0
+        for decay in (True, False):
+            for v in (v for v in changing if v.decay == decay):
+                self.layout.weights[v.name] = at
+                at += prod(v.shape)
+            at = -(-at // 16) * 16
+            if decay:
+                self.layout.decaying = at
+        self.layout.trainable = at
+        rest = [v.name for v in moving]
+        rest += [n for n in self.graph.constants if n not in self.layout.weights and n not in rest]
+        for name in rest:
+            self.layout.weights[name] = at
+            at += -(-self.size(name) // 16) * 16
+        self.layout.size = at
+
+    def _place_gradients(self) -> None:
+        """A variable's gradient lies in the buffer of gradients; one that is another's, too, is copied there."""
+        for variable, value in self.gradients.items():
+            root = self.roots[value]
+            if root in self._gradients or root not in self._late:
+                self.copies.append((variable, value))
+            else:
+                self._gradients[root] = self.layout.weights[variable]
+
+    def _roots(self) -> dict[str, str]:
+        roots = {name: name for name in self.graph.types}
+        for node in self.graph.nodes:
+            if node.op.is_alias(self.graph.types[node.inputs[0]].dtype):
+                roots[node.output] = roots[node.inputs[0]]
+        return roots
+
+    def work(self) -> int:
+        """Multiply-adds of a row, forward."""
+        return sum(
+            node.op.multiply_adds(self.shape(node.output), *map(self.shape, node.inputs))
+            for node in self.forward
+        )
+
+    # -- what values are ------------------------------------------------------------------------------------------
+
+    def shape(self, value: str) -> tuple[int, ...]:
+        """Shape without the batch axis."""
+        shape = self.graph.types[value].shape
+        return tuple(int(n or 0) for n in (shape[1:] if self.laned(value) else shape))
+
+    def size(self, value: str) -> int:
+        """Elements of a row, or of the whole of a value without rows."""
+        return prod(self.shape(value))
+
+    def laned(self, value: str) -> bool:
+        """Whether a value has a batch axis."""
+        shape = self.graph.types[value].shape
+        return value not in self.graph.constants and bool(shape) and shape[0] is None
+
+    def is_int(self, value: str) -> bool:
+        """Whether a value holds indices."""
+        return self.graph.types[value].dtype == INT
+
+    def variable(self, value: str) -> Variable | None:
+        """The variable of this name."""
+        return next((v for v in self.program.variables if v.name == value), None)
+
+    # -- where they lie -------------------------------------------------------------------------------------------
+
+    def place(self, value: str) -> str:
+        """The C name of a value's array."""
+        root = self.roots[value]
+        name = self.names.value(root)
+        if name in self._declared:
+            return name
+        kind = C_TYPES[self.graph.types[root].dtype]
+        if root in self.layout.weights:
+            self._declared[name] = self._at(name, kind, plus("W", self.layout.weights[root]))
+        elif root in self._gradients:
+            self._declared[name] = self._at(name, kind, plus("G", self._gradients[root]))
+        elif root in self._late and self.laned(root) and (free := self._pool.get(self.size(root))):
+            self._declared[name], self._where[name] = self._at(name, kind, free[-1]), free.pop()
+        else:
+            self._declare(name, self.size(root), self.laned(root), kind)
+        return name
+
+    def gradient(self, variable: str) -> str:
+        """The C name of a variable's gradient, where an update finds it."""
+        name = self.names.known(variable, "gradient")
+        self._declared[name] = self._at(name, "float", plus("G", self.layout.weights[variable]))
+        return name
+
+    @staticmethod
+    def _at(name: str, kind: str, where: str) -> str:
+        return f"{kind} *const {name} = {where if kind == 'float' else composed(f'({kind} *){{0}}', where)};"
+
+    def space(self, hint: str, count: int, laned: bool = True, of: str = "") -> str:
+        """A new array of ``count`` elements, with or without rows; the same again for the same hint and value."""
+        key = of, hint
+        if key not in self._spaces:
+            self._spaces[key] = self.names.of(of, hint)
+            self._declare(self._spaces[key], count, laned)
+        return self._spaces[key]
+
+    def _declare(self, name: str, count: int, laned: bool, kind: CType = "float") -> None:
+        if laned:
+            place, self.layout.lanes = plus("S", times(self.layout.lanes, "R")), self.layout.lanes + count
+        else:
+            place, self.layout.free = plus("F", self.layout.free), self.layout.free + -(-count // 16) * 16
+        self._declared[name], self._where[name] = self._at(name, kind, place), place
+
+    def begin(self, node: Node[Op]) -> None:
+        """Say that a node of the gradients comes next: what it alone still needs may lie where its result will."""
+        self._dying = self._dies.get(node.output, [])
+        if node.op.in_place:
+            self._release([v for v in self._dying if self.size(v) == self.size(node.output)])
+
+    def end(self) -> None:
+        """Say that it is written: what nothing needs any more leaves its place to others."""
+        self._release(self._dying)
+
+    def _release(self, values: Sequence[str]) -> None:
+        for root in values:
+            name = self.names.value(root)
+            if name in self._declared and root not in self._released:
+                self._released.add(root)
+                self._pool.setdefault(self.size(root), []).append(self._where[name])
+
+    def _deaths(self) -> dict[str, list[str]]:
+        """For each node of the gradients the values with rows, made among them, that it is the last to read."""
+        made = {v for node in self.backward for v in node.outputs}
+        kept = {self.roots[v] for v in self.graph.outputs}
+        last: dict[str, str] = {}
+        for node in self.backward:
+            for value in node.inputs:
+                root = self.roots[value]
+                if root in made and root not in kept and self.laned(root):
+                    last[root] = node.output
+        found: dict[str, list[str]] = {}
+        for root, output in last.items():
+            found.setdefault(output, []).append(root)
+        return found

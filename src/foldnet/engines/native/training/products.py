@@ -1,0 +1,71 @@
+"""Products of matrices in a training program: of tiles that are known when it is written, or by one function."""
+
+from __future__ import annotations
+
+from foldnet.codegen.expressions import Number, plus, times
+from foldnet.codegen.tiles import Tile, split
+
+Left = tuple[str, Number, Number]
+"""A matrix, and its steps along the result's rows and along the sum."""
+
+
+def shared_product(
+    m: int, n: Number, count: Number, a: Left, b: str, ldb: Number, c: str, ldc: Number, start: str, add: bool
+) -> str:
+    """A call of the function for any size, for a thread's share of the rows."""
+    left, am, ak = a
+    low = f"LOW({m})"
+    first = plus(start, low) if start else "NULL"
+    return (
+        f"product(job, HIGH({m}) - {low}, {n}, {count}, {plus(left, times(low, am))}, {am}, {ak}, {b}, {ldb}, "
+        f"{0 if n == 'R' else 'R'}, {plus(c, times(low, ldc))}, {ldc}, {first}, {int(add)});"
+    )
+
+
+def known_product(
+    tiles: dict[Tile, None],
+    m: int,
+    n: int | str,
+    count: Number,
+    a: Left,
+    b: str,
+    ldb: Number,
+    c: str,
+    ldc: Number,
+    start: str,
+    add: bool,
+) -> list[str]:
+    """Calls of tiles of a known height, which are added to ``tiles``."""
+    left, am, ak = a
+    lines: list[str] = []
+    first = 0
+    for height, turns in split(m):
+        i: Number = first if turns == 1 else "i"
+
+        def call(
+            vectors: int, j: Number, right: Number, part: int, i: Number = i, height: int = height
+        ) -> str:
+            tile = Tile(height, vectors, bool(start), add, part == 16)
+            tiles[tile] = None
+            return (
+                f"{tile.name}({count}, {plus(left, times(i, am))}, {am}, {ak}, {plus(b, right)}, {ldb}, "
+                f"{plus(c, times(i, ldc), j)}, {ldc}, {plus(start, i) if start else 'NULL'}, {int(add)}, {part});"
+            )
+
+        if isinstance(n, str):
+            calls = [
+                "long j = 0;", "for (; j + 32 <= R && !HALTED; j += 32)", f"  {call(2, 'j', 'j', 16)}",
+                "if (j < R)", f"  {call(1, 'j', 'j', 16)}",
+            ]  # fmt: skip
+        else:
+            calls = []
+            for j in range(0, n, 32):
+                vectors = 2 if n - j > 16 else 1
+                part = min(n - j - 16 * (vectors - 1), 16)
+                calls.append(call(vectors, j, plus(times(j - j % 64, "R"), j % 64), part))
+        last = first + height * turns
+        head = f"for (long i = {first}; i < {last} && !HALTED; i += {height}) {{" if turns != 1 else "{"
+        braces = turns != 1 or isinstance(n, str)
+        lines += [head, *calls, "}"] if braces else calls
+        first = last
+    return lines

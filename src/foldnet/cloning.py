@@ -37,7 +37,7 @@ def clone_model(
         input_tensors: results of ``Input`` or of layers to build it on, nested as the model's inputs; None for inputs
             of its own.
         clone_function: makes a layer's clone, inputs aside; by its settings if None.
-        call_function: called as ``call_function(layer, *args, **kwargs)`` for each clone in the place of the layer's
+        call_function: called as ``call_function(layer, *args, **kwargs)`` for each clone in place of the layer's
             call; not for a Sequential.
         recursive: whether ``clone_function`` is also given the layers of nested networks, not the networks.
 

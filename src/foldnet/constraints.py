@@ -131,7 +131,7 @@ def get(identifier: Any) -> Constraint | None:
     """The constraint that is meant: one itself, a name, Keras's stored configuration, or None for none.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
         UnsupportedError: a function, or a class foldnet does not have.
     """
     return None if identifier is None else find(identifier, _CLASSES, Constraint, "constraint")

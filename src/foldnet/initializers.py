@@ -354,7 +354,7 @@ def get(identifier: Any) -> Any:
             stored configuration, or None for none.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
         UnsupportedError: a class foldnet does not have.
 
     >>> get("he_normal").mode

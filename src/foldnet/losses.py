@@ -53,7 +53,7 @@ def get(identifier: Any) -> Any:
     """The loss that is meant: the function of a name, an object of a class, its name or configuration; None of None.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
 
     >>> get("mse").__name__, get("Huber").name, get(None)
     ('mean_squared_error', 'huber_loss', None)
@@ -68,7 +68,7 @@ def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> A
     """The loss of a configuration as ``serialize`` gives it.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
     """
     title = name.get("class_name") if isinstance(name, Mapping) else name
     own: Any = (custom_objects or {}).get(str(title))

@@ -84,7 +84,7 @@ def get(identifier: Any) -> Any:
     """The metric that is meant: an object of a class, its name or configuration; a function itself; None of None.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
 
     >>> get("mse").name, get(None)
     ('mean_squared_error', None)
@@ -98,7 +98,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     """The metric of a configuration as ``serialize`` gives it.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
     """
     title = config.get("class_name") if isinstance(config, Mapping) else config
     own: Any = (custom_objects or {}).get(str(title))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_OWN_LOSS = "write it with foldnet.ops, as a function of y_true and y_pred that gives one number a row"
+_OWN_LOSS = "write it with foldnet.ops, as a function of y_true and y_pred that gives one number per row"
 _OF_PICTURES = "predict, and count with scikit-learn's jaccard_score"
 
 INSTEAD: dict[str, dict[str, str]] = {

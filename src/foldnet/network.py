@@ -261,7 +261,7 @@ class Network(Layer, Use):
         )
 
     def arrange(self, x: Any, what: str = "x") -> Any:
-        """Data for the inputs in their order: a list of one entry an input, or the entry itself if there is one.
+        """Data for the inputs in their order: a list of one entry per input, or the entry itself if there is one.
 
         Raises:
             InputError: it is nested in another way, or names are missing.
@@ -344,7 +344,7 @@ class Model(Network):
     """A network from its symbolic inputs to its symbolic outputs.
 
     Args:
-        inputs: one tensor, or a list or dict of them. In the place of a layer's result comes an Input of its shape,
+        inputs: one tensor, or a list or dict of them. In place of a layer's result comes an Input of its shape,
             and the layers that follow are called again, with the weights that they have.
         outputs: likewise.
         name: of the network.

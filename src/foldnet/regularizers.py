@@ -98,7 +98,7 @@ def get(identifier: Any) -> Regularizer | None:
     """The regularizer that is meant: one itself, a name, Keras's stored configuration, or None for none.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
         UnsupportedError: a function, or a class foldnet does not have.
 
     >>> get("l2").l2

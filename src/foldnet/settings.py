@@ -53,7 +53,7 @@ def find(identifier: Any, classes: Mapping[str, type[Any]], base: type[Any], wha
     """The object that is meant: one itself, its class, its name, or Keras's stored configuration.
 
     Raises:
-        ConfigError: there is none of this name, or its settings are wrong.
+        ConfigError: there is no such name, or its settings are wrong.
         UnsupportedError: an object of another library, or a class foldnet does not have.
     """
     if isinstance(identifier, base):

@@ -47,7 +47,7 @@ def calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTe
 
 
 def entered_anew(inputs: Any, outputs: Any) -> tuple[Any, Any]:
-    """Inputs and outputs of a network that begins at results of layers: an Input in the place of each.
+    """Inputs and outputs of a network that begins at results of layers: an Input in place of each.
 
     As in Keras the layers between are called again, with the weights that they have.
 
@@ -80,7 +80,7 @@ def called_again(
     Args:
         call: as it was.
         layer: to call, the same or its clone.
-        tensors: what stands in the place of each tensor of the call.
+        tensors: what stands in place of each tensor of the call.
         call_function: called as ``call_function(layer, *args, **kwargs)`` instead.
     """
     if layer.is_operation:

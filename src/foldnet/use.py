@@ -172,7 +172,7 @@ class Use(UseState):
             y: targets, one row each; a list or dict for several outputs.
             batch_size: rows a step; 32 if None.
             epochs: number of the last epoch.
-            verbose: 0 shows nothing, 1 a bar (on a terminal only), 2 a line an epoch.
+            verbose: 0 shows nothing, 1 a bar (on a terminal only), 2 a line per epoch.
             callbacks: with epoch and batch hooks (see ``foldnet.callbacks``).
             validation_split: share of the rows, the last ones, to validate with.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches of them.
@@ -188,7 +188,7 @@ class Use(UseState):
                 ``run``, for ``foldnet report``; a ``callbacks.NormalizationMonitor`` elsewhere, or by step.
 
         Returns:
-            History: ``history.history["loss"]`` has one value an epoch.
+            History: ``history.history["loss"]`` has one value per epoch.
 
         Raises:
             ConfigError: the network is not compiled, or settings contradict each other.

@@ -89,7 +89,7 @@ class UseCompile:
         before = self._trainer  # what a file says of an earlier training is not asked for
         self.trainer = Trainer(compile_network(self._network, self._compile))
         if before is not None:
-            self.trainer.continues(before)
+            self.trainer.continue_from(before)
         self._compile = None
 
     @property

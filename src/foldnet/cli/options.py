@@ -250,7 +250,7 @@ def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, .
         return known
     if len(shape) == len(table.row_shape) == 1:
         raise InputError(
-            f"{table.name}: the input {name!r} takes {shape[0]} values a row, and the table has "
+            f"{table.name}: the input {name!r} takes {shape[0]} values per row, and the table has "
             f"{describe(table.row_shape[0], table.columns)}. Choose with --columns or --drop."
         )
     raise InputError(

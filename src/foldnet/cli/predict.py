@@ -95,10 +95,10 @@ def frozen(file: str, engine: str = "auto") -> Predictor:
 
 
 def column_names(predictor: Predictor) -> list[str] | None:
-    """Names for the columns of the predictions; None if the result has more than one axis a row.
+    """Names for the columns of the predictions; None if the result has more than one axis per row.
 
     Raises:
-        InputError: several results, one of which has more than one axis a row.
+        InputError: several results, one of which has more than one axis per row.
     """
     from foldnet.errors import InputError
 

@@ -33,7 +33,7 @@ class Operand:
 
     Attributes:
         base: C of its start; nothing for a place in the loop, whose element is the number that its strides give.
-        strides: in elements, one an axis.
+        strides: in elements, one per axis.
         laned: whether each element has lanes, the rows side by side.
         kind: type of an element.
         written: whether the loop writes to it.

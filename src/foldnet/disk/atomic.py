@@ -17,7 +17,7 @@ Write = Callable[[Path], object]
 
 
 def write_whole(path: str | PathLike[str], write: Write) -> None:
-    """Let ``write`` fill a file beside ``path``, then put it in the place of ``path`` in one step.
+    """Let ``write`` fill a file beside ``path``, then put it in place of ``path`` in one step.
 
     A reader sees the old file or the new one, never a part. When ``write`` fails, the old file stays, and the
     new one is taken away; when the process is killed, a file ``.<name>.<random>.part`` may be left behind.

@@ -29,7 +29,7 @@ Keeps = Literal["", "some", "all", "in place"]
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An elementwise activation by its Keras name, with every parameter spelt out.
+    """An elementwise activation by its Keras name, with every parameter spelled out.
 
     ``function`` is set only for an activation that the caller supplied as a NumPy function; such a one runs
     on the reference engine alone.

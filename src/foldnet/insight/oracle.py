@@ -229,5 +229,5 @@ def ulp(magnitude: Array) -> Array:
 
 
 def spread_rows(per_row: Array, like: Array) -> Array:
-    """One number a row, shaped to broadcast against an array of rows."""
+    """One number per row, shaped to broadcast against an array of rows."""
     return per_row.reshape(len(per_row), *(1,) * (like.ndim - 1))

@@ -15,7 +15,7 @@ from foldnet.structure import flatten
 
 
 def read_rows(graph: Graph, x: Any) -> list[Array]:
-    """One array an input, float32 or int32, in the graph's order.
+    """One array per input, float32 or int32, in the graph's order.
 
     Args:
         graph: of the network.

@@ -195,7 +195,7 @@ class PReLU(Layer):
 
 
 MASKED = -1e9
-"""What Keras puts in the place of a masked logit."""
+"""What Keras puts in place of a masked logit."""
 
 
 class Softmax(Layer):

@@ -161,7 +161,7 @@ class Layer(Traits, Configured):
         """Fix the weights' shapes for inputs of these shapes; a layer called again must get fitting inputs.
 
         Args:
-            input_shapes: one an input, batch axis first.
+            input_shapes: one per input, batch axis first.
             input_shape: the same under Keras's name.
 
         Raises:

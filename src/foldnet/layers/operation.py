@@ -111,7 +111,7 @@ class Operation(Layer):
             ) from error
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The first call's first result, computed from other values in the place of its tensors."""
+        """The first call's first result, computed from other values in place of its tensors."""
         call = self._first_call()
         return self.lower_call(b, call, dict(zip(call.inputs, inputs, strict=True)))[0]
 

@@ -177,7 +177,7 @@ class GroupNormalization(_Scaled):
         return NormalizationRule("row", "deviation", (op.axis,), self.epsilon, op.groups)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
-        """Gamma, beta, each one value a channel."""
+        """Gamma, beta, each one value per channel."""
         sizes = _sizes(self, self.axis, input_shapes[0])
         gamma = [WeightSpec("gamma", sizes, self.gamma_initializer)] if self.scale else []
         beta = [WeightSpec("beta", sizes, self.beta_initializer)] if self.center else []

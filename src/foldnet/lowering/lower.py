@@ -37,7 +37,7 @@ class Lowering(GraphBuilder):
 
     Args:
         mode: which of the two programs.
-        stand_ins: layers to lower in the place of others, such as the same layer with other statistics.
+        stand_ins: layers to lower in place of others, such as the same layer with other statistics.
     """
 
     def __init__(self, mode: Mode, stand_ins: Mapping[Layer, Layer] | None = None) -> None:
@@ -146,7 +146,7 @@ def lower(
     Args:
         network: to lower.
         mode: which of its two programs.
-        stand_ins: layers in the place of others.
+        stand_ins: layers in place of others.
         absent: inputs that the program is without.
 
     Raises:
@@ -283,7 +283,7 @@ def training_calls(network: Network) -> list[str]:
     return found
 
 
-def check_judged(network: Network) -> None:
+def check_can_evaluate(network: Network) -> None:
     """Refuse to evaluate or validate where Keras's releases differ on what they compute.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Rewrites of the prediction graph: each a pure function from graph to graph, one a file.
+"""Rewrites of the prediction graph: each a pure function from graph to graph, one per file.
 
 A rewrite is an identity or it is not made. Weights fold in float64 and stay float64 constants, so that an engine
 rounds them once.

@@ -21,7 +21,7 @@ class Uses:
                 self.consumers.setdefault(value, []).append(node)
 
     def with_node(self, old: Node, new: Node) -> Uses:
-        """The index as if a node stood in the place of another that makes the same value."""
+        """The index as if a node stood in place of another that makes the same value."""
         changed = object.__new__(Uses)
         changed.producer = {**self.producer, new.output: new}
         changed.consumers = dict(self.consumers)
@@ -56,7 +56,7 @@ def _is_weight(node: Node, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """One node in the place of several: ``node`` stands where the last of ``replaced`` stood, ``ahead`` before it."""
+    """One node in place of several: ``node`` stands where the last of ``replaced`` stood, ``ahead`` before it."""
 
     replaced: tuple[Node, ...]
     node: Node

@@ -16,7 +16,7 @@ _INT32 = np.iinfo(np.int32)
 
 
 def read_inputs(x: Any, graph: Graph, names: Sequence[str]) -> list[Array]:
-    """One array an input, rows first, of any numeric dtype and any strides; nothing is copied that need not be.
+    """One array per input, rows first, of any numeric dtype and any strides; nothing is copied that need not be.
 
     Args:
         x: an array-like; for several inputs a list, tuple or dict of them.

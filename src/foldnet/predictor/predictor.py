@@ -84,7 +84,7 @@ class Predictor(FastCall):
         return list(self.graph.notes)
 
     def steps(self, width: int = 80) -> list[str]:
-        """What it computes, one entry a step, in order, in lines of at most so many columns."""
+        """What it computes, one entry per step, in order, in lines of at most so many columns."""
         from foldnet.predictor.program_text import steps
 
         return steps(self.graph, width)

@@ -21,7 +21,7 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
     """A network of Dense layers that tells classes apart, for scikit-learn.
 
     Two classes are told by one unit and a sigmoid, more by one unit a class and a softmax; the loss is the
-    crossentropy. Where y is a table of 0 and 1, each column a label that a row has or has not, each has a sigmoid.
+    crossentropy. Where y is a table of 0 and 1, each column per label that a row has or has not, each has a sigmoid.
     Tables of scipy.sparse are made dense a batch at a time. A hidden layer is Dense, normalization (if any),
     activation, Dropout (if any).
 
@@ -116,8 +116,8 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
 
         Args:
             X: table of numbers of shape (rows, columns).
-            y: a label a row: numbers, strings or booleans; or a table of 0 and 1, a column a label.
-            sample_weight: a weight a row, 0 or more.
+            y: a label per row: numbers, strings or booleans; or a table of 0 and 1, a column per label.
+            sample_weight: a weight per row, 0 or more.
 
         Returns:
             The estimator itself.
@@ -134,9 +134,9 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
 
         Args:
             X: table of numbers of shape (rows, columns). The first one's statistics scale the input from then on.
-            y: a label a row.
+            y: a label per row.
             classes: all labels there will be; needed in the first call.
-            sample_weight: a weight a row.
+            sample_weight: a weight per row.
 
         Raises:
             InputError: labels are not among the classes, or the first call names none (it is a ValueError).
@@ -209,7 +209,7 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         if self.class_weight is None:
             return weight
         if self._labels:
-            raise ConfigError("class_weight is for one label a row; with several give fit a sample_weight")
+            raise ConfigError("class_weight is for one label per row; with several give fit a sample_weight")
         labels = self.classes_[y.astype(np.intp)]
         if isinstance(self.class_weight, Mapping):
             unknown = [label for label in self.class_weight if label not in self.classes_]

@@ -18,7 +18,7 @@ from foldnet.sklearn.estimator import FoldnetEstimator
 
 
 class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
-    """A network of Dense layers that predicts one number a row, or several, for scikit-learn.
+    """A network of Dense layers that predicts one number per row, or several, for scikit-learn.
 
     A hidden layer is Dense, normalization (if any), activation, Dropout (if any); the last layer is linear. Where
     targets are far from 0 or spread widely, as prices are, ``normalize_target=True`` lets the network learn them.
@@ -56,7 +56,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
 
     Attributes:
         model_: the trained ``foldnet.Sequential``: save it, freeze it, explain it.
-        n_outputs_: numbers a row.
+        n_outputs_: numbers per row.
         n_features_in_: number of columns in ``fit``.
         feature_names_in_: their names, if they have names that are all strings.
         history_: for each log of the fit its values by epoch.
@@ -116,7 +116,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         Args:
             X: table of numbers of shape (rows, columns).
             y: targets of shape (rows,) or (rows, outputs).
-            sample_weight: a weight a row, 0 or more.
+            sample_weight: a weight per row, 0 or more.
 
         Returns:
             The estimator itself.
@@ -134,7 +134,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         Args:
             X: table of numbers of shape (rows, columns). The first one's statistics scale the input from then on.
             y: targets of shape (rows,) or (rows, outputs).
-            sample_weight: a weight a row.
+            sample_weight: a weight per row.
         """
         self._fit(X, y, sample_weight, again=True, epochs=1, whole=False)
         return self

@@ -19,7 +19,7 @@ class SparseRows(PyDataset):
     Args:
         x: of shape (rows, columns).
         y: targets.
-        weights: one a row.
+        weights: one per row.
         size: rows of a batch.
         seed: of the orders.
     """

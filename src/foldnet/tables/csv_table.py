@@ -82,7 +82,7 @@ class Dialect:
 
 
 class CsvTable(Table):
-    """Numbers as text, one line a row."""
+    """Numbers as text, one line per row."""
 
     def __init__(self, path: str, selection: Selection, dialect: Dialect) -> None:
         self.name = "standard input" if path == "-" else path

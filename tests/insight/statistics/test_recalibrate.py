@@ -148,7 +148,7 @@ def test_a_function_that_gives_the_same_iterator_again_is_found_out():
         (np.ones((5, 10)), "takes rows of shape"),
         (np.full((5, 11), np.nan), "NaN or infinite"),
         (np.ones((0, 11)), "rows"),
-        (np.ones((1, 11)), "1 value a channel"),
+        (np.ones((1, 11)), "1 value per channel"),
         (np.array([[3e38], [-3e38]]) * np.ones(11), "too large for float32"),
         ([["a"] * 11] * 3, "numbers"),
         (3, "rows"),

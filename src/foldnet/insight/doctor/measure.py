@@ -37,7 +37,7 @@ FEWEST = 30
 
 @dataclass(frozen=True)
 class Drift:
-    """Stored statistics of a normalization against those of the rows; one number a channel.
+    """Stored statistics of a normalization against those of the rows; one number per channel.
 
     Attributes:
         mean: of the rows.

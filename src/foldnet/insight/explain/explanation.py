@@ -97,7 +97,7 @@ class Explanation:
 
     Attributes:
         title: what is explained.
-        sections: one a layer call, in computing order.
+        sections: one per layer call, in computing order.
         source: the network and data that it was made of, from which a page is drawn.
         ending: of a whole network: all that a prediction function of one's own must compute, as NumPy.
     """

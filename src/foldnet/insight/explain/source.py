@@ -20,7 +20,7 @@ class Source:
         sites: all of its layer calls, in computing order.
         chosen: those that are explained.
         graph: its lowering for prediction; None without rows.
-        inputs: the caller's rows, one array an input of the graph; empty without rows.
+        inputs: the caller's rows, one array per input of the graph; empty without rows.
         values: every value of the graph for them, in float64.
         row: to follow.
         channel: to follow.

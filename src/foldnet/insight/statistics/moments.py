@@ -14,7 +14,7 @@ class Moments:
     own moments are found in two passes over it and joined to those before (Chan, Golub and LeVeque, 1979).
 
     Attributes:
-        count: values a channel so far.
+        count: values per channel so far.
     """
 
     def __init__(self) -> None:

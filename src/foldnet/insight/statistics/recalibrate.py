@@ -257,7 +257,9 @@ def _statistics(layer: BatchNormalization, path: str, moments: Moments) -> dict[
     weights = layer.named_weights
     shape, epsilon = weights["moving_mean"].shape, layer.epsilon
     if moments.count < 2:
-        raise InputError(f"layer {path!r} sees {moments.count} value a channel; statistics need two or more")
+        raise InputError(
+            f"layer {path!r} sees {moments.count} value per channel; statistics need two or more"
+        )
     mean, variance = moments.mean.reshape(shape), moments.variance.reshape(shape)
     if not (np.isfinite(mean) & np.isfinite(variance) & (variance <= FLOAT32_MAX)).all():
         raise InputError(

@@ -27,7 +27,7 @@ class LayerDrift:
         layer: its path, such as ``"norm_1"`` or ``"encoder/norm"``.
         values: how many values of each channel the data had; calls of a shared layer count together.
         epsilon: of the layer.
-        old_mean, old_variance: as the network had them, one number a channel.
+        old_mean, old_variance: as the network had them, one number per channel.
         new_mean, new_variance: of the data.
     """
 
@@ -192,5 +192,5 @@ def _short(number: float) -> str:
 
 
 def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
-    """Each as float64, one number a channel."""
+    """Each as float64, one number per channel."""
     return tuple(np.asarray(a, np.float64).reshape(-1) for a in arrays)

@@ -31,14 +31,14 @@ class Candidate:
 
     Attributes:
         description: what it is, and who computes its layers' values.
-        outputs: predictions for rows, one array an output of the network; none if it only shows layers.
+        outputs: predictions for rows, one array per output of the network; none if it only shows layers.
         layers: for rows, the values of those layer calls that it exposes, by path.
         own_layers: whether it computes those itself. If not, they can show a fault, but prove nothing about it.
         flat: whether all outputs of a row come side by side in one line of numbers, as a program prints them.
         of_given_rows: whether it is numbers that were computed before, and so can answer for those rows alone.
         own_names: whether its layers have names of its own, as another network's have; those that the network does
             not know are then passed over, where a name that the user wrote would be a mistake.
-        row: of a function: what it gives for one row without a batch axis, one array an output.
+        row: of a function: what it gives for one row without a batch axis, one array per output.
     """
 
     description: str
@@ -256,7 +256,7 @@ def _from_keras(model: Any) -> Candidate:
 
 
 def _arrays(result: Any) -> list[Array]:
-    """Predictions as one array an output; a list of numbers is one output, a list of arrays several."""
+    """Predictions as one array per output; a list of numbers is one output, a list of arrays several."""
     if (
         isinstance(result, list | tuple)
         and result

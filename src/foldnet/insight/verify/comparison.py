@@ -20,7 +20,7 @@ class Answers:
     """What a candidate gives for some rows.
 
     Attributes:
-        outputs: one array an output of the network; None if it failed, or shows layers only.
+        outputs: one array per output of the network; None if it failed, or shows layers only.
         layers: values of the layer calls that it exposes, by path.
         trouble: why it failed, in a sentence; empty if it did not.
         nothing: whether it returned nothing at all.

@@ -1,7 +1,7 @@
 """Inputs that see every layer, made when the caller gives none.
 
 Rows are drawn around the statistics that the network itself keeps of its data (those of a normalization that
-reads the input; else zero and one), at several scales. What no row shows yet is then sought by small changes of
+reads the input; else zero and one), at several scales. What no row shows yet is then searched for by small changes of
 the rows that come nearest: float64 still tells apart what a saturated sigmoid or a nearly dead ReLU hides from
 float32, so there is a slope to climb. What stays unseen is reported.
 """
@@ -73,7 +73,7 @@ def make_inputs(sight: Sight, seed: int = 0) -> tuple[list[Array], str]:
         seed: of the draws; the same seed gives the same rows.
 
     Returns:
-        One array an input, and a sentence that says how they were made.
+        One array per input, and a sentence that says how they were made.
     """
     graph = sight.oracle.graph
     sources = [_source(graph, name, sight.sites) for name in graph.inputs]
@@ -119,7 +119,7 @@ def make_inputs(sight: Sight, seed: int = 0) -> tuple[list[Array], str]:
 
 
 def sample_rows(sight: Sight, seed: int = 0) -> Iterator[list[Array]]:
-    """Rows drawn around what the network expects, at one scale after the other; for each, one array an input."""
+    """Rows drawn around what the network expects, at one scale after the other; for each, one array per input."""
     sources = [_source(sight.oracle.graph, name, sight.sites) for name in sight.oracle.graph.inputs]
     generator = np.random.default_rng(seed)
     for scale in SCALES:

@@ -17,7 +17,7 @@ from foldnet.insight.verify.hypotheses import LOOSE, HypothesisTester, State
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of
 
 NARROW = 12
-"""The largest number of values a row whose masks are all tried."""
+"""The largest number of values per row whose masks are all tried."""
 ROWS = 4
 """The least number of rows: with fewer, some mask might fit by chance."""
 

@@ -1,6 +1,6 @@
 """A run's directory: ``run.json`` says what was recorded, ``part-00000.npz`` and the files after it hold the records.
 
-Each part has one array a column: ``step``, ``epoch``, ``seconds``, ``log:NAME`` (NaN where a record has none), and
+Each part has one array per column: ``step``, ``epoch``, ``seconds``, ``log:NAME`` (NaN where a record has none), and
 for each layer ``LAYER:moving_mean``, ``LAYER:moving_variance``, ``LAYER:batch_mean`` and ``LAYER:batch_variance`` of
 shape (records, channels). Anything that reads JSON and NPZ can read a run.
 """

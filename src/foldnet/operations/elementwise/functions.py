@@ -79,7 +79,7 @@ def of(function: Elementwise) -> Function:
     """The record of a function that is not the caller's own.
 
     Raises:
-        KeyError: there is none of this name.
+        KeyError: there is no such name.
     """
     return FUNCTIONS[function.name]
 

@@ -275,12 +275,12 @@ class StepWriter:
         """BatchNormalization in its own weights: one line, or two where one would be long."""
         name = {k: self.constants[v] for k, v in statistics.items()}
         normalized = f"({x} - {name['moving_mean']}) / np.sqrt({name['moving_variance']} + {name['epsilon']})"
-        learnt = f" * {name['gamma']}" if "gamma" in name else ""
-        learnt += f" + {name['beta']}" if "beta" in name else ""
-        line = f"{variable} = {normalized}{learnt}"
-        if len(line) <= self.wide or not learnt:
+        learned = f" * {name['gamma']}" if "gamma" in name else ""
+        learned += f" + {name['beta']}" if "beta" in name else ""
+        line = f"{variable} = {normalized}{learned}"
+        if len(line) <= self.wide or not learned:
             return [line]
-        return [f"{variable} = {normalized}", f"{variable} = {variable}{learnt}"]
+        return [f"{variable} = {normalized}", f"{variable} = {variable}{learned}"]
 
     def _kind(self, node: Node) -> str:
         return "BatchNormalization" if self.statistics(node) else op_in_words(node.op)

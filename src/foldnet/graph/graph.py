@@ -70,7 +70,7 @@ class Graph:
         layer_outputs: for each layer call (its path), the value that holds the layer's result, as long as a
             pass has not removed it.
         notes: what passes chose not to do, and why.
-        spreads: for the constant that is an Affine's learnt mean, the standard deviation learnt with it; passes
+        spreads: for the constant that is an Affine's learned mean, the standard deviation learned with it; passes
             need it to tell whether folding the mean away would cancel.
     """
 

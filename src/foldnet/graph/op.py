@@ -72,7 +72,7 @@ class Op:
         data: how many operands are data, which come first; None for any number from one on.
         weights: the least and the largest number of constant operands, which come after the data.
         mixes: whether constants may stand at any place, as long as one operand is data.
-        predicts: whether prediction programs may hold it; others are for training programs alone.
+        predicts: whether prediction programs may hold it; others are for training programs only.
         aliases: whether the result is the operand itself, under another name: no code, no memory.
         moves: how many operands after the first a training step moves: the moving statistics.
         is_identity: whether it is nothing: its result is its operand, shape and all.
@@ -180,7 +180,7 @@ class AxisOp(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
         if not 0 < self.axis < len(shapes[0]):
-            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
+            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} other than the batch axis")
         return shapes[0]
 
 

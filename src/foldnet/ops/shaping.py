@@ -34,7 +34,7 @@ def size(x: Any) -> Any:
         UnsupportedError: the number of rows is not known yet.
     """
     if None in shape(x):
-        raise e.refuse("size of a value with rows", "its shape beside the batch axis is x.shape[1:]")
+        raise e.refuse("size of a value with rows", "its shape without the batch axis is x.shape[1:]")
     return np.asarray(prod(n or 0 for n in shape(x)), np.int32)
 
 

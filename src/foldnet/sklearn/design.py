@@ -66,7 +66,7 @@ class Design:
     def _block(self, number: int, units: int, generator: np.random.RandomState) -> list[Layer]:
         """Dense, then normalization and activation in the order asked for, then Dropout.
 
-        Dropout is never right before a BatchNormalization: it would change the variance that is learnt.
+        Dropout is never right before a BatchNormalization: it would change the variance that is learned.
         """
         batch = self.normalization == "batch"
         before = self.normalization_place == "before"

@@ -36,7 +36,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
             0.99 wants several hundred steps; 0.9 also settles in the short fits of small tables.
         input_normalization: whether the network begins by scaling each column to mean 0 and variance 1, by the
             statistics of the rows it was first trained on.
-        normalize_target: whether targets are learnt with mean 0 and variance 1, by the statistics of the rows that
+        normalize_target: whether targets are learned with mean 0 and variance 1, by the statistics of the rows that
             training began with. Predictions are in the targets' own unit, which the last layer of ``model_`` goes
             back to; losses (in ``history_`` too) are of the normalized targets.
         l2: factor of the squared kernels in the loss.

@@ -94,8 +94,8 @@ def recalibrate(
     chosen = _chosen(model, layers)
     # Old statistics must not stand in the way of new ones, so those to be measured start as fresh ones.
     measured: dict[BatchNormalization, dict[str, Array]] = {}
-    stand_ins: dict[Layer, Layer] = {layer: _with(layer, _fresh(layer)) for layer in chosen}
-    graph = lower(model, Mode.PREDICT, stand_ins)
+    replacements: dict[Layer, Layer] = {layer: _with(layer, _fresh(layer)) for layer in chosen}
+    graph = lower(model, Mode.PREDICT, replacements)
     calls = [
         (site, site.layer)
         for site in sites_of(model, graph)
@@ -113,7 +113,7 @@ def recalibrate(
     rows: int | None = None
     for level in _levels(graph, calls):
         here = [(site, layer) for site, layer in calls if layer in level]
-        found, counted = _moments(lower(model, Mode.PREDICT, stand_ins), here, stream)
+        found, counted = _moments(lower(model, Mode.PREDICT, replacements), here, stream)
         if rows is not None and counted != rows:
             raise InputError(
                 f"the data had {rows} rows in one pass and {counted} in the next; it must give the same rows "
@@ -124,7 +124,7 @@ def recalibrate(
         for layer, moment in found.items():
             path = next(site.path for site, called in here if called is layer)
             measured[layer] = _statistics(layer, path, moment)
-            stand_ins[layer] = _with(layer, measured[layer])
+            replacements[layer] = _with(layer, measured[layer])
     old = {layer: {name: layer.named_weights[name].copy() for name in new} for layer, new in measured.items()}
     drifts = tuple(
         _drift(path, layer, moments[layer].count, old[layer], measured[layer])
@@ -132,7 +132,7 @@ def recalibrate(
     )
     effect = None
     if validation is not None:
-        effect = _effect(validation, model, lower(model, Mode.PREDICT, stand_ins))
+        effect = _effect(validation, model, lower(model, Mode.PREDICT, replacements))
     result = Recalibration(drifts, rows or 0, effect, old, measured)
     if not (keep_if_better and result.effect is not None and result.effect.worse):
         result.apply()

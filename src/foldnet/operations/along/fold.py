@@ -1,4 +1,4 @@
-"""A scaling passes a mean, or a largest or smallest value, where it is the same along the axes that go."""
+"""A scaling commutes with a mean, max or min if it is constant along the reduced axes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foldnet.operations.folds import Commutes, Fold, Scaling
 
 
 def _forward(graph: Graph, node: Node, scaling: Scaling) -> Scaling | str | None:
-    """The same scaling, without the axes that go."""
+    """The same scaling without the reduced axes."""
     op = cast(Reduce, node.op)
     if op.kind not in ("mean", "max", "min"):
         return None
@@ -24,7 +24,7 @@ def _forward(graph: Graph, node: Node, scaling: Scaling) -> Scaling | str | None
 
 
 def _backward(graph: Graph, node: Node, scaling: Scaling) -> Scaling | str | None:
-    """The same scaling, with the axes that went."""
+    """The same scaling with the reduced axes added back."""
     op = cast(Reduce, node.op)
     if op.kind not in ("mean", "max", "min"):
         return None

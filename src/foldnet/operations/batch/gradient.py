@@ -1,4 +1,4 @@
-"""How gradients go through what training programs alone hold."""
+"""Gradients of operations of training programs only."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
 
 
 def drop(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """By the factors of this step."""
+    """Times the same random factors as in this step's forward pass."""
     assert isinstance(node.op, Drop)
     return (b.emit(DropGradient(node.op), node.output, g),)
 
 
 def batch_reduce(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """What every row got from all rows goes back to all rows, summed up or as a mean in the same way."""
+    """Every row's result depends on all rows, so the gradient is reduced over the rows in the same way."""
     return (b.emit(node.op, g),)
 
 
 def norm(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """On x, gamma and beta at once, for they need the same sums."""
+    """For x, gamma and beta at once, because they need the same sums."""
     op = node.op
     assert isinstance(op, BatchNorm | BatchRenorm | FixedNorm)
     gamma, beta, _ = weights_of(op, node.inputs)

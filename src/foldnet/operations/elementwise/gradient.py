@@ -1,4 +1,4 @@
-"""How gradients go through functions of single values."""
+"""Gradients of elementwise functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sloped(
     g: str,
     place: int,
 ) -> str:
-    """The gradient on one operand of a function, as the node of its slope; none where that is the gradient itself."""
+    """Emit the slope for one operand of a function; no node if it is the gradient itself."""
     names = uses(table, function.name, tuple(parameters(function).items()), place)
     values = {"g": g, "y": y} | {str(k): v for k, v in enumerate(operands)}
     if names == ("g",) and is_plain(table, function, place):
@@ -31,7 +31,7 @@ def sloped(
 
 
 def is_plain(table: Table, function: Elementwise, place: int) -> bool:
-    """Whether the gradient goes on as it is."""
+    """Whether the gradient is passed on unchanged."""
     return (table, function.name, place) in PLAIN
 
 
@@ -48,7 +48,7 @@ def unary(b: GradientBuilder, node: Node, g: str) -> Gradients:
     """By the slope of the function.
 
     Raises:
-        UnsupportedError: the function was supplied as a plain function, whose derivative nobody knows.
+        UnsupportedError: the function was supplied as a plain function, so its derivative is unknown.
     """
     assert isinstance(node.op, Unary)
     function = node.op.function
@@ -74,13 +74,13 @@ def _spread(
 
 
 def binary(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """By the slopes of the function, summed over what the operands were spread over."""
+    """By the slopes of the function, summed over the axes along which the operands were broadcast."""
     assert isinstance(node.op, Binary)
     return _spread(b, node, "binary", Elementwise(node.op.kind), g, range(len(BINARY[node.op.kind].slopes)))
 
 
 def where(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """To the value that was chosen."""
+    """To the chosen value."""
     return _spread(b, node, "where", Elementwise("where"), g, range(1, len(WHERE.slopes)))
 
 

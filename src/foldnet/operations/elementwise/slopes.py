@@ -21,7 +21,7 @@ Params = tuple[tuple[str, float], ...]
 
 
 class _OnArrays:
-    """The functions that slopes are written with, on arrays of one dtype."""
+    """The functions used in slopes, on arrays of one dtype."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._dtype = dtype
@@ -32,7 +32,7 @@ class _OnArrays:
 
 
 class _OnExpressions:
-    """The same functions on expressions; on numbers alone they are not needed."""
+    """The same functions on expressions."""
 
     def __getattr__(self, name: str) -> Callable[..., Expression]:
         if name == "where":
@@ -45,7 +45,7 @@ class _OnExpressions:
 def on_arrays(
     function: Function, params: Mapping[str, float], place: int, g: Array, operands: Sequence[Array], y: Array
 ) -> Array:
-    """The gradient on one operand, before it is summed over what the operand was spread over."""
+    """The gradient on one operand, before it is summed over the axes along which the operand was broadcast."""
     with np.errstate(all="ignore"):
         found = function.slopes[place](_OnArrays(g.dtype), g, *operands, y, **params)
     return np.asarray(found, g.dtype)
@@ -56,7 +56,7 @@ class Printed:
     """A slope as C.
 
     Attributes:
-        statements: that come first, each the declaration of a value used more than once.
+        statements: declarations of values that are used more than once; they come first.
         text: the expression, of the operands ``{0}``, ``{1}``, the result ``{y}`` and the gradient ``{g}``.
         uses: which of these it reads, by their names in the braces.
     """
@@ -66,7 +66,7 @@ class Printed:
     uses: tuple[str, ...]
 
     def filled(self, elements: Mapping[str, str]) -> tuple[str, str]:
-        """The statements in one line and the expression, with elements in place of the names."""
+        """The statements in one line, and the expression, with the names replaced by elements."""
         text = " ".join(self.statements), self.text
         for name, element in elements.items():
             text = text[0].replace(f"{{{name}}}", element), text[1].replace(f"{{{name}}}", element)
@@ -95,7 +95,7 @@ def in_c(table: Table, name: str, params: Params, place: int) -> Printed:
 
 
 def uses(table: Table, name: str, params: Params, place: int) -> tuple[str, ...]:
-    """What the slope of a function reads: ``"g"``, operands by their number, ``"y"``."""
+    """The values that the slope of a function uses: ``"g"``, operands by their number, ``"y"``."""
     return in_c(table, name, params, place).uses
 
 
@@ -125,7 +125,7 @@ def _printed(graph: Graph) -> Printed:
 
 
 def _bare(template: str, node: Node, texts: Mapping[str, str]) -> str:
-    """The node's C; a comparison that a choice is made by is written as it is, not as 1 or 0."""
+    """The node's C; a comparison that is the condition of a choice is not converted to 1 or 0."""
     operands = [texts[v] for v in node.inputs]
     ending = " ? 1.0f : 0.0f)"
     if isinstance(node.op, Where) and operands[0].endswith(ending):

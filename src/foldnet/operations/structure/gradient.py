@@ -1,4 +1,4 @@
-"""How gradients go through what moves values: back to where each came from."""
+"""Gradients of operations that move values: each goes back to where its value came from."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from foldnet.operations.structure.op import (
 
 
 def reshape(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """In the operand's shape."""
+    """Reshaped to the operand's shape."""
     return (b.emit(Reshape(tuple(int(n or 0) for n in b.shape(node.inputs[0])[1:])), g),)
 
 
 def transpose(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """The axes back in their order."""
+    """The axes in their original order."""
     assert isinstance(node.op, Transpose)
     order = node.op.permutation
     return (b.emit(Transpose(tuple(order.index(a) for a in range(len(order)))), g),)
@@ -41,7 +41,7 @@ def repeat(b: GradientBuilder, node: Node, g: str) -> Gradients:
 
 
 def concatenate(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """To each operand its part."""
+    """Each operand gets its part."""
     op = node.op
     assert isinstance(op, Concatenate)
     found: list[str | None] = []
@@ -79,7 +79,7 @@ def gather(b: GradientBuilder, node: Node, g: str) -> Gradients:
 
 
 def cast(b: GradientBuilder, node: Node, g: str) -> Gradients:
-    """As it is, where the operand has a gradient at all."""
+    """Unchanged, if the operand is a float."""
     return (passed if b.dtype(node.inputs[0]) == FLOAT else nothing)(b, node, g)
 
 

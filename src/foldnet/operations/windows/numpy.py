@@ -13,7 +13,7 @@ from foldnet.operations.windows.op import Pool, PoolGradient, Window
 
 
 def _padded(x: Array, windows: list[Window], beyond: float) -> Array:
-    """x with what the windows reach over at its ends."""
+    """x padded so far as the windows extend beyond its ends."""
     widths = [(0, 0)] * x.ndim
     for w in windows:
         widths[w.axis + 1] = (w.before, w.after)
@@ -21,7 +21,7 @@ def _padded(x: Array, windows: list[Window], beyond: float) -> Array:
 
 
 def _positions(rank: int, windows: list[Window]) -> Iterator[tuple[slice, ...]]:
-    """For each position within the window, in order, where the padded values of all windows are."""
+    """For each position within the window, in order, the slice of the padded array for all windows."""
     for place in np.ndindex(*(w.size for w in windows)):
         found = [slice(None)] * rank
         for w, k in zip(windows, place, strict=True):
@@ -30,7 +30,7 @@ def _positions(rank: int, windows: list[Window]) -> Iterator[tuple[slice, ...]]:
 
 
 def _counts(x: Array, windows: list[Window]) -> Array:
-    """How many positions of each window are not beyond the ends."""
+    """The number of positions of each window that are inside."""
     ones = _padded(np.ones((1, *x.shape[1:]), x.dtype), windows, 0)
     found = [ones[place] for place in _positions(x.ndim, windows)]
     return np.sum(found, axis=0, dtype=x.dtype)
@@ -45,7 +45,7 @@ def pool(op: Pool, x: Array) -> Array:
     for place in _positions(x.ndim, windows):
         part = padded[place]
         y = part.copy() if y is None else np.maximum(y, part) if largest else y + part
-    assert y is not None  # a window has a position
+    assert y is not None  # a window has at least one position
     return y if largest else y / _counts(x, windows)
 
 
@@ -61,7 +61,7 @@ def pool_gradient(op: PoolGradient, moment: Moment, x: Array, y: Array, g: Array
         if op.of.kind == "average":
             on_padded[place] += g
         else:
-            # Of NaN nothing is smaller: the first position passes it on.
+            # No comparison with NaN is true, so the first position gets its gradient.
             hit = left & inside[place] & ~(padded[place] < y)
             left &= ~hit
             on_padded[place] += np.where(hit, g, 0)

@@ -1,6 +1,7 @@
 """Every operation in every aspect, over all its cases: nothing is missing, and all aspects mean the same.
 
-A failure names the operation, the aspect and the case. Gradients are compared in ``native_training/test_gradients.py``.
+A failure names the operation, the aspect and the case. Gradients through several operations are compared in
+``native_training/test_gradients.py``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from foldnet.graph.graph import GraphBuilder, bind
 from foldnet.graph.op import INT, ROWS
 from foldnet.operations import catalogue
 from foldnet.operations.along.op import Reduce
+from foldnet.operations.batch.op import BatchRenorm
 from foldnet.operations.cases import cases_of, every_case
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 from foldnet.operations.elementwise.op import Binary, Unary
@@ -31,7 +33,7 @@ from foldnet.operations.kernels import Moment
 from foldnet.predictor import Options
 from foldnet.predictor.file import from_bytes, to_bytes
 from tests.export.export_stranger import predictions
-from tests.operations import training_values
+from tests.operations import gradient_values, training_values
 from tests.operations.op_cases import PREDICTING, SMALL, assert_close, groups, joined, same_bits
 
 OPS = catalogue.every_op()
@@ -57,10 +59,8 @@ def test_every_operation_has_every_aspect(op, aspect):
 
 
 def test_cases_make_every_operation_of_gradients():
-    cases = [
-        case for case in every_case().values() if case.graph().types[case.graph().outputs[0]].dtype != INT
-    ]
-    made = set().union(*map(training_values.operations_of_gradients, cases))
+    cases = gradient_values.differentiable(every_case().values())
+    made = set().union(*(gradient_values.operations(gradient_values.program([case])) for case in cases))
     assert not [op.__name__ for op in OF_GRADIENTS if op not in made]
 
 
@@ -165,6 +165,43 @@ def c_of_training(cases):
             got = found[label][what]
             allowed = 2e-5 * max(1.0, np.abs(value).max())
             assert np.abs(got - value).max() <= allowed, (label, what)
+
+
+def gradient(op, cases, tools):
+    """On every float operand it is what finite differences give, and compiled what the reference gives."""
+    cases = gradient_values.differentiable(cases)
+    if not cases or op in OF_GRADIENTS:
+        return
+    program = gradient_values.program(cases)
+    exact = gradient_values.exact(program, cases)
+    for name, expected in exact.items():
+        assert np.isfinite(expected).all(), name
+    found = gradient_values.compiled(program, cases)
+    for name, expected in exact.items():
+        allowed = 2e-4 * np.abs(expected).max() + 1e-6
+        assert np.abs(found[name] - expected).max() <= allowed, name
+    smooth = [case for case in cases if not takes_for_constant(case) and not has_ties(case)]
+    for case in smooth:
+        alone = gradient_values.program([case])
+        exact = gradient_values.exact(alone, [case])
+        for name, direction, slope in gradient_values.differences(alone, [case]):
+            total = exact.get(name, np.zeros(()))
+            assert abs((total * direction).sum() - slope) <= 1e-5 * max(1, np.abs(total).sum()), name
+
+
+def takes_for_constant(case):
+    """Whether gradients, as Keras has them, take something for constant that depends on the data."""
+    return case.label == "Unary-stop_gradient" or type(case.op) is BatchRenorm
+
+
+def has_ties(case):
+    """Whether some data are equal, where finite differences lie between two gradients."""
+    return any(getattr(operand, "decimals", None) is not None for operand in case.operands)
+
+
+def test_nothing_follows_a_stopped_gradient():
+    case = every_case()["Unary-stop_gradient"]
+    assert not any(g.any() for g in gradient_values.exact(gradient_values.program([case]), [case]).values())
 
 
 def rows_for_text(case):
@@ -316,7 +353,7 @@ def test_aspects_mean_the_same(aspect, op, cases, tools):
     hold(aspect, op, cases, tools)
 
 
-@pytest.mark.parametrize(("aspect", "op", "cases"), list(crossed(c, text, traits)))
+@pytest.mark.parametrize(("aspect", "op", "cases"), list(crossed(c, gradient, text, traits)))
 def test_generated_code_means_the_same(aspect, op, cases, tools):
     hold(aspect, op, cases, tools)
 

@@ -8,13 +8,10 @@ import numpy as np
 
 from foldnet.engines.fit import Data, FitState
 from foldnet.graph.graph import GraphBuilder
-from foldnet.graph.op import FLOAT
 from foldnet.graph.training import Accumulator, TrainingProgram, Variable
-from foldnet.operations.along.op import Reduce
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Product
 from foldnet.operations.structure.op import Reshape
-from foldnet.passes.differentiate import differentiate
 from tests.native_training import programs
 
 ROWS = 11
@@ -60,24 +57,3 @@ def values(engine, p, cases, precision="float32", seed=7):
         left = {n: w for n, w in state.weights.items() if n.startswith(f"{case.label}/")}
         found[case.label] = {"step": step, "evaluation": evaluation, **left}
     return found
-
-
-def operations_of_gradients(case):
-    """The classes of the operations that the gradients on all operands of a case are made of."""
-    graph = case.graph(fixed=True)
-    (node,) = graph.nodes
-    b = GraphBuilder()
-    new = {name: b.input(name, graph.types[name].shape, graph.types[name].dtype) for name in graph.inputs}
-    new |= {name: b.constant(name, array) for name, array in graph.constants.items()}
-    statistics = node.inputs[1 : 1 + getattr(case.op, "statistics", 0)]
-    variables = [Variable(n, "", n, a.shape, n not in statistics) for n, a in graph.constants.items()]
-    for name in graph.inputs:
-        if graph.types[name].dtype == FLOAT:
-            factor = b.constant(f"factor of {name}", np.ones(()))
-            variables.append(Variable(factor, "", factor, (), True))
-            new[name] = b.emit(Binary(kind="multiply"), new[name], factor)
-    result = b.emit(node.op, *(new[v] for v in node.inputs))
-    rank = len(b.shape(result))
-    loss = b.emit(Reduce("mean", tuple(range(1, rank))), result) if rank > 1 else result
-    done = differentiate(TrainingProgram(b.build([loss]), loss, tuple(variables), ()))
-    return {type(n.op) for n in done.graph.nodes[done.forward :]}

@@ -294,11 +294,11 @@ def in_order(x: Array, axis: int) -> Array:
     ``numpy.sum`` picks the order of its additions by the shape and strides of the whole array, batch axis
     included, so that a row's sum could depend on the rows beside it.
     """
-    terms = np.moveaxis(x, axis, 0)
-    total = np.zeros(terms.shape[1:], x.dtype)
-    for term in terms:
+    axis %= x.ndim
+    total = np.zeros((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype)
+    for term in x.transpose(axis, *range(axis), *range(axis + 1, x.ndim)):
         total += term
-    return np.expand_dims(total, axis)
+    return total.reshape(*x.shape[:axis], 1, *x.shape[axis + 1 :])
 
 
 ALONG_AXIS: dict[str, Function] = {f.__name__: f for f in (glu, log_softmax, softmax, sparsemax)}

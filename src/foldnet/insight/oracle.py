@@ -16,16 +16,19 @@ from math import prod
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.engines.reference import ReferenceProgram
-from foldnet.graph.graph import Graph, Node
+from foldnet.engines.reference.program import Step
+from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT, Sum
-from foldnet.operations.kernels import measured
 
 FACTOR = 4.0
 """How many times the measured rounding a candidate may differ by."""
 RUNS = 6
 """Runs with random rounding."""
 UNIT = 2.0**-23
+ONE_UNIT = np.array([1 - UNIT, 1 + UNIT])
+"""What moves a value down or up by one unit."""
+KEPT = 1_000_000
+"""Up to how many weights the rounded ones of each run are kept for the next measurement."""
 
 
 Rounded = Callable[[Array], Array]
@@ -39,15 +42,13 @@ class Oracle:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        # One program a node, with every operand as an input: weights can be replaced like any other value.
-        self._steps = [
-            (node, ReferenceProgram(Graph(node.inputs, (node.output,), (node,), graph.types)))
-            for node in graph.nodes
-        ]
+        # Every operand is an input: weights can be replaced like any other value.
+        self._steps = [Step(graph, node) for node in graph.nodes]
+        self._shaken_constants: dict[int, tuple[dict[str, Array], Mapping[str, object]]] = {}
 
     def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
         """Every value of the graph in float64."""
-        return self._run(inputs, _unrounded)
+        return self._run(inputs, self._constants(_unrounded), _unrounded)
 
     def rerun(self, values: Mapping[str, Array], changed: Mapping[str, Array]) -> dict[str, Array]:
         """The values once some of them are replaced: only what depends on those is computed anew."""
@@ -58,9 +59,10 @@ class Oracle:
         return result
 
     def _rerun(self, result: dict[str, Array], stale: set[str], changed: Mapping[str, Array]) -> None:
-        for node, step in self._steps:
+        for step in self._steps:
+            node = step.node
             if node.output not in changed and stale.intersection(node.inputs):
-                result[node.output] = _computed(node, step, [result[v] for v in node.inputs])
+                result[node.output] = step.measure([result[v] for v in node.inputs])
                 stale.add(node.output)
 
     def patched(
@@ -79,9 +81,10 @@ class Oracle:
             for name in self.graph.inputs:
                 if name in stale:
                     patches[name](result, result[name], _unrounded)
-            for node, step in self._steps[:last]:
+            for step in self._steps[:last]:
+                node = step.node
                 if node.output in stale or not stale.isdisjoint(node.inputs):
-                    result[node.output] = _computed(node, step, [result[v] for v in node.inputs])
+                    result[node.output] = step.measure([result[v] for v in node.inputs])
                     stale.add(node.output)
                     if node.output in patches:
                         patches[node.output](result, result[node.output], _unrounded)
@@ -104,23 +107,42 @@ class Oracle:
     def _rounded_runs(
         self, inputs: Sequence[Array], patches: Mapping[str, Patch]
     ) -> Iterator[dict[str, Array]]:
-        yield self._run(inputs, _to_float32, True, patches)
+        yield self._run(inputs, self._constants(_to_float32), _to_float32, True, patches)
         for seed in range(RUNS):
-            generator = np.random.default_rng(seed)
-            yield self._run(inputs, lambda array, g=generator: _shaken(array, g), False, patches)  # type: ignore[misc]
+            constants, rounded = self._shaking(seed)
+            yield self._run(inputs, constants, rounded, False, patches)
+
+    def _shaking(self, seed: int) -> tuple[dict[str, Array], Rounded]:
+        """The constants and the way to round of one run; the constants, which come first, are rounded once only."""
+        generator = np.random.default_rng(seed)
+
+        def rounded(array: Array) -> Array:
+            return _shaken(array, generator)
+
+        if seed in self._shaken_constants:
+            constants, generator.bit_generator.state = self._shaken_constants[seed]
+            return constants, rounded
+        constants = self._constants(rounded)
+        if sum(a.size for a in constants.values()) <= KEPT:
+            self._shaken_constants[seed] = constants, generator.bit_generator.state
+        return constants, rounded
+
+    def _constants(self, rounded: Rounded) -> dict[str, Array]:
+        return {
+            k: v if v.dtype.kind in "iub" else rounded(v.astype(np.float64))
+            for k, v in self.graph.constants.items()
+        }
 
     def _run(
         self,
         inputs: Sequence[Array],
+        constants: Mapping[str, Array],
         rounded: Rounded,
         sums_in_float32: bool = False,
         patches: Mapping[str, Patch] | None = None,
     ) -> dict[str, Array]:
-        """Every value, with each weight and each result rounded in a way of the caller's, and sums term by term."""
-        values = {
-            k: v if v.dtype.kind in "iub" else rounded(v.astype(np.float64))
-            for k, v in self.graph.constants.items()
-        }
+        """Every value, with each result rounded in a way of the caller's, and sums term by term."""
+        values = dict(constants)
         for name, array in zip(self.graph.inputs, inputs, strict=True):
             values[name] = array if self.graph.types[name].dtype == INT else array.astype(np.float64)
         patches = patches or {}
@@ -128,7 +150,8 @@ class Oracle:
             for name in self.graph.inputs:
                 if name in patches:
                     patches[name](values, values[name], rounded)
-            for node, step in self._steps:
+            for step in self._steps:
+                node = step.node
                 operands = [values[v] for v in node.inputs]
                 if node.op.standardizes:
                     # In float32 a row's mean is off by a unit of its values, and so is what lies about the mean:
@@ -137,19 +160,13 @@ class Oracle:
                 shapes = [a.shape for a in operands]
                 total = node.op.summed(*shapes) if sums_in_float32 else None
                 if total is None:
-                    result = _computed(node, step, operands)
+                    result = step.measure(operands)
                 else:
                     result = sum_in_float32(total, operands).reshape(node.op.output_shape(*shapes))
                 values[node.output] = rounded(result) if result.dtype.kind == "f" else result
                 if node.output in patches:
                     patches[node.output](values, values[node.output], rounded)
         return values
-
-
-def _computed(node: Node, step: ReferenceProgram, operands: Sequence[Array]) -> Array:
-    """A node's value in float64."""
-    product = measured(node.op, operands)
-    return step.run(operands)[0] if product is None else product
 
 
 def _unrounded(array: Array) -> Array:
@@ -162,7 +179,7 @@ def _to_float32(array: Array) -> Array:
 
 def _shaken(array: Array, generator: np.random.Generator) -> Array:
     """Each value moved up or down by one float32 rounding unit."""
-    return array * (1 + UNIT * (2.0 * generator.integers(0, 2, array.shape) - 1))
+    return array * ONE_UNIT[generator.integers(0, 2, array.shape)]
 
 
 def sum_in_float32(total: Sum, operands: Sequence[Array]) -> Array:
@@ -196,6 +213,8 @@ def difference(a: Array, b: Array) -> Array:
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     with np.errstate(all="ignore"):
         distance = np.abs(a - b)
+        if np.isfinite(distance).all():
+            return distance
         same = (a == b) | (np.isnan(a) & np.isnan(b))
     return np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
 

@@ -20,7 +20,6 @@ import numpy as np
 from foldnet.activations import in_order
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
-from foldnet.operations.catalogue import find
 
 
 @dataclass(frozen=True)
@@ -66,15 +65,6 @@ class Kernel:
             return (self.predict(op, operands, dtype),)
         found = self.in_step(op, moment, *operands)
         return found if isinstance(found, tuple) else (found,)
-
-
-def measured(op: Op, operands: Sequence[Array]) -> Array | None:
-    """The result in float64 with sums in another, faster order than in predictions; None if no order is faster.
-
-    With ordered sums, matrix products would take most of the time of a measurement.
-    """
-    kernel: Kernel = find("numpy", op)
-    return kernel.quick(op, *operands) if kernel.quick else None
 
 
 def sum_over(x: Array, axes: Sequence[int]) -> Array:

@@ -16,14 +16,12 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import UnsupportedError
-from foldnet.graph.graph import Node
 from foldnet.graph.op import INT
 from foldnet.insight.rows import read_rows
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.lowering.lower import lower
 from foldnet.lowering.masks import masked_layers
 from foldnet.operations.folds import fold_of
-from foldnet.operations.kernels import measured
 
 if TYPE_CHECKING:
     from foldnet.insight.doctor.context import Context
@@ -162,18 +160,15 @@ class Measurement:
         }
         values.update(zip(self._graph.inputs, _widened(self._graph, self._inputs), strict=True))
         with np.errstate(all="ignore"):
-            for node in self._graph.nodes:
+            for step in self._program.steps:
+                node = step.node
                 if node.layer in corrected and fold_of(node.op).scaling is not None:
                     values[node.output] = self._normalized(
                         self._normalizations[node.layer], values[node.inputs[0]]
                     )
                 else:
-                    values[node.output] = self._computed(node, values)
+                    values[node.output] = step.measure([values[v] for v in node.inputs])
         return values
-
-    def _computed(self, node: Node, values: Mapping[str, Array]) -> Array:
-        product = measured(node.op, [values[v] for v in node.inputs])
-        return self._program.compute(node, values) if product is None else product
 
     def _normalized(self, site: Site, x: Array) -> Array:
         layer = cast(BatchNormalization, site.layer)

@@ -81,7 +81,7 @@ ConcordanceCorrelation = CLASSES["ConcordanceCorrelation"]
 
 
 def get(identifier: Any) -> Any:
-    """The metric that is meant: an object of a class, its name or configuration; a function itself; None of None.
+    """The metric for an identifier: an object for its class, name or configuration; a function unchanged; or None.
 
     Raises:
         ConfigError: there is no such name.
@@ -95,7 +95,7 @@ def get(identifier: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The metric of a configuration as ``serialize`` gives it.
+    """The metric for a configuration from ``serialize``.
 
     Raises:
         ConfigError: there is no such name.

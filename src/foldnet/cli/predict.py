@@ -86,7 +86,7 @@ def command(file: str, out: str | None, engine: str, force: bool, as_json: bool,
 
 
 def frozen(file: str, engine: str = "auto") -> Predictor:
-    """The predictor of a file, frozen now if it is not yet."""
+    """The predictor of a file; a network is frozen first."""
     import foldnet
 
     if is_frozen(file):

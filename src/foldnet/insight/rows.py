@@ -1,4 +1,4 @@
-"""The caller's rows as a network takes them."""
+"""The caller's rows as arrays for a network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_rows(graph: Graph, x: Any) -> list[Array]:
         x: an array-like; for several inputs a list or tuple of them, or a dict by the inputs' names.
 
     Raises:
-        InputError: no numbers, another number of inputs, other shapes, no rows, or different numbers of them.
+        InputError: not numbers, another number of inputs, other shapes, no rows, or different numbers of rows.
     """
     arrays = input_parts(graph, x)
     if len(arrays) != len(graph.inputs):
@@ -51,7 +51,7 @@ def read_rows(graph: Graph, x: Any) -> list[Array]:
 
 
 def input_parts(graph: Graph, x: Any) -> list[Any]:
-    """What the caller gave for each input, as it came."""
+    """The caller's data for each input, unchanged."""
     if isinstance(x, Mapping):
         return [x[name] for name in graph.inputs] if set(x) == set(graph.inputs) else flatten(x)
     if len(graph.inputs) > 1:

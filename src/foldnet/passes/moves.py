@@ -1,4 +1,4 @@
-"""What a scaling can pass: operations that move values, and others that commute with it."""
+"""Move a scaling past operations that move values, and past others that commute with it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from foldnet.passes.rewriting import Uses, fresh
 
 @dataclass(frozen=True)
 class Way:
-    """How far a scaling can go.
+    """How far a scaling can move.
 
     Attributes:
         passed: the nodes that it passes, in computing order.
         end: the node behind them; None for an input of the network.
-        scaling: with its numbers as they are there.
+        scaling: with its numbers at that point.
     """
 
     passed: list[Node]
@@ -26,7 +26,7 @@ class Way:
 
 
 def way_forward(graph: Graph, uses: Uses, node: Node, scaling: Scaling) -> Way | str:
-    """How far a node's scaling can go towards the outputs; or why it cannot leave its place, in words."""
+    """How far a node's scaling can move towards the outputs; or, as text, why it cannot move."""
     passed: list[Node] = []
     while True:
         if node.output in uses.outputs:
@@ -46,7 +46,7 @@ def way_forward(graph: Graph, uses: Uses, node: Node, scaling: Scaling) -> Way |
 
 
 def way_back(graph: Graph, uses: Uses, node: Node, scaling: Scaling) -> Way | str:
-    """How far a node's scaling can go towards the inputs; or why what it would pass must stay, in words."""
+    """How far a node's scaling can move towards the inputs; or, as text, why it cannot pass a node."""
     passed: list[Node] = []
     while True:
         before = uses.producer.get(node.inputs[0])
@@ -66,9 +66,9 @@ def way_back(graph: Graph, uses: Uses, node: Node, scaling: Scaling) -> Way | st
 
 
 def moved_from(graph: Graph, value: str, moves: Sequence[Node]) -> tuple[list[Node], str]:
-    """The same operations on another value, and what they give.
+    """The same operations applied to another value, and their result.
 
-    Their results have other names, since they are other values than the layers gave.
+    Their results have new names, because they are not the values of the layers.
     """
     made: list[Node] = []
     for move in moves:

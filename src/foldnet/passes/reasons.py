@@ -1,4 +1,4 @@
-"""Why each scaling that is left in the graph was not folded."""
+"""Notes on why scalings were not folded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foldnet.passes.rewriting import Uses
 
 
 def note_reasons(graph: Graph) -> Graph:
-    """The same graph with a note for every scaling in it: the layer, and what keeps it from being folded."""
+    """The same graph with a note for every scaling in it: the layer, and the reason why it was not folded."""
     uses = Uses(graph)
     notes = []
     for node in graph.nodes:

@@ -1,4 +1,4 @@
-"""How a network is frozen: the engine, the precision, and what callers pass and get."""
+"""Options of freezing: the engine, the precision, and the structure of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from foldnet.errors import ConfigError
 from foldnet.literals import member
 
 Engine = Literal["auto", "native", "reference"]
-"""The engine as asked for; ``"auto"`` is native where a compiler and the network allow it."""
+"""The requested engine; ``"auto"`` is native if a compiler and the network allow it."""
 
 Precision = Literal["float32", "float64"]
 """The dtype that a predictor computes in."""
@@ -20,16 +20,16 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 @dataclass(frozen=True)
 class Options:
-    """How a network is frozen, and what its callers pass and get.
+    """How a network is frozen, and the structure of its inputs and outputs.
 
     Attributes:
-        engine: as asked for.
+        engine: as requested.
         dtype: the working precision.
         fold: whether the passes ran.
         input_names: of the inputs, in order.
         output_names: keys of the results if they are a dict of arrays; None for anything else.
-        input_structure: how inputs are nested, if not as one array, a list, or a dict of arrays; numbers in place
-            of the inputs.
+        input_structure: how inputs are nested, if not as one array, a list, or a dict of arrays; each input is
+            replaced by its index.
         output_structure: likewise, of the results.
     """
 

@@ -136,7 +136,7 @@ def test_a_new_run_replaces_the_old_and_nothing_else(tmp_path):
     assert len(read_run(tmp_path / "run").steps) == 3
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
-    with pytest.raises(FileExistsError, match="directory of its own"):
+    with pytest.raises(FileExistsError, match="its own directory"):
         fit(network(), callbacks=NormalizationMonitor(tmp_path / "mine"))
 
 

@@ -67,8 +67,8 @@ class ReferenceProgram:
 
     Args:
         graph: to compute; free axes need no binding here.
-        dtype: the working precision, ``"float32"`` or ``"float64"``. Weights are rounded to it once, and so
-            is every value; the arithmetic between is float64.
+        dtype: the working precision, ``"float32"`` or ``"float64"``. Weights and every value are rounded to it once;
+            the arithmetic is in float64.
     """
 
     def __init__(self, graph: Graph, dtype: str = "float64") -> None:

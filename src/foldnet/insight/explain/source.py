@@ -1,4 +1,4 @@
-"""What an explanation was made of."""
+"""The network and data that an explanation was made from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Source:
     """A network, its layer calls, and the caller's rows in it.
 
     Attributes:
-        network: that is explained.
+        network: the explained network.
         sites: all of its layer calls, in computing order.
         chosen: those that are explained.
         graph: its lowering for prediction; None without rows.

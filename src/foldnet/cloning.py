@@ -75,7 +75,7 @@ def clone_model(
         )
     else:
         made = _sequential(model, clone, input_tensors)
-    _compile_alike(made, model)
+    _compile_like(made, model)
     return made
 
 
@@ -121,7 +121,7 @@ def _functional(model: Network, clone: Cloner, given: Any, call_function: Any) -
     )
 
 
-def _compile_alike(made: Network, model: Network) -> None:
+def _compile_like(made: Network, model: Network) -> None:
     """Compile the clone as the model is, with a new optimizer and new metrics."""
     try:
         given = model.compiled_with

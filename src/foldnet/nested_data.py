@@ -31,8 +31,8 @@ def arranged(value: Any, structure: Any, names: Sequence[str], what: str = "the 
         raise InputError(
             f"{what} must be nested as the network is: {_expected(structure, names)}; got {shown(value, _leaf)}"
         )
-    entries, alike = found
-    if not alike:
+    entries, same_structure = found
+    if not same_structure:
         of_inputs = "The structure of `inputs` doesn't match the expected structure" if what == "x" else None
         warn(
             f"{of_inputs or what + ' is nested in another way than the network'}: expected "

@@ -221,7 +221,7 @@ def as_indices(x):
 def whole_numbers(x, name):
     """The numbers as 32-bit integers, if that is what they are."""
     if not ((x == np.trunc(x)) & (x >= -(2**31)) & (x < 2**31)).all():
-        raise ValueError(f"{name} takes 32-bit integers, but got other numbers")
+        raise ValueError(f"{name} takes 32-bit whole numbers, but got other numbers")
     return x.astype(np.int32)
 '''
 

@@ -1,6 +1,6 @@
 """Operations: the base class of the ops that layers are lowered to and engines compute.
 
-An op holds settings only; its operands (data and weights alike) are named by the graph's nodes. Every shape
+An op holds settings only; its operands (both data and weights) are named by the graph's nodes. Every shape
 includes the batch axis, which comes first and is ``None`` until there is data. ``output_shape`` is the op's shape
 rule: lowering uses it for the types of new nodes, and the checker verifies every pass with it.
 

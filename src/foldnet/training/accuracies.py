@@ -51,7 +51,7 @@ def sparse_top_k_categorical_accuracy(
 ) -> Any:
     """1 where the label's output is among the k largest; equal outputs all count.
 
-    With ``from_sorted_ids`` the outputs are themselves class numbers, the likeliest first.
+    With ``from_sorted_ids`` the outputs are themselves class numbers, the most likely first.
 
     Raises:
         InputError: labels that are not class numbers, or whose shape is not that of the outputs without the last axis.

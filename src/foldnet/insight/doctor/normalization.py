@@ -127,8 +127,8 @@ def weight_order(context: Context) -> Iterator[Finding]:
             yield note(
                 site.path,
                 f"It has {len(names)} weights ({', '.join(names)}) and not the usual four, so code that "
-                f"goes by position confuses them.",
-                "Go by name: layer.named_weights.",
+                f"reads them by position confuses them.",
+                "Read them by name: layer.named_weights.",
                 weights=len(names), place_of_moving_mean=names.index("moving_mean"),
             )  # fmt: skip
         if layer.scale and layer.center and mean.size >= 3:

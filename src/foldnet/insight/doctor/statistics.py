@@ -71,7 +71,7 @@ def not_finite(context: Context) -> Iterator[Finding]:
             "",
             "The data hold NaN or infinity; Keras would pass it on to every prediction of these rows, "
             "and one such row in training ruins the statistics and weights for good.",
-            "Drop these rows, or fill what is missing, before training and prediction alike.",
+            "Drop these rows, or fill what is missing, before both training and prediction.",
             rows_left_out=context.measurement.unusable, rows_used=context.measurement.rows,
         )  # fmt: skip
     for site, layer, _, variance in _finite(context):

@@ -89,10 +89,10 @@ def _swapped(first: Site, second: Site, sites: Sequence[Site], graph: Graph) -> 
         return
     source = _behind_identities(second.operands[0], sites, graph)
     only = len([s for s in sites if first.output in s.operands]) == 1 and first.output not in graph.outputs
-    alike = type(first.layer) is type(second.layer) and first.input_shapes == second.input_shapes
-    if source is first and only and not alike:
+    same_kind = type(first.layer) is type(second.layer) and first.input_shapes == second.input_shapes
+    if source is first and only and not same_kind:
         yield from _in_a_row(first, second, graph)
-    elif alike and first.shape == second.shape and first.layer.specs:
+    elif same_kind and first.shape == second.shape and first.layer.specs:
         a, b = (LayerProgram(s.layer, graph, s.operands) for s in (first, second))
         yield Suspect(
             first,

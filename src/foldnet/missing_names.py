@@ -7,7 +7,7 @@ _OF_PICTURES = "predict, and count with scikit-learn's jaccard_score"
 
 INSTEAD: dict[str, dict[str, str]] = {
     "callbacks": {
-        "BackupAndRestore": "ModelCheckpoint saves the optimizer's state with the network, and fit goes on from it",
+        "BackupAndRestore": "ModelCheckpoint saves the optimizer's state with the network, and fit continues from it",
         "OrbaxCheckpoint": "ModelCheckpoint, which writes .keras files",
         "ProgbarLogger": "fit shows its progress by verbose=1",
         "RemoteMonitor": "send the logs with a LambdaCallback",

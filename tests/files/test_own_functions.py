@@ -94,7 +94,7 @@ def test_a_name_that_means_something_else_is_refused(tmp_path):
         model = network(foldnet, loss)
         for name in ("x.keras", "x.h5"):
             with pytest.raises(
-                UnsupportedError, match=r"code of your own without a name.*include_optimizer=False"
+                UnsupportedError, match=r"your own code without a name.*include_optimizer=False"
             ):
                 model.save(tmp_path / name)
             model.save(tmp_path / name, include_optimizer=False)

@@ -109,7 +109,7 @@ class FitResult:
         training: sums over each finished epoch, as the steps saw them.
         validation: sums over the validation data; rows of NaN for epochs without.
         stopped: whether it stopped before the plan's end because ``should_stop`` was true.
-        not_finite: (epoch, step) of the first loss that was NaN or infinite, if any; training goes on after it,
+        not_finite: (epoch, step) of the first loss that was NaN or infinite, if any; training continues after it,
             as Keras does, unless the plan says to stop.
     """
 

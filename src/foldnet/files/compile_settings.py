@@ -88,7 +88,8 @@ def stored_optimizer(
         unknown = [key for key in KERAS_3_SETTINGS if config.pop(key) is not None]
         if name in KERAS_3_OPTIMIZERS or unknown:
             raise UnsupportedError(
-                f"tf_keras has no {name}{f' with {unknown[0]}' if unknown else ''}; save for Keras 3 as .keras{WITHOUT}"
+                f"tf_keras has no {name}{f' with {unknown[0]}' if unknown else ''}; "
+                f"save it for Keras 3 as .keras{WITHOUT}"
             )
         return {"class_name": f"Custom>{name}", "config": {**config, **TF_KERAS_SETTINGS}}
     # tf_keras creates its optimizers of before 2.11 from this, which do not know the newer settings, unless it finds
@@ -215,7 +216,7 @@ def _function(function: Any, known: Mapping[str, Any], what: str) -> str | dict[
     own = own_name(function, {*losses.FUNCTIONS, *losses.ALIASES, *metric_names.FUNCTIONS, *CHOSEN_BY_SHAPE})
     if own is None:
         raise UnsupportedError(
-            f"the {what} {name} is code of your own without a name of its own, and a file holds no code, only names; "
+            f"the {what} {name} is your own code without a name, and a file holds no code, only names; "
             f"define it with def, under a name that Keras has no {what} of{WITHOUT}"
         )
     return function_record(own)

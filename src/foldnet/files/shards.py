@@ -147,7 +147,7 @@ def _listed(value: Any, key: str) -> list[str]:
         strict_json.text(name, f"a file of {key}")
         if name in (".", "..") or "/" in name or "\\" in name or not name.endswith(".h5"):
             raise FileFormatError(
-                f"it lists {name!r} for {key}; the files lie beside the list and end in .h5"
+                f"it lists {name!r} for {key}; the files must be in the list's folder and end in .h5"
             )
     return names
 
@@ -157,7 +157,7 @@ def _opened(path: Path) -> Hdf5File:
         return Hdf5File(path)
     except FileNotFoundError:
         raise FileFormatError(
-            f"it lists {path.name!r}, which is not beside it; keep all files of the weights together"
+            f"it lists {path.name!r}, which is not in its folder; keep all files of the weights together"
         ) from None
     except FileFormatError as error:
         raise FileFormatError(f"{path.name}: {error}") from None

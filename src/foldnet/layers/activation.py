@@ -240,7 +240,8 @@ class Softmax(Layer):
         if len(b.shape(mask)) < len(b.shape(x)):
             raise UnsupportedError(
                 f"layer {self.name!r}: Keras would lay a mask of shape {b.shape(mask)} along the last axes of inputs "
-                f"of shape {b.shape(x)}, so that its rows meet other axes. Hand over a mask with the inputs' own axes"
+                f"of shape {b.shape(x)}, so that its rows would be used along other axes. Pass a mask with the "
+                "inputs' own axes"
             )
         kept = b.emit(Where(), mask, x, b.number(self, "masked", MASKED))
         return b.emit(Where(), mask, self._softmax(b, kept), b.number(self, "zero", 0))

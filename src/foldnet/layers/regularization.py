@@ -272,7 +272,8 @@ class ActivityRegularization(Layer):
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         if kwargs.pop("activity_regularizer", None) is not None:
             raise ConfigError(
-                f"ActivityRegularization {kwargs.get('name') or ''}: takes no activity_regularizer beside its l1 and l2"
+                f"ActivityRegularization {kwargs.get('name') or ''}: takes no activity_regularizer "
+                "in addition to its l1 and l2"
             )
         super().__init__(**kwargs)
         self.l1 = l1

@@ -71,7 +71,7 @@ class Text:
         neutral: whether a constant operand (given by index) changes nothing and is left out.
         spread: whether its constants are broadcast over rows, so that their leading axes of size 1 can be dropped.
         nests: whether the operand may be an expression, because it occurs only once.
-        formula: of the operation and its operands' names, in short and without a fused activation:
+        formula: of the operation and its operands' names, in short form and without a fused activation:
             ``#1 @ kernel + bias``; None for the usual form, ``softmax(#1, axis=1)``.
         brief: the expression as a person would write it, without checks of the data; None if it is the same.
     """

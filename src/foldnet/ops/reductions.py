@@ -46,7 +46,7 @@ def axes_of(x: Any, axis: Axes) -> tuple[int, ...]:
     if rows and 0 in axes:
         raise UnsupportedError(
             "an expression's first axis is the batch, and a loss or metric keeps it: one number per row. "
-            "Reduce the other axes only; the mean over the batch is taken for you."
+            "Reduce the other axes only; the mean over the batch is computed automatically."
         )
     return axes
 

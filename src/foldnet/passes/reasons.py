@@ -22,9 +22,9 @@ def note_reasons(graph: Graph) -> Graph:
             before = plan_merge(graph, uses, node) or plan_backward(graph, uses, node)
             after = plan_forward(graph, uses, node)
             notes.append(
-                f"layer {node.layer!r} stays a step of its own. Not folded into what comes before it: {before}. "
+                f"layer {node.layer!r} stays a separate step. Not folded into what comes before it: {before}. "
                 f"Not folded into what follows: {after}."
             )
         elif isinstance(reason := plan_arithmetic(graph, uses, node), str):
-            notes.append(f"layer {node.layer!r} stays a step of its own. {reason}")
+            notes.append(f"layer {node.layer!r} stays a separate step. {reason}")
     return replace(graph, notes=(*graph.notes, *(n for n in notes if n not in graph.notes)))

@@ -186,7 +186,7 @@ def _elementwise(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Ele
     if _typed(value["supplied"], bool):
         if name not in functions:
             raise UnsupportedError(
-                f"the predictor was frozen with an activation of its own, {name!r}; supply it: "
+                f"the predictor was frozen with your own activation {name!r}; supply it: "
                 f"load_predictor(path, activations={{{name!r}: fn}})"
             )
         return Elementwise(name, params, functions[name])

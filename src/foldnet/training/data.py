@@ -76,7 +76,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def weights_alike(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+def match_weight_shapes(a: Rows, b: Rows) -> tuple[Rows, Rows]:
     """Both with sample weights of the same shape, so that one program takes both; weights per row are repeated."""
     shapes = [
         tuple(max(pair) for pair in zip_longest(v.shape[1:], w.shape[1:], fillvalue=1))

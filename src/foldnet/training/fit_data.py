@@ -10,7 +10,7 @@ from typing import Any
 from foldnet.lowering.lower import check_can_evaluate
 from foldnet.network import Network
 from foldnet.training.batches import batches, can_repeat, is_stream
-from foldnet.training.data import Rows, weights_alike
+from foldnet.training.data import Rows, match_weight_shapes
 from foldnet.training.fit_arguments import FitArguments
 from foldnet.training.user_data import first_steps, gather, split_validation, validation_rows
 
@@ -41,7 +41,7 @@ def fit_data(network: Network, given: FitArguments) -> FitData:
     if validation_source is not None:
         check_can_evaluate(network)
     if rows is not None and isinstance(validation_source, Rows):
-        rows, validation_source = weights_alike(rows, validation_source)
+        rows, validation_source = match_weight_shapes(rows, validation_source)
     return FitData(rows, validation_source)
 
 

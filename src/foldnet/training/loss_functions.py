@@ -152,7 +152,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, epsilon())))), axis=-1)
 
 
-def _alike(y_true: Any, y_pred: Any, name: str, axis: int = -1) -> tuple[Any, Any]:
+def _same_shapes(y_true: Any, y_pred: Any, name: str, axis: int = -1) -> tuple[Any, Any]:
     if isinstance(axis, bool):
         raise ConfigError(f"{name}: axis is a whole number, got {axis}")
     y_true, y_pred = numbers(y_true, y_pred)
@@ -179,7 +179,7 @@ def categorical_crossentropy(
     Raises:
         InputError: targets and outputs differ in shape.
     """
-    y_true, y_pred = _alike(y_true, y_pred, "categorical_crossentropy", axis)
+    y_true, y_pred = _same_shapes(y_true, y_pred, "categorical_crossentropy", axis)
     return _crossentropy(
         _smoothed(y_true, label_smoothing, 1.0 / last_size(y_pred)), y_pred, from_logits, axis
     )
@@ -273,7 +273,7 @@ def binary_crossentropy(
     Raises:
         InputError: targets and outputs differ in shape.
     """
-    y_true, y_pred = _alike(y_true, y_pred, "binary_crossentropy")
+    y_true, y_pred = _same_shapes(y_true, y_pred, "binary_crossentropy")
     y_true = _smoothed(y_true, label_smoothing, 0.5)
     return ops.mean(_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
@@ -293,7 +293,7 @@ def binary_focal_crossentropy(
     Raises:
         InputError: targets and outputs differ in shape.
     """
-    y_true, y_pred = _alike(y_true, y_pred, "binary_focal_crossentropy")
+    y_true, y_pred = _same_shapes(y_true, y_pred, "binary_focal_crossentropy")
     y_true = _smoothed(y_true, label_smoothing, 0.5)
     y_pred = ops.sigmoid(y_pred) if from_logits else y_pred
     rest = ops.subtract(1.0, y_true)
@@ -319,7 +319,7 @@ def categorical_focal_crossentropy(
     Raises:
         InputError: targets and outputs differ in shape.
     """
-    y_true, y_pred = _alike(y_true, y_pred, "categorical_focal_crossentropy", axis)
+    y_true, y_pred = _same_shapes(y_true, y_pred, "categorical_focal_crossentropy", axis)
     y_true = _smoothed(y_true, label_smoothing, 1.0 / last_size(y_pred))
     p = _probabilities(ops.softmax(y_pred, axis) if from_logits else y_pred, axis)
     factor = ops.multiply(ops.power(ops.subtract(1.0, p), gamma), alpha)

@@ -100,7 +100,7 @@ class FunctionLayer(Layer):
         if self.key not in functions.OF_SIZES and any(shapes.has_rows(v) for v in given.values()):
             raise UnsupportedError(
                 f"layer {self.name!r} computes with the number of rows in the batch; a prediction must not depend on "
-                "the rows beside it. Use the sizes of other axes alone, or -1 in a shape."
+                "other rows. Use only the sizes of other axes, or -1 in a shape."
             )
         result = self._function(**given)
         results = tuple(result) if isinstance(result, tuple) else (result,)

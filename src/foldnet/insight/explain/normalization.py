@@ -79,7 +79,7 @@ def _axes(
         ),
         Words(
             f"So there are {many}. They have shape {layer.specs[0].shape} and are spread over x as "
-            f"{_tuple_text(spread)}: every value of a channel meets the same mean and variance."
+            f"{_tuple_text(spread)}: every value of a channel uses the same mean and variance."
         ),
     ]
 

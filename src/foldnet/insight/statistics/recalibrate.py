@@ -214,7 +214,7 @@ def _levels(graph: Graph, calls: Sequence[Call]) -> list[set[BatchNormalization]
             stuck = [path for layer, path in _paths(calls).items() if layer in needs]
             raise UnsupportedError(
                 f"layer {stuck[0]!r} is shared, and one of its calls computes the input of another, so "
-                f"it has no statistics of its own. Leave it out with layers=[...]; waiting for it: {stuck}"
+                f"its statistics are not defined. Leave it out with layers=[...]; waiting for it: {stuck}"
             )
         levels.append(ready)
         done |= ready

@@ -216,7 +216,7 @@ def _function(function: Any, known: Mapping[str, Any], what: str) -> str | dict[
     own = own_name(function, {*losses.FUNCTIONS, *losses.ALIASES, *metric_names.FUNCTIONS, *CHOSEN_BY_SHAPE})
     if own is None:
         raise UnsupportedError(
-            f"the {what} {name} is your own code without a name, and a file holds no code, only names; "
+            f"the {what} {name} is your own code without a unique name, and a file holds no code, only names; "
             f"define it with def, under a name that Keras has no {what} of{WITHOUT}"
         )
     return function_record(own)

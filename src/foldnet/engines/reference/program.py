@@ -37,7 +37,7 @@ class Step:
         return found
 
     def run(self, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
-        """Its result, rounded once to the working precision.
+        """The result, rounded once to the working precision.
 
         Raises:
             InputError: an index that an embedding does not have.
@@ -48,9 +48,9 @@ class Step:
             raise type(error)(f"layer {self.node.layer!r}: {error}") from None
 
     def measure(self, operands: Sequence[Array]) -> Array:
-        """Its result in float64, with the terms of large sums in whatever order is quickest.
+        """The result in float64, with large sums in the fastest order.
 
-        In the order of predictions, a network's matrix products would take most of the time of a measurement.
+        With ordered sums, matrix products would take most of the time of a measurement.
 
         Raises:
             InputError: an index that an embedding does not have, or that is no 32-bit integer.

@@ -69,7 +69,7 @@ def diagnosis(turns: int, wanted: float) -> bool:
         result = foldnet.verify(predict(x) * 1.01, model, x)
         times.append(time.perf_counter() - started)
     if result.ok:
-        raise SystemExit("predictions off by a hundredth were taken for equal; nothing is timed")
+        raise SystemExit("predictions that are off by a hundredth were accepted as equal; nothing is timed")
     median = float(np.median(times))
     print(f"verify with its diagnosis, ten layers, 1,000 rows: {median:.2f} s (wanted {wanted:g} s)")
     return median <= wanted

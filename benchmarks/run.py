@@ -1,4 +1,4 @@
-"""Run every benchmark beside this file; exit 1 if one misses its target."""
+"""Run every benchmark in this folder; exit 1 if one misses its target."""
 
 import subprocess
 import sys

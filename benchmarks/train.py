@@ -149,7 +149,7 @@ class Scan:
 
 
 class Elsewhere:
-    """Keras on TensorFlow, which must live in a process of its own; it times itself when told to."""
+    """Keras on TensorFlow, which needs a separate process; it measures its own time on request."""
 
     def __init__(self, task: Task) -> None:
         environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
@@ -195,7 +195,7 @@ def check_losses(task: Task) -> float:
 
 
 def first_fit(side: Side) -> float:
-    """Seconds of one epoch where neither this process nor the disk knows the compiled program."""
+    """Seconds of one epoch if the compiled program is neither in this process nor on disk."""
     with tempfile.TemporaryDirectory() as empty:
         kept, os.environ["FOLDNET_CACHE"] = os.environ.get("FOLDNET_CACHE"), f"{empty}/cache"
         try:

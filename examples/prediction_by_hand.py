@@ -31,7 +31,7 @@ def by_hand(x):
 
 
 def without_the_root(x):
-    """The formula as it is often told, with the variance in place of its square root."""
+    """The formula with a common mistake: the variance instead of its square root."""
     for k in (1, 2, 3):
         x = np.maximum(dense(f"dense_{k}", x), 0)
         norm = model.get_layer(f"norm_{k}")

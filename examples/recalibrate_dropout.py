@@ -1,7 +1,7 @@
-"""Dropout before a normalization leaves its moving variance wrong for prediction; re-estimation mends it.
+"""Dropout before a normalization leaves its moving variance wrong for prediction; re-estimation corrects it.
 
 Dropout adds variance to what BatchNormalization sees in training and adds none at prediction time, so the moving
-variance is too large (Li et al., 2018). Statistics taken anew in training mode, Dropout on, are as wrong;
+variance is too large (Li et al., 2018). Statistics re-estimated in training mode, with Dropout on, are as wrong;
 `foldnet.recalibrate` takes them as the layers will see the data. Whether that helps depends on the network: where
 Dropout stands right before BatchNormalization with nothing non-linear between it and the next Dense, the large
 variance happens to fit, so let validation data decide, as `recalibrate` does.

@@ -251,13 +251,13 @@ def main() -> int:
     )
     parser.add_argument("what", choices=("record", "compare"))
     parser.add_argument("file", type=Path)
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     now = recorded()
-    if told.what == "record":
-        np.savez_compressed(told.file, **{name.replace("/", "|"): value for name, value in now.items()})
+    if arguments.what == "record":
+        np.savez_compressed(arguments.file, **{name.replace("/", "|"): value for name, value in now.items()})
         print(f"{len(now)} arrays recorded")
         return 0
-    with np.load(told.file) as kept:
+    with np.load(arguments.file) as kept:
         before = {name.replace("|", "/"): kept[name] for name in kept.files}
     return int(compare(before, now) > 0)
 

@@ -130,11 +130,11 @@ def read(folder: Path) -> None:
         assert int(model.optimizer.iterations) == 9
         model.fit(x, y, epochs=2, **SETTINGS)
         recorded = np.load(path.with_suffix(".npz"))
-        # tf_keras keeps Nadam's product of momenta in no file of its own either.
+        # tf_keras does not store Nadam's product of momenta in its own files either.
         tolerance = 0.05 if path.stem == "nadam" else 1e-5
         for result, name in zip(model.get_weights(), recorded.files, strict=True):
             np.testing.assert_allclose(result, recorded[name], atol=tolerance, err_msg=path.name)
-        print(f"{path.name}: goes on as foldnet")
+        print(f"{path.name}: continues as foldnet")
 
 
 if __name__ == "__main__":

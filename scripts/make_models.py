@@ -1,7 +1,7 @@
 """Train the networks in ``data/models`` with real Keras: ``python scripts/make_models.py``.
 
-Each is saved with Keras's own outputs beside it, so that foldnet can be held against Keras where
-there is none.
+Each is saved with Keras's own outputs, so that foldnet can be compared with Keras without
+installing it.
 Needs the ``dev`` extra, and the tables of ``scripts/make_data.py``.
 """
 

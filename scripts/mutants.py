@@ -73,7 +73,7 @@ def meaning(code: str) -> str | None:
             node.annotation = None
         if isinstance(node, ast.AnnAssign):
             node.annotation = ast.Name("_")
-        if isinstance(node, ast.keyword) and node.arg == "frozen":  # it only refuses what nobody does
+        if isinstance(node, ast.keyword) and node.arg == "frozen":  # it only refuses unusual code
             node.value = ast.Constant(None)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value = ast.Constant(None)

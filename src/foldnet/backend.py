@@ -1,4 +1,4 @@
-"""What scripts ask of Keras's ``backend`` and ``config``: the numbers and dtypes that foldnet computes with."""
+"""Keras's ``backend`` and ``config``: constants and dtypes that foldnet computes with."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _limits: dict[str, int | None] = {"max_epochs": None, "max_steps_per_epoch": Non
 
 
 def backend() -> str:
-    """What computes: foldnet itself."""
+    """The name of the backend: foldnet itself."""
     return "foldnet"
 
 
 def epsilon() -> float:
-    """The small number that losses, metrics and constraints add or cut off at."""
+    """The small number that losses, metrics and constraints add or clip to."""
     return _epsilon
 
 
 def set_epsilon(value: float) -> None:
-    """Let losses, metrics and constraints that are compiled from now on add or cut off at another small number.
+    """Set the small number that losses, metrics and constraints compiled from now on add or clip to.
 
-    Layers, OrthogonalRegularizer and the sums under a mask stay at what Keras has by default.
+    Layers, OrthogonalRegularizer and masked sums keep Keras's default.
 
     Raises:
         ConfigError: it is not a positive number.
@@ -61,7 +61,7 @@ def set_floatx(value: str) -> None:
 
 
 def image_data_format() -> str:
-    """Where channels lie unless a layer says so: ``"channels_last"`` or ``"channels_first"``."""
+    """The default position of channels for layers: ``"channels_last"`` or ``"channels_first"``."""
     return _image_data_format
 
 
@@ -69,8 +69,8 @@ def set_image_data_format(data_format: str) -> None:
     """Accept ``"channels_last"``.
 
     Raises:
-        UnsupportedError: ``"channels_first"``, which each layer must say for itself.
-        ConfigError: no data format.
+        UnsupportedError: ``"channels_first"``, which must be set for each layer.
+        ConfigError: it is not a data format.
     """
     if data_format == "channels_first":
         raise UnsupportedError(
@@ -98,7 +98,7 @@ def _limit(name: str, value: Any) -> None:
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Let every ``fit`` from now on make at most so many epochs, to try a script quickly; None lifts the limit.
+    """Limit the epochs of every ``fit`` from now on, for a quick test of a script; None removes the limit.
 
     Raises:
         ConfigError: it is not such a number.
@@ -107,7 +107,7 @@ def set_max_epochs(max_epochs: int | None) -> None:
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Let epochs, evaluations and predictions from now on take at most so many batches; None lifts the limit.
+    """Limit the batches of every epoch, evaluation and prediction from now on; None removes the limit.
 
     Raises:
         ConfigError: it is not such a number.

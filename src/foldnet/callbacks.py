@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "NormalizationMonitor":  # not Keras's, and it brings more along than they do
+    if name == "NormalizationMonitor":  # imported on first use: it is not Keras's, and imports more modules
         from foldnet.insight.watch.monitor import NormalizationMonitor
 
         return NormalizationMonitor

@@ -1,4 +1,4 @@
-"""Networks built again with layers of their own: ``models.clone_model``."""
+"""Copies of networks with new layers: ``models.clone_model``."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def clone_model(
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Network:
-    """A network of the same layers and calls, with layers of its own and new random weights.
+    """A copy of a network with new layers, the same calls, and new random weights.
 
-    As in Keras it is compiled as the model is, with an optimizer that has made no step.
+    As in Keras it is compiled as the model is, with a new optimizer.
 
     Args:
-        model: what to build again.
-        input_tensors: results of ``Input`` or of layers to build it on, nested as the model's inputs; None for inputs
-            of its own.
-        clone_function: makes a layer's clone, inputs aside; by its settings if None.
-        call_function: called as ``call_function(layer, *args, **kwargs)`` for each clone in the place of the layer's
-            call; not for a Sequential.
-        recursive: whether ``clone_function`` is also given the layers of nested networks, not the networks.
+        model: the network to copy.
+        input_tensors: results of ``Input`` or of layers to build it on, nested as the model's inputs; None for new
+            inputs.
+        clone_function: makes a layer's clone (except input layers); by default from its settings.
+        call_function: called as ``call_function(layer, *args, **kwargs)`` for each clone instead of the
+            layer's call; not for a Sequential.
+        recursive: whether ``clone_function`` is called for the layers of nested networks instead of the networks.
 
     Raises:
         ConfigError: functions that are not callable, ``call_function`` for a Sequential, or tensors that do not fit.
@@ -75,7 +75,7 @@ def clone_model(
         )
     else:
         made = _sequential(model, clone, input_tensors)
-    _compile_alike(made, model)
+    _compile_like(made, model)
     return made
 
 
@@ -121,8 +121,8 @@ def _functional(model: Network, clone: Cloner, given: object, call_function: Any
     )
 
 
-def _compile_alike(made: Network, model: Network) -> None:
-    """Compile the clone as the model is, with an optimizer and metrics of its own."""
+def _compile_like(made: Network, model: Network) -> None:
+    """Compile the clone as the model is, with a new optimizer and new metrics."""
     try:
         given = model.compiled_with
     except FoldnetError as error:

@@ -1,4 +1,4 @@
-"""Keras's ``constraints``: what is done to a weight after every step."""
+"""Keras's ``constraints``, applied to a weight after every step."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from foldnet.settings import Setting, by_name, find
 
 
 class Constraint(Setting):
-    """Base of the constraints, which itself allows everything; called on an array it gives it as it is allowed to be.
+    """Base class of constraints, which itself allows everything; called on an array it returns the constrained array.
 
-    One of another form, with a ``__call__`` of its own, works on arrays; a training program has no place for it.
+    A subclass with its own ``__call__`` works on arrays, but cannot be used in training.
     """
 
     keras_module = "keras.constraints"
@@ -27,10 +27,10 @@ class Constraint(Setting):
     }  # fmt: skip
 
     def rule(self, rank: int) -> Rule | None:
-        """What engines are told, for a weight of this rank; None where everything is allowed.
+        """The rule for engines, for a weight of this rank; None if everything is allowed.
 
         Raises:
-            UnsupportedError: the class computes in Python, which no compiled program follows.
+            UnsupportedError: the class computes in Python, which a compiled program cannot do.
         """
         if type(self).__call__ is not Constraint.__call__:
             raise UnsupportedError(
@@ -40,7 +40,7 @@ class Constraint(Setting):
         return None
 
     def __call__(self, w: Any) -> Array:
-        """The array as it is allowed to be."""
+        """The constrained array."""
         from foldnet.engines.reference.training import constrain
 
         array = np.asarray(w, np.float32)
@@ -88,12 +88,12 @@ class UnitNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Norms along ``axis`` are drawn into an interval.
+    """Norms along ``axis`` are moved into an interval.
 
     Args:
         min_value: the smallest norm.
         max_value: the largest.
-        rate: how far a step goes: 1 all the way.
+        rate: the share of the way moved in each step; 1 for all of it.
         axis: or axes that a norm is taken over.
     """
 
@@ -128,10 +128,10 @@ _CLASSES = by_name({cls.__name__: cls for cls in (MaxNorm, MinMaxNorm, NonNeg, U
 
 
 def get(identifier: Any) -> Constraint | None:
-    """The constraint that is meant: one itself, a name, Keras's stored configuration, or None for none.
+    """The constraint for an identifier: an object, a name, Keras's stored configuration, or None.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
         UnsupportedError: a function, or a class foldnet does not have.
     """
     return None if identifier is None else find(identifier, _CLASSES, Constraint, "constraint")

@@ -1,7 +1,6 @@
-"""``utils.plot_model``: a network's layers and what flows between them, as an SVG picture drawn by foldnet alone.
+"""``utils.plot_model``: a network's layers and the values between them, as an SVG picture.
 
-Every layer is a box under those that it takes from; boxes of one rank stand in the order of what they take, so that
-few lines cross.
+Every layer is a box below its inputs. Boxes of a rank are in the order of their inputs, so that few lines cross.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ RANK_DIRS: tuple[RankDir, ...] = get_args(RankDir)
 
 @dataclass
 class Box:
-    """One call of a layer; without lines, a place where a long line passes a row of boxes.
+    """One call of a layer; without ``lines``, a position where a long line passes a row of boxes.
 
     Attributes:
         lines: of text, the first one bold.
-        sources: boxes that it takes from.
-        rank: how many boxes lie before it at most.
+        sources: boxes of its inputs.
+        rank: the largest number of boxes before it.
         x, y: of the upper left corner.
     """
 
@@ -45,7 +44,7 @@ class Box:
     x: float = 0.0
     y: float = 0.0
     passed: float = 0.0
-    """Of a place that a line passes: how far it is through the row."""
+    """For a position that a line passes: the length of the line through the row."""
 
     @property
     def width(self) -> float:
@@ -79,14 +78,14 @@ def plot_model(
     Args:
         model: built.
         to_file: an ``.svg`` file; None writes none. (Keras's default is ``model.png``.)
-        show_shapes: whether boxes name the shape of what they give.
-        show_dtype: whether they name its dtype.
-        show_layer_names: whether they name the layer beside its class.
+        show_shapes: whether boxes show the shape of the result.
+        show_dtype: whether they show its dtype.
+        show_layer_names: whether they show the layer's name in addition to its class.
         rankdir: ``"TB"`` from top to bottom, ``"LR"`` from left to right.
         expand_nested: whether nested networks are drawn with their layers.
-        dpi: no matter for SVG, which has no pixels.
-        show_layer_activations: whether boxes name the layer's activation.
-        show_trainable: whether they say of layers with weights whether these are trained.
+        dpi: not used, because SVG has no pixels.
+        show_layer_activations: whether boxes show the layer's activation.
+        show_trainable: whether they show if a layer's weights are trainable.
         kwargs: ``layer_range`` and others are refused.
 
     Returns:
@@ -194,7 +193,7 @@ def _lines(call: Call, wants: _Wants) -> list[str]:
 
 
 def _with_passages(boxes: Sequence[Box]) -> list[Box]:
-    """The boxes, and a place in each row that a line has to pass, so that no line runs behind a box."""
+    """The boxes, with a position in each row that a line passes, so that no line runs behind a box."""
     passages: dict[tuple[int, int], Box] = {}
     for box in boxes:
         for i, source in enumerate(box.sources):
@@ -206,7 +205,7 @@ def _with_passages(boxes: Sequence[Box]) -> list[Box]:
 
 
 def _placed(boxes: Sequence[Box], rankdir: RankDir) -> tuple[float, float]:
-    """Give every box its place; returns the size of the whole."""
+    """Set every box's position; return the total size."""
     ranks: dict[int, list[Box]] = {}
     for box in boxes:
         ranks.setdefault(box.rank, []).append(box)
@@ -218,7 +217,7 @@ def _placed(boxes: Sequence[Box], rankdir: RankDir) -> tuple[float, float]:
     along = float(PAD)
     for rank in sorted(ranks):
         row = ranks[rank]
-        # In the order of the middles of what each takes, so that lines do not cross without need.
+        # Ordered by the centres of the inputs, so that few lines cross.
         row.sort(key=lambda b: sum(middle[id(s)] for s in b.sources) / max(len(b.sources), 1))
         at = PAD + (widest - sum(size[id(b)] + gap for b in row) + gap) / 2
         for box in row:
@@ -263,7 +262,7 @@ def _printable(text: str) -> str:
 
 
 def _edge(source: Box, box: Box, rankdir: RankDir) -> str:
-    """A line from a box to the next, and on through the row if it only passes there."""
+    """A line from a box to the next, extended through the row if it only passes there."""
     if rankdir == "LR":
         x1, y1 = source.x + (source.width if source.lines else source.passed), source.y + source.height / 2
         x2, y2 = box.x, box.y + box.height / 2

@@ -9,9 +9,9 @@ LONGEST = 1000
 
 
 class FoldnetError(Exception):
-    """Anything that foldnet refuses or cannot do; the base of every error it raises on purpose.
+    """Base class of all errors that foldnet raises on purpose.
 
-    Its text often quotes a file, so it is shown as ``escaped`` gives it: short, and without control characters.
+    Its text often quotes a file, so it is escaped: short, and without control characters.
     """
 
     def __init__(self, *args: object) -> None:
@@ -19,7 +19,7 @@ class FoldnetError(Exception):
 
 
 class FileFormatError(FoldnetError, ValueError):
-    """A file is damaged, hostile, or not of the format it claims to be."""
+    """A file is damaged, malicious, or not of the format it claims to be."""
 
 
 class MissingFileError(FileFormatError, FileNotFoundError):
@@ -33,7 +33,7 @@ class MissingFileError(FileFormatError, FileNotFoundError):
 
 
 class UnsupportedError(FoldnetError):
-    """A layer, setting or activation that foldnet cannot represent exactly, and so refuses by name."""
+    """A layer, setting or activation that foldnet cannot represent exactly; the message names it."""
 
 
 class ConfigError(FoldnetError, ValueError):
@@ -41,24 +41,24 @@ class ConfigError(FoldnetError, ValueError):
 
 
 class SettingTypeError(ConfigError, TypeError):
-    """A setting is of another type than is taken: a text where a number belongs."""
+    """A setting has the wrong type, such as a text instead of a number."""
 
 
 class NotYetError(ConfigError, AttributeError):
-    """Something that a layer or network has only once it knows the shape of its input."""
+    """Something that a layer or network only has after it knows the shape of its input."""
 
 
 class InputError(FoldnetError, ValueError):
-    """The data handed to a prediction has the wrong shape, dtype or range of values."""
+    """Data has the wrong shape, dtype or range of values."""
 
 
 class InputTypeError(InputError, TypeError):
-    """The data is of a type that holds no numbers."""
+    """The data has a type that does not hold numbers."""
 
 
 class GraphError(FoldnetError):
-    """An intermediate graph breaks a rule of the checker: a fault in foldnet itself."""
+    """An intermediate graph breaks a rule of the checker: a bug in foldnet."""
 
 
 class CompileError(FoldnetError):
-    """The C compiler is missing, or refused what foldnet wrote."""
+    """The C compiler is missing, or rejected the generated code."""

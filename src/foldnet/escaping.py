@@ -1,7 +1,7 @@
 """Text from a file or a user, escaped for display.
 
-A terminal obeys the text that it gets: a layer's name with an escape sequence could clear the screen, or print text
-that looks like foldnet's. So every name that is shown goes through here.
+A terminal interprets escape sequences: a layer's name could clear the screen, or print text that looks like foldnet's.
+So every displayed name is escaped.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ _LEFT_OUT = " [...] "
 
 
 def escaped(text: object, longest: int | None = None) -> str:
-    r"""The text with control characters, and others that do not print, as escapes; line breaks and tabs stay.
+    r"""The text with control and other non-printing characters as escapes; line breaks and tabs stay.
 
     Args:
-        text: anything; what ``str`` makes of it is shown.
-        longest: characters that the result may have; the middle of a longer text is left out.
+        text: anything; it is converted by ``str``.
+        longest: the largest number of characters; the middle of a longer text is left out.
 
     >>> print(escaped("red \x1b[31m, and a surrogate \ud800"))
     red \x1b[31m, and a surrogate \ud800
@@ -31,7 +31,7 @@ def escaped(text: object, longest: int | None = None) -> str:
 
 
 def escaped_name(name: object) -> str:
-    r"""A name as ``escaped``, in one line.
+    r"""A name escaped, in one line.
 
     >>> print(escaped_name("two\nlines"))
     two\nlines

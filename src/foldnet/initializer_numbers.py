@@ -1,4 +1,4 @@
-"""The numbers that initializers are made of: truncated normal numbers, and the fans of a weight."""
+"""Helpers of initializers: truncated normal numbers, and the fans of a weight."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from foldnet.errors import ConfigError
 Shape = tuple[int, ...]
 
 TRUNCATED_DEVIATION = 0.87962566103423978
-"""Standard deviation of a standard normal number that is kept between -2 and 2."""
+"""Standard deviation of a standard normal distribution truncated to -2 and 2."""
 
 
 def fans(shape: Shape, inputs: Sequence[int] | None, outputs: Sequence[int] | None) -> tuple[int, int]:
-    """Number of units before and after a weight of this shape, as Keras counts them."""
+    """Number of units before and after a weight of this shape, as in Keras."""
     if inputs is not None and outputs is not None:
         for axis in (*inputs, *outputs):
             if not -len(shape) <= axis < len(shape):

@@ -1,4 +1,4 @@
-"""Keras's ``initializers``: the first values of weights, with Keras's distributions and defaults.
+"""Keras's ``initializers``: initial values of weights, with Keras's distributions and defaults.
 
 An initializer called on a shape gives a float32 array. As in Keras, one object gives the same values each time it is
 called; names and configurations without a seed make a new object, and so new values, for every weight.
@@ -34,7 +34,7 @@ SEED = Kind("a whole number, a SeedGenerator, or None", _seed)
 
 
 class Initializer(Setting):
-    """Base of the initializers; a subclass states ``values``."""
+    """Base class of initializers; a subclass defines ``values``."""
 
     keras_module = "keras.initializers"
 
@@ -43,7 +43,7 @@ class Initializer(Setting):
         raise ConfigError(f"{type(self).__name__} must define how its values are computed")
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        """Values for a weight of this shape, float32 unless another dtype is asked for."""
+        """Values for a weight of this shape, by default float32."""
         return np.asarray(self.values(tuple(shape)), dtype or np.float32)
 
 
@@ -71,7 +71,7 @@ class Constant(Initializer):
     """All one number.
 
     Args:
-        value: the number, or an array that spreads over the shape.
+        value: the number, or an array that is broadcast to the shape.
     """
 
     kinds = {"value": ANY_NUMBERS}  # noqa: RUF012 - typed in the base
@@ -100,10 +100,10 @@ class Identity(Initializer):
 
 
 class Random(Initializer):
-    """Base of the initializers that draw.
+    """Base class of random initializers.
 
     Args:
-        seed: for the same values in every run; by default it is drawn (see ``foldnet.utils.set_random_seed``). A
+        seed: for the same values in every run; random by default (see ``foldnet.utils.set_random_seed``). A
             ``random.SeedGenerator`` gives other values at each call, as in Keras.
     """
 
@@ -129,7 +129,7 @@ class Random(Initializer):
         return np.random.default_rng(self._drawn)
 
     def get_config(self) -> dict[str, Any]:
-        """Settings; a SeedGenerator as Keras stores one."""
+        """Settings; a SeedGenerator in Keras's stored form."""
         config = super().get_config()
         if hasattr(self.seed, "next"):
             config["seed"] = {
@@ -154,7 +154,7 @@ class RandomNormal(Random):
 
 
 class TruncatedNormal(Random):
-    """Normal numbers, those beyond two standard deviations drawn again."""
+    """Normal numbers; those beyond two standard deviations are drawn again."""
 
     kinds = {"mean": NUMBER, "stddev": NOT_NEGATIVE}  # noqa: RUF012 - typed in the base
 
@@ -168,7 +168,7 @@ class TruncatedNormal(Random):
 
 
 class RandomUniform(Random):
-    """Numbers from an interval, each as likely."""
+    """Uniformly distributed numbers from an interval."""
 
     kinds = {"minval": NUMBER, "maxval": NUMBER}  # noqa: RUF012 - typed in the base
 
@@ -224,7 +224,7 @@ class VarianceScaling(Random):
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def get_config(self) -> dict[str, Any]:
-        """Settings; the axes only where given, for older releases of Keras do not know them."""
+        """Settings; the axes only if given, because older releases of Keras do not know them."""
         config = super().get_config()
         return {k: v for k, v in config.items() if v is not None or not k.endswith("_axes")}
 
@@ -246,7 +246,7 @@ class VarianceScaling(Random):
 
 
 class _Scaled(VarianceScaling):
-    """VarianceScaling with its numbers fixed."""
+    """VarianceScaling with fixed settings."""
 
     settings: tuple[float, Fans, Distribution]
 
@@ -305,12 +305,12 @@ class Orthogonal(Random):
         self.gain = gain
 
     def values(self, shape: Shape) -> Array:
-        """The matrix, under the shape asked for."""
+        """The matrix in the requested shape."""
         if len(shape) < 2:
             raise ConfigError(f"Orthogonal makes weights of rank 2 or more, not of shape {shape}")
         rows, columns = prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(self.generator().normal(size=(max(rows, columns), min(rows, columns))))
-        q = q * np.sign(np.diag(r))  # makes every orthogonal matrix as likely as any other
+        q = q * np.sign(np.diag(r))  # makes the distribution over orthogonal matrices uniform
         return self.gain * (q.T if rows < columns else q).reshape(shape)
 
 
@@ -341,7 +341,7 @@ _CLASSES = by_name(
 
 
 class _Given(Constant):
-    """The values of an array, for a weight of its shape alone; stored as a Constant."""
+    """The values of an array, for a weight of the same shape; stored as a Constant."""
 
     def values(self, shape: Shape) -> Array:
         """The array's."""
@@ -353,19 +353,19 @@ class _Given(Constant):
         return array
 
     def serialize(self) -> dict[str, Any]:
-        """As a Constant, which spreads its values."""
+        """The configuration of a Constant with the same values."""
         return {**super().serialize(), "class_name": "Constant"}
 
 
 def get(identifier: Any) -> Any:
-    """The initializer that is meant.
+    """The initializer for an identifier.
 
     Args:
-        identifier: one itself, its class or name, a function of the shape, an array of the weight's shape, Keras's
+        identifier: an initializer, its class or name, a function of the shape, an array of the weight's shape, Keras's
             stored configuration, or None for none.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
         UnsupportedError: a class foldnet does not have.
 
     >>> get("he_normal").mode

@@ -1,4 +1,4 @@
-"""String settings as ``Literal`` types: from a user's value to the literal that equals it."""
+"""Convert a user's string setting to the ``Literal`` value that equals it."""
 
 from __future__ import annotations
 

@@ -50,10 +50,10 @@ from foldnet.training.losses import get as _loss_of
 
 
 def get(identifier: Any) -> Any:
-    """The loss that is meant: the function of a name, an object of a class, its name or configuration; None of None.
+    """The loss for an identifier: a function for its name, an object for its class, name or configuration; or None.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
 
     >>> get("mse").__name__, get("Huber").name, get(None)
     ('mean_squared_error', 'huber_loss', None)
@@ -65,10 +65,10 @@ def get(identifier: Any) -> Any:
 
 
 def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The loss of a configuration as ``serialize`` gives it.
+    """The loss for a configuration from ``serialize``.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
     """
     title = name.get("class_name") if isinstance(name, Mapping) else name
     own: Any = (custom_objects or {}).get(str(title))

@@ -81,10 +81,10 @@ ConcordanceCorrelation = CLASSES["ConcordanceCorrelation"]
 
 
 def get(identifier: Any) -> Any:
-    """The metric that is meant: an object of a class, its name or configuration; a function itself; None of None.
+    """The metric for an identifier: an object for its class, name or configuration; a function unchanged; or None.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
 
     >>> get("mse").name, get(None)
     ('mean_squared_error', None)
@@ -95,10 +95,10 @@ def get(identifier: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The metric of a configuration as ``serialize`` gives it.
+    """The metric for a configuration from ``serialize``.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
     """
     title = config.get("class_name") if isinstance(config, Mapping) else config
     own: Any = (custom_objects or {}).get(str(title))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-_OWN_LOSS = "write it with foldnet.ops, as a function of y_true and y_pred that gives one number a row"
+_OWN_LOSS = "write it with foldnet.ops, as a function of y_true and y_pred that gives one number per row"
 _OF_PICTURES = "predict, and count with scikit-learn's jaccard_score"
 
 INSTEAD: dict[str, dict[str, str]] = {
     "callbacks": {
-        "BackupAndRestore": "ModelCheckpoint saves the optimizer's state with the network, and fit goes on from it",
+        "BackupAndRestore": "ModelCheckpoint saves the optimizer's state with the network, and fit continues from it",
         "OrbaxCheckpoint": "ModelCheckpoint, which writes .keras files",
         "ProgbarLogger": "fit shows its progress by verbose=1",
         "RemoteMonitor": "send the logs with a LambdaCallback",
-        "SwapEMAWeights": "with use_ema=True the averages take the weights' place at the end of fit",
+        "SwapEMAWeights": "with use_ema=True the averages replace the weights at the end of fit",
         "TensorBoard": "CSVLogger writes the same numbers, and fit(monitor='normalization') draws them",
     },
     "losses": dict.fromkeys(
@@ -21,8 +21,8 @@ INSTEAD: dict[str, dict[str, str]] = {
     "optimizers": {
         "Adafactor": "AdamW; Adafactor saves memory that small networks do not need",
         "LossScaleOptimizer": "the optimizer itself; float32 needs no scale",
-        "MultiOptimizer": "one optimizer, and trainable=False or two fits for layers that go their own way",
-        "OptimizerMap": "one optimizer, and trainable=False or two fits for layers that go their own way",
+        "MultiOptimizer": "one optimizer, with trainable=False or two fits for layers that need different treatment",
+        "OptimizerMap": "one optimizer, with trainable=False or two fits for layers that need different treatment",
         "Muon": "AdamW; Muon is for the large matrices of language models",
     },
 }
@@ -30,7 +30,7 @@ INSTEAD: dict[str, dict[str, str]] = {
 
 
 def absent(module: str, name: str) -> AttributeError:
-    """The error that says that a module has no such name, and what to use instead of Keras's."""
+    """The error for a name that a module does not have, with what to use instead of Keras's."""
     instead = INSTEAD.get(module, {}).get(name)
     return AttributeError(
         f"module 'foldnet.{module}' has no attribute {name!r}" + (f"; instead: {instead}" if instead else "")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
-def __getattr__(name: str) -> Any:  # what few scripts use is loaded when it is used
+def __getattr__(name: str) -> Any:  # names that few scripts use are loaded on first use
     if name == "clone_model":
         from foldnet.cloning import clone_model
 

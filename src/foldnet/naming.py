@@ -1,4 +1,4 @@
-"""Names that layers get when they are given none, as Keras makes them."""
+"""Default names of layers, made as in Keras."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _names_given: dict[str, int] = {}
 
 _networks: WeakKeyDictionary[Layer, WeakSet[Network]] = WeakKeyDictionary()
-"""The networks that each layer is in; not kept by the layer, so that copies of it know nothing of them."""
+"""The networks that each layer is in; not stored in the layer, so that copies of it do not refer to them."""
 
 
 def snake_case(name: str) -> str:
@@ -28,17 +28,17 @@ def snake_case(name: str) -> str:
 
 
 def unique_name(prefix: str) -> str:
-    """``prefix``, then ``prefix_1``, ``prefix_2``: one more at each call in this process, as Keras counts."""
+    """``prefix``, then ``prefix_1``, ``prefix_2``, and so on at each call in this process, as in Keras."""
     count = _names_given.get(prefix, 0)
     _names_given[prefix] = count + 1
     return prefix if count == 0 else f"{prefix}_{count}"
 
 
 def join_names(network: Network, layers: Iterable[Layer]) -> None:
-    """Remember that these are a network's layers.
+    """Record that these are a network's layers.
 
     Raises:
-        ConfigError: two of them have one name, by which neither files nor ``get_layer`` could tell them apart.
+        ConfigError: two of them have the same name, so files and ``get_layer`` could not distinguish them.
     """
     layers = list(dict.fromkeys(layers))
     for name, count in Counter(layer.name for layer in layers).items():
@@ -52,7 +52,7 @@ def join_names(network: Network, layers: Iterable[Layer]) -> None:
 
 
 def check_rename(layer: Layer, name: str) -> None:
-    """Refuse a new name for a layer that another layer of one of its networks has.
+    """Refuse a new name for a layer if another layer of one of its networks has it.
 
     Raises:
         ConfigError: naming the network.

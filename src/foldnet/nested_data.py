@@ -13,16 +13,16 @@ from foldnet.warn import warn
 
 
 def arranged(value: object, structure: object, names: Sequence[str], what: str = "the data") -> list[Any]:
-    """One entry a leaf of the structure, in order.
+    """One entry per leaf of the structure, in order.
 
     Args:
         value: nested like the structure; or a list in the structure's order; or a dict by names.
-        structure: of the network's inputs or outputs; what stands at its leaves does not matter.
+        structure: of the network's inputs or outputs; the leaves themselves are not used.
         names: of the leaves.
-        what: it is, for errors.
+        what: name of the data, for errors.
 
     Raises:
-        InputError: it is nested in another way, or names are missing.
+        InputError: it is nested differently, or names are missing.
     """
     if not is_nested(structure) or len(names) == 1:
         return [_single(value, structure, names[0], what)]
@@ -31,8 +31,8 @@ def arranged(value: object, structure: object, names: Sequence[str], what: str =
         raise InputError(
             f"{what} must be nested as the network is: {_expected(structure, names)}; got {shown(value, _leaf)}"
         )
-    entries, alike = found
-    if not alike:
+    entries, same_structure = found
+    if not same_structure:
         of_inputs = "The structure of `inputs` doesn't match the expected structure" if what == "x" else None
         warn(
             f"{of_inputs or what + ' is nested in another way than the network'}: expected "
@@ -61,12 +61,12 @@ def _single(value: Any, structure: object, name: str, what: str) -> Any:
 
 
 def flatten_keys(structure: object) -> list[Any]:
-    """The keys of a dict; none of anything else."""
+    """The keys of a dict; empty for anything else."""
     return sorted(structure) if isinstance(structure, Mapping) else []
 
 
 def _several(value: object, structure: object, names: Sequence[str]) -> tuple[list[Any], bool] | None:
-    """The entries, and whether they were nested as the structure is; None if they cannot be told."""
+    """The entries, and whether they were nested as the structure is; None if that is unclear."""
     if has(structure, value):
         extra = isinstance(value, Mapping) and isinstance(structure, Mapping) and len(value) > len(structure)
         entries = up_to(structure, value)
@@ -87,7 +87,7 @@ def _several(value: object, structure: object, names: Sequence[str]) -> tuple[li
 
 
 def _unwrapped(entry: object, leaf: object) -> Any:
-    """What is in a list of one array, where the array alone fits the network's tensor."""
+    """The array in a list of one array, if the array fits the network's tensor."""
     if not isinstance(entry, list | tuple) or len(entry) != 1:
         return entry
     ranks = [len(thing.shape) if hasattr(thing, "shape") else None for thing in (entry[0], leaf)]

@@ -1,4 +1,4 @@
-"""Network and Model: layers joined into a graph of calls."""
+"""Network and Model: layers connected in a graph of calls."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from foldnet.use import Use
 
 
 class Network(Layer, Use):
-    """Layers and how they are joined; itself a layer, so networks nest.
+    """Layers and their connections; itself a layer, so networks can be nested.
 
     Attributes:
         inputs: symbolic inputs in order.
         outputs: symbolic outputs in order.
         layers: each layer once, in Keras's order.
         graph_calls: every call of a layer between inputs and outputs, in computing order.
-        compile_config: what the file says of optimizer, loss and metrics, if it was compiled.
-        saved_training: the same with the optimizer's state; it becomes the trainer when that is first asked for.
-        keras_version: the Keras release that saved the network, if it came from a file that says so.
+        compile_config: optimizer, loss and metrics according to the file, if it was compiled.
+        saved_training: the same with the optimizer's state; the trainer is made from it on first use.
+        keras_version: the Keras release that saved the network, if its file contains it.
     """
 
     joins_inputs = True
@@ -55,10 +55,10 @@ class Network(Layer, Use):
         self._predictor = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # The calls go first: met in computing order, each finds its inputs copied already, so that copying and
-        # pickling a deep network does not recurse from its output through all of its layers.
+        # The calls go first, in computing order, so that each call's inputs are already copied. Otherwise copying and
+        # pickling a deep network would recurse from its output through all of its layers.
         state = {"graph_calls": self.graph_calls, **self.__dict__}
-        state["_predictor"] = None  # built again at the next prediction
+        state["_predictor"] = None  # rebuilt at the next prediction
         return state
 
     @property
@@ -72,7 +72,7 @@ class Network(Layer, Use):
 
     @property
     def outputs(self) -> list[SymbolicTensor]:
-        """Symbolic outputs in order, likewise."""
+        """Symbolic outputs in order; likewise."""
         return self._known(self._outputs)
 
     @outputs.setter
@@ -81,7 +81,7 @@ class Network(Layer, Use):
 
     def _known(self, tensors: list[SymbolicTensor]) -> list[SymbolicTensor]:
         if not tensors:
-            raise AttributeError  # says __getattr__ in words
+            raise AttributeError  # __getattr__ explains it
         return tensors
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ class Network(Layer, Use):
         join_names(self, self.joined_layers())
 
     def joined_layers(self) -> list[Layer]:
-        """The layers, and those that its inputs come from, which a Sequential does not list."""
+        """The layers, including input layers, which a Sequential does not list."""
         return [*(t.call.layer for t in self._inputs if t.call is not None), *self._layers]
 
     @classmethod
@@ -107,7 +107,7 @@ class Network(Layer, Use):
         return list(self._layers)
 
     def single_layers(self) -> list[Layer]:
-        """The layers, with those of nested networks in these networks' place."""
+        """The layers, with nested networks replaced by their layers."""
         return [
             single
             for layer in self._layers
@@ -126,12 +126,12 @@ class Network(Layer, Use):
 
     @property
     def input(self) -> Any:
-        """The symbolic input; the list or dict of them that the network was made with."""
+        """The symbolic input, or the list or dict of inputs that the network was made with."""
         return self.input_structure if self.built else super().input
 
     @property
     def output(self) -> Any:
-        """The symbolic output; the list or dict of them that the network was made with."""
+        """The symbolic output, or the list or dict of outputs that the network was made with."""
         return self.output_structure if self.built else super().output
 
     @property
@@ -145,7 +145,7 @@ class Network(Layer, Use):
         return map_structure(lambda t: t.shape, self.output)
 
     def get_layer(self, name: str | int | None = None, index: int | None = None) -> Layer:
-        """A layer by its name or its place in ``layers``.
+        """A layer by its name or its index in ``layers``.
 
         Raises:
             InputError: there is no such layer.
@@ -190,8 +190,8 @@ class Network(Layer, Use):
     def trainable_weights(self) -> list[Weight]:
         """Weights that training changes; none when ``trainable`` is False, whatever the layers are set to.
 
-        As in Keras, what counts is this network's own ``trainable`` and that of each single layer: a nested network's
-        is only a way to set its layers'.
+        As in Keras, this depends on the network's own ``trainable`` and on that of each single layer. A nested
+        network's ``trainable`` only sets its layers'.
         """
         return (
             []
@@ -201,7 +201,7 @@ class Network(Layer, Use):
 
     @property
     def non_trainable_weights(self) -> list[Weight]:
-        """Weights that the optimizer leaves alone."""
+        """Weights that the optimizer does not change."""
         if not self._trainable:
             return self.weights
         return [w for layer in self.single_layers() for w in layer.non_trainable_weights]
@@ -228,7 +228,7 @@ class Network(Layer, Use):
 
     @property
     def losses(self) -> list[float]:
-        """What its layers add to the loss: of their results in the last call on arrays, then of their weights."""
+        """The layers' parts of the loss: activity losses of the last call on arrays, then weight penalties."""
         single = self.single_layers()
         of_weights = [loss for layer in single for loss in layer.weight_losses()] if self._trainable else []
         return [*(loss for layer in single for loss in layer.activity_losses), *of_weights]
@@ -255,16 +255,16 @@ class Network(Layer, Use):
                 )
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
-        """As a layer's call; several inputs may be nested as the network's own, or come as a dict by name."""
+        """Call it as a layer; several inputs may be nested as the network's own, or in a dict by name."""
         return super().__call__(
             self.arrange(inputs) if len(self._inputs) > 1 or isinstance(inputs, Mapping) else inputs, **kwargs
         )
 
     def arrange(self, x: Any, what: str = "x") -> Any:
-        """Data for the inputs in their order: a list of one entry an input, or the entry itself if there is one.
+        """Data for the inputs in their order: a list of one entry per input, or the entry itself if there is one.
 
         Raises:
-            InputError: it is nested in another way, or names are missing.
+            InputError: it is nested differently, or names are missing.
         """
         if not self.built:
             return x
@@ -274,17 +274,17 @@ class Network(Layer, Use):
     # -- settings ------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """Layers and calls as Keras's configuration of the network has them.
+        """Layers and calls as in Keras's configuration of the network.
 
         Raises:
             ConfigError: the network is not built.
-            UnsupportedError: it has something that the configuration cannot say, such as a lambda.
+            UnsupportedError: it has something that the configuration cannot represent, such as a lambda.
         """
         return self._config()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new network from what ``get_config`` gives, with new random weights.
+        """A new network from the result of ``get_config``, with new random weights.
 
         Args:
             config: of a Sequential, or a Model.
@@ -300,7 +300,7 @@ class Network(Layer, Use):
         """Shapes of the results for inputs of these shapes, without a call.
 
         Args:
-            input_shapes: a shape an input, batch axis first; or one list or dict of them.
+            input_shapes: a shape per input, batch axis first; or one list or dict of them.
 
         Raises:
             ConfigError: they do not fit a layer.
@@ -311,7 +311,7 @@ class Network(Layer, Use):
         return map_structure(lambda t: t.shape, specs)
 
     def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
-        """What a call on symbolic tensors would give, in the structure of the outputs, without making it."""
+        """The result of a call on symbolic tensors, in the structure of the outputs, without making the call."""
         given = flatten(list(inputs))
         if len(given) != len(self.inputs):
             raise ConfigError(
@@ -325,7 +325,7 @@ class Network(Layer, Use):
         return map_structure(lambda t: known[t], self.output_structure)
 
     def _make_outputs(self, call: Call) -> None:
-        # A batch axis of a known size stays so.
+        # A known batch size is kept.
         rows = next((t.shape[0] for t in call.inputs if t.shape and t.shape[0] is not None), None)
         shapes = [t.shape if rows is None or not t.shape else (rows, *t.shape[1:]) for t in self.outputs]
         call.outputs = tuple(
@@ -344,8 +344,8 @@ class Model(Network):
     """A network from its symbolic inputs to its symbolic outputs.
 
     Args:
-        inputs: one tensor, or a list or dict of them. In the place of a layer's result comes an Input of its shape,
-            and the layers that follow are called again, with the weights that they have.
+        inputs: one tensor, or a list or dict of them. A layer's result is replaced by an Input of its shape, and the
+            layers after it are called again, with the same weights.
         outputs: likewise.
         name: of the network.
 

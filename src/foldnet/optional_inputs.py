@@ -1,8 +1,7 @@
-"""Inputs that may be left out: ``Input(optional=True)``, for which the data has None.
+"""Inputs that may be left out: ``Input(optional=True)``, for which the data may be None.
 
-Which of them are absent belongs to a program: it is made without them. What was to be read from one gets None, as in
-Keras: a call is without its ``mask=``, a function of ``foldnet.ops`` without that argument. A layer computes nothing
-from None.
+A program is made for a set of missing inputs. As in Keras, an argument that would read one is None: a call has no
+``mask=``, a function of ``foldnet.ops`` does not get that argument. Layers cannot compute from None.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ def is_optional(tensor: SymbolicTensor) -> bool:
 
 
 def absent_of(network: Network, given: Sequence[Any]) -> Absent:
-    """The inputs for which a caller has given None.
+    """The inputs for which a caller gave None.
 
     Args:
         network: whose inputs they are.
-        given: what there is for each, in order.
+        given: the data for each, in order.
 
     Raises:
-        InputError: an input that is not optional, or nothing is left.
+        InputError: an input is not optional, or no input is left.
     """
     found = [t for t, value in zip(network.inputs, given, strict=True) if value is None]
     if required := [t.name for t in found if not is_optional(t)]:
@@ -49,7 +48,7 @@ def checked_absent(network: Network, names: Iterable[str]) -> Absent:
     """The inputs to leave out, by name.
 
     Raises:
-        ConfigError: there is none of a name that is optional, or nothing is left.
+        ConfigError: a name is not that of an optional input, or no input is left.
     """
     if isinstance(names, str):
         raise ConfigError(f"without must be a list of names of inputs, such as [{names!r}]; got {names!r}")
@@ -66,5 +65,5 @@ def checked_absent(network: Network, names: Iterable[str]) -> Absent:
 
 
 def present(network: Network, absent: Absent) -> list[SymbolicTensor]:
-    """The inputs that are there, in order."""
+    """The inputs that are not missing, in order."""
     return [t for t in network.inputs if t.name not in absent]

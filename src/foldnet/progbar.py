@@ -1,4 +1,4 @@
-"""``utils.Progbar``: a bar of a loop's steps on the terminal, with what the steps measured."""
+"""``utils.Progbar``: a progress bar of a loop's steps on the terminal, with measured values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Progbar:
     """A bar that grows as ``update`` is called.
 
     Args:
-        target: how many steps there are; None if this is not known.
+        target: the number of steps; None if unknown.
         width: of the bar in characters.
         verbose: 0 prints nothing, 1 a bar, 2 one line at the end.
-        interval: seconds between two prints at least.
-        stateful_metrics: names of values that are shown as they come, the others as means over the steps.
-        unit_name: what a step is called.
-        stateless_metrics: the other way round: names of values that are averaged, the others as they come.
+        interval: the smallest number of seconds between two prints.
+        stateful_metrics: names of values of which the last is shown; the others are averaged over the steps.
+        unit_name: the word for a step.
+        stateless_metrics: the reverse: names of values that are averaged; of the others the last is shown.
 
     Raises:
         ConfigError: both ``stateful_metrics`` and ``stateless_metrics``.
@@ -52,10 +52,10 @@ class Progbar:
     def update(
         self, current: int, values: Sequence[tuple[str, Any]] | None = None, finalize: bool | None = None
     ) -> None:
-        """Say how many steps are done and what they gave.
+        """Set the number of finished steps and their values.
 
         Args:
-            current: steps done.
+            current: number of finished steps.
             values: pairs of name and number.
             finalize: whether this is the last update; by default when ``target`` is reached.
         """
@@ -80,7 +80,7 @@ class Progbar:
             sys.stdout.flush()
 
     def add(self, n: int, values: Sequence[tuple[str, Any]] | None = None) -> None:
-        """Say that ``n`` more steps are done."""
+        """Add ``n`` finished steps."""
         self.update(self._seen + n, values)
 
     def _text(self, current: int, now: float) -> str:

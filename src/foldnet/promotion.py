@@ -1,6 +1,6 @@
-"""Arrays and their dtypes as Keras promotes them: Python's numbers bend to arrays, whole numbers to float32.
+"""Promotion of dtypes as in Keras: Python's numbers take the dtype of arrays, and integers with floats give float32.
 
-Where NumPy would make float64 of int32 and float32, Keras makes float32. Arrays of 64 bits stay so, as on Keras's
+NumPy combines int32 and float32 to float64, but Keras to float32. Arrays of 64 bits keep their size, as on Keras's
 NumPy backend; Python's own numbers, and lists of them, become 32 bits.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from foldnet.arrays import Array
 
 FLOATX = np.dtype(np.float32)
-"""What Keras calls floatx; foldnet computes in no other."""
+"""Keras's floatx; foldnet computes only in it."""
 
 
 def dtype_of(name: Any) -> np.dtype[Any]:
@@ -30,7 +30,7 @@ def _leaves(value: object) -> list[Any]:
 
 
 def as_array(x: object) -> Array:
-    """An array of anything like one; Python's numbers become float32, int32 or bool."""
+    """Convert to an array; Python's numbers become float32, int32 or bool."""
     if isinstance(x, np.ndarray):
         return x
     if isinstance(x, bool | int | float | list | tuple):
@@ -58,7 +58,7 @@ def result_type(*operands: Any) -> np.dtype[Any]:
 
 
 def floating(*operands: Any) -> np.dtype[Any]:
-    """The same, but floating at least."""
+    """The same, but at least a floating dtype."""
     found = result_type(*operands)
     return found if found.kind == "f" else FLOATX
 

@@ -10,10 +10,10 @@ V = TypeVar("V")
 
 
 class RecentCache(Generic[V]):
-    """At most ``most`` values by key; the one that was asked for longest ago goes first.
+    """At most ``most`` values by key; the least recently used one is removed first.
 
-    Nothing here waits: a value is found by one look into a dict, and a new one put into a copy of the dict, which
-    then takes its place. Of two that are put at the same time one may be lost; it is then made again.
+    Nothing here waits: a value is found by one lookup in a dict, and a new one is added to a copy of the dict, which
+    then replaces it. If two values are added at the same time, one may be lost and is then made again.
     """
 
     def __init__(self, most: int) -> None:
@@ -25,7 +25,7 @@ class RecentCache(Generic[V]):
         return len(self._values)
 
     def get(self, key: Hashable) -> V | None:
-        """The value, if it is still here."""
+        """The value, if it is still in the cache."""
         found = self._values.get(key)
         if found is None:
             return None
@@ -34,7 +34,7 @@ class RecentCache(Generic[V]):
         return value
 
     def put(self, key: Hashable, value: V) -> None:
-        """Keep a value."""
+        """Store a value."""
         values = dict(self._values)
         values[key] = value, [next(self._clock)]
         while len(values) > self.most:

@@ -1,4 +1,4 @@
-"""Keras's ``regularizers``: what weights (or a layer's results) add to the loss for being large."""
+"""Keras's ``regularizers``: penalties for large weights (or large results of a layer)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Rows = Literal["rows", "columns"]
 
 
 class Regularizer(Setting):
-    """Base of the regularizers: ``l1 * sum(|w|) + l2 * sum(w²)``, and what is not orthogonal in a matrix.
+    """Base class of regularizers: ``l1 * sum(|w|) + l2 * sum(w²)``, and a penalty for a matrix that is not orthogonal.
 
-    A penalty of another form has no place in a training program; put it into a loss of your own instead.
+    Other penalties cannot be used as regularizers in training; write your own loss instead.
 
     Attributes:
         l1: factor of the absolute values.
         l2: factor of the squares.
-        orthogonal: see OrthogonalRegularizer; None for nothing.
+        orthogonal: see OrthogonalRegularizer; None for no such penalty.
     """
 
     keras_module = "keras.regularizers"
@@ -70,14 +70,14 @@ class L2(Regularizer):
 
 
 class L1L2(Regularizer):
-    """``l1 * sum(|w|) + l2 * sum(w²)``; both factors are 0 unless given."""
+    """``l1 * sum(|w|) + l2 * sum(w²)``; both factors are 0 by default."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1, self.l2 = 0.0 if l1 is None else l1, 0.0 if l2 is None else l2
 
 
 class OrthogonalRegularizer(Regularizer):
-    """``factor`` times the mean of the absolute products of all pairs of a matrix's rows, each made of length 1.
+    """``factor`` times the mean of the absolute products of all pairs of a matrix's rows, each scaled to length 1.
 
     Args:
         factor: of the mean.
@@ -99,10 +99,10 @@ _CLASSES = by_name({cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegula
 
 
 def get(identifier: Any) -> Regularizer | None:
-    """The regularizer that is meant: one itself, a name, Keras's stored configuration, or None for none.
+    """The regularizer for an identifier: an object, a name, Keras's stored configuration, or None.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no such name.
         UnsupportedError: a function, or a class foldnet does not have.
 
     >>> get("l2").l2

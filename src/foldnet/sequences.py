@@ -1,4 +1,4 @@
-"""``utils.pad_sequences`` and ``utils.split_dataset``: data brought into the shape that a network takes."""
+"""``utils.pad_sequences`` and ``utils.split_dataset``: bring data into the shape that a network takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pad_sequences(
     sequences: Any, maxlen: int | None = None, dtype: Any = "int32", padding: str = "pre", truncating: str = "pre",
     value: object = 0.0,
 ) -> Array:  # fmt: skip
-    """Sequences as one array: short ones filled up, long ones cut.
+    """Sequences as one array: short ones are padded, long ones are cut.
 
     Args:
         sequences: a list of lists of numbers, of texts, or of vectors of one length.
@@ -27,7 +27,7 @@ def pad_sequences(
         dtype: of the result; ``object`` or such as ``"<U3"`` for texts.
         padding: ``"pre"`` fills in front, ``"post"`` behind.
         truncating: ``"pre"`` cuts in front, ``"post"`` behind.
-        value: what fills.
+        value: for padding.
 
     Returns:
         An array of shape ``(sequences, maxlen, *vector)``.
@@ -106,17 +106,17 @@ def split_dataset(
     dataset: Any, left_size: int | float | None = None, right_size: int | float | None = None, shuffle: bool = False,
     seed: int | None = None, preferred_backend: object = None,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """A data set in two parts, each of the structure that it has: arrays, a list, tuple or dict of them.
+    """Split a data set into two parts of the same structure: arrays, or a list, tuple or dict of them.
 
     Keras gives ``tf.data`` or torch data sets here; foldnet's ``fit`` takes the arrays as they are.
 
     Args:
         dataset: arrays of one length in any structure, or an object with ``len`` and numbered samples.
         left_size: samples of the first part, or their share.
-        right_size: of the second; what is left if None.
-        shuffle: whether samples are put into another order first.
-        seed: of that order.
-        preferred_backend: no matter.
+        right_size: of the second; the rest if None.
+        shuffle: whether samples are shuffled first.
+        seed: for shuffling.
+        preferred_backend: not used.
 
     Raises:
         InputError: sizes that do not fit, arrays of different lengths, or no data.

@@ -19,7 +19,7 @@ class Sequential(Network):
 
     Args:
         layers: in order; the first may be ``Input`` or have an ``input_shape``. Without either, the network
-            is built when ``build`` tells it the shape.
+            is built by ``build`` with a shape.
         trainable: whether training may change any weight.
         name: of the network.
 
@@ -58,7 +58,7 @@ class Sequential(Network):
         if not isinstance(layer, Layer):
             raise ConfigError(f"Sequential takes layers, not {type(layer).__name__}")
         if layer in self._layers:
-            raise ConfigError(f"{self.name!r} has the layer {layer.name!r} already")
+            raise ConfigError(f"{self.name!r} already has the layer {layer.name!r}")
         join_names(self, [*self.joined_layers(), layer])
         self._layers.append(layer)
         if self._inputs:
@@ -80,7 +80,7 @@ class Sequential(Network):
         return layer
 
     def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
-        """Fix the input's shape (batch axis first) and with it every layer's weights."""
+        """Set the input's shape (batch axis first), and create every layer's weights."""
         input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
         if self._inputs:
             super().build(*input_shapes)
@@ -96,17 +96,17 @@ class Sequential(Network):
         self._run(self._layers)
 
     def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
-        """What a call on a symbolic tensor would give, without making it; the network need not be built."""
+        """The result of a call on a symbolic tensor, without making the call; the network need not be built."""
         (tensor,) = flatten(list(inputs))
         for layer in self._layers:
             tensor = layer.compute_output_spec(tensor)
         return tensor
 
     def rebuild(self, shape: Shape) -> None:
-        """Take inputs of another shape, with the same weights.
+        """Change the input's shape and keep the weights.
 
         Raises:
-            ConfigError: the layers do not fit it; they are then left as they were.
+            ConfigError: the layers do not fit it; they are then not changed.
         """
         before = self._inputs, self._outputs, self.graph_calls
         for call in self.graph_calls:

@@ -1,8 +1,8 @@
-"""What settings may be: kinds of values, by which layers, initializers, constraints and regularizers check theirs.
+"""Types of settings, with which layers, initializers, constraints and regularizers check their settings.
 
-A class says in ``kinds`` what each of its settings may be. Every setting is checked against it, when an
-object is built and later, and kept in one form (NumPy's numbers as Python's, lists of sizes as tuples), so that no
-other code has to check.
+``kinds`` of a class has the type of each setting. Every setting is checked when an object is built and when it is set
+later, and is stored in one form (NumPy's numbers as Python's, lists of sizes as tuples), so that no other code has to
+check it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class Kind:
     """One kind of setting.
 
     Attributes:
-        words: what it must be, as an error says it: ``"a whole number of 1 or more"``.
-        read: gives the value as it is kept; raises TypeError or ValueError for what is not of the kind.
+        words: a description for errors: ``"a whole number of 1 or more"``.
+        read: converts a value to its stored form; raises TypeError or ValueError for other values.
     """
 
     words: str
     read: Callable[[Any], Any]
 
     def __call__(self, value: Any, owner: str, setting: str) -> Any:
-        """The value as it is kept.
+        """The value in its stored form.
 
         Raises:
-            ConfigError: it is not of this kind; names owner, setting and value.
+            ConfigError: it is not of this kind; the message has owner, setting and value.
         """
         try:
             return self.read(value)
@@ -50,10 +50,10 @@ class Kind:
 
 
 class Checked:
-    """Base of what has settings: each that ``kinds`` names is checked whenever it is set."""
+    """Base class of objects with settings: each setting in ``kinds`` is checked whenever it is set."""
 
     kinds: ClassVar[Mapping[str, Kind]] = {}
-    """What each setting may be; a subclass names its own, and has those of its bases."""
+    """The kind of each setting; a subclass lists its own and inherits those of its bases."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -63,11 +63,11 @@ class Checked:
         cls.kinds = known
 
     def described(self) -> str:
-        """Who has the setting, for errors."""
+        """The owner of the settings, for errors."""
         return type(self).__name__
 
     def checked(self, setting: str, value: Any) -> Any:
-        """The value as it is kept; see ``Kind``."""
+        """The value in its stored form; see ``Kind``."""
         kind = self.kinds.get(setting)
         return value if kind is None else kind(value, self.described(), setting)
 
@@ -76,7 +76,7 @@ class Checked:
 
 
 def shown(value: object) -> str:
-    """A value as an error quotes it: never longer than a line."""
+    """A value for an error message: never longer than a line."""
     try:
         text = repr(value)
     except Exception:
@@ -85,14 +85,14 @@ def shown(value: object) -> str:
 
 
 def near(name: str, names: Sequence[str]) -> str:
-    """What an error adds to a name that there is not: those that it looks like, and all there are."""
-    import difflib  # errors alone need it
+    """Text for errors about an unknown name: similar names, and all names."""
+    import difflib  # only errors need it
 
     by_small = {n.lower(): n for n in reversed(names)}
     found = difflib.get_close_matches(str(name).lower(), by_small, n=3, cutoff=0.6)
     known = ", ".join(names)
     meant = " or ".join(repr(by_small[n]) for n in found)
-    return f"did you mean {meant}? All there are: {known}" if found else f"it must be one of {known}"
+    return f"did you mean {meant}? All names: {known}" if found else f"it must be one of {known}"
 
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -101,7 +101,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 def _plain(value: object) -> Any:
-    """A number out of NumPy's forms of one, and out of what Keras 2 stored for them."""
+    """A number from NumPy's types and from Keras 2's stored forms of them."""
     if isinstance(
         value, Mapping
     ):  # {"class_name": "__numpy__", "config": {"value": ...}}, {"type": "ndarray", ...}
@@ -196,7 +196,7 @@ WHOLE = whole()
 COUNT = whole(1)
 FLAG = Kind("True or False", _flag)
 STRICT_FLAG = Kind("True or False", _strict_flag)
-"""Where Keras takes no 1 for True."""
+"""For settings for which Keras does not accept 1 as True."""
 NUMBERS = Kind("a finite number or an array of them", _numbers)
 ANY_NUMBERS = Kind("a number or an array of them", lambda value: _numbers(value, finite=False))
 SEED = WHOLE.or_none()
@@ -206,7 +206,7 @@ SEED = WHOLE.or_none()
 
 
 def choice(*names: str, none: str | None = None, any_case: bool = False) -> Kind:
-    """One of some names, in upper case, too, if ``any_case``; None means the name given as ``none``, if any."""
+    """One of some names; with ``any_case`` also in upper case; None means the name given as ``none``, if any."""
 
     def read(value: object) -> str:
         if value is None and none is not None:
@@ -268,14 +268,14 @@ def _found(module: str) -> Callable[[Any], Any]:
     def read(value: object) -> Any:
         if value is None:
             return None
-        from importlib import import_module  # the modules know this one, and few networks need them all
+        from importlib import import_module  # here, because these modules import this one
 
         try:
             return import_module(f"foldnet.{module}").get(value)
         except UnsupportedError:
             if isinstance(value, Mapping):
                 return (
-                    value  # a class that a file names and foldnet lacks: refused where it would be computed
+                    value  # a class in a file that foldnet does not have: refused when it would be computed
                 )
             raise
 

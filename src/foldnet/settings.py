@@ -1,4 +1,4 @@
-"""Small objects that a layer is configured with: initializers, regularizers, constraints."""
+"""Base class of objects in a layer's configuration: initializers, regularizers, constraints."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from foldnet.setting_types import Checked, near, shown
 
 
 class Setting(Checked):
-    """Base of the objects; each keeps the arguments of its constructor as attributes of the same names."""
+    """Base class; objects store the arguments of the constructor as attributes of the same names."""
 
     keras_module: ClassVar[str]
-    """Where Keras has the class of this name."""
+    """Keras's module of the class."""
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
@@ -26,7 +26,7 @@ class Setting(Checked):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """One with settings as ``get_config`` gives them."""
+        """An object with the settings from ``get_config``."""
         return cls(**config)
 
     def serialize(self) -> dict[str, Any]:
@@ -44,17 +44,17 @@ class Setting(Checked):
 
 
 def by_name(classes: Mapping[str, type[Any]], aliases: Mapping[str, str]) -> dict[str, type[Any]]:
-    """Classes under every name that Keras has for them: its own, in snake case, and older ones."""
+    """Classes by all of Keras's names for them: class name, snake case, and older names."""
     names = dict(classes) | {snake_case(name): cls for name, cls in classes.items()}
     return names | {alias: classes[name] for alias, name in aliases.items()}
 
 
 def find(identifier: object, classes: Mapping[str, type[Any]], base: type[Any], what: str) -> Any:
-    """The object that is meant: one itself, its class, its name, or Keras's stored configuration.
+    """The object for an identifier: an object, its class, its name, or Keras's stored configuration.
 
     Raises:
-        ConfigError: there is none of this name, or its settings are wrong.
-        UnsupportedError: an object of another library, or a class foldnet does not have.
+        ConfigError: there is no such name, or its settings are wrong.
+        UnsupportedError: an object of another library, or a class that foldnet does not have.
     """
     if isinstance(identifier, base):
         return identifier
@@ -72,7 +72,7 @@ def find(identifier: object, classes: Mapping[str, type[Any]], base: type[Any], 
         if cls is None:
             raise UnsupportedError(f"foldnet has no {what} {name!r}: {near(name, _names(classes))}")
         known = inspect.signature(cls).parameters
-        # Older releases of Keras stored the dtype beside the settings.
+        # Older releases of Keras stored the dtype among the settings.
         config = {k: v for k, v in dict(config or {}).items() if k != "dtype" or k in known}
         try:
             return cls.from_config(config)

@@ -1,6 +1,6 @@
-"""Nested lists, tuples and dicts of values: their leaves in order, and structures made of leaves again.
+"""Nested lists, tuples and dicts: get their leaves in order, and rebuild structures from leaves.
 
-Dicts count in the order of their sorted keys, as in Keras.
+Dicts are in the order of their sorted keys, as in Keras.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def flatten(structure: object) -> list[Any]:
 
 
 def map_structure(function: Callable[[Any], Any], structure: object) -> Any:
-    """Apply a function to every leaf, in order; lists, tuples and dicts stay what they are.
+    """Apply a function to every leaf, in order; the structure stays the same.
 
     >>> map_structure(str, {"b": (1, 2), "a": [3]})
     {'b': ('1', '2'), 'a': ['3']}
@@ -72,19 +72,19 @@ def _like(structure: object, values: list[Any]) -> Any:
 
 
 def children(structure: Any) -> list[tuple[Any, Any]]:
-    """Keys or numbers of what a list, tuple or dict holds, and what that is, in order."""
+    """Keys or indices of a list, tuple or dict, with the entries, in order."""
     if isinstance(structure, Mapping):
         return [(key, structure[key]) for key in sorted(structure)]
     return list(enumerate(structure))
 
 
 def is_flat(structure: object) -> bool:
-    """Whether it is nested once: a list, tuple or dict of leaves."""
+    """Whether it is a list, tuple or dict of leaves."""
     return is_nested(structure) and not any(is_nested(child) for _, child in children(structure))
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two structures are the same; a list may take the place of a tuple.
+    """Whether two structures are the same; lists and tuples count as equal.
 
     >>> same([1, {"a": 2}], (3, {"a": 4})), same([1], 1)
     (True, False)
@@ -98,7 +98,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def has(structure: Any, value: Any) -> bool:
-    """Whether a value is nested at least as the structure is: anything at a leaf counts as one value."""
+    """Whether a value is nested at least as deeply as the structure: anything at a leaf counts as one value."""
     if not is_nested(structure):
         return True
     if isinstance(structure, Mapping):
@@ -111,14 +111,14 @@ def has(structure: Any, value: Any) -> bool:
 
 
 def up_to(structure: Any, value: Any) -> list[Any]:
-    """What a value has at the structure's leaves, in order; see ``has``."""
+    """The parts of a value at the structure's leaves, in order; see ``has``."""
     if not is_nested(structure):
         return [value]
     return [leaf for key, child in children(structure) for leaf in up_to(child, value[key])]
 
 
 def paths(structure: object, path: Path = ()) -> Iterator[Path]:
-    """The way to each leaf, in order."""
+    """The path to each leaf, in order."""
     if not is_nested(structure):
         yield path
         return
@@ -127,7 +127,7 @@ def paths(structure: object, path: Path = ()) -> Iterator[Path]:
 
 
 def plain(structure: object) -> Any:
-    """The structure as plain dicts, tuples and lists, with the number of each leaf in its place."""
+    """The structure as plain dicts, tuples and lists, with each leaf replaced by its index."""
     if isinstance(structure, Mapping):
         return _plain_dict(numbered(structure))
     return _plain_tuples(numbered(structure))
@@ -146,7 +146,7 @@ def _plain_tuples(structure: object) -> Any:
 
 
 def to_text(structure: object) -> Any:
-    """A structure as JSON can say it: a dict as it is, lists and tuples with their kind before them.
+    """A structure as JSON data: dicts unchanged, lists and tuples with their kind as the first entry.
 
     >>> to_text({"a": (0, [1])})
     {'a': ['tuple', 0, ['list', 1]]}
@@ -159,10 +159,10 @@ def to_text(structure: object) -> Any:
 
 
 def from_text(text: object) -> Any:
-    """The structure that ``to_text`` said.
+    """The structure from the result of ``to_text``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such a result.
     """
     if isinstance(text, dict):
         return {key: from_text(value) for key, value in text.items()}
@@ -177,7 +177,7 @@ def from_text(text: object) -> Any:
 
 
 def numbered(structure: object) -> Any:
-    """The structure with the number of each leaf in its place."""
+    """The structure with each leaf replaced by its index."""
     return pack(structure, range(len(flatten(structure))))
 
 

@@ -1,4 +1,4 @@
-"""``model.summary()``: Keras's table, with what training changes and what it leaves alone in every layer."""
+"""``model.summary()``: Keras's table, with trainable and other weights of every layer."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from foldnet.layers.tensors import Call
 from foldnet.network import Network
 
 BYTES = 4
-"""Of a float32 weight."""
+"""Size of a float32 weight."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer in the table; ``depth`` counts the networks that it is nested in."""
+    """One layer in the table; ``depth`` is the number of networks that it is nested in."""
 
     name: str
     kind: str
@@ -40,18 +40,18 @@ def summary_text(
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
 ) -> str:
-    """The table of a network's layers, its totals, and why a BatchNormalization has the weights it has.
+    """The table of a network's layers, its totals, and an explanation of BatchNormalization's weights.
 
     Args:
-        network: built or not; without shapes yet, there is only a line that says so.
-        line_length: the longest line; at least 40. Below 60, what is trained is only counted at the end.
-        expand_nested: whether the layers of nested networks have rows of their own.
+        network: if it is not built, the table is only a line that says so.
+        line_length: the longest line; at least 40. Below 60, trainable weights are only counted at the end.
+        expand_nested: whether the layers of nested networks have separate rows.
         show_trainable: whether a column says Y or N of each layer's ``trainable``, and - where there are no weights.
-        layer_range: two regular expressions: the first layer with a name that fits the one, to the last with a
-            name that fits the other. The totals are those of the whole network all the same.
+        layer_range: two regular expressions: from the first layer whose name matches the first, to the last layer
+            whose name matches the second. The totals are still those of the whole network.
 
     Raises:
-        ConfigError: a ``layer_range`` that is not two expressions, or that no layer fits.
+        ConfigError: a ``layer_range`` that is not two expressions, or that matches no layer.
 
     >>> from foldnet import Sequential, layers
     >>> print(summary_text(Sequential([layers.Input((4,)), layers.Dense(3)], name="m")).splitlines()[-3])
@@ -86,7 +86,7 @@ def readable_size(size: int) -> str:
 
 
 def counts(layer: Layer) -> tuple[int, int]:
-    """How many weight values training changes, and how many it leaves alone.
+    """The numbers of weight values that training changes and does not change.
 
     >>> from foldnet import Sequential, layers
     >>> counts(Sequential([layers.Input((10,)), layers.BatchNormalization()]))
@@ -101,7 +101,7 @@ def counts(layer: Layer) -> tuple[int, int]:
 
 
 def _in_range(layers: Sequence[Layer], names: Sequence[str] | None) -> Sequence[Layer]:
-    """The layers from the first that fits one expression to the last that fits another."""
+    """The layers from the first that matches one expression to the last that matches another."""
     if names is None:
         return layers
     if len(names) != 2 or not all(isinstance(n, str) for n in names):
@@ -135,7 +135,7 @@ def _rows(network: Network, layers: Sequence[Layer], expand: bool, depth: int = 
 
 
 def _calls(network: Network, layer: Layer) -> list[Call]:
-    """The network's calls of a layer in the order in which they were made, which is how Keras counts them."""
+    """The network's calls of a layer in the order in which they were made, as Keras numbers them."""
     return [c for c in layer.calls if c in network.graph_calls]
 
 
@@ -145,7 +145,7 @@ def _shapes(calls: Sequence[Call]) -> str:
 
 
 def _source(network: Network, call: Call, i: int) -> str:
-    """Where an operand comes from, in Keras's way: layer[call][tensor]."""
+    """The source of an operand, in Keras's form: layer[call][tensor]."""
     tensor = call.inputs[i]
     if tensor.call is None:
         return escaped_name(tensor.name)
@@ -184,7 +184,7 @@ def _table(rows: Sequence[Row], width: int, connected: bool, trained: bool) -> l
     texts = [i for i in range(len(header)) if i not in numbers]
     room = width - 2 * (len(header) - 1) - sum(widths[i] for i in numbers)
     words = [max(len(w) for line in [header, *cells] for w in line[i].split()) for i in range(len(header))]
-    for least in (words, [8] * len(header)):  # a word is broken only where there is no other way
+    for least in (words, [8] * len(header)):  # words are broken only if necessary
         while sum(widths[i] for i in texts) > room and any(widths[i] > least[i] for i in texts):
             widest = max((i for i in texts if widths[i] > least[i]), key=lambda i: widths[i])
             widths[widest] -= 1
@@ -196,7 +196,7 @@ def _table(rows: Sequence[Row], width: int, connected: bool, trained: bool) -> l
 
 
 def _wrapped(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> list[str]:
-    """One row of the table, on as many lines as its longest cell needs."""
+    """One row of the table, on as many lines as necessary."""
     folded = [_fold(cell, width) for cell, width in zip(cells, widths, strict=True)]
     height = max(len(f) for f in folded)
     lines = []
@@ -232,11 +232,11 @@ def _normalization_note(network: Network) -> str:
 
 
 def normalization_note(layer: Layer, others: int = 0) -> str:
-    """Why a BatchNormalization has as many weights as it has.
+    """Explain the number of weights of a BatchNormalization.
 
     Args:
         layer: a BatchNormalization that has been built.
-        others: how many more there are, for which the same holds.
+        others: the number of further ones to which the same applies.
     """
     channels = prod(layer.specs[0].shape)
     trained = [s.name for s in layer.specs if s.trainable]

@@ -1,4 +1,4 @@
-"""How layers are joined: nested structures of tensors and shapes, the calls between them, and Keras's order."""
+"""Connections of layers: nested structures of tensors and shapes, the calls between them, and Keras's order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def map_shapes(function: Callable[[Shape], Any], structure: Any) -> Any:
 
 
 def calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Call]:
-    """Every call needed for the outputs, operands first; raises ConfigError for one the inputs cannot reach."""
+    """Every call needed for the outputs, operands first; raises ConfigError for a call that the inputs do not reach."""
     done: dict[Call, None] = {}
     stops = set(inputs)
     for tensor in inputs:
@@ -47,9 +47,9 @@ def calls_between(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTe
 
 
 def entered_anew(inputs: object, outputs: object) -> tuple[Any, Any]:
-    """Inputs and outputs of a network that begins at results of layers: an Input in the place of each.
+    """Inputs and outputs of a network whose inputs are results of layers: each is replaced by an Input.
 
-    As in Keras the layers between are called again, with the weights that they have.
+    As in Keras the layers between are called again, with the same weights.
 
     Args:
         inputs: nested symbolic tensors, any of them results of layers.
@@ -75,12 +75,12 @@ def called_again(
     tensors: Mapping[SymbolicTensor, SymbolicTensor],
     call_function: Callable[..., Any] | None = None,
 ) -> list[SymbolicTensor]:
-    """The results of a call that is repeated.
+    """Repeat a call with other tensors and return its results.
 
     Args:
-        call: as it was.
-        layer: to call, the same or its clone.
-        tensors: what stands in the place of each tensor of the call.
+        call: the original call.
+        layer: to call: the same layer or its clone.
+        tensors: replacements for the tensors of the call.
         call_function: called as ``call_function(layer, *args, **kwargs)`` instead.
     """
     if layer.is_operation:
@@ -101,7 +101,7 @@ def called_again(
 
 
 def keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
-    """Layers as Keras lists them: farthest from the outputs first, then as a walk from the outputs meets them.
+    """Layers in Keras's order: farthest from the outputs first, then in the order of a walk from the outputs.
 
     A layer that is called again counts at its farthest call, and so does everything that feeds any of its calls. Files
     number the groups of weights by this order, so it must be Keras's exactly.

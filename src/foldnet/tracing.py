@@ -1,4 +1,4 @@
-"""``trace``: a function of the user's own says what its steps give."""
+"""``trace``: record intermediate values of the user's own function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _recording: ContextVar[Traced | None] = ContextVar("foldnet.trace", default=None
 
 
 def trace(name: str, value: T) -> T:
-    """Tell ``verify`` the value of a layer from inside a prediction function; elsewhere it does nothing.
+    """Record the value of a layer inside a prediction function for ``verify``; elsewhere it does nothing.
 
     Args:
         name: of the layer whose result this is, as in the network; of a layer that the network calls several
@@ -32,13 +32,13 @@ def trace(name: str, value: T) -> T:
     """
     traced = _recording.get()
     if traced is not None:
-        traced.append((name, np.array(value)))  # a copy: the function may go on to change it in place
+        traced.append((name, np.array(value)))  # a copy, because the function may change it in place later
     return value
 
 
 @contextmanager
 def recorded() -> Iterator[Traced]:
-    """What is traced within, in order."""
+    """The values traced inside the context, in order."""
     traced: Traced = []
     token = _recording.set(traced)
     try:

@@ -1,7 +1,7 @@
-"""What a user does with a network: predict, train, save, look. Each method opens the part of foldnet that does it.
+"""The methods of a network for its users: predict, train, save, inspect. Each calls the part of foldnet that does it.
 
-The parts know the network, so the network cannot know them; these doors are the only places that reach up, and
-they import at the call, so that reading a file does not load the training.
+These parts import the network, so the network cannot import them at module level. Only these methods import them, when
+they are called, so that reading a file does not load the code for training.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 def compute_layer(layer: Layer, inputs: Any, **kwargs: Any) -> Any:
-    """What a layer gives for arrays, now; see ``foldnet.training.eager``."""
+    """The result of a layer for arrays, computed immediately; see ``foldnet.training.eager``."""
     from foldnet.training.eager import compute
 
     return compute(layer, inputs, **kwargs)
 
 
 def compute_mask(layer: Layer, inputs: Any, mask: Any) -> Any:
-    """The mask that a layer hands on for arrays; see ``foldnet.training.eager``."""
+    """The mask of a layer's result for arrays; see ``foldnet.training.eager``."""
     from foldnet.training.eager import compute_mask
 
     return compute_mask(layer, inputs, mask)
 
 
 class Use(UseState):
-    """Methods of ``Network`` that the layers above it carry out."""
+    """Methods of ``Network`` that are implemented in higher parts of foldnet."""
 
     _predictor: Predictor | None
 
@@ -99,21 +99,22 @@ class Use(UseState):
     ) -> None:
         """Write the network to ``.keras``, ``.h5`` or ``.hdf5``, with compile settings and optimizer state.
 
-        Keras 3 opens all of them, tf_keras the last two. When writing fails or is killed, an old file stays whole.
+        Keras 3 opens all of them, tf_keras the last two. If writing fails or is killed, an old file stays complete.
 
         Args:
-            filepath: of the file; its ending says which kind it is.
-            overwrite: whether a file that is there may be replaced.
-            zipped: False writes what an archive holds into a directory.
-            include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-                ``.h5`` Keras 3 never reads the state, even from its own files: it starts with a new optimizer.
-                ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
-                ``compile=False`` only.
+            filepath: of the file; its ending determines the format.
+            overwrite: whether an existing file may be replaced.
+            zipped: False writes the content of the archive into a directory.
+            include_optimizer: whether to save the settings of ``compile`` and the state of the optimizer. Keras 3 never
+                reads the state from a ``.h5``, even from its own files: it starts with a new optimizer. ``"tf_keras"``
+                writes a ``.h5`` with which tf_keras can continue training, and which Keras 3 opens only with
+                ``compile=False``.
             kwargs: see ``saving.save_model``.
 
         Raises:
-            ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
-            UnsupportedError: the network has something that this kind of file cannot say.
+            ConfigError: the network is not built, the ending is none of these, or the file exists and ``overwrite``
+                is False.
+            UnsupportedError: the network has something that this format cannot represent.
         """
         from foldnet.files import save_model
 
@@ -127,12 +128,12 @@ class Use(UseState):
         *,
         objects_to_skip: Sequence[Any] | None = None,
     ) -> None:
-        """Write the weights alone to ``.weights.h5``, or to the older layout of a weights-only ``.h5``.
+        """Write only the weights to ``.weights.h5``, or to the older layout of a weights-only ``.h5``.
 
         Args:
             filepath: of the file.
-            overwrite: whether a file that is there may be replaced.
-            max_shard_size: see ``saving.save_weights``, as for the next.
+            overwrite: whether an existing file may be replaced.
+            max_shard_size: see ``saving.save_weights``.
             objects_to_skip: layers whose weights are left out.
 
         Raises:
@@ -170,13 +171,13 @@ class Use(UseState):
             x: rows: an array, a table, a list or dict of arrays, or batches ``(x, y)`` or ``(x, y, sample_weight)``
                 from an iterator, a list, or a dataset with a length.
             y: targets, one row each; a list or dict for several outputs.
-            batch_size: rows a step; 32 if None.
+            batch_size: rows per step; 32 if None.
             epochs: number of the last epoch.
-            verbose: 0 shows nothing, 1 a bar (on a terminal only), 2 a line an epoch.
+            verbose: 0 shows nothing, 1 a bar (on a terminal only), 2 a line per epoch.
             callbacks: with epoch and batch hooks (see ``foldnet.callbacks``).
             validation_split: share of the rows, the last ones, to validate with.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches of them.
-            shuffle: whether each epoch goes through the rows in an order of its own.
+            shuffle: whether each epoch uses a new order of the rows.
             class_weight: weight of the rows of each class.
             sample_weight: weight of each row; a list or dict for several outputs.
             initial_epoch: epochs made before.
@@ -184,11 +185,11 @@ class Use(UseState):
             validation_steps: batches of the validation data to take.
             validation_batch_size: rows of such a batch.
             validation_freq: validate every so many epochs, or after the epochs listed.
-            monitor: ``"normalization"`` records what becomes of each BatchNormalization's statistics in the directory
-                ``run``, for ``foldnet report``; a ``callbacks.NormalizationMonitor`` elsewhere, or by step.
+            monitor: ``"normalization"`` records each BatchNormalization's statistics in the directory ``run``, for
+                ``foldnet report``; a ``callbacks.NormalizationMonitor`` records in another directory, or by step.
 
         Returns:
-            History: ``history.history["loss"]`` has one value an epoch.
+            History: ``history.history["loss"]`` has one value per epoch.
 
         Raises:
             ConfigError: the network is not compiled, or settings contradict each other.
@@ -250,7 +251,7 @@ class Use(UseState):
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step on one batch; returns its loss and metrics as ``evaluate`` does, as they were before the step."""
+        """One step on one batch; returns loss and metrics from before the step, in the form of ``evaluate``."""
         from foldnet.training.loop import train_on_batch
 
         return train_on_batch(self._network, x, y, sample_weight, class_weight, return_dict)
@@ -258,7 +259,7 @@ class Use(UseState):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Loss and metrics of one batch, as ``evaluate`` gives them."""
+        """Loss and metrics of one batch, in the form of ``evaluate``."""
         from foldnet.training.evaluation import test_on_batch
 
         return test_on_batch(self._network, x, y, sample_weight, return_dict)
@@ -277,18 +278,18 @@ class Use(UseState):
         show_trainable: bool = False,
         layer_range: Sequence[str] | None = None,
     ) -> None:
-        """Print Keras's table, with trainable and not-trainable counts a layer.
+        """Print Keras's table, with trainable and non-trainable counts per layer.
 
         Args:
             line_length: the longest line, 80 by default.
-            positions: of columns; taken as Keras takes it, but columns are as wide as what they hold.
+            positions: of columns; accepted as in Keras, but columns are as wide as their content.
             print_fn: called with the whole text, instead of ``print``.
-            expand_nested: whether nested networks are opened; unlike in Keras, they are by default.
+            expand_nested: whether to show the layers of nested networks; unlike in Keras, True by default.
             show_trainable: whether a column says Y or N of each layer's ``trainable``.
             layer_range: names, or regular expressions, of the first and the last layer to show.
 
         Raises:
-            ConfigError: a ``layer_range`` that fits no layers.
+            ConfigError: a ``layer_range`` that matches no layers.
         """
         from foldnet.summary import summary_text
 
@@ -319,7 +320,7 @@ class Use(UseState):
 
         Raises:
             ConfigError: the network is not built.
-            UnsupportedError: it has something that the configuration cannot say, such as a lambda.
+            UnsupportedError: it has something that the configuration cannot represent, such as a lambda.
         """
         from foldnet.files.architecture import to_json
 

@@ -1,4 +1,4 @@
-"""The part of a network's methods that says how it is trained: ``compile`` and what it was given."""
+"""The methods of a network for training settings: ``compile`` and its arguments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompileArguments:
-    """What ``compile`` was given; see ``Network.compile`` for what each means."""
+    """The arguments of ``compile``; see ``Network.compile``."""
 
     optimizer: Any
     loss: Any = None
@@ -25,7 +25,7 @@ class CompileArguments:
 
 
 class UseCompile:
-    """Methods of ``Network`` about compiling; a part of ``Use``."""
+    """Methods of ``Network`` for compiling; a base class of ``Use``."""
 
     saved_training: SavedTraining | None
     _trainer: Trainer | None
@@ -34,7 +34,7 @@ class UseCompile:
 
     @property
     def _network(self) -> Network:
-        return cast("Network", self)  # this is a part of Network and of nothing else
+        return cast("Network", self)  # only Network has this base class
 
     def compile(
         self,
@@ -48,10 +48,10 @@ class UseCompile:
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Say how to train: optimizer, loss and metrics by name or as objects, as in Keras.
+        """Set optimizer, loss and metrics for training, by name or as objects, as in Keras.
 
-        Compiling again starts a new optimizer; given the same optimizer object, it goes on where it was. Setting
-        ``trainable`` on a layer counts from the next ``fit`` or ``train_on_batch`` on, without compiling again.
+        Compiling again starts a new optimizer; with the same optimizer object, its state is kept. Setting
+        ``trainable`` on a layer takes effect at the next ``fit`` or ``train_on_batch``, without compiling again.
 
         Args:
             optimizer: ``"adam"``, or one of ``foldnet.optimizers``; None for a network that only evaluates.
@@ -60,7 +60,7 @@ class UseCompile:
             loss_weights: of each output's loss.
             metrics: a list; for several outputs a list or dict of lists.
             weighted_metrics: those in which sample weights count.
-            run_eagerly: accepted as in Keras; changes nothing, as do the other two.
+            run_eagerly: accepted as in Keras, but has no effect.
             steps_per_execution: how many steps count as one for callbacks.
             jit_compile: see ``run_eagerly``.
             auto_scale_loss: see ``run_eagerly``.
@@ -80,21 +80,21 @@ class UseCompile:
             self.finish_compile()
 
     def finish_compile(self) -> None:
-        """Do what ``compile`` asked for, which for a Sequential without an input shape waits for the data."""
+        """Finish ``compile``, which for a Sequential without an input shape waits for the data."""
         if self._compile is None:
             return
         from foldnet.training.compiled import compile_network
         from foldnet.training.trainer import Trainer
 
-        before = self._trainer  # what a file says of an earlier training is not asked for
+        before = self._trainer  # the training state in a file is then not used
         self.trainer = Trainer(compile_network(self._network, self._compile))
         if before is not None:
-            self.trainer.continues(before)
+            self.trainer.continue_from(before)
         self._compile = None
 
     @property
     def trainer(self) -> Trainer | None:
-        """The trainer that ``compile`` made, or that goes on from a loaded file; None if there is neither."""
+        """The trainer made by ``compile`` or from a loaded file; None if there is neither."""
         if self._trainer is None and self.saved_training is not None:
             from foldnet.files.resume import resume
 
@@ -124,14 +124,14 @@ class UseCompile:
 
     @property
     def loss(self) -> Any:
-        """The loss as ``compile`` was given it; None before."""
+        """The loss as passed to ``compile``; None before."""
         if self._compile is not None:
             return self._compile.loss
         return None if self.trainer is None else self.trainer.compiled.given.loss
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """The optimizer that ``compile`` was given or a loaded file had; None before."""
+        """The optimizer passed to ``compile`` or from a loaded file; None before."""
         if self.trainer is None:
             return self._optimizer
         optimizer = self.trainer.compiled.optimizer

@@ -1,4 +1,4 @@
-"""The part of a network's methods that describes its training: its metrics, and its state as a nested dict."""
+"""The methods of a network for its training state: its metrics, and its state as a nested dict."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ STATE = ("trainable_variables", "non_trainable_variables", "optimizer_variables"
 
 
 class UseState(UseCompile):
-    """Methods of ``Network`` about metrics and state; a part of ``Use``."""
+    """Methods of ``Network`` for metrics and state; a base class of ``Use``."""
 
     _tracked: Any = None
     _trackers: Sequence[Any] = ()
     logged: Mapping[str, Any] = {}
-    """Loss and metrics of the epoch, evaluation or batch that was logged last."""
+    """Loss and metrics of the last logged epoch, evaluation or batch."""
 
     @property
     def metrics(self) -> list[Any]:
-        """As in Keras, what the loss was last, and the metrics of ``compile`` as one object, which lists them.
+        """As in Keras, a tracker of the last loss, and one object with the metrics of ``compile``.
 
-        With several losses, each output's follow. Before ``compile`` there are none.
+        With several losses, there is also one for each output. Before ``compile`` there are none.
         """
         from foldnet.training.trackers import trackers_of
 
@@ -41,7 +41,7 @@ class UseState(UseCompile):
 
     @property
     def metrics_names(self) -> list[str]:
-        """What the values of ``evaluate`` are, in their order."""
+        """The names of the values of ``evaluate``, in order."""
         return [] if self.trainer is None else list(self.trainer.value_names())
 
     def reset_metrics(self) -> None:
@@ -50,7 +50,7 @@ class UseState(UseCompile):
 
     @property
     def metrics_variables(self) -> list[Any]:
-        """An empty list: sums of losses and metrics are in compiled code, and start again at each epoch."""
+        """An empty list: sums of losses and metrics are in compiled code, and are reset at each epoch."""
         return []
 
     def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
@@ -61,7 +61,7 @@ class UseState(UseCompile):
 
         Raises:
             ConfigError: another format.
-            InputError: two weights have one path.
+            InputError: two weights have the same path.
         """
         form: Literal["backend_tensor", "numpy_array"] | None
         form = member(value_format, ("backend_tensor", "numpy_array"))
@@ -77,13 +77,13 @@ class UseState(UseCompile):
                     inner = inner.setdefault(folder, {})
                 if last in inner:
                     raise InputError(
-                        f"the path {variable.path!r} is found twice in the network; give its layers names that differ"
+                        f"the path {variable.path!r} is found twice in the network; give its layers different names"
                     )
                 inner[last] = variable.value if form == "backend_tensor" else variable.numpy()
         return tree
 
     def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
-        """Set weights and the optimizer's variables from what ``get_state_tree`` gives, or from a part of it.
+        """Set weights and the optimizer's variables from the result of ``get_state_tree``, or from a part of it.
 
         Raises:
             InputError: paths that the network does not have, or other shapes.

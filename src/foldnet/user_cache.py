@@ -1,10 +1,10 @@
 """The user's cache folder: files that are checked before they are used, and written again if they are damaged.
 
 An entry is its data followed by a digest over its name and the data, so that a damaged or misplaced file is
-detected. It is written under a temporary name and renamed, so that processes that make the same entry at
-once never see half a file. Anyone who can write into the folder can run code, so the folder and its files must
-belong to the user (or to root, as in an image that was built for others to run) and be writable by nobody else; any
-other folder is not used.
+detected. It is written under a temporary name and renamed, so that processes that write the same entry at the
+same time never see a partial file. Anyone who can write into the folder can run code as the user, so the folder and
+its files must belong to the user (or to root, as in a container image) and must not be writable by others; any other
+folder is not used.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Paths are strings here, and other modules are imported where they are used: all of it lies on the way to a
-# first prediction.
+# Paths are strings, and other modules are imported on use, because this code runs before the first
+# prediction and must be fast.
 DIGEST = 32
 
 
@@ -30,13 +30,13 @@ def folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME")
     if not base:
         home = os.path.expanduser("~")  # noqa: PTH111
-        # A user without a name or a home folder keeps nothing: no folder can be made below a device.
+        # For a user without a name or a home folder nothing is cached: no folder can be created below a device.
         base = os.path.join(os.devnull if home == "~" else home, ".cache")  # noqa: PTH118
     return os.path.join(base, "foldnet")  # noqa: PTH118
 
 
 def path_of(name: str) -> str:
-    """The path of an entry, whether or not it is there."""
+    """The path of an entry, which may not exist."""
     return os.path.join(folder(), name)  # noqa: PTH118
 
 
@@ -51,7 +51,7 @@ def digest(*parts: bytes | memoryview) -> bytes:
 
 
 def read(name: str) -> memoryview | None:
-    """The data of an entry; None if there is none that can be trusted."""
+    """The data of an entry; None if it does not exist or cannot be trusted."""
     path = path_of(name)
     if not is_private(folder(), stat.S_IFDIR) or not is_private(path, stat.S_IFREG):
         return None
@@ -65,7 +65,7 @@ def read(name: str) -> memoryview | None:
 
 
 def ready() -> str | None:
-    """The folder, made if need be; None where it cannot be, is not the user's alone, or cannot be written."""
+    """The folder, created if needed; None if it cannot be created or written, or if others can write to it."""
     home = folder()
     try:
         os.makedirs(home, mode=0o700, exist_ok=True)  # noqa: PTH103
@@ -75,7 +75,7 @@ def ready() -> str | None:
 
 
 def remove(name: str) -> None:
-    """Forget an entry, if it is there and can be removed."""
+    """Remove an entry, if it exists and can be removed."""
     import contextlib
 
     with contextlib.suppress(OSError):
@@ -83,10 +83,10 @@ def remove(name: str) -> None:
 
 
 def write(name: str, fill: Callable[[Path], object]) -> bool:
-    """Make an entry of what ``fill`` writes into the file of the path that it is given.
+    """Write an entry; ``fill`` writes the data into the file whose path it is given.
 
     Returns:
-        Whether it is kept: False where the folder is not the user's alone, or cannot be made.
+        Whether it is stored: False if others can write to the folder, or if it cannot be created.
 
     Raises:
         OSError: the disk is full, or a folder is in the entry's place.
@@ -96,7 +96,7 @@ def write(name: str, fill: Callable[[Path], object]) -> bool:
         return False
     from pathlib import Path
 
-    # Not by tempfile: a signal handler during another call would wait for its lock.
+    # Without tempfile: a signal handler during another call would wait for its lock.
     made = Path(home, f"{name[:16]}-{os.urandom(8).hex()}.tmp")
     os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
@@ -114,7 +114,7 @@ def write(name: str, fill: Callable[[Path], object]) -> bool:
 
 
 def is_private(path: str, kind: int) -> bool:
-    """Whether the path itself (no link) is of this kind, is ours or root's, and nobody else may write to it."""
+    """Whether the path itself (no link) is of this kind, belongs to us or root, and cannot be written by others."""
     try:
         found = os.lstat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Keras's ``utils`` module, as far as it is about data and seeds."""
+"""Keras's ``utils`` module: the parts for data and seeds."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def to_categorical(x: object, num_classes: int | None = None) -> Array:
 
 
 def normalize(x: object, axis: int = -1, order: float = 2) -> Array:
-    """Rows (or what ``axis`` says) divided by their norm; rows of 0 stay.
+    """Rows (or slices along ``axis``) divided by their norm; rows of 0 stay.
 
     Args:
         x: numbers.
@@ -84,9 +84,9 @@ def get_file(fname: object = None, origin: object = None, *args: Any, **kwargs: 
 
 
 class PyDataset:
-    """Batches by number: a subclass states ``__len__`` and ``__getitem__``, which gives ``(x, y)`` of one batch.
+    """Batches by number: a subclass defines ``__len__`` and ``__getitem__``, which returns ``(x, y)`` of one batch.
 
-    In place of ``__len__`` it may have ``num_batches``, which is None for a dataset without end.
+    Instead of ``__len__`` it may have ``num_batches``, which is None for an infinite dataset.
 
     Args:
         workers: accepted as in Keras; batches are made one after the other.
@@ -103,7 +103,7 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """How many batches there are."""
+        """The number of batches."""
         return len(self)
 
     def __len__(self) -> int:
@@ -114,10 +114,10 @@ class PyDataset:
         raise TypeError(f"{type(self).__name__} must give its batches: def __getitem__(self, index)")
 
     def on_epoch_begin(self) -> None:
-        """Told before each epoch of a fit."""
+        """Called before each epoch of a fit."""
 
     def on_epoch_end(self) -> None:
-        """Told after each epoch of a fit."""
+        """Called after each epoch of a fit."""
 
 
 Sequence = PyDataset

@@ -182,11 +182,11 @@ def test_a_frozen_file_is_no_network(foldnet, wine, tmp_path, name):
     [
         (["explain", "--row", "0"], "--row chooses among the numbers of --data"),
         (["explain", "--channel", "1"], "--channel chooses"),
-        (["explain", "--columns", "1-3"], "--columns says how to read --data"),
-        (["verify", "--decimal", ","], "--decimal says how to read --data"),
-        (["verify", "--no-header"], "--header says how to read --data"),
-        (["doctor", "--drop", "x"], "--drop says how to read --data"),
-        (["doctor", "--na", "x"], "--na says how to read --data"),
+        (["explain", "--columns", "1-3"], "--columns is about reading --data"),
+        (["verify", "--decimal", ","], "--decimal is about reading --data"),
+        (["verify", "--no-header"], "--header is about reading --data"),
+        (["doctor", "--drop", "x"], "--drop is about reading --data"),
+        (["doctor", "--na", "x"], "--na is about reading --data"),
         (["doctor", "--target", "x"], "--target names a column of --data"),
     ],
 )

@@ -116,7 +116,7 @@ def test_a_frozen_file_predicts_the_same(foldnet, wine, data, tmp_path):
 def test_tables_that_do_not_fit_are_refused(foldnet, wine, data, tmp_path):
     table = data / "wine.csv"
     message = foldnet.refused("predict", wine, "--data", table)
-    assert "takes 11 values a row, and the table has 12 columns: fixed acidity" in message
+    assert "takes 11 values per row, and the table has 12 columns: fixed acidity" in message
     assert "--drop" in message
     assert "no column 'ph'" in foldnet.refused("predict", wine, "--data", table, "--columns", "ph")
     assert "No such file" in foldnet.refused("predict", wine, "--data", tmp_path / "none.csv")

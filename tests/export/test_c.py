@@ -177,7 +177,7 @@ def test_a_first_line_that_counts_the_columns_is_no_row(program):
     plain = run(["./predict"], program, "1,2,3,4\n").stdout
     done = run(["./predict"], program, "0,1,2,3\n1,2,3,4\n")
     assert done.stdout == plain
-    assert done.stderr == "line 1 counts the columns, and is no row; write +0 to make it one\n"
+    assert done.stderr == "line 1 counts the columns and is not a row; write +0 to make it one\n"
     for rows in ("+0,1,2,3\n", "1,2,3,4\n0,1,2,3\n", "0,1,2,4\n"):
         done = run(["./predict"], program, rows)
         assert (len(done.stdout.splitlines()), done.stderr) == (rows.count("\n"), "")

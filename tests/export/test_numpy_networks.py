@@ -274,7 +274,7 @@ def test_as_a_program(files, tmp_path):
     assert run_program(path, f"{','.join('abcdefghijk')}\n\n{text}").stdout == expected
     counted = run_program(path, f"{','.join(map(str, range(11)))}\n{text}")
     assert counted.stdout == expected
-    assert "line 1 counts the columns, and is no row" in counted.stderr
+    assert "line 1 counts the columns and is not a row" in counted.stderr
     assert len(run_program(path, ",".join([*map(str, range(10)), "10.0"]) + "\n").stdout.split()) == 1
     (tmp_path / "rows.csv").write_text(text)
     assert run_program(path, "", str(tmp_path / "rows.csv")).stdout == expected
@@ -362,7 +362,7 @@ def test_other_peoples_files_are_left_alone(tmp_path):
     path.unlink()
     to_numpy(NETS["wine"], path)
     to_numpy(NETS["lookups"], path)  # over its own
-    with pytest.raises(ConfigError, match="weights is"):
+    with pytest.raises(ConfigError, match="weights must be"):
         to_numpy(NETS["wine"], path, weights="pickle")
     with pytest.raises(ConfigError, match=r"ending in \.py"):
         to_numpy(NETS["wine"], tmp_path / "wine.npz")

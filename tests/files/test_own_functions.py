@@ -94,7 +94,7 @@ def test_a_name_that_means_something_else_is_refused(tmp_path):
         model = network(foldnet, loss)
         for name in ("x.keras", "x.h5"):
             with pytest.raises(
-                UnsupportedError, match=r"code of your own without a name.*include_optimizer=False"
+                UnsupportedError, match=r"your own code without a unique name.*include_optimizer=False"
             ):
                 model.save(tmp_path / name)
             model.save(tmp_path / name, include_optimizer=False)
@@ -118,7 +118,7 @@ def test_a_name_under_which_another_function_is_registered_is_refused(tmp_path):
     try:
         network(foldnet, first).save(tmp_path / "x.keras")
         assert foldnet.load_model(tmp_path / "x.keras").loss is not None
-        with pytest.raises(UnsupportedError, match="twice is code of your own"):
+        with pytest.raises(UnsupportedError, match="twice is your own code"):
             network(foldnet, twice).save(tmp_path / "x.keras")
     finally:
         del foldnet.saving.get_custom_objects()["own_test>twice"]

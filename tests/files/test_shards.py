@@ -100,11 +100,11 @@ def test_layers_to_skip(tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda m: m.update({"/layers/dense/vars": "../a_00000.weights.h5"}), "lie beside the list"),
-        (lambda m: m.update({"/layers/dense/vars": "/a_00000.weights.h5"}), "lie beside the list"),
-        (lambda m: m.update({"/layers/dense/vars": ".."}), "lie beside the list"),
+        (lambda m: m.update({"/layers/dense/vars": "../a_00000.weights.h5"}), "must be in the list's folder"),
+        (lambda m: m.update({"/layers/dense/vars": "/a_00000.weights.h5"}), "must be in the list's folder"),
+        (lambda m: m.update({"/layers/dense/vars": ".."}), "must be in the list's folder"),
         (lambda m: m.update({"/layers/dense/vars": 3}), "should be a name"),
-        (lambda m: m.update({"/layers/dense/vars": "b_00000.weights.h5"}), "which is not beside it"),
+        (lambda m: m.update({"/layers/dense/vars": "b_00000.weights.h5"}), "which is not in its folder"),
         (lambda m: m.update({"/layers/dense_2/vars": "a_00000.weights.h5"}), "has no such group"),
         (lambda m: m.update({"/layers/dense/vars": "a_00001.weights.h5"}), "has no such group"),
         (lambda m: m.pop("/layers/dense/vars"), "layers/dense"),

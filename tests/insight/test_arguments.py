@@ -28,7 +28,7 @@ def test_whole_numbers(model, value):
         lambda: verify(model.predict, model, X, rows=value),
         lambda: verify(model.predict, model, seed=value),
     ):
-        with pytest.raises(ConfigError, match="is a whole number"):
+        with pytest.raises(ConfigError, match="must be a whole number"):
             call()
 
 
@@ -39,13 +39,13 @@ def test_whole_numbers(model, value):
 )
 def test_numbers(model, value):
     for name in ("tolerance", "pair_seconds"):
-        with pytest.raises(ConfigError, match=f"{name} is a number"):
+        with pytest.raises(ConfigError, match=f"{name} must be a number"):
             verify(model.predict, model, X, **{name: value})
 
 
 @pytest.mark.parametrize("value", [None, 1.5, [], {}, object(), X, b"x", 3], ids=lambda v: type(v).__name__)
 def test_paths_and_names(model, value):
-    with pytest.raises(ConfigError, match="path is the name of a file"):
+    with pytest.raises(ConfigError, match="path must be the name of a file"):
         explain(model).to_html(value)
     if value is not None:
         with pytest.raises(ConfigError, match="layer is the path"):
@@ -73,9 +73,9 @@ def test_rows(model, value):
 
 @pytest.mark.parametrize("value", [3, 1.5, object(), X, [1, 2], [[1], [2]], b"x", lambda: 1])
 def test_lists_of_names(model, value):
-    with pytest.raises(ConfigError, match="checks is a name or a list of names"):
+    with pytest.raises(ConfigError, match="checks must be a name or a list of names"):
         doctor(model, checks=value)
-    with pytest.raises(ConfigError, match="layers is a name or a list of names"):
+    with pytest.raises(ConfigError, match="layers must be a name or a list of names"):
         recalibrate(model, X, layers=value)
 
 

@@ -77,7 +77,7 @@ def test_our_configuration_means_the_same_to_keras(case):
     if isinstance(axis, list):  # Keras changes an int to a list when it builds the layer
         theirs["axis"] = [theirs["axis"]] if isinstance(theirs["axis"], int) else theirs["axis"]
     if case.class_name == "GroupNormalization":
-        theirs.pop("groups"), expected.pop("groups")  # Keras puts a number in the place of -1 when it builds
+        theirs.pop("groups"), expected.pop("groups")  # Keras puts a number in place of -1 when it builds
     assert theirs == expected
 
 

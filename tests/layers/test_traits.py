@@ -71,13 +71,13 @@ def test_every_layer_is_in_the_table():
 def test_quiet_layers_give_back_their_input_and_others_do_not(name):
     layer, x = made(name), rows_of(name)
     y = result(layer, x)
-    assert layer.quiet_in_prediction == (y.shape == x.shape and np.array_equal(y, x))
+    assert layer.identity_in_prediction == (y.shape == x.shape and np.array_equal(y, x))
 
 
 def test_an_activation_is_quiet_if_it_is_linear():
     x = rows_of("Activation")
     layer = layers.Activation("linear")
-    assert layer.quiet_in_prediction
+    assert layer.identity_in_prediction
     assert np.array_equal(np.asarray(layer(x)), x)
 
 
@@ -89,7 +89,7 @@ def test_layers_that_move_values_do_nothing_else(name):
         return
     y = result(layer, x)
     same = all(np.array_equal(np.unique(a), np.unique(b)) for a, b in zip(x, y, strict=True))
-    assert (layer.moves_values or layer.quiet_in_prediction) == same
+    assert (layer.moves_values or layer.identity_in_prediction) == same
 
 
 @pytest.mark.parametrize("name", COMPUTING)
@@ -104,7 +104,7 @@ def test_layers_that_scale_values_are_affine_value_by_value(name):
     apart = result(layer, changed) != one
     affine = np.allclose(back - zero, -2 * (one - zero), atol=1e-4)
     alone = one.shape == x.shape and not apart.reshape(-1)[1:].any()
-    assert (layer.scales_values or layer.quiet_in_prediction) == (affine and alone)
+    assert (layer.scales_values or layer.identity_in_prediction) == (affine and alone)
 
 
 def applied(ending, x):
@@ -163,7 +163,7 @@ def test_random_layers_change_values_in_training_by_as_much_as_they_say(name):
     if not layer.is_random:
         assert (layer.amount(), layer.amount_is_rate, layer.scales_at_random) == (0, False, False)
         return
-    assert (layer.quiet_in_prediction, layer.amount()) == (True, 0.3)
+    assert (layer.identity_in_prediction, layer.amount()) == (True, 0.3)
     assert layer.amount_is_rate == ("rate" in SETTINGS[name])
     ones = np.ones((4000, *[1] * (len(RANKS.get(name, ROW)) - 1), 4), np.float32)
     y = np.asarray(layer(ones, training=True))

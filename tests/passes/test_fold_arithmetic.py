@@ -60,7 +60,7 @@ def test_alone_it_keeps_its_bits_and_says_why():
     """x * (1 / 3) has other bits than x / 3, and -0.0 * 2 + 0 another sign than -0.0 * 2."""
     graph = optimize(lower(network(lambda x: x / 3, layers.Activation("relu"), lambda x: x * 2)))
     assert kinds(graph) == ["Binary", "Unary", "Binary"]
-    assert sum("stays a step of its own" in note for note in graph.notes) == 2
+    assert sum("stays a separate step" in note for note in graph.notes) == 2
     assert any("activation relu" in note for note in graph.notes)
     rows = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     want = np.maximum(rows / np.float32(3), 0) * np.float32(2)

@@ -44,7 +44,7 @@ def network(*stack):
 @pytest.mark.parametrize(("ratio", "folds"), [(63, True), (65, False)])
 @pytest.mark.parametrize("gamma", [1.0, 1e-3, 1e3])
 def test_the_ratio_of_mean_and_deviation(ratio, folds, gamma):
-    """gamma says nothing of the deviation: the one that was learnt counts."""
+    """gamma says nothing of the deviation: the one that was learned counts."""
     forward, notes = kinds(network(norm(ratio * 0.5, 0.25, gamma), layers.Dense(2)))
     assert forward == (["Dense"] if folds else ["Affine", "Dense"])
     assert any("standard deviations from zero" in note for note in notes) is not folds
@@ -61,7 +61,7 @@ def test_the_ratio_itself_folds():
     assert LARGEST_RATIO == 64
 
 
-def test_the_learnt_deviation_has_epsilon_in_it():
+def test_the_learned_deviation_has_epsilon_in_it():
     """Mean 1, variance 1e-6: with epsilon 1e-9 a thousand deviations away, with Keras's 1e-3 only 32."""
     stays, notes = kinds(network(norm(1.0, 1e-6, epsilon=1e-9), layers.Dense(2)))
     assert stays == ["Affine", "Dense"]

@@ -15,7 +15,7 @@ ROUNDING = {
 
 # It gives a row twice in place of a weight of 2: rows are kept back by number, so the two are not divided alike.
 EARLY = {
-    "check_sample_weight_equivalence_on_sparse_data": "a class of one row cannot be learnt and kept back"
+    "check_sample_weight_equivalence_on_sparse_data": "a class of one row cannot be learned and kept back"
 }
 
 

@@ -17,5 +17,5 @@ def test_keras_is_timed_on_the_same_folds(quick_compiler):
     assert "foldnet: 1 settings, 2 fits of 2 epochs in " in done.stdout
     assert "Keras:   1 settings, 2 fits in " in done.stdout
     ours, theirs = (float(text) for text in done.stdout.split("(mean absolute error)")[1].split()[1:3])
-    # Two epochs from quality 0: far from learnt, but as far for both.
+    # Two epochs from quality 0: far from learned, but as far for both.
     assert abs(ours - theirs) < 1.5

@@ -15,7 +15,7 @@ SETTINGS = {"hidden_layer_sizes": (8,), "learning_rate": 0.03, "epochs": 30, "ra
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix])
-def test_sparse_tables_are_learnt_as_dense_ones(kind):
+def test_sparse_tables_are_learned_as_dense_ones(kind):
     y = (DENSE[:, 0] - DENSE[:, 1] > 0).astype(int)
     model = FoldnetClassifier(**SETTINGS).fit(kind(DENSE), y)
     assert model.score(DENSE, y) > 0.9

@@ -24,7 +24,7 @@ class Dataset:
         return i
 
 
-class Told(Dataset):
+class WithHooks(Dataset):
     """As Keras's PyDataset, which says its number of batches: None for no end."""
 
     @property
@@ -45,7 +45,7 @@ NO_STREAMS = {
 }  # fmt: skip
 STREAMS = {
     "an iterator": iter([(ROW, ROW)]), "a list of tuples": [(ROW, ROW)], "a dataset": Dataset(),
-    "one that tells": Told(), "one without length": Unsized(), "a set": {1}, "a range": range(2),
+    "one with hooks": WithHooks(), "one without length": Unsized(), "a set": {1}, "a range": range(2),
 }  # fmt: skip
 
 
@@ -68,9 +68,9 @@ def test_a_stream_unless_there_are_targets(x):
         ({1}, False, None, False),
         (Dataset(0), True, 0, False),
         (Dataset(4), True, 4, False),
-        (Told(0), True, 0, False),
-        (Told(4), True, 4, False),
-        (Told(None), True, None, True),
+        (WithHooks(0), True, 0, False),
+        (WithHooks(4), True, 4, False),
+        (WithHooks(None), True, None, True),
         (Unsized(), True, None, True),
     ],
     ids=["list", "iterator", "set", "no batch", "four", "told none", "told four", "told no end", "unsized"],
@@ -84,14 +84,14 @@ def test_how_many(x, dataset, count, endless):
 
 @pytest.mark.parametrize("count", [-1, 2.0, "3"])
 def test_a_number_of_batches_that_is_none(count):
-    with pytest.raises(InputError, match=f"num_batches of Told must be a number or None, got {count!r}"):
-        b.count_of(Told(count))
+    with pytest.raises(InputError, match=f"num_batches of WithHooks must be a number or None, got {count!r}"):
+        b.count_of(WithHooks(count))
 
 
 def test_the_batches_in_order():
     assert list(b.batches(Dataset(3))) == [0, 1, 2]
     assert list(b.batches(Dataset(3), np.array([2, 0]))) == [2, 0]
-    assert list(b.batches(Told(3))) == [0, 1, 2]
+    assert list(b.batches(WithHooks(3))) == [0, 1, 2]
     assert list(itertools.islice(b.batches(Unsized()), 4)) == [0, 1, 2, 3]
     assert list(itertools.islice(b.batches(Unsized(), [5, 1]), 4)) == [5, 1]
     assert list(b.batches([(1, 2), (3, 4)])) == [(1, 2), (3, 4)]
@@ -105,8 +105,8 @@ def test_hooks():
             self.told += 1
 
     x = Hooked()
-    b.tell(x, "on_epoch_end")
-    b.tell(x, "on_epoch_begin")
+    b.call_hook(x, "on_epoch_end")
+    b.call_hook(x, "on_epoch_begin")
     assert x.told == 1
 
 

@@ -340,7 +340,7 @@ def test_a_loss_and_a_metric_of_the_users_own():
         (lambda m: m.fit(X, Y[:3]), InputError, "same number of rows"),
         (lambda m: m.fit(X), InputError, "targets"),
         (lambda m: m.fit(X[:, :3], Y), InputError, "rows of shape"),
-        (lambda m: m.fit(X, Y, sample_weight=np.ones((40, 2))), InputError, "one weight a row"),
+        (lambda m: m.fit(X, Y, sample_weight=np.ones((40, 2))), InputError, "one weight per row"),
         (lambda m: m.fit(X, Y, sample_weight=np.ones(40), class_weight={}), ConfigError, "not both"),
         (lambda m: m.fit(X, Y, batch_size=0), ConfigError, "batch_size"),
         (lambda m: m.fit(X, Y, validation_split=0.999), ConfigError, "validation_split"),

@@ -195,7 +195,7 @@ SGD = ("SGD", {"learning_rate": 0.01})
 ADAM = ("Adam", {"learning_rate": 0.01})
 
 # Whatever one compiled step of Keras can try at once is tried at once: name, what it covers, network, shape of a
-# row, optimizer, losses (one an output).
+# row, optimizer, losses (one per output).
 CASES = [
     *((f"optimizer-{name}{i}", 1, dense_bn, (6,), (name, settings), ["mse"])
       for i, (name, settings) in enumerate(OPTIMIZERS)),

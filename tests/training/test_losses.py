@@ -17,7 +17,7 @@ from foldnet.operations.kernels import Moment
 from foldnet.ops import Expression
 from foldnet.training.losses import CLASSES, FUNCTIONS
 from foldnet.training.losses import get as as_loss
-from foldnet.training.weighting import weighed
+from foldnet.training.weighting import weighted
 
 SETTINGS = {
     "Huber": [{}, {"delta": 0.3}],
@@ -175,7 +175,7 @@ def test_a_mask_counts_as_in_keras(draw):
     mask = (rng.uniform(size=shape) < draw.draw(st.sampled_from([0.0, 0.4, 1.0]))).astype(np.float32)
     weight = rng.uniform(0.1, 2, shape).astype(np.float32) if draw.draw(st.booleans()) else None
     expected = reduce_weighted_values(values, weight, mask.astype(bool), reduction)
-    found = weighed(values, weight, mask, reduction)
+    found = weighted(values, weight, mask, reduction)
     assert found.shape == shape[:1]
     assert found.mean() == pytest.approx(float(expected), rel=1e-4, abs=1e-5)
 
@@ -194,11 +194,11 @@ def test_weights_in_a_program_are_those_of_arrays(draw):
             arrays[name] = (array > 1).astype(float) if name == "mask" else array
     b = GraphBuilder()
     inputs = {n: Expression(b, b.input(n, (None, *a.shape[1:]))) for n, a in arrays.items()}
-    rows = weighed(*(inputs.get(n) for n in ("values", "weight", "mask")), reduction)
+    rows = weighted(*(inputs.get(n) for n in ("values", "weight", "mask")), reduction)
     graph = b.build([rows.value])
     values = {**arrays, **graph.constants}
     forward(graph, values, Moment(training=True), np.dtype(np.float64))
-    expected = weighed(*(arrays.get(n) for n in ("values", "weight", "mask")), reduction)
+    expected = weighted(*(arrays.get(n) for n in ("values", "weight", "mask")), reduction)
     np.testing.assert_allclose(values[rows.value], expected, rtol=1e-5, atol=1e-6)
 
 

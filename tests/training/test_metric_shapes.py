@@ -20,7 +20,7 @@ WHOLE = ["TruePositives", "AUC", "Precision", "Recall"]
 
 
 def weights(rng, shape):
-    """Of every shape that spreads over the values: a number, (1, n), a number a row, one each."""
+    """Of every shape that spreads over the values: a number, (1, n), a number per row, one each."""
     given = [None, 0.5, rng.uniform(0.1, 2, shape[0]), rng.uniform(0.1, 2, shape)]
     return [*given, rng.uniform(0.1, 2, (1, *shape[1:]))] if len(shape) > 1 else given
 

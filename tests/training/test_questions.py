@@ -85,7 +85,7 @@ def test_2_1_the_network_of_eleven_features(capsys):
     history = names["history"].history
     assert sorted(history) == ["loss", "val_loss"]
     assert len(history["loss"]) == len(history["val_loss"]) == 100
-    # Softmax over one unit is 1 whatever goes in, so nothing was learnt.
+    # Softmax over one unit is 1 whatever goes in, so nothing was learned.
     assert (names["model"].predict(names["x"]) == 1).all()
     assert history["val_loss"][-1] == pytest.approx(
         np.abs(names["quality"][names["valid"]] - 1).mean(), rel=1e-5

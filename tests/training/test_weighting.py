@@ -54,11 +54,11 @@ def test_weights_and_masks_multiply():
 )
 def test_reductions(reduction, mask, expected):
     given = np.float32([[1, 0, 1], [1, 1, 0]]) if mask else None
-    found = weighting.weighed(VALUES, np.float32([2, 3]), given, reduction)
+    found = weighting.weighted(VALUES, np.float32([2, 3]), given, reduction)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_batch_in_which_nothing_counts_is_nothing():
-    assert np.mean(weighting.weighed(VALUES, None, np.zeros((2, 3), np.float32))) == 0
-    found = weighting.weighed(VALUES, np.zeros(2, np.float32), None, "mean_with_sample_weight")
+    assert np.mean(weighting.weighted(VALUES, None, np.zeros((2, 3), np.float32))) == 0
+    found = weighting.weighted(VALUES, np.zeros(2, np.float32), None, "mean_with_sample_weight")
     assert found.tolist() == [0, 0]

@@ -19,7 +19,7 @@ def sequences(kit, model, mask_zero=True):
 
 
 def two_outputs(kit, model):
-    """One output with a mask and timesteps, and one that is a number a row."""
+    """One output with a mask and timesteps, and one that is a number per row."""
     x = kit.Input((STEPS,), dtype="int32")
     h = kit.Dense(4, activation="tanh")(kit.Embedding(9, 5, mask_zero=True)(x))
     steps = kit.Dense(CLASSES, activation="softmax", name="steps")(h)
@@ -27,7 +27,7 @@ def two_outputs(kit, model):
 
 
 def data(seed=0):
-    """Indices of which some are 0, labels of timesteps, a number a row, and weights of both."""
+    """Indices of which some are 0, labels of timesteps, a number per row, and weights of both."""
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 9, (ROWS, STEPS)).astype(np.int32)
     x[3] = 0  # a row that does not count at all
@@ -187,7 +187,7 @@ def dense(kit, model):
 
 @pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight"])
 def test_reductions_of_rows(reduction, both_engines):
-    """With one weight a row; the loss of a ragged last batch counts as Keras counts it."""
+    """With one weight per row; the loss of a ragged last batch counts as Keras counts it."""
     rng = np.random.default_rng(6)
     x, y = rng.normal(size=(ROWS, 4)).astype(np.float32), rng.normal(size=(ROWS, 3)).astype(np.float32)
     weights = rng.uniform(0, 2, ROWS).astype(np.float32)

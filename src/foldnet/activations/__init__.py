@@ -1,4 +1,4 @@
-"""Keras's activations: the functions, and how a name, a configuration or a layer means one of them."""
+"""Keras's activations: the functions, and getting one from a name, a configuration or a layer."""
 
 from foldnet.activations.functions import (
     ALIASES,

@@ -1,9 +1,9 @@
 """Keras's activation functions on NumPy arrays.
 
 These are the definitions: layers name them, the reference engine calls them, and every compiled form is
-tested against them. Each works in the floating dtype of its input (integers become float64) and keeps the
-shape unless it says otherwise. The formulas are Keras 3's, also for NaN and infinities: most pass NaN on,
-``soft_shrink``, ``hard_shrink``, ``threshold`` and ``relu`` with a threshold alone turn it into a number.
+tested against them. Each computes in the floating dtype of its input (integers become float64) and keeps the
+shape unless documented otherwise. The formulas are Keras 3's, also for NaN and infinities: most pass NaN on,
+only ``soft_shrink``, ``hard_shrink``, ``threshold`` and ``relu`` with a threshold turn it into a number.
 
 Two functions exist for files of Keras 1 and 2, whose meaning Keras 3 has changed: ``hard_sigmoid_keras2`` and
 ``thresholded_relu``.
@@ -231,13 +231,13 @@ def gelu(x: Any, approximate: bool = False) -> Array:
 
 
 def glu(x: Any, axis: int = -1) -> Array:
-    """The first half of ``axis`` times the sigmoid of the second: the axis comes out half as long."""
+    """The first half of ``axis`` times the sigmoid of the second half; the result's axis is half as long."""
     first, second = np.split(_float(x), 2, axis=axis)
     return first * sigmoid(second)
 
 
 def _along_several(function: Function, x: Array, axes: Sequence[int]) -> Array:
-    """A function along one axis, along several taken together."""
+    """Apply a function of one axis along several axes together."""
     last = range(x.ndim - len(axes), x.ndim)
     moved = np.moveaxis(x, axes, last)
     joined = moved.reshape(*moved.shape[: x.ndim - len(axes)], -1)
@@ -245,7 +245,7 @@ def _along_several(function: Function, x: Array, axes: Sequence[int]) -> Array:
 
 
 def softmax(x: Any, axis: int | Sequence[int] = -1) -> Array:
-    """``exp(x - max) / sum(exp(x - max))`` along ``axis``, or along several together.
+    """``exp(x - max) / sum(exp(x - max))`` along ``axis``, or along several axes together.
 
     >>> softmax([[0.0, 0.0]]).tolist()
     [[0.5, 0.5]]
@@ -258,7 +258,7 @@ def softmax(x: Any, axis: int | Sequence[int] = -1) -> Array:
 
 
 def log_softmax(x: Any, axis: int | Sequence[int] = -1) -> Array:
-    """``x - max - log(sum(exp(x - max)))`` along ``axis``, or along several together."""
+    """``x - max - log(sum(exp(x - max)))`` along ``axis``, or along several axes together."""
     x = _float(x)
     if not isinstance(axis, int):
         return _along_several(log_softmax, x, axis)
@@ -292,7 +292,7 @@ def in_order(x: Array, axis: int) -> Array:
     """Sum along an axis, which is kept, one term after the other.
 
     ``numpy.sum`` picks the order of its additions by the shape and strides of the whole array, batch axis
-    included, so that a row's sum could depend on the rows beside it.
+    included, so that a row's sum could depend on the other rows.
     """
     axis %= x.ndim
     total = np.zeros((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype)
@@ -312,7 +312,7 @@ ELEMENTWISE: dict[str, Function] = {
         softsign, sparse_plus, sparse_sigmoid, squareplus, tanh, tanh_shrink, threshold, thresholded_relu,
     )
 }  # fmt: skip
-"""The activations that treat each value alone, by name."""
+"""The elementwise activations, by name."""
 
 FUNCTIONS: dict[str, Function] = {**ELEMENTWISE, **ALONG_AXIS}
 """Every activation by its Keras name."""

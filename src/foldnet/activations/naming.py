@@ -1,4 +1,4 @@
-"""Which activation a name, a stored configuration, a function or an activation layer means, and back."""
+"""Find the activation for a name, a stored configuration, a function or an activation layer, and the reverse."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def get(identifier: Any, supplied: Mapping[str, Function] | None = None) -> Func
     Args:
         identifier: None (``linear``), a name, a function, a ``functools.partial`` of one, an activation
             layer, or any of these as a file's configuration stores it.
-        supplied: functions for names that a file cannot say, such as ``{"<lambda>": fn}``.
+        supplied: functions for names that a file does not define, such as ``{"<lambda>": fn}``.
 
     Raises:
         UnsupportedError: the name is not one of Keras's and was not supplied for the file that has it.
-        ConfigError: it is nothing that can name an activation, or a parameter is of another kind than it takes.
+        ConfigError: it cannot name an activation, or a parameter has the wrong type.
 
     >>> get("relu") is functions.relu
     True
@@ -71,7 +71,7 @@ def get(identifier: Any, supplied: Mapping[str, Function] | None = None) -> Func
         return _from_config(identifier, supplied)
     if not isinstance(identifier, str):
         raise SettingTypeError(
-            f"an activation is a name, a function or a Keras configuration, not {shown(identifier)}"
+            f"an activation must be a name, a function or a Keras configuration, not {shown(identifier)}"
         )
     if supplied and identifier in supplied:
         return supplied[identifier]
@@ -170,7 +170,7 @@ def known(function: Function) -> tuple[str, dict[str, Any]] | None:
 def serialize(function: Function) -> Any:
     """A function as Keras stores it: its name, or an activation layer's configuration for other parameters.
 
-    A function that neither can say (a caller's own, or ``gelu(approximate=True)``) is returned as it is.
+    A function without such a form (a caller's own, or ``gelu(approximate=True)``) is returned unchanged.
 
     >>> serialize(functions.relu), serialize(functools.partial(functions.leaky_relu, negative_slope=0.1))
     ('relu', {'module': 'keras.layers', 'class_name': 'LeakyReLU', 'config': {'negative_slope': 0.1}})

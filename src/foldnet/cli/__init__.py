@@ -1,4 +1,4 @@
-"""The ``foldnet`` command. What a command needs is imported when it runs, so that ``--help`` is quick."""
+"""The ``foldnet`` command. A command's modules are imported when it runs, so that ``--help`` is quick."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Exit codes:
 
 
 class Commands(click.Group):
-    """The commands, each in a module of its name, imported when it is asked for."""
+    """The commands, each in a module of its name that is imported on first use."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as a program, on any terminal."""
@@ -45,7 +45,7 @@ class Commands(click.Group):
         return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order in which someone meets them."""
+        """Names in the order in which a new user needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -56,7 +56,7 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run, and turn what goes wrong into one message and an exit code."""
+        """Run, and turn an error into one message and an exit code."""
         with errors_reported(ctx):
             return super().invoke(ctx)
 

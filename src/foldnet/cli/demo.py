@@ -40,7 +40,7 @@ def command(out: str, rows: int, force: bool, as_json: bool) -> None:
 
     Prints the network, explains a BatchNormalization, freezes, proves the
     result against Keras's own outputs, times it, writes it as Python and as
-    C, and runs both as a stranger would. Exit code 1 if any number disagrees.
+    C, and runs both without foldnet. Exit code 1 if any number disagrees.
     """
     from foldnet.demo.run import FOLDER, SHIPPED, run
 

@@ -67,7 +67,7 @@ def command(
     """Look for problems of the network in FILE, with numbers from it.
 
     Each finding says what is wrong and where, why it matters, the
-    evidence, and how to correct it. Exit code 1 if there is an error among them.
+    evidence, and how to correct it. Exit code 1 if any is an error.
     """
     from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What goes wrong in a command: one message on stderr, no traceback, and an exit code."""
+"""Errors of commands: one message on stderr, no traceback, and an exit code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _TerminalError(click.ClickException):
 
 
 class CommandError(_TerminalError):
-    """The command cannot do what was asked: a message for the user."""
+    """The command cannot do what the user asked."""
 
     exit_code = UNUSABLE
 
@@ -47,9 +47,7 @@ def errors_reported(ctx: click.Context) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            if (
-                "ignore" not in sys.warnoptions
-            ):  # with -W error, what is only to be said would end the command
+            if "ignore" not in sys.warnoptions:  # with -W error, a warning would end the command
                 warnings.simplefilter("default", UserWarning)
             yield
         sys.stdout.flush()
@@ -59,7 +57,7 @@ def errors_reported(ctx: click.Context) -> Iterator[None]:
         say("Interrupted", err=True)
         ctx.exit(INTERRUPTED)
     except OSError as error:
-        if error.errno == errno.EPIPE:  # the reader of our output, such as head, has seen enough
+        if error.errno == errno.EPIPE:  # the reader of our output, such as head, stopped reading
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(PIPE_CLOSED)
         _reraise_for_debugging(ctx)

@@ -102,13 +102,13 @@ def command(
 
 
 def _weights_beside(path: str) -> list[Path]:
-    """The file of weights that a large network's module has beside it; a small one has none."""
+    """The separate file of weights of a large network's module; None for a small one."""
     weights = Path(path).with_suffix(".npz")
     return [weights] if weights.exists() and Path(path).suffix != ".npz" else []
 
 
 def traced_passes(model: Network, width: int) -> list[tuple[str, str]]:
-    """The graph as text of a width: as lowered, after each pass that changed it, and, if anything stays, why."""
+    """The graph as text: as lowered, after each pass that changed it, and the reasons for what was not folded."""
     from foldnet.lowering.lower import Mode, lower
     from foldnet.passes import Step, optimize
     from foldnet.predictor.program_text import graph_text
@@ -124,6 +124,6 @@ def traced_passes(model: Network, width: int) -> list[tuple[str, str]]:
 
 
 def size(files: Iterable[Path]) -> str:
-    """Size of files together, in words."""
+    """The total size of files as text."""
     count = sum(path.stat().st_size for path in files)
     return f"{count:,} bytes" if count < 10_000 else f"{count / 1000:,.0f} kB"

@@ -25,6 +25,6 @@ class JsonRows(TableWriter):
             self._before = ",\n"
 
     def finish(self, *, whole: bool) -> None:
-        """Close the document, if it is whole."""
+        """Close the document if there was no error."""
         if whole:
             sys.stdout.write("\n]}\n")

@@ -1,4 +1,4 @@
-"""What the commands share: options, how they print, and how they read tables."""
+"""Shared code of commands: options, printing, and reading tables."""
 
 from __future__ import annotations
 
@@ -101,14 +101,14 @@ class TableOptions:
     header: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.delimiter == "\\t":  # as shells hand it over
+        if self.delimiter == "\\t":  # the literal text that shells pass
             object.__setattr__(self, "delimiter", "\t")
         # Without a table, options for tables would be ignored without a message.
         if self.data:
             return
         usual = {f.name: f.default for f in fields(self) if f.name != "data"}
         if given := [name for name, value in usual.items() if getattr(self, name) != value]:
-            raise click.UsageError(f"--{given[0]} says how to read --data; give --data too")
+            raise click.UsageError(f"--{given[0]} is about reading --data; give --data too")
 
     def target(self, columns: str) -> TableOptions:
         """How to read the columns of the target, which are in the first table."""
@@ -121,7 +121,7 @@ class TableOptions:
         )
 
     def _each(self, option: str) -> tuple[str | None, ...]:
-        """What was said once for all tables, or once for each of them, for each of them."""
+        """An option's value for each table, whether given once for all or once for each."""
         from foldnet.errors import InputError
 
         given: tuple[str | None, ...] = getattr(self, option)
@@ -189,7 +189,7 @@ class Rows:
 
     @property
     def count(self) -> int | None:
-        """Number of rows, where it is known."""
+        """Number of rows, if known."""
         return self.tables[0].rows
 
     def __iter__(self) -> Iterator[list[Array]]:
@@ -230,7 +230,7 @@ def block_rows(tables: Sequence[Table]) -> int:
 
 
 def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, ...]:
-    """Shape of one row of the table as the network takes it; flat rows are folded to the network's shape.
+    """Shape of one row of the table for the network; flat rows are reshaped to the network's shape.
 
     Raises:
         InputError: the rows have another number of values.
@@ -247,7 +247,7 @@ def fitted(table: Table, name: str, shape: Sequence[int | None]) -> tuple[int, .
         return known
     if len(shape) == len(table.row_shape) == 1:
         raise InputError(
-            f"{table.name}: the input {name!r} takes {shape[0]} values a row, and the table has "
+            f"{table.name}: the input {name!r} takes {shape[0]} values per row, and the table has "
             f"{describe(table.row_shape[0], table.columns)}. Choose with --columns or --drop."
         )
     raise InputError(
@@ -270,7 +270,7 @@ def load_network(file: str) -> Network:
     """The network of a file that Keras wrote.
 
     Raises:
-        InputError: the file is a frozen predictor, which has no layers any more.
+        InputError: the file is a frozen predictor, which no longer has layers.
     """
     import foldnet
     from foldnet.errors import InputError
@@ -294,7 +294,7 @@ def print_json(document: object) -> None:
 
 
 def plain(value: object) -> object:
-    """The same with nothing but what JSON has."""
+    """The same as plain JSON data."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -323,7 +323,7 @@ def progress(what: str, total: int | None, *, show: bool = True) -> Iterator[Cal
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A spinner on stderr while something takes its time, if that is a terminal."""
+    """A spinner on stderr during a slow step, if that is a terminal."""
     if not sys.stderr.isatty():
         yield
         return

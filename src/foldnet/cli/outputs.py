@@ -1,4 +1,4 @@
-"""Where a command may write: never over what it reads, and over other people's files only with ``--force``."""
+"""Which files a command may overwrite: never its inputs, and files not written by foldnet only with ``--force``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 C_FILES = ("predict.h", "predict.c", "main.c", "self_test.c", "Makefile", "README.md")
-"""What ``--to-c`` writes into its folder."""
+"""The files that ``--to-c`` writes into its folder."""
 
 Paths = str | Path | None | Iterable[str | Path]
 
@@ -26,16 +26,16 @@ def writing(function: F) -> F:
 
 
 def check_outputs(outputs: Mapping[str, Paths], inputs: Iterable[str | Path | None], *, force: bool) -> None:
-    """Refuse, before anything is computed, to write where something would be lost.
+    """Refuse, before any computation, to overwrite files that would be lost.
 
     Args:
         outputs: by option, the files that it writes; None for an option not given, and ``-`` is no file.
         inputs: the files that the command reads.
-        force: whether other people's files may be replaced.
+        force: whether files not written by foldnet may be replaced.
 
     Raises:
         InputError: an output is also an input (under any name or link), or two outputs are the same file.
-        FileExistsError: an output exists, nothing in it says that foldnet wrote it, and there is no ``--force``.
+        FileExistsError: an output exists that foldnet did not write, and ``--force`` was not given.
         IsADirectoryError: an output is a directory.
     """
     from foldnet.errors import InputError
@@ -46,7 +46,7 @@ def check_outputs(outputs: Mapping[str, Paths], inputs: Iterable[str | Path | No
     for option, paths in outputs.items():
         for path in _each(paths):
             if path.exists() and not path.is_file() and not path.is_dir():
-                continue  # a pipe or a terminal keeps nothing that could be lost
+                continue  # writing to a pipe or a terminal overwrites nothing
             for source in read:
                 if same_file(path, source):
                     raise InputError(
@@ -65,8 +65,8 @@ def _each(paths: Paths) -> list[Path]:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, also through links."""
+    """Whether two paths are the same file, also through links."""
     try:
         return one.samefile(other)
-    except OSError:  # one of them is not there yet
+    except OSError:  # one of them does not exist yet
         return one.resolve() == other.resolve()

@@ -87,7 +87,7 @@ def command(file: str, out: str | None, engine: str, force: bool, as_json: bool,
 
 
 def frozen(file: str, engine: str = "auto") -> Predictor:
-    """The predictor of a file, frozen now if it is not yet."""
+    """The predictor of a file; a network is frozen first."""
     import foldnet
 
     if is_frozen(file):
@@ -96,10 +96,10 @@ def frozen(file: str, engine: str = "auto") -> Predictor:
 
 
 def column_names(predictor: Predictor) -> list[str] | None:
-    """Names for the columns of the predictions; None if the result has more than one axis a row.
+    """Names for the columns of the predictions; None if the result has more than one axis per row.
 
     Raises:
-        InputError: several results, one of which has more than one axis a row.
+        InputError: several results, one of which has more than one axis per row.
     """
     from foldnet.errors import InputError
 

@@ -46,7 +46,7 @@ Examples:
     "--keep-if-better/--keep-always",
     default=True,
     show_default=True,
-    help="Keep the old statistics where validation says that the new ones do worse.",
+    help="Keep the old statistics if the new ones are worse on --validation.",
 )
 @click.option("--layer", "layers", multiple=True, metavar="NAME", help="Only this layer; may be repeated.")
 @click.option("-o", "--out", type=NEW_FILE, help="Where to save the network, .keras or .h5.")
@@ -118,7 +118,7 @@ def _blocks(model: Network, options: TableOptions) -> Iterator[Any]:
 
 
 class _Validation:
-    """Blocks of rows with their targets, from one table, as often as asked."""
+    """Blocks of rows with their targets, from one table; can be iterated again."""
 
     def __init__(self, model: Network, options: TableOptions, table: str, target: str) -> None:
         self._model, self._table, self._target = model, table, target
@@ -128,7 +128,7 @@ class _Validation:
         with ExitStack() as opened:
             rows = self._options.blocks(row_shapes(self._model), opened)
             (targets,) = self._options.target(self._target).open(opened)
-            # One block at a time of both: the blocks of one table are as long as those of the other.
+            # The blocks of both have the same length, because they come from the same table.
             count = 4096
             for x, y in zip(rows.tables[0].blocks(count), targets.blocks(count), strict=True):
                 yield x.reshape(len(x), *rows.shapes[0]), y

@@ -1,4 +1,4 @@
-"""``foldnet report``: what training did to the statistics of every BatchNormalization, drawn."""
+"""``foldnet report``: charts of the statistics of every BatchNormalization during training."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ Examples:
 def command(
     run: str, out: str | None, plots: str | None, format: Format | None, force: bool, as_json: bool
 ) -> None:
-    """Draw how moving statistics converge, beside the loss curves.
+    """Draw the loss curves and the convergence of moving statistics.
 
     RUN is the directory that fit(monitor="normalization") or a
-    NormalizationMonitor wrote; a run under way can be drawn, too. The page
+    NormalizationMonitor wrote; the run may still be going on. The page
     is one HTML file that needs no network.
     """
     from foldnet.insight.watch.report import plot_paths, read_run, write_page, write_plots

@@ -1,4 +1,4 @@
-"""``foldnet summary``: the layers, their shapes, and what their weights are."""
+"""``foldnet summary``: the layers, their shapes and their weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
 def command(file: str, as_json: bool) -> None:
     """Print the network of a file as Keras prints it.
 
-    For each layer the trainable and the other weights are counted apart,
+    For each layer, trainable and other weights are counted separately,
     and the four vectors of a BatchNormalization are explained.
     """
     model = load_network(file)

@@ -1,4 +1,4 @@
-"""What a terminal can show: its width, and its letters."""
+"""What a terminal can show: its width and characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import unicodedata
 import click
 
 NARROWEST, WIDEST = 40, 100
-"""Columns: text is laid out for no fewer, and lines longer than the last are hard to read."""
+"""The smallest and the largest width in columns; longer lines are hard to read."""
 
 PLAIN = {
     "━": "=", "─": "-", "│": "|", "└": "`", "→": "->", "←": "<-", "−": "-", "–": "-", "×": "x", "÷": "/",
@@ -29,13 +29,13 @@ def text_width() -> int:
 
 
 def say(text: object = "", *, err: bool = False) -> None:
-    """Print a line in letters that the terminal has."""
+    """Print a line with only characters that the terminal has."""
     stream = sys.stderr if err else sys.stdout
     click.echo(printable(str(text), getattr(stream, "encoding", None) or "utf-8"), err=err)
 
 
 def printable(text: str, encoding: str) -> str:
-    """The text with plain signs for those that an encoding lacks.
+    """The text with plain replacements for characters that an encoding lacks.
 
     >>> printable("a → b × 2", "ascii"), printable("a → b × 2", "latin-1")
     ('a -> b x 2', 'a -> b × 2')

@@ -42,7 +42,7 @@ class Operand:
 
     Attributes:
         base: C of its start; nothing for a place in the loop, whose element is the number that its strides give.
-        strides: in elements, one an axis.
+        strides: in elements, one per axis.
         start: how many elements from there the loop begins.
         laned: whether each element has lanes, the rows side by side.
         kind: type of an element.

@@ -45,7 +45,7 @@ class Along:
         axes: that are worked along, without the batch axis.
         reads, writes: values of that shape, by the names that stages give them.
         small: values, or arrays that are kept, with an element for each position of the axes that stay.
-        sums: names of sums, a number a lane, and what each starts with, as a stage writes it.
+        sums: names of sums, a number per lane, and what each starts with, as a stage writes it.
         single: whether they are floats, whatever the writer keeps sums in.
     """
 
@@ -151,7 +151,7 @@ class Writer(Protocol):
         """A setting, as a number of the kind that sums are kept in."""
 
     def keep(self, node: Node[Op], what: str, count: int) -> str:
-        """An array that an operation keeps for its gradient, of so many numbers a row; nothing where none is needed."""
+        """An array of ``count`` numbers per row that an operation keeps for its gradient; "" if none is needed."""
 
     def kept(self, value: str, what: str) -> str:
         """The array that the operation whose result is this value keeps for its gradient."""

@@ -1,4 +1,4 @@
-"""The whole job, step by step: read, explain, freeze, prove, time, export, run elsewhere."""
+"""The demonstration, step by step: read, explain, freeze, prove, time, export, run without foldnet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from foldnet.predictor import Predictor
 from foldnet.tables import Selection, open_table
 
 TOLERANCE = 1e-5
-"""Largest difference between two ways of computing the same, as a part of the largest prediction."""
+"""The largest allowed difference between two computations, relative to the largest prediction."""
 LAYER = "norm_1"
 FOLDER = "wine_c"
 SHIPPED = {
@@ -38,7 +38,7 @@ SHIPPED = {
 
 @dataclass
 class Demo:
-    """What the demonstration says and finds.
+    """The state of the demonstration.
 
     Attributes:
         out: folder that it writes to.
@@ -77,7 +77,7 @@ def run(
     """Run the demonstration.
 
     Args:
-        out: folder to write to; made if it is not there.
+        out: folder to write to; created if missing.
         rows: of the large timing.
         say: prints a text.
         overwrite: whether files that foldnet did not write may be replaced.

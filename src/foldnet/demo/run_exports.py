@@ -1,4 +1,4 @@
-"""Run exported files as someone does who has never heard of foldnet: a bare Python, a C compiler."""
+"""Run exported files without foldnet: with a bare Python, and with a C compiler."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ sys.path.append(sys.argv[1])
 sys.argv = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-"""Run a program with one folder of packages; -I -S leave the interpreter no others."""
+"""Run a program with one folder of packages; -I -S exclude all others."""
 
 
 def run_python(program: Path, rows: Array) -> Array:
-    """What an exported Python file prints for rows, in an interpreter that can import NumPy and nothing else.
+    """The output of an exported Python file for rows, in an interpreter that can import only NumPy.
 
     Raises:
         FoldnetError: it fails.
@@ -41,14 +41,14 @@ def run_python(program: Path, rows: Array) -> Array:
 
 
 def find_compiler() -> str | None:
-    """``$CC``, else the first of cc, gcc and clang that there is."""
+    """``$CC``, else the first of cc, gcc and clang that exists."""
     return next(
         (c for c in (os.environ.get("CC"), "cc", "gcc", "clang") if c and shutil.which(c.split()[0])), None
     )
 
 
 def run_c(folder: Path, compiler: str, rows: Array) -> tuple[Array, str]:
-    """Compile the exported C as a stranger would and run it on rows; also the command that compiled it.
+    """Compile the exported C, run it on rows, and return its output and the command that compiled it.
 
     Raises:
         FoldnetError: it does not compile, or fails.

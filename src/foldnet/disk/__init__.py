@@ -1,1 +1,1 @@
-"""The one way to open a file for reading, and the one way to write one."""
+"""Opening files for reading, and writing files atomically."""

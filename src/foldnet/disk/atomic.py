@@ -17,31 +17,31 @@ Write = Callable[[Path], object]
 
 
 def write_whole(path: str | PathLike[str], write: Write) -> None:
-    """Let ``write`` fill a file beside ``path``, then put it in the place of ``path`` in one step.
+    """Let ``write`` fill a temporary file in the same directory, then replace ``path`` by it in one step.
 
-    A reader sees the old file or the new one, never a part. When ``write`` fails, the old file stays, and the
-    new one is taken away; when the process is killed, a file ``.<name>.<random>.part`` may be left behind.
+    A reader sees the old file or the new one, never a part. If ``write`` fails, the old file stays and the
+    new one is removed. If the process is killed, a file ``.<name>.<random>.part`` may remain.
 
     Args:
-        path: of the file to make or replace.
-        write: is given the path of an empty file in the same directory.
+        path: of the file to create or replace.
+        write: called with the path of an empty file in the same directory.
 
     Raises:
-        ConfigError: no file can have this path, or something that is not a regular file has it.
+        ConfigError: it is not a valid path, or not that of a regular file.
         OSError: the directory does not exist or cannot be written to.
     """
     write_all([(path, write)])
 
 
 def write_all(jobs: Sequence[tuple[str | PathLike[str], Write]]) -> None:
-    """Write several files that belong together: only when all are whole, each takes its place, in their order.
+    """Write several files that belong together: they replace the old ones, in order, after all are complete.
 
     Args:
         jobs: path and ``write`` of each, as for ``write_whole``.
 
     Raises:
-        ConfigError: as ``write_whole``.
-        OSError: as ``write_whole``; no file has changed, unless it was the last step of one that failed.
+        ConfigError: as for ``write_whole``.
+        OSError: as for ``write_whole``; no file has changed, unless replacing one of them failed.
     """
     targets = [target_of(path) for path, _ in jobs]
     parts: list[Path] = []
@@ -61,7 +61,7 @@ def write_all(jobs: Sequence[tuple[str | PathLike[str], Write]]) -> None:
 
 @contextmanager
 def _naming(target: Path) -> Iterator[None]:
-    """Errors name the file that is written, not the part beside it, of which the caller knows nothing."""
+    """Makes errors name the file that is written instead of the temporary one."""
     try:
         yield
     except OSError as error:
@@ -71,18 +71,18 @@ def _naming(target: Path) -> Iterator[None]:
 
 
 def target_of(path: str | PathLike[str]) -> Path:
-    """The ordinary file, there or not, that a path leads to: a link stays a link, and what it points to is replaced.
+    """The regular file (existing or not) of a path. Links are followed, so a link stays and its target is replaced.
 
     Raises:
-        ConfigError: no file can have this path, or it is that of a pipe or a device.
-        IsADirectoryError: it is that of a directory.
+        ConfigError: it is not a valid path, or that of a pipe or a device.
+        IsADirectoryError: it is a directory.
     """
     try:
         target = Path(name_of(path)).resolve()
         kind = kind_name(target.stat().st_mode)
     except FileNotFoundError:
         return target
-    except (OSError, RuntimeError) as error:  # links in a circle: one or the other, by Python's release
+    except (OSError, RuntimeError) as error:  # a cycle of links raises one or the other, by Python version
         if isinstance(error, OSError) and error.errno != errno.ELOOP:
             return target
         raise ConfigError(
@@ -96,12 +96,12 @@ def target_of(path: str | PathLike[str]) -> Path:
 
 
 def write_text(path: str | PathLike[str], text: str) -> None:
-    """Write a text in UTF-8 as ``write_whole`` does."""
+    """Write a text as UTF-8; see ``write_whole``."""
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def _part_beside(target: Path, write: Write) -> Path:
-    """A whole file in the directory of the one whose place it is to take."""
+    """Write a complete temporary file in the directory of the target."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     part = Path(name)
     try:
@@ -116,7 +116,7 @@ def _part_beside(target: Path, write: Write) -> Path:
 
 
 def _mode(target: Path) -> int:
-    """Who may read the new file: those who could read the old one, or whom the process lets by default."""
+    """The mode of the new file: that of the old one, or the process's default."""
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)
@@ -125,7 +125,7 @@ def _mode(target: Path) -> int:
 
 
 def _flush(path: Path) -> None:
-    """Wait until the file, or the directory's list of names, is on the disk."""
+    """Flush a file, or a directory's entries, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,6 +1,6 @@
-"""The one way to open a file for reading: an ordinary file, and neither a pipe nor a device.
+"""Open files for reading: regular files only, not pipes or devices.
 
-A pipe would make its reader wait for ever, and a device such as ``/dev/zero`` has no end.
+Reading a pipe could wait forever, and a device such as ``/dev/zero`` has no end.
 """
 
 from __future__ import annotations

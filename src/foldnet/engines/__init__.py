@@ -1,1 +1,1 @@
-"""Two ways to compute a graph: ``reference`` is the meaning, ``native`` the speed."""
+"""Two engines that compute a graph: ``reference`` defines the results, ``native`` is fast."""

@@ -1,4 +1,4 @@
-"""Where the native engine cannot serve, the reference engine does: decided here alone, and said once."""
+"""The fallback from the native engine to the reference engine, with one warning."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _said: set[str] = set()
 
 
 def native_or_none(make: Callable[[], T], engine: Engine, what: str) -> T | None:
-    """What the native engine makes of a program; None where the reference engine has to serve.
+    """The program compiled by the native engine; None if the reference engine must be used instead.
 
     Args:
         make: imports the native engine and makes the program.
         engine: ``"native"`` or ``"auto"``, as the user asked for.
-        what: is to be computed, for the warning.
+        what: what is to be computed, for the warning.
 
     Raises:
         CompileError: the native engine was asked for, and its code cannot be compiled or loaded.
         UnsupportedError: the native engine was asked for, and something in the program has no compiled form.
-        RuntimeWarning: instead of a warning, where the user's filters make errors of them; nothing has changed then.
+        RuntimeWarning: if the user's filters turn the warning into an error; nothing has changed then.
     """
     try:
         try:
@@ -35,7 +35,7 @@ def native_or_none(make: Callable[[], T], engine: Engine, what: str) -> T | None
     except (CompileError, UnsupportedError) as error:
         if engine == "native":
             raise
-        # Compiling fails for all programs alike; what has no compiled form is another reason each time.
+        # A failure of the compiler concerns all programs, so it is reported once; a missing compiled form each time.
         reason = CompileError.__name__ if isinstance(error, CompileError) else str(error)
         if reason not in _said:
             warn(f"{what} run on the slower reference engine: {error}", RuntimeWarning)

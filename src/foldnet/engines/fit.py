@@ -1,4 +1,4 @@
-"""What a training engine is given and gives back; the same for every engine.
+"""The inputs and results of training engines; the same for every engine.
 
 An engine is made from a TrainingProgram and has two methods::
 
@@ -16,18 +16,18 @@ from foldnet.arrays import Array
 from foldnet.graph.training import TrainingProgram
 
 SHUFFLE_STREAM = 0xFFFFFFFF
-"""Stream of the generator that orders the rows; layers count theirs from 0."""
+"""The random stream for the order of rows; the streams of layers start at 0."""
 
 
 @dataclass
 class FitState:
-    """What a fit changes in place: weights, optimizer slots, and how many steps have been made.
+    """The state that a fit changes in place: weights, optimizer slots, and the number of steps.
 
     Attributes:
         weights: float32 array of each variable, by its name in the program.
         slots: for each trainable variable its slot arrays, in the order of ``UpdateRule.slots``.
         averages: moving average of each trainable variable, if the rule asks for one.
-        iterations: steps made so far; the generator's counter goes on from here.
+        iterations: number of steps so far; the generator's counter continues from here.
     """
 
     weights: dict[str, Array]
@@ -38,7 +38,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class Data:
-    """Rows to learn from or to be judged by: C-contiguous float32 (or int32) arrays, in the program's order."""
+    """Rows for training or evaluation: C-contiguous float32 (or int32) arrays, in the program's order."""
 
     arrays: Sequence[Array]
 
@@ -53,20 +53,20 @@ class FitPlan:
     """How to go through the data.
 
     Attributes:
-        batch_size: rows a step; the last step of an epoch takes what is left.
-        epochs: how many to make in this call.
-        first_epoch: number of the first of them, for the shuffle's counter and for messages.
+        batch_size: rows per step; the last step of an epoch takes the remaining rows.
+        epochs: number of epochs in this call.
+        first_epoch: number of the first epoch, for the shuffle's counter and for messages.
         scalars: float32 (steps in all epochs, scalars): the update rule's numbers for each step.
-        shuffle: whether each epoch goes through the rows in an order of its own: Fisher-Yates from the last
-            place down, ``j = random(i) % (i + 1)``, where random(i) is lane ``i % 4`` of Philox4x32-10 with key
+        shuffle: whether each epoch uses a new order of the rows: Fisher-Yates from the last
+            position down, ``j = random(i) % (i + 1)``, where random(i) is lane ``i % 4`` of Philox4x32-10 with key
             (seed, SHUFFLE_STREAM) and counter (epoch, i // 4).
         seed: of the generator, for shuffle and Drop.
-        validation_epochs: for each epoch whether the validation data is gone through after it.
-        validation_batch_size: rows of a batch of validation data, which matters where a program is ``by_batch``;
+        validation_epochs: for each epoch whether it is followed by a validation.
+        validation_batch_size: rows of a batch of validation data, which matters if the program is ``by_batch``;
             None for ``batch_size``.
-        stop_on_nan: whether the first loss that is NaN or infinite ends the fit: its epoch is over with that step, is
-            validated if it was to be, and is the last.
-        threads: how many at most; results do not depend on it.
+        stop_on_nan: whether the first loss that is NaN or infinite ends the fit: its epoch ends with that step, is
+            validated if planned, and is the last one.
+        threads: the largest number of threads; results do not depend on it.
     """
 
     batch_size: int
@@ -86,11 +86,11 @@ class Sums:
     """Accumulators summed over rows, in double precision.
 
     Attributes:
-        rows: how many rows went in.
-        loss: sum of loss_rows; regularizers are not in it.
-        values: for each accumulator (epochs or nothing, width) sums.
+        rows: number of rows.
+        loss: sum of loss_rows; without regularizers.
+        values: for each accumulator, sums of shape (epochs, width) or (width,).
         regularization: value of the regularizers, averaged over steps weighted by rows.
-        results: what metrics that run in Python between the steps have come to, by the names of the log.
+        results: results of metrics that run in Python between the steps, by the names of the log.
     """
 
     rows: Array
@@ -102,14 +102,14 @@ class Sums:
 
 @dataclass
 class FitResult:
-    """What a fit did.
+    """The result of a fit.
 
     Attributes:
         epochs: finished epochs.
         training: sums over each finished epoch, as the steps saw them.
         validation: sums over the validation data; rows of NaN for epochs without.
-        stopped: whether it stopped before the plan's end because it was asked to.
-        not_finite: (epoch, step) of the first loss that was NaN or infinite, if any; training goes on after it,
+        stopped: whether it stopped before the plan's end because ``should_stop`` was true.
+        not_finite: (epoch, step) of the first loss that was NaN or infinite, if any; training continues after it,
             as Keras does, unless the plan says to stop.
     """
 
@@ -121,7 +121,7 @@ class FitResult:
 
 
 class TrainingEngine(Protocol):
-    """A program made ready to run."""
+    """A program that is ready to run."""
 
     def __init__(self, program: TrainingProgram) -> None: ...
 
@@ -133,7 +133,7 @@ class TrainingEngine(Protocol):
         validation: Data | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> FitResult:
-        """Run the plan; ``should_stop`` is asked at least every 0.1 s and ends it after the step at hand."""
+        """Run the plan; ``should_stop`` is called at least every 0.1 s and ends it after the current step."""
         ...
 
     def evaluate(self, state: FitState, data: Data, batch_size: int) -> Sums:

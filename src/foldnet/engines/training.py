@@ -1,4 +1,4 @@
-"""Which engine trains: the native one where a C compiler is at hand, else the reference."""
+"""Choose the training engine: native if there is a C compiler, else reference."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def training_engine(program: TrainingProgram, engine: Engine = "auto") -> Traini
 
     Args:
         program: to run.
-        engine: ``"native"``, ``"reference"``, or ``"auto"``: native, and where its code cannot be compiled or loaded,
-            or an activation is a function of the caller's own, the reference engine with one warning.
+        engine: ``"native"``, ``"reference"``, or ``"auto"``: native, or the reference engine with one warning if
+            the code cannot be compiled or loaded, or an activation is the caller's own function.
 
     Raises:
         CompileError: the native engine was asked for and its code cannot be compiled or loaded.

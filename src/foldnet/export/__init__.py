@@ -1,4 +1,4 @@
-"""A frozen network as files that need no foldnet: one Python file, or C."""
+"""Export a frozen network as files that do not need foldnet: one Python file, or C."""
 
 from __future__ import annotations
 

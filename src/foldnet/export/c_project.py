@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 ROWS = 16
-"""Rows that the self-test records."""
+"""The number of rows recorded in the self-test."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Port:
 
     Attributes:
         name: of its parameter.
-        macro: that holds its size.
+        macro: name of the macro with its size.
         type: of its numbers.
-        size: how many a row has.
+        size: how many numbers a row has.
         shape: of a row.
     """
 
@@ -62,26 +62,26 @@ def to_c(
     input_shapes: Sequence[Sequence[int]] | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write a frozen network as a directory of C99 that needs libm alone and allocates nothing.
+    """Write a frozen network as a directory of C99 that needs only libm and allocates nothing.
 
-    ``predict.h`` and ``predict.c`` hold the function, ``main.c`` a program that reads rows from standard input,
-    ``self_test.c`` recorded rows with their predictions; ``Makefile`` and ``README.md`` say how to build them.
+    ``predict.h`` and ``predict.c`` contain the function, ``main.c`` a program that reads rows from standard input,
+    ``self_test.c`` recorded rows with their predictions, and ``Makefile`` and ``README.md`` how to build them.
 
     Args:
         source: a Predictor or a Graph.
-        directory: to write into; made if it is missing. Other files in it are left alone.
-        name: before every C name, ``name_predict`` for instance; by default the directory's.
+        directory: to write into; created if missing. Other files in it are not changed.
+        name: prefix of every C name, as in ``name_predict``; by default the directory's name.
         x: rows for the self-test to record, as ``predict`` takes them (a list of arrays for several inputs); by
             default random ones.
-        input_shapes: shape of a row of each input, where the network leaves sizes free.
-        overwrite: whether to write over files that no export wrote.
+        input_shapes: shape of a row of each input, if the network has free sizes.
+        overwrite: whether to overwrite files that no export wrote.
 
     Returns:
         The files written.
 
     Raises:
-        UnsupportedError: an activation that is the caller's own Python function, or a free size.
-        FileExistsError: the directory holds a file of one of the names that no export wrote, and ``overwrite`` is
+        UnsupportedError: an activation is the caller's own Python function, or a size is free.
+        FileExistsError: the directory has a file with one of these names that no export wrote, and ``overwrite`` is
             False.
         InputError: ``x`` does not fit the network.
     """
@@ -160,7 +160,7 @@ def _ports(name: str, ports: Sequence[str], kinds: Sequence[Any]) -> list[Port]:
 
 
 def _memory_words(portable: PortableSource) -> dict[str, str]:
-    """How much memory a prediction takes, and where."""
+    """The texts about the memory of a prediction."""
     return {
         "weights_bytes": f"{portable.weights:,}",
         "workspace_bytes": f"{portable.workspace:,}",
@@ -169,7 +169,7 @@ def _memory_words(portable: PortableSource) -> dict[str, str]:
 
 
 def _fault_text(node: Node[Op]) -> str:
-    """What a node finds fault with, for a C string."""
+    """The error text of a node, for a C string."""
     return f"{node.op.fault} ({plain(node.layer)})"
 
 
@@ -312,7 +312,7 @@ def _literal(value: float, ctype: str) -> str:
         return "(-2147483647 - 1)" if int(value) == -(2**31) else str(int(value))
     if not np.isfinite(value):
         return "NAN" if np.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
-    # Nine digits bring every float back to its bits; more, for a double, would only lengthen the file.
+    # Nine digits restore the bits of every float; more, for a double, would only make the file longer.
     text = f"{float(value):.9g}"
     text = text if {".", "e"} & set(text) else f"{text}.0"
     return f"{text}f" if ctype == "float" else text

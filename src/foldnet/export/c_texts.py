@@ -1,4 +1,4 @@
-"""The files around ``predict.c``, with ``@words@`` where a network's own text goes."""
+"""Templates of the files around ``predict.c``, with ``@words@`` for a network's own text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 PREDICT_H = """\
-/* Predictions of the network @title@, in C99 with libm alone. @mark@.
+/* Predictions of the network @title@, in C99, needs only libm. @mark@.
 
 @layers@ */
 
@@ -16,7 +16,7 @@ PREDICT_H = """\
 #include <stddef.h>
 #include <stdint.h>
 
-/* How many numbers a row has. */
+/* The number of values in a row. */
 @sizes@
 
 /* Define it before including predict.c, to `static inline` for instance, to change the linkage. */
@@ -29,8 +29,8 @@ extern "C" {
 #endif
 
 /* Memory: @weights_bytes@ bytes of constant weights (on AVR in flash, unless compiled with -DWEIGHTS_IN_RAM), and
-   @workspace_bytes@ bytes for the values between the layers. These are on the stack if @MACRO@_STATIC is 0, beside
-   what the calls need; if it is 1 they are in static memory, and one thread at a time may predict. Define it
+   @workspace_bytes@ bytes for the values between the layers. These are on the stack if @MACRO@_STATIC is 0 (the
+   calls need more); if it is 1 they are in static memory, and only one thread at a time may predict. Define it
    when compiling predict.c, as in -D@MACRO@_STATIC=1. */
 #ifndef @MACRO@_STATIC
 #define @MACRO@_STATIC @static@
@@ -39,8 +39,7 @@ extern "C" {
 /* Predict one row. @status@ */
 @MACRO@_API int @name@_predict(@arguments@);
 
-/* Predict rows that lie one after the other. Stops at the first row that gives no prediction, and returns
-   what it gave. */
+/* Predict consecutive rows. Stops at the first row without a prediction, and returns its status. */
 @MACRO@_API int @name@_predict_rows(@arguments@, size_t rows);
 
 #ifdef __cplusplus
@@ -78,10 +77,10 @@ MAIN_C = """\
    Usage: predict [FILE]        without a file, from standard input
 
    A line is a row: @total@ numbers, separated by commas or blanks@order@. A first line of
-   names, without a number, is passed over, and so is one of 0,1,2 and so on, as pandas names columns (+0,1,2 is a
-   row). The exit code is 1 for input that is no table of such rows.
+   names, without a number, is skipped, and so is one of 0,1,2 and so on, as pandas names columns (+0,1,2 is a
+   row). The exit code is 1 if the input is not a table of such rows.
 
-   This file takes predict.c in, so that `cc main.c -lm` is all it needs; compiled with
+   This file includes predict.c, so that `cc main.c -lm` is enough; compiled with
    -D@MACRO@_SEPARATE it is linked with it instead. */
 
 #ifdef @MACRO@_SEPARATE
@@ -99,15 +98,15 @@ MAIN_C = """\
 
 @arrays@
 
-/* Whether all of the text is a number; it becomes number `index` of the row. */
+/* Store the text as number `index` of the row. Returns whether all of the text is a number. */
 static int store(const char *text, size_t length, size_t index) {
   char *end;
 @stores@
-  return 1; /* one too many: the caller counts */
+  return 1; /* too many numbers: the caller counts them */
 }
 
-/* The text of the next number on the line, cut at what no number needs. Returns its length; or 0 at the end of
-   the line, and EOF at the end of the file. */
+/* Read the text of the next number on the line, cut at CELL characters. Returns its length, 0 at the end of the
+   line, or EOF at the end of the file. */
 static int next_cell(FILE *file, char *text) {
   int c = getc(file), length = 0;
   while (c == ' ' || c == '\\t' || c == ',' || c == ';' || c == '\\r')
@@ -152,7 +151,7 @@ static int read_row(FILE *file, long *line) {
       return -1;
     }
     if (*line == 1 && count > 1 && places == count) {
-      fputs("line 1 counts the columns, and is no row; write +0 to make it one\\n", stderr);
+      fputs("line 1 counts the columns and is not a row; write +0 to make it one\\n", stderr);
       continue;
     }
     if (count && !wrong)
@@ -210,7 +209,7 @@ SELF_TEST_C = """\
 
    Usage: self_test        exit code 0 when all agree; `make test` builds and runs it
 
-   The predictions were computed in double precision; what is allowed is a few times the rounding of float. */
+   The predictions were computed in double precision; a few times float's rounding error is allowed. */
 
 #ifdef @MACRO@_SEPARATE
 #include "predict.h"
@@ -229,7 +228,7 @@ SELF_TEST_C = """\
 
 @recorded@
 
-/* Relative difference of what was computed from what was recorded; 1 where only one of them is a number. */
+/* Relative difference between computed and recorded; 1 if only one of them is a number. */
 static double difference(double y, double expected) {
   const double d = y - expected, size = expected < 0 ? -expected : expected;
   if (y == expected || (y != y && expected != expected))
@@ -242,7 +241,7 @@ static double difference(double y, double expected) {
 int main(void) {
   double worst = 0.0;
   if (@name@_predict_rows(@rows_call@, ROWS)) {
-    fputs("self-test: a recorded row gave no prediction\\n", stderr);
+    fputs("self-test: a recorded row has no prediction\\n", stderr);
     return EXIT_FAILURE;
   }
 @compares@
@@ -291,7 +290,7 @@ clean:
 README = """\
 # The network @title@ in C
 
-@mark@. C99, no allocation, no library but libm.
+@mark@. C99, no allocation, no library except libm.
 
     make && ./predict < rows.csv
     make test
@@ -302,9 +301,9 @@ or without make:
 
 A line of input is a row: @total@ numbers@order@. A line of output is its prediction.
 
-## In a program of your own
+## In your own program
 
-Compile `predict.c` along, and include `predict.h`:
+Compile `predict.c` with it, and include `predict.h`:
 
 ```c
 #include "predict.h"
@@ -315,7 +314,7 @@ Compile `predict.c` along, and include `predict.h`:
 @status@
 
 Weights take @weights_bytes@ bytes, the values between the layers @workspace_bytes@. `-D@MACRO@_STATIC=1` keeps these in
-static memory, so that one thread at a time may predict; `-D@MACRO@_STATIC=0` keeps them on the stack. The default
+static memory, so that only one thread at a time may predict; `-D@MACRO@_STATIC=0` keeps them on the stack. The default
 here is @static@. On AVR the weights stay in flash; with `-DWEIGHTS_IN_RAM` they are copied to memory.
 
 ## What it computes
@@ -327,7 +326,7 @@ here is @static@. On AVR the weights stay in flash; with `-DWEIGHTS_IN_RAM` they
 
 
 def fill(template: str, words: Mapping[str, str]) -> str:
-    """The template with every ``@word@`` replaced, once: what is filled in is not read again.
+    """The template with every ``@word@`` replaced once: the inserted texts are not searched again.
 
     >>> fill("@a@ and @b@", {"a": "@b@", "b": "2"})
     '@b@ and 2'

@@ -1,4 +1,4 @@
-"""Rows to try a network on when the caller gives none."""
+"""Example rows for a network, if the caller gives none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foldnet.graph.tables import smallest_tables
 
 
 def example_rows(graph: Graph, rows: int, seed: int = 0) -> list[Array]:
-    """Random rows for each input; numbers that look things up lie inside their smallest table.
+    """Random rows for each input; indices are inside their smallest table.
 
     Args:
         graph: with all sizes known but that of the batch.

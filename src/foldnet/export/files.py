@@ -1,4 +1,4 @@
-"""Writing exported files: whole or not at all, and never over someone else's."""
+"""Write exported files atomically, and never over files that foldnet did not write."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from foldnet.files.overwrite import refuse_foreign
 
 
 def write_files(files: Mapping[Path, bytes], *, overwrite: bool = False) -> None:
-    """Write all files, each first under a temporary name beside its own; an error leaves the old ones.
+    """Write all files, each first under a temporary name; after an error the old files remain.
 
     Args:
         files: content by path.
-        overwrite: whether to write over files that foldnet did not write.
+        overwrite: whether to overwrite files that foldnet did not write.
 
     Raises:
-        ConfigError: one of the names is that of a pipe or a device.
+        ConfigError: one of the paths is a pipe or a device.
         FileExistsError: a file of one of the names exists and no export wrote it.
         FileNotFoundError: the directory does not exist.
     """

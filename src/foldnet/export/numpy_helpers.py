@@ -1,4 +1,4 @@
-"""The text of the small functions that an exported NumPy file defines when it needs them."""
+"""Source of the small functions that an exported NumPy file defines if it needs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def as_rows(x, shape, name, dtype=np.float32):
         raise ValueError(f"{name} has shape {np.shape(x)}, expected (rows, {expected})")
     return rows
 '''.strip()
-"""What every file calls on each input first."""
+"""Every file calls it first on each input."""
 
 _TEXTS = '''
 def relu(x, negative_slope=0, max_value=np.inf, threshold=0):
@@ -221,7 +221,7 @@ def as_indices(x):
 def whole_numbers(x, name):
     """The numbers as 32-bit integers, if that is what they are."""
     if not ((x == np.trunc(x)) & (x >= -(2**31)) & (x < 2**31)).all():
-        raise ValueError(f"{name} takes whole numbers of 32 bits, and was given others")
+        raise ValueError(f"{name} takes 32-bit whole numbers, but got other numbers")
     return x.astype(np.int32)
 '''
 

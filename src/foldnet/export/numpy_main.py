@@ -18,7 +18,7 @@ def is_number(text):
 
 
 def read_rows(file, width=None):
-    """Rows of comma-separated numbers; a first line of names, or of 0,1,2 as pandas names columns, is passed over."""
+    """Rows of comma-separated numbers; a first line of names, or of 0,1,2 as pandas names columns, is skipped."""
     rows = []
     for number, line in enumerate(file, start=1):
         if not line.strip():
@@ -29,7 +29,7 @@ def read_rows(file, width=None):
             continue
         places = [str(i) for i in range(len(cells))]
         if number == 1 and len(cells) > 1 and [cell.strip() for cell in cells] == places:
-            print("line 1 counts the columns, and is no row; write +0 to make it one", file=sys.stderr)
+            print("line 1 counts the columns and is not a row; write +0 to make it one", file=sys.stderr)
             continue
         if numbers < len(cells):
             sys.exit(f"line {number} is not a row of numbers: {line.strip()!r}")
@@ -43,7 +43,7 @@ def read_rows(file, width=None):
 
 _MAIN = '''
 def main(arguments):
-    """Print a prediction for each row of CSV in a file, or else in standard input."""
+    """Print a prediction for each row of CSV in a file or from standard input."""
     if arguments:
         with open(arguments[0], encoding="utf-8") as file:
             rows = read_rows(file{width})
@@ -62,14 +62,14 @@ if __name__ == "__main__":
 
 
 def can_run(graph: Graph) -> bool:
-    """Whether a line of numbers says what the inputs are: free axes leave that open, save a single one."""
+    """Whether a line of numbers determines the inputs: at most one axis may be free."""
     shapes = [graph.types[v].shape[1:] for v in graph.inputs]
     free = sum(n is None for shape in shapes for n in shape)
     return free == 0 or (free == 1 and len(shapes) == 1 and 0 not in shapes[0])
 
 
 def main_text(graph: Graph) -> str:
-    """``read_rows`` and ``main``. Several inputs stand side by side in a line, flattened; so do outputs."""
+    """``read_rows`` and ``main``. Several inputs are flattened side by side in a line, and so are outputs."""
     shapes = [graph.types[v].shape[1:] for v in graph.inputs]
     widths = [prod(n for n in shape if n is not None) for shape in shapes]
     is_free = any(None in shape for shape in shapes)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WeightsPlace = Literal["auto", "inline", "npz"]
 
 INLINE_VALUES = 5_000
-"""The most weight values that ``weights="auto"`` writes into the file itself."""
+"""The largest number of weight values that ``weights="auto"`` writes into the file itself."""
 
 
 def to_numpy(
@@ -47,23 +47,23 @@ def to_numpy(
     Args:
         source: a Predictor or a Graph.
         path: of the file to write, such as ``"wine_predict.py"``.
-        unfolded: write every layer as it stands in the network, BatchNormalization with its own four vectors;
-            otherwise what is left after folding. Only a Predictor has both.
-        weights: ``"inline"`` writes the numbers into the file, ``"npz"`` into a file of the same name beside
-            it, ``"auto"`` chooses by their count.
-        overwrite: whether to write over files that no export wrote.
+        unfolded: write every layer of the network, BatchNormalization with its own four vectors; otherwise the folded
+            network. Only a Predictor has both.
+        weights: ``"inline"`` writes the numbers into the file, ``"npz"`` into a separate file with the same name,
+            ``"auto"`` chooses by their count.
+        overwrite: whether to overwrite files that no export wrote.
 
     Returns:
         The files written.
 
     Raises:
-        UnsupportedError: an activation that is the caller's own Python function.
+        UnsupportedError: an activation is the caller's own Python function.
         FileExistsError: a file of that name exists, no export wrote it, and ``overwrite`` is False.
-        ConfigError: another word for ``weights``, or a ``path`` that ends in ``.npz``.
+        ConfigError: another value of ``weights``, or a ``path`` that ends in ``.npz``.
     """
     place: WeightsPlace | None = member(weights, get_args(WeightsPlace))
     if place is None:
-        raise ConfigError(f'weights is "auto", "inline" or "npz", not {weights!r}')
+        raise ConfigError(f'weights must be "auto", "inline" or "npz", not {weights!r}')
     path = Path(path)
     if path.suffix == ".npz":
         raise ConfigError(
@@ -117,8 +117,8 @@ def _inline_weights(steps: Steps) -> str:
 
 
 def _loaded_weights(steps: Steps, name: str) -> str:
-    # The fingerprint keeps a program from computing with the weights of a later or an earlier export.
-    problem = f"{name} holds the weights of another export; write both files anew"
+    # The fingerprint detects weights of another export.
+    problem = f"{name} holds the weights of another export; write both files again"
     lines = [
         f"with np.load(Path(__file__).with_name({name!a}), allow_pickle=False) as weights:",
         f'    if str(weights["fingerprint"]) != "{_fingerprint(steps)}":',
@@ -149,7 +149,7 @@ def _text(graph: Graph, steps: Steps, path: Path, *, inline: bool) -> str:
 
 
 def shape_text(shape: Shape) -> str:
-    """A shape with its batch axis, in words.
+    """A shape with its batch axis, as text.
 
     >>> shape_text((None, 10)), shape_text((None, None, 3))
     ('(rows, 10)', '(rows, any, 3)')
@@ -168,7 +168,7 @@ def _docstring(graph: Graph, steps: Steps, path: Path) -> str:
     lines = [
         f'"""The network {plain(path.stem)} as plain NumPy.',
         "",
-        f"{MARK}; needs NumPy alone.",
+        f"{MARK}; needs only NumPy.",
         "",
         f"    {call}",
         f"    y = predict({', '.join(steps.parameters)})",
@@ -196,7 +196,7 @@ def _predict(graph: Graph, steps: Steps) -> str:
     types = [graph.types[v] for v in graph.inputs]
     results = [graph.types[v] for v in graph.outputs]
     lines = [
-        '@np.errstate(all="ignore")  # infinities and NaN pass through without warnings',
+        '@np.errstate(all="ignore")  # infinities and NaN give no warnings',
         f"def predict({', '.join(steps.parameters)}):",
         '    """Predictions for rows of data.',
         "",

@@ -21,28 +21,28 @@ from foldnet.operations import catalogue
 from foldnet.operations.texts import Operands
 
 WIDTH = 76
-"""Longest line, where it can be helped: it stands indented on a terminal of 80 columns."""
+"""The longest line, if possible: the code is indented on a terminal of 80 columns."""
 
 SHORT = {
     "kernel": "W", "bias": "b", "embeddings": "table", "moving_mean": "mean", "moving_variance": "variance",
 }  # fmt: skip
-"""What a person calls a weight."""
+"""The usual short names of weights."""
 
 MOST_VALUES = 64
-"""The most numbers that are written out where they are no weights of a layer."""
+"""The largest number of values that are written out if they are not weights of a layer."""
 
 
 def numpy_snippet(network: Network, graph: Graph, layers: Mapping[str, Layer]) -> list[str]:
     """Lines of Python that define ``predict``, with ``np`` imported and a network called ``model``.
 
     Args:
-        network: that is ``model``.
+        network: the network called ``model``.
         graph: its lowering for prediction, before any pass.
         layers: of the network, by the path of their calls.
 
     Raises:
-        UnsupportedError: an activation that is the caller's own function, or a step with more numbers of its own
-            than anyone copies.
+        UnsupportedError: an activation is the caller's own function, or a step has too many numbers that are not
+            weights.
     """
     writer = _Snippet(graph, layers)
     steps = writer.write()
@@ -69,7 +69,7 @@ def numpy_snippet(network: Network, graph: Graph, layers: Mapping[str, Layer]) -
 
 
 def _ways_to(network: Network, start: str = "model") -> dict[int, str]:
-    """How to get at each layer, by the layer's id."""
+    """The expression for each layer, by the layer's id."""
     ways: dict[int, str] = {}
     for layer in network.layers:
         way = f"{start}.get_layer({_quoted(layer.name)})"
@@ -84,7 +84,7 @@ def _quoted(name: str) -> str:
 
 
 class _Snippet(StepWriter):
-    """Steps whose constants are weights of the model's layers, or numbers among the code."""
+    """Steps whose constants are weights of the model's layers, or numbers in the code."""
 
     wide: ClassVar[int] = WIDTH - 4
 
@@ -99,12 +99,12 @@ class _Snippet(StepWriter):
         self.literals: dict[str, Array] = {}
 
     def written(self, op: Op, o: Operands) -> str:
-        """The operation's expression as a person writes it."""
+        """The operation's expression as a person would write it."""
         text = catalogue.find("text", op)
         return (text.brief or text.expression)(op, o)
 
     def is_neutral(self, node: Node[Op], index: int) -> bool:
-        """A weight of a layer is never left out, though it be fresh."""
+        """A weight of a layer is never left out, even if it has its initial value."""
         return super().is_neutral(node, index) and self._weight(node, node.inputs[index]) is None
 
     def name_constants(self, node: Node[Op]) -> None:
@@ -127,7 +127,7 @@ class _Snippet(StepWriter):
             return _number(float(array.reshape(-1)[0]))
         if array.size > MOST_VALUES:
             raise UnsupportedError(
-                f"layer {node.layer!r} has {array.size:,} numbers of its own that are no weights; "
+                f"layer {node.layer!r} has {array.size:,} numbers that are not weights; "
                 "foldnet.freeze(model).to_numpy(path) writes them with the code"
             )
         name = self.names.fresh(f"{role}{self._number_of(self.layers[node.layer])}")
@@ -135,7 +135,7 @@ class _Snippet(StepWriter):
         return name
 
     def _weight(self, node: Node[Op], value: str) -> str | None:
-        """The weight of the node's layer that a constant is, in whatever shape."""
+        """The weight of the node's layer that equals a constant, in any shape."""
         layer, array = self.layers.get(node.layer), self.graph.constants.get(value)
         held = {} if layer is None else layer.named_weights
         name = value.rpartition("/")[2]
@@ -147,7 +147,7 @@ class _Snippet(StepWriter):
         return None
 
     def _number_of(self, layer: Layer) -> int:
-        """One number for all weights of a layer: W1 and b1; layers of other kinds count by themselves."""
+        """One number for all weights of a layer: W1 and b1; each kind of layer has its own numbering."""
         if id(layer) not in self.numbers:
             same = [o for o in self.owners.values() if set(o.named_weights) & set(layer.named_weights)]
             self.numbers[id(layer)] = 1 + max((self.numbers[id(o)] for o in same), default=0)
@@ -191,7 +191,7 @@ def _unpacking(names: Sequence[str], source: str, shapes: Sequence[str]) -> list
 
 
 def _number(value: float) -> str:
-    """A number as a person writes it: 1 / 255 for what Rescaling multiplies by."""
+    """A number as a person would write it: 1 / 255 for Rescaling."""
     text = plain_float(float(np.float32(value)) if value != float(f"{value:.7g}") else value)
     whole = round(1 / value) if value and np.isfinite(value) and abs(value) < 1 else 0
     if len(text) > 8 and whole and np.float32(1 / whole) == np.float32(value):

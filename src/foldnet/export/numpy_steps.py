@@ -1,4 +1,4 @@
-"""A graph as named steps: a variable for each value, a name for each weight, a line for each step."""
+"""A graph as NumPy steps: a variable for each value, a name for each weight, a line for each step."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from foldnet.operations.elementwise.text import activated
 from foldnet.operations.texts import Operands, Text
 
 STATISTICS = ("moving_mean", "moving_variance", "epsilon")
-"""What lowering keeps of a BatchNormalization beside its scale, offset and shift."""
+"""The weights of a BatchNormalization that lowering keeps in addition to scale, offset and shift."""
 
 WEIGHTS = ("kernel", "bias", "gamma", "beta", "alpha", "embeddings", "scale", "offset", "shift")
-"""Constants that keep the name they have in the graph; others are named by what their op does with them."""
+"""Constants that keep their name in the graph; others are named by their role in the op."""
 
 RESERVED = {
     *dir(builtins), *HELPERS, "np", "math", "sys", "predict", "main", "as_rows", "is_number", "read_rows", "weights",
     "x",
 }  # fmt: skip
-"""Names that mean something else in the file; no variable may have one."""
+"""Names with another meaning in the file, which no variable may have."""
 
 WIDE = 92
-"""Characters of a line after which a normalization is written as two."""
+"""The line length above which a normalization is written in two lines."""
 
 
 @dataclass
 class Layer:
-    """What one layer does, in order.
+    """The steps of one layer, in order.
 
     Attributes:
         path: of the layer in the network.
-        kinds: what its ops are, in words.
-        lines: assignments; none where the layer does nothing.
+        kinds: descriptions of its ops.
+        lines: assignments; none if the layer does nothing.
         shape: of its result.
     """
 
@@ -57,12 +57,12 @@ class Layer:
 
 @dataclass
 class Steps:
-    """A graph in words.
+    """A graph as steps.
 
     Attributes:
         parameters: variable of each input, in order.
         weights: arrays by variable, in the order of use.
-        layers: what each does.
+        layers: the steps of each.
         results: expression of each output, in order.
         helpers: names of the helper functions that the lines call.
     """
@@ -78,7 +78,7 @@ def steps_of(graph: Graph) -> Steps:
     """Name everything in the graph and write a line for each of its steps.
 
     Raises:
-        UnsupportedError: an activation that is the caller's own Python function.
+        UnsupportedError: an activation is the caller's own Python function.
     """
     return StepWriter(graph).write()
 
@@ -90,7 +90,7 @@ class StepWriter:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.same: dict[str, str] = {}  # the result of an Identity is its operand under another name
+        self.same: dict[str, str] = {}  # the result of an Identity is its operand
         for node in graph.nodes:
             if node.op.is_identity:
                 self.same[node.output] = self._root(node.inputs[0])
@@ -123,7 +123,7 @@ class StepWriter:
     def _result(self, value: str) -> str:
         if value in self.constants:
             raise TypeError(f"the output {value!r} is a constant")  # no network of layers gives such a graph
-        # An output that is an input as it came must not be the caller's own array.
+        # An output that is an unchanged input must be a copy of the caller's array.
         return f"{self.variables[value]}.copy()" if value in self.graph.inputs else self.variables[value]
 
     # -- weights --------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class StepWriter:
         return kept if all(name in kept for name in STATISTICS) else {}
 
     def name_constants(self, node: Node[Op]) -> None:
-        """Names such as ``kernel_1`` and ``bias_1``: one number for all that a layer brings; numbers as they are."""
+        """Names such as ``kernel_1`` and ``bias_1`` with one number per layer; single numbers are written out."""
         for value in node.inputs:
             array = self.graph.constants.get(value)
             if array is not None and array.ndim == 0 and node.op.mixes:
@@ -162,14 +162,14 @@ class StepWriter:
             self.steps.weights[name] = self.laid(node, value, array)
 
     def laid(self, node: Node[Op], value: str, array: Array) -> Array:
-        """A constant without axes of size 1 in front, where it is spread over rows all the same."""
+        """A constant without its leading axes of size 1, if the op broadcasts it over rows anyway."""
         spread = node.inputs[0] != value and _text(node.op).spread
         while spread and array.ndim > 1 and array.shape[0] == 1:
             array = array[0]
         return array
 
     def role(self, node: Node[Op], index: int) -> str:
-        """What an op's constant operand is called."""
+        """The name of an op's constant operand."""
         own = node.inputs[index].rpartition("/")[2]
         roles = _text(node.op).roles
         return own if own in WEIGHTS else roles[index] if index < len(roles) else identifier(own, "numbers")
@@ -184,7 +184,7 @@ class StepWriter:
     # -- values ---------------------------------------------------------------------------------------------
 
     def _is_chain(self) -> bool:
-        """Whether each step takes the result of the one before, so that one variable will do."""
+        """Whether each step uses only the result of the one before, so that one variable is enough."""
         if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
             return False
         at = self.graph.inputs[0]
@@ -202,8 +202,8 @@ class StepWriter:
         return last | {self._root(v): math.inf for v in self.graph.outputs}
 
     def _variable(self, node: Node[Op], index: int) -> str:
-        """The variable for a node's result: its layer's own, if that holds nothing still needed."""
-        # Of layers folded into one, the last gives its name.
+        """The variable for a node's result: its layer's, unless that holds a value that is still needed."""
+        # For layers folded into one, the name of the last is used.
         wanted = "x" if self.chain else identifier(node.layer.rpartition(" + ")[2], "value")
         name, count = wanted, 1
         while True:
@@ -219,7 +219,7 @@ class StepWriter:
         return name
 
     def _write_nodes(self) -> None:
-        inside = ""  # an expression that the next node takes in
+        inside = ""  # an expression that is inserted into the next node's line
         for index, node in enumerate(self.graph.nodes):
             layer = self._layer(node)
             if node.op.is_identity:
@@ -247,7 +247,7 @@ class StepWriter:
         return layer
 
     def _is_taken_in(self, node: Node[Op], index: int) -> bool:
-        """Whether the next node is this layer's activation, and alone takes this result: one line for both."""
+        """Whether the next node is this layer's activation and the only user of this result: one line for both."""
         if index + 1 >= len(self.graph.nodes) or self.last_use.get(node.output) != index + 1:
             return False
         following = self.graph.nodes[index + 1]
@@ -272,15 +272,15 @@ class StepWriter:
         return _text(op).expression(op, o)
 
     def _normalization(self, variable: str, x: str, statistics: Mapping[str, str]) -> list[str]:
-        """BatchNormalization in its own weights: one line, or two where one would be long."""
+        """BatchNormalization with its own weights: one line, or two if it would be long."""
         name = {k: self.constants[v] for k, v in statistics.items()}
         normalized = f"({x} - {name['moving_mean']}) / np.sqrt({name['moving_variance']} + {name['epsilon']})"
-        learnt = f" * {name['gamma']}" if "gamma" in name else ""
-        learnt += f" + {name['beta']}" if "beta" in name else ""
-        line = f"{variable} = {normalized}{learnt}"
-        if len(line) <= self.wide or not learnt:
+        learned = f" * {name['gamma']}" if "gamma" in name else ""
+        learned += f" + {name['beta']}" if "beta" in name else ""
+        line = f"{variable} = {normalized}{learned}"
+        if len(line) <= self.wide or not learned:
             return [line]
-        return [f"{variable} = {normalized}", f"{variable} = {variable}{learnt}"]
+        return [f"{variable} = {normalized}", f"{variable} = {variable}{learned}"]
 
     def _kind(self, node: Node[Op]) -> str:
         return "BatchNormalization" if self.statistics(node) else op_in_words(node.op)
@@ -291,7 +291,7 @@ def _text(op: Op) -> Text:
 
 
 def op_in_words(op: Op) -> str:
-    """What an operation does, its activation included: ``Dense, relu``."""
+    """A description of an operation with its activation: ``Dense, relu``."""
     own = getattr(op, "function", None)
     if own is not None:
         return _in_words(own)
@@ -301,7 +301,7 @@ def op_in_words(op: Op) -> str:
 
 
 def _in_words(function: Elementwise) -> str:
-    """The activation with those of its parameters that are not at their defaults."""
+    """The activation with the parameters that differ from their defaults."""
     known = activations.FUNCTIONS.get(function.name)
     usual = {} if known is None else {p.name: p.default for p in inspect.signature(known).parameters.values()}
     unusual = [(k, v) for k, v in function.params if v != (math.inf if usual.get(k) is None else usual[k])]

@@ -1,4 +1,4 @@
-"""Trained networks in Keras's files: archives and HDF5 of every age are read, today's are written.
+"""Keras's files: archives and HDF5 files of all versions are read, those of the current version are written.
 
 A file is data and never code: nothing is unpickled, evaluated, or looked up by a name that a file gives, except
 layer classes in ``foldnet.layers.LAYERS`` and activations in ``foldnet.activations.FUNCTIONS``.
@@ -27,29 +27,29 @@ def load_model(
     activations: Mapping[str, Callable[..., Any]] | None = None,
     dtype: str | None = None,
 ) -> Network:
-    """The network in a Keras file, with its weights.
+    """Load a network with its weights from a Keras file.
 
     Reads ``.keras`` archives (also unzipped into a directory) and ``.h5``/``.hdf5`` models of Keras 1, 2,
-    tf.keras, tf_keras and Keras 3. What the bytes are decides, not the name's ending.
+    tf.keras, tf_keras and Keras 3. The content decides which it is, not the ending of the name.
 
     Args:
         filepath: of the file.
-        custom_objects: Keras's name for ``activations``; functions in it are taken as such.
-        compile: whether to keep the optimizer's state, so that ``fit`` goes on where the file's training stopped.
-            Without it the network is as if ``compile`` had never been called; that is all prediction needs.
-        safe_mode: True; code in a file is never run.
-        activations: functions for activations that a file names but cannot hold, such as
+        custom_objects: your own classes and functions, by name.
+        compile: whether to keep the optimizer's state, so that ``fit`` continues the training of the file.
+            False is enough for predicting: the network is then not compiled.
+        safe_mode: must be True: code in a file is never run.
+        activations: functions for activations that the file has only by name, such as
             ``{"<lambda>": fn}``; NumPy functions, or ``functools.partial`` of those in ``foldnet.activations``.
-        dtype: a dtype policy for every layer in place of the stored ones, such as ``"float32"``.
+        dtype: a dtype policy for every layer instead of the stored ones, such as ``"float32"``.
 
     Returns:
-        A ``Sequential`` or ``Model``; ``keras_version`` and ``compile_config`` hold what the file says of them.
+        A ``Sequential`` or ``Model``, with the file's ``keras_version`` and ``compile_config`` as attributes.
 
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: the file is damaged, hostile, or of another format.
         UnsupportedError: a layer, setting or activation that foldnet cannot represent exactly, or ``safe_mode``
-            turned off.
+            is False.
     """
     from foldnet.files.load import load
 
@@ -68,17 +68,17 @@ def load_weights(
 ) -> None:
     """Fill a built network with the weights of a ``.weights.h5``, a weights-only ``.h5``, or a whole model file.
 
-    Either all weights are set or, when an error is raised, none. A compiled network's optimizer goes on from the state
-    that a ``.weights.h5`` or ``.keras`` has of it, as in Keras; one that does not fit is left, with a warning.
+    Either all weights are set or, when an error is raised, none. A compiled network's optimizer takes the state of a
+    ``.weights.h5`` or ``.keras`` file, as in Keras; a state that does not fit is ignored, with a warning.
 
     Args:
         model: with the architecture that the weights were saved from; layer names do not matter for
-            ``.weights.h5`` and ``.keras``, and do for legacy ``.h5``.
-        filepath: of the file; a ``.weights.json`` lists several.
-        skip_mismatch: whether layers whose weights are not in the file, or have other shapes there, keep their own; a
+            ``.weights.h5`` and ``.keras``, but they do for legacy ``.h5``.
+        filepath: of the file; a ``.weights.json`` lists several files.
+        skip_mismatch: whether layers whose weights are missing in the file, or have other shapes, keep theirs; a
             warning names them.
-        kwargs: ``objects_to_skip``: layers that keep their own weights, or the optimizer, for ``.weights.h5`` only;
-            ``by_name``: whether a legacy ``.h5`` fills the layers that it has by name, and no others.
+        kwargs: ``objects_to_skip``: layers (or the optimizer) that keep their weights, for ``.weights.h5`` only;
+            ``by_name``: whether a legacy ``.h5`` sets only layers whose names it has.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -108,24 +108,24 @@ def save_model(
     include_optimizer: bool | Literal["tf_keras"] = True,
     **kwargs: Any,
 ) -> None:
-    """Write a network to a file that Keras 3 opens: ``.keras``, or ``.h5``/``.hdf5``, which tf_keras opens, too.
+    """Write a network to a file that Keras 3 can open: ``.keras``, or ``.h5``/``.hdf5``, which tf_keras opens too.
 
-    The file takes the old one's place in one step; when writing fails or is killed, the old one stays whole.
+    The new file replaces an old one in one step; if writing fails or is interrupted, the old one stays as it was.
 
     Args:
         model: built.
-        filepath: of the file; its ending says which kind it is.
-        overwrite: whether a file that is there may be replaced.
-        zipped: False writes what an archive holds into a directory, whose name must not end in ``.keras``.
-        include_optimizer: whether the settings of ``compile`` and the state of the optimizer go with it. From a
-            ``.h5`` Keras 3 never reads the state, even from its own files: it starts with a new optimizer.
-            ``"tf_keras"`` writes a ``.h5`` from which tf_keras goes on, and which Keras 3 opens with
+        filepath: of the file; its ending decides the format.
+        overwrite: whether an existing file may be replaced.
+        zipped: False writes the archive's members into a directory, whose name must not end in ``.keras``.
+        include_optimizer: whether to write the settings of ``compile`` and the optimizer's state. From a
+            ``.h5`` Keras 3 never reads the state, not even from its own files: it starts with a new optimizer.
+            ``"tf_keras"`` writes a ``.h5`` that tf_keras can continue training, and that Keras 3 opens with
             ``compile=False`` only.
-        kwargs: Keras's ``save_format`` of old is warned about where the ending says the same; nothing else is taken.
+        kwargs: Keras's old ``save_format`` is accepted with a warning; nothing else is.
 
     Raises:
-        ConfigError: the network is not built, the ending is none of these, or the file is there and is to stay.
-        UnsupportedError: the network has something that this kind of file cannot say.
+        ConfigError: the network is not built, the ending is unknown, or the file exists and ``overwrite`` is False.
+        UnsupportedError: the network has something that this format cannot represent.
         OSError: the file cannot be written.
     """
     from foldnet.files.save import save
@@ -136,16 +136,16 @@ def save_model(
 
 
 def _no_format(path: str | PathLike[str], kwargs: dict[str, Any]) -> None:
-    """Keras's ``save_format`` says what the ending of the name says since Keras 3."""
-    said = kwargs.pop("save_format", None)
+    """Accept Keras's old ``save_format`` with a warning; since Keras 3 the ending of the name decides."""
+    save_format = kwargs.pop("save_format", None)
     if kwargs:
         raise ConfigError(f"these arguments are not taken when a network is saved: {', '.join(kwargs)}")
-    if said:
+    if save_format:
         from foldnet.warn import warn
 
         if not str(path).endswith((".keras", ".h5", ".hdf5")):
             raise ConfigError(
-                f"the argument save_format={said!r} is deprecated: give a name that ends in .keras or .h5"
+                f"the argument save_format={save_format!r} is deprecated: give a name that ends in .keras or .h5"
             )
         warn(
             "the argument save_format is deprecated, and the ending of the file's name counts; leave it out",
@@ -171,23 +171,23 @@ def save_weights(
     *,
     objects_to_skip: Sequence[Any] | None = None,
 ) -> None:
-    """Write a network's weights alone: ``.weights.h5``, or the older layout of a weights-only ``.h5``.
+    """Write only a network's weights: ``.weights.h5``, or a weights-only ``.h5`` in the older layout.
 
-    In a ``.weights.h5`` the state of the optimizer goes with them, as in Keras. The file takes the old one's place in
-    one step, as with ``save_model``; of several files none does before all are whole.
+    A ``.weights.h5`` also has the optimizer's state, as in Keras. The new file replaces an old one in
+    one step, as with ``save_model``; several files are replaced only after all of them are written.
 
     Args:
         model: built.
-        filepath: of the file; its ending says which layout it has.
-        overwrite: whether a file that is there may be replaced.
-        max_shard_size: GiB of numbers that one file may hold: then ``filepath`` ends in ``.weights.json``, which lists
-            the files ``<name>_00000.weights.h5`` and so on beside it. None writes one file.
-        objects_to_skip: layers whose weights are left out, and the optimizer if it is among them; not from the older
+        filepath: of the file; its ending decides the layout.
+        overwrite: whether an existing file may be replaced.
+        max_shard_size: largest size of one file in GiB. ``filepath`` must then end in ``.weights.json``, which lists
+            the files ``<name>_00000.weights.h5`` and so on, in the same folder. None writes one file.
+        objects_to_skip: layers (or the optimizer) whose weights are left out; not possible in the older
             layout.
 
     Raises:
-        ConfigError: the network is not built, the ending is none of these, a single weight is larger than
-            ``max_shard_size``, or the file is there and is to stay.
+        ConfigError: the network is not built, the ending is unknown, a single weight is larger than
+            ``max_shard_size``, or the file exists and ``overwrite`` is False.
         OSError: the file cannot be written.
     """
     from foldnet.files.save import save_weights as save
@@ -202,17 +202,17 @@ def from_keras(
     activations: Mapping[str, Callable[..., Any]] | None = None,
     dtype: str | None = None,
 ) -> Network:
-    """A network equal to a live ``keras.Model`` or ``tf_keras.Model``, with copies of its weights.
+    """Convert a live ``keras.Model`` or ``tf_keras.Model`` to an equal network, with copies of its weights.
 
     Args:
-        model: a built Sequential or Functional model. Neither Keras is imported here; the model brings its own.
+        model: a built Sequential or Functional model. Keras is not imported here.
         activations: as for ``load_model``.
         dtype: as for ``load_model``.
 
     Raises:
         ConfigError: the model is not built.
         UnsupportedError: a layer, setting or activation that foldnet cannot represent exactly, or a model that
-            is a subclass with code of its own.
+            is a subclass with its own code.
     """
     from foldnet.files.live_models import network_of
 

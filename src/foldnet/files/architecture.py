@@ -16,7 +16,7 @@ from foldnet.sequential import Sequential
 
 
 def config_of(network: Network) -> dict[str, Any]:
-    """The configuration of a network as Keras 3 has it; see ``Network.get_config``."""
+    """The configuration of a network in Keras 3's form; see ``Network.get_config``."""
     return network_config(network)
 
 
@@ -25,7 +25,7 @@ def network_of_config(
 ) -> Network:
     """A network from ``config_of``; see ``Network.from_config``."""
     if cls not in (Model, Sequential, Network) and isinstance(config, Mapping) and "layers" not in config:
-        return cls(**config)  # a class of the user's own that makes its layers itself
+        return cls(**config)  # a user's class that makes its layers itself
     kind = "Sequential" if issubclass(cls, Sequential) else "Functional"
     stored = {"class_name": kind, "config": config}
     known = known_objects(custom_objects)
@@ -41,14 +41,14 @@ def to_json(network: Network, **kwargs: Any) -> str:
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Network:
-    """A network from the JSON that ``to_json`` writes, with new random weights.
+    """Create a network, with new random weights, from the JSON that ``to_json`` writes.
 
     Args:
-        json_string: from foldnet or from Keras 3.
-        custom_objects: functions for activations that it names, as for ``load_model``.
+        json_string: written by foldnet or Keras 3.
+        custom_objects: your own classes and functions, by name.
 
     Raises:
-        FileFormatError: it is not such JSON.
+        FileFormatError: it is not the JSON of a network.
         UnsupportedError: it has something foldnet cannot represent.
     """
     try:

@@ -1,7 +1,7 @@
 """Members of a ``.keras`` zip archive, read strictly.
 
-A small reader of its own rather than ``zipfile``: it costs no start-up time, and everything unusual (two members
-of one name, encryption, paths that lead out, sizes that do not add up) is an error instead of a choice.
+This is used instead of ``zipfile`` because it costs no start-up time, and everything unusual (two members
+with the same name, encryption, paths out of the archive, sizes that do not match) is an error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _END_SIZE, _ENTRY_SIZE, _LOCAL_SIZE = 22, 46, 30
 MAX_MEMBERS = 10_000
 MAX_RATIO = 100
 SMALL = 16 << 20
-"""Members up to this size may be compressed at any ratio."""
+"""Members up to this size may have any compression ratio."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Archive:
         file: seekable, at any position.
 
     Raises:
-        FileFormatError: not a whole, plain zip archive.
+        FileFormatError: not a complete, ordinary zip archive.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -91,7 +91,7 @@ class Archive:
 
         Args:
             name: of the member.
-            limit: the most bytes it may hold.
+            limit: largest size in bytes.
 
         Raises:
             FileFormatError: it is missing, too large, or damaged.

@@ -1,4 +1,4 @@
-"""The calls that join a network's layers, out of a stored configuration."""
+"""Read the calls that connect a network's layers from a stored configuration."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from foldnet.network import Network
 from foldnet.sequential import Sequential
 
 BAD_SETTINGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
-"""What a layer's own code raises when a file's setting is of a type no one would write by hand."""
+"""Errors that a layer's code raises when a setting in a file has an unexpected type."""
 
 
 class settings_of:  # noqa: N801 - used as a with-statement
-    """Turns what a layer's code raises on nonsense into one error that names the layer."""
+    """Turns errors that a layer's code raises on bad settings into one error that names the layer."""
 
     def __init__(self, name: str, kind: str) -> None:
         self._name, self._where = repr(name), f"layer {name!r} ({kind})"
@@ -40,7 +40,7 @@ class settings_of:  # noqa: N801 - used as a with-statement
 
 
 def read_node(stored: object, layer: Layer) -> Node:
-    """A call, from Keras 3's ``{"args", "kwargs"}`` or the nested lists of Keras 1 and 2."""
+    """Read a call from Keras 3's ``{"args", "kwargs"}`` or from the nested lists of Keras 1 and 2."""
     where = f"a call of layer {layer.name!r}"
     if layer.is_operation:
         return operation_node(stored, where)
@@ -77,7 +77,7 @@ def read_node(stored: object, layer: Layer) -> Node:
 
 
 def operation_node(stored: object, where: str) -> Node:
-    """A call of an operation: tensors and constants, those by name put in their places."""
+    """Read a call of an operation: its arguments are tensors and constants."""
     entry = strict_json.mapping(stored, where)
     args = strict_json.listing(entry.get("args"), f"the arguments of {where}")
     kwargs = strict_json.mapping(entry.get("kwargs") or {}, f"the arguments of {where}")
@@ -89,7 +89,7 @@ def operation_node(stored: object, where: str) -> Node:
 
 
 def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
-    """Take the mask out of the arguments of a layer that may be called with one."""
+    """Remove the mask from the arguments of a layer that takes one, and return it."""
     if not layer.takes_mask:
         return None
     mask = kwargs.pop("mask", None)
@@ -100,7 +100,7 @@ def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
 def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
     kwargs = {k: v for k, v in stored.items() if v is not None}
     if kwargs.get("training") is False and not layer.obeys_training_false:
-        # Keras up to 3.15.1 writes this into every Dropout of a Functional model by itself; it means nothing.
+        # Keras up to 3.15.1 writes this into every Dropout of a Functional model; it has no meaning.
         del kwargs["training"]
     if unknown := set(kwargs) - {"training"} - layer.own_arguments:
         raise UnsupportedError(
@@ -115,7 +115,7 @@ def _kwargs(stored: dict[str, Any], layer: Layer) -> dict[str, Any]:
 
 
 def own_mask(makers: Mapping[str, Any], name: str, layer: str) -> list[tuple[Ref, float]]:
-    """References to the tensors of which Keras made the mask of a layer's call, each with what it is compared with."""
+    """The tensors from which Keras made the mask of a layer's call, each with the number it is compared with."""
     where = f"the mask of layer {layer!r}"
     found = compared(makers, name)
     if found is None:
@@ -136,7 +136,7 @@ def read_structure(stored: object, where: str) -> Any:
 
 
 def as_stored(stored: Any, structure: Any) -> Any:
-    """A structure whose lists are tuples where the configuration has tuples, as one that was never text may."""
+    """Turn lists of a structure into tuples where the configuration has tuples (JSON has none, live models do)."""
     if isinstance(structure, dict):
         return {key: as_stored(stored[key], value) for key, value in structure.items()}
     if isinstance(structure, list):
@@ -155,7 +155,7 @@ def map_structure(function: Callable[[Ref], Any], structure: Any) -> Any:
 
 
 def map_leaves(function: Callable[[Any], Ref], stored: object) -> Any:
-    """Apply a function to everything in nested lists, and in dicts that are not records."""
+    """Apply a function to every leaf of nested lists, and of dicts that are not records of objects."""
     if isinstance(stored, list):
         return [map_leaves(function, value) for value in stored]
     if isinstance(stored, Mapping) and "class_name" not in stored:
@@ -175,9 +175,9 @@ def refs_of(structure: Any) -> Iterator[Ref]:
 class Calls:
     """The calls made so far, by layer, and how stored indices count them.
 
-    A nested network has a call of its own before any other, and Keras's releases differ on whether it is
-    counted: Keras 2 counts it everywhere, Keras 3 only in a network's own outputs. Since every stored call leads
-    to an output, the highest index that occurs tells.
+    A nested network has one call of itself before all others. Keras's releases differ on whether this call is
+    counted: Keras 2 counts it everywhere, Keras 3 only in a network's outputs. Since every stored call leads
+    to an output, the highest index in the file shows which rule it follows.
     """
 
     def __init__(
@@ -200,11 +200,11 @@ class Calls:
                 self._inner_base[name] = self._end_base[name] = 1
 
     def index(self, ref: Ref, ends: bool = False) -> int:
-        """Which of the layer's calls in this network is meant."""
+        """The index of the call among the layer's calls in this network."""
         return ref[1] - (self._end_base if ends else self._inner_base)[ref[0]]
 
     def tensor(self, ref: Ref, ends: bool = False) -> SymbolicTensor:
-        """The tensor that a reference means."""
+        """The tensor of a reference."""
         found = self.value(ref, ends)
         if isinstance(found, Known):
             raise UnsupportedError(
@@ -213,7 +213,7 @@ class Calls:
         return found
 
     def value(self, ref: Ref, ends: bool = False) -> SymbolicTensor | Known:
-        """The tensor that a reference means, or what TensorFlow computes there without any tensor."""
+        """The tensor of a reference, or a value that TensorFlow computes from constants."""
         made, index = self.made.get(ref[0]), self.index(ref, ends)
         if made is None or not 0 <= index < len(made) or not 0 <= ref[2] < len(made[index].outputs):
             raise FileFormatError(
@@ -223,7 +223,7 @@ class Calls:
 
 
 def _check_count(node: Node, layer: Layer) -> None:
-    """A layer is called on one tensor, and only those that join tensors on several."""
+    """Check that only layers that join tensors are called on several."""
     count = sum(1 for _ in refs_of(node.args))
     several = layer.joins_inputs
     if count == 0 or (count > 1 and not several):
@@ -234,7 +234,7 @@ def _check_count(node: Node, layer: Layer) -> None:
 
 
 def _made(layer: Layer, node: Node, calls: Calls) -> Call:
-    """The call that a node is, on tensors that exist."""
+    """Make the call that a node describes; its tensors must exist."""
     if isinstance(layer, FunctionLayer):
         return layer.made(map_structure(calls.value, node.args))
     mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
@@ -247,7 +247,7 @@ def _made(layer: Layer, node: Node, calls: Calls) -> Call:
 
 
 def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: object, what: str) -> Calls:
-    """Make every stored call, each once its operands exist."""
+    """Make all stored calls, in an order in which their operands exist."""
     calls = Calls(layers, nodes, outputs, what)
     waiting: dict[tuple[str, int], list[str]] = defaultdict(list)
     queue = deque(layers)

@@ -1,4 +1,4 @@
-"""What ``compile`` was told, as Keras stores it."""
+"""The arguments of ``compile`` in the form in which Keras stores them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NEWER_SETTINGS = frozenset(
         "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
     }
 )  # fmt: skip
-"""Settings that not every optimizer of Keras 2 takes."""
+"""Settings that some optimizers of Keras 2 do not have."""
 
 CHOSEN_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
-"""Metrics whose function ``compile`` chooses by the shape of the output."""
+"""Names for which ``compile`` chooses the function by the shape of the output."""
 
 KERAS_3_SETTINGS = ("loss_scale_factor", "gradient_accumulation_steps")
 KERAS_3_OPTIMIZERS = frozenset({"Lamb", "ScheduleFreeAdamW"})
@@ -41,11 +41,11 @@ def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -
     Args:
         trainer: of the network.
         dialect: of the file.
-        tf_keras: whether a ``.h5`` is for tf_keras alone, which then makes its optimizers of today.
+        tf_keras: whether a ``.h5`` is for tf_keras only, which then creates its new optimizers.
 
     Raises:
-        UnsupportedError: a schedule or optimizer of the user's own, which is code and not data; a loss or metric of
-            theirs that has no name of its own.
+        UnsupportedError: a schedule or optimizer that is the user's code; a user's loss or metric
+            without a name.
     """
     given = trainer.compiled.given
     optimizer = stored_optimizer(trainer.compiled.optimizer, dialect, tf_keras)
@@ -68,7 +68,7 @@ def stored_compile(trainer: Trainer, dialect: Dialect, tf_keras: bool = False) -
 def stored_optimizer(
     optimizer: Optimizer, dialect: Dialect = Dialect.KERAS_3, tf_keras: bool = False
 ) -> dict[str, Any] | None:
-    """An optimizer as Keras stores it, without its state; None where there is none."""
+    """An optimizer's configuration as Keras stores it, without its state; None if there is no optimizer."""
     if isinstance(optimizer, AbsentOptimizer):
         return None if optimizer.stored is None else dict(optimizer.stored)
     name = type(optimizer).__name__
@@ -85,21 +85,22 @@ def stored_optimizer(
     if dialect is Dialect.KERAS_3:
         return record("keras.optimizers", name, config)
     if tf_keras:
-        lacking = [key for key in KERAS_3_SETTINGS if config.pop(key) is not None]
-        if name in KERAS_3_OPTIMIZERS or lacking:
+        unknown = [key for key in KERAS_3_SETTINGS if config.pop(key) is not None]
+        if name in KERAS_3_OPTIMIZERS or unknown:
             raise UnsupportedError(
-                f"tf_keras has no {name}{f' with {lacking[0]}' if lacking else ''}; save for Keras 3 as .keras{WITHOUT}"
+                f"tf_keras has no {name}{f' with {unknown[0]}' if unknown else ''}; "
+                f"save it for Keras 3 as .keras{WITHOUT}"
             )
         return {"class_name": f"Custom>{name}", "config": {**config, **TF_KERAS_SETTINGS}}
-    # tf_keras makes its optimizers of before 2.11 out of this, which lack the newer settings, unless it finds
-    # is_legacy_optimizer, which Keras 3 refuses. So settings that change nothing are left out.
+    # tf_keras creates its optimizers of before 2.11 from this, which do not know the newer settings, unless it finds
+    # is_legacy_optimizer, which Keras 3 refuses. So newer settings that have their defaults are left out.
     unused = type(optimizer)().get_config() if name != "AdamW" else {}
     changed = {k: v for k, v in config.items() if k not in NEWER_SETTINGS or v != unused.get(k)}
     return {"class_name": name, "config": changed}
 
 
 def _spelled_out(loss: object) -> Any:
-    """Losses by their full names: Keras 3 knows the short ones in ``.keras`` and not in ``.h5``."""
+    """Losses by their full names: in ``.h5`` files Keras 3 does not know the short ones."""
     if isinstance(loss, str):
         return losses.ALIASES.get(loss.lower(), loss)
     if isinstance(loss, list):
@@ -110,7 +111,7 @@ def _spelled_out(loss: object) -> Any:
 
 
 def _names_alone(value: object) -> Any:
-    """Functions by their names, as a ``.h5`` has them."""
+    """Functions by name only, as in ``.h5`` files."""
     if isinstance(value, list):
         return [_names_alone(entry) for entry in value]
     if isinstance(value, dict):
@@ -123,7 +124,7 @@ def _names_alone(value: object) -> Any:
 
 
 def _each(value: Any, function: Any) -> Any:
-    """Apply a function to everything in nested lists and dicts; a record counts as the object that it describes."""
+    """Apply a function to every leaf of nested lists and dicts; a record of an object is a leaf."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Mapping):
@@ -137,11 +138,11 @@ def _each(value: Any, function: Any) -> Any:
 
 def stored_loss(loss: object) -> Any:
     """A loss as Keras stores it: class and settings, or the name of a function."""
-    if isinstance(loss, Mapping):  # as another file had it, in that file's words
+    if isinstance(loss, Mapping):  # a configuration from another file
         loss = losses.get(loss)
     name = type(loss).__name__
     if isinstance(loss, Loss) and losses.CLASSES.get(name) is type(loss):
-        config = {**loss.get_config(), **loss.unsaid()}
+        config = {**loss.get_config(), **loss.omitted_settings()}
         return record("keras.losses", name, plain_data(config, f"the loss {name}"))
     if isinstance(loss, Loss) and name not in losses.CLASSES:
         return _of_own_class(loss)
@@ -149,12 +150,12 @@ def stored_loss(loss: object) -> Any:
 
 
 def serialized_loss(loss: object) -> Any:
-    """What ``losses.serialize`` gives: a record of class and settings, or of a function's name."""
+    """What ``losses.serialize`` returns: a record of class and settings, or of a function's name."""
     return _serialized(loss, "keras.losses", losses.CLASSES)
 
 
 def serialized_metric(metric: object) -> Any:
-    """What ``metrics.serialize`` gives: a record of class and settings, or of a function's name."""
+    """What ``metrics.serialize`` returns: a record of class and settings, or of a function's name."""
     known = {**metric_names.CLASSES, "MeanMetricWrapper": MeanMetricWrapper, "Mean": Mean, "Sum": Sum}
     return _serialized(metric, "keras.metrics", known)
 
@@ -165,7 +166,7 @@ def _serialized(thing: object, module: str, known: Mapping[str, Any]) -> Any:
     if not isinstance(thing, Loss | Metric):
         return function_record(get_registered_name(thing))
     name = type(thing).__name__
-    config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
+    config = plain_data({**thing.get_config(), **thing.omitted_settings()}, name)
     if known.get(name) is type(thing):
         return record(module, name, config)
     return _of_own_class(thing)
@@ -185,12 +186,12 @@ def stored_metric(metric: object) -> Any:
         return _of_own_class(metric)
     if known is not type(metric):
         return _function(metric, {}, "metric")
-    config = {**metric.get_config(), **metric.unsaid()}
+    config = {**metric.get_config(), **metric.omitted_settings()}
     return record("keras.metrics", name, plain_data(config, f"the metric {name}"))
 
 
 def _plain_mean(metric: Metric) -> str | None:
-    """The name of a metric that is only the mean of a function of Keras."""
+    """The name of a metric that is just the mean of one of Keras's functions; else None."""
     if type(metric) is not MeanMetricWrapper or metric.settings:
         return None
     name = metric.fn.__name__
@@ -199,9 +200,9 @@ def _plain_mean(metric: Metric) -> str | None:
 
 
 def _of_own_class(thing: Loss | Metric) -> dict[str, Any]:
-    """A loss or metric of a class of the user's, which the program that opens the file must have."""
+    """A loss or metric of a user's class, which the program that opens the file must supply."""
     name = type(thing).__name__
-    config = plain_data({**thing.get_config(), **thing.unsaid()}, name)
+    config = plain_data({**thing.get_config(), **thing.omitted_settings()}, name)
     return {
         **record(type(thing).__module__, name, config),
         "registered_name": get_registered_name(type(thing)),
@@ -215,7 +216,7 @@ def _function(function: object, known: Mapping[str, Any], what: str) -> str | di
     own = own_name(function, {*losses.FUNCTIONS, *losses.ALIASES, *metric_names.FUNCTIONS, *CHOSEN_BY_SHAPE})
     if own is None:
         raise UnsupportedError(
-            f"the {what} {name} is code of your own without a name of its own, and a file holds no code, only names; "
+            f"the {what} {name} is your own code without a unique name, and a file holds no code, only names; "
             f"define it with def, under a name that Keras has no {what} of{WITHOUT}"
         )
     return function_record(own)

@@ -1,4 +1,4 @@
-"""The words of every Keras, turned into today's."""
+"""Convert layer records of all Keras versions to Keras 3's names."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ RENAMED_CLASSES = {
 
 @dataclass(frozen=True)
 class Record:
-    """A layer's record in today's words.
+    """A layer's record with Keras 3's names.
 
     Attributes:
-        class_name: as in the file, except for renamed classes.
+        class_name: as in the file, unless the class was renamed.
         name: of the layer.
         config: its settings.
         is_keras: whether the class is Keras's own and not the user's.
         origin: where the class comes from, for errors.
-        shared_id: the number under which the file mentions the same layer again, if it does.
+        shared_id: the number by which the file refers to the same layer again, if it has one.
         build_shape: the stored input shape, if there is one.
-        registered: the name under which a class of the user's own is known.
-        named: whether the settings themselves have the name.
+        registered: the registered name of a user's class.
+        named: whether the name is in the settings.
     """
 
     class_name: str
@@ -54,15 +54,15 @@ class Record:
 
 
 def modern(stored: Mapping[str, Any], dialect: int) -> Record:
-    """A record whose class and settings have the names that Keras 3 gives them.
+    """Convert a record's class and settings to Keras 3's names.
 
     Args:
-        stored: the record as the file has it.
+        stored: the record in the file.
         dialect: Keras's major version, 1 to 3.
 
     Raises:
         FileFormatError: it is not a layer's record.
-        UnsupportedError: a Keras 1 merge that no layer of today computes.
+        UnsupportedError: a merge mode of Keras 1 for which Keras 3 has no layer.
     """
     class_name = strict_json.text(stored.get("class_name"), "a layer's class")
     config = stored.get("config")
@@ -94,9 +94,9 @@ def modern(stored: Mapping[str, Any], dialect: int) -> Record:
 
 
 def _is_keras(module: object) -> bool:
-    """Whether a class of this module is a layer or model of Keras: its operations and extensions are not."""
+    """Whether classes of this module are Keras's layers or models (not its operations or extensions)."""
     if module is None:
-        return True  # older files name the class alone
+        return True  # older files have only the class name
     if not isinstance(module, str):
         return False
     parts = module.split(".")
@@ -130,7 +130,7 @@ def _modern_settings(
 
 
 def _input_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What an input says of its data, checked: everything that comes after is made by it."""
+    """The checked settings of an Input: shapes and dtype, on which all later layers depend."""
     kept = {k: v for k, v in config.items() if k in INPUT_SETTINGS}
     for key in ("shape", "batch_shape", "batch_input_shape"):
         if kept.get(key) is not None:

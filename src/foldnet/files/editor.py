@@ -1,4 +1,4 @@
-"""``KerasFileEditor``: look into a file of weights, change its objects, and write a new file."""
+"""``KerasFileEditor``: show and change the objects of a weights file, and write a new file."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from foldnet.network import Network
 
 Weights = dict[str, Any]
-"""Arrays, and such dicts of the objects inside, by name."""
+"""Arrays, and nested dicts for the objects inside, by name."""
 
 VARS = "vars"
-"""The group that has the numbers of an object."""
+"""The group that holds the weights of an object."""
 
 
 class KerasFileEditor:
-    """What a ``.keras`` or ``.weights.h5`` file holds, to look at, compare with a network, change, and save.
+    """The content of a ``.keras`` or ``.weights.h5`` file: show it, compare it with a network, change it, save it.
 
-    Objects are named as in the file: after their classes, such as ``layers/dense_1``. Those inside others (nested
-    networks, wrapped layers) are read, too, which Keras's editor passes over.
+    Objects have their names in the file, which come from their classes, such as ``layers/dense_1``. Nested objects
+    (nested networks, wrapped layers) are read too; Keras's editor skips them.
 
     Args:
         filepath: of the file.
 
     Attributes:
         filepath: as given.
-        weights_dict: arrays by their numbers, in dicts by the names of their objects.
-        object_metadata: by an object's path, what the file notes of it, such as ``{"name": "my_dense"}``.
-        config: the network's configuration in a ``.keras`` file; else None.
-        metadata: of a ``.keras`` file, such as which Keras wrote it; else None.
+        weights_dict: for each object a dict of its arrays, by their numbers.
+        object_metadata: for each object's path its attributes, such as ``{"name": "my_dense"}``.
+        config: the network's configuration if it is a ``.keras`` file; else None.
+        metadata: of a ``.keras`` file, such as the version of Keras; else None.
 
     Raises:
-        ConfigError: the name ends otherwise.
+        ConfigError: the name has another ending.
         MissingFileError: there is no such file.
         FileFormatError: the file is damaged, or has links (ExternalLink, SoftLink) or virtual datasets.
 
@@ -83,7 +83,7 @@ class KerasFileEditor:
             self._print(f"Keras {version}, saved {date}")
 
     def _extract(self, group: Group) -> Weights:
-        """The weights in a group: its numbers, and those of the objects in it."""
+        """The weights in a group and in the objects inside it."""
         inside: Weights = {}
         for name in sorted(group.names(), key=_in_order):
             if not group.is_group(name):
@@ -114,14 +114,14 @@ class KerasFileEditor:
         self._print(tree_view(self.weights_dict, "Weights structure"))
 
     def compare(self, reference_model: Network) -> dict[str, Any]:
-        """Compare the file with the weights that a network has, and print what differs.
+        """Compare the file with the weights of a network, and print the differences.
 
         Args:
             reference_model: built.
 
         Returns:
             ``"status"``: ``"success"``, or ``"error"`` if anything differs; ``"error_count"``: objects and weights
-            that only one of the two has, or that have other shapes; ``"match_count"``: weights of one shape.
+            that only one of the two has, or whose shapes differ; ``"match_count"``: weights with the same shape.
 
         Raises:
             ConfigError: the network is not built.
@@ -141,7 +141,7 @@ class KerasFileEditor:
     # -- changing -------------------------------------------------------------------------------------------
 
     def rename_object(self, object_name: str, new_name: str) -> None:
-        """Give an object another name.
+        """Rename an object.
 
         Args:
             object_name: its name, or its path such as ``"layers/dense_2"``.
@@ -161,7 +161,7 @@ class KerasFileEditor:
         home[new_name] = home.pop(name)
 
     def delete_object(self, object_name: str) -> None:
-        """Take an object out of the file.
+        """Delete an object.
 
         Args:
             object_name: its name or path.
@@ -173,7 +173,7 @@ class KerasFileEditor:
         del home[name]
 
     def add_object(self, object_path: str, weights: Mapping[str, Any]) -> None:
-        """Put an object into the file, in the place of one of the same path.
+        """Add an object, or replace the one with the same path.
 
         Args:
             object_path: its whole path, such as ``"layers/dense_2"``.
@@ -190,7 +190,7 @@ class KerasFileEditor:
         home[name] = _checked(weights, object_path)
 
     def add_weights(self, object_name: str, weights: Mapping[str, Any]) -> None:
-        """Give an object more weights, or others under the same names.
+        """Add weights to an object, or replace those with the same names.
 
         Args:
             object_name: its name or path.
@@ -203,7 +203,7 @@ class KerasFileEditor:
         home[name].update(_checked(weights, object_name))
 
     def delete_weight(self, object_name: str, weight_name: str) -> None:
-        """Take a weight out of an object.
+        """Delete a weight of an object.
 
         Args:
             object_name: its name or path.
@@ -219,13 +219,13 @@ class KerasFileEditor:
         del home[name][weight_name]
 
     def save(self, filepath: str | PathLike[str]) -> None:
-        """Write the weights as they are now to a ``.weights.h5`` file, wholly or not at all.
+        """Write the current weights to a ``.weights.h5`` file, completely or not at all.
 
         Args:
             filepath: of the file.
 
         Raises:
-            ConfigError: the name ends otherwise.
+            ConfigError: the name has another ending.
             OSError: the file cannot be written.
         """
         import h5py
@@ -250,7 +250,7 @@ class KerasFileEditor:
     # -- finding --------------------------------------------------------------------------------------------
 
     def _find(self, object_name: str) -> tuple[Weights, str]:
-        """The dict in which an object is, and its key there."""
+        """The dict that contains an object, and its key there."""
         *folders, name = object_name.split("/")
         if folders:
             home = self._inside(folders, object_name)
@@ -277,7 +277,7 @@ class KerasFileEditor:
         return homes[0][1], object_name
 
     def _inside(self, folders: list[str], object_path: str) -> Weights:
-        """The dict of the object at the end of these names."""
+        """The dict of the object at a path."""
         here = self.weights_dict
         for depth, folder in enumerate(folders):
             inner = here.get(folder)
@@ -297,7 +297,7 @@ class KerasFileEditor:
 
 
 def _members(name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, str | bytes]:
-    """Configuration and metadata, where the file has them, and the HDF5 file or its bytes."""
+    """Configuration and metadata if the file has them, and the HDF5 file's path or bytes."""
     if name.endswith(".weights.h5"):
         return None, None, name
     with open_file(name) as raw:
@@ -308,12 +308,12 @@ def _members(name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, s
 
 
 def _in_order(name: str) -> tuple[int, int, str]:
-    """Names that are numbers by their size, before the others."""
+    """Sort key: names that are numbers first, by value."""
     return (0, int(name), name) if name.isdecimal() and len(name) < 10 else (1, 0, name)
 
 
 def _objects(weights: Weights, path: str = "") -> Iterator[tuple[str, Weights]]:
-    """All objects, the outermost too, with their paths."""
+    """All objects with their paths, including the outermost."""
     yield path, weights
     for name, value in weights.items():
         if isinstance(value, dict):

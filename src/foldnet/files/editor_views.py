@@ -1,4 +1,4 @@
-"""How the editor of files shows weights, and what differs between a file and a network."""
+"""How the file editor shows weights, and differences between a file and a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Weights = Mapping[str, Any]
 
 
 class Difference(NamedTuple):
-    """What became of comparing one weight or object: how it differs, or None where it is the same."""
+    """The result of comparing one weight or object: how it differs, or None if it is the same."""
 
     path: str
     text: str | None
@@ -69,7 +69,7 @@ def _what(value: Any) -> str:
 
 
 def comparison(found: Sequence[Difference]) -> RenderableType:
-    """What differs, line by line, and whether the file fits the network."""
+    """The differences, one per line, and whether the file fits the network."""
     errors = [Text(f"{escaped_name(path)}: {text}", style="red") for path, text in found if text is not None]
     same = len(found) - len(errors)
     verdict = f"{len(errors)} differences" if len(errors) != 1 else "1 difference"

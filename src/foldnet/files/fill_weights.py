@@ -1,4 +1,4 @@
-"""Weights read from somewhere, checked as numbers and put into their layers all at once."""
+"""Collect weights that were read, check their numbers, and set all of them in the layers at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _any_numbers: ContextVar[bool] = ContextVar("any_numbers", default=False)
 
 @contextmanager
 def any_numbers() -> Iterator[None]:
-    """Inside, weights that no prediction can be made with are read all the same, so that one can say which."""
+    """Inside this context, NaN and other unusable weights are read, so that the doctor can report them."""
     token = _any_numbers.set(True)
     try:
         yield
@@ -29,12 +29,12 @@ def any_numbers() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Leniency:
-    """What weights may be missing from a file.
+    """Which weights may be missing in a file.
 
     Attributes:
-        skip_mismatch: those of layers that the file does not fit; a warning names them.
-        skip: those of these layers.
-        by_name: those of layers whose names the file does not have.
+        skip_mismatch: layers that the file does not fit keep their weights; a warning names them.
+        skip: layers that keep their weights.
+        by_name: layers whose names are not in the file keep their weights.
     """
 
     skip_mismatch: bool = False
@@ -42,12 +42,12 @@ class Leniency:
     by_name: bool = False
 
     def skips(self, layer: object) -> bool:
-        """Whether this layer is one of those to skip."""
+        """Whether to skip this layer."""
         return any(layer is other for other in self.skip)
 
     @contextmanager
     def layer(self, layer: Layer) -> Iterator[None]:
-        """Inside, what does not fit is passed over where that is wanted."""
+        """Inside this context, with ``skip_mismatch``, errors of this layer become warnings."""
         try:
             yield
         except FileFormatError as error:
@@ -60,16 +60,16 @@ STRICT = Leniency()
 
 
 class Values:
-    """Weights by layer and name; nothing changes in the layers until ``fill``."""
+    """Weights by layer and name; layers do not change until ``fill``."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[Layer, str], Array] = {}
 
     def add(self, layer: Layer, name: str, value: Array) -> None:
-        """Keep a weight as float32.
+        """Add a weight, converted to float32.
 
         Raises:
-            FileFormatError: it has NaN or infinity in it.
+            FileFormatError: it contains NaN or infinity.
         """
         with np.errstate(over="ignore"):
             single = np.asarray(value, dtype=np.float32)
@@ -82,10 +82,10 @@ class Values:
         self._values[layer, name] = single
 
     def fill(self) -> None:
-        """Put all weights into their layers.
+        """Set all weights in their layers.
 
         Raises:
-            FileFormatError: a moving variance is so negative that no square root can be taken.
+            FileFormatError: a moving variance plus epsilon is not positive.
         """
         for (layer, name), value in self._values.items():
             if name == "moving_variance" and not _any_numbers.get():

@@ -1,4 +1,4 @@
-"""Settings of Keras 1 in the words of Keras 3."""
+"""Convert settings of Keras 1 to those of Keras 3."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ RENAMED: dict[str, dict[str, str]] = {
         for d in (1, 2, 3)
     },
 }
-"""By class, the settings that were renamed."""
+"""For each class the settings that were renamed."""
 
 DATA_FORMATS = {"tf": "channels_last", "th": "channels_first"}
-"""Keras 1's words, after its backends."""
+"""Keras 1's names, after its backends TensorFlow and Theano."""
 
 DROPPED = {
     "Dense": frozenset({"input_dim", "input_length"}),
     "Embedding": frozenset({"input_length", "dropout"}),
     "PReLU": frozenset({"weights"}),
 }
-"""By class, settings that say nothing about a prediction, or nothing that the network's shapes do not."""
+"""For each class, settings that do not affect predictions, or follow from the network's shapes."""
 
 
 def modern_settings(class_name: str, config: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:
-    """Class and settings of a Keras 1 layer as Keras 3 would store them.
+    """Convert class and settings of a Keras 1 layer to those of Keras 3.
 
     Raises:
-        UnsupportedError: a way to merge that Keras 3 has no layer for.
+        UnsupportedError: a merge mode for which Keras 3 has no layer.
     """
     if class_name == "Merge":
         return _merge(config, name)

@@ -1,7 +1,7 @@
-"""Settings of layers as Keras stores them: activations, initializers, regularizers, constraints, dtype policies.
+"""Layer settings as Keras stores them: activations, initializers, regularizers, constraints, dtype policies.
 
-Keras 3 (``.keras``) and Keras 2 (``.h5``, which tf_keras opens, too) write some of them differently. Both are
-given here side by side, so that what neither can say is refused in one place.
+Keras 3 (``.keras``) and Keras 2 (``.h5``, which tf_keras also opens) write some of them differently. Both are
+written here, so that settings that one of them cannot represent are refused in one place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from foldnet.layers.base import Layer
 
 
 class Dialect(Enum):
-    """Whose words a file uses."""
+    """Which Keras's names and forms a file uses."""
 
     KERAS_3 = "Keras 3"
     KERAS_2 = "Keras 2"
@@ -40,7 +40,7 @@ def stored_setting(layer: Layer, name: str, value: object, dialect: Dialect) -> 
     """A setting of a layer as a file holds it.
 
     Raises:
-        UnsupportedError: the dialect has no words for it.
+        UnsupportedError: the dialect cannot represent it.
     """
     if name.endswith("activation"):
         return stored_activation(value, dialect, f"layer {layer.name!r} ({type(layer).__name__})")
@@ -51,10 +51,10 @@ def stored_setting(layer: Layer, name: str, value: object, dialect: Dialect) -> 
 
 
 def stored_activation(function: object, dialect: Dialect, where: str) -> Any:
-    """An activation as its name, or as the activation layer that has its parameters.
+    """An activation as its name, or as the activation layer with its parameters.
 
     Raises:
-        UnsupportedError: it is a function of the caller's own, or has parameters that no Keras layer can say.
+        UnsupportedError: it is a user's function without a name, or has parameters that no Keras layer has.
     """
     named = activations.known(activations.get(function))
     if named is None:
@@ -86,15 +86,15 @@ def stored_activation(function: object, dialect: Dialect, where: str) -> Any:
 
 
 def own_name(function: object, taken: Container[str]) -> str | None:
-    """The name by which a file can mention a function of the caller's own, who supplies it when the file is read.
+    """The name under which a file can refer to a user's function, which must be supplied when the file is read.
 
     Args:
         function: the function.
         taken: names that mean something else in a file.
 
     Returns:
-        The name under which it is registered, else its own; None for a lambda, for what has no name, and where
-        the name would lead to another function.
+        Its registered name, else its ``__name__``; None for a lambda, for objects without a name, and if
+        the name belongs to another function.
     """
     from foldnet.files.registration import get_registered_name, known_objects
 
@@ -106,12 +106,12 @@ def own_name(function: object, taken: Container[str]) -> str | None:
 
 
 def function_record(name: str) -> dict[str, Any]:
-    """A function as Keras stores it: its name alone."""
+    """A function as Keras stores it: only its name."""
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
 def layer_settings(class_name: str, config: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """The settings of an activation layer, under the dialect's names."""
+    """The settings of an activation layer, with the dialect's names."""
     config = dict(config)
     if class_name == "LeakyReLU" and dialect is Dialect.KERAS_2:
         config["alpha"] = config.pop("negative_slope")
@@ -122,7 +122,7 @@ def stored_object(value: object, module: str, where: str) -> Any:
     """An initializer, regularizer or constraint: a name, or class and settings.
 
     Raises:
-        UnsupportedError: it is a function or an object that does not tell its settings.
+        UnsupportedError: it is a function, or an object without ``get_config``.
     """
     if value is None:
         return None
@@ -134,7 +134,7 @@ def stored_object(value: object, module: str, where: str) -> Any:
             return config
         if not isinstance(config or {}, Mapping):
             raise UnsupportedError(f"{where} is {value!r}, whose settings are not a dict")
-        # Keras 2 noted a dtype in initializers, which Keras 3 does not take.
+        # Keras 2 stored a dtype in initializers, which Keras 3 does not accept.
         kept = {
             k: v for k, v in dict(config or {}).items() if (k != "dtype" and v is not None) or k == "seed"
         }
@@ -147,7 +147,7 @@ def stored_object(value: object, module: str, where: str) -> Any:
 
 
 def plain_data(value: object, where: str) -> Any:
-    """A value as JSON has it.
+    """Convert a value to JSON data.
 
     Raises:
         UnsupportedError: it is not made of numbers, text, lists and dicts.

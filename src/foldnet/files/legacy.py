@@ -1,8 +1,8 @@
 """Whole models and weights in the HDF5 layout that Keras has used since version 1.
 
-One group a top-level layer; inside it datasets under the weights' own names. The order in which the file lists
-them depends on what was frozen when it was saved, so weights are found by name. Only where names do not tell
-(Keras renamed scopes when a model was rebuilt) does the order count, and then the names must agree with it.
+There is one group per top-level layer; its datasets have the weights' names. The order in which the file lists
+them depends on what was frozen when it was saved, so weights are found by name. Only if names are ambiguous
+(Keras renamed scopes when a model was rebuilt) the order is used, and then the names must agree with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ALIASES = {
     "W": ("kernel", "embeddings"),
     "b": ("bias",),
     "running_mean": ("moving_mean",),
-    "running_std": ("moving_variance",),  # Keras 1 called it so, and kept the variance in it
+    "running_std": ("moving_variance",),  # so called in Keras 1, but it is the variance
     "running_variance": ("moving_variance",),
     "alphas": ("alpha",),
 }
@@ -70,12 +70,12 @@ def _dialect(version: str | None, stored: Mapping[str, Any]) -> int:
     head = (version or "").split(".")[0]
     if head in ("1", "2", "3"):
         return int(head)
-    # Keras up to 1.0.x noted no version. Its Dense had an output_dim.
+    # Keras up to 1.0.x stored no version. Its Dense had an output_dim.
     return 1 if '"output_dim"' in repr(stored).replace("'", '"') else 2
 
 
 def weights_group(file: Hdf5File) -> Group | None:
-    """The group of a legacy file under which the layers' groups lie; None if the file has another layout."""
+    """The group of a legacy file that contains the layers' groups; None if the file has another layout."""
     if file.root.is_group("model_weights"):
         return file.root.group("model_weights")
     names = file.root.attribute_names()
@@ -83,7 +83,7 @@ def weights_group(file: Hdf5File) -> Group | None:
 
 
 def read_legacy_weights(group: Group, network: Network, leniency: Leniency = STRICT) -> Values:
-    """The weights of every layer of the network, except those that may be missing.
+    """Read the weights of every layer of the network, except those that may be missing.
 
     Raises:
         FileFormatError: the file does not hold this network's weights.
@@ -110,7 +110,7 @@ def read_legacy_weights(group: Group, network: Network, leniency: Leniency = STR
 
 
 def names_in(group: Group, attribute: str) -> list[str]:
-    """A list of names, which Keras splits over several attributes where it is long."""
+    """A list of names; Keras splits a long one over several attributes."""
     value = group.attribute(attribute)
     if value is None:
         value, index = [], 0
@@ -167,7 +167,7 @@ def _read_layer(group: Group, layer: Layer, leaves: list[Leaf], values: Values) 
 
 
 def _by_name(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
-    """Weights by the names of their layer and their own, where these name each weight once."""
+    """Match weights by layer name and weight name; None unless every name matches exactly one weight."""
     only = len({layer for layer, _ in leaves}) == 1
     places: dict[str, Leaf] = {}
     for name in names:
@@ -189,7 +189,7 @@ def _fits(name: str, leaf: Leaf, only: bool) -> bool:
 
 
 def _by_order(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
-    """Weights by their place, where every name at least ends as the weight in that place is called."""
+    """Match weights by order; None unless every name ends like the weight at its position."""
     for name, (_, spec) in zip(names, leaves, strict=True):
         last = name.rsplit("/", 1)[-1]
         if not is_weight(last, spec.name, None) and not re.fullmatch(r"param_\d+(:0)?", last):

@@ -1,4 +1,4 @@
-"""Networks from live Keras models: their own ``get_config`` and weights, and no import of Keras."""
+"""Convert live Keras models, using their ``get_config`` and weights, without importing Keras."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def network_of(
 
 
 def _kind(model: object) -> str:
-    """``Sequential`` or ``Functional``, when that is all the model is."""
+    """``Sequential`` or ``Functional``; other classes of models are refused."""
     if not all(hasattr(model, name) for name in ("get_config", "layers", "weights")):
         raise UnsupportedError(
             f"from_keras takes a keras.Model or tf_keras.Model, not {type(model).__name__}"
@@ -80,10 +80,10 @@ def _input_shape(model: object) -> Any:
 
 
 def plain_value(value: object) -> Any:
-    """A live configuration as a JSON file would hold it.
+    """Convert a live configuration to JSON data.
 
-    Functions and objects that have no such form become a record of their class name, which is then refused by name
-    where it matters.
+    Functions and objects that cannot be converted are replaced by their names, which are refused later
+    if they are needed.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value

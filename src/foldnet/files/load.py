@@ -1,4 +1,4 @@
-"""Find out what a file is, and read it."""
+"""Detect the kind of a file, and read it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from foldnet.files.archive import Archive
 from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.fill_weights import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
-from foldnet.files.hdf5.merged import Place
+from foldnet.files.hdf5.merged import GroupLike
 from foldnet.files.read_config import Reader
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
@@ -86,8 +86,8 @@ def _fill_from_hdf5(path: str | PathLike[str], network: Network, leniency: Lenie
             read_legacy_weights(group, network, leniency).fill()
 
 
-def _fill(root: Place, network: Network, leniency: Leniency) -> None:
-    """Set all weights, and the state of the optimizer where the network has one that it fits."""
+def _fill(root: GroupLike, network: Network, leniency: Leniency) -> None:
+    """Set all weights, and the optimizer's state if the network has an optimizer that it fits."""
     values = read_weights(root, network, {}, check_names=False, leniency=leniency)
     trainer, kept = network._trainer, network.saved_training
     if trainer is None and kept is None:
@@ -103,12 +103,12 @@ def _fill(root: Place, network: Network, leniency: Leniency) -> None:
 
             take_up(saved, trainer)
     elif kept is not None:
-        # The training of a loaded network is kept as data until it is asked for.
+        # A loaded network is compiled only when that is needed; until then the state is kept as data.
         network.saved_training = replace(kept, state=saved.state, layout=saved.layout, problem=saved.problem)
 
 
 def kind_of(path: str | PathLike[str]) -> FileKind:
-    """``"archive"``, ``"hdf5"`` or ``"directory"``, by the bytes and not by the name.
+    """``"archive"``, ``"hdf5"`` or ``"directory"``, detected by content, not by name.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -134,7 +134,7 @@ def kind_of(path: str | PathLike[str]) -> FileKind:
 
 
 class named:  # noqa: N801 - used as a with-statement
-    """Puts the file's name in front of what is wrong with it."""
+    """Adds the file's name to the errors raised inside."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = name_of(path)
@@ -152,7 +152,7 @@ class named:  # noqa: N801 - used as a with-statement
         if isinstance(error, MemoryError):
             raise FileFormatError(f"{self._path}: it needs more memory than there is") from None
         if isinstance(error, BAD_SETTINGS) and not isinstance(error, FoldnetError):
-            # Each part of a file is checked where it is read; this is for errors that no check found.
+            # Each part of a file is checked where it is read; this catches errors that no check found.
             raise FileFormatError(
                 f"{self._path}: its content is not valid: {type(error).__name__}: {error}"
             ) from error

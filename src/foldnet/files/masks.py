@@ -1,8 +1,8 @@
-"""The masks that stored calls name: those that Keras built from operations, and those that the caller passed.
+"""Masks in stored calls: those that Keras built from operations, and those that the caller passed.
 
-Keras 3 writes the mask that an ``Embedding(mask_zero=True)`` or a ``Masking`` hangs on a tensor into the calls of the
-layers that take one, and the operations that made it between the layers. foldnet follows masks itself, so both go;
-what is left must be the same mask.
+Keras 3 writes the mask that an ``Embedding(mask_zero=True)`` or a ``Masking`` attaches to a tensor into the calls of
+layers that take one, and the operations that compute it as layers. foldnet propagates masks itself, so both are
+removed, after checking that foldnet's mask is the same.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 
 _MAKERS = frozenset({"NotEqual", "LogicalOr", "ExpandDims", "ZerosLike", "OnesLike", "Concatenate", "Any"})
-"""The operations that Keras's layers make masks of."""
+"""The operations from which Keras's layers build masks."""
 
 _OPERATIONS = "keras.src.ops."
-"""Where they live."""
+"""The modules of these operations."""
 
 Sources = frozenset[tuple[SymbolicTensor, float]]
-"""The tensors that a mask compares with a number, and the number."""
+"""The tensors that a mask compares with a number, with the number."""
 
 
 def without_makers(stored: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The records of layers, and by name those of operations that make masks and nothing else."""
+    """The records of layers, and, by name, those of operations that only compute masks."""
     found = {record["name"]: record for record in stored if _is_maker(record)}
     layers = [record for record in stored if not _is_maker(record)]
     masks = {name for record in layers for node in _nodes(record) for name in _named(_mask(node))}
@@ -39,9 +39,13 @@ def _is_maker(record: object) -> bool:
     if not isinstance(record, Mapping) or not isinstance(kind, str) or kind not in _MAKERS:
         return False
     config, module = record.get("config"), record.get("module")
-    # A legacy file does not say which module; but every layer says whether it is trainable.
-    told = isinstance(config, Mapping) and "trainable" not in config if module is None else True
-    return told and str(module or _OPERATIONS).startswith(_OPERATIONS) and isinstance(record.get("name"), str)
+    # A legacy file has no module, but every layer has the setting "trainable", and operations do not.
+    is_operation = isinstance(config, Mapping) and "trainable" not in config if module is None else True
+    return (
+        is_operation
+        and str(module or _OPERATIONS).startswith(_OPERATIONS)
+        and isinstance(record.get("name"), str)
+    )
 
 
 def _mask(node: Mapping[str, Any]) -> Any:
@@ -50,7 +54,7 @@ def _mask(node: Mapping[str, Any]) -> Any:
 
 
 def _reached(makers: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """These makers and all that they are made of."""
+    """These operations, and all operations that they depend on."""
     found = dict.fromkeys(name for name in names if name in makers)
     pending = list(found)
     while pending:
@@ -82,7 +86,7 @@ def _named(value: object) -> Iterator[str]:
 
 
 def compared(makers: Mapping[str, Any], name: str) -> list[tuple[Any, float]] | None:
-    """References to the tensors that a mask compares with a number, and it; None if it is made in another way."""
+    """The tensors that a mask compares with a number, and the number; None if it is computed in another way."""
     found: list[tuple[Any, float]] = []
     for maker in _reached(makers, [name]):
         for node in _nodes(makers[maker]) if makers[maker]["class_name"] == "NotEqual" else ():
@@ -94,7 +98,7 @@ def compared(makers: Mapping[str, Any], name: str) -> list[tuple[Any, float]] | 
 
 
 def check_own(network: Network, named: Mapping[Call, Sources]) -> None:
-    """Hold the masks that calls named to those that reach them.
+    """Check that the masks named in calls are those that foldnet propagates to them.
 
     Raises:
         UnsupportedError: a call has another mask.

@@ -1,4 +1,4 @@
-"""What a stored call is read into: references to tensors, constants, and their structure."""
+"""Stored calls after reading: references to tensors, constants, and their structure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from foldnet.errors import FileFormatError, UnsupportedError
 from foldnet.files import strict_json
 
 Ref = tuple[str, int, int]
-"""Layer name, which of its calls, which of the call's results."""
+"""Layer name, index of the call, index of the call's output."""
 
 
 @dataclass(frozen=True)
 class Constant:
-    """What an operation is called on beside tensors."""
+    """A constant argument of an operation."""
 
     value: Any
 
 
 @dataclass
 class Node:
-    """One stored call of a layer: what it is called on, how, and the mask passed with it, if any."""
+    """One stored call of a layer: its arguments, and the mask passed with it, if any."""
 
     args: Any
     kwargs: dict[str, Any]
@@ -33,7 +33,7 @@ class Node:
 
 
 def reference(entry: object, where: str) -> Ref:
-    """The reference that three entries of a list are."""
+    """Read a reference from a list of three entries."""
     entry = strict_json.listing(entry, where)
     if len(entry) != 3:
         raise FileFormatError(f"{where} refers to {entry!r}, expected a layer, a call and a result")
@@ -45,14 +45,14 @@ def reference(entry: object, where: str) -> Ref:
 
 
 def keras_tensor(value: object, where: str) -> Ref:
-    """The reference that a record of Keras 3 is."""
+    """Read a reference from a record of Keras 3."""
     if not isinstance(value, Mapping) or value.get("class_name") != "__keras_tensor__":
         raise constant_refused(where)
     return reference(strict_json.mapping(value.get("config"), where).get("keras_history"), where)
 
 
 def constant_refused(where: str) -> UnsupportedError:
-    """The error for a constant where a layer takes tensors."""
+    """The error for a constant where a layer takes only tensors."""
     return UnsupportedError(
         f"{where} has a constant among its arguments; foldnet reads calls on tensors only. "
         "Put the constant into a layer of its own, such as Rescaling, and save again."
@@ -60,13 +60,13 @@ def constant_refused(where: str) -> UnsupportedError:
 
 
 def joined(items: list[Any]) -> Any:
-    """A list of operands, as one constant where all of them are."""
+    """A list of operands; one constant if all of them are constants."""
     constant = all(isinstance(item, Constant) for item in items)
     return Constant([item.value for item in items]) if constant else items
 
 
 def operand(value: object, where: str) -> Any:
-    """An operation's argument in a file of Keras 3: a tensor, a constant, or a list of them."""
+    """Read an operation's argument from a file of Keras 3: a tensor, a constant, or a list of them."""
     if isinstance(value, list):
         return joined([operand(item, where) for item in value])
     if not isinstance(value, Mapping):

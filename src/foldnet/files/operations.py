@@ -1,4 +1,4 @@
-"""Operations in Keras 3's files: ``Add`` of ``keras.src.ops.numpy`` and its like, read and written."""
+"""Read and write operations in Keras 3's files, such as ``Add`` of ``keras.src.ops.numpy``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import SymbolicTensor
 
 MODULES = ("keras.src.ops.", "keras.ops", "keras.src.activations.activations")
-"""Where Keras's operations are."""
+"""The modules of Keras's operations."""
 
 UNUSED = ("dtype", "trainable")
-"""What a configuration may hold beside an operation's own settings, which changes nothing."""
+"""Settings that are accepted but not used."""
 
 
 def read(record: Record) -> Operation | None:
     """The operation of a record; None if it is not one of Keras's.
 
     Raises:
-        UnsupportedError: an operation that foldnet does not have.
+        UnsupportedError: foldnet does not have this operation.
     """
     if not record.origin.startswith(MODULES):
         return None

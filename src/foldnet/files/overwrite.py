@@ -1,11 +1,11 @@
-"""Which files foldnet may overwrite: those that contain its mark, because foldnet wrote them."""
+"""Which files foldnet may overwrite: those that it wrote itself, which contain its mark."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 MARK = "Written by foldnet"
-"""In every file that foldnet writes for its user; other files are not overwritten."""
+"""In every file that foldnet writes for its user. Other files are not overwritten."""
 
 _OURS = (MARK.encode(), b'"name": "foldnet doctor"')
 _FROZEN = b"FOLDNET"
@@ -16,13 +16,13 @@ def refuse_foreign(path: Path, *, overwrite: bool = False, how: str = "") -> Non
     """Refuse to overwrite a file that foldnet did not write.
 
     Args:
-        path: about to be written to.
+        path: of the file to write.
         overwrite: whether any file may be overwritten.
-        how: words on how to overwrite it anyway.
+        how: text that says how to overwrite it anyway.
 
     Raises:
         IsADirectoryError: it is a directory.
-        FileExistsError: it is a file, and nothing in it says that foldnet wrote it.
+        FileExistsError: it is a file that foldnet did not write.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{str(path)!r} is a directory; give the name of a file to write")
@@ -35,7 +35,7 @@ def refuse_foreign(path: Path, *, overwrite: bool = False, how: str = "") -> Non
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file contains foldnet's mark, near its start or its end; tables cannot contain it."""
+    """Whether a file contains foldnet's mark near its start or end; tables cannot contain it."""
     with path.open("rb") as file:
         head = file.read(_LOOK)
         file.seek(max(0, path.stat().st_size - _LOOK))

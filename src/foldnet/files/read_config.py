@@ -1,7 +1,7 @@
-"""From a stored configuration to layers and networks.
+"""Create layers and networks from a stored configuration.
 
-The dialects of every Keras meet here; ``dialects.py`` turns old names into today's, and this file only reads
-structure: which layers there are, and which calls join them.
+``dialects.py`` converts records of older Keras versions; this file reads the
+structure: which layers there are, and which calls connect them.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ MAX_NESTING = 30
 
 @dataclass
 class Reader:
-    """Builds networks out of configurations.
+    """Builds networks from configurations.
 
     Attributes:
         dialect: Keras's major version, 1 to 3.
-        supplied: functions for what a file cannot say.
+        supplied: the caller's classes and functions, by name.
         dtype: the dtype policy that replaces every stored one.
-        unbuilt: whether a Sequential may be without an input shape.
-        classes: the class name that the file gives each layer; groups of weights are named after it.
+        unbuilt: whether a Sequential without an input shape is allowed.
+        classes: each layer's class name in the file, from which the names of its weight groups follow.
     """
 
     dialect: int = 3
@@ -62,10 +62,10 @@ class Reader:
     _count: int = 0
 
     def network(self, stored: Any) -> Network:
-        """The network that a configuration describes, built.
+        """Build the network that a configuration describes.
 
         Raises:
-            FileFormatError: the configuration is not one.
+            FileFormatError: it is not the configuration of a network.
             UnsupportedError: it has something foldnet cannot represent.
         """
         self._mentions.update(shared_ids(stored))
@@ -80,12 +80,12 @@ class Reader:
         return layer
 
     def layer(self, stored: Any) -> Layer:
-        """The layer, or nested network, of one record."""
+        """Create the layer or nested network of one record."""
         self._count += 1
         if self._count > MAX_LAYERS:
             raise FileFormatError(f"the configuration holds more than {MAX_LAYERS:,} layers")
         record = modern(strict_json.mapping(stored, "a layer's record"), self.dialect)
-        layer = self._met_before(record)
+        layer = self._already_read(record)
         if layer is None:
             own = self._own_class(record)
             if own is not None:
@@ -98,27 +98,27 @@ class Reader:
             self._shared[record.shared_id] = layer
         return layer
 
-    def _met_before(self, record: Record) -> Layer | None:
-        """The layer that this record repeats: networks can share a layer, and the file then has it twice.
+    def _already_read(self, record: Record) -> Layer | None:
+        """The layer that was already read from an equal record: networks can share a layer, which is then stored twice.
 
-        Keras marks both places with a number, but loses the first mark when that place is in a nested network.
+        Keras gives both records the same number, but loses the first number if that record is in a nested network.
         """
         if record.shared_id is None:
             return None
         if record.shared_id in self._shared:
             return self._shared[record.shared_id]
-        named_so = self._by_name[record.class_name, record.name]
-        if not named_so:
+        same_name = self._by_name[record.class_name, record.name]
+        if not same_name:
             return None
-        if len(named_so) == 1 and self._mentions[record.shared_id] == 1:
-            return named_so[0]
+        if len(same_name) == 1 and self._mentions[record.shared_id] == 1:
+            return same_name[0]
         raise UnsupportedError(
             f"several networks share a layer {record.name!r}, and the file does not say which of its layers of that "
             "name they share. Give layers different names and save again."
         )
 
     def _own_class(self, record: Record) -> type[Layer] | None:
-        """The class of the caller's own that the record names, if it names one."""
+        """The caller's class that the record names; None if it is one of Keras's."""
         if record.is_keras:
             return None
         found = self.supplied.get(record.registered) or self.supplied.get(record.class_name)
@@ -143,7 +143,7 @@ class Reader:
         return network
 
     def _with_activations(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Settings with the functions that they name."""
+        """Settings in which activations are functions."""
         return {key: self._setting(key, value) for key, value in config.items()}
 
     def _setting(self, key: str, value: object) -> Any:
@@ -240,7 +240,7 @@ class Reader:
 
 
 def _in_use(model: Model, layers: Mapping[str, Layer], what: str) -> list[Layer]:
-    """The layers in the file's order, and in the place of a function of TensorFlow its operations."""
+    """The layers in the file's order; a layer for a TensorFlow function is replaced by its operations."""
     used = {call.layer for call in model.graph_calls}
     found: list[Layer] = []
     for name, layer in layers.items():
@@ -258,7 +258,7 @@ def _in_use(model: Model, layers: Mapping[str, Layer], what: str) -> list[Layer]
 
 
 def shared_ids(stored: object) -> Iterator[int]:
-    """The numbers by which the file marks objects that it mentions in several places."""
+    """All ``shared_object_id`` numbers in a configuration."""
     pending = [stored]
     while pending:
         value = pending.pop()
@@ -278,15 +278,15 @@ def read_activation(stored: object, supplied: Mapping[str, Callable[..., Any]], 
     """The activation of a stored name, function record or layer record.
 
     Raises:
-        UnsupportedError: it is none of Keras's, and was not supplied.
+        UnsupportedError: it is not one of Keras's, and was not supplied.
     """
     if isinstance(stored, Mapping):
         if stored.get("class_name") == "__lambda__" or set(stored) == {"value"}:
-            stored = "<lambda>"  # either way, Keras 3 puts marshalled code into it
+            stored = "<lambda>"  # the record contains marshalled code, which is never run
         elif isinstance(stored.get("config"), str):
             stored = stored["config"]
     if isinstance(stored, str) and stored not in supplied:
-        short = stored.rsplit(">", 1)[-1]  # "package>name" is how Keras writes a registered function
+        short = stored.rsplit(">", 1)[-1]  # Keras writes a registered function as "package>name"
         if short in supplied:
             return supplied[short]
         if dialect < 3 and stored == "hard_sigmoid":
@@ -318,9 +318,9 @@ def _unknown(record: Record) -> UnsupportedError:
 _NETWORK_SETTINGS = frozenset({
     "name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape",
 })  # fmt: skip
-"""What Keras itself writes of a network."""
+"""The settings that Keras writes for every network."""
 
 
 def _own_settings(record: Record, own: type[Network] | None) -> dict[str, Any]:
-    """What the ``get_config`` of a user's class has beside what Keras writes, for its constructor."""
+    """Additional settings of a user's network class, for its constructor."""
     return {} if own is None else {k: v for k, v in record.config.items() if k not in _NETWORK_SETTINGS}

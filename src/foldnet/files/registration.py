@@ -1,7 +1,7 @@
-"""Classes and functions of the caller's own, under the names by which files mention them.
+"""The caller's own classes and functions, by the names that files have for them.
 
-A file can only name them: what a name means comes from the program that opens the file, by ``custom_objects``, by
-``custom_object_scope`` or by ``register_keras_serializable``, and never from the file.
+A file only has names. What a name means is decided by the program that opens the file, through ``custom_objects``,
+``custom_object_scope`` or ``register_keras_serializable``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _scope: ContextVar[Mapping[str, Any]] = ContextVar("custom_objects", default=Map
 
 
 class CustomObjectScope:
-    """Inside, files and configurations may name these classes and functions.
+    """A context in which files and configurations may use these classes and functions.
 
     Args:
-        custom_objects: by the names that files have for them.
+        custom_objects: classes and functions by their names in files.
 
     >>> with custom_object_scope({"double": lambda x: 2 * x}):
     ...     get_registered_object("double")(4)
@@ -45,19 +45,19 @@ custom_object_scope = CustomObjectScope
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The registered classes and functions by name: the dict itself, to add to or to clear."""
+    """The registered classes and functions by name. The dict itself is returned and may be changed."""
     return _registered
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
-    """A decorator: files may name this class or function, as ``package>name``.
+    """A decorator that registers a class or function under the name ``package>name``.
 
     Args:
-        package: before the name, so that two libraries may use one name.
-        name: that of the class or function if None.
+        package: prefix, so that two libraries can use the same name.
+        name: by default that of the class or function.
 
     Raises:
-        ConfigError: a class that does not tell its settings.
+        ConfigError: a class without ``get_config``.
 
     >>> @register_keras_serializable("mine")
     ... def double(x):
@@ -80,10 +80,10 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name under which a class or function is registered; its own if it is not."""
+    """The name under which a class or function is registered; its ``__name__`` if it is not."""
     try:
         return _names.get(obj) or str(obj.__name__)
-    except TypeError:  # what cannot be hashed was never registered
+    except TypeError:  # an unhashable object cannot be registered
         return str(obj.__name__)
 
 
@@ -92,7 +92,7 @@ def get_registered_object(
     custom_objects: Mapping[str, Any] | None = None,
     module_objects: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The class or function of a name: of the scope, registered, or of these dicts; None if there is none."""
+    """Look up a name in the scope, among registered objects, and in these dicts; None if it is unknown."""
     for known in (_scope.get(), _registered, custom_objects or {}, module_objects or {}):
         if name in known:
             return known[name]
@@ -100,12 +100,12 @@ def get_registered_object(
 
 
 def known_objects(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """All classes and functions that a file may name now, under their full names and these names' last parts.
+    """All classes and functions that a file may currently name, by their full and short (after ``>``) names.
 
     Args:
-        given: to the function that reads; they count before the others.
+        given: given by the caller; these take precedence.
     """
     every = {**_registered, **_scope.get(), **(given or {})}
     short = {key.rsplit(">", 1)[-1]: value for key, value in every.items() if ">" in key}
-    # "mine>relu" must not become what every file means by "relu".
+    # "mine>relu" must not replace the usual "relu".
     return {**{key: value for key, value in short.items() if key not in FUNCTIONS}, **every}

@@ -1,4 +1,4 @@
-"""A trainer made from what a file says of a network's training; of any Keras."""
+"""Continue the training of a network from a file of any Keras version."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from foldnet.warn import warn
 
 
 def resume(saved: SavedTraining, network: Network) -> Trainer:
-    """A trainer that goes on where the file's training stopped.
+    """A trainer that continues where the file's training stopped.
 
     An optimizer state of another format gives a warning and a new optimizer, as in Keras.
 
     Raises:
-        FoldnetError: the settings name a loss or metric that foldnet does not have. An optimizer that it does not
-            have is only missed by who trains.
+        FoldnetError: the settings name an unknown loss or metric. An unknown optimizer is
+            an error only when training starts.
     """
     try:
         trainer = Trainer(_compiled(network, saved.config, saved.supplied))
@@ -48,14 +48,14 @@ def resume(saved: SavedTraining, network: Network) -> Trainer:
 
 
 def take_up(saved: SavedTraining, trainer: Trainer) -> None:
-    """Give a compiled network's optimizer the state that a file has; one that does not fit warns, as in Keras."""
+    """Set a compiled network's optimizer state from a file; warn if it does not fit, as Keras does."""
     problem = _restored(trainer, saved)
     if problem is not None:
         warn(f"the optimizer of {trainer.network.name!r} stays as it is, because {problem}", UserWarning)
 
 
 def _restored(trainer: Trainer, saved: SavedTraining) -> str | None:
-    """Why the state that a file has could not be taken over; None if it could, or if there is none."""
+    """Why the file's optimizer state could not be used; None if it was, or if there is none."""
     if saved.problem is not None or saved.state is None or trainer.compiled.optimizer.absent:
         return saved.problem
     try:
@@ -78,7 +78,7 @@ def _compiled(network: Network, config: Mapping[str, Any], supplied: Mapping[str
 
 
 def _optimizer(stored: object) -> Any:
-    """The optimizer of a record; a placeholder if foldnet does not have it."""
+    """The optimizer of a record; a stand-in if foldnet does not have it."""
     try:
         return optimizers.get(_modern_optimizer(stored))
     except FoldnetError as error:
@@ -87,7 +87,7 @@ def _optimizer(stored: object) -> Any:
 
 
 def _modern_optimizer(stored: object) -> Any:
-    """An optimizer's record without what other releases keep in it and what changes nothing."""
+    """An optimizer's record with Keras 3's names, without settings that have no effect here."""
     if not isinstance(stored, Mapping):
         return stored
     name = str(stored.get("class_name", "")).rsplit(">", 1)[-1]  # tf_keras writes "Custom>Adam"
@@ -100,7 +100,7 @@ def _modern_optimizer(stored: object) -> Any:
 
 
 def _named(value: object, known: Mapping[str, Any]) -> Any:
-    """Losses or metrics with the record of a function taken as its name, or as the caller's function of that name."""
+    """Losses or metrics, with records of functions replaced by names, or by the caller's functions."""
     if isinstance(value, str):
         return _meant(value, known)
     if isinstance(value, Mapping):
@@ -123,7 +123,7 @@ def _named(value: object, known: Mapping[str, Any]) -> Any:
 
 
 def _own_class(stored: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
-    """The caller's class that a record means; None if it means one of Keras's."""
+    """The caller's class of a record; None if it is one of Keras's."""
     name, module = stored["class_name"], str(stored.get("module") or "")
     if module.startswith("keras") or name in losses.CLASSES or name in metric_names.CLASSES:
         return None
@@ -132,15 +132,15 @@ def _own_class(stored: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
 
 
 def _meant(name: str, known: Mapping[str, Any]) -> Any:
-    """The caller's function of a name that is none of Keras's, else the name."""
+    """The caller's function for a name, or the name itself if it is one of Keras's."""
     own = name in losses.FUNCTIONS or name.lower() in losses.ALIASES or name in metric_names.FUNCTIONS
     return name if own or name in CHOSEN_BY_SHAPE else known.get(name, name)
 
 
 def _wrapped(config: object) -> Any:
-    """A metric that ``compile`` was given by name, of which tf_keras stores the wrapper in a ``.h5``.
+    """The name of a metric that ``compile`` was given by name; tf_keras stores a MeanMetricWrapper in ``.h5``.
 
-    "accuracy" and its like are meant again as such; the function that they became is the same one.
+    Names such as "accuracy" are resolved again by the output's shape, with the same result.
     """
     if isinstance(config, Mapping) and set(config) <= {"name", "dtype", "fn"}:
         name, function = config.get("name"), config.get("fn")

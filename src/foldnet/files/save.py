@@ -1,4 +1,4 @@
-"""Write networks to Keras's files: what kind of file is asked for, and what goes into it."""
+"""Write networks to Keras's files: choose the format, and collect the content."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from foldnet.network import Network
 from foldnet.warn import warn
 
 KERAS_VERSION = "3.13.0"
-"""The release whose layout of ``.keras`` is written."""
+"""``.keras`` files are written in the layout of this release."""
 
 KERAS_2_VERSION = "2.15.0"
-"""The release whose layout of ``.h5`` is written; Keras 3 and tf_keras read it."""
+"""``.h5`` files are written in the layout of this release, which Keras 3 and tf_keras read."""
 
 HDF5_ENDINGS = (".h5", ".hdf5")
 
@@ -68,7 +68,7 @@ def save(
 
 
 def _save_unzipped(network: Network, folder: Path, include_optimizer: bool) -> None:
-    """Write what an archive holds into a directory, file by file."""
+    """Write the members of an archive into a directory."""
     if folder.name.endswith((".keras", *HDF5_ENDINGS)):
         raise ConfigError(
             f"zipped=False writes a directory, so {folder.name!r} should not end in {folder.suffix}"
@@ -85,7 +85,7 @@ def save_weights(
     skip: tuple[Any, ...] = (),
     max_shard_size: float | None = None,
 ) -> None:
-    """Write the weights alone; see ``foldnet.files.save_weights``."""
+    """Write only the weights; see ``foldnet.files.save_weights``."""
     name = Path(name_of(path)).name
     if max_shard_size is not None:
         from foldnet.files.shards import save_shards
@@ -123,7 +123,7 @@ def whole_tree(network: Network, skip: tuple[Any, ...] = ()) -> Tree:
     try:
         optimizer = _state(network)
     except FoldnetError as error:
-        # What a file says of its training is only looked at when it is asked for.
+        # A loaded file's compile settings are read only now, and may be invalid.
         warn(f"the weights of {network.name!r} are saved without the state of the optimizer, because {error}")
         optimizer = None
     trainer = None if optimizer is None else network.trainer
@@ -182,15 +182,15 @@ def _legacy_parts(
 
     optimizer = trainer.compiled.optimizer
     if isinstance(optimizer, AbsentOptimizer):
-        # A .h5 says how a network was compiled by its optimizer's record alone; Keras cannot read one without.
+        # Keras cannot read compile settings without an optimizer's record from a .h5.
         stored = _json(stored_compile(trainer, Dialect.KERAS_2)) if optimizer.stored is not None else None
         return config, stored, None
     if include_optimizer == TF_KERAS:
         training = _json(stored_compile(trainer, Dialect.KERAS_2, tf_keras=True))
         variables = named_state(trainer)
         return config, training, lambda file: write_optimizer_weights(file, variables)
-    # Not into optimizer_weights: when Keras 3 finds those, also in its own files, it builds the optimizer for no
-    # weights at all, and then it can neither restore the state nor train.
+    # Not into optimizer_weights: if Keras 3 finds those (even in its own files), it builds the optimizer without
+    # weights, and can then neither restore the state nor train.
     name, state = trainer.compiled.optimizer.name, state_of(trainer)
     training = _json(stored_compile(trainer, Dialect.KERAS_2))
     return (
@@ -204,7 +204,7 @@ def _write_legacy(
     path: Path, network: Network, config: bytes, training: bytes | None, write_state: WriteState | None
 ) -> None:
     with h5py.File(path, "w") as file:
-        file.attrs["written_by"] = MARK.encode()  # first, so that it stands near the start of the file
+        file.attrs["written_by"] = MARK.encode()  # first, so that it is near the start of the file
         group = file.create_group("model_weights")
         for home in (file, group):
             home.attrs["backend"] = b"tensorflow"
@@ -230,5 +230,5 @@ def _write_old_weights(path: Path, network: Network) -> None:
 
 
 def _json(value: object) -> bytes:
-    # Constants of operations may be infinite, and Keras writes them so, too.
+    # Constants of operations may be infinite; Keras writes them like this too.
     return json.dumps(value).encode()

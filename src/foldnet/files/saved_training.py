@@ -1,4 +1,4 @@
-"""How a network in a file was compiled and how far its training had come: kept as data until it is asked for."""
+"""The compile settings and optimizer state in a file, kept as data until they are needed."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import Hdf5File
-from foldnet.files.hdf5.merged import Place
+from foldnet.files.hdf5.merged import GroupLike
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 from foldnet.training.optimizer_layout import Layout
 
 MAX_VARIABLES = 8
-"""How many variables an optimizer may have for each weight, and on top."""
+"""Largest number of an optimizer's variables per weight, and of its own variables."""
 
 
 @dataclass(frozen=True)
 class SavedTraining:
-    """How a network in a file was compiled, and how far its training had come.
+    """The compile settings and optimizer state of a network in a file.
 
-    It is kept as data and becomes a trainer when the network's ``trainer`` is first asked for, so that a network
-    that only predicts loads nothing of the training.
+    It becomes a trainer when the network's ``trainer`` is first used, so that a network
+    that only predicts does not load the training package.
 
     Attributes:
         config: ``compile_config`` or ``training_config``.
         state: the optimizer's variables in the file's order; None if it has none.
-        layout: what that order is.
-        problem: why the state could not be read, if it could not.
-        supplied: functions that the file names and the caller has, by name.
+        layout: which order that is.
+        problem: why the state could not be read; None if it could.
+        supplied: the caller's classes and functions, by name.
     """
 
     config: Mapping[str, Any]
@@ -40,13 +40,13 @@ class SavedTraining:
     supplied: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_state(root: Place, network: Network, keras_3: bool) -> SavedTraining:
-    """The optimizer's variables of a ``.keras`` archive, in order.
+def read_state(root: GroupLike, network: Network, keras_3: bool) -> SavedTraining:
+    """Read the optimizer's variables of a ``.keras`` archive, in order.
 
     Args:
         root: of the archive's weights.
         network: that they belong to.
-        keras_3: whether Keras 3 wrote it, or an earlier one.
+        keras_3: whether Keras 3 wrote it, or an earlier version.
     """
     config = network.compile_config or {}
     try:
@@ -61,7 +61,7 @@ def read_state(root: Place, network: Network, keras_3: bool) -> SavedTraining:
 
 
 def _older_layout(config: Mapping[str, Any]) -> Layout:
-    """Only shapes and settings are in an archive; the new optimizers of tf.keras say that they are no old ones."""
+    """The layout of an archive of before Keras 3: tf.keras's new optimizers have ``is_legacy_optimizer=False``."""
     optimizer = config.get("optimizer")
     settings = optimizer.get("config") if isinstance(optimizer, Mapping) else None
     new = isinstance(settings, Mapping) and settings.get("is_legacy_optimizer") is False
@@ -69,7 +69,7 @@ def _older_layout(config: Mapping[str, Any]) -> Layout:
 
 
 def read_legacy_state(file: Hdf5File, network: Network) -> SavedTraining:
-    """The optimizer's variables of a ``.h5`` file, in order."""
+    """Read the optimizer's variables of a ``.h5`` file, in order."""
     from foldnet.files.legacy import names_in
 
     config = network.compile_config or {}
@@ -86,7 +86,7 @@ def read_legacy_state(file: Hdf5File, network: Network) -> SavedTraining:
 
 
 def _named_layout(names: Sequence[str]) -> Layout:
-    """Each generation of optimizers begins with the number of steps, and each calls it differently."""
+    """The layout by the name of the first variable, the number of steps, which each generation names differently."""
     first = names[0].rpartition("/")[2] if names else ""
     layouts = {"iteration": Layout.KERAS_3, "iteration:0": Layout.TF_KERAS, "iter:0": Layout.OPTIMIZER_V2}
     if first not in layouts:
@@ -96,8 +96,8 @@ def _named_layout(names: Sequence[str]) -> Layout:
     return layouts[first]
 
 
-def _arrays(places: Sequence[tuple[Place, str]], network: Network) -> list[Array]:
-    """The datasets, each of which must have the shape of some weight or of a single number."""
+def _arrays(places: Sequence[tuple[GroupLike, str]], network: Network) -> list[Array]:
+    """Read the datasets; each must have the shape of a weight or of a single number."""
     shapes = {(), *_shapes(network)}
     if len(places) > MAX_VARIABLES * (1 + len(network.specs)):
         raise FileFormatError(f"the file holds {len(places):,} variables of an optimizer")

@@ -1,7 +1,7 @@
-"""Keras's configurations of objects: a dict of module, class, settings and registered name, and back.
+"""Convert objects to Keras's configurations (dicts of module, class, settings and registered name) and back.
 
-Nothing is looked up by a module that a configuration names: there are foldnet's own classes and functions, and those
-that the caller registered or passes. Code in a configuration (a lambda) is refused.
+The module in a configuration is never imported: only foldnet's own classes and functions, and those
+that the caller registered or passes, are used. Code in a configuration (a lambda) is refused.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _LAMBDA = (
 
 
 def serialize_keras_object(obj: object) -> Any:
-    """The configuration of an object, which JSON can hold.
+    """The configuration of an object, as JSON data.
 
     Args:
         obj: a layer, network, loss, metric, optimizer, schedule, initializer, regularizer or constraint; a function of
-            foldnet's or a named one of the caller's; numbers, texts, arrays, slices, and lists and dicts of all these.
+            foldnet's or a named one of yours; numbers, texts, arrays, slices, and lists and dicts of these.
 
     Raises:
-        ConfigError: a lambda.
-        UnsupportedError: an object that does not tell its settings.
+        ConfigError: it is a lambda.
+        UnsupportedError: an object without ``get_config``.
 
     >>> serialize_keras_object(slice(None, 20, 1))["config"]
     {'start': None, 'stop': 20, 'step': 1}
@@ -71,7 +71,7 @@ def serialize_keras_object(obj: object) -> Any:
 
 
 def _object(obj: object) -> dict[str, Any]:
-    """Functions, and everything else that tells its settings."""
+    """The configuration of a function, or of an object with ``get_config``."""
     if isinstance(obj, Setting):
         return obj.serialize()
     if hasattr(obj, "get_config"):
@@ -95,7 +95,7 @@ def _object(obj: object) -> dict[str, Any]:
 
 
 def _functions() -> dict[str, Mapping[str, Any]]:
-    """Functions of foldnet's by Keras's modules and names."""
+    """foldnet's functions, by Keras's modules and names."""
     from foldnet.training import losses, metric_names
 
     return {
@@ -106,7 +106,7 @@ def _functions() -> dict[str, Mapping[str, Any]]:
 
 
 def _classes() -> dict[str, tuple[Mapping[str, Any], Callable[[Any], Any]]]:
-    """Classes of foldnet's by Keras's modules and names, and what makes one of a configuration."""
+    """foldnet's classes by Keras's modules and names, with the function that creates one from a configuration."""
     from foldnet.training import losses, metric_names, optimizers, schedules
 
     by_title = {cls.__name__: cls for cls in optimizers.OPTIMIZERS.values()}
@@ -123,7 +123,7 @@ def _classes() -> dict[str, tuple[Mapping[str, Any], Callable[[Any], Any]]]:
 
 
 def _module_of(cls: type) -> str | None:
-    """The module in which Keras has a class of foldnet's own; None for one of the caller's."""
+    """Keras's module of one of foldnet's classes; None for other classes."""
     name = cls.__name__
     return next((module for module, (known, _) in _classes().items() if known.get(name) is cls), None)
 
@@ -138,16 +138,16 @@ _SETTINGS = {
 def deserialize_keras_object(
     config: object, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True, **kwargs: Any
 ) -> Any:
-    """The object of a configuration.
+    """Create the object that a configuration describes.
 
     Args:
-        config: as ``serialize_keras_object`` gives it, or as Keras does.
-        custom_objects: classes and functions of the caller's own, by the names that the configuration has for them.
-        safe_mode: True; code in a configuration is never run.
-        kwargs: ``module_objects``: more of them.
+        config: from ``serialize_keras_object`` or from Keras.
+        custom_objects: your own classes and functions, by their names in the configuration.
+        safe_mode: must be True: code in a configuration is never run.
+        kwargs: ``module_objects``: more classes and functions.
 
     Raises:
-        ConfigError: there is no class or function of this name, a lambda, or settings that are not valid.
+        ConfigError: an unknown name, a lambda, or invalid settings.
         UnsupportedError: something foldnet cannot represent.
 
     >>> deserialize_keras_object({"class_name": "L2", "module": "keras.regularizers", "config": {"l2": 0.1}})
@@ -218,7 +218,7 @@ _PLAIN: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]] = {
 
 
 def _builtin(registered: object, name: str) -> None:
-    """Refuse a configuration that names two things at once."""
+    """Refuse a configuration that has a built-in name and another registered name."""
     if registered not in (None, "", name, "function"):
         raise ConfigError(
             f"the configuration of {name!r} says that it is registered as {registered!r}, and resolved to a Keras "
@@ -281,7 +281,7 @@ def _instance(
 
 
 def _named(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a layer with a name, which files always have and configurations by hand need not."""
+    """A layer's settings with a name, which configurations written by hand may lack."""
     from foldnet.naming import snake_case, unique_name
 
     if settings.get("name") or name in NETWORKS:
@@ -299,7 +299,7 @@ def _setting(package: object, name: str, settings: Mapping[str, Any]) -> Any:
 
 @contextmanager
 def _settings_of(name: str) -> Iterator[None]:
-    """Turns what a class of foldnet's raises on settings that no one would write by hand into one error."""
+    """Turns errors that a class raises on bad settings into one error."""
     try:
         yield
     except BAD_SETTINGS as error:

@@ -1,4 +1,4 @@
-"""Weights in several HDF5 files of limited size, as in Keras 3; ``.weights.json`` says which file has which weight."""
+"""Weights in several HDF5 files of limited size, as in Keras 3; a ``.weights.json`` maps weights to files."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ GB = 1024**3
 
 
 def map_path(path: str | PathLike[str]) -> Path:
-    """The path of the map for what the caller named; ``x.weights.h5`` becomes ``x.weights.json``, with a warning.
+    """The path of the map; ``x.weights.h5`` becomes ``x.weights.json``, with a warning.
 
     Raises:
-        ConfigError: the name ends otherwise.
+        ConfigError: the name has another ending.
     """
     named = Path(name_of(path))
     if not named.name.endswith(("weights.h5", "weights.json")):
@@ -42,12 +42,12 @@ def map_path(path: str | PathLike[str]) -> Path:
 
 
 def save_shards(tree: Tree, path: str | PathLike[str], max_shard_size: float) -> None:
-    """Write weights to files beside a map of them, which takes the old one's place last.
+    """Write weights to several files and a map of them; an old map is replaced last.
 
     Args:
         tree: the weights.
         path: of the map.
-        max_shard_size: GiB of numbers that one file may hold.
+        max_shard_size: largest size of one file's numbers, in GiB.
 
     Raises:
         ConfigError: the size is not a positive number, a single weight is larger, or the name has another ending.
@@ -57,7 +57,7 @@ def save_shards(tree: Tree, path: str | PathLike[str], max_shard_size: float) ->
     base = home.stem.replace(".weights", "")
     names = [f"{base}_{index:05}.weights.h5" for index in range(len(shards))]
     weight_map = {
-        # Keras lists the files of several numbers, even where it is one.
+        # Keras writes a list for groups with several weights, even if all are in one file.
         key: names[at[0]] if len(at) == 1 else [names[i] for i in dict.fromkeys(at)]
         for key, at in places.items()
     }
@@ -87,7 +87,7 @@ def _writer(shard: Tree) -> Write:
 
 
 def _split(tree: Tree, limit: float) -> tuple[list[Tree], dict[str, list[int]], int]:
-    """Shards in the order of the weights; of each group, in which shard each of its numbers is; the bytes of all."""
+    """The shards in the order of the weights; for each group the shards of its weights; the total size in bytes."""
     shards, places = [Tree()], dict[str, list[int]]()
     held = total = 0
     for path, owner in tree.walk():
@@ -115,13 +115,13 @@ def _at(tree: Tree, path: str) -> Tree:
 
 @contextmanager
 def open_shards(path: str | PathLike[str]) -> Iterator[Merged]:
-    """The root of all files that a map lists, read as one.
+    """The root of all files that a map lists, read as one file.
 
     Args:
         path: of the map.
 
     Raises:
-        FileFormatError: the map is damaged, or names files elsewhere, that are not there, or that lack what it says.
+        FileFormatError: the map is damaged, a file is missing or in another folder, or lacks a group.
     """
     stored = strict_json.mapping(
         strict_json.parse(read_file(path, strict_json.MAX_JSON), "the list of weights").get("weight_map"),
@@ -147,7 +147,7 @@ def _listed(value: Any, key: str) -> list[str]:
         strict_json.text(name, f"a file of {key}")
         if name in (".", "..") or "/" in name or "\\" in name or not name.endswith(".h5"):
             raise FileFormatError(
-                f"it lists {name!r} for {key}; the files lie beside the list and end in .h5"
+                f"it lists {name!r} for {key}; the files must be in the list's folder and end in .h5"
             )
     return names
 
@@ -157,7 +157,7 @@ def _opened(path: Path) -> Hdf5File:
         return Hdf5File(path)
     except FileNotFoundError:
         raise FileFormatError(
-            f"it lists {path.name!r}, which is not beside it; keep all files of the weights together"
+            f"it lists {path.name!r}, which is not in its folder; keep all files of the weights together"
         ) from None
     except FileFormatError as error:
         raise FileFormatError(f"{path.name}: {error}") from None

@@ -1,4 +1,4 @@
-"""JSON read strictly, and small helpers that take settings out of it with clear errors."""
+"""Read JSON strictly, and get settings from it with clear error messages."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MAX_DEPTH = 200
 
 
 def parse(text: bytes | str, what: str) -> dict[str, Any]:
-    """A JSON object from text.
+    """Parse a JSON object.
 
     Args:
         text: UTF-8.
-        what: to name it in errors.
+        what: its name in errors.
 
     Raises:
-        FileFormatError: not one JSON object, too large or too deep, or a repeated key.
+        FileFormatError: not a JSON object, too large or too deep, or a repeated key.
     """
     if len(text) > MAX_JSON:
         raise FileFormatError(f"{what} is {len(text):,} bytes of JSON; at most {MAX_JSON:,} are read")
@@ -40,9 +40,9 @@ def parse(text: bytes | str, what: str) -> dict[str, Any]:
 
 
 class NotFinite:
-    """``Infinity``, ``-Infinity`` or ``NaN`` in JSON: constants of operations may be it, and no layer's setting.
+    """``Infinity``, ``-Infinity`` or ``NaN`` in JSON: allowed in constants of operations, not in layer settings.
 
-    It is not a number, so code that needs a number refuses it, unless it went through ``numbers``.
+    It is not a number, so code that needs a number refuses it, unless ``numbers`` has converted it.
     """
 
     def __init__(self, name: str) -> None:
@@ -53,7 +53,7 @@ class NotFinite:
 
 
 def numbers(value: object) -> Any:
-    """A value, or lists of values, in which infinities and NaN may stand."""
+    """Convert infinities and NaN in a value, or in nested lists, to floats."""
     if isinstance(value, list):
         return [numbers(item) for item in value]
     return value.value if isinstance(value, NotFinite) else value
@@ -89,21 +89,21 @@ def _check_depth(value: object, what: str) -> None:
 
 
 def mapping(value: object, what: str) -> Mapping[str, Any]:
-    """The value, which must be an object."""
+    """Check that a value is an object."""
     if not isinstance(value, Mapping):
         raise FileFormatError(f"{what} should be an object, not {_short(value)}")
     return value
 
 
 def listing(value: object, what: str) -> list[Any]:
-    """The value, which must be a list."""
+    """Check that a value is a list."""
     if not isinstance(value, list | tuple):
         raise FileFormatError(f"{what} should be a list, not {_short(value)}")
     return list(value)
 
 
 def text(value: object, what: str) -> str:
-    """The value, which must be a string that is not empty."""
+    """Check that a value is a non-empty string."""
     if not isinstance(value, str) or not value:
         raise FileFormatError(f"{what} should be a name, not {_short(value)}")
     if "\0" in value or not _encodable(value):
@@ -112,7 +112,7 @@ def text(value: object, what: str) -> str:
 
 
 def _encodable(text: str) -> bool:
-    """Whether it has no half of a surrogate pair, which JSON can say and no file or terminal can show."""
+    """Whether it has no lone surrogates, which JSON allows but UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -121,14 +121,14 @@ def _encodable(text: str) -> bool:
 
 
 def whole(value: object, what: str) -> int:
-    """The value, which must be a whole number."""
+    """Check that a value is a whole number."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise FileFormatError(f"{what} should be a whole number, not {_short(value)}")
     return value
 
 
 def shape(value: object, what: str) -> tuple[int | None, ...]:
-    """The value, which must be a list of sizes, None where free."""
+    """Check that a value is a list of sizes; a size may be None."""
     sizes = listing(value, what)
     if len(sizes) > 32 or any(
         s is not None and (not isinstance(s, int) or isinstance(s, bool) or not 0 <= s < 2**31) for s in sizes
@@ -138,5 +138,5 @@ def shape(value: object, what: str) -> tuple[int | None, ...]:
 
 
 def _short(value: object) -> str:
-    words = repr(value)
-    return words if len(words) <= 60 else words[:57] + "..."
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

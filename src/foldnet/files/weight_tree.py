@@ -1,6 +1,6 @@
-"""The weights of a network as Keras 3 nests them: objects in objects, each with its numbered values.
+"""The weights of a network as a tree of objects with numbered values, as Keras 3 stores them.
 
-What ``.keras`` archives and ``.weights.h5`` files hold, sharded or not, and what is compared with such a file.
+``.keras`` archives and ``.weights.h5`` files (sharded or not) have this structure.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Tree:
 
     @staticmethod
     def of(nested: Mapping[str, Any]) -> Tree:
-        """What dicts in dicts hold, without objects that hold nothing; as ``nested`` gives it."""
+        """A tree from nested dicts (see ``nested``), without empty objects."""
         tree = Tree()
         for name, value in nested.items():
             if not isinstance(value, Mapping):
@@ -46,12 +46,12 @@ class Tree:
         return tree
 
     def nested(self) -> dict[str, Any]:
-        """Values and children as dicts in dicts, without what has no values in it."""
+        """Values and children as nested dicts, without empty objects."""
         inner = {name: child.nested() for name, child in self.children.items()}
         return {**self.values, **{name: child for name, child in inner.items() if child}}
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Tree]]:
-        """This object and all in it, each with its path."""
+        """This object and all objects inside it, with their paths."""
         yield path, self
         for name, child in self.children.items():
             yield from child.walk(f"{path}/{name}")
@@ -62,7 +62,7 @@ def tree_of(network: Network, optimizer: tuple[str, State] | None = None, skip: 
 
     Args:
         network: with built layers.
-        optimizer: its name and variables, if they are wanted.
+        optimizer: its name and variables; None to leave them out.
         skip: layers whose weights are left out.
     """
     tree = _network(network, {layer for layer in skip if isinstance(layer, Layer)})
@@ -98,7 +98,7 @@ def _layer(layer: Layer) -> Tree:
 
 
 def stored_value(layer: Layer, name: str) -> Array:
-    """A weight as files hold it: the count of a Normalization as a whole number."""
+    """A weight as files store it: the count of a Normalization is a whole number."""
     value = layer.named_weights[name]
     return value.astype(np.int32) if name == "count" else value
 
@@ -116,7 +116,7 @@ def write_tree(group: Any, tree: Tree) -> None:
 
 
 def hdf5_image(tree: Tree) -> bytes:
-    """A file of weights as bytes, for the inside of an archive."""
+    """An HDF5 file of weights as bytes, for an archive."""
     from io import BytesIO
 
     import h5py

@@ -1,8 +1,8 @@
 """The weights of a ``.keras`` archive or a ``.weights.h5`` file.
 
-Groups are named after classes, not layers: inside a network the third Dense is ``dense_2``, whatever its own name is.
-So groups are found by counting classes in the network's order, and the names that newer files note beside the
-numbers serve as a check.
+Groups are named after classes, not layers: inside a network the third Dense is ``dense_2``, whatever its name is.
+So groups are found by counting classes in the network's order. Newer files also store the layers' names,
+which are used as a check.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.fill_weights import STRICT, Leniency, Values
-from foldnet.files.hdf5.merged import Place
+from foldnet.files.hdf5.merged import GroupLike
 from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
@@ -27,19 +27,19 @@ CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
 def read_weights(
-    root: Place,
+    root: GroupLike,
     network: Network,
     classes: Mapping[Layer, str],
     check_names: bool,
     leniency: Leniency = STRICT,
 ) -> Values:
-    """The weights of every layer of the network.
+    """Read the weights of every layer of the network.
 
     Args:
-        root: of a file in the layout that Keras uses since 2.12, or of several.
+        root: of one or several files in the layout that Keras uses since 2.12.
         network: with built layers.
-        classes: the class name that the file's configuration gives a layer, where it is another than its type's.
-        check_names: whether the layer names noted in the file must be the network's.
+        classes: the layers' class names in the file's configuration.
+        check_names: whether the layer names in the file must be those of the network.
         leniency: which weights may be missing.
 
     Raises:
@@ -62,8 +62,8 @@ class _Reader:
             return "Functional" if name == "Model" else name
         return class_name(layer)
 
-    def network(self, group: Place, network: Network) -> None:
-        """Read every layer of a network out of its group."""
+    def network(self, group: GroupLike, network: Network) -> None:
+        """Read every layer of a network from its group."""
         container = next((name for name in CONTAINERS if name in group), None)
         if container is None:
             if _has_weights(network):
@@ -97,7 +97,7 @@ class _Reader:
                 with self._leniency.layer(layer):
                     self._layer(layers.group(name), layer)
 
-    def _no_weights(self, layers: Place, layer: Layer, name: str) -> None:
+    def _no_weights(self, layers: GroupLike, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):
             group = layers.group(name)
             if group.is_group("vars") and group.group("vars").names():
@@ -105,10 +105,10 @@ class _Reader:
                     f"{group.path} holds weights for layer {layer.name!r} ({self._class_name(layer)}), which has none"
                 )
 
-    def _layer(self, group: Place, layer: Layer) -> dict[str, Array]:
+    def _layer(self, group: GroupLike, layer: Layer) -> dict[str, Array]:
         stored = group.group("vars")
         name = stored.attribute("name")
-        # A model that makes its layers itself gives them names that no configuration has.
+        # Layers that a user's model makes itself are not in the configuration, so their names are not checked.
         checked = self._check_names and layer in self._classes
         if checked and name is not None and name != layer.name:
             raise FileFormatError(
@@ -128,14 +128,14 @@ class _Reader:
                 self.values.add(layer, name, array)
         if layer.wrapped_layer is not None:
             inner = self._layer(group.group("layer"), layer.wrapped_layer)
-            # Keras stores a kernel that is normalized twice.
+            # SpectralNormalization: Keras stores the wrapped layer's kernel twice.
             if twice := [n for n in arrays if n not in own and not np.array_equal(arrays[n], inner[n])]:
                 raise FileFormatError(f"{group.path} holds two different values of {twice[0]}")
         return arrays
 
 
-def _is_empty_function(layers: Place, name: str) -> bool:
-    """Whether a group is of a function of TensorFlow, which tf.keras counts as a layer, and holds no weights."""
+def _is_empty_function(layers: GroupLike, name: str) -> bool:
+    """Whether a group belongs to a TensorFlow function, which tf.keras counts as a layer, and has no weights."""
     if re.sub(r"_\d+$", "", name) not in FUNCTION_GROUPS or not layers.is_group(name):
         return False
     group = layers.group(name)
@@ -143,12 +143,12 @@ def _is_empty_function(layers: Place, name: str) -> bool:
 
 
 def class_name(layer: Layer) -> str:
-    """The name of a layer's class in Keras; of a class of the user's, its own."""
+    """The name of a layer's class in Keras; a user's class keeps its name."""
     return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
 
 
 def ordered_specs(layer: Layer) -> list[WeightSpec]:
-    """A layer's weights as files number them: those that can be trained first, frozen or not."""
+    """A layer's weights in the order of files: trainable ones first (also if the layer is frozen)."""
     specs = layer.stored_specs
     return [s for s in specs if s.trainable] + [s for s in specs if not s.trainable]
 
@@ -169,7 +169,7 @@ def group_names(
         base = snake_case(name_of(layer))
         count = counts.get(base, 0)
         names[layer] = base if count == 0 else f"{base}_{count}"
-        # Keras 2.12 lists a layer with weights twice, and the second mention counts, too.
+        # Keras 2.12 lists a layer with weights twice, and counts both.
         counts[base] = count + (2 if twice and _has_weights(layer) else 1)
     return names
 

@@ -1,4 +1,4 @@
-"""From a network to its configuration: which layers there are, their settings, and which calls join them."""
+"""Write a network's configuration: its layers, their settings, and the calls that connect them."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
     },
     "LayerNormalization": {"rms_scaling": False},
 }  # fmt: skip
-"""Settings that some releases of Keras lack, and what they are there: written only when they differ."""
+"""Settings that some releases of Keras do not have, with their defaults: written only when they differ."""
 
 NO_TRAINABLE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
 """Layers whose constructor in Keras 3 does not take ``trainable``; they have no weights."""
 
 
 def network_record(network: Network, dialect: Dialect, unbuilt: bool = False) -> dict[str, Any]:
-    """The record of a whole network as Keras writes it; of a Sequential without an input shape only if ``unbuilt``.
+    """The record of a whole network as Keras writes it; ``unbuilt`` allows a Sequential without an input shape.
 
     Raises:
-        ConfigError: the network is not built, so its shapes are not known.
-        UnsupportedError: a layer, setting or call that the dialect has no words for.
+        ConfigError: the network is not built.
+        UnsupportedError: a layer, setting or call that the dialect cannot represent.
     """
     return _Writer(network, dialect, unbuilt).network(network)
 
 
 def network_config(network: Network) -> dict[str, Any]:
-    """The settings in the record of a network; a Sequential may be without an input shape.
+    """The settings in the record of a network, which may be a Sequential without an input shape.
 
-    Of a class of the user's, whose own ``get_config`` asks for these, they are what the class it is made from has.
+    For a user's class these are the settings of its base class, for use in its ``get_config``.
 
     Raises:
-        UnsupportedError: a layer, setting or call that Keras 3 has no words for.
+        UnsupportedError: a layer, setting or call that Keras 3 cannot represent.
     """
     config: dict[str, Any] = _Writer(network, Dialect.KERAS_3, unbuilt=True, bare=True).network(network)[
         "config"
@@ -66,7 +66,7 @@ def layer_record(layer: Layer, dialect: Dialect) -> dict[str, Any]:
     """The record of a layer, or of a whole network.
 
     Raises:
-        UnsupportedError: a setting that the dialect has no words for.
+        UnsupportedError: a setting that the dialect cannot represent.
     """
     return (
         network_record(layer, dialect, unbuilt=True)
@@ -83,7 +83,7 @@ class _Writer:
 
     def network(self, network: Network) -> dict[str, Any]:
         self._check_name(network)
-        join_names(network, network.joined_layers())  # names may have been changed behind its back
+        join_names(network, network.joined_layers())  # layers may have been renamed since they were joined
         if not network.built and isinstance(network, Sequential) and self._unbuilt:
             layers = [self.layer(x) for x in network.layers]
             return record(
@@ -158,7 +158,7 @@ class _Writer:
     def _settings(self, layer: Layer, name: str) -> dict[str, Any]:
         if layer.is_input:
             key = "batch_shape" if self._dialect is Dialect.KERAS_3 else "batch_input_shape"
-            optional = {"optional": True} if layer.optional else {}  # files of before Keras 3.4 do not say
+            optional = {"optional": True} if layer.optional else {}  # Keras before 3.4 does not know it
             return {
                 key: plain_data(layer.batch_shape, layer.name), "dtype": layer.dtype, "sparse": False,
                 "ragged": False, "name": layer.name, **optional,
@@ -174,7 +174,7 @@ class _Writer:
             given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
         if layer.wrapped_layer is not None:
             given.pop("layer")
-            # Keras 3 asks for the module here in its own old format, too.
+            # Keras 3 needs the module here, even in a .h5 file.
             inner = self.layer(layer.wrapped_layer)
             config["layer"] = {"module": "keras.layers", "registered_name": None, **inner}
         for key, value in given.items():
@@ -211,7 +211,7 @@ class _Writer:
 
 
 def _of_own_class(layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
-    """The record of a layer or network of a class of the user's, which the program that opens the file must have."""
+    """The record of a user's layer or network class, which the program that opens the file must supply."""
     from foldnet.files.registration import get_registered_name
     from foldnet.files.serialization import serialize_keras_object
 
@@ -222,16 +222,16 @@ def _of_own_class(layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def kept_in_settings(layer: Layer, whole: Layer) -> bool:
-    """Whether a whole network's ``.h5`` has the weights of a layer among its settings.
+    """Whether a ``.h5`` of a whole network has a layer's weights in its settings.
 
-    Keras 3 computes with the statistics of a Normalization inside a nested network as they were before it read
-    those weights; from settings it takes them.
+    For a Normalization inside a nested network Keras 3 ignores statistics that it reads as weights,
+    but uses those in the settings.
     """
     return layer.normalizes_by == "data" and isinstance(whole, Network) and layer not in whole.layers
 
 
 def _mentions(network: Network) -> Iterator[Layer]:
-    """Every layer in every network's list; the insides of a network that is met again do not count again."""
+    """Every layer in every network's list; a nested network's layers are listed only once."""
     seen: set[Layer] = set()
     pending = [network]
     while pending:
@@ -243,7 +243,7 @@ def _mentions(network: Network) -> Iterator[Layer]:
 
 
 def _check_known(layer: Layer, name: str, dialect: Dialect) -> None:
-    """Refuse what the dialect has no words for, and what a Keras that opens the file would misunderstand."""
+    """Refuse layers that the dialect cannot represent, or that Keras would read incorrectly."""
     axis = getattr(layer, "axis", -1)
     several = isinstance(axis, list) and len(axis) != 1
     if dialect is Dialect.KERAS_2 and name != "BatchNormalization" and (several or axis is None):
@@ -264,7 +264,7 @@ def _check_known(layer: Layer, name: str, dialect: Dialect) -> None:
 
 
 class _Calls:
-    """How a network's calls and tensors are written: as a layer's name, which of its calls, which result."""
+    """Writes a network's calls and tensors: a tensor is layer name, index of the call, and index of the output."""
 
     def __init__(self, network: Network, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -278,10 +278,10 @@ class _Calls:
         return [] if layer.is_input else self._of[layer]
 
     def nodes(self, call: Call) -> list[Any]:
-        """The record of a call; of a nested network's, in Keras 2's words, two.
+        """The record of a call; in Keras 2's format two equal records for a nested network.
 
-        Keras 2 counts a network's own making as its call 0, and Keras 3, which opens these files, too, does not.
-        With each call written twice, number 2k + 1 is a copy of call k for both.
+        Keras 2 counts the creation of a network as its call 0; Keras 3, which also opens these files, does not.
+        If each call is written twice, number 2k + 1 is call k for both.
         """
         if call.layer.is_operation:
             given = operations.stored_argument(list(call.arguments), self._tensor, call.layer.name)
@@ -329,7 +329,7 @@ class _Calls:
 
 
 def _arguments(call: Call) -> Any:
-    """What the layer is called on, in the structure in which it takes it."""
+    """The layer's inputs, in the structure of its call."""
     if isinstance(call.layer, Network):
         values = dict(zip(call.layer.inputs, call.inputs, strict=True))
         return map_structure(lambda tensor: values[tensor], call.layer.input_structure)

@@ -1,4 +1,4 @@
-"""Weights into HDF5 in the older layout of ``.h5`` models; ``weight_tree.py`` has today's."""
+"""Write weights in the older layout of ``.h5`` models; ``weight_tree.py`` has the current layout."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from foldnet.layers.base import Layer
 from foldnet.network import Network
 
 TOP_LEVEL = "top_level_model_weights"
-"""A group that every ``.h5`` file has beside those of the layers."""
+"""A group that every ``.h5`` file has in addition to those of the layers."""
 
 HEADER_LIMIT = 64512
-"""Bytes that HDF5 lets an attribute take up; longer lists of names are split over several, as in Keras."""
+"""Largest size of an HDF5 attribute in bytes; longer lists of names are split over several, as in Keras."""
 
 
 def write_optimizer_weights(group: Any, variables: Mapping[str, Array]) -> None:
@@ -31,12 +31,12 @@ def write_optimizer_weights(group: Any, variables: Mapping[str, Array]) -> None:
 
 
 def write_legacy_weights(group: Any, network: Network, whole: bool) -> None:
-    """Write the weights of a network as Keras 2 does: one group a layer of the network, datasets by name.
+    """Write the weights of a network as Keras 2 does: one group per layer of the network, datasets by name.
 
     Args:
         group: empty.
         network: with built layers.
-        whole: whether the network's configuration is in the file, too.
+        whole: whether the file also contains the network's configuration.
     """
     _names(group, "layer_names", [layer.name for layer in network.layers])
     for layer in sorted(network.layers, key=lambda layer: layer.name):
@@ -85,7 +85,7 @@ def _path(layer: Layer, inner: Layer, weight: str) -> str:
 
 
 def _names(group: Any, attribute: str, names: Iterable[str]) -> None:
-    """A list of names as an attribute, split over several where it is long."""
+    """Write a list of names as an attribute, or as several if it is long."""
     data = np.array([name.encode() for name in names])
     parts = 1
     while any(part.nbytes > HEADER_LIMIT for part in np.array_split(data, parts)):

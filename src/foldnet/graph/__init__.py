@@ -1,1 +1,1 @@
-"""The intermediate form between layers and engines: a closed set of ops, and rewrites of graphs of them."""
+"""The intermediate representation between layers and engines: graphs of a closed set of ops."""

@@ -1,4 +1,4 @@
-"""The rules every graph keeps; run after lowering and after each pass."""
+"""Check the rules for graphs; runs after lowering and after each pass."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from foldnet.graph.op import Op
 def check(graph: Graph) -> None:
     """Raise GraphError if the graph breaks a rule.
 
-    The rules: every operand is defined before its use and nothing twice; every value has the type that its op's
-    rule gives; constants have values of their type; outputs and layer outputs exist.
+    The rules: every operand is defined before its use, and nothing is defined twice; every value has the type given
+    by its op's rule; constants have values of their type; outputs and layer outputs exist.
     """
     defined = set(graph.inputs) | set(graph.constants)
     if len(defined) != len(graph.inputs) + len(graph.constants):
@@ -45,8 +45,8 @@ def check(graph: Graph) -> None:
 def check_prediction(graph: Graph) -> None:
     """Raise GraphError if the graph breaks a rule of ``check``, or one that holds for prediction programs only.
 
-    Those are: an op has as many operands as it takes, data first; data operands are data and weights are constants (in
-    an expression, any but not all may be constant); no result is a constant.
+    Those are: an op has the right number of operands, data first; data operands are data and weights are constants
+    (in an expression, some but not all operands may be constants); no result is a constant.
     """
     for node in graph.nodes:
         _check_operands(graph, node)
@@ -59,7 +59,7 @@ def check_prediction(graph: Graph) -> None:
 def _check_operands(graph: Graph, node: Node[Op]) -> None:
     if node.op.mixes and len(node.inputs) == node.op.data:
         if all(name in graph.constants for name in node.inputs):
-            raise GraphError(f"{node.output!r}: {type(node.op).__name__} of constants alone")
+            raise GraphError(f"{node.output!r}: {type(node.op).__name__} of constants only")
         return
     data = node.op.data_operands(len(node.inputs))
     least, most = node.op.weights

@@ -1,4 +1,4 @@
-"""Graph: nodes in computing order, the type of every value, and the arrays of the constant ones."""
+"""Graph: nodes in computing order, the type of every value, and the arrays of constants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from foldnet.graph.op import FLOAT, INT, Dtype, Op, Shape
 
 @dataclass(frozen=True)
 class Type:
-    """Shape (batch axis first, ``None`` where free; constants have no batch axis) and dtype of a value."""
+    """Shape (batch axis first, ``None`` for free axes; constants have no batch axis) and dtype of a value."""
 
     shape: Shape
     dtype: Dtype = FLOAT
@@ -34,8 +34,8 @@ class Node(Generic[O_co]):
         op: what is computed.
         inputs: names of its operands.
         output: name of its result.
-        layer: path of the layer call that it came from.
-        others: names of further results, of an operation that has several.
+        layer: path of the layer call that it belongs to.
+        others: names of further results, if the operation has several.
     """
 
     op: O_co
@@ -54,7 +54,7 @@ def result_types(op: Op, operands: Sequence[Type]) -> list[Type]:
     """The types of an operation's results.
 
     Raises:
-        ConfigError: it cannot take such operands.
+        ConfigError: the operation cannot take such operands.
     """
     shapes = [t.shape for t in operands]
     first = Type(op.output_shape(*shapes), op.output_dtype(*(t.dtype for t in operands)))
@@ -68,14 +68,13 @@ class Graph:
     Attributes:
         inputs: names of the data values, in the network's order.
         outputs: names of the results, in the network's order.
-        nodes: in an order in which every operand comes before its use.
+        nodes: ordered so that every operand comes before its use.
         types: the type of every value, constants included.
-        constants: arrays of the constant values; float64 where a pass computed them, so that engines round once.
-        layer_outputs: for each layer call (its path), the value that holds the layer's result, as long as a
-            pass has not removed it.
-        notes: what passes chose not to do, and why.
-        spreads: for the constant that is an Affine's learnt mean, the standard deviation learnt with it; passes
-            need it to tell whether folding the mean away would cancel.
+        constants: arrays of the constant values; float64 if computed by a pass, so that engines round once.
+        layer_outputs: by path of the layer call, the value that holds the layer's result, unless a pass has removed it.
+        notes: what passes did not do, and why.
+        spreads: for the constant with an Affine's learned mean, the standard deviation learned with it; passes need
+            it to decide whether folding the mean away would cancel.
     """
 
     inputs: tuple[str, ...]
@@ -97,7 +96,7 @@ class Graph:
 
 
 class GraphBuilder:
-    """Collects nodes and constants under fresh names and types each by its op's own rule."""
+    """Collects nodes and constants under new names; each gets its type from its op's rule."""
 
     def __init__(self) -> None:
         self.inputs: list[str] = []
@@ -122,7 +121,7 @@ class GraphBuilder:
         return name
 
     def constant(self, name: str, array: Array) -> str:
-        """Declare a constant; the same array under the same name is kept once."""
+        """Declare a constant; the same array under the same name is stored once."""
         if self.constants.get(name) is array:
             return name
         name = self._fresh(name)
@@ -173,7 +172,7 @@ def with_nodes(
     layer_outputs: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> Graph:
-    """The graph with other nodes: types inferred anew, constants and layer outputs that nothing uses dropped."""
+    """The graph with other nodes: types are inferred again, unused constants and layer outputs are dropped."""
     nodes = tuple(nodes)
     constants = graph.constants if constants is None else constants
     outputs = graph.outputs if outputs is None else tuple(outputs)
@@ -197,7 +196,7 @@ def with_nodes(
 
 
 def bind(graph: Graph, shapes: Sequence[Shape]) -> Graph:
-    """The graph for inputs of these shapes (batch axis included): free axes become sizes, types follow.
+    """The graph for inputs of these shapes (batch axis included): free axes get sizes, and types are updated.
 
     Raises:
         ConfigError: an op cannot take the shapes.

@@ -1,11 +1,11 @@
-"""Operations: the base of what layers lower to and engines compute.
+"""Operations: the base class of the ops that layers are lowered to and engines compute.
 
-An op holds settings only; its operands (data and weights alike) are named by the graph's nodes. Every shape
-includes the batch axis, which comes first and is ``None`` until data arrives. ``output_shape`` is the op's
-rule about shapes: lowering uses it to type what it emits, and the checker to hold every pass to it.
+An op holds settings only; its operands (both data and weights) are named by the graph's nodes. Every shape
+includes the batch axis, which comes first and is ``None`` until there is data. ``output_shape`` is the op's shape
+rule: lowering uses it for the types of new nodes, and the checker verifies every pass with it.
 
-Where an op takes an ``activation``, it is applied to the op's result. Lowering leaves it empty; the pass that
-fuses activations fills it in.
+Where an op takes an ``activation``, it is applied to the op's result. Lowering leaves it empty; the pass
+``fuse_activations`` sets it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from foldnet.errors import ConfigError
 
 Shape = tuple[int | None, ...]
 Row = tuple[int, ...]
-"""Shape of one row of a value, or of the whole of a constant, with all sizes known."""
+"""Shape of one row of a value, or of a whole constant, with all sizes known."""
 
 Dtype = Literal["float", "int"]
 """What a value holds: ``"float"``, the engine's working precision, or ``"int"``, indices of 32 bits."""
@@ -29,15 +29,15 @@ FLOAT: Literal["float"] = "float"
 INT: Literal["int"] = "int"
 
 Keeps = Literal["", "some", "all", "in place"]
-"""Which elements of its operands a result has."""
+"""Which elements of its operands a result contains."""
 
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An elementwise activation by its Keras name, with every parameter spelt out.
+    """An elementwise activation by its Keras name, with all parameters.
 
-    ``function`` is set only for an activation that the caller supplied as a NumPy function; such a one runs
-    on the reference engine alone.
+    ``function`` is set only for an activation that the caller supplied as a NumPy function, which runs only on
+    the reference engine.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Sum:
 
     Attributes:
         operands: the letters of each factor, ``ROWS`` for the batch axis. Operands after these are added at the end.
-        result: the letters of the result. All others are summed over, in the order in which they first appear.
+        result: the letters of the result. The other letters are summed over, in the order of their first occurrence.
         mean: whether the sum is divided by the number of its terms.
         running: the letter along which the result has every partial sum, if there is one.
     """
@@ -71,25 +71,25 @@ class Sum:
 
 @dataclass(frozen=True)
 class Op:
-    """Base of all operations.
+    """Base class of all operations.
 
     Attributes:
-        data: how many operands are data, which come first; None for any number from one on.
-        weights: the least and the largest number of constant operands, which come after the data.
-        mixes: whether constants may stand at any place, as long as one operand is data.
-        predicts: whether prediction programs may hold it; others are for training programs alone.
-        moves: how many operands after the first a training step moves: the moving statistics.
-        is_identity: whether it is nothing: its result is its operand, shape and all.
-        as_found: whether it reads its operands as the node whose result is its first operand found them, before a later
-            node moved them.
+        data: how many operands are data, which come first; None for any number of at least one.
+        weights: the smallest and the largest number of constant operands, which come after the data.
+        mixes: whether any operand may be constant, as long as one is data.
+        predicts: whether prediction programs may hold it; others are for training programs only.
+        moves: how many operands after the first (moving statistics) a training step updates.
+        is_identity: whether its result is its operand, with the same shape.
+        as_found: whether it reads its operands as they were for the node that computed its first operand, before a
+            later node updated them.
         in_place: whether each element is read just before it is written, so that the result may take the memory of an
             operand.
         keeps_values: whether each element of the result is an element of an operand, perhaps of another type: each at
-            its place (``"in place"``), each of them once (``"all"``), or some of them (``"some"``); ``""`` if not.
-        mixes_rows: whether a row's result depends on the batch's other rows, in evaluation, too.
-        standardizes: whether it takes a mean and a spread of its operand's values, so that the rounding of those counts
-            beside the spread.
-        fault: what it may find wrong with the data, in short; ``""`` for nothing.
+            its position (``"in place"``), each once (``"all"``), or some of them (``"some"``); ``""`` if not.
+        mixes_rows: whether a row's result depends on the batch's other rows even in evaluation.
+        standardizes: whether it computes a mean and a spread of its operand's values, so that their rounding errors
+            matter relative to the spread.
+        fault: short text for what may be wrong with the data; ``""`` if nothing can be.
     """
 
     data: ClassVar[int | None] = 1
@@ -121,12 +121,12 @@ class Op:
 
     @property
     def as_activation(self) -> Elementwise | None:
-        """The activation that the op before it can apply in its place; None where it is none, or has weights."""
+        """The activation that the op before it can apply instead; None if it is not one, or has weights."""
         return None
 
     @property
     def is_ordered(self) -> bool:
-        """Whether its result changes if its data operands change places."""
+        """Whether its result depends on the order of its data operands."""
         return False
 
     @property
@@ -135,15 +135,15 @@ class Op:
         return None
 
     def table_rows(self, *shapes: Shape) -> int | None:
-        """How many rows the table has of which its first operand holds indices; None where it looks nothing up."""
+        """The number of rows of the table that its first operand indexes; None if it has no table."""
         return None
 
     def always(self, *shapes: Shape) -> float | None:
-        """The number that every element of the result is, whatever the data; None where it depends on them."""
+        """The value of every element of the result if it does not depend on the data; None if it does."""
         return None
 
     def refusal(self, layer: str, *shapes: Shape) -> str:
-        """Why a row has no result, where it found its fault with the data; for a layer and operands of these shapes."""
+        """The error text for its fault in the data, given a layer and the operands' shapes."""
         return f"layer {layer!r} found {self.fault}"
 
     def data_operands(self, count: int) -> int:
@@ -151,11 +151,11 @@ class Op:
         return count if self.data is None else self.data
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Shape of the result, given the operands' shapes; raises ConfigError where they do not fit."""
-        raise TypeError(f"{type(self).__name__} has no shape rule")  # every op below states its own
+        """Shape of the result, given the operands' shapes; raises ConfigError if they do not fit."""
+        raise TypeError(f"{type(self).__name__} has no shape rule")  # every subclass defines it
 
     def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
-        """Shapes of the further results of an operation that has several; they are floats."""
+        """Shapes of the further results, if there are several; they are floats."""
         return ()
 
     def output_dtype(self, *dtypes: Dtype) -> Dtype:
@@ -163,11 +163,11 @@ class Op:
         return FLOAT
 
     def multiply_adds(self, result: Row, *operands: Row) -> int:
-        """How many products a row takes, by which work is divided among threads; 0 where it goes by elements."""
+        """Products per row, used to divide work among threads; 0 if the work is proportional to the elements."""
         return 0
 
     def summed(self, *shapes: Shape) -> Sum | None:
-        """What it sums for operands of these shapes, by which float32 rounding is measured; None if nothing."""
+        """The sum that it computes for operands of these shapes, used to measure float32 rounding; None if none."""
         return None
 
 
@@ -179,7 +179,7 @@ class Fusable(Op):
 
 
 def fused_activation(op: Op) -> Elementwise | None:
-    """The activation that is fused into an op, if there is one."""
+    """The activation fused into an op, or None."""
     return op.activation if isinstance(op, Fusable) else None
 
 
@@ -192,12 +192,12 @@ class AxisOp(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
         if not 0 < self.axis < len(shapes[0]):
-            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
+            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} other than the batch axis")
         return shapes[0]
 
 
 def spread_over(name: str, x: Shape, *weights: Shape) -> Shape:
-    """The shape of x, over which weights of its rank less one spread, each axis full or 1.
+    """The shape of x, if weights of its rank minus 1 can be broadcast over it.
 
     Raises:
         ConfigError: they do not fit; the message names the operation.

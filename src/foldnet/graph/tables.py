@@ -1,4 +1,4 @@
-"""Which values of a graph are used as indices, and how far they may go."""
+"""Which values of a graph are used as indices, and their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TrainingProgram: a network with its loss, metrics and optimizer as graphs; what a training engine runs."""
+"""TrainingProgram: a network with its loss, metrics and optimizer as graphs, for training engines."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ClipKind = Literal["value", "norm", "global_norm"]
 
 @dataclass(frozen=True)
 class Constraint:
-    """A rule that a weight is held to, with Keras's parameters.
+    """A weight's constraint, with Keras's parameters.
 
     ``kind`` is ``non_neg``, ``unit_norm``, ``max_norm`` (uses ``high``) or ``min_max_norm`` (uses all). Norms are
-    taken over ``axes`` of the layer's weight; ``epsilon`` is added to them where they divide.
+    taken over ``axes`` of the layer's weight; ``epsilon`` is added to them before dividing.
     """
 
     kind: ConstraintKind
@@ -31,9 +31,9 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Orthogonal:
-    """What a matrix adds to the loss for rows (or columns) that are not orthogonal to each other.
+    """The penalty for rows (or columns) of a matrix that are not orthogonal to each other.
 
-    With each row made of length 1, ``factor`` times the mean of the absolute products of all pairs of them.
+    After scaling each row to length 1: ``factor`` times the mean of the absolute products of all pairs of rows.
     """
 
     factor: float
@@ -42,16 +42,16 @@ class Orthogonal:
 
 @dataclass(frozen=True)
 class Variable:
-    """A weight as training sees it: a constant of the graph whose array is the start and then changes.
+    """A weight in training: a constant of the graph whose array is its initial value.
 
     Attributes:
         name: of the constant in the graph.
-        shape: of the layer's weight; the graph's constant may have axes of size 1 more, never other values.
-        trainable: whether the optimizer changes it. Moving statistics are not trainable and move by BatchNorm.
+        shape: of the layer's weight; the graph's constant may have additional axes of size 1.
+        trainable: whether the optimizer changes it. Moving statistics are not trainable; BatchNorm updates them.
         l1, l2: of its regularizer: ``l1 * sum|w| + l2 * sum(w²)`` is added to the loss.
-        orthogonal: likewise what it adds for rows or columns that are not orthogonal.
+        orthogonal: its penalty for rows or columns that are not orthogonal.
         decay: whether the optimizer's weight decay applies.
-        constraint: what is done to the weight after each update; None for nothing.
+        constraint: applied to the weight after each update; None for no constraint.
     """
 
     name: str
@@ -68,10 +68,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Accumulator:
-    """A value summed over all rows of an epoch, in double precision: a loss or a metric in the making.
+    """A value summed over all rows of an epoch, in double precision, for a loss or a metric.
 
     Attributes:
-        value: of shape (batch, width): what a row contributes, already multiplied by its weight.
+        value: of shape (batch, width): each row's contribution, already multiplied by its weight.
         width: how many numbers.
     """
 
@@ -85,17 +85,17 @@ class UpdateRule:
     """The optimizer's step for every trainable variable, as an elementwise graph.
 
     Attributes:
-        graph: inputs ``variable``, ``gradient``, then one input a slot, all of shape (None,) (the elements of a
+        graph: inputs ``variable``, ``gradient``, then one input per slot, all of shape (None,) (the elements of a
             variable are the rows); batch-free rank-0 constants named in ``scalars``; outputs the new
-            variable, then the new slots. Of Unary, Binary and Where nodes, and of BatchReduce, which is over the
-            elements of one variable here.
-        slots: names of the slot variables (``momentum``, ``velocity``), each of the variable's shape; where
-            gradients are accumulated, the last one is their sum so far, of which the graph knows nothing.
+            variable, then the new slots. It has Unary, Binary and Where nodes, and BatchReduce, which here
+            reduces over the elements of one variable.
+        slots: names of the slot variables (``momentum``, ``velocity``), each of the variable's shape; if
+            gradients are accumulated, the last one is their sum so far, which is not in the graph.
         slot_starts: the value each slot starts with.
-        scalars: names of the constants that are given anew at every step: ``learning_rate``, and functions of
+        scalars: names of the constants that change at every step: ``learning_rate``, and functions of
             the step such as ``bias_correction``; their values come as a table (steps, scalars).
         clip: None, or ("value" | "norm" | "global_norm", number), applied to the gradients first.
-        accumulate: over how many steps gradients are averaged before the rule makes one update of them.
+        accumulate: over how many steps gradients are averaged before each update.
         ema: None, or (momentum, overwrite frequency) of the moving average of the weights.
     """
 
@@ -115,16 +115,16 @@ class UpdateRule:
 
 @dataclass(frozen=True)
 class TrainingProgram:
-    """Everything about a fit but its data, its numbers of rows and epochs, and its seed.
+    """Everything about a fit except its data, numbers of rows and epochs, and seed.
 
     Attributes:
-        graph: inputs are the network's inputs, then the targets, then one weight of shape (None,) a row and
-            output (the sample weights; ones if none). Outputs are ``loss_rows`` and all accumulators' values.
+        graph: inputs are the network's inputs, then the targets, then one weight of shape (None,) per row and
+            output (the sample weights; ones if there are none). Outputs are ``loss_rows`` and all accumulators' values.
         loss_rows: value of shape (None,): each row's loss, weighted. A step's loss is its sum over the rows
             divided by the number of rows, plus the regularizers; that is what gradients are taken of.
         variables: every weight, trainable or not, in the network's order.
         accumulators: losses and metrics.
-        update: the optimizer's rule; None when only evaluation is wanted.
+        update: the optimizer's rule; None for evaluation only.
     """
 
     graph: Graph
@@ -135,7 +135,7 @@ class TrainingProgram:
 
     @property
     def by_batch(self) -> bool:
-        """Whether a row's loss depends on the rows beside it, so that it matters how data is cut into batches."""
+        """Whether a row's loss depends on the other rows, so that the division into batches matters."""
         return any(node.op.mixes_rows for node in self.graph.nodes)
 
     def bound(self, shapes: Sequence[Shape]) -> TrainingProgram:
@@ -148,6 +148,6 @@ class TrainingProgram:
         if all(graph.types[name].shape == shape for name, shape in zip(graph.inputs, shapes, strict=True)):
             return self
         bound = bind(graph, shapes)
-        # Binding drops constants that no node reads, which are variables all the same.
+        # Binding drops constants that no node reads, but they are variables, too.
         types = {name: graph.types[name] for name in graph.constants} | dict(bound.types)
         return replace(self, graph=replace(bound, constants=graph.constants, types=types))

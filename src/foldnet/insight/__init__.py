@@ -1,1 +1,1 @@
-"""What a network does, said and proved, each in a folder: explain, verify, doctor, statistics, watch."""
+"""Tools that analyze networks, each in a folder: explain, verify, doctor, statistics, watch."""

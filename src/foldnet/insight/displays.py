@@ -1,7 +1,7 @@
-"""What a notebook shows of networks, predictors, and what ``verify`` and ``doctor`` found; no script, no style sheet.
+"""HTML for notebooks: networks, predictors, and the results of ``verify`` and ``doctor``; no script, no style sheet.
 
-Colours are those of the notebook's own theme, so that light and dark both read well; colour alone never carries
-information.
+Colours come from the notebook's theme, so that light and dark themes are both readable. No information is shown by
+colour alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BORDERS: dict[Severity, str] = {"error": "#c0392b", "warning": "#b7791f", "note"
 
 
 def network_html(network: Network) -> str:
-    """A network: its layers in a table, and its picture to unfold."""
+    """A network: a table of its layers, and a picture that can be opened."""
     from foldnet.insight.explain.page.picture import network_svg
     from foldnet.insight.sites import sites_of
     from foldnet.summary import counts, readable_size
@@ -60,7 +60,7 @@ def network_html(network: Network) -> str:
 
 
 def predictor_html(predictor: Predictor) -> str:
-    """A predictor: what it takes and gives, and its steps to unfold."""
+    """A predictor: its inputs and outputs, and its steps, which can be opened."""
     shapes = predictor.input_shapes
     takes = ", ".join(f"{n} {_shape(s)}" for n, s in zip(predictor.input_names, shapes, strict=True))
     gives = ", ".join(_shape(s) for s in predictor.output_shapes)
@@ -82,7 +82,7 @@ def predictor_html(predictor: Predictor) -> str:
 
 
 def verification_html(result: Verification) -> str:
-    """What ``verify`` found: the verdict, the mistakes, and the table of layers."""
+    """The result of ``verify``: the verdict, the mistakes, and the table of layers."""
     from foldnet.insight.verify.verification_text import NUMBERS, diagnosis_sentences, layer_cells, notes_of
 
     verdict = "equal" if result.ok else "NOT EQUAL"
@@ -111,7 +111,7 @@ def _counted(result: Verification) -> str:
 
 
 def report_html(report: Report) -> str:
-    """What the doctor found: each finding with its evidence and remedy."""
+    """The doctor's report: each finding with its evidence and remedy."""
     from foldnet.insight.doctor.finding import number, verdict
 
     found = []
@@ -126,7 +126,7 @@ def report_html(report: Report) -> str:
             ),
             tag("p", finding.message, style=TIGHT),
             tag("p", tag("i", "seen: "), seen, style=TIGHT) if seen else None,
-            tag("p", tag("i", "mend: "), finding.remedy, style=TIGHT),
+            tag("p", tag("i", "fix: "), finding.remedy, style=TIGHT),
         ]
         found.append(_finding(finding.severity, lines))
     skipped: dict[str, list[str]] = {}
@@ -134,7 +134,7 @@ def report_html(report: Report) -> str:
         skipped.setdefault(reason, []).append(check)
     left = [tag("p", f"{reason}: {', '.join(names)}", style=TIGHT) for reason, names in skipped.items()]
     if left:
-        summary = tag("summary", f"{len(report.skipped)} checks not made", style="cursor:pointer")
+        summary = tag("summary", f"{len(report.skipped)} checks did not run", style="cursor:pointer")
         found.append(tag("details", summary, *left))
     found += [tag("p", f"mended: {line}", style=TIGHT) for line in report.mended]
     return _frame("doctor", report.model, verdict(report), *found)

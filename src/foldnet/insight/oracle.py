@@ -1,11 +1,11 @@
-"""The float64 reference that everything is compared with, and how far rounding alone may lead from it.
+"""The float64 reference for all comparisons, and the difference that rounding alone may cause.
 
 The tolerance is not a constant: it is measured on this network and these rows. The network is run once in
 float32, and several times in float64 with every weight and every intermediate value, the result included, moved
-by one float32 rounding unit in a random direction, and by two what a normalization of rows reads. The largest
-distance of any of these runs from the exact one is what honest float32 arithmetic does here, and never less than
-one unit in the last place of the row's largest value; ``FACTOR`` times it is what a candidate may differ by. Where
-the network cancels (a mean far above the standard deviation) the tolerance widens by itself, row by row.
+by one float32 rounding unit in a random direction (the inputs of row normalizations by two). The largest
+distance of these runs from the exact one, but at least one unit in the last place of the row's largest value, is
+the effect of float32 rounding; a candidate may differ by ``FACTOR`` times it. Where the network cancels (a mean far
+above the standard deviation) the tolerance is larger, row by row.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KEPT = 1_000_000
 
 
 class Oracle:
-    """A graph, computed exactly (float64), and with part of its values replaced."""
+    """A graph computed exactly (in float64), optionally with some values replaced."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -46,7 +46,7 @@ class Oracle:
         return self._run(inputs, self._constants(_unrounded), _unrounded)
 
     def rerun(self, values: Mapping[str, Array], changed: Mapping[str, Array]) -> dict[str, Array]:
-        """The values once some of them are replaced: only what depends on those is computed anew."""
+        """The values after some are replaced: only those that depend on them are computed again."""
         result = {**values, **changed}
         stale = set(changed)
         with np.errstate(all="ignore"):
@@ -65,8 +65,8 @@ class Oracle:
 
         Args:
             values: of the network with other patches, or none.
-            network: with all patches; what depends on the changed ones is computed anew.
-            last: the number of nodes to look at; what comes later is left as it was.
+            network: with all its patches; what depends on the changed values is computed again.
+            last: the number of nodes to compute; later values are not changed.
         """
         result, stale, patches = dict(values), set(network.changed), network.patches
         with np.errstate(all="ignore"):
@@ -164,8 +164,8 @@ class Oracle:
                 node = step.node
                 operands = [values[v] for v in node.inputs]
                 if node.op.standardizes:
-                    # In float32 a row's mean is off by a unit of its values, and so is what lies about the mean:
-                    # much beside a small spread, also where the values come in exactly.
+                    # In float32 a row's mean, and so each deviation from it, is off by a rounding unit of the
+                    # values: much if the spread is small, even if the values themselves are exact.
                     operands[0] = rounded(rounded(operands[0]))
                 shapes = [a.shape for a in operands]
                 total = node.op.summed(*shapes) if sums_in_float32 else None
@@ -193,7 +193,7 @@ def _shaken(array: Array, generator: np.random.Generator) -> Array:
 
 
 def sum_in_float32(total: Sum, operands: Sequence[Array]) -> Array:
-    """The sum in float32, one term after the other: what a plain loop loses."""
+    """The sum in float32, one term after the other, as a plain loop computes it."""
     count = len(total.operands)
     factors = [x.astype(np.float32) for x in operands[:count]]
     if total.running:
@@ -212,7 +212,7 @@ def sum_in_float32(total: Sum, operands: Sequence[Array]) -> Array:
 
 
 def _spread(x: Array, own: Sequence[str], letters: Sequence[str]) -> Array:
-    """The array with an axis for each of the letters, of size 1 where it has none of its own."""
+    """The array with an axis for each of the letters, of size 1 for letters that it does not have."""
     order = [letter for letter in letters if letter in own]
     x = x.transpose([list(own).index(letter) for letter in order])
     return x.reshape([x.shape[order.index(k)] if k in order else 1 for k in letters])
@@ -258,5 +258,5 @@ def ulp(magnitude: Array) -> Array:
 
 
 def spread_rows(per_row: Array, like: Array) -> Array:
-    """One number a row, shaped to broadcast against an array of rows."""
+    """One number per row, shaped to broadcast against an array of rows."""
     return per_row.reshape(len(per_row), *(1,) * (like.ndim - 1))

@@ -1,4 +1,4 @@
-"""The caller's rows as a network takes them."""
+"""The caller's rows as arrays for a network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from foldnet.structure import flatten
 
 
 def read_rows(graph: Graph, x: object) -> list[Array]:
-    """One array an input, float32 or int32, in the graph's order.
+    """One array per input, float32 or int32, in the graph's order.
 
     Args:
         graph: of the network.
         x: an array-like; for several inputs a list or tuple of them, or a dict by the inputs' names.
 
     Raises:
-        InputError: no numbers, another number of inputs, other shapes, no rows, or different numbers of them.
+        InputError: not numbers, another number of inputs, other shapes, no rows, or different numbers of rows.
     """
     arrays = input_parts(graph, x)
     if len(arrays) != len(graph.inputs):
@@ -51,7 +51,7 @@ def read_rows(graph: Graph, x: object) -> list[Array]:
 
 
 def input_parts(graph: Graph, x: Any) -> list[Any]:
-    """What the caller gave for each input, as it came."""
+    """The caller's data for each input, unchanged."""
     if isinstance(x, Mapping):
         return [x[name] for name in graph.inputs] if set(x) == set(graph.inputs) else flatten(x)
     if len(graph.inputs) > 1:

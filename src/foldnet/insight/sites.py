@@ -1,4 +1,4 @@
-"""The calls of a network's layers: what each reads and makes, and where it sits in the lowered graph."""
+"""The calls of a network's layers: operands, results, and their nodes in the lowered graph."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Site:
         path: the call's name: ``layer``, ``inner/layer`` in a nested network, ``layer@1`` for a second call.
         call: the call.
         operands: names of the values it reads; none for an input.
-        output: name of the value it makes.
+        output: name of its result.
         input_shapes: of the operands, batch axis first.
         shape: of the result.
-        nodes: the ops it lowered to.
+        nodes: the nodes it was lowered to.
     """
 
     path: str
@@ -36,27 +36,27 @@ class Site:
 
     @property
     def layer(self) -> Layer:
-        """What is called."""
+        """The layer that is called."""
         return self.call.layer
 
     @property
     def kind(self) -> str:
-        """What a reader calls the layer: its class, or the function that an operation computes."""
+        """A name for display: the layer's class, or the function that an operation computes."""
         return f"ops.{self.layer.record.name}" if self.layer.is_operation else type(self.layer).__name__
 
 
 def sites_of(network: Network, graph: Graph | None = None) -> list[Site]:
-    """Every layer call of a network, nested networks opened, in computing order; see ``sites_and_results``."""
+    """Every layer call of a network and its nested networks, in computing order; see ``sites_and_results``."""
     return sites_and_results(network, graph)[0]
 
 
 def sites_and_results(network: Network, graph: Graph | None = None) -> tuple[list[Site], list[str]]:
-    """Every layer call of a network, nested networks opened, in computing order, and the names of its results.
+    """Every layer call of a network and its nested networks, in computing order, and the names of its results.
 
     Args:
         network: built.
-        graph: its own lowering, before any pass. Without it, values are named by the paths of the calls that make
-            them, and there are no nodes: enough for a network that cannot be computed.
+        graph: its own lowering, before any pass. Without it, values are named by the paths of their calls, and
+            there are no nodes, which is enough for a network that cannot be computed.
     """
     names = [t.name for t in network.inputs] if graph is None else list(graph.inputs)
     values = dict(zip(network.inputs, names, strict=True))

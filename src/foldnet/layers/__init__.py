@@ -93,10 +93,10 @@ LAYERS: dict[str, type[Layer]] = {
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
-    """The configuration of a layer as Keras has it; see ``foldnet.saving.serialize_keras_object``.
+    """The configuration of a layer in Keras's form; see ``foldnet.saving.serialize_keras_object``.
 
     Raises:
-        UnsupportedError: a setting that it has no words for.
+        UnsupportedError: a setting that it cannot represent.
 
     >>> serialize(Dense(3))["config"]["units"]
     3
@@ -108,11 +108,11 @@ def serialize(layer: Layer) -> dict[str, Any]:
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The layer of a configuration; see ``foldnet.saving.deserialize_keras_object``.
+    """Create a layer from its configuration; see ``foldnet.saving.deserialize_keras_object``.
 
     Args:
-        config: as ``serialize`` gives it, or as Keras does.
-        custom_objects: classes and functions of your own that it names.
+        config: from ``serialize`` or from Keras.
+        custom_objects: your own classes and functions, by name.
 
     Raises:
         ConfigError: it is not the configuration of a layer, or has an unknown name.

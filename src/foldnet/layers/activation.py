@@ -1,4 +1,4 @@
-"""Activations as layers of their own: ReLU, LeakyReLU, PReLU, ELU, Softmax, ThresholdedReLU."""
+"""Activation layers: ReLU, LeakyReLU, PReLU, ELU, Softmax, ThresholdedReLU."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 class _Function(Layer):
-    """Base of the layers that are one of the functions of ``foldnet.activations`` with fixed parameters."""
+    """Base class of layers that apply a function of ``foldnet.activations`` with fixed parameters."""
 
     supports_masking = True
 
     def function(self) -> activations.Function:
         """The function."""
-        raise ConfigError(f"{type(self).__name__} has no function")  # every subclass states its own
+        raise ConfigError(f"{type(self).__name__} has no function")  # every subclass defines it
 
     @property
     def ends_with(self) -> Ending:
@@ -44,7 +44,7 @@ class _Function(Layer):
 
 
 class ReLU(_Function):
-    """``x`` from ``threshold`` on, at most ``max_value``; below it ``negative_slope * (x - threshold)``.
+    """``min(x, max_value)`` from ``threshold`` on; below it ``negative_slope * (x - threshold)``.
 
     Args:
         max_value: the largest result; None for no limit.
@@ -80,7 +80,7 @@ class ReLU(_Function):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """The activation ``relu``."""
         whole = all(n is None or float(n).is_integer() for n in (self.max_value, self.threshold))
-        x = b.float(inputs[0]) if whole else b.fractions(self, inputs[0])
+        x = b.float(inputs[0]) if whole else b.require_float(self, inputs[0])
         return lower_activation(b, self.function(), x)
 
 
@@ -108,7 +108,7 @@ class ELU(_Function):
     """``x`` where positive, else ``alpha * (exp(x) - 1)``.
 
     Args:
-        alpha: the limit far below 0, without its sign.
+        alpha: the result approaches ``-alpha`` for very negative x.
     """
 
     kinds = {"alpha": NUMBER}  # noqa: RUF012 - typed in the base
@@ -146,10 +146,10 @@ def _listed(value: Any) -> list[int]:
 
 
 class PReLU(Layer):
-    """``x`` where positive, else ``alpha * x`` with a learnt ``alpha`` for each place in the row.
+    """``x`` where positive, else ``alpha * x`` with a learned ``alpha`` for each position in the row.
 
     Args:
-        shared_axes: axes, counted from the batch axis 0, along which one ``alpha`` serves all.
+        shared_axes: axes (the batch axis is 0) along which all positions share one ``alpha``.
     """
 
     supports_masking = True
@@ -173,7 +173,7 @@ class PReLU(Layer):
         """Alpha, in the shape of a row with 1 on each shared axis."""
         shape = list(input_shapes[0][1:])
         for axis in self.shared_axes or ():
-            index = axis - 1  # as Keras counts: 1 is the first axis after the batch axis, 0 the last
+            index = axis - 1  # as in Keras: 1 is the first axis after the batch axis, 0 the last axis
             if not -len(shape) <= index < len(shape):
                 raise ConfigError(f"PReLU cannot share axis {axis} of an input of shape {input_shapes[0]}")
             shape[index] = 1
@@ -195,13 +195,13 @@ class PReLU(Layer):
 
 
 MASKED = -1e9
-"""What Keras puts in the place of a masked logit."""
+"""The value with which Keras replaces a masked logit."""
 
 
 class Softmax(Layer):
-    """``exp(x - max) / sum(exp(x - max))`` along an axis, or over several together.
+    """``exp(x - max) / sum(exp(x - max))`` along an axis, or over several axes together.
 
-    A mask (``mask=`` in the call) of the input's axes, each full or 1, leaves places out: they come out as 0.
+    Positions that a mask (``mask=`` in the call) excludes get 0. The mask must broadcast to the input.
 
     Args:
         axis: int, or list of ints.
@@ -222,7 +222,7 @@ class Softmax(Layer):
         return "softmax", {"axis": self.axis}
 
     def read_mask(self, b: Lowering, value: str) -> str:
-        """A place counts where the mask is above 0.5, as Keras has it here."""
+        """A position counts where the mask is above 0.5, as in Keras's Softmax."""
         return b.emit(Binary(kind="greater"), b.float(value), b.number(self, "half", 0.5))
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
@@ -231,7 +231,7 @@ class Softmax(Layer):
         return input_shapes[0]
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Softmax along the axis; masked places come out as 0, and where all are masked, so do all."""
+        """Softmax along the axis; masked positions get 0, also if all are masked."""
         x = b.float(inputs[0])
         mask = b.mask()
         if mask is None:
@@ -240,13 +240,14 @@ class Softmax(Layer):
         if len(b.shape(mask)) < len(b.shape(x)):
             raise UnsupportedError(
                 f"layer {self.name!r}: Keras would lay a mask of shape {b.shape(mask)} along the last axes of inputs "
-                f"of shape {b.shape(x)}, so that its rows meet other axes. Hand over a mask with the inputs' own axes"
+                f"of shape {b.shape(x)}, so that its rows would be used along other axes. Pass a mask with the "
+                "inputs' own axes"
             )
         kept = b.emit(Where(), mask, x, b.number(self, "masked", MASKED))
         return b.emit(Where(), mask, self._softmax(b, kept), b.number(self, "zero", 0))
 
     def check_mask(self, mask: Shape, shape: Shape) -> None:
-        """Raise ConfigError unless a mask can be spread over inputs of this shape without making them larger."""
+        """Raise ConfigError unless a mask broadcasts to inputs of this shape."""
         if len(mask) > len(shape):
             raise ConfigError(
                 f"layer {self.name!r}: the mask must be broadcastable to the inputs and must not have more dimensions; "
@@ -260,7 +261,7 @@ class Softmax(Layer):
             )
 
     def _softmax(self, b: Lowering, x: str) -> str:
-        """Along one axis; several axes are first laid into one."""
+        """Softmax along one axis; several axes are first reshaped into one."""
         shape = b.shape(x)
         axes = sorted(row_axes(self, self.axis, len(shape)))
         if len(axes) == 1:

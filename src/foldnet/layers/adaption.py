@@ -1,4 +1,4 @@
-"""Statistics of data that comes whole or in batches, as ``Normalization.adapt`` takes it."""
+"""Statistics of data, whole or in batches, for ``Normalization.adapt``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Moments:
     """Count, mean and sum of squared deviations over some axes, batch by batch, in float64.
 
     Args:
-        kept: the axes that have statistics of their own.
+        kept: the axes that keep separate statistics.
     """
 
     def __init__(self, kept: tuple[int, ...]) -> None:
@@ -27,7 +27,7 @@ class Moments:
         self._squares: Array = np.zeros(())
 
     def add(self, batch: Array) -> None:
-        """Take a batch in: the sums of two parts joined without cancellation (Chan, Golub and LeVeque, 1979)."""
+        """Add a batch, combining the sums without cancellation (Chan, Golub and LeVeque, 1979)."""
         reduced = tuple(a for a in range(batch.ndim) if a not in self.kept)
         added = int(np.prod([batch.shape[a] for a in reduced], dtype=np.int64))
         if not added:
@@ -40,19 +40,19 @@ class Moments:
 
     @property
     def variance(self) -> Array:
-        """The biased variance, as ``StandardScaler`` takes it."""
+        """The biased variance, as ``StandardScaler`` computes it."""
         return self._squares / self.count
 
 
 def tables(data: Any, steps: int | None) -> Iterator[Array]:
-    """The batches of the data as float64 arrays of rank 2 or more; a batch ``(x, y, ...)`` gives its x.
+    """The batches of the data as float64 arrays of rank 2 or more; of a batch ``(x, y, ...)`` only x.
 
     Args:
-        data: an array or table, a dataset whose batches have numbers (Keras's PyDataset), or an iterable of batches.
+        data: an array or table, a dataset whose batches are read by number (PyDataset), or an iterable of batches.
         steps: how many batches to take; None takes all.
 
     Raises:
-        InputError: no batch, or not numbers.
+        InputError: there is no batch, or the data is not numbers.
     """
     if _is_table(data):
         yield _table(data)
@@ -71,7 +71,7 @@ def tables(data: Any, steps: int | None) -> Iterator[Array]:
 
 
 def _is_table(data: Any) -> bool:
-    """Whether the data is one table, and no series of batches."""
+    """Whether the data is one table rather than a series of batches."""
     if isinstance(data, list | tuple):
         # Lists of numbers, and lists of rows, are tables; tuples and larger arrays are batches.
         return bool(data) and not any(isinstance(v, tuple) or np.ndim(v) > 1 for v in data)
@@ -87,12 +87,10 @@ def _batches(data: Any) -> Iterator[Any]:
             f"adapt takes an array, a table, a PyDataset or an iterable of batches, not {type(data).__name__}"
         )
     if numbered:
-        return (data[i] for i in range(len(data)))  # a PyDataset, whose items as a sequence would never end
+        return (data[i] for i in range(len(data)))  # a PyDataset; iterating over it might never end
     spec = getattr(data, "element_spec", None)  # a tf.data.Dataset
     spec = spec[0] if isinstance(spec, tuple) else spec
-    if (
-        len(getattr(spec, "shape", None) or (0, 0)) == 1
-    ):  # its elements are rows, which Keras makes batches of
+    if len(getattr(spec, "shape", None) or (0, 0)) == 1:  # its elements are rows, not batches
         return (np.asarray(row[0] if isinstance(row, tuple) else row)[None] for row in data)
     return iter(data)
 

@@ -1,4 +1,4 @@
-"""Settings that name axes: counted from the front, and never the batch axis."""
+"""Checks of axis settings: counted from the front, and never the batch axis."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def row_axes(layer: Layer, axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
-    """The axes of a setting counted from the front, in the order given; none may be the batch axis.
+    """The axes of a setting, counted from the front, in the order given; the batch axis is refused.
 
     Raises:
-        ConfigError: there is no such axis, or it is named twice, or none is named.
+        ConfigError: an axis does not exist or is named twice, or no axis is named.
         UnsupportedError: the batch axis is among them.
     """
     axes = tuple(positive_axis(a, rank) for a in ([axis] if isinstance(axis, int) else axis))

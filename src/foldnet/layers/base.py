@@ -1,4 +1,4 @@
-"""Layer: settings, weights, shapes, and how it lowers."""
+"""Layer: settings, weights, shapes, and how it is lowered to a graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, NotYetError, UnsupportedError
 from foldnet.escaping import escaped_name
-from foldnet.layers.configured import Configured, no_arguments
+from foldnet.layers.configured import Configured, unknown_arguments_error
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.refusals import INSTEAD, refuse_code
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 
 
 class Layer(Traits, Configured):
-    """Base of every layer.
+    """Base class of all layers.
 
-    A subclass takes Keras's arguments under Keras's names, keeps each as an attribute of that name (so that
-    ``get_config`` can find it), says in ``kinds`` what each may be, and says what it means through
-    ``weight_specs``, ``compute_output_shape`` and ``lower``. What kind of layer it is, it says by its ``Traits``.
+    A subclass takes Keras's arguments under Keras's names and stores each as an attribute of that name (so that
+    ``get_config`` can find it). ``kinds`` says which values each may have. Its meaning is defined by
+    ``weight_specs``, ``compute_output_shape`` and ``lower``, and by its ``Traits``.
 
     Args:
         name: by default the class name in snake case, numbered as Keras numbers it.
         trainable: whether training may change the trainable weights.
-        dtype: the dtype policy by name, or as Keras stores it.
+        dtype: the dtype policy, by name or in Keras's stored form.
         input_shape: shape of one row; for the first layer of a ``Sequential``.
     """
 
     own_arguments: ClassVar[frozenset[str]] = frozenset()
-    """What calls of this class take beside ``training`` and ``mask``."""
+    """Arguments of calls in addition to ``training`` and ``mask``."""
     absent_weights: ClassVar[frozenset[str]] = frozenset({"bias", "gamma", "beta"})
-    """Weights that a built layer has as None where its settings leave them out, as Keras's has."""
+    """Weights that are None on a built layer if its settings leave them out, as in Keras."""
 
     supports_masking: bool = False
-    """Whether a mask that comes in with the data goes out with the result, as Keras has it."""
+    """Whether the input's mask is passed on with the result, as in Keras."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Layer(Traits, Configured):
         refuse_code(type(self))
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else name
         if unknown:
-            raise no_arguments(self, unknown)
+            raise unknown_arguments_error(self, unknown)
         self.trainable = trainable
         try:
             self.dtype_policy = policy_name(dtype)
@@ -83,7 +83,7 @@ class Layer(Traits, Configured):
         if input_shape is not None:
             self.declared_input_shape = (None, *SHAPE(input_shape, self.described(), "input_shape"))
 
-    # -- what a subclass says -------------------------------------------------------------------------------
+    # -- what a subclass defines ------------------------------------------------------------------------------
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """The weights for inputs of these shapes, in the order in which Keras creates them."""
@@ -94,28 +94,28 @@ class Layer(Traits, Configured):
         return input_shapes[0]
 
     def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
-        """The result for symbolic tensors, or for a list of them, without a call of the layer: shape and dtype."""
+        """Shape and dtype of the result for symbolic tensors, without calling the layer."""
         tensors = flatten(list(inputs))
         shape = self.compute_output_shape(*(tuple(t.shape) for t in tensors))
         return SymbolicTensor(shape, self.compute_output_dtype(*(t.dtype for t in tensors)))
 
     def compute_output_dtype(self, *input_dtypes: str) -> str:
-        """``"float32"`` or an integer dtype; by default what a float layer gives."""
+        """Dtype of the result: ``"float32"`` (the default) or an integer dtype."""
         return "float32"
 
     def output_mask(self, *masked: bool) -> bool:
-        """Whether Keras would hand a mask on with the result, if it came with these inputs.
+        """Whether the result has a mask, given which inputs have one, as in Keras.
 
-        Masks come from ``Masking``, from ``Embedding(mask_zero=True)``, and from calls with ``mask=``. A layer whose
-        result depends on one asks for it by ``Lowering.mask``.
+        Masks come from ``Masking``, ``Embedding(mask_zero=True)``, and calls with ``mask=``. A layer whose
+        result depends on a mask gets it by ``Lowering.mask``.
         """
         return self.supports_masking and any(masked)
 
     def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
-        """Emit the mask that goes out with the result, where ``output_mask`` says there is one.
+        """Emit the mask of the result, if ``output_mask`` says there is one.
 
-        A mask is a value of 1 where a position counts and 0 where it does not, of the data's shape without its last
-        axis. By default it is the one that came in.
+        A mask is 1 where a position counts and 0 where it does not, in the data's shape without its last
+        axis. By default it is the first input mask.
 
         Args:
             b: to emit into.
@@ -125,29 +125,29 @@ class Layer(Traits, Configured):
         return next(m for m in masks if m is not None)
 
     def read_mask(self, b: Lowering, value: str) -> str:
-        """Emit the mask that a call was given as ``mask=``: by default, a position counts where it is not 0."""
+        """Emit the mask given to a call as ``mask=``; by default a position counts where it is not 0."""
         from foldnet.layers.masking import not_zero
 
         return not_zero(b, self, b.float(value))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask that goes out with the result for arrays, as Keras's method of this name gives it.
+        """The mask of the result for arrays: Keras's method of the same name.
 
         Args:
             inputs: an array, or a list of them.
-            mask: the mask that comes with each, or None.
+            mask: the mask of each input, or None.
 
         Returns:
             A bool array, or None.
         """
         return mask
 
-    def training_matters(self) -> bool:
-        """Whether a call with ``training=True`` computes something else than prediction."""
+    def differs_in_training(self) -> bool:
+        """Whether a call with ``training=True`` computes something else than at prediction time."""
         return False
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Emit the ops that compute this layer from the named inputs; returns the name of the result."""
+        """Emit the ops that compute this layer from the named inputs; return the name of the result."""
         raise UnsupportedError(f"layer {self.name!r}: {type(self).__name__} must define how it is computed")
 
     # -- weights --------------------------------------------------------------------------------------------
@@ -158,11 +158,11 @@ class Layer(Traits, Configured):
         return self._specs is not None
 
     def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
-        """Fix the weights' shapes for inputs of these shapes; a layer called again must get fitting inputs.
+        """Set the weights' shapes for inputs of these shapes; later calls must need the same shapes.
 
         Args:
-            input_shapes: one an input, batch axis first.
-            input_shape: the same under Keras's name.
+            input_shapes: one per input, with the batch axis first.
+            input_shape: Keras's name for a single input shape.
 
         Raises:
             ConfigError: the settings do not fit the shapes, or a shared layer would need other weights.
@@ -179,7 +179,7 @@ class Layer(Traits, Configured):
 
     @property
     def specs(self) -> tuple[WeightSpec, ...]:
-        """Name, shape and kind of every weight, in Keras's order (trainable or not as created)."""
+        """Name, shape and kind of every weight, in Keras's order of creation."""
         return self._specs or ()
 
     @property
@@ -196,14 +196,14 @@ class Layer(Traits, Configured):
 
     def __getstate__(self) -> dict[str, Any]:
         for spec in self.specs:
-            self._weight(spec)  # first values are drawn when first asked for; a copy must have the same ones
+            self._weight(spec)  # initial values are drawn at first use; a copy must have the same ones
         return self.__dict__
 
     def set_weight(self, name: str, value: Any) -> None:
-        """Give one weight its values.
+        """Set one weight.
 
         Raises:
-            InputError: no such weight, or another shape than the settings ask for.
+            InputError: unknown weight, or wrong shape.
         """
         spec = next((s for s in self.specs if s.name == name), None)
         if spec is None:
@@ -229,7 +229,7 @@ class Layer(Traits, Configured):
 
     @property
     def non_trainable_weights(self) -> list[Weight]:
-        """Weights that the optimizer leaves alone, such as moving statistics."""
+        """Weights that the optimizer does not change, such as moving statistics."""
         return [Weight(self, s.name) for s in self.specs if not (s.trainable and self.trainable)]
 
     @property
@@ -249,7 +249,7 @@ class Layer(Traits, Configured):
 
     @property
     def losses(self) -> list[float]:
-        """What the layer adds to the loss: of its results in its last call on arrays, then of its weights."""
+        """The layer's part of the loss: activity losses of its last call on arrays, then weight penalties."""
         return [*self.activity_losses, *self.weight_losses()]
 
     def weight_losses(self) -> list[float]:
@@ -279,7 +279,9 @@ class Layer(Traits, Configured):
                 f"and was given {len(weights)}"
             )
         for spec, value in zip(specs, weights, strict=True):
-            self.set_weight(spec.name, np.array(value, np.float32))  # a copy: the caller's array stays theirs
+            self.set_weight(
+                spec.name, np.array(value, np.float32)
+            )  # a copy, so that the caller's array is not shared
 
     def __setattr__(self, name: str, value: Any) -> None:
         if any(spec.name == name for spec in self.__dict__.get("_specs") or ()) and not isinstance(
@@ -313,16 +315,16 @@ class Layer(Traits, Configured):
     # -- calling --------------------------------------------------------------------------------------------
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
-        """Join this layer to symbolic tensors and get the symbolic result; on arrays compute it at once.
+        """Call the layer on symbolic tensors and return the symbolic result, or compute it on arrays.
 
         Args:
             inputs: the result of ``Input`` or of another layer, or a list of them; or arrays.
-            kwargs: ``training``: for arrays, whether Dropout drops and BatchNormalization uses the batch.
+            kwargs: ``training``: for arrays, whether Dropout drops values and BatchNormalization uses batch statistics.
 
         Raises:
             ConfigError: shapes that do not fit the layer.
             InputError: neither symbolic tensors nor arrays of numbers.
-            UnsupportedError: another argument.
+            UnsupportedError: an unknown argument.
         """
         known = {"training", "mask", *self.own_arguments}
         if unknown := {k for k, v in kwargs.items() if v is not None} - known:
@@ -374,17 +376,17 @@ class Layer(Traits, Configured):
 
     @property
     def input_shape(self) -> Any:
-        """Shape of the first call's input, batch axis first; a list of them for several inputs."""
+        """Shape of the first call's input, batch axis first; a list for several inputs."""
         return _shapes([t.shape for t in self._first_call().inputs])
 
     @property
     def output_shape(self) -> Any:
-        """Shape of the first call's result, batch axis first; a list of them for several results."""
+        """Shape of the first call's result, batch axis first; a list for several results."""
         return _shapes([t.shape for t in self._first_call().outputs])
 
     def _first_call(self) -> Call:
         if not self.calls:
-            raise AttributeError  # says __getattr__ in words
+            raise AttributeError  # __getattr__ then raises the error with a message
         return self.calls[0]
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What settings a layer has, how they are checked, and how they come out of it and back."""
+"""Layer settings: which there are, how they are checked, ``get_config`` and ``from_config``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEIGHTS = ("kernel", "bias", "embeddings", "alpha", "gamma", "beta", "moving_mea
 
 
 class Configured(Checked):
-    """The part of a layer that knows its settings: attributes with the names of the arguments of ``__init__``."""
+    """The settings of a layer: attributes with the names of the arguments of ``__init__``."""
 
     name: str
     trainable: bool
@@ -32,19 +32,19 @@ class Configured(Checked):
     activity_regularizer: Any
 
     ignored_settings: ClassVar[frozenset[str]] = frozenset()
-    """Settings that Keras stores for this class and that change nothing foldnet computes."""
+    """Settings that Keras stores for this class and that have no effect in foldnet."""
 
     fixed_settings: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    """Settings that foldnet has for some values only: the values; any other is refused."""
+    """Settings of which foldnet supports only these values; others are refused."""
 
     renamed_settings: ClassVar[Mapping[str, str]] = {}
     """Older names of settings."""
 
     kept_as: ClassVar[Mapping[str, str]] = {}
-    """Settings whose attribute has another name, because every layer has one of theirs already."""
+    """Settings whose attribute has another name, because every layer already has an attribute of that name."""
 
     unstored_settings: ClassVar[frozenset[str]] = frozenset()
-    """Arguments that are no setting to be stored, such as first values of weights."""
+    """Arguments that are not stored as settings, such as initial weights."""
 
     kinds: ClassVar[Mapping[str, Kind]] = {
         "name": NAME, "trainable": STRICT_FLAG, "autocast": FLAG, "activity_regularizer": REGULARIZER,
@@ -79,11 +79,11 @@ class Configured(Checked):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A layer from settings as ``get_config`` or a file gives them.
+        """Create a layer from its settings, from ``get_config`` or a file.
 
         Raises:
-            ConfigError: a setting of another kind than the class takes, or one that it needs is missing.
-            UnsupportedError: a setting that this class does not have.
+            ConfigError: an invalid setting, or a required one is missing.
+            UnsupportedError: an unknown setting.
         """
         common = {"name", "trainable", "dtype", "activity_regularizer", "autocast", "batch_input_shape"}
         own = set(settings_of(cls))
@@ -107,15 +107,15 @@ class Configured(Checked):
 
 
 def settings_of(cls: type[Any]) -> list[str]:
-    """Names of the arguments that a layer class has of its own."""
+    """Names of a layer class's own settings."""
     parameters = inspect.signature(cls.__init__).parameters.values()
-    # What every layer takes (name, dtype, ...) is given by keyword; where Keras takes the name by place, so do we.
+    # Common arguments (name, dtype, ...) are keywords; "name" is positional where it is in Keras.
     own = [p.name for p in parameters if p.name not in ("self", "name") and p.kind is p.POSITIONAL_OR_KEYWORD]
     return [name for name in own if name not in cls.unstored_settings]
 
 
-def no_arguments(layer: Configured, unknown: Mapping[str, Any]) -> ConfigError:
-    """The refusal of arguments that the layer does not take."""
+def unknown_arguments_error(layer: Configured, unknown: Mapping[str, Any]) -> ConfigError:
+    """The error for unknown arguments."""
     own = settings_of(type(layer))
     common = [*own, "name", "trainable", "dtype", "activity_regularizer", "input_shape"]
     names = ", ".join(map(repr, unknown))

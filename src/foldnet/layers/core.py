@@ -1,4 +1,4 @@
-"""Dense, Activation, Embedding, Identity: the layers every network has."""
+"""Dense, Activation, Embedding, Identity."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Dense(Layer):
 
 
 class Activation(Layer):
-    """An activation as a layer of its own.
+    """An activation as a layer.
 
     Args:
         activation: name, function or Keras configuration.
@@ -117,8 +117,8 @@ class Activation(Layer):
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
     @property
-    def quiet_in_prediction(self) -> bool:
-        """If the activation is linear."""
+    def identity_in_prediction(self) -> bool:
+        """Whether the activation is linear."""
         return self.ends_with[0] == "linear"
 
     @property
@@ -137,8 +137,8 @@ class Identity(Layer):
     supports_masking = True
 
     @property
-    def quiet_in_prediction(self) -> bool:
-        """It gives back its input at prediction time."""
+    def identity_in_prediction(self) -> bool:
+        """True."""
         return True
 
     def compute_output_dtype(self, *input_dtypes: str) -> str:
@@ -146,22 +146,22 @@ class Identity(Layer):
         return input_dtypes[0]
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Nothing."""
+        """The input itself."""
         return b.emit(IdentityOp(), inputs[0])
 
 
 class Embedding(Layer):
     """Row ``i`` of a table for each index ``i``; adds a last axis.
 
-    An index below 0 or not below ``input_dim`` is an InputError; Keras gives NaN or another row for it,
+    An index outside 0 to ``input_dim - 1`` is an InputError; Keras returns NaN or another row,
     depending on its backend.
 
     Args:
         input_dim: number of rows of the table.
         output_dim: size of a row.
-        mask_zero: whether index 0 marks padding. The lookup is the same. In training the padding does not count in
-            the statistics of a BatchNormalization, nor in losses; Softmax, Multiply, Maximum and Minimum leave it out.
-        weights: the first values of the table, as an array or a list of it.
+        mask_zero: whether index 0 is padding. The lookup is the same. In training padding does not count in
+            the statistics of a BatchNormalization or in losses; Softmax, Multiply, Maximum and Minimum ignore it.
+        weights: initial values of the table, as an array or a list with one array.
     """
 
     features_last = True
@@ -181,7 +181,7 @@ class Embedding(Layer):
         weights: Any = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("input_length", None)  # Keras 2 asked for it; the input's own shape says the same
+        kwargs.pop("input_length", None)  # an argument of Keras 2, not needed: the input's shape is known
         super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim
@@ -190,9 +190,9 @@ class Embedding(Layer):
         self.embeddings_constraint = embeddings_constraint
         self.mask_zero = mask_zero
         self.supports_masking = self.mask_zero
-        self._begin_with(weights)
+        self._set_initial_weights(weights)
 
-    def _begin_with(self, weights: Any) -> None:
+    def _set_initial_weights(self, weights: Any) -> None:
         if weights is not None:
             self.build()
             self.set_weights(
@@ -213,11 +213,11 @@ class Embedding(Layer):
         return 0.0 if self.mask_zero else None
 
     def output_mask(self, *masked: bool) -> bool:
-        """Its own mask, if it makes one."""
+        """Whether it makes a mask."""
         return self.mask_zero
 
     def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
-        """Where the index is not 0, taken before it is cut to a whole number, as Keras does."""
+        """Where the index is not 0, before it is truncated to a whole number, as in Keras."""
         return not_zero(b, self, b.float(inputs[0]))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -227,12 +227,12 @@ class Embedding(Layer):
         return compute_mask(self, inputs, mask)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Rows of the table; indices given as floating point are cut to whole numbers, as in Keras."""
+        """Rows of the table; floating-point indices are truncated to whole numbers, as in Keras."""
         return b.emit(Gather(), b.int(inputs[0]), *b.weights(self))
 
 
 def named_activation(function: activations.Function) -> Ending:
-    """Name and parameters of an activation, ``("custom", {})`` for one that foldnet does not know."""
+    """Name and parameters of an activation; ``("custom", {})`` for a user's function."""
     try:
         return activations.known(function) or ("custom", {})
     except ConfigError:
@@ -276,6 +276,6 @@ def activation_shape(function: activations.Function, shape: Shape) -> Shape:
 
 
 def lower_activation(b: Lowering, function: activations.Function, x: str) -> str:
-    """Emit an activation, if it does anything."""
+    """Emit an activation, unless it is linear."""
     op = activation_op(function, len(b.shape(x)))
     return x if op is None else b.emit(op, x)

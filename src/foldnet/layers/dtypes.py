@@ -1,4 +1,4 @@
-"""Dtypes and dtype policies by their names."""
+"""Names of dtypes and dtype policies."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from foldnet.setting_types import shown
 _WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 _PLAIN = ("float16", "bfloat16", "float32", "float64", *_WHOLE, "bool", "string", "complex64", "complex128")
 DTYPES = frozenset([*_PLAIN, *(f"mixed_{name}" for name in _PLAIN)])
-"""Dtypes that Keras knows, most of which foldnet then refuses to compute with."""
+"""Dtypes that Keras knows. Most of them are refused later, when a network is computed."""
 
 
 def policy_name(dtype: Any) -> str:
-    """The name of a dtype policy given as a name, as Keras's stored configuration, or as None.
+    """The name of a dtype policy, given by name, as Keras's stored configuration, or as None.
 
     Raises:
-        ConfigError: no dtype has such a name.
+        ConfigError: the name is unknown.
     """
     given = dtype
     if isinstance(dtype, Mapping):
@@ -28,7 +28,7 @@ def policy_name(dtype: Any) -> str:
         name = config.get("name") if isinstance(config, Mapping) else dtype.get("name")
         plain = kind in (None, "DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1")
         if not plain:
-            return str(kind)  # a quantized policy goes by its class
+            return str(kind)  # a quantized policy: its class name
         dtype = name
     if dtype is None:
         return "float32"

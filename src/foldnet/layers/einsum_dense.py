@@ -1,4 +1,4 @@
-"""EinsumDense: a product with a kernel along any axes, written as an equation."""
+"""EinsumDense: a product with a kernel along any axes, given by an einsum equation."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class EinsumDense(Layer):
     """``activation(einsum(equation, x, kernel) + bias)``.
 
     Args:
-        equation: ``"ab,bc->ac"``, with ``...`` for further axes in front or behind, as ``"...x,xy->...y"``. The first
-            axis is the batch axis; it must be the result's first, too, and not the kernel's.
-        output_shape: of a row of the result without the axes of ``...``; None for a size that the input has.
+        equation: ``"ab,bc->ac"``; ``...`` stands for further axes before or after, as in ``"...x,xy->...y"``. The first
+            axis is the batch axis; it must also be the first of the result, and not an axis of the kernel.
+        output_shape: shape of a row of the result without the axes of ``...``; None for a size of the input.
         activation: name, function or Keras configuration; None is linear.
-        bias_axes: the axes of the result along which there is a bias; None for no bias.
+        bias_axes: the axes of the result that have a bias; None for no bias.
 
     >>> from foldnet import Input, layers
     >>> layers.EinsumDense("abc,cde->abde", (None, 2, 5), bias_axes="e")(Input((7, 4))).shape
@@ -89,7 +89,7 @@ class EinsumDense(Layer):
         self.bias_constraint = bias_constraint
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
-        """Kernel, and bias if there are axes for one."""
+        """Kernel, and bias if there are ``bias_axes``."""
         (shape,) = input_shapes
         equation = read_equation(self.equation, len(shape))
         result = result_shape(equation, shape, self.partial_output_shape)
@@ -105,7 +105,7 @@ class EinsumDense(Layer):
         return specs
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """As the equation has it."""
+        """The shape of the equation's result."""
         (shape,) = input_shapes
         equation = read_equation(self.equation, len(shape))
         if equation.elided and "..." not in self.equation:
@@ -125,7 +125,7 @@ class EinsumDense(Layer):
         return named_activation(self.activation)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The product, its axes in order, the bias, the activation."""
+        """The product with its axes in order, then bias and activation."""
         x = b.float(inputs[0])
         equation = read_equation(self.equation, len(b.shape(x)))
         rows = equation.inputs[0]
@@ -140,7 +140,7 @@ class EinsumDense(Layer):
         return lower_activation(b, self.activation, y if biased else self._biased(b, y))
 
     def _product(self, b: Lowering, x: str, labels: Labels, equation: Equation) -> tuple[str, Labels, bool]:
-        """The product, the labels of its axes, and whether it has the bias in it."""
+        """The product, the labels of its axes, and whether it includes the bias."""
         summed, new, kernel = equation.summed, equation.new, equation.kernel
         in_order, turned = kernel == (*summed, *new), kernel == (*new, *summed)
         both = set(kernel) - set(summed) - set(new)
@@ -161,7 +161,7 @@ class EinsumDense(Layer):
         else:
             axes = [kernel.index(label) for label in (*summed, *new)]
             turned_kernel: Array = np.ascontiguousarray(self.named_weights["kernel"].transpose(axes))
-            op, value = DenseOp(), b.own(self, "kernel", turned_kernel.reshape(matrix))
+            op, value = DenseOp(), b.layer_constant(self, "kernel", turned_kernel.reshape(matrix))
         y = b.emit(op, x, value, *bias)
         sizes = [self._count(equation, [label]) for label in new]
         return _reshaped(b, y, len(rest), sizes), [*rest, *new], bool(bias)
@@ -169,7 +169,7 @@ class EinsumDense(Layer):
     def _spread_product(
         self, b: Lowering, x: str, labels: Labels, equation: Equation
     ) -> tuple[str, list[str]]:
-        """Values times kernel, element by element, then the sum: for a kernel with an axis that stays."""
+        """Elementwise product and sum, for a kernel that shares an axis with input and result."""
         kernel = equation.kernel
         rest = [label for label in labels if label not in kernel]
         x = _arranged(b, x, labels, [*rest, *(label for label in kernel if label in labels)])
@@ -196,13 +196,13 @@ class EinsumDense(Layer):
                 "first axis out of it"
             )
         bias = b.weight(self, "bias", (*(1,) * (axes - len(shape)), *shape))
-        return b.emit(Affine(), y, b.own(self, "ones", np.ones((1,) * axes)), bias)
+        return b.emit(Affine(), y, b.layer_constant(self, "ones", np.ones((1,) * axes)), bias)
 
 
 def _scaled_by(
     initializer: Any, inputs: Sequence[int], outputs: Sequence[int], shape: tuple[int, ...]
 ) -> Array:
-    """First values of a kernel whose axes are those of inputs and of outputs."""
+    """Initial values of a kernel with these input and output axes."""
     from foldnet import initializers  # at the call, for reading a file needs none
 
     found = initializers.get(initializer)
@@ -214,7 +214,7 @@ def _scaled_by(
 
 
 def _summed(b: Lowering, x: str, equation: Equation) -> tuple[str, Labels]:
-    """Axes of the input alone are summed over first."""
+    """Sum over axes that only the input has."""
     alone = [label for label in equation.inputs if label not in (*equation.kernel, *equation.outputs)]
     if not alone:
         return x, equation.inputs
@@ -229,7 +229,7 @@ def _arranged(b: Lowering, x: str, labels: Labels, wanted: Labels) -> str:
 
 
 def _reshaped(b: Lowering, x: str, kept: int, sizes: Sequence[int]) -> str:
-    """The first axes as they are, and the rest under other sizes; a single -1 leaves it as it is."""
+    """Keep the first axes and reshape the rest; sizes of [-1] change nothing."""
     shape = b.shape(x)
     if list(sizes) == [-1] or shape[kept:] == tuple(sizes):
         return x

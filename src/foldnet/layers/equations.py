@@ -1,4 +1,4 @@
-"""Einsum equations of one input and a kernel: what the labels mean, and the shapes that follow from them."""
+"""Einsum equations of one input and a kernel: labels, and the shapes that follow from them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-
 
 @dataclass(frozen=True)
 class Equation:
-    """An equation with its labels laid over inputs of a known rank.
+    """An equation for inputs of a known rank.
 
     Attributes:
-        inputs: a label for each axis of the input; those of an ellipsis are numbers.
+        inputs: a label for each axis of the input; axes of the ellipsis have numbers as labels.
         kernel: a label for each axis of the kernel.
         outputs: a label for each axis of the result.
         elided: how many axes the ellipsis covers.
-        left: whether it stands in front.
-        named: the labels of the result that the equation itself names.
+        left: whether the ellipsis comes first.
+        named: the labels of the result without the ellipsis.
     """
 
     inputs: tuple[str, ...]
@@ -33,17 +33,17 @@ class Equation:
 
     @property
     def summed(self) -> tuple[str, ...]:
-        """Labels of the kernel that the result lacks, in the kernel's order."""
+        """Labels of the kernel that are not in the result, in the kernel's order."""
         return tuple(k for k in self.kernel if k not in self.outputs)
 
     @property
     def new(self) -> tuple[str, ...]:
-        """Labels of the kernel that the input lacks, in the kernel's order."""
+        """Labels of the kernel that are not in the input, in the kernel's order."""
         return tuple(k for k in self.kernel if k not in self.inputs)
 
 
 def read_equation(text: str, rank: int) -> Equation:
-    """The equation for inputs of a rank.
+    """Parse an equation for inputs of a rank.
 
     Raises:
         ConfigError: it is of another form, or its labels contradict each other or the rank.
@@ -76,10 +76,10 @@ def read_equation(text: str, rank: int) -> Equation:
 
 
 def result_shape(equation: Equation, input_shape: Shape, given: Shape) -> Shape:
-    """Shape of the result, batch axis first, from the input's and the part that is given.
+    """Shape of the result, batch axis first, from the input's shape and ``output_shape``.
 
     Raises:
-        ConfigError: the part given does not fit the equation or the input.
+        ConfigError: ``output_shape`` does not fit the equation or the input.
     """
     front = input_shape[: max(equation.elided, 1)] if equation.left else input_shape[:1]
     back = input_shape[len(input_shape) - equation.elided :] if equation.elided and not equation.left else ()
@@ -118,7 +118,7 @@ def kernel_shape(equation: Equation, input_shape: Shape, output_shape: Shape) ->
 
 
 def bias_shape(equation: Equation, axes: str, output_shape: Shape) -> tuple[int, ...]:
-    """Shape of the bias: from its first axis on, each full or 1.
+    """Shape of the bias: from its first axis on, with 1 for axes without a bias.
 
     Raises:
         ConfigError: an axis that the result does not have, or whose size is not known.

@@ -1,4 +1,4 @@
-"""InputLayer and Input: where data enters a network."""
+"""InputLayer and Input: the inputs of a network."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from foldnet.warn import warn
 
 
 class InputLayer(Layer):
-    """Where data enters; use ``Input`` to make one and get its tensor.
+    """An input of a network; ``Input`` creates one and returns its tensor.
 
     Args:
-        shape: of one row, ``None`` where free.
+        shape: of one row; None for a free size.
         batch_size: a fixed batch size, if any.
         dtype: of the data, ``"float32"`` by default.
-        sparse: accepted as in Keras; changes nothing.
-        ragged: False.
+        sparse: accepted as in Keras, without effect.
+        ragged: must be False.
         batch_shape: the shape with the batch axis first, instead of ``shape`` and ``batch_size``.
-        input_tensor: a tensor to enter by, from ``Input``, instead of a new one.
-        optional: whether its data may be None; a ``mask=`` that is read from it is then absent.
+        input_tensor: a tensor from ``Input`` to use instead of a new one.
+        optional: whether its data may be None; a ``mask=`` read from it is then ignored.
 
     Raises:
-        ConfigError: no shape, or two of them, or settings that contradict the tensor.
+        ConfigError: no shape, two shapes, or settings that contradict the tensor.
     """
 
     is_input = True
@@ -57,7 +57,7 @@ class InputLayer(Layer):
             raise UnsupportedError(f"{self.described()}: foldnet has no inputs with ragged=True")
         given = self._given(shape, batch_size, batch_shape)
         if input_tensor is not None:
-            self._enter_by(input_tensor, given, batch_size, dtype)
+            self._use_tensor(input_tensor, given, batch_size, dtype)
         elif given is None:
             raise ConfigError(f"{self.described()} needs a shape, such as Input((4,))")
         else:
@@ -89,7 +89,7 @@ class InputLayer(Layer):
         except ConfigError as error:
             raise ConfigError(f"{self.described()}: {error}") from None
 
-    def _enter_by(self, tensor: Any, given: Shape | None, batch_size: int | None, dtype: Any) -> None:
+    def _use_tensor(self, tensor: Any, given: Shape | None, batch_size: int | None, dtype: Any) -> None:
         who = self.described()
         if not isinstance(tensor, SymbolicTensor):
             raise ConfigError(f"{who}: input_tensor must be what Input gives, not {type(tensor).__name__}")
@@ -106,7 +106,7 @@ class InputLayer(Layer):
         self.shape, self.dtype = tensor.shape, tensor.dtype
 
     def call(self) -> None:
-        """Nothing: an input computes nothing."""
+        """Does nothing."""
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
@@ -127,18 +127,18 @@ def Input(  # noqa: N802 - Keras's name
     tensor: SymbolicTensor | None = None,
     optional: bool = False,
 ) -> SymbolicTensor:
-    """A symbolic tensor for data of this shape.
+    """Create a symbolic tensor for data of this shape.
 
     Args:
-        shape: of one row, ``None`` where free: ``Input((4,))``.
+        shape: of one row, such as ``(4,)``; None for a free size.
         batch_size: a fixed batch size, if any.
         dtype: of the data, ``"float32"`` by default.
-        sparse: accepted as in Keras; changes nothing.
-        ragged: False.
+        sparse: accepted as in Keras, without effect.
+        ragged: must be False.
         batch_shape: the shape with the batch axis first, instead of ``shape`` and ``batch_size``.
         name: of the input layer.
-        tensor: one to use instead of a new one.
-        optional: whether its data may be None; a ``mask=`` that is read from it is then absent.
+        tensor: a tensor to use instead of a new one.
+        optional: whether its data may be None; a ``mask=`` read from it is then ignored.
 
     >>> Input((4,)).shape
     (None, 4)

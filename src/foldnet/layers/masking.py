@@ -1,6 +1,6 @@
-"""Masking, and the steps of which layers make their masks.
+"""Masking, and helpers with which layers compute masks.
 
-A mask is a value of 1 where a position counts and 0 where it does not, of the data's shape without its last axis.
+A mask is 1 where a position counts and 0 where it does not, in the data's shape without its last axis.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def not_zero(b: Lowering, layer: Layer, value: str) -> str:
     return b.emit(Binary(kind="not_equal"), value, b.number(layer, "zero", 0))
 
 
-def either(b: Lowering, masks: Sequence[str]) -> str:
-    """The mask of positions that count in any of some masks."""
+def any_mask(b: Lowering, masks: Sequence[str]) -> str:
+    """A mask of the positions that count in any of the masks."""
     result, *others = masks
     for other in others:
         result = b.emit(Binary(kind="logical_or"), result, other)
@@ -36,7 +36,7 @@ def either(b: Lowering, masks: Sequence[str]) -> str:
 
 
 def over_values(b: Lowering, layer: Layer, mask: str, x: str) -> str:
-    """A mask with a last axis of size 1, to be spread over the values of each position of ``x``.
+    """A mask with a last axis of size 1, so that it broadcasts to the values of each position of ``x``.
 
     Raises:
         ConfigError: the mask does not fit.
@@ -60,10 +60,10 @@ def over_values(b: Lowering, layer: Layer, mask: str, x: str) -> str:
 
 
 class Masking(Layer):
-    """Positions whose values all equal ``mask_value`` are set to zero, and do not count in layers that heed masks.
+    """Set positions whose values all equal ``mask_value`` to zero, and mask them for later layers.
 
     Args:
-        mask_value: a number, or an array that is spread over each position's values.
+        mask_value: a number, or an array that broadcasts to each position's values.
 
     >>> from foldnet.layers import Masking
     >>> layer = Masking(mask_value=9.0)
@@ -100,25 +100,25 @@ class Masking(Layer):
 
     @property
     def masked_value(self) -> float | None:
-        """The value that is left out; None where each feature has its own."""
+        """The masked value; None if each feature has its own."""
         return None if isinstance(self.mask_value, list) else float(self.mask_value)
 
     def output_mask(self, *masked: bool) -> bool:
-        """Its own mask, always."""
+        """True: it makes a mask."""
         return True
 
     def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
-        """Where any value differs."""
+        """1 where any value of the position differs from ``mask_value``."""
         return self._counts(b, b.float(inputs[0]), keepdims=False)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Where any value differs."""
+        """1 where any value of the position differs from ``mask_value``."""
         from foldnet.use import compute_mask
 
         return compute_mask(self, inputs, mask)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The values where any of their position differs, else 0."""
+        """The values, with 0 at masked positions."""
         x = b.float(inputs[0])
         return b.emit(Where(), self._counts(b, x, keepdims=True), x, b.number(self, "zero", 0))
 
@@ -127,5 +127,5 @@ class Masking(Layer):
         value = np.asarray(self.mask_value, np.float32).astype(np.float64)
         if value.ndim:
             value = value.reshape((1,) * (rank - 1 - value.ndim) + value.shape)
-        differs = b.emit(Binary(kind="not_equal"), x, b.own(self, "mask_value", value))
+        differs = b.emit(Binary(kind="not_equal"), x, b.layer_constant(self, "mask_value", value))
         return b.emit(Reduce("max", (rank - 1,), keepdims), differs)

@@ -11,7 +11,7 @@ from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.op import FLOAT
 from foldnet.layers.axes import positive_axis
 from foldnet.layers.base import Layer
-from foldnet.layers.masking import either, over_values
+from foldnet.layers.masking import any_mask, over_values
 from foldnet.layers.tensors import Shape, SymbolicTensor
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Moments, Reduce
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class Merge(Layer):
-    """Base of the layers that join inputs value by value.
+    """Base class of layers that combine inputs elementwise.
 
-    Inputs of lower rank get axes of size 1 after the batch axis; an axis of size 1 is spread over the others'.
+    Inputs of lower rank get axes of size 1 after the batch axis; axes of size 1 are broadcast.
     """
 
     joins_inputs = True
@@ -36,7 +36,7 @@ class Merge(Layer):
     supports_masking = True
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The shape that all inputs spread to."""
+        """The broadcast shape of all inputs."""
         rank = max(len(s) for s in input_shapes)
         shape, *others = [(s[0], *[1] * (rank - len(s)), *s[1:]) for s in input_shapes]
         for other in others:
@@ -44,19 +44,19 @@ class Merge(Layer):
         return shape
 
     def output_mask(self, *masked: bool) -> bool:
-        """A mask if every input has one."""
+        """Whether every input has a mask."""
         return all(masked)
 
     def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
-        """A position counts if it does in any of the inputs."""
-        return either(b, [m for m in masks if m is not None])
+        """A position counts if it counts in any of the inputs."""
+        return any_mask(b, [m for m in masks if m is not None])
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Where any of the masks counts; None unless every input has one."""
+        """True where any of the masks is True; None unless every input has a mask."""
         return _merged_mask(self, inputs, mask)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The operation from the first input to the last."""
+        """The operation applied from the first input to the last."""
         result, *others = self._operands(b, inputs)
         for other in others:
             result = b.emit(Binary(kind=self.kind), result, other)
@@ -66,8 +66,10 @@ class Merge(Layer):
         rank = max(len(b.shape(x)) for x in inputs)
         return [_to_rank(b, b.float(x), rank) for x in inputs]
 
-    def _wide_masks(self, b: Lowering, operands: Sequence[str], inputs: Sequence[str]) -> list[str | None]:
-        """Each operand's mask, to be spread over its values; one that was given axes has none, as in Keras."""
+    def _broadcast_masks(
+        self, b: Lowering, operands: Sequence[str], inputs: Sequence[str]
+    ) -> list[str | None]:
+        """Each operand's mask, broadcast to its values; None for an operand that was given axes, as in Keras."""
         masks = []
         for i, (x, given) in enumerate(zip(operands, inputs, strict=True)):
             mask = b.mask(i) if len(b.shape(x)) == len(b.shape(given)) else None
@@ -109,7 +111,7 @@ class Subtract(Merge):
     kind = "subtract"
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The shape that both inputs spread to."""
+        """The broadcast shape of both inputs."""
         if len(input_shapes) != 2:
             raise ConfigError(f"Subtract takes two inputs, got {len(input_shapes)}")
         return super().compute_output_shape(*input_shapes)
@@ -119,22 +121,22 @@ class Average(Merge):
     """The mean of the inputs."""
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The sum times one over their number."""
+        """The sum times one over the number of inputs."""
         total = super().lower(b, *inputs)
         ones = (1,) * (len(b.shape(total)) - 1)
-        scale = b.own(self, "scale", np.full(ones, 1 / len(inputs)))
-        return b.emit(Affine(), total, scale, b.own(self, "offset", np.zeros(ones)))
+        scale = b.layer_constant(self, "scale", np.full(ones, 1 / len(inputs)))
+        return b.emit(Affine(), total, scale, b.layer_constant(self, "offset", np.zeros(ones)))
 
 
 class Multiply(Merge):
-    """The product of the inputs; masked values count as 1, and as 0 where all inputs have a mask and none counts."""
+    """The product of the inputs; masked values count as 1, and the result is 0 where all inputs are masked."""
 
     kind = "multiply"
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The product, with masked values filled in."""
+        """The product, with masked values replaced by 1."""
         operands = self._operands(b, inputs)
-        masks = self._wide_masks(b, operands, inputs)
+        masks = self._broadcast_masks(b, operands, inputs)
         result = None
         for x, mask in zip(operands, masks, strict=True):
             factor = x if mask is None else b.emit(Where(), mask, x, b.number(self, "one", 1))
@@ -143,44 +145,44 @@ class Multiply(Merge):
         assert result is not None  # a merge has inputs
         if len(known) < len(masks):
             return result
-        return b.emit(Where(), either(b, known), result, b.number(self, "zero", 0))
+        return b.emit(Where(), any_mask(b, known), result, b.number(self, "zero", 0))
 
 
 class _Extreme(Merge):
-    """The largest or smallest of the inputs; a masked value gives way to that of the other inputs."""
+    """The largest or smallest of the inputs; masked values are ignored."""
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """From the first input to the last, as Keras goes: what an input masks is the others' result there."""
+        """Combine the inputs in order, as Keras does; a masked value is replaced by the result of the others."""
         operands = self._operands(b, inputs)
-        masks = self._wide_masks(b, operands, inputs)
+        masks = self._broadcast_masks(b, operands, inputs)
         result, counts = operands[0], masks[0]
         for x, mask in zip(operands[1:], masks[1:], strict=True):
             if mask is not None:
                 x = b.emit(Where(), mask, x, result)
             if counts is not None:
                 result = b.emit(Where(), counts, result, x)
-            counts = None if mask is None or counts is None else either(b, [counts, mask])
+            counts = None if mask is None or counts is None else any_mask(b, [counts, mask])
             result = b.emit(Binary(kind=self.kind), result, x)
         return result
 
 
 class Maximum(_Extreme):
-    """The largest of the inputs, value by value; a masked value gives way to that of the other inputs."""
+    """The largest of the inputs, elementwise; masked values are ignored."""
 
     kind = "maximum"
 
 
 class Minimum(_Extreme):
-    """The smallest of the inputs, value by value; a masked value gives way to that of the other inputs."""
+    """The smallest of the inputs, elementwise; masked values are ignored."""
 
     kind = "minimum"
 
 
 class Concatenate(Layer):
-    """The inputs one after the other along an axis; the other axes must agree.
+    """Concatenate the inputs along an axis; the other axes must agree.
 
     Args:
-        axis: along which, not the batch axis.
+        axis: not the batch axis.
     """
 
     joins_inputs = True
@@ -195,25 +197,25 @@ class Concatenate(Layer):
         return ConcatenateOp(positive_axis(self.axis, rank))
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The sizes on the axis added up."""
+        """The input shape with the sizes along the axis added up."""
         return self._op(len(input_shapes[0])).output_shape(*input_shapes)
 
     def compute_output_dtype(self, *input_dtypes: str) -> str:
-        """Whole numbers stay so if all inputs have them."""
+        """The inputs' dtype if it is the same for all, else float32."""
         return input_dtypes[0] if all(d == input_dtypes[0] for d in input_dtypes) else "float32"
 
     def lower_mask(self, b: Lowering, inputs: Sequence[str], masks: Sequence[str | None]) -> str:
-        """Joined as the inputs are, every position of an input without a mask counting.
+        """The masks concatenated like the inputs; all positions of an input without a mask count.
 
-        Joined along the last axis, which masks do not have, a position counts if it does in any of the inputs.
+        Along the last axis, which masks do not have, a position counts if it counts in any of the inputs.
         """
         known = [self._position(b, x, m) for x, m in zip(inputs, masks, strict=True)]
         rank = len(b.shape(inputs[0]))
         axis = positive_axis(self.axis, rank)
-        return either(b, known) if axis == rank - 1 else b.emit(ConcatenateOp(axis), *known)
+        return any_mask(b, known) if axis == rank - 1 else b.emit(ConcatenateOp(axis), *known)
 
     def _position(self, b: Lowering, x: str, mask: str | None) -> str:
-        """Which of an input's positions count."""
+        """1 at the positions of an input that count."""
         rank = len(b.shape(x))
         if mask is not None and len(b.shape(mask)) < rank:
             return mask
@@ -223,11 +225,11 @@ class Concatenate(Layer):
         return b.emit(Binary(kind="logical_or"), last, b.number(self, "counts", 1))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The masks joined as the inputs are; None if no input has one."""
+        """The masks concatenated like the inputs; None if no input has one."""
         return _merged_mask(self, inputs, mask)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """One join."""
+        """One concatenation."""
         if any(b.dtype(x) == FLOAT for x in inputs):
             inputs = tuple(b.float(x) for x in inputs)
         return b.emit(self._op(len(b.shape(inputs[0]))), *inputs)
@@ -243,11 +245,11 @@ def _pair(value: Any) -> int | list[int]:
 class Dot(Layer):
     """The sum of products over one axis of each of two inputs, row by row.
 
-    The result has the remaining axes of the first, then those of the second; at least one of size 1.
+    The result has the remaining axes of the first, then those of the second, or one axis of size 1.
 
     Args:
         axes: the axis of both, or one for each; not the batch axis.
-        normalize: whether both are divided by their Euclidean length along the axis first.
+        normalize: whether both are first divided by their Euclidean norm along the axis.
     """
 
     joins_inputs = True
@@ -274,22 +276,22 @@ class Dot(Layer):
         return DotOp(axes)
 
     def output_mask(self, *masked: bool) -> bool:
-        """None for all inputs."""
+        """No mask, as in Keras."""
         return False
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        """None for all inputs."""
+        """No mask, as in Keras."""
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The remaining axes of both."""
         return self._op(*input_shapes).output_shape(*input_shapes)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Lengths taken out if asked for, then the products."""
+        """Normalize if requested, then multiply."""
         op = self._op(*(b.shape(x) for x in inputs))
         operands = [b.float(x) for x in inputs]
         if self.normalize:
-            # Keras divides by max(length, 1e-7).
+            # Keras divides by max(norm, 1e-7).
             operands = [
                 b.emit(Moments((axis,), 1e-14, "l2"), x) for axis, x in zip(op.axes, operands, strict=True)
             ]

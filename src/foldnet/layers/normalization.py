@@ -1,4 +1,4 @@
-"""BatchNormalization: the statistics of the training data, learnt."""
+"""BatchNormalization."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ def _limits(value: Any) -> dict[str, float]:
 
 
 class BatchNormalization(Layer):
-    """Normalize each channel by statistics over all other axes.
+    """Normalize each channel with statistics over all other axes.
 
     In training: ``(x - batch_mean) / sqrt(batch_variance + epsilon) * gamma + beta``, and the moving statistics
-    follow: ``moving = moving * momentum + batch * (1 - momentum)``. At prediction time the moving statistics
-    take the batch's place, so a row's result does not depend on its batch (Ioffe and Szegedy, 2015). Where a mask
-    comes with the input, batch statistics are those of the positions that count.
+    are updated: ``moving = moving * momentum + batch * (1 - momentum)``. At prediction time the moving statistics
+    are used instead, so a row's result does not depend on its batch (Ioffe and Szegedy, 2015). If the input has a
+    mask, batch statistics use only the positions that count.
 
     Args:
-        axis: the axis, or list of axes, that *keep* statistics of their own: the complement of the ``axis`` of
+        axis: the axis, or list of axes, that *keep* separate statistics: the complement of the ``axis`` of
             ``numpy.mean``. ``-1`` on a table gives the numbers of ``numpy.mean(axis=0)``.
-        momentum: share of the old moving statistic that an update keeps.
+        momentum: factor of the old moving statistic in an update.
         epsilon: added to the variance inside the root.
         center: whether ``beta`` is added.
         scale: whether ``gamma`` multiplies.
-        renorm: whether batches are corrected towards the statistics of many (Ioffe, 2017); prediction is the same.
+        renorm: whether batch statistics are corrected towards moving ones in training (Ioffe, 2017).
         renorm_clipping: limits of the correction: a dict with any of ``rmin``, ``rmax`` and ``dmax``.
-        renorm_momentum: as ``momentum``, of the statistics that the correction goes by.
+        renorm_momentum: like ``momentum``, for the statistics of the correction.
     """
 
     scales_values = True
     takes_mask = True
     obeys_training_false = True
     normalizes_by = "batch"
-    supports_masking = True  # the mask itself plays no part at prediction time
+    supports_masking = True  # at prediction time the mask is only passed on
     ignored_settings = frozenset({"fused"})
-    # Keras 1's mode 1 normalized each row by itself, and mode 2 each batch, also at prediction time.
+    # Keras 1's mode 1 normalized each row by its own statistics, and mode 2 by the batch's at prediction time.
     fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"mode": (0,), "virtual_batch_size": ()}
     kinds = {  # noqa: RUF012 - typed in the base
         "axis": AXES, "momentum": FRACTION, "epsilon": NOT_NEGATIVE, "center": FLAG, "scale": FLAG,
@@ -109,7 +109,7 @@ class BatchNormalization(Layer):
         self.synchronized = synchronized
 
     def kept_axes(self, rank: int) -> tuple[int, ...]:
-        """The axes that keep statistics of their own, counted from the front, in order."""
+        """The axes that keep separate statistics, counted from the front, in order."""
         axes = [self.axis] if isinstance(self.axis, int) else self.axis
         kept = sorted(positive_axis(a, rank) for a in axes)
         if not kept or len(set(kept)) != len(kept):
@@ -117,13 +117,13 @@ class BatchNormalization(Layer):
         return tuple(kept)
 
     def normalization_rule(self, shape: Shape) -> NormalizationRule:
-        """By the mean and the standard deviation of the batch, or the moving ones."""
+        """Mean and standard deviation of the batch, or the moving ones."""
         return NormalizationRule("batch", "deviation", self.kept_axes(len(shape)), self.epsilon)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
-        """Gamma, beta, moving_mean, moving_variance (absent ones leave no gap), then renorm's three.
+        """Gamma and beta if used, moving_mean, moving_variance, then renorm's three.
 
-        One axis gives vectors; several give the input's rank with 1 on every reduced axis.
+        For one axis they are vectors; for several they have the input's rank, with 1 on every reduced axis.
         """
         (x,) = input_shapes
         kept = self.kept_axes(len(x))
@@ -167,8 +167,8 @@ class BatchNormalization(Layer):
             statistics += ["moving_stddev", "renorm_mean", "renorm_stddev"]
         return [*statistics, *(["gamma"] if self.scale else []), *(["beta"] if self.center else [])]
 
-    def training_matters(self) -> bool:
-        """Unless it is frozen: then it uses its moving statistics in training, too."""
+    def differs_in_training(self) -> bool:
+        """Whether it is trainable: a frozen one uses its moving statistics in training too."""
         return self.trainable
 
     def lower(self, b: Lowering, *inputs: str) -> str:
@@ -199,14 +199,14 @@ class BatchNormalization(Layer):
                 f"layer {self.name!r}: moving_variance + epsilon is {variance.min():.3g} in some channel; it must "
                 "be positive. Train the layer again, or re-estimate its statistics."
             )
-        b.keep(self, **weights, epsilon=np.array(self.epsilon))
+        b.keep_constants(self, **weights, epsilon=np.array(self.epsilon))
         factor: Array = weights.get("gamma", np.ones(spread)) / np.sqrt(variance)
-        shift = b.own(self, "shift", weights["moving_mean"])
+        shift = b.layer_constant(self, "shift", weights["moving_mean"])
         b.spreads[shift] = np.sqrt(variance)
         return b.emit(
             Affine(),
             x,
-            b.own(self, "scale", factor),
-            b.own(self, "offset", weights.get("beta", np.zeros(spread))),
+            b.layer_constant(self, "scale", factor),
+            b.layer_constant(self, "offset", weights.get("beta", np.zeros(spread))),
             shift,
         )

@@ -1,7 +1,7 @@
 """Operations between layers: ``x + 1``, ``x[:, 0]``, ``ops.mean(x, axis=1)`` on symbolic tensors.
 
-An operation is a function of ``foldnet.ops`` with its settings, as Keras keeps it in its files. It computes what the
-function computes: when its network is lowered, the function is called on expressions of the program.
+An operation is a function of ``foldnet.ops`` with its settings, as Keras stores it in files. To lower it, the
+function is called on expressions of the program.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class Operation(Layer):
-    """A function of ``foldnet.ops`` as a step of a network; it has no weights, and ``model.layers`` leaves it out.
+    """A function of ``foldnet.ops`` as a step of a network; it has no weights and is not in ``model.layers``.
 
     Args:
-        record: of the function.
-        settings: its arguments that belong to the operation and not to a call.
+        record: the function's record.
+        settings: the arguments that belong to the operation, not to a call.
         name: by default the name of Keras's class in snake case, numbered as Keras numbers it.
     """
 
@@ -54,15 +54,15 @@ class Operation(Layer):
         return None if function is None else named_activation(functools.partial(function, **self.settings))
 
     def copy(self) -> Operation:
-        """The same operation, of no network yet."""
+        """The same operation, without calls."""
         return Operation(self.record, self.settings, self.name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Join the operation to symbolic tensors and get the symbolic result, or a list of them.
+        """Call the operation on symbolic tensors and return the symbolic result, or a list of results.
 
         Args:
-            args: what the function takes beside the settings: tensors, lists of them, and constants.
-            kwargs: nothing; arguments are told apart by their places.
+            args: the function's arguments other than settings: tensors, lists of them, and constants.
+            kwargs: the same by name.
         """
         if kwargs:
             names = [p.name for p in self.record.parameters() if p.name not in self.settings]
@@ -79,7 +79,7 @@ class Operation(Layer):
     def _traced(
         self, tensors: Sequence[SymbolicTensor], args: Sequence[Any]
     ) -> tuple[list[tuple[Any, str]], bool]:
-        """Shape and dtype of each result, found by computing with nothing but shapes."""
+        """Shape and dtype of each result, found by tracing the function with symbolic values."""
         from foldnet.graph.graph import GraphBuilder
 
         b = GraphBuilder()
@@ -87,17 +87,17 @@ class Operation(Layer):
             t: b.input("x", (None, *t.shape[1:]), "int" if _is_whole(t.dtype) else "float") for t in tensors
         }
         results, many = self._computed(b, args, values)
-        # A batch axis of a known size stays so.
+        # A known batch size is kept.
         rows = next((t.shape[0] for t in tensors if t.shape and t.shape[0] is not None), None)
         return [((rows, *r.shape[1:]), r.dtype) for r in results], many
 
     def lower_call(
         self, b: GraphBuilder, call: Call, values: Mapping[SymbolicTensor, str | None]
     ) -> tuple[str, ...]:
-        """Emit a call's nodes; returns the names of its results.
+        """Emit a call's nodes; return the names of its results.
 
         Raises:
-            UnsupportedError: an argument is an input that is absent, and the function needs it.
+            UnsupportedError: an argument is a missing optional input, and the function needs it.
         """
         absent = next((t for t in call.inputs if values[t] is None), None)
         try:
@@ -111,7 +111,7 @@ class Operation(Layer):
             ) from error
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The first call's first result, computed from other values in the place of its tensors."""
+        """The first result of the first call, computed from these inputs."""
         call = self._first_call()
         return self.lower_call(b, call, dict(zip(call.inputs, inputs, strict=True)))[0]
 
@@ -128,7 +128,7 @@ class Operation(Layer):
         names = [p for p in self.record.parameters() if p.name not in self.record.settings]
         given = [mapped(expression, a) for a in args]
         if names and names[0].kind is inspect.Parameter.VAR_POSITIONAL:
-            ahead = [self.settings[s] for s in self.record.settings]  # as einsum's subscripts
+            ahead = [self.settings[s] for s in self.record.settings]  # such as einsum's subscripts
             found = self.record.function(*ahead, *given)
         else:
             found = self.record.function(
@@ -153,7 +153,7 @@ def _tensors(value: Any) -> list[SymbolicTensor]:
 
 
 def mapped(function: Callable[[SymbolicTensor], Any], value: Any) -> Any:
-    """A structure of arguments with every symbolic tensor put through a function."""
+    """Apply a function to every symbolic tensor in a structure of arguments."""
     if isinstance(value, list | tuple):
         items = [mapped(function, item) for item in value]
         return items if isinstance(value, list) else tuple(items)
@@ -161,7 +161,7 @@ def mapped(function: Callable[[SymbolicTensor], Any], value: Any) -> Any:
 
 
 def symbolic_call(record: Record, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The symbolic result of a function of ``foldnet.ops``, made by a new operation.
+    """Call a function of ``foldnet.ops`` on symbolic tensors, which makes a new operation.
 
     Raises:
         ConfigError: arguments that the function does not take, or shapes that do not fit.

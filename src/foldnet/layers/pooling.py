@@ -1,4 +1,4 @@
-"""Pooling: the largest value, or the mean, of each window along the axes of space."""
+"""Pooling: the largest value, or the mean, of each window along the spatial axes."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def _sizes(dims: int, none: bool = False) -> Kind:
     )
 
 
-class _OverSpace(Layer):
-    """A layer over the axes of space of (batch, space..., channels), or (batch, channels, space...)."""
+class _SpatialLayer(Layer):
+    """A layer over the spatial axes of (batch, space..., channels) or (batch, channels, space...)."""
 
     kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT}
     dims: ClassVar[int]
     data_format: DataFormat
 
     def axes(self, shape: Shape) -> tuple[int, ...]:
-        """The axes of space.
+        """The spatial axes.
 
         Raises:
-            ConfigError: another number of axes.
+            ConfigError: the shape has another number of axes.
         """
         if len(shape) != self.dims + 2:
             raise ConfigError(
@@ -61,10 +61,10 @@ class _OverSpace(Layer):
 
     def op(self, shape: Shape) -> Op:
         """The operation for an input of this shape."""
-        raise NotImplementedError  # every layer here has its own
+        raise NotImplementedError  # every subclass defines it
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The number of windows in place of the axes' sizes."""
+        """The input's shape with the number of windows along the spatial axes."""
         (shape,) = input_shapes
         return self.op(shape).output_shape(shape)
 
@@ -74,8 +74,8 @@ class _OverSpace(Layer):
         return b.emit(self.op(b.shape(x)), x)
 
 
-class _Pooling(_OverSpace):
-    """Windows of a size that move by a stride."""
+class _Pooling(_SpatialLayer):
+    """Base class of pooling with windows."""
 
     pool: ClassVar[PoolKind]
 
@@ -116,8 +116,8 @@ class MaxPooling1D(_Pooling):
 
     Args:
         pool_size: of the window.
-        strides: how far it moves; by default its size.
-        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        strides: of the window; by default its size.
+        padding: ``"valid"``, or ``"same"``: one window per stride, which may extend beyond the ends.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
     """
 
@@ -140,8 +140,8 @@ class MaxPooling2D(_Pooling):
 
     Args:
         pool_size: of the window, one number or two.
-        strides: how far it moves; by default its size.
-        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        strides: of the window; by default its size.
+        padding: ``"valid"``, or ``"same"``: one window per stride, which may extend beyond the ends.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
     """
 
@@ -164,8 +164,8 @@ class MaxPooling3D(_Pooling):
 
     Args:
         pool_size: of the window, one number or three.
-        strides: how far it moves; by default its size.
-        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        strides: of the window; by default its size.
+        padding: ``"valid"``, or ``"same"``: one window per stride, which may extend beyond the ends.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
     """
 
@@ -184,12 +184,12 @@ class MaxPooling3D(_Pooling):
 
 
 class AveragePooling1D(_Pooling):
-    """The mean of each window along steps: (batch, steps, features). What lies beyond the ends does not count.
+    """The mean of each window along steps: (batch, steps, features). Only values inside count.
 
     Args:
         pool_size: of the window.
-        strides: how far it moves; by default its size.
-        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        strides: of the window; by default its size.
+        padding: ``"valid"``, or ``"same"``: one window per stride, which may extend beyond the ends.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
     """
 
@@ -197,12 +197,12 @@ class AveragePooling1D(_Pooling):
 
 
 class AveragePooling2D(_Pooling):
-    """The mean of each window of images: (batch, height, width, channels). What lies beyond the ends does not count.
+    """The mean of each window of images: (batch, height, width, channels). Only values inside count.
 
     Args:
         pool_size: of the window, one number or two.
-        strides: how far it moves; by default its size.
-        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        strides: of the window; by default its size.
+        padding: ``"valid"``, or ``"same"``: one window per stride, which may extend beyond the ends.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
     """
 
@@ -214,20 +214,20 @@ class AveragePooling3D(_Pooling):
 
     Args:
         pool_size: of the window, one number or three.
-        strides: how far it moves; by default its size.
-        padding: ``"valid"``, or ``"same"`` for one window for each stride, which may reach over the ends.
+        strides: of the window; by default its size.
+        padding: ``"valid"``, or ``"same"``: one window per stride, which may extend beyond the ends.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
     """
 
     dims, pool, kinds = 3, "average", _kinds(3)
 
 
-class _GlobalPooling(_OverSpace):
-    """All of space at once: as other reductions, which share gradients equally among the largest values.
+class _GlobalPooling(_SpatialLayer):
+    """Base class of pooling over whole axes. Equal largest values share the gradient equally.
 
     Args:
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        keepdims: whether the axes of space stay, with size 1.
+        keepdims: whether to keep the spatial axes with size 1.
     """
 
     kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT, "keepdims": FLAG}
@@ -248,7 +248,7 @@ class GlobalMaxPooling1D(_GlobalPooling):
 
     Args:
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        keepdims: whether the axes of space stay, with size 1.
+        keepdims: whether to keep the spatial axes with size 1.
     """
 
     dims, reduction = 1, "max"
@@ -259,7 +259,7 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
     Args:
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        keepdims: whether the axes of space stay, with size 1.
+        keepdims: whether to keep the spatial axes with size 1.
     """
 
     dims, reduction = 2, "max"
@@ -270,7 +270,7 @@ class GlobalMaxPooling3D(_GlobalPooling):
 
     Args:
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        keepdims: whether the axes of space stay, with size 1.
+        keepdims: whether to keep the spatial axes with size 1.
     """
 
     dims, reduction = 3, "max"
@@ -281,7 +281,7 @@ class GlobalAveragePooling2D(_GlobalPooling):
 
     Args:
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        keepdims: whether the axes of space stay, with size 1.
+        keepdims: whether to keep the spatial axes with size 1.
     """
 
     dims, reduction = 2, "mean"
@@ -292,18 +292,18 @@ class GlobalAveragePooling3D(_GlobalPooling):
 
     Args:
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        keepdims: whether the axes of space stay, with size 1.
+        keepdims: whether to keep the spatial axes with size 1.
     """
 
     dims, reduction = 3, "mean"
 
 
 class GlobalAveragePooling1D(_GlobalPooling):
-    """The mean along all steps; with a mask, of the steps that count.
+    """The mean along all steps; with a mask, only of the steps that count.
 
     Args:
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        keepdims: whether the axis of steps stays, with size 1.
+        keepdims: whether to keep the axis of steps with size 1.
     """
 
     dims, reduction = 1, "mean"
@@ -311,11 +311,11 @@ class GlobalAveragePooling1D(_GlobalPooling):
     supports_masking = True
 
     def output_mask(self, *masked: bool) -> bool:
-        """The result has no steps."""
+        """False: the result has no steps."""
         return False
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The mean, or the sum of what counts over the number of steps that count."""
+        """The mean; with a mask, the sum over counted steps divided by their number."""
         mask = b.mask()
         if mask is None:
             return super().lower(b, *inputs)

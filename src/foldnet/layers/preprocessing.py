@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
 
 SMALLEST_DEVIATION = 1e-7
-"""What Normalization divides by at least: Keras's ``backend.epsilon()``."""
+"""Normalization divides by at least this: Keras's ``backend.epsilon()``."""
 
 
 def _axes(value: Any) -> int | list[int] | None:
@@ -46,9 +46,9 @@ class Normalization(Layer):
     """``(x - mean) / max(sqrt(variance), 1e-7)``, with statistics of the training data.
 
     Args:
-        axis: the axis, or list of axes, that keep statistics of their own; None has one for all values.
-        mean: given, or else a weight that adapting to data sets.
-        variance: likewise.
+        axis: the axis, or list of axes, that keep separate statistics; None for one mean and variance of all values.
+        mean: if not given, a weight that ``adapt`` sets.
+        variance: if not given, a weight that ``adapt`` sets.
         invert: whether to undo it: ``x * max(sqrt(variance), 1e-7) + mean``.
     """
 
@@ -78,12 +78,12 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The mean, with an axis of 1 for each that is reduced, as Keras has it; None before the shape is known."""
+        """The mean, with size 1 on reduced axes, as in Keras; None before the input shape is known."""
         return self._shown("mean", 0)
 
     @property
     def variance(self) -> Any:
-        """The variance, likewise."""
+        """The variance, in the same form as ``mean``."""
         return self._shown("variance", 1)
 
     def _shown(self, name: str, index: int) -> Any:
@@ -101,13 +101,13 @@ class Normalization(Layer):
         return {**super().get_config(), "mean": mean, "variance": variance}
 
     def kept_axes(self, rank: int) -> tuple[int, ...]:
-        """The axes that keep statistics of their own, counted from the front, in order."""
+        """The axes that keep separate statistics, counted from the front, in order."""
         if self.axis is None or self.axis == []:
             return ()
         return tuple(sorted(row_axes(self, self.axis, rank)))
 
     def normalization_rule(self, shape: Shape) -> NormalizationRule:
-        """By the mean and the standard deviation of the training data."""
+        """Mean and standard deviation of the training data."""
         return NormalizationRule("data", "deviation", self.kept_axes(len(shape)), SMALLEST_DEVIATION)
 
     def _sizes(self, shape: Shape) -> tuple[int, ...]:
@@ -131,17 +131,17 @@ class Normalization(Layer):
         )
 
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
-        """Set mean and variance to those of the data, as ``StandardScaler`` computes them: in float64, biased.
+        """Set mean and variance to those of the data: in float64, with the biased variance, like ``StandardScaler``.
 
         Args:
-            data: an array or table of shape (rows, ...), a dataset of batches by number (a ``PyDataset``), or an
+            data: an array or table of shape (rows, ...), a dataset with numbered batches (a ``PyDataset``), or an
                 iterable of batches, which is read once. A batch is an array, or a tuple that begins with one.
-            batch_size: accepted as in Keras 2; changes nothing.
-            steps: how many batches to take, for an iterable that never ends; None takes all.
+            batch_size: accepted as in Keras 2, without effect.
+            steps: how many batches to take, for an endless iterable; None for all.
 
         Raises:
-            ConfigError: mean and variance were given, or no axis of this data is the layer's.
-            InputError: not numbers, or no rows.
+            ConfigError: mean and variance were given, or the data's shape does not fit.
+            InputError: the data is not numbers, or has no rows.
         """
         if self.given:
             raise ConfigError(
@@ -169,10 +169,10 @@ class Normalization(Layer):
         self.set_weight("variance", moments.variance)
 
     def statistics(self, shape: Shape) -> tuple[Array, Array]:
-        """Mean and variance for an input of this shape: its rank less the batch axis, 1 on reduced axes."""
+        """Mean and variance for an input of this shape: without the batch axis, with size 1 on reduced axes."""
         kept, sizes = self.kept_axes(len(shape)), self._sizes(shape)
         spread = [(shape[a] or 1) if a in kept else 1 for a in range(1, len(shape))]
-        # Keras keeps given numbers in float32, as it does weights.
+        # Keras stores given numbers in float32.
         mean, variance = (
             _spread(np.asarray(a, np.float32).astype(np.float64), sizes).reshape(spread)
             for a in self.given or (self.named_weights["mean"], self.named_weights["variance"])
@@ -180,7 +180,7 @@ class Normalization(Layer):
         return mean, variance
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """One affine step, with the mean taken off first."""
+        """One affine op, with the mean subtracted first."""
         x = b.float(inputs[0])
         mean, variance = self.statistics(b.shape(x))
         if not (variance >= 0).all():
@@ -189,12 +189,17 @@ class Normalization(Layer):
             )
         deviation = np.maximum(np.sqrt(variance), SMALLEST_DEVIATION)
         if self.invert:
-            return b.emit(Affine(), x, b.own(self, "scale", deviation), b.own(self, "offset", mean))
+            return b.emit(
+                Affine(),
+                x,
+                b.layer_constant(self, "scale", deviation),
+                b.layer_constant(self, "offset", mean),
+            )
         return b.emit(
             Affine(), x,
-            b.own(self, "scale", 1 / deviation),
-            b.own(self, "offset", np.zeros_like(mean)),
-            b.own(self, "shift", mean),
+            b.layer_constant(self, "scale", 1 / deviation),
+            b.layer_constant(self, "offset", np.zeros_like(mean)),
+            b.layer_constant(self, "shift", mean),
         )  # fmt: skip
 
 
@@ -202,8 +207,8 @@ class Rescaling(Layer):
     """``x * scale + offset``.
 
     Args:
-        scale: number, or array laid along the last axes.
-        offset: likewise.
+        scale: a number, or an array along the last axes.
+        offset: a number, or an array along the last axes.
     """
 
     supports_masking = True
@@ -216,7 +221,7 @@ class Rescaling(Layer):
         self.offset = offset
 
     def _spread(self, value: Any, shape: Shape) -> Array:
-        # Keras keeps the numbers in float32.
+        # Keras stores the numbers in float32.
         array = np.asarray(np.float32(value), np.float64)
         rank = len(shape) - 1
         array = array.reshape((1,) * max(rank - array.ndim, 0) + array.shape)
@@ -233,14 +238,16 @@ class Rescaling(Layer):
         return input_shapes[0]
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """One affine step."""
+        """One affine op."""
         x = b.float(inputs[0])
         scale, offset = (self._spread(value, b.shape(x)) for value in (self.scale, self.offset))
-        return b.emit(Affine(), x, b.own(self, "scale", scale), b.own(self, "offset", offset))
+        return b.emit(
+            Affine(), x, b.layer_constant(self, "scale", scale), b.layer_constant(self, "offset", offset)
+        )
 
 
 def _spread(array: Array, sizes: tuple[int, ...]) -> Array:
-    """The array over the kept axes, its own axes aligned to the last of them, as Keras does."""
+    """Broadcast the array to the kept axes."""
     try:
         return np.broadcast_to(array, sizes)
     except ValueError:

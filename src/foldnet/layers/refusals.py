@@ -1,18 +1,18 @@
-"""What a user's own class may do in Keras, but not in a compiled program."""
+"""What users' classes may do in Keras, but not in foldnet."""
 
 from __future__ import annotations
 
 from foldnet.errors import UnsupportedError
 
 CODE = ("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
-"""Methods by which a class of Keras's computes something of its own."""
+"""Methods with which a Keras subclass runs its own code."""
 
 INSTEAD = {
     "add_loss": "; foldnet trains by the losses of compile and by regularizers: give one of those",
     "add_metric": "; give the metrics to compile",
     "add_weight": "; foldnet compiles its own layers only, so a layer with new weights cannot be made",
 }
-"""What to do without methods that foldnet's layers and networks do not have."""
+"""What to do instead of calling methods that foldnet's layers and networks do not have."""
 
 
 def _is_ours(method: object) -> bool:
@@ -20,10 +20,10 @@ def _is_ours(method: object) -> bool:
 
 
 def refuse_code(cls: type) -> None:
-    """Refuse a user's class that computes in Python, which no compiled program could follow.
+    """Refuse a user's class that computes in Python, since that cannot be compiled.
 
     Raises:
-        UnsupportedError: naming class and method.
+        UnsupportedError: it names class and method.
     """
     found = next((name for name in CODE if hasattr(cls, name) and not _is_ours(getattr(cls, name))), None)
     if found is not None:

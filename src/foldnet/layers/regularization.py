@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 BELOW_ONE = number(0, 1, below=True)
-"""A rate of dropouts whose formulas divide by ``1 - rate``."""
+"""For rates of dropouts whose formulas divide by ``1 - rate``."""
 
 
 class Noise(Layer):
-    """Base of the layers that change values at random in training and do nothing at prediction time."""
+    """Base class of layers that change values at random in training and do nothing at prediction time."""
 
     supports_masking = True
     is_random = True
@@ -30,26 +30,26 @@ class Noise(Layer):
     kind: ClassVar[DropKind] = "dropout"
 
     @property
-    def quiet_in_prediction(self) -> bool:
-        """It gives back its input at prediction time."""
+    def identity_in_prediction(self) -> bool:
+        """True."""
         return True
 
     def amount(self) -> float:
-        """How much is changed: 0 is nothing."""
+        """The strength of the change; 0 for none."""
         raise ConfigError(
             f"{type(self).__name__} must define the amount of noise"
-        )  # every subclass states its own
+        )  # every subclass defines it
 
     def shared_axes(self, shape: Shape) -> tuple[bool, ...]:
-        """Axes along which one random number serves all, batch axis first; empty where none does."""
+        """Which axes share one random number, batch axis first; empty if none does."""
         return ()
 
     def rows(self, shape: Shape) -> int | None:
-        """How many rows a batch must have; None for any number."""
+        """The number of rows that a batch must have; None for any."""
         return None
 
-    def training_matters(self) -> bool:
-        """If anything is changed at all; ``trainable`` plays no part, as in Keras."""
+    def differs_in_training(self) -> bool:
+        """Whether ``amount`` is above 0; ``trainable`` has no effect, as in Keras."""
         return self.amount() > 0
 
     def lower(self, b: Lowering, *inputs: str) -> str:
@@ -67,13 +67,13 @@ class Noise(Layer):
 class Dropout(Noise):
     """In training zeroes each value with probability ``rate`` and divides the rest by ``1 - rate``.
 
-    At prediction time it is the identity: no scaling is left over.
+    At prediction time it is the identity, without any scaling.
 
     Args:
         rate: between 0 and 1.
-        noise_shape: of the mask, aligned to the last axes of the data; 1 where an axis shares it, None for the data's
-            own size. A first size that is neither makes every batch have that many rows.
-        seed: of the generator.
+        noise_shape: shape of the random mask, aligned to the last axes; 1 where an axis shares it, None for the data's
+            size. Any other first size is the number of rows that every batch must have.
+        seed: of the random numbers.
     """
 
     amount_is_rate = True
@@ -97,22 +97,22 @@ class Dropout(Noise):
         return self.rate
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's, which ``noise_shape`` must fit."""
+        """The input's shape, after checking ``noise_shape``."""
         self._masks(input_shapes[0])
         return input_shapes[0]
 
     def shared_axes(self, shape: Shape) -> tuple[bool, ...]:
-        """The axes of size 1 in ``noise_shape``, and those that it does not have."""
+        """The axes of size 1 in ``noise_shape``, and those missing in it."""
         return tuple(n == 1 for n in self._masks(shape))
 
     def rows(self, shape: Shape) -> int | None:
-        """How many rows a batch must have, if ``noise_shape`` says it."""
+        """The first size of ``noise_shape`` if it is a number of rows, else None."""
         return next((n for n in self._masks(shape)[:1] if n != 1), None)
 
     def _masks(self, shape: Shape) -> Shape:
-        """The mask's shape for data of this one: ``noise_shape`` aligned to the last axes, as broadcasting does.
+        """The mask's shape for data of this shape: ``noise_shape`` aligned to the last axes, as in broadcasting.
 
-        A None means the size of the data on the axis at the same position from the front, as in Keras.
+        None means the data's size on the axis at the same position from the front, as in Keras.
         """
         if self.noise_shape is None:
             return ()
@@ -120,7 +120,7 @@ class Dropout(Noise):
         given = [shape[i] if n is None and i < len(shape) else n for i, n in enumerate(self.noise_shape)]
         mask = (*[1] * before, *given)
         fits = before >= 0 and all(n == 1 or n == m for n, m in zip(mask[1:], shape[1:], strict=True))
-        # The first None of a shorter noise_shape would be the number of rows, laid along another axis.
+        # A first None in a shorter noise_shape would put the number of rows on another axis.
         if not fits or (before and self.noise_shape[:1] == (None,)):
             raise ConfigError(
                 f"noise_shape={self.noise_shape!r} does not fit data of shape {shape}: counted from the last axis, "
@@ -134,8 +134,8 @@ class AlphaDropout(Dropout):
 
     Args:
         rate: between 0 and 1.
-        noise_shape: of the mask, 1 where an axis shares it.
-        seed: of the generator.
+        noise_shape: shape of the random mask; 1 where an axis shares it.
+        seed: of the random numbers.
     """
 
     kind = "alpha_dropout"
@@ -148,7 +148,7 @@ class GaussianDropout(Noise):
 
     Args:
         rate: between 0 and 1.
-        seed: of the generator.
+        seed: of the random numbers.
     """
 
     kind = "gaussian_dropout"
@@ -171,7 +171,7 @@ class GaussianNoise(Noise):
 
     Args:
         stddev: its standard deviation.
-        seed: of the generator.
+        seed: of the random numbers.
     """
 
     kind = "gaussian_noise"
@@ -188,13 +188,13 @@ class GaussianNoise(Noise):
 
 
 class SpatialDropout(Noise):
-    """Base of the dropouts that drop whole channels."""
+    """Base class of dropouts that drop whole channels."""
 
     amount_is_rate = True
     scales_at_random = True
     rank: ClassVar[int]
     kinds = {"data_format": DATA_FORMAT}  # noqa: RUF012 - typed in the base
-    ignored_settings = frozenset({"noise_shape", "data_format"})  # tf_keras stores what Dropout has
+    ignored_settings = frozenset({"noise_shape", "data_format"})  # tf_keras stores Dropout's settings here
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -212,7 +212,7 @@ class SpatialDropout(Noise):
         return tuple(a not in (0, channel) for a in range(len(shape)))
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's, whose rank is checked."""
+        """The input's shape, after checking its rank."""
         if len(input_shapes[0]) != self.rank:
             raise ConfigError(f"{type(self).__name__} takes rank {self.rank}, got shape {input_shapes[0]}")
         return input_shapes[0]
@@ -223,7 +223,7 @@ class SpatialDropout1D(SpatialDropout):
 
     Args:
         rate: between 0 and 1.
-        seed: of the generator.
+        seed: of the random numbers.
     """
 
     rank = 3
@@ -235,7 +235,7 @@ class SpatialDropout2D(SpatialDropout):
     Args:
         rate: between 0 and 1.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        seed: of the generator.
+        seed: of the random numbers.
     """
 
     rank = 4
@@ -253,14 +253,14 @@ class SpatialDropout3D(SpatialDropout2D):
     Args:
         rate: between 0 and 1.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        seed: of the generator.
+        seed: of the random numbers.
     """
 
     rank = 5
 
 
 class ActivityRegularization(Layer):
-    """In training adds ``l1 * sum(|x|) + l2 * sum(x²)`` to the loss; the values pass unchanged.
+    """In training adds ``l1 * sum(|x|) + l2 * sum(x²)`` to the loss; the values do not change.
 
     Args:
         l1: factor of the absolute values.
@@ -273,7 +273,8 @@ class ActivityRegularization(Layer):
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         if kwargs.pop("activity_regularizer", None) is not None:
             raise ConfigError(
-                f"ActivityRegularization {kwargs.get('name') or ''}: takes no activity_regularizer beside its l1 and l2"
+                f"ActivityRegularization {kwargs.get('name') or ''}: takes no activity_regularizer "
+                "in addition to its l1 and l2"
             )
         super().__init__(**kwargs)
         self.l1 = l1
@@ -285,8 +286,8 @@ class ActivityRegularization(Layer):
         return {k: v for k, v in super().get_config().items() if k != "activity_regularizer"}
 
     @property
-    def quiet_in_prediction(self) -> bool:
-        """It gives back its input at prediction time."""
+    def identity_in_prediction(self) -> bool:
+        """True."""
         return True
 
     def lower(self, b: Lowering, *inputs: str) -> str:

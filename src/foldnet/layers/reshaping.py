@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Moving(Layer):
-    """A layer that keeps the values and their dtype. None of them passes a mask on, as in Keras."""
+    """Base class of layers that keep values and dtype. They do not pass masks on, as in Keras."""
 
     moves_values = True
 
@@ -27,10 +27,10 @@ class _Moving(Layer):
         """The ops for an input of this shape, in order."""
         raise ConfigError(
             f"{type(self).__name__} must define how it moves values"
-        )  # every subclass states its own
+        )  # every subclass defines it
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """What the ops make of the input's shape."""
+        """The input's shape after all ops."""
         (shape,) = input_shapes
         for op in self.moves(shape):
             shape = op.output_shape(shape)
@@ -41,7 +41,7 @@ class _Moving(Layer):
         return input_dtypes[0]
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The ops one after the other."""
+        """The ops in order."""
         (x,) = inputs
         for op in self.moves(b.shape(x)):
             x = b.emit(op, x)
@@ -49,11 +49,11 @@ class _Moving(Layer):
 
 
 class Flatten(_Moving):
-    """All axes but the batch axis as one, in row-major order.
+    """Flatten all axes but the batch axis into one, in row-major order.
 
     Args:
         data_format: ``"channels_last"`` (by default), or ``"channels_first"``, which moves the channels of
-            (batch, channels, ...) to the end first, so that both layouts give the same order.
+            (batch, channels, ...) to the end first, so that both layouts have the same order.
     """
 
     kinds = {"data_format": DATA_FORMAT}  # noqa: RUF012 - typed in the base
@@ -63,7 +63,7 @@ class Flatten(_Moving):
         self.data_format: DataFormat = self.checked("data_format", data_format)
 
     def moves(self, shape: Shape) -> list[Op]:
-        """A transposition where channels come first, and a reshape."""
+        """A reshape, after a transposition if channels come first."""
         to_end: list[Op] = []
         if self.data_format == "channels_first" and len(shape) > 2:
             to_end = [Transpose((0, *range(2, len(shape)), 1))]
@@ -85,10 +85,10 @@ def _order(value: Any) -> tuple[int, ...]:
 
 
 class Reshape(_Moving):
-    """The row's values in row-major order under another shape.
+    """Reshape each row, in row-major order.
 
     Args:
-        target_shape: of a row; one entry may be -1 and follows from the others.
+        target_shape: of a row; one entry may be -1, which follows from the others.
     """
 
     kinds = {"target_shape": Kind("a tuple or list of sizes, one of which may be -1", _target)}  # noqa: RUF012 - typed in the base
@@ -103,10 +103,10 @@ class Reshape(_Moving):
 
 
 class Permute(_Moving):
-    """The row's axes in another order.
+    """Reorder the axes of each row.
 
     Args:
-        dims: for each axis of the result the input's, counted from 1; ``(2, 1)`` swaps two.
+        dims: for each axis of the result the axis of the input, counted from 1; ``(2, 1)`` swaps two.
     """
 
     kinds = {"dims": Kind("a tuple or list of the axes from 1 on, each of them once", _order)}  # noqa: RUF012 - typed in the base
@@ -124,7 +124,7 @@ class RepeatVector(_Moving):
     """``n`` copies of a vector: (batch, size) becomes (batch, n, size).
 
     Args:
-        n: how many.
+        n: number of copies.
     """
 
     kinds = {"n": COUNT}  # noqa: RUF012 - typed in the base

@@ -1,4 +1,4 @@
-"""ReversibleEmbedding: a look-up that can also be gone backwards, from vectors to a score for each index."""
+"""ReversibleEmbedding: a lookup that also works in reverse, from vectors to a score for each index."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class ReversibleEmbedding(Embedding):
-    """An Embedding that, called with ``reverse=True``, gives ``x @ embeddings.T``: a score for each index.
+    """An Embedding that computes ``x @ embeddings.T`` if called with ``reverse=True``: a score for each index.
 
     Args:
         input_dim: number of rows of the table.
         output_dim: size of a row.
-        tie_weights: whether both ways have one table; else the way back has ``reverse_embeddings`` of its own.
-        mask_zero: whether index 0 marks padding, as in Embedding.
+        tie_weights: whether both directions use one table; else the reverse uses the weight ``reverse_embeddings``.
+        mask_zero: whether index 0 is padding, as in Embedding.
         reverse_dtype: None or float32.
         logit_soft_cap: if given, scores become ``tanh(scores / logit_soft_cap) * logit_soft_cap``.
 
@@ -76,10 +76,10 @@ class ReversibleEmbedding(Embedding):
             )
         self.reverse_dtype = reverse_dtype
         self.logit_soft_cap = logit_soft_cap
-        self._begin_with(weights)
+        self._set_initial_weights(weights)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
-        """The table, and the matrix of the way back, (output_dim, input_dim), if it is another."""
+        """The table, and ``reverse_embeddings``, (output_dim, input_dim), unless weights are tied."""
         specs = [*super().weight_specs(*input_shapes)]
         if not self.tie_weights:
             shape = (self.output_dim, self.input_dim)
@@ -103,28 +103,30 @@ class ReversibleEmbedding(Embedding):
         call.outputs = (SymbolicTensor(shape, "float32", call),)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        """None, as Keras has it: the mask comes with the result itself."""
+        """None, as in Keras: the mask is attached to the result."""
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """A look-up, or in reverse the product with the table turned and the soft cap."""
+        """A lookup; in reverse the product with the transposed table, and the soft cap."""
         if not b.call_arguments.get("reverse"):
             return b.emit(Gather(), b.int(inputs[0]), b.weight(self, "embeddings"))
         scores = self._scores(b, b.float(inputs[0]))
         if self.logit_soft_cap is None:
             return scores
         ones = (1,) * (len(b.shape(scores)) - 1)
-        zero, cap = b.own(self, "no offset", np.zeros(ones)), float(self.logit_soft_cap)
-        small = b.emit(Affine(), scores, b.own(self, "one over the cap", np.full(ones, 1 / cap)), zero)
-        held = b.emit(Unary(Elementwise("tanh")), small)
-        return b.emit(Affine(), held, b.own(self, "cap", np.full(ones, cap)), zero)
+        zero, cap = b.layer_constant(self, "no offset", np.zeros(ones)), float(self.logit_soft_cap)
+        small = b.emit(
+            Affine(), scores, b.layer_constant(self, "one over the cap", np.full(ones, 1 / cap)), zero
+        )
+        capped = b.emit(Unary(Elementwise("tanh")), small)
+        return b.emit(Affine(), capped, b.layer_constant(self, "cap", np.full(ones, cap)), zero)
 
     def _scores(self, b: Lowering, x: str) -> str:
         if not self.tie_weights:
             return b.emit(Dense(), x, b.weight(self, "reverse_embeddings"))
         if b.trains:
             return b.emit(TurnedDense(), x, b.weight(self, "embeddings"))
-        turned = np.ascontiguousarray(self.named_weights["embeddings"].T)
-        return b.emit(Dense(), x, b.own(self, "embeddings turned", turned))
+        transposed = np.ascontiguousarray(self.named_weights["embeddings"].T)
+        return b.emit(Dense(), x, b.layer_constant(self, "embeddings turned", transposed))
 
 
 def _policy(name: str, dtype: Any) -> str:

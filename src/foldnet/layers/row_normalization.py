@@ -1,6 +1,6 @@
-"""Normalizations of a row by its own values: LayerNormalization, GroupNormalization, RMS and unit length.
+"""Normalizations of a row by its own values: LayerNormalization, GroupNormalization, RMS and unit norm.
 
-They compute the same in training and at prediction time, and know nothing of other rows.
+They compute the same in training and at prediction time, and do not depend on other rows.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
 
 UNIT_EPSILON = 1e-12
-"""The smallest length that UnitNormalization divides by."""
+"""The smallest norm that UnitNormalization divides by."""
 
 
 class _Scaled(Layer):
-    """Base of those with a learnt gamma and beta."""
+    """Base class of normalizations with gamma and beta."""
 
     supports_masking = True
     normalizes_by = "row"
@@ -39,19 +39,27 @@ class _Scaled(Layer):
     beta_initializer: Any
 
     def scale_and_center(self, b: Lowering, x: str, axes: Sequence[int]) -> str:
-        """``x * gamma + beta``, each laid along the axes; what the layer does not have is left out."""
+        """``x * gamma + beta`` along the axes; weights that the layer does not have are left out."""
         shape = b.shape(x)
         spread = tuple((shape[a] or 1) if a in axes else 1 for a in range(1, len(shape)))
         names = self.named_weights
         if not names:
             return x
-        gamma = b.weight(self, "gamma", spread) if "gamma" in names else b.own(self, "ones", np.ones(spread))
-        beta = b.weight(self, "beta", spread) if "beta" in names else b.own(self, "zeros", np.zeros(spread))
+        gamma = (
+            b.weight(self, "gamma", spread)
+            if "gamma" in names
+            else b.layer_constant(self, "ones", np.ones(spread))
+        )
+        beta = (
+            b.weight(self, "beta", spread)
+            if "beta" in names
+            else b.layer_constant(self, "zeros", np.zeros(spread))
+        )
         return b.emit(Affine(), x, gamma, beta)
 
 
 class LayerNormalization(_Scaled):
-    """Each row by the mean and variance over ``axis``: ``(x - mean) / sqrt(variance + epsilon) * gamma + beta``.
+    """Normalize each row over ``axis``: ``(x - mean) / sqrt(variance + epsilon) * gamma + beta``.
 
     Unlike in BatchNormalization, ``axis`` names the axes that are *reduced*, as in NumPy (Ba et al., 2016).
 
@@ -60,7 +68,7 @@ class LayerNormalization(_Scaled):
         epsilon: added to the variance inside the root.
         center: whether ``beta`` is added.
         scale: whether ``gamma`` multiplies.
-        rms_scaling: Keras's former try at RMS normalization: ``x / sqrt(variance + epsilon) * gamma``.
+        rms_scaling: Keras's older variant of RMS normalization: ``x / sqrt(variance + epsilon) * gamma``.
     """
 
     kinds = {"axis": AXES, "rms_scaling": FLAG}  # noqa: RUF012 - typed in the base
@@ -94,7 +102,7 @@ class LayerNormalization(_Scaled):
         self.rms_scaling = rms_scaling
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
-        """Gamma, beta, each with the sizes of the axes."""
+        """Gamma and beta, each with the sizes of the axes."""
         sizes = _sizes(self, self.axis, input_shapes[0])
         specs = []
         if self.scale or self.rms_scaling:
@@ -104,13 +112,13 @@ class LayerNormalization(_Scaled):
         return specs
 
     def normalization_rule(self, shape: Shape) -> NormalizationRule:
-        """By the mean and the standard deviation over the axes, or by the latter alone."""
+        """Mean and standard deviation over the axes, or only the latter."""
         axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
         return NormalizationRule("row", "spread" if self.rms_scaling else "deviation", axes, self.epsilon)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The row by its own statistics, then gamma and beta."""
-        x = b.fractions(self, inputs[0])
+        """Normalize by the row's statistics, then apply gamma and beta."""
+        x = b.require_float(self, inputs[0])
         axes = sorted(row_axes(self, self.axis, len(b.shape(x))))
         kind: MomentsKind = "variance" if self.rms_scaling else "standard"
         return self.scale_and_center(b, b.emit(Moments(tuple(axes), self.epsilon, kind), x), axes)
@@ -124,10 +132,10 @@ def _groups(value: Any) -> int:
 
 
 class GroupNormalization(_Scaled):
-    """Each row's channels in groups, every group by its own mean and variance (Wu and He, 2018).
+    """Normalize groups of each row's channels by the group's mean and variance (Wu and He, 2018).
 
     Args:
-        groups: how many; -1 is one group a channel (instance normalization).
+        groups: number of groups; -1 for one group per channel (instance normalization).
         axis: of the channels, not the batch axis.
         epsilon: added to the variance inside the root.
         center: whether ``beta`` is added.
@@ -172,33 +180,33 @@ class GroupNormalization(_Scaled):
         return GroupMoments(axis, groups, self.epsilon)
 
     def normalization_rule(self, shape: Shape) -> NormalizationRule:
-        """By the mean and the standard deviation of each group of channels."""
+        """Mean and standard deviation of each group of channels."""
         op = self._op(shape)
         return NormalizationRule("row", "deviation", (op.axis,), self.epsilon, op.groups)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
-        """Gamma, beta, each one value a channel."""
+        """Gamma and beta, one value per channel each."""
         sizes = _sizes(self, self.axis, input_shapes[0])
         gamma = [WeightSpec("gamma", sizes, self.gamma_initializer)] if self.scale else []
         beta = [WeightSpec("beta", sizes, self.beta_initializer)] if self.center else []
         return [*gamma, *beta]
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's shape, whose channels must make equal groups."""
+        """The input's shape, after checking that the groups are equal."""
         return self._op(input_shapes[0]).output_shape(*input_shapes)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The groups by their own statistics, then gamma and beta."""
-        x = b.fractions(self, inputs[0])
+        """Normalize by the groups' statistics, then apply gamma and beta."""
+        x = b.require_float(self, inputs[0])
         op = self._op(b.shape(x))
         return self.scale_and_center(b, b.emit(op, x), [op.axis])
 
 
 class UnitNormalization(Layer):
-    """Each row divided by its Euclidean length over ``axis``, or by 1e-12 where the length is below that.
+    """Divide each row by its Euclidean norm over ``axis``, but at least by 1e-12.
 
-    (Keras 2 divides by the root of ``max(sum of squares, 1e-12)`` instead: another result where the length is
-    below a millionth.)
+    (Keras 2 divides by the root of ``max(sum of squares, 1e-12)``, which differs if the norm is
+    below 1e-6.)
 
     Args:
         axis: int, or list of ints, not the batch axis.
@@ -218,21 +226,21 @@ class UnitNormalization(Layer):
         return input_shapes[0]
 
     def normalization_rule(self, shape: Shape) -> NormalizationRule:
-        """By the length over the axes."""
+        """The norm over the axes."""
         axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
         return NormalizationRule("row", "length", axes, UNIT_EPSILON)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Division by the length."""
+        """Division by the norm."""
         x = b.float(inputs[0])
         axes = tuple(sorted(row_axes(self, self.axis, len(b.shape(x)))))
         return b.emit(Moments(axes, UNIT_EPSILON**2, "l2"), x)
 
 
 class RMSNormalization(Layer):
-    """Each row divided by the root of its mean square over ``axis``: ``x / sqrt(mean(x²) + epsilon) * scale``.
+    """Divide each row by its root mean square over ``axis``: ``x / sqrt(mean(x²) + epsilon) * scale``.
 
-    Keras lays ``scale`` along the *last* axes whatever ``axis`` is; where it does not fit there, Keras fails
+    Keras applies ``scale`` along the *last* axes, whatever ``axis`` is. If it does not fit there, Keras fails
     and foldnet refuses (Zhang and Sennrich, 2019).
 
     Args:
@@ -253,7 +261,7 @@ class RMSNormalization(Layer):
         return [WeightSpec("scale", _sizes(self, self.axis, input_shapes[0]), "ones")]
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's shape, whose last axes scale must fit."""
+        """The input's shape, after checking that scale fits its last axes."""
         (shape,) = input_shapes
         sizes = _sizes(self, self.axis, shape)
         last = shape[len(shape) - len(sizes) :]
@@ -266,25 +274,27 @@ class RMSNormalization(Layer):
         return shape
 
     def normalization_rule(self, shape: Shape) -> NormalizationRule:
-        """By the root of the mean square over the axes."""
+        """Root mean square over the axes."""
         axes = tuple(sorted(row_axes(self, self.axis, len(shape))))
         return NormalizationRule("row", "mean square", axes, self.epsilon)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The row by its root mean square, then scale along the last axes."""
-        x = b.fractions(self, inputs[0])
+        """Divide by the root mean square, then multiply by scale along the last axes."""
+        x = b.require_float(self, inputs[0])
         rank = len(b.shape(x))
         sizes = self.specs[0].shape
         axes = tuple(sorted(row_axes(self, self.axis, rank)))
         spread = (*(1,) * (rank - 1 - len(sizes)), *sizes)
         y = b.emit(Moments(axes, self.epsilon, "rms"), x)
-        return b.emit(Affine(), y, b.weight(self, "scale", spread), b.own(self, "zeros", np.zeros(spread)))
+        return b.emit(
+            Affine(), y, b.weight(self, "scale", spread), b.layer_constant(self, "zeros", np.zeros(spread))
+        )
 
 
 def _sizes(layer: Layer, axis: int | Sequence[int], shape: Shape) -> tuple[int, ...]:
-    """Sizes of the axes in the order of Keras, which sorts them as they are written: -1 comes before 1.
+    """Sizes of the axes in Keras's order, which sorts the numbers as given: -1 comes before 1.
 
-    The weights' values are laid along the axes in row-major order all the same, as Keras does.
+    The weights' values are still applied to the axes in row-major order, as in Keras.
     """
     row_axes(layer, axis, len(shape))
     sizes = tuple(shape[a] for a in ([axis] if isinstance(axis, int) else sorted(axis)))

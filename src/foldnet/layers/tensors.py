@@ -1,4 +1,4 @@
-"""What joins layers: symbolic tensors, and the calls that make them."""
+"""Symbolic tensors between layers, and the calls that make them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Shape = tuple[int | None, ...]
 
 @dataclass(eq=False, repr=False)
 class SymbolicTensor(Operators):
-    """A value between layers: its shape (batch axis first, ``None`` where free) and the call that makes it."""
+    """A value between layers: its shape (batch axis first, None for a free size) and the call that makes it."""
 
     shape: Shape
     dtype: str
@@ -31,7 +31,7 @@ class SymbolicTensor(Operators):
 
     @property
     def ndim(self) -> int:
-        """Number of axes, the batch axis counted."""
+        """Number of axes, including the batch axis."""
         return len(self.shape)
 
     def __repr__(self) -> str:
@@ -40,20 +40,20 @@ class SymbolicTensor(Operators):
 
 @dataclass(eq=False)
 class Call:
-    """One use of a layer: what Keras calls a node. A shared layer has several."""
+    """One call of a layer (a node in Keras). A shared layer has several."""
 
     layer: Layer
     inputs: tuple[SymbolicTensor, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[SymbolicTensor, ...] = ()
     arguments: Any = None
-    """All that an operation was called on, its tensors and constants in their places; None for a layer."""
+    """All arguments of an operation's call, tensors and constants; None for a layer."""
 
     def output_mask(self, *masked: bool) -> bool:
-        """Whether the result has a mask, if it came with these inputs; what an embedding gives in reverse has none."""
+        """Whether the result has a mask, given which inputs have one; a reversed embedding has none."""
         return not self.kwargs.get("reverse") and self.layer.output_mask(*masked)
 
     @property
     def operands(self) -> tuple[SymbolicTensor, ...]:
-        """Every tensor that the call reads: its inputs, and those among its other arguments (a ``mask``)."""
+        """Every tensor that the call reads: its inputs, and those in its other arguments, such as ``mask``."""
         return (*self.inputs, *(t for t in flatten(self.kwargs) if isinstance(t, SymbolicTensor)))

@@ -1,6 +1,6 @@
-"""Traits of layers: what kind of layer one is, asked of the layer itself and never of its class.
+"""Traits: properties of layers, so that code need not test for layer classes.
 
-Each has a default here; a layer states its own in its own file.
+Each has a default here, which layers override in their own files.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class NormalizationRule:
     """How a layer normalizes inputs of some shape.
 
     Attributes:
-        source: where the statistics come from: the ``batch`` in training and moving ones at prediction time, the
-            training ``data`` once and for all, or each ``row`` itself.
+        source: where the statistics come from: ``batch`` (the batch in training, moving ones at prediction time), the
+            training ``data``, or each ``row`` itself.
         measure: ``deviation``: the mean is subtracted, and the standard deviation divides; ``spread``: the standard
             deviation divides; ``mean square``: its root divides; ``length``: the root of the sum of squares divides.
-        axes: what the ``axis`` setting names, counted from the front, in order: the axes that keep statistics of
-            their own for ``batch`` and ``data``; those that are averaged over for ``row``; the channels for groups.
-        groups: into how many groups each row's channels are divided; None where they are not.
+        axes: the ``axis`` setting, counted from the front, in order: the axes that keep separate
+            statistics for ``batch`` and ``data``; those that are averaged over for ``row``; the channels for groups.
+        groups: number of groups of channels; None without groups.
         epsilon: added to the variance or the mean square inside the root, or the smallest divisor.
     """
 
@@ -43,24 +43,24 @@ class NormalizationRule:
 
 
 class Traits:
-    """What there is to ask of a layer.
+    """Properties of a layer.
 
     Attributes:
-        is_input: whether data enters here; it computes nothing.
+        is_input: whether it is an input of the network.
         is_operation: whether it is a function of ``foldnet.ops`` as a step between layers.
-        joins_inputs: whether it may be called on several tensors.
-        takes_mask: whether a call may carry ``mask=``.
-        obeys_training_false: whether ``training=False`` in a stored call means something. Keras writes it into others
-            by itself.
-        spreads_mask: whether the mask of a call is spread over the input, as NumPy broadcasts.
-        moves_values: whether each value of the result is a value of the input, and nothing is computed.
-        scales_values: whether at prediction time it multiplies by fixed numbers and adds fixed numbers.
-        features_last: whether its result has a feature at each position of the last axis.
+        joins_inputs: whether it can be called on several tensors.
+        takes_mask: whether a call can have ``mask=``.
+        obeys_training_false: whether ``training=False`` in a stored call has an effect. Keras also writes it into calls
+            of other layers.
+        spreads_mask: whether the mask of a call is broadcast to the input, as in NumPy.
+        moves_values: whether it only moves values and computes nothing.
+        scales_values: whether at prediction time it multiplies by and adds constants.
+        features_last: whether the last axis of its result is the axis of features.
         is_random: whether it changes values at random in training.
-        amount_is_rate: whether ``amount`` is the share of the values that are dropped, or takes its place.
+        amount_is_rate: whether ``amount`` is a dropout rate.
         scales_at_random: whether in training it multiplies by random numbers of mean 1 and variance
-            ``rate / (1 - rate)``, which keeps the mean of the values and makes their variance larger.
-        normalizes_by: where the statistics come from that it normalizes by; None where it does not normalize.
+            ``rate / (1 - rate)``, which keeps the mean of the values and increases their variance.
+        normalizes_by: the source of its statistics; None if it does not normalize.
     """
 
     is_input: ClassVar[bool] = False
@@ -85,41 +85,41 @@ class Traits:
 
     @property
     def own_specs(self) -> tuple[WeightSpec, ...]:
-        """The weights that are not those of a layer inside."""
+        """The weights without those of a wrapped layer."""
         return self.specs
 
     @property
     def stored_specs(self) -> tuple[WeightSpec, ...]:
-        """The weights that a file has in the layer's own group."""
+        """The weights that files store in the layer's own group."""
         return self.specs
 
     @property
     def wrapped_layer(self) -> Layer | None:
-        """The layer inside, whose weights are its own, too; None for one that holds no other."""
+        """The wrapped layer, whose weights belong to this layer too; None if there is none."""
         return None
 
     @property
     def masked_value(self) -> float | None:
-        """The one value whose positions it masks; None where it makes no mask, or not by one value."""
+        """The value whose positions it masks; None if it makes no mask, or not from a single value."""
         return None
 
     @property
-    def quiet_in_prediction(self) -> bool:
-        """Whether it gives back its input at prediction time."""
+    def identity_in_prediction(self) -> bool:
+        """Whether it returns its input at prediction time."""
         return False
 
     @property
     def ends_with(self) -> Ending | None:
-        """The activation that makes its result, ``("linear", {})`` where it has one that does nothing.
+        """The activation that computes its result; ``("linear", {})`` for one that does nothing.
 
-        ``("custom", {})`` is a function of the caller's own. None is a layer that has no activation.
+        ``("custom", {})`` is a user's function. None means that the layer has no activation.
         """
         return None
 
     def amount(self) -> float:
-        """How much it changes at random in training: 0 is nothing."""
+        """The strength of its random changes in training; 0 for none."""
         return 0.0
 
     def normalization_rule(self, shape: Shape) -> NormalizationRule | None:
-        """How it normalizes inputs of this shape, batch axis first; None where it does not."""
+        """How it normalizes inputs of this shape (batch axis first); None if it does not."""
         return None

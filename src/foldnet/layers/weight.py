@@ -1,4 +1,4 @@
-"""Weights: what a layer says of one, and one as Keras hands it out, an array to read and a variable to assign to."""
+"""Weights: their specification, and Keras-like variables that read like arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WeightSpec:
-    """A weight before it has values. Shapes come from settings alone, so files are checked before reading."""
+    """Name, shape and initializer of a weight. Shapes follow from settings, so files are checked before reading."""
 
     name: str
     shape: tuple[int, ...]
@@ -26,15 +26,15 @@ class WeightSpec:
 
 
 class Weight(NDArrayOperatorsMixin):
-    """One weight of a layer, as it is at the moment of reading: training and ``set_weights`` show in it.
+    """One weight of a layer. It always shows the current values, also after training or ``set_weights``.
 
     It reads like an array (``w + 1``, ``w[0]``, ``w.shape``, ``np.asarray(w)``), and ``assign`` sets it. For an
-    array that stays as it is, take ``w.numpy()``.
+    copy that does not change, use ``w.numpy()``.
 
     Args:
-        layer: whose weight it is.
+        layer: that has the weight.
         name: such as ``"kernel"``.
-        shown: the shape that it is shown in, if that is another than its own.
+        shown: the shape in which it is shown, if it differs from the stored one.
 
     >>> from foldnet import Sequential, layers
     >>> bias = Sequential([layers.Input((2,)), layers.Dense(3, name="d")]).layers[0].bias
@@ -43,7 +43,7 @@ class Weight(NDArrayOperatorsMixin):
     """
 
     __slots__ = ("layer", "name", "shown")
-    __hash__ = object.__hash__  # a variable is itself; its values compare one by one, as an array's do
+    __hash__ = object.__hash__  # by identity, because == compares element by element
 
     def __init__(self, layer: Layer, name: str, shown: tuple[int, ...] | None = None) -> None:
         self.layer, self.name, self.shown = layer, name, shown
@@ -60,7 +60,7 @@ class Weight(NDArrayOperatorsMixin):
 
     @property
     def path(self) -> str:
-        """Layer and name, as ``dense/kernel``."""
+        """Layer and name, such as ``dense/kernel``."""
         return f"{self.layer.name}/{self.name}"
 
     @property
@@ -71,12 +71,12 @@ class Weight(NDArrayOperatorsMixin):
 
     @property
     def regularizer(self) -> Any:
-        """What it adds to the loss for being large; None for nothing."""
+        """The weight's regularizer, or None."""
         return getattr(self.layer, f"{self.name}_regularizer", None)
 
     @property
     def constraint(self) -> Any:
-        """What is done to it after every step; None for nothing."""
+        """The weight's constraint, or None."""
         return getattr(self.layer, f"{self.name}_constraint", None)
 
     def assign(self, value: Any) -> Weight:
@@ -85,7 +85,7 @@ class Weight(NDArrayOperatorsMixin):
         Raises:
             InputError: another shape.
         """
-        # A new array each time: programs know by it that a weight they hold as a constant has changed.
+        # A new array each time, so that programs notice that a weight they hold as a constant has changed.
         array = np.array(value, np.float32)
         self.layer.set_weight(
             self.name,
@@ -98,7 +98,7 @@ class Weight(NDArrayOperatorsMixin):
         return self.assign(self.value + value)
 
     def assign_sub(self, value: Any) -> Weight:
-        """Take from the values."""
+        """Subtract from the values."""
         return self.assign(self.value - value)
 
     # -- as an array ----------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class Weight(NDArrayOperatorsMixin):
         return bool(self.value)
 
     def __getattr__(self, name: str) -> Any:
-        # What an array has: shape, dtype, mean(), tolist(). Not private names, which copying and pickling ask for.
+        # Array attributes such as shape, dtype, mean(), tolist(); not private names, which copy and pickle look up.
         if name.startswith("_"):
             raise AttributeError(f"a weight has no attribute {name!r}")
         return getattr(self.value, name)

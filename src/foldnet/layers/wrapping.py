@@ -1,4 +1,4 @@
-"""Layers around another layer: Wrapper, and SpectralNormalization."""
+"""Layers that wrap another layer: Wrapper and SpectralNormalization."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class Wrapper(Layer):
-    """Base of layers that hold another one, and have its weights beside their own.
+    """Base class of layers that wrap another layer and have its weights in addition to their own.
 
     Args:
-        layer: the one inside.
+        layer: the wrapped layer.
 
     Raises:
-        ConfigError: that is not a layer.
+        ConfigError: it is not a layer.
     """
 
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
-        vars(self)["name"] = kwargs.get("name")  # for the errors; the base checks and sets it
+        vars(self)["name"] = kwargs.get("name")  # for error messages; the base class checks and sets it
         if not isinstance(layer, Layer):
             raise ConfigError(
                 f"{self.described()}: Layer {layer!r:.100} supplied to Wrapper isn't a supported layer type; "
@@ -44,7 +44,7 @@ class Wrapper(Layer):
         super().__init__(**kwargs)
 
     def __copy__(self) -> Self:
-        # The inner layer's weights are this layer's, so a copy with weights of its own has an inner layer of its own.
+        # The inner layer's weights belong to this layer, so a copy gets a copy of the inner layer.
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         inner = copy.copy(self.layer)
@@ -54,7 +54,7 @@ class Wrapper(Layer):
 
     @property
     def trainable(self) -> bool:
-        """Whether training may change the weights; setting it sets the inner layer's, too."""
+        """Whether training may change the weights; setting it also sets the inner layer's."""
         return self._trainable
 
     @trainable.setter
@@ -65,7 +65,7 @@ class Wrapper(Layer):
 
     @property
     def wrapped_layer(self) -> Layer:
-        """The layer inside."""
+        """The wrapped layer."""
         return self.layer
 
     @property
@@ -80,7 +80,7 @@ class Wrapper(Layer):
 
     @property
     def stored_specs(self) -> tuple[WeightSpec, ...]:
-        """The weights that a file has in the wrapper's own group."""
+        """The weights that files store in the wrapper's own group."""
         return self.own_specs
 
     @property
@@ -95,7 +95,7 @@ class Wrapper(Layer):
         return [Weight(self, spec.name) for spec in self.specs]
 
     def build(self, *input_shapes: Shape, input_shape: Any = None) -> None:
-        """Build the inner layer, then what the wrapper adds."""
+        """Build the inner layer, then the wrapper's own weights."""
         input_shapes = input_shapes if input_shape is None else (tuple(input_shape),)
         self.layer.build(*input_shapes)
         super().build(*input_shapes)
@@ -110,7 +110,7 @@ class Wrapper(Layer):
         return self.layer.ends_with
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """What the inner layer computes."""
+        """The inner layer's result."""
         y = self.layer.lower(b, *inputs)
         if b.trains and self.layer.activity_regularizer is not None:
             b.activities.append((self.layer, y))
@@ -120,7 +120,7 @@ class Wrapper(Layer):
         return self.layer._weight(spec) if spec in self.inner_specs else super()._weight(spec)
 
     def set_weight(self, name: str, value: Any) -> None:
-        """Give one weight its values, the inner layer's by their names there."""
+        """Set one weight; the inner layer's weights have their names there."""
         if any(spec.name == name for spec in self.inner_specs):
             self.layer.set_weight(name, value)
         else:
@@ -137,7 +137,7 @@ class Wrapper(Layer):
             self.set_weight(spec.name, value)
 
     def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names; the inner layer as Keras stores one."""
+        """Settings under Keras's names; the inner layer in Keras's stored form."""
         inner = {
             "module": "keras.layers", "class_name": type(self.layer).__name__, "config": self.layer.get_config(),
             "registered_name": None,
@@ -146,10 +146,10 @@ class Wrapper(Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A wrapper from settings as ``get_config`` gives them.
+        """Create a wrapper from the settings that ``get_config`` returns.
 
         Raises:
-            UnsupportedError: the inner layer is of a class that foldnet does not have.
+            UnsupportedError: foldnet does not have the inner layer's class.
         """
         inner = config.get("layer")
         if isinstance(inner, Mapping):
@@ -167,12 +167,12 @@ class Wrapper(Layer):
 class SpectralNormalization(Wrapper):
     """A layer whose kernel training divides by its largest singular value (Miyato et al., 2018).
 
-    At prediction time it is the inner layer with the kernel as it is. foldnet predicts, loads and saves it, and does
-    not train it: Keras's backends differ there on which kernel is left behind.
+    At prediction time it is the inner layer with the stored kernel. foldnet predicts with it, loads and saves it,
+    but does not train it, because Keras's backends differ in which kernel they store.
 
     Args:
-        layer: one with a ``kernel``, or an Embedding.
-        power_iterations: steps of the estimate that a step of training makes.
+        layer: a layer with a ``kernel``, or an Embedding.
+        power_iterations: iterations of the estimate per training step.
     """
 
     kinds = {"power_iterations": COUNT}  # noqa: RUF012 - typed in the base
@@ -187,11 +187,11 @@ class SpectralNormalization(Wrapper):
 
     @property
     def stored_specs(self) -> tuple[WeightSpec, ...]:
-        """The inner layer's kernel, which Keras stores here, too, and the vector."""
+        """The inner layer's kernel, which Keras also stores here, and the vector."""
         return (*(s for s in self.inner_specs if s.name in ("kernel", "embeddings")), *self.own_specs)
 
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
-        """The left singular vector that training refines, (1, the kernel's last size)."""
+        """The singular vector that training estimates, (1, the kernel's last size)."""
         kernel = next((s for s in self.inner_specs if s.name in ("kernel", "embeddings")), None)
         if kernel is None:
             raise ConfigError(
@@ -201,12 +201,12 @@ class SpectralNormalization(Wrapper):
         first = {"class_name": "TruncatedNormal", "config": {"mean": 0.0, "stddev": 0.02}}
         return [WeightSpec("vector_u", (1, kernel.shape[-1]), first, trainable=False)]
 
-    def training_matters(self) -> bool:
-        """Training normalizes the kernel, frozen or not."""
+    def differs_in_training(self) -> bool:
+        """True: training normalizes the kernel, frozen or not."""
         return True
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The inner layer with the kernel as it is; refused in training."""
+        """The inner layer with the stored kernel; refused in training."""
         if b.trains and b.call_training is not False:
             raise UnsupportedError(
                 f"layer {self.name!r}: foldnet does not train SpectralNormalization, where Keras's backends leave "

@@ -1,1 +1,1 @@
-"""From a network to a graph: the program for one mode, made from what each layer means."""
+"""Lower a network to the graph of one mode, prediction or training."""

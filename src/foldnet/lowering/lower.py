@@ -1,4 +1,4 @@
-"""From a network to a graph: one program for one mode, made from the layers' own meaning."""
+"""Lower a network to a graph for one mode; each layer emits its own ops."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ class Mode(Enum):
 
 
 class Lowering(GraphBuilder):
-    """What a layer emits its ops into.
+    """The graph builder into which layers emit their ops.
 
     Args:
         mode: which of the two programs.
-        stand_ins: layers to lower in the place of others, such as the same layer with other statistics.
+        replacements: layers to lower instead of others, such as the same layer with other statistics.
     """
 
-    def __init__(self, mode: Mode, stand_ins: Mapping[Layer, Layer] | None = None) -> None:
+    def __init__(self, mode: Mode, replacements: Mapping[Layer, Layer] | None = None) -> None:
         super().__init__()
         self.mode = mode
-        self.stand_ins = stand_ins or {}
+        self.replacements = replacements or {}
         self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
         self.call_arguments: Mapping[str, Any] = {}
-        """What the call that is being lowered was given beside its inputs."""
+        """Further arguments of the call that is being lowered."""
         self.call_masks: list[Mask | None] = []
         """The mask of each input of the call that is being lowered; see ``mask``."""
         self.output_masks: list[Mask | None] = []
         """The mask of each of the network's outputs."""
         self.activities: list[tuple[Layer, str]] = []
-        """Results that a layer's ``activity_regularizer`` (or an ActivityRegularization) makes part of the loss."""
+        """Layers with an activity regularizer, and the results to which it applies."""
 
     @property
     def trains(self) -> bool:
@@ -66,12 +66,12 @@ class Lowering(GraphBuilder):
         return tuple(self.weight(layer, name) for name in layer.named_weights)
 
     def weight(self, layer: Layer, name: str, shape: tuple[int, ...] | None = None) -> str:
-        """One weight as a constant, with axes of size 1 added or taken away if a shape is given.
+        """One weight as a constant, reshaped if a shape is given.
 
-        In a training program it is a variable: training changes it.
+        In a training program it is a variable.
         """
         array = layer.named_weights[name]
-        value = self.own(layer, name, array if shape is None else array.reshape(shape))
+        value = self.layer_constant(layer, name, array if shape is None else array.reshape(shape))
         elsewhere = any(key != value and owner == (layer, name) for key, owner in self.variables.items())
         if elsewhere and self.trains:
             raise UnsupportedError(
@@ -81,47 +81,47 @@ class Lowering(GraphBuilder):
         return value
 
     def mask(self, index: int = 0) -> str | None:
-        """The mask that comes with an input of the call that is being lowered; None if it has none.
+        """The mask of an input of the call that is being lowered; None if it has none.
 
-        Asking emits what computes it, so ask only where the mask moves the result.
+        This emits the nodes that compute it, so call it only if the result depends on the mask.
         """
         found = self.call_masks[index] if index < len(self.call_masks) else None
         return None if found is None else found.value()
 
     def number(self, layer: Layer, name: str, value: float) -> str:
-        """A number that belongs to a layer, for expressions; rounded to float32, as data is."""
-        return self.own(layer, name, np.array(np.float32(value), np.float64))
+        """A scalar constant of a layer, rounded to float32 like data."""
+        return self.layer_constant(layer, name, np.array(np.float32(value), np.float64))
 
     def random_stream(self) -> int:
-        """A number of its own for each random op of a program, counted in the order of the calls."""
+        """A unique number for each random op of a program, counted in the order of the calls."""
         self.streams += 1
         return self.streams - 1
 
-    def own(self, layer: Layer, name: str, array: Array) -> str:
-        """A constant that belongs to a layer; calls of a shared layer share it."""
+    def layer_constant(self, layer: Layer, name: str, array: Array) -> str:
+        """A constant that belongs to a layer; all calls of a shared layer use the same one."""
         key = f"{_CALL_NUMBER.sub('', self.layer)}/{name}"
         kept = self.constants.get(key)
         if kept is not None and kept.shape == array.shape and np.array_equal(kept, array, equal_nan=True):
             return key
         return self.constant(key, array)
 
-    def keep(self, layer: Layer, **arrays: Array) -> None:
-        """Keep what a layer's constants were computed from beside them, for whoever writes the graph out.
+    def keep_constants(self, layer: Layer, **arrays: Array) -> None:
+        """Add the arrays from which a layer's constants were computed, for code that exports the unfolded graph.
 
-        No node uses them, so the first pass that changes the graph drops them.
+        No node uses them, so the first pass that changes the graph removes them.
         """
         for name, array in arrays.items():
-            self.own(layer, name, array)
+            self.layer_constant(layer, name, array)
 
     def float(self, value: str) -> str:
-        """The value as floating point; most layers compute on nothing else."""
+        """The value, cast to floating point if it is not."""
         return value if self.dtype(value) == FLOAT else self.emit(Cast(FLOAT), value)
 
-    def fractions(self, layer: Layer, value: str) -> str:
-        """The value as floating point, for a layer that Keras computes otherwise on whole numbers.
+    def require_float(self, layer: Layer, value: str) -> str:
+        """Check that the value is floating point, for layers that Keras computes differently on whole numbers.
 
         Raises:
-            UnsupportedError: the value is of whole numbers.
+            UnsupportedError: the value has whole numbers.
         """
         if self.dtype(value) == INT:
             raise UnsupportedError(
@@ -137,27 +137,27 @@ class Lowering(GraphBuilder):
 
 
 Values = dict[SymbolicTensor, str | None]
-"""The name of each tensor's value; None for that of an optional input that is absent."""
+"""The name of each tensor's value; None for a missing optional input."""
 
 
 def lower(
     network: Network,
     mode: Mode = Mode.PREDICT,
-    stand_ins: Mapping[Layer, Layer] | None = None,
+    replacements: Mapping[Layer, Layer] | None = None,
     absent: Absent = frozenset(),
 ) -> Graph:
-    """The network's program for a mode, checked; with ``stand_ins``, as if these layers were in others' places.
+    """Lower a network to a checked graph.
 
     Args:
         network: to lower.
         mode: which of its two programs.
-        stand_ins: layers in the place of others.
-        absent: inputs that the program is without.
+        replacements: layers to lower instead of others.
+        absent: names of optional inputs that are missing.
 
     Raises:
         UnsupportedError: a layer or setting that cannot be computed exactly in this mode.
     """
-    b = Lowering(mode, stand_ins)
+    b = Lowering(mode, replacements)
     graph = b.build(lower_into(b, network, absent=absent))
     (check_prediction if mode is Mode.PREDICT else check)(graph)
     return graph
@@ -166,32 +166,32 @@ def lower(
 def lower_into(
     b: Lowering, network: Network, training: bool | None = None, absent: Absent = frozenset()
 ) -> list[str]:
-    """Emit a network's program; returns the names of its outputs. A training program goes on from there.
+    """Emit a network's program; return the names of its outputs. A training program then adds the losses.
 
     Args:
         b: to emit into.
         network: to lower.
-        training: what ``training=`` means to the calls in the network that do not say it; False rests what only
-            learns in training, in a training program, too.
-        absent: inputs that the program is without.
+        training: for calls in the network without ``training=``. With False, layers such as Dropout do nothing
+            even in a training program.
+        absent: names of optional inputs that are missing.
     """
     values: Values = {}
     masks = Masks(b)
     for tensor in network.inputs:
-        is_there = tensor.name not in absent
-        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if is_there else None
+        present = tensor.name not in absent
+        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if present else None
     _lower_calls(b, network, values, masks, training, prefix="")
     b.output_masks = masks.of(network.outputs)
-    return _all_there(network.outputs, values, "an output of the network is")
+    return _require_present(network.outputs, values, "an output of the network is")
 
 
-def _all_there(tensors: Sequence[SymbolicTensor], values: Values, what: str) -> list[str]:
-    """The values of tensors, of which none may be absent."""
+def _require_present(tensors: Sequence[SymbolicTensor], values: Values, what: str) -> list[str]:
+    """The values of tensors, none of which may be a missing input."""
     found = [value for value in (values[t] for t in tensors) if value is not None]
     if len(found) != len(tensors):
-        gone = next(t for t in tensors if values[t] is None)
+        missing = next(t for t in tensors if values[t] is None)
         raise UnsupportedError(
-            f"{what} computed from the input {gone.name!r}, which is None; what may be absent is what is read as "
+            f"{what} computed from the input {missing.name!r}, which is None; what may be absent is what is read as "
             "mask=, or as an argument of foldnet.ops that may be None"
         )
     return found
@@ -213,24 +213,24 @@ def _lower_calls(
             continue  # an input, already named
         path = prefix + _numbered(call.layer, index)
         _check_call(call, path, b.mode)
-        said = bool(call.kwargs["training"]) if call.kwargs.get("training") is not None else training
+        call_training = bool(call.kwargs["training"]) if call.kwargs.get("training") is not None else training
         b.layer = path
-        given = masks.into(call, values)
+        given = masks.of_call(call, values)
         results: Sequence[str | None]
         if isinstance(call.layer, Network):
             inside = Masks(b, dict(zip(call.layer.inputs, given, strict=True)))
-            results = _lower_nested(b, call, values, inside, said, path + "/")
+            results = _lower_nested(b, call, values, inside, call_training, path + "/")
             masks.known |= zip(call.outputs, inside.of(call.layer.outputs), strict=True)
         elif isinstance(call.layer, Operation):
             results = call.layer.lower_call(b, call, values)
         else:
-            operands = _all_there(call.inputs, values, f"layer {path!r} is")
-            b.call_training, b.call_masks, b.call_arguments = said, given, call.kwargs
-            result = b.stand_ins.get(call.layer, call.layer).lower(b, *operands)
+            operands = _require_present(call.inputs, values, f"layer {path!r} is")
+            b.call_training, b.call_masks, b.call_arguments = call_training, given, call.kwargs
+            result = b.replacements.get(call.layer, call.layer).lower(b, *operands)
             results = (result,)
             if b.trains and call.layer.activity_regularizer is not None:
                 b.activities.append((call.layer, result))
-            masks.through(call, operands, given)
+            masks.propagate(call, operands, given)
         if results[0] is not None:
             b.layer_outputs[path] = results[0]
         values.update(zip(call.outputs, results, strict=True))
@@ -244,14 +244,14 @@ def _lower_nested(
     required = [
         t for t, own in zip(call.inputs, inner.inputs, strict=True) if not (outside[t] or is_optional(own))
     ]
-    _all_there(required, outside, f"the network {inner.name!r} is")
+    _require_present(required, outside, f"the network {inner.name!r} is")
     values = {own: outside[t] for t, own in zip(call.inputs, inner.inputs, strict=True)}
     _lower_calls(b, inner, values, masks, training, prefix)
     return [values[t] for t in inner.outputs]
 
 
 def call_name(network: Network, call: Call) -> str:
-    """``layer``, or ``layer@1``, ``layer@2`` for further calls of a layer that the network shares."""
+    """``layer`` for the first call of a layer, ``layer@1``, ``layer@2`` for further calls."""
     same = [c for c in network.graph_calls if c.layer is call.layer]
     return _numbered(call.layer, same.index(call))
 
@@ -274,11 +274,11 @@ def _kind(tensor: SymbolicTensor) -> Dtype:
 def _training_matters(layer: Layer) -> bool:
     if isinstance(layer, Network):
         return any(_training_matters(inner) for inner in layer.layers)
-    return layer.training_matters()
+    return layer.differs_in_training()
 
 
 def training_calls(network: Network) -> list[str]:
-    """Names of the layers that the network itself calls with ``training=True``, where that changes what they do."""
+    """Names of layers that the network calls with ``training=True``, if that changes their result."""
     found = []
     for call in network.graph_calls:
         if call.kwargs.get("training") and _training_matters(call.layer):
@@ -288,11 +288,11 @@ def training_calls(network: Network) -> list[str]:
     return found
 
 
-def check_judged(network: Network) -> None:
-    """Refuse to evaluate or validate where Keras's releases differ on what they compute.
+def check_can_evaluate(network: Network) -> None:
+    """Refuse to evaluate or validate a network for which Keras's releases compute different results.
 
     Raises:
-        UnsupportedError: the network itself calls a layer with ``training=True``.
+        UnsupportedError: the network calls a layer with ``training=True``.
     """
     if found := training_calls(network):
         raise UnsupportedError(

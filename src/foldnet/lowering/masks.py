@@ -1,4 +1,4 @@
-"""Where masks go: carried along beside the data, and computed where a layer or a loss asks for one."""
+"""Propagate masks with the data; a mask is computed only if a layer or a loss needs it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Mask:
-    """A mask that is emitted when it is first asked for, so that a program holds none that moves nothing.
+    """A mask that is emitted when it is first used, so that unused masks are not computed.
 
     Args:
-        b: what it is emitted into.
-        make: emits it and names its value.
+        b: to emit into.
+        make: emits it and returns the name of its value.
     """
 
     def __init__(self, b: Lowering, make: Callable[[], str]) -> None:
@@ -30,26 +30,26 @@ class Mask:
     def value(self) -> str:
         """The name of its value: 1 where a position counts, 0 where it does not."""
         if self._value is None:
-            asking, self._b.layer = self._b.layer, self._layer
+            current, self._b.layer = self._b.layer, self._layer
             try:
                 self._value = self._make()
             finally:
-                self._b.layer = asking
+                self._b.layer = current
         return self._value
 
 
 class Masks:
     """The masks of a network's tensors while it is lowered.
 
-    ``Masking`` and ``Embedding(mask_zero=True)`` make them, or a call is given one as ``mask=``; from there each
-    layer says by ``output_mask`` whether its result has one and by ``lower_mask`` which.
+    ``Masking`` and ``Embedding(mask_zero=True)`` make masks, or a call has one as ``mask=``. From there each
+    layer's ``output_mask`` says whether its result has a mask, and ``lower_mask`` computes it.
 
     Args:
-        b: what the masks are emitted into.
-        given: those of the network's inputs.
+        b: to emit into.
+        given: masks of the network's inputs.
 
     Attributes:
-        known: the mask of each tensor met so far, or None.
+        known: the mask of each tensor so far, or None.
     """
 
     def __init__(self, b: Lowering, given: Mapping[SymbolicTensor, Mask | None] | None = None) -> None:
@@ -60,14 +60,14 @@ class Masks:
         """The mask of each tensor."""
         return [self.known.get(t) for t in tensors]
 
-    def into(self, call: Call, values: Mapping[SymbolicTensor, str | None]) -> list[Mask | None]:
-        """The mask of each of a call's inputs: handed over as ``mask=``, or come with the input."""
-        handed_over = call.kwargs.get("mask")
-        if handed_over is None or (
-            isinstance(handed_over, SymbolicTensor) and _is_absent(handed_over, values)
+    def of_call(self, call: Call, values: Mapping[SymbolicTensor, str | None]) -> list[Mask | None]:
+        """The mask of each of a call's inputs: passed as ``mask=``, or propagated with the input."""
+        passed_mask = call.kwargs.get("mask")
+        if passed_mask is None or (
+            isinstance(passed_mask, SymbolicTensor) and _is_absent(passed_mask, values)
         ):
             return self.of(call.inputs)
-        given = flatten(handed_over)
+        given = flatten(passed_mask)
         if len(given) != len(call.inputs) or not all(_known(m, values) for m in given):
             raise UnsupportedError(
                 f"layer {call.layer.name!r} was called with a mask that is no tensor of the network. Hand over an "
@@ -79,8 +79,8 @@ class Masks:
     def _read(self, layer: Layer, value: str) -> Mask:
         return Mask(self._b, lambda: layer.read_mask(self._b, value))
 
-    def through(self, call: Call, inputs: Sequence[str], masks: Sequence[Mask | None]) -> None:
-        """Note the mask of a call's result, given those of its inputs."""
+    def propagate(self, call: Call, inputs: Sequence[str], masks: Sequence[Mask | None]) -> None:
+        """Record the mask of a call's result, given those of its inputs."""
         if call.output_mask(*(m is not None for m in masks)):
 
             def make() -> str:
@@ -99,14 +99,14 @@ def _is_absent(mask: SymbolicTensor, values: Mapping[SymbolicTensor, str | None]
 
 
 def masked_layers(network: Network) -> set[Layer]:
-    """The layers, of nested networks too, that get a mask in at least one call."""
+    """The layers (also of nested networks) that get a mask in at least one call."""
     met: set[Layer] = set()
     _follow(network, [False] * len(network.inputs), met)
     return met
 
 
 def masked_outputs(network: Network) -> list[SymbolicTensor]:
-    """The outputs that have a mask, for losses and metrics to leave positions out by."""
+    """The outputs that have a mask, which losses and metrics use."""
     flags = _follow(network, [False] * len(network.inputs), set())
     return [t for t, masked in zip(network.outputs, flags, strict=True) if masked]
 
@@ -116,8 +116,8 @@ def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bo
     for call in network.graph_calls:
         if call.outputs[0] in masked:
             continue  # an input
-        handed_over = call.kwargs.get("mask") is not None
-        flags = [masked[t] or handed_over for t in call.inputs]
+        passed_mask = call.kwargs.get("mask") is not None
+        flags = [masked[t] or passed_mask for t in call.inputs]
         layer = call.layer
         if any(flags):
             met.add(layer)

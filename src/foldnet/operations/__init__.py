@@ -1,5 +1,5 @@
-"""What each operation is: a folder a family, with all that is known of its operations, aspect by aspect.
+"""Operations: a folder per family of operations, a file per aspect.
 
-``op.py`` says what an operation means and its rule about shapes; the files beside it what each part of foldnet knows
-of it. Nothing outside asks for an operation by its class: ``catalogue.find`` gives the aspect.
+``op.py`` defines an operation and its shape rule; the other files of the folder hold the other aspects (NumPy, C,
+gradient, text, folding, test cases). Code outside gets an aspect with ``catalogue.find``, without testing for classes.
 """

@@ -1,7 +1,7 @@
-"""What an operation's ``cases.py`` says: examples of it. Each builds a graph of one operation, and data for it.
+"""Test cases of operations (``cases.py`` of each family): each builds a graph of one operation, and data for it.
 
-Tests go through all of them, for every aspect of every operation. A family's table is called ``RULES``; for each of its
-operations it holds one case for each form that an engine, an export or a pass may treat in its own way.
+Tests run all cases through every aspect of every operation. A family's table is called ``RULES``. It has a case for
+each form of an operation that an engine, an export or a pass may treat differently.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from foldnet.literals import Precision
 from foldnet.operations import catalogue
 
 FREE = 5
-"""The size that a free axis gets."""
+"""The size used for a free axis."""
 INDICES = 9
-"""Whole numbers of the data are from 0 up to this, which is left out."""
+"""Whole numbers of the data are at least 0 and less than this."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Rows:
     Attributes:
         shape: of one row; None for a free axis.
         dtype: ``"float"`` or ``"int"``.
-        between: the least and the largest value; None for normal values with standard deviation 3, which are negative,
-            too, and beyond most limits of activations.
-        decimals: to how many places floats are rounded, so that some are equal, or 0; None for as they are.
+        between: the smallest and the largest value; None for normal values with standard deviation 3, which are also
+            negative and beyond most limits of activations.
+        decimals: floats are rounded to this many decimals, so that some are equal, or 0; None for no rounding.
     """
 
     shape: Shape
@@ -42,7 +42,7 @@ class Rows:
     decimals: int | None = None
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """So many rows of random values, as engines take them."""
+        """``count`` rows of random values."""
         shape = (count, *(FREE if n is None else n for n in self.shape))
         if self.dtype == INT:
             return rng.integers(0, INDICES, shape).astype(np.int32)
@@ -54,8 +54,8 @@ class Drawn:
     """An operand that is a random constant.
 
     Attributes:
-        shape: of the whole.
-        between: the least and the largest value; None for normal values.
+        shape: of the constant.
+        between: the smallest and the largest value; None for normal values.
         scale: standard deviation of normal values.
         decimals: as for data.
     """
@@ -115,14 +115,14 @@ class Case:
 
     @property
     def label(self) -> str:
-        """A name among all cases: that of the operation's class, and its own."""
+        """A name that is unique among all cases: the operation's class and the case's name."""
         return f"{type(self.op).__name__}-{self.name}"
 
     def graph(self, seed: int = 0, *, dtype: Precision = "float64", fixed: bool = False) -> Graph:
         """A graph of this one operation, of a layer called ``"layer"``.
 
         Args:
-            seed: of the random constants; cases of different names differ in any case.
+            seed: of the random constants, which also depend on the case's name.
             dtype: of the constants.
             fixed: whether free axes get their size.
 
@@ -145,7 +145,7 @@ class Case:
         return b.build([b.emit(self.op, *names)])
 
     def data(self, count: int, seed: int = 0) -> list[Array]:
-        """So many random rows for each operand that is data."""
+        """``count`` random rows for each operand that is data."""
         rng = self._random(seed, 1)
         return [operand.draw(rng, count) for operand in self.operands if isinstance(operand, Rows)]
 
@@ -154,7 +154,7 @@ class Case:
 
 
 def cases_of(op: type[Op]) -> Sequence[Case]:
-    """The cases of an operation; none if its family has none for it."""
+    """The cases of an operation; empty if its family has none for it."""
     return catalogue.rules("cases", op) or ()
 
 

@@ -1,7 +1,7 @@
-"""Where an operation's aspects are: found by its family's folder, imported when they are asked for.
+"""Find an aspect of an operation in its family's folder; it is imported on first use.
 
-Reading a network needs the operations alone, so no aspect is imported before something computes, compiles or writes
-with it. The set of operations is closed: it is what the folders hold.
+Reading a network needs only the operations, so an aspect is imported when something first computes, compiles or
+writes with it. The set of operations is closed: those in the folders.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def rules(aspect: Literal["fold"], op: type[Op]) -> Fold | None: ...
 
 
 def rules(aspect: Aspect, op: type[Op]) -> object:
-    """What a family says of an operation in one of its files; None if it says nothing.
+    """The entry of an operation in one of its family's files; None if there is none.
 
     Args:
         aspect: name of the file, such as ``"numpy"``; its table is called ``RULES``.

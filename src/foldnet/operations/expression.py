@@ -1,4 +1,4 @@
-"""Expressions: values that a graph will compute, and how ops make nodes of them."""
+"""Expressions: symbolic values of a graph, and how ops emit nodes from them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Kind = Literal["bool", "int32", "float32"]
 """What Keras would call the dtype of an expression."""
 
 COMPARES_WHOLE = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
-"""What whole numbers of the data may be put through as they are; arithmetic on them Keras cuts to whole numbers."""
+"""Functions that may be applied to integer data; Keras rounds integer arithmetic to integers."""
 
 
 class Expression(Operators):
-    """A value that a graph will compute; made by the functions of ``foldnet.ops`` and by Python's operators.
+    """A symbolic value of a graph, made by the functions of ``foldnet.ops`` and by Python's operators.
 
     Attributes:
-        shape: batch axis (None) first; an expression without a batch axis is a number the same for all rows.
-        dtype: what Keras would call it; truth values and whole numbers are computed as floats.
-        in_network: whether it stands for a tensor between layers, where Keras's rules hold to the letter. In a loss
-            or metric, a reduction over all axes leaves the batch axis.
+        shape: batch axis (None) first; an expression without a batch axis is the same for all rows.
+        dtype: Keras's dtype for it; truth values and whole numbers are computed as floats.
+        in_network: whether it is a tensor between layers, for which Keras's rules hold exactly. In a loss or metric, a
+            reduction over all axes keeps the batch axis.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Expression(Operators):
 
     @property
     def is_int(self) -> bool:
-        """Whether the graph holds whole numbers for it."""
+        """Whether the graph stores it as integers."""
         return self.builder.dtype(self.value) == INT
 
     def __repr__(self) -> str:
@@ -59,7 +59,7 @@ class Expression(Operators):
 
 
 def first(operands: Sequence[object]) -> Expression | None:
-    """The first expression among the operands."""
+    """The first operand that is an expression."""
     return next((o for o in operands if isinstance(o, Expression)), None)
 
 
@@ -82,18 +82,18 @@ def kind_of(operand: object) -> Kind:
 
 
 def promoted(*operands: object) -> Kind:
-    """What Keras calls the result of combining the operands."""
+    """Keras's dtype for the result of combining the operands."""
     kinds = {kind_of(o) for o in operands}
     order: tuple[Kind, ...] = ("float32", "int32", "bool")
     return next(k for k in order if k in kinds)
 
 
 def named(like: Expression, operand: object, rank: int | None = None) -> str:
-    """The operand as a value of the graph; a constant gets the axes of size 1 that spreading asks for.
+    """The name of the operand in the graph; a constant gets the axes of size 1 that broadcasting needs.
 
     Args:
         like: an expression of the same graph.
-        operand: an expression, a number, or an array without rows of its own.
+        operand: an expression, a number, or an array without a batch axis.
         rank: of the result, batch axis counted; None keeps a constant's shape.
     """
     if isinstance(operand, Expression):
@@ -122,8 +122,8 @@ def emitted(op: Op, *operands: Any, dtype: Kind = "float32", spread: bool = Fals
     Args:
         op: of the graph.
         operands: expressions and constants, at least one expression.
-        dtype: what Keras calls the result.
-        spread: whether the operands are spread over one another.
+        dtype: Keras's dtype for the result.
+        spread: whether the operands are broadcast against each other.
     """
     like = first(operands)
     if like is None:
@@ -137,7 +137,7 @@ def arithmetic(what: str, *operands: Any) -> list[Any]:
     """The operands for arithmetic: whole numbers of the data as floats, in a network only where Keras agrees.
 
     Raises:
-        UnsupportedError: whole numbers or truth values of a network, with which Keras computes otherwise.
+        UnsupportedError: integers or truth values of a network, for which Keras computes something else.
     """
     found: list[Any] = []
     for operand in operands:
@@ -160,10 +160,10 @@ def unary(kind: str, x: Expression, dtype: Kind | None = None) -> Expression:
 
 
 def binary(kind: str, x1: object, x2: object, dtype: Kind | None = None) -> Expression:
-    """A function of two values, spread over one another.
+    """A function of two values, broadcast against each other.
 
     Raises:
-        UnsupportedError: arithmetic on two truth values, which Keras computes by other rules.
+        UnsupportedError: arithmetic on two truth values, for which Keras has other rules.
     """
     like = first((x1, x2))
     if kind not in COMPARES_WHOLE:

@@ -1,8 +1,8 @@
-"""What an operation's ``fold.py`` says: what becomes of a scaling beside it, and when it is nothing at all.
+"""How operations take part in folding (``fold.py`` of each family): scalings next to them, and identities.
 
-All of it is optional: an operation of which nothing is said stays as it is, and no scaling folds into it or past it.
-The passes measure what a fold would cost; the rules here only do the algebra, in float64. They are given nodes of the
-operation that the key of ``RULES`` names.
+Every part is optional: an operation without an entry stays as it is, and no scaling folds into it or moves past it.
+The passes measure the precision that a fold would cost; the rules only do the algebra, in float64. They are given
+nodes of the operation that the key of ``RULES`` names.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from foldnet.operations.catalogue import rules
 
 @dataclass(frozen=True)
 class Scaling:
-    """``(x - shift) * scale + offset``: what passes fold away.
+    """``(x - shift) * scale + offset``, which passes fold away.
 
-    The arrays are float64, of the rank of x without its batch axis, each axis full or 1.
+    The arrays are float64 and have the rank of x without its batch axis; each axis has x's size or size 1.
 
     Attributes:
         scale, offset: the numbers.
-        shift: the mean to subtract first; None for nothing.
-        spread: the standard deviation that goes with the mean.
+        shift: the mean to subtract first; None for no mean.
+        spread: the standard deviation that belongs to the mean.
     """
 
     scale: Array
@@ -37,7 +37,7 @@ class Scaling:
     spread: Array | None = None
 
     def each(self, change: Callable[[Array], Array]) -> Scaling:
-        """The same scaling with its arrays changed, as beside values that have moved."""
+        """The same scaling with a function applied to each array, for use beside moved values."""
         return replace(self, **{name: change(a) for name, a in self._arrays().items()})
 
     def _arrays(self) -> dict[str, Array]:
@@ -45,12 +45,12 @@ class Scaling:
         return {name: a for name, a in arrays.items() if a is not None}
 
     def why_not_past(self, node: Node[Op], axes: tuple[int, ...], *, keeps_order: bool) -> str | None:
-        """Why it does not pass a mean or a largest value along some axes, the batch axis counted; None if it does.
+        """Why it does not commute with a mean or maximum along some axes (0 is the batch axis); None if it does.
 
         Args:
-            node: which takes the mean or the largest value.
-            axes: along which it does.
-            keeps_order: whether what is largest must stay the largest.
+            node: of the mean or maximum.
+            axes: of the mean or maximum.
+            keeps_order: whether the largest value must stay the largest.
         """
         if any(a.shape[axis - 1] != 1 for a in self._arrays().values() for axis in axes):
             return f"its numbers vary along the axes that layer {node.layer!r} pools"
@@ -79,10 +79,10 @@ class Folded:
     """An operation's new weights, with a scaling in them.
 
     Attributes:
-        weights: by the names for them, in the order of the operands after the data; float64, units on the last axis.
-        mean: what the scaling subtracted and the weights now hold, None for nothing: where it is large beside
-            ``spread``, float32 loses precision, and the pass leaves the fold.
-        spread: the standard deviation that goes with the mean; None where it is not known.
+        weights: by name, in the order of the operands after the data; float64, units on the last axis.
+        mean: subtracted by the scaling and now part of the weights; None for none. If it is large compared with
+            ``spread``, float32 loses precision, and the pass does not fold.
+        spread: the standard deviation that belongs to the mean; None if unknown.
     """
 
     weights: Mapping[str, Array]
@@ -94,7 +94,7 @@ class Folded:
 class Linear:
     """How a linear operation takes a scaling into its weights. Both are given the graph, the node and the scaling.
 
-    Each returns the new weights, or the reason why there are none, in words that follow "Not folded into …: ".
+    Each returns the new weights, or the reason why there are none, as text after "Not folded into …: ".
 
     Attributes:
         after: the operation, then the scaling.
@@ -107,15 +107,15 @@ class Linear:
 
 @dataclass(frozen=True)
 class Commutes:
-    """How a scaling passes an operation. Both are given the graph, the node and the scaling.
+    """How a scaling moves past an operation. Both are given the graph, the node and the scaling.
 
-    Each returns the scaling for the other side, with the same result; or the reason why there is none, in words; or
-    None, where the node is no different from an operation that lets no scaling past.
+    Each returns the scaling for the other side, with the same result; or the reason why there is none, as text; or
+    None if this node is like an operation that no scaling moves past.
 
     Attributes:
-        forward: for a scaling that stood before the operation, the one that does the same after it.
+        forward: for a scaling before the operation, the equivalent one after it.
         backward: the inverse.
-        any_function: whether every elementwise function passes too, because the operation only moves values.
+        any_function: whether every elementwise function commutes, too, because the operation only moves values.
     """
 
     forward: Callable[[Graph, Node[Any], Scaling], Scaling | str | None]
@@ -128,14 +128,13 @@ class Fold:
     """How an operation takes part in folding.
 
     Attributes:
-        linear: how it takes a scaling into its weights; such an operation is Fusable.
-        commutes: how a scaling passes it.
-        is_nothing: of the graph and the node, whether the node gives back its first operand.
-        zeros: the place of the operand that can be left out where it is all zeros; it is the last one.
-        scaling: of the graph and the node, the scaling that the operation itself is, as its weights say it.
-        arithmetic: of the graph and the node, the scaling that would compute the same, though with other roundings;
-            None where none does.
-        between: what stands between a scaling and what comes before the node, in words; by default the node itself.
+        linear: how it takes a scaling into its weights; only for Fusable operations.
+        commutes: how a scaling moves past it.
+        is_nothing: for a graph and a node, whether the node returns its first operand unchanged.
+        zeros: index of the operand (the last one) that can be dropped if it is all zeros.
+        scaling: for a graph and a node, the scaling that the operation is, with its own weights.
+        arithmetic: for a graph and a node, a scaling that computes the same up to rounding; None if there is none.
+        between: text for what lies between a scaling and the node before this one; by default the node itself.
     """
 
     linear: Linear | None = None
@@ -151,7 +150,7 @@ _FOUND: dict[type[Op], Fold] = {}
 
 
 def fold_of(op: Op) -> Fold:
-    """What an operation says of folding; passes ask it of every node, many times."""
+    """The folding rules of an operation; cached, because passes look them up for every node."""
     cls = type(op)
     if cls not in _FOUND:
         _FOUND[cls] = rules("fold", cls) or Fold()

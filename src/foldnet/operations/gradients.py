@@ -1,8 +1,8 @@
-"""What an operation's ``gradient.py`` says: which operations carry the gradient on its result to its operands.
+"""Gradient rules of operations (``gradient.py`` of each family): from the result's gradient to the operands'.
 
-A rule emits nodes and returns the name of the gradient on each operand, or None where there is none to follow. So both
-engines run it, and what they compute is written once. Where a rule would cost speed, one operation made for it does all
-of the work (the gradient of a softmax, of a normalization), and each engine computes that in its own way.
+A rule emits nodes and returns the name of the gradient on each operand, or None if there is none. So the rule is
+written once, and both engines run it. Where several nodes would be slow, a special operation computes the whole
+gradient (of a softmax, of a normalization), and each engine implements it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from foldnet.graph.op import Dtype, Op, Shape
 
 
 class GradientBuilder(Protocol):
-    """What a rule emits into."""
+    """The interface that a rule uses to emit nodes."""
 
     def emit(self, op: Op, *operands: str) -> str:
         """Append a node and return the name of its result."""
@@ -30,10 +30,10 @@ class GradientBuilder(Protocol):
         """What a value holds."""
 
     def wants(self, value: str) -> bool:
-        """Whether anything asks for the gradient on a value."""
+        """Whether the gradient on a value is needed."""
 
     def gathered(self, gradient: str, operand: str) -> str:
-        """A gradient summed over the axes along which the operand was spread."""
+        """A gradient summed over the axes along which the operand was broadcast."""
 
 
 Gradients = Sequence[str | None]
@@ -42,10 +42,10 @@ Rule = Callable[[GradientBuilder, Node[Any], str], Gradients]
 
 
 def nothing(b: GradientBuilder, node: Node[Op], g: str) -> Gradients:
-    """No gradient follows: whole numbers, comparisons."""
+    """There is no gradient: whole numbers, comparisons."""
     return (None,) * len(node.inputs)
 
 
 def passed(b: GradientBuilder, node: Node[Op], g: str) -> Gradients:
-    """The gradient itself."""
+    """The gradient, unchanged."""
     return (g,)

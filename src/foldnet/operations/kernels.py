@@ -1,12 +1,12 @@
-"""What an operation's ``numpy.py`` says: how it computes, in prediction and in a training step.
+"""NumPy kernels of operations (``numpy.py`` of each family), for prediction and for training steps.
 
 Every exact kernel computes in float64, whatever its operands' precision, and its result is rounded once to the working
 precision. A float32 result is therefore the exact one, rounded once for each operation.
 
-A row's result must not depend on the rows beside it. So an exact kernel leaves the order of additions neither to NumPy,
-which picks it by the shape of the whole array, nor to BLAS, whose blocking depends on the number of rows: sums run
-``in_order``. And every operand is made contiguous, because NumPy's loops for ``exp`` and the like may take another
-path, with another last bit, for strided data.
+A row's result must not depend on the other rows. NumPy chooses the order of additions by the shape of the whole array,
+and BLAS's blocking depends on the number of rows, so an exact kernel uses neither for sums: they run ``in_order``.
+Every operand is made contiguous, because NumPy's loops for ``exp`` and others may use another code path, with another
+last bit, for strided data.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Kernel:
     """How an operation computes on arrays with the batch axis first.
 
     Attributes:
-        exact: of the operation and its operands, in float64; None for one that is in training programs alone.
+        exact: of the operation and its operands, in float64; None for operations of training programs only.
         in_step: of the operation, the moment and its operands, in the working precision, for training programs; None
-            where they compute as predictions do. An operation with several results gives a tuple.
-        moved: of the operation and its operands, what the first operands after x are once a training step is over; None
-            where they rest.
-        quick: as ``exact``, with the terms of sums in any order, for measurements in float64; None where that is no
-            quicker, and so is its result where it is not for these settings.
+            if they use ``exact``. An operation with several results returns a tuple.
+        moved: of the operation and its operands, the values of the first operands after x at the end of a training
+            step; None if they do not change.
+        quick: as ``exact``, but the terms of sums may be added in any order, for measurements in float64; None if that
+            is not faster. Its result is None if it is not faster for these settings.
     """
 
     exact: Callable[..., Array] | None
@@ -52,7 +52,7 @@ class Kernel:
 
     def predict(self, op: Op, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
         """The result in float64, rounded once to the working precision."""
-        assert self.exact is not None, f"{type(op).__name__} is for training programs alone"
+        assert self.exact is not None, f"{type(op).__name__} is for training programs only"
         wide = [np.asarray(a, np.float64 if a.dtype.kind == "f" else None, order="C") for a in operands]
         y = self.exact(op, *wide)
         return y.astype(dtype) if y.dtype.kind == "f" else y

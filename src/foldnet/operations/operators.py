@@ -1,7 +1,7 @@
-"""Python's operators on values that are not known yet: symbolic tensors, and expressions of losses.
+"""Python's operators on symbolic tensors and on expressions.
 
-What each means is the function of ``foldnet.ops`` that Keras makes of it; that module is above the layers and is
-imported when an operator is first used.
+Each operator calls the same function of ``foldnet.ops`` as in Keras. That module is above the layers, so it is imported
+when an operator is first used.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def _unary_operator(name: str) -> Callable[[Any], Any]:
 
 
 class Operators:
-    """Python's operators, as the functions of ``foldnet.ops`` that Keras makes of them."""
+    """Python's operators as functions of ``foldnet.ops``."""
 
-    __array_priority__ = 1000  # so that array + value comes here, not to NumPy's broadcasting
+    __array_priority__ = 1000  # so that array + value calls these methods instead of NumPy's broadcasting
     __array_ufunc__ = None
     __hash__ = object.__hash__
 

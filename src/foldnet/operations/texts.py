@@ -1,4 +1,4 @@
-"""What an operation's ``text.py`` says: how it is written in NumPy source, and in words."""
+"""NumPy source and descriptions of operations (``text.py`` of each family)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _CALLED = re.compile(r"(?<![\w.])([a-z]\w*)\(")
 
 @dataclass
 class Operands:
-    """What an operation is applied to, in the words of the file being written.
+    """The operands of an operation as they are named in the file being written.
 
     Attributes:
         texts: the variable of each operand.
         shapes: of the operands, batch axis first; a constant's has no batch axis.
         result: shape of the result.
         neutral: for each operand, whether it is a constant that changes nothing (scale 1, offset 0).
-        layer: whose operation it is, for errors.
+        layer: the operation's layer, for errors.
         helpers: names of the functions called so far that the file must define.
     """
 
@@ -38,7 +38,7 @@ class Operands:
         return f"{helper}({', '.join(arguments)})"
 
     def calls(self, text: str) -> str:
-        """The text, whose functions without a module's name the file must define."""
+        """The text; the file must define those functions in it that have no module name."""
         self.helpers |= set(_CALLED.findall(text))
         return text
 
@@ -48,7 +48,7 @@ class Operands:
 
 
 def applied(function: Elementwise | None, x: str) -> str:
-    """A function of x in short, with the parameters that differ from those of the plain function; None is linear."""
+    """A function of x in short form, with only the parameters that differ from their defaults; None is linear."""
     if function is None:
         return x
     plain = {"negative_slope": 0.0, "max_value": float("inf"), "threshold": 0.0}
@@ -66,14 +66,14 @@ class Text:
 
     Attributes:
         expression: of the operation and its operands, without a fused activation.
-        words: what it does; by default the name of its class.
-        roles: what it calls its operands, for naming the constant ones.
-        neutral: whether a constant operand, by its place, changes nothing, and is left out.
-        spread: whether its constants are spread over rows, so that axes of size 1 in front of them can go.
-        nests: whether the operand may be an expression, as it is written once.
-        formula: of the operation and its operands' names, in short and without a fused activation:
+        words: a description; by default the name of its class.
+        roles: names of its operands, used to name constants.
+        neutral: whether a constant operand (given by index) changes nothing and is left out.
+        spread: whether its constants are broadcast over rows, so that their leading axes of size 1 can be dropped.
+        nests: whether the operand may be an expression, because it occurs only once.
+        formula: of the operation and its operands' names, in short form and without a fused activation:
             ``#1 @ kernel + bias``; None for the usual form, ``softmax(#1, axis=1)``.
-        brief: the expression as a person writes it, without checks of the data; None where that is no other.
+        brief: the expression as a person would write it, without checks of the data; None if it is the same.
     """
 
     expression: Callable[..., str]

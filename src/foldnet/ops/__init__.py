@@ -1,9 +1,9 @@
-"""Keras's ``ops``: on arrays they compute, in losses, metrics and update rules they build a program, on symbolic
+"""Keras's ``ops``: they compute on arrays, build a program in losses, metrics and update rules, and on symbolic
 tensors they become operations of a network.
 
 A loss written with these functions compiles: it is called once with expressions in place of ``y_true`` and
 ``y_pred``, and what it returns becomes part of the training program on every engine. The first axis of an
-expression is the batch; it cannot be reduced, for each row has a loss of its own.
+expression is the batch; it cannot be reduced, because each row has its own loss.
 
 >>> import numpy as np
 >>> mean(square(np.array([[1.0, 3.0]])), axis=-1).tolist()

@@ -1,4 +1,4 @@
-"""New arrays, and arrays of other things."""
+"""Functions that create arrays."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from foldnet.promotion import as_array, dtype_of, floating, result_type
 
 
 def convert_to_numpy(x: Any) -> Array:
-    """An array of anything like one."""
+    """Convert to a NumPy array."""
     return as_array(x)
 
 
 def convert_to_tensor(
     x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
 ) -> Any:
-    """Arrays are foldnet's tensors; an expression stays as it is, in the dtype asked for."""
+    """Convert to an array, which is foldnet's tensor; an expression is only cast to the dtype."""
     if isinstance(x, e.Expression):
         return x if dtype is None else f.cast(x, dtype)
     return as_array(x) if dtype is None else f.cast_array(x, dtype_of(dtype))
 
 
 def copy(x: Any) -> Any:
-    """A copy of an array; an expression never changes and is its own."""
+    """A copy of an array; an expression is returned as it is, since it never changes."""
     return x if isinstance(x, e.Expression) else np.array(as_array(x))
 
 
@@ -53,7 +53,7 @@ def ones(shape: Any, dtype: Any = None) -> Array:
 
 
 def empty(shape: Any, dtype: Any = None) -> Array:
-    """An array of 0, for Keras leaves its values open."""
+    """An array of 0 (Keras does not specify the values)."""
     return np.zeros(shape, dtype_of(dtype))
 
 
@@ -73,7 +73,7 @@ def identity(n: int, dtype: Any = None) -> Array:
 
 
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Array:
-    """Numbers of equal distance, up to ``stop`` and without it."""
+    """Evenly spaced numbers from ``start`` up to, but not including, ``stop``."""
     given = [v for v in (start, stop, step) if v is not None]
     own = result_type(*given) if dtype is None else dtype_of(dtype)
     return (
@@ -92,20 +92,20 @@ def linspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
-    """So many numbers of equal distance from ``start`` to ``stop``."""
+    """``num`` evenly spaced numbers from ``start`` to ``stop``."""
     own = floating(*(v if isinstance(v, int | float) else as_array(v) for v in (start, stop)))
     return np.linspace(start, stop, num, endpoint, retstep, dtype or own, axis)  # type: ignore[call-overload]
 
 
 @operation("ZerosLike", settings=("dtype",))
 def zeros_like(x: Any, dtype: Any = None) -> Any:
-    """0 in the shape of x."""
+    """Zeros in the shape of x."""
     return full_like(x, 0, dtype)
 
 
 @operation("OnesLike", settings=("dtype",))
 def ones_like(x: Any, dtype: Any = None) -> Any:
-    """1 in the shape of x."""
+    """Ones in the shape of x."""
     return full_like(x, 1, dtype)
 
 
@@ -131,7 +131,7 @@ def triu(x: Any, k: int = 0) -> Array:
 
 
 def diag(x: Any, k: int = 0) -> Array:
-    """A diagonal out of a matrix, or a matrix of a diagonal."""
+    """The diagonal of a matrix, or a matrix with this diagonal."""
     return np.diag(as_array(x), k)
 
 

@@ -1,4 +1,4 @@
-"""Functions of values, one by one: arithmetic, comparisons, logic."""
+"""Elementwise functions: arithmetic, comparisons, logic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Gives = Literal["float", "own", "bool"]
 def _unary(
     name: str, keras_class: str, doc: str, kind: str = "", gives: Gives = "float", module: str = "numpy"
 ) -> Any:
-    """A function of one value."""
+    """Make a function of one operand."""
     kind = kind or name
 
     def function(x: Any) -> Any:
@@ -90,12 +90,12 @@ sqrt = _unary("sqrt", "Sqrt", "Square root")
 square = _unary("square", "Square", "``x * x``", gives="own")
 tan = _unary("tan", "Tan", "Tangent")
 tanh = _unary("tanh", "Tanh", "Hyperbolic tangent")
-trunc = _unary("trunc", "Trunc", "The whole number towards 0", gives="own")
+trunc = _unary("trunc", "Trunc", "Truncation towards 0", gives="own")
 
 
 @operation("StopGradient", "core")
 def stop_gradient(variable: Any) -> Any:
-    """The value itself, with no gradient."""
+    """The value itself, without a gradient."""
     return _computed("stop_gradient", "own", variable)
 
 
@@ -121,7 +121,7 @@ def _binary(name: str, keras_class: str, doc: str, kind: str = "", gives: Gives 
             return np.asarray(BINARY[kind].compute(a, b))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{doc}, elementwise; axes of size 1 are spread."
+    function.__doc__ = f"{doc}, elementwise, with broadcasting."
     return operation(keras_class)(function)
 
 
@@ -138,7 +138,7 @@ logical_and = _binary("logical_and", "LogicalAnd", "Whether both are not 0", giv
 logical_or = _binary("logical_or", "LogicalOr", "Whether either is not 0", gives="bool")
 maximum = _binary("maximum", "Maximum", "The larger")
 minimum = _binary("minimum", "Minimum", "The smaller")
-mod = _binary("mod", "Mod", "Remainder, of the sign of the divisor")
+mod = _binary("mod", "Mod", "Remainder, with the sign of the divisor")
 multiply = _binary("multiply", "Multiply", "Product")
 not_equal = _binary("not_equal", "NotEqual", "Whether not equal", gives="bool")
 power = _binary("power", "Power", "``x1`` to the power ``x2``")
@@ -148,7 +148,7 @@ true_divide = _binary("true_divide", "TrueDivide", "Quotient", "divide", gives="
 
 @operation("LogicalXor")
 def logical_xor(x1: Any, x2: Any) -> Any:
-    """Whether just one is not 0, elementwise."""
+    """Whether exactly one is not 0, elementwise."""
     return not_equal(logical_not(x1), logical_not(x2))
 
 
@@ -168,10 +168,10 @@ def squared_difference(x1: Any, x2: Any) -> Any:
 
 @operation("Where")
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """``x1`` where the condition is not 0, else ``x2``, elementwise; of a condition alone, the places where it is.
+    """``x1`` where the condition is not 0, else ``x2``, elementwise; for a condition alone its nonzero indices.
 
     Raises:
-        UnsupportedError: the places of an expression, whose number depends on the data.
+        UnsupportedError: the indices of an expression, whose number depends on the data.
     """
     if x1 is None or x2 is None:
         if e.is_expression(condition):
@@ -188,13 +188,13 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
 @operation("Clip", settings=("x_min", "x_max"))
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
-    """``x`` held between two limits, elementwise."""
+    """``x`` clipped to two limits, elementwise."""
     return minimum(maximum(x, x_min), x_max)
 
 
 @operation("Round", settings=("decimals",))
 def round(x: Any, decimals: int = 0) -> Any:
-    """The nearest value of so many decimals, halves to the even one, elementwise."""
+    """``x`` rounded to this many decimals, halves to even, elementwise."""
     if isinstance(x, e.Expression):
         if decimals == 0:
             return e.unary("round", x, x.dtype)
@@ -205,7 +205,7 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 @operation("NanToNum", settings=("nan", "posinf", "neginf"))
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
-    """``x`` with numbers in the place of NaN and infinities (by default 0 and the largest floats), elementwise."""
+    """Replace NaN and infinities (by default with 0 and the largest floats), elementwise."""
     if not isinstance(x, e.Expression):
         return np.nan_to_num(as_array(x), nan=nan, posinf=posinf, neginf=neginf)
     largest = float(np.finfo(np.float32).max)
@@ -227,17 +227,17 @@ def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
 
 
 def cast_array(x: Any, dtype: Any) -> Array:
-    """An array as another dtype; floats are cut to whole numbers towards 0."""
+    """An array converted to another dtype; floats are truncated towards 0."""
     with np.errstate(all="ignore"):
         return as_array(x).astype(dtype, copy=False)
 
 
 @operation("Cast", "core", settings=("dtype",))
 def cast(x: Any, dtype: Any) -> Any:
-    """``x`` as another dtype; floats are cut to whole numbers towards 0.
+    """``x`` converted to another dtype; floats are truncated towards 0.
 
     Raises:
-        UnsupportedError: an expression as something else than float32, whole numbers or truth values.
+        UnsupportedError: an expression to a dtype other than float32, integers or bool.
     """
     if not isinstance(x, e.Expression):
         return cast_array(x, dtype)
@@ -255,7 +255,7 @@ def cast(x: Any, dtype: Any) -> Any:
 
 
 def saturate_cast(x: Any, dtype: Any) -> Any:
-    """``x`` as another dtype, values beyond it at its limits."""
+    """``x`` converted to another dtype; values beyond its range become its limits."""
     kind = np.dtype(dtype)
     limits: Any = np.iinfo(kind) if kind.kind in "iu" else np.finfo(kind) if kind.kind == "f" else None
     return cast(x, dtype) if limits is None else cast(clip(x, limits.min, limits.max), dtype)

@@ -1,4 +1,4 @@
-"""Activations, crossentropies and normalizations, as Keras's ``ops.nn`` has them."""
+"""Activations, crossentropies and normalizations: Keras's ``ops.nn``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from foldnet.promotion import as_array, floating
 
 
 def _activation(name: str, keras_class: str, **defaults: Any) -> Any:
-    """An activation of foldnet's as an op; ``defaults`` are those of Keras's op where they differ."""
+    """Make an op of an activation; ``defaults`` replace the activation's where Keras's op has others."""
     function = activations.FUNCTIONS[name]
     place = inspect.Parameter.POSITIONAL_OR_KEYWORD
     settings = [
@@ -111,7 +111,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 @operation("Sparsemax", "nn", settings=("axis",))
 def sparsemax(x: Any, axis: int = -1) -> Any:
-    """Shares of which most are 0: Keras's sparsemax along the axis."""
+    """Sparsemax along the axis: like softmax, but with exact zeros."""
     return _along("sparsemax", Sparsemax, x, axis)
 
 
@@ -123,7 +123,7 @@ def glu(x: Any, axis: int = -1) -> Any:
 
 @operation("OneHot", "nn", settings=("num_classes", "axis", "dtype", "sparse"))
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
-    """Indices as 0 and 1 along a new axis; an index outside gives only 0."""
+    """One-hot encoding along a new axis; an index out of range gives zeros."""
     if sparse:
         raise e.refuse("one_hot(sparse=True)", "leave sparse out; foldnet has no sparse arrays")
     if not isinstance(x, e.Expression):
@@ -139,7 +139,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
 
 
 def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
-    """Which of the classes are among the indices of each row, as 0 and 1."""
+    """For each row 1 at the classes that are among its indices, else 0."""
     hot = one_hot(inputs, num_classes, dtype=dtype)
     return r.max(hot, axis=1 if r.rank_of(inputs) > 1 else 0)
 
@@ -176,7 +176,7 @@ def _log_shares(output: Any, from_logits: bool, axis: int) -> Any:
 
 @operation("CategoricalCrossentropy", "nn", settings=("from_logits", "axis"))
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
-    """``-sum(t log p)`` along the axis, with ``p`` made to sum to 1."""
+    """``-sum(t log p)`` along the axis, with ``p`` divided by its sum."""
     _same_shape("categorical_crossentropy", target, output)
     return f.negative(r.sum(f.multiply(target, _log_shares(output, from_logits, axis)), axis))
 
@@ -185,7 +185,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
 def sparse_categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
 ) -> Any:
-    """``-log p`` of the class whose number the target is."""
+    """``-log p`` of the target class."""
     if r.rank_of(target) == r.rank_of(output) and shape(target)[-1] == 1:
         from foldnet.ops.shaping import squeeze
 
@@ -207,7 +207,7 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
 
 @operation("Normalize", "nn", settings=("axis", "order", "epsilon"))
 def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Any:
-    """``x`` divided by its length along the axis, which is taken to be at least epsilon."""
+    """``x`` divided by its norm along the axis, or by epsilon if that is larger."""
     epsilon = backend.epsilon() if epsilon is None else epsilon
     x = x if isinstance(x, e.Expression) else as_array(x)
     if order == 2:
@@ -248,7 +248,7 @@ def rms_normalization(
 def activation_relu(
     x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Any:
-    """What ``keras.activations.relu`` is, with its three settings."""
+    """``keras.activations.relu`` with its three settings."""
     limit = float("inf") if max_value is None else float(max_value)
     settings = {"negative_slope": float(negative_slope), "max_value": limit, "threshold": float(threshold)}
     return _activated("relu", x, settings)

@@ -1,4 +1,4 @@
-"""What sorts, finds and counts; on arrays alone, since a program's steps do not depend on the data's order."""
+"""Sorting, searching and counting; for arrays only, since a compiled program cannot depend on the data's order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foldnet.promotion import as_array, floating
 
 
 class TopK(NamedTuple):
-    """The largest values along the last axis, and their places."""
+    """The largest values along the last axis, and their indices."""
 
     values: Array
     indices: Array
@@ -27,20 +27,20 @@ def _array(name: str, x: Any, instead: str) -> Array:
 
 @operation("Sort", settings=("axis",))
 def sort(x: Any, axis: int = -1) -> Array:
-    """Values from the smallest to the largest along an axis.
+    """Values sorted in ascending order along an axis.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     return np.sort(_array("sort", x, "use ops.max, ops.min or ops.argmax, which need no order"), axis=axis)
 
 
 @operation("Argsort", settings=("axis",))
 def argsort(x: Any, axis: int | None = -1) -> Array:
-    """Places of the values from the smallest to the largest along an axis.
+    """Indices that sort the values in ascending order along an axis.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     x = _array("argsort", x, "use ops.argmax or ops.argmin")
     return np.argsort(x, axis=axis, kind="stable").astype(np.int32)
@@ -48,10 +48,10 @@ def argsort(x: Any, axis: int | None = -1) -> Array:
 
 @operation("TopK", "math", settings=("k", "sorted"))
 def top_k(x: Any, k: int, sorted: bool = True) -> TopK:
-    """The ``k`` largest values along the last axis, largest first, and their places.
+    """The ``k`` largest values along the last axis, largest first, and their indices.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     x = _array("top_k", x, "use ops.max and ops.argmax for the first; metrics have top_k of their own")
     places = np.argsort(-x if x.dtype.kind == "f" else -x.astype(np.int64), axis=-1, kind="stable")[..., :k]
@@ -63,7 +63,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     """Whether each row's target is among its ``k`` largest predictions.
 
     Raises:
-        UnsupportedError: of expressions.
+        UnsupportedError: an argument is an expression.
     """
     targets = _array("in_top_k", targets, "use metrics.SparseTopKCategoricalAccuracy")
     predictions = _array("in_top_k", predictions, "use metrics.SparseTopKCategoricalAccuracy")
@@ -73,10 +73,10 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
 
 @operation("TakeAlongAxis", settings=("axis",))
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Array:
-    """Values by the places that an array gives for each position.
+    """Values along an axis at the given indices.
 
     Raises:
-        UnsupportedError: of expressions.
+        UnsupportedError: an argument is an expression.
     """
     instead = "multiply with ops.one_hot(indices, n) and sum"
     x, indices = _array("take_along_axis", x, instead), _array("take_along_axis", indices, instead)
@@ -84,29 +84,29 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Array:
 
 
 def nonzero(x: Any) -> tuple[Array, ...]:
-    """The places of values that are not 0, an array an axis.
+    """The indices of values that are not 0, one array per axis.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     found = np.nonzero(_array("nonzero", x, "use ops.where with two values to choose from"))
     return tuple(places.astype(np.int32) for places in found)
 
 
 def unique(x: Any) -> Array:
-    """The values that occur, sorted.
+    """The sorted unique values.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     return np.unique(_array("unique", x, "a program's shapes do not depend on its data"))
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Array:
-    """How often each whole number from 0 on occurs, or the sum of its weights.
+    """How often each whole number from 0 occurs, or the sum of its weights.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     x = _array("bincount", x, "sum ops.one_hot(x, n) over an axis")
     found = np.bincount(x, None if weights is None else as_array(weights), minlength)
@@ -114,10 +114,10 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
 
 
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Array:
-    """Where values would go into a sorted array.
+    """The indices at which values would be inserted into a sorted array.
 
     Raises:
-        UnsupportedError: of expressions.
+        UnsupportedError: an argument is an expression.
     """
     instead = "sum ops.greater(x[..., None], limits) over the last axis"
     found = np.searchsorted(
@@ -129,10 +129,10 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Array
 
 
 def digitize(x: Any, bins: Any) -> Array:
-    """The number of the bin of each value.
+    """The index of each value's bin.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     return np.digitize(
         _array("digitize", x, "sum ops.greater_equal(x[..., None], bins)"), as_array(bins)
@@ -140,10 +140,10 @@ def digitize(x: Any, bins: Any) -> Array:
 
 
 def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Array:
-    """The value below which a share ``q`` of the values lies.
+    """The value below which a fraction ``q`` of the values lies.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     x = _array("quantile", x, "take the mean, which needs no order")
     found = np.quantile(x.astype(floating(x)), as_array(q), axis=axis, method=method, keepdims=keepdims)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Parts of values: slices, positions of an axis, copies and padding."""
+"""Indexing: slices, positions of an axis, repetition and padding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from foldnet.promotion import as_array
 
 
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
-    """The parts of an axis, without it."""
+    """The slices along an axis, without that axis."""
     axis = axis % rank_of(x)
     count = num or shape(x)[axis]
     if count is None:
@@ -31,7 +31,7 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
 
 @operation("Split", settings=("indices_or_sections", "axis"))
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
-    """The parts of an axis: so many equal ones, or cut at these places."""
+    """Split an axis into equal parts, or at these indices."""
     if not isinstance(x, e.Expression):
         return list(np.split(as_array(x), indices_or_sections, axis=axis))
     axis = axis % x.ndim
@@ -51,7 +51,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
 
 
 def _keys(x: e.Expression, key: Any) -> list[Any]:
-    """One key an axis, with new axes as None, and without an ellipsis."""
+    """One key per axis, new axes as None, and the ellipsis replaced."""
     keys = list(key) if isinstance(key, tuple | list) else [key]
     used = len([k for k in keys if k is not None and k is not Ellipsis])
     if used > x.ndim or len([k for k in keys if k is Ellipsis]) > 1:
@@ -66,7 +66,7 @@ def get_item(x: Any, key: Any) -> Any:
     """``x[key]`` with whole numbers, slices, None and ``...``.
 
     Raises:
-        UnsupportedError: a key of another kind, or one that takes rows out of an expression's batch axis.
+        UnsupportedError: another kind of key, or one that selects rows of an expression.
     """
     if not isinstance(x, e.Expression):
         return as_array(x)[tuple(key) if isinstance(key, list) else key]
@@ -76,7 +76,7 @@ def get_item(x: Any, key: Any) -> Any:
             f"{key!r} takes rows out of the batch axis of a value of shape {x.shape}; begin with a colon, x[:, ...]"
         )
     slices: list[tuple[int | None, int | None, int]] = []
-    rows: list[Any] = []  # sizes of the result, None where the slice tells
+    rows: list[Any] = []  # for each key: 1 for a new axis, "slice", or "gone" for an index
     sizes = iter(x.shape[1:])
     for k in keys[1:]:
         if k is None:
@@ -104,7 +104,7 @@ def get_item(x: Any, key: Any) -> Any:
 
 
 def block(inputs: Any, start_indices: Sequence[int], shape: Sequence[int]) -> Any:
-    """The block that starts at these places and has this shape; -1 is all that is left. Keras's ``slice``."""
+    """The block that starts at these indices and has this shape; -1 is all that remains. Keras's ``slice``."""
     keys = [
         slice(None if at == 0 and n == -1 else at, None if n == -1 else at + n)
         for at, n in zip(start_indices, shape, strict=True)
@@ -120,7 +120,7 @@ def _picked(x: e.Expression, axis: int, places: Sequence[int]) -> e.Expression:
 
 @operation("Flip", settings=("axis",))
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
-    """The order of axes reversed."""
+    """Reverse the order of the values along axes."""
     if not isinstance(x, e.Expression):
         return np.flip(as_array(x), axis if axis is None or isinstance(axis, int) else tuple(axis))
     axes = axes_of(x, axis)
@@ -133,7 +133,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 @operation("Roll", settings=("shift", "axis"))
 def roll(x: Any, shift: int, axis: int | None = None) -> Any:
-    """Values moved along an axis, what leaves at its end coming in at its start."""
+    """Shift values along an axis; values beyond the end continue at the start."""
     if not isinstance(x, e.Expression):
         return np.roll(as_array(x), shift, axis)
     if not isinstance(axis, int):
@@ -158,7 +158,7 @@ def known(x: e.Expression, axis: int) -> int:
 
 @operation("Repeat", settings=("repeats", "axis"))
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
-    """Each value so many times, one after the other."""
+    """Repeat each value along an axis."""
     if not isinstance(x, e.Expression):
         return np.repeat(as_array(x), repeats, axis)
     if axis is None:
@@ -169,7 +169,7 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
 
 @operation("Tile", settings=("repeats",))
 def tile(x: Any, repeats: int | Sequence[int]) -> Any:
-    """The whole so many times along each axis."""
+    """Repeat the whole value along each axis."""
     if not isinstance(x, e.Expression):
         return np.tile(as_array(x), repeats)
     times = [repeats] if isinstance(repeats, int) else list(repeats)
@@ -184,7 +184,7 @@ def tile(x: Any, repeats: int | Sequence[int]) -> Any:
 
 @operation("BroadcastTo", settings=("shape",))
 def broadcast_to(x: Any, shape: Sequence[int | None]) -> Any:
-    """Axes of size 1 as copies along others' sizes."""
+    """Broadcast axes of size 1."""
     if not isinstance(x, e.Expression):
         return np.broadcast_to(as_array(x), tuple(shape))  # type: ignore[arg-type]
     if len(shape) != x.ndim or shape[0] not in (None, -1):
@@ -197,7 +197,7 @@ def broadcast_to(x: Any, shape: Sequence[int | None]) -> Any:
 
 @operation("Pad", settings=("pad_width", "mode"))
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
-    """More positions before and after those of each axis: a constant (0), or the nearest or mirrored values."""
+    """Pad each axis before and after, with a constant (0) or with edge or mirrored values."""
     if not isinstance(x, e.Expression):
         extra = {"constant_values": constant_values or 0} if mode == "constant" else {}
         return np.pad(as_array(x), pad_width, mode, **extra)  # type: ignore[call-overload]
@@ -208,7 +208,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
         if before == after == 0:
             continue
         n = known(x, axis)
-        # NumPy says which position each comes from; what comes from none gets the constant.
+        # Pad the indices with NumPy to find which position each value comes from.
         places = np.pad(np.arange(n), (before, after), "edge" if mode == "constant" else mode)  # type: ignore[call-overload]
         x = _picked(x, axis, places)
         if mode == "constant":
@@ -219,10 +219,10 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
 
 @operation("Take", settings=("axis",))
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Positions of an axis by their numbers; rows of a table by the numbers that an expression gives.
+    """Take positions of an axis by index; or rows of a table by the indices in an expression.
 
     Raises:
-        UnsupportedError: an expression's positions by numbers that it computes itself.
+        UnsupportedError: positions of an expression by computed indices.
     """
     if isinstance(indices, e.Expression):
         if isinstance(x, e.Expression) or axis not in (0, None) or np.ndim(x) not in (1, 2):

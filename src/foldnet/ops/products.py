@@ -19,7 +19,7 @@ from foldnet.promotion import arrays, as_array
 
 @operation("Einsum", settings=("subscripts",))
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
-    """Products of operands by the letters of their axes, summed over those that the result has not.
+    """Einstein summation: products of operands, summed over the axes whose letters are not in the result.
 
     Raises:
         UnsupportedError: in a program, more than two operands, a letter twice in one of them, or rows that do not stay.
@@ -54,7 +54,7 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
 
 
 def _letters(subscripts: str, operands: Sequence[Any]) -> tuple[list[str], str]:
-    """The letters of each operand and of the result, with those that ``...`` stands for spelt out."""
+    """The letters of each operand and of the result, with ``...`` replaced by letters."""
     left, arrow, result = subscripts.replace(" ", "").partition("->")
     names = left.split(",")
     if len(names) != len(operands):
@@ -94,7 +94,7 @@ def _product(left: str, right: str, result: str, operands: Sequence[Any]) -> Any
     plain = not isinstance(b, e.Expression) and len(right) == 2 and left[-1:] == right[0]
     if plain and result == left[:-1] + right[1] and len(left) > 0:
         return e.emitted(Dense(), a, b)
-    # The op takes small letters in any order; their names do not matter.
+    # The op needs one letter per axis; which letters does not matter.
     names = dict(zip(dict.fromkeys(left + right), string.ascii_letters, strict=False))
     own = ["".join(names[k] for k in letters) for letters in (left, right, result)]
     return e.emitted(Product(*own), a, b)
@@ -106,7 +106,7 @@ def _with_rows(x: Any, letters: str) -> str:
 
 @operation("Matmul")
 def matmul(x1: Any, x2: Any) -> Any:
-    """Matrix product over the last two axes, axes before them spread."""
+    """Matrix product over the last two axes, with broadcasting of the axes before them."""
     if not e.is_expression(x1, x2):
         return np.asarray(np.matmul(*arrays(x1, x2)))
     x1, x2 = (x if isinstance(x, e.Expression) else as_array(x) for x in (x1, x2))
@@ -126,7 +126,7 @@ def matmul(x1: Any, x2: Any) -> Any:
     if isinstance(x1, e.Expression) and not isinstance(x2, e.Expression) and ranks[1] == 2:
         names = "A" + spare[: ranks[0] - 2] + "z"
         return einsum(f"{names},zy->{names[:-1]}y", x1, x2)
-    # Operands with rows keep the batch axis; an axis of size 1 is dropped, and so spread.
+    # Operands with rows keep the batch axis; an axis of size 1 is dropped, which broadcasts it.
     most = max(
         r - 2 + (0 if isinstance(x, e.Expression) else 1) for r, x in zip(ranks, (x1, x2), strict=True)
     )
@@ -187,7 +187,7 @@ def outer(x1: Any, x2: Any) -> Any:
     """All products of the values of two arrays.
 
     Raises:
-        UnsupportedError: of expressions, whose rows stay apart.
+        UnsupportedError: an argument is an expression, whose rows must not mix.
     """
     if e.is_expression(x1, x2):
         raise e.refuse("outer", "use einsum('bi,bj->bij', x, y), which keeps the rows")
@@ -199,7 +199,7 @@ def vdot(x1: Any, x2: Any) -> Any:
     """Sum of all products.
 
     Raises:
-        UnsupportedError: of expressions, whose rows stay apart.
+        UnsupportedError: an argument is an expression, whose rows must not mix.
     """
     if e.is_expression(x1, x2):
         raise e.refuse("vdot", "use einsum('bi,bi->b', x, y), which keeps the rows")

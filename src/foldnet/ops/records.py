@@ -1,4 +1,4 @@
-"""What each op of Keras's is called in files, and the door through which symbolic tensors go."""
+"""The record of each Keras op, with its name in files, and how ops are called on symbolic tensors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Record:
 
     Attributes:
         name: of the function in ``foldnet.ops``.
-        function: on arrays and expressions.
-        keras_class: the class under which a file has it.
+        function: that computes it on arrays and expressions.
+        keras_class: its class in files.
         module: the module of that class.
-        settings: arguments that a file keeps in the op's configuration; the others it keeps in the call.
+        settings: arguments that files store in the op's configuration; the others are stored in the call.
     """
 
     name: str
@@ -37,16 +37,16 @@ class Record:
 
 
 RECORDS: dict[str, Record] = {}
-"""Every op that may stand between the layers of a network, by its name."""
+"""Every op that can be used between the layers of a network, by its name."""
 
 
 def by_class() -> dict[str, Record]:
-    """The same by the names of their classes in files."""
+    """``RECORDS`` by class name in files."""
     return {record.keras_class: record for record in RECORDS.values()}
 
 
 def is_symbolic(value: Any) -> bool:
-    """Whether there is a tensor between layers in an argument."""
+    """Whether an argument is or contains a symbolic tensor."""
     if isinstance(value, list | tuple):
         return any(is_symbolic(item) for item in value)
     return isinstance(value, SymbolicTensor)
@@ -55,7 +55,7 @@ def is_symbolic(value: Any) -> bool:
 def operation(
     keras_class: str, module: str = "numpy", settings: tuple[str, ...] = (), name: str | None = None
 ) -> Callable[[F], F]:
-    """Let a function take symbolic tensors, which makes it an operation of the network that they belong to."""
+    """A decorator that lets a function take symbolic tensors; the call then becomes an operation of the network."""
 
     def wrap(function: F) -> F:
         own = name or function.__name__

@@ -1,4 +1,4 @@
-"""Sums, means, extremes and what follows from them, along axes."""
+"""Reductions along axes: sums, means, extremes, norms and others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Axes = int | Sequence[int] | None
 
 
 def rank_of(x: Any) -> int:
-    """Number of axes, the batch axis counted."""
+    """Number of axes, including the batch axis."""
     return x.ndim if isinstance(x, e.Expression) else int(np.ndim(x))
 
 
@@ -28,7 +28,7 @@ def axes_of(x: Any, axis: Axes) -> tuple[int, ...]:
     """The axes as positive numbers.
 
     Raises:
-        UnsupportedError: the batch axis of an expression, which keeps a number for each row.
+        UnsupportedError: the batch axis of an expression, which cannot be reduced.
     """
     rank = rank_of(x)
     rows = isinstance(x, e.Expression)
@@ -45,8 +45,8 @@ def axes_of(x: Any, axis: Axes) -> tuple[int, ...]:
         raise UnsupportedError(f"axis {axis} is not among the {rank} axes of the value")
     if rows and 0 in axes:
         raise UnsupportedError(
-            "an expression's first axis is the batch, and a loss or metric keeps it: one number a row. "
-            "Reduce the other axes only; the mean over the batch is taken for you."
+            "an expression's first axis is the batch, and a loss or metric keeps it: one number per row. "
+            "Reduce the other axes only; the mean over the batch is computed automatically."
         )
     return axes
 
@@ -68,7 +68,7 @@ def _numpy_axes(x: Any, axis: Axes) -> tuple[int, ...] | None:
 
 @operation("Sum", settings=("axis", "keepdims"))
 def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Sum over axes (in a loss all but the batch axis if None)."""
+    """Sum over axes (by default all; in a loss all but the batch axis)."""
     if isinstance(x, e.Expression):
         return _reduced("sum", x, axis, keepdims)
     x = as_array(x)
@@ -79,7 +79,7 @@ def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
 
 @operation("Mean", settings=("axis", "keepdims"))
 def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Mean over axes (in a loss all but the batch axis if None)."""
+    """Mean over axes (by default all; in a loss all but the batch axis)."""
     if isinstance(x, e.Expression):
         return _reduced("mean", x, axis, keepdims, "float32")
     x = as_array(x)
@@ -90,7 +90,7 @@ def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
 
 @operation("Max", settings=("axis", "keepdims", "initial"))
 def max(x: Any, axis: Axes = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """Largest value over axes, and not below ``initial``."""
+    """Largest value over axes, at least ``initial``."""
     if isinstance(x, e.Expression):
         found = _reduced("max", x, axis, keepdims)
         return found if initial is None else f.maximum(found, initial)
@@ -103,7 +103,7 @@ def max(x: Any, axis: Axes = None, keepdims: bool = False, initial: Any = None) 
 
 @operation("Min", settings=("axis", "keepdims", "initial"))
 def min(x: Any, axis: Axes = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """Smallest value over axes, and not above ``initial``."""
+    """Smallest value over axes, at most ``initial``."""
     if isinstance(x, e.Expression):
         found = _reduced("min", x, axis, keepdims)
         return found if initial is None else f.minimum(found, initial)
@@ -137,13 +137,13 @@ def _place(kind: Literal["argmax", "argmin"], x: Any, axis: int | None, keepdims
 
 @operation("Argmax", settings=("axis", "keepdims"))
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Place of the largest value along an axis, the first one of equal ones."""
+    """Index of the largest value along an axis; of equal values the first."""
     return _place("argmax", x, axis, keepdims)
 
 
 @operation("Argmin", settings=("axis", "keepdims"))
 def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Place of the smallest value along an axis, the first one of equal ones."""
+    """Index of the smallest value along an axis; of equal values the first."""
     return _place("argmin", x, axis, keepdims)
 
 
@@ -174,7 +174,7 @@ def prod(x: Any, axis: Axes = None, keepdims: bool = False, dtype: Any = None) -
     """Product over axes.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     if isinstance(x, e.Expression):
         raise e.refuse(
@@ -188,7 +188,7 @@ def prod(x: Any, axis: Axes = None, keepdims: bool = False, dtype: Any = None) -
 
 @operation("Var", settings=("axis", "keepdims"))
 def var(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Mean square of the deviations from the mean over axes."""
+    """Variance over axes: the mean squared deviation from the mean."""
     x = x if isinstance(x, e.Expression) else as_array(x).astype(floating(as_array(x)), copy=False)
     return mean(f.square(f.subtract(x, mean(x, axis, keepdims=True))), axis, keepdims)
 
@@ -201,7 +201,7 @@ def std(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
 
 @operation("Average", settings=("axis",))
 def average(x: Any, axis: Axes = None, weights: Any = None) -> Any:
-    """Mean over axes, by weights if there are any."""
+    """Mean over axes, weighted if ``weights`` are given."""
     if weights is None:
         return mean(x, axis)
     weights = f.cast(weights, "float32") if isinstance(weights, e.Expression) else as_array(weights)
@@ -231,10 +231,10 @@ def logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
 
 @operation("Norm", "linalg", settings=("ord", "axis", "keepdims"))
 def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Length of the vectors along an axis: ``ord`` 2 by default, or 0, 1, inf, -inf or another number.
+    """Norm along an axis: ``ord`` 2 by default, or 0, 1, inf, -inf or another number.
 
     Raises:
-        UnsupportedError: a norm of matrices of an expression, other than the square root of the sum of squares.
+        UnsupportedError: a matrix norm of an expression, other than the Frobenius norm.
     """
     if not isinstance(x, e.Expression):
         x = as_array(x)
@@ -279,7 +279,7 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Running products along an axis.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     if isinstance(x, e.Expression):
         raise e.refuse("cumprod", "take exp(cumsum(log(x), axis)) of positive values")
@@ -292,7 +292,7 @@ def median(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     """Median over axes.
 
     Raises:
-        UnsupportedError: of an expression.
+        UnsupportedError: x is an expression.
     """
     if isinstance(x, e.Expression):
         raise e.refuse("median", "take the mean, which needs no order")
@@ -309,10 +309,10 @@ def _over_batch(kind: BatchReduceKind, x: Any) -> Any:
 
 
 def batch_sum(x: Any) -> Any:
-    """Sum over the batch (the first axis), at every row."""
+    """Sum over the batch (the first axis), repeated for every row."""
     return _over_batch("sum", x)
 
 
 def batch_mean(x: Any) -> Any:
-    """Mean over the batch (the first axis), at every row."""
+    """Mean over the batch (the first axis), repeated for every row."""
     return _over_batch("mean", x)

@@ -1,4 +1,4 @@
-"""Shapes and order: what moves values about and computes nothing."""
+"""Shapes and axes: functions that move values without computing."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def size(x: Any) -> Any:
     """Number of values of an array.
 
     Raises:
-        UnsupportedError: of a value whose rows are not counted yet.
+        UnsupportedError: the number of rows is not known yet.
     """
     if None in shape(x):
-        raise e.refuse("size of a value with rows", "its shape beside the batch axis is x.shape[1:]")
+        raise e.refuse("size of a value with rows", "its shape without the batch axis is x.shape[1:]")
     return np.asarray(prod(n or 0 for n in shape(x)), np.int32)
 
 
 def rows_of(x: Any, shape: Sequence[int]) -> Any:
-    """The same values with rows of another shape; the batch axis stays, for arrays as for expressions."""
+    """Reshape each row; the batch axis stays, for arrays and for expressions."""
     if isinstance(x, e.Expression):
         return e.emitted(Reshape(tuple(shape)), x, dtype=x.dtype)
     array = np.asarray(x)
@@ -47,7 +47,7 @@ def rows_of(x: Any, shape: Sequence[int]) -> Any:
 
 
 def with_rows(x: e.Expression, sizes: Sequence[int | None]) -> e.Expression:
-    """The expression with rows of these sizes, of which one may be unknown."""
+    """Reshape each row of an expression to these sizes, of which one may be None."""
     if list(sizes).count(None) > 1:
         raise UnsupportedError(f"rows of shape {tuple(sizes)} have several sizes that are not known yet")
     if tuple(sizes) == x.shape[1:]:
@@ -58,10 +58,10 @@ def with_rows(x: e.Expression, sizes: Sequence[int | None]) -> e.Expression:
 
 @operation("Reshape", settings=("newshape",))
 def reshape(x: Any, newshape: int | Sequence[int]) -> Any:
-    """The same values in row-major order under another shape, the batch axis counted; one size may be -1.
+    """Reshape in row-major order; the shape includes the batch axis, and one size may be -1.
 
     Raises:
-        UnsupportedError: an expression whose batch axis would not stay.
+        UnsupportedError: the batch axis of an expression would change.
     """
     if not isinstance(x, e.Expression):
         return np.reshape(as_array(x), newshape)
@@ -76,7 +76,7 @@ def reshape(x: Any, newshape: int | Sequence[int]) -> Any:
 
 
 def moves_rows(name: str, x: e.Expression, wanted: Any) -> UnsupportedError:
-    """The error for what would mix the rows of a batch."""
+    """The error for a change of the batch axis."""
     return UnsupportedError(
         f"ops.{name} of a value of shape {x.shape} to {wanted} would move values between the rows of a batch; keep the "
         "batch axis, which comes first, as it is: -1 there, and sizes for the rest"
@@ -84,7 +84,7 @@ def moves_rows(name: str, x: e.Expression, wanted: Any) -> UnsupportedError:
 
 
 def squeeze_last(x: Any) -> Any:
-    """Without a last axis of size 1."""
+    """Remove a last axis of size 1."""
     if isinstance(x, e.Expression):
         return with_rows(x, x.shape[1:-1])
     return np.squeeze(np.asarray(x), -1)
@@ -92,7 +92,7 @@ def squeeze_last(x: Any) -> Any:
 
 @operation("ExpandDims", settings=("axis",))
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
-    """With new axes of size 1 at these places of the result."""
+    """Insert axes of size 1 at these positions of the result."""
     if not isinstance(x, e.Expression):
         return np.expand_dims(as_array(x), axis if isinstance(axis, int) else tuple(axis))
     given = [axis] if isinstance(axis, int) else list(axis)
@@ -106,7 +106,7 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
 
 @operation("Squeeze", settings=("axis",))
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
-    """Without axes of size 1: these, or all."""
+    """Remove axes of size 1: these, or all."""
     if not isinstance(x, e.Expression):
         return np.squeeze(as_array(x), axis if axis is None or isinstance(axis, int) else tuple(axis))
     given = [axis] if isinstance(axis, int) else axis
@@ -122,10 +122,10 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 @operation("Ravel")
 def ravel(x: Any) -> Any:
-    """All values along one axis.
+    """Flatten to one axis.
 
     Raises:
-        UnsupportedError: of an expression, whose rows stay apart.
+        UnsupportedError: x is an expression, whose rows must not mix.
     """
     if isinstance(x, e.Expression):
         raise moves_rows("ravel", x, "one axis")
@@ -134,7 +134,7 @@ def ravel(x: Any) -> Any:
 
 @operation("Transpose", settings=("axes",))
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
-    """The axes in another order, by default reversed."""
+    """Reorder the axes, by default reversed."""
     if not isinstance(x, e.Expression):
         return np.transpose(as_array(x), axes)
     order = tuple(a % x.ndim for a in axes) if axes is not None else tuple(reversed(range(x.ndim)))
@@ -145,7 +145,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
 
 @operation("Swapaxes", settings=("axis1", "axis2"))
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    """Two axes in each other's place."""
+    """Swap two axes."""
     order = list(range(rank_of(x)))
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return transpose(x, order)
@@ -153,7 +153,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 @operation("Moveaxis", settings=("source", "destination"))
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
-    """Axes at other places, the rest in their order."""
+    """Move axes to other positions; the rest keep their order."""
     rank = rank_of(x)
     pairs = [([v] if isinstance(v, int) else list(v)) for v in (source, destination)]
     moved = {to % rank: of % rank for of, to in zip(*pairs, strict=True)}
@@ -162,7 +162,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 
 def _joined(xs: Sequence[Any]) -> list[Any]:
-    """The parts in one dtype; arrays among expressions are refused, for they have no rows."""
+    """The parts in one dtype; arrays among expressions are refused, because they have no rows."""
     if not e.is_expression(*xs):
         arrays = [as_array(x) for x in xs]
         dtype = result_type(*arrays)
@@ -178,7 +178,7 @@ def _joined(xs: Sequence[Any]) -> list[Any]:
 
 @operation("Concatenate", settings=("axis",))
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
-    """Values one after the other along an axis."""
+    """Concatenate values along an axis."""
     parts = _joined(xs)
     if not e.is_expression(*parts):
         return np.concatenate(parts, axis=axis)
@@ -190,7 +190,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
 
 @operation("Stack", settings=("axis",))
 def stack(x: Sequence[Any], axis: int = 0) -> Any:
-    """Values side by side along a new axis."""
+    """Stack values along a new axis."""
     if not e.is_expression(*x):
         return np.stack(_joined(x), axis=axis)
     rank = rank_of(x[0]) + 1

@@ -1,7 +1,7 @@
-"""Rewrites of the prediction graph: each a pure function from graph to graph, one a file.
+"""Rewrites of the prediction graph: each a pure function from graph to graph, one per file.
 
-A rewrite is an identity or it is not made. Weights fold in float64 and stay float64 constants, so that an engine
-rounds them once.
+A rewrite is made only if it is a mathematical identity. Weights are folded in float64 and stay float64 constants, so
+that an engine rounds them once.
 """
 
 from __future__ import annotations

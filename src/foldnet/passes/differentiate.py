@@ -1,4 +1,4 @@
-"""From a training program to the same program with the gradients of its loss: reverse-mode differentiation."""
+"""Reverse-mode differentiation: add the gradients of its loss to a training program."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def differentiate(program: TrainingProgram, graph: Graph | None = None) -> Diffe
 
     Args:
         program: to differentiate.
-        graph: its graph, made ready by an engine; by default as it is.
+        graph: its graph, if an engine has prepared it; by default the program's.
 
     Raises:
         UnsupportedError: the gradient of a function that the caller supplied.
@@ -45,7 +45,7 @@ def differentiate(program: TrainingProgram, graph: Graph | None = None) -> Diffe
 
 
 def unfused(graph: Graph) -> Graph:
-    """The graph with fused activations as nodes of their own."""
+    """The graph with fused activations as separate nodes."""
     b = GraphBuilder()
     b.types.update(graph.types)
     nodes: list[Node[Op]] = []
@@ -62,7 +62,7 @@ def unfused(graph: Graph) -> Graph:
 
 
 class _Differentiation(GraphBuilder):
-    """The graph as it grows; see ``foldnet.operations.gradients.GradientBuilder``."""
+    """The graph under construction; see ``foldnet.operations.gradients.GradientBuilder``."""
 
     def __init__(self, program: TrainingProgram, graph: Graph) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _Differentiation(GraphBuilder):
         self._found: dict[str, str] = {}
 
     def _find_wanted(self) -> set[str]:
-        """Values on the way from a trainable variable to the loss."""
+        """Values on a path from a trainable variable to the loss."""
         active = {v.name for v in self._program.variables if v.trainable}
         for node in self._graph.nodes:
             if any(v in active for v in node.inputs):
@@ -85,11 +85,11 @@ class _Differentiation(GraphBuilder):
         return active & leads
 
     def wants(self, value: str) -> bool:
-        """Whether anything asks for the gradient on a value."""
+        """Whether the gradient on a value is needed."""
         return value in self._wanted
 
     def gathered(self, gradient: str, operand: str) -> str:
-        """A gradient summed over the axes along which the operand was spread."""
+        """A gradient summed over the axes along which the operand was broadcast."""
         shape = self.shape(operand)
         return gradient if self.shape(gradient) == shape else self.emit(SumTo(shape), gradient)
 

@@ -1,4 +1,4 @@
-"""Dropout and its kin are nothing at prediction time: take out every op that gives back its operand."""
+"""Remove every op that returns its operand, such as Dropout at prediction time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def drop_identities(graph: Graph) -> Graph:
 
 
 def is_identity(graph: Graph, node: Node[Op]) -> bool:
-    """Whether a node gives back its first operand."""
+    """Whether a node returns its first operand unchanged."""
     is_nothing = fold_of(node.op).is_nothing
     return is_nothing is not None and is_nothing(graph, node)

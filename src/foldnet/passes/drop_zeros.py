@@ -1,4 +1,4 @@
-"""A bias or a mean that is zero everywhere needs no arithmetic."""
+"""Drop biases and means that are zero everywhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def drop_zeros(graph: Graph) -> Graph:
 
 
 def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | None:
-    """The node without its last operand, where that is all zeros."""
+    """The node without its last operand, if that is all zeros."""
     place = fold_of(node.op).zeros
     if place is None or len(node.inputs) != place + 1 or np.any(graph.constants[node.inputs[-1]]):
         return None

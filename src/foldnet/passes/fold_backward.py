@@ -1,4 +1,4 @@
-"""A scaling after a linear operation goes into its weights."""
+"""Fold a scaling after a linear operation into its weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from foldnet.passes.rewriting import Rewrite, Uses, exhaust, fresh, fresh_weight
 
 
 def fold_backward(graph: Graph) -> Graph:
-    """Fold each scaling into the linear operation before it, past what commutes with it.
+    """Fold each scaling into the linear operation before it, past operations that commute with it.
 
     For a Dense: ``(x W + b - m) s + o = x (W s) + ((b - m) s + o)``, computed in float64.
     """
@@ -23,7 +23,7 @@ def fold_backward(graph: Graph) -> Graph:
 
 
 def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
-    """The operation that does both, or why there is none."""
+    """The operation that does both, or the reason why there is none."""
     scaling = fold_of(node.op).scaling
     if scaling is None:
         return None
@@ -65,7 +65,7 @@ def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
 
 
 def _barred(before: Node[Op]) -> str | None:
-    """Why no scaling goes into a node, in words; None if one may."""
+    """Why no scaling folds into a node, as text; None if one may."""
     fold, activation = fold_of(before.op), fused_activation(before.op)
     if fold.between is not None:
         return fold.between(before)
@@ -77,7 +77,7 @@ def _barred(before: Node[Op]) -> str | None:
 
 
 def _activation_stays(node: Node[Op], moves: list[Node[Op]]) -> str | None:
-    """Why a scaling's own activation cannot go along past the moves, in words; None if it can, or there is none."""
+    """Why a scaling's own activation cannot move along, as text; None if it can, or there is none."""
     activation = fused_activation(node.op)
     for move in moves if activation else ():
         commutes = fold_of(move.op).commutes

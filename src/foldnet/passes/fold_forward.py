@@ -1,4 +1,4 @@
-"""A scaling before a linear operation goes into its weights."""
+"""Fold a scaling before a linear operation into its weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foldnet.passes.rewriting import Rewrite, Uses, exhaust, fresh_weights, join
 
 
 def fold_forward(graph: Graph) -> Graph:
-    """Fold each scaling into the linear operation after it, past what commutes with it.
+    """Fold each scaling into the linear operation after it, past operations that commute with it.
 
     For a Dense: ``((x - m) s + o) W + b = x (diag(s) W) + (b + (o - m s) W)``, computed in float64.
     """
@@ -21,7 +21,7 @@ def fold_forward(graph: Graph) -> Graph:
 
 
 def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
-    """The operation that does both, or why there is none."""
+    """The operation that does both, or the reason why there is none."""
     scaling = fold_of(node.op).scaling
     if scaling is None:
         return None

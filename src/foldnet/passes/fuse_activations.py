@@ -1,4 +1,4 @@
-"""An elementwise activation is applied by the op before it, while its result is at hand."""
+"""Fuse an elementwise activation into the op before it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | None:
     if not isinstance(before.op, Fusable) or before.op.activation is not None:
         return None
     if before.op.mixes and any(v in graph.constants for v in before.inputs):
-        return None  # arithmetic with constants may fold yet, and says why it did not
+        return None  # arithmetic with constants may still fold, and has a note if it does not
     if uses.kept_because(before.output, node):
         return None
     op = replace(before.op, activation=activation)

@@ -1,4 +1,4 @@
-"""Two scalings one after the other are one."""
+"""Merge two consecutive scalings into one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def merge_affines(graph: Graph) -> Graph:
 
 
 def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
-    """The merged Affine, or why the two stay apart."""
+    """The merged Affine, or the reason why the two cannot be merged."""
     before = uses.producer.get(node.inputs[0])
     scaling = fold_of(node.op).scaling
     scaling_before = fold_of(before.op).scaling if before else None

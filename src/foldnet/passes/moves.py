@@ -1,4 +1,4 @@
-"""What a scaling can pass: operations that move values, and others that commute with it."""
+"""Move a scaling past operations that move values, and past others that commute with it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from foldnet.passes.rewriting import Uses, fresh
 
 @dataclass(frozen=True)
 class Way:
-    """How far a scaling can go.
+    """How far a scaling can move.
 
     Attributes:
         passed: the nodes that it passes, in computing order.
         end: the node behind them; None for an input of the network.
-        scaling: with its numbers as they are there.
+        scaling: with its numbers at that point.
     """
 
     passed: list[Node[Op]]
@@ -27,7 +27,7 @@ class Way:
 
 
 def way_forward(graph: Graph, uses: Uses, node: Node[Op], scaling: Scaling) -> Way | str:
-    """How far a node's scaling can go towards the outputs; or why it cannot leave its place, in words."""
+    """How far a node's scaling can move towards the outputs; or, as text, why it cannot move."""
     passed: list[Node[Op]] = []
     while True:
         if node.output in uses.outputs:
@@ -47,7 +47,7 @@ def way_forward(graph: Graph, uses: Uses, node: Node[Op], scaling: Scaling) -> W
 
 
 def way_back(graph: Graph, uses: Uses, node: Node[Op], scaling: Scaling) -> Way | str:
-    """How far a node's scaling can go towards the inputs; or why what it would pass must stay, in words."""
+    """How far a node's scaling can move towards the inputs; or, as text, why it cannot pass a node."""
     passed: list[Node[Op]] = []
     while True:
         before = uses.producer.get(node.inputs[0])
@@ -67,9 +67,9 @@ def way_back(graph: Graph, uses: Uses, node: Node[Op], scaling: Scaling) -> Way 
 
 
 def moved_from(graph: Graph, value: str, moves: Sequence[Node[Op]]) -> tuple[list[Node[Op]], str]:
-    """The same operations on another value, and what they give.
+    """The same operations applied to another value, and their result.
 
-    Their results have other names, since they are other values than the layers gave.
+    Their results have new names, because they are not the values of the layers.
     """
     made: list[Node[Op]] = []
     for move in moves:

@@ -10,7 +10,7 @@ from foldnet.arrays import Array
 from foldnet.operations.folds import Folded
 
 LARGEST_RATIO = 64.0
-"""How far a mean may lie from zero, in standard deviations, for its subtraction to be folded away.
+"""The largest mean, in standard deviations, whose subtraction may be folded away.
 
 ``x * scale - mean * scale`` rounds two numbers of size ``|mean| * scale`` where ``(x - mean) * scale`` rounds one
 of size ``|x - mean| * scale``, so folding adds an error of about ``2^-24 * |mean| / std`` standard deviations. 64
@@ -22,7 +22,7 @@ _SMALLEST = float(_FLOAT32.tiny) / float(_FLOAT32.eps)
 
 
 def costs_precision(folded: Folded) -> str | None:
-    """Why folded weights must not be used, in words; None if they may be."""
+    """Why folded weights must not be used, as text; None if they may be."""
     reason = None
     if folded.mean is not None and folded.spread is not None:
         reason = cancels(folded.mean, folded.spread)
@@ -35,7 +35,7 @@ def _by_unit(array: Array) -> Array:
 
 
 def cancels(mean: Array, spread: Array) -> str | None:
-    """Why the subtraction of a mean must stay, in words; None if it may be folded."""
+    """Why the subtraction of a mean must stay, as text; None if it may be folded."""
     with np.errstate(all="ignore"):
         ratio = np.where(mean == 0, 0.0, np.abs(mean.astype(np.float64)) / spread)
     worst = float(np.max(ratio, initial=0.0))
@@ -48,9 +48,9 @@ def cancels(mean: Array, spread: Array) -> str | None:
 
 
 def leaves_float32(*arrays: Array) -> str | None:
-    """Why folded weights cannot be rounded to float32, in words; None if they can.
+    """Why folded weights cannot be rounded to float32, as text; None if they can.
 
-    Single tiny weights may underflow beside larger ones; a column that is tiny as a whole may not.
+    Single tiny weights may underflow among larger ones, but not a whole column of tiny weights.
     """
     for array in arrays:
         if not np.isfinite(array).all() or np.abs(array).max(initial=0.0) > float(_FLOAT32.max):

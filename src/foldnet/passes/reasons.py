@@ -1,4 +1,4 @@
-"""Why each scaling that is left in the graph was not folded."""
+"""Notes on why scalings were not folded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foldnet.passes.rewriting import Uses
 
 
 def note_reasons(graph: Graph) -> Graph:
-    """The same graph with a note for every scaling in it: the layer, and what keeps it from being folded."""
+    """The same graph with a note for every scaling in it: the layer, and the reason why it was not folded."""
     uses = Uses(graph)
     notes = []
     for node in graph.nodes:
@@ -22,9 +22,9 @@ def note_reasons(graph: Graph) -> Graph:
             before = plan_merge(graph, uses, node) or plan_backward(graph, uses, node)
             after = plan_forward(graph, uses, node)
             notes.append(
-                f"layer {node.layer!r} stays a step of its own. Not folded into what comes before it: {before}. "
+                f"layer {node.layer!r} stays a separate step. Not folded into what comes before it: {before}. "
                 f"Not folded into what follows: {after}."
             )
         elif isinstance(reason := plan_arithmetic(graph, uses, node), str):
-            notes.append(f"layer {node.layer!r} stays a step of its own. {reason}")
+            notes.append(f"layer {node.layer!r} stays a separate step. {reason}")
     return replace(graph, notes=(*graph.notes, *(n for n in notes if n not in graph.notes)))

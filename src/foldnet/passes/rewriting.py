@@ -1,4 +1,4 @@
-"""What every pass needs: who makes and who uses a value, and replacing nodes by one."""
+"""Shared code of all passes: which nodes compute and use a value, and replacing nodes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foldnet.graph.op import Op
 
 
 class Uses:
-    """An index of a graph: the node that makes each value, and the nodes that read it."""
+    """An index of a graph: the node that computes each value, and the nodes that read it."""
 
     def __init__(self, graph: Graph) -> None:
         self.producer: dict[str, Node[Op]] = {n.output: n for n in graph.nodes}
@@ -22,7 +22,7 @@ class Uses:
                 self.consumers.setdefault(value, []).append(node)
 
     def with_node(self, old: Node[Op], new: Node[Op]) -> Uses:
-        """The index as if a node stood in the place of another that makes the same value."""
+        """The index as if a node were replaced by another that computes the same value."""
         changed = object.__new__(Uses)
         changed.producer = {**self.producer, new.output: new}
         changed.consumers = dict(self.consumers)
@@ -40,7 +40,7 @@ class Uses:
         return f"the value between them is also used by {quoted(others)}" if others else None
 
     def shared_because(self, node: Node[Op]) -> str | None:
-        """Which calls of a shared layer use this node's weights; None if it alone does."""
+        """Which calls of a shared layer use this node's weights; None if only this node uses them."""
         for name in node.inputs:
             users = self.consumers.get(name, [])
             if name not in self.producer and len(users) > 1 and _is_weight(node, name):
@@ -57,7 +57,7 @@ def _is_weight(node: Node[Op], name: str) -> bool:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """One node in the place of several: ``node`` stands where the last of ``replaced`` stood, ``ahead`` before it."""
+    """Replace several nodes by one: ``node`` takes the place of the last of ``replaced``; ``ahead`` goes before it."""
 
     replaced: tuple[Node[Op], ...]
     node: Node[Op]
@@ -66,7 +66,7 @@ class Rewrite:
 
 
 Plan = Callable[[Graph, Uses, Node[Op]], Rewrite | str | None]
-"""How to rewrite at a node: the rewrite, the reason against it in words, or None where the pass does not apply."""
+"""How to rewrite at a node: the rewrite, the reason against it, or None if the pass does not apply."""
 
 
 def exhaust(graph: Graph, plan: Plan) -> Graph:
@@ -96,7 +96,7 @@ def _apply(graph: Graph, rewrite: Rewrite) -> Graph:
 
 
 def without(graph: Graph, is_identity: Callable[[Graph, Node[Op]], bool]) -> Graph:
-    """The graph without the nodes that are identities: their operand takes their place everywhere."""
+    """The graph without identities: each is replaced by its operand."""
     renamed: dict[str, str] = {}
     nodes = []
     for node in graph.nodes:
@@ -125,17 +125,17 @@ def fresh(graph: Graph, hint: str) -> str:
 
 
 def fresh_weights(graph: Graph, layer: str, weights: Mapping[str, Array]) -> dict[str, Array]:
-    """New weights of a layer by the names of the constants that are to hold them."""
+    """New weights of a layer, by the names of their new constants."""
     return {fresh(graph, f"{layer}/{name}"): array for name, array in weights.items()}
 
 
 def kind_of(node: Node[Op]) -> str:
-    """A node in words: ``Softmax of layer 'last'``."""
+    """A node as text: ``Softmax of layer 'last'``."""
     return f"{type(node.op).__name__} of layer {node.layer!r}"
 
 
 def joined(*nodes: Node[Op]) -> str:
-    """The layer of a node made from several: ``dense + batch_normalization``."""
+    """The layer name of a node made from several: ``dense + batch_normalization``."""
     return " + ".join(dict.fromkeys(part for n in nodes for part in n.layer.split(" + ")))
 
 

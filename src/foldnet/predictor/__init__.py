@@ -1,4 +1,4 @@
-"""The frozen network: ``freeze`` makes it, ``Predictor`` is it, ``load_predictor`` reads it back from its file."""
+"""The frozen network: ``freeze`` makes a ``Predictor``, and ``load_predictor`` reads one from its file."""
 
 from foldnet.predictor.freezing import freeze as freeze
 from foldnet.predictor.freezing import load_predictor as load_predictor

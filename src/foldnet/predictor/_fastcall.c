@@ -61,7 +61,7 @@ static PyObject *fast_call(PyObject *object, PyObject *args, PyObject *kwargs) {
     return y;
   const void *in[1] = {PyArray_DATA(x)};
   void *out[1] = {PyArray_DATA((PyArrayObject *)y)};
-  /* Held across the call: another thread may attach anew while this one computes. */
+  /* Held across the call: another thread may attach another program while this one computes. */
   PyObject *weights = Py_NewRef(self->weights), *owner = Py_NewRef(self->owner);
   const entry_t entry = self->entry;
   const float *w = PyArray_DATA((PyArrayObject *)weights);

@@ -1,4 +1,4 @@
-"""Programs of files, kept in the user's cache folder: a file that was frozen once is not parsed again.
+"""A cache of programs in the user's cache folder: a file that was frozen once is not parsed again.
 
 An entry is named by a digest over the file's bytes and over the modules of foldnet that made the program, and is
 checked as every predictor file is. It holds the unfolded program, so it serves every way to freeze the file.
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from foldnet.predictor.options import Options
 
 LARGEST = 16 << 20
-"""Larger files are read again each time: most of the time goes to their arrays, not to parsing."""
+"""Larger files are not cached: most of the time is spent on their arrays, not on parsing."""
 ENTRIES = 64
-"""The most entries that stay; those used longest ago go first."""
+"""The largest number of entries; the least recently used ones are removed first."""
 _ENDING = ".foldnet"
 
 
 def program_of(
     path: str | os.PathLike[str], make: Callable[[], tuple[Graph, Options]]
 ) -> tuple[Graph, Options]:
-    """The program of a file: the one kept, if it was made of the same bytes by the same foldnet, else a new one.
+    """The program of a file: from the cache, if made from the same bytes by the same foldnet, else a new one.
 
     Args:
-        path: of the file; if it is none, or too large, this is ``make()``.
+        path: of the file; if it is not a file, or too large, the result is ``make()``.
         make: reads the file.
     """
     name = _entry(path)
@@ -42,7 +42,7 @@ def program_of(
     if kept is not None:
         return kept
     made = make()
-    if _entry(path) == name:  # the file did not change while it was read
+    if _entry(path) == name:  # only if the file did not change while it was read
         _write(name, *made)
     return made
 
@@ -53,13 +53,13 @@ def _entry(path: str | os.PathLike[str]) -> str | None:
     try:
         data = read_file(path, LARGEST)
     except (OSError, FoldnetError):
-        return None  # the reader of the file says what is wrong
+        return None  # the reader of the file reports the error
     return user_cache.digest(_makers(), data).hex() + _ENDING
 
 
 @cache
 def _makers() -> bytes:
-    """A digest over names, sizes and times of foldnet's modules: which of them make a program changes with time."""
+    """A digest over names, sizes and times of all foldnet modules, because any of them may affect a program."""
     package = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
     found: list[str] = []
     _list_modules(package, "", found)
@@ -87,7 +87,7 @@ def _read(name: str) -> tuple[Graph, Options] | None:
         program = from_bytes(data, {})
     except FoldnetError:
         return None
-    with suppress(OSError):  # in an image that may not be written, no entry is older than another
+    with suppress(OSError):  # in a read-only image the time of use cannot be updated
         os.utime(user_cache.path_of(name))
     return program
 
@@ -100,7 +100,7 @@ def _write(name: str, graph: Graph, options: Options) -> None:
         if len(data) <= LARGEST and user_cache.write(name, lambda path: path.write_bytes(data)):
             _forget_oldest()
     except (FoldnetError, OSError):
-        pass  # it is only kept to save time
+        pass  # the cache only saves time
 
 
 def _forget_oldest() -> None:

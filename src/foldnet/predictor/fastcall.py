@@ -1,7 +1,7 @@
 """FastCall, the base of Predictor: calls go to compiled code directly where the extension module is built.
 
-A subclass has ``_call(x)``, which takes anything the public call may be given. Without the extension every call
-goes there, with the same results; only the cost of a call differs.
+A subclass has ``_call(x)``, which takes any arguments of the public call. Without the extension every call
+uses it, with the same results; only the cost of a call differs.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from foldnet.engines.native.prediction.program import NativeProgram
 
 RELEASE_COST = 100_000
-"""From this many multiply-adds on, other Python threads may run during a call; taking the lock costs about as much."""
+"""From this many multiply-adds on, a call releases the GIL; taking it again costs about as much time."""
 
 
 class PythonFastCall:
     """The same class without the extension module."""
 
     def attach(self, *arguments: Any) -> None:
-        """Nothing to attach to: ``_call`` serves every call."""
+        """Does nothing: every call uses ``_call``."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The result of ``_call``."""

@@ -1,9 +1,9 @@
 """The file of a predictor: a fixed head, a JSON header, and raw little-endian arrays.
 
-Bytes 0-7 ``FOLDNET`` and the version 1; 8-15 length of the header; 16-23 length of the arrays; 24-27 CRC-32 of all
-that follows; 28-31 zero. Then the header, padded with spaces to a multiple of 64 bytes, and the arrays, each at a
+Bytes 0-7 ``FOLDNET`` and the version 1; 8-15 length of the header; 16-23 length of the arrays; 24-27 CRC-32 of the
+bytes after it; 28-31 zero. Then the header, padded with spaces to a multiple of 64 bytes, and the arrays, each at a
 multiple of 64 bytes with zeros between. All numbers are little-endian. Nothing in a file is ever executed, and
-nothing is believed before it is checked.
+everything is checked before it is used.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def to_bytes(graph: Graph, options: Options) -> bytes:
         "input_names": list(options.input_names),
         "output_names": None if options.output_names is None else list(options.output_names),
     }
-    # Said only where they are nested, so that other files stay what they were.
+    # Written only if they are nested, so that other files keep their bytes.
     for name, structure in (("inputs", options.input_structure), ("outputs", options.output_structure)):
         if structure is not None:
             said[name] = to_text(structure)
@@ -123,7 +123,7 @@ def _from_bytes(data: memoryview, functions: Functions) -> tuple[Graph, Options]
 
 
 def _arrays(places: object, data: memoryview) -> dict[str, dict[str, Array]]:
-    """The arrays in order: each begins where the one before it ends, so that there are no holes or overlaps."""
+    """The arrays in order: each begins at the end of the one before, so that there are no gaps or overlaps."""
     arrays: dict[str, dict[str, Array]] = {"constants": {}, "spreads": {}}
     end = 0
     for place in _a(list, places, "arrays"):
@@ -209,7 +209,7 @@ def _no_constant(name: str) -> float:
 
 
 def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
-    """Write a predictor, whole or not at all."""
+    """Write a predictor atomically."""
     from foldnet.disk.atomic import write_whole
 
     data = to_bytes(predictor.unfolded, predictor.options)
@@ -217,7 +217,7 @@ def save(predictor: Predictor, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str], functions: Functions) -> tuple[Graph, Options]:
-    """The program and options from a file; an error about what it holds names it."""
+    """The program and options from a file; errors about its content name the file."""
     from foldnet.disk.opening import read_file
 
     try:

@@ -1,4 +1,4 @@
-"""From a network to its predictor: ``freeze``, and ``load_predictor`` for one that was saved."""
+"""``freeze`` makes the predictor of a network; ``load_predictor`` loads a saved one."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def freeze(
 ) -> Predictor:
     """Fold a network into one function.
 
-    The function keeps its own copy of the weights: training the network further does not change it. What a file
-    gave is kept in the user's cache folder, so that freezing the same bytes again needs no parsing.
+    The function keeps its own copy of the weights: training the network further does not change it. The program
+    of a file is kept in the user's cache folder, so that freezing the same bytes again needs no parsing.
 
     Args:
         model: a network, the path of a file, or a live Keras model.
         engine: ``"native"`` compiles C, ``"reference"`` computes in NumPy, ``"auto"`` compiles if it can.
         dtype: ``"float32"``; on the reference engine also ``"float64"``.
-        fold: False keeps every layer a step of its own.
-        activations: NumPy functions for activations that a file names but cannot say.
-        without: names of optional inputs that the function does not take: it computes what the network gives for None.
+        fold: False keeps every layer as a separate step.
+        activations: NumPy functions for activations that a file names but does not define.
+        without: names of optional inputs that the function does not take: the network's result with None for them.
 
     Raises:
         UnsupportedError: a layer or setting that cannot be computed exactly.
-        ConfigError: settings that contradict each other.
-        CompileError: ``engine="native"``, and its code cannot be compiled or loaded.
+        ConfigError: settings contradict each other.
+        CompileError: with ``engine="native"``, if its code cannot be compiled or loaded.
     """
     asked = checked_engine(engine)
     precision = checked_precision(dtype, asked)
@@ -71,8 +71,8 @@ def load_predictor(
 
     Args:
         path: of the file.
-        engine: another one than it was frozen for.
-        activations: the NumPy functions of a network that was frozen with functions of the caller's.
+        engine: another engine than the one it was frozen for.
+        activations: the NumPy functions, if the network was frozen with the caller's own functions.
 
     Raises:
         FileFormatError: the file is damaged or not a predictor.
@@ -96,7 +96,7 @@ def same_program(a: Graph, b: Graph) -> bool:
 
 
 def _program_of(network: Network, without: Iterable[str] = ()) -> tuple[Graph, Options]:
-    """The network's prediction program, unfolded, and what its callers pass and get."""
+    """The network's prediction program, unfolded, and the structure of its inputs and outputs."""
     from foldnet.lowering.lower import Mode, lower
     from foldnet.optional_inputs import checked_absent, present
 
@@ -116,7 +116,7 @@ def _program_of(network: Network, without: Iterable[str] = ()) -> tuple[Graph, O
 
 
 def _is_plain(structure: object) -> bool:
-    """Whether it is one value, or a list of them, or holds a single one without a name."""
+    """Whether it is one value, a list of values, or a single value without a name."""
     if isinstance(structure, list | tuple) and len(structure) == 1:
         return not is_nested(structure[0])
     return not is_nested(structure) or (isinstance(structure, list) and is_flat(structure))
@@ -143,7 +143,7 @@ def _as_network(model: object, activations: Mapping[str, Callable[..., Any]] | N
 
 
 def _own_copy(graph: Graph) -> Graph:
-    """The graph with constants of its own, which nothing can change."""
+    """The graph with its own read-only copies of the constants."""
     constants = {k: np.array(v) for k, v in graph.constants.items()}
     for array in constants.values():
         array.flags.writeable = False

@@ -1,4 +1,4 @@
-"""From what a caller passes to arrays of rows: any array-like in, a clear error for what is not data."""
+"""Convert the caller's data to arrays of rows; anything that is not data is a clear error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INT32 = np.iinfo(np.int32)
 
 
 def read_inputs(x: object, graph: Graph, names: Sequence[str]) -> list[Array]:
-    """One array an input, rows first, of any numeric dtype and any strides; nothing is copied that need not be.
+    """One array per input, rows first, of any numeric dtype and any strides; copied only if necessary.
 
     Args:
         x: an array-like; for several inputs a list, tuple or dict of them.
@@ -24,7 +24,7 @@ def read_inputs(x: object, graph: Graph, names: Sequence[str]) -> list[Array]:
         names: of the inputs, for dicts and for errors.
 
     Raises:
-        InputError: not data, or another number, dtype or shape of arrays than the graph takes.
+        InputError: not data, or arrays of another number, dtype or shape than the graph takes.
     """
     given = _by_input(x, graph, names)
     arrays = [
@@ -87,13 +87,13 @@ def _read(value: object, wanted: Type, name: str) -> Array:
 
 
 def working(block: Array, wanted: Type, dtype: np.dtype[Any], name: str) -> Array:
-    """A block of rows in the engine's dtype, C-contiguous; the same array if it is so already.
+    """A block of rows in the engine's dtype, C-contiguous; the same array if possible.
 
     Raises:
         InputError: an index that is not a whole number of 32 bits.
     """
     if wanted.dtype == FLOAT:
-        with np.errstate(all="ignore"):  # beyond float32's range is infinite, as in NumPy
+        with np.errstate(all="ignore"):  # values beyond float32's range become infinite, as in NumPy
             return np.require(block, dtype, ["C", "A"])
     if block.dtype.kind == "f" and not (block == np.trunc(block)).all():
         raise InputError(f"input {name!r} takes whole numbers (indices), and was given fractions or NaN")

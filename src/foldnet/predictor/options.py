@@ -1,4 +1,4 @@
-"""How a network is frozen: the engine, the precision, and what callers pass and get."""
+"""Options of freezing: the engine, the precision, and the structure of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 @dataclass(frozen=True)
 class Options:
-    """How a network is frozen, and what its callers pass and get.
+    """How a network is frozen, and the structure of its inputs and outputs.
 
     Attributes:
-        engine: as asked for.
+        engine: as requested.
         dtype: the working precision.
         fold: whether the passes ran.
         input_names: of the inputs, in order.
         output_names: keys of the results if they are a dict of arrays; None for anything else.
-        input_structure: how inputs are nested, if not as one array, a list, or a dict of arrays; numbers in place
-            of the inputs.
+        input_structure: how inputs are nested, if not as one array, a list, or a dict of arrays; each input is
+            replaced by its index.
         output_structure: likewise, of the results.
     """
 

@@ -1,4 +1,4 @@
-"""Predictors and ``pickle``: the bytes of the file go along, and the caller's own functions beside them."""
+"""Pickle predictors as the bytes of their file and the caller's own functions."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def functions_of(graph: Graph) -> dict[str, Callable[..., Any]]:
 
 
 def pickled(predictor: Predictor) -> bytes:
-    """The predictor as a pickle carries it: the file, compressed."""
+    """The pickled form of a predictor: its compressed file."""
     return zlib.compress(to_bytes(predictor.unfolded, predictor.options))
 
 
 def unpickle(data: bytes, functions: Functions) -> Predictor:
-    """The predictor that was pickled."""
+    """Restore a pickled predictor."""
     from foldnet.predictor.predictor import Predictor
 
     return Predictor(*from_bytes(zlib.decompress(data), functions))

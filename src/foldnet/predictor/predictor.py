@@ -31,18 +31,18 @@ _PROGRAMS_KEPT = 8
 
 
 class Predictor(FastCall):
-    """What ``freeze`` returns: call it on rows, ``predict(x)``; a row gives the same bits in any batch.
+    """The result of ``freeze``: call it on rows, ``predict(x)``. A row gives the same bits in any batch.
 
     ``x`` is any array-like of shape (rows, ...); for several inputs a list or tuple in order, or a dict by name. The
     result is a new array of shape (rows, ...); a list of them for several outputs, or a dict if the network's are.
-    What is not numbers, or of another shape than the network takes, raises InputError.
+    Data that is not numbers or has the wrong shape raises InputError.
 
     Args:
         unfolded: the network's prediction program, as lowered.
         options: see ``Options``.
 
     Attributes:
-        unfolded: the program as lowered, one or more steps a layer.
+        unfolded: the program as lowered, one or more steps per layer.
         graph: the program that runs, folded if ``fold``.
         options: as given.
         engine: ``"native"`` or ``"reference"``: what computes.
@@ -53,7 +53,7 @@ class Predictor(FastCall):
         self.options = options
         self.graph = optimize(unfolded) if options.fold else unfolded
         self._dtype = np.dtype(options.dtype)
-        # No lock: a call may come from a signal handler during another call, or in a child that was forked during one.
+        # No lock: a call may come from a signal handler during another call, or from a forked child.
         self._programs: RecentCache[tuple[Graph, Program]] = RecentCache(_PROGRAMS_KEPT)
         self.engine = choose_engine(self.graph, options)
         if all(n is not None for shape in self.input_shapes for n in shape[1:]):
@@ -63,12 +63,12 @@ class Predictor(FastCall):
 
     @property
     def input_shapes(self) -> list[Shape]:
-        """Shape of each input; None where free, so first of all the rows."""
+        """Shape of each input; None for free axes, such as the rows."""
         return [self.graph.types[v].shape for v in self.graph.inputs]
 
     @property
     def output_shapes(self) -> list[Shape]:
-        """Shape of each result; None where free."""
+        """Shape of each result; None for free axes."""
         return [self.graph.types[v].shape for v in self.graph.outputs]
 
     @property
@@ -87,13 +87,13 @@ class Predictor(FastCall):
         return list(self.graph.notes)
 
     def steps(self, width: int = 80) -> list[str]:
-        """What it computes, one entry a step, in order, in lines of at most so many columns."""
+        """What it computes, one entry per step, in order, in lines of at most ``width`` columns."""
         from foldnet.predictor.program_text import steps
 
         return steps(self.graph, width)
 
     def layer_values(self, x: object) -> dict[str, Array]:
-        """What the layers give that folding left with a value of their own, computed by this predictor's engine.
+        """The results of those layers that folding did not merge, computed by this predictor's engine.
 
         Args:
             x: rows, as for a call.
@@ -113,7 +113,7 @@ class Predictor(FastCall):
         return {path: values[value] for path, value in kept.items()}
 
     def _call(self, x: object, *others: Any) -> Any:
-        """Any call that the compiled entry point does not serve; several inputs may come one after the other."""
+        """Handle calls that the compiled entry point does not support; several inputs may be separate arguments."""
         if others:
             x = (x, *others)
         if self.options.input_structure is not None:
@@ -136,7 +136,7 @@ class Predictor(FastCall):
         return self._run(bound, program, arrays)
 
     def _run(self, bound: Graph, program: Program, arrays: list[Array]) -> list[Array]:
-        """Block by block, so that conversions and intermediate values stay small beside the data."""
+        """Compute block by block, so that conversions and intermediate values need little memory."""
         rows = len(arrays[0])
         if self._is_ready(arrays):
             return program.run(arrays)
@@ -158,20 +158,20 @@ class Predictor(FastCall):
         return results
 
     def _is_ready(self, arrays: list[Array]) -> bool:
-        """Whether the native engine can read all rows where they lie."""
+        """Whether the native engine can read all rows without a copy."""
         return self.engine == "native" and all(
             a.dtype == np.float32 and a.dtype.isnative and a.flags.c_contiguous and a.flags.aligned
             for a in arrays
         )
 
     def _row_bytes(self, bound: Graph) -> int:
-        """Memory that a row needs while it is computed: on the reference engine that of all values."""
+        """Memory per row during the computation: on the reference engine that of all values."""
         values = [n.output for n in bound.nodes] if self.engine == "reference" else list(bound.outputs)
         sizes = [int(np.prod([n or 0 for n in bound.types[v].shape[1:]])) for v in (*bound.inputs, *values)]
         return max(1, sum(sizes)) * self._dtype.itemsize
 
     def _program(self, rows: tuple[Shape, ...]) -> tuple[Graph, Program]:
-        """The program for rows of these shapes; the latest few are kept."""
+        """The program for rows of these shapes; the most recent ones are cached."""
         kept = self._programs.get(rows)
         if kept is None:
             bound = bind(self.graph, [(None, *row) for row in rows])
@@ -187,12 +187,12 @@ class Predictor(FastCall):
             self.engine = "reference"
         return reference_program(bound, self.options)
 
-    # -- keeping and handing on -----------------------------------------------------------------------------
+    # -- saving and exporting -------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to one file in an open format, whole or not at all; ``foldnet.load_predictor(path)`` reads it.
+        """Write it atomically to one file in an open format; ``foldnet.load_predictor(path)`` reads it.
 
-        The file holds the program as lowered and the options; folding is done again on loading, to the same bits.
+        The file holds the program as lowered and the options; folding is repeated on loading, with the same bits.
         """
         from foldnet.predictor.file import save
 

@@ -1,4 +1,4 @@
-"""Graphs as JSON and back: ops from a closed table by name, their settings checked against the ops' own types."""
+"""Graphs as JSON and back: ops by name from a closed table, with settings checked against the ops' types."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def activations_of(graph: Graph) -> Iterator[Elementwise]:
 
 
 def graph_to_json(graph: Graph) -> dict[str, Any]:
-    """Everything of a graph but its arrays, as JSON can hold it."""
+    """A graph without its arrays as JSON data."""
     return {
         "inputs": [
             {"name": n, "shape": list(graph.types[n].shape), "dtype": graph.types[n].dtype}
@@ -86,7 +86,7 @@ def graph_from_json(
     Raises:
         FileFormatError: an unknown op or setting, or a setting of another type.
         GraphError: the program breaks a rule.
-        UnsupportedError: an activation that must be supplied and is not.
+        UnsupportedError: an activation must be supplied and is not.
     """
     _entries(data, {"inputs", "outputs", "nodes", "layer_outputs", "notes"})
     given = {}
@@ -104,7 +104,7 @@ def graph_from_json(
     graph = with_nodes(bare, nodes, constants=constants, layer_outputs=layer_outputs)
     if not graph.outputs or graph.layer_outputs != layer_outputs:
         raise FileFormatError("the file's program has no result, or layers whose result it does not compute")
-    kept = {k: constant_type(v) for k, v in constants.items()}  # those that nothing computes with, too
+    kept = {k: constant_type(v) for k, v in constants.items()}  # including those that no node uses
     graph = replace(graph, constants=dict(constants), types={**graph.types, **kept}, spreads=dict(spreads))
     for name, spread in spreads.items():
         if name not in constants or spread.shape != constants[name].shape:
@@ -131,7 +131,7 @@ def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node[Op]:
 
 
 def _today(entry: Any) -> Any:
-    """An operation of an older file under the name that it has now."""
+    """Translate an operation of an older file to its current name."""
     op, settings = entry["op"], entry["settings"]
     plain = {"params": {}, "supplied": False}
     if op == "Unary" and isinstance(settings, dict) and set(settings) == {"kind"}:
@@ -153,7 +153,7 @@ def _hints(cls: type[Op]) -> dict[str, Any]:
 
 
 def _setting(value: object, hint: object, functions: Mapping[str, Callable[..., Any]]) -> Any:
-    """A value of the type that an op's field declares."""
+    """Convert a value to the type that an op's field declares."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
@@ -188,7 +188,7 @@ def _elementwise(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Ele
     if _typed(value["supplied"], bool):
         if name not in functions:
             raise UnsupportedError(
-                f"the predictor was frozen with an activation of its own, {name!r}; supply it: "
+                f"the predictor was frozen with your own activation {name!r}; supply it: "
                 f"load_predictor(path, activations={{{name!r}: fn}})"
             )
         return Elementwise(name, params, functions[name])

@@ -1,4 +1,4 @@
-"""A graph as plain text, of 80 columns unless it is to be narrower."""
+"""A graph as plain text, by default 80 columns wide."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WIDTH = 80
 
 
 def steps(graph: Graph, width: int = WIDTH) -> list[str]:
-    """One entry a computing step, in order: number, what it computes, its shape, its weights, its layer.
+    """One entry per step, in order: number, formula, shape, number of weights, layer.
 
-    Lines fit the width, in columns; where not all does, what is left stands on lines of its own.
+    Lines fit the width, in columns; the rest of a longer entry is on separate lines.
     """
     names = {name: _cut(name, 20) for name in graph.inputs}
     names |= {node.output: f"#{place}" for place, node in enumerate(graph.nodes, 1)}
@@ -37,7 +37,7 @@ def graph_text(graph: Graph, width: int = WIDTH) -> str:
 
 
 def formula(graph: Graph, node: Node[Op], names: dict[str, str]) -> str:
-    """What a node computes, in short: ``relu(#1 @ kernel + bias)``."""
+    """A node's formula in short form: ``relu(#1 @ kernel + bias)``."""
     operands = [names.get(v) or _number(graph, v) or v for v in node.inputs]
     own = rules("text", type(node.op))
     text = own.formula(node.op, operands) if own and own.formula else _in_general(node.op, operands)
@@ -45,7 +45,7 @@ def formula(graph: Graph, node: Node[Op], names: dict[str, str]) -> str:
 
 
 def _in_general(op: Op, operands: Sequence[str]) -> str:
-    """The op's name, the operands that are data, and the settings that are not the usual."""
+    """The op's name, its data operands, and the settings that differ from their defaults."""
     data = operands[: op.data_operands(len(operands))]
     own = [(f, getattr(op, f.name)) for f in fields(op) if f.name != "activation"]
     settings = [f"{f.name}={v}".replace(" ", "") for f, v in own if v is not f.default]
@@ -61,7 +61,7 @@ def _number(graph: Graph, value: str) -> str | None:
 def _step(graph: Graph, node: Node[Op], names: dict[str, str], width: int) -> str:
     arrays = [graph.constants[v] for v in node.inputs if v in graph.constants]
     weights = sum(a.size for a in arrays if a.ndim)  # a number is part of the formula
-    what = _cut(formula(graph, node, names), WIDTH - 6)  # what does not fit is wrapped
+    what = _cut(formula(graph, node, names), WIDTH - 6)  # longer text is wrapped
     return _row(
         names[node.output],
         what,
@@ -78,7 +78,7 @@ def _row(number: str, what: str, shape: Shape, weights: str, layer: str, width: 
     if len(line) + len(layer) <= width:
         return line + layer
     lines = [line.rstrip(), f"      {layer}"]
-    if len(lines[0]) > width:  # columns make no table there
+    if len(lines[0]) > width:  # too narrow for columns
         rest = " ".join(part for part in (sizes, weights, layer) if part)
         lines = [f"{number:>4}  {what}", f"      {rest}"]
     return "\n".join(part for text in lines for part in _wrapped(text, "      ", width))

@@ -1,4 +1,4 @@
-"""What computes a graph's predictions: the engine that serves, and the program that it makes."""
+"""Choose the engine for a graph's predictions, and make its program."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from foldnet.predictor.options import Options
 
 
 class Program(Protocol):
-    """What an engine makes of a graph."""
+    """A graph compiled or prepared by an engine."""
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for a batch of rows."""
 
 
 def choose_engine(graph: Graph, options: Options) -> Literal["native", "reference"]:
-    """The engine that is tried first.
+    """The engine to try first.
 
     Raises:
         UnsupportedError: the native engine was asked for, and an activation is a Python function.
@@ -46,7 +46,7 @@ def native_program(graph: Graph) -> Program:
 
 def reference_program(graph: Graph, options: Options) -> Program:
     """The graph as NumPy computes it."""
-    # Imported where it is used: a prediction by compiled code need not wait for it.
+    # Imported here, so that predictions with compiled code need not wait for it.
     from foldnet.engines.reference import ReferenceProgram
 
     return ReferenceProgram(graph, options.dtype)

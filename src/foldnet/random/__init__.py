@@ -1,6 +1,6 @@
 """Keras's ``random``: seeds, and random arrays.
 
-The draws are imported when first asked for, since seeds alone are what networks need.
+Random arrays are imported on first use, because networks need only seeds.
 """
 
 from __future__ import annotations

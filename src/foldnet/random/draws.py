@@ -1,4 +1,4 @@
-"""Random arrays as ``keras.random`` has them: Keras's distributions, but not its numbers.
+"""Random arrays as in ``keras.random``: Keras's distributions, but not its numbers.
 
 The same seed gives the same array at every call, a ``SeedGenerator`` the next one.
 """
@@ -51,10 +51,10 @@ def truncated_normal(
 def uniform(
     shape: Shape, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> Array:
-    """Numbers from ``minval`` on and below ``maxval``, all equally likely.
+    """Uniformly distributed numbers, at least ``minval`` and below ``maxval``.
 
     Raises:
-        ConfigError: a dtype of whole numbers, for which there is ``randint``.
+        ConfigError: an integer dtype; use ``randint``.
     """
     kind = _floats("uniform", dtype)
     # 24 bits, which float32 holds, so that no number rounds up to maxval.
@@ -65,10 +65,10 @@ def uniform(
 
 
 def randint(shape: Shape, minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Array:
-    """Whole numbers from ``minval`` on and below ``maxval``, all equally likely.
+    """Uniformly distributed integers, at least ``minval`` and below ``maxval``.
 
     Raises:
-        ConfigError: a dtype that is not of whole numbers.
+        ConfigError: a dtype that is not an integer dtype.
     """
     kind = dtype_of(dtype)
     if kind.kind not in "iu":
@@ -87,7 +87,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
         raise ConfigError(
             f"`logits` should be a 2-D tensor with shape [batch_size, num_classes]. Received: logits={logits}"
         )
-    # The largest of logits with Gumbel noise falls by the softmax (Gumbel, 1954).
+    # The index of the largest logit with Gumbel noise is distributed by the softmax (Gumbel, 1954).
     noise = generator_of(seed).gumbel(size=(len(logits), num_samples, logits.shape[1]))
     return (logits[:, None, :] + noise).argmax(-1).astype(dtype_of(dtype))
 
@@ -127,7 +127,7 @@ def beta(shape: Shape, alpha: Any, beta: Any, dtype: Any = None, seed: Any = Non
 
 
 def binomial(shape: Shape, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Array:
-    """How many of ``counts`` trials succeed with these probabilities."""
+    """The number of successes in ``counts`` trials with these probabilities."""
     drawn = generator_of(seed).binomial(
         as_array(counts).astype(np.int64), as_array(probabilities), tuple(shape)
     )

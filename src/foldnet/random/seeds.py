@@ -1,4 +1,4 @@
-"""Seeds: ``set_random_seed`` makes initial weights, shuffles and Dropout the same at every run; ``SeedGenerator``."""
+"""Seeds: ``set_random_seed`` makes initial weights, shuffles and Dropout the same in every run; ``SeedGenerator``."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def random_seed() -> int:
 
 
 class SeedGenerator:
-    """Seeds one after the other, the same from the same start, as ``keras.random.SeedGenerator``.
+    """A sequence of seeds, determined by the first, as ``keras.random.SeedGenerator``.
 
     Args:
-        seed: whole number to start from; drawn if None.
+        seed: whole number to start from; random if None.
         name: by default ``seed_generator``.
 
     Attributes:
-        state: the seed and how many seeds were taken, as two uint32.
+        state: the seed and the number of seeds taken, as two uint32.
 
     Raises:
         ConfigError: a seed that is not a whole number of 0 or more, or another argument.
@@ -71,12 +71,12 @@ class SeedGenerator:
         return seed
 
     def get_config(self) -> dict[str, Any]:
-        """The seed; what was taken from it is not kept, as in Keras."""
+        """The seed; the number of seeds taken is not included, as in Keras."""
         return {"seed": self.seed}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A generator from what ``get_config`` gives."""
+        """A generator from the result of ``get_config``."""
         return cls(**config)
 
 

@@ -1,6 +1,6 @@
 """foldnet's networks as scikit-learn estimators: ``FoldnetClassifier`` and ``FoldnetRegressor``.
 
-They need scikit-learn, which the extra ``foldnet[sklearn]`` installs.
+They need scikit-learn; install ``foldnet[sklearn]``.
 """
 
 from __future__ import annotations

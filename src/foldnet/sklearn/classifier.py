@@ -18,10 +18,10 @@ from foldnet.sklearn.estimator import FoldnetEstimator
 
 
 class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
-    """A network of Dense layers that tells classes apart, for scikit-learn.
+    """A network of Dense layers that predicts classes, for scikit-learn.
 
-    Two classes are told by one unit and a sigmoid, more by one unit a class and a softmax; the loss is the
-    crossentropy. Where y is a table of 0 and 1, each column a label that a row has or has not, each has a sigmoid.
+    Two classes need one unit with a sigmoid, more classes one unit per class with a softmax; the loss is the
+    crossentropy. If y is a table of 0 and 1 with a column per label (multilabel), each label has a sigmoid.
     Tables of scipy.sparse are made dense a batch at a time. A hidden layer is Dense, normalization (if any),
     activation, Dropout (if any).
 
@@ -32,36 +32,36 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         normalization: ``"batch"`` or ``"layer"``, or None.
         normalization_place: ``"before"`` the activation or ``"after"`` it. Before is the usual place: there
             BatchNormalization folds into the Dense layer and costs nothing at prediction time.
-        normalization_momentum: share of BatchNormalization's moving statistics that a step keeps. Keras's own
-            0.99 wants several hundred steps; 0.9 also settles in the short fits of small tables.
+        normalization_momentum: share of BatchNormalization's moving statistics that a step keeps. Keras's default
+            0.99 needs several hundred steps; 0.9 also converges in short fits of small tables.
         input_normalization: whether the network begins by scaling each column to mean 0 and variance 1, by the
             statistics of the rows it was first trained on.
         l2: factor of the squared kernels in the loss.
         optimizer: by Keras's name, or one of ``foldnet.optimizers``, which is copied.
         learning_rate: a number or a schedule; None for the optimizer's own default.
-        batch_size: rows a step. One more (or a few) are taken where one row would be left alone at the end.
-        epochs: times to go through the rows, at most.
+        batch_size: rows per step. It is slightly larger if a single row would be left at the end.
+        epochs: the largest number of epochs.
         class_weight: of each class, by label; or ``"balanced"``; None for equal weights.
-        early_stopping: whether to keep rows back, and stop when the loss on them gets no better; the weights of
-            the best epoch are kept.
-        validation_fraction: share of the rows kept back, with as many of each class as their share.
+        early_stopping: whether to keep rows for validation, and stop when the loss on them no longer improves; the
+            weights of the best epoch are kept.
+        validation_fraction: share of the rows kept for validation, with the same share of each class.
         patience: epochs to wait for a better loss.
-        min_delta: what counts as better.
-        warm_start: whether ``fit`` goes on with the network and the optimizer's state of the fit before.
+        min_delta: the smallest change that counts as an improvement.
+        warm_start: whether ``fit`` continues with the network and the optimizer's state of the previous fit.
         callbacks: ``foldnet.callbacks``, for example to show progress.
         verbose: as in Keras's ``fit``.
-        random_state: seed of weights, shuffling, Dropout, and the rows kept back.
+        random_state: seed of weights, shuffling, Dropout, and the choice of validation rows.
 
     Attributes:
         model_: the trained ``foldnet.Sequential``: save it, freeze it, explain it.
         classes_: labels, in the order of the columns of ``predict_proba``.
         n_features_in_: number of columns in ``fit``.
         feature_names_in_: their names, if they have names that are all strings.
-        history_: for each log of the fit its values by epoch.
+        history_: the values of each log of the fit by epoch.
         loss_curve_: the training loss by epoch.
-        n_iter_: epochs made.
+        n_iter_: number of epochs.
 
-    Sample weights count by their proportions; a row of weight 0 counts as absent.
+    Only the proportions of sample weights matter; a row of weight 0 counts as absent.
 
     >>> import numpy as np
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0]] * 8)
@@ -112,31 +112,32 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         return tags
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train a new network; with ``warm_start`` go on with the one there is.
+        """Train a new network; with ``warm_start`` continue with the existing one.
 
         Args:
             X: table of numbers of shape (rows, columns).
-            y: a label a row: numbers, strings or booleans; or a table of 0 and 1, a column a label.
-            sample_weight: a weight a row, 0 or more.
+            y: a label per row: numbers, strings or booleans; or a table of 0 and 1, a column per label.
+            sample_weight: a weight per row, 0 or more.
 
         Returns:
             The estimator itself.
 
         Raises:
-            ConfigError: a setting that makes no network (it is a ValueError).
+            ConfigError: a setting is invalid (it is a ValueError).
             ValueError: data that scikit-learn's checks refuse.
         """
         self._fit(X, y, sample_weight, again=self.warm_start, epochs=self.epochs, whole=True)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Go through these rows once, with the network and the optimizer's state there are.
+        """Train one epoch on these rows, with the existing network and optimizer state.
 
         Args:
-            X: table of numbers of shape (rows, columns). The first one's statistics scale the input from then on.
-            y: a label a row.
-            classes: all labels there will be; needed in the first call.
-            sample_weight: a weight a row.
+            X: table of numbers of shape (rows, columns). The statistics of the first call scale the input in all
+                later calls.
+            y: a label per row.
+            classes: all possible labels; required in the first call.
+            sample_weight: a weight per row.
 
         Raises:
             InputError: labels are not among the classes, or the first call names none (it is a ValueError).
@@ -180,7 +181,7 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         return np.searchsorted(classes, y).astype(np.float32)
 
     def _read_labels(self, y: Array, first: bool) -> Array:
-        """Several labels a row, each there or not."""
+        """Several labels per row, each 0 or 1."""
         if not first and (not self._labels or y.shape[1] != len(self.classes_)):
             raise InputError(
                 f"y has {y.shape[1]} labels for each row, which the fitted network does not predict"
@@ -209,7 +210,7 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         if self.class_weight is None:
             return weight
         if self._labels:
-            raise ConfigError("class_weight is for one label a row; with several give fit a sample_weight")
+            raise ConfigError("class_weight is for one label per row; with several give fit a sample_weight")
         labels = self.classes_[y.astype(np.intp)]
         if isinstance(self.class_weight, Mapping):
             unknown = [label for label in self.class_weight if label not in self.classes_]
@@ -226,7 +227,7 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         return None if self._labels else y
 
     def decision_function(self, X: Any) -> Array:
-        """What goes into the sigmoid or softmax, which ranks rows also where probabilities round to 0 or 1.
+        """The input of the sigmoid or softmax, which ranks rows even if probabilities round to 0 or 1.
 
         Returns:
             Of shape (rows,) for two classes, positive for the second; else (rows, classes).
@@ -235,12 +236,12 @@ class FoldnetClassifier(ClassifierMixin, FoldnetEstimator):
         return values[:, 0] if len(self.classes_) == 2 and not self._labels else values
 
     def predict_proba(self, X: Any) -> Array:
-        """The probability of each class, of shape (rows, classes): float64, with the precision of float32."""
+        """The probability of each class, of shape (rows, classes): float64, but with float32's precision."""
         p = self._compute(X)[-1]
         return np.hstack([1 - p, p]) if len(self.classes_) == 2 and not self._labels else p
 
     def predict(self, X: Any) -> Array:
-        """The most probable label of each row; where rows have several, 1 for each that is more likely than not."""
+        """The most probable label of each row; with several labels per row, 1 for each with a probability above 0.5."""
         values = self.decision_function(X)
         if self._labels:
             return (values > 0).astype(np.intp)

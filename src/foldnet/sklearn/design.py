@@ -18,12 +18,12 @@ from foldnet.sequential import Sequential
 
 @dataclass(frozen=True)
 class Design:
-    """What decides a network's layers; two fits with equal designs can go on with the same network.
+    """The settings that determine a network's layers; fits with equal designs can continue with the same network.
 
     Attributes:
         features: number of columns.
         outputs: units of the last Dense layer.
-        last: activation after it, in a layer of its own, so that the values before it can be had; None for none.
+        last: activation after it, as a separate layer, so that the values before it are available; None for none.
         hidden: units of each hidden layer.
     """
 
@@ -42,11 +42,11 @@ class Design:
     def build(self, statistics: tuple[Array, Array], generator: np.random.RandomState) -> Sequential:
         """A new network, its weights drawn from the generator.
 
-        Layers have names of their own, so that networks that are built in several threads are equal.
+        Layers have explicit names, so that networks built in several threads are equal.
 
         Args:
             statistics: mean and variance of each column, for the normalization of the input.
-            generator: what the weights are drawn from.
+            generator: for the random weights.
         """
         stack: list[Any] = [layers.Input((self.features,), name="columns")]
         if self.input_normalization:
@@ -64,13 +64,13 @@ class Design:
         return network
 
     def _block(self, number: int, units: int, generator: np.random.RandomState) -> list[Layer]:
-        """Dense, then normalization and activation in the order asked for, then Dropout.
+        """Dense, then normalization and activation in the requested order, then Dropout.
 
-        Dropout is never right before a BatchNormalization: it would change the variance that is learnt.
+        Dropout is never right before a BatchNormalization: it would change the variance that is learned.
         """
         batch = self.normalization == "batch"
         before = self.normalization_place == "before"
-        # What BatchNormalization takes off again needs no bias.
+        # BatchNormalization subtracts the bias again, so it is not needed.
         dense = self._dense(units, f"dense_{number}", generator, use_bias=not (batch and before))
         activation = layers.Activation(self.activation, name=f"activation_{number}")
         block: list[Layer] = [dense, activation]
@@ -87,7 +87,7 @@ class Design:
         return block
 
     def _dense(self, units: int, name: str, generator: np.random.RandomState, use_bias: bool = True) -> Layer:
-        # The seed is given, so that fits in several threads do not draw from one generator in turns.
+        # The seed is explicit, so that fits in several threads do not share a generator.
         start = initializers.GlorotUniform(seed=new_seed(generator))
         penalty = regularizers.L2(self.l2) if self.l2 else None
         return layers.Dense(
@@ -96,26 +96,26 @@ class Design:
 
 
 def new_seed(generator: np.random.RandomState) -> int:
-    """A seed out of an estimator's own generator."""
+    """A seed from an estimator's own generator."""
     return int(generator.randint(2**31 - 1))
 
 
 def column_statistics(x: Array, weight: Array | None) -> tuple[Array, Array]:
-    """Mean and variance of each column, as ``StandardScaler`` would take them.
+    """Mean and variance of each column, as ``StandardScaler`` computes them.
 
-    A column whose values are all the same keeps the variance 1: it says nothing, and dividing by almost nothing
-    would blow up the first row that differs.
+    A column whose values are all the same gets the variance 1: it has no information, and dividing by almost 0 would
+    make the first different value huge.
     """
     rows = x.astype(np.float64)
     mean = np.average(rows, axis=0, weights=weight)
     variance = np.average(np.square(rows - mean), axis=0, weights=weight)
-    # Rounding of the mean alone leaves this much, so it is not a variance.
+    # Rounding of the mean alone can give this value, so it is not a variance.
     noise = np.square(mean * len(rows) * np.finfo(np.float64).eps)
     return mean, np.where(variance <= noise, 1.0, variance)
 
 
 def batch_size_without_single_row(rows: int, size: int) -> int:
-    """The batch size, or the next above it that does not leave one row alone in the last batch.
+    """The batch size, or the next larger one that does not leave a single row in the last batch.
 
     One row has no variance for a BatchNormalization to learn from.
     """
@@ -158,7 +158,7 @@ CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Refuse what no network can be trained with.
+    """Refuse settings with which no network can be trained.
 
     Raises:
         ConfigError: naming the setting, its value, and what it accepts.

@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: settings, fitting, going on, pickling."""
+"""Shared code of the classifier and the regressor: settings, fitting, continuing, pickling."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from foldnet.training.user_data import trainer_for
 
 
 class FoldnetEstimator(BaseEstimator):
-    """Base of the estimators: a network of Dense layers, trained by ``Network.fit``."""
+    """Base class of the estimators: a network of Dense layers, trained by ``Network.fit``."""
 
     model_: Sequential
     history_: dict[str, list[Any]]
@@ -89,11 +89,11 @@ class FoldnetEstimator(BaseEstimator):
     # -- what the two kinds differ in -----------------------------------------------------------------------
 
     def _read_target(self, y: Any, first: bool) -> Array:
-        """Targets as the network learns them, float32; ``first`` if what was known before is forgotten."""
+        """Targets for the network, float32; with ``first``, earlier knowledge about targets is discarded."""
         raise TypeError(f"{type(self).__name__} does not say what its targets are")
 
     def _dense_target(self, y: Any) -> Any:
-        """The targets as they come, or dense where a kind of estimator takes them sparse."""
+        """The targets unchanged, or dense if the estimator accepts sparse targets."""
         return y
 
     def _head(self) -> tuple[int, str | None, Any]:
@@ -101,21 +101,21 @@ class FoldnetEstimator(BaseEstimator):
         raise TypeError(f"{type(self).__name__} does not say how its network ends")
 
     def _row_weights(self, y: Array, weight: Array, whole: bool) -> Array:
-        """The weights of rows with these targets; ``whole`` if they are all the data there is."""
+        """The weights of rows with these targets; ``whole`` if they are all of the data."""
         return weight
 
     def _strata(self, y: Array) -> Array | None:
-        """What the rows kept back for early stopping are a fair sample of."""
+        """The strata for the sample of rows kept for early stopping."""
         return None
 
     # -- fitting --------------------------------------------------------------------------------------------
 
     def _fit(self, x: Any, y: Any, sample_weight: Any, *, again: bool, epochs: int, whole: bool) -> None:
-        """Train on the rows; ``again`` goes on with the network there is, if there is one."""
+        """Train on the rows; with ``again``, continue with the existing network, if there is one."""
         check_settings(self.get_params(deep=False))
         again = again and hasattr(self, "model_")
         first = not again
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows float32 is refused
+        with np.errstate(over="ignore", invalid="ignore"):  # values that overflow float32 are refused
             x, y = validate_data(
                 self,
                 x,
@@ -192,7 +192,7 @@ class FoldnetEstimator(BaseEstimator):
                 raise ConfigError(
                     "give the learning_rate to the optimizer itself, or the optimizer by its name"
                 )
-            optimizer = deepcopy(self.optimizer)  # settings of an estimator stay as they were given
+            optimizer = deepcopy(self.optimizer)  # an estimator must not change its settings
             optimizer.iterations = 0
             return optimizer
         given = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
@@ -231,13 +231,13 @@ class FoldnetEstimator(BaseEstimator):
     # -- predicting -----------------------------------------------------------------------------------------
 
     def _compute(self, x: Any) -> list[Array]:
-        """What the last Dense layer gives for each row, then what the network gives, if that is another thing."""
+        """The last Dense layer's result for each row, then the network's result, if different."""
         check_is_fitted(self, "model_")
         with np.errstate(over="ignore", invalid="ignore"):
             x = validate_data(self, x, reset=False, dtype=np.float32, accept_sparse="csr")
         results = self._outputs.predict(sparse.batches(x) if issparse(x) else x)
         arrays = results if isinstance(results, list | tuple) else [results]
-        return [a.astype(np.float64) for a in arrays]  # what scikit-learn's estimators and scores work in
+        return [a.astype(np.float64) for a in arrays]  # the dtype of scikit-learn's estimators and scores
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -245,7 +245,7 @@ class FoldnetEstimator(BaseEstimator):
         return tags
 
     def freeze(self, **options: Any) -> Predictor:
-        """The trained network as one plain function, preprocessing included; see ``foldnet.freeze``.
+        """The trained network as one plain function, including preprocessing; see ``foldnet.freeze``.
 
         Args:
             options: of ``foldnet.freeze``, such as ``engine``.

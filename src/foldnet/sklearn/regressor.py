@@ -18,11 +18,11 @@ from foldnet.sklearn.estimator import FoldnetEstimator
 
 
 class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
-    """A network of Dense layers that predicts one number a row, or several, for scikit-learn.
+    """A network of Dense layers that predicts one number per row, or several, for scikit-learn.
 
-    A hidden layer is Dense, normalization (if any), activation, Dropout (if any); the last layer is linear. Where
-    targets are far from 0 or spread widely, as prices are, ``normalize_target=True`` lets the network learn them.
-    It is not the default, since a loss may ask for the targets as they are, as ``"poisson"`` does.
+    A hidden layer is Dense, normalization (if any), activation, Dropout (if any); the last layer is linear. If
+    targets are far from 0 or have a large spread (prices, for example), use ``normalize_target=True``. It is not the
+    default, because some losses such as ``"poisson"`` need the original targets.
 
     Args:
         hidden_layer_sizes: units of each hidden layer; ``()`` is linear regression.
@@ -32,38 +32,38 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         normalization: ``"batch"`` or ``"layer"``, or None.
         normalization_place: ``"before"`` the activation or ``"after"`` it. Before is the usual place: there
             BatchNormalization folds into the Dense layer and costs nothing at prediction time.
-        normalization_momentum: share of BatchNormalization's moving statistics that a step keeps. Keras's own
-            0.99 wants several hundred steps; 0.9 also settles in the short fits of small tables.
+        normalization_momentum: share of BatchNormalization's moving statistics that a step keeps. Keras's default
+            0.99 needs several hundred steps; 0.9 also converges in short fits of small tables.
         input_normalization: whether the network begins by scaling each column to mean 0 and variance 1, by the
             statistics of the rows it was first trained on.
-        normalize_target: whether targets are learnt with mean 0 and variance 1, by the statistics of the rows that
-            training began with. Predictions are in the targets' own unit, which the last layer of ``model_`` goes
-            back to; losses (in ``history_`` too) are of the normalized targets.
+        normalize_target: whether targets are learned with mean 0 and variance 1, by the statistics of the rows of
+            the first training. The last layer of ``model_`` converts predictions back to the targets' unit; losses
+            (in ``history_`` too) are of the normalized targets.
         l2: factor of the squared kernels in the loss.
         optimizer: by Keras's name, or one of ``foldnet.optimizers``, which is copied.
         learning_rate: a number or a schedule; None for the optimizer's own default.
-        batch_size: rows a step. One more (or a few) are taken where one row would be left alone at the end.
-        epochs: times to go through the rows, at most.
-        early_stopping: whether to keep rows back, and stop when the loss on them gets no better; the weights of
-            the best epoch are kept.
-        validation_fraction: share of the rows kept back.
+        batch_size: rows per step. It is slightly larger if a single row would be left at the end.
+        epochs: the largest number of epochs.
+        early_stopping: whether to keep rows for validation, and stop when the loss on them no longer improves; the
+            weights of the best epoch are kept.
+        validation_fraction: share of the rows kept for validation.
         patience: epochs to wait for a better loss.
-        min_delta: what counts as better.
-        warm_start: whether ``fit`` goes on with the network and the optimizer's state of the fit before.
+        min_delta: the smallest change that counts as an improvement.
+        warm_start: whether ``fit`` continues with the network and the optimizer's state of the previous fit.
         callbacks: ``foldnet.callbacks``, for example to show progress.
         verbose: as in Keras's ``fit``.
-        random_state: seed of weights, shuffling, Dropout, and the rows kept back.
+        random_state: seed of weights, shuffling, Dropout, and the choice of validation rows.
 
     Attributes:
         model_: the trained ``foldnet.Sequential``: save it, freeze it, explain it.
-        n_outputs_: numbers a row.
+        n_outputs_: numbers per row.
         n_features_in_: number of columns in ``fit``.
         feature_names_in_: their names, if they have names that are all strings.
-        history_: for each log of the fit its values by epoch.
+        history_: the values of each log of the fit by epoch.
         loss_curve_: the training loss by epoch.
-        n_iter_: epochs made.
+        n_iter_: number of epochs.
 
-    Sample weights count by their proportions; a row of weight 0 counts as absent.
+    Only the proportions of sample weights matter; a row of weight 0 counts as absent.
 
     >>> import numpy as np
     >>> x = np.linspace(0, 1, 64)[:, None]
@@ -111,36 +111,37 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         self.normalize_target = normalize_target
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train a new network; with ``warm_start`` go on with the one there is.
+        """Train a new network; with ``warm_start`` continue with the existing one.
 
         Args:
             X: table of numbers of shape (rows, columns).
             y: targets of shape (rows,) or (rows, outputs).
-            sample_weight: a weight a row, 0 or more.
+            sample_weight: a weight per row, 0 or more.
 
         Returns:
             The estimator itself.
 
         Raises:
-            ConfigError: a setting that makes no network (it is a ValueError).
+            ConfigError: a setting is invalid (it is a ValueError).
             ValueError: data that scikit-learn's checks refuse.
         """
         self._fit(X, y, sample_weight, again=self.warm_start, epochs=self.epochs, whole=True)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Go through these rows once, with the network and the optimizer's state there are.
+        """Train one epoch on these rows, with the existing network and optimizer state.
 
         Args:
-            X: table of numbers of shape (rows, columns). The first one's statistics scale the input from then on.
+            X: table of numbers of shape (rows, columns). The statistics of the first call scale the input in all
+                later calls.
             y: targets of shape (rows,) or (rows, outputs).
-            sample_weight: a weight a row.
+            sample_weight: a weight per row.
         """
         self._fit(X, y, sample_weight, again=True, epochs=1, whole=False)
         return self
 
     def _read_target(self, y: Any, first: bool) -> Array:
-        with np.errstate(over="ignore"):  # what overflows is refused
+        with np.errstate(over="ignore"):  # values that overflow are refused
             y = np.asarray(y, np.float32)
         if not np.isfinite(y).all():
             raise InputError("Input y contains numbers too large for float32; divide them all by one number")
@@ -173,7 +174,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
         super()._train(x, y, weights, kept_back, epochs)
 
     def _scale_target(self, statistics: tuple[Array, Array]) -> tuple[Array, Array]:
-        """End the network that predicts with a layer that goes back to the targets' own unit."""
+        """Add a last layer to the prediction network that converts results back to the targets' unit."""
         mean, scale = statistics[0], np.sqrt(statistics[1])
         self._target_scale = mean, scale
         numbers = [float(v[0]) if len(v) == 1 else v.tolist() for v in (scale, mean)]
@@ -188,7 +189,7 @@ class FoldnetRegressor(RegressorMixin, FoldnetEstimator):
     def predict(self, X: Any) -> Array:
         """Predictions: of shape (rows,), or (rows, outputs) where the targets had two axes.
 
-        They are float64, as scikit-learn's scores want them, with the precision of float32.
+        They are float64, as scikit-learn's scores expect, but with float32's precision.
         """
         values = self._compute(X)[-1]
         return values[:, 0] if self._flat else values

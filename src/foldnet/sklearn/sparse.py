@@ -1,4 +1,4 @@
-"""Sparse tables: rows made dense a batch at a time, and what is known of columns without making them dense."""
+"""Sparse tables: dense batches of rows, and statistics of columns without dense copies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from foldnet.arrays import Array
 from foldnet.utils import PyDataset
 
 ROWS = 4096
-"""Rows that are dense at once in a prediction."""
+"""The number of rows that are made dense at a time in predictions."""
 
 
 class SparseRows(PyDataset):
@@ -19,9 +19,9 @@ class SparseRows(PyDataset):
     Args:
         x: of shape (rows, columns).
         y: targets.
-        weights: one a row.
+        weights: one per row.
         size: rows of a batch.
-        seed: of the orders.
+        seed: for shuffling.
     """
 
     def __init__(self, x: Any, y: Array, weights: Array, size: int, seed: int) -> None:
@@ -47,7 +47,7 @@ def statistics(x: Any, weight: Array) -> tuple[Array, Array]:
     share = weight / weight.sum()
     wide = x.astype(np.float64)
     mean = np.asarray(wide.T @ share).ravel()
-    # Of squared distances the zeros' are known: what is stored makes up for the rest.
+    # All zeros have the same squared distance, so only stored values need a correction.
     columns = wide.tocsc()
     variance = np.empty(len(mean))
     for j in range(len(mean)):

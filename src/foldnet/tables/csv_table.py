@@ -31,10 +31,10 @@ class Dialect:
     """How numbers are written in a CSV.
 
     Attributes:
-        delimiter: between cells; None for ``;``, tab or ``,``, whichever the first line has.
-        header: whether the first line names the columns; None to see from the line itself.
-        decimal: the sign before a number's fraction.
-        missing: texts that mean that there is no value, which is read as NaN.
+        delimiter: between cells; None for ``;``, tab or ``,``, depending on the first line.
+        header: whether the first line names the columns; None to detect it from the line.
+        decimal: the decimal sign.
+        missing: texts for a missing value, which is read as NaN.
         encoding: of the text.
     """
 
@@ -60,7 +60,7 @@ class Dialect:
         """The value of a cell.
 
         Raises:
-            ValueError: it is no number.
+            ValueError: it is not a number.
         """
         if self.missing and cell.strip() in self.missing:
             return float("nan")
@@ -68,7 +68,7 @@ class Dialect:
             if "." in cell:
                 raise ValueError(cell)
             cell = cell.replace(self.decimal, ".")
-        if "_" in cell:  # Python reads 1_0 as ten; no table means that
+        if "_" in cell:  # Python reads 1_0 as ten, but no table means that
             raise ValueError(cell)
         return float(cell)
 
@@ -82,7 +82,7 @@ class Dialect:
 
 
 class CsvTable(Table):
-    """Numbers as text, one line a row."""
+    """Numbers as text, one line per row."""
 
     def __init__(self, path: str, selection: Selection, dialect: Dialect) -> None:
         self.name = "standard input" if path == "-" else path
@@ -111,7 +111,7 @@ class CsvTable(Table):
             "utf-8-sig" if self._dialect.encoding.lower() in ("utf-8", "utf8") else self._dialect.encoding
         )
         if path == "-":
-            # The table's encoding is not the terminal's.
+            # The table's encoding may differ from the terminal's.
             if isinstance(sys.stdin, io.TextIOWrapper):
                 sys.stdin.reconfigure(encoding=encoding, errors="strict", newline="")
             return sys.stdin
@@ -129,7 +129,7 @@ class CsvTable(Table):
             reason = getattr(error, "reason", error)
             raise FileFormatError(
                 f"{self.name} is not a CSV in {self._dialect.encoding.upper()}: {reason}. If it is a CSV in another "
-                "encoding, say so: --encoding latin-1, cp1252 or utf-16, for instance."
+                "encoding, give --encoding latin-1, cp1252 or utf-16, for example."
             ) from None
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise FileFormatError(f"{self.name} is not a whole gzip file: {error}") from None
@@ -218,7 +218,7 @@ class CsvTable(Table):
         )
 
     def _mend(self, cell: str) -> str:
-        """What to do about a cell that is no number."""
+        """Advice for a cell that is not a number."""
         if cell.strip().lower() in MISSING:
             return (
                 "A missing value may be written as nan, or its text named with --na; the network then says nan for "

@@ -32,17 +32,17 @@ def open_table(
     Args:
         path: of the file; a CSV may be compressed, as ``.csv.gz``.
         selection: which columns to use; all of them by default.
-        delimiter: of a CSV; by default ``;``, tab or ``,``, whichever the first line has.
+        delimiter: of a CSV; by default ``;``, tab or ``,``, depending on the first line.
         header: whether the first line of a CSV names the columns; by default, if no cell of it is a number, or if
             it counts from 0, as pandas names columns that have no names (which a warning says).
-        decimal: the sign before a number's fraction in a CSV.
-        missing: cells of a CSV that mean that there is no value; they are read as NaN.
+        decimal: the decimal sign in a CSV.
+        missing: cells of a CSV for missing values, which are read as NaN.
         encoding: of a CSV.
 
     Raises:
-        InputError: a cell that is not a number (named by line and column), or no such column or encoding.
-        FileFormatError: a file that is not what its name says.
-        OSError: a file that cannot be read.
+        InputError: a cell is not a number (the message has line and column), or a column or encoding is unknown.
+        FileFormatError: the file does not have the format of its ending.
+        OSError: the file cannot be read.
     """
     selection = selection or Selection()
     ending = Path(path).suffix.lower()
@@ -69,7 +69,7 @@ class NpyTable(Table):
     def __init__(self, path: Path, selection: Selection) -> None:
         self._open = ExitStack()  # the mapping goes with the array
         self.name = str(path)
-        open_file(path).close()  # an ordinary file: NumPy would wait at a pipe
+        open_file(path).close()  # only a regular file: NumPy would wait at a pipe
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except OSError:

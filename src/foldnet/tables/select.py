@@ -1,4 +1,4 @@
-"""Which columns of a table to use: by name, by place, by range."""
+"""Select columns of a table by name, position or range."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class Selection:
     """The columns of a table to use, and in which order.
 
     Attributes:
-        columns: names, places from 1, or ranges, with commas between: ``"1-11"`` or ``"pH,alcohol"``.
-            None means every column. A name with a comma in it is put in double quotes.
-        drop: columns to leave out, written likewise.
+        columns: names, positions from 1, or ranges, separated by commas: ``"1-11"`` or ``"pH,alcohol"``.
+            None means every column. A name with a comma must be in double quotes.
+        drop: columns to leave out, in the same form.
     """
 
     columns: str | None = None
     drop: str | None = None
 
     def places(self, width: int, names: Sequence[str] | None, where: str) -> list[int]:
-        """The places (from 0) of the columns to use in a table of ``width`` columns.
+        """The positions (from 0) of the columns to use in a table of ``width`` columns.
 
         Raises:
-            InputError: a column that the table does not have, or none left.
+            InputError: the table does not have a column, or no column is left.
 
         >>> Selection("pH,1-2").places(4, ["a", "b", "c", "pH"], "t.csv")
         [3, 0, 1]
@@ -49,7 +49,7 @@ def _place(item: str, width: int, names: Sequence[str] | None, where: str) -> li
     if names is not None and item in names:
         if names.count(item) > 1:
             raise InputError(
-                f"{where}: {names.count(item)} columns are named {item!r}; choose by place, from 1"
+                f"{where}: {names.count(item)} columns are named {item!r}; choose by position, from 1"
             )
         return [names.index(item)]
     match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", item)
@@ -62,7 +62,7 @@ def _place(item: str, width: int, names: Sequence[str] | None, where: str) -> li
 
 
 def describe(width: int, names: Sequence[str] | None) -> str:
-    """The columns in words, for messages."""
+    """A description of the columns, for messages."""
     if names is None:
         return f"{width} column{'s' * (width != 1)} without names"
     shown = list(names) if width <= 16 else [*names[:12], "...", names[-1]]

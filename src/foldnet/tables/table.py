@@ -1,4 +1,4 @@
-"""What every table is, whatever file it is read from."""
+"""The base class of tables of all file formats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 
-BLOCK_VALUES = 2**17  # a CSV cell takes about 100 bytes while it is text, so a block stays near 13 MB
+BLOCK_VALUES = 2**17  # a CSV cell takes about 100 bytes as text, so a block takes about 13 MB
 
 
 class Table(ABC):
@@ -21,7 +21,7 @@ class Table(ABC):
         name: for messages.
         columns: names of the columns in use, if the file has names.
         row_shape: shape of one row; ``(width,)`` except for NPY files of higher rank.
-        rows: how many there are, where that can be known without reading them all.
+        rows: the number of rows, if it is known without reading all of them.
     """
 
     name: str
@@ -42,5 +42,5 @@ class Table(ABC):
 
 
 def block_rows(rows: int | None, row_shape: Sequence[int]) -> int:
-    """How many rows a block has: as many as asked for, else as many as stay small."""
+    """The number of rows per block: ``rows`` if given, else so many that blocks stay small."""
     return rows or max(1, BLOCK_VALUES // max(1, int(np.prod(row_shape))))

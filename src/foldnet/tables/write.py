@@ -1,4 +1,4 @@
-"""Write a table block by block; a file appears under its name only when it is whole."""
+"""Write a table block by block; a file gets its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def create_table(path: str | Path | None, columns: Sequence[str] | None) -> Tabl
     """A table to write, by the ending of its name: ``.npy``, ``.parquet``, else CSV; None is CSV on stdout.
 
     Args:
-        path: of the file, or ``-`` for stdout; it is replaced only when the table has been written whole.
+        path: of the file, or ``-`` for stdout; it is replaced only after the table is complete.
         columns: names of the columns; None for rows of higher rank, which only ``.npy`` can hold.
 
     Raises:
-        InputError: the folder is not there, or the format cannot hold such rows.
+        InputError: the folder does not exist, or the format cannot hold such rows.
 
     >>> with create_table(None, ["a", "b"]) as table:
     ...     table.write(np.array([[1.5, 2.0]], dtype=np.float32))
@@ -50,7 +50,7 @@ def create_table(path: str | Path | None, columns: Sequence[str] | None) -> Tabl
 
 
 class TableWriter(ABC):
-    """A table open for writing; use it in a ``with`` statement. What fails midway leaves no file behind."""
+    """A table open for writing; use it in a ``with`` statement. After an error no file remains."""
 
     @abstractmethod
     def write(self, block: Array) -> None:
@@ -64,7 +64,7 @@ class TableWriter(ABC):
 
     @abstractmethod
     def finish(self, *, whole: bool) -> None:
-        """Close; put the file under its name if it is whole, else remove it."""
+        """Close; rename the file if it is complete, else remove it."""
 
 
 def _is_special(path: Path) -> bool:
@@ -72,19 +72,19 @@ def _is_special(path: Path) -> bool:
 
 
 class Replacement:
-    """A file written beside its place, and put there when it is whole."""
+    """A temporary file that replaces the target when it is complete."""
 
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}")
         if path.is_dir():
             raise InputError(f"{path} is a folder; give the name of a file")
-        # A pipe or a terminal has no place to be put into: it is written to directly.
+        # A pipe or a terminal cannot be replaced: it is written to directly.
         self.path = path
         self.temporary = path if _is_special(path) else path.with_name(f".{path.name}.{os.getpid()}.part")
 
     def finish(self, *, whole: bool) -> None:
-        """Put the file in its place, or remove it."""
+        """Replace the target by the file, or remove the file."""
         if self.temporary == self.path:
             return
         if whole:
@@ -122,7 +122,7 @@ class CsvWriter(TableWriter):
 
 
 class NpyWriter(TableWriter):
-    """A NumPy array whose number of rows is filled in at the end."""
+    """A NumPy array whose number of rows is written at the end."""
 
     def __init__(self, path: Path) -> None:
         self._place = Replacement(path)
@@ -151,7 +151,7 @@ class NpyWriter(TableWriter):
         )
 
     def finish(self, *, whole: bool) -> None:
-        """Write the header again with the number of rows; NumPy leaves room in it for that."""
+        """Write the header again with the number of rows; NumPy reserves space for that."""
         with self._file:
             if whole:
                 self._header()

@@ -1,4 +1,4 @@
-"""What stands where an optimizer would: a network that is compiled without one evaluates and is saved."""
+"""Stand-in for a missing optimizer, so that a network compiled without one can be evaluated and saved."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from foldnet.training.optimizer import Optimizer
 
 
 class AbsentOptimizer(Optimizer):
-    """No optimizer: it makes no step, and says why not when one is asked for.
+    """No optimizer: training with it raises an error that says why.
 
     Args:
-        reason: why there is none, and what to do.
-        stored: an optimizer as a file had it, that foldnet does not have.
+        reason: text of the error: why there is no optimizer, and what to do.
+        stored: the configuration in the file, of an optimizer that foldnet does not have.
     """
 
     absent = True
@@ -34,9 +34,9 @@ class AbsentOptimizer(Optimizer):
         raise ConfigError(self.reason)
 
     def rule(self) -> UpdateRule | None:
-        """None: its programs only evaluate."""
+        """None: there is no update, so programs can only evaluate."""
         return None
 
     def table(self, first: int, steps: int) -> Array:
-        """Never asked for."""
+        """Never called, since ``check_steps`` refuses first."""
         raise ConfigError(self.reason)

@@ -12,28 +12,28 @@ from foldnet.training.targets import check_classes
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where equal."""
+    """1 where target and output are equal."""
     y_true, y_pred = f.same_rank(y_true, y_pred)
     return ops.equal(y_true, y_pred)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
-    """1 where the output lies on the label's side of the threshold."""
+    """1 where output and label are on the same side of the threshold."""
     y_true, y_pred = f.same_rank(y_true, y_pred)
     return ops.equal(y_true, ops.greater(y_pred, threshold))
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where the largest output is at the one-hot label's place."""
+    """1 where the largest output is that of the one-hot label."""
     y_true, y_pred = f.numbers(y_true, y_pred)
     return ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1))
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where the largest output is at the label's place.
+    """1 where the largest output is that of the label.
 
     Raises:
-        InputError: labels that are no class numbers, or do not have the outputs' shape without the last axis.
+        InputError: labels that are not class numbers, or whose shape is not that of the outputs without the last axis.
     """
     y_true, y_pred = f.classes_last(y_true, y_pred)
     check_classes(y_true, f.last_size(y_pred), "sparse_categorical_accuracy")
@@ -51,10 +51,10 @@ def sparse_top_k_categorical_accuracy(
 ) -> Any:
     """1 where the label's output is among the k largest; equal outputs all count.
 
-    With ``from_sorted_ids`` the outputs are themselves class numbers, the likeliest first.
+    With ``from_sorted_ids`` the outputs are themselves class numbers, the most likely first.
 
     Raises:
-        InputError: labels that are no class numbers, or do not have the outputs' shape without the last axis.
+        InputError: labels that are not class numbers, or whose shape is not that of the outputs without the last axis.
     """
     y_true, y_pred = f.classes_last(y_true, y_pred)
     width = f.last_size(y_pred)
@@ -66,5 +66,5 @@ def sparse_top_k_categorical_accuracy(
     chosen = ops.one_hot(y_true, width)
     own = ops.sum(ops.where(chosen, y_pred, 0.0), axis=-1, keepdims=True)
     place = ops.sum(ops.greater(y_pred, own), axis=-1)
-    known = ops.equal(own, own)  # NaN is among the largest of nothing
+    known = ops.equal(own, own)  # False for NaN, which is never among the k largest
     return ops.multiply(ops.less(place, float(k)), ops.rows_of(known, f.row_shape(place)))

@@ -13,16 +13,16 @@ from foldnet.errors import ConfigError
 from foldnet.warn import warn
 
 Verbosity = Literal["auto", 0, 1, 2]
-"""What is shown of a fit: 0 nothing, 1 a bar (on a terminal only), 2 a line an epoch; ``"auto"`` is 1."""
+"""What ``fit`` prints: 0 nothing, 1 a progress bar (on a terminal only), 2 a line per epoch; ``"auto"`` is 1."""
 
 DEFAULT_BATCH_SIZE = 32
 
 
 def count(value: Any, name: str, least: int = 1) -> int:
-    """A whole number.
+    """Check that a value is a whole number of at least ``least``.
 
     Raises:
-        ConfigError: it is none, or too small.
+        ConfigError: it is not a whole number, or too small.
     """
     try:
         number = operator.index(value) if not isinstance(value, bool | np.bool_) else None
@@ -34,7 +34,7 @@ def count(value: Any, name: str, least: int = 1) -> int:
 
 
 def optional_count(value: Any, name: str) -> int | None:
-    """A whole number, or None.
+    """Check that a value is a whole number of at least 1, or None.
 
     Raises:
         ConfigError: it is neither.
@@ -43,7 +43,7 @@ def optional_count(value: Any, name: str) -> int | None:
 
 
 def batch_size_or_default(value: Any) -> int:
-    """The rows of a batch.
+    """The number of rows in a batch, 32 by default.
 
     Raises:
         ConfigError: it is not a whole number, or less than 1.
@@ -52,7 +52,7 @@ def batch_size_or_default(value: Any) -> int:
 
 
 def limited_epochs(epochs: int) -> int:
-    """The epochs that ``config.set_max_epochs`` leaves of those asked for."""
+    """The number of epochs, limited by ``config.set_max_epochs``."""
     most = backend.max_epochs()
     if most is None or most >= epochs:
         return epochs
@@ -61,10 +61,10 @@ def limited_epochs(epochs: int) -> int:
 
 
 def limited_steps(steps: int | None, known: int | None = None) -> int | None:
-    """The steps that ``config.set_max_steps_per_epoch`` leaves of those asked for.
+    """The number of steps, limited by ``config.set_max_steps_per_epoch``.
 
     Args:
-        steps: asked for; None for all.
+        steps: requested; None for all.
         known: how many there are; None if this is not known.
     """
     most = backend.max_steps_per_epoch()
@@ -74,11 +74,11 @@ def limited_steps(steps: int | None, known: int | None = None) -> int | None:
     return most
 
 
-def share(value: Any, name: str) -> float:
-    """A share of the rows: 0, or between 0 and 1.
+def fraction(value: Any, name: str) -> float:
+    """Check that a value is a fraction: 0 or more and below 1.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not.
     """
     plain = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
     if not plain or not 0 <= value < 1:
@@ -87,10 +87,10 @@ def share(value: Any, name: str) -> float:
 
 
 def class_weights(value: Any) -> Mapping[int, float] | None:
-    """Weights by class, or None.
+    """Check weights by class; None stays None.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: not a dict from class numbers to finite numbers.
     """
     if value is None:
         return None
@@ -107,8 +107,8 @@ def class_weights(value: Any) -> Mapping[int, float] | None:
     return found
 
 
-def frequency(value: Any) -> int | Sequence[int]:
-    """How often to validate: every so many epochs, or the epochs.
+def validation_frequency(value: Any) -> int | Sequence[int]:
+    """Check ``validation_freq``: validate every n epochs, or after the epochs listed.
 
     Raises:
         ConfigError: it is neither.
@@ -119,7 +119,7 @@ def frequency(value: Any) -> int | Sequence[int]:
 
 
 def verbosity(value: Any) -> Verbosity:
-    """How much is shown.
+    """Check ``verbose``.
 
     Raises:
         ConfigError: it is none of ``"auto"``, 0, 1 and 2.
@@ -131,8 +131,8 @@ def verbosity(value: Any) -> Verbosity:
     raise ConfigError(f'verbose must be "auto", 0, 1 or 2; got {value!r}')
 
 
-def switch(value: Any, name: str) -> bool:
-    """True or False.
+def boolean(value: Any, name: str) -> bool:
+    """Check that a value is True or False (or 1 or 0).
 
     Raises:
         ConfigError: it is neither.

@@ -11,7 +11,7 @@ from foldnet.training.data import is_arraylike
 
 
 def is_stream(x: Any, y: Any = None) -> bool:
-    """Whether x gives batches: an iterator, a list of tuples, or a dataset; no array, table, or dict of them."""
+    """Whether x yields batches: an iterator, a list of tuples or a dataset, not an array, a table or a dict."""
     if y is not None or isinstance(x, Mapping | tuple | str) or is_arraylike(x) or x is None:
         return False
     if isinstance(x, list):
@@ -20,18 +20,18 @@ def is_stream(x: Any, y: Any = None) -> bool:
 
 
 def is_dataset(x: Any) -> bool:
-    """As Keras's PyDataset: batches by number."""
+    """Whether x is like Keras's PyDataset: batches can be read by number."""
     numbered = hasattr(x, "__len__") or hasattr(type(x), "num_batches")
     return not isinstance(x, list) and hasattr(x, "__getitem__") and numbered
 
 
 def can_repeat(x: Any) -> bool:
-    """Whether a stream can be read again, which an iterator cannot."""
+    """Whether a stream can be read more than once; an iterator cannot."""
     return not isinstance(x, Iterator)
 
 
 def count_of(x: Any) -> int | None:
-    """How many batches a stream has; None if it does not know, or has no end.
+    """How many batches a stream has; None if unknown or endless.
 
     Raises:
         InputError: its ``num_batches`` is not a number.
@@ -47,12 +47,12 @@ def count_of(x: Any) -> int | None:
 
 
 def is_endless(x: Any) -> bool:
-    """Whether it is a dataset that says it has no end."""
+    """Whether it is a dataset whose ``num_batches`` is None, so that it never ends."""
     return is_dataset(x) and count_of(x) is None
 
 
 def batches(x: Any, order: Iterable[int] | None = None) -> Iterator[Any]:
-    """The batches, from the first on; of a dataset in an order of their numbers, if one is given."""
+    """The batches from the first on; a dataset's batches in ``order``, if given."""
     if is_dataset(x):
         number = count_of(x)
         numbers = itertools.count() if number is None else range(number)
@@ -60,7 +60,7 @@ def batches(x: Any, order: Iterable[int] | None = None) -> Iterator[Any]:
     return iter(x)
 
 
-def tell(x: Any, hook: str) -> None:
+def call_hook(x: Any, hook: str) -> None:
     """Call a dataset's hook, if it has one."""
     function = getattr(x, hook, None)
     if function is not None:
@@ -68,10 +68,10 @@ def tell(x: Any, hook: str) -> None:
 
 
 def unpack(data: Any) -> tuple[Any, Any, Any]:
-    """``(x, y, sample_weight)`` of ``(x, y)`` or ``(x, y, sample_weight)``, as validation data and batches come.
+    """Unpack ``(x, y)`` or ``(x, y, sample_weight)`` to three values; a missing weight is None.
 
     Raises:
-        InputError: neither.
+        InputError: it is neither.
     """
     if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
         size = f" of {len(data)}" if isinstance(data, tuple | list) else ""

@@ -1,7 +1,7 @@
-"""Keras's callbacks: hooks that a fit calls, and how they are called together.
+"""Keras's callbacks: hooks that ``fit``, ``evaluate`` and ``predict`` call.
 
-A callback that states only epoch hooks costs one call an epoch; one that states a batch hook makes the fit come
-back to Python after every step, which only those pay who use it.
+A callback with epoch hooks costs one call per epoch. A callback with batch hooks makes ``fit`` return to Python after
+every step, which is slower; without such callbacks there is no such cost.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ TEST_HOOKS = ("on_test_begin", "on_test_end", "on_test_batch_begin", "on_test_ba
 
 
 class Callback:
-    """Base of the callbacks, with Keras's hooks; ``self.model`` and ``self.params`` are set by the fit."""
+    """Base class of callbacks, with Keras's hooks; ``fit`` sets ``self.model`` and ``self.params``."""
 
     model: Any = None
     params: dict[str, Any]
 
     def set_model(self, model: Any) -> None:
-        """Told the network."""
+        """Set the network."""
         self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Told epochs, steps and verbosity."""
+        """Set epochs, steps and verbosity."""
         self.params = params
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """After the last epoch, or an interruption."""
+        """After the last epoch, or when training was interrupted."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Before an epoch."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """After an epoch; ``logs`` has loss and metrics, with ``val_`` those of the validation data."""
+        """After an epoch; ``logs`` has loss and metrics, those of the validation data with the prefix ``val_``."""
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a step."""
@@ -51,15 +51,15 @@ class Callback:
         """After a step."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a step; calls ``on_batch_begin`` unless stated otherwise."""
+        """Before a training step; calls ``on_batch_begin``."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a step; calls ``on_batch_end`` unless stated otherwise."""
+        """After a training step; calls ``on_batch_end``."""
         self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Before an evaluation, that of the validation data included."""
+        """Before an evaluation, including validation during ``fit``."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """After an evaluation."""
@@ -83,10 +83,10 @@ class Callback:
         """After a batch of ``predict``; ``logs["outputs"]`` has its predictions."""
 
 
-def states(callback: Any, hooks: tuple[str, ...]) -> bool:
-    """Whether a callback states one of these hooks itself."""
+def has_hooks(callback: Any, hooks: tuple[str, ...]) -> bool:
+    """Whether a callback overrides one of these hooks."""
     if isinstance(callback, CallbackList):
-        return any(states(c, hooks) for c in callback.callbacks)
+        return any(has_hooks(c, hooks) for c in callback.callbacks)
     own = type(callback)
     return any(
         hook in vars(callback) or getattr(own, hook, None) not in (None, getattr(Callback, hook))
@@ -106,13 +106,13 @@ class History(Callback):
         self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note the logs."""
+        """Record the logs."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
     def extend(self, epochs: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> None:
-        """Note the logs of several epochs: by name their values."""
+        """Record the logs of several epochs; ``columns`` maps each name to its values."""
         self.epoch += epochs
         for name, values in columns.items():
             self.history.setdefault(name, []).extend(values)
@@ -128,7 +128,7 @@ class LambdaCallback(Callback):
         on_train_end: likewise.
         on_train_batch_begin: called with the batch and logs.
         on_train_batch_end: likewise.
-        others: functions for other hooks by their names, and further attributes.
+        others: functions for other hooks, by name; other names become attributes.
     """
 
     def __init__(
@@ -156,20 +156,20 @@ class LambdaCallback(Callback):
 
 
 class CallbackList:
-    """Several callbacks called as one, in order; it has all their hooks, which call those of each.
+    """Several callbacks as one: each hook calls that hook of every callback, in order.
 
     Args:
         callbacks: one, or a list (of lists) of them.
-        add_history: whether a History comes after them, unless one of them is a History; the model keeps it.
-        add_progbar: accepted as in Keras; a fit shows its progress without a callback.
+        add_history: add a History at the end, unless there is one, and keep it as ``model.history``.
+        add_progbar: accepted as in Keras, without effect; ``fit`` shows its progress without a callback.
         model: passed to them, if not None.
-        params: of the fit, passed to them.
+        params: passed to their ``set_params``.
 
     Attributes:
-        history: the one that is returned by ``fit``.
-        stop_on_nan: whether any has the hook ``on_not_finite(batch, loss)``; the fit then stops at the first loss
+        history: the History that ``fit`` returns.
+        stop_on_nan: whether any has the hook ``on_not_finite(batch, loss)``; ``fit`` then stops at the first loss
             that is NaN or infinite and calls it.
-        by_epoch, by_batch, by_test, by_test_batch, by_predict_batch: whether any states such hooks.
+        by_epoch, by_batch, by_test, by_test_batch, by_predict_batch: whether any has hooks of this kind.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class CallbackList:
         self.stop_on_nan = any(hasattr(c, "on_not_finite") for c in self.callbacks)
         self.by_epoch = any(type(c) is not History for c in self.callbacks)
         self.by_batch, self.by_test, self.by_test_batch, self.by_predict_batch = (
-            any(states(c, hooks) for c in self.callbacks)
+            any(has_hooks(c, hooks) for c in self.callbacks)
             for hooks in (
                 BATCH_HOOKS, TEST_HOOKS, TEST_HOOKS[2:], ("on_predict_batch_begin", "on_predict_batch_end")
             )
@@ -207,7 +207,7 @@ class CallbackList:
         return partial(self.call, name)
 
     def call(self, hook: str, *arguments: Any) -> None:
-        """Call a hook of every callback that has it; logs of None are an empty dict, as in Keras."""
+        """Call a hook of every callback that has it; logs that are None become an empty dict, as in Keras."""
         if arguments and arguments[-1] is None:
             arguments = (*arguments[:-1], {})
         for callback in self.callbacks:

@@ -1,4 +1,4 @@
-"""What ``compile`` was told, resolved for each output of a network."""
+"""The arguments of ``compile``, resolved for each output of a network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from foldnet.training.program import (
     build_program,
     output_names,
 )
-from foldnet.training.python_metrics import Watched, runs_in_python
+from foldnet.training.python_metrics import PythonMetric, runs_in_python
 from foldnet.training.terms import Term, terms_of
 from foldnet.use_compile import CompileArguments
 
@@ -37,7 +37,7 @@ NO_OPTIMIZER = 'the network was compiled without an optimizer, so it cannot trai
 
 @dataclass
 class Target:
-    """Shape and kind of the targets of one output, and the shape of its sample weights, as the data shows them."""
+    """Shape and kind of one output's targets, and the shape of its sample weights, as found in the data."""
 
     shape: tuple[int | None, ...]
     integer: bool
@@ -49,11 +49,10 @@ class Compiled:
     """A network's optimizer, losses and metrics.
 
     Attributes:
-        optimizer: the one optimizer.
-        terms: the losses, and which outputs each is for; ``"crossentropy"`` where the shapes decide.
-        metrics: for each output, as given; "accuracy" is resolved when the targets are seen.
-        weighted_metrics: likewise; sample weights count in these.
-        given: the arguments of ``compile``, with the optimizer itself in the place of its name.
+        terms: the losses and their outputs; a loss is ``"crossentropy"`` where the target's shape decides which one.
+        metrics: for each output, as given; "accuracy" is resolved when the targets' shapes are known.
+        weighted_metrics: the same, but these use sample weights.
+        given: the arguments of ``compile``, with the optimizer object instead of its name.
     """
 
     network: Network
@@ -65,7 +64,7 @@ class Compiled:
 
     @property
     def losses(self) -> list[Loss | str | None]:
-        """The loss of each output alone: the first if there are several; None where an output has none."""
+        """For each output the first loss that is for this output alone; None if there is none."""
         found: list[Loss | str | None] = [None] * len(self.network.outputs)
         for term in reversed(self.terms):
             if isinstance(term.at, int):
@@ -91,7 +90,7 @@ class Compiled:
         ]
 
     def plans(self, targets: Sequence[Target]) -> tuple[list[LossPlan], list[OutputPlan]]:
-        """Losses, and metrics of each output, for targets as the data has them."""
+        """The losses, and the metrics of each output, for targets of these shapes."""
         resolved = self.resolved(targets)
         losses, seen = [], dict[str, int]()
         for term in self.terms:
@@ -100,11 +99,11 @@ class Compiled:
                 loss = loss_for(loss, targets[term.at], self.network.outputs[term.at].shape)
             count = seen[term.name] = seen.get(term.name, 0) + 1
             name = term.name if count == 1 else f"{term.name} {count}"
-            losses.append(LossPlan(name, loss.weighed_rows, term.weight, term.at))
+            losses.append(LossPlan(name, loss.weighted_rows, term.weight, term.at))
         plans = [
             OutputPlan(
                 [
-                    RowMetric(name, metric.weighed_rows, weighted)
+                    RowMetric(name, metric.weighted_rows, weighted)
                     for name, metric, weighted in metrics
                     if isinstance(metric, SummedMetric) and not runs_in_python(metric)
                 ],
@@ -116,7 +115,7 @@ class Compiled:
         return losses, plans
 
     def resolved(self, targets: Sequence[Target]) -> list[list[tuple[str, Metric, bool]]]:
-        """For each output its metrics: the name it is reported under, the metric, and whether weights count."""
+        """For each output its metrics as (name in the logs, metric, whether it uses sample weights)."""
         names = output_names(self.network)
         seen: dict[str, int] = {}
         result: list[list[tuple[str, Metric, bool]]] = [[] for _ in names]
@@ -132,15 +131,15 @@ class Compiled:
         return result
 
     @property
-    def watched(self) -> list[Watched]:
-        """The metrics that run in Python between the steps."""
+    def python_metrics(self) -> list[PythonMetric]:
+        """The metrics that run in Python between steps, because their code cannot be compiled."""
         if not any(
             isinstance(e, Metric) and runs_in_python(e) for e in chain(*self.metrics, *self.weighted_metrics)
         ):
             return []
-        targets = [Target((None, 1), False) for _ in self.losses]  # on which names do not depend
+        targets = [Target((None, 1), False) for _ in self.losses]  # any: names do not depend on the targets
         return [
-            Watched(i, name, metric, weighted)
+            PythonMetric(i, name, metric, weighted)
             for i, entries in enumerate(self.resolved(targets))
             for name, metric, weighted in entries
             if runs_in_python(metric)
@@ -149,13 +148,13 @@ class Compiled:
     def program(
         self, targets: Sequence[Target], absent: Absent = frozenset()
     ) -> tuple[TrainingProgram, Owners]:
-        """The training program for targets as the data has them, without absent inputs; and whose its variables are."""
+        """The training program for targets of these shapes, and the layer and weight of each of its variables."""
         losses, plans = self.plans(targets)
         decays = self.optimizer.decay_applies
         return build_program(self.network, losses, plans, self.optimizer.rule(), decays, absent)
 
     def direction(self, name: str) -> Direction | None:
-        """Whether the log of a name should fall (``"down"``) or rise (``"up"``); None if it is not known."""
+        """Whether lower (``"down"``) or higher (``"up"``) values of a log are better; None if unknown."""
         name = name.removeprefix("val_")
         if name == "loss":
             return "down"
@@ -197,7 +196,7 @@ def compile_network(network: Network, given: CompileArguments) -> Compiled:
 
 
 def _resolved(term: Term, network: Network) -> Term:
-    """The term with the loss itself in the place of its name."""
+    """The term with the loss object instead of its name."""
     loss = _loss(term.loss)
     if isinstance(loss, str) and not isinstance(term.at, int):
         raise ConfigError(f"loss {loss!r} is chosen by the shape of one output, and is given for several")
@@ -219,14 +218,14 @@ def _loss(entry: Any) -> Loss | str:
 def _kind(
     target: Target, output: Sequence[int | None]
 ) -> Literal["binary", "categorical", "sparse_categorical"]:
-    """Which crossentropy or accuracy is meant, by the shapes, as Keras chooses."""
+    """Which crossentropy or accuracy to use: chosen by the shapes, as Keras does."""
     if output[-1] == 1:
         return "binary"
     return "sparse_categorical" if len(target.shape) < len(output) or target.shape[-1] == 1 else "categorical"
 
 
 def loss_for(given: Any, target: Target, output: Sequence[int | None]) -> Any:
-    """The loss that is meant; ``"crossentropy"`` by the shapes."""
+    """The loss to use; ``"crossentropy"`` is chosen by the shapes."""
     return losses.get(f"{_kind(target, output)}_crossentropy") if isinstance(given, str) else given
 
 
@@ -238,7 +237,7 @@ CLASS_NUMBERS = frozenset({
 
 
 def class_axis(entry: Any, target: Target, output: Sequence[int | None]) -> tuple[int, int | None] | None:
-    """Where a loss or metric looks for the classes, and which number it ignores; None if it takes no class numbers."""
+    """The axis of the classes and the ignored class of a loss or metric; None if its targets are not class numbers."""
     if isinstance(entry, str):
         key = entry.lower()
         suffix = {"acc": "accuracy", "ce": "crossentropy"}.get(key, key)
@@ -255,7 +254,7 @@ def class_axis(entry: Any, target: Target, output: Sequence[int | None]) -> tupl
 
 
 def _metric_lists(value: Any, structure: Any, names: Sequence[str], what: str) -> list[list[Any]]:
-    """The metrics of each output: of the only one, or of those nested as the outputs, listed, or named."""
+    """The metrics of each output, from a list, a dict by name, or a structure nested like the outputs."""
     if value is None:
         return [[] for _ in names]
     if len(names) == 1:
@@ -286,10 +285,10 @@ def _flat(value: Any) -> list[Any]:
 
 
 def metric_for(entry: Any, target: Target, output: Sequence[int | None]) -> Metric:
-    """The metric that is meant, named as it was asked for; ``"accuracy"`` by the shapes, as Keras chooses.
+    """The metric for an argument of ``compile``; ``"accuracy"`` is chosen by the shapes, as Keras does.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: the name is unknown.
     """
     if not isinstance(entry, str):
         return metrics.get(entry)

@@ -1,7 +1,7 @@
-"""Metrics counted at thresholds: true and false positives, precision, recall. Formulas are those of Keras 3.
+"""Metrics from counts at thresholds: true and false positives, precision, recall. Formulas are those of Keras 3.
 
-Each row adds, for every threshold, whether it was a true or a false positive, and once whether it is positive or
-negative at all; negatives follow from these.
+Each row adds, for every threshold, whether it is a true or a false positive, and once whether its label is positive
+or negative. The counts of true and false negatives follow from these.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from foldnet.training.targets import check_same_shape, shown
 from foldnet.training.weighting import fitted, shape_of, spread
 
 NEVER = -1e10
-"""Keras's threshold where ``top_k`` alone says what is positive."""
+"""Keras's threshold for ``top_k`` without thresholds: every output is above it."""
 
 
 def _width(x: Any) -> int:
@@ -31,24 +31,24 @@ def _width(x: Any) -> int:
 
 
 def ratio(a: Any, b: Any) -> Array:
-    """Quotient, 0 where the divisor is 0."""
+    """``a / b``, and 0 where b is 0."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape)), where=b != 0)
 
 
-def even_between(count: int) -> list[float]:
-    """What evenly spaced numbers from 0 to 1 are between their ends."""
+def inner_thresholds(count: int) -> list[float]:
+    """``count`` evenly spaced thresholds from 0 to 1, without the two ends."""
     return [(i + 1) / (count - 1) for i in range(count - 2)]
 
 
-def are_even(thresholds: Sequence[float]) -> bool:
-    """Whether they are evenly spaced from 0 to 1, in which case Keras counts by buckets."""
+def are_evenly_spaced(thresholds: Sequence[float]) -> bool:
+    """Whether thresholds are evenly spaced from 0 to 1; Keras then counts in buckets."""
     count = len(thresholds)
     return count > 2 and np.allclose(thresholds, np.arange(count, dtype=np.float32) / (count - 1), atol=1e-7)
 
 
 def _column(x: Any, index: int) -> Any:
-    """One of the last axis, which stays with size 1."""
+    """One column of the last axis, which keeps size 1."""
     if isinstance(x, Expression):
         chosen = np.arange(last_size(x)) == index % last_size(x)
         mask = chosen.astype(np.float32).reshape(*(1,) * (rank(x) - 2), -1)
@@ -56,8 +56,8 @@ def _column(x: Any, index: int) -> Any:
     return x[..., [index]]
 
 
-def _among_top(y_pred: Any, k: int) -> Any:
-    """1 at the k largest of the last axis; of equal ones the first count."""
+def _in_top_k(y_pred: Any, k: int) -> Any:
+    """1 at the k largest values of the last axis; of equal values the first are taken."""
     width = last_size(y_pred)
     if isinstance(y_pred, Expression):
         lead = row_shape(y_pred)[:-1]
@@ -70,14 +70,14 @@ def _among_top(y_pred: Any, k: int) -> Any:
 
 
 class Counts(SummedMetric):
-    """Base of the metrics counted at thresholds.
+    """Base class of the metrics that count at thresholds.
 
     Args:
         thresholds: one or more in [0, 1].
         top_k: count as positive only the k largest outputs of a row.
         class_id: look at one class only.
-        name: under which it is reported.
-        dtype: that arrays are computed in.
+        name: in the logs.
+        dtype: for computing on arrays.
     """
 
     kept: ClassVar[tuple[str, ...]]
@@ -85,7 +85,7 @@ class Counts(SummedMetric):
 
     by_label = False
     column_weights: Any = None
-    """Of each output, beside those of the rows."""
+    """Weights of the columns, in addition to the sample weights."""
 
     def __init__(
         self,
@@ -106,29 +106,31 @@ class Counts(SummedMetric):
 
     @property
     def thresholds(self) -> list[float]:
-        """Above which an output is positive."""
+        """An output above a threshold counts as positive."""
         return self._at
 
     def _set_thresholds(self, thresholds: Sequence[float]) -> None:
         self._at = list(thresholds)
-        self._even = None not in self._at and are_even(self._at)
+        self._even = None not in self._at and are_evenly_spaced(self._at)
 
     def _make_counts(self, shape: Sequence[int]) -> None:
         for name in self.kept:
             setattr(self, name, self._sums(name, shape))
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """True positives and false positives at each threshold, then positives and negatives, each by its weight.
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
+        """True and false positives at each threshold, then positives and negatives, all times the weights.
 
-        A mask does not count, as in Keras.
+        A mask is ignored, as in Keras.
 
         Raises:
             ConfigError: weights that do not fit.
-            InputError: targets of another shape than the outputs', or a class that they do not have.
+            InputError: targets and outputs differ in shape, or ``class_id`` is not one of the classes.
         """
         y_true, y_pred = same_rank(y_true, y_pred)
         check_same_shape(y_true, y_pred, self.name)
-        above = None if self.top_k is None else _among_top(y_pred, self.top_k)
+        above = None if self.top_k is None else _in_top_k(y_pred, self.top_k)
         if self.class_id is not None:
             self._check_class(y_pred)
             y_true, y_pred = _column(y_true, self.class_id), _column(y_pred, self.class_id)
@@ -158,7 +160,7 @@ class Counts(SummedMetric):
         return factors
 
     def _over(self, y_pred: Any) -> Any:
-        """1 for each threshold that an output is above; by Keras's buckets where these are even."""
+        """1 for each threshold below an output; evenly spaced thresholds are counted in buckets, as Keras does."""
         at = np.asarray(self._at, np.float32).reshape(1, -1)
         if not self._even:
             return ops.greater(y_pred, at)
@@ -176,19 +178,19 @@ class Counts(SummedMetric):
         if self.class_id is None or not -width <= self.class_id < width:
             raise InputError(f"{self.name}: there is no class {self.class_id} among {width} outputs")
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the counts."""
         count = len(self._at)
         labels = len(sums) // (2 * count + 2)
         tp, fp = (part.reshape(labels, count).T for part in np.split(sums[: 2 * labels * count], 2))
         positives, negatives = np.split(sums[2 * labels * count :], 2)
-        quartet = {
+        by_name = {
             "true_positives": tp,
             "false_positives": fp,
             "true_negatives": negatives - fp,
             "false_negatives": positives - tp,
         }
-        for name, values in quartet.items():
+        for name, values in by_name.items():
             if name in self.kept:
                 self._count_of(name).assign_add(values if self.by_label else values[:, 0])
 
@@ -210,7 +212,7 @@ CountKind = Literal["tp", "fp", "tn", "fn"]
 
 
 class _Count(Counts):
-    """Base of the four counts themselves, which Keras gives no ``top_k`` and no ``class_id``."""
+    """Base class of the four counts, which have no ``top_k`` and no ``class_id`` in Keras."""
 
     counted: ClassVar[CountKind]
     kept = ("accumulator",)
@@ -220,7 +222,7 @@ class _Count(Counts):
     ) -> None:
         super().__init__(thresholds, name=name, dtype=dtype)
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the one count."""
         count = len(self._at)
         tp, fp, (positives, negatives) = sums[:count], sums[count : 2 * count], sums[2 * count :]
@@ -261,7 +263,7 @@ class FalseNegatives(_Count):
 
 
 class Precision(Counts):
-    """True positives among those above the threshold."""
+    """Share of true positives among the outputs above the threshold."""
 
     direction = "up"
     kept = ("true_positives", "false_positives")
@@ -269,12 +271,12 @@ class Precision(Counts):
     false_positives: StateVariable
 
     def result(self) -> Any:
-        """``tp / (tp + fp)``, 0 where there are none."""
+        """``tp / (tp + fp)``, 0 if both are 0."""
         return self._by_threshold(ratio(self.true_positives, self.true_positives + self.false_positives))
 
 
 class Recall(Counts):
-    """True positives among the positives."""
+    """Share of the positives whose output is above the threshold."""
 
     direction = "up"
     kept = ("true_positives", "false_negatives")
@@ -282,5 +284,5 @@ class Recall(Counts):
     false_negatives: StateVariable
 
     def result(self) -> Any:
-        """``tp / (tp + fn)``, 0 where there are none."""
+        """``tp / (tp + fn)``, 0 if both are 0."""
         return self._by_threshold(ratio(self.true_positives, self.true_positives + self.false_negatives))

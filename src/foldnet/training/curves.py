@@ -1,4 +1,4 @@
-"""Metrics of whole curves over thresholds: AUC, and the best of one score where another reaches a value."""
+"""Metrics over many thresholds: AUC, and the best value of one score where another reaches a given value."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from foldnet.arrays import Array
 from foldnet.backend import epsilon
 from foldnet.errors import ConfigError, InputError
 from foldnet.literals import member
-from foldnet.training.confusion import Counts, are_even, even_between, ratio
+from foldnet.training.confusion import Counts, are_evenly_spaced, inner_thresholds, ratio
 from foldnet.training.loss_functions import rank
 from foldnet.training.state import StateVariable
 from foldnet.training.targets import shown
 from foldnet.training.weighting import shape_of
 
-FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+ALL_COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
 class _Curve(Counts):
-    """Base: all four counts are kept."""
+    """Base class with all four counts."""
 
     direction = "up"
-    kept = FOUR
+    kept = ALL_COUNTS
     true_positives: StateVariable
     false_positives: StateVariable
     true_negatives: StateVariable
     false_negatives: StateVariable
 
     def _counts(self) -> tuple[Array, Array, Array, Array]:
-        return tuple(self._count_of(name).numpy() for name in FOUR)  # type: ignore[return-value]
+        return tuple(self._count_of(name).numpy() for name in ALL_COUNTS)  # type: ignore[return-value]
 
 
 class _AtPoint(_Curve):
-    """The best of one score among the thresholds where another reaches a value."""
+    """The best value of one score among the thresholds where another score reaches a given value."""
 
     setting: ClassVar[str]
     """Keras's name for the value to reach."""
@@ -57,22 +57,22 @@ class _AtPoint(_Curve):
             raise ConfigError(f"{type(self).__name__} needs a {self.setting} in [0, 1], got {value_at}")
         if num_thresholds < 1:
             raise ConfigError(f"num_thresholds must be at least 1, got {num_thresholds}")
-        thresholds = [0.5] if num_thresholds == 1 else [0.0, *even_between(num_thresholds), 1.0]
+        thresholds = [0.5] if num_thresholds == 1 else [0.0, *inner_thresholds(num_thresholds), 1.0]
         super().__init__(thresholds, class_id=class_id, name=name, dtype=dtype)
         self._even = num_thresholds > 1
         self.value, self.num_thresholds = value_at, num_thresholds
         setattr(self, self.setting, value_at)
 
     def pair(self, tp: Array, fp: Array, tn: Array, fn: Array) -> tuple[Array, Array]:
-        """The score that must reach the value, and the one to be best."""
+        """The score that must reach the value, and the score to maximize."""
         raise NotImplementedError(f"{type(self).__name__} must define a pair of scores")
 
     def result(self) -> float:
-        """The best one; 0 where the value is never reached."""
-        held, wanted = self.pair(*self._counts())
+        """The best score; 0 if the value is never reached."""
+        constrained, score = self.pair(*self._counts())
         # Keras compares in float32, where a ratio such as 0.7 equals the value asked for.
-        reached = held.astype(np.float32) >= np.float32(self.value)
-        return float(np.where(reached, wanted, 0.0).max(initial=0.0))
+        reached = constrained.astype(np.float32) >= np.float32(self.value)
+        return float(np.where(reached, score, 0.0).max(initial=0.0))
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
@@ -133,13 +133,13 @@ class AUC(_Curve):
         num_thresholds: how many.
         curve: ``"ROC"``, ``"PR"``, or ``"PRGAIN"`` (Flach and Kull, 2015).
         summation_method: ``"interpolation"``, ``"minoring"`` or ``"majoring"``.
-        name: under which it is reported.
-        dtype: that arrays are computed in.
+        name: in the logs.
+        dtype: for computing on arrays.
         thresholds: instead of evenly spaced ones.
-        multi_label: one curve a label; the mean of their areas, weighted by ``label_weights`` if given.
-        num_labels: how many, with ``multi_label``; else the data shows it.
-        label_weights: one an output; without ``multi_label`` each output counts by its own.
-        from_logits: whether the outputs still want a sigmoid.
+        multi_label: compute one curve per label and return the mean area, weighted by ``label_weights`` if given.
+        num_labels: number of labels, with ``multi_label``; taken from the data if not given.
+        label_weights: one per label; without ``multi_label`` they weight the outputs.
+        from_logits: whether outputs are logits, to which a sigmoid is applied first.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class AUC(_Curve):
             raise ConfigError(f"num_thresholds must be at least 2, got {num_thresholds}")
         if num_labels and not multi_label:
             raise ConfigError("num_labels needs multi_label=True")
-        inner = even_between(num_thresholds) if thresholds is None else sorted(thresholds)
+        inner = inner_thresholds(num_thresholds) if thresholds is None else sorted(thresholds)
         self._given = thresholds is not None
         self._ends = (0.0 - epsilon(), *inner, 1.0 + epsilon())
         self.multi_label, self.num_labels, self._built = multi_label, num_labels, False
@@ -180,15 +180,17 @@ class AUC(_Curve):
     def _set_thresholds(self, thresholds: Sequence[float]) -> None:
         self._at = list(self._ends)
         inner = self._at[1:-1]
-        self._even = not self._given or are_even([0.0, *inner, 1.0])
+        self._even = not self._given or are_evenly_spaced([0.0, *inner, 1.0])
 
     def _make_counts(self, shape: Sequence[int]) -> None:
         if self.multi_label and not self.num_labels:
-            return  # when the data shows how many labels there are
+            return  # made later, when the data shows the number of labels
         super()._make_counts((*shape, self.num_labels) if self.multi_label and self.num_labels else shape)
         self._built = True
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """Counts at every threshold.
 
         Raises:
@@ -198,15 +200,17 @@ class AUC(_Curve):
             raise InputError(
                 f"{self.name}: multi_label=True needs outputs of shape (rows, labels), got {shown(shape_of(y_pred))}"
             )
-        return super().weighed_rows(y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred, weight, mask)
+        return super().weighted_rows(
+            y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred, weight, mask
+        )
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the counts."""
         if not self._built:
             labels = len(sums) // (2 * len(self._at) + 2)
             Counts._make_counts(self, (len(self._at), labels))
             self._built = True
-        super().absorb(sums, weight)
+        super().add_sums(sums, weight)
 
     def result(self) -> float:
         """The area, or the mean of the labels' areas."""
@@ -227,7 +231,7 @@ class AUC(_Curve):
             case "PR":
                 x, y = ratio(tp, tp + fn), ratio(tp, tp + fp)
             case "PRGAIN":
-                # No true positives are a recall gain of 0 and a precision gain of 1, as Keras takes them.
+                # As in Keras: without true positives the recall gain is 0 and the precision gain 1.
                 scale = ratio(tp + fn, tn + fp)
                 x = np.maximum(np.where(tp == 0, 0.0, 1 - scale * ratio(fn, tp)), 0.0)
                 y = np.where(tp == 0, 1.0, 1 - scale * ratio(fp, tp))

@@ -1,4 +1,4 @@
-"""Rows to train on: from arrays, tables and lists to the arrays a program takes."""
+"""Rows to train on: arrays, tables and lists converted to the arrays that a program takes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from foldnet.optional_inputs import Absent
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs, targets and weights of a number of rows, in the program's order.
+    """Inputs, targets and sample weights of some rows, in the program's order.
 
-    ``inputs`` have one array for each input that is there, ``targets`` and ``weights`` one an output.
+    ``inputs`` has one array per input that the data has, ``targets`` and ``weights`` one per output.
     """
 
     inputs: list[Array]
@@ -28,23 +28,23 @@ class Rows:
 
     @property
     def arrays(self) -> list[Array]:
-        """All of them, as an engine takes them."""
+        """All arrays, in the order in which an engine takes them."""
         return [*self.inputs, *self.targets, *self.weights]
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """What a program for these rows is made for: which inputs there are, and the shapes of a row."""
+        """Which inputs are missing, and the shapes of a row: rows of one kind can use the same program."""
         return self.absent, tuple(a.shape[1:] for a in (*self.inputs, *self.targets))
 
     def __len__(self) -> int:
         return len(self.inputs[0])
 
     def part(self, start: int, stop: int) -> Rows:
-        """Some of the rows, in place."""
+        """Some of the rows, as views."""
         return self._each(lambda a: a[start:stop])
 
     def pick(self, order: Array) -> Rows:
-        """Rows by their numbers, copied."""
+        """Rows by index, copied."""
         return self._each(lambda a: a[order])
 
     def _each(self, change: Callable[[Array], Array]) -> Rows:
@@ -60,7 +60,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     """The rows of all parts, in order.
 
     Raises:
-        InputError: some have an optional input, and others not.
+        InputError: some parts have an optional input and others do not.
     """
     absent = parts[0].absent
     if any(p.absent != absent for p in parts):
@@ -76,8 +76,8 @@ def joined(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def weights_alike(a: Rows, b: Rows) -> tuple[Rows, Rows]:
-    """The same rows with weights of the same timesteps, those of whole rows spread, so that one program takes both."""
+def match_weight_shapes(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+    """Both with sample weights of the same shape, so that one program takes both; weights per row are repeated."""
     shapes = [
         tuple(max(pair) for pair in zip_longest(v.shape[1:], w.shape[1:], fillvalue=1))
         for v, w in zip(a.weights, b.weights, strict=True)
@@ -88,18 +88,18 @@ def weights_alike(a: Rows, b: Rows) -> tuple[Rows, Rows]:
 def _spread_weights(rows: Rows, shapes: Sequence[tuple[int, ...]]) -> Rows:
     weights = []
     for weight, shape in zip(rows.weights, shapes, strict=True):
-        tall = weight.reshape(*weight.shape, *(1,) * (1 + len(shape) - weight.ndim))
-        weights.append(np.ascontiguousarray(np.broadcast_to(tall, (len(weight), *shape))))
+        padded = weight.reshape(*weight.shape, *(1,) * (1 + len(shape) - weight.ndim))
+        weights.append(np.ascontiguousarray(np.broadcast_to(padded, (len(weight), *shape))))
     return replace(rows, weights=weights)
 
 
 def is_arraylike(value: Any) -> bool:
-    """Whether it is an array, a tensor or a table, and no plain Python structure."""
+    """Whether it is an array, a tensor or a table, not a plain Python structure."""
     return hasattr(value, "__array__") or hasattr(value, "to_numpy")
 
 
 def as_array(value: Any, what: str) -> Array:
-    """A numeric array of anything that looks like one: lists, pandas and polars tables, tensors.
+    """Convert lists, pandas and polars tables, or tensors to a numeric array.
 
     Raises:
         InputError: it holds something that is not a number.
@@ -120,7 +120,7 @@ def as_array(value: Any, what: str) -> Array:
 
 
 def split_structure(value: Any, names: Sequence[str], what: str) -> list[Any]:
-    """One entry a name: from a dict by name, a list or tuple in order, or the value itself for one name.
+    """Split data into one entry per name: a dict by name, a list or tuple in order, or a single value.
 
     Raises:
         InputError: names are missing, or the number of entries differs.
@@ -138,7 +138,7 @@ def split_structure(value: Any, names: Sequence[str], what: str) -> list[Any]:
 
 
 def fit_shape(array: Array, shape: Sequence[int | None], what: str) -> Array:
-    """The array in the shape that a network's input has; a missing axis of size 1 is added.
+    """The array in the shape of a network's input; a last axis of size 1 is added or removed if needed.
 
     Raises:
         InputError: it does not fit.
@@ -171,17 +171,17 @@ def sample_weights(
     rows: int,
     output: Sequence[int | None],
 ) -> Array:
-    """One float32 weight a row or a timestep, from sample weights or from each class's weight.
+    """One float32 weight per row or timestep, from sample weights or from class weights.
 
     Args:
-        weight: None for 1, one a row, or one for each of the output's positions before its last axis.
-        class_weight: instead, by class.
+        weight: None for 1, one per row, or one for each of the output's positions before its last axis.
+        class_weight: weight of each class, instead of ``weight``.
         target: labels of the classes.
         rows: how many.
         output: shape of the output.
 
     Raises:
-        ConfigError: both kinds at once.
+        ConfigError: both ``weight`` and ``class_weight`` are given.
         InputError: the weights do not fit the rows and the output.
     """
     if weight is not None and class_weight is not None:
@@ -199,12 +199,14 @@ def sample_weights(
     own = zip(array.shape[1:], positions, strict=False)
     if len(array) != rows or array.ndim > 1 + len(positions) or any(m not in (1, n) for m, n in own if n):
         each = f", or one for each timestep: {(rows, *positions)}" if positions else ""
-        raise InputError(f"sample_weight has shape {array.shape}, expected ({rows},): one weight a row{each}")
+        raise InputError(
+            f"sample_weight has shape {array.shape}, expected ({rows},): one weight per row{each}"
+        )
     return np.ascontiguousarray(array, np.float32)
 
 
 def same_length(named: Sequence[tuple[str, Array]]) -> int:
-    """The number of rows that all have.
+    """The number of rows, which must be the same in all arrays.
 
     Raises:
         InputError: they differ, or there are none.

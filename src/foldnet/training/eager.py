@@ -1,4 +1,4 @@
-"""Layers and networks called on arrays: computed at once, by the reference engine in float32."""
+"""Layers and networks called on arrays: computed immediately, by the reference engine in float32."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ from foldnet.structure import flatten, is_nested, pack
 
 
 class ArrayWithMask(Array):
-    """What a layer gives for arrays where its result has a mask: an array that the next layer called on it reads.
+    """A layer's result that carries a mask, which the next layer called on it reads.
 
     Attributes:
-        _keras_mask: bool, under Keras's own name for it. What is computed from the array has none.
+        _keras_mask: the boolean mask, under Keras's name. Arrays computed from this one have no mask.
     """
 
     _keras_mask: Array | None = None
 
 
 def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None, **own: Any) -> Any:
-    """What a layer or network gives for arrays.
+    """Compute a layer or network on arrays.
 
     Args:
-        layer: built for them if it is not built yet.
+        layer: it is built for these shapes if it is not built yet.
         inputs: an array-like, or for several inputs a list or dict of them; batch axis first.
-        training: True drops in Dropout, uses batch statistics in BatchNormalization and moves the moving ones.
-            None does so for those layers alone that the network itself calls with ``training=True``.
-        mask: where values count, one for each input; None takes those that earlier layers attached to the arrays.
-        own: further arguments that the layer's calls take.
+        training: True applies Dropout, uses batch statistics in BatchNormalization and updates the moving ones.
+            None does so only in layers that the network calls with ``training=True``.
+        mask: True where values count, one mask per input; None uses those that earlier layers attached.
+        own: further arguments of the layer's call.
 
     Returns:
-        A float32 array; a list or dict of them where a network has several outputs. One with a mask has it as
+        A float32 array, or a list or dict of them if a network has several outputs. A mask is its attribute
         ``_keras_mask``.
 
     Raises:
-        InputError: not numbers, or shapes that do not fit.
-        ConfigError: a mask that does not fit.
-        UnsupportedError: a mask for a layer that Keras calls without one.
+        InputError: the inputs are not numbers, or their shapes do not fit.
+        ConfigError: a mask has a wrong shape.
+        UnsupportedError: a mask was given to a layer that takes none in Keras.
     """
     if mask is not None and not layer.takes_mask:
         raise UnsupportedError(
@@ -78,7 +78,7 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
 
 
 def compute_mask(layer: Layer, inputs: Any, mask: Any = None) -> Any:
-    """The mask that a layer hands on for arrays: the steps that a program would hold, computed at once.
+    """The output mask of a layer for arrays.
 
     Raises:
         InputError: the mask depends on the values of a symbolic tensor.
@@ -123,7 +123,7 @@ def _masks(inputs: Any, mask: Any) -> list[Any] | None:
 
 
 def _fitted(layer: Layer, arrays: list[Array], masks: list[Any] | None) -> list[Array | None]:
-    """Masks with a row for each row of the arrays; Softmax takes any mask that broadcasts to its input."""
+    """Masks with as many rows as the arrays; Softmax takes any mask that broadcasts to its input."""
     found: list[Array | None] = []
     for x, mask in zip(arrays, masks or (), strict=False):
         array = None if mask is None else _numbers(layer, mask)
@@ -137,9 +137,9 @@ def _fitted(layer: Layer, arrays: list[Array], masks: list[Any] | None) -> list[
 
 
 def build_for(network: Network, x: Any) -> None:
-    """Give a Sequential that has no input shape yet that of the data's rows.
+    """Build a Sequential without an input shape for the shape of the data's rows.
 
-    One that has its shape from data, and is not compiled, takes rows of another shape, too, if its layers do.
+    One that got its shape from data and is not compiled is rebuilt for rows of another shape.
     """
     if not isinstance(network, Sequential) or (network.built and not network.shaped_by_data):
         return
@@ -170,9 +170,9 @@ def _are_several(inputs: Any) -> bool:
 def _as_network(
     layer: Layer, arrays: list[Array], masks: list[Array | None], own: Mapping[str, Any]
 ) -> Iterator[Network]:
-    """The layer alone as a network, for as long as it takes; it forgets the call afterwards.
+    """The layer alone as a temporary network; the call is not kept in the layer.
 
-    Its inputs are those of the layer, then the masks that there are.
+    Its inputs are those of the layer, then the masks that are given.
     """
 
     def entering(array: Array, name: str) -> SymbolicTensor:
@@ -193,16 +193,16 @@ def _as_network(
 
 
 def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
-    """The results; what activity regularizers make of them is left at the layers, as in Keras."""
+    """The results; losses of activity regularizers are stored in ``layer.activity_losses``."""
     from foldnet.predictor.inputs import read_inputs  # here, because a fit does not need the predictor
 
     layers = network.single_layers()
     for layer in layers:
         layer.activity_losses = []
-    # What the network itself calls with training=True is in training, too, unless this call says otherwise.
+    # Layers that the network calls with training=True train unless this call says training=False.
     learns = training or (training is None and bool(training_calls(network)))
     b = Lowering(Mode.TRAIN if learns else Mode.PREDICT)
-    entries, absent = entered(network, x)
+    entries, absent = present_inputs(network, x)
     outputs = lower_into(b, network, training=bool(training) if learns else None, absent=absent)
     masks = [None if m is None else m.value() for m in b.output_masks]
     graph = b.build([*outputs, *(m for m in masks if m is not None)])
@@ -228,7 +228,7 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
 def _keep_losses(
     b: Lowering, graph: Graph, arrays: list[Array], moment: Moment
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """All values of a training program, and the statistics that it moves; keeps losses of results at their layers."""
+    """All values of a training program, and its updated statistics; stores the layers' activity losses."""
     values = _values(graph, arrays)
     with np.errstate(all="ignore"):
         moved = forward(graph, values, moment, np.dtype(np.float32))
@@ -246,14 +246,14 @@ def _with_mask(array: Array, mask: Array) -> Array:
     return masked
 
 
-def entered(network: Network, x: Any) -> tuple[Any, Absent]:
-    """Data for the inputs that are there, and the names of those for which it has None.
+def present_inputs(network: Network, x: Any) -> tuple[Any, Absent]:
+    """The data of the inputs that are given, and the names of the optional inputs for which x has None.
 
-    Each gets a last axis of size 1 more or less where its input has one, as Keras adjusts it.
+    A last axis of size 1 is added or removed to match the input, as Keras does.
 
     Args:
-        network: of the inputs.
-        x: as ``Network.arrange`` gives it.
+        network: whose inputs these are.
+        x: as ``Network.arrange`` returns it.
 
     Raises:
         InputError: None for an input that is not optional.
@@ -287,7 +287,7 @@ def _values(graph: Graph, arrays: list[Array]) -> dict[str, Array]:
 
 
 def structured(network: Network, results: list[Any]) -> Any:
-    """Results in the structure of the network's outputs."""
+    """Pack a list of results into the structure of the network's outputs."""
     structure = network.output_structure
     if not is_nested(structure) or (isinstance(structure, list | tuple) and len(results) == 1):
         return results[0]

@@ -1,4 +1,4 @@
-"""Evaluate as a user asks for it: sums of losses and metrics over rows or batches."""
+"""``Network.evaluate``: sums of losses and metrics over rows or batches."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def evaluate(
         network.stop_evaluating = False
         while not network.stop_evaluating and (some := list(islice(given, group))):
             parts = [gather(network, *unpack(batch)) for batch in some]
-            sums = _judged_group(trainer, parts, seen, sums, calls)
+            sums = _evaluate_group(trainer, parts, seen, sums, calls)
             seen += len(some)
         if sums is None:
             raise InputError("the data gave no batch of rows")
@@ -55,15 +55,15 @@ def evaluate(
     else:
         rows = first_steps(gather(network, x, y, sample_weight), steps, size)
         steps = -(-len(rows) // size)
-        sums = judge(trainer, rows, size, calls)
+        sums = evaluate_rows(trainer, rows, size, calls)
     logs = trainer.logs(sums)
     if shown == 2 or (shown != 0 and sys.stdout.isatty()):
         print(line(steps, time.perf_counter() - started, logs))
     return logs if return_dict else trainer.values(logs)
 
 
-def judge(trainer: Trainer, rows: Rows, size: int, callbacks: CallbackList) -> Sums:
-    """Sums over the rows, in one call of the engine unless a callback has batch hooks."""
+def evaluate_rows(trainer: Trainer, rows: Rows, size: int, callbacks: CallbackList) -> Sums:
+    """Evaluate rows and call the callbacks' test hooks: one engine call unless a callback has batch hooks."""
     callbacks.call("on_test_begin", None)
     if callbacks.by_test_batch:
         sums: Sums | None = None
@@ -74,7 +74,7 @@ def judge(trainer: Trainer, rows: Rows, size: int, callbacks: CallbackList) -> S
                 break
             stop = min(start + size * group, len(rows))
             parts = [rows.part(i, min(i + size, stop)) for i in range(start, stop, size)]
-            sums = _judged_group(trainer, parts, number * group, sums, callbacks)
+            sums = _evaluate_group(trainer, parts, number * group, sums, callbacks)
         found = trainer.evaluate(rows, size) if sums is None else sums
     else:
         found = trainer.evaluate(rows, size)
@@ -82,16 +82,16 @@ def judge(trainer: Trainer, rows: Rows, size: int, callbacks: CallbackList) -> S
     return found
 
 
-def _judged_group(
+def _evaluate_group(
     trainer: Trainer, parts: list[Rows], step: int, sums: Sums | None, callbacks: CallbackList
 ) -> Sums:
-    """The sums so far after some batches, of which callbacks hear as of one."""
+    """Evaluate a group of batches, for which batch hooks are called once (``steps_per_execution``)."""
     callbacks.call("on_test_batch_begin", step, None)
     total = sums
     for i, rows in enumerate(parts):
         found = trainer.evaluate(rows, len(rows), fresh=step + i == 0)
         total = found if total is None else added(total, found)
-    assert total is not None  # there is a part at least
+    assert total is not None  # parts is not empty
     if callbacks.by_test_batch:
         last = step + trainer.compiled.given.steps_per_execution - 1
         callbacks.call("on_test_batch_end", last, trainer.logs(total))
@@ -107,7 +107,7 @@ def test_on_batch(network: Network, x: Any, y: Any, sample_weight: Any, return_d
 
 
 def added(a: Sums, b: Sums) -> Sums:
-    """Sums over the rows of both."""
+    """The sums over the rows of a and b together."""
     rows = a.rows + b.rows
     regularization = (a.regularization * a.rows + b.regularization * b.rows) / np.maximum(rows, 1)
     values = [x + y for x, y in zip(a.values, b.values, strict=True)]

@@ -1,4 +1,4 @@
-"""F scores: one number for precision and recall together, by class. Names and formulas are those of Keras 3."""
+"""F scores, which combine precision and recall, by class. Names and formulas are those of Keras 3."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class FBetaScore(SummedMetric):
     """Weighted harmonic mean of precision and recall, by class.
 
     Args:
-        average: None gives one score a class; ``"micro"``, ``"macro"`` or ``"weighted"`` one for all.
-        beta: how much more recall counts than precision.
-        threshold: from which an output counts as positive; None takes the largest of a row.
+        average: None for one score per class; ``"micro"``, ``"macro"`` or ``"weighted"`` for one score in all.
+        beta: weight of recall relative to precision.
+        threshold: outputs above it are positive; None takes the largest output of each row.
     """
 
     direction = "up"
@@ -52,8 +52,10 @@ class FBetaScore(SummedMetric):
         self.average, self.beta, self.threshold = found, beta, threshold
         self.true_positives: StateVariable | None = None
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """True positives, false positives, false negatives and positives by class, each by its row's weight.
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
+        """True positives, false positives, false negatives and positives by class, times the row's weight.
 
         Raises:
             ConfigError: weights of another shape than (rows,).
@@ -75,7 +77,7 @@ class FBetaScore(SummedMetric):
             parts = [ops.multiply(part, factor) for part in parts]
         return ops.concatenate(parts, axis=-1), None
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the counts of each class, or of all of them."""
         parts = np.split(sums, 4)
         if self.average == "micro":

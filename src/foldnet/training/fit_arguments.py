@@ -10,13 +10,13 @@ from foldnet.errors import ConfigError
 from foldnet.training.arguments import (
     Verbosity,
     batch_size_or_default,
+    boolean,
     class_weights,
     count,
-    frequency,
+    fraction,
     limited_epochs,
     optional_count,
-    share,
-    switch,
+    validation_frequency,
     verbosity,
 )
 from foldnet.training.batches import is_stream
@@ -68,13 +68,13 @@ class FitArguments:
         validation_batch_size: int | None,
         validation_freq: int | Sequence[int],
     ) -> FitArguments:
-        """The record, from what the user gave.
+        """Check the user's arguments and fill in defaults.
 
         Raises:
-            ConfigError: a value that cannot be, or arguments that contradict each other.
+            ConfigError: an invalid value, or arguments that contradict each other.
         """
         size = batch_size_or_default(batch_size)
-        made = cls(
+        checked = cls(
             x=x,
             y=y,
             batch_size=size,
@@ -82,26 +82,26 @@ class FitArguments:
             initial_epoch=count(initial_epoch, "initial_epoch", 0),
             steps_per_epoch=optional_count(steps_per_epoch, "steps_per_epoch"),
             validation_steps=optional_count(validation_steps, "validation_steps"),
-            validation_split=share(validation_split, "validation_split"),
+            validation_split=fraction(validation_split, "validation_split"),
             class_weight=class_weights(class_weight),
-            validation_freq=frequency(validation_freq),
+            validation_freq=validation_frequency(validation_freq),
             verbose=verbosity(verbose),
-            shuffle=switch(shuffle, "shuffle"),
+            shuffle=boolean(shuffle, "shuffle"),
             validation_batch_size=optional_count(validation_batch_size, "validation_batch_size") or size,
             callbacks=callbacks,
             validation_data=validation_data,
             sample_weight=sample_weight,
         )
-        if made.streamed and (sample_weight is not None or made.validation_split):
+        if checked.streamed and (sample_weight is not None or checked.validation_split):
             raise ConfigError(
                 "sample_weight and validation_split are for arrays; batches bring their own weights as "
                 "(x, y, sample_weight). Give the rows to validate with as validation_data"
             )
-        return made
+        return checked
 
     @property
     def streamed(self) -> bool:
-        """Whether ``x`` gives batches, instead of being the rows."""
+        """Whether ``x`` yields batches, instead of being the rows."""
         return is_stream(self.x, self.y)
 
     def validates_after(self, epoch: int) -> bool:

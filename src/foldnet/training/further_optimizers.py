@@ -1,4 +1,4 @@
-"""Keras's optimizers beyond the usual ones: for sparse models, for large batches, and without a schedule."""
+"""Keras's less common optimizers: Ftrl for sparse models, Lamb for large batches, ScheduleFreeAdamW."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Ftrl(Optimizer):
     """Follow the regularized leader (McMahan et al., 2013), which makes weights exactly 0 under an L1 penalty.
 
     Args:
-        learning_rate_power: how the learning rate falls with the gradients so far; 0 for not at all.
-        initial_accumulator_value: what the sum of squared gradients starts with.
-        l1_regularization_strength: of the penalty on absolute values.
-        l2_regularization_strength: of the penalty on squares.
-        l2_shrinkage_regularization_strength: of a penalty on squares that the gradient is given.
-        beta: added to the first penalty on squares, divided by twice the learning rate.
+        learning_rate_power: power of the accumulated squared gradients in the learning rate; 0 keeps it constant.
+        initial_accumulator_value: first value of the sum of squared gradients.
+        l1_regularization_strength: factor of the L1 penalty.
+        l2_regularization_strength: factor of the L2 penalty.
+        l2_shrinkage_regularization_strength: factor of an L2 penalty that is added to the gradient.
+        beta: ``beta / (2 * learning_rate)`` is added to the L2 factor.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Ftrl(Optimizer):
 
 
 class Lamb(Optimizer):
-    """Adam with steps as long as the weights are, weight by weight, for large batches (You et al., 2020)."""
+    """Adam with each weight's step scaled to the norm of the weight, for large batches (You et al., 2020)."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Lamb(Optimizer):
         return {"momentum": 0.0, "velocity": 0.0}
 
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
-        """Learning rate and the biases left in the moments."""
+        """Learning rate and the bias corrections of both moments."""
         one = np.float32(1)
         return {
             "learning_rate": learning_rate,
@@ -112,10 +112,10 @@ class Lamb(Optimizer):
         m = slots[0] + (g - slots[0]) * (1 - self.beta_1)
         v = slots[1] + (ops.square(g) - slots[1]) * (1 - self.beta_2)
         step = (m / at["bias_1"]) / (ops.sqrt(v / at["bias_2"]) + self.epsilon)
-        # The rows of an update are the elements of one weight, so a sum over the batch is one over them.
-        of_weight, of_step = (ops.sqrt(ops.batch_sum(ops.square(x))) for x in (w, step))
-        known = ops.logical_and(ops.greater(of_weight, 0.0), ops.greater(of_step, 0.0))
-        ratio = ops.where(known, of_weight / ops.where(known, of_step, 1.0), 1.0)
+        # In an update the "batch" axis runs over the elements of one weight, so batch_sum sums over them.
+        weight_norm, step_norm = (ops.sqrt(ops.batch_sum(ops.square(x))) for x in (w, step))
+        positive = ops.logical_and(ops.greater(weight_norm, 0.0), ops.greater(step_norm, 0.0))
+        ratio = ops.where(positive, weight_norm / ops.where(positive, step_norm, 1.0), 1.0)
         return w - ratio * at["learning_rate"] * step, [m, v]
 
     def _own_config(self) -> dict[str, Any]:
@@ -123,10 +123,10 @@ class Lamb(Optimizer):
 
 
 class ScheduleFreeAdamW(Lamb):
-    """Adam at a point between an average of the weights and where its steps lead (Defazio et al., 2024).
+    """Schedule-free AdamW (Defazio et al., 2024): gradients are taken between the averaged and the newest weights.
 
     Args:
-        warmup_steps: over which the learning rate rises from 0.
+        warmup_steps: number of steps over which the learning rate rises from 0.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class ScheduleFreeAdamW(Lamb):
         self.warmup_steps = warmup_steps
 
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
-        """Learning rate as it is and warmed up, the velocity's bias, and the share of a step in the average."""
+        """Learning rate, the same with warm-up, bias correction of the velocity, weight of a step in the average."""
         one = np.float32(1)
         warm = np.minimum(step / np.float32(self.warmup_steps), one) if self.warmup_steps > 0 else one
         return {
@@ -155,13 +155,13 @@ class ScheduleFreeAdamW(Lamb):
 
     def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
         """One step."""
-        # Before the first step the point that steps lead to is where the weights start.
-        before = ops.where(at["first"], w, slots[0])
+        # At the first step the newest weights (z in the paper) are the initial weights.
+        z = ops.where(at["first"], w, slots[0])
         v = slots[1] + (ops.square(g) - slots[1]) * (1 - self.beta_2)
-        led_to = before - g * at["rate"] / (ops.sqrt(v / at["bias"]) + self.epsilon)
-        average = (w - before * (1 - self.beta_1)) / self.beta_1
-        average = average * (1.0 - at["share"]) + led_to * at["share"]
-        return led_to * (1 - self.beta_1) + average * self.beta_1, [led_to, v]
+        new_z = z - g * at["rate"] / (ops.sqrt(v / at["bias"]) + self.epsilon)
+        average = (w - z * (1 - self.beta_1)) / self.beta_1
+        average = average * (1.0 - at["share"]) + new_z * at["share"]
+        return new_z * (1 - self.beta_1) + average * self.beta_1, [new_z, v]
 
     def _own_config(self) -> dict[str, Any]:
         return {**super()._own_config(), "warmup_steps": self.warmup_steps}

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 
 class Interrupts:
-    """While open, a first SIGINT only asks the engine to stop; a second one interrupts at once.
+    """A context manager: the first SIGINT asks the engine to stop, a second one raises KeyboardInterrupt at once.
 
-    Outside the main thread, where Python delivers no signals, it does nothing.
+    It does nothing outside the main thread (where Python delivers no signals), or if SIGINT has another handler.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Interrupts:
 
     @property
     def should_stop(self) -> Callable[[], bool] | None:
-        """What the engine asks now and then."""
+        """A function that the engine calls from time to time; None if SIGINT is not handled here."""
         return (lambda: self.asked) if self._ours else None
 
     def check(self) -> None:
@@ -33,7 +33,7 @@ class Interrupts:
     def __enter__(self) -> Self:
         if self._ours:
             self._before = signal.getsignal(signal.SIGINT)
-            # A handler of the user's own, or a missing one, is not replaced.
+            # Another handler, or none, is not replaced.
             self._ours = self._before is signal.default_int_handler
         if self._ours:
             signal.signal(signal.SIGINT, self._ask)

@@ -1,4 +1,4 @@
-"""The loss or metric that is meant: by name, class, function, or Keras's stored configuration."""
+"""Find a loss or metric by its name, class, function, or Keras's stored configuration."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from foldnet.training.suggestions import suggestion
 
 @dataclass(frozen=True)
 class Kind:
-    """What is looked up.
+    """What kind of object is looked up: losses or metrics.
 
     Attributes:
         what: ``"loss"`` or ``"metric"``.
-        base: its class.
+        base: the base class.
         classes: every class by its Keras name.
         functions: every function by its Keras name.
-        wrap: makes one of a function and the name it was asked for under.
-        by_class: whether a name in small letters means the class, as of metrics in Keras, before the function.
+        wrap: makes a loss or metric of a function and the name it was looked up by.
+        by_class: whether a snake_case name means the class rather than the function, as Keras does for metrics.
     """
 
     what: str
@@ -34,10 +34,10 @@ class Kind:
 
 
 def look_up(identifier: Any, kind: Kind) -> Any:
-    """The loss or metric that is meant.
+    """Find a loss or metric.
 
     Raises:
-        ConfigError: there is none of this name, or it cannot be made with these settings.
+        ConfigError: the name is unknown, or the object cannot be made with these settings.
     """
     if isinstance(identifier, kind.base):
         return identifier
@@ -48,7 +48,7 @@ def look_up(identifier: Any, kind: Kind) -> Any:
         if isinstance(stored, str):  # a function as Keras stores it
             return look_up(stored, kind)
         name = str(identifier.get("class_name"))
-        # The dtype may be a policy, which says nothing here: losses and metrics are float32.
+        # A dtype that is a policy is ignored: losses and metrics compute in float32.
         config = {k: v for k, v in dict(stored or {}).items() if k != "dtype" or isinstance(v, str)}
         if name in kind.classes:
             return _made(kind.classes[name], config, kind)

@@ -1,4 +1,4 @@
-"""The fit as a user asks for it: epochs in as few calls of the engine as callbacks and progress allow."""
+"""``Network.fit``: runs the epochs in as few engine calls as callbacks and the progress bar allow."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from foldnet.engines.fit import FitResult, Sums
 from foldnet.errors import ConfigError, InputError
 from foldnet.network import Network
 from foldnet.training.arguments import class_weights, limited_steps
-from foldnet.training.batches import batches, can_repeat, count_of, is_dataset, is_endless, tell, unpack
+from foldnet.training.batches import batches, call_hook, can_repeat, count_of, is_dataset, is_endless, unpack
 from foldnet.training.callbacks import CallbackList, History
 from foldnet.training.data import Rows
-from foldnet.training.evaluation import added, judge
+from foldnet.training.evaluation import added, evaluate_rows
 from foldnet.training.fit_arguments import FitArguments
 from foldnet.training.fit_data import FitData, first_inputs, fit_data
 from foldnet.training.interrupts import Interrupts
@@ -27,10 +27,10 @@ from foldnet.training.user_data import gather, trainer_for
 from foldnet.warn import warn
 
 REDRAW_SECONDS = 0.1
-"""How often a progress bar wants to hear from a running fit."""
+"""How often the progress bar is redrawn."""
 
 MOST_STEPS = 500_000
-"""Steps of one call of the engine, which is handed the optimizer's numbers for each."""
+"""Largest number of steps in one engine call, which takes a table of the optimizer's numbers for each step."""
 
 
 def fit(network: Network, given: FitArguments) -> History:
@@ -50,12 +50,12 @@ def fit(network: Network, given: FitArguments) -> History:
     try:
         if data.rows is None:
             run.stream(given.x)
-        elif calls.by_batch or given.steps_per_epoch or trainer.compiled.watched:
+        elif calls.by_batch or given.steps_per_epoch or trainer.compiled.python_metrics:
             run.by_batch(data.rows)
         else:
             run.by_epoch(data.rows)
     except KeyboardInterrupt:
-        # Unlike Keras, so that files are closed and the best weights are put back.
+        # Unlike Keras: on_train_end is called, so that files are closed and the best weights restored.
         trainer.use_averages()
         calls.call("on_train_end", run.last)
         raise
@@ -78,13 +78,13 @@ def train_on_batch(
     """See ``Network.train_on_batch``."""
     trainer = trainer_for(network, x)
     rows = gather(network, x, y, sample_weight, class_weights(class_weight))
-    trainer.begin()
+    trainer.reset_python_metrics()
     logs = trainer.logs(trainer.fit(rows, batch_size=len(rows), epochs=1, shuffle=False).training)
     return logs if return_dict else trainer.values(logs)
 
 
 class _Run:
-    """One fit under way."""
+    """One running ``fit``."""
 
     def __init__(
         self,
@@ -101,12 +101,12 @@ class _Run:
         self.group = trainer.compiled.given.steps_per_execution
 
     def by_epoch(self, rows: Rows) -> None:
-        """Whole epochs: all in one call, or as many as a callback or the progress bar lets pass."""
+        """Run whole epochs: all in one engine call, or as many as callbacks and the progress bar allow."""
         calls, given = self.callbacks, self.given
-        # Callbacks that watch evaluations see those of the validation data, so these are made apart.
+        # Test hooks must see the validation, so it is then a separate call.
         within = None if calls.by_test or callable(self.validation) else self.validation
         if within is not None and within.kind != rows.kind:
-            within = None  # it is another program
+            within = None  # it needs another program
         single = calls.by_epoch or within is not self.validation
         epoch = given.initial_epoch
         count = 1 if single or self.progress.live else max(given.epochs - epoch, 1)
@@ -116,7 +116,7 @@ class _Run:
             steps = -(-len(rows) // given.batch_size)
             count = max(1, min(count, given.epochs - epoch, MOST_STEPS // steps))
             wanted = [self._validates(e) for e in range(epoch, epoch + count)]
-            self.trainer.prepare(rows)  # may compile, which Ctrl+C ends at once
+            self.trainer.prepare(rows)  # may compile; done first so that Ctrl+C interrupts it at once
             with Interrupts() as interrupts:
                 result = self.trainer.fit(
                     rows,
@@ -130,12 +130,12 @@ class _Run:
                     should_stop=interrupts.should_stop,
                 )
             self._warn(result, epoch)
-            self._tell(result)
+            self._call_not_finite(result)
             if within is None and any(wanted[: result.epochs]):
                 for i in range(result.epochs):
-                    self._ended(epoch + i, result.training)
+                    self._finish_epoch(epoch + i, result.training)
             else:
-                self._epochs_end(epoch, result, wanted)
+                self._report_epochs(epoch, result, wanted)
             epoch += count
             interrupts.check()
             if not single and self.progress.live:
@@ -143,36 +143,36 @@ class _Run:
                 count = max(1, int(REDRAW_SECONDS / max(took, 1e-9)))
 
     def by_batch(self, rows: Rows) -> None:
-        """Step by step, for callbacks that ask for it, and for epochs that are not once through the rows."""
+        """Run step by step: for batch hooks, Python metrics, and epochs of ``steps_per_epoch`` steps."""
         size, steps = self.given.batch_size, self.given.steps_per_epoch
         order = np.arange(len(rows))
-        everything = -(-len(rows) // size)
-        seen = everything
+        batches_in_rows = -(-len(rows) // size)
+        seen = batches_in_rows
         for epoch in range(self.given.initial_epoch, self.given.epochs):
             if self._stopped():
                 return
-            if seen >= everything:
+            if seen >= batches_in_rows:
                 seen, order = 0, self.trainer.order(len(rows)) if self.given.shuffle else order
             self.callbacks.call("on_epoch_begin", epoch, None)
-            self.trainer.begin()
+            self.trainer.reset_python_metrics()
             total: Sums | None = None
-            for step in range(0, steps or everything, self.group):
-                if seen >= everything:
-                    _ran_out()
+            for step in range(0, steps or batches_in_rows, self.group):
+                if seen >= batches_in_rows:
+                    _warn_data_ended()
                     break
                 chosen = order[seen * size : (seen + self.group) * size]
                 seen += self.group
                 self.callbacks.call("on_train_batch_begin", step, None)
-                total = self._made(rows.pick(chosen), size, epoch, step, total)
-                self._tell_end(step, total)
+                total = self._train_steps(rows.pick(chosen), size, epoch, step, total)
+                self._call_train_batch_end(step, total)
                 if self._stopped():
                     break
-            self._ended(epoch, total)
+            self._finish_epoch(epoch, total)
 
     def stream(self, source: Any) -> None:
-        """Batches as they are given; data that can be read again starts again at each epoch.
+        """Run on batches in the order given; data that can be read again restarts at each epoch.
 
-        Of a dataset, whose batches have numbers, shuffling changes their order.
+        ``shuffle`` changes the order of the batches of a dataset, which can be read by number.
         """
         given, steps, first = self.given, self.given.steps_per_epoch, self.given.initial_epoch
         again, number = can_repeat(source), count_of(source)
@@ -191,9 +191,9 @@ class _Run:
                 return
             if again and steps is None and epoch > first:
                 coming = restart()
-            tell(source, "on_epoch_begin")
+            call_hook(source, "on_epoch_begin")
             self.callbacks.call("on_epoch_begin", epoch, None)
-            self.trainer.begin()
+            self.trainer.reset_python_metrics()
             total: Sums | None = None
             step = 0
             while (steps is None or step < steps) and not self._stopped():
@@ -203,77 +203,81 @@ class _Run:
                     group = list(islice(coming, self.group))
                 if not group:
                     if steps is not None:
-                        _ran_out()
+                        _warn_data_ended()
                         self.trainer.network.stop_training = True
                     break
                 self.callbacks.call("on_train_batch_begin", step, None)
                 for i, batch in enumerate(group):
                     rows = gather(self.trainer.network, *unpack(batch), given.class_weight)
-                    total = self._made(rows, len(rows), epoch, step + i, total)
-                self._tell_end(step, total)
+                    total = self._train_steps(rows, len(rows), epoch, step + i, total)
+                self._call_train_batch_end(step, total)
                 step += self.group
             if total is None and epoch == first:
                 raise InputError("the data gave no batch of rows")
-            tell(source, "on_epoch_end")
-            self._ended(epoch, total)
+            call_hook(source, "on_epoch_end")
+            self._finish_epoch(epoch, total)
 
-    def _made(self, rows: Rows, size: int, epoch: int, step: int, total: Sums | None) -> Sums:
-        """The sums so far after the steps that these rows give."""
+    def _train_steps(self, rows: Rows, size: int, epoch: int, step: int, total: Sums | None) -> Sums:
+        """Train on these rows and return the sums of the epoch so far."""
         if (
-            size < len(rows) and self.trainer.compiled.watched
+            size < len(rows) and self.trainer.compiled.python_metrics
         ):  # metrics in Python look at each step's outputs
             for i, start in enumerate(range(0, len(rows), size)):
                 part = rows.part(start, start + size)
-                total = self._made(part, len(part), epoch, step + i, total)
-            assert total is not None  # there are rows
+                total = self._train_steps(part, len(part), epoch, step + i, total)
+            assert total is not None  # rows is not empty
             return total
         result = self.trainer.fit(rows, batch_size=size, epochs=1, shuffle=False)
         self._warn(result, epoch, step)
-        self._tell(result, step)
+        self._call_not_finite(result, step)
         return result.training if total is None else added(total, result.training)
 
-    def _tell_end(self, step: int, total: Sums | None) -> None:
+    def _call_train_batch_end(self, step: int, total: Sums | None) -> None:
         if self.callbacks.by_batch and total is not None:
             self.callbacks.call("on_train_batch_end", step + self.group - 1, self.trainer.logs(total))
 
-    def _ended(self, epoch: int, total: Sums | None) -> None:
-        """After the steps of an epoch: validate, tell."""
-        judged = None
+    def _finish_epoch(self, epoch: int, total: Sums | None) -> None:
+        """After the steps of an epoch: validate and report."""
+        validated = None
         if self.validation is not None and self._validates(epoch):
             rows = self.validation() if callable(self.validation) else self.validation
-            judged = judge(self.trainer, rows, self.given.validation_batch_size, self.callbacks)
+            validated = evaluate_rows(self.trainer, rows, self.given.validation_batch_size, self.callbacks)
         if total is not None:
             logs = self.trainer.logs
-            self._epoch_end(epoch, logs(total), None if judged is None else logs(judged))
+            self._report_epoch(epoch, logs(total), None if validated is None else logs(validated))
 
-    def _epochs_end(self, first: int, result: FitResult, wanted: Sequence[bool]) -> None:
-        """Tell of the epochs of one call of the engine."""
-        every, judged = range(result.epochs), [i for i in range(result.epochs) if wanted[i]]
+    def _report_epochs(self, first: int, result: FitResult, wanted: Sequence[bool]) -> None:
+        """Report the epochs of one engine call."""
+        every, validated = range(result.epochs), [i for i in range(result.epochs) if wanted[i]]
         columns = self.trainer.columns(result.training, every)
-        of_judged: dict[str, list[float]] = {}
+        validation_columns: dict[str, list[float]] = {}
         if result.validation is None:
-            judged = []
+            validated = []
         else:
-            of_judged = self.trainer.columns(result.validation, judged)
+            validation_columns = self.trainer.columns(result.validation, validated)
         calls = self.callbacks
-        if judged in ([], list(every)) and result.epochs and not calls.by_epoch and not self.progress.live:
-            # Only the history needs the epochs: it gets thousands of them at once.
-            if judged:
-                columns = dict(sorted((columns | {f"val_{k}": v for k, v in of_judged.items()}).items()))
+        if validated in ([], list(every)) and result.epochs and not calls.by_epoch and not self.progress.live:
+            # Only History needs the logs, and takes thousands of epochs at once.
+            if validated:
+                columns = dict(
+                    sorted((columns | {f"val_{k}": v for k, v in validation_columns.items()}).items())
+                )
             for history in calls.callbacks:
                 history.extend(range(first, first + result.epochs), columns)
             self.last = {name: values[-1] for name, values in columns.items()}
             return
-        places = {i: k for k, i in enumerate(judged)}
+        places = {i: k for k, i in enumerate(validated)}
         for i in every:
             k = places.get(i)
             logs = {name: values[i] for name, values in columns.items()}
-            own = None if k is None else {name: values[k] for name, values in of_judged.items()}
-            self._epoch_end(first + i, logs, own)
+            own = None if k is None else {name: values[k] for name, values in validation_columns.items()}
+            self._report_epoch(first + i, logs, own)
 
-    def _epoch_end(self, epoch: int, logs: dict[str, Any], judged: dict[str, Any] | None) -> None:
-        if judged is not None:
-            logs = dict(sorted((logs | {f"val_{k}": v for k, v in judged.items()}).items()))  # Keras's order
+    def _report_epoch(self, epoch: int, logs: dict[str, Any], validated: dict[str, Any] | None) -> None:
+        if validated is not None:
+            logs = dict(
+                sorted((logs | {f"val_{k}": v for k, v in validated.items()}).items())
+            )  # Keras's order
         self.callbacks.call("on_epoch_end", epoch, logs)
         self.progress.epoch(epoch, logs)
         self.last = logs
@@ -284,8 +288,8 @@ class _Run:
     def _stopped(self) -> bool:
         return bool(self.trainer.network.stop_training)
 
-    def _tell(self, result: FitResult, step: int = 0) -> None:
-        """Tell callbacks that ask for it of a loss that is not finite."""
+    def _call_not_finite(self, result: FitResult, step: int = 0) -> None:
+        """Call ``on_not_finite`` if the loss became NaN or infinite."""
         if result.not_finite is not None and self.callbacks.stop_on_nan:
             loss = self.trainer.logs(result.training, -1)["loss"]
             self.callbacks.call("on_not_finite", step + result.not_finite[1], loss)
@@ -301,5 +305,5 @@ class _Run:
             )
 
 
-def _ran_out() -> None:
+def _warn_data_ended() -> None:
     warn("the data ended within an epoch; give at least steps_per_epoch batches an epoch")

@@ -1,7 +1,7 @@
-"""Keras's loss functions, each written once as an expression: on arrays it computes, in a program it compiles.
+"""Keras's loss functions, written once with ``foldnet.ops``: they compute on arrays and compile on expressions.
 
-A loss function takes ``y_true`` and ``y_pred`` with the batch axis first and returns one number a row (or one for
-each further axis of the row, whose mean is then taken). Formulas and defaults are those of Keras 3.
+A loss function takes ``y_true`` and ``y_pred`` with the batch axis first and returns one number per row (or one for
+each position of further axes, which are then averaged). Formulas and defaults are those of Keras 3.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from foldnet.training.targets import check_classes, check_same_shape, shown
 
 
 def rank(x: Any) -> int:
-    """Number of axes of an array or an expression, the batch axis counted."""
+    """Number of axes of an array or an expression, including the batch axis."""
     return x.ndim if isinstance(x, Expression) else int(np.ndim(x))
 
 
 def last_size(x: Any) -> int:
-    """Size of the last axis, 1 where there is none."""
+    """Size of the last axis, 1 if there is none."""
     shape = x.shape if isinstance(x, Expression) else np.shape(x)
     return int((shape[-1] if shape else 1) or 1)
 
 
 def numbers(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Arrays of floats, the targets of the outputs' dtype; expressions are that already."""
+    """Convert arrays to floats, targets to the outputs' dtype; expressions are returned as they are."""
     if not isinstance(y_pred, Expression):
         y_pred = np.asarray(y_pred)
         y_pred = y_pred if y_pred.dtype.kind == "f" else y_pred.astype(np.float32)
@@ -40,7 +40,7 @@ def numbers(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Both of one rank: a missing last axis of size 1 is added, or taken away, as Keras does."""
+    """Both with the same rank: a last axis of size 1 is added or removed, as Keras does."""
     y_true, y_pred = numbers(y_true, y_pred)
     difference = rank(y_true) - rank(y_pred)
     if difference == 1 and last_size(y_true) == 1:
@@ -74,7 +74,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
-    """``mean((log(1 + y_true) - log(1 + y_pred))²)`` over the last axis, negative values taken as 0."""
+    """``mean((log(1 + y_true) - log(1 + y_pred))²)`` over the last axis; negative values count as 0."""
     y_true, y_pred = same_rank(y_true, y_pred)
 
     def log(y: Any) -> Any:
@@ -84,7 +84,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """``-sum(y_true * y_pred)`` of the two, each made of length 1."""
+    """``-sum(y_true * y_pred)``, both normalized to length 1 along the axis."""
     y_true, y_pred = same_rank(y_true, y_pred)
 
     def unit(y: Any) -> Any:
@@ -114,7 +114,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> Any:
 
 
 def _signs(y_true: Any) -> Any:
-    # Keras turns 0/1 labels into -1/1 batch by batch, where all labels are 0 or 1; here it is label by label.
+    # Keras turns 0/1 labels into -1/1 if all labels of the batch are 0 or 1; here each label is converted alone.
     return ops.where(ops.equal(y_true, 0.0), -1.0, y_true)
 
 
@@ -132,7 +132,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
-    """``max(neg - pos + 1, 0)`` with the true class's output and the largest of the others."""
+    """``max(neg - pos + 1, 0)``; pos is the true class's output, neg the largest of the others."""
     y_true, y_pred = numbers(y_true, y_pred)
     pos = ops.sum(ops.multiply(y_true, y_pred), axis=-1)
     neg = ops.max(ops.multiply(ops.subtract(1.0, y_true), y_pred), axis=-1)
@@ -152,7 +152,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, ops.log(ops.add(y_pred, epsilon())))), axis=-1)
 
 
-def _alike(y_true: Any, y_pred: Any, name: str, axis: int = -1) -> tuple[Any, Any]:
+def _same_shapes(y_true: Any, y_pred: Any, name: str, axis: int = -1) -> tuple[Any, Any]:
     if isinstance(axis, bool):
         raise ConfigError(f"{name}: axis is a whole number, got {axis}")
     y_true, y_pred = numbers(y_true, y_pred)
@@ -174,12 +174,12 @@ def _smoothed(y_true: Any, label_smoothing: float, share: float) -> Any:
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Any:
-    """``-sum(y_true * log(y_pred))`` for one-hot labels; probabilities are first made to add up to 1.
+    """``-sum(y_true * log(y_pred))`` for one-hot labels; outputs are first divided by their sum.
 
     Raises:
-        InputError: targets of another shape than the outputs'.
+        InputError: targets and outputs differ in shape.
     """
-    y_true, y_pred = _alike(y_true, y_pred, "categorical_crossentropy", axis)
+    y_true, y_pred = _same_shapes(y_true, y_pred, "categorical_crossentropy", axis)
     return _crossentropy(
         _smoothed(y_true, label_smoothing, 1.0 / last_size(y_pred)), y_pred, from_logits, axis
     )
@@ -196,24 +196,25 @@ def sparse_categorical_crossentropy(
     """``-log(y_pred[class])`` for labels that are class numbers.
 
     Raises:
-        InputError: labels that are no class numbers, or do not have the outputs' shape without the classes' axis.
+        InputError: labels that are not class numbers, or whose shape is not that of the outputs without the class axis.
     """
     y_true, y_pred = classes_last(y_true, y_pred, axis)
     check_classes(y_true, last_size(y_pred), "sparse_categorical_crossentropy", ignore_class)
     if ignore_class is not None:
         counted = ops.not_equal(y_true, float(ignore_class))
         y_true = ops.where(counted, y_true, 0.0)
-        # Any row without a class's number would do; equal outputs have finite gradients, which are dropped.
+        # Ignored rows get equal outputs, whose gradients are finite; they are dropped below.
         y_pred = ops.where(ops.rows_of(counted, row_shape(counted, 1)), y_pred, 1.0)
     values = _crossentropy(ops.one_hot(y_true, last_size(y_pred)), y_pred, from_logits)
     return values if ignore_class is None else ops.where(counted, values, 0.0)
 
 
 def classes_last(y_true: Any, y_pred: Any, axis: int = -1) -> tuple[Any, Any]:
-    """Labels without an axis for the classes, and outputs with theirs at the end.
+    """Labels without a class axis, and outputs with the class axis moved to the end.
 
     Raises:
-        InputError: labels of another shape than the outputs' without that axis.
+        ConfigError: the class axis is the batch axis.
+        InputError: labels whose shape is not that of the outputs without the class axis.
     """
     y_true, y_pred = numbers(y_true, y_pred)
     axes = rank(y_pred)
@@ -239,7 +240,7 @@ def classes_last(y_true: Any, y_pred: Any, axis: int = -1) -> tuple[Any, Any]:
 
 
 def class_mask(y_true: Any, y_pred: Any, ignore_class: int, axis: int = -1) -> Any:
-    """1 where a label is not the class to be ignored, shaped as the loss."""
+    """1 where a label is not ``ignore_class``, in the shape of the loss."""
     return ops.not_equal(classes_last(y_true, y_pred, axis)[0], float(ignore_class))
 
 
@@ -248,7 +249,7 @@ def _shape(x: Any) -> tuple[int | None, ...]:
 
 
 def row_shape(x: Any, *more: int) -> tuple[int, ...]:
-    """The shape of a row, and further axes."""
+    """The shape of a row, followed by ``more`` axes."""
     return (*(int(n or 1) for n in _shape(x)[1:]), *more)
 
 
@@ -270,9 +271,9 @@ def binary_crossentropy(
     """``mean(-y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred))``.
 
     Raises:
-        InputError: targets of another shape than the outputs'.
+        InputError: targets and outputs differ in shape.
     """
-    y_true, y_pred = _alike(y_true, y_pred, "binary_crossentropy")
+    y_true, y_pred = _same_shapes(y_true, y_pred, "binary_crossentropy")
     y_true = _smoothed(y_true, label_smoothing, 0.5)
     return ops.mean(_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
@@ -290,9 +291,9 @@ def binary_focal_crossentropy(
     """Binary crossentropy times ``(1 - p_t) ** gamma`` (Lin et al., 2018).
 
     Raises:
-        InputError: targets of another shape than the outputs'.
+        InputError: targets and outputs differ in shape.
     """
-    y_true, y_pred = _alike(y_true, y_pred, "binary_focal_crossentropy")
+    y_true, y_pred = _same_shapes(y_true, y_pred, "binary_focal_crossentropy")
     y_true = _smoothed(y_true, label_smoothing, 0.5)
     y_pred = ops.sigmoid(y_pred) if from_logits else y_pred
     rest = ops.subtract(1.0, y_true)
@@ -316,9 +317,9 @@ def categorical_focal_crossentropy(
     """Categorical crossentropy times ``alpha * (1 - p) ** gamma`` (Lin et al., 2018).
 
     Raises:
-        InputError: targets of another shape than the outputs'.
+        InputError: targets and outputs differ in shape.
     """
-    y_true, y_pred = _alike(y_true, y_pred, "categorical_focal_crossentropy", axis)
+    y_true, y_pred = _same_shapes(y_true, y_pred, "categorical_focal_crossentropy", axis)
     y_true = _smoothed(y_true, label_smoothing, 1.0 / last_size(y_pred))
     p = _probabilities(ops.softmax(y_pred, axis) if from_logits else y_pred, axis)
     factor = ops.multiply(ops.power(ops.subtract(1.0, p), gamma), alpha)
@@ -326,10 +327,10 @@ def categorical_focal_crossentropy(
 
 
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0.5) -> Any:
-    """``(1 - p ** q) / q`` with the true class's output p, for labels with noise (Zhang and Sabuncu, 2018).
+    """``(1 - p ** q) / q`` with p the true class's output, for noisy labels (Zhang and Sabuncu, 2018).
 
     Raises:
-        InputError: labels that are no class numbers.
+        InputError: labels that are not class numbers.
     """
     y_true, y_pred = classes_last(y_true, y_pred)
     check_classes(y_true, last_size(y_pred), "categorical_generalized_cross_entropy")

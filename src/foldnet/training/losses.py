@@ -1,4 +1,4 @@
-"""Keras's loss classes: a function of ``loss_functions`` with its settings and the way rows become one number."""
+"""Keras's loss classes: a function of ``loss_functions`` with its settings and its reduction over rows."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from foldnet.training.loss_functions import FUNCTIONS as FUNCTIONS
 from foldnet.training.loss_functions import same_rank
 from foldnet.training.metric import dtype_name, float_type
 from foldnet.training.user_code import traced
-from foldnet.training.weighting import REDUCTIONS, Reduction, fitted, product, spread, weighed
+from foldnet.training.weighting import REDUCTIONS, Reduction, fitted, product, spread, weighted
 
 
 class Loss:
-    """Base of the losses, and of your own losses, which define ``call``.
+    """Base class of losses; your own losses define ``call``.
 
     Args:
-        name: under which it is reported.
-        reduction: how the values of rows become the loss of a batch: ``"sum_over_batch_size"`` (or ``"mean"``),
-            ``"sum"``, or ``"mean_with_sample_weight"``. None, which leaves them as they are, is for calls on arrays.
-        dtype: that arrays are computed in, float32 if not said; training computes in float32.
+        name: in the logs.
+        reduction: how the rows' values become the loss of a batch: ``"sum_over_batch_size"`` (or ``"mean"``),
+            ``"sum"``, or ``"mean_with_sample_weight"``. None returns the rows' values, for calls on arrays only.
+        dtype: for computing on arrays, float32 by default. Training always computes in float32.
 
     >>> from foldnet import ops
     >>> class Cubed(Loss):
@@ -42,14 +42,14 @@ class Loss:
     """
 
     function: Callable[..., Any] | None = None
-    """The function that it is of; None where a subclass states ``call``."""
+    """The loss function; None if a subclass defines ``call``."""
     settings: Mapping[str, Any] = MappingProxyType({})
     """Further arguments of the function."""
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
-        asked = "sum_over_batch_size" if reduction == "auto" else reduction  # Keras 2's word
+        asked = "sum_over_batch_size" if reduction == "auto" else reduction  # Keras 2's name
         found: Reduction | None = member(asked, (*REDUCTIONS, "none"))
         if found is None and reduction is not None:
             raise ConfigError(f"reduction is one of {(*REDUCTIONS, None)}, not {reduction!r}")
@@ -59,11 +59,11 @@ class Loss:
 
     @property
     def dtype(self) -> str:
-        """The dtype that arrays are computed in."""
+        """The dtype for computing on arrays."""
         return self._dtype
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """One number a row, or one for each of further axes; a subclass of a user's own states it."""
+        """One number per row, or one per position of further axes; your own losses define it."""
         raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred)")
 
     def rows(self, y_true: Any, y_pred: Any) -> Any:
@@ -81,14 +81,14 @@ class Loss:
             )
         return values
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> Any:
-        """One number a row, whose mean over the batch is the loss under weights and a mask of the output.
+    def weighted_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> Any:
+        """One number per row, whose mean over the batch is the loss with sample weights and mask.
 
         Raises:
-            ConfigError: weights or mask do not fit.
+            ConfigError: weights or mask have a wrong shape.
         """
         mask = product(mask, self._class_mask(y_true, y_pred))
-        return weighed(self.rows(y_true, y_pred), weight, mask, self.reduction)
+        return weighted(self.rows(y_true, y_pred), weight, mask, self.reduction)
 
     def _class_mask(self, y_true: Any, y_pred: Any) -> Any:
         ignored = self.settings.get("ignore_class")
@@ -97,10 +97,10 @@ class Loss:
         return f.class_mask(*same_rank(y_true, y_pred), ignored, self.settings.get("axis", -1))
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The loss of arrays, each row (or timestep) times its weight if given.
+        """The loss of arrays; each row (or timestep) is multiplied by its weight, if given.
 
         Raises:
-            ConfigError: weights that do not fit.
+            ConfigError: weights have a wrong shape.
             InputError: targets that do not fit the outputs.
         """
         dtype = float_type(self.dtype)
@@ -109,7 +109,7 @@ class Loss:
         values = np.asarray(self.rows(y_true, y_pred), dtype)
         mask = self._class_mask(y_true, y_pred)
         while weight is not None and weight.ndim > max(values.ndim, 1) and len(weight) == 1:
-            weight = weight[0]  # (1, rows) for values of (rows,): Keras spreads it so
+            weight = weight[0]  # (1, rows) for values of (rows,), which Keras broadcasts
         if values.ndim == 0:
             return values if weight is None else values * fitted(weight, values)
         if weight is not None and weight.ndim == 0:
@@ -117,20 +117,20 @@ class Loss:
         if self.reduction in (None, "none"):
             factor = product(weight, mask)
             return values if factor is None else values * spread(fitted(factor, values), values.ndim)
-        rows = np.asarray(weighed(values, weight, mask, self.reduction))
+        rows = np.asarray(weighted(values, weight, mask, self.reduction))
         return rows.mean() if rows.size else np.zeros((), dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         return {"name": self.name, "reduction": self.reduction}
 
-    def unsaid(self) -> dict[str, Any]:
-        """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
+    def omitted_settings(self) -> dict[str, Any]:
+        """Settings that Keras's ``get_config`` leaves out but ``from_config`` accepts."""
         return {}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """One with settings as ``get_config`` gives them."""
+        """Create one from the settings that ``get_config`` returns."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -138,20 +138,20 @@ class Loss:
 
 
 def _arrays(value: Any, dtype: Any) -> Any:
-    """Arrays in place of what a dict or tuple, of a loss of several outputs, holds; a list is an array's rows."""
+    """Convert to arrays; a dict or tuple holds several outputs, a list is one array."""
     if isinstance(value, dict | tuple):
         return map_structure(lambda leaf: np.asarray(leaf, dtype), value)
     return np.asarray(value, dtype)
 
 
 class LossFunctionWrapper(Loss):
-    """The loss that a function of ``y_true`` and ``y_pred`` is.
+    """A function of ``y_true`` and ``y_pred`` as a loss.
 
     Args:
-        fn: written with ``foldnet.ops``; it gives one number a row, or one for each of further axes.
-        reduction: as of every loss.
-        name: as of every loss.
-        dtype: as of every loss.
+        fn: written with ``foldnet.ops``; it returns one number per row, or one per position of further axes.
+        reduction: as for every loss.
+        name: as for every loss.
+        dtype: as for every loss.
         settings: further arguments of the function.
     """
 
@@ -170,7 +170,7 @@ class LossFunctionWrapper(Loss):
             setattr(self, key, value)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The function; targets of shape (rows,) and outputs of (rows, 1) are first made alike."""
+        """Call the function; targets of shape (rows,) and outputs of (rows, 1) first get the same rank."""
         if not is_nested(y_pred):  # a loss of several outputs gets their arrays as they are
             y_true, y_pred = same_rank(y_true, y_pred)
         return traced("loss", self.name, self.fn, y_true, y_pred, **self.settings)
@@ -187,19 +187,19 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """One with settings as ``get_config`` gives them; a function of Keras's may be given by its name."""
+        """Create one from the settings that ``get_config`` returns; one of Keras's functions may be given by name."""
         fn = config.get("fn")
         fn = fn.get("config") if isinstance(fn, Mapping) else fn
         return cls(**{**config, "fn": FUNCTIONS.get(fn, fn)} if isinstance(fn, str) else config)
 
 
 def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The settings of a loss function, its arguments beside ``y_true`` and ``y_pred``, as they are if not given."""
+    """The default settings of a loss function: its arguments after ``y_true`` and ``y_pred``."""
     return {p.name: p.default for p in list(inspect.signature(function).parameters.values())[2:]}
 
 
 def bound(title: str, order: Sequence[str], args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name, those given in order among them.
+    """Bind positional and keyword arguments to names.
 
     Raises:
         TypeError: too many, unknown, or given twice, as for any function.
@@ -218,12 +218,12 @@ def _loss_class(
     function: Callable[..., Any],
     default_name: str | None = None,
     order: Sequence[str] = (),
-    unsaid: Sequence[str] = (),
+    omitted_settings: Sequence[str] = (),
     check: Callable[[dict[str, Any]], None] = lambda settings: None,
 ) -> type[Loss]:
-    """A class for a loss function, with the function's settings and then Keras's arguments of every loss.
+    """Make a class for a loss function: its arguments are the function's settings, then those of every loss.
 
-    ``unsaid`` are settings that Keras leaves out of the configuration.
+    ``omitted_settings`` are left out of ``get_config``, as in Keras.
     """
     defaults = defaults_of(function)
     names = order or [*defaults, "reduction", "name", "dtype"]
@@ -237,23 +237,26 @@ def _loss_class(
 
     def get_config(self: Any) -> dict[str, Any]:
         """Settings under Keras's names."""
-        return {**Loss.get_config(self), **{k: v for k, v in self.settings.items() if k not in unsaid}}
+        return {
+            **Loss.get_config(self),
+            **{k: v for k, v in self.settings.items() if k not in omitted_settings},
+        }
 
     def kept(self: Any) -> dict[str, Any]:
-        """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
-        return {k: self.settings[k] for k in unsaid}
+        """Settings that Keras's ``get_config`` leaves out but ``from_config`` accepts."""
+        return {k: self.settings[k] for k in omitted_settings}
 
     doc = f"{function.__doc__}\n\n    Arguments: {', '.join(names)}."
-    # Pickles find the class where users do.
+    # The public module, so that pickle finds the class.
     members = {
-        "__init__": initialize, "get_config": get_config, "unsaid": kept, "from_config": classmethod(_made),
+        "__init__": initialize, "get_config": get_config, "omitted_settings": kept, "from_config": classmethod(_made),
         "__doc__": doc, "__module__": "foldnet.losses", "__qualname__": title,
     }  # fmt: skip
     return type(title, (LossFunctionWrapper,), members)
 
 
 def _made(cls: Any, config: Mapping[str, Any]) -> Any:
-    """One with settings as ``get_config`` gives them."""
+    """Create one from the settings that ``get_config`` returns."""
     return cls(**config)
 
 
@@ -266,8 +269,8 @@ MeanSquaredError = _loss_class("MeanSquaredError", f.mean_squared_error)
 MeanAbsoluteError = _loss_class("MeanAbsoluteError", f.mean_absolute_error)
 MeanAbsolutePercentageError = _loss_class("MeanAbsolutePercentageError", f.mean_absolute_percentage_error)
 MeanSquaredLogarithmicError = _loss_class("MeanSquaredLogarithmicError", f.mean_squared_logarithmic_error)
-CosineSimilarity = _loss_class("CosineSimilarity", f.cosine_similarity, unsaid=("axis",))
-Huber = _loss_class("Huber", f.huber, "huber_loss", unsaid=("delta",))
+CosineSimilarity = _loss_class("CosineSimilarity", f.cosine_similarity, omitted_settings=("axis",))
+Huber = _loss_class("Huber", f.huber, "huber_loss", omitted_settings=("delta",))
 LogCosh = _loss_class("LogCosh", f.log_cosh)
 Hinge = _loss_class("Hinge", f.hinge)
 SquaredHinge = _loss_class("SquaredHinge", f.squared_hinge)
@@ -282,7 +285,7 @@ SparseCategoricalCrossentropy = _loss_class(
     "SparseCategoricalCrossentropy",
     f.sparse_categorical_crossentropy,
     order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
-    unsaid=("axis",),
+    omitted_settings=("axis",),
 )
 CategoricalGeneralizedCrossEntropy = _loss_class(
     "CategoricalGeneralizedCrossEntropy", f.categorical_generalized_cross_entropy, check=_check_q
@@ -324,10 +327,10 @@ _KIND = Kind(
 
 
 def get(identifier: Any) -> Loss:
-    """The loss that is meant: one itself, a function, a name, or Keras's stored configuration.
+    """Get a loss from a loss object, class, function, name, or Keras's stored configuration.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: the name is unknown.
 
     >>> get("mse").name
     'mean_squared_error'

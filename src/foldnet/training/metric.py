@@ -1,4 +1,4 @@
-"""What every metric has, as Keras has it: a name, a dtype, variables, and what a subclass states."""
+"""The base class of metrics, as in Keras: a name, a dtype, variables, and methods that subclasses define."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Direction = Literal["up", "down"]
 
 
 def dtype_name(dtype: Any) -> str:
-    """The name of a dtype, or of what a policy computes in; float32 if there is none."""
+    """The name of a dtype, or of a policy's compute dtype; float32 for None."""
     if dtype is None:
         return "float32"
     if isinstance(dtype, Mapping):  # a policy as Keras stores it
@@ -33,20 +33,20 @@ def dtype_name(dtype: Any) -> str:
 
 
 def float_type(name: str) -> np.dtype[Any]:
-    """What numbers of a dtype are computed in on arrays: itself where it is float16 or float64, else float32."""
+    """The dtype for computing on arrays: float16 and float64 stay, everything else is float32."""
     return np.dtype(name if name in ("float16", "float64") else np.float32)
 
 
 class Metric:
-    """Base of the metrics, and of your own metrics.
+    """Base class of metrics, also of your own.
 
-    A subclass makes its state in ``__init__`` by ``add_variable``, and states ``update_state`` and ``result``. In
-    ``fit`` and ``evaluate`` such a metric runs in Python between the steps, which is slow, and warned of once; what
-    can be written as a function of ``y_true`` and ``y_pred`` with ``foldnet.ops`` compiles.
+    A subclass creates its state in ``__init__`` with ``add_variable`` and defines ``update_state`` and ``result``. In
+    ``fit`` and ``evaluate`` such a metric runs in Python between the steps, which is slow (a warning says so once). A
+    function of ``y_true`` and ``y_pred`` written with ``foldnet.ops`` is compiled instead.
 
     Args:
-        dtype: of the variables.
-        name: under which it is reported.
+        dtype: of its variables.
+        name: in the logs.
 
     >>> class Largest(Metric):
     ...     def __init__(self, name="largest", **kwargs):
@@ -65,7 +65,7 @@ class Metric:
     """
 
     direction: Direction | None = None
-    """``"up"`` or ``"down"``: which way is better; None if this is not known."""
+    """``"up"`` if higher values are better, ``"down"`` if lower ones are; None if unknown."""
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)
@@ -73,16 +73,16 @@ class Metric:
         self._metrics: list[Metric] = []
         self._variables: list[Any] = []
 
-    # -- what a subclass states --------------------------------------------------------------------------------
+    # -- what a subclass defines-------------------------------------------------------------------------------
 
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
-        """Take in a batch."""
+        """Update the state with a batch."""
         raise NotImplementedError(
             f"{type(self).__name__} must define update_state(y_true, y_pred, sample_weight)"
         )
 
     def result(self) -> Any:
-        """The metric of all batches taken in so far: a number, or a dict of numbers."""
+        """The metric over all batches so far: a number, or a dict of numbers."""
         raise NotImplementedError(f"{type(self).__name__} must define result()")
 
     def reset_state(self) -> None:
@@ -94,7 +94,7 @@ class Metric:
             variable.assign(np.zeros(np.shape(variable), np.asarray(variable).dtype))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Take in a batch, then the result."""
+        """Update the state with a batch and return the result."""
         self.update_state(*args, **kwargs)
         return self.result()
 
@@ -107,7 +107,7 @@ class Metric:
 
     @property
     def variables(self) -> list[Any]:
-        """The metric's variables, then those of metrics that it holds."""
+        """The metric's variables, then those of metrics stored in it."""
         self._check_made()
         return [*self._variables, *(v for metric in self._metrics for v in metric.variables)]
 
@@ -119,17 +119,17 @@ class Metric:
         aggregation: str | None = None,
         name: str | None = None,
     ) -> StateVariable:
-        """A variable of the metric.
+        """Add a variable to the metric.
 
         Args:
             shape: of the variable.
-            initializer: of its first values; zeros if not said.
-            dtype: the metric's own if not said.
-            aggregation: for Keras's many devices; changes nothing.
+            initializer: of its first values; zeros by default.
+            dtype: by default the metric's.
+            aggregation: accepted as in Keras, without effect: it is for training on several devices.
             name: of the variable.
 
         Raises:
-            ConfigError: before ``super().__init__()``, or an initializer or a dtype that there is not.
+            ConfigError: called before ``super().__init__()``, or an unknown initializer or dtype.
         """
         self._check_made()
         kind = self._dtype if dtype is None else dtype_name(dtype)
@@ -162,7 +162,7 @@ class Metric:
             )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Variables and metrics are found where they are kept, as Keras finds them.
+        # Variables and metrics stored in attributes are tracked, as in Keras.
         if name not in ("_variables", "_metrics") and "_variables" in self.__dict__:
             for leaf in nested(value):
                 if isinstance(leaf, Metric):
@@ -172,7 +172,7 @@ class Metric:
         object.__setattr__(self, name, value)
 
     def _stateless(self, variables: Sequence[Any], do: Callable[[], Any]) -> Any:
-        """What a function gives while the variables have other values, which it may change."""
+        """Call a function while the variables have other values, then restore them."""
         own = self.variables
         if len(variables) != len(own):
             raise ConfigError(f"the metric {self.name!r} has {len(own)} variables, not {len(variables)}")
@@ -188,7 +188,7 @@ class Metric:
     def stateless_update_state(
         self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any
     ) -> list[Array]:
-        """The variables' values after a batch, from those before it; the metric itself stays as it is."""
+        """The variables' values after a batch, computed from given values; the metric is unchanged."""
 
         def updated() -> list[Array]:
             self.update_state(*args, **kwargs)
@@ -198,7 +198,7 @@ class Metric:
         return found
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
-        """The result that these values of the variables give."""
+        """The result for these values of the variables."""
 
         def found() -> Any:
             result = self.result()
@@ -222,13 +222,13 @@ class Metric:
         """Settings under Keras's names."""
         return {"name": self.name, "dtype": self.dtype}
 
-    def unsaid(self) -> dict[str, Any]:
-        """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
+    def omitted_settings(self) -> dict[str, Any]:
+        """Settings that Keras's ``get_config`` leaves out but ``from_config`` accepts."""
         return {}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """One with settings as ``get_config`` gives them."""
+        """Create one from the settings that ``get_config`` returns."""
         return cls(**config)
 
     def __repr__(self) -> str:

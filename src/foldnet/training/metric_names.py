@@ -23,7 +23,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pearson_correlation": regressions.pearson_correlation,
     "concordance_correlation": regressions.concordance_correlation,
 }
-"""Functions of one number a row whose mean is a metric."""
+"""Functions that return one number per row; the mean is the metric."""
 
 
 def _mean_class(
@@ -31,11 +31,11 @@ def _mean_class(
     function: Callable[..., Any],
     default_name: str,
     order: Sequence[str] = (),
-    unsaid: Sequence[str] = (),
+    omitted_settings: Sequence[str] = (),
 ) -> type[MeanMetricWrapper]:
-    """A class for the mean of a function, with the function's own settings among its arguments, in Keras's order.
+    """Make a class for the mean of a function, with the function's settings as arguments, in Keras's order.
 
-    ``unsaid`` are settings that Keras leaves out of the configuration, or says only where they are not the default.
+    ``omitted_settings`` are left out of ``get_config``, or only written when they differ from the default.
     """
     defaults = losses.defaults_of(function)
     names = order or ["name", "dtype", *defaults]
@@ -47,28 +47,28 @@ def _mean_class(
 
     def get_config(self: Any) -> dict[str, Any]:
         """Settings under Keras's names."""
-        said = {k: v for k, v in self.settings.items() if k not in unsaid}
+        said = {k: v for k, v in self.settings.items() if k not in omitted_settings}
         return {"name": self.name, "dtype": self.dtype, **said, **_changed(self, said_if_changed)}
 
     def kept(self: Any) -> dict[str, Any]:
-        """Settings that Keras leaves out of ``get_config`` and takes in ``from_config``."""
-        return {k: v for k, v in _changed(self, unsaid).items() if k not in said_if_changed}
+        """Settings that Keras's ``get_config`` leaves out but ``from_config`` accepts."""
+        return {k: v for k, v in _changed(self, omitted_settings).items() if k not in said_if_changed}
 
     def _changed(self: Any, which: Sequence[str]) -> dict[str, Any]:
         return {k: self.settings[k] for k in which if self.settings[k] != defaults[k]}
 
-    said_if_changed = [name for name in unsaid if name == "from_sorted_ids"]
+    said_if_changed = [name for name in omitted_settings if name == "from_sorted_ids"]
     doc = f"The mean over all rows of: {function.__doc__}"
-    # Pickles find the class where users do.
+    # The public module, so that pickle finds the class.
     members = {
-        "__init__": initialize, "get_config": get_config, "unsaid": kept, "from_config": classmethod(_made),
+        "__init__": initialize, "get_config": get_config, "omitted_settings": kept, "from_config": classmethod(_made),
         "__doc__": doc, "__module__": "foldnet.metrics", "__qualname__": title,
     }  # fmt: skip
     return type(title, (MeanMetricWrapper,), members)
 
 
 def _made(cls: Any, config: Mapping[str, Any]) -> Any:
-    """One with settings as ``get_config`` gives them."""
+    """Create one from the settings that ``get_config`` returns."""
     return cls(**config)
 
 
@@ -132,7 +132,7 @@ CLASSES: dict[str, type[Metric]] = {
         )
     },
 }
-"""Every metric class of targets and outputs by its Keras name."""
+"""Every metric class that takes targets and outputs, by its Keras name."""
 
 _KIND = Kind(
     "metric",
@@ -145,10 +145,10 @@ _KIND = Kind(
 
 
 def get(identifier: Any) -> Metric:
-    """The metric that is meant: one itself, a function, a name, or Keras's stored configuration.
+    """Get a metric from a metric object, class, function, name, or Keras's stored configuration.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: the name is unknown.
 
     >>> get("mae").name
     'mean_absolute_error'

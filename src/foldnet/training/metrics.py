@@ -1,7 +1,7 @@
-"""Metrics whose state is sums over the rows, so that they run inside compiled code; means of functions among them.
+"""Metrics whose state is sums over the rows, so that they can be compiled; the means of functions are such metrics.
 
-What each row adds is an expression, so that it runs inside the compiled fit; the metric's value is worked out in
-Python from the sums over all rows. Used by itself on arrays each is Keras's: ``update_state``, ``result``,
+What each row adds is an expression, which is compiled into the training step. The metric's value is computed in
+Python from the sums over all rows. On arrays metrics work as in Keras, with ``update_state``, ``result`` and
 ``reset_state``.
 """
 
@@ -25,48 +25,50 @@ from foldnet.training.weighting import mean_rows, product, summed
 
 
 class SummedMetric(Metric):
-    """Base of the metrics whose state is sums over the rows.
+    """Base class of metrics whose state is sums over the rows.
 
-    A subclass states ``weighed_rows``, ``absorb`` and ``result``.
+    A subclass defines ``weighted_rows``, ``add_sums`` and ``result``.
     """
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """What each row adds to the sums under weights, (rows,) or (rows, width), and its weight (None for 1).
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
+        """What each row adds to the sums, shaped (rows,) or (rows, width), and its weight (None for 1).
 
-        A mask of the output counts for means of functions alone, as in Keras.
+        As in Keras, only means of functions use the output's mask.
         """
         raise NotImplementedError(f"{type(self).__name__} must define what a row adds")
 
-    def absorb(self, sums: Array, weight: float) -> None:
-        """Add sums over rows, and the sum of these rows' weights, to the state."""
+    def add_sums(self, sums: Array, weight: float) -> None:
+        """Add sums over rows, and the sum of the rows' weights, to the state."""
         raise NotImplementedError(f"{type(self).__name__} must define the values of its sums")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add rows of arrays.
 
         Raises:
-            ConfigError: weights that do not fit.
+            ConfigError: weights have a wrong shape.
             InputError: targets that do not fit the outputs.
         """
         dtype = float_type(self.dtype)
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
         with np.errstate(all="ignore"):
-            rows, weights = self.weighed_rows(np.asarray(y_true, dtype), np.asarray(y_pred, dtype), weight)
-        self.absorb(*_totals(rows, weights))
+            rows, weights = self.weighted_rows(np.asarray(y_true, dtype), np.asarray(y_pred, dtype), weight)
+        self.add_sums(*_totals(rows, weights))
 
-    def of_sums(self, sums: Array, weight: float) -> Any:
-        """The metric of rows whose sums these are, which are its state from now on."""
+    def result_of(self, sums: Array, weight: float) -> Any:
+        """The metric for these sums, which replace its state."""
         self._clear()
-        self.absorb(np.asarray(sums, np.float64), weight)
+        self.add_sums(np.asarray(sums, np.float64), weight)
         return plain(self.result())
 
     def _sums(self, name: str, shape: Sequence[int] = ()) -> StateVariable:
-        """A variable of sums, in double precision as an engine's."""
+        """A variable of sums, in float64 as in the engines."""
         return self.add_variable(shape, dtype="float64", name=name)
 
 
 def _totals(rows: Any, weights: Any) -> tuple[Array, float]:
-    """Sums over rows and of their weights."""
+    """The sums over rows, and the sum of their weights."""
     array = np.asarray(rows, np.float64)
     sums = array.reshape(len(array), -1).sum(axis=0) if array.ndim else array.reshape(1)
     count = (len(array) if array.ndim else 1) if weights is None else np.sum(weights, dtype=np.float64)
@@ -74,14 +76,14 @@ def _totals(rows: Any, weights: Any) -> tuple[Array, float]:
 
 
 def plain(result: Any) -> Any:
-    """A metric's result as logs have it: floats, and arrays of several."""
+    """A metric's result for the logs: a float, an array, or a dict of these."""
     if isinstance(result, Mapping):
         return {k: plain(v) for k, v in result.items()}
     return float(result) if np.ndim(result) == 0 else np.asarray(result)
 
 
 class Mean(SummedMetric):
-    """The mean of values that it is given, in a loop of your own.
+    """The mean of values, for your own training loop.
 
     >>> metric = Mean()
     >>> metric.update_state([1.0, 3.0, 5.0, 7.0], sample_weight=[1, 1, 0, 0])
@@ -94,32 +96,34 @@ class Mean(SummedMetric):
         self.total, self.count = self._sums("total"), self._sums("count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Add values, one or more a row, each row (or each value) times its weight if given.
+        """Add values, one or more per row, each row (or value) times its weight if given.
 
         Raises:
-            ConfigError: weights that do not fit.
+            ConfigError: weights have a wrong shape.
         """
         dtype = float_type(self.dtype)
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
-        self.absorb(*_totals(*mean_rows(np.asarray(values, dtype), weight)))
+        self.add_sums(*_totals(*mean_rows(np.asarray(values, dtype), weight)))
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """Refused: it takes values, not targets and outputs."""
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
+        """Raises ConfigError: this metric takes values, not targets and outputs."""
         raise ConfigError(_of_values(self))
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to total and count."""
         self.total.assign_add(sums.reshape(()))
         self.count.assign_add(weight)
 
     def result(self) -> float:
-        """Their quotient, 0 before there are values."""
+        """``total / count``, 0 before there are values."""
         count = float(self.count)
         return float(self.total) / count if count else 0.0
 
 
 class Sum(SummedMetric):
-    """The sum of values that it is given, in a loop of your own."""
+    """The sum of values, for your own training loop."""
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
         super().__init__(dtype, name)
@@ -129,14 +133,16 @@ class Sum(SummedMetric):
         """Add values, each times its weight if given.
 
         Raises:
-            ConfigError: weights that do not fit.
+            ConfigError: weights have a wrong shape.
         """
         dtype = float_type(self.dtype)
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype)
         self.total.assign_add(summed(np.asarray(values, dtype), weight))
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """Refused: it takes values, not targets and outputs."""
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
+        """Raises ConfigError: this metric takes values, not targets and outputs."""
         raise ConfigError(_of_values(self))
 
     def result(self) -> float:
@@ -155,9 +161,10 @@ class MeanMetricWrapper(Mean):
     """The mean over all rows of a function of ``y_true`` and ``y_pred``.
 
     Args:
-        fn: written with ``foldnet.ops``, or a loss; it gives one number a row, or one for each of further axes.
-        name: under which it is reported.
-        dtype: that arrays are computed in.
+        fn: a loss, or a function written with ``foldnet.ops`` that returns one number per row, or one per position of
+            further axes.
+        name: in the logs.
+        dtype: for computing on arrays.
         settings: further arguments of the function.
     """
 
@@ -181,13 +188,15 @@ class MeanMetricWrapper(Mean):
             return self.fn.rows(y_true, y_pred)
         y_true, y_pred = f.same_rank(y_true, y_pred)
         values = traced("metric", self.name, self.fn, y_true, y_pred, **self.settings)
-        # A number is the same for all rows.
+        # A plain number: give it to every row.
         if isinstance(y_pred, Expression) and not (isinstance(values, Expression) and values.ndim):
             return ops.multiply(ops.mean(ops.logical_or(y_pred, 1.0)), values)
         return values
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """What each row adds to the sum of the values times their weights, and to the sum of the weights."""
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
+        """What each row adds to the weighted sum of the values, and to the sum of the weights."""
         weight = product(weight, mask)
         ignored = self.settings.get("ignore_class")
         if weight is not None and ignored is not None:
@@ -203,10 +212,10 @@ class MeanMetricWrapper(Mean):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """One with settings as ``get_config`` gives them; a function is given itself, or by its name in Keras.
+        """Create one from the settings that ``get_config`` returns; ``fn`` is a function or its name in Keras.
 
         Raises:
-            ConfigError: there is no function of this name.
+            ConfigError: the name is unknown.
         """
         fn = config.get("fn")
         fn = fn.get("config") if isinstance(fn, Mapping) else fn

@@ -1,4 +1,4 @@
-"""What every optimizer shares: learning rate, weight decay, clipping, averages, and its update as a graph."""
+"""The base class of optimizers: learning rate, weight decay, clipping, averages, and the update as a graph."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from foldnet.graph.training import ClipKind, UpdateRule
 from foldnet.layers.weight import Weight
 from foldnet.naming import snake_case, unique_name
 from foldnet.ops import Expression
-from foldnet.training.optimizer_settings import is_count, number, takes_step
+from foldnet.training.optimizer_settings import is_positive_int, number, takes_step
 from foldnet.training.schedules import InverseTimeDecay, LearningRateSchedule, schedule_from_config
 from foldnet.training.suggestions import suggestion
 from foldnet.training.variables import Variable
 
 Numbers = Mapping[str, Any]
 ACCUMULATOR = "gradient_accumulator"
-"""Name of the array in which gradients are added up."""
+"""Name of the array that accumulates gradients."""
 
 Updated = tuple[Any, list[Any]]
 
 
 class FollowsScheduleError(ConfigError, TypeError):
-    """The learning rate was set where a schedule gives it; a TypeError, as in Keras."""
+    """The learning rate was set although a schedule determines it; also a TypeError, as in Keras."""
 
 
 class LearningRate(float):
-    """The learning rate of an optimizer: a float that Keras scripts can also assign to."""
+    """The learning rate of an optimizer: a float with Keras's ``assign``."""
 
     optimizer: Optimizer
 
     @classmethod
     def of(cls, optimizer: Optimizer, value: float) -> LearningRate:
-        """The number, and whose it is."""
+        """The learning rate of this optimizer."""
         rate = cls(value)
         rate.optimizer = optimizer
         return rate
@@ -54,45 +54,45 @@ class LearningRate(float):
         return self.optimizer.learning_rate
 
     def numpy(self) -> np.float32:
-        """The number as NumPy has it."""
+        """The number as np.float32."""
         return np.float32(self)
 
     @property
     def value(self) -> np.float32:
-        """The number as NumPy has it, under Keras's other name: 0.005 reads 0.005."""
+        """The number as np.float32, so that 0.005 prints as 0.005."""
         return np.float32(self)
 
     def __reduce__(self) -> Any:
-        return float, (float(self),)  # a number in somebody's logs needs no optimizer
+        return float, (float(self),)  # pickled as a plain number, without the optimizer
 
 
 class Optimizer:
-    """Base of the optimizers; a subclass names its slots and numbers and gives the update.
+    """Base class of optimizers; a subclass defines ``slots``, ``numbers`` and ``update``.
 
     Args:
-        learning_rate: a number, or a schedule from the step to a number.
-        weight_decay: share of the weight, times the learning rate, taken off before the update.
-        clipnorm: largest norm of each variable's gradient.
-        clipvalue: largest absolute value in a gradient.
+        learning_rate: a number, or a schedule (a function of the step).
+        weight_decay: before the update, ``weight_decay * learning_rate`` times the weight is subtracted from it.
+        clipnorm: largest norm of each weight's gradient.
+        clipvalue: largest absolute value of an element of a gradient.
         global_clipnorm: largest norm of all gradients together.
-        use_ema: keep a moving average of the weights; they take its place at the end of ``fit``.
-        ema_momentum: share of the old average that is kept at a step.
-        ema_overwrite_frequency: after how many steps the average replaces the weights; None for only at the end.
-        loss_scale_factor: accepted, and kept for files; gradients in float32 need no scale, so it changes nothing.
-        gradient_accumulation_steps: how many steps' gradients are averaged before one update is made of them.
-        name: of the optimizer; by default ``adam``, then ``adam_1``, as Keras counts.
-        decay: as of Keras 2: the learning rate is ``InverseTimeDecay(learning_rate, 1, decay)``.
+        use_ema: keep a moving average of the weights, which replaces them at the end of ``fit``.
+        ema_momentum: factor of the old average at each step.
+        ema_overwrite_frequency: replace the weights by the average after this many steps; None for only at the end.
+        loss_scale_factor: accepted and saved, without effect: float32 gradients need no loss scaling.
+        gradient_accumulation_steps: average the gradients of this many steps before each update.
+        name: by default ``adam``, then ``adam_1``, as in Keras.
+        decay: Keras 2's argument: the learning rate becomes ``InverseTimeDecay(learning_rate, 1, decay)``.
 
     Attributes:
         steps: batches seen so far.
-        trainer: what keeps its arrays for each weight, once a network was compiled with it.
+        trainer: the Trainer that holds its arrays for each weight; None before a network is compiled with it.
     """
 
     dtype: ClassVar[str] = "float32"
-    """Of its variables."""
+    """The dtype of its variables."""
 
     absent: ClassVar[bool] = False
-    """Whether it only stands in the place of one."""
+    """Whether this is the stand-in for a missing optimizer."""
 
     default_learning_rate: ClassVar[float] = 0.001
 
@@ -133,7 +133,7 @@ class Optimizer:
             )
         if use_ema and not 0 <= number("ema_momentum", ema_momentum) <= 1:
             raise ConfigError(f"ema_momentum must lie between 0 and 1, got {ema_momentum}")
-        if use_ema and ema_overwrite_frequency is not None and not is_count(ema_overwrite_frequency):
+        if use_ema and ema_overwrite_frequency is not None and not is_positive_int(ema_overwrite_frequency):
             raise ConfigError(
                 f"ema_overwrite_frequency is a number of steps or None, got {ema_overwrite_frequency!r}"
             )
@@ -161,10 +161,10 @@ class Optimizer:
         self._excluded_places: list[tuple[Any, str]] = []
 
     def check_settings(self) -> None:
-        """Check that the settings of the class's own are of the kinds that its constructor has by default.
+        """Check that the class's settings have the types of the constructor's defaults.
 
         Raises:
-            ConfigError: one is not.
+            ConfigError: a setting of another type.
         """
         defaults = inspect.signature(type(self).__init__).parameters
         for name, value in self._own_config().items():
@@ -175,7 +175,7 @@ class Optimizer:
                 number(f"{type(self).__name__}: {name}", value)
 
     def _refuse(self, others: Mapping[str, Any]) -> None:
-        """Refuse settings that there are not, by the names that are near."""
+        """Refuse unknown settings, and suggest similar names."""
         if others:
             known = [*inspect.signature(type(self).__init__).parameters, *_COMMON, "name"]
             names = [n for n in known if n not in ("self", "kwargs")]
@@ -184,36 +184,36 @@ class Optimizer:
             raise ConfigError(f"{type(self).__name__} has no setting {first!r}{near}")
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"trainer": None}  # a trainer that is copied takes its optimizer up again
+        return self.__dict__ | {"trainer": None}  # a copied trainer sets itself again
 
     @property
     def iterations(self) -> int:
-        """Updates made so far: the steps, or where gradients are accumulated, how often there were enough."""
+        """Updates made so far: the steps, divided by ``gradient_accumulation_steps`` if given."""
         return self.steps // (self.gradient_accumulation_steps or 1)
 
     @iterations.setter
     def iterations(self, value: int) -> None:
         self.steps = value * (self.gradient_accumulation_steps or 1)
 
-    # -- what a subclass says -------------------------------------------------------------------------------
+    # -- what a subclass defines----------------------------------------------------------------------------
 
     def slots(self) -> dict[str, float]:
-        """Names of the arrays that the update keeps for each weight, and what they start with."""
+        """Names of the arrays that the update keeps for each weight, and their initial values."""
         return {}
 
     def kept(self) -> dict[str, float]:
-        """All arrays kept for each weight: the slots, and gradients added up for the next update."""
+        """All arrays kept for each weight: the slots, and the accumulated gradients if there are any."""
         return self.slots() | ({ACCUMULATOR: 0.0} if self.gradient_accumulation_steps else {})
 
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
-        """What the update needs to know of each step; ``step`` counts from 1, both are float32 arrays."""
+        """Numbers that the update needs at each step; ``step`` counts from 1, both arguments are float32 arrays."""
         return {"learning_rate": learning_rate}
 
     def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
         """The new weight and the new slots.
 
         Raises:
-            ConfigError: the class states none.
+            ConfigError: the class does not define it.
         """
         raise ConfigError(
             f"{type(self).__name__} must define update(w, g, slots, at), which gives the new weight and slots as "
@@ -221,13 +221,13 @@ class Optimizer:
         )
 
     def check_steps(self) -> None:
-        """Refuse to train where there is no optimizer."""
+        """Raise ConfigError if it cannot train (only the stand-in does)."""
 
     # -- learning rate --------------------------------------------------------------------------------------
 
     @property
     def learning_rate(self) -> LearningRate:
-        """The learning rate now: a float, also when a schedule gives it; ``assign`` sets another."""
+        """The current learning rate, a float also with a schedule; ``assign`` sets it."""
         if isinstance(self._learning_rate, float):
             return LearningRate.of(self, self._learning_rate)
         return LearningRate.of(self, float(self._rate(np.array([self.iterations], np.float32))[0]))
@@ -253,7 +253,7 @@ class Optimizer:
         rate = self._learning_rate
         if isinstance(rate, float):
             return np.full(len(steps), rate, np.float32)
-        # As in Keras a function takes nothing, and a schedule the step; a function may ask for the step, too.
+        # As in Keras a plain function takes no argument and a schedule takes the step; here a function may take it too.
         alone = not isinstance(rate, LearningRateSchedule) and not takes_step(rate)
         values = [rate() if alone else rate(s) for s in steps]
         try:
@@ -267,12 +267,12 @@ class Optimizer:
 
     @property
     def built(self) -> bool:
-        """Whether a network was compiled with it, so that it has arrays for each weight."""
+        """Whether a network was compiled with it, so that its arrays exist."""
         return self.trainer is not None
 
     @property
     def variables(self) -> list[Variable]:
-        """Its numbers and arrays in the order in which Keras keeps them: steps, learning rate, then the slots."""
+        """Its variables in Keras's order: steps, learning rate, then the slots."""
         from foldnet.training.optimizer_state import variables_of
 
         return variables_of(self)
@@ -281,7 +281,7 @@ class Optimizer:
         """Set all variables.
 
         Raises:
-            InputError: no network was compiled with the optimizer yet, or other numbers of variables, or shapes.
+            InputError: no network was compiled with it yet, or the number or shapes of the weights differ.
         """
         if not self.built:
             raise InputError(
@@ -297,15 +297,15 @@ class Optimizer:
             variable.assign(value)
 
     def save_own_variables(self, store: Any) -> None:
-        """Put all variables into a mapping, by their numbers."""
+        """Store all variables in a mapping, under their numbers."""
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        """Set all variables from what ``save_own_variables`` has put there.
+        """Set all variables from a mapping that ``save_own_variables`` filled.
 
         Raises:
-            InputError: other numbers of variables, or other shapes.
+            InputError: the number or shapes of the variables differ.
         """
         self.set_weights([store[str(i)] for i in range(len(store))])
 
@@ -337,7 +337,7 @@ class Optimizer:
         return next(((kind, float(limit)) for kind, limit in limits.items() if limit is not None), None)
 
     def table(self, first: int, steps: int) -> Array:
-        """Numbers for ``steps`` steps after the first ``first`` ones: float32 (steps, numbers)."""
+        """``numbers`` of ``steps`` steps, starting after ``first`` steps: float32 (steps, numbers)."""
         every = self.gradient_accumulation_steps or 1
         update = np.arange(first // every, -(-(first + steps) // every), dtype=np.float32)
         columns = self.numbers(update + np.float32(1), self._rate(update))
@@ -347,11 +347,11 @@ class Optimizer:
         return np.ascontiguousarray(rows)
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Sequence[str] | None = None) -> None:
-        """Leave weights out of the weight decay; to be called before the first ``fit``.
+        """Exclude weights from the weight decay; call it before the first ``fit``.
 
         Args:
-            var_list: weights themselves, as ``[layer.bias]``, or a layer's own arrays.
-            var_names: parts of names such as ``"bias"`` or ``"gamma"``; regular expressions, as in Keras.
+            var_list: weights such as ``[layer.bias]``, or a layer's arrays.
+            var_names: regular expressions that match parts of names, such as ``"bias"`` or ``"gamma"``.
         """
         self.excluded_from_decay += list(var_names or ())
         for weight in var_list or ():
@@ -362,7 +362,7 @@ class Optimizer:
 
     def decay_applies(self, layer: Any, weight: str) -> bool:
         """Whether the weight decay applies to a layer's weight."""
-        # Training gives a weight a new array, so one that was excluded by its array is remembered by its place.
+        # Training replaces a weight's array, so a weight excluded by its array is remembered by layer and name.
         array = layer.named_weights[weight]
         if any(array is excluded for excluded in self._excluded_arrays):
             self._excluded_places.append((layer, weight))
@@ -380,14 +380,14 @@ class Optimizer:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
-        """One with the settings that ``get_config`` gave, without its state.
+        """Create one from the settings that ``get_config`` returns, without its state.
 
         Args:
-            config: settings.
-            custom_objects: your own classes of schedules, by name.
+            config: the settings.
+            custom_objects: your own schedule classes, by name.
 
         Raises:
-            ConfigError: unknown settings, or values that cannot be.
+            ConfigError: unknown settings or invalid values.
         """
         config = dict(config)
         if isinstance(config.get("learning_rate"), Mapping):

@@ -1,6 +1,6 @@
-"""The generations of Keras, by which variables of an optimizer their files hold.
+"""The generations of Keras, which store different optimizer variables in different orders.
 
-It imports nothing, so that a file is read without loading the training.
+It imports nothing of foldnet, so that a file can be read without loading ``training``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks of what an optimizer is made with."""
+"""Checks of optimizer settings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from foldnet.errors import ConfigError
 
 
 def number(name: str, value: Any, what: str = "") -> float:
-    """A setting that must be a number.
+    """Check that a setting is a finite number.
 
     Raises:
-        ConfigError: it is none, or not finite.
+        ConfigError: it is not.
     """
     try:
         number = float(value) if np.ndim(value) == 0 and not isinstance(value, str | bytes) else None
@@ -26,7 +26,7 @@ def number(name: str, value: Any, what: str = "") -> float:
     return number
 
 
-def is_count(value: Any) -> bool:
+def is_positive_int(value: Any) -> bool:
     """Whether it is a whole number of at least 1."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
 
@@ -37,6 +37,6 @@ def takes_step(function: Callable[..., Any]) -> bool:
         inspect.signature(function).bind(0)
     except TypeError:
         return False
-    except ValueError:  # it does not say what it takes
+    except ValueError:  # its signature is not known
         return True
     return True

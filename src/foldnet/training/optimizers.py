@@ -1,7 +1,7 @@
-"""Keras's optimizers, each an update rule written once as an expression that every engine runs.
+"""Keras's optimizers: each update rule is written once as an expression that both engines run.
 
-Formulas and defaults are those of Keras 3. Numbers that are the same for all weights at a step (the learning
-rate, bias corrections) are worked out ahead in float32, as Keras does, and handed to the engine as a table.
+Formulas and defaults are those of Keras 3. Numbers that all weights share at a step (the learning
+rate, bias corrections) are computed beforehand in float32, as Keras does, and passed to the engine as a table.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from foldnet.training.suggestions import suggestion
 
 
 def powers(base: float, step: Array) -> Array:
-    """``base ** step`` in float32, exact beside 1: from 2**-40 down, where 1 less a power is 1, it stays there.
+    """``base ** step`` in float32, not below about 2**-40, where ``1 - power`` is already 1.
 
-    Powers that underflow take NumPy twenty times as long as others, and long fits have many.
+    NumPy takes twenty times as long for powers that underflow, and long fits have many.
     """
     if 0 < base < 1:
         step = np.minimum(step, np.float32(math.ceil(-40 * math.log(2) / math.log(base))))
@@ -32,11 +32,11 @@ def powers(base: float, step: Array) -> Array:
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum if asked: ``v = momentum * v - learning_rate * g; w = w + v``.
+    """Gradient descent, optionally with momentum: ``v = momentum * v - learning_rate * g; w = w + v``.
 
     Args:
-        momentum: share of the last step that goes on.
-        nesterov: look ahead: ``w = w + momentum * v - learning_rate * g`` with the new v.
+        momentum: factor of the previous step in this one.
+        nesterov: Nesterov momentum: ``w = w + momentum * v - learning_rate * g`` with the new v.
     """
 
     default_learning_rate = 0.01
@@ -92,7 +92,7 @@ class Adam(Optimizer):
         return {"momentum": 0.0, "velocity": 0.0} | ({"velocity_hat": 0.0} if self.amsgrad else {})
 
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
-        """Learning rate, and it times the bias correction."""
+        """Learning rate, and learning rate times bias correction."""
         one = np.float32(1)
         first, second = powers(self.beta_1, step), powers(self.beta_2, step)
         return {
@@ -144,7 +144,7 @@ class Adamax(Optimizer):
         return {"momentum": 0.0, "norm": 0.0}
 
     def numbers(self, step: Array, learning_rate: Array) -> dict[str, Array]:
-        """Learning rate and the bias left in the first moment."""
+        """Learning rate and bias correction of the first moment."""
         return {"learning_rate": learning_rate, "bias": np.float32(1) - powers(self.beta_1, step)}
 
     def update(self, w: Any, g: Any, slots: Sequence[Any], at: Numbers) -> Updated:
@@ -169,7 +169,7 @@ class Nadam(Adamax):
         one, half, decay = np.float32(1), np.float32(0.5), np.float32(0.96)
         beta_1, beta_2 = np.float32(self.beta_1), np.float32(self.beta_2)
         u, u_next = beta_1 * (one - half * decay**step), beta_1 * (one - half * decay ** (step + one))
-        # The product runs over all steps from the first, so those before this table are counted, too.
+        # The product starts at the first step, also when this table starts later.
         before = np.arange(1, step[0], dtype=np.float32)
         start = np.prod(beta_1 * (one - half * decay**before), dtype=np.float32)
         product = start * np.cumprod(u, dtype=np.float32)
@@ -193,7 +193,7 @@ class RMSprop(Optimizer):
 
     Args:
         rho: decay of the running means.
-        momentum: share of the last step that goes on.
+        momentum: factor of the previous step in this one.
         epsilon: added inside the root.
         centered: divide by the standard deviation of the gradients instead.
     """
@@ -318,10 +318,10 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 
 def get(identifier: Any) -> Optimizer | None:
-    """The optimizer that is meant: one itself, a name, or Keras's stored configuration; None for None.
+    """Get an optimizer from an optimizer object, class, name, or Keras's stored configuration; None for None.
 
     Raises:
-        ConfigError: there is none of this name, or its settings are wrong.
+        ConfigError: the name is unknown, or the settings are wrong.
 
     >>> get("adam").learning_rate
     0.0010000000474974513
@@ -334,14 +334,14 @@ def get(identifier: Any) -> Optimizer | None:
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
-    """The optimizer of Keras's stored configuration.
+    """Create an optimizer from Keras's stored configuration.
 
     Args:
         config: ``{"class_name": ..., "config": {...}}``.
         custom_objects: your own classes, by name.
 
     Raises:
-        ConfigError: there is none of this name, or its settings are wrong.
+        ConfigError: the name is unknown, or the settings are wrong.
     """
     if not isinstance(config, Mapping):
         raise ConfigError(

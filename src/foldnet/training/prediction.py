@@ -1,4 +1,4 @@
-"""Predict as a user asks for it: rows or batches, by a frozen copy of the network."""
+"""``Network.predict``: rows or batches, computed by a frozen copy of the network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from foldnet.training.arguments import batch_size_or_default, limited_steps, opt
 from foldnet.training.batches import batches, count_of, is_stream
 from foldnet.training.callbacks import CallbackList
 from foldnet.training.data import as_array
-from foldnet.training.eager import build_for, entered, structured
+from foldnet.training.eager import build_for, present_inputs, structured
 
 
 def predict(network: Network, x: Any, batch_size: int | None, steps: int | None, callbacks: Any) -> Any:
@@ -31,7 +31,7 @@ def predict(network: Network, x: Any, batch_size: int | None, steps: int | None,
         found: list[Any] = []
         while not network.stop_predicting and (some := list(islice(given, group))):
             arranged = [_arranged(network, batch) for batch in some]
-            found.append(_told(network, arranged, group * len(found), calls))
+            found.append(_predict_group(network, arranged, group * len(found), calls))
         if not found:
             raise InputError("the data gave no batch of rows")
         result = _joined(found)
@@ -42,7 +42,7 @@ def predict(network: Network, x: Any, batch_size: int | None, steps: int | None,
         parts = [_cut(x, start, min(start + size, stop)) for start in range(0, stop, size)]
         found = []
         while not network.stop_predicting and (some := parts[len(found) * group : (len(found) + 1) * group]):
-            found.append(_told(network, some, group * len(found), calls))
+            found.append(_predict_group(network, some, group * len(found), calls))
         result = _joined(found) if found else _predicted(network, x)
     else:
         result = predict_rows(network, x)
@@ -51,7 +51,7 @@ def predict(network: Network, x: Any, batch_size: int | None, steps: int | None,
 
 
 def predict_rows(network: Network, x: Any) -> Any:
-    """Predictions for arrays, by a frozen copy of the network that is kept until weights change."""
+    """Predictions for arrays, by a frozen copy of the network that is reused until weights change."""
     return _predicted(network, _arranged(network, x))
 
 
@@ -66,15 +66,15 @@ def _predicted(network: Network, x: Any) -> Any:
     from foldnet.predictor import freeze
     from foldnet.predictor.freezing import same_program
 
-    entries, absent = entered(network, x)
+    entries, absent = present_inputs(network, x)
     kept = network._predictor
     if kept is None or not same_program(kept.unfolded, lower(network, Mode.PREDICT, absent=absent)):
         kept = network._predictor = freeze(network, without=absent)
     return structured(network, kept.results(entries))
 
 
-def _told(network: Network, parts: list[Any], step: int, callbacks: CallbackList) -> Any:
-    """Predictions for some batches, of which callbacks hear as of one."""
+def _predict_group(network: Network, parts: list[Any], step: int, callbacks: CallbackList) -> Any:
+    """Predict a group of batches, for which batch hooks are called once (``steps_per_execution``)."""
     callbacks.call("on_predict_batch_begin", step, None)
     result = _joined([_predicted(network, part) for part in parts])
     callbacks.call("on_predict_batch_end", step + network.steps_per_execution - 1, {"outputs": result})

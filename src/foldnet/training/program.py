@@ -1,4 +1,4 @@
-"""From a network and what it was compiled with to the program that a training engine runs."""
+"""Build the program that a training engine runs, from a network and its losses and metrics."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from foldnet.optional_inputs import Absent
 from foldnet.structure import flatten, is_flat, is_nested, pack
 
 LossRows = Callable[[Any, Any, Any, Any], Any]
-"""From y_true, y_pred, sample weights and the output's mask (or None) to one number a row."""
+"""Takes y_true, y_pred, sample weights and the output's mask (or None); returns one number per row."""
 
 MetricRows = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
-"""From the same, but weights may be None, to what a row adds, (None,) or (None, width), and to its weight or None."""
+"""Takes the same (weights may be None); returns what each row adds, (None,) or (None, n), and its weight or None."""
 
 
 @dataclass(frozen=True)
 class RowMetric:
-    """A metric as a program sees it: what each row adds, and whether the sample weights count.
+    """A metric in a program: what each row adds, and whether it uses sample weights.
 
-    The sums over all rows become the metric's value in Python.
+    The metric's value is computed in Python from the sums over all rows.
     """
 
     name: str
@@ -40,9 +40,9 @@ class RowMetric:
 
 @dataclass(frozen=True)
 class LossPlan:
-    """One loss: its name, what it is of rows, its weight in the sum, and the numbers of its outputs.
+    """One loss: its name, its function, its weight in the total, and the indices of its outputs.
 
-    Numbers are nested as the loss takes arrays: one number alone, or a list, tuple or dict of them.
+    The indices are nested like the arrays that the loss takes: one index, or a list, tuple or dict of them.
     """
 
     name: str
@@ -53,9 +53,9 @@ class LossPlan:
 
 @dataclass(frozen=True)
 class OutputPlan:
-    """One output's metrics, and what is known of its targets and weights.
+    """One output's metrics, and the shapes of its targets and sample weights.
 
-    ``weight_shape`` is that of the sample weights: (None,), or with axes of the output for single timesteps.
+    ``weight_shape`` is (None,) for one weight per row, and has more axes for one weight per timestep.
     """
 
     metrics: Sequence[RowMetric] = ()
@@ -64,15 +64,15 @@ class OutputPlan:
 
 
 WEIGHT = "sum of weights"
-"""Last part of the name of the accumulator that goes with a metric's own."""
+"""Last part of the name of the accumulator of a metric's weights."""
 
 LOSS = "a loss"
-"""First part of the name of a loss's accumulator."""
+"""First part of the name of the accumulator of a loss."""
 
 Decays = Callable[[Layer, str], bool]
 
 Owners = dict[str, tuple[Layer, str]]
-"""For each variable of a program the layer that has it, and its name there."""
+"""For each variable of a program its layer, and its name in the layer."""
 
 
 def build_program(
@@ -83,15 +83,15 @@ def build_program(
     decays: Decays = lambda layer, weight: True,
     absent: Absent = frozenset(),
 ) -> tuple[TrainingProgram, Owners]:
-    """The training program of a network, and whose its variables are.
+    """The training program of a network, and the layer and weight of each variable.
 
     Args:
         network: to train.
         losses: at least one.
-        plans: one an output of the network.
+        plans: one per output of the network, in order.
         update: the optimizer's rule; None for evaluation only.
         decays: whether the weight decay applies to a layer's weight.
-        absent: inputs that the data is without.
+        absent: names of optional inputs for which there is no data.
 
     Raises:
         UnsupportedError: a layer, setting or loss that cannot be trained exactly.
@@ -111,7 +111,7 @@ def build_program(
     accumulators: list[Accumulator] = []
     for loss in losses:
         at, one = flatten(loss.at), not is_nested(loss.at)
-        # A loss of several outputs has their weight, which is one for all, and as in Keras no mask.
+        # A loss over several outputs uses the first output's sample weights and, as in Keras, no mask.
         mask = masks[loss.at] if one else None
         rows = loss.rows(
             pack(loss.at, [true[i] for i in at]), pack(loss.at, [pred[i] for i in at]), given[at[0]], mask
@@ -133,7 +133,7 @@ def build_program(
 
 
 def _accumulators(name: str, rows: Expression, weight: Expression | None) -> list[Accumulator]:
-    """A metric's sums, and where weights count, the sum of these."""
+    """The accumulator of a metric's sums, and one of its weights if it uses any."""
     if rows.ndim == 1:
         rows = ops.rows_of(rows, (1,))
     found = [Accumulator(name, rows.value, int(rows.shape[1] or 1))]
@@ -141,7 +141,7 @@ def _accumulators(name: str, rows: Expression, weight: Expression | None) -> lis
 
 
 def output_names(network: Network) -> list[str]:
-    """Names of the outputs, as Keras names losses by: the keys of a dict of outputs, else their layers' names."""
+    """Names of the outputs in logs, as in Keras: the keys of a dict of outputs, else the layers' names."""
     if isinstance(network.output_structure, Mapping) and is_flat(network.output_structure):
         return sorted(str(key) for key in network.output_structure)
     names = [t.name for t in network.outputs]
@@ -153,7 +153,7 @@ def _variables(b: Lowering, graph: Graph, decays: Decays, trainable: bool) -> tu
         layer, weight = item[1]
         return [s.name for s in layer.specs].index(weight)
 
-    # Layers come in the order of their calls, a layer's weights in Keras's order of creation.
+    # In the order of the layers' calls; within a layer in the order of its specs, which is Keras's.
     owners = list(dict.fromkeys(layer for layer, _ in b.variables.values()))
     found = sorted(b.variables.items(), key=lambda item: (owners.index(item[1][0]), place(item)))
     return tuple(
@@ -197,7 +197,7 @@ def _orthogonal(
 
 
 def _penalties(b: Lowering) -> list[Expression]:
-    """What results of layers add to each row's loss, sample weights or not (Keras divides by the batch size)."""
+    """What activity regularizers add to each row's loss; sample weights do not apply (Keras divides by batch size)."""
     found = []
     for layer, value in b.activities:
         regularizer = regularizers.get(layer.activity_regularizer)

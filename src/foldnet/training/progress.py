@@ -1,4 +1,4 @@
-"""What a fit shows while it runs: a bar on a terminal, a line an epoch, or nothing."""
+"""What ``fit`` shows while it runs: a progress bar on a terminal, a line per epoch, or nothing."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from foldnet.training.arguments import Verbosity
 
 
 class Progress:
-    """Shows nothing; the base of those that do."""
+    """Base class; shows nothing."""
 
     live = False
     """Whether it shows epochs while the fit runs."""
 
     def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
-        """Told that an epoch is done."""
+        """Called after each epoch."""
 
     def close(self) -> None:
-        """Told that the fit is over."""
+        """Called at the end of ``fit``."""
 
 
 class Lines(Progress):
-    """Keras's two lines an epoch: its number, and its time and logs."""
+    """Two lines per epoch, as in Keras: its number, then its time and logs."""
 
     live = True
 
@@ -41,7 +41,7 @@ class Lines(Progress):
 
 
 class Bar(Progress):
-    """A bar over the epochs, with the latest logs beside it."""
+    """A progress bar over the epochs, with the latest logs."""
 
     live = True
 
@@ -57,16 +57,16 @@ class Bar(Progress):
         self.bar.start()
 
     def epoch(self, number: int, logs: Mapping[str, Any]) -> None:
-        """Move on."""
+        """Advance the bar."""
         self.bar.update(self.task, completed=number + 1, description=text(logs))
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Stop redrawing the bar."""
         self.bar.stop()
 
 
 def line(steps: int | None, seconds: float, logs: Mapping[str, Any]) -> str:
-    """Time and logs of an epoch or an evaluation, as Keras prints them where there is no bar.
+    """Time and logs of an epoch or an evaluation, as Keras prints them without a progress bar.
 
     >>> line(5, 0.01, {"loss": 0.5})
     '5/5 - 0s - 2ms/step - loss: 0.5000'
@@ -84,7 +84,7 @@ def _duration(seconds: float) -> str:
 
 
 def text(logs: Mapping[str, Any]) -> str:
-    """Logs in one line, loss first."""
+    """Logs in one line: losses first, validation logs last."""
     order = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss"), name))
     return " - ".join(f"{escaped_name(name)}: {_number(logs[name])}" for name in order)
 

@@ -1,7 +1,7 @@
-"""Metrics that run in Python: between the steps of a fit, with the outputs that the step itself works with.
+"""Metrics that run in Python between the steps of a fit, on the outputs that the step computes.
 
-A metric whose ``update_state`` or ``reset_state`` is the user's own cannot be summed up in compiled code. The network
-is computed once more for it, by the reference engine, with the weights and the random numbers of the current step.
+A metric whose ``update_state`` or ``reset_state`` is user code cannot be compiled. The reference engine computes
+the network again for it, with the weights and the random numbers of the current step.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _warned: set[str] = set()
 
 
 def runs_in_python(metric: Metric) -> bool:
-    """Whether a metric takes in batches by code of the user's own."""
+    """Whether a metric's state is updated by user code."""
     own = any(_is_users(metric, method) for method in ("update_state", "reset_state"))
     return own or not isinstance(metric, SummedMetric)
 
@@ -42,8 +42,8 @@ def _is_users(metric: Metric, method: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """A metric that runs in Python: of which output, under which name, and whether weights count."""
+class PythonMetric:
+    """A metric that runs in Python: its output, its name in the logs, and whether it uses sample weights."""
 
     output: int
     name: str
@@ -52,19 +52,19 @@ class Watched:
 
 
 class PythonMetrics:
-    """What is done between the steps for metrics that run in Python.
+    """Updates metrics that run in Python between the steps.
 
     Args:
-        network: whose outputs they see.
-        watched: the metrics.
+        network: whose outputs the metrics get.
+        metrics: those of them that run in Python.
     """
 
-    def __init__(self, network: Network, watched: Sequence[Watched]) -> None:
-        self.network, self.watched = network, watched
+    def __init__(self, network: Network, metrics: Sequence[PythonMetric]) -> None:
+        self.network, self.metrics = network, metrics
         self._graph: Graph | None = None
         self._absent: Absent = frozenset()
         self._names: dict[str, tuple[Any, str]] = {}
-        fresh = [w.metric for w in watched if type(w.metric).__name__ not in _warned]
+        fresh = [w.metric for w in metrics if type(w.metric).__name__ not in _warned]
         if fresh:
             _warned.update(type(m).__name__ for m in fresh)
             named = ", ".join(type(m).__name__ for m in fresh)
@@ -75,31 +75,31 @@ class PythonMetrics:
             )
 
     def reset(self) -> None:
-        """As before an epoch or an evaluation."""
-        for watched in self.watched:
-            watched.metric.reset_state()
+        """Reset all of them, before an epoch or an evaluation."""
+        for entry in self.metrics:
+            entry.metric.reset_state()
 
-    def see(self, rows: Rows, state: FitState, training: bool, seed: int = 0) -> dict[str, Any]:
-        """Update the metrics with a batch as the current step computes it; return their results by name.
+    def update(self, rows: Rows, state: FitState, training: bool, seed: int = 0) -> dict[str, Any]:
+        """Update the metrics with a batch, computed as in the current step, and return their results by name.
 
         Raises:
             ConfigError: the metric's own code fails.
         """
         outputs = self._outputs(rows, state, training, seed)
-        return {w.name: self._shown(w, rows, outputs[w.output]) for w in self.watched}
+        return {w.name: self._shown(w, rows, outputs[w.output]) for w in self.metrics}
 
-    def _shown(self, watched: Watched, rows: Rows, y_pred: Array) -> Any:
-        metric = watched.metric
-        given = {"sample_weight": rows.weights[watched.output]} if watched.weighted else {}
+    def _shown(self, entry: PythonMetric, rows: Rows, y_pred: Array) -> Any:
+        metric = entry.metric
+        given = {"sample_weight": rows.weights[entry.output]} if entry.weighted else {}
         try:
-            metric.update_state(rows.targets[watched.output], y_pred, **given)
+            metric.update_state(rows.targets[entry.output], y_pred, **given)
             return plain(metric.result())
         except FoldnetError:
             raise
         except Exception as error:
             raise ConfigError(
                 f"the metric {metric.name!r} ({type(metric).__name__}) fails on targets of shape "
-                f"{rows.targets[watched.output].shape} and outputs of shape {y_pred.shape}: "
+                f"{rows.targets[entry.output].shape} and outputs of shape {y_pred.shape}: "
                 f"{type(error).__name__}: {str(error)[:400]}"
             ) from error
 

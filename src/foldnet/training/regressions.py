@@ -1,4 +1,4 @@
-"""Metrics of numbers: root mean squared error, R², and correlations. Names and formulas are those of Keras 3."""
+"""Regression metrics: root mean squared error, R² and correlations. Names and formulas are those of Keras 3."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ class RootMeanSquaredError(Mean):
 
     update_state = SummedMetric.update_state  # type: ignore[assignment]
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """Squared errors times their weights; a mask does not count, as in Keras."""
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
+        """Squared errors times the weights; a mask is ignored, as in Keras."""
         return mean_rows(ops.square(ops.subtract(*f.same_rank(y_true, y_pred))), weight)
 
     def result(self) -> float:
-        """Root of their mean."""
+        """Root of the mean squared error."""
         return float(np.sqrt(super().result()))
 
 
@@ -43,14 +45,14 @@ CLASS_AGGREGATIONS: tuple[ClassAggregation, ...] = get_args(ClassAggregation)
 
 
 class R2Score(SummedMetric):
-    """Share of the targets' variance that the outputs explain.
+    """R² score: the share of the targets' variance that the outputs explain.
 
     Args:
-        class_aggregation: ``"uniform_average"``, ``"variance_weighted_average"``, or None for one score an output.
-        num_regressors: for the adjusted score, how many inputs explain; as in Keras every target counts as a
-            sample, rows times outputs, whatever its weight.
-        name: under which it is reported.
-        dtype: that arrays are computed in.
+        class_aggregation: ``"uniform_average"``, ``"variance_weighted_average"``, or None for one score per output.
+        num_regressors: number of inputs, for the adjusted score. As in Keras every target counts as one
+            sample (rows times outputs), whatever its weight.
+        name: in the logs.
+        dtype: for computing on arrays.
     """
 
     direction = "up"
@@ -72,11 +74,13 @@ class R2Score(SummedMetric):
         self.num_samples = self._sums("num_samples")
         self.squared_sum: StateVariable | None = None
 
-    def weighed_rows(self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None) -> tuple[Any, Any]:
+    def weighted_rows(
+        self, y_true: Any, y_pred: Any, weight: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]:
         """Targets, their squares, squared errors and weights of each output, then 1 for each output.
 
         Raises:
-            InputError: targets or outputs that are not one row of numbers each.
+            InputError: targets or outputs that are not shaped (rows, outputs).
         """
         y_true, y_pred = f.same_rank(y_true, y_pred)
         check_rows_of_numbers(y_true, y_pred, "R2Score")
@@ -89,7 +93,7 @@ class R2Score(SummedMetric):
             parts = [ops.multiply(part, factor) for part in parts]
         return ops.concatenate([*parts, ones], axis=-1), None
 
-    def absorb(self, sums: Array, weight: float) -> None:
+    def add_sums(self, sums: Array, weight: float) -> None:
         """Add to the sums of each output."""
         total, squares, residual, count, samples = np.split(sums, 5)
         if self.squared_sum is None:
@@ -107,8 +111,8 @@ class R2Score(SummedMetric):
         if self.squared_sum is None:
             return 0.0
         with np.errstate(all="ignore"):
-            spread_ = self.squared_sum - self.sum * (self.sum / self.count)
-            raw = 1 - self.total_mse / spread_
+            variance = self.squared_sum - self.sum * (self.sum / self.count)
+            raw = 1 - self.total_mse / variance
             raw = np.where(np.isinf(raw), 0.0, raw)
             score: Any
             match self.class_aggregation:
@@ -117,7 +121,7 @@ class R2Score(SummedMetric):
                 case "uniform_average":
                     score = float(raw.mean())
                 case "variance_weighted_average":
-                    score = float((spread_ * raw).sum() / spread_.sum())
+                    score = float((variance * raw).sum() / variance.sum())
                 case _:
                     assert_never(self.class_aggregation)
         return self._adjusted(score)
@@ -139,10 +143,10 @@ class R2Score(SummedMetric):
 
 
 def check_rows_of_numbers(y_true: Any, y_pred: Any, name: str) -> None:
-    """Refuse all but (rows, outputs).
+    """Check that targets and outputs have the shape (rows, outputs).
 
     Raises:
-        InputError: other shapes.
+        InputError: they do not.
     """
     if f.rank(y_true) != 2 or f.rank(y_pred) != 2:
         raise InputError(
@@ -152,7 +156,7 @@ def check_rows_of_numbers(y_true: Any, y_pred: Any, name: str) -> None:
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """``sum(y_true * y_pred)`` of the two, each made of length 1."""
+    """``sum(y_true * y_pred)``, both normalized to length 1 along the axis."""
     return ops.negative(f.cosine_similarity(y_true, y_pred, axis))
 
 
@@ -171,7 +175,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
 
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """Lin's concordance of each row's targets and outputs: 1 only where they are the same."""
+    """Lin's concordance correlation of each row's targets and outputs: 1 only if they are equal."""
     y_true, y_pred = f.same_rank(y_true, y_pred)
     true, pred = _centred(y_true, axis), _centred(y_pred, axis)
 

@@ -15,7 +15,7 @@ F = np.float32
 
 
 class LearningRateSchedule:
-    """Base of the schedules; a user's own states ``__call__(step)``."""
+    """Base class of schedules; your own schedule defines ``__call__(step)``."""
 
     name: str | None = None
 
@@ -29,10 +29,10 @@ class LearningRateSchedule:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """One with the settings that ``get_config`` gave.
+        """Create one from the settings that ``get_config`` returns.
 
         Raises:
-            ConfigError: settings that there are not.
+            ConfigError: unknown settings.
         """
         try:
             return cls(**config)
@@ -50,7 +50,7 @@ class LearningRateSchedule:
 
 
 class ExponentialDecay(LearningRateSchedule):
-    """``initial_learning_rate * decay_rate ** (step / decay_steps)``, by whole numbers if ``staircase``."""
+    """``initial_learning_rate * decay_rate ** (step / decay_steps)``; ``staircase`` rounds the exponent down."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ExponentialDecay(LearningRateSchedule):
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """``values[i]`` up to and with step ``boundaries[i]``, then the next; one value more than boundaries."""
+    """``values[i]`` up to and including step ``boundaries[i]``, then the next; one value more than boundaries."""
 
     def __init__(
         self, boundaries: Sequence[float], values: Sequence[float], name: str | None = "PiecewiseConstant"
@@ -113,7 +113,7 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 class InverseTimeDecay(LearningRateSchedule):
-    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``, by whole numbers if ``staircase``."""
+    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``; ``staircase`` rounds the fraction down."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class InverseTimeDecay(LearningRateSchedule):
 
 
 class CosineDecay(LearningRateSchedule):
-    """Along half a cosine to ``alpha`` of the start, after a linear warm-up if there is a ``warmup_target``."""
+    """Half a cosine down to ``alpha`` times the start, after a linear warm-up if ``warmup_target`` is given."""
 
     def __init__(
         self,
@@ -164,7 +164,7 @@ class CosineDecay(LearningRateSchedule):
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half a cosine again and again, each ``t_mul`` times as long and ``m_mul`` times as high as the last."""
+    """Repeated half cosines, each ``t_mul`` times as long and ``m_mul`` times as high as the last."""
 
     def __init__(
         self,
@@ -208,14 +208,14 @@ SCHEDULES: dict[str, type[LearningRateSchedule]] = {
 def schedule_from_config(
     config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
 ) -> LearningRateSchedule:
-    """The schedule that Keras stored.
+    """Create a schedule from Keras's stored configuration.
 
     Args:
         config: ``{"class_name": ..., "config": {...}}``.
         custom_objects: your own classes, by name.
 
     Raises:
-        ConfigError: there is none of this name, or its settings are wrong.
+        ConfigError: the name is unknown, or the settings are wrong.
     """
     if not isinstance(config, Mapping):
         raise ConfigError(f"a schedule's configuration is a dict with class_name and config, not {config!r}")

@@ -1,4 +1,4 @@
-"""The ready-made callbacks: those that watch a value, set the learning rate, save, log, or stop."""
+"""Keras's callbacks: early stopping, checkpoints, learning rates, CSV logs, and stopping at NaN."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Mode = Literal["auto", "min", "max"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-class Watcher(Callback):
-    """Base of the callbacks that watch whether a value of the logs becomes better.
+class MonitorCallback(Callback):
+    """Base class of callbacks that watch whether a value of the logs improves.
 
     Args:
-        monitor: its name.
-        mode: ``"min"``, ``"max"``, or ``"auto"`` by what the loss or metric of that name is.
-        best: what it must be better than first; None for nothing.
-        min_delta: by how much.
+        monitor: its name in the logs.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: chosen by the loss or metric of that name.
+        best: the value that it must improve on first; None for any.
+        min_delta: smallest change that counts as an improvement.
     """
 
     def __init__(self, monitor: str, mode: str, best: float | None, min_delta: float) -> None:
@@ -38,13 +38,13 @@ class Watcher(Callback):
         self.mode: Mode = known or "auto"
         self.monitor, self.best, self.min_delta = monitor, best, abs(min_delta)
         self.monitor_op: Any = None
-        """``ops.greater`` or ``ops.less``, once it is known which is better."""
+        """``ops.greater`` or ``ops.less``; None until the first comparison."""
 
     def improves(self, value: Any, than: Any) -> bool:
         """Whether a value is better than another by ``min_delta``.
 
         Raises:
-            ConfigError: it is not known which way is better.
+            ConfigError: it is not known whether higher or lower is better.
         """
         rises = self._rises()
         self.monitor_op = ops.greater if rises else ops.less
@@ -72,8 +72,8 @@ class Watcher(Callback):
             )
         return direction
 
-    def watched(self, logs: Logs | None) -> Any:
-        """The value, or None with a warning."""
+    def monitored(self, logs: Logs | None) -> Any:
+        """The monitored value, or None with a warning."""
         value = (logs or {}).get(self.monitor)
         if value is None:
             warn(
@@ -83,18 +83,18 @@ class Watcher(Callback):
         return value
 
 
-class EarlyStopping(Watcher):
-    """Stop when a watched value has not become better for ``patience`` epochs.
+class EarlyStopping(MonitorCallback):
+    """Stop training when the monitored value has not improved for ``patience`` epochs.
 
     Args:
         monitor: name in the logs.
-        min_delta: what counts as better.
-        patience: epochs without it.
+        min_delta: smallest change that counts as an improvement.
+        patience: epochs without improvement.
         verbose: 1 says when it stops.
         mode: ``"min"``, ``"max"``, or ``"auto"`` by the loss or metric.
-        baseline: a value to be better than, too.
-        restore_best_weights: put back the weights of the best epoch at the end.
-        start_from_epoch: epochs to wait before watching.
+        baseline: improvements count only if the value is also better than this.
+        restore_best_weights: restore the weights of the best epoch at the end.
+        start_from_epoch: number of epochs to ignore at the start.
     """
 
     def __init__(
@@ -120,8 +120,8 @@ class EarlyStopping(Watcher):
         self.best_weights: list[Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Compare."""
-        value = self.watched(logs)
+        """Compare with the best value, and stop if there is no improvement."""
+        value = self.monitored(logs)
         if value is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
@@ -139,7 +139,7 @@ class EarlyStopping(Watcher):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Put back the best weights."""
+        """Restore the best weights."""
         if self.stopped_epoch and self.verbose:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
@@ -148,18 +148,18 @@ class EarlyStopping(Watcher):
             self.model.set_weights(self.best_weights)
 
 
-class ModelCheckpoint(Watcher):
-    """Save the network after epochs or steps, all or only the best.
+class ModelCheckpoint(MonitorCallback):
+    """Save the network after epochs or steps, always or only when it is the best so far.
 
     Args:
-        filepath: may hold names of the logs: ``"{epoch:02d}-{val_loss:.2f}.keras"``.
+        filepath: may contain names of the logs: ``"{epoch:02d}-{val_loss:.2f}.keras"``.
         monitor: name in the logs that ``save_best_only`` goes by.
         verbose: 1 says when it saves.
-        save_best_only: save only when it is better than before.
-        save_weights_only: weights without the configuration, to a ``.weights.h5`` file.
+        save_best_only: save only when the monitored value has improved.
+        save_weights_only: save weights without the configuration, in a ``.weights.h5`` file.
         mode: ``"min"``, ``"max"``, or ``"auto"`` by the loss or metric.
         save_freq: ``"epoch"``, or a number of steps.
-        initial_value_threshold: what the first value must be better than.
+        initial_value_threshold: the value that the first save must improve on.
     """
 
     def __init__(
@@ -183,11 +183,11 @@ class ModelCheckpoint(Watcher):
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self._steps, self._epoch = 0, 0
         if save_freq != "epoch":
-            # On the object, so that only those who ask for it pay for a call a step.
+            # Set on the object, so that fit only goes step by step if save_freq asks for it.
             vars(self)["on_train_batch_end"] = self._after_step
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note the epoch."""
+        """Remember the epoch."""
         self._epoch = epoch
 
     def _after_step(self, batch: int, logs: Logs | None = None) -> None:
@@ -197,7 +197,7 @@ class ModelCheckpoint(Watcher):
             self._save(self._epoch, {"batch": batch + 1} | (logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Save, if it is to be."""
+        """Save if ``save_freq`` is ``"epoch"``."""
         if self.save_freq == "epoch":
             self._save(epoch, logs or {})
 
@@ -221,25 +221,25 @@ class ModelCheckpoint(Watcher):
             print(f"\nEpoch {epoch + 1}: {said}saving model to {path}")
 
     def _is_best(self, logs: Logs) -> bool:
-        value = self.watched(logs)
+        value = self.monitored(logs)
         if value is None or np.ndim(value) > 0:
-            return True  # as Keras: rather one file too many
+            return True  # as in Keras: save when it cannot be compared
         if not self.improves(value, self.best):
             return False
         self.best = value
         return True
 
 
-class ReduceLROnPlateau(Watcher):
-    """Multiply the learning rate by ``factor`` when a watched value has not become better for a while.
+class ReduceLROnPlateau(MonitorCallback):
+    """Multiply the learning rate by ``factor`` when the monitored value has not improved for ``patience`` epochs.
 
     Args:
         monitor: name in the logs.
         factor: below 1.
         patience: epochs without improvement.
-        verbose: 1 says when it does.
+        verbose: 1 prints when the rate changes.
         mode: ``"min"``, ``"max"``, or ``"auto"`` by the loss or metric.
-        min_delta: what counts as better.
+        min_delta: smallest change that counts as an improvement.
         cooldown: epochs to wait after a change.
         min_lr: the smallest learning rate.
     """
@@ -267,15 +267,15 @@ class ReduceLROnPlateau(Watcher):
         self.best, self.cooldown_counter, self.wait = None, 0, 0
 
     def in_cooldown(self) -> bool:
-        """Whether the wait after a change is not over."""
+        """Whether it still waits after the last change."""
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Compare, and reduce."""
+        """Compare with the best value, and reduce the learning rate if there is no improvement."""
         logs = {} if logs is None else logs
         optimizer = self.model.optimizer
         logs["learning_rate"] = float(optimizer.learning_rate)
-        value = self.watched(logs)
+        value = self.monitored(logs)
         if value is None:
             return
         if self.cooldown_counter > 0:
@@ -300,7 +300,7 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Set it."""
+        """Set the learning rate."""
         optimizer = self.model.optimizer
         try:
             rate = self.schedule(epoch, float(optimizer.learning_rate))
@@ -313,7 +313,7 @@ class LearningRateScheduler(Callback):
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note it."""
+        """Add the learning rate to the logs."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
@@ -324,7 +324,7 @@ class CSVLogger(Callback):
     Args:
         filename: of the file.
         separator: between cells.
-        append: go on with an existing file.
+        append: append to an existing file.
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
@@ -344,7 +344,7 @@ class CSVLogger(Callback):
         writer = csv.writer(self._file, delimiter=self.separator)
         if not self._keys:
             self._keys = sorted(logs)
-            # Validation may come later than the first epoch (validation_freq), so it has columns from it on.
+            # Validation may start after the first epoch (validation_freq), so its columns are always written.
             if not any(k.startswith("val_") for k in self._keys):
                 self._keys += [f"val_{k}" for k in self._keys]
             if self._header:
@@ -358,19 +358,19 @@ class CSVLogger(Callback):
 
 
 def _cell(value: Any) -> Any:
-    """Several numbers (one a class, say) as a list in one cell."""
+    """Several numbers, such as one per class, as a list in one cell."""
     array = np.asarray(value)
     return f'"[{", ".join(map(str, array))}]"' if array.ndim else value
 
 
 class NotFiniteLossError(FoldnetError, RuntimeError):
-    """The loss became NaN or infinite, and ``TerminateOnNaN(raise_error=True)`` was asked to say so."""
+    """The loss became NaN or infinite; raised by ``TerminateOnNaN(raise_error=True)``."""
 
 
 class TerminateOnNaN(Callback):
-    """Stop at the first batch whose loss is NaN or infinite; the epoch ends there.
+    """Stop training at the first batch whose loss is NaN or infinite.
 
-    The compiled fit looks for it by itself, so that it need not come back to Python after every batch.
+    The compiled code checks the loss, so ``fit`` need not return to Python after every batch.
 
     Args:
         raise_error: raise NotFiniteLossError instead.
@@ -380,7 +380,7 @@ class TerminateOnNaN(Callback):
         self.raise_error = raise_error
 
     def on_not_finite(self, batch: int, loss: float) -> None:
-        """Stop; the fit calls it at the batch."""
+        """Stop; ``fit`` calls this at that batch."""
         if self.raise_error:
             raise NotFiniteLossError(f"the loss is {loss} at batch {batch}; training ends")
         print(f"Batch {batch}: Invalid loss, terminating training")

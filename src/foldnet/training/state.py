@@ -1,4 +1,4 @@
-"""Variables that a metric keeps its state in."""
+"""Variables that hold a metric's state."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from foldnet.training.variables import Variable
 
 
 class StateVariable(Variable):
-    """A variable that has its own array.
+    """A variable with its own array.
 
     Args:
-        value: its first one.
+        value: the initial array.
         name: of the variable.
 
     >>> total = StateVariable(np.zeros(2, np.float32), "total")
@@ -47,7 +47,7 @@ class StateVariable(Variable):
 
 
 def nested(value: object) -> Sequence[Any]:
-    """What lists, tuples and dicts hold, at any depth; a value itself if it is none of these."""
+    """All values in nested lists, tuples and dicts; a value that is none of these alone."""
     if isinstance(value, dict):
         return [leaf for entry in value.values() for leaf in nested(entry)]
     if isinstance(value, list | tuple):

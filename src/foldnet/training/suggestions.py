@@ -1,4 +1,4 @@
-"""What a wrong name may have meant, for errors."""
+"""Suggestions for misspelled names, for error messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def suggestion(name: Any, known: Iterable[str]) -> str:
-    """How an error goes on: with the names that are near, else with all that there are.
+    """The end of an error message: similar names, else all known names.
 
     >>> suggestion("adm", ["adam", "sgd"]), suggestion("x", ["adam", "sgd"])
     ("; did you mean 'adam'?", '; there are adam, sgd')

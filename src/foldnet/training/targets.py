@@ -1,4 +1,4 @@
-"""What targets must be for a loss or a metric: of the outputs' shape, or numbers of classes that there are."""
+"""Checks of targets for a loss or a metric: the outputs' shape, or valid class numbers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Shape = tuple[int | None, ...]
 
 
 def shown(shape: Shape) -> str:
-    """A shape as a message has it."""
+    """A shape for an error message."""
     inner = ", ".join("rows" if n is None else str(n) for n in shape)
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
 
 
 def check_same_shape(y_true: Any, y_pred: Any, name: str) -> None:
-    """Refuse targets of another shape than the outputs', where spreading them would give a number that means nothing.
+    """Check that targets and outputs have the same shape; broadcasting them would give a meaningless number.
 
     Raises:
         InputError: the shapes differ.
@@ -46,14 +46,14 @@ def check_same_shape(y_true: Any, y_pred: Any, name: str) -> None:
 def check_classes(
     labels: Any, classes: int, name: str, ignored: int | None = None, of: str = "the outputs have"
 ) -> None:
-    """Refuse numbers that are not classes: their rows would count nothing, without a message.
+    """Check that labels are valid class numbers; rows with other numbers would silently add nothing.
 
     Args:
-        labels: an array; of an expression nothing is known yet, and the data is checked when it comes.
-        classes: how many there are.
-        name: of what takes them.
-        ignored: a number that is not a class.
-        of: whose classes they are.
+        labels: an array; an expression has no values yet, so it is not checked.
+        classes: number of classes.
+        name: of the loss, metric or output, for the message.
+        ignored: a number that is allowed although it is not a class.
+        of: who has the classes, for the message.
 
     Raises:
         InputError: NaN, a fraction, or a number outside the classes.

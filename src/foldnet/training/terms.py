@@ -1,6 +1,6 @@
-"""Which loss goes with which outputs, out of the nested losses and weights that ``compile`` is given.
+"""Find out which loss belongs to which outputs, from the nested losses and weights given to ``compile``.
 
-A loss may belong to one output, or to a part of the outputs' structure, whose arrays it then gets in that structure. A
+A loss may belong to one output, or to a part of the outputs' structure; it then gets its arrays in that structure. A
 list may also hold several losses for the same outputs.
 """
 
@@ -19,10 +19,10 @@ class Term:
     """One loss of a network.
 
     Attributes:
-        name: under which it is reported, if there are several.
+        name: in the logs, if there are several losses.
         loss: as given.
-        weight: of it in the sum.
-        at: the outputs' numbers, nested as the loss gets their arrays; a number alone for one output.
+        weight: factor of this loss in the total.
+        at: the outputs' indices, nested like the arrays that the loss gets; one index for one output.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Term:
 
     @property
     def places(self) -> list[int]:
-        """Numbers of the outputs."""
+        """Indices of the outputs."""
         return flatten(self.at)
 
 
 @dataclass(frozen=True)
-class _Weighed:
+class _WeightedLoss:
     loss: Any
     weight: float
 
@@ -47,7 +47,7 @@ def terms_of(loss: Any, loss_weights: Any, structure: Any, names: Sequence[str])
 
     Args:
         loss: as ``compile`` was given it.
-        loss_weights: likewise.
+        loss_weights: as ``compile`` was given it.
         structure: of the outputs.
         names: of the outputs, in order.
 
@@ -57,11 +57,11 @@ def terms_of(loss: Any, loss_weights: Any, structure: Any, names: Sequence[str])
     loss = _plain(loss)
     if _is_dict(loss) and not isinstance(structure, Mapping):
         loss, loss_weights = _by_name(loss, loss_weights, names)
-    weighed = _with_weights(loss, loss_weights, names)
-    if not is_nested(weighed):
-        weighed = map_structure(lambda _: weighed, structure)
+    weighted = _with_weights(loss, loss_weights, names)
+    if not is_nested(weighted):
+        weighted = map_structure(lambda _: weighted, structure)
     found: list[Term] = []
-    _collect(weighed, numbered(structure), pack(structure, names), (), found)
+    _collect(weighted, numbered(structure), pack(structure, names), (), found)
     return found
 
 
@@ -70,7 +70,7 @@ def _is_dict(value: Any) -> bool:
 
 
 def _plain(loss: Any) -> Any:
-    """The losses with each record of a loss wrapped, so that it counts as one."""
+    """The losses, with each stored configuration (a dict) wrapped so that it is not taken for a structure."""
     if isinstance(loss, Mapping):
         if "class_name" in loss and "config" in loss:
             return _Record(loss)
@@ -101,22 +101,26 @@ def _by_name(loss: Mapping[str, Any], weights: Any, names: Sequence[str]) -> tup
 def _with_weights(loss: Any, weights: Any, names: Sequence[str]) -> Any:
     """The losses, each with its weight."""
     if weights is None:
-        return map_structure(lambda entry: None if entry is None else _Weighed(entry, 1.0), loss)
+        return map_structure(lambda entry: None if entry is None else _WeightedLoss(entry, 1.0), loss)
     if not is_nested(loss):
         if is_nested(weights) and len(names) > 1:
             if isinstance(weights, Mapping):
-                return {name: _Weighed(loss, _number(weights.get(name))) for name in _known(weights, names)}
+                return {
+                    name: _WeightedLoss(loss, _number(weights.get(name))) for name in _known(weights, names)
+                }
             if len(weights) != len(names):
                 raise ConfigError(
                     f"loss_weights has {len(weights)} entries for {len(names)} outputs ({', '.join(names)})"
                 )
-            return [_Weighed(loss, _number(w)) for w in weights]
+            return [_WeightedLoss(loss, _number(w)) for w in weights]
         if isinstance(weights, Mapping):
             _known(weights, names)
         (weight,) = _one(flatten(weights))
-        return None if loss is None else _Weighed(loss, _number(weight))
+        return None if loss is None else _WeightedLoss(loss, _number(weight))
     if not is_nested(weights):
-        return map_structure(lambda entry: None if entry is None else _Weighed(entry, _number(weights)), loss)
+        return map_structure(
+            lambda entry: None if entry is None else _WeightedLoss(entry, _number(weights)), loss
+        )
     if isinstance(loss, Mapping) and isinstance(weights, Mapping):
         if unknown := [key for key in weights if key not in loss]:
             raise ConfigError(f"loss_weights names {unknown}, but the losses are of {list(loss)}")
@@ -129,7 +133,8 @@ def _with_weights(loss: Any, weights: Any, names: Sequence[str]) -> Any:
         )
     rest = iter(given)
     return map_structure(
-        lambda entry: (lambda w: None if entry is None else _Weighed(entry, _number(w)))(next(rest)), loss
+        lambda entry: (lambda w: None if entry is None else _WeightedLoss(entry, _number(w)))(next(rest)),
+        loss,
     )
 
 
@@ -158,18 +163,18 @@ def _collect(loss: Any, at: Any, names: Any, path: tuple[Any, ...], found: list[
     """Add the terms of a part of the outputs' structure."""
     if loss is None:
         return None
-    if isinstance(loss, _Weighed):
+    if isinstance(loss, _WeightedLoss):
         given = loss.loss.record if isinstance(loss.loss, _Record) else loss.loss
         found.append(Term(_name(path, names), given, loss.weight, at))
         return None
     outputs = flatten(at)
     if isinstance(loss, list | tuple):
         if len(loss) == len(outputs) and not any(is_nested(entry) for entry in loss):
-            loss = pack(at, loss)  # one an output, in order
+            loss = pack(at, loss)  # one per output, in order
             if not is_nested(loss):
                 return _collect(loss, at, names, path, found)
         elif not isinstance(at, list | tuple) or isinstance(loss, list) is not isinstance(at, list):
-            for entry in loss:  # no place in the outputs: several losses of the same ones
+            for entry in loss:  # not nested like the outputs: several losses for the same outputs
                 _collect(entry, at, names, path, found)
             return None
     where = "/".join(map(str, path)) or "the outputs"

@@ -1,4 +1,4 @@
-"""``model.metrics``: what Keras keeps beside the metrics of ``compile``, to read what was logged last."""
+"""``model.metrics``: objects that return what was logged last, as in Keras."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class LossTracker(Metric):
-    """The loss, or that of one output, as it was logged last; 0 before.
+    """The loss, or the loss of one output, that was logged last; 0 before.
 
     Args:
         network: whose loss it is.
-        name: under which it is logged.
+        name: in the logs.
     """
 
     def __init__(self, network: Network, name: str) -> None:
@@ -23,7 +23,7 @@ class LossTracker(Metric):
         self._network = network
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: training and evaluation do it."""
+        """Does nothing: training and evaluation set the value."""
 
     def result(self) -> Any:
         """The loss."""
@@ -35,7 +35,7 @@ class LossTracker(Metric):
 
 
 class CompileMetrics(Metric):
-    """All metrics of ``compile`` as one.
+    """All metrics of ``compile`` as one metric.
 
     Args:
         network: whose metrics they are.
@@ -47,14 +47,14 @@ class CompileMetrics(Metric):
 
     @property
     def metrics(self) -> list[Metric]:
-        """Each of them, in the order of ``compile``; none before the shape of the input is known."""
+        """The metrics in the order of ``compile``; empty before the input shape is known."""
         return [] if self._network.trainer is None else list(self._network.trainer.metrics())
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: training and evaluation do it."""
+        """Does nothing: training and evaluation set the value."""
 
     def result(self) -> dict[str, Any]:
-        """What was logged last of each, by name; empty before."""
+        """The values that were logged last, by name; empty before."""
         losses = [m.name for m in self._network.metrics if isinstance(m, LossTracker)]
         return {name: value for name, value in self._network.logged.items() if name not in losses}
 
@@ -68,10 +68,10 @@ def _forget(network: Network, names: list[str]) -> None:
 
 
 def trackers_of(network: Network) -> list[Metric]:
-    """The loss, the metrics as one if there are any, and each output's loss if there are several.
+    """The loss, one object for the metrics if there are any, and one per loss if there are several losses.
 
     Args:
-        network: that is compiled.
+        network: a compiled network.
     """
     given = network.compiled_with or {}
     found: list[Metric] = [LossTracker(network, "loss")]

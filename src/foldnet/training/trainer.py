@@ -1,4 +1,4 @@
-"""Trainer: a compiled network and its engine; ``fit``, ``evaluate`` and single steps on rows."""
+"""Trainer: runs ``fit``, ``evaluate`` and single steps of a compiled network on an engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foldnet.engines.training import training_engine
 from foldnet.errors import InputError
 from foldnet.graph.training import Accumulator, TrainingProgram
 from foldnet.layers.base import Layer
-from foldnet.lowering.lower import check_judged
+from foldnet.lowering.lower import check_can_evaluate
 from foldnet.network import Network
 from foldnet.operations.batch.numpy import wrong_rows
 from foldnet.operations.batch.philox import permutation
@@ -28,17 +28,17 @@ from foldnet.training.python_metrics import PythonMetrics
 class Trainer:
     """Runs steps and epochs of a compiled network.
 
-    The state between calls lives here: optimizer slots and the number of steps made. The weights live in the
-    network's layers and are read before and written after each call, so that ``set_weights`` counts.
+    It holds the state between calls: optimizer slots and the number of epochs. The weights are in the
+    network's layers; they are read before and written after each call, so that ``set_weights`` takes effect.
 
     Args:
         compiled: the network with optimizer, losses and metrics.
-        seed: of shuffling and Dropout.
+        seed: for shuffling and Dropout.
 
     Attributes:
         slots: the optimizer's arrays for each weight.
-        averages: the weights' moving averages, where the optimizer keeps them.
-        orders: how many orders of the rows have been drawn, so that each epoch of each fit has its own.
+        averages: the weights' moving averages, if the optimizer keeps them.
+        orders: number of shuffled orders drawn so far, so that every epoch gets another one.
     """
 
     def __init__(self, compiled: Compiled, seed: int | None = None) -> None:
@@ -54,7 +54,9 @@ class Trainer:
         self._key: Any = None
         self._fixed: list[tuple[Layer, str, Array]] = []
         self.orders = 0
-        self._python_metrics = PythonMetrics(self.network, compiled.watched) if compiled.watched else None
+        self._python_metrics = (
+            PythonMetrics(self.network, compiled.python_metrics) if compiled.python_metrics else None
+        )
         compiled.optimizer.trainer = self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -66,14 +68,14 @@ class Trainer:
         return self.__dict__ | {"_engine": None, "_program": None, "_key": None, "_owners": {}}
 
     def prepare(self, rows: Rows) -> TrainingProgram:
-        """The program for data of this kind; built again when its shapes or ``trainable`` have changed."""
+        """The program for these rows; built again when shapes or ``trainable`` have changed."""
         targets = [
             Target((None, *t.shape[1:]), t.dtype.kind in "iu", (None, *w.shape[1:]))
             for t, w in zip(rows.targets, rows.weights, strict=True)
         ]
         frozen = (self.network.trainable, *(layer.trainable for layer in self.network.single_layers()))
         key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen, rows.kind)
-        if self._program is None or key != self._key or self._moved_since():
+        if self._program is None or key != self._key or self._constants_changed():
             program, self._owners = self.compiled.program(targets, rows.absent)
             self._program = program.bound([(None, *a.shape[1:]) for a in rows.arrays])
             self._engine = training_engine(self._program)
@@ -88,8 +90,8 @@ class Trainer:
             ]
         return self._program
 
-    def _moved_since(self) -> bool:
-        """Whether weights that the program holds as constants, those of frozen normalizations, have been set again."""
+    def _constants_changed(self) -> bool:
+        """Whether weights that are constants of the program (those of frozen normalizations) have been replaced."""
         return any(layer.named_weights[name] is not array for layer, name, array in self._fixed)
 
     def fit(
@@ -105,9 +107,9 @@ class Trainer:
         stop_on_nan: bool = False,
         should_stop: Callable[[], bool] | None = None,
     ) -> FitResult:
-        """Go through the rows for some epochs, in one call of the engine.
+        """Train for some epochs in one engine call.
 
-        The result's ``not_finite`` counts epochs from the first of this call.
+        ``not_finite`` of the result counts epochs from the first of this call.
 
         Raises:
             ConfigError: the network was compiled without an optimizer.
@@ -129,50 +131,52 @@ class Trainer:
         )
         state = self.state()
         given = None if validation is None else Data(validation.arrays)
-        # Metrics that run in Python see the outputs of the step before it is made; the loop makes one step a call.
-        seen = {} if self._python_metrics is None else self._python_metrics.see(rows, state, True, self.seed)
+        # Python metrics are computed before the step, on its weights; the loop makes one step per call.
+        seen = (
+            {} if self._python_metrics is None else self._python_metrics.update(rows, state, True, self.seed)
+        )
         try:
-            result = self._ready().fit(state, Data(rows.arrays), plan, given, should_stop)
+            result = self._prepared_engine().fit(state, Data(rows.arrays), plan, given, should_stop)
             result.training.results = seen
             if result.not_finite is not None:
                 epoch, step = result.not_finite
                 result.not_finite = (epoch - self.orders, step)
             return result
         finally:
-            self.keep(state)
+            self.store(state)
             self.orders += epochs if shuffle else 0
 
     def order(self, count: int) -> Array:
-        """An order of rows as an engine's next epoch would have it."""
+        """The shuffled order of rows that an engine's next epoch would use."""
         order = permutation(self.seed, SHUFFLE_STREAM, self.orders, count)
         self.orders += 1
         return order
 
-    def begin(self) -> None:
-        """Metrics that run in Python forget what they have seen, as before an epoch."""
+    def reset_python_metrics(self) -> None:
+        """Reset the metrics that run in Python, before an epoch."""
         if self._python_metrics is not None:
             self._python_metrics.reset()
 
     def evaluate(self, rows: Rows, batch_size: int, fresh: bool = True) -> Sums:
-        """Sums of losses and metrics over the rows, nothing changed.
+        """Sums of losses and metrics over the rows; weights and state do not change.
 
         Metrics that run in Python are reset first if ``fresh``.
 
         Raises:
-            UnsupportedError: the network itself calls a layer with ``training=True``.
+            UnsupportedError: the network calls a layer with ``training=True``.
         """
-        check_judged(self.network)
+        check_can_evaluate(self.network)
         self.prepare(rows)
         state = self.state()
-        sums = self._ready().evaluate(state, Data(rows.arrays), batch_size)
+        sums = self._prepared_engine().evaluate(state, Data(rows.arrays), batch_size)
         if self._python_metrics is not None:
             if fresh:
-                self.begin()
+                self.reset_python_metrics()
             for start in range(0, len(rows), batch_size):
-                sums.results = self._python_metrics.see(rows.part(start, start + batch_size), state, False)
+                sums.results = self._python_metrics.update(rows.part(start, start + batch_size), state, False)
         return sums
 
-    def _ready(self) -> TrainingEngine:
+    def _prepared_engine(self) -> TrainingEngine:
         if self._engine is None:
             raise InputError("the network has not seen any data yet")  # prepare() runs before every use
         return self._engine
@@ -180,7 +184,7 @@ class Trainer:
     # -- state ----------------------------------------------------------------------------------------------
 
     def state(self) -> FitState:
-        """Weights of the layers and slots of the optimizer, as an engine takes them."""
+        """Copies of the layers' weights and the optimizer's slots, for an engine."""
         state = FitState({}, iterations=self.compiled.optimizer.steps)
         for name, owner in self._owners.items():
             layer, weight = owner
@@ -191,8 +195,8 @@ class Trainer:
                 state.averages[name] = self.averages[owner].copy()
         return state
 
-    def keep(self, state: FitState) -> None:
-        """Take over what an engine has changed."""
+    def store(self, state: FitState) -> None:
+        """Store the weights and slots that an engine has changed."""
         for name, owner in self._owners.items():
             layer, weight = owner
             layer.set_weight(weight, state.weights[name])
@@ -203,13 +207,13 @@ class Trainer:
         self.compiled.optimizer.steps = state.iterations
 
     def use_averages(self) -> None:
-        """Put the optimizer's moving averages in the weights' place, as Keras does at the end of ``fit``."""
+        """Replace the weights by the optimizer's moving averages, as Keras does at the end of ``fit``."""
         if self.compiled.optimizer.use_ema:
             for (layer, weight), average in self.averages.items():
                 layer.set_weight(weight, average)
 
-    def continues(self, other: Trainer) -> None:
-        """Take over the other's state where the optimizer is the same object, which goes on where it was."""
+    def continue_from(self, other: Trainer) -> None:
+        """Take over the other trainer's state if it has the same optimizer object."""
         if self.compiled.optimizer is other.compiled.optimizer:
             self.slots, self.averages, self.orders = other.slots, other.averages, other.orders
 
@@ -220,7 +224,7 @@ class Trainer:
         return {name: values[0] for name, values in self.columns(sums, [epoch]).items()}
 
     def columns(self, sums: Sums, epochs: Sequence[int]) -> dict[str, list[float]]:
-        """``logs`` of several epochs: by name the values of each."""
+        """``logs`` of several epochs: for each name the values of all epochs."""
         rows = np.maximum(sums.rows[epochs], 1.0)
         names = output_names(self.network)
         given = {a.name: values[epochs] for a, values in zip(self._accumulators(), sums.values, strict=True)}
@@ -238,7 +242,7 @@ class Trainer:
                 weight = given.get(f"{name}/{title}/{WEIGHT}")
                 totals = rows if weight is None else weight[:, 0]
                 values = given[f"{name}/{title}"]
-                found = [metric.of_sums(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
+                found = [metric.result_of(v, t) for v, t in zip(values, totals.tolist(), strict=True)]
                 _put(columns, title, found)
         self.network.logged = {name: values[-1] for name, values in columns.items() if values}
         return dict(sorted(columns.items()))
@@ -252,7 +256,7 @@ class Trainer:
     def values(self, logs: dict[str, Any]) -> Any:
         """Logs as ``evaluate`` and ``train_on_batch`` return them: the loss alone, or a list in Keras's order.
 
-        That is the loss, the metrics in the order of ``compile``, then the outputs' losses; for several outputs the
+        The order is: loss, metrics in the order of ``compile``, then the outputs' losses. For several outputs the
         losses come before the metrics, which are sorted by name.
         """
         order = self.value_names()
@@ -260,9 +264,9 @@ class Trainer:
         return values[0] if len(values) == 1 else values
 
     def value_names(self) -> list[str]:
-        """What ``values`` are, in their order, before any data has been seen, too."""
+        """The names of ``values``, in order; known before any data has been seen."""
         names = output_names(self.network)
-        # The names do not depend on what the targets are.
+        # The names do not depend on the targets.
         resolved = self.compiled.resolved(self.targets or [Target((None, 1), False) for _ in names])
         own = [
             metric.name for weighted in (False, True) for r in resolved for _, metric, w in r if w is weighted
@@ -279,7 +283,7 @@ class Trainer:
 
 
 def _put(columns: dict[str, list[Any]], title: str, values: list[Any]) -> None:
-    """A metric's values among the logs; a dict of them goes under its own names, as in Keras."""
+    """Add a metric's values to the logs; a result that is a dict adds one log per key, as in Keras."""
     if not values or not isinstance(values[0], dict):
         columns[title] = values
         return
@@ -288,7 +292,7 @@ def _put(columns: dict[str, list[Any]], title: str, values: list[Any]) -> None:
 
 
 def _check_batches(program: TrainingProgram, rows: int, batch_size: int) -> None:
-    """Refuse batches that a Dropout's mask of a fixed number of rows does not fit."""
+    """Refuse batches whose number of rows an op does not accept (Dropout with a fixed ``noise_shape``)."""
     for node in program.graph.nodes:
         wanted = node.op.batch_rows
         for length in {min(rows, batch_size), rows % batch_size or batch_size}:

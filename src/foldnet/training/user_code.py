@@ -1,4 +1,4 @@
-"""Losses and metrics of the user's own, called with expressions: what goes wrong is said in words."""
+"""Call the user's losses and metrics with expressions, and explain what goes wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from foldnet.ops import Expression
 
 _PACKAGE = str(Path(__file__).parent.parent)
 
-WAY = (
+HOW_TO = (
     "foldnet compiles it, for which it is called once with expressions that have no values yet: write it with "
     "foldnet.ops (ops.mean, ops.where, + - * /), not with NumPy, TensorFlow, or Python's if"
 )
@@ -24,18 +24,18 @@ WAY = (
 def traced(
     what: str, name: str, function: Callable[..., Any], y_true: Any, y_pred: Any, **settings: Any
 ) -> Any:
-    """What a function gives for expressions or arrays.
+    """Call a function with expressions or arrays.
 
     Args:
         what: ``"loss"`` or ``"metric"``, for messages.
-        name: of it.
+        name: of the loss or metric, for messages.
         function: of ``y_true``, ``y_pred`` and the settings.
         y_true: targets.
         y_pred: outputs.
         settings: further arguments.
 
     Raises:
-        ConfigError: the function is the user's own and fails on expressions, or gives nothing to compute with; it
+        ConfigError: a user's function fails on expressions, or does not return an expression; the message
             names the line.
     """
     if not isinstance(y_pred, Expression) or not _is_users(function):
@@ -45,10 +45,10 @@ def traced(
     except Exception as error:
         said = f"{type(error).__name__}: {error}" if not isinstance(error, FoldnetError) else str(error)
         at = _line(error, function)
-        raise ConfigError(f"the {what} {name!r} fails{at}: {said[:600]}\n{WAY}") from error
+        raise ConfigError(f"the {what} {name!r} fails{at}: {said[:600]}\n{HOW_TO}") from error
     if found is None:
         raise ConfigError(
-            f"the {what} {name!r}{_where(function)} returns nothing; return its value, one number a row"
+            f"the {what} {name!r}{_where(function)} returns nothing; return its value, one number per row"
         )
     if isinstance(found, Expression):
         return found
@@ -56,7 +56,7 @@ def traced(
         return float(found)
     raise ConfigError(
         f"the {what} {name!r}{_where(function)} gives {type(found).__name__}, which is not an expression of "
-        f"foldnet.ops\n{WAY}"
+        f"foldnet.ops\n{HOW_TO}"
     )
 
 
@@ -78,7 +78,7 @@ def _where(function: Callable[..., Any]) -> str:
 
 
 def _line(error: BaseException, function: Callable[..., Any]) -> str:
-    """The last line of the user's own file that the error came through."""
+    """The last line of the user's file in the traceback."""
     code = _code(function)
     if code is None:
         return ""

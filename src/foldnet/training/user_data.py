@@ -1,4 +1,4 @@
-"""Turn the user's data into what the trainer takes: the compiled network, and rows in its order."""
+"""Convert the user's data to what the trainer takes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from foldnet.training.trainer import Trainer
 
 
 def trainer_for(network: Network, x: Any = None) -> Trainer:
-    """The network's trainer; a Sequential without an input shape takes that of the data.
+    """The network's trainer; a Sequential without an input shape is built for the data's shape.
 
     Raises:
         ConfigError: the network was not compiled.
@@ -62,8 +62,8 @@ def gather(
     """Rows for a network from what the user gave: arrays, tables, lists or dicts of them.
 
     Raises:
-        ConfigError: weights that cannot be.
-        InputError: shapes or numbers of rows do not fit, or targets are missing.
+        ConfigError: invalid weights.
+        InputError: wrong shapes, different numbers of rows, or missing targets.
     """
     if x is None or y is None:
         raise InputError("training and evaluation need rows and targets: give x and y")
@@ -82,7 +82,7 @@ def gather(
         if key not in absent
     ]
     given = _targets(network, compiled, y, names)
-    # An output that nothing is asked of has targets all the same, since a program takes some for each.
+    # An output without loss and metrics gets zeros as targets, because a program takes targets for every output.
     targets = [
         np.zeros((len(inputs[0]), 1), np.float32)
         if v is None
@@ -107,10 +107,10 @@ def gather(
 
 
 def _targets(network: Network, compiled: Compiled, y: Any, names: Sequence[str]) -> list[Any]:
-    """The targets of each output; None for one that needs none and has none.
+    """The targets of each output; None for an output that needs none.
 
     Raises:
-        InputError: they are nested in another way than the outputs.
+        InputError: they are not nested like the outputs.
     """
     needed = [name for name, n in zip(names, compiled.needed, strict=True) if n]
     if len(names) > 1 and len(needed) < len(names):
@@ -124,7 +124,7 @@ def _targets(network: Network, compiled: Compiled, y: Any, names: Sequence[str])
 
 
 def _partial(y: Any, names: Sequence[str], needed: Sequence[str]) -> dict[str, Any] | None:
-    """Targets of those outputs alone that need some."""
+    """Targets given only for the outputs that need them; None if y is not given that way."""
     if isinstance(y, Mapping):
         inside = set(needed) <= set(y) <= set(names)
         return {name: y[name] for name in needed} if inside else None
@@ -134,12 +134,12 @@ def _partial(y: Any, names: Sequence[str], needed: Sequence[str]) -> dict[str, A
 
 
 def _weights(network: Network, compiled: Compiled, weight: Any, names: Sequence[str]) -> list[Any]:
-    """The sample weights of each output: one for all, or one for each."""
+    """The sample weights of each output: the same for all, or one per output."""
     if len(names) == 1 or not isinstance(weight, Mapping | list | tuple) or not _has_arrays(weight):
         return [weight] * len(names)
     if any(len(term.places) > 1 for term in compiled.terms):
         raise InputError(
-            "a loss over several outputs takes one sample_weight for all of them, one number a row"
+            "a loss over several outputs takes one sample_weight for all of them, one number per row"
         )
     if isinstance(weight, Mapping) and is_flat(network.output_structure):
         if unknown := [key for key in weight if key not in names]:
@@ -158,25 +158,25 @@ def _has_arrays(weight: Any) -> bool:
 
 
 def _check_labels(network: Network, targets: list[Array]) -> None:
-    """Refuse class numbers that the output has no place for: their rows would silently count nothing."""
+    """Refuse class numbers that are too large for the output; their rows would silently add nothing."""
     compiled = trainer_for(network).compiled
     for i, (values, output, loss) in enumerate(zip(targets, network.outputs, compiled.losses, strict=True)):
         target = Target((None, *values.shape[1:]), False)
-        takers = [loss, *compiled.metrics[i], *compiled.weighted_metrics[i]]
-        found = [class_axis(entry, target, output.shape) for entry in takers if entry is not None]
+        entries = [loss, *compiled.metrics[i], *compiled.weighted_metrics[i]]
+        found = [class_axis(entry, target, output.shape) for entry in entries if entry is not None]
         places = dict.fromkeys(place for place in found if place is not None)
-        spared = next((ignored for _, ignored in places if ignored is not None), None)
+        ignored_class = next((ignored for _, ignored in places if ignored is not None), None)
         for axis in dict.fromkeys(axis for axis, _ in places):
             classes = output.shape[axis]
             if classes is not None:
-                check_classes(values, classes, f"output {output.name!r}", spared, "it has")
+                check_classes(values, classes, f"output {output.name!r}", ignored_class, "it has")
 
 
 def split_validation(count: int, share: float) -> int:
-    """How many rows are trained on where the last ``share`` of them validate, before any shuffling.
+    """How many rows are for training, if the last ``share`` of the rows is for validation (before shuffling).
 
     Raises:
-        ConfigError: a share that leaves nothing on one side.
+        ConfigError: one part would be empty.
     """
     cut = int(np.floor(count * (1 - share)))
     if not 0 < cut < count:
@@ -187,7 +187,7 @@ def split_validation(count: int, share: float) -> int:
 
 
 def first_steps(rows: Rows, steps: int | None, size: int) -> Rows:
-    """The rows of at most so many batches."""
+    """The rows of the first ``steps`` batches; all if it is None."""
     steps = limited_steps(steps, -(-len(rows) // size))
     return rows if steps is None else rows.part(0, steps * size)
 

@@ -1,4 +1,4 @@
-"""Variables of an optimizer, as Keras hands them out: arrays to read, and to assign to."""
+"""Variables of an optimizer, as in Keras: they can be read like arrays and assigned to."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from foldnet.errors import InputError
 
 
 class Variable(NDArrayOperatorsMixin):
-    """A value that lives elsewhere: what it is now, and a way to set it.
+    """A view of a value stored elsewhere, with functions to read and to write it.
 
     Args:
-        path: whose it is and its name, as ``adam/iteration``.
-        read: gives the array.
+        path: owner and name, such as ``adam/iteration``.
+        read: returns the array.
         write: sets it.
     """
 
     __slots__ = ("_read", "_write", "path")
-    __hash__ = object.__hash__  # a variable is itself; its values compare one by one, as an array's do
+    __hash__ = object.__hash__  # by identity, because == compares element by element
     trainable = False
 
     def __init__(self, path: str, read: Callable[[], Array], write: Callable[[Array], None]) -> None:
@@ -35,7 +35,7 @@ class Variable(NDArrayOperatorsMixin):
 
     @property
     def value(self) -> Array:
-        """The array as it is now."""
+        """The current array."""
         return np.asarray(self._read())
 
     @property
@@ -50,7 +50,7 @@ class Variable(NDArrayOperatorsMixin):
 
     @property
     def dtype(self) -> str:
-        """Name of the dtype, as Keras has it."""
+        """Name of the dtype."""
         return str(self.value.dtype)
 
     def numpy(self) -> Array:
@@ -61,7 +61,7 @@ class Variable(NDArrayOperatorsMixin):
         """Set the values.
 
         Raises:
-            InputError: another shape, or no numbers.
+            InputError: another shape, or not numbers.
         """
         now = self.value
         try:
@@ -78,7 +78,7 @@ class Variable(NDArrayOperatorsMixin):
         return self.assign(self.value + value)
 
     def assign_sub(self, value: Any) -> Variable:
-        """Take from the values."""
+        """Subtract from the values."""
         return self.assign(self.value - value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:

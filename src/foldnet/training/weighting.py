@@ -1,8 +1,8 @@
-"""How weights and masks of rows and timesteps enter losses and metrics, with Keras's normalizations.
+"""How sample weights and masks enter losses and metrics, normalized as in Keras.
 
-Values are what a loss function gives: one number a row, (rows,), or one for each of further axes, as (rows, steps).
-Weights and masks have the first axes of the values, or all of them; what they lack is spread. On arrays all of this
-computes, on expressions it builds a graph.
+Values are the results of a loss function: one number per row, (rows,), or more axes, such as (rows, steps).
+Weights and masks have the first axes of the values, or all of them, and are broadcast over the rest. On arrays
+these functions compute, on expressions they build a graph.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from foldnet.training.targets import shown
 
 Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"]
 REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)[:-1]
-"""How the values of a batch become its loss; the first two are one, and Keras's default."""
+"""How the values of a batch become its loss; the first two mean the same and are Keras's default."""
 
 
 def shape_of(x: Any) -> tuple[int | None, ...]:
@@ -43,7 +43,7 @@ def _row_sums(x: Any) -> Any:
 
 
 def spread(x: Any, axes: int) -> Any:
-    """The same values with axes of size 1 after their own, ``axes`` in all."""
+    """Append axes of size 1 until there are ``axes`` axes."""
     missing = axes - rank(x)
     if missing <= 0 or rank(x) == 0:
         return x
@@ -51,7 +51,7 @@ def spread(x: Any, axes: int) -> Any:
 
 
 def product(a: Any, b: Any) -> Any:
-    """Of two weights or masks, either of which may be None for 1."""
+    """The product of two weights or masks; None means 1."""
     if a is None or b is None:
         return b if a is None else a
     axes = max(rank(a), rank(b))
@@ -59,9 +59,9 @@ def product(a: Any, b: Any) -> Any:
 
 
 def fitted(weight: Any, values: Any, what: str = "sample_weight") -> Any:
-    """A weight that spreads over the values: with their axes or the first ones of them, or a single number.
+    """Check that a weight broadcasts to the values: it has all or the first of their axes, or is a single number.
 
-    A last axis of size 1 that the values do not have is taken away, as Keras does.
+    A last axis of size 1 that the values do not have is removed, as Keras does.
 
     Raises:
         ConfigError: it does not fit.
@@ -80,15 +80,15 @@ def fitted(weight: Any, values: Any, what: str = "sample_weight") -> Any:
     return weight
 
 
-def weighed(
+def weighted(
     values: Any,
     weight: Any = None,
     mask: Any = None,
     reduction: Reduction | None = "sum_over_batch_size",
 ) -> Any:
-    """One number a row, the mean of which over the batch is the loss that Keras takes of the values.
+    """One number per row, whose mean over the batch is Keras's loss for these values.
 
-    A mask leaves positions out and makes up for them: the mean is over what remains. For a sum, each row holds the
+    A mask removes positions, and the mean is over the remaining ones. For ``"sum"`` each row holds the
     sum of the whole batch.
 
     Raises:
@@ -124,9 +124,9 @@ def _quotient(a: Any, b: Any) -> Any:
 
 
 def mean_rows(values: Any, weight: Any = None) -> tuple[Any, Any]:
-    """What each row adds to a weighted mean of the values: to its sum, and to the sum of its weights (None for 1).
+    """What each row adds to a weighted mean: to the sum of the values, and to the sum of the weights (None for 1).
 
-    As in Keras, a single number for all rows of arrays makes one sample of them: the mean of all, of that weight.
+    As in Keras, a weight that is a single number makes one sample of all rows: their mean, with that weight.
 
     Raises:
         ConfigError: weights that do not fit the values.
@@ -150,7 +150,7 @@ def summed(values: Any, weight: Any = None) -> Any:
 
 
 def _reduced(values: Any, weight: Any, reduce: Any) -> tuple[Any, Any]:
-    """The values over the axes that the weight has, and the weight spread over these."""
+    """Reduce the values to the weight's axes, and broadcast the weight to them."""
     values, weight = same_rank(values, weight)
     weight = fitted(weight, values)
     own = rank(weight)

@@ -47,8 +47,8 @@ def dropped(rate, mean=0.0):
         stack(D(16, name="d", activation="relu"), layers.Dropout(rate, name="drop"), N(name="bn"), D(1)), x
     )
     bn = model.get_layer("bn")
-    learnt = (bn.moving_variance + bn.moving_mean**2) / (1 - rate) - bn.moving_mean**2
-    return put(model, "bn", moving_variance=learnt), x
+    learned = (bn.moving_variance + bn.moving_mean**2) / (1 - rate) - bn.moving_mean**2
+    return put(model, "bn", moving_variance=learned), x
 
 
 def time_steps(axis, x_only=False):

@@ -79,7 +79,7 @@ def test_the_wine_question(with_data):
 
 @pytest.mark.parametrize("rate", [0.3, 0.5])
 def test_dropout_shift_of_a_trained_network(rate):
-    """The variance that the stored statistics say they learnt is the one that the data show."""
+    """The variance that the stored statistics say they learned is the one that the data show."""
     from foldnet.utils import set_random_seed
 
     set_random_seed(0)

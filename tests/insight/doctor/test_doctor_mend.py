@@ -59,7 +59,7 @@ def test_training_is_taken_out_of_the_call(said):
     drop = layers.Dropout(0.4, name="drop")
     model = functional((5,), lambda x: D(1)(drop(D(8, activation="relu")(x), training=said)))
     healthy, done = mended(model)
-    assert done == [f"drop: training={said} taken out of the call"]
+    assert done == [f"drop: training={said} removed from the call"]
     assert healthy.predict(rows()).shape == (400, 1)
     assert model.graph_calls[2].kwargs == {"training": said}
 
@@ -97,7 +97,7 @@ def test_statistics_that_would_raise_the_loss_are_not_taken():
     np.testing.assert_array_equal(healthy.get_layer("a").moving_mean, bn.moving_mean)
     right = mend(model, report, x)[0].predict(x)
     healthy, (line,) = mend(model, report, x, right)
-    assert line.startswith("a: statistics estimated anew on 400 rows")
+    assert line.startswith("a: statistics estimated again on 400 rows")
     np.testing.assert_allclose(healthy.get_layer("a").moving_mean, bn.moving_mean - 3, rtol=1e-4, atol=1e-5)
 
 

@@ -42,7 +42,7 @@ class TestFirstQuestion:
     def test_axis_1_of_a_table_is_numpy_s_axis_0(self, axis):
         said = explain(one((4,), axis=axis), TABLE, row=2)
         text = flat(said)
-        assert f"axis={axis} names what KEEPS statistics of its own: axis 1 (size 4)" in text
+        assert f"axis={axis} names the axes that KEEP separate statistics: axis 1 (size 4)" in text
         assert "taken over all the rest: axis 0 (the rows of the batch)" in text
         assert "complement of NumPy's axis" in text
         assert "StandardScaler" in text

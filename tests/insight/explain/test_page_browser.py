@@ -188,7 +188,7 @@ def test_the_cursor_over_the_values(browser, pages):
     groups = view.choices["1"].groups
     browser.run(f"({where}).querySelector('.tensor').focus()")
     cells = f"({where}).querySelectorAll('[data-layout]:not([hidden]) g')"
-    alike = f"[...{cells}].map(g => g.classList.contains('alike'))"
+    alike = f"[...{cells}].map(g => g.classList.contains('same'))"
     way = (
         ("ArrowRight", "0, 0, 0, 0"),
         ("ArrowRight", "0, 0, 0, 1"),
@@ -200,7 +200,7 @@ def test_the_cursor_over_the_values(browser, pages):
     for key, place in way:
         browser.press(key)
         said = text(browser, where, ".readout")
-        assert f"x[{place}] meets" in said
+        assert f"x[{place}] uses" in said
         at = np.ravel_multi_index(tuple(map(int, place.split(", "))), view.drawn)
         assert browser.run(alike) == [g == groups[at] for g in groups]
         assert f"which {groups.count(groups[at])} of the {len(groups)} values" in said

@@ -127,7 +127,7 @@ def test_numbers_that_are_no_weights():
     )
     (words,) = explain(many).ending
     assert isinstance(words, Words)
-    assert "99 numbers of its own" in words.text
+    assert "99 numbers that are not weights" in words.text
     assert "to_numpy" in words.text
 
 

@@ -133,7 +133,7 @@ def test_a_function_that_gives_the_same_iterator_again_is_found_out():
     model = q2()
     before = statistics(model)
     iterator = iter([rows(model)])
-    with pytest.raises(InputError, match="fresh iterator"):
+    with pytest.raises(InputError, match="new iterator"):
         foldnet.recalibrate(model, lambda: iterator)
     counts = iter([30, 20, 10])
     with pytest.raises(InputError, match="30 rows in one pass and 20 in the next"):
@@ -148,7 +148,7 @@ def test_a_function_that_gives_the_same_iterator_again_is_found_out():
         (np.ones((5, 10)), "takes rows of shape"),
         (np.full((5, 11), np.nan), "NaN or infinite"),
         (np.ones((0, 11)), "rows"),
-        (np.ones((1, 11)), "1 value a channel"),
+        (np.ones((1, 11)), "1 value per channel"),
         (np.array([[3e38], [-3e38]]) * np.ones(11), "too large for float32"),
         ([["a"] * 11] * 3, "numbers"),
         (3, "rows"),
@@ -290,7 +290,7 @@ def test_validation_keeps_the_old_statistics_where_they_do_better():
     assert result.effect.before == pytest.approx(0, abs=1e-10)
     assert result.effect.after > 1e-3
     assert not result.applied
-    assert "old statistics because the new ones do worse" in str(result)
+    assert "old statistics because the new ones are worse" in str(result)
     for now, old in zip(statistics(model), before, strict=True):
         np.testing.assert_array_equal(now, old)
     result.apply()

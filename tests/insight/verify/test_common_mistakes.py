@@ -63,7 +63,7 @@ MISTAKES = {
         CLASSES,
         lambda y: np.eye(3)[y.argmax(axis=1)],
         "one-hot-instead-of-probabilities",
-        "likeliest",
+        "most likely",
     ),
     "log": (CLASSES, np.log, "log-probabilities", "logarithm"),
     "log of one": (YES, np.log, "log-probabilities", "logarithm"),

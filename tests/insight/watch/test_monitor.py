@@ -61,7 +61,7 @@ def test_by_step_the_batches_own_statistics_come_out(tmp_path):
     fit(model, epochs=2, callbacks=NormalizationMonitor(tmp_path, every=1))
     run = read_run(tmp_path)
     first = run.layers[0]
-    # After the start, three steps an epoch and one record of the epoch's end, at the same step as the last.
+    # After the start, three steps per epoch and one record of the epoch's end, at the same step as the last.
     np.testing.assert_array_equal(run.steps, [0, 1, 2, 3, 3, 4, 5, 6, 6])
     batches = [ROWS[i : i + 32].astype(np.float64) for i in (0, 32, 64)]
     for record, batch in zip((1, 2, 3, 5, 6, 7), [*batches, *batches], strict=True):
@@ -136,7 +136,7 @@ def test_a_new_run_replaces_the_old_and_nothing_else(tmp_path):
     assert len(read_run(tmp_path / "run").steps) == 3
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
-    with pytest.raises(FileExistsError, match="directory of its own"):
+    with pytest.raises(FileExistsError, match="its own directory"):
         fit(network(), callbacks=NormalizationMonitor(tmp_path / "mine"))
 
 

@@ -229,7 +229,7 @@ def _exit_code(child: int, seconds: float) -> int | None:
     while True:
         try:
             done, status = os.waitpid(child, os.WNOHANG)
-        except ChildProcessError:  # whoever ignores SIGCHLD is not told
+        except ChildProcessError:  # the process ignores SIGCHLD
             return 0
         left = end - time.monotonic()
         if done or left <= 0:

@@ -1,4 +1,4 @@
-"""The reference engine: every op in NumPy, obvious and slow; what everything else is tested against."""
+"""The reference engine: every op in NumPy, simple and slow. Everything else is tested against it."""
 
 from foldnet.engines.reference.program import ReferenceProgram
 

@@ -1,4 +1,4 @@
-"""What weights add to the loss for being large, or not orthogonal: values and gradients."""
+"""Penalties for weights that are large or not orthogonal: values and gradients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from foldnet.arrays import Array
 from foldnet.graph.training import Orthogonal
 
 LEAST_LENGTH = 1e-7
-"""Below this a row is not made longer than its length times the reciprocal, as in Keras."""
+"""The smallest divisor when a row is scaled to length 1, as in Keras."""
 
 
 def penalty(w: Array, l1: float, l2: float, orthogonal: Orthogonal | None) -> float:
@@ -28,22 +28,22 @@ def slope(w: Array, l1: float, l2: float, orthogonal: Orthogonal | None) -> Arra
         return np.asarray(gradient)
     rows = w.T if orthogonal.columns else w
     unit, products = _products(rows)
-    # Each product is of two rows, and stands twice among all of them.
+    # Each product of two rows occurs twice.
     on_unit = kind(2 * orthogonal.factor / _pairs(len(rows))) * (np.sign(products) @ unit)
     lengths = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
-    # A row of length 1 moves on a sphere: what points outwards does not count.
+    # Only the part of the gradient along the sphere of rows of length 1 counts.
     along = np.where(lengths > LEAST_LENGTH, (on_unit * unit).sum(axis=1, keepdims=True), kind(0))
     own = (on_unit - unit * along) / np.maximum(lengths, kind(LEAST_LENGTH))
     return np.asarray(gradient + (own.T if orthogonal.columns else own))
 
 
 def _products(rows: Array) -> tuple[Array, Array]:
-    """Rows made of length 1, and their products with each other, 0 with themselves."""
+    """Rows scaled to length 1, and their products with each other; 0 for a row with itself."""
     lengths = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     unit = rows / np.maximum(lengths, rows.dtype.type(LEAST_LENGTH))
     return unit, (unit @ unit.T) * (1 - np.eye(len(rows), dtype=rows.dtype))
 
 
 def _pairs(count: int) -> float:
-    """Pairs of different rows, each counted in both orders; 1 where there are none, for nothing to be divided by."""
+    """The number of pairs of different rows, in both orders; at least 1, because it is a divisor."""
     return float(max(count * (count - 1), 1))

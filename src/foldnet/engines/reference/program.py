@@ -37,7 +37,7 @@ class Step:
         return catalogue.find("numpy", self.node.op)
 
     def run(self, operands: Sequence[Array], dtype: np.dtype[Any]) -> Array:
-        """Its result, rounded once to the working precision.
+        """The result, rounded once to the working precision.
 
         Raises:
             InputError: an index that an embedding does not have.
@@ -48,9 +48,9 @@ class Step:
             raise type(error)(f"layer {self.node.layer!r}: {error}") from None
 
     def measure(self, operands: Sequence[Array]) -> Array:
-        """Its result in float64, with the terms of large sums in whatever order is quickest.
+        """The result in float64, with large sums in the fastest order.
 
-        In the order of predictions, a network's matrix products would take most of the time of a measurement.
+        With ordered sums, matrix products would take most of the time of a measurement.
 
         Raises:
             InputError: an index that an embedding does not have, or that is no 32-bit integer.
@@ -67,8 +67,8 @@ class ReferenceProgram:
 
     Args:
         graph: to compute; free axes need no binding here.
-        dtype: the working precision, ``"float32"`` or ``"float64"``. Weights are rounded to it once, and so
-            is every value; the arithmetic between is float64.
+        dtype: the working precision, ``"float32"`` or ``"float64"``. Weights and every value are rounded to it once;
+            the arithmetic is in float64.
     """
 
     def __init__(self, graph: Graph, dtype: Precision = "float64") -> None:

@@ -1,4 +1,4 @@
-"""The reference training engine: a fit in NumPy, step by step, as the definition of what a fit is."""
+"""The reference training engine: a fit in NumPy, step by step, which defines the results of a fit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def forward(
 
     Returns:
         In a training step, the moving statistics after it, by the names of the constants. A layer that is called
-        twice moves them twice, and its second call finds what the first has left.
+        twice updates them twice; its second call reads the result of the first.
     """
     now: dict[str, Array] = {}
     for node in graph.nodes if nodes is None else nodes:
@@ -47,7 +47,7 @@ def forward(
 
 
 def _found(node: Node[Op], name: str) -> str:
-    """Under which name a moving statistic is kept as a node found it, moved by another before."""
+    """The name under which a moving statistic is stored as a node read it, after an update by an earlier node."""
     finder = node.inputs[0] if node.op.as_found else node.output
     return f"{name} at {finder}"
 
@@ -114,7 +114,7 @@ class ReferenceTraining:
         )
 
     def evaluate(self, state: FitState, data: Data, batch_size: int) -> Sums:
-        """Sums over the data, nothing changed."""
+        """Sums over the data; changes nothing."""
         return _joined(self.program, [self._evaluate(state, data, batch_size)])
 
     def _evaluate(self, state: FitState, data: Data, batch_size: int) -> _Sums:
@@ -129,7 +129,7 @@ class ReferenceTraining:
     def step(
         self, state: FitState, rows: Sequence[Array], scalars: Array, seed: int, sums: _Sums | None = None
     ) -> float:
-        """One training step on a batch; returns its loss, regularizers included."""
+        """One training step on a batch; returns its loss including regularizers."""
         moment = Moment(training=True, seed=seed, step=state.iterations)
         with np.errstate(all="ignore"):
             values, gradients, now = self._gradients(state, rows, moment)
@@ -205,7 +205,7 @@ class ReferenceTraining:
     def _gathered(
         self, state: FitState, trainable: Sequence[Variable], gradients: dict[str, Array], every: int
     ) -> bool:
-        """Add gradients up in the last slot; after enough steps put their means in their place."""
+        """Add gradients up in the last slot; after enough steps replace them by their means."""
         due = (state.iterations + 1) % every == 0
         for name, slots in ((v.name, state.slots[v.name]) for v in trainable):
             total = slots[-1] + gradients[name].reshape(slots[-1].shape).astype(slots[-1].dtype)
@@ -280,12 +280,12 @@ def clip(how: tuple[ClipKind, float] | None, gradients: Sequence[Array]) -> list
 
 
 def constrained(variable: Variable, w: Array) -> Array:
-    """The weight as its constraint allows it, after an update (Keras's constraints)."""
+    """The weight after its constraint (Keras's constraints)."""
     return w if variable.constraint is None else constrain(variable.constraint, w)
 
 
 def constrain(rule: Constraint, w: Array) -> Array:
-    """An array as a rule allows it."""
+    """An array after a constraint's rule."""
     if rule.kind == "non_neg":
         return np.maximum(w, w.dtype.type(0))
     norm = np.sqrt(np.square(w).sum(axis=rule.axes, keepdims=True))

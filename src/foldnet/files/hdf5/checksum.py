@@ -1,4 +1,4 @@
-"""The checksums of HDF5: of structures since its version 1.8, and of filtered chunks."""
+"""HDF5's checksums: of structures (since version 1.8) and of filtered chunks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _ALL = 0xFFFF_FFFF
 
 
 def check(data: bytes, what: str) -> bytes:
-    """The structure without the checksum that ends it.
+    """Check the checksum at the end of a structure, and return the structure without it.
 
     Raises:
-        FileFormatError: the checksum is another.
+        FileFormatError: the checksum does not match.
     """
     body, stored = data[:-4], int.from_bytes(data[-4:], "little")
     if len(data) < 4 or lookup3(body) != stored:
@@ -54,14 +54,14 @@ def lookup3(data: bytes) -> int:
 
 
 def without_fletcher32(data: bytes, what: str) -> bytes:
-    """A chunk without the Fletcher checksum that ends it.
+    """Check the Fletcher checksum at the end of a chunk, and return the chunk without it.
 
     Raises:
-        FileFormatError: the checksum is another.
+        FileFormatError: the checksum does not match.
     """
     body, stored = data[:-4], int.from_bytes(data[-4:], "little")
     words = np.frombuffer(body + bytes(len(body) % 2), ">u2").astype(np.uint64)
-    # The library keeps 65535 where others keep 0, so both sides are compared modulo 65535.
+    # The library stores 65535 where others store 0, so both sides are compared modulo 65535.
     first = int(words.sum()) % 65535
     weights = np.arange(len(words), 0, -1, dtype=np.uint64)
     second = int((words * weights % np.uint64(65535)).sum()) % 65535

@@ -1,4 +1,4 @@
-"""Types of data and their shapes, as far as they are numbers and text (sections IV.A.2.b and IV.A.2.d)."""
+"""Data types and shapes of numbers and text (sections IV.A.2.b and IV.A.2.d)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foldnet.files.hdf5.source import Cursor
 MAX_RANK = 32
 
 DataKind = Literal["number", "text", "free text", "bfloat16", "bytes", "other"]
-"""Kinds of data: numbers; text of one length, or of any; the upper half of a float32; bytes without a meaning."""
+"""Kinds of data: numbers; text of fixed or variable length; bfloat16; opaque bytes; everything else."""
 
 NUMBER: Final = "number"
 TEXT: Final = "text"
@@ -28,12 +28,12 @@ _NAMES = {2: "times", 4: "bit fields", 6: "compound values", 7: "references", 9:
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of data.
+    """A data type.
 
     Attributes:
-        kind: one of those above.
+        kind: one of the kinds above.
         size: bytes of an element.
-        dtype: of numbers, as they lie in the file.
+        dtype: of numbers, in the file's byte order.
         name: for errors.
     """
 
@@ -44,7 +44,7 @@ class Kind:
 
 
 def read_kind(message: Cursor) -> Kind:
-    """The type that a datatype message says.
+    """Read the type from a datatype message.
 
     Raises:
         FileFormatError: the message is damaged.
@@ -61,11 +61,11 @@ def read_kind(message: Cursor) -> Kind:
         return Kind(BYTES, size, None, f"values of {size} bytes")
     if form == 8:
         base = read_kind(message)
-        # h5py keeps truth values as an enumeration of bytes.
-        truth = base.dtype is not None and base.dtype.itemsize == 1 and bits & 0xFFFF == 2 and size == 1
+        # h5py stores booleans as an enumeration of bytes.
+        boolean = base.dtype is not None and base.dtype.itemsize == 1 and bits & 0xFFFF == 2 and size == 1
         return (
             Kind(NUMBER, 1, np.dtype("u1"), "truth values")
-            if truth
+            if boolean
             else Kind(OTHER, size, None, "enumerations")
         )
     if form == 9 and bits & 15 == 1 and size == 16:
@@ -82,7 +82,7 @@ def _number(message: Cursor, form: int, bits: int, size: int) -> Kind:
             dtype = np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}")
             return Kind(NUMBER, size, dtype, dtype.name)
         return Kind(OTHER, size, None, f"whole numbers of {precision} bits in {size} bytes")
-    parts = tuple(message.number(1) for _ in range(4))  # place and size of the exponent, and of the fraction
+    parts = tuple(message.number(1) for _ in range(4))  # position and size of exponent and mantissa
     bias = message.number(4)
     ieee = {2: (10, 5, 0, 10), 4: (23, 8, 0, 23), 8: (52, 11, 0, 52)}
     if plain and parts == ieee.get(size) and bias == (1 << (parts[1] - 1)) - 1 and not bits & 0x40:
@@ -94,7 +94,7 @@ def _number(message: Cursor, form: int, bits: int, size: int) -> Kind:
 
 
 def read_shape(message: Cursor) -> tuple[int, ...] | None:
-    """The shape that a dataspace message says; None if it says that there is no data.
+    """Read the shape from a dataspace message; None if there is no data.
 
     Raises:
         FileFormatError: the message is damaged.

@@ -1,6 +1,6 @@
-"""Many links or attributes of one object: a fractal heap that has them, and a B-tree that lists them.
+"""Many links or attributes of one object: a fractal heap stores them, and a B-tree lists them.
 
-Files of HDF5's newer formats keep more than eight links or attributes so (sections III.A.2 and III.G).
+Newer HDF5 files store more than eight links or attributes this way (sections III.A.2 and III.G).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from foldnet.files.hdf5.checksum import check
 from foldnet.files.hdf5.source import NOWHERE, Cursor, Source
 
 _HEAP_ID_AT = {5: 4, 6: 8, 8: 0, 9: 0}
-"""By the type of a B-tree, where in a record the heap's number of an object begins."""
+"""For each B-tree type the offset of the heap ID in a record."""
 
 HUGE = 1
 """The type of a B-tree that lists objects too large for their heap."""
@@ -57,7 +57,7 @@ def records(source: Source, address: int, what: str) -> Iterator[tuple[int, byte
 
 
 def _widths(node: int, size: int, depth: int) -> list[tuple[int, int]]:
-    """By level, how many bytes a node has for the number of a child's records, and of all below it."""
+    """For each level the bytes of a child's record count, and of the count of all records below it."""
     most = (node - 10) // size
     few = _bytes_for(most)
     widths, cumulative, total = [(few, 0)], most, 0
@@ -76,7 +76,7 @@ def _bytes_for(limit: int) -> int:
 
 @dataclass(frozen=True)
 class _Table:
-    """The doubling table of a heap: rows of blocks, each row's blocks twice as large as the one's before."""
+    """The doubling table of a heap: rows of blocks; the blocks of a row are twice as large as those before."""
 
     width: int
     start: int
@@ -122,7 +122,7 @@ class Heap:
         """The object that a record of the B-tree refers to.
 
         Raises:
-            FileFormatError: there is none.
+            FileFormatError: there is no such object.
         """
         if kind not in _HEAP_ID_AT:
             raise self._damaged("its list is of another kind")
@@ -134,7 +134,7 @@ class Heap:
         if form >> 4 == 1:
             at, size = self._huge_objects().get(number.number(min(8, self._id_size - 1)), (NOWHERE, 0))
             return self._source.read(at, size, self._what)
-        if form >> 4 == 2:  # a tiny object stands in its number
+        if form >> 4 == 2:  # a tiny object is stored in the heap ID itself
             return number.take((form & 15) + 1)
         raise self._damaged("its heap holds an object of an unknown kind")
 
@@ -156,7 +156,7 @@ class Heap:
         return block[at : at + size]
 
     def _find(self, offset: int) -> tuple[bytes, int]:
-        """The direct block that contains a place of the heap, and the offset in it."""
+        """The direct block that contains an offset of the heap, and the offset inside the block."""
         table, address, rows = self._table, self._root, self._rows
         if not rows:
             return self._direct(address, table.start), offset
@@ -196,7 +196,7 @@ class Heap:
                 raise self._damaged("its heap lacks a block")
             if self._table.checked:
                 at = 13 + self._table.offset_size
-                # The checksum is of the block with zeros in its own place.
+                # The checksum is computed with its own bytes set to zero.
                 check(block[:at] + bytes(4) + block[at + 4 :] + block[at : at + 4], self._what)
             self._blocks[address] = block
         return block

@@ -49,13 +49,13 @@ class Hdf5File:
             self._file.close()
 
     def node(self, address: int, path: str) -> Node:
-        """The object whose header is at this place."""
+        """The object whose header is at this address."""
         if address not in self._nodes:
             self._nodes[address] = Node(self.source, address, path or "/")
         return self._nodes[address]
 
     def visit(self, node: Node, path: str) -> None:
-        """Note that an object was reached; the same object under two paths is a trick, not a network."""
+        """Record that an object was reached; an object with two paths is an error."""
         other = self._seen.setdefault(node.address, path)
         if other != path:
             raise FileFormatError(
@@ -63,7 +63,7 @@ class Hdf5File:
             )
 
     def claim(self, start: int, size: int, path: str) -> None:
-        """Note which bytes of the file a dataset has; two weights in the same bytes mean damage or a trick."""
+        """Record which bytes of the file a dataset uses; overlapping datasets are an error."""
         if size == 0:
             return
         place = bisect(self._ranges, (start, size, path))
@@ -76,12 +76,12 @@ class Hdf5File:
 
 
 class Node:
-    """A group or dataset as its header says it is.
+    """A group or dataset, read from its header.
 
     Attributes:
         address: of the header.
-        messages: that are in it.
-        links: by name, if it is a group; else None.
+        messages: of the header.
+        links: by name if it is a group, else None.
     """
 
     def __init__(self, source: Source, address: int, path: str) -> None:
@@ -99,13 +99,13 @@ class Node:
         return self._attributes
 
     def part(self, kind: int, what: str) -> Cursor | None:
-        """The one message of a kind, if there is one."""
+        """The message of a kind, or None."""
         body = header.only(self.messages, kind, what)
         return None if body is None else Cursor(body, what)
 
 
 class Group:
-    """A group; children are reached one name at a time, so no text in a file can spell a path."""
+    """A group; children are reached one name at a time, so a name in a file cannot be a path."""
 
     def __init__(self, node: Node, path: str, file: Hdf5File) -> None:
         if node.links is None:
@@ -118,7 +118,7 @@ class Group:
         return name in self._links
 
     def names(self) -> list[str]:
-        """Names of the children, in no useful order."""
+        """Names of the children, in the file's order."""
         return list(self._links)
 
     def _child(self, name: str) -> Node:
@@ -137,10 +137,10 @@ class Group:
         return self._file.node(link.address, path)
 
     def group(self, *names: str) -> Group:
-        """The group at the end of these names.
+        """The group at a path, given as names.
 
         Raises:
-            FileFormatError: there is none.
+            FileFormatError: there is no such group.
         """
         here = self
         for name in names:
@@ -148,11 +148,11 @@ class Group:
         return here
 
     def is_group(self, name: str) -> bool:
-        """Whether there is a group of this name."""
+        """Whether there is a group with this name."""
         return name in self and self._child(name).links is not None
 
     def attribute(self, name: str) -> Any:
-        """An attribute as text, a list of text, or a number; None if there is none.
+        """An attribute as text, a list of texts, or a number; None if it does not exist.
 
         Raises:
             FileFormatError: it is of another kind, or too large.
@@ -170,7 +170,7 @@ class Group:
         return list(self._node.attributes)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape that a dataset declares; nothing of it is read.
+        """The shape of a dataset, without reading its numbers.
 
         Raises:
             FileFormatError: there is no such dataset.
@@ -186,8 +186,8 @@ class Group:
         """A dataset of numbers, which must have exactly this shape.
 
         Raises:
-            FileFormatError: it is missing, has another shape, holds something else than numbers, or its numbers
-                do not lie in this file.
+            FileFormatError: it is missing, has another shape, does not hold numbers, or its numbers
+                are not in this file.
         """
         path = f"{self.path}/{name}"
         node = self._child(name)
@@ -214,7 +214,7 @@ class Group:
 
 
 def _numbers(data: bytes, kind: datatypes.Kind, noted: Callable[[], object], path: str) -> Array:
-    """The bytes of a dataset as numbers of this machine's order."""
+    """The bytes of a dataset as numbers in native byte order."""
     if kind.dtype is not None:
         return np.frombuffer(data, kind.dtype).astype(kind.dtype.newbyteorder("="))
     if kind.kind == datatypes.BYTES and kind.size == 2 and noted() != "bfloat16":

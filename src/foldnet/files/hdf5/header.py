@@ -1,4 +1,4 @@
-"""The superblock, and the header that each group and dataset has: a list of messages (sections II and IV.A)."""
+"""The superblock, and the header of each group and dataset: a list of messages (sections II and IV.A)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL, LAYOUT = 0x01, 0x02, 0x03, 0x06, 0x0
 FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE, ATTRIBUTE_INFO = 0x0B, 0x0C, 0x10, 0x11, 0x15
 
 _SHARED = 2
-"""The flag of a message that stands elsewhere in the file."""
+"""The flag of a message that is stored elsewhere in the file."""
 
 
 class Message(NamedTuple):
-    """One message of a header: its kind, whether it only says where the message is, and its bytes."""
+    """One message of a header: its kind, whether it only points to the message, and its bytes."""
 
     kind: int
     shared: bool
@@ -24,7 +24,7 @@ class Message(NamedTuple):
 
 
 def root_address(source: Source) -> int:
-    """Where the header of the root group is.
+    """The address of the root group's header.
 
     Raises:
         FileFormatError: the superblock is damaged, or the file is cut short.
@@ -53,7 +53,7 @@ def root_address(source: Source) -> int:
 
 
 def messages(source: Source, address: int, what: str) -> list[Message]:
-    """The messages of the header at this place, with its continuations.
+    """The messages of the header at this address, including its continuations.
 
     Raises:
         FileFormatError: there is no complete header.
@@ -97,7 +97,7 @@ def _second(source: Source, address: int, head: Cursor, what: str) -> list[Messa
     found: list[Message] = []
     while blocks:
         block = blocks.pop(0)
-        # What is too short for a message is a gap.
+        # Bytes too few for a message are a gap.
         while block.left >= (6 if flags & 4 else 4):
             source.step(what)
             kind, length, own = block.number(1), block.number(2), block.number(1)
@@ -112,10 +112,10 @@ def _second(source: Source, address: int, head: Cursor, what: str) -> list[Messa
 
 
 def only(found: list[Message], kind: int, what: str) -> bytes | None:
-    """The body of the message of a kind, of which there is one or none.
+    """The body of the only message of a kind, or None.
 
     Raises:
-        FileFormatError: there are several, or it is kept elsewhere in the file.
+        FileFormatError: there are several, or it is stored elsewhere in the file.
     """
     bodies = [m for m in found if m.kind == kind]
     if len(bodies) > 1:

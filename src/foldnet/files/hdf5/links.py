@@ -1,4 +1,4 @@
-"""What a group holds: names, and where each leads (sections III.A.1, III.B to III.D and IV.A.2)."""
+"""The links of a group: names and their targets (sections III.A.1, III.B to III.D and IV.A.2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foldnet.files.hdf5.source import NOWHERE, Cursor, Source, text_of
 
 
 class To(Enum):
-    """What a link leads to."""
+    """The target of a link."""
 
     OBJECT = "an object"
     PLACE = "another place in the file (an HDF5 SoftLink)"
@@ -22,7 +22,7 @@ class To(Enum):
 
 
 class Link(NamedTuple):
-    """Where a name in a group leads; the address is that of an object's header."""
+    """The target of a name in a group; the address is that of an object's header."""
 
     to: To
     address: int
@@ -75,7 +75,7 @@ def _link(message: Cursor) -> tuple[str, Link]:
 def _symbols(source: Source, root: int, heap: int, what: str) -> Iterator[tuple[str, Link]]:
     """The links of a group of the older kind: a B-tree of tables, and a heap that has the names.
 
-    The list of free places in the heap, by which the C library loops for ever, is of no interest to a reader.
+    The heap's free list is not read (a damaged one makes the C library loop forever).
     """
     head = Cursor(source.read(heap, 32, what), what)
     head.expect(b"HEAP\0")
@@ -99,12 +99,12 @@ def _symbols(source: Source, root: int, heap: int, what: str) -> Iterator[tuple[
 
 
 def tree(source: Source, address: int, kind: int, key_size: int, what: str) -> Iterator[tuple[bytes, int]]:
-    """Keys and places of what a B-tree of the first version lists, in order.
+    """Keys and addresses of the entries of a B-tree of the first version, in order.
 
     Args:
         source: of the file.
         address: of the tree's root.
-        kind: 0 for a group's, 1 for a dataset's chunks.
+        kind: 0 for a group, 1 for a dataset's chunks.
         key_size: bytes of a key.
         what: for errors.
 

@@ -1,4 +1,4 @@
-"""Groups of several HDF5 files read as one, and what a reader of weights asks of either."""
+"""Groups of several HDF5 files read as one group, and the protocol of groups that a reader of weights uses."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 
 
-class Place(Protocol):
-    """A group, of one file or of several; see ``Group``."""
+class GroupLike(Protocol):
+    """A group of one file or of several; see ``Group``."""
 
     path: str
 
@@ -19,11 +19,11 @@ class Place(Protocol):
     def names(self) -> list[str]:
         """Names of the children."""
 
-    def group(self, *names: str) -> Place:
-        """The group at the end of these names."""
+    def group(self, *names: str) -> GroupLike:
+        """The group at a path, given as names."""
 
     def is_group(self, name: str) -> bool:
-        """Whether there is a group of this name."""
+        """Whether there is a group with this name."""
 
     def attribute(self, name: str) -> Any:
         """An attribute; None if there is none."""
@@ -36,27 +36,27 @@ class Place(Protocol):
 
 
 class Merged:
-    """What groups of one path hold together; a dataset is in one of them.
+    """The groups with one path in several files, as one group; each dataset is in one file.
 
     Args:
-        groups: one at least.
+        groups: at least one.
     """
 
-    def __init__(self, groups: Sequence[Place]) -> None:
+    def __init__(self, groups: Sequence[GroupLike]) -> None:
         self._groups, self.path = groups, groups[0].path
 
     def __contains__(self, name: str) -> bool:
         return any(name in group for group in self._groups)
 
     def names(self) -> list[str]:
-        """Names of the children of all."""
+        """Names of the children of all groups."""
         return list(dict.fromkeys(name for group in self._groups for name in group.names()))
 
-    def group(self, *names: str) -> Place:
-        """The group at the end of these names.
+    def group(self, *names: str) -> GroupLike:
+        """The group at a path, given as names.
 
         Raises:
-            FileFormatError: there is none.
+            FileFormatError: there is no such group.
         """
         here = self
         for name in names:
@@ -65,7 +65,7 @@ class Merged:
         return here
 
     def is_group(self, name: str) -> bool:
-        """Whether there is a group of this name."""
+        """Whether there is a group with this name."""
         return any(group.is_group(name) for group in self._groups)
 
     def attribute(self, name: str) -> Any:
@@ -77,7 +77,7 @@ class Merged:
         """The shape of a dataset.
 
         Raises:
-            FileFormatError: there is none, or there are several.
+            FileFormatError: there is no such dataset, or several files have it.
         """
         return self._home(name).shape(name)
 
@@ -85,11 +85,11 @@ class Merged:
         """A dataset of this shape.
 
         Raises:
-            FileFormatError: as ``Group.array`` raises it, or several files have it.
+            FileFormatError: as for ``Group.array``, or several files have it.
         """
         return self._home(name).array(name, shape)
 
-    def _home(self, name: str) -> Place:
+    def _home(self, name: str) -> GroupLike:
         having = [group for group in self._groups if name in group]
         if len(having) > 1:
             raise FileFormatError(

@@ -1,4 +1,4 @@
-"""The bytes of an HDF5 file, handed out within bounds and against a budget."""
+"""Bounds-checked reading of an HDF5 file's bytes, with a limit on the total work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import BinaryIO
 from foldnet.errors import FileFormatError
 
 NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
-"""The address that HDF5 gives what is not there."""
+"""HDF5's undefined address."""
 
 FREE_STEPS = 50_000
 FREE_BYTES = 4 << 20
@@ -18,10 +18,10 @@ class Source:
 
     Args:
         data: the bytes, or a seekable file open for reading.
-        length: how many there are.
+        length: number of bytes.
 
-    Every structure of an honest file is read about once, so that the number of reads, and the bytes read by them,
-    stay below what the file's length allows; a file that asks for more goes round in circles.
+    In a valid file every structure is read about once, so the number of reads, and of bytes read,
+    is limited by the file's length. A file that needs more has structures that refer back to themselves.
     """
 
     def __init__(self, data: bytes | BinaryIO, length: int) -> None:
@@ -30,10 +30,10 @@ class Source:
         self._bytes = FREE_BYTES + 2 * length
 
     def read(self, at: int, size: int, what: str) -> bytes:
-        """Exactly so many bytes of a structure from this place.
+        """Exactly ``size`` bytes of a structure.
 
         Raises:
-            FileFormatError: they do not lie in the file, or the file has cost too much already.
+            FileFormatError: they are outside the file, or too many bytes have been read already.
         """
         self.step(what)
         self._bytes -= size
@@ -47,17 +47,17 @@ class Source:
         """Count one step of walking through the file.
 
         Raises:
-            FileFormatError: the file has cost more steps than one of its size can.
+            FileFormatError: the number of steps exceeds the limit for a file of this size.
         """
         self._steps -= 1
         if self._steps < 0:
             raise FileFormatError(f"{what} in the HDF5 file refers back to itself; it is damaged")
 
     def content(self, at: int, size: int, what: str) -> bytes:
-        """So many bytes from this place, outside the budget: numbers of a dataset, which is read once.
+        """Exactly ``size`` bytes of a dataset's numbers, which do not count against the limit.
 
         Raises:
-            FileFormatError: they do not lie in the file.
+            FileFormatError: they are outside the file.
         """
         if not 0 <= at <= at + size <= self.length:
             raise FileFormatError(f"{what} in the HDF5 file lies outside of the file; it is damaged")
@@ -71,7 +71,7 @@ class Source:
 
 
 class Cursor:
-    """Fields of a structure, taken one after the other."""
+    """Reads the fields of a structure one after the other."""
 
     def __init__(self, data: bytes, what: str, at: int = 0) -> None:
         self.data, self.what, self.at = data, what, at
@@ -90,18 +90,18 @@ class Cursor:
         return data
 
     def number(self, size: int) -> int:
-        """The next unsigned number of so many bytes."""
+        """The next unsigned number of ``size`` bytes."""
         return int.from_bytes(self.take(size), "little")
 
     def address(self) -> int:
-        """The next place in the file, or a length: 8 bytes."""
+        """The next address or length: 8 bytes."""
         return int.from_bytes(self.take(8), "little")
 
     def expect(self, signature: bytes) -> None:
-        """The next bytes, which must be these.
+        """Check that the next bytes are this signature.
 
         Raises:
-            FileFormatError: they are others.
+            FileFormatError: they are not.
         """
         if self.take(len(signature)) != signature:
             raise FileFormatError(f"{self.what} in the HDF5 file is damaged: it does not begin as it should")

@@ -1,4 +1,4 @@
-"""Where a dataset's numbers lie, and how they are packed (sections IV.A.2.i and IV.A.2.l)."""
+"""Where a dataset's numbers are stored, and how they are compressed (sections IV.A.2.i and IV.A.2.l)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_RATIO = 100
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
 
 Claim = Callable[[int, int, str], None]
-"""Notes which bytes of the file a dataset takes."""
+"""Records which bytes of the file a dataset uses: (start, size, path)."""
 
 
 LayoutKind = Literal["compact", "contiguous", "chunked", "single", "virtual"]
@@ -29,17 +29,17 @@ LayoutKind = Literal["compact", "contiguous", "chunked", "single", "virtual"]
 
 @dataclass(frozen=True)
 class Layout:
-    """How the numbers lie in the file.
+    """How the numbers are stored in the file.
 
     Attributes:
         kind: ``"compact"`` (in the header), ``"contiguous"``, ``"chunked"``, ``"single"`` (one chunk) or
             ``"virtual"``.
-        data: the numbers of a compact one.
+        data: the numbers of a compact layout.
         address: of the numbers, or of the list of chunks.
-        size: bytes of the numbers as they are stored, where the layout says it.
+        size: stored size in bytes, if the layout has it.
         chunk: the shape of a chunk.
-        element: bytes of an element, as the layout of chunks has it.
-        mask: which filters a single chunk went without.
+        element: bytes of an element, for chunks.
+        mask: bits of the filters that were skipped for a single chunk.
     """
 
     kind: LayoutKind
@@ -52,7 +52,7 @@ class Layout:
 
 
 def read_layout(message: Cursor) -> Layout:
-    """The layout that a message says.
+    """Read the layout from a message.
 
     Raises:
         FileFormatError: it is damaged, or of a kind that Keras and its tools do not write.
@@ -100,10 +100,10 @@ def _newer_chunks(message: Cursor) -> Layout:
 
 
 def read_filters(message: Cursor) -> list[int]:
-    """The numbers of the filters that chunks went through, in order.
+    """The numbers of the filters of a dataset's chunks, in order.
 
     Raises:
-        FileFormatError: one that is not run here, or damage.
+        FileFormatError: a filter is not supported, or the message is damaged.
     """
     version, count = message.number(1), message.number(1)
     message.take(6 if version == 1 else 0)
@@ -125,14 +125,14 @@ def read_filters(message: Cursor) -> list[int]:
 
 @dataclass(frozen=True)
 class Stored:
-    """A dataset as its header describes it.
+    """A dataset's storage, as described by its header.
 
     Attributes:
         path: of the dataset, for errors.
         shape: of the dataset.
         element: bytes of an element.
-        layout: where the numbers lie.
-        filters: of its chunks.
+        layout: where the numbers are.
+        filters: numbers of the chunks' filters.
     """
 
     path: str
@@ -143,15 +143,15 @@ class Stored:
 
 
 def read_bytes(source: Source, stored: Stored, claim: Claim) -> bytes:
-    """All the bytes of a dataset, unpacked, in order.
+    """All bytes of a dataset, unpacked, in order.
 
     Args:
         source: of the file.
-        stored: what is to be read.
-        claim: called with the bytes that it takes.
+        stored: the dataset to read.
+        claim: called with the range of bytes that is read.
 
     Raises:
-        FileFormatError: what is declared and what is held do not agree.
+        FileFormatError: the declared sizes and the stored ones do not agree.
     """
     path, layout = stored.path, stored.layout
     size = prod(stored.shape) * stored.element
@@ -211,7 +211,7 @@ def _chunked(source: Source, dataset: Stored, claim: Claim) -> bytes:
 
 
 def _chunks(source: Source, layout: Layout, path: str) -> Iterator[tuple[tuple[int, ...], int, int, int]]:
-    """Place in the dataset, bytes in the file, filters left out, and place in the file of every chunk."""
+    """For every chunk: its index in the dataset, stored size, mask of skipped filters, and address."""
     rank = len(layout.chunk)
     if layout.kind == "single":
         yield (0,) * rank, layout.size, layout.mask, layout.address
@@ -223,7 +223,7 @@ def _chunks(source: Source, layout: Layout, path: str) -> Iterator[tuple[tuple[i
 
 
 def _unpacked(data: bytes, filters: list[int], mask: int, size: int, element: int, path: str) -> bytes:
-    """A chunk as it was before it went through the filters."""
+    """Undo the filters of a chunk."""
     for place in reversed(range(len(filters))):
         if mask >> place & 1:
             continue

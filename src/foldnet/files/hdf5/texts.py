@@ -1,4 +1,4 @@
-"""Texts of free length, which lie in heaps of their own, and attributes (sections III.E and IV.A.2.m)."""
+"""Texts of variable length, which are stored in global heaps, and attributes (sections III.E and IV.A.2.m)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ MAX_ATTRIBUTE = 64 << 20
 
 
 class Texts:
-    """The heaps of texts of a file, each read when one of its texts is first asked for."""
+    """The global heaps of a file, each read when one of its texts is first needed."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._heaps: dict[int, dict[int, bytes]] = {}
 
     def text(self, pointer: Cursor) -> bytes:
-        """The text that a length, a heap's place and a number in the heap lead to.
+        """Read a text from its length, heap address and index in the heap.
 
         Raises:
-            FileFormatError: there is no such text of this length, or the heap is damaged.
+            FileFormatError: the text does not exist, is too short, or the heap is damaged.
         """
         size, address, index = pointer.number(4), pointer.address(), pointer.number(4)
         if size == 0:
@@ -46,12 +46,12 @@ class Texts:
         return text[:size]
 
     def _walk(self, address: int, what: str) -> dict[int, bytes]:
-        """The objects of a heap: each has a header of 16 bytes, and last one of index 0 is the free rest."""
+        """The objects of a heap, each with a header of 16 bytes; the last one, with index 0, is free space."""
         head = Cursor(self._source.read(address, 16, what), what)
         head.expect(b"GCOL\x01\0\0\0")
         heap = Cursor(self._source.read(address, head.address(), what), what, 16)
         found: dict[int, bytes] = {}
-        # A rest too small for another header is left without one.
+        # Free space too small for a header has none.
         while heap.left >= 16:
             self._source.step(what)
             index, _, size = heap.number(2), heap.take(6), heap.address()
@@ -70,7 +70,7 @@ class Texts:
 
 
 def attributes(source: Source, found: Sequence[Message], what: str) -> dict[str, bytes]:
-    """The bytes of every attribute by name, each an attribute message.
+    """The bytes of every attribute message, by the attribute's name.
 
     Raises:
         FileFormatError: they are damaged.
@@ -86,7 +86,7 @@ def attributes(source: Source, found: Sequence[Message], what: str) -> dict[str,
 
 
 def _many(source: Source, place: Cursor) -> Iterator[bytes]:
-    """Attributes that are too many for the header."""
+    """Attributes that are stored outside the header because there are many."""
     place.take(2 if place.number(1) & 1 else 0)
     heap, names = place.address(), place.address()
     if heap != NOWHERE:
@@ -106,7 +106,7 @@ def _parts(body: bytes, what: str) -> tuple[bytes, bytes, bytes, bytes]:
     parts = []
     for size in sizes:
         parts.append(message.take(size))
-        # The first version fills each part up to 8 bytes.
+        # The first version pads each part to a multiple of 8 bytes.
         message.take(min(-size % 8, message.left) if version == 1 else 0)
     return parts[0], parts[1], parts[2], message.take(message.left)
 
@@ -116,7 +116,7 @@ def _name(body: bytes, what: str) -> str:
 
 
 def value(body: bytes, texts: Texts, what: str) -> Any:
-    """An attribute as text, a list of text, or a number or numbers; None if it holds nothing.
+    """An attribute as text, a list of texts, or one or more numbers; None if it is empty.
 
     Raises:
         FileFormatError: it is of another kind, too large, or damaged.

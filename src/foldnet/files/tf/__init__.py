@@ -1,1 +1,1 @@
-"""What tf.keras's files hold beside layers: functions of TensorFlow, and nodes of its graphs."""
+"""TensorFlow functions and graph nodes in tf.keras's files."""

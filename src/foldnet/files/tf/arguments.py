@@ -1,4 +1,4 @@
-"""How tf.keras writes the calls of functions: the first argument as a layer's, all others by their names with it."""
+"""Read calls of functions as tf.keras writes them: the first argument like a layer's input, the others by name."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from foldnet.files.tf.layers import FunctionLayer
 from foldnet.files.tf.nodes import NodeLayer
 
 CONSTANT = "_CONSTANT_VALUE"
-"""What stands in a layer's place where the first argument, or a part of it, is a constant."""
+"""Marks a first argument (or a part of it) that is a constant."""
 
 SLICE = frozenset({"start", "stop", "step"})
 
 
 def function_node(stored: object, layer: FunctionLayer, where: str) -> Node:
-    """A call of a function, its arguments by TensorFlow's parameters; of a node of a graph, its tensors in order.
+    """Read a call of a function, with arguments by TensorFlow's names; or of a graph node, with tensors in order.
 
     Raises:
-        FileFormatError: it is written in no such way.
+        FileFormatError: it is written in another way.
     """
     entry = strict_json.listing(stored, where)
     if isinstance(layer, NodeLayer):
@@ -33,7 +33,7 @@ def function_node(stored: object, layer: FunctionLayer, where: str) -> Node:
 
 
 def _first(entry: list[Any], named: dict[str, Any], where: str) -> Any:
-    """The first argument, and on the way the other ones, which come with each of its tensors."""
+    """Read the first argument, and add the others, which are stored with each of its tensors, to ``named``."""
     if not entry or not isinstance(entry[0], str):
         return joined([_first(strict_json.listing(e, where), named, where) for e in entry])
     if len(entry) == 4:

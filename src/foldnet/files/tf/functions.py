@@ -1,8 +1,8 @@
-"""TensorFlow's functions that files of tf.keras name, written with ``foldnet.ops``: one fixed table.
+"""A fixed table of TensorFlow's functions that tf.keras's files name, written with ``foldnet.ops``.
 
-A file's name for a function is looked up here and nowhere else, so that a file can ask for nothing beside these. Each
-function has TensorFlow's parameters, by their names; files keep them so. What is known when a file is read (the sizes
-that ``tf.shape`` gives) is computed at once.
+A function's name in a file is looked up only here, so a file cannot call anything else. Each
+function has TensorFlow's parameter names, because files use them. Values that are known when a file is read (the sizes
+that ``tf.shape`` returns) are computed immediately.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from foldnet.files.tf.shapes import axes_of, axis_of, data
 Function = Callable[..., Any]
 
 PREFIXES = ("compat.v1.", "math.", "nn.", "linalg.", "__operators__.")
-"""Modules under whose names TensorFlow has the same functions: ``math.tanh`` and ``nn.tanh`` are one."""
+"""Modules in which TensorFlow has the same functions: ``math.tanh`` is ``nn.tanh``."""
 
 RENAMED = {
     "keep_dims": "keepdims", "reduction_indices": "axis", "dim": "axis", "dimension": "axis", "squeeze_dims": "axis",
 }  # fmt: skip
-"""Parameters' names in TensorFlow 1, and those of today."""
+"""Parameter names in TensorFlow 1 and their current names."""
 
 WITHOUT_EFFECT = frozenset({"name", "validate_indices", "out_type", "output_type", "bad_indices_policy"})
-"""Arguments that change no number."""
+"""Arguments that do not change the result."""
 
 
 def found(name: str) -> tuple[str, Function] | None:
-    """The function of a name in a file, and the name without its module; None if the table has none."""
+    """The name without its module, and its function; None if it is not in the table."""
     for prefix in PREFIXES:
         name = name.removeprefix(prefix)
     function = FUNCTIONS.get(name)
@@ -60,12 +60,12 @@ def _reduction(name: str) -> Function:
 
 
 def cast(x: Any, dtype: str) -> Any:
-    """Another dtype; floats are cut to whole numbers towards 0."""
+    """Convert to another dtype; floats are truncated towards 0."""
     return ops.cast(data(x), dtype)
 
 
 def clip(t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
-    """Values held between two limits."""
+    """Clip values to two limits."""
     if all(isinstance(v, int | float) for v in (clip_value_min, clip_value_max)):
         return ops.clip(t, clip_value_min, clip_value_max)
     return ops.maximum(ops.minimum(data(t), data(clip_value_max)), data(clip_value_min))
@@ -77,10 +77,10 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
 
 
 def divide_no_nan(x: Any, y: Any) -> Any:
-    """The quotient, and 0 where the divisor is."""
+    """The quotient, and 0 where the divisor is 0."""
     x, y = data(x), data(y)
-    none = ops.equal(y, 0)
-    return ops.where(none, 0.0, ops.divide(x, ops.where(none, 1.0, y)))
+    zero = ops.equal(y, 0)
+    return ops.where(zero, 0.0, ops.divide(x, ops.where(zero, 1.0, y)))
 
 
 def multiply_no_nan(x: Any, y: Any) -> Any:
@@ -90,10 +90,10 @@ def multiply_no_nan(x: Any, y: Any) -> Any:
 
 
 def xlogy(x: Any, y: Any) -> Any:
-    """``x log y``, and 0 where x is."""
+    """``x log y``, and 0 where x is 0."""
     x, y = data(x), data(y)
-    none = ops.equal(x, 0)
-    return ops.where(none, 0.0, ops.multiply(x, ops.log(ops.where(none, 1.0, y))))
+    zero = ops.equal(x, 0)
+    return ops.where(zero, 0.0, ops.multiply(x, ops.log(ops.where(zero, 1.0, y))))
 
 
 def add_n(inputs: Any) -> Any:
@@ -110,7 +110,7 @@ def scalar_mul(scalar: Any, x: Any) -> Any:
 
 
 def bias_add(value: Any, bias: Any, data_format: Any = None) -> Any:
-    """The sum along the last axis."""
+    """Add a bias along the last axis."""
     if data_format is not None and not str(data_format).endswith("C"):
         raise UnsupportedError(
             f"it adds along the axis of data_format={data_format!r}, and foldnet along the last"
@@ -132,7 +132,7 @@ def cumsum(x: Any, axis: Any = 0, exclusive: Any = False, reverse: Any = False) 
 def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = False) -> Any:
     """Length of the vectors along an axis."""
     if ord in ("euclidean", 2) and axis is not None:
-        # Keras 3 on JAX cannot compute its own Norm from a file.
+        # Keras 3 on JAX cannot compute a Norm that it reads from a file.
         return ops.sqrt(ops.sum(ops.square(tensor), axes_of(axis), bool(keepdims)))
     return ops.norm(tensor, None if ord == "euclidean" else ord, axis_of(axes_of(axis)), bool(keepdims))
 
@@ -151,13 +151,13 @@ def matmul(
     adjoint_a: Any = False,
     adjoint_b: Any = False,
 ) -> Any:
-    """Matrix product over the last two axes, of either turned round."""
+    """Matrix product over the last two axes; either operand may be transposed."""
     a, b = data(a), data(b)
-    a = _turned(a) if transpose_a or adjoint_a else a
-    return ops.matmul(a, _turned(b) if transpose_b or adjoint_b else b)
+    a = _transposed(a) if transpose_a or adjoint_a else a
+    return ops.matmul(a, _transposed(b) if transpose_b or adjoint_b else b)
 
 
-def _turned(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     rank = ops.ndim(x)
     return ops.swapaxes(x, rank - 2, rank - 1)
 
@@ -168,12 +168,12 @@ def tensordot(a: Any, b: Any, axes: Any) -> Any:
 
 
 def argmax(input: Any, axis: Any = 0) -> Any:
-    """Place of the largest value along an axis."""
+    """Index of the largest value along an axis."""
     return ops.argmax(input, 0 if axis is None else axis)
 
 
 def argmin(input: Any, axis: Any = 0) -> Any:
-    """Place of the smallest value along an axis."""
+    """Index of the smallest value along an axis."""
     return ops.argmin(input, 0 if axis is None else axis)
 
 
@@ -198,7 +198,7 @@ def silu(features: Any, beta: float = 1.0) -> Any:
 
 
 def crelu(features: Any, axis: int = -1) -> Any:
-    """Relu of the value and of its negative, side by side."""
+    """Relu of x and of -x, concatenated."""
     return ops.relu(ops.concatenate([features, ops.negative(features)], axis))
 
 
@@ -255,10 +255,10 @@ FUNCTIONS: dict[str, Function] = {
     "tensordot": tensordot, "tile": shapes.tile, "transpose": shapes.transpose, "unstack": shapes.unstack,
     "where": where, "xlogy": xlogy, "zeros_like": lambda input, dtype=None: ops.zeros_like(input, dtype),
 }  # fmt: skip
-"""Every function that a file may name, by its name without TensorFlow's module."""
+"""Every function that a file may name, by its name without the module."""
 
 OF_SIZES = frozenset(
     {"broadcast_to", "concat", "convert_to_tensor", "gather", "getitem", "identity", "keras.backend.batch_flatten",
      "reshape", "shape", "slice", "stack", "strided_slice", "tile", "unstack"}
 )  # fmt: skip
-"""The functions that take the number of rows among their arguments, as sizes and not as numbers to compute with."""
+"""The functions whose size arguments may be the number of rows."""

@@ -1,7 +1,7 @@
-"""The layers of tf.keras's files that stand for a function of TensorFlow: ``TFOpLambda`` and similar classes.
+"""Layers in tf.keras's files that represent a TensorFlow function: ``TFOpLambda`` and similar classes.
 
-A file names the function, and its arguments in the call. When the call is made, the function becomes operations of
-``foldnet.ops`` between the network's layers, and the layer itself is gone.
+A file has the function's name, and its arguments in the call. When the call is made, it becomes operations of
+``foldnet.ops`` between the network's layers, and the layer itself is dropped.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ RAGGED_CLASSES = {
     "InstanceProperty": "attr_name",
     "InstanceMethod": "attr_name",
 }
-"""What reaches into ragged and sparse tensors, and the setting that names it."""
+"""Layer classes for methods of ragged and sparse tensors, and the setting with the method's name."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a function gives without any tensor, such as the size of an axis; it takes a tensor's place in a file."""
+    """A value computed from constants, such as the size of an axis; calls may refer to it like a tensor."""
 
     value: Any
 
 
 class FunctionLayer(Layer):
-    """A function of TensorFlow in the place of a layer, until its calls are made.
+    """A TensorFlow function stored as a layer, until its calls are made.
 
     Args:
         name: of the layer.
-        kind: the class that the file names.
+        kind: the class in the file.
         function: TensorFlow's name for the function.
-        fixed: arguments that the layer's own settings tell, by the function's parameters.
+        fixed: arguments from the layer's settings, by parameter name.
 
     Raises:
         UnsupportedError: a function that is not in the table.
@@ -63,27 +63,27 @@ class FunctionLayer(Layer):
         self._fixed = dict(fixed or {})
         self.operations: list[Operation] = []
         self.tensors = False
-        """Whether any call gave tensors."""
+        """Whether any call returned tensors."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Refused: a function's call is read with its arguments, in a Functional network."""
+        """Raises FileFormatError: its calls are made by ``made``, in a Functional network."""
         raise FileFormatError(
             f"{self.name!r} is a function of TensorFlow, not a layer that is called on one tensor"
         )
 
     @property
     def first(self) -> str:
-        """The parameter that a call's first argument is for."""
+        """The name of the first parameter."""
         return next(iter(self._signature.parameters))
 
     def made(self, arguments: Mapping[str, Any]) -> Call:
-        """Make a call: its outputs are those of the operations that it becomes, or what is known without any.
+        """Make a call; its outputs are tensors of operations, or known values.
 
         Args:
-            arguments: by TensorFlow's parameters: tensors, constants, and lists of them.
+            arguments: tensors, constants, and lists of them, by TensorFlow's parameter names.
 
         Raises:
-            UnsupportedError: an argument that the function has not, or a value that foldnet cannot compute.
+            UnsupportedError: an unknown argument, or a value that foldnet cannot compute.
         """
         given = {**self._fixed, **self._kept({k: _plain(v) for k, v in arguments.items()})}
         missing = [
@@ -100,7 +100,7 @@ class FunctionLayer(Layer):
         if self.key not in functions.OF_SIZES and any(shapes.has_rows(v) for v in given.values()):
             raise UnsupportedError(
                 f"layer {self.name!r} computes with the number of rows in the batch; a prediction must not depend on "
-                "the rows beside it. Use the sizes of other axes alone, or -1 in a shape."
+                "other rows. Use only the sizes of other axes, or -1 in a shape."
             )
         result = self._function(**given)
         results = tuple(result) if isinstance(result, tuple) else (result,)
@@ -110,7 +110,7 @@ class FunctionLayer(Layer):
         return call
 
     def _kept(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments under the names of today, without those that change nothing."""
+        """The arguments under their current names, without those that have no effect."""
         from foldnet.files.tf import functions
 
         kept = {}
@@ -126,7 +126,7 @@ class FunctionLayer(Layer):
         return kept
 
     def _take(self, call: Call) -> None:
-        """Name the operations that a call became after the layer, the last one by its name alone."""
+        """Name the operations of a call after the layer; the last one gets the layer's name."""
         ends = [t for t in call.outputs if isinstance(t, SymbolicTensor)]
         self.tensors = self.tensors or bool(ends)
         made: dict[Operation, None] = {}
@@ -135,9 +135,7 @@ class FunctionLayer(Layer):
             tensor = stack.pop()
             if tensor in call.inputs or tensor.call is None or tensor.call.layer in made:
                 continue
-            assert isinstance(
-                tensor.call.layer, Operation
-            )  # the functions of the table use foldnet.ops alone
+            assert isinstance(tensor.call.layer, Operation)  # the functions of the table only use foldnet.ops
             made[tensor.call.layer] = None
             stack += tensor.call.inputs
         own = self.name.replace("/", ".")
@@ -164,7 +162,7 @@ def _tensors(value: object) -> list[SymbolicTensor]:
 
 
 def read(record: Record) -> FunctionLayer | None:
-    """The layer of a record; None if it is not a function.
+    """The layer of a record; None if it is not a TensorFlow function.
 
     Raises:
         UnsupportedError: a function that foldnet does not have.

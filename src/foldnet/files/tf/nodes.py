@@ -1,6 +1,6 @@
-"""``TensorFlowOpLayer``, as tf.keras 2.0 to 2.3 write operations: a node of TensorFlow's graph and its constants.
+"""``TensorFlowOpLayer``: how tf.keras 2.0 to 2.3 write operations, as a node of TensorFlow's graph with constants.
 
-Each op of a graph is the function of the same meaning: what its inputs are for, and which attributes are arguments.
+The table maps each graph op to a function, its inputs to parameters, and some attributes to arguments.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from foldnet.files.tf.layers import FunctionLayer
 from foldnet.layers.tensors import Call
 
 PREFIX = "tf_op_layer_"
-"""What tf.keras puts before the node's name to name the layer."""
+"""tf.keras names the layer with this prefix and the node's name."""
 
 
 @dataclass(frozen=True)
 class NodeOp:
-    """An op of graphs.
+    """An op of TensorFlow graphs.
 
     Attributes:
-        function: of the table of functions.
-        inputs: the parameters for its inputs; one with a star takes all that the others leave.
-        attributes: those that are arguments, and the parameters that they are for.
+        function: its name in the table of functions.
+        inputs: the parameters of its inputs; one with a star takes all remaining inputs.
+        attributes: attributes that are arguments, with their parameters.
     """
 
     function: str
@@ -109,7 +109,7 @@ OPS: dict[str, NodeOp] = {
 
 
 def read_node_def(record: Record) -> NodeLayer:
-    """The layer of a node.
+    """The layer of a graph node.
 
     Raises:
         UnsupportedError: an op that foldnet does not have.
@@ -139,13 +139,13 @@ def read_node_def(record: Record) -> NodeLayer:
 
 
 class NodeLayer(FunctionLayer):
-    """A node of a graph in the place of a layer.
+    """A graph node stored as a layer.
 
     Args:
         name: of the layer.
         op: what the node computes.
-        fixed: arguments that its attributes tell.
-        constants: the inputs that are no tensors of the network, by their places.
+        fixed: arguments from its attributes.
+        constants: inputs that are constants, by input index.
     """
 
     def __init__(self, name: str, op: NodeOp, fixed: Mapping[str, Any], constants: Mapping[int, Any]) -> None:
@@ -157,10 +157,10 @@ class NodeLayer(FunctionLayer):
         return super().made(self.arguments(arguments["tensors"]))
 
     def arguments(self, tensors: list[Any]) -> dict[str, Any]:
-        """What the node's inputs are for: the tensors in the places that no constant has.
+        """The arguments by parameter: tensors fill the inputs that are not constants.
 
         Raises:
-            FileFormatError: too many or too few of them.
+            FileFormatError: too many or too few tensors.
         """
         inputs = list(tensors)
         for place in sorted(self._constants):
@@ -189,10 +189,10 @@ DTYPES = {
 
 
 def attribute(stored: object, where: str) -> Any:
-    """The value of an attribute, from the JSON of protobuf's ``AttrValue``: whole numbers are texts in it.
+    """The value of an attribute from the JSON of protobuf's ``AttrValue``, in which whole numbers are texts.
 
     Raises:
-        FileFormatError: it is no such value.
+        FileFormatError: it is not such a value.
     """
     value = strict_json.mapping(stored, where)
     if len(value) != 1:

@@ -1,6 +1,6 @@
-"""TensorFlow's functions of shapes and places, written with ``foldnet.ops``.
+"""TensorFlow's functions of shapes and indexing, written with ``foldnet.ops``.
 
-Sizes may be known when a file is read, and are lists of whole numbers then; ``ROWS`` stands among them for the number
+Sizes that are known when a file is read are lists of whole numbers, in which ``ROWS`` represents the number
 of rows.
 """
 
@@ -19,7 +19,7 @@ from foldnet.promotion import as_array
 
 
 class Rows:
-    """The number of rows in a batch, which ``tf.shape(x)[0]`` is: not known before there is data."""
+    """The number of rows in a batch, ``tf.shape(x)[0]``, which is not known before there is data."""
 
     def __repr__(self) -> str:
         return "the number of rows"
@@ -29,24 +29,24 @@ ROWS = Rows()
 
 
 def has_rows(value: Any) -> bool:
-    """Whether the number of rows is in a value."""
+    """Whether a value contains ``ROWS``."""
     if isinstance(value, list | tuple):
         return any(has_rows(item) for item in value)
     return value is ROWS
 
 
 def data(value: Any) -> Any:
-    """A constant as an array, if it is a list of numbers; anything else as it is."""
+    """Convert a list of numbers to an array; return anything else unchanged."""
     return as_array(value) if isinstance(value, list) else value
 
 
 def axes_of(axis: Any) -> Any:
-    """Axes as a tuple, if it is a list of them."""
+    """Convert a list of axes to a tuple."""
     return tuple(axis) if isinstance(axis, list) else axis
 
 
 def axis_of(axis: Any) -> Any:
-    """One axis, also of a list that holds one."""
+    """Unpack a list of one axis."""
     return axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
 
 
@@ -62,7 +62,7 @@ def shape(input: Any) -> Any:
 
 
 def reshape(tensor: Any, shape: Any) -> Any:
-    """The same values under another shape; ``ROWS`` is the batch axis."""
+    """Reshape; ``ROWS`` is the size of the batch axis."""
     if not isinstance(tensor, SymbolicTensor):
         return (
             tensor
@@ -79,7 +79,7 @@ def reshape(tensor: Any, shape: Any) -> Any:
 
 
 def get_item(tensor: Any, slice_spec: Any) -> Any:
-    """``tensor[slice_spec]``, where slices are objects of their three limits."""
+    """``tensor[slice_spec]``, with slices as dicts of start, stop and step."""
     whole = isinstance(slice_spec, list)
     keys = [_key(k) for k in (slice_spec if whole else [slice_spec])]
     if isinstance(tensor, list):
@@ -95,7 +95,7 @@ def strided_slice(
     input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0,
     ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0,
 ) -> Any:  # fmt: skip
-    """A slice whose keys are told by three lists and five masks, a bit an axis."""
+    """A slice given by three lists of limits and five bit masks over the axes."""
     keys: list[Any] = []
     for k, (first, last) in enumerate(zip(begin, end, strict=True)):
         bit = 1 << k
@@ -109,7 +109,7 @@ def strided_slice(
 
 
 def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: Any = None) -> Any:
-    """The parts of an axis: so many equal ones, or of these sizes, of which one may be -1."""
+    """Split an axis into equal parts, or into parts of these sizes (one may be -1)."""
     axis, parts = axis_of(axis), num_or_size_splits
     if isinstance(parts, list):
         if -1 in parts:
@@ -120,57 +120,57 @@ def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: Any = None) -
 
 
 def unstack(value: Any, num: Any = None, axis: int = 0) -> Any:
-    """The parts of an axis, without it."""
+    """The slices along an axis, without that axis."""
     return tuple(value) if isinstance(value, list) else tuple(ops.unstack(value, num, axis))
 
 
 def stack(values: Any, axis: int = 0) -> Any:
-    """Values side by side along a new axis; numbers become the list that they are."""
+    """Stack values along a new axis; plain numbers become a list."""
     if not any(isinstance(v, SymbolicTensor | list | np.ndarray) for v in values):
         return list(values)
     return ops.stack([data(v) for v in values], axis)
 
 
 def concat(values: Any, axis: Any = 0) -> Any:
-    """Values one after the other along an axis; lists of sizes become one."""
+    """Concatenate values along an axis; lists of sizes become one list."""
     if all(isinstance(v, list) for v in values) and not any(isinstance(i, list) for v in values for i in v):
         return [item for v in values for item in v]
     return ops.concatenate([data(v) for v in values], axis_of(axis))
 
 
 def squeeze(input: Any, axis: Any = None) -> Any:
-    """Without axes of size 1."""
+    """Remove axes of size 1."""
     return ops.squeeze(input, axes_of(axis) or None)
 
 
 def transpose(a: Any, perm: Any = None, conjugate: Any = False) -> Any:
-    """The axes in another order; there are no complex numbers to conjugate."""
+    """Reorder the axes. ``conjugate`` has no effect on real numbers."""
     return ops.transpose(data(a), perm)
 
 
 def tile(input: Any, multiples: Any) -> Any:
-    """The whole so many times along each axis."""
+    """Repeat the whole value along each axis."""
     return ops.tile(input, multiples)
 
 
 def broadcast_to(input: Any, shape: Any) -> Any:
-    """Axes of size 1 as copies along others' sizes."""
+    """Broadcast axes of size 1."""
     return ops.broadcast_to(input, [None if n is ROWS else n for n in shape])
 
 
 def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Any:
-    """More positions before and after those of each axis."""
+    """Pad each axis before and after."""
     mode = mode.lower()
     return ops.pad(tensor, paddings, mode, constant_values if mode == "constant" else None)
 
 
 def slice_(input_: Any, begin: Any, size: Any) -> Any:
-    """The block that starts at these places; -1 is all that is left, and so are all rows."""
+    """The block that starts at these indices; size -1 is all that remains."""
     return ops.slice(input_, begin, [-1 if n is ROWS else n for n in size])
 
 
 def gather(params: Any, indices: Any, axis: Any = None, batch_dims: int = 0) -> Any:
-    """Positions of an axis by their numbers."""
+    """Take positions of an axis by index."""
     if batch_dims:
         raise UnsupportedError(f"it picks by batch_dims={batch_dims}, and foldnet has it without")
     axis = axis_of(axis) or 0
@@ -182,7 +182,7 @@ def gather(params: Any, indices: Any, axis: Any = None, batch_dims: int = 0) -> 
 def one_hot(
     indices: Any, depth: int, on_value: Any = None, off_value: Any = None, axis: Any = None, dtype: Any = None
 ) -> Any:
-    """Indices as two values, by default 1 and 0, along a new axis."""
+    """One-hot encoding along a new axis, with 1 and 0 or two other values."""
     hot = ops.one_hot(indices, depth, -1 if axis is None else axis)
     on, off = (default if v is None else v for v, default in ((on_value, 1.0), (off_value, 0.0)))
     if (on, off) != (1.0, 0.0):
@@ -191,7 +191,7 @@ def one_hot(
 
 
 def ensure_shape(x: Any, shape: Any) -> Any:
-    """The value itself, whose shape must be this."""
+    """Check the shape, and return the value."""
     own = ops.shape(x)
     if len(own) != len(shape) or any(None not in (a, b) and a != b for a, b in zip(own, shape, strict=True)):
         raise UnsupportedError(f"it asks for the shape {shape} and is given {list(own)}")
@@ -199,5 +199,5 @@ def ensure_shape(x: Any, shape: Any) -> Any:
 
 
 def batch_flatten(x: Any) -> Any:
-    """Rows of one axis."""
+    """Flatten each row to one axis."""
     return reshape(x, [ROWS, -1])

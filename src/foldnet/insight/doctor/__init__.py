@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with a trained network, with numbers from this very network."""
+"""The doctor: finds what is wrong with a trained network, with numbers from that network."""
 
 from foldnet.insight.doctor.finding import Finding, Report
 from foldnet.insight.doctor.mend import mend

@@ -20,7 +20,7 @@ def data_format(context: Context) -> Iterator[Finding]:
     for site, layer, kept in _single(context):
         for neighbour in _neighbours(context, site):
             said = getattr(neighbour.layer, "data_format", None)
-            # Flatten stores channels_last even if nobody chose it.
+            # Flatten stores channels_last by default, so it is no evidence.
             if said is None or (said == "channels_last" and neighbour.layer.moves_values):
                 continue
             right = 1 if said == "channels_first" else len(site.shape) - 1
@@ -29,7 +29,7 @@ def data_format(context: Context) -> Iterator[Finding]:
                     site.path,
                     f"axis={layer.axis!r} keeps statistics along axis {kept}, but {neighbour.path!r} has its "
                     "channels on "
-                    f"axis {right} ({said}): the layer normalizes positions and not channels.",
+                    f"axis {right} ({said}): the layer normalizes positions instead of channels.",
                     f"BatchNormalization(axis={right if right == 1 else -1}), and train again.",
                     axis=kept, channels_axis=right, statistics=site.shape[kept] or 0,
                     channels=site.shape[right] or 0,
@@ -38,7 +38,7 @@ def data_format(context: Context) -> Iterator[Finding]:
 
 
 def not_channels(context: Context) -> Iterator[Finding]:
-    """Statistics for each row of a batch, or for each position where the features lie elsewhere."""
+    """Statistics for each row of a batch, or for each position while the features are on another axis."""
     for site in context.normalizations:
         layer = cast(BatchNormalization, site.layer)
         if 0 in layer.kept_axes(len(site.shape)):
@@ -47,7 +47,7 @@ def not_channels(context: Context) -> Iterator[Finding]:
                 f"axis={layer.axis!r} keeps statistics for each row of the batch, so a row's result depends on "
                 "its place "
                 "in the batch, and no other batch size can be used.",
-                "axis names what keeps statistics of its own, the opposite of NumPy's axis: use axis=-1.",
+                "axis names the axis that keeps separate statistics, the opposite of NumPy's axis: use axis=-1.",
                 rows=int(site.shape[0] or 0), features=int(site.shape[-1] or 0),
             )  # fmt: skip
     for site, layer, kept in _single(context):
@@ -55,7 +55,9 @@ def not_channels(context: Context) -> Iterator[Finding]:
         if kept in (0, rank - 1):
             continue
         before = context.site.get(site.operands[0]) if site.operands else None
-        while before is not None and (before.layer.quiet_in_prediction or _bends(before)) and before.operands:
+        while (
+            before is not None and (before.layer.identity_in_prediction or _bends(before)) and before.operands
+        ):
             before = context.site.get(before.operands[0])
         seen: dict[str, Any] = {
             "axis": kept, "statistics": site.shape[kept] or 0, "features": site.shape[-1] or 0,
@@ -93,21 +95,21 @@ def _bends(site: Site) -> bool:
 def _neighbours(context: Context, site: Site) -> Iterator[Site]:
     """The nearest layers before and after that are not elementwise."""
     before = context.site.get(site.operands[0]) if site.operands else None
-    while before is not None and (before.layer.quiet_in_prediction or _bends(before)) and before.operands:
+    while before is not None and (before.layer.identity_in_prediction or _bends(before)) and before.operands:
         before = context.site.get(before.operands[0])
     if before is not None:
         yield before
     waiting = context.readers(site.path)
     for _ in context.sites:
         onward = [
-            r for p in waiting if p.layer.quiet_in_prediction or _bends(p) for r in context.readers(p.path)
+            r for p in waiting if p.layer.identity_in_prediction or _bends(p) for r in context.readers(p.path)
         ]
-        yield from (p for p in waiting if not (p.layer.quiet_in_prediction or _bends(p)))
+        yield from (p for p in waiting if not (p.layer.identity_in_prediction or _bends(p)))
         waiting = onward
 
 
 def _apart(x: Array, kept: int) -> tuple[float, float]:
-    """How far the means lie apart along the kept axis and along the last, in deviations within both."""
+    """The distance of the means along the kept axis and along the last axis, in deviations within both."""
     others = tuple(a for a in range(x.ndim) if a not in (kept, x.ndim - 1))
     means = x.mean(axis=others)
     within = float(np.sqrt(x.var(axis=others).mean()))

@@ -1,4 +1,4 @@
-"""What the checks look at: the network, its calls and compile settings, and the data of the caller."""
+"""The data for all checks: the network, its calls and compile settings, and the caller's data."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 @dataclass
 class LossSetting:
-    """A loss by the name of its Keras function, and its settings."""
+    """The name of a loss's Keras function, and its settings."""
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def from_logits(self) -> bool:
-        """Whether it takes logits and not probabilities."""
+        """Whether it takes logits instead of probabilities."""
         return bool(self.settings.get("from_logits"))
 
 
 class Context:
-    """Everything a check may look at.
+    """Everything that a check may use.
 
     Args:
         network: built.
         x: rows of data, or None.
         y: targets, or None.
-        steps: training steps made, if known better than the optimizer knows.
+        steps: number of training steps, if known; by default the optimizer's count.
         script: path or text of the training script, or None.
-        candidate: a prediction function said to equal the network, or None.
+        candidate: a prediction function that should equal the network, or None.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Context:
     ) -> None:
         self.network, self.x, self.y = network, x, y
         self.script, self.candidate = script, candidate
-        # As it is: a file's settings may be foreign, so no trainer is made of them here.
+        # Taken unchanged: a file's settings may be unknown to foldnet, so no trainer is built from them here.
         self._trainer = network._trainer
         self.steps = steps or self._counted()
         # Without a graph: the doctor also sees networks that cannot be lowered. Values are named by their calls.
@@ -65,7 +65,7 @@ class Context:
         self.outputs = [self.site[path] for path in results]
 
     def _counted(self) -> int | None:
-        """The optimizer's own count of steps, live or in the file."""
+        """The number of steps according to the optimizer, live or in the file."""
         if self._trainer is not None:
             return int(self._trainer.compiled.optimizer.steps) or None
         saved = self.network.saved_training
@@ -92,7 +92,7 @@ class Context:
         return [s for s in self.sites if s.layer.normalizes_by == "batch"]
 
     def back(self, site: Site, through: Callable[[Layer], bool]) -> Site | None:
-        """The nearest call before this one that is not to be looked through, on a path without branches."""
+        """The nearest call before this one that ``through`` does not skip, on a path without branches."""
         while len(site.operands) == 1 and site.operands[0] in self.site:
             site = self.site[site.operands[0]]
             if not through(site.layer):
@@ -101,7 +101,7 @@ class Context:
 
     @cached_property
     def trained(self) -> bool:
-        """Whether anything shows that the network was trained: steps, or a bias or gain off its usual start."""
+        """Whether there is evidence of training: steps, or a bias or gain that differs from its usual initial value."""
         if self.steps:
             return True
         starts = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}
@@ -116,7 +116,7 @@ class Context:
 
     @cached_property
     def losses(self) -> list[LossSetting | None]:
-        """The loss of each output; None where there is none, or one of the user's own."""
+        """The loss of each output; None if there is none, or if it is the user's own function."""
         count = len(self.network.outputs)
         if self._trainer is not None:
             return [_live(loss) for loss in self._trainer.compiled.losses]
@@ -146,7 +146,7 @@ class Context:
 
     @cached_property
     def measurement(self) -> Measurement | None:
-        """The network computed on the data, layer by layer; None without data or where it cannot be computed."""
+        """The network computed on the data, layer by layer; None without data or if it cannot be computed."""
         if self.x is None:
             return None
         from foldnet.insight.doctor.measure import Measurement
@@ -191,5 +191,5 @@ def _stored(entry: object) -> LossSetting | None:
 
     try:
         return _live(get(entry))
-    except (FoldnetError, TypeError):  # a loss of the user's own, or one that foldnet does not have
+    except (FoldnetError, TypeError):  # the user's own loss, or one that foldnet does not have
         return None

@@ -48,7 +48,7 @@ def input_scale(context: Context) -> Iterator[Finding]:
 def _prepares(layer: Layer) -> bool:
     """Whether a layer scales or moves the data before the first one that learns."""
     scales = layer.scales_values and layer.normalizes_by != "batch"
-    return scales or layer.quiet_in_prediction or layer.moves_values
+    return scales or layer.identity_in_prediction or layer.moves_values
 
 
 def _columns(value: Array) -> tuple[Array, Array]:
@@ -62,7 +62,7 @@ def _against_statistics(site: Site, value: Array, context: Context) -> Iterator[
     if not (weights["moving_variance"] + layer.epsilon > 0).all() or not context.trained:
         return
     if (weights["moving_mean"] == 0).all() and (weights["moving_variance"] == 1).all():
-        return  # never updated, which is another check's finding
+        return  # never updated; another check reports this
     drift = drift_of(layer, value)
     stored = np.sqrt(weights["moving_variance"].astype(np.float64).reshape(drift.mean.shape) + layer.epsilon)
     off = (drift.mean - weights["moving_mean"].reshape(drift.mean.shape)) / stored
@@ -72,7 +72,7 @@ def _against_statistics(site: Site, value: Array, context: Context) -> Iterator[
 
 
 def _misfit(path: str, mean: Array, deviation: Array, what: str) -> Iterator[Finding]:
-    """Values that should have mean 0 and deviation 1, and are far from it."""
+    """Values that should have mean 0 and deviation 1 but do not."""
     live = deviation > 0
     if not live.any():
         return
@@ -83,7 +83,7 @@ def _misfit(path: str, mean: Array, deviation: Array, what: str) -> Iterator[Fin
     said = "scaled a second time" if twice else "not scaled as the training data were"
     yield error(
         path,
-        f"The data look {said}: after {what} they should have mean 0 and deviation 1, and are {off:.3g} and "
+        f"The data look {said}: after {what} they should have mean 0 and deviation 1, but have {off:.3g} and "
         f"{wide:.3g}.",
         "Give the data as the network was trained on, prepared once; keep the preparation inside the network "
         "(Normalization).",
@@ -92,7 +92,7 @@ def _misfit(path: str, mean: Array, deviation: Array, what: str) -> Iterator[Fin
 
 
 def _raw(path: str, value: Array) -> Iterator[Finding]:
-    """Values that go into the first Dense layer as they are."""
+    """Unscaled values that go into the first Dense layer."""
     size = np.sqrt((value**2).mean(axis=tuple(range(value.ndim - 1))))
     live = size[size > 0]
     if not live.size:
@@ -116,7 +116,7 @@ def _raw(path: str, value: Array) -> Iterator[Finding]:
 
 
 def other_rows(context: Context) -> Iterator[Finding]:
-    """A prediction function whose answer for a row depends on the other rows."""
+    """A prediction function whose result for a row depends on the other rows."""
     from foldnet.lowering.lower import lower
 
     function: Callable[[Any], Any] = context.candidate

@@ -1,7 +1,8 @@
 """Dropout before BatchNormalization: the variance shift (Li et al., 2018, arXiv 1801.05134), and rates too high.
 
 Dropout multiplies kept values by ``1 / (1 - p)``. That keeps the mean ``μ`` and turns the variance ``σ²`` into
-``(σ² + μ²) / (1 - p) - μ²``. A normalization that follows learns this variance and meets ``σ²`` at prediction time.
+``(σ² + μ²) / (1 - p) - μ²``. A normalization after it learns this variance, but at prediction time its input has
+variance ``σ²``.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from foldnet.layers.normalization import BatchNormalization
 
 
 def dropout_before(context: Context, site: Site) -> Site | None:
-    """The Dropout whose variance a normalization has learnt: right before it, or before layers that move or bend
-    values one by one."""
+    """The Dropout whose variance a normalization has learned: directly before it, or with only elementwise layers
+    and layers that move values in between."""
     while len(site.operands) == 1 and site.operands[0] in context.site:
         site = context.site[site.operands[0]]
         layer = site.layer
         if layer.scales_at_random and layer.amount() > 0:
             return None if site.call.kwargs.get("training") is False else site
         bends = layer.ends_with is not None and not layer.specs
-        if not (bends or site.layer.quiet_in_prediction or layer.moves_values):
+        if not (bends or site.layer.identity_in_prediction or layer.moves_values):
             return None
     return None
 
 
 def expected_ratio(layer: BatchNormalization, rate: float) -> float:
-    """Stored variance over the one at prediction time, as the stored statistics themselves say; the median."""
+    """Stored variance divided by that at prediction time, computed from the stored statistics; the median."""
     mean = layer.named_weights["moving_mean"].astype(np.float64)
     variance = layer.named_weights["moving_variance"].astype(np.float64)
     true = (1 - rate) * (variance + mean**2) - mean**2
-    sound = true > 0.05 * variance  # below that the moving averages' own noise is all there is
+    sound = true > 0.05 * variance  # a smaller difference is only noise of the moving averages
     if rate >= 1 or not sound.any():
         return 1 / (1 - min(rate, 0.99))
     return float(np.median((variance[sound] + layer.epsilon) / (true[sound] + layer.epsilon)))
@@ -66,7 +67,7 @@ def before_normalization(context: Context) -> Iterator[Finding]:
             severity = "warning" if shifted and (effect.blind or effect.output > 0.05) else "note"
         yield graded(
             severity, site.path,
-            f"{dropout.path!r} drops {rate:.0%} before this normalization, which therefore learnt a "
+            f"{dropout.path!r} drops {rate:.0%} before this normalization, which therefore learned a "
             f"variance that is "
             f"{expected:.3g} times the one it meets at prediction time, when nothing is dropped.",
             f"Move the Dropout behind the last normalization and train again. {_about_estimating(effect)}",
@@ -75,7 +76,7 @@ def before_normalization(context: Context) -> Iterator[Finding]:
 
 
 def _about_estimating(effect: Effect | None) -> str:
-    """Whether re-estimating the statistics is a cure depends on what the later weights have got used to."""
+    """Whether re-estimating the statistics helps depends on what the later weights have adapted to."""
     if effect is not None and effect.worse:
         does = "raise" if (effect.corrected_loss or 0) > (effect.loss or 0) else "hardly lower"
         return (
@@ -89,7 +90,7 @@ def _about_estimating(effect: Effect | None) -> str:
 
 
 def high_rate(context: Context) -> Iterator[Finding]:
-    """Dropout that leaves little or nothing, or that drops results."""
+    """Dropout that keeps little or nothing, or that drops the network's results."""
     ends = {p.path for p in context.outputs}
     for site in context.sites:
         if not site.layer.amount_is_rate:
@@ -102,7 +103,7 @@ def high_rate(context: Context) -> Iterator[Finding]:
             )  # fmt: skip
         elif site.path in ends and rate > 0:
             yield warning(
-                site.path, "It drops the network's own results in training, so the loss is taken of zeros.",
+                site.path, "It drops the network's own results in training, so the loss is computed from zeros.",
                 "Put it before the last layer, or leave it out.", rate=rate,
             )  # fmt: skip
         elif rate > 0.5:

@@ -1,4 +1,4 @@
-"""What the doctor hands back: findings, and the report that holds them."""
+"""The doctor's findings and its report."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Finding:
     """One thing that is wrong, may be wrong, or is good to know.
 
     Attributes:
-        check: stable id, such as ``"softmax-one-unit"``; ``docs/doctor/<check>.md`` tells its story.
-        severity: ``"error"`` (the network cannot do what it is for), ``"warning"`` (it does it worse than it
-            could, as far as can be measured), or ``"note"`` (good to know, nothing to worry about).
+        check: stable id, such as ``"softmax-one-unit"``; described in ``docs/doctor/<check>.md``.
+        severity: ``"error"`` (the network cannot do its task), ``"warning"`` (it does its task worse than it could, as
+            far as can be measured), or ``"note"`` (good to know, but no problem).
         layer: path of the layer call; empty for the network as a whole.
         message: what, and why it matters, in one sentence.
         evidence: numbers from this very network.
-        remedy: how to mend it.
-        fixable: whether ``mend`` (``foldnet doctor --fix``) does so exactly.
+        remedy: how to fix it.
+        fixable: whether ``foldnet doctor --fix`` fixes it exactly.
     """
 
     check: str
@@ -39,7 +39,7 @@ class Finding:
     fixable: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; numbers that are not finite become strings."""
+        """Plain data for JSON; NaN and infinities become strings."""
         return {
             "check": self.check, "severity": self.severity, "layer": self.layer, "message": self.message,
             "evidence": plain(self.evidence), "remedy": self.remedy, "fixable": self.fixable,
@@ -47,7 +47,7 @@ class Finding:
 
 
 def error(layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object) -> Finding:
-    """A finding that the registry has yet to put its check's id on."""
+    """A finding without the check's id, which the registry adds."""
     return Finding("", "error", layer, message, evidence, remedy, fixable)
 
 
@@ -64,7 +64,7 @@ def note(layer: str, message: str, remedy: str, fixable: bool = False, **evidenc
 def graded(
     severity: Severity, layer: str, message: str, remedy: str, fixable: bool = False, **evidence: object
 ) -> Finding:
-    """A finding whose severity the numbers decide."""
+    """A finding whose severity is computed."""
     return Finding("", severity, layer, message, evidence, remedy, fixable)
 
 
@@ -72,15 +72,15 @@ def graded(
 class Report:
     """All findings about a network, the most severe first.
 
-    ``for finding in report``, ``len(report)`` and ``report[0]`` go over the findings. In an ``if`` a report is true
-    when there is no error among them, however many other findings there are; ``if len(report)`` asks for any.
+    ``for finding in report``, ``len(report)`` and ``report[0]`` access the findings. ``bool(report)`` is True if no
+    finding is an error, even if there are warnings and notes; use ``len(report)`` to test for any finding.
 
     Attributes:
         model: name of the network.
-        findings: in the order of their severity, then of the layers.
-        checks: ids of the checks that were made.
-        skipped: ids of the checks that could not be made, and what each would need.
-        mended: what ``--fix`` changed, in words.
+        findings: ordered by severity, then by layer.
+        checks: ids of the checks that ran.
+        skipped: ids of the checks that could not run, and what each of them needs.
+        mended: descriptions of what ``--fix`` changed.
     """
 
     model: str
@@ -91,12 +91,12 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error among the findings."""
+        """Whether no finding is an error."""
         return not any(f.severity == "error" for f in self.findings)
 
     @property
     def exit_code(self) -> int:
-        """1 with an error among the findings, else 0."""
+        """1 if any finding is an error, else 0."""
         return 0 if self.ok else 1
 
     def __bool__(self) -> bool:
@@ -107,7 +107,7 @@ class Report:
         return tuple(f for f in self.findings if f.check == check)
 
     def count(self, severity: Severity) -> int:
-        """How many findings have a severity."""
+        """The number of findings with a severity."""
         return sum(f.severity == severity for f in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class Report:
 
 
 def number(value: Any) -> str:
-    """A value of the evidence for reading: four digits, thousands apart.
+    """A value of the evidence as text: four digits, with thousands separators.
 
     >>> number(0.123456), number(12345), number([1.0, 2.5])
     ('0.1235', '12,345', '[1, 2.5]')
@@ -162,7 +162,7 @@ def number(value: Any) -> str:
 
 
 def plain(value: object) -> object:
-    """The same with nothing but what JSON has."""
+    """The same as plain JSON data."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -184,7 +184,7 @@ def _lines(report: Report, width: int) -> Iterator[str]:
             seen = "; ".join(f"{k.replace('_', ' ')} {number(v)}" for k, v in finding.evidence.items())
             yield from wrapped(f"seen: {seen}", width, "        ", "  ")
         fix = " (--fix does it)" if finding.fixable else ""
-        yield from wrapped(f"mend: {finding.remedy}{fix}", width, "        ", "  ")
+        yield from wrapped(f"fix: {finding.remedy}{fix}", width, "        ", "  ")
     if report.skipped:
         yield ""
         reasons: dict[str, list[str]] = {}
@@ -201,7 +201,7 @@ def _at(finding: Finding) -> str:
 
 
 def verdict(report: Report) -> str:
-    """How many findings of each kind, in words."""
+    """The number of findings of each severity, as text."""
     counts = [(report.count(s), s) for s in SEVERITIES]
     found = ", ".join(f"{n} {s}{'s' * (n > 1)}" for n, s in counts if n) or "nothing found"
     return f"{found} ({len(report.checks)} checks)"

@@ -1,4 +1,4 @@
-"""How severe wrong statistics are: measured by what right ones do to the output, and to the loss."""
+"""How severe wrong statistics are, measured by the change of output and loss when they are corrected."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from foldnet.insight.doctor.finding import Severity
 
 @dataclass(frozen=True)
 class Effect:
-    """What the network's output does when statistics become those of the data.
+    """How the network's output changes when statistics are replaced by those of the data.
 
     Attributes:
-        output: root mean square change, in the output's own spread over the rows.
+        output: root mean square change, relative to the output's spread over the rows.
         loss: before; None without targets.
         corrected_loss: after.
         rows: on how many rows.
-        blind: whether the output is the same for every row, so that it shows nothing.
+        blind: whether the output is the same for every row, so that no effect can be seen.
     """
 
     output: float
@@ -32,24 +32,24 @@ class Effect:
     blind: bool = False
 
     def grade(self, warning: float, error: float) -> Severity:
-        """The severity that the change of the output has by itself; an output that shows nothing excuses nothing."""
+        """The severity from the change of the output alone; if the output is blind, the highest one."""
         if self.blind:
             return "warning"
         return "error" if self.output > error else "warning" if self.output > warning else "note"
 
     def severity(self, warning: float, error: float) -> Severity:
-        """The severity; a change that does not lower the loss is only worth a note."""
+        """The severity; a change that does not lower the loss is only a note."""
         return "note" if self.worse else self.grade(warning, error)
 
     @property
     def worse(self) -> bool:
-        """Whether the loss is known, and right statistics do not lower it."""
+        """Whether the loss is known and corrected statistics do not lower it."""
         if self.blind or self.loss is None or self.corrected_loss is None or not isfinite(self.loss):
             return False
         return not self.corrected_loss <= 0.98 * self.loss
 
     def evidence(self) -> dict[str, Any]:
-        """As evidence of a finding."""
+        """The numbers as evidence of a finding."""
         seen: dict[str, Any] = {"output_change": self.output, "rows": self.rows}
         if self.loss is not None:
             seen |= {"loss": self.loss, "loss_with_right_statistics": self.corrected_loss}
@@ -57,7 +57,7 @@ class Effect:
 
 
 def effect_of(context: Context, paths: Collection[str] | None) -> Effect | None:
-    """The effect of correcting these normalizations (by default all); None where it cannot be measured."""
+    """The effect of correcting these normalizations (by default all); None if it cannot be measured."""
     measured = context.measurement
     if measured is None or not measured.drifts:
         return None

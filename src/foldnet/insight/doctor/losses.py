@@ -1,4 +1,4 @@
-"""Checks of the output: activation, loss and targets that do not belong together."""
+"""Checks of the output: activation, loss and targets that do not fit together."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Rule:
 ONE = "For one unit use sigmoid and binary_crossentropy; for classes use one unit each."
 RULES = (
     Rule(CATEGORICAL, ("*",), "one", "error",
-         "{loss} over one unit is 0 for every prediction (or log of a single class), so nothing is learnt.", ONE),
+         "{loss} over one unit is 0 for every prediction (or log of a single class), so nothing is learned.", ONE),
     Rule(CATEGORICAL, ("sigmoid", "hard_sigmoid"), "many", "warning",
          "{loss} needs probabilities that add up to 1; {units} outputs through {activation} do not, and "
          "what is "
@@ -86,12 +86,12 @@ RULES = (
 
 
 def output_activation(context: Context, site: Site) -> tuple[Site, str]:
-    """The layer that bends an output last, and the name of its activation; ``linear`` where none does."""
+    """The layer with the last activation before an output, and its name; ``linear`` if there is none."""
     while True:
         activation = site.layer.ends_with
-        if activation is not None and not site.layer.quiet_in_prediction:
+        if activation is not None and not site.layer.identity_in_prediction:
             return site, activation[0]
-        quiet = site.layer.quiet_in_prediction or site.layer.moves_values
+        quiet = site.layer.identity_in_prediction or site.layer.moves_values
         if not quiet or len(site.operands) != 1 or site.operands[0] not in context.site:
             return site, "linear" if activation is not None else type(site.layer).__name__
         site = context.site[site.operands[0]]
@@ -128,7 +128,7 @@ def softmax_one_unit(context: Context) -> Iterator[Finding]:
             f"nothing and learns nothing.",
             "Use sigmoid for one probability, and a linear output for a number. Then train again: the "
             "weights have "
-            "learnt "
+            "learned "
             "nothing.", **seen,
         )  # fmt: skip
 
@@ -209,7 +209,7 @@ def hidden_at_output(context: Context) -> Iterator[Finding]:
         yield make(
             site.path,
             f"{activation} is applied to the network's output: values that it cannot give cannot be "
-            f"predicted, and where it is flat nothing is learnt.",
+            f"predicted, and where it is flat nothing is learned.",
             "A linear output for numbers of any sign; softplus or exponential for numbers above 0.", **seen,
         )  # fmt: skip
 

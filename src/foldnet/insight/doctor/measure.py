@@ -1,7 +1,7 @@
-"""The network computed on the caller's rows: as it stands, and with the statistics these rows really have.
+"""The network computed on the caller's rows: with its own statistics, and with those of the rows.
 
-Population statistics are taken layer by layer in computing order, in float64, with Dropout off; what a later
-layer sees has already passed through the corrected earlier ones, as it would once the statistics were right.
+Population statistics are computed layer by layer in order, in float64, with Dropout off. The input of a later layer
+comes from the corrected earlier layers, as it would if the statistics were right.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from foldnet.insight.sites import Site
 
 MOST_ROWS = 8192
-"""Rows that are looked at; of more, this many evenly spread ones."""
+"""The largest number of rows used; from more, this many evenly spread ones are chosen."""
 FEWEST = 30
-"""Values of a channel that population statistics must rest on to be compared with anything."""
+"""The number of values per channel that population statistics need for a comparison."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Stored statistics of a normalization against those of the rows; one number a channel.
+    """Stored statistics of a normalization compared with those of the rows; one number per channel.
 
     Attributes:
         mean: of the rows.
         variance: of the rows.
         shift: how far the stored mean is off, in the rows' standard deviations.
-        ratio: stored variance over the rows', epsilon in both.
-        count: how many values each channel's numbers rest on.
+        ratio: stored variance divided by the rows', with epsilon added to both.
+        count: how many values of each channel were used.
     """
 
     mean: Array
@@ -85,14 +85,14 @@ class Measurement:
 
     @cached_property
     def stored(self) -> dict[str, Array]:
-        """Every value as the network computes it."""
+        """Every value, computed with the stored statistics."""
         return self._run(())
 
     @cached_property
     def correctable(self) -> list[str]:
-        """Normalizations with statistics of their own to correct: not frozen, called once, without a mask.
+        """Normalizations whose statistics can be corrected: not frozen, called once, without a mask.
 
-        Statistics under a mask are those of some positions, and which ones a prediction does not say.
+        With a mask, the statistics are those of some positions, and a prediction does not show which.
         """
         calls: dict[Any, int] = {}
         for site in self._normalizations.values():
@@ -106,7 +106,7 @@ class Measurement:
 
     @cached_property
     def corrected(self) -> dict[str, Array]:
-        """Every value once all statistics are those of the rows."""
+        """Every value, computed with all statistics replaced by those of the rows."""
         return self._run(self.correctable)
 
     @cached_property
@@ -116,11 +116,11 @@ class Measurement:
         return {k: v for k, v in self._drifts.items() if v.count >= FEWEST}
 
     def with_statistics(self, paths: Collection[str]) -> dict[str, Array]:
-        """Every value once these normalizations have the rows' statistics."""
+        """Every value, computed with the rows' statistics in these normalizations."""
         return self._run(paths)
 
     def value(self, path: str, values: Mapping[str, Array] | None = None) -> Array:
-        """What a call gives, by default as the network stands."""
+        """The result of a call, by default with the stored statistics."""
         return (self.stored if values is None else values)[self._names[path]]
 
     def outputs(self, values: Mapping[str, Array] | None = None) -> list[Array]:
@@ -129,7 +129,7 @@ class Measurement:
         return [values[name] for name in self._graph.outputs]
 
     def effect(self, other: Mapping[str, Array]) -> float:
-        """How far the outputs move, root mean square, in the outputs' own spread over the rows."""
+        """The root mean square change of the outputs, relative to their spread over the rows."""
         worst = 0.0
         for before, after in zip(self.outputs(), self.outputs(other), strict=True):
             spread = max(float(before.std(axis=0).max(initial=0)), float(after.std(axis=0).max(initial=0)))
@@ -181,7 +181,7 @@ class Measurement:
 
 
 def drift_of(layer: BatchNormalization, x: Array) -> Drift:
-    """A normalization's stored statistics against those of its input's rows."""
+    """A normalization's stored statistics compared with those of its input's rows."""
     kept = layer.kept_axes(x.ndim)
     axes = tuple(a for a in range(x.ndim) if a not in kept)
     mean = x.mean(axis=axes, keepdims=True)

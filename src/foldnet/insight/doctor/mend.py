@@ -1,4 +1,4 @@
-"""Mends that leave every prediction as it is (or, for statistics, put it right), made on a copy."""
+"""Fixes that do not change predictions (or, for statistics, correct them), made on a copy."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ STATISTICS = frozenset({
     "statistics-differ-from-data", "statistics-not-converged", "statistics-never-updated",
     "not-finite", "batch-of-one",
 })  # fmt: skip
-"""Checks that are mended by re-estimating the statistics."""
+"""Checks that are fixed by re-estimating the statistics."""
 
 
 def mend(network: Network, report: Report, x: object = None, y: object = None) -> tuple[Network, list[str]]:
-    """A mended copy of a network, and what was changed.
+    """A fixed copy of a network, and a list of the changes.
 
-    ``training=`` is taken out of the calls, useless biases move into the normalization after them, and with data
-    wrong statistics are estimated again with Dropout off. All else needs training again and is left alone.
+    ``training=`` is removed from the calls, useless biases move into the normalization after them, and with data
+    wrong statistics are estimated again with Dropout off. Everything else needs new training and is not changed.
 
     Args:
-        network: as examined; it is not changed.
-        report: of its examination.
+        network: the examined network; it is not changed.
+        report: the doctor's report on it.
         x: training data, for the statistics.
-        y: their targets; statistics that raise the compiled loss are then not taken.
+        y: their targets; with them, new statistics that raise the compiled loss are not used.
 
     >>> from foldnet import Sequential, layers
     >>> from foldnet.insight.doctor import doctor
@@ -53,7 +53,7 @@ def mend(network: Network, report: Report, x: object = None, y: object = None) -
 
 
 def copied(network: Network) -> Network:
-    """The same network with weights of its own, compiled as it was; the optimizer starts afresh."""
+    """A copy of the network with its own weights and the same compile settings; the optimizer's state is new."""
     kept = network._trainer, network.saved_training, network._predictor
     network._trainer, network.saved_training, network._predictor = None, None, None
     try:
@@ -74,7 +74,7 @@ def _remove_training(network: Network) -> list[str]:
         said = call.kwargs["training"]
         if matters(call.layer) and (said or call.layer.is_random):
             call.kwargs = {k: v for k, v in call.kwargs.items() if k != "training"}
-            done.append(f"{path}: training={said} taken out of the call")
+            done.append(f"{path}: training={said} removed from the call")
     return done
 
 
@@ -93,7 +93,7 @@ def _remove_biases(network: Network) -> list[str]:
 
 
 def drop_bias(layer: Dense) -> None:
-    """Make a Dense one without bias; its kernel stays."""
+    """Remove a Dense's bias; its kernel stays."""
     kernel = layer.named_weights["kernel"]
     layer.use_bias = False
     layer._specs, layer._values = None, {}
@@ -112,14 +112,14 @@ def _recalibrate(healthy: Network, x: object, y: object, wrong: list[str]) -> li
     try:
         result = recalibrate(healthy, x, validation_data=judged, layers=paths)
     except FoldnetError as error:
-        return [f"statistics left as they are: {error}"]
+        return [f"statistics not changed: {error}"]
     if not result.applied and result.effect is not None:
         effect = result.effect
         return [
-            f"statistics left as they are: new ones would take the {effect.metric} from {effect.before:.4g} to "
+            f"statistics not changed: new ones would take the {effect.metric} from {effect.before:.4g} to "
             f"{effect.after:.4g}"
         ]
     reasons = ", ".join(wrong)
     return [
-        f"{d.layer}: statistics estimated anew on {result.rows:,} rows ({reasons})" for d in result.layers
+        f"{d.layer}: statistics estimated again on {result.rows:,} rows ({reasons})" for d in result.layers
     ]

@@ -1,4 +1,4 @@
-"""Checks of a normalization's settings and weights: what surprises when it is frozen, shared, ported or folded."""
+"""Checks of a normalization's settings and weights: frozen, shared, ported or folded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNIT = 2.0**-23
 
 
 def frozen(context: Context) -> Iterator[Finding]:
-    """trainable=False: inference mode, in training too."""
+    """trainable=False: inference mode also in training."""
     version = context.network.keras_version or ""
     old = version.startswith(("0.", "1.", "2.0", "2.1", "2.2")) and "tf" not in version
     for site, layer, mean, variance in layers_of(context):
@@ -50,12 +50,10 @@ def frozen(context: Context) -> Iterator[Finding]:
 
 
 def epsilon_on_port(context: Context) -> Iterator[Finding]:
-    """What it would cost to take another framework's default epsilon."""
+    """The change in results with another framework's default epsilon."""
     for site, layer, _, variance in layers_of(context):
         other = 1e-5 if layer.epsilon >= 1e-4 else 1e-3
-        lowest = float(
-            variance[variance > 1e-12].min(initial=np.inf)
-        )  # constant channels have nothing to change
+        lowest = float(variance[variance > 1e-12].min(initial=np.inf))  # constant channels do not change
         if not (np.isfinite(lowest) and lowest + min(other, layer.epsilon) > 0):
             continue
         change = float(np.abs(np.sqrt((lowest + layer.epsilon) / (lowest + other)) - 1))
@@ -89,7 +87,7 @@ def momentum_reversed(context: Context) -> Iterator[Finding]:
         make = note if layer.momentum == 0 or fits else warning
         yield make(
             site.path,
-            f"momentum={layer.momentum:g} makes the statistics {1 - layer.momentum:.0%} those of the very last "
+            f"momentum={layer.momentum:g} takes {1 - layer.momentum:.0%} of the statistics from the very last "
             "batch. Keras's momentum is the share that is kept; PyTorch's is the share that is new.",
             f"If {layer.momentum:g} came from PyTorch, use {1 - layer.momentum:g}. " + RECALIBRATE,
             fixable=drift is not None, **seen,
@@ -121,7 +119,7 @@ def bessel(context: Context) -> Iterator[Finding]:
 
 
 def weight_order(context: Context) -> Iterator[Finding]:
-    """Weights that a reader by position would confuse, and weights that somebody has confused."""
+    """Weights that code reading by position would confuse, and weights that were confused."""
     measured = context.measurement
     for site, layer, mean, variance in layers_of(context):
         names = list(layer.named_weights)
@@ -129,8 +127,8 @@ def weight_order(context: Context) -> Iterator[Finding]:
             yield note(
                 site.path,
                 f"It has {len(names)} weights ({', '.join(names)}) and not the usual four, so code that "
-                f"goes by position confuses them.",
-                "Go by name: layer.named_weights.",
+                f"reads them by position confuses them.",
+                "Read them by name: layer.named_weights.",
                 weights=len(names), place_of_moving_mean=names.index("moving_mean"),
             )  # fmt: skip
         if layer.scale and layer.center and mean.size >= 3:
@@ -193,15 +191,15 @@ def shared(context: Context) -> Iterator[Finding]:
             f"It is called {len(paths)} times with one set of moving statistics, updated by each call in turn; "
             "where "
             "its inputs differ, the statistics fit none of them.",
-            "Give each input a BatchNormalization of its own and share the other layers.", **seen,
+            "Give each input its own BatchNormalization and share the other layers.", **seen,
         )  # fmt: skip
 
 
 def fold_across(context: Context) -> Iterator[Finding]:
-    """A normalization that looks foldable into the layer before it, and is not."""
+    """A normalization that seems foldable into the layer before it but is not."""
     for site, layer, mean, variance in layers_of(context):
         before = context.site.get(site.operands[0]) if site.operands else None
-        while before is not None and before.layer.quiet_in_prediction and before.operands:
+        while before is not None and before.layer.identity_in_prediction and before.operands:
             before = context.site.get(before.operands[0])
         activation = None if before is None else before.layer.ends_with
         if before is None or activation is None or activation[0] == "linear":
@@ -209,7 +207,7 @@ def fold_across(context: Context) -> Iterator[Finding]:
         with np.errstate(all="ignore"):
             gain = layer.named_weights.get("gamma", np.ones_like(mean)) / np.sqrt(variance + layer.epsilon)
             offset = layer.named_weights.get("beta", np.zeros_like(mean)) - mean * gain
-        # relu(a x) = a relu(x) for a > 0: only there, and without an offset, would folding be right.
+        # relu(a x) = a relu(x) for a > 0: folding would be right only there, and without an offset.
         wrong = (offset != 0) | (gain <= 0) if activation[0] == "relu" else (offset != 0) | (gain != 1)
         if wrong.any():
             yield note(
@@ -224,7 +222,7 @@ def fold_across(context: Context) -> Iterator[Finding]:
 
 
 def gamma_signs(context: Context) -> Iterator[Finding]:
-    """gamma of exactly 0, or negative."""
+    """gamma that is exactly 0, or negative."""
     for site, layer, _, _ in layers_of(context):
         if not layer.scale:
             continue
@@ -253,8 +251,8 @@ def gamma_signs(context: Context) -> Iterator[Finding]:
 
 
 def changes_nothing(layer: Layer) -> bool:
-    """Whether a layer gives back its input, in training, too, and adds nothing to the loss."""
-    return layer.quiet_in_prediction and not layer.is_random and layer.activity_regularizer is None
+    """Whether a layer returns its input (also in training) and adds nothing to the loss."""
+    return layer.identity_in_prediction and not layer.is_random and layer.activity_regularizer is None
 
 
 def useless_bias(context: Context) -> Iterator[Finding]:
@@ -293,7 +291,7 @@ def removable_bias(context: Context, dense: str, normalization: str) -> bool:
 
 
 def cancellation(context: Context) -> Iterator[Finding]:
-    """A mean so far above the deviation that float32 loses what is left."""
+    """A mean so far above the deviation that float32 loses precision."""
     measured = context.measurement
     for site, layer, mean, variance in layers_of(context):
         if not (mean.size and np.isfinite(mean).all() and (variance + layer.epsilon > 0).all()):
@@ -318,7 +316,7 @@ def cancellation(context: Context) -> Iterator[Finding]:
 
 
 def _forms_apart(layer: BatchNormalization, x: Array) -> float:
-    """Largest difference between the two ways to write the same normalization, in float32."""
+    """The largest difference between two ways to compute the same normalization, in float32."""
     from foldnet.insight.doctor.measure import spread_shape
 
     spread = spread_shape(layer, x.shape)

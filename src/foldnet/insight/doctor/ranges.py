@@ -1,4 +1,4 @@
-"""Between which values an activation's results lie."""
+"""The range of an activation's results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ALONG_AXIS = {"softmax": (0.0, 1.0), "sparsemax": (0.0, 1.0), "log_softmax": (-i
 
 
 def value_range(ending: Ending | None) -> tuple[float, float]:
-    """The least and the largest value that an activation gives; infinite where it has no limit, and for None.
+    """The smallest and the largest result of an activation; infinite without a limit, and for None.
 
     >>> value_range(("sigmoid", {})), value_range(("relu", {"max_value": 6, "negative_slope": 0.0, "threshold": 0.0}))
     ((0, 1), (0, 6.0))

@@ -1,4 +1,4 @@
-"""What a check is: an id, what it needs, and the function that looks."""
+"""A check: an id, what it needs, and its function."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEEDS: dict[str, tuple[str, Callable[[Context], bool]]] = {
         lambda p: p.x is not None and p.candidate is not None,
     ),
 }
-"""What a check may need: in words, and whether it is there."""
+"""What a check may need: a description, and whether it is available."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Check:
 
     Attributes:
         id: stable; also the name of its page in the documentation.
-        needs: a key of NEEDS; data that are merely welcome are not needed.
+        needs: a key of NEEDS; optional data does not count.
         title: what it looks for, in a few words.
-        look: yields what it finds, each without the id.
+        look: yields its findings, without the id.
         measures: whether the network must be computed on the data.
     """
 

@@ -1,4 +1,4 @@
-"""``doctor``: examine a network, with whatever else is at hand."""
+"""``doctor``: examine a network, and use data, targets and script if given."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKS: tuple[Check, ...] = (
     *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *losses.CHECKS, *structure.CHECKS,
     *units.CHECKS, *data.CHECKS,
 )  # fmt: skip
-"""Every check, in the order in which they are made."""
+"""All checks, in the order in which they run."""
 
 
 def doctor(
@@ -32,21 +32,21 @@ def doctor(
     script: object = None,
     candidate: object = None,
 ) -> Report:
-    """Look for what is wrong with a trained network, and say so with numbers from this very network.
+    """Find what is wrong with a trained network, with numbers from that network.
 
     Args:
         model: a network, or the path of its file. A file with NaN among its weights can be examined, too.
-        x: rows of data, best those it was trained on: much is then measured instead of guessed.
+        x: rows of data, preferably training data: with data, much is measured instead of guessed.
         y: their targets.
-        checks: ids of the checks to make; by default all.
-        script: path (or text) of the training script; it is read and never run.
-        candidate: a prediction function of your own, to see whether its answers depend on other rows.
+        checks: ids of the checks to run; by default all.
+        script: path (or text) of the training script; it is read, never executed.
+        candidate: your own prediction function, to test whether its result for a row depends on other rows.
 
     Returns:
-        A Report; ``print`` it, or take its findings.
+        A Report; ``print`` it, or read its findings.
 
     Raises:
-        ConfigError: there is no such check, or the network is not built.
+        ConfigError: a check does not exist, or the network is not built.
         InputError: the data do not fit the network.
 
     >>> from foldnet import Sequential, layers
@@ -62,7 +62,7 @@ def doctor(
 
 
 def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
-    """Make the checks on what there is to look at; see ``doctor``."""
+    """Run the checks; see ``doctor``."""
     chosen = _chosen(checks)
     findings: list[Finding] = []
     made: list[str] = []
@@ -75,7 +75,9 @@ def examine(context: Context, checks: Iterable[str] | None = None) -> Report:
             skipped[check.id] = f"the network cannot be computed: {context.unmeasured}"
         else:
             made.append(check.id)
-            with np.errstate(all="ignore"):  # faulty networks overflow; their numbers are the finding
+            with np.errstate(
+                all="ignore"
+            ):  # faulty networks may overflow, which is a finding and needs no warning
                 findings += [replace(found, check=check.id) for found in check.look(context)]
     sites = {p.path: i for i, p in enumerate(context.sites)}
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), sites.get(f.layer, -1)))
@@ -93,7 +95,7 @@ def _chosen(checks: Iterable[str] | None) -> list[Check]:
 
 
 def read_network(path: str) -> Network:
-    """The network of a file, whatever its numbers are."""
+    """The network of a file, even if it has NaN among its weights."""
     from foldnet.files import load_model
     from foldnet.files.fill_weights import any_numbers
 

@@ -1,4 +1,4 @@
-"""A doctor's report as SARIF 2.1.0, which code hosts and editors show beside the file."""
+"""A doctor's report as SARIF 2.1.0, which code hosts and editors show next to the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def to_sarif(report: Report, file: str) -> dict[str, Any]:
 
     Args:
         report: of a network.
-        file: path of its file, as results are to name it.
+        file: path of its file, for the results.
     """
     driver = {
         "name": "foldnet doctor",
@@ -56,7 +56,7 @@ def _result(finding: Finding, file: str) -> dict[str, Any]:
 
 
 def merged(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    """One document of several: the results of all in one run of the tool."""
+    """Several documents merged into one, with all results in one run of the tool."""
     first = documents[0]
     run = {**first["runs"][0], "results": [r for d in documents for r in d["runs"][0]["results"]]}
     return {**first, "runs": [run]}

@@ -71,7 +71,7 @@ def not_finite(context: Context) -> Iterator[Finding]:
             "",
             "The data hold NaN or infinity; Keras would pass it on to every prediction of these rows, "
             "and one such row in training ruins the statistics and weights for good.",
-            "Drop these rows, or fill what is missing, before training and prediction alike.",
+            "Drop these rows, or fill what is missing, before both training and prediction.",
             rows_left_out=context.measurement.unusable, rows_used=context.measurement.rows,
         )  # fmt: skip
     for site, layer, _, variance in _finite(context):
@@ -79,7 +79,9 @@ def not_finite(context: Context) -> Iterator[Finding]:
         if lowest < 0:
             impossible = lowest + layer.epsilon <= 0
             consequence = (
-                "has no square root" if impossible else "makes the layer's gain larger than the data justify"
+                "has no real square root"
+                if impossible
+                else "makes the layer's gain larger than the data justify"
             )
             yield graded(
                 "error" if impossible else "warning", site.path,
@@ -99,8 +101,8 @@ def never_updated(context: Context) -> Iterator[Finding]:
         if not context.trained:
             yield note(
                 site.path,
-                "The moving statistics are exactly 0 and 1, as before the first batch; nothing shows that this "
-                "network was trained at all.",
+                "The moving statistics are exactly 0 and 1, as before the first batch; there is no sign that this "
+                "network was trained.",
                 "Nothing, if it is meant to be untrained.", **seen,
             )  # fmt: skip
             continue
@@ -114,7 +116,7 @@ def never_updated(context: Context) -> Iterator[Finding]:
 
 
 def batch_of_one(context: Context) -> Iterator[Finding]:
-    """Every variance pulled to 0 by batches without any."""
+    """Every variance pulled towards 0 by batches that have no variance."""
     for site, layer, _, variance in _finite(context):
         highest, lowest = float(variance.max()), float(variance.min())
         equal = variance.size > 1 and highest < 0.99 and highest - lowest <= 1e-4 * highest
@@ -134,14 +136,14 @@ def batch_of_one(context: Context) -> Iterator[Finding]:
 
 
 def not_converged(context: Context) -> Iterator[Finding]:
-    """The share of the initial 0 and 1 that is left after the steps made."""
+    """The share of the initial 0 and 1 that is left after the training steps."""
     if not context.steps:
         return
     for site, layer, mean, variance in _finite(context):
         if not layer.trainable or not 0 < layer.momentum < 1 or _untouched(layer, mean, variance):
             continue
         share = float(layer.momentum**context.steps)
-        # Variances of batches are not negative, so a share of the initial 1 cannot be larger than what is there.
+        # Batch variances are not negative, so the initial 1's share cannot be larger than the moving variance.
         if share < 0.01 or float(variance.min()) < 0.99 * share:
             continue
         effect = effect_of(context, [site.path])
@@ -171,7 +173,7 @@ def _typical(drift: Drift) -> tuple[float, float]:
 
 
 def differ_from_data(context: Context) -> Iterator[Finding]:
-    """Moving statistics against those of the data, layer by layer, by what correcting them does to the output."""
+    """Moving statistics compared with those of the data, rated by how much correcting them changes the output."""
     measured = context.measured
     for path, drift in measured.drifts.items():
         site = context.site[path]
@@ -198,7 +200,7 @@ def differ_from_data(context: Context) -> Iterator[Finding]:
 
 
 def small_batch(context: Context) -> Iterator[Finding]:
-    """One and the same factor below the data's variance in all channels: (b - 1) / b of batches of b rows."""
+    """Variances smaller than the data's by the same factor in all channels: (b - 1) / b of batches of b rows."""
     for path, drift in context.measured.drifts.items():
         site = context.site[path]
         variance = site.layer.named_weights["moving_variance"].astype(np.float64).reshape(-1)
@@ -232,7 +234,7 @@ def small_batch(context: Context) -> Iterator[Finding]:
 
 
 def averaged_weights(context: Context) -> Iterator[Finding]:
-    """Weights that are an average over training, statistics that are not."""
+    """Weights averaged over training, but statistics that are not."""
     if not context.optimizer_settings.get("use_ema") or not context.normalizations:
         return
     paths = [p.path for p in context.normalizations if p.layer.trainable]
@@ -256,7 +258,7 @@ def epsilon_dominates(context: Context) -> Iterator[Finding]:
         variance, mean = variance.reshape(-1), mean.reshape(-1)
         if (variance < 0).any() or variance.max() < 1e-8 or not layer.epsilon > 0:
             continue
-        # A constant channel has no variance to lose; rounding leaves some of the mean's last place.
+        # A constant channel has no variance except rounding errors of its mean.
         noise = (1e-6 * np.abs(mean)) ** 2 + 1e-12
         small = (variance < layer.epsilon) & (variance > noise)
         if not small.any():

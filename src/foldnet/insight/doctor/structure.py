@@ -1,4 +1,4 @@
-"""Checks of how the network is put together: calls, missing activations, and layers that never got in."""
+"""Checks of the network's structure: calls, missing activations, and layers that were never added."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from foldnet.network import Network
 
 
 def _straight(layer: Layer) -> bool:
-    """Whether a layer is affine at prediction time, value by value."""
-    return layer.quiet_in_prediction or layer.scales_values
+    """Whether a layer is an elementwise affine function at prediction time."""
+    return layer.identity_in_prediction or layer.scales_values
 
 
 def calls_with_training(network: Network, prefix: str = "") -> Iterator[tuple[str, Call]]:
-    """Every call, of layers and of nested networks, that says ``training=``."""
+    """Every call of layers and nested networks with ``training=``."""
     for call in network.graph_calls:
         if "training" in call.kwargs:
             yield prefix + call.layer.name, call
@@ -36,7 +36,7 @@ def matters(layer: Layer) -> bool:
     """Whether training mode changes what a layer, or any layer inside it, computes."""
     if isinstance(layer, Network):
         return any(matters(inner) for inner in layer.layers)
-    return layer.training_matters()
+    return layer.differs_in_training()
 
 
 def training_baked_in(context: Context) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def training_baked_in(context: Context) -> Iterator[Finding]:
             continue
         random = call.layer.is_random
         if call.kwargs["training"]:
-            effect = "drops values at random" if random else "normalizes by whatever batch comes along"
+            effect = "drops values at random" if random else "normalizes by the current batch"
             yield error(
                 path,
                 f"The network itself calls it with training=True, so that prediction {effect}; Keras "
@@ -67,7 +67,7 @@ def training_baked_in(context: Context) -> Iterator[Finding]:
 
 
 def missing_activation(context: Context) -> Iterator[Finding]:
-    """Two Dense layers with nothing between that bends."""
+    """Two Dense layers without an activation between them."""
     for site in context.sites:
         if not isinstance(site.layer, Dense):
             continue
@@ -78,11 +78,7 @@ def missing_activation(context: Context) -> Iterator[Finding]:
         outputs = int(site.layer.named_weights["kernel"].shape[1])
         narrow = middle < min(inputs, outputs)
         make = note if narrow else warning
-        reason = (
-            f"together one matrix of rank {middle}"
-            if narrow
-            else "together no more than one Dense layer can do"
-        )
+        reason = f"together one matrix of rank {middle}" if narrow else "together equal to one Dense layer"
         yield make(
             site.path,
             f"Nothing between {before.path!r} and this layer is nonlinear, so the two are {reason}.",
@@ -94,7 +90,7 @@ def missing_activation(context: Context) -> Iterator[Finding]:
 
 
 def never_added(context: Context) -> Iterator[Finding]:
-    """Layers that the script makes and does not use. The script is read, never run."""
+    """Layers that the script creates but does not use. The script is read, never executed."""
     tree, name = _parsed(context.script)
     made = [_made(node) for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
     loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
@@ -133,7 +129,7 @@ def _made(node: ast.Assign | ast.AnnAssign) -> tuple[int, str, str]:
 
 
 def _layer_class(value: ast.expr) -> str:
-    """The class, if an expression makes a layer, or makes and calls one."""
+    """The class, if an expression creates a layer, or creates and calls one."""
     if not isinstance(value, ast.Call):
         return ""
     function = value.func

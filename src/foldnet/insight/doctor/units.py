@@ -17,7 +17,7 @@ from foldnet.layers.core import Dense
 
 FLAT_BELOW = ("relu", "relu6", "thresholded_relu")
 SATURATING = ("sigmoid", "tanh", "softsign")
-"""Activations that come near both their limits and hardly move there."""
+"""Activations that approach both their limits and are flat there."""
 FEWEST = 30
 
 
@@ -60,7 +60,7 @@ def dead(context: Context) -> Iterator[Finding]:
 
 
 def _never_positive(context: Context, site: Site) -> Array | None:
-    """For a Dense and its ReLU: the units that no input can make positive, by the bounds of what comes in."""
+    """For a Dense and its ReLU: the units that no input can make positive, given the bounds of the input."""
     dense: Site | None = site
     if not isinstance(site.layer, Dense):
         dense = context.site.get(site.operands[0]) if len(site.operands) == 1 else None
@@ -72,18 +72,18 @@ def _never_positive(context: Context, site: Site) -> Array | None:
     bias = dense.layer.named_weights.get("bias", np.zeros(kernel.shape[1])).astype(np.float64)
     low, high = _bounds(context, dense)
     with np.errstate(all="ignore"):
-        # 0 × inf is nothing: a weight of 0 lets nothing through.
+        # 0 × inf counts as 0, because a weight of 0 passes nothing.
         most = np.where(kernel == 0, 0.0, np.maximum(kernel * low, kernel * high)).sum(axis=0)
     return np.asarray(most + bias <= 0)
 
 
 def _bounds(context: Context, site: Site) -> tuple[float, float]:
-    source = context.back(site, lambda layer: layer.quiet_in_prediction or layer.moves_values)
+    source = context.back(site, lambda layer: layer.identity_in_prediction or layer.moves_values)
     return value_range(None if source is None else source.layer.ends_with)
 
 
 def saturated(context: Context) -> Iterator[Finding]:
-    """Hidden sigmoid and tanh units that sit at their limits on nearly all rows."""
+    """Hidden sigmoid and tanh units that are at their limits on nearly all rows."""
     measured = context.measured
     if measured.rows < FEWEST:
         return
@@ -105,7 +105,7 @@ def saturated(context: Context) -> Iterator[Finding]:
         )
         yield graded(
             severity, site.path,
-            f"{int(stuck.sum())} of {stuck.size} units sit at a limit of {activation[0]} on more than 95 % of the "
+            f"{int(stuck.sum())} of {stuck.size} units are at a limit of {activation[0]} on more than 95 % of the "
             "rows: they work as switches, and stop learning.",
             "Scale the inputs, normalize before the activation, or use smaller kernels; then train again.",
             saturated=int(stuck.sum()), constant=int(constant.sum()), units=int(stuck.size), rows=measured.rows,

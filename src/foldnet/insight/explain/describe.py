@@ -27,7 +27,7 @@ from foldnet.network import Model, Network
 def explain(
     model: object, x: object = None, layer: str | None = None, *, row: int = 0, channel: int = 0
 ) -> Explanation:
-    """Say what a network computes, layer by layer, and everything about its first BatchNormalization.
+    """Explain what a network computes, layer by layer, with all details of its first BatchNormalization.
 
     Args:
         model: a network, the path of its file, or one layer that has been called.

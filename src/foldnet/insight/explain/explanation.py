@@ -1,6 +1,6 @@
 """What ``explain`` returns: plain data in sections and blocks, and its text for a terminal.
 
-The blocks hold all of the content; ``text`` only lays them out, and other layouts may do so, too.
+The blocks hold all of the content; ``text`` is one layout of them, and there are others.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Steps:
-    """Numbers followed from step to step: what is done, and what it gives."""
+    """A calculation step by step: the operation and its result."""
 
     title: str
     steps: tuple[tuple[str, str], ...]
@@ -60,7 +60,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Program:
-    """Lines of Python to copy: no layout may break them."""
+    """Lines of Python to copy, which no layout may break."""
 
     title: str
     lines: tuple[str, ...]
@@ -81,7 +81,7 @@ class Section:
         kind: class of the layer.
         input_shape: of what it reads, as text.
         output_shape: of what it gives, as text.
-        blocks: what there is to say, in order.
+        blocks: its content, in order.
     """
 
     name: str
@@ -97,9 +97,9 @@ class Explanation:
 
     Attributes:
         title: what is explained.
-        sections: one a layer call, in computing order.
-        source: the network and data that it was made of, from which a page is drawn.
-        ending: of a whole network: all that a prediction function of one's own must compute, as NumPy.
+        sections: one per layer call, in computing order.
+        source: the network and data that it was made from; needed to draw a page.
+        ending: for a whole network, NumPy code with everything that your own prediction function must compute.
     """
 
     title: str
@@ -111,7 +111,7 @@ class Explanation:
         """The section of a layer call.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: there is no section of that name.
         """
         for section in self.sections:
             if section.name == name:
@@ -131,7 +131,7 @@ class Explanation:
         """Write the explanation as one self-contained page, which loads nothing and works from a disk.
 
         Args:
-            path: of the file to write; a page that foldnet wrote there before is replaced.
+            path: of the file to write; a page that foldnet wrote is replaced.
             overwrite: whether any other file may be replaced, too.
 
         Raises:
@@ -154,7 +154,7 @@ class Explanation:
         return fragment_html(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; every block says its ``type``."""
+        """Plain data for JSON; every block has its ``type``."""
         sections = [
             {
                 "name": s.name, "kind": s.kind, "input_shape": s.input_shape, "output_shape": s.output_shape,

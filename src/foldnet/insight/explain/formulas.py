@@ -19,7 +19,7 @@ Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 
 
 def formula_of(layer: Layer, input_shapes: tuple[Shape, ...]) -> Formula:
-    """The formula of a layer call; for a kind that has none of its own, the first sentence of its description."""
+    """The formula of a layer call; for a kind without a formula, the first sentence of its description."""
     for cls in type(layer).__mro__:
         if cls.__name__ in FORMULAS:
             return FORMULAS[cls.__name__](layer, input_shapes)
@@ -79,7 +79,9 @@ def _dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
             f"each time"
         )
     )
-    return Formula(scale, "y = x: nothing is dropped, and nothing scaled, since training divides by 1 − rate")
+    return Formula(
+        scale, "y = x: nothing is dropped, and nothing scaled, because training divides by 1 − rate"
+    )
 
 
 def _alpha_dropout(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
@@ -114,7 +116,7 @@ def _row_normalization(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
     weights = {n: f"{n}{w.shape}" for n, w in layer.named_weights.items()}
     end = "".join(f" {sign} {weights[n]}" for n, sign in (("gamma", "×"), ("beta", "+")) if n in weights)
     rule = layer.normalization_rule(shapes[0])
-    assert rule is not None, "asked of normalizations alone"
+    assert rule is not None, "only for normalizations"
     if rule.groups is not None:
         over = f"over each of {layer.groups} groups of channels" if layer.groups > 0 else "over each channel"
         over += " of each row"
@@ -162,7 +164,7 @@ _INFIX = {**SIGNS, "true_divide": "/"}
 
 
 def _key_text(key: object) -> str:
-    """What stands between the brackets of ``x[:, 0]``."""
+    """The text between the brackets of ``x[:, 0]``."""
     if isinstance(key, tuple):
         return ", ".join(map(_key_text, key))
     if isinstance(key, slice):
@@ -187,4 +189,4 @@ FORMULAS: dict[str, Write] = {
     "SpatialDropout": _dropout,
     "UnitNormalization": _row_normalization,
 }
-"""By class name; a subclass without an entry has its base's."""
+"""By class name; a subclass without an entry uses its base's."""

@@ -1,4 +1,4 @@
-"""A BatchNormalization in words and numbers: axes, statistics, weights, updates, and one value followed through."""
+"""Explain a BatchNormalization: axes, statistics, weights, updates, and the calculation for one value."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ROLES = {
 def normalization_blocks(
     layer: BatchNormalization, shape: Shape, x: Array | None, row: int, channel: int
 ) -> list[Block]:
-    """Everything there is to say about one call.
+    """Everything about one call.
 
     Args:
         layer: built.
         shape: of its input, batch axis first.
-        x: rows of its input; with them, the numbers of one row are followed.
+        x: rows of its input; with them, the calculation for one row is shown.
         row: which.
         channel: which of its channels, counted in memory order.
     """
@@ -52,7 +52,7 @@ def axis_blocks(layer: BatchNormalization, shape: Shape) -> list[Block]:
 
 
 def weight_blocks(layer: BatchNormalization) -> list[Block]:
-    """The four vectors, how the moving ones move, and how much epsilon matters."""
+    """The four vectors, the updates of the moving statistics, and the effect of epsilon."""
     return [*_weights(layer), *_update(layer), *_epsilon(layer)]
 
 
@@ -73,13 +73,13 @@ def _axes(
     many = f"{channels:,} means and {channels:,} variances, one of each a channel"
     return [
         Words(
-            f"axis={layer.axis!r} names what KEEPS statistics of its own: {axis_words(shape, kept)}. Mean and "
+            f"axis={layer.axis!r} names the axes that KEEP separate statistics: {axis_words(shape, kept)}. Mean and "
             f"variance are taken over all the rest: {axis_words(shape, reduced)}. That is the complement of "
             "NumPy's axis, which names what is averaged over."
         ),
         Words(
             f"So there are {many}. They have shape {layer.specs[0].shape} and are spread over x as "
-            f"{_tuple_text(spread)}: every value of a channel meets the same mean and variance."
+            f"{_tuple_text(spread)}: every value of a channel uses the same mean and variance."
         ),
     ]
 
@@ -111,18 +111,18 @@ def _reading(shape: Shape, kept: tuple[int, ...], reduced: tuple[int, ...]) -> l
         )]  # fmt: skip
     if reduced == (0,):
         return [Words(
-            "Only the batch is averaged over: every place of a row has a mean and a variance of its own, as "
+            "Only the batch is averaged over: every position of a row has its own mean and variance, as "
             "StandardScaler would give on the rows laid out flat."
         )]  # fmt: skip
     if kept == (rank - 1,):
         return [Words(
             "With channels last this is the convolutional recipe: a channel's statistics are taken over the batch "
-            "and over every position. If the data has its channels first, axis=1 is meant instead."
+            "and over every position. If the data has its channels first, use axis=1 instead."
         )]  # fmt: skip
     if kept == (1,):
         return [Words(
             "With channels first this is the convolutional recipe: a channel's statistics are taken over the batch "
-            "and over every position. If the data has its channels last, axis=-1 is meant instead."
+            "and over every position. If the data has its channels last, use axis=-1 instead."
         )]  # fmt: skip
     return []
 
@@ -164,7 +164,7 @@ def _update(layer: BatchNormalization) -> list[Block]:
             ),
         ),
         Words(
-            f"They start at 0 and 1, and keep a share of that start: {left} batches. At prediction time they do not "
+            f"They start at 0 and 1, and a share of that start remains: {left} batches. At prediction time they do not "
             "move, so a row gives the same result alone or among a million."
         ),
     ]
@@ -222,7 +222,7 @@ class _Value:
 
     @property
     def place(self) -> str:
-        """The channel in words."""
+        """The channel as text."""
         return f"channel {self.channel[0] if len(self.channel) == 1 else self.channel}"
 
 

@@ -1,4 +1,4 @@
-"""A layer's own settings, in one way for every kind of layer."""
+"""A layer's own settings as text, for every kind of layer."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ LEFT_OUT = re.compile(
     r"|name|dtype|shape|batch_shape|batch_size|sparse|ragged|optional"
 )
 """Settings for how weights are initialized and changed, not for what the layer computes; and those of an
-InputLayer, whose shape stands above it."""
+InputLayer, whose shape is in the heading."""
 
 
 def settings_words(layer: Layer) -> list[Words]:
-    """A sentence with the layer's settings; none for a layer that has none."""
+    """A sentence with the layer's settings; nothing for a layer without settings."""
     told = ", ".join(f"{name} = {text}" for name, text in given_settings(layer))
     return [Words(f"Its settings: {told}.")] if told else []
 
 
 def given_settings(layer: Layer) -> Iterator[tuple[str, str]]:
-    """Each setting of the layer that affects what it computes, and its value as text."""
+    """Each setting that affects what the layer computes, with its value as text."""
     common = set(settings_of(Layer))
     if layer.is_operation:  # its formula has them
         return
@@ -38,7 +38,7 @@ def given_settings(layer: Layer) -> Iterator[tuple[str, str]]:
 
 
 def value_text(value: object) -> str:
-    """A setting's value for reading.
+    """A setting's value as text.
 
     >>> value_text(1 / 255), value_text((2, -1)), value_text("relu"), value_text(6.0)
     ('0.003921569 (1/255)', '(2, -1)', "'relu'", '6')

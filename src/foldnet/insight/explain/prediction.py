@@ -1,4 +1,4 @@
-"""What a prediction function of one's own must contain: the whole network as NumPy code."""
+"""The whole network as NumPy code, for writing your own prediction function."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from foldnet.network import Network
 
 
 def prediction_blocks(network: Network, graph: Graph | None = None) -> tuple[Block, ...]:
-    """The code, or why there is none.
+    """The code, or the reason why there is none.
 
     Args:
         network: built.
-        graph: its lowering for prediction, if it is known already.
+        graph: its lowering for prediction, if already available.
     """
     from foldnet.export.numpy_snippet import numpy_snippet
 

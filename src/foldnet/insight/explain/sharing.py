@@ -1,4 +1,4 @@
-"""Which values of its input a normalization takes together: for every kind of it, and for other choices of axis."""
+"""Which values of its input share a statistic, for every kind of normalization and every choice of axis."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _CARRIED = ("epsilon", "momentum", "center", "scale", "groups", "rms_scaling", "
 
 
 def is_normalization(layer: Layer) -> bool:
-    """Whether the layer divides values by a statistic that several of them share."""
+    """Whether the layer divides values by a statistic of several of them."""
     return layer.normalizes_by is not None
 
 
 def axis_keeps(layer: Layer) -> bool:
-    """Whether the layer's ``axis`` names what keeps statistics of its own, and not what is averaged over."""
+    """Whether the layer's ``axis`` names the axes that keep separate statistics, not those averaged over."""
     return layer.normalizes_by in ("batch", "data")
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """The rule by which values meet the same statistic.
+    """The rule for which values share a statistic.
 
     Attributes:
-        own: axes (0 is the batch) along which every place has a statistic of its own.
-        split: an axis and how many neighbouring places of it go together; None for none.
+        own: axes (0 is the batch) along which every position has its own statistic.
+        split: an axis and how many neighbouring positions on it share a statistic; None for no such axis.
     """
 
     own: tuple[int, ...]
     split: tuple[int, int] | None = None
 
     def statistic(self, place: Sequence[int]) -> tuple[int, ...]:
-        """Which statistic the value at a place meets: two values with equal answers share theirs."""
+        """The key of the statistic used for the value at a position: equal keys mean the same statistic."""
         found = tuple(place[a] for a in self.own)
         return found if self.split is None else (*found, place[self.split[0]] // self.split[1])
 
@@ -64,15 +64,15 @@ def sharing(layer: Layer, shape: Shape) -> Sharing:
 
 def _rule(layer: Layer, shape: Shape) -> NormalizationRule:
     found = layer.normalization_rule(shape)
-    assert found is not None, "asked of normalizations alone"
+    assert found is not None, "only for normalizations"
     return found
 
 
 def with_axis(layer: Layer, axes: Sequence[int], shape: Shape) -> Layer:
-    """A normalization like this one, but for its ``axis`` and the shape of its input; its weights are fresh.
+    """A normalization like this one, with another ``axis`` and input shape; its weights are new.
 
     Raises:
-        FoldnetError: there is no such layer.
+        FoldnetError: the layer cannot have this axis.
     """
     kind = type(layer)
     axis: Any = axes[0] if len(axes) == 1 else list(axes)
@@ -88,7 +88,7 @@ def with_axis(layer: Layer, axes: Sequence[int], shape: Shape) -> Layer:
 
 
 def sharing_blocks(layer: Layer, shape: Shape) -> list[Block]:
-    """The rule in words and in NumPy, for any kind of built normalization."""
+    """The rule as text and as NumPy code, for any kind of built normalization."""
     if isinstance(layer, BatchNormalization):
         return axis_blocks(layer, shape)
     found = layer.normalization_rule(shape)
@@ -118,12 +118,12 @@ def _of_rows(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Block
     return [
         Words(
             f"axis={layer.axis!r} names what is AVERAGED OVER, as NumPy's axis does: {axis_words(shape, axes)}. "
-            "(BatchNormalization's axis names what keeps statistics of its own, the complement.)"
+            "(BatchNormalization's axis names the axes that keep separate statistics, the complement.)"
         ),
         Words(
             f"So {each} {what} of its own, in shape ({sizes}). They are computed from the row itself "
             f"each time, in "
-            "training and at prediction time alike; no other row is used, and nothing is remembered."
+            "training and at prediction time; no other row is used, and nothing is stored."
         ),
         Code("The same numbers in NumPy:", _row_lines(layer, shape, found)),
     ]
@@ -163,7 +163,7 @@ def _of_groups(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Blo
         ),
         Words(
             f"So each row has {groups} means and {groups} variances of its own. They are computed from "
-            f"the row itself each time, in training and at prediction time alike; no other row is used."
+            f"the row itself each time, in training and at prediction time; no other row is used."
         ),
         Code(
             "The same numbers in NumPy:",
@@ -178,11 +178,11 @@ def _of_groups(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Blo
 
 
 def _of_data(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Block]:
-    """The preprocessing layer: statistics taken once."""
+    """The preprocessing layer: statistics computed once."""
     kept = found.axes
     reduced = tuple(a for a in range(len(shape)) if a not in kept)
     spread = ", ".join(_size(shape, a) if a in kept else "1" for a in range(len(shape)))
-    keeps = f"what KEEPS statistics of its own: {axis_words(shape, kept)}" if kept else "nothing"
+    keeps = f"the axes that KEEP separate statistics: {axis_words(shape, kept)}" if kept else "nothing"
     divide = f"np.maximum(np.sqrt(variance), {found.epsilon:g})"
     line = f"y = x * {divide} + mean" if getattr(layer, "invert", False) else f"y = (x - mean) / {divide}"
     laid = f".reshape({spread})"
@@ -200,10 +200,10 @@ def _of_data(layer: Layer, shape: Shape, found: NormalizationRule) -> list[Block
 
 
 def _gamma_beta(layer: Layer, shape: Shape, axes: tuple[int, ...]) -> str:
-    """What follows the division; weights that do not lie along the last axes are laid along theirs."""
+    """The code after the division; weights that are not along the last axes are reshaped."""
     names = {w.name for w in layer.specs}
     last = axes == tuple(range(len(shape) - len(axes), len(shape)))
-    # Sizes follow the axes as the setting wrote them, which may be another order than the input's.
+    # Sizes follow the order of axes in the setting, which may differ from the input's.
     last = last and all(s.shape == tuple(shape[a] for a in axes) for s in layer.specs)
     sizes = ", ".join(str(shape[a]) if a in axes else "1" for a in range(len(shape)))
     laid = "" if last else f".reshape({sizes})"

@@ -1,4 +1,4 @@
-"""What an explanation was made of."""
+"""The network and data that an explanation was made from."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Source:
     """A network, its layer calls, and the caller's rows in it.
 
     Attributes:
-        network: that is explained.
+        network: the explained network.
         sites: all of its layer calls, in computing order.
         chosen: those that are explained.
         graph: its lowering for prediction; None without rows.
-        inputs: the caller's rows, one array an input of the graph; empty without rows.
+        inputs: the caller's rows, one array per input of the graph; empty without rows.
         values: every value of the graph for them, in float64.
         row: to follow.
         channel: to follow.

@@ -1,1 +1,1 @@
-"""The statistics of the data that BatchNormalization uses: taken anew, compared, and put back."""
+"""BatchNormalization's statistics of the data: re-estimated, compared, and restored."""

@@ -1,4 +1,4 @@
-"""A metric on validation data, of a network's prediction with one set of statistics or another."""
+"""A metric on validation data, of a network's predictions before and after its statistics change."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Judge = Callable[[list[Array], list[Array], Any], float]
 
 
 class Validation:
-    """Validation data and what is measured on it.
+    """Validation data and the metric.
 
     Args:
-        network: whose predictions are judged.
+        network: whose predictions are measured.
         graph: its lowering; for the names and shapes of its inputs.
-        data: ``(x, y)`` or ``(x, y, sample_weight)``, or something that gives such batches again and again.
-        metric: as ``recalibrate`` takes it.
+        data: ``(x, y)`` or ``(x, y, sample_weight)``, or an iterable of such batches, iterated several times.
+        metric: as for ``recalibrate``.
         mode: ``"min"``, ``"max"``, or ``"auto"``, by the metric's name.
         batch_size: rows at a time.
 
     Raises:
         InputError: there are no targets, or not as many as rows.
-        UnsupportedError: an output has a mask, and the metric would count what it leaves out.
+        UnsupportedError: an output has a mask, and the metric would count masked values.
         ConfigError: no such metric, or none is given and the network was never compiled.
     """
 
@@ -113,7 +113,7 @@ def _rises(metric: str, mode: str, direction: Direction | None) -> bool:
 
 
 def _judge(network: Network, metric: object, targets: Sequence[Array]) -> tuple[str, Judge, Direction | None]:
-    """The metric's name, how it is computed, and which way it is better."""
+    """The metric's name, its function, and whether higher is better."""
     if metric is None:
         return "loss", _loss(_compiled(network)), "down"
     single = len(targets) == 1
@@ -138,7 +138,7 @@ def _judge(network: Network, metric: object, targets: Sequence[Array]) -> tuple[
 
 
 def _guarded(name: str, judge: Judge) -> Judge:
-    """The same, with an error that names the metric where its own code fails."""
+    """The same function; if it raises, the error names the metric."""
 
     def guarded(y_true: list[Array], y_pred: list[Array], weight: object) -> float:
         try:

@@ -10,11 +10,11 @@ from foldnet.arrays import Array
 class Moments:
     """Count, mean and biased variance of values that arrive block by block.
 
-    Values are taken relative to the first row, so that a mean far above the spread costs no digits; each block's
-    own moments are found in two passes over it and joined to those before (Chan, Golub and LeVeque, 1979).
+    Values are taken relative to the first row, so that a mean far above the spread costs no precision. Each block's
+    moments are computed in two passes and combined with the earlier ones (Chan, Golub and LeVeque, 1979).
 
     Attributes:
-        count: values a channel so far.
+        count: values per channel so far.
     """
 
     def __init__(self) -> None:
@@ -24,17 +24,17 @@ class Moments:
         self._squares: Array = np.zeros(0)
 
     def add(self, values: Array) -> None:
-        """Take in an array of shape (values, channels)."""
+        """Add an array of shape (values, channels)."""
         if not len(values):
             return
         if not self.count:
             self._first = values[0].astype(np.float64)
             self._mean, self._squares = np.zeros_like(self._first), np.zeros_like(self._first)
-        with np.errstate(all="ignore"):  # infinities and NaN travel on; the caller looks at the result
+        with np.errstate(all="ignore"):  # infinities and NaN are passed on; the caller checks the result
             relative = values - self._first
             mean = relative.mean(axis=0)
             relative -= mean
-            slip = relative.mean(axis=0)  # what rounding left in the first mean
+            slip = relative.mean(axis=0)  # correction for the rounding of the first mean
             squares = np.square(relative).sum(axis=0) - len(values) * np.square(slip)
             self._join(len(values), mean + slip, np.maximum(squares, 0.0))
 

@@ -1,9 +1,9 @@
 """recalibrate: the exact statistics of the data for every BatchNormalization, with Dropout off.
 
-The moving statistics that training leaves behind lag the weights, still hold part of their first values, and, where
-Dropout stands before the layer, are those of inputs that never come at prediction time (Li et al., 2018). Here they
-are taken anew from the data as the layers see it at prediction time, each layer after those before it have their
-new statistics, so that what is measured is what will be used.
+The moving statistics after training lag behind the weights and still contain part of their initial values. With
+Dropout before the layer, they are statistics of inputs that do not occur at prediction time (Li et al., 2018). Here
+they are computed again from the data as the layers see it at prediction time. A layer is measured after the layers
+before it have their new statistics.
 """
 
 from __future__ import annotations
@@ -53,28 +53,28 @@ def recalibrate(
 ) -> Recalibration:
     """Give every BatchNormalization the exact mean and variance of the data it sees at prediction time.
 
-    The data is gone through once for each depth of normalization: a layer is measured when all that stand before
-    it have their new statistics. Sums are in float64; nothing but the moving statistics changes, and those only
-    when all is done. A frozen layer is measured, too, unless ``layers`` leaves it out. A layer that is called
+    The data is read once for each depth of normalization: a layer is measured when all layers before it have their
+    new statistics. Sums are in float64. Only the moving statistics change, and only at the end. A frozen layer is
+    measured, too, unless ``layers`` leaves it out. A layer that is called
     several times gets the statistics of all its calls together. The result does not depend on ``batch_size``
     beyond rounding in float64.
 
     Args:
         model: built; compiled or not.
         x: rows of the training data: an array (memory-mapped ones are read a batch at a time), a table, a list or
-            dict of arrays for several inputs, an iterable of batches (of ``x`` or ``(x, y)``) that can be gone
-            through again, or a function without arguments that gives a fresh iterator.
+            dict of arrays for several inputs, an iterable of batches (of ``x`` or ``(x, y)``) that can be
+            iterated again, or a function without arguments that returns a new iterator.
         validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or an iterable of such batches, to measure the
-            effect on. Take other rows than ``x``.
-        metric: what is measured: a name such as ``"mae"``, a loss or metric object, or a function of ``y_true``
+            effect on. Use other rows than ``x``.
+        metric: a name such as ``"mae"``, a loss or metric object, or a function of ``y_true``
             and ``y_pred``; by default the loss that the network was compiled with.
-        mode: ``"min"`` or ``"max"`` says which way the metric is better; ``"auto"`` knows it of foldnet's own, and
-            takes a function for an error.
-        keep_if_better: with validation data, go back to the old statistics, of all layers together, if the new
-            ones do worse. Layers are not chosen one by one: each layer's statistics hold only for the input that
-            the new statistics of the layers before it give.
+        mode: ``"min"`` if lower values of the metric are better, ``"max"`` if higher ones are; ``"auto"`` knows it for
+            foldnet's metrics and assumes ``"min"`` for a function.
+        keep_if_better: with validation data, restore the old statistics of all layers if the new ones are worse.
+            Layers are not chosen one by one, because each layer's statistics are only right after the new statistics
+            of the layers before it.
         layers: names (paths) of the layers to measure; all by default.
-        batch_size: rows at a time, where the data does not come in batches.
+        batch_size: rows at a time, if the data is not in batches.
 
     Returns:
         Recalibration: the drift of each layer and the effect; ``restore()`` puts the old statistics back.
@@ -83,7 +83,7 @@ def recalibrate(
         ConfigError: the network has no BatchNormalization, or none of a given name, or no metric is known.
         InputError: no rows, rows of another shape, NaN or infinite values, data that can be read only once, or
             that changes from pass to pass.
-        UnsupportedError: a layer that cannot be measured: it feeds itself, or it gets a mask.
+        UnsupportedError: a layer that cannot be measured: it depends on itself, or it gets a mask.
 
     >>> import numpy as np
     >>> from foldnet import Sequential, layers
@@ -95,10 +95,10 @@ def recalibrate(
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
     chosen = _chosen(model, layers)
-    # Old statistics must not stand in the way of new ones, so those to be measured start as fresh ones.
+    # Old statistics could cause errors (NaN, for example), so the layers to measure start with new ones.
     measured: dict[BatchNormalization, dict[str, Array]] = {}
-    stand_ins: dict[Layer, Layer] = {layer: _with(layer, _fresh(layer)) for layer in chosen}
-    graph = lower(model, Mode.PREDICT, stand_ins)
+    replacements: dict[Layer, Layer] = {layer: _with(layer, _fresh(layer)) for layer in chosen}
+    graph = lower(model, Mode.PREDICT, replacements)
     calls = [
         (site, site.layer)
         for site in sites_of(model, graph)
@@ -108,7 +108,7 @@ def recalibrate(
     validation = None
     if validation_data is not None:
         from foldnet.insight.statistics.effect import (
-            Validation,  # it needs the losses, which take a while to import
+            Validation,  # imported here because it imports the losses, which is slow
         )
 
         validation = Validation(model, graph, validation_data, metric, mode, batch_size)
@@ -116,18 +116,18 @@ def recalibrate(
     rows: int | None = None
     for level in _levels(graph, calls):
         here = [(site, layer) for site, layer in calls if layer in level]
-        found, counted = _moments(lower(model, Mode.PREDICT, stand_ins), here, stream)
+        found, counted = _moments(lower(model, Mode.PREDICT, replacements), here, stream)
         if rows is not None and counted != rows:
             raise InputError(
                 f"the data had {rows} rows in one pass and {counted} in the next; it must give the same rows "
-                "every time. A function must make a fresh iterator at every call."
+                "every time. A function must make a new iterator at every call."
             )
         rows = counted
         moments |= found
         for layer, moment in found.items():
             path = next(site.path for site, called in here if called is layer)
             measured[layer] = _statistics(layer, path, moment)
-            stand_ins[layer] = _with(layer, measured[layer])
+            replacements[layer] = _with(layer, measured[layer])
     old = {layer: {name: layer.named_weights[name].copy() for name in new} for layer, new in measured.items()}
     drifts = tuple(
         _drift(path, layer, moments[layer].count, old[layer], measured[layer])
@@ -135,7 +135,7 @@ def recalibrate(
     )
     effect = None
     if validation is not None:
-        effect = _effect(validation, model, lower(model, Mode.PREDICT, stand_ins))
+        effect = _effect(validation, model, lower(model, Mode.PREDICT, replacements))
     result = Recalibration(drifts, rows or 0, effect, old, measured)
     if not (keep_if_better and result.effect is not None and result.effect.worse):
         result.apply()
@@ -195,7 +195,7 @@ def _paths(calls: Sequence[Call]) -> dict[BatchNormalization, str]:
 
 
 def _levels(graph: Graph, calls: Sequence[Call]) -> list[set[BatchNormalization]]:
-    """The layers to measure, in groups: each group depends on none but those before it.
+    """The layers to measure, in groups: each group depends only on groups before it.
 
     Raises:
         UnsupportedError: a shared layer depends on itself.
@@ -217,7 +217,7 @@ def _levels(graph: Graph, calls: Sequence[Call]) -> list[set[BatchNormalization]
             stuck = [path for layer, path in _paths(calls).items() if layer in needs]
             raise UnsupportedError(
                 f"layer {stuck[0]!r} is shared, and one of its calls computes the input of another, so "
-                f"it has no statistics of its own. Leave it out with layers=[...]; waiting for it: {stuck}"
+                f"its statistics are not defined. Leave it out with layers=[...]; waiting for it: {stuck}"
             )
         levels.append(ready)
         done |= ready
@@ -228,7 +228,7 @@ def _levels(graph: Graph, calls: Sequence[Call]) -> list[set[BatchNormalization]
 def _moments(
     graph: Graph, calls: Sequence[Call], stream: Stream
 ) -> tuple[dict[BatchNormalization, Moments], int]:
-    """One pass over the data: the moments of what the calls read, and the number of rows."""
+    """One pass over the data: the moments of the calls' inputs, and the number of rows."""
     wanted = tuple(dict.fromkeys(site.operands[0] for site, _ in calls))
     oracle = Oracle(drop_dead(with_nodes(graph, graph.nodes, outputs=wanted)))
     moments = {layer: Moments() for _, layer in calls}
@@ -252,15 +252,17 @@ def _check_finite(graph: Graph, inputs: Sequence[Array]) -> None:
 
 
 def _statistics(layer: BatchNormalization, path: str, moments: Moments) -> dict[str, Array]:
-    """The layer's weights as the moments ask for them.
+    """The layer's weights for these moments.
 
     Raises:
-        InputError: too few values, or none that float32 can hold.
+        InputError: too few values, or statistics that float32 cannot hold.
     """
     weights = layer.named_weights
     shape, epsilon = weights["moving_mean"].shape, layer.epsilon
     if moments.count < 2:
-        raise InputError(f"layer {path!r} sees {moments.count} value a channel; statistics need two or more")
+        raise InputError(
+            f"layer {path!r} sees {moments.count} value per channel; statistics need two or more"
+        )
     mean, variance = moments.mean.reshape(shape), moments.variance.reshape(shape)
     if not (np.isfinite(mean) & np.isfinite(variance) & (variance <= FLOAT32_MAX)).all():
         raise InputError(
@@ -270,7 +272,7 @@ def _statistics(layer: BatchNormalization, path: str, moments: Moments) -> dict[
     if not (variance.astype(np.float32) + epsilon > 0).all():
         raise InputError(
             f"layer {path!r}: some channel is the same in all rows, and epsilon is 0, so its standard "
-            f"deviation cannot divide it. Give more rows, or the layer an epsilon."
+            f"deviation cannot divide it. Give more rows, or set the layer's epsilon."
         )
     statistics = {"moving_mean": mean, "moving_variance": variance}
     if "renorm_mean" in weights:  # renormalization keeps standard deviations with epsilon under the root
@@ -290,6 +292,6 @@ def _effect(validation: Validation, model: Network, after: Graph) -> Effect:
     try:
         before = validation.score(lower(model))
     except UnsupportedError:
-        # All but the old statistics has been lowered before: with those there was no prediction.
+        # Lowering can only fail because of the old statistics: the network could not predict with them.
         before = float("nan")
     return Effect(validation.metric, before, validation.score(after), validation.higher_is_better)

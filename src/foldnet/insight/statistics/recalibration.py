@@ -1,4 +1,4 @@
-"""What ``recalibrate`` found and did: the drift of each layer, the effect on validation, and the way back."""
+"""The result of ``recalibrate``: the drift of each layer, the effect on validation data, and how to undo it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LayerDrift:
         layer: its path, such as ``"norm_1"`` or ``"encoder/norm"``.
         values: how many values of each channel the data had; calls of a shared layer count together.
         epsilon: of the layer.
-        old_mean, old_variance: as the network had them, one number a channel.
+        old_mean, old_variance: the network's, one number per channel.
         new_mean, new_variance: of the data.
     """
 
@@ -46,7 +46,7 @@ class LayerDrift:
 
     @property
     def variance_ratio(self) -> Array:
-        """Old variance over new, epsilon added to both: above 1, the layer has been making its output too small."""
+        """Old variance divided by new, with epsilon added to both: above 1, the layer's output was too small."""
         return (self.old_variance + self.epsilon) / (self.new_variance + self.epsilon)
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,11 +67,11 @@ class LayerDrift:
 
 @dataclass(frozen=True)
 class Effect:
-    """What new statistics did to a metric on validation data.
+    """The change of a metric on validation data.
 
     Attributes:
         metric: its name.
-        before: with the statistics that the network had; NaN if it could not predict with them.
+        before: with the old statistics; NaN if the network could not predict with them.
         after: with the new ones.
         higher_is_better: the metric's direction.
     """
@@ -83,7 +83,7 @@ class Effect:
 
     @property
     def worse(self) -> bool:
-        """Whether the new statistics make the metric worse, or leave no number at all."""
+        """Whether the new statistics make the metric worse, or NaN."""
         if math.isnan(self.after):
             return not math.isnan(self.before)
         return self.after < self.before if self.higher_is_better else self.after > self.before
@@ -113,12 +113,12 @@ class Recalibration:
         return self._state[0]
 
     def apply(self) -> None:
-        """Give the network the new statistics, also where validation spoke against them."""
+        """Give the network the new statistics, even if validation was worse with them."""
         set_statistics(self.new)
         self._state[0] = True
 
     def restore(self) -> None:
-        """Give the network back the statistics that it had."""
+        """Give the network its old statistics back."""
         set_statistics(self.old)
         self._state[0] = False
 
@@ -161,7 +161,7 @@ class Recalibration:
             lines.append(f"Validation {e.metric}: {_short(e.before)} before, {_short(e.after)} after.")
         if self.applied:
             return [*lines, "The network has the new statistics."]
-        because = " because the new ones do worse" if self.effect is not None and self.effect.worse else ""
+        because = " because the new ones are worse" if self.effect is not None and self.effect.worse else ""
         return [*lines, f"The network has its old statistics{because}."]
 
 
@@ -192,5 +192,5 @@ def _short(number: float) -> str:
 
 
 def flat(arrays: Sequence[Array]) -> tuple[Array, ...]:
-    """Each as float64, one number a channel."""
+    """Each array as float64, one number per channel."""
     return tuple(np.asarray(a, np.float64).reshape(-1) for a in arrays)

@@ -1,4 +1,4 @@
-"""Rows that can be gone through several times, a batch at a time, wherever they come from."""
+"""Batches of rows that can be iterated several times, from any source."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ DataKind = Literal["rows", "batches", "callable"]
 
 
 class Stream:
-    """Batches of a network's inputs; going through it again gives the same rows again.
+    """Batches of a network's inputs; every iteration gives the same rows.
 
     Args:
         graph: of the network, for names and shapes of its inputs.
-        x: rows, as ``recalibrate`` takes them.
-        batch_size: rows at a time, where x does not come in batches.
+        x: rows, as for ``recalibrate``.
+        batch_size: rows at a time, if x is not in batches.
 
     Raises:
-        InputError: x can be gone through once only, or is no data.
+        InputError: x can be read only once, or is not data.
     """
 
     def __init__(self, graph: Graph, x: Any, batch_size: int) -> None:
@@ -33,7 +33,7 @@ class Stream:
         self._kind = _kind(graph, x)
 
     def __iter__(self) -> Iterator[Batch]:
-        """For each batch the inputs' arrays, and what came with them: targets and weights, if any.
+        """For each batch the inputs' arrays, and the targets and weights, if any.
 
         Raises:
             InputError: rows of another shape, no numbers, or no rows at all.
@@ -44,7 +44,7 @@ class Stream:
             yield read_rows(self._graph, x), tuple(rest)
             empty = False
         if empty:
-            raise InputError("the data gave no rows. A callable must give a fresh iterator at every call.")
+            raise InputError("the data gave no rows. A callable must give a new iterator at every call.")
 
     def _batches(self) -> Iterator[Any]:
         match self._kind:
@@ -78,7 +78,7 @@ def _kind(graph: Graph, x: object) -> DataKind:
     if isinstance(x, Iterator):
         raise InputError(
             f"{type(x).__name__} can be read only once, and several passes over the data are needed. "
-            "Give an array, a list of batches, or a function that makes a fresh iterator: lambda: batches()"
+            "Give an array, a list of batches, or a function that makes a new iterator: lambda: batches()"
         )
     if isinstance(x, Mapping | tuple) or hasattr(x, "__array__") or hasattr(x, "to_numpy"):
         return "rows"
@@ -92,8 +92,8 @@ def _kind(graph: Graph, x: object) -> DataKind:
 
 
 def _holds_batches(graph: Graph, x: list[Any]) -> bool:
-    """Whether a list holds batches: tuples ``(x, y)``, or, for one input, arrays of rows. One array alone is the
-    rows themselves either way."""
+    """Whether a list holds batches: tuples ``(x, y)``, or, for one input, arrays of rows. A single array is always
+    the rows themselves."""
     if not x:
         return False
     rank = len(graph.types[graph.inputs[0]].shape)
@@ -102,7 +102,7 @@ def _holds_batches(graph: Graph, x: list[Any]) -> bool:
 
 
 def _sliceable(part: object) -> Array:
-    """Rows that a slice of costs no more than the slice: a memory-mapped array stays one."""
+    """Rows that can be sliced cheaply: a memory-mapped array stays one."""
     if isinstance(part, np.ndarray):
         return part
     if hasattr(part, "to_numpy"):

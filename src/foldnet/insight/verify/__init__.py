@@ -1,4 +1,4 @@
-"""``verify``: is this candidate the network, which mistakes does it make, and would we have seen them."""
+"""``verify``: does a candidate compute the network, which mistakes does it make, and were they visible."""
 
 from foldnet.insight.verify.prove import verify
 from foldnet.insight.verify.verification import Verification

@@ -1,4 +1,4 @@
-"""What ``verify`` can examine, each made to answer the same two questions: outputs, and layers' values."""
+"""The kinds of candidates that ``verify`` accepts, with one interface: outputs, and layers' values."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Candidate:
     """Something that predicts.
 
     Attributes:
-        description: what it is, and who computes its layers' values.
-        outputs: predictions for rows, one array an output of the network; none if it only shows layers.
-        layers: for rows, the values of those layer calls that it exposes, by path.
-        own_layers: whether it computes those itself. If not, they can show a fault, but prove nothing about it.
-        flat: whether all outputs of a row come side by side in one line of numbers, as a program prints them.
-        of_given_rows: whether it is numbers that were computed before, and so can answer for those rows alone.
-        own_names: whether its layers have names of its own, as another network's have; those that the network does
-            not know are then passed over, where a name that the user wrote would be a mistake.
-        row: of a function: what it gives for one row without a batch axis, one array an output.
+        description: its kind, and what computes its layers' values.
+        outputs: predictions for rows, one array per output of the network; none if it only shows layers.
+        layers: for rows, the values of the layer calls that it shows, by path.
+        own_layers: whether it computes those itself. If not, they can show a fault but are no proof.
+        flat: whether all outputs of a row are in one line of numbers, as a program prints them.
+        of_given_rows: whether it is numbers computed before, which exist for those rows only.
+        own_names: whether its layers have their own names, as in another network; unknown names are then ignored,
+            while an unknown name that the user wrote is an error.
+        row: for a function, its result for one row without a batch axis, one array per output.
     """
 
     description: str
@@ -52,12 +52,12 @@ class Candidate:
 
 
 def adapt(candidate: object) -> Candidate:
-    """The candidate behind what a caller may give to ``verify``.
+    """The candidate for an argument of ``verify``.
 
     Raises:
-        InputError: it is of no kind that can predict.
+        InputError: it is not of a kind that can predict.
         CompileError: a C export, and there is no compiler.
-        FileNotFoundError: a path with nothing there.
+        FileNotFoundError: the path does not exist.
     """
     if isinstance(candidate, str | Path):
         return _from_path(Path(candidate))
@@ -81,7 +81,7 @@ def adapt(candidate: object) -> Candidate:
 
 
 def _from_values(values: Mapping[str, Any] | Iterator[tuple[str, Any]]) -> Candidate:
-    """Values by layer, which were computed elsewhere."""
+    """Values by layer, computed elsewhere."""
     named = _named(values.items() if isinstance(values, Mapping) else values)
     return Candidate(
         f"values of {len(named)} layers", None, lambda inputs: named, own_layers=True, of_given_rows=True
@@ -89,7 +89,7 @@ def _from_values(values: Mapping[str, Any] | Iterator[tuple[str, Any]]) -> Candi
 
 
 def _from_outputs(values: object) -> Candidate:
-    """Predictions that were computed elsewhere."""
+    """Predictions computed elsewhere."""
     arrays = _arrays(values)
     return Candidate("predictions given as numbers", lambda inputs: arrays, of_given_rows=True)
 
@@ -151,7 +151,7 @@ def _from_numbers(path: Path) -> Candidate:
 
 
 def _from_predictor(predictor: Any) -> Candidate:
-    """A Predictor: outputs, and the layers that folding left whole, all by its own engine."""
+    """A Predictor: outputs, and the layers that folding did not change, all by its own engine."""
 
     def outputs(inputs: Sequence[Array]) -> list[Array]:
         return _arrays(predictor(inputs[0] if len(inputs) == 1 else list(inputs)))
@@ -210,7 +210,7 @@ def _from_function(function: Callable[..., Any]) -> Candidate:
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function has a parameter for each of the inputs, rather than one for their list."""
+    """Whether a function has a parameter for each input, rather than one for the list of them."""
     try:
         inspect.signature(function).bind(*range(count))
     except (TypeError, ValueError):
@@ -256,7 +256,7 @@ def _from_keras(model: Any) -> Candidate:
 
 
 def _arrays(result: object) -> list[Array]:
-    """Predictions as one array an output; a list of numbers is one output, a list of arrays several."""
+    """Predictions as one array per output; a list of numbers is one output, a list of arrays several."""
     if (
         isinstance(result, list | tuple)
         and result

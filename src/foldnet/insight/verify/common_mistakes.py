@@ -1,4 +1,4 @@
-"""Common mistakes of prediction functions, seen from their outputs alone, before any layer is looked at."""
+"""Common mistakes of prediction functions that can be found from their outputs, without any layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_NUMBERS = frozenset({"returns-nothing", "takes-one-row", "gives-text", "wrong
 """Mistakes that leave no numbers to compare, so that no layer can be examined."""
 
 ROWS = 8
-"""How many rows a function is tried on, one by one."""
+"""The number of rows on which a function is tried, one by one."""
 
 
 def common_mistakes(
@@ -32,8 +32,8 @@ def common_mistakes(
     """The common mistakes that a candidate's outputs show.
 
     Args:
-        candidate: to call again, row by row, if it is a function that could not take them all.
-        answers: what it gave.
+        candidate: to call again, row by row, if it is a function that failed on all rows together.
+        answers: its results.
         exact: the right values.
         outputs: names of the network's outputs.
         paths: of the layers that make them.
@@ -102,7 +102,7 @@ def _could_not(answers: Answers, exact: ExactValues, outputs: Sequence[str]) -> 
 def _by_rows(
     row: Callable[[Sequence[Array]], list[Array]], exact: ExactValues, outputs: Sequence[str]
 ) -> float | None:
-    """The largest error of the function called on single rows; None if it is wrong there, too."""
+    """The largest error of the function on single rows; None if it is wrong there, too."""
     worst = 0.0
     try:
         for i in range(min(ROWS, len(exact.inputs[0]))):
@@ -113,6 +113,6 @@ def _by_rows(
                     return None
                 error = in_tolerances(result.reshape(right.shape), right, exact.tolerances[name][i : i + 1])
                 worst = max(worst, float(error.max(initial=0.0)))
-    except Exception:  # whatever the user's function raises for a single row: it is not made for one
+    except Exception:  # any error of the user's function means that it does not take single rows
         return None
     return worst if worst <= 1 else None

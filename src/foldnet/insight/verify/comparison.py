@@ -1,4 +1,4 @@
-"""A candidate's values against the exact ones: where they are compared, and by how much they differ."""
+"""Compare a candidate's values with the exact ones: at which layers, and by how much they differ."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from foldnet.insight.verify.users_code import where_raised
 
 @dataclass(frozen=True)
 class Answers:
-    """What a candidate gives for some rows.
+    """A candidate's results for some rows.
 
     Attributes:
-        outputs: one array an output of the network; None if it failed, or shows layers only.
-        layers: values of the layer calls that it exposes, by path.
-        trouble: why it failed, in a sentence; empty if it did not.
+        outputs: one array per output of the network; None if it failed, or shows layers only.
+        layers: values of the layer calls that it shows, by path.
+        trouble: why it failed, in a sentence; empty if it succeeded.
         nothing: whether it returned nothing at all.
     """
 
@@ -33,7 +33,7 @@ class Answers:
 
 
 def run_candidate(candidate: Candidate, inputs: Sequence[Array], exact: Sequence[Array]) -> Answers:
-    """Run the candidate. Whatever it raises is a finding about it, so it is kept, not passed on.
+    """Run the candidate. An error that it raises is a finding, so it is stored instead of raised.
 
     Args:
         candidate: to run.
@@ -59,7 +59,7 @@ def run_candidate(candidate: Candidate, inputs: Sequence[Array], exact: Sequence
 
 
 def _unflattened(flat: Array, exact: Sequence[Array]) -> list[Array]:
-    """Outputs side by side in one array, split; as they are if the sizes do not fit."""
+    """Split an array with all outputs side by side; unchanged if the sizes do not fit."""
     sizes = [e[0].size for e in exact]
     if flat.shape != (len(exact[0]), sum(sizes)):
         return [flat]
@@ -76,7 +76,7 @@ class Point:
         value: the candidate's; None if it has the wrong shape.
         worst: the largest difference in units of the tolerance.
         own: whether the candidate computed it with its own engine.
-        trouble: what else is wrong beside the numbers; empty if nothing.
+        trouble: what is wrong apart from the numbers; empty if nothing.
     """
 
     path: str
@@ -95,7 +95,7 @@ class Point:
 
 
 def compare(name: str, path: str, value: Array | None, exact: ExactValues, own: bool) -> Point:
-    """The candidate's value for a named value of the graph, against the exact one."""
+    """Compare the candidate's value for a named value of the graph with the exact one."""
     right = exact.values[name]
     value = None if value is None else _fitted(np.asarray(value), right)
     if value is None or value.shape != right.shape or value.dtype.kind not in "fiub":
@@ -122,12 +122,12 @@ def compare(name: str, path: str, value: Array | None, exact: ExactValues, own: 
 
 
 def largest(array: Array) -> float:
-    """The largest value, 0 of none."""
+    """The largest value; 0 for an empty array."""
     return float(array.max()) if array.size else 0.0
 
 
 def _fitted(value: Array, right: Array) -> Array:
-    """The value in the right shape, where only axes of size 1 tell them apart: (rows,) for (rows, 1)."""
+    """The value in the right shape, if it differs only by axes of size 1: (rows,) for (rows, 1)."""
 
     def without_ones(array: Array) -> tuple[int, ...]:
         return array.shape[:1] + tuple(n for n in array.shape[1:] if n != 1)

@@ -1,4 +1,4 @@
-"""Which known mistakes a candidate makes: where it first departs, and what gives its numbers."""
+"""Which known mistakes a candidate makes: where it first differs, and which mistakes give its numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from foldnet.insight.verify.search import Search
 from foldnet.insight.verify.sight import VISIBLE, ExactValues, Sight
 
 SHOWN = 5
-"""How many explanations are reported."""
+"""The largest number of explanations reported."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Diagnosis:
     Attributes:
         mistake: its stable id, such as ``variance-without-sqrt``.
         layer: path of the layer call.
-        residual: the largest difference between the candidate's numbers and those of the network with the
-            explanation's mistakes in it, in tolerances: at most 1.
-        message: what the candidate does, and how to mend it.
-        explanation: 1, 2, ...: mistakes with the same number are made together; those with different ones are
-            alternatives, each of which explains the numbers alone.
+        residual: the largest difference between the candidate's numbers and the network's with these mistakes, in
+            tolerances: at most 1.
+        message: what the candidate does, and how to fix it.
+        explanation: 1, 2, ...: mistakes with the same number occur together; those with different numbers are
+            alternatives, each of which explains the numbers.
     """
 
     mistake: str
@@ -51,8 +51,8 @@ class TellApart:
 
     Attributes:
         x: one row for each input of the network, with a batch axis of 1, as nested lists.
-        outputs: what the network gives for it under each explanation (those of each output, by its number).
-        distinct: the numbers of the explanations that the row tells from the first.
+        outputs: the network's outputs for it with the mistakes of each explanation, by the explanation's number.
+        distinct: the numbers of the explanations that the row distinguishes from the first.
     """
 
     x: list[Any]
@@ -62,13 +62,13 @@ class TellApart:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the search found.
+    """The result of the search.
 
     Attributes:
-        diagnoses: mistakes, the likeliest explanation first.
+        diagnoses: mistakes, the most likely explanation first.
         sentence: a summary in one sentence.
         searched: what was tried.
-        tell_apart: an input that tells the explanations apart, if there are several and one was found.
+        tell_apart: an input for which the explanations give different outputs, if there are several and one was found.
         certain: whether no other cause is possible.
     """
 
@@ -91,12 +91,12 @@ def diagnose(
     """Search for the mistakes that give a candidate's numbers.
 
     Args:
-        sight: over the right network.
+        sight: of the right network.
         points: the candidate's values where they were compared, in computing order.
         exact: the right values.
         tolerance: the caller's own, if any.
         seconds: for the search for pairs of mistakes.
-        seed: of the rows that are drawn to tell explanations apart.
+        seed: of the rows drawn to distinguish explanations.
     """
     known = {name: p for name, p in points.items() if p.value is not None}
     if not any(not p.agrees for p in known.values()):
@@ -127,7 +127,7 @@ def _of_state(state: State, number: int) -> list[Diagnosis]:
 
 
 def _one_unit(sight: Sight) -> Diagnosis | None:
-    """A fault of the network itself that its user should know of, when something else is wrong already."""
+    """A fault of the network itself, reported if something else is wrong, too."""
     types = sight.oracle.graph.types
     for node in sight.oracle.graph.nodes:
         value = node.op.always(*(types[v].shape for v in node.inputs))
@@ -177,7 +177,7 @@ def _named(state: State) -> str:
 
 
 def _tell_apart(sight: Sight, states: Sequence[State], seed: int) -> TellApart | None:
-    """The row, of many drawn, on which most explanations give other outputs than the first."""
+    """The row, out of many random ones, for which most explanations give other outputs than the first."""
     graph = sight.oracle.graph
     best: tuple[int, float] = (0, 0.0)
     result: TellApart | None = None
@@ -205,13 +205,13 @@ def _tell_apart(sight: Sight, states: Sequence[State], seed: int) -> TellApart |
 def _apart(
     names: Sequence[str], one: Sequence[Array], other: Sequence[Array], tolerances: Mapping[str, Array]
 ) -> Array:
-    """For each row, how far two networks' outputs are apart, in tolerances."""
+    """For each row, the difference of two networks' outputs, in tolerances."""
     errors = [in_tolerances(a, b, tolerances[n]) for n, a, b in zip(names, one, other, strict=True)]
     return np.max(errors, axis=0)
 
 
 def _outputs(sight: Sight, state: State, inputs: Sequence[Array]) -> list[Array]:
-    """The outputs for other rows of the network with the state's mistakes in it, without the candidate's own values."""
+    """The outputs, for other rows, of the network with the state's mistakes, without the candidate's own values."""
     suspects = [s for d in state.hypotheses for s in d.suspects]
     patches = patches_of(suspects)
     values = sight.oracle.values(inputs)

@@ -38,8 +38,8 @@ np.savez(wanted, *(np.asarray(result) for result in results))
 def run_python(path: Path, inputs: Sequence[Array]) -> list[Array]:
     """Predictions of a Python file that defines ``predict``, run by another Python process.
 
-    It is the user's own file and may do what that user may; a process of its own keeps its imports, settings
-    and crashes out of this one.
+    It is the user's own file, so running it is safe for the user; a separate process protects this one from its
+    imports, settings and crashes.
 
     Raises:
         FoldnetError: the file fails; the message has the last line that it printed.
@@ -53,10 +53,10 @@ def run_python(path: Path, inputs: Sequence[Array]) -> list[Array]:
 
 
 def check_c(directory: Path) -> None:
-    """Check that a directory can be examined at all, before its network is looked at.
+    """Check that a directory can be run, before its network is analyzed.
 
     Raises:
-        InputError: it is no C export.
+        InputError: it is not a C export.
         CompileError: there is no compiler.
     """
     if missing := [name for name in C_SOURCES if not (directory / name).is_file()]:
@@ -65,7 +65,7 @@ def check_c(directory: Path) -> None:
 
 
 def run_c(directory: Path, inputs: Sequence[Array]) -> list[Array]:
-    """Predictions of an exported C directory: compiled in a folder apart, given rows of CSV, read back.
+    """Predictions of an exported C directory: compiled in a temporary folder, and run on rows of CSV.
 
     A line holds the inputs of a row side by side, each flattened; so does a line of results. All results of a
     row come back as one flat array.
@@ -108,6 +108,6 @@ def _run(command: Sequence[str], what: str, text: bytes) -> bytes:
     except subprocess.TimeoutExpired:
         raise FoldnetError(f"{what} took longer than {SECONDS} s") from None
     if done.returncode != 0:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it printed nothing"]
         raise FoldnetError(f"{what} ended with exit code {done.returncode}: {last[0]}")
     return done.stdout

@@ -1,7 +1,7 @@
-"""Whether mistakes explain a candidate's numbers: the network with them in it, computed and compared.
+"""Test whether mistakes explain a candidate's numbers: compute the network with them and compare.
 
-First a few rows are compared with a loose measure, since almost all hypotheses are far off. The rest are compared by
-the same measure as a right candidate: float32 rounding, as it shows in *that* network, mistakes included.
+First a few rows are compared with a large tolerance, because almost all hypotheses are far off. The rest are compared
+with the tolerance for a right candidate: the float32 rounding of *that* network, including its mistakes.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of, s
 from foldnet.insight.verify.sight import VISIBLE, ExactValues
 
 FEW = 12
-"""Rows of the first look."""
+"""Number of rows for the first comparison."""
 LOOSE, TIGHTER = 1e-3, 1e-4
-"""How far the first look lets values differ, relative to the row's largest: for one mistake, for two at once."""
+"""The tolerance of the first comparison, relative to the row's largest value: for one mistake, and for two."""
 TOGETHER = 64
 """How many hypotheses are computed at once."""
 SHARE = 0.9
-"""The share of rows that must agree where results jump: rounding to float16 may fall on either side."""
+"""The share of rows that must agree if results jump: rounding to float16 may go either way."""
 
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """One mistake, made in one layer or in the same way in several."""
+    """One mistake, in one layer or in several layers in the same way."""
 
     suspects: tuple[Suspect, ...]
 
@@ -48,14 +48,14 @@ class Hypothesis:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A network with mistakes in it.
+    """A network with mistakes.
 
     Attributes:
         hypotheses: the mistakes.
         values: all its values.
         reached: how many points, in computing order, it explains.
         residual: the largest difference at those, in tolerances.
-        unknown: points that nothing explained; the candidate's own values are used there.
+        unknown: points without an explanation; the candidate's own values are used there.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -66,12 +66,12 @@ class State:
 
     @property
     def suspects(self) -> list[Suspect]:
-        """All that differs from the right network."""
+        """All differences from the right network."""
         return [s for d in self.hypotheses for s in d.suspects] + [s for _, s in self.unknown]
 
 
 class HypothesisTester:
-    """Computes networks with mistakes and compares them with what a candidate gave.
+    """Computes networks with mistakes and compares them with a candidate's values.
 
     Args:
         oracle: of the right network.
@@ -94,14 +94,14 @@ class HypothesisTester:
         self.rows = np.sort(worst[:: max(1, len(worst) // FEW)][:FEW])
 
     def few(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """The values of the rows of the first look."""
+        """The values for the rows of the first comparison."""
         constants = self.oracle.graph.constants
         return {k: v if k in constants else v[self.rows] for k, v in values.items()}
 
     def with_mistakes(
         self, values: Mapping[str, Array], network: Patched, reached: int
     ) -> dict[str, Array] | None:
-        """The values with further patches, up to a point; None where the network breaks on them."""
+        """The values with further patches, up to a point; None if the network fails with them."""
         try:
             return self.oracle.patched(values, network, self.needed[reached])
         except BROKEN:
@@ -151,7 +151,7 @@ class HypothesisTester:
         return right.tolist()
 
     def looks_right(self, values: Mapping[str, Array], reached: int, few: bool, loose: float) -> bool:
-        """Whether all points up to this one are near the candidate's."""
+        """Whether all points up to this one are close to the candidate's."""
         return all(
             self._near(name, shown(values, name), few, loose).mean() >= SHARE
             for name in self.names[: reached + 1][::-1]
@@ -206,28 +206,28 @@ class HypothesisTester:
     def _is_evidence(
         self, state: State, values: Mapping[str, Array], tolerances: Mapping[str, Array]
     ) -> bool:
-        """Whether some row was off before by more than the tolerance that is allowed now, which may be wide."""
+        """Whether some row differed before by more than the tolerance allowed now, which may be large."""
         name = self.names[state.reached]
         before = in_tolerances(self.given[name], shown(state.values, name), tolerances[name])
         after = in_tolerances(self.given[name], shown(values, name), tolerances[name])
         return bool(((before > VISIBLE) & (after <= 1)).any())
 
     def numbers_off(self, state: State) -> int:
-        """How many of the candidate's numbers at the state's next point differ from the state's."""
+        """How many of the candidate's numbers at the next point differ from the state's."""
         name = self.names[state.reached]
         value = shown(state.values, name)
         tolerances = self.exact.tolerances[name].reshape(-1, *(1,) * (value.ndim - 1))
         return int((difference(self.given[name], value) > tolerances).sum())
 
     def as_given(self, state: State, site: Site) -> State:
-        """The state that goes on from the candidate's own value at its next point, which nothing explains."""
+        """The state continued with the candidate's own value at the next point, which nothing explains."""
         name = self.names[state.reached]
         taken = Suspect(site, self.fixed("unknown", self.given[name]))
         unknown = (*state.unknown, (name, taken))
         patches = patches_of([*state.suspects, taken])
         values = self.with_mistakes(state.values, Patched(patches, [name]), len(self.names) - 1)
         tolerances = None if values is None else self._tolerances(values, patches)
-        if values is None or tolerances is None:  # nothing can be computed from there on
+        if values is None or tolerances is None:  # nothing after it can be computed
             return State(state.hypotheses, state.values, len(self.names), state.residual, unknown)
         reached = 0
         while reached < len(self.names) and self._agrees(self.names[reached], values, tolerances):
@@ -248,5 +248,5 @@ class HypothesisTester:
 
 
 def shown(values: Mapping[str, Array], name: str) -> Array:
-    """What a candidate with these values would show for one of them."""
+    """The value that a candidate with these values would show under a name."""
     return values.get(shown_as(name), values[name])

@@ -1,4 +1,4 @@
-"""One layer alone, computed on the values that a site of a graph hands to it."""
+"""A single layer, computed on the operands of one of its calls in a graph."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from foldnet.lowering.lower import Lowering, Mode
 
 
 class LayerProgram:
-    """One layer alone, in float64, on the values that a site of a graph hands to it.
+    """A single layer, computed in float64 on the operands of one of its calls in a graph.
 
     Raises:
-        FoldnetError: from ``lower``, where the layer refuses its settings or weights.
+        FoldnetError: from ``lower``, if the layer refuses its settings or weights.
     """
 
     def __init__(self, layer: Layer, graph: Graph, operands: Sequence[str]) -> None:

@@ -1,9 +1,9 @@
-"""Inputs that see every layer, made when the caller gives none.
+"""Generate inputs for which every layer has a visible effect, if the caller gives none.
 
-Rows are drawn around the statistics that the network itself keeps of its data (those of a normalization that
-reads the input; else zero and one), at several scales. What no row shows yet is then sought by small changes of
-the rows that come nearest: float64 still tells apart what a saturated sigmoid or a nearly dead ReLU hides from
-float32, so there is a slope to climb. What stays unseen is reported.
+Rows are drawn around the statistics of the data that the network contains (those of a normalization of the input, else
+0 and 1), at several scales. For mistakes that no row shows, the rows that come closest are changed in small steps:
+float64 still shows differences that a saturated sigmoid or a nearly dead ReLU hides from float32, so there is a slope
+to climb. Mistakes that no row shows are reported.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ ROWS = 64
 SCALES = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0)
 CLIMBS = 24
 FREE = 5
-"""The size given to an axis of the rows that the network leaves free."""
+"""The size used for a free axis."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What one input is drawn from: a centre and a width for floats, a count for indices."""
+    """The distribution of one input: a centre and a width for floats, a count for indices."""
 
     shape: tuple[int, ...]
     center: Array
@@ -42,7 +42,7 @@ class Source:
         """Fresh rows."""
         if self.count is not None:
             drawn = generator.integers(0, self.count, (rows, *self.shape))
-            if scale == 1.0:  # the first draw covers the table from end to end
+            if scale == 1.0:  # the first draw covers the whole table
                 flat = drawn.reshape(-1)
                 spread = np.unique(
                     np.linspace(0, self.count - 1, min(self.count, flat.size)).round().astype(int)
@@ -66,14 +66,14 @@ class Source:
 
 
 def make_inputs(sight: Sight, seed: int = 0) -> tuple[list[Array], str]:
-    """Rows on which every mistake shows at the network's outputs, as far as they can be found; and how they were made.
+    """Rows for which every mistake (if possible) is visible in the network's outputs, and a description of them.
 
     Args:
-        sight: over the network's sites.
+        sight: of the network.
         seed: of the draws; the same seed gives the same rows.
 
     Returns:
-        One array an input, and a sentence that says how they were made.
+        One array per input, and a sentence on how they were made.
     """
     graph = sight.oracle.graph
     sources = [_source(graph, name, sight.sites) for name in graph.inputs]
@@ -119,7 +119,7 @@ def make_inputs(sight: Sight, seed: int = 0) -> tuple[list[Array], str]:
 
 
 def sample_rows(sight: Sight, seed: int = 0) -> Iterator[list[Array]]:
-    """Rows drawn around what the network expects, at one scale after the other; for each, one array an input."""
+    """Rows drawn around the values that the network expects, at several scales; one array per input for each scale."""
     sources = [_source(sight.oracle.graph, name, sight.sites) for name in sight.oracle.graph.inputs]
     generator = np.random.default_rng(seed)
     for scale in SCALES:

@@ -1,4 +1,4 @@
-"""``verify``: is this candidate the network, and could we have seen it if it were not."""
+"""``verify``: does a candidate compute the network, and would mistakes have been visible."""
 
 from __future__ import annotations
 
@@ -41,34 +41,34 @@ def verify(
     seed: int = 0,
     pair_seconds: float = 3.0,
 ) -> Verification:
-    """Compare a candidate with the float64 reference of a network, and say what the comparison could see.
+    """Compare a candidate with the float64 reference of a network, and report which mistakes would be visible.
 
-    If they differ, it says where first, and which known mistakes give the candidate's numbers.
+    If they differ, it reports the first layer that differs and the known mistakes that give the candidate's numbers.
 
     Args:
         candidate: a Predictor, a function from rows to predictions, the path of an exported ``.py`` file, of an
             exported C directory, of a saved predictor or of another network, or a live Keras model. A function
-            of a network with several inputs gets them as arguments, or as one list if it has one parameter; it
-            may show its steps by ``foldnet.trace``, or be a generator of pairs (layer's name, value). Or the
-            numbers themselves, for ``x``: predictions as an array or ``.npy`` file, or layers' values as a dict
-            by layer, as an iterator of such pairs, or as an ``.npz`` file.
+            for a network with several inputs gets them as arguments, or as one list if it has one parameter. It may
+            show its steps by ``foldnet.trace``, or be a generator of pairs (layer's name, value). The candidate can
+            also be the numbers for ``x``: predictions as an array or ``.npy`` file, or layers' values as a dict by
+            layer, as an iterator of such pairs, or as an ``.npz`` file.
         model: the network, or the path of its file.
-        x: rows to compare on (a list or dict of arrays for several inputs). Without it, rows are made that see
-            every layer, as far as there are such.
+        x: rows to compare on (a list or dict of arrays for several inputs). Without it, rows are generated
+            for which every layer has a visible effect, if possible.
         tolerance: the largest difference allowed, relative to 1 or to the row's largest value where that is
-            more; by default it is measured from the network's own rounding.
-        rows: of a longer ``x``, take this many, evenly spread.
-        seed: of the rows made.
-        pair_seconds: how long to look for two mistakes at once, where no single one explains the numbers.
+            more; by default it is measured from the network's own rounding errors.
+        rows: the largest number of rows to use of ``x``, evenly spread.
+        seed: of the generated rows.
+        pair_seconds: how long to search for two mistakes at once, if no single one explains the numbers.
 
     Returns:
         A Verification: ``ok``, ``layers``, and its table as text.
 
     Raises:
-        ConfigError: ``rows``, ``seed``, ``tolerance`` or ``pair_seconds`` is no such number.
-        InputError: ``x`` does not fit the network, the candidate is nothing that predicts, or it names layers
+        ConfigError: ``rows``, ``seed``, ``tolerance`` or ``pair_seconds`` is not such a number.
+        InputError: ``x`` does not fit the network, the candidate cannot predict, or it names layers
             that the network does not have.
-        CompileError: a C export to compile, and no compiler.
+        CompileError: the candidate is a C export, and there is no compiler.
         UnsupportedError: the network cannot be computed exactly.
 
     >>> from foldnet import Sequential, layers
@@ -104,7 +104,7 @@ def verify(
         examined, answers, exact, graph.outputs, {s.output: s.path for s in sight.sites}
     )
     if not findings.certain:
-        # A mistake in a layer that gives just these numbers says more than a pattern in the numbers.
+        # A mistake in a layer that gives exactly these numbers is better evidence than a pattern in the numbers.
         seconds = 0.0 if findings.diagnoses else pair_seconds
         deeper = diagnose(sight, in_order, exact, tolerance=tolerance, seconds=seconds, seed=seed)
         findings = deeper if deeper.diagnoses or not findings.diagnoses else findings
@@ -135,7 +135,7 @@ def _network(model: object) -> Network:
 
 
 def _given(graph: Graph, x: object, rows: int) -> tuple[list[Array], str, Array | None]:
-    """The caller's rows, at most ``rows``, a description of them, and which they are if not all."""
+    """The caller's rows (at most ``rows``), a description of them, and their indices if not all are used."""
     inputs = read_rows(graph, x)
     count = len(inputs[0])
     if count <= rows:
@@ -145,7 +145,7 @@ def _given(graph: Graph, x: object, rows: int) -> tuple[list[Array], str, Array 
 
 
 def _by_path(sight: Sight, answers: Answers, own_names: bool) -> Answers:
-    """The answers with layers by their calls' paths; a nested network goes by the layer that makes its result."""
+    """The answers with layers by their calls' paths; for a nested network, the layer that computes its result."""
     paths = {s.path: s.path for s in sight.sites}
     makers = {s.output: s.path for s in sight.sites}
     aliases = {n: makers[v] for n, v in sight.oracle.graph.layer_outputs.items() if v in makers} | paths
@@ -160,7 +160,7 @@ def _by_path(sight: Sight, answers: Answers, own_names: bool) -> Answers:
 
 
 def _of_rows(answers: Answers, chosen: Array | None) -> Answers:
-    """Numbers given for all rows, for those chosen."""
+    """The chosen rows of numbers given for all rows."""
     if chosen is None:
         return answers
 
@@ -185,10 +185,10 @@ def _exact(
 
 
 def _points(sight: Sight, answers: Answers, exact: ExactValues, own_layers: bool) -> dict[str, Point]:
-    """Everything that is compared, in computing order: exposed layers, then outputs.
+    """Everything that is compared, in computing order: shown layers, then outputs.
 
-    An output that is exposed as a layer, too, is compared as the output; but if the exposed value is wrong
-    (the candidate contradicts itself), that is what counts.
+    An output that is also shown as a layer is compared as the output; but if the shown value is wrong (the candidate
+    contradicts itself), the shown value is compared.
     """
     points: dict[str, Point] = {}
     for site in sight.sites:
@@ -198,7 +198,7 @@ def _points(sight: Sight, answers: Answers, exact: ExactValues, own_layers: bool
                 points[site.output] = point
     paths = {s.output: s.path for s in sight.sites}
     if answers.outputs is None and answers.layers and not answers.trouble:
-        return points  # it shows layers, and no outputs
+        return points  # it shows only layers, no outputs
     for i, name in enumerate(sight.oracle.graph.outputs):
         value = None if answers.outputs is None else answers.outputs[i]
         point = compare(name, paths.get(name, name), value, exact, own=True)
@@ -272,7 +272,7 @@ def _note(
 
 
 def _message(order: Mapping[str, int], points: Mapping[str, Point]) -> tuple[str, str]:
-    """Where the candidate first differs, and a sentence about it; empty if it does not."""
+    """The layer at which the candidate first differs, and a sentence about it; empty if it agrees."""
     failed = sorted((n for n, p in points.items() if not p.agrees), key=lambda n: order.get(n, len(order)))
     if not failed:
         return "", ""

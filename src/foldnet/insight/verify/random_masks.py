@@ -1,7 +1,7 @@
-"""Dropout applied at prediction time: the masks that a candidate must have drawn, found from its numbers.
+"""Dropout applied at prediction time: reconstruct the candidate's random masks from its numbers.
 
-Where the candidate shows the layer's value, each number is zero or the right one times a factor. Otherwise, if
-the layer is narrow, every mask is tried, row by row.
+If the candidate shows the layer's value, each number is zero or the right one times a factor. Otherwise, if the layer
+is narrow, all masks are tried, row by row.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from foldnet.insight.verify.hypotheses import LOOSE, HypothesisTester, State
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of
 
 NARROW = 12
-"""The largest number of values a row whose masks are all tried."""
+"""The largest number of values per row for which all masks are tried."""
 ROWS = 4
-"""The least number of rows: with fewer, some mask might fit by chance."""
+"""The smallest number of rows: with fewer, some mask might fit by chance."""
 
 
 def dropped(tester: HypothesisTester, state: State, site: Site, concerns: bool) -> Mistake | None:
@@ -45,13 +45,13 @@ def dropped(tester: HypothesisTester, state: State, site: Site, concerns: bool) 
         else:
             masks = None
         if masks is not None and not (masks == factor).all():
-            # Where the value is zero anyway, the mask cannot be known and does not matter.
+            # If the value is zero anyway, the mask is unknown and has no effect.
             return tester.fixed("dropout-applied", masks, factor=True)
     return None
 
 
 def _masks(tester: HypothesisTester, state: State, site: Site, factor: float) -> Array | None:
-    """For each row the mask after which the next point comes nearest to the candidate's."""
+    """For each row the mask with which the next point is closest to the candidate's."""
     right = state.values[site.output]
     size = prod(right.shape[1:])
     bits = (np.arange(2**size)[:, None] >> np.arange(size)) & 1

@@ -1,7 +1,7 @@
-"""Layers as formulas with replaceable parts, so that each mistake replaces one part.
+"""Layers as formulas with replaceable parts; each mistake replaces one part.
 
 A recipe computes in float64 and passes each weight and each step through ``rounded``, so that the rounding of a
-float32 program with the same mistake can be measured like that of the right one.
+float32 program with the same mistake can be measured like that of the right program.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Normalizing:
         gamma: shaped to broadcast, or None.
         beta: likewise.
         axes: the axes of x that statistics are taken over, batch axis first.
-        stored: whether the statistics are weights, not x's own.
+        stored: whether the statistics are weights instead of computed from x.
         divisor: of the variance and epsilon.
     """
 
@@ -106,7 +106,7 @@ def activated(op: Op, x: Array) -> Array:
 
 
 def moments_over(axes: tuple[int, ...], x: Array, ddof: int = 0) -> Moments:
-    """x's own mean and variance over some axes, which stay with size 1."""
+    """The mean and variance of x over some axes, which are kept with size 1."""
     count = np.prod([x.shape[a] for a in axes])
     mean = x.mean(axis=axes, keepdims=True)
     squares = ((x - mean) ** 2).sum(axis=axes, keepdims=True)
@@ -208,6 +208,6 @@ def _float64(layer: Layer) -> dict[str, Array]:
 
 
 def _spread(site: Site, axes: Sequence[int]) -> tuple[int, ...]:
-    """The shape that lays weights along these axes of the layer's input, with a batch axis of 1."""
+    """The shape of weights along these axes of the layer's input, with a batch axis of 1."""
     shape = site.input_shapes[0]
     return tuple((n or 1) if a in axes else 1 for a, n in enumerate(shape))

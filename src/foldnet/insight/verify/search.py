@@ -1,9 +1,9 @@
 """The search for mistakes that explain a candidate's numbers.
 
-The points where the candidate's values are known are explained one after the other, in computing order: at the first
-that departs, every single mistake before it is tried, made in one layer or in all; then Dropout's random masks; then
-pairs. What explains a point stays in the network, and the search continues with the next point that differs. For a
-point that nothing explains the candidate's own value is used, and the search continues after it.
+The points at which the candidate's values are known are explained one after the other, in computing order. At the first
+point that differs, all single mistakes before it are tried, in one layer or in all; then Dropout's random masks; then
+pairs of mistakes. Mistakes that explain a point stay in the network, and the search continues with the next point that
+differs. If nothing explains a point, the candidate's own value is used, and the search continues after it.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from foldnet.insight.verify.random_masks import dropped
 from foldnet.insight.verify.sight import Sight
 
 WIDTH = 8
-"""How many explanations of the points so far are followed further."""
+"""The largest number of explanations of the points so far that are continued."""
 COARSER = 2.0**13
-"""How much coarser float16 rounds than float32."""
+"""The ratio of float16's to float32's rounding errors."""
 NUMBERS = 8
-"""How many numbers must be exact in float16 to rule out coincidence."""
+"""How many numbers must be representable in float16 to rule out coincidence."""
 ENOUGH = 3
-"""How many wrong numbers are needed to look for pairs: with thousands of pairs, some pair fits any single number."""
+"""How many wrong numbers are needed to search for pairs: some of thousands of pairs fits any single number."""
 
 
 @dataclass
 class SearchEffort:
-    """What was tried."""
+    """How many mistakes and pairs were tried."""
 
     singles: int = 0
     pairs: int = 0
@@ -65,13 +65,13 @@ class Start:
 
 
 class Search:
-    """A search over one candidate's values.
+    """A search for the mistakes of one candidate.
 
     Args:
-        sight: over the right network.
+        sight: of the right network.
         tester: with the candidate's values.
         suspects: the mistakes to try.
-        seconds: for pairs, in all.
+        seconds: total time for pairs.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Search:
         self._made = {s.output: s for s in sight.sites}
 
     def explanations(self) -> list[State]:
-        """The states that explain most of the points, the likeliest first."""
+        """The states that explain the most points, the most likely first."""
         tester = self.tester
         start = State((), tester.exact.values, 0, 0.0)
         start = State((), start.values, self._first_off(start), 0.0)
@@ -111,7 +111,7 @@ class Search:
         return len(tester.names)
 
     def _explained(self, state: State) -> list[State]:
-        """What the state becomes with one more mistake, or two, that explain its next point."""
+        """The states with one or two more mistakes that explain the next point."""
         tester = self.tester
         start = Start((), tester.few(state.values), state.values)
         hypotheses = [d for d in self.hypotheses if self._concerns(d, tester.names[state.reached])]
@@ -133,9 +133,9 @@ class Search:
         return list(self._pairs(state, start, hypotheses))
 
     def _in_half(self, state: State) -> State | None:
-        """The whole computed in float16, in an order of steps that nobody knows.
+        """The whole network computed in float16, in an unknown order of steps.
 
-        Then every value is one that float16 has, and as near as float16 rounding leads.
+        Then every value is representable in float16 and within float16 rounding of the right one.
         """
         halves = [d for d in self.hypotheses if d.suspects[0].mistake.name == "float16-rounding"]
         hypothesis = max(
@@ -163,7 +163,7 @@ class Search:
     def _look_right(
         self, state: State, start: Start, hypotheses: Sequence[Hypothesis], loose: float
     ) -> Iterator[bool]:
-        """For each hypothesis, added to where the search starts from, whether it passes the first look."""
+        """For each hypothesis, added to where the search starts from, whether it passes the first comparison."""
         tester = self.tester
         networks = [
             Patched(
@@ -202,7 +202,7 @@ class Search:
         self.seconds -= monotonic() - started
 
     def _different(self, state: State, start: Start, hypotheses: Sequence[Hypothesis]) -> Iterator[Start]:
-        """The hypotheses that change the next point and no earlier one, each effect once, with their values."""
+        """The hypotheses that change the next point but no earlier one, without duplicates, with their values."""
         tester, names = self.tester, self.tester.names[: state.reached + 1]
         effects: set[bytes] = set()
         last = len(tester.names) - 1
@@ -240,12 +240,12 @@ def hypotheses_of(suspects: Sequence[Suspect]) -> list[Hypothesis]:
 
 
 def _whole(hypothesis: Hypothesis) -> bool:
-    """Whether nothing of it is a formula's edit; only such hypotheses are alike when their numbers are."""
+    """Whether no part of it edits a formula; only such hypotheses are equal if their numbers are."""
     return all(m.edit is None for s in hypothesis.suspects for _, m in s.parts)
 
 
 def _combine(first: Hypothesis, second: Hypothesis) -> bool:
-    """Whether two hypotheses can be done at once: in other layers, or with other parts of one layer's formula."""
+    """Whether two hypotheses can be combined: in different layers, or in different parts of one layer's formula."""
     if not first.outputs & second.outputs:
         return True
     return not (_whole(first) or _whole(second)) and (
@@ -254,7 +254,7 @@ def _combine(first: Hypothesis, second: Hypothesis) -> bool:
 
 
 def _leanest(states: list[State]) -> list[State]:
-    """Without explanations that contain another one and more; the likeliest first."""
+    """Without explanations that contain another one; the most likely first."""
     keyed = [({(s.mistake.name, s.site.path) for s in state.suspects}, state) for state in states]
     kept: list[tuple[set[tuple[str, str]], State]] = []
     for key, state in sorted(

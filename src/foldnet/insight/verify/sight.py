@@ -1,4 +1,4 @@
-"""Sight: which mistakes would show at the compared values, and by how much."""
+"""Sight: which mistakes would be visible in the compared values, and how large their errors are."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from foldnet.insight.sites import Site
 from foldnet.insight.verify.mistakes import Suspect, mistakes_of
 
 VISIBLE = 2.0
-"""A mistake is seen if it moves a compared value by more than this many tolerances: then a candidate that
-makes it, and is also off by a whole tolerance, is still outside the tolerance."""
+"""A mistake is visible if it changes a compared value by more than this many tolerances. A candidate that makes it and
+is also off by a whole tolerance is then still outside the tolerance."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExactValues:
 
 
 class Sight:
-    """Every mistake that must be seen, and what it would do."""
+    """Every mistake that must be visible, and its effect."""
 
     def __init__(self, oracle: Oracle, sites: Sequence[Site]) -> None:
         self.oracle = oracle
@@ -40,7 +40,7 @@ class Sight:
         return ExactValues(inputs, values, self.oracle.tolerances(inputs, values, names))
 
     def wrong_values(self, suspect: Suspect, exact: ExactValues) -> dict[str, Array]:
-        """Every value of the network as it would be with this mistake in it."""
+        """Every value of the network with this mistake."""
         site, values = suspect.site, exact.values
         right = values[site.output]
         with np.errstate(all="ignore"):
@@ -53,7 +53,7 @@ class Sight:
         return {n: in_tolerances(wrong[n], exact.values[n], exact.tolerances[n]) for n in names}
 
     def reached_from(self, value: str) -> frozenset[str]:
-        """A value and all that depend on it."""
+        """A value and all values that depend on it."""
         reached = {value}
         for node in self.oracle.graph.nodes:
             if reached.intersection(node.inputs):

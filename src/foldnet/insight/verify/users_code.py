@@ -1,4 +1,4 @@
-"""The user's own code, when it fails: which line of it."""
+"""Find the line at which the user's own code failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import foldnet
 
 
 def where_raised(error: BaseException) -> str:
-    """The line of the user's own code from which an error came, in words; empty if it came from none.
+    """The line of the user's own code that raised an error, as text; empty if there is none.
 
     Lines of NumPy and foldnet do not help a user, so the last line outside of them counts.
     """

@@ -1,4 +1,4 @@
-"""What ``verify`` found: a result to ask, to print as a table, and to store as JSON."""
+"""The result of ``verify``: attributes, a table as text, and JSON."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Status = Literal["proven", "unproven", "failed"]
 
 @dataclass(frozen=True)
 class LayerResult:
-    """What is known of one layer call.
+    """The result for one layer call.
 
     Attributes:
         name: path of the call: ``dense``, ``inner/dense``, ``dense@1`` for the second call of a shared layer.
         kind: class of the layer.
-        max_abs: largest difference from the float64 reference where the layer is compared.
+        max_abs: largest difference from the float64 reference at the value compared for the layer.
         max_rel: the same, relative to the value, or to a thousandth of its row's largest where that is more.
         max_ulp: the same in float32 units in the last place.
-        sight: the smallest error, in units of the tolerance, that any of the possible mistakes with this layer
-            would have caused at the compared values; None if there is no mistake to make.
-        status: ``failed``: its value, compared, is outside the tolerance. ``proven``: all that it leads to agrees,
-            and each mistake would have shown. ``unproven``: some mistake would have gone unnoticed, or what it
-            leads to does not agree.
-        compared_at: the layer whose value the differences are of: itself, or the output that it leads to.
+        sight: the smallest error, in units of the tolerance, that any possible mistake with this layer would have
+            caused at the compared values; None if no mistake is possible.
+        status: ``failed``: its value is outside the tolerance. ``proven``: all values that depend on it agree, and each
+            mistake would have been visible. ``unproven``: some mistake would have gone unnoticed, or a value that
+            depends on it does not agree.
+        compared_at: the layer whose value was compared: itself, or an output that depends on it.
         mistakes: each possible mistake and the error it would have caused, in units of the tolerance.
         unseen: those mistakes that would have gone unnoticed.
-        note: what else there is to know.
+        note: a remark.
     """
 
     name: str
@@ -51,23 +51,23 @@ class LayerResult:
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of ``verify``; it is true in an ``if`` when ``ok``.
+    """The result of ``verify``; ``bool(result)`` is ``ok``.
 
     Attributes:
-        ok: nothing that was compared is outside the tolerance. Unproven layers do not make it False: they are
-            reported, and ``proven`` says whether there are none.
+        ok: all compared values are within the tolerance. Unproven layers do not make it False; they are reported,
+            and ``proven`` is True if there are none.
         layers: one result a layer call, in computing order.
-        candidate: what was verified, and how its layers' values were obtained.
+        candidate: a description of the candidate, and how its layers' values were obtained.
         model: name of the network.
         inputs: where the rows came from.
         rows: how many there were.
-        tolerance: how it was found.
+        tolerance: how it was determined.
         message: the reason when not ok, in a sentence; empty when ok.
-        diagnoses: the known mistakes that give the candidate's numbers, the likeliest explanation first; empty when
-            ok, and when none of them does.
-        departs: the layer at which the candidate first departs, of those that could be compared; empty when ok.
+        diagnoses: the known mistakes that give the candidate's numbers, the most likely explanation first; empty if ok,
+            or if none explains them.
+        departs: the first layer that differs, among those that could be compared; empty if ok.
         searched: which mistakes were tried.
-        tell_apart: an input that tells several explanations apart, if there are several and one was found.
+        tell_apart: an input for which several explanations give different outputs, if there is one.
     """
 
     ok: bool
@@ -97,7 +97,7 @@ class Verification:
         return self.ok
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; numbers that are not finite become strings."""
+        """Plain data for JSON; NaN and infinities become strings."""
         whole = {"ok": self.ok, "proven": self.proven, **asdict(self)}
         return {name: _plain(value) for name, value in whole.items()}
 

@@ -27,7 +27,7 @@ def verification_lines(result: Verification, width: int) -> Iterator[str]:
     counts = {s: sum(x.status == s for x in result.layers) for s in STATUSES}
     yield from wrapped(", ".join(f"{n} {s}" for s, n in counts.items() if n), width)
     if any(x.compared_at != x.name for x in result.layers):
-        yield from wrapped("* differences are those at the output that the layer leads to", width)
+        yield from wrapped("* differences are those at an output that depends on the layer", width)
     yield from wrapped(
         "sight: the smallest error, in tolerances, that a mistake in this layer would have caused", width
     )
@@ -40,12 +40,12 @@ def verification_lines(result: Verification, width: int) -> Iterator[str]:
 
 
 def layer_cells(layer: LayerResult) -> list[str]:
-    """The numbers of a layer, as the table shows them."""
+    """The numbers of a layer for the table."""
     return [short(v) for v in (layer.max_abs, layer.max_rel, layer.max_ulp, layer.sight)]
 
 
 def notes_of(result: Verification) -> dict[str, str]:
-    """The notes, and the layers that each is about."""
+    """The notes, each with its layers."""
     notes: dict[str, list[str]] = {}
     for layer in result.layers:
         if layer.note:
@@ -123,7 +123,7 @@ def short(value: float | None) -> str:
 
 
 def brief(values: object) -> str:
-    """Nested numbers, shortened to be read; ``tell_apart`` has all of them."""
+    """Nested numbers in short form; ``tell_apart`` has all of them."""
     if isinstance(values, list):
         some = [brief(v) for v in values[:12]] + ["..."] * (len(values) > 12)
         return some[0] if len(some) == 1 and isinstance(values[0], list) else f"[{', '.join(some)}]"

@@ -1,1 +1,1 @@
-"""A training as it runs: what the statistics of every BatchNormalization do, recorded, and reported afterwards."""
+"""Record the statistics of every BatchNormalization during training, and report them."""

@@ -1,4 +1,4 @@
-"""NormalizationMonitor: what a fit does to the statistics of every BatchNormalization, written to a directory."""
+"""NormalizationMonitor: records the statistics of every BatchNormalization during a fit in a directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from foldnet.network import Network
 from foldnet.training.callbacks import Callback, Logs
 
 CHANNELS = 64
-"""How many channels of a layer are recorded, evenly spread, so that a wide layer does not fill the disk."""
+"""The largest number of channels recorded per layer (evenly spread), so that wide layers do not fill the disk."""
 FLUSH_SECONDS = 2.0
 FLUSH_RECORDS = 1000
 
@@ -27,21 +27,21 @@ FLUSH_RECORDS = 1000
 class NormalizationMonitor(Callback):
     """Record moving and batch statistics of each BatchNormalization, with the losses, while a network trains.
 
-    The batch statistics cost nothing: a moving statistic is ``old * momentum + batch * (1 - momentum)`` at each
-    step, so what it moved by says what the batches since the last record were, on the average that training itself
-    took. Recorded at every step, that is each batch's own mean and variance. (float32 leaves them about five digits.)
+    The batch statistics cost nothing: a moving statistic becomes ``old * momentum + batch * (1 - momentum)`` at each
+    step, so the average of the batches since the last record follows from its change. Recorded at every step, these
+    are each batch's own mean and variance (with about five digits, because of float32).
 
-    Files appear whole or not at all, every two seconds and at the end, so that a report can be drawn of a run under
-    way, or of one that was killed. ``foldnet report DIRECTORY`` draws them.
+    Files are written atomically, every two seconds and at the end, so that reports of a running or killed training
+    are possible. ``foldnet report DIRECTORY`` draws them.
 
     Args:
         directory: made if missing; it may hold an earlier run, which is replaced.
-        every: ``"epoch"``, or a number of steps. Recording by step makes the fit come back to Python after
-            each step, which for small networks is slow.
+        every: ``"epoch"``, or a number of steps. With steps, the fit returns to Python after each step, which is
+            slow for small networks.
 
     Raises:
         ConfigError: ``every`` is neither, or the network has no BatchNormalization.
-        FileExistsError: the directory holds something else than a run.
+        FileExistsError: the directory holds other files than a run.
     """
 
     def __init__(self, directory: str | PathLike[str] = "run", every: str | int = "epoch") -> None:
@@ -50,7 +50,7 @@ class NormalizationMonitor(Callback):
         self.directory, self.every = Path(directory), every
         self._writer: RunWriter | None = None
         if every != "epoch":
-            # Stated on this object alone, so that a monitor by epoch does not make the fit stop at every step.
+            # Set only on this object, so that a monitor by epoch does not make the fit stop at every step.
             self.on_train_batch_end = self._after_step  # type: ignore[method-assign]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -63,7 +63,7 @@ class NormalizationMonitor(Callback):
         self._writer = RunWriter(self.directory, self._describe())
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Before the first epoch, record where the statistics stand."""
+        """Before the first epoch, record the initial statistics."""
         if not self._begun:
             self._begun, self._epoch = True, epoch
             self._record({})
@@ -74,7 +74,7 @@ class NormalizationMonitor(Callback):
         self._record({k: v for k, v in (logs or {}).items() if np.ndim(v) == 0})
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Write what is left."""
+        """Write the remaining records."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -115,13 +115,13 @@ class NormalizationMonitor(Callback):
             self._flushed = time.monotonic()
 
     def _batch(self, moving: dict[str, Array], steps: int) -> dict[str, Array]:
-        """What the batches since the last record had, as the moving statistics have taken it in."""
+        """The average statistics of the batches since the last record, computed from the moving statistics."""
         row = {}
         for path, layer in self._layers:
             kept = float(layer.momentum) ** (steps * self._calls[path])
             for name in ("mean", "variance"):
                 now, before = (m[f"{path}:moving_{name}"] for m in (moving, self._last))
-                # Renormalization moves a standard deviation instead; a frozen layer does not move at all.
+                # Renormalization updates a standard deviation instead; a frozen layer is not updated.
                 unknown = layer.renorm or kept == 1.0 or np.array_equal(now, before)
                 batch = np.full_like(now, np.nan) if unknown else (now - kept * before) / (1 - kept)
                 row[f"{path}:batch_{name}"] = np.maximum(batch, 0.0) if name == "variance" else batch

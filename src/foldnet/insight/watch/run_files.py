@@ -1,6 +1,6 @@
 """A run's directory: ``run.json`` says what was recorded, ``part-00000.npz`` and the files after it hold the records.
 
-Each part has one array a column: ``step``, ``epoch``, ``seconds``, ``log:NAME`` (NaN where a record has none), and
+Each part has one array per column: ``step``, ``epoch``, ``seconds``, ``log:NAME`` (NaN where a record has none), and
 for each layer ``LAYER:moving_mean``, ``LAYER:moving_variance``, ``LAYER:batch_mean`` and ``LAYER:batch_variance`` of
 shape (records, channels). Anything that reads JSON and NPZ can read a run.
 """
@@ -30,7 +30,7 @@ class RunWriter:
     """Writes a run, part by part.
 
     Args:
-        directory: made if missing; an earlier run in it is removed.
+        directory: created if missing; an earlier run in it is removed.
         description: what ``run.json`` says.
 
     Raises:
@@ -42,7 +42,7 @@ class RunWriter:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()) and not (directory / HEADER).exists():
             raise FileExistsError(
-                f"{str(directory)!r} is not empty and holds no run; give the monitor a directory of its own"
+                f"{str(directory)!r} is not empty and holds no run; give the monitor its own directory"
             )
         for old in directory.glob("part-*.npz"):
             old.unlink()
@@ -55,11 +55,11 @@ class RunWriter:
         return len(self._rows)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Take in one record."""
+        """Add one record."""
         self._rows.append(row)
 
     def flush(self) -> None:
-        """Write the records so far as a part of their own."""
+        """Write the records so far as a new part."""
         if not self._rows:
             return
         columns: dict[str, Array] = {}
@@ -74,7 +74,7 @@ class RunWriter:
         self._rows, self._parts = [], self._parts + 1
 
     def close(self) -> None:
-        """Write what is left, and that the run is finished."""
+        """Write the remaining records, and mark the run as finished."""
         self.flush()
         self._head(finished=True)
 
@@ -90,9 +90,9 @@ def _put(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class RunLayer:
-    """What a run recorded of one BatchNormalization; arrays have shape (records, channels recorded).
+    """The records of one BatchNormalization; arrays have shape (records, channels recorded).
 
-    ``calls`` says how often a step moves the statistics: once for each use of a shared layer.
+    ``calls`` says how often a step updates the statistics: once for each call of a shared layer.
     """
 
     name: str
@@ -113,10 +113,10 @@ class Run:
 
     Attributes:
         network: name of the network.
-        finished: whether training came to its end.
-        first_step: steps that the optimizer had made before.
+        finished: whether training ended normally.
+        first_step: number of optimizer steps before the run.
         steps, epochs, seconds: one number a record.
-        logs: by name, one number a record; NaN where none was logged.
+        logs: by name, one number a record; NaN if none was logged.
         layers: in computing order.
     """
 
@@ -131,7 +131,7 @@ class Run:
 
 
 def read_run(directory: str | PathLike[str]) -> Run:
-    """Read a run's directory, also of a run under way.
+    """Read a run's directory, also while the run is going on.
 
     Raises:
         FileNotFoundError: there is no run.

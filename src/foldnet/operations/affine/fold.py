@@ -1,4 +1,4 @@
-"""A scaling and an offset: what folds into other operations, or merges with its like."""
+"""Folding of a scaling and offset: into other operations, or merged with another scaling."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def _is_nothing(graph: Graph, node: Node[Affine]) -> bool:
 
 
 def _scaling(graph: Graph, node: Node[Affine]) -> Scaling:
-    """Its own numbers; the spread is the one learnt with the mean, or else the one that the scale turns into 1."""
+    """Its own numbers; the spread is the one learned with the mean, else the inverse of the scale."""
     scale, offset, *shift = weights_of(graph, node)
     if not shift:
         return Scaling(scale, offset)
-    learnt = graph.spreads.get(node.inputs[3])
+    learned = graph.spreads.get(node.inputs[3])
     with np.errstate(divide="ignore"):
-        spread = 1 / np.abs(scale) if learnt is None else learnt
+        spread = 1 / np.abs(scale) if learned is None else learned
     return Scaling(scale, offset, shift[0], np.asarray(spread, np.float64))
 
 

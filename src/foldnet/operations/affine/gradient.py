@@ -1,4 +1,4 @@
-"""How gradients go through a scaling and an offset."""
+"""Gradient of a scaling and an offset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
 
 
 def affine(b: GradientBuilder, node: Node[Affine], g: str) -> Gradients:
-    """``g * scale`` on x; on the weights summed over what they were spread over."""
+    """``g * scale`` for x; for the weights, sums over the axes along which they were broadcast."""
     x, scale, offset, *shift = node.inputs
     found: list[str | None] = [None] * len(node.inputs)
     if b.wants(x):

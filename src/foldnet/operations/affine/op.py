@@ -12,8 +12,8 @@ from foldnet.graph.op import Fusable, Shape, spread_over
 class Affine(Fusable):
     """``(x - shift) * scale + offset``. Operands: x, scale, offset, and optionally shift.
 
-    The last three have the rank of x without its batch axis, each axis full or 1. The form with ``shift`` is
-    kept where folding it into the offset would cancel (``|mean|`` far above the standard deviation).
+    The last three have the rank of x without its batch axis; each axis has x's size or size 1. The form with ``shift``
+    is kept where folding it into the offset would cancel (``|mean|`` far above the standard deviation).
     """
 
     weights: ClassVar[tuple[int, int]] = (2, 3)

@@ -1,1 +1,1 @@
-"""What works along axes of a row: softmax, statistics of a row, reductions."""
+"""Operations along axes of a row: softmax, statistics of a row, reductions."""

@@ -1,4 +1,4 @@
-"""Cases of what works along axes of a row."""
+"""Test cases of operations along axes of a row."""
 
 from __future__ import annotations
 

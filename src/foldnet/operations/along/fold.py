@@ -1,4 +1,4 @@
-"""A scaling passes a mean, or a largest or smallest value, where it is the same along the axes that go."""
+"""A scaling commutes with a mean, max or min if it is constant along the reduced axes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foldnet.operations.folds import Commutes, Fold, Scaling
 
 
 def _forward(graph: Graph, node: Node[Reduce], scaling: Scaling) -> Scaling | str | None:
-    """The same scaling, without the axes that go."""
+    """The same scaling without the reduced axes."""
     op = node.op
     if op.kind not in ("mean", "max", "min"):
         return None
@@ -22,7 +22,7 @@ def _forward(graph: Graph, node: Node[Reduce], scaling: Scaling) -> Scaling | st
 
 
 def _backward(graph: Graph, node: Node[Reduce], scaling: Scaling) -> Scaling | str | None:
-    """The same scaling, with the axes that went."""
+    """The same scaling with the reduced axes added back."""
     op = node.op
     if op.kind not in ("mean", "max", "min"):
         return None

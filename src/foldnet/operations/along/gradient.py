@@ -1,4 +1,4 @@
-"""How gradients go through what works along axes of a row."""
+"""Gradients of operations along axes of a row."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from foldnet.operations.gradients import GradientBuilder, Gradients, Rule, nothi
 
 
 def softmax(b: GradientBuilder, node: Node[Softmax], g: str) -> Gradients:
-    """From its result."""
+    """Computed from the result."""
     return (b.emit(SoftmaxGradient(node.op.axis, node.op.log), node.output, g),)
 
 
 def sparsemax(b: GradientBuilder, node: Node[Sparsemax], g: str) -> Gradients:
-    """From its operand and its result."""
+    """Computed from the operand and the result."""
     return (b.emit(SparsemaxGradient(node.op.axis), node.inputs[0], node.output, g),)
 
 
 def glu(b: GradientBuilder, node: Node[Glu], g: str) -> Gradients:
-    """On both halves at once."""
+    """For both halves at once."""
     return (b.emit(GluGradient(node.op.axis), node.inputs[0], g),)
 
 
 def moments(b: GradientBuilder, node: Node[GroupMoments | Moments], g: str) -> Gradients:
-    """Through the statistics, too."""
+    """Includes the gradient through the statistics."""
     return (b.emit(MomentsGradient(node.op), node.inputs[0], node.output, g),)
 
 
 def reduce(b: GradientBuilder, node: Node[Reduce], g: str) -> Gradients:
-    """To every element, or to the largest."""
+    """For sum and mean to every element; for max and min to the largest or smallest."""
     if node.op.kind == "argmax":
         return nothing(b, node, g)
     return (b.emit(ReduceGradient(node.op), node.inputs[0], node.output, g),)
 
 
 def cumulative_sum(b: GradientBuilder, node: Node[CumulativeSum], g: str) -> Gradients:
-    """Sums that run the other way."""
+    """Running sums in the other direction."""
     return (b.emit(CumulativeSum(node.op.axis, not node.op.reverse), g),)
 
 

@@ -1,4 +1,4 @@
-"""What works along axes of a row, in NumPy."""
+"""Operations along axes of a row in NumPy."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def group_moments(op: GroupMoments, x: Array) -> Array:
 
 
 def reduce(op: Reduce, x: Array) -> Array:
-    """Sum, mean, max, min or the place of the largest; sums in order."""
+    """Sum, mean, max, min or the position of the largest value; sums in order."""
     match op.kind:
         case "sum":
             y = sum_over(x, op.axes)
@@ -84,7 +84,7 @@ def reduce(op: Reduce, x: Array) -> Array:
 
 
 def reduce_in_step(op: Reduce, moment: Moment, x: Array) -> Array:
-    """Sum, mean, max, min or the place of the largest."""
+    """Sum, mean, max, min or the position of the largest value."""
     if op.kind == "argmax":
         place = np.argmax(x, axis=op.axes[0]).astype(x.dtype)
         return np.expand_dims(place, op.axes[0]) if op.keepdims else place
@@ -100,7 +100,7 @@ def cumulative_sum(op: CumulativeSum, x: Array) -> Array:
 
 
 def softmax_gradient(op: SoftmaxGradient, moment: Moment, y: Array, g: Array) -> Array:
-    """From the result."""
+    """Computed from the result."""
     if op.log:
         return g - np.exp(y) * g.sum(axis=op.axis, keepdims=True)
     return y * (g - (g * y).sum(axis=op.axis, keepdims=True))
@@ -121,14 +121,14 @@ def sparsemax_gradient(op: SparsemaxGradient, moment: Moment, x: Array, y: Array
 
 
 def glu_gradient(op: GluGradient, moment: Moment, x: Array, g: Array) -> Array:
-    """On the value and on its gate."""
+    """For the value and for its gate."""
     value, gate = np.split(x, 2, axis=op.axis)
     s = activations.sigmoid(gate)
     return np.concatenate([g * s, g * value * s * (1 - s)], axis=op.axis)
 
 
 def moments_gradient(op: MomentsGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
-    """Through the statistics, too."""
+    """Includes the gradient through the statistics."""
     if isinstance(op.of, GroupMoments):
         at, groups = op.of.axis, op.of.groups
         split = (*x.shape[:at], groups, x.shape[at] // groups, *x.shape[at + 1 :])
@@ -148,7 +148,7 @@ def moments_gradient(op: MomentsGradient, moment: Moment, x: Array, y: Array, g:
         case "rms":
             inverse = 1 / np.sqrt(mean(x * x) + epsilon)
             return (g - y * mean(g * y)) * inverse
-        case "variance":  # the deviations of x move the variance; x itself is not centred
+        case "variance":  # the variance depends on the deviations of x, although x itself is not centred
             centre = x - mean(x)
             inverse = 1 / np.sqrt(mean(centre * centre) + epsilon)
             return (g - centre * inverse * mean(g * y)) * inverse
@@ -162,7 +162,7 @@ def moments_gradient(op: MomentsGradient, moment: Moment, x: Array, y: Array, g:
 
 
 def reduce_gradient(op: ReduceGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
-    """To every element, or shared among the largest."""
+    """To every element, or shared equally among the largest."""
     axes = op.of.axes
     if not op.of.keepdims:
         g, y = np.expand_dims(g, axes), np.expand_dims(y, axes)

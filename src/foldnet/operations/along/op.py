@@ -1,4 +1,4 @@
-"""What works along axes of a row: softmax, statistics of a row, reductions."""
+"""Operations along axes of a row: softmax, statistics of a row, reductions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Softmax(AxisOp):
         return True
 
     def always(self, *shapes: Shape) -> float | None:
-        """Over one unit it is the whole."""
+        """Over one unit it is constant."""
         return (0.0 if self.log else 1.0) if shapes[0][self.axis] == 1 else None
 
 
@@ -57,7 +57,7 @@ class Glu(AxisOp):
 
 @dataclass(frozen=True)
 class Moments(Op):
-    """Normalize each row by its own statistics over ``axes``; no weights (an Affine follows where there are).
+    """Normalize each row by its own statistics over ``axes``; no weights (if there are any, an Affine follows).
 
     ``kind``: ``"standard"`` gives ``(x - mean) / sqrt(var + epsilon)``, ``"rms"`` gives
     ``x / sqrt(mean(x²) + epsilon)``, ``"l2"`` gives ``x / sqrt(max(sum(x²), epsilon))``, ``"variance"`` gives
@@ -72,7 +72,7 @@ class Moments(Op):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if not self.axes or any(not 0 < a < len(shapes[0]) for a in self.axes):
-            raise ConfigError(f"axes {self.axes} are not axes of {shapes[0]} beside the batch axis")
+            raise ConfigError(f"axes {self.axes} are not axes of {shapes[0]} other than the batch axis")
         return shapes[0]
 
 
@@ -103,7 +103,7 @@ class GroupMoments(AxisOp):
 class Reduce(Op):
     """``sum``, ``mean``, ``max``, ``min`` or ``argmax`` over axes other than the batch axis.
 
-    The reduced axes stay with size 1 when ``keepdims``. ``argmax`` gives the first place of the largest value
+    The reduced axes stay with size 1 if ``keepdims``. ``argmax`` gives the first position of the largest value
     as a float and takes one axis. The gradient of ``max`` and ``min`` is shared equally among ties.
     """
 
@@ -118,15 +118,15 @@ class Reduce(Op):
         return self.kind
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The operand's shape with the axes at size 1, or gone."""
+        """The operand's shape with the axes at size 1, or without them."""
         x = shapes[0]
         if any(not 0 < a < len(x) for a in self.axes):
-            raise ConfigError(f"axes {self.axes} are not axes of {x} beside the batch axis")
+            raise ConfigError(f"axes {self.axes} are not axes of {x} other than the batch axis")
         kept = tuple(1 if i in self.axes else n for i, n in enumerate(x))
         return kept if self.keepdims else tuple(n for i, n in enumerate(kept) if i not in self.axes)
 
     def summed(self, *shapes: Shape) -> Sum | None:
-        """The operand's values over the axes; None where they are compared, not added."""
+        """The operand's values over the axes; None for kinds that compare values instead of adding them."""
         x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
         kept = [letter for i, letter in enumerate(x) if i not in self.axes]
         return Sum((x,), kept, mean=self.kind == "mean") if self.kind in ("sum", "mean") else None
@@ -144,7 +144,7 @@ class CumulativeSum(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
         if not 0 < self.axis < len(shapes[0]):
-            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} beside the batch axis")
+            raise ConfigError(f"axis {self.axis} is not an axis of {shapes[0]} other than the batch axis")
         return shapes[0]
 
     def summed(self, *shapes: Shape) -> Sum:

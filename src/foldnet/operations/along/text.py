@@ -1,4 +1,4 @@
-"""What works along axes of a row, as NumPy source."""
+"""Operations along axes of a row as NumPy source."""
 
 from __future__ import annotations
 

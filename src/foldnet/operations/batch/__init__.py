@@ -1,1 +1,1 @@
-"""What only training programs hold: statistics of the batch, randomness, sums over rows."""
+"""Operations of training programs only: statistics of the batch, randomness, sums over rows."""

@@ -33,7 +33,7 @@ SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 
 
 class _Parts:
-    """A node's loops, operands, and the arrays that forward leaves for backward, one number a channel ``k``."""
+    """A node's loops, operands, and the arrays that forward leaves for backward, one number per channel ``k``."""
 
     def __init__(self, e: StepWriter, op: Norm, result: str, operands: Sequence[str]) -> None:
         self.op, self.x, self._e, self._result, self._operands = op, operands[0], e, result, operands

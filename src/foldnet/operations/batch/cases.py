@@ -1,4 +1,4 @@
-"""Cases of what only training programs hold: statistics for each channel, none of them like another."""
+"""Test cases of operations of training programs, with different statistics for each channel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEPT: dict[str, tuple[Row, Row]] = {
     "all-axes": ((2, 3, 4), (2, 3, 4)),
     "no-axis": ((2, 3, 4), (1, 1, 1)),
 }
-"""By name: the shape of a row, and of statistics: full on the axes that have some of their own, else 1."""
+"""By name: the shape of a row and of the statistics, which have size 1 on the axes that they are taken over."""
 _LIMITS: dict[str, tuple[float | None, float | None, float | None]] = {
     "free": (None, None, None),
     "limits": (0.7, 1.2, 0.4),
@@ -40,11 +40,11 @@ _SHARED: dict[str, tuple[Row, tuple[bool, ...]]] = {
     "shared-axis": ((2, 3, 4), (False, False, True, False)),
     "shared-rows": ((2, 3, 3), (True, False, False, True)),
 }
-"""By name: the shape of a row, and which axes share one number."""
+"""By name: the shape of a row and the axes that share one random number."""
 
 
 def _statistics(kept: Row, count: int, scale: bool, center: bool) -> list[Drawn]:
-    """Moving statistics, positive, as variances are, then gamma and beta."""
+    """Moving statistics (positive, as variances must be), then gamma and beta."""
     moving = [drawn(*kept, between=(0.3, 2.5))] * count
     return moving + [drawn(*kept, between=(0.3, 2.0))] * scale + [drawn(*kept)] * center
 

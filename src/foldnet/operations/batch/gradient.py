@@ -1,4 +1,4 @@
-"""How gradients go through what training programs alone hold."""
+"""Gradients of operations of training programs only."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from foldnet.operations.gradients import GradientBuilder, Gradients, Rule
 
 
 def drop(b: GradientBuilder, node: Node[Drop], g: str) -> Gradients:
-    """By the factors of this step."""
+    """Times the same random factors as in this step's forward pass."""
     return (b.emit(DropGradient(node.op), node.output, g),)
 
 
 def batch_reduce(b: GradientBuilder, node: Node[BatchReduce], g: str) -> Gradients:
-    """What every row got from all rows goes back to all rows, summed up or as a mean in the same way."""
+    """Every row's result depends on all rows, so the gradient is reduced over the rows in the same way."""
     return (b.emit(node.op, g),)
 
 
 def norm(b: GradientBuilder, node: Node[BatchNorm | BatchRenorm | FixedNorm], g: str) -> Gradients:
-    """On x, gamma and beta at once, for they need the same sums."""
+    """For x, gamma and beta at once, because they need the same sums."""
     op = node.op
     gamma, beta, _ = weights_of(op, node.inputs)
     places = [0, *(node.inputs.index(v) for v in (gamma, beta) if v is not None)]

@@ -36,7 +36,7 @@ def reduced_axes(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
 
 
 def counting(x: Array, mask: Array | None, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Where values of x count in its statistics, and what sums over the axes are divided by."""
+    """Which values of x count in its statistics, and the number to divide sums over the axes by."""
     if mask is None:
         return np.ones((), bool), np.asarray(prod(x.shape[a] for a in axes), x.dtype)
     where = np.broadcast_to(mask[..., None] != 0, x.shape)
@@ -57,7 +57,7 @@ def batch_moments(x: Array, like: Array, mask: Array | None = None) -> tuple[Arr
 
 
 def mask_in(op: Norm, operands: Sequence[Array]) -> Array | None:
-    """The mask among the operands, if there is one."""
+    """The mask operand, or None."""
     masked = not isinstance(op, FixedNorm) and op.masked
     return operands[-1] if masked else None
 
@@ -129,7 +129,7 @@ def moved(op: BatchNorm | BatchRenorm, x: Array, *operands: Array) -> tuple[Arra
 
 
 def wrong_rows(wanted: int | None, rows: int) -> str:
-    """What an error says of a batch that a mask of a fixed number of rows does not fit."""
+    """Error text for a batch whose number of rows is not that of ``noise_shape``."""
     return (
         f"noise_shape is for batches of {wanted} rows, and was given one of {rows}. Make all batches so long, or put "
         "None in the first place of noise_shape"
@@ -141,7 +141,7 @@ def drop_change(op: Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
     if op.rows not in (None, len(x)):
         raise InputError(wrong_rows(op.rows, len(x)))
     shape = tuple(1 if i < len(op.shared) and op.shared[i] else n for i, n in enumerate(x.shape))
-    # Each row of the mask begins a block of four numbers of its own, so that rows can be drawn side by side.
+    # Each row of the mask starts at a new block of four numbers, so that rows can be drawn in parallel.
     rows, width = shape[0], prod(shape[1:])
     padded = -(-width // 4) * 4
     count = rows * padded
@@ -178,7 +178,7 @@ def drop(op: Drop, moment: Moment, x: Array) -> Array:
 
 
 def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
-    """Sum or mean over the rows, at every row."""
+    """Sum or mean over the rows, repeated for every row."""
     match op.kind:
         case "sum":
             whole = x.sum(axis=0, keepdims=True)
@@ -190,12 +190,12 @@ def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
 
 
 def row_share(op: RowShare, moment: Moment, losses: Array) -> Array:
-    """``1 / rows`` at each row."""
+    """``1 / rows`` for each row."""
     return np.full(losses.shape, 1 / len(losses), losses.dtype)
 
 
 def sum_to(op: SumTo, moment: Moment, x: Array) -> Array:
-    """Summed over rows where the shape has none, and over axes of size 1."""
+    """Sum over the rows if the shape has no batch axis, and over axes of size 1."""
     while x.ndim > len(op.shape):
         x = x.sum(axis=0)
     for axis, size in enumerate(op.shape):
@@ -205,7 +205,7 @@ def sum_to(op: SumTo, moment: Moment, x: Array) -> Array:
 
 
 def drop_gradient(op: DropGradient, moment: Moment, y: Array, g: Array) -> Array:
-    """Times the factors of this step."""
+    """Times the random factors of this step."""
     if not moment.training or op.of.rate == 0:
         return g
     return g * drop_change(op.of, moment, g)[0]
@@ -214,14 +214,14 @@ def drop_gradient(op: DropGradient, moment: Moment, y: Array, g: Array) -> Array
 def norm_gradient(
     op: NormGradient, moment: Moment, y: Array, g: Array, *operands: Array
 ) -> tuple[Array, ...]:
-    """On x, gamma and beta: Ioffe and Szegedy (2015), section 3, in closed form."""
+    """For x, gamma and beta: Ioffe and Szegedy (2015), section 3, in closed form."""
     of, x, mean, variance = op.of, *operands[:3]
     training = moment.training and not isinstance(of, FixedNorm)
     gamma = operands[1 + of.statistics] if of.scale else np.ones_like(mean)
     r, d = np.ones_like(mean), np.zeros_like(mean)
     if (
         isinstance(of, BatchRenorm) and training
-    ):  # a BatchNorm whose gamma is r * gamma, for r and d are constant
+    ):  # a BatchNorm whose gamma is r * gamma, because r and d are constant
         r, d = corrections(of, *operands)
     axes, mask = reduced_axes(mean.shape, x.ndim), mask_in(of, operands)
     if training:

@@ -1,4 +1,4 @@
-"""What only training programs hold: statistics of the batch, randomness, sums over rows."""
+"""Operations of training programs only: statistics of the batch, randomness, sums over rows."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class BatchNorm(Op):
     """Normalize by the batch's own statistics and move the moving ones towards them.
 
     Operands: x, moving_mean, moving_variance, then gamma if ``scale``, then beta if ``center``, then the mask if
-    ``masked``. All but x and the mask have the rank of x less one, full on the kept axes and 1 on the reduced
-    ones. Statistics are taken over the batch axis and every axis of size 1 in the operands' shape.
+    ``masked``. All but x and the mask have the rank of x minus 1; they have the size of x on the kept axes and size 1
+    on the reduced axes. Statistics are taken over the batch axis and every axis of size 1 in the operands' shape.
 
     In a training step: mean and biased variance of the batch,
     ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta``, and afterwards
     ``moving = moving * momentum + batch * (1 - momentum)``. Gradients flow through mean and variance.
-    In evaluation the moving statistics take the batch's place and do not move.
+    In evaluation the moving statistics are used instead of the batch's and are not updated.
 
     The mask has the shape of x without its last axis. Values where it is 0 do not count in mean and variance, which
     are sums over the others divided by their number plus 1e-7; they are normalized like the others.
@@ -47,7 +47,7 @@ class BatchNorm(Op):
 
 @dataclass(frozen=True)
 class BatchRenorm(Op):
-    """BatchNorm corrected towards the statistics of many batches (Ioffe, 2017), as Keras has it.
+    """BatchNorm corrected towards the statistics of many batches (Ioffe, 2017), as in Keras.
 
     Operands: x, moving_mean, moving_variance, moving_stddev, renorm_mean, renorm_stddev, then gamma if ``scale``,
     then beta if ``center``, then the mask if ``masked``, shaped as those of BatchNorm.
@@ -81,7 +81,7 @@ class BatchRenorm(Op):
 
 @dataclass(frozen=True)
 class FixedNorm(Op):
-    """Normalize by the moving statistics, in training steps, too; gamma and beta learn, the statistics rest.
+    """Normalize by the moving statistics, also in training steps: gamma and beta learn, the statistics do not change.
 
     Operands and result are those of BatchNorm in evaluation. It is what a BatchNormalization that was called with
     ``training=False`` does.
@@ -100,14 +100,14 @@ class FixedNorm(Op):
 
 
 MASK_EPSILON = 1e-7
-"""What Keras adds to the number of values that count before it divides by it."""
+"""Keras adds this to the number of unmasked values before dividing by it."""
 
 
 Norm = BatchNorm | BatchRenorm | FixedNorm
 
 
 def weights_of(op: Norm, operands: Sequence[str]) -> tuple[str | None, str | None, str | None]:
-    """Of a normalization's operands gamma, beta and the mask, each None where it has none."""
+    """The operands gamma, beta and mask of a normalization; None for each that it does not have."""
     rest = list(operands[1 + op.statistics :])
     gamma = rest.pop(0) if op.scale else None
     beta = rest.pop(0) if op.center else None
@@ -143,8 +143,8 @@ class Drop(Op):
 
     The number for an element comes from the counter-based generator Philox4x32-10 with key
     ``(seed, stream)`` and counter ``(step, index // 4)``, lane ``index % 4``, where ``index`` is the element's
-    place in row-major order in the mask, whose axes marked ``shared`` (batch axis included) have size 1 and whose
-    rows are each padded to a multiple of 4 places. Where ``rows`` is given, a batch must have so many.
+    position in row-major order in the mask, whose axes marked ``shared`` (batch axis included) have size 1 and whose
+    rows are each padded to a multiple of 4 positions. If ``rows`` is given, a batch must have this many rows.
     """
 
     predicts: ClassVar[bool] = False
@@ -157,7 +157,7 @@ class Drop(Op):
 
     @property
     def batch_rows(self) -> int | None:
-        """As many as its mask has, where that is settled."""
+        """The number of rows of its mask, if fixed."""
         return self.rows
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -169,8 +169,8 @@ class Drop(Op):
 class BatchReduce(Op):
     """``sum`` or ``mean`` over the batch axis, the same for every row: what a loss divides by, or a rule's norm.
 
-    It is the one part of an expression that mixes rows, so a program that holds it goes through data, validation
-    data included, in the very batches that it is told.
+    It is the only operation of an expression that mixes rows. A program with it therefore processes data (validation
+    data, too) in exactly the batches that it is given.
     """
 
     mixes_rows: ClassVar[bool] = True
@@ -189,7 +189,7 @@ class BatchReduce(Op):
 
 @dataclass(frozen=True)
 class RowShare(Op):
-    """``1 / rows`` at each row: the gradient of a batch's mean loss on each row's loss. Operand: the losses."""
+    """``1 / rows`` for each row: the gradient of a batch's mean loss on each row's loss. Operand: the losses."""
 
     predicts: ClassVar[bool] = False
 
@@ -200,7 +200,7 @@ class RowShare(Op):
 
 @dataclass(frozen=True)
 class SumTo(Op):
-    """A value summed over the axes along which another of this shape was spread, rows included where it has none."""
+    """The inverse of broadcasting: a value summed to this shape, also over the rows if the shape has no batch axis."""
 
     predicts: ClassVar[bool] = False
 
@@ -230,7 +230,7 @@ class DropGradient(Op):
 class NormGradient(Op):
     """The gradients through a normalization. Operands: its result, the gradient on that, and its own operands.
 
-    Results: the gradients on x, gamma and beta, as far as they are wanted.
+    Results: the requested ones of the gradients on x, gamma and beta.
     """
 
     data: ClassVar[int | None] = None
@@ -245,11 +245,11 @@ class NormGradient(Op):
     on_beta: bool
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Of the first that is wanted."""
+        """The shape of the first requested gradient."""
         return self._shapes(shapes)[0]
 
     def other_shapes(self, *shapes: Shape) -> tuple[Shape, ...]:
-        """Of the others."""
+        """The shapes of the other requested gradients."""
         return self._shapes(shapes)[1:]
 
     def _shapes(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:

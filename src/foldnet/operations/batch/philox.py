@@ -1,4 +1,4 @@
-"""Philox4x32-10, a counter-based generator (Salmon et al., 2011): the same numbers wherever they are asked for.
+"""Philox4x32-10, a counter-based generator (Salmon et al., 2011): the same numbers on every engine.
 
 Every engine draws from it by the same rule, so a seed gives the same masks on every engine and thread count.
 The key is (seed, stream), the counter (block low, block high, step low, step high) in 32-bit words; element ``i``
@@ -58,7 +58,7 @@ def normal(seed: int, stream: int, step: int, count: int) -> Array:
 
 
 def permutation(seed: int, stream: int, step: int, count: int) -> Array:
-    """An order of ``count`` rows: Fisher-Yates from the last place down, ``j = number(i) % (i + 1)``."""
+    """An order of ``count`` rows: Fisher-Yates from the last position down, ``j = number(i) % (i + 1)``."""
     numbers = bits(seed, stream, step, count).astype(np.int64)
     order = np.arange(count)
     for i in range(count - 1, 0, -1):

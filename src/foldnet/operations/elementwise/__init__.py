@@ -1,1 +1,1 @@
-"""What is done to each value alone: functions of one value, of two, and a choice."""
+"""Elementwise operations: functions of one value, of two, and a choice."""

@@ -1,4 +1,4 @@
-"""Cases of functions of single values: every function, with its usual settings and with others."""
+"""Test cases of elementwise functions: every function, with its usual settings and with others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _SPREAD: dict[str, tuple[Row, Row]] = {
     "rank-4": ((2, 3, 4), (1, 1, 4)),
     "rank-5": ((2, 3, 2, 3), (1, 3, 1, 3)),
 }
-"""By name: the shape of a row and of a weight that is spread over it."""
+"""By name: the shape of a row and of a weight that is broadcast over it."""
 _OF_TWO = [kind for kind in functions.BINARY if kind != "prelu"]
 _KEY = ("add", "subtract", "multiply", "maximum", "minimum")
 _POSITIVE = (0.2, 4.0)
@@ -79,7 +79,7 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         *(_binary(f"{kind}-spread", kind, rows(3, 1, 4), rows(1, 2, 4)) for kind in functions.BINARY),
         *(_binary(f"{kind}-spread-matrix", kind, rows(3, 4), rows(1, 4)) for kind in _OF_TWO),
         *(
-            # Rounded, so that a comparison meets 0 and the like; and no power of a negative number.
+            # Rounded, so that comparisons get equal values and 0. No power of a negative number.
             _binary(
                 f"{kind}-weights", kind, rows(3, 4, between=_POSITIVE if kind == "power" else None),
                 Drawn((1, 4), decimals=1),

@@ -1,4 +1,4 @@
-"""Which functions of single values are a scaling, and which is nothing."""
+"""Folding of elementwise functions: which ones are a scaling, and which one is the identity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _negative(graph: Graph, node: Node[Unary]) -> Scaling | None:
 
 
 def _with_a_constant(graph: Graph, node: Node[Binary]) -> Scaling | None:
-    """``x + c``, ``c - x`` and the like, where x has the shape of the result and c is finite and undoes nothing."""
+    """``x + c``, ``c - x`` and the like, where x has the result's shape and c is finite and keeps it invertible."""
     op = node.op
     kind = op.kind
     left_is_x = node.inputs[0] not in graph.constants

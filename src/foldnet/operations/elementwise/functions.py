@@ -1,4 +1,4 @@
-"""The functions of single values, one record each: in NumPy, in C, as NumPy source, their slopes and their range.
+"""The elementwise functions, one record each: NumPy, C, NumPy source, slopes and range.
 
 ``Unary`` and ``Binary`` name one of these, whether a layer has it as its activation or an expression computes it. Both
 engines, the exports and the doctor read the same record, so that a function is added in one place.
@@ -26,7 +26,7 @@ from foldnet.graph.op import Elementwise
 INF = math.inf
 Slope = Callable[..., Any]
 Template = str | Callable[[Mapping[str, float]], str]
-"""Source with ``{0}`` and ``{1}`` for operands and ``[alpha]`` for parameters; where it depends on them, a function."""
+"""Source with ``{0}`` and ``{1}`` for operands and ``[alpha]`` for parameters; or a function of the parameters."""
 Range = tuple[float, float]
 
 
@@ -39,10 +39,10 @@ class Function:
         c: in C, without parentheses around it or its operands (``codegen.expressions.composed`` knows where they go).
         text: in NumPy source, for exported files.
         slopes: for each operand, what the gradient on it is; none if the function has none.
-        range: the least and the largest value that it gives, or a function of its parameters that says so.
+        range: the smallest and the largest result, or a function of the parameters that returns them.
         parameters: their names.
         activation: whether it is one of Keras's activations, which the reference engine rounds once from float64, in
-            training, too; the others it computes in the working precision there.
+            training, too; in training it computes the others in the working precision.
     """
 
     compute: Callable[..., Any]
@@ -54,7 +54,7 @@ class Function:
     activation: bool = False
 
     def values(self, params: Mapping[str, float]) -> Range:
-        """The least and the largest value that it gives with these parameters."""
+        """The smallest and the largest result with these parameters."""
         return self.range(**params) if callable(self.range) else self.range
 
 
@@ -71,15 +71,15 @@ def filled(template: Template, params: Mapping[str, float], number: Callable[[fl
 
 
 def parameters(function: Elementwise) -> dict[str, float]:
-    """A function's parameters; no limit is an infinite one."""
+    """A function's parameters, with infinity for None (no limit)."""
     return {name: INF if value is None else value for name, value in function.params}
 
 
 def of(function: Elementwise) -> Function:
-    """The record of a function that is not the caller's own.
+    """The record of a built-in function.
 
     Raises:
-        KeyError: there is none of this name.
+        KeyError: there is no such name.
     """
     return FUNCTIONS[function.name]
 
@@ -113,7 +113,7 @@ def _compared(function: Callable[..., Any], sign: str) -> Function:
 
 
 def _first(o: Any, a: Any, b: Any, is_first: Any) -> Any:
-    """What the first of two operands has of a maximum's gradient: all or nothing; a tie shares it equally."""
+    """The first operand's share of a maximum's gradient: 1 or 0, and 0.5 for a tie."""
     return o.where(is_first, 1.0, o.where(o.equal(a, b), 0.5, 0.0))
 
 
@@ -196,7 +196,7 @@ EXPRESSIONS: dict[str, Function] = {
 def _activation(
     compute: Callable[..., Any], c: Template, text: Template, slope: Slope, range: Any = (-INF, INF)
 ) -> Function:
-    """A record; the slope is the derivative alone, by which the gradient is multiplied."""
+    """A record whose slope is given as the derivative, which is multiplied by the gradient."""
     parameters = tuple(inspect.signature(compute).parameters)[1:]
     return Function(
         compute, c, text, (lambda o, g, x, y, **p: g * slope(o, x, y, **p),), range, parameters, True
@@ -221,7 +221,7 @@ def _relu_text(p: Mapping[str, float]) -> str:
 
 
 def _relu_slope(o: Any, x: Any, y: Any, negative_slope: float, max_value: float, threshold: float) -> Any:
-    # Which formula Keras computes depends on the parameters, and with it the slope where pieces meet.
+    # Keras's formula depends on the parameters, and so does the slope at the kinks.
     if max_value == INF and threshold == 0 and negative_slope:
         return o.where(x >= 0, 1.0, negative_slope)
     inside: Any = 1.0
@@ -354,7 +354,7 @@ ACTIVATIONS: dict[str, Function] = {
         lambda o, x, y, theta: o.where(x > theta, 1.0, 0.0), lambda theta: (min(0, theta), INF),
     ),
 }  # fmt: skip
-"""Keras's activations that treat each value alone."""
+"""Keras's elementwise activations."""
 
 FUNCTIONS: dict[str, Function] = {**EXPRESSIONS, **ACTIVATIONS}
 """Every function of one value."""

@@ -1,4 +1,4 @@
-"""How gradients go through functions of single values."""
+"""Gradients of elementwise functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sloped(
     g: str,
     place: int,
 ) -> str:
-    """The gradient on one operand of a function, as the node of its slope; none where that is the gradient itself."""
+    """Emit the slope for one operand of a function; no node if it is the gradient itself."""
     names = uses(table, function.name, tuple(parameters(function).items()), place)
     values = {"g": g, "y": y} | {str(k): v for k, v in enumerate(operands)}
     if names == ("g",) and is_plain(table, function, place):
@@ -31,7 +31,7 @@ def sloped(
 
 
 def is_plain(table: Table, function: Elementwise, place: int) -> bool:
-    """Whether the gradient goes on as it is."""
+    """Whether the gradient is passed on unchanged."""
     return (table, function.name, place) in PLAIN
 
 
@@ -48,7 +48,7 @@ def unary(b: GradientBuilder, node: Node[Unary], g: str) -> Gradients:
     """By the slope of the function.
 
     Raises:
-        UnsupportedError: the function was supplied as a plain function, whose derivative nobody knows.
+        UnsupportedError: the function was supplied as a plain function, so its derivative is unknown.
     """
     function = node.op.function
     if function.function is not None:
@@ -73,12 +73,12 @@ def _spread(
 
 
 def binary(b: GradientBuilder, node: Node[Binary], g: str) -> Gradients:
-    """By the slopes of the function, summed over what the operands were spread over."""
+    """By the slopes of the function, summed over the axes along which the operands were broadcast."""
     return _spread(b, node, "binary", Elementwise(node.op.kind), g, range(len(BINARY[node.op.kind].slopes)))
 
 
 def where(b: GradientBuilder, node: Node[Where], g: str) -> Gradients:
-    """To the value that was chosen."""
+    """To the chosen value."""
     return _spread(b, node, "where", Elementwise("where"), g, range(1, len(WHERE.slopes)))
 
 

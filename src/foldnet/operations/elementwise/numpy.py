@@ -1,4 +1,4 @@
-"""Functions of single values in NumPy."""
+"""Elementwise functions in NumPy."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def apply_elementwise(function: Elementwise | None, x: Array) -> Array:
 
 
 def unary(op: Unary, x: Array) -> Array:
-    """One value, elementwise."""
+    """A function of one value."""
     return apply_elementwise(op.function, x)
 
 
 def unary_in_step(op: Unary, moment: Moment, x: Array) -> Array:
-    """An activation is rounded once from float64; what expressions compute is in the working precision."""
+    """Activations are rounded once from float64; other functions compute in the working precision."""
     function = op.function
     if function.function is not None or of(function).activation:
         return unary(op, x.astype(np.float64)).astype(x.dtype)
@@ -48,7 +48,7 @@ def unary_in_step(op: Unary, moment: Moment, x: Array) -> Array:
 
 
 def binary(op: Binary, a: Array, b: Array) -> Array:
-    """Two values, elementwise."""
+    """A function of two values."""
     return apply_elementwise(op.activation, np.asarray(BINARY[op.kind].compute(a, b), np.float64))
 
 
@@ -58,7 +58,7 @@ def _working(a: Array, b: Array) -> np.dtype[Any]:
 
 
 def binary_in_step(op: Binary, moment: Moment, a: Array, b: Array) -> Array:
-    """Two values, elementwise, in the working precision."""
+    """A function of two values in the working precision."""
     y = np.asarray(BINARY[op.kind].compute(a, b), dtype=_working(a, b))
     return (
         y if op.activation is None else apply_elementwise(op.activation, y.astype(np.float64)).astype(y.dtype)
@@ -66,12 +66,12 @@ def binary_in_step(op: Binary, moment: Moment, a: Array, b: Array) -> Array:
 
 
 def where(op: Where, condition: Array, a: Array, b: Array) -> Array:
-    """A choice, elementwise."""
+    """The choice between two values."""
     return np.where(condition != 0, a, b).astype(np.float64)
 
 
 def where_in_step(op: Where, moment: Moment, condition: Array, a: Array, b: Array) -> Array:
-    """A choice, elementwise."""
+    """The choice between two values."""
     return np.where(condition != 0, a, b)
 
 
@@ -84,7 +84,7 @@ def slope_in_step(op: Slope, moment: Moment, *given: Array) -> Array:
     g = values.get("g", np.zeros(shape, given[0].dtype))
     record = {"unary": FUNCTIONS, "binary": BINARY, "where": {"where": WHERE}}[op.table][op.function.name]
     count = {"unary": 1, "binary": 2, "where": 3}[op.table]
-    nothing = np.zeros((), g.dtype)  # what the slope does not read
+    nothing = np.zeros((), g.dtype)  # operands that the slope does not use
     operands = [values.get(str(k), nothing) for k in range(count)]
     found = on_arrays(record, params, op.place, g, operands, values.get("y", nothing))
     return np.broadcast_to(found, shape)

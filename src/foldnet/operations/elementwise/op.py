@@ -1,4 +1,4 @@
-"""What is done to each value alone: functions of one value, of two, and a choice."""
+"""Elementwise operations: functions of one value, of two, and a choice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SYMMETRIC = ("add", "multiply", "maximum", "minimum", "equal", "not_equal", "log
 """The functions of two values whose order does not matter."""
 
 Table = Literal["unary", "binary", "where"]
-"""Which records a function is among."""
+"""The tables of function records."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Unary(Op):
 
     @property
     def is_activation(self) -> bool:
-        """Whether the function is one of Keras's activations, or the caller's own."""
+        """Whether the function is one of Keras's activations or supplied by the caller."""
         return self.function.function is not None or FUNCTIONS[self.function.name].activation
 
     @property
@@ -71,7 +71,7 @@ class Binary(Fusable):
 
     @property
     def is_ordered(self) -> bool:
-        """Whether the function is another with its operands exchanged."""
+        """Whether the order of the operands matters."""
         return self.kind not in SYMMETRIC
 
     @property
@@ -82,7 +82,7 @@ class Binary(Fusable):
 
 @dataclass(frozen=True)
 class Where(Op):
-    """``a`` where the condition is not 0, else ``b``. Operands: condition, a, b; broadcast as in Combine."""
+    """``a`` where the condition is not 0, else ``b``. Operands: condition, a, b; broadcast as in Binary."""
 
     data: ClassVar[int | None] = 3
     mixes: ClassVar[bool] = True
@@ -94,7 +94,7 @@ class Where(Op):
 
 
 def broadcast(*shapes: Shape) -> Shape:
-    """The shape that the operands of an expression spread to.
+    """The broadcast shape of the operands of an expression.
 
     The operands of highest rank have a batch axis; those of one rank less are batch-free; a batch-free operand
     of rank 0 is a number and fits anything.
@@ -106,12 +106,12 @@ def broadcast(*shapes: Shape) -> Shape:
         *[1] * (rank - 1),
     ]
     for shape in shapes:
-        # A value with a free axis has rows: spread as if it had none, it would meet every row of the other.
+        # A value with a free axis has rows; without this check it would be broadcast over the other's rows.
         if len(shape) not in (rank, rank - 1, 0) or (len(shape) < rank and None in shape):
             raise ConfigError(f"cannot combine values of shapes {shapes}: their ranks differ")
         tail = shape[1:] if len(shape) == rank else shape
         for i, n in enumerate(tail, start=1):
-            known = n is not None and result[i] is not None  # a free axis fits any
+            known = n is not None and result[i] is not None  # a free axis fits any size
             if known and n != 1 and result[i] not in (1, n):
                 raise ConfigError(f"cannot combine values of shapes {shapes}")
             result[i] = n if n != 1 and (n is not None or result[i] == 1) else result[i]
@@ -122,8 +122,8 @@ def broadcast(*shapes: Shape) -> Shape:
 class Slope(Op):
     """The gradient on one operand of a function, given the gradient on its result: the slope of its record.
 
-    Operands: those of the gradient, the function's operands and its result that the slope is written with, in the order
-    that ``slopes.uses`` gives.
+    Operands: the gradient, the function's operands and its result, as far as the slope uses them, in the order of
+    ``slopes.uses``.
     """
 
     data: ClassVar[int | None] = None
@@ -140,5 +140,5 @@ class Slope(Op):
         return f"{self.function.name}_slope"
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The shape that the operands spread to."""
+        """The broadcast shape of the operands."""
         return broadcast(*shapes)

@@ -23,7 +23,7 @@ Params = tuple[tuple[str, float], ...]
 
 
 class _OnArrays:
-    """The functions that slopes are written with, on arrays of one dtype."""
+    """The functions used in slopes, on arrays of one dtype."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._dtype = dtype
@@ -34,7 +34,7 @@ class _OnArrays:
 
 
 class _OnExpressions:
-    """The same functions on expressions; on numbers alone they are not needed."""
+    """The same functions on expressions."""
 
     def __getattr__(self, name: str) -> Callable[..., Expression]:
         if name == "where":
@@ -47,7 +47,7 @@ class _OnExpressions:
 def on_arrays(
     function: Function, params: Mapping[str, float], place: int, g: Array, operands: Sequence[Array], y: Array
 ) -> Array:
-    """The gradient on one operand, before it is summed over what the operand was spread over."""
+    """The gradient on one operand, before it is summed over the axes along which the operand was broadcast."""
     with np.errstate(all="ignore"):
         found = function.slopes[place](_OnArrays(g.dtype), g, *operands, y, **params)
     return np.asarray(found, g.dtype)
@@ -58,7 +58,7 @@ class Printed:
     """A slope as C.
 
     Attributes:
-        statements: that come first, each the declaration of a value used more than once.
+        statements: declarations of values that are used more than once; they come first.
         text: the expression, of the operands ``{0}``, ``{1}``, the result ``{y}`` and the gradient ``{g}``.
         uses: which of these it reads, by their names in the braces.
     """
@@ -68,7 +68,7 @@ class Printed:
     uses: tuple[str, ...]
 
     def filled(self, elements: Mapping[str, str]) -> list[str]:
-        """The statements, and last the expression, with elements in place of the names."""
+        """The statements, and last the expression, with the names replaced by elements."""
         texts = [*self.statements, self.text]
         for name, element in elements.items():
             texts = [text.replace(f"{{{name}}}", element) for text in texts]
@@ -97,7 +97,7 @@ def in_c(table: Table, name: str, params: Params, place: int) -> Printed:
 
 
 def uses(table: Table, name: str, params: Params, place: int) -> tuple[str, ...]:
-    """What the slope of a function reads: ``"g"``, operands by their number, ``"y"``."""
+    """The values that the slope of a function uses: ``"g"``, operands by their number, ``"y"``."""
     return in_c(table, name, params, place).uses
 
 
@@ -127,7 +127,7 @@ def _printed(graph: Graph) -> Printed:
 
 
 def _bare(template: str, node: Node[Op], texts: Mapping[str, str]) -> str:
-    """The node's C; a comparison that something depends on is written as it is, not as 1 or 0."""
+    """The node's C; a comparison used as an operand is written as a condition, not as 1 or 0."""
     operands = [texts[v] for v in node.inputs]
     ending = " ? 1.0f : 0.0f"
     for k, text in enumerate(operands):

@@ -1,4 +1,4 @@
-"""Functions of single values as NumPy source."""
+"""Elementwise functions as NumPy source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def activated(function: Elementwise | None, x: str, o: Operands) -> str:
     """A function of the expression ``x``; None is linear.
 
     Raises:
-        UnsupportedError: the function is the caller's own.
+        UnsupportedError: the function was supplied by the caller.
     """
     if function is None:
         return x
@@ -41,7 +41,7 @@ SIGNS = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "equal": "==", "not_equal": "!=",
     "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "logical_and": "and", "logical_or": "or",
 }  # fmt: skip
-"""How two values are combined, in Python's words."""
+"""Python's operators for functions of two values."""
 
 
 def _unary_formula(op: Unary, operands: Sequence[str]) -> str:

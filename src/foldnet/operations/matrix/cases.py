@@ -1,4 +1,4 @@
-"""Cases of sums of products."""
+"""Test cases of sums of products."""
 
 from __future__ import annotations
 

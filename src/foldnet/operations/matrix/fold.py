@@ -1,4 +1,4 @@
-"""How a product with a kernel takes a scaling into its weights."""
+"""Folding a scaling into the weights of a product with a kernel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from foldnet.graph.op import Op
 from foldnet.operations.folds import Fold, Folded, Linear, Scaling, weights_of
 from foldnet.operations.matrix.op import Dense
 
-_OTHER_AXIS = "its weights vary along an axis other than the last, and a Dense's along the last only"
+_OTHER_AXIS = (
+    "its weights vary along an axis other than the last, but a Dense's weights vary only along the last"
+)
 
 
 def _dense_weights(graph: Graph, node: Node[Dense]) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""How gradients go through sums of products."""
+"""Gradients of sums of products."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from foldnet.operations.matrix.op import Dense, Dot, KernelGradient, Product, Pr
 
 
 def dense(b: GradientBuilder, node: Node[Dense], g: str) -> Gradients:
-    """``g @ kernel.T`` on x, ``x.T @ g`` on the kernel, and the sum over rows and positions on the bias."""
+    """``g @ kernel.T`` for x, ``x.T @ g`` for the kernel, and the sum over rows and positions for the bias."""
     x, kernel, *bias = node.inputs
     found: list[str | None] = [None] * len(node.inputs)
     if b.wants(kernel):
@@ -22,20 +22,20 @@ def dense(b: GradientBuilder, node: Node[Dense], g: str) -> Gradients:
 
 
 def turned_dense(b: GradientBuilder, node: Node[TurnedDense], g: str) -> Gradients:
-    """``g @ kernel`` on x, and ``g.T @ x`` on the kernel."""
+    """``g @ kernel`` for x, and ``g.T @ x`` for the kernel."""
     x, kernel = node.inputs
     on_kernel = b.emit(KernelGradient(), g, x) if b.wants(kernel) else None
     return (b.emit(Dense(), g, kernel) if b.wants(x) else None, on_kernel)
 
 
 def product(b: GradientBuilder, node: Node[Product], g: str) -> Gradients:
-    """For each operand the gradient times the other, summed over what the operand has not."""
+    """For each operand, the gradient times the other operand, summed over the axes that the operand does not have."""
     op = node.op
     return _products(b, node, g, op.result, (op.left, op.right))
 
 
 def dot(b: GradientBuilder, node: Node[Dot], g: str) -> Gradients:
-    """The same; its axes by letters."""
+    """As for a Product, with letters for the axes."""
     op = node.op
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     own = [[next(letters) for _ in b.shape(v)[1:]] for v in node.inputs]

@@ -9,7 +9,7 @@ from foldnet.operations.matrix.op import Dot, Product
 
 
 def strides_by(letters: str, own: str, shape: Sequence[int]) -> Strides:
-    """Strides of a value through loops over all letters; 0 on those that it has not."""
+    """Strides of a value in loops over all letters; 0 for letters that it does not have."""
     steps = dict(zip(own, strides_of(shape), strict=True))
     return tuple(steps.get(letter, 0) for letter in letters)
 

@@ -22,7 +22,7 @@ def dense(op: Dense, x: Array, kernel: Array, bias: Array | None = None) -> Arra
 
 
 def dense_by_blas(op: Dense, x: Array, kernel: Array, bias: Array | None = None) -> Array | None:
-    """The same with the sum's terms in the order that BLAS takes; for a Dense without an activation."""
+    """The same with the sums in BLAS's order; for a Dense without an activation."""
     if op.activation is not None:
         return None
     product: Array = x.astype(np.float64) @ kernel
@@ -46,7 +46,7 @@ def turned_dense(op: TurnedDense, moment: Moment, x: Array, kernel: Array) -> Ar
 
 
 def product(op: Product, a: Array, b: Array) -> Array:
-    """Products, summed in the order of the letters that the result has not."""
+    """Products, summed in the order of the letters that the result does not have."""
     letters = dict.fromkeys(op.result + op.left + op.right)
     gone = [letter for letter in letters if letter not in op.result]
     spread = [_by_letters(x, own, letters) for x, own in ((a, op.left), (b, op.right))]
@@ -63,7 +63,7 @@ def product(op: Product, a: Array, b: Array) -> Array:
 
 
 def _by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
-    """The array with an axis for each of the letters, rows first; 1 where it has none of its own."""
+    """The array with an axis for each letter, rows first; size 1 for letters that it does not have."""
     if x.ndim == len(own):
         x = x[np.newaxis]
     order = [letter for letter in letters if letter in own]
@@ -77,8 +77,8 @@ def kernel_gradient(op: KernelGradient, moment: Moment, x: Array, g: Array) -> A
 
 
 def product_gradient(op: ProductGradient, moment: Moment, g: Array, other: Array) -> Array:
-    """The gradient times the other operand, summed over what the operand has not."""
-    # A letter of its own that neither the other nor the result has was summed alone: ones stand for it.
+    """The gradient times the other operand, summed over the letters that the operand does not have."""
+    # A letter that only this operand has was summed over it alone, so its gradient is the same along it: ones.
     own = op.shape[1:] if op.rows else op.shape
     alone = [letter for letter in op.own if letter not in op.other + op.result]
     ones = np.ones([int(own[op.own.index(k)] or 0) for k in alone], g.dtype)

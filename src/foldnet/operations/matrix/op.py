@@ -29,16 +29,16 @@ class Dense(Fusable):
         return prod(result) * operands[1][0]
 
     def summed(self, *shapes: Shape) -> Sum | None:
-        """Inputs times a column of the kernel; None where an activation changes the sum."""
+        """Inputs times a column of the kernel; None if an activation changes the sum."""
         x = (ROWS, *(f"x{i}" for i in range(1, len(shapes[0]))))
         return Sum((x, (x[-1], "unit")), (*x[:-1], "unit")) if self.activation is None else None
 
 
 @dataclass(frozen=True)
 class TurnedDense(Op):
-    """``x @ kernel.T`` over the last axis. Operands: x, kernel (out, in): a kernel that is stored the other way round.
+    """``x @ kernel.T`` over the last axis. Operands: x, kernel (out, in): a transposed kernel.
 
-    A prediction program holds a Dense and the kernel turned.
+    A prediction program has a Dense with the kernel transposed instead.
     """
 
     predicts: ClassVar[bool] = False
@@ -101,9 +101,9 @@ class Dot(Op):
 
 @dataclass(frozen=True)
 class Product(Op):
-    """Products of two values summed over the letters that the result has not: ``einsum`` with the rows kept.
+    """Products of two values, summed over the letters that the result does not have: ``einsum`` with the rows kept.
 
-    Each string names the axes beside the batch axis by letters. An operand without a batch axis is the same for
+    Each string names the axes after the batch axis by letters. An operand without a batch axis is the same for
     every row.
     """
 
@@ -125,7 +125,9 @@ class Product(Op):
                 raise ConfigError(f"the axes {letters!r} do not fit a value of shape {shape}")
             for letter, n in zip(letters, own, strict=True):
                 if sizes.setdefault(letter, n) != n:
-                    raise ConfigError(f"axis {letter!r} is {sizes[letter]} here and {n} there, in {shapes}")
+                    raise ConfigError(
+                        f"axis {letter!r} is {sizes[letter]} and {n} in operands of shapes {shapes}"
+                    )
         if not set(self.result) <= set(sizes) or len(set(self.result)) != len(self.result):
             raise ConfigError(f"the result's axes {self.result!r} are not all among the operands'")
         return (rows, *(sizes[letter] for letter in self.result))
@@ -136,7 +138,7 @@ class Product(Op):
         return prod(sizes.values())
 
     def summed(self, *shapes: Shape) -> Sum:
-        """As its letters have it."""
+        """The products, in the order of the summed letters."""
         left, right = (
             (*([ROWS] if len(shape) > len(own) else []), *own)
             for own, shape in zip((self.left, self.right), shapes, strict=True)
@@ -168,8 +170,8 @@ class ProductGradient(Op):
     """The gradient on one operand of a Product. Operands: the gradient on its result, and the other operand.
 
     Attributes:
-        result, other, own: the letters of these, and of the operand that it is for.
-        shape: of that operand; without a batch axis, the gradient is summed over the rows.
+        result, other, own: letters of the result, of the other operand, and of the operand that the gradient is for.
+        shape: of the latter; without a batch axis, the gradient is summed over the rows.
     """
 
     data: ClassVar[int | None] = 2

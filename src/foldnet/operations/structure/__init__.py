@@ -1,1 +1,1 @@
-"""What moves values and changes none: shapes, parts, look-ups, types."""
+"""Operations that move values without changing them: shapes, slices, look-ups, types."""

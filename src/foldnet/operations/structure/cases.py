@@ -1,4 +1,4 @@
-"""Cases of what moves values and changes none."""
+"""Test cases of operations that move values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What moves values lets a scaling past, whose numbers move along; and when it moves nothing."""
+"""Folding of operations that move values: a scaling's arrays are moved in the same way. Also which are identities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Moving = TypeVar("Moving", bound=Op)
 def _moving(
     move: Callable[[Graph, Node[Moving], Array], Array],
 ) -> Callable[[Graph, Node[Moving], Scaling], Scaling | None]:
-    """The scaling whose arrays are moved; None where sizes are free, so that nobody can tell where values go."""
+    """The scaling with its arrays moved; None if sizes are free, so that the positions are unknown."""
 
     def moved(graph: Graph, node: Node[Moving], scaling: Scaling) -> Scaling | None:
         if any(None in graph.types[v].shape[1:] for v in (node.inputs[0], node.output)):

@@ -1,4 +1,4 @@
-"""How gradients go through what moves values: back to where each came from."""
+"""Gradients of operations that move values: each goes back to where its value came from."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from foldnet.operations.structure.op import (
 
 
 def reshape(b: GradientBuilder, node: Node[Reshape], g: str) -> Gradients:
-    """In the operand's shape."""
+    """Reshaped to the operand's shape."""
     return (b.emit(Reshape(tuple(int(n or 0) for n in b.shape(node.inputs[0])[1:])), g),)
 
 
 def transpose(b: GradientBuilder, node: Node[Transpose], g: str) -> Gradients:
-    """The axes back in their order."""
+    """The axes in their original order."""
     order = node.op.permutation
     return (b.emit(Transpose(tuple(order.index(a) for a in range(len(order)))), g),)
 
@@ -40,7 +40,7 @@ def repeat(b: GradientBuilder, node: Node[Repeat], g: str) -> Gradients:
 
 
 def concatenate(b: GradientBuilder, node: Node[Concatenate], g: str) -> Gradients:
-    """To each operand its part."""
+    """Each operand gets its part."""
     op = node.op
     found: list[str | None] = []
     start = 0
@@ -75,7 +75,7 @@ def gather(b: GradientBuilder, node: Node[Gather], g: str) -> Gradients:
 
 
 def cast(b: GradientBuilder, node: Node[Cast | Identity], g: str) -> Gradients:
-    """As it is, where the operand has a gradient at all."""
+    """Unchanged, if the operand is a float."""
     return (passed if b.dtype(node.inputs[0]) == FLOAT else nothing)(b, node, g)
 
 

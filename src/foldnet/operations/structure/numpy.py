@@ -1,4 +1,4 @@
-"""What moves values, in NumPy."""
+"""Operations that move values, in NumPy."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def one_hot(op: OneHot, indices: Array) -> Array:
 
 
 def slice_(op: Slice, x: Array) -> Array:
-    """Every so many-th position of each axis."""
+    """A slice of each axis."""
     return x[(slice(None), *(slice(*entry) for entry in op.slices))]
 
 
@@ -119,7 +119,7 @@ def pick_gradient(op: PickGradient, moment: Moment, x: Array, g: Array) -> Array
 
 
 def table_gradient(op: TableGradient, moment: Moment, indices: Array, g: Array) -> Array:
-    """Summed over the places that read a row."""
+    """Summed over all indices that read a row."""
     on_table = np.zeros((op.count, g.shape[-1]), g.dtype)
     np.add.at(on_table, indices, g)
     return on_table

@@ -1,4 +1,4 @@
-"""What moves values and changes none: shapes, parts, look-ups, types."""
+"""Operations that move values without changing them: shapes, slices, look-ups, types."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Concatenate(AxisOp):
 
     @property
     def is_ordered(self) -> bool:
-        """The operands lie one after the other."""
+        """The order of the operands matters."""
         return True
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -100,7 +100,7 @@ class Concatenate(AxisOp):
 class Gather(Op):
     """Rows of a table: operands are int indices and the table (count, width); adds a last axis.
 
-    An index outside ``0 <= index < count`` is an error of the data (InputError), never clamped.
+    An index outside ``0 <= index < count`` is an InputError; it is never clamped.
     """
 
     fault: ClassVar[str] = "an index outside its table"
@@ -114,7 +114,7 @@ class Gather(Op):
         return shapes[1][0]
 
     def refusal(self, layer: str, *shapes: Shape) -> str:
-        """An index that the table does not have."""
+        """The error text for an index outside the table."""
         count = int(shapes[1][0] or 0)
         return (
             f"an index has no row in the embedding of layer {layer!r}, which has {count} rows; "
@@ -141,7 +141,7 @@ class Cast(Op):
         return self.dtype
 
     def refusal(self, layer: str, *shapes: Shape) -> str:
-        """A value that is no whole number of 32 bits."""
+        """The error text for a value that is not a 32-bit integer."""
         return f"layer {layer!r} takes indices, whole numbers of 32 bits, and a value is not one"
 
 
@@ -179,7 +179,7 @@ class OneHot(Op):
 class Slice(Op):
     """Every ``step``-th position from ``start`` up to ``stop`` of each axis but the batch axis, as Python slices.
 
-    ``slices`` holds (start, stop, step) for each axis; an axis whose size is not known yet keeps it open.
+    ``slices`` holds (start, stop, step) for each axis; an axis of unknown size may have an open slice.
     """
 
     keeps_values: ClassVar[Keeps] = "some"
@@ -191,7 +191,7 @@ class Slice(Op):
         """The number of positions on each axis."""
         (x,) = shapes
         if len(self.slices) != len(x) - 1 or any(step == 0 for _, _, step in self.slices):
-            raise ConfigError(f"slices {self.slices} do not fit the axes of {x} beside the batch axis")
+            raise ConfigError(f"slices {self.slices} do not fit the axes of {x} other than the batch axis")
         sizes = (
             n if entry == (None, None, 1) else None if n is None else len(range(*slice(*entry).indices(n)))
             for n, entry in zip(x[1:], self.slices, strict=True)
@@ -199,7 +199,7 @@ class Slice(Op):
         return (x[0], *sizes)
 
     def places(self, shape: Shape) -> list[range]:
-        """The positions that are taken of each axis of a row's shape."""
+        """The positions taken on each axis of a row's shape."""
         pairs = zip(self.slices, shape, strict=True)
         return [range(*slice(*entry).indices(int(n or 0))) for entry, n in pairs]
 
@@ -219,7 +219,7 @@ class Pick(Op):
     places: tuple[int, ...]
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The number of positions in place of the axis's size."""
+        """The operand's shape with the number of positions as the axis's size."""
         (x,) = shapes
         size = x[self.axis] if 0 < self.axis < len(x) else -1
         if size is not None and any(not 0 <= p < size for p in self.places):

@@ -1,4 +1,4 @@
-"""What moves values, as NumPy source."""
+"""Operations that move values, as NumPy source."""
 
 from __future__ import annotations
 

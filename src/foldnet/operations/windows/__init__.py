@@ -1,1 +1,1 @@
-"""What slides a window along axes of a row: pooling."""
+"""Operations with a window that moves along axes of a row: pooling."""

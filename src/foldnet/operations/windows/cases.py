@@ -1,4 +1,4 @@
-"""Cases of pooling: kinds, paddings, strides, axes of either data format."""
+"""Test cases of pooling: kinds, paddings, strides, axes of either data format."""
 
 from __future__ import annotations
 

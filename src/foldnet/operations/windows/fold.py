@@ -1,4 +1,4 @@
-"""A scaling passes pooling where it is the same at every position of a window."""
+"""A scaling commutes with pooling if it is constant within each window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from foldnet.operations.windows.op import Pool
 
 
 def _past(graph: Graph, node: Node[Pool], scaling: Scaling) -> Scaling | str:
-    """The same scaling: of a mean always, of a largest value where it keeps the order."""
+    """The same scaling: always for a mean; for a maximum only if it keeps the order of values."""
     op = node.op
     return scaling.why_not_past(node, op.axes, keeps_order=op.kind == "max") or scaling
 

@@ -1,4 +1,4 @@
-"""How gradients go through pooling."""
+"""Gradient of pooling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from foldnet.operations.windows.op import Pool, PoolGradient
 
 
 def pool(b: GradientBuilder, node: Node[Pool], g: str) -> Gradients:
-    """From its operand and its result."""
+    """Computed from the operand and the result."""
     return (b.emit(PoolGradient(node.op), node.inputs[0], node.output, g),)
 
 

@@ -14,7 +14,7 @@ from foldnet.operations.windows.op import Pool, PoolGradient, Window
 
 
 def _padded(x: Array, windows: list[Window], beyond: float) -> Array:
-    """x with what the windows reach over at its ends."""
+    """x padded so far as the windows extend beyond its ends."""
     widths = [(0, 0)] * x.ndim
     for w in windows:
         widths[w.axis + 1] = (w.before, w.after)
@@ -22,7 +22,7 @@ def _padded(x: Array, windows: list[Window], beyond: float) -> Array:
 
 
 def _positions(rank: int, windows: list[Window]) -> Iterator[tuple[slice, ...]]:
-    """For each position within the window, in order, where the padded values of all windows are."""
+    """For each position within the window, in order, the slice of the padded array for all windows."""
     for place in np.ndindex(*(w.size for w in windows)):
         found = [slice(None)] * rank
         for w, k in zip(windows, place, strict=True):
@@ -31,7 +31,7 @@ def _positions(rank: int, windows: list[Window]) -> Iterator[tuple[slice, ...]]:
 
 
 def _counts(x: Array, windows: list[Window]) -> Array:
-    """How many positions of each window are not beyond the ends."""
+    """The number of positions of each window that are inside."""
     ones = _padded(np.ones((1, *x.shape[1:]), x.dtype), windows, 0)
     found = [ones[place] for place in _positions(x.ndim, windows)]
     return np.sum(found, axis=0, dtype=x.dtype)
@@ -71,7 +71,7 @@ def pool_gradient(op: PoolGradient, moment: Moment, x: Array, y: Array, g: Array
             case "average":
                 on_padded[place] += g
             case "max":
-                # Of NaN nothing is smaller: the first position passes it on.
+                # No comparison with NaN is true, so the first position gets its gradient.
                 hit = left & inside[place] & ~(padded[place] < y)
                 left &= ~hit
                 on_padded[place] += np.where(hit, g, 0)

@@ -1,4 +1,4 @@
-"""What slides a window along axes of a row: pooling."""
+"""Operations with a window that moves along axes of a row: pooling."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Window:
     Attributes:
         axis: without the batch axis.
         size: how many positions it covers.
-        stride: how far it moves from one to the next.
-        before, after: how many positions beyond the ends the first and the last one reach over.
-        count: how many there are.
+        stride: the step from one window to the next.
+        before, after: how many positions the first and the last window extend beyond the ends.
+        count: the number of windows.
     """
 
     axis: int
@@ -41,9 +41,9 @@ class Pool(Op):
         kind: ``"max"`` or ``"average"``.
         axes: that the window moves along; the batch axis is not among them.
         sizes: of the window on each.
-        strides: how far the window moves on each.
-        padding: ``"valid"`` for windows that fit; ``"same"`` for one for every ``stride`` positions, which may reach
-            over the ends. What lies beyond counts neither for the largest value nor in the mean.
+        strides: of the window on each.
+        padding: ``"valid"`` for windows that fit; ``"same"`` for one window per ``stride`` positions, which may extend
+            beyond the ends. Positions beyond the ends do not count in the maximum or in the mean.
     """
 
     kind: PoolKind
@@ -57,14 +57,14 @@ class Pool(Op):
         return f"{self.kind}_pool"
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The number of windows in place of the axes' sizes."""
+        """The operand's shape with the number of windows as the size of each axis."""
         (x,) = shapes
         if len(set(self.axes)) != len(self.axes) or not len(self.axes) == len(self.sizes) == len(
             self.strides
         ):
             raise ConfigError(f"{self} needs a size and a stride for each of its axes")
         if any(not 0 < a < len(x) for a in self.axes):
-            raise ConfigError(f"axes {self.axes} are not axes of {x} beside the batch axis")
+            raise ConfigError(f"axes {self.axes} are not axes of {x} other than the batch axis")
         found = list(x)
         for axis, size, stride in zip(self.axes, self.sizes, self.strides, strict=True):
             found[axis] = self._count(x[axis], size, stride)
@@ -97,7 +97,7 @@ class Pool(Op):
 class PoolGradient(Op):
     """The gradient through a Pool. Operands: x, its result, and the gradient on that.
 
-    A window's largest value that stands first gets all of its gradient, as in XLA; a mean shares it equally.
+    The first of a window's largest values gets all of the gradient, as in XLA; a mean shares it equally.
     """
 
     data: ClassVar[int | None] = 3

@@ -87,7 +87,7 @@ class NativeProgram:
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is one input and one output, both of floats and of at most 8 axes a row."""
+        """Whether there is one input and one output, both of floats and of at most 8 axes per row."""
         kinds = (*self._inputs, *self._outputs)
         one_each = len(self._inputs) == len(self._outputs) == 1
         return one_each and all(dtype is np.float32 and len(shape) <= 8 for shape, dtype in kinds)

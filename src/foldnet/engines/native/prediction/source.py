@@ -201,7 +201,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
 
 
 def _bad_macro(faults: int) -> str:
-    # Lanes beyond the last row compute on zeros; what they meet is no fault of the data.
+    # Lanes beyond the last row compute on zeros, so they must not report faults.
     return (
         "#define BAD(l, number) \\\n"
         "  do { \\\n"

@@ -45,7 +45,7 @@ def _program(program: TrainingProgram, names: dict[str, int]) -> Hashable:
     return (
         graph,
         names[program.loss_rows],
-        # repr() tells 0.0 from -0.0 and 1 from 1.0 and True, which are equal but not written alike.
+        # repr() distinguishes 0.0 from -0.0, and 1 from 1.0 and True, which are equal but have different C.
         tuple((names[v.name], repr(replace(v, name="", layer="", weight=""))) for v in program.variables),
         tuple((names[a.value], a.width) for a in program.accumulators),
         None if program.update is None else _rule(program.update),

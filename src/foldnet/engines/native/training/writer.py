@@ -136,7 +136,7 @@ class BatchWriter(Places):
         self._seals.append(len(self.lines))
 
     def function(self, name: str, parameters: str, arguments: str) -> Function:
-        """The statements so far as a C function, with the arrays that they name declared; starts anew."""
+        """The statements so far as a C function, with declarations of its arrays; then start again."""
         parts: list[list[str | _Loop]] = [[]]
         done = 0
         for end in [*self._seals, len(self.lines)]:

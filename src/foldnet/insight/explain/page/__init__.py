@@ -1,6 +1,6 @@
-"""An explanation as one self-contained page: it loads nothing from anywhere, so it can be mailed and kept.
+"""An explanation as one self-contained page: it loads nothing, so it can be sent by mail and kept.
 
-Python works out all that can be seen; ``page.js`` switches between what is there, and follows numbers.
+Python computes everything on the page; ``page.js`` only switches between views and shows calculations.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ HERE = Path(__file__).parent
 
 
 def source_of(explanation: Explanation) -> Source:
-    """What the explanation was made of.
+    """The network and data that the explanation was made from.
 
     Raises:
-        InputError: it was made by hand, so there is nothing to draw.
+        InputError: it was not made by ``explain``, so there is nothing to draw.
     """
     if explanation.source is None:
         raise InputError("only an Explanation that foldnet.explain made can be drawn: it knows its network")
@@ -74,7 +74,7 @@ def page_html(explanation: Explanation) -> str:
         ),
         tag("footer", f"{MARK}. This page loads nothing: it can be kept and read anywhere."),
         data_script("data", _data(layers)),
-        # A browser does not read the inside of a script or style as text: it must not be escaped.
+        # Browsers do not decode entities inside script and style elements, so these must not be escaped.
         Html(f"<script>{script}</script>"),
     ]
     head = [
@@ -90,7 +90,7 @@ def page_html(explanation: Explanation) -> str:
 
 
 def _policy(script: str) -> str:
-    """Nothing may be fetched, and no script may run but the page's own, whatever a network's names say."""
+    """Forbid all loading and all scripts except the page's own, even if a name in the network contains one."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
@@ -122,7 +122,7 @@ def _section(page: LayerPage) -> Html:
 
 
 def _ending(explanation: Explanation) -> Html | None:
-    """The code to copy: a click into it marks all of it, without a script."""
+    """The code to copy: a click selects all of it, without a script."""
     if not explanation.ending:
         return None
     blocks = [block_html(block) for block in explanation.ending]

@@ -1,4 +1,4 @@
-"""Where a network's parameters are, which of them training changes, and why there are so many."""
+"""A network's parameters: in which layers they are, how many training changes, and why there are so many."""
 
 from __future__ import annotations
 

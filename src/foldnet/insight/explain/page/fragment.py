@@ -13,7 +13,7 @@ _CODE = "font-family:monospace"
 
 
 def fragment_html(explanation: Explanation) -> str:
-    """The network as a picture where it is known, and each layer to unfold; the first normalization is open."""
+    """The network as a picture, if known, and a section per layer; the first normalization's is open."""
     full = max(explanation.sections, key=lambda s: len(s.blocks), default=None)
     parts = [tag("p", tag("b", explanation.title))]
     if explanation.source is not None and len(explanation.sections) > 1:

@@ -1,4 +1,4 @@
-"""How each layer's results spread, in training and at prediction time."""
+"""Histograms of each layer's results, in training and at prediction time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from foldnet.insight.sites import sites_of
 
 BINS = 28
 LARGEST = 1e150
-"""Values from here on count as infinite; a float32 network makes them only by overflow."""
+"""Values of this size and above count as infinite; in a float32 network they only arise from overflow."""
 SEED = 0
-"""The seed of Dropout's generator: the same rows give the same page."""
+"""The seed for Dropout, so that the same rows give the same page."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Histogram:
     """A histogram and what it cannot show.
 
     Attributes:
-        counts: by bin; all zero where no value is finite.
+        counts: by bin; all zero if no value is finite.
         low: left end of the bins.
         high: right end.
         words: mean, standard deviation, zeros and values that are not finite.
@@ -39,7 +39,7 @@ class Histogram:
 
 
 def training_values(source: Source) -> tuple[dict[str, Array], str]:
-    """Each layer's result with the rows as one training batch, by the layer's path; or why there is none.
+    """Each layer's result with the rows as one training batch, by the layer's path; or the reason why there is none.
 
     Batch statistics normalize, Dropout drops with a fixed seed; no weight and no statistic is changed.
     """
@@ -95,7 +95,7 @@ def _spread(array: Array, finite: Array, low: float, high: float) -> Histogram:
 def histogram_html(spread: Histogram) -> Html:
     """The histogram and its words."""
     width, height = 280, 64
-    # By the root of the count: next to a bar of zeros, of which relu and Dropout make many, the rest would vanish.
+    # Root of the count: relu and Dropout give many zeros, and next to their bar the others would be invisible.
     top = sqrt(max(spread.counts)) or 1
     bar = width / BINS
     path = "".join(

@@ -1,4 +1,4 @@
-"""HTML made of text: the one place where text becomes markup, so that nothing gets in without being escaped."""
+"""HTML from text: the only place where text becomes markup, so that all of it is escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from foldnet.insight.explain.explanation import Block, Code, Formula, Program, S
 
 
 class Html(str):
-    """Markup that goes into a page as it is; any other string is text and is escaped."""
+    """Markup that is not escaped; any other string is text and is escaped."""
 
     __slots__ = ()
 
@@ -21,8 +21,8 @@ def tag(name: str, /, *children: str | None, **attributes: str | int | float | b
     Args:
         name: of the element.
         children: markup (``Html``) or text, which is escaped; None is left out.
-        attributes: ``class_`` and ``for_`` lose their ``_``; other ``_`` become ``-``. True stands alone, False
-            and None are left out.
+        attributes: ``class_`` and ``for_`` lose their ``_``; other ``_`` become ``-``. True gives the name
+            alone; False and None are left out.
 
     >>> tag("p", "1 < 2", class_="note")
     '<p class="note">1 &lt; 2</p>'
@@ -41,7 +41,7 @@ def joined(parts: Iterable[str | None]) -> Html:
 
 
 def data_script(name: str, data: object) -> Html:
-    """Data that the page's script reads: JSON in which no character can end the element that holds it."""
+    """Data that the page's script reads: JSON in which no character can end the script element."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -49,7 +49,7 @@ def data_script(name: str, data: object) -> Html:
 
 
 def block_html(block: Block) -> Html:
-    """One block of an explanation; classes only, so that whoever embeds it says how it looks."""
+    """One block of an explanation; with classes only, so that the page defines the style."""
     if isinstance(block, Words):
         return tag("p", block.text)
     if isinstance(block, Formula):
@@ -67,7 +67,7 @@ def block_html(block: Block) -> Html:
 
 
 def both_columns(training: Html, prediction: Html) -> Html:
-    """What holds in training, and what at prediction time, side by side."""
+    """Content for training and for prediction, side by side."""
     columns = (("In training", training), ("At prediction time", prediction))
     return tag(
         "div", *(tag("div", tag("h4", title), content) for title, content in columns), class_="columns"
@@ -75,7 +75,7 @@ def both_columns(training: Html, prediction: Html) -> Html:
 
 
 def steps_html(block: Steps) -> Html:
-    """Numbers followed from step to step."""
+    """A calculation step by step."""
     steps = [tag("li", tag("span", what), " → ", tag("b", result)) for what, result in block.steps]
     return tag("ol", *steps, class_="steps")
 

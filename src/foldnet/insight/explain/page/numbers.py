@@ -1,4 +1,4 @@
-"""Actual numbers through a normalization: for each of some rows and channels, its value from step to step."""
+"""A normalization's calculation, step by step, for some rows and channels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.traits import NormalizationRule
 
 ROWS, CHANNELS = 24, 48
-"""How many of each a page holds at most; the row and channel that were asked for are always among them."""
+"""The largest number of rows and of channels on a page; the requested row and channel are always included."""
 
 
 StepKind = Literal["less", "plus", "times", "over", "root"]
@@ -28,8 +28,8 @@ class Step:
     """One operation on the value.
 
     Attributes:
-        kind: ``less`` and ``plus`` a number, ``times`` and ``over`` one, or ``root``: over the root of a number
-            and epsilon.
+        kind: ``less``, ``plus``, ``times`` or ``over`` (divided by) a number, or ``root``: divided by the root of a
+            number and epsilon.
         name: of the number.
         values: rows × channels.
         epsilon: added inside the root.
@@ -43,11 +43,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Trail:
-    """The steps of a value through a layer in one mode, for several rows and channels.
+    """The steps of a layer's calculation in one mode, for several rows and channels.
 
     Attributes:
         title: with ``{row}`` where the row's number belongs.
-        first: what the statistics come from, one text a channel; with ``{row}`` likewise.
+        first: the origin of the statistics, one text per channel; with ``{row}`` likewise.
         statistics: their names and values, rows × channels.
         steps: in order.
     """
@@ -68,7 +68,7 @@ class Numbers:
         labels: of the channels.
         x: rows × channels.
         trails: in training, then at prediction time; one where both are the same.
-        row: the place among ``rows`` to show first.
+        row: index in ``rows`` of the one to show first.
         channel: likewise.
         note: what is left out, if anything.
     """
@@ -83,7 +83,7 @@ class Numbers:
     note: str
 
     def steps(self, trail: Trail, row: int, channel: int) -> Steps:
-        """A trail in words, for places among ``rows`` and ``channels``. The page's script writes the same."""
+        """A trail as text, for indices in ``rows`` and ``channels``. The page's script writes the same."""
         value = float(self.x[row, channel])
         known = ", ".join(f"{name} {number(float(v[row, channel]))}" for name, v in trail.statistics)
         at = str(self.rows[row])
@@ -143,7 +143,7 @@ def numbers_of(layer: Layer, x: Array, row: int = 0, channel: int = 0) -> Number
         layer: of a kind that ``is_normalization`` knows.
         x: rows of its input.
         row: to show first.
-        channel: likewise; the last one of a layer that has not so many.
+        channel: likewise; the last one if the layer has fewer.
     """
     if not x.size:
         return None
@@ -181,7 +181,7 @@ def _trails(
     pick: Pick,
 ) -> tuple[Trail, ...]:
     found = layer.normalization_rule(x.shape)
-    assert found is not None, "asked of normalizations alone"
+    assert found is not None, "only for normalizations"
     match found.source:
         case "batch":
             return _of_batch(layer, x, axes, spots, labels, pick)
@@ -301,6 +301,6 @@ def _some(count: int, most: int, wanted: int) -> tuple[int, ...]:
 
 
 def _plain(array: Array) -> list[Any]:
-    """Rows of numbers, one row alone where all are alike; what JSON cannot say as text."""
+    """Rows of numbers, only one if all are the same; NaN and infinities become text."""
     rows = [[v if isfinite(v) else str(v) for v in map(float, row)] for row in array]
     return rows[:1] if all(row == rows[0] for row in rows) else rows

@@ -77,16 +77,16 @@ function startSharing(root) {
   function point(i) {
     at = i;
     const groups = choice().groups;
-    const alike = (k) => at >= 0 && groups.length > 0 && groups[k] === groups[at];
+    const same = (k) => at >= 0 && groups.length > 0 && groups[k] === groups[at];
     cells().forEach((cell, k) => {
       cell.classList.toggle("at", k === at);
-      cell.classList.toggle("alike", alike(k));
+      cell.classList.toggle("same", same(k));
     });
     box.classList.toggle("pointed", at >= 0 && groups.length > 0);
     if (at < 0 || !groups.length) return;
-    const count = groups.filter((_, k) => alike(k)).length;
+    const count = groups.filter((_, k) => same(k)).length;
     readout.textContent =
-      `x[${place(at).join(", ")}] meets statistic ${groups[at]}, which ${count} of the ${groups.length} values drawn share.`;
+      `x[${place(at).join(", ")}] uses statistic ${groups[at]}, which ${count} of the ${groups.length} values drawn share.`;
   }
 
   // Arrow keys go where the eye does: to the nearest cell that lies that way.

@@ -1,4 +1,4 @@
-"""The network as a picture: a box a layer, from top to bottom, with an arrow for each value that one passes on."""
+"""The network as a picture: a box per layer, from top to bottom, with an arrow for each value passed on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foldnet.insight.sites import Site
 WIDTH, HEIGHT = 200, 44
 ACROSS, DOWN = 24, 30
 NARROW = 16
-"""The width of an arrow that passes a rank without stopping at a layer."""
+"""The width reserved for an arrow that passes a rank of layers."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ def network_svg(sites: Sequence[Site], link: Callable[[int], str] | None = None)
 
     Args:
         sites: of ``sites_of(network)`` without a graph, in computing order.
-        link: from the place of a site to the address that its box leads to; None for no links.
+        link: from the index of a site to the link target of its box; None for no links.
     """
     arrows = _arrows(sites)
     depth = _depths(len(sites), arrows)
@@ -55,7 +55,7 @@ def network_svg(sites: Sequence[Site], link: Callable[[int], str] | None = None)
 
 
 def is_wide(sites: Sequence[Site]) -> bool:
-    """Whether the picture has branches side by side, and so needs more than a column of a page."""
+    """Whether the picture has parallel branches, and so needs more than a page column."""
     ranks, paths = _ranks(_depths(len(sites), _arrows(sites)), _arrows(sites))
     return bool(paths) and _place(ranks) > 1.5 * WIDTH
 
@@ -67,7 +67,7 @@ def _arrows(sites: Sequence[Site]) -> list[tuple[int, int]]:
 
 
 def _depths(count: int, arrows: Sequence[tuple[int, int]]) -> list[int]:
-    """How far from the inputs each site is, by its longest way; inputs stand right above what reads them."""
+    """The length of the longest path from the inputs to each site; inputs are placed directly above their first use."""
     depth = [0] * count
     for source, target in sorted(arrows, key=lambda arrow: arrow[1]):
         depth[target] = max(depth[target], depth[source] + 1)
@@ -82,7 +82,7 @@ def _depths(count: int, arrows: Sequence[tuple[int, int]]) -> list[int]:
 def _ranks(
     depth: Sequence[int], arrows: Sequence[tuple[int, int]]
 ) -> tuple[list[list[_Item]], dict[tuple[int, int], list[_Item]]]:
-    """The items of each rank, and those that each arrow goes through, its ends included."""
+    """The items of each rank, and the items on each arrow's path, including its ends."""
     ranks: list[list[_Item]] = [[] for _ in range(max(depth, default=0) + 1)]
     items = [_Item(i) for i in range(len(depth))]
     for item, rank in zip(items, depth, strict=True):
@@ -97,7 +97,7 @@ def _ranks(
 
 
 def _order(ranks: list[list[_Item]], paths: dict[tuple[int, int], list[_Item]]) -> None:
-    """Order each rank by where its neighbours stand, down and up a few times: fewer arrows cross."""
+    """Order each rank by the positions of its neighbours, down and up several times, so that fewer arrows cross."""
     above: dict[int, list[_Item]] = {}
     below: dict[int, list[_Item]] = {}
     for path in paths.values():
@@ -117,7 +117,7 @@ def _order(ranks: list[list[_Item]], paths: dict[tuple[int, int], list[_Item]]) 
 
 
 def _place(ranks: list[list[_Item]]) -> float:
-    """Give every item the middle of its place; returns the width of the whole."""
+    """Set every item's horizontal centre; return the total width."""
     widths = [sum(item.width for item in rank) + ACROSS * (len(rank) - 1) for rank in ranks]
     whole = max(widths, default=0) + 2
     for rank, width in zip(ranks, widths, strict=True):

@@ -1,4 +1,4 @@
-"""What a page shows of each layer."""
+"""The sections of a page, one per layer."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class LayerPage:
     """One layer call.
 
     Attributes:
-        name: distinct in the page, made by us and not by the file.
+        name: unique in the page; not taken from the file.
         path: of the call.
         kind: class of the layer.
         input_shape: as text.
         output_shape: as text.
-        body: all there is to see.
+        body: the visible content.
         data: for the page's script.
     """
 

@@ -1,6 +1,6 @@
-"""The picture of a normalization's input: cells that share a statistic have the same colour and number.
+"""A picture of a normalization's input: cells that share a statistic have the same colour and number.
 
-Every choice of ``axis`` is worked out here, picture and words; the page's script only shows another one.
+Picture and text for every choice of ``axis`` are computed here; the page's script only switches between them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from foldnet.literals import DataFormat
 
 CELL, TALL, GAP = 26, 22, 10
 DRAWN = {2: (4, 14), 3: (3, 4, 7), 4: (3, 3, 4, 4), 5: (2, 2, 3, 3, 3)}
-"""By rank, how many places of each axis are drawn at most."""
+"""By rank, the largest number of positions drawn for each axis."""
 
 NAMES = {
     2: ("features",),
@@ -41,7 +41,7 @@ class AxisChoice:
         axis: the setting as it is written.
         groups: for each drawn cell, in row-major order, the number of its statistic; empty for a choice that
             the layer does not take.
-        text: what there is to say, in order.
+        text: the sentences, in order.
     """
 
     axis: str
@@ -54,10 +54,10 @@ class View:
     """The picture of one layer's input in one layout.
 
     Attributes:
-        layout: ``channels_last``, ``channels_first``, or empty where there is but one.
+        layout: ``channels_last``, ``channels_first``, or empty if there is only one.
         shape: of the input, batch axis first.
         names: of its axes.
-        drawn: how many places of each axis are in the picture.
+        drawn: how many positions of each axis are in the picture.
         choices: by the axes chosen, such as ``"1,3"``.
     """
 
@@ -86,7 +86,7 @@ class View:
 
 
 def views_of(layer: Layer, shape: Shape) -> list[View]:
-    """The picture of a built normalization's input, first as it is, then in the other layout if there are two."""
+    """The picture of a built normalization's input: in its own layout, then in the other one if there are two."""
     rank = len(shape)
     own = axes_of(layer, rank)
     if rank not in NAMES or rank == 2:
@@ -105,12 +105,12 @@ def views_of(layer: Layer, shape: Shape) -> list[View]:
 
 
 def key_of(axes: Sequence[int]) -> str:
-    """How a choice of axes is looked up."""
+    """The key of a choice of axes."""
     return ",".join(str(a) for a in sorted(axes))
 
 
 def axis_labels(view: View) -> list[str]:
-    """The axes after the batch in words: ``axis 1: features (11)``."""
+    """The axes after the batch as text: ``axis 1: features (11)``."""
     sizes = ("any size" if n is None else str(n) for n in view.shape[1:])
     return [
         f"{a}: {name} ({n})" for a, (name, n) in enumerate(zip(view.names[1:], sizes, strict=True), start=1)
@@ -154,12 +154,12 @@ def _choice(
 
 
 def tensor_html(layer: Layer, views: Sequence[View], name: str) -> Html:
-    """The picture with the controls that choose another axis, as it is before anything is chosen.
+    """The picture with the controls to choose another axis, in its initial state.
 
     Args:
         layer: built.
         views: of ``views_of``.
-        name: distinct in the page; the views' data is to stand under it in the page's data.
+        name: unique in the page; the key of the views' data in the page's data.
     """
     own = axes_of(layer, len(views[0].shape))
     choice = views[0].choices[key_of(own)]
@@ -185,7 +185,7 @@ def tensor_html(layer: Layer, views: Sequence[View], name: str) -> Html:
 
 
 def _controls(layer: Layer, views: Sequence[View], own: Sequence[int], name: str) -> Html:
-    meaning = "keeps statistics of its own" if axis_keeps(layer) else "is averaged over"
+    meaning = "keeps separate statistics" if axis_keeps(layer) else "is averaged over"
     if type(layer).__name__ == "GroupNormalization":
         meaning = "holds the channels"
     boxes = [
@@ -203,7 +203,7 @@ def _controls(layer: Layer, views: Sequence[View], own: Sequence[int], name: str
 
 
 def view_svg(view: View, choice: AxisChoice, *, styled: bool = True) -> Html:
-    """The drawn cells in the colours of a choice; not ``styled``, they bring their own, for want of a style sheet."""
+    """The drawn cells in the colours of a choice; if not ``styled``, without the need for a style sheet."""
     steps, width, height = _geometry(view.drawn)
     cells = []
     groups = choice.groups or (-1,) * prod(view.drawn)
@@ -234,7 +234,7 @@ def _colour(group: int) -> str:
 
 
 def _geometry(drawn: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:
-    """By axis, how far its places lie apart, across and down; then the width and height of the whole.
+    """By axis, the distance between its positions, across and down; then the total width and height.
 
     The last axis goes across, the one before it down, then blocks of these across, then down, and so on.
     """

@@ -1,4 +1,4 @@
-"""Every mistake that can be made with a network: what ``verify`` must be able to see, and what it can name."""
+"""All known mistakes with a network: those that ``verify`` must be able to see, and those it can name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Mistake", "Suspect", "mistakes_of", "suspects_in"]
 
 
 def mistakes_of(site: Site, graph: Graph) -> Iterator[Mistake]:
-    """The mistakes that can be made with this layer call alone."""
+    """The mistakes that concern only this layer call."""
     recipe = recipe_of(site)
     if isinstance(recipe, Normalizing):
         yield from of_normalization(site, recipe)
@@ -27,6 +27,6 @@ def mistakes_of(site: Site, graph: Graph) -> Iterator[Mistake]:
 
 
 def suspects_in(sites: Sequence[Site], graph: Graph) -> list[Suspect]:
-    """Every mistake in a network, those between layers included."""
+    """Every mistake in a network, including those between layers."""
     alone = [Suspect(site, mistake) for site in sites for mistake in mistakes_of(site, graph)]
     return [*alone, *between_layers(sites, graph)]

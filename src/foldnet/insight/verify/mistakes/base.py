@@ -1,4 +1,4 @@
-"""What a mistake is: another way to compute one layer call."""
+"""A mistake: another way to compute one layer call."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Mistake:
 
     Attributes:
         name: its stable id; ``catalogue`` describes it.
-        compute: the wrong result, where no recipe is edited.
-        variant: which of several ways to make it; one who makes it in several layers makes it in the same way.
-        sight: whether ``verify`` must be able to see it to call a layer proven. The others are covered by those, or
+        compute: the wrong result, if no recipe is edited.
+        variant: which of several ways to make it; in several layers it is made in the same way.
+        sight: whether ``verify`` must be able to see it to call a layer proven. Other mistakes are covered by these, or
             do not apply to every layer, and only explain wrong numbers.
-        recipe: the layer's right formula, if the mistake is an edit of that.
+        recipe: the layer's right formula, if the mistake is an edit of it.
         edit: from the formula to the wrong one. Edits of one layer combine.
-        reads: the values that ``compute`` takes, where they are not the layer's operands.
-        shown: what the candidate would show as the layer's value, where it continues with another value.
+        reads: the values that ``compute`` takes, if not the layer's operands.
+        shown: the value that the candidate would show for the layer, if it continues with another value.
         of_batch: whether a row's result depends on the other rows.
-        jumps: whether the result jumps where the operands move by a rounding (as when rounding to float16).
+        jumps: whether the result jumps if the operands change by a rounding (as when rounding to float16).
     """
 
     name: str
@@ -53,7 +53,7 @@ class Mistake:
 
 @dataclass(frozen=True, eq=False)
 class Suspect:
-    """One mistake at one layer call; some take in another layer besides."""
+    """One mistake at one layer call; some involve another layer, too."""
 
     site: Site
     mistake: Mistake
@@ -61,22 +61,22 @@ class Suspect:
 
     @property
     def parts(self) -> tuple[tuple[Site, Mistake], ...]:
-        """Every layer call that computes something else."""
+        """All layer calls that are computed differently."""
         return ((self.site, self.mistake), *self.others)
 
 
 def as_shaped(wrong: Array, right: Array) -> Array:
-    """A result of another shape cannot go on; it counts as nothing at all."""
+    """The wrong result; NaN if it has another shape, with which the network cannot continue."""
     return wrong if wrong.shape == right.shape else right * 0
 
 
 def shown_as(value: str) -> str:
-    """The name under which a run keeps what a candidate would show for a value, where it continues with another."""
+    """The name under which a run stores the value a candidate would show, if it continues with another one."""
     return value + " as shown"
 
 
 def patches_of(suspects: Iterable[Suspect]) -> dict[str, Patch]:
-    """The patches that put all these mistakes into a network at once, by the value that each makes."""
+    """The patches that put all these mistakes into a network, by the value that each replaces."""
     parts: dict[str, tuple[Site, list[Mistake]]] = {}
     for suspect in suspects:
         for site, mistake in suspect.parts:
@@ -85,7 +85,7 @@ def patches_of(suspects: Iterable[Suspect]) -> dict[str, Patch]:
 
 
 def _patch(site: Site, mistakes: Sequence[Mistake]) -> Patch:
-    # What no longer is a formula that others can edit comes last.
+    # Mistakes that are no edits of a formula come last, because they cannot be edited further.
     edits = sorted((m for m in mistakes if m.edit is not None), key=lambda m: m.jumps)
     wholes = [m for m in mistakes if m.edit is None]
 

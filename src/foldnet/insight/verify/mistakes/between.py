@@ -15,7 +15,7 @@ from foldnet.insight.verify.mistakes.base import Compute, Mistake, Suspect
 from foldnet.insight.verify.recipes import activated
 
 SAMPLE = 2
-"""Rows on which two layers are tried in the other order."""
+"""Number of rows on which two layers are tried in the other order."""
 
 
 def between_layers(sites: Sequence[Site], graph: Graph) -> Iterator[Suspect]:
@@ -31,7 +31,7 @@ def between_layers(sites: Sequence[Site], graph: Graph) -> Iterator[Suspect]:
 
 
 def _wrong_tensor(site: Site, graph: Graph) -> Iterator[Suspect]:
-    """The activation is computed, but what follows (or only the trace) gets the value before it."""
+    """The activation is computed, but the next layer (or only the trace) gets the value before it."""
     last = site.nodes[-1] if site.nodes else None
     if last is None or not last.op.is_activation or len(last.inputs) > 1:
         return
@@ -73,7 +73,7 @@ def _other_side(site: Site, sites: Sequence[Site], graph: Graph) -> Iterator[Sus
 
 
 def _behind_identities(value: str, sites: Sequence[Site], graph: Graph) -> Site | None:
-    """The layer call that makes a value, past those that do nothing."""
+    """The layer call that computes a value, skipping identities."""
     made = {s.output: s for s in sites}
     site = made.get(value)
     while site and site.operands and all(n.op.is_identity for n in site.nodes):
@@ -82,17 +82,17 @@ def _behind_identities(value: str, sites: Sequence[Site], graph: Graph) -> Site 
 
 
 def _swapped(first: Site, second: Site, sites: Sequence[Site], graph: Graph) -> Iterator[Suspect]:
-    """Two layers in a row in the other order; two layers of one kind with their weights exchanged."""
+    """Two consecutive layers in the other order; two layers of the same kind with their weights exchanged."""
     if len(first.operands) != 1 or len(second.operands) != 1 or first.layer is second.layer:
         return
     if all(n.op.is_identity for n in (*first.nodes, *second.nodes)):
         return
     source = _behind_identities(second.operands[0], sites, graph)
     only = len([s for s in sites if first.output in s.operands]) == 1 and first.output not in graph.outputs
-    alike = type(first.layer) is type(second.layer) and first.input_shapes == second.input_shapes
-    if source is first and only and not alike:
+    same_kind = type(first.layer) is type(second.layer) and first.input_shapes == second.input_shapes
+    if source is first and only and not same_kind:
         yield from _in_a_row(first, second, graph)
-    elif alike and first.shape == second.shape and first.layer.specs:
+    elif same_kind and first.shape == second.shape and first.layer.specs:
         a, b = (LayerProgram(s.layer, graph, s.operands) for s in (first, second))
         yield Suspect(
             first,
@@ -112,7 +112,7 @@ def _in_a_row(first: Site, second: Site, graph: Graph) -> Iterator[Suspect]:
         if result.shape[1:] != _sample(graph, (second.output,))[0].shape[1:]:
             return
     except (FoldnetError, ValueError, IndexError):
-        return  # they do not fit in the other order
+        return  # the shapes do not fit in the other order
     kinds = (first, second)
     normalizes = any(s.layer.normalizes_by == "batch" for s in kinds)
     activates = any(all(n.op.is_activation for n in s.nodes) for s in kinds)
@@ -120,7 +120,7 @@ def _in_a_row(first: Site, second: Site, graph: Graph) -> Iterator[Suspect]:
     reads = first.operands
     inner: Compute = lambda operands, right: earlier(operands)  # noqa: E731 - a type for a lambda
     outer: Compute = lambda operands, right: later([earlier(operands)])  # noqa: E731
-    # The candidate may name the two values by their place, or by the layers that made them.
+    # The candidate may name the two values by position, or by the layers that computed them.
     by_place = (
         (first, Mistake(name, inner, "in a row", reads=reads)),
         (second, Mistake(name, outer, "in a row", reads=reads)),

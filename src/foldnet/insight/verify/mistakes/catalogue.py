@@ -1,4 +1,4 @@
-"""A description of every mistake: what the candidate does, and how to mend it."""
+"""A description of every mistake: what the candidate does, and how to fix it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CATALOGUE = {
         "return the probabilities themselves, without argmax, round or > 0.5",
     ),
     "dropout-applied": Words(
-        "{layer} drops values at random, as in training", "leave Dropout out: at prediction time it is nothing"
+        "{layer} drops values at random, as in training", "leave Dropout out: at prediction time it does nothing"
     ),
     "dropout-scaled": Words(
         "the values are scaled at {layer}, as if to make up for Dropout",
@@ -86,9 +86,9 @@ CATALOGUE = {
         "the candidate gives the logarithm of what {layer} gives", "return the probabilities: leave np.log out"
     ),
     "mean-missing": Words("{layer} does not subtract the mean", "subtract the moving mean first"),
-    "noise-added": Words("{layer} adds its noise", "leave it out: at prediction time it is nothing"),
+    "noise-added": Words("{layer} adds its noise", "leave it out: at prediction time it does nothing"),
     "one-hot-instead-of-probabilities": Words(
-        "the candidate gives 1 for the likeliest class and 0 for the others, where {layer} gives probabilities",
+        "the candidate gives 1 for the most likely class and 0 for the others, where {layer} gives probabilities",
         "return the probabilities themselves",
     ),
     "only-nan": Words(
@@ -165,7 +165,7 @@ CATALOGUE = {
     ),
     "wrong-axis": Words(
         "the statistics of {layer} are taken over, or laid along, the wrong axis",
-        "statistics belong to the layer's axis, one for each channel, and serve all rows",
+        "statistics belong to the layer's axis, one for each channel, and are used for all rows",
     ),
 }  # fmt: skip
 

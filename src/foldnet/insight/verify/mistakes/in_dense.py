@@ -1,4 +1,4 @@
-"""Mistakes with the formula of Dense."""
+"""Mistakes in the formula of Dense."""
 
 from __future__ import annotations
 

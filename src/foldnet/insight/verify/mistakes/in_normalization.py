@@ -1,4 +1,4 @@
-"""Mistakes with the formula of a normalization."""
+"""Mistakes in the formula of a normalization."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from foldnet.insight.verify.recipes import Moments, Normalizing, at_least, momen
 
 Edit = Callable[[Normalizing], Normalizing]
 EPSILONS = {0.0: "epsilon-missing", 1e-5: "epsilon-1e-5", 1e-3: "epsilon-1e-3"}
-"""Those that a wrong port may use: none, PyTorch's and ONNX's default, Keras's default."""
+"""Values that a wrong port may use: 0, PyTorch's and ONNX's default, Keras's default."""
 
 
 def of_normalization(site: Site, recipe: Normalizing) -> Iterator[Mistake]:
@@ -67,7 +67,7 @@ def _with_epsilon(recipe: Normalizing, epsilon: float) -> Normalizing:
 
 
 def _epsilon_matters(recipe: Normalizing, other: float) -> bool:
-    """Whether another epsilon changes any factor by more than float32 can hold; if not, it is no mistake."""
+    """Whether another epsilon changes any factor by more than float32 rounding; if not, it is no mistake."""
     if not recipe.stored:
         return True
     _, variance = recipe.statistics(np.zeros(0))
@@ -105,7 +105,7 @@ def _with_statistics(recipe: Normalizing, statistics: Callable[[Array], Moments]
 
 
 def _of_axes(site: Site, recipe: Normalizing) -> Iterator[Row]:
-    """Statistics of other axes, or its own laid along another axis."""
+    """Statistics of other axes, or the right ones along another axis."""
     rank = len(site.shape)
     kept = tuple(a for a in range(1, rank) if a not in recipe.axes)
     wrong = {(a,) for a in range(rank)} | {tuple(range(1, rank)), kept or (0,)}

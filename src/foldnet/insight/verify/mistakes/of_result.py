@@ -1,4 +1,4 @@
-"""Mistakes with a prediction as a whole: the right numbers, and then something done to them."""
+"""Mistakes with a prediction as a whole: the right numbers are changed afterwards."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from foldnet.arrays import Array
 
 DIGITS = 7
-"""Decimals to which a prediction may be rounded; more is what float32 holds."""
+"""Decimals to which a prediction may be rounded; more are beyond float32's precision."""
 FEW = 3
-"""How many numbers a pattern needs to rule out coincidence."""
+"""How many numbers must fit to rule out coincidence."""
 PARTS = 0.98
-"""The share of them that must fit, where a rounding may fall on either side."""
+"""The share of numbers that must fit if rounding may go either way."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ResultMistake:
     Attributes:
         name: its stable id.
         residual: the largest difference left, in tolerances.
-        note: what else there is to say about it.
+        note: a remark.
     """
 
     name: str
@@ -36,9 +36,9 @@ def of_result(given: Array, exact: Array, tolerance: Array) -> ResultMistake | N
     """The mistake that turns the network's output into the candidate's.
 
     Args:
-        given: by the candidate, in whatever shape and dtype.
+        given: the candidate's output, of any shape and dtype.
         exact: the network's output, of shape (rows, ...).
-        tolerance: how far each row may be off.
+        tolerance: of each row.
     """
     if given.dtype.kind not in "fiub" or not exact.size:
         return None
@@ -103,11 +103,11 @@ CHANGES: dict[str, Callable[[Array], Array]] = {
     "sigmoid-added": lambda y: 1 / (1 + np.exp(-y)),
     "softmax-added": _softmax,
 }
-"""What may be done to right numbers; a softmax over one unit is known as ``softmax-one-unit``."""
+"""Changes of right numbers; a softmax over one unit is reported as ``softmax-one-unit``."""
 
 
 def _slack(change: Callable[[Array], Array], exact: Array, right: Array, allowed: Array) -> Array:
-    """How far a changed value may be off, where the value itself may be as far as that."""
+    """The tolerance of a changed value, given the tolerance of the value itself."""
     moved = [np.abs(change(exact + way * allowed) - right) for way in (-1, 1)]
     worst = np.where(np.isfinite(moved), moved, 0.0).max(axis=0)
     return worst + 8 * 2.0**-23 * np.maximum(np.abs(np.where(np.isfinite(right), right, 0.0)), 1e-30)
@@ -145,7 +145,7 @@ def _rounded(name: str, value: Array, right: Array, allowed: Array, whole: bool)
             continue
         unit = 10.0**-digits
         if (allowed > unit / 8).any() or np.allclose(right, value, rtol=0, atol=float(allowed.max())):
-            return  # the numbers themselves are no finer than that
+            return  # the numbers themselves have no more decimals
         off = value - right
         slack = allowed + 2.0**-22 * np.abs(value)
         nearest = np.abs(off) <= unit / 2 + slack

@@ -1,7 +1,7 @@
 """Mistakes with a layer as a whole: left out, without a weight, with another setting, in another order.
 
-Those that change nothing (a bias of zeros left out, a reshape of a single axis in another order) are no mistakes,
-and are not listed.
+Changes without an effect (a bias of zeros left out, a reshape of a single axis in another order) are no mistakes and
+are not listed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NEUTRAL = {
     "scale": 1.0,
     "variance": 1.0,
 }
-"""The value of a weight that does nothing, as in a layer that was never trained."""
+"""The value of a weight that has no effect, as in a layer that was never trained."""
 
 
 def of_layer(site: Site, graph: Graph) -> Iterator[Mistake]:
@@ -65,7 +65,7 @@ def _reversed(axis: int) -> Compute:
 
 
 def _of_identity(layer: Layer) -> Iterator[Mistake]:
-    """A layer that does nothing at prediction time: the mistake is to do what training does."""
+    """A layer that does nothing at prediction time: the mistake is to apply it as in training."""
     rate, stddev = getattr(layer, "rate", None), getattr(layer, "stddev", None)
     if isinstance(rate, int | float) and rate > 0:
         yield Mistake("dropout-scaled", lambda operands, right: right * (1 - rate), "1 - rate", sight=True)
@@ -78,11 +78,11 @@ def _of_identity(layer: Layer) -> Iterator[Mistake]:
 def _of_effect(site: Site, graph: Graph) -> Iterator[Mistake]:
     """The layer left out; a reshape that reads its values in another order."""
     if len(site.operands) > 1:
-        return  # what it would be without one of its operands is asked below
+        return  # leaving out one of its operands is a separate mistake, see below
     if not all(n.op.keeps_values in ("in place", "all") for n in site.nodes):
         yield Mistake(_name_of_absence(site), _left_out, sight=True)
         return
-    # Such a layer only moves values: a mistake is one that moves some value to another position.
+    # Such a layer only moves values, so a mistake must move some value to another position.
     shape = tuple(n or 3 for n in graph.types[site.operands[0]].shape[1:])
     numbered = np.arange(float(np.prod(shape))).reshape(1, *shape)
     right = LayerProgram(site.layer, graph, site.operands)([numbered])
@@ -104,12 +104,12 @@ def _name_of_absence(site: Site) -> str:
 
 
 def _left_out(operands: Sequence[Array], right: Array) -> Array:
-    """The operand itself, or nothing where it does not fit."""
+    """The operand itself; NaN if its shape does not fit."""
     return operands[0].reshape(right.shape) if operands[0].size == right.size else np.zeros_like(right)
 
 
 def _in_order(axes: Sequence[int]) -> Compute:
-    """The values laid out as if the operand's axes came in another order."""
+    """The values in the order of the operand with its axes permuted."""
     return lambda operands, right: operands[0].transpose(0, *axes).reshape(right.shape)
 
 
@@ -199,7 +199,7 @@ class HalfPrecision:
 
 
 def _variant(site: Site, graph: Graph, name: str, weights: Mapping[str, Array]) -> Iterator[Mistake]:
-    """The same layer with other weights; none where the layer itself refuses them."""
+    """The same layer with other weights; nothing if the layer refuses them."""
     try:
         program = LayerProgram(with_weights(site.layer, weights), graph, site.operands)
     except FoldnetError:
@@ -208,7 +208,7 @@ def _variant(site: Site, graph: Graph, name: str, weights: Mapping[str, Array]) 
 
 
 def with_weights(layer: Layer, weights: Mapping[str, Array]) -> Layer:
-    """A copy of a layer with some weights replaced; the layer itself is untouched."""
+    """A copy of a layer with some weights replaced; the layer itself is not changed."""
     changed = copy.copy(layer)
     changed._values = {**layer.named_weights}
     for name, value in weights.items():

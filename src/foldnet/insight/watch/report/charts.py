@@ -15,7 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 34
 
 
 def chart(figure: Figure, number: int) -> str:
-    """The figure as an ``<svg>``; ``number`` tells it from the others of the page."""
+    """The figure as an ``<svg>``; ``number`` is unique in the page."""
     low, high = value_range(figure)
     x = _Scale(float(figure.steps[0]), float(figure.steps[-1]), LEFT, WIDTH - RIGHT)
     y = _Scale(low, high, HEIGHT - BOTTOM, TOP, figure.logarithmic)
@@ -43,17 +43,17 @@ def chart(figure: Figure, number: int) -> str:
 
 
 def _path(line: Line, steps: Array, x: _Scale, y: _Scale) -> str:
-    """A polyline through the known values; a value alone between gaps is a dot."""
+    """A polyline through the known values; a single value between gaps is a dot."""
     points = [(x(s), y(v)) for s, v in zip(steps, line.values, strict=True) if y.shows(v)]
     kind = f"line c{line.colour % 8}" + (" faint" if line.faint else "")
     if len(points) == 1:
         return f'<circle class="{kind} dot" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="3"/>'
-    # Records without a value (an epoch's logs among steps) are passed over, so that curves stay connected.
+    # Records without a value (an epoch's logs among steps) are skipped, so that curves stay connected.
     return f'<path class="{kind}" d="M{"L".join(f"{a:.1f} {b:.1f}" for a, b in points)}"/>' if points else ""
 
 
 class _Scale:
-    """Values to places on the picture."""
+    """Converts values to positions in the picture."""
 
     def __init__(self, low: float, high: float, start: float, end: float, logarithmic: bool = False) -> None:
         self.low, self.high, self.start, self.end, self.logarithmic = low, high, start, end, logarithmic
@@ -83,7 +83,7 @@ def value_range(figure: Figure) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float, logarithmic: bool, most: int = 5) -> list[tuple[float, str]]:
-    """Round numbers within a range, and how they are written."""
+    """Round numbers within a range, and their text."""
     if logarithmic:
         first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
         if last > first:

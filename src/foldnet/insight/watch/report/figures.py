@@ -1,4 +1,4 @@
-"""What a report draws of a run: lines and axes as data, whoever draws them."""
+"""The figures of a report: lines and axes as data, for HTML and for plots."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from foldnet.arrays import Array
 from foldnet.insight.watch.run_files import Run, RunLayer
 
 CHANNELS = 8
-"""How many channels of a layer are drawn; more lines than that cannot be told apart."""
+"""The largest number of channels drawn per layer; more lines cannot be distinguished."""
 RECORDS = 400
-"""How many records a line goes through at most."""
+"""The largest number of records per line."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line; ``faint`` is for what stands behind another line of the same ``colour``."""
+    """One line; ``faint`` is for the background line of a pair with the same ``colour``."""
 
     name: str
     values: Array
@@ -31,7 +31,7 @@ class Figure:
 
     Attributes:
         title: in a few words.
-        about: what is to be seen, in a sentence.
+        about: a one-sentence description.
         logarithmic: the scale of the values.
     """
 
@@ -43,7 +43,7 @@ class Figure:
 
 
 def thinned(run: Run) -> Array:
-    """Places of the records to draw: evenly spread; the first, the last, and those with logs among them."""
+    """Indices of the records to draw: evenly spread, with the first, the last, and those with logs."""
     count = len(run.steps)
     logged = np.zeros(count, bool)
     for values in run.logs.values():
@@ -84,7 +84,7 @@ def log_figures(run: Run, places: Array) -> list[Figure]:
 
 
 def layer_figures(run: Run, layer: RunLayer, places: Array) -> list[Figure]:
-    """Means, variances, and how far the moving statistics are from the batches'."""
+    """Means, variances, and the distance of the moving statistics from the batches'."""
     steps = run.steps[places]
     drawn = _even(np.arange(len(layer.recorded)), CHANNELS)
     shift, ratio = distances(layer)
@@ -138,7 +138,7 @@ def _largest(values: Array) -> Array:
 
 
 def _median(values: Array) -> Array:
-    # Rows without any known value are left out: their median would come with a warning.
+    # Rows without any known value are left out, because their median would cause a warning.
     result = np.full(len(values), np.nan)
     known = np.isfinite(values).any(axis=1)
     result[known] = np.nanmedian(values[known], axis=1)
@@ -146,7 +146,7 @@ def _median(values: Array) -> Array:
 
 
 def left_over(run: Run, layer: RunLayer) -> float:
-    """Which share of the moving statistics is still what they were when the run began."""
+    """The share of the moving statistics that still comes from the start of the run."""
     return float(layer.momentum ** (layer.calls * (run.steps[-1] - run.first_step)))
 
 
@@ -157,7 +157,7 @@ class Latest:
     Attributes:
         step: at which they were recorded.
         median: distance of the means, of the middle channel.
-        largest: likewise of the farthest.
+        largest: likewise of the channel with the largest distance.
         ratio: of the variances, of the middle channel.
     """
 
@@ -168,7 +168,7 @@ class Latest:
 
 
 def latest(run: Run, layer: RunLayer) -> Latest | None:
-    """What the charts of a layer show at their end; None where no batch of it was recorded."""
+    """The last values in a layer's charts; None if no batch was recorded."""
     place = _last_known(layer)
     if place is None:
         return None
@@ -184,7 +184,7 @@ def _last_known(layer: RunLayer) -> int | None:
 
 
 def in_words(run: Run, layer: RunLayer) -> list[str]:
-    """What the numbers of a layer come to, in sentences."""
+    """A layer's numbers in sentences."""
     left = left_over(run, layer)
     steps = int(run.steps[-1] - run.first_step)
     words = [

@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing but itself: no network, light and dark, usable by keyboard."""
+"""A run as one self-contained HTML page: no network access, light and dark, usable by keyboard."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _figure(figure: Figure, number: int) -> str:
 
 
 def _data(run: Run, places: Array, figures: Sequence[Figure]) -> str:
-    """The numbers behind the charts, for the cursor to show; no text, which could end the script element."""
+    """The charts' numbers, shown at the cursor; no text, which could end the script element."""
     document = {
         "steps": [int(s) for s in run.steps[places]],
         "epochs": [int(e) for e in run.epochs[places]],

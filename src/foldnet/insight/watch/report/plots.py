@@ -25,7 +25,7 @@ def write_plots(
 
     Args:
         run: recorded, or the directory of one.
-        directory: made if missing.
+        directory: created if missing.
         format: ``"pdf"``, ``"svg"`` or ``"png"``.
 
     Returns:
@@ -54,7 +54,7 @@ def plot_paths(run: Run, directory: str | PathLike[str], format: Format = "pdf")
 
 
 def _figures(run: Run, directory: str | PathLike[str], format: Format) -> dict[Path, list[Figure]]:
-    """What is drawn, by file."""
+    """The figures, by file."""
     if format not in FORMATS:
         raise ConfigError(f"plots are written as {', '.join(FORMATS)}, not {format!r}")
     places = thinned(run)
@@ -75,14 +75,14 @@ def _drawn(figures: list[Figure]) -> Any:
     except ImportError:
         raise UnsupportedError(
             "plots are drawn by matplotlib, which is not installed: pip install 'foldnet[report]'. "
-            "The HTML report needs nothing."
+            "The HTML report does not need it."
         ) from None
     columns = min(2, len(figures))
     rows = -(-len(figures) // columns)
     canvas = Canvas(figsize=(3.5 * columns, 2.5 * rows), layout="constrained")
     for axes, figure in zip(canvas.subplots(rows, columns, squeeze=False).flat, figures, strict=False):
         for line in figure.lines:
-            known = line.values == line.values  # NaN where a record has no value
+            known = line.values == line.values  # NaN if a record has no value
             axes.plot(
                 figure.steps[known],
                 line.values[known],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from foldnet.graph.graph import Graph, Node
-from foldnet.operations import catalogue
 from foldnet.operations.cases import cases_of, every_case
 
 PREDICTING = {label: case for label, case in every_case().items() if case.op.predicts}
@@ -18,12 +17,14 @@ TOGETHER = 6
 """Cases in one program: few enough that compiling them is fast. 24 in one function took gcc over a minute."""
 
 
-def groups():
-    """(operation, cases) for every operation and so many of its cases as are compiled together."""
-    for op in catalogue.every_op().values():
-        cases = cases_of(op)
-        for start in range(0, len(cases), TOGETHER):
-            yield op, cases[start : start + TOGETHER]
+UNOPTIMIZED = 24
+"""The same where nothing is optimized: most of the time goes into what every program has."""
+
+
+def groups(op, together=TOGETHER):
+    """The operation's cases, so many at a time as are compiled together."""
+    cases = cases_of(op)
+    return [cases[start : start + together] for start in range(0, len(cases), together)]
 
 
 def joined(graphs) -> Graph:

@@ -38,7 +38,16 @@ from foldnet.predictor import Options
 from foldnet.predictor.file import from_bytes, to_bytes
 from tests.export.export_stranger import predictions
 from tests.operations import gradient_values, training_values
-from tests.operations.op_cases import PREDICTING, SMALL, assert_close, groups, joined, same_bits
+from tests.operations.op_cases import (
+    PREDICTING,
+    SMALL,
+    TOGETHER,
+    UNOPTIMIZED,
+    assert_close,
+    groups,
+    joined,
+    same_bits,
+)
 
 OPS = catalogue.every_op()
 OF_GRADIENTS = [op for op in OPS.values() if not op.predicts and catalogue.rules("gradient", op) is None]
@@ -353,9 +362,13 @@ def strangers(tmp_path_factory):
 def crossed(*aspects):
     """Every one of these aspects with every group of cases; what is compiled for predictions, as it is shipped."""
     for aspect in aspects:
-        for number, (op, cases) in enumerate(groups()):
+        for op in OPS.values():
             marks = pytest.mark.as_shipped if aspect is c and op.predicts else ()
-            yield pytest.param(aspect, op, cases, id=f"{aspect.__name__}-{op.__name__}-{number}", marks=marks)
+            together = TOGETHER if marks else UNOPTIMIZED
+            for number, cases in enumerate(groups(op, together)):
+                yield pytest.param(
+                    aspect, op, cases, id=f"{aspect.__name__}-{op.__name__}-{number}", marks=marks
+                )
 
 
 def hold(aspect, op, cases, tools):
@@ -377,4 +390,4 @@ def test_generated_code_means_the_same(aspect, op, cases, tools):
 
 
 def test_every_case_is_in_a_group():
-    assert [case.label for _, cases in groups() for case in cases] == list(every_case())
+    assert [case.label for op in OPS.values() for cases in groups(op) for case in cases] == list(every_case())

@@ -195,7 +195,7 @@ def moments_gradient(w: Writer, node: Node[MomentsGradient]) -> None:
     op, (x, y, g) = node.op, node.inputs
     shape, axes, kind = split_of(w.shape(x), op.of)
     n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon) if kind == "l2" else ""
-    value = {
+    values: dict[MomentsKind, str] = {
         "standard": f"({{g}} - {{m}} / {n} - {{y}} * ({{s}} / {n})) * {{q}}",
         "rms": f"({{g}} - {{y}} * ({{s}} / {n})) * {{q}}",
         # At or below the smallest length the inverse is this very number, and does not move with x.
@@ -208,7 +208,7 @@ def moments_gradient(w: Writer, node: Node[MomentsGradient]) -> None:
     added = {"m": first, "s": "{g} * {y}"} if kind in ("standard", "variance") else {"s": "{g} * {y}"}
     loops = Along(shape, axes, reads, {"to": node.output}, small, dict.fromkeys(added, "0.0f"), single=True)
     add = Each("\n".join(f"{{{name}}} += {term};" for name, term in added.items()))
-    w.along(loops, [add, Each(f"{{to}} = {value};")])
+    w.along(loops, [add, Each(f"{{to}} = {values[kind]};")])
 
 
 def reduce_gradient(w: Writer, node: Node[ReduceGradient]) -> None:

@@ -194,6 +194,28 @@ def test_outputs_without_a_loss_need_no_targets():
         model.evaluate(X, Y[0], verbose=0)
 
 
+def test_what_no_loss_depends_on_is_regularized_and_constrained(both_engines):
+    """As in Keras, where a regularizer's value is part of the whole loss."""
+    start = [np.random.default_rng(3).normal(size=s).astype(np.float32) for s in [(3, 4), (4,), (3, 1), (1,)]]
+
+    def network(lib):
+        x = lib.layers.Input((3,))
+        settings = {"kernel_regularizer": lib.regularizers.L1L2(0.1, 0.2), "kernel_constraint": "max_norm"}
+        aside = lib.layers.Dense(4, bias_regularizer=lib.regularizers.L2(0.3), name="a", **settings)
+        model = lib.Model(x, [aside(x), lib.layers.Dense(1, name="b")(x)])
+        model.compile(lib.optimizers.SGD(0.1), [None, "mse"])
+        model.set_weights(start)
+        losses = model.fit(X, [None, Y[0]], batch_size=len(X), epochs=3, shuffle=False, verbose=0)
+        return losses.history["loss"], model.get_weights()
+
+    expected, weights = network(keras)
+    for engine in both_engines():
+        losses, found = network(foldnet)
+        np.testing.assert_allclose(losses, expected, rtol=1e-5, err_msg=engine)
+        for a, b in zip(found, weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6, err_msg=engine)
+
+
 def test_metrics_nest_as_the_outputs():
     model = nested_outputs(foldnet)
     model.compile(

@@ -122,14 +122,15 @@ class Places:
 
     def place(self, value: str) -> str:
         """The C name of a value's array."""
-        root = self.roots[value]
+        root = self.roots.get(value, value)
         name = self.names.value(root)
         if name in self._declared:
             return name
+        if root in self.layout.weights:  # the graph may not have it: a layer that no loss depends on
+            self._declared[name] = self._at(name, "float", plus("W", self.layout.weights[root]))
+            return name
         kind = C_TYPES[self.graph.types[root].dtype]
-        if root in self.layout.weights:
-            self._declared[name] = self._at(name, kind, plus("W", self.layout.weights[root]))
-        elif root in self._gradients:
+        if root in self._gradients:
             self._declared[name] = self._at(name, kind, plus("G", self._gradients[root]))
         elif root in self._late and self.laned(root) and (free := self._pool.get(self.size(root))):
             self._declared[name], self._where[name] = self._at(name, kind, free[-1]), free.pop()
@@ -144,7 +145,7 @@ class Places:
         return name
 
     @staticmethod
-    def _at(name: str, kind: str, where: str) -> str:
+    def _at(name: str, kind: CType, where: str) -> str:
         return f"{kind} *const {name} = {where if kind == 'float' else composed(f'({kind} *){{0}}', where)};"
 
     def space(self, hint: str, count: int, laned: bool = True, of: str = "") -> str:

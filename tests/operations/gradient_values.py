@@ -111,6 +111,16 @@ def compiled(p, cases):
     return {name: array - state.weights[name] for name, array in before.items()}
 
 
+def both(cases):
+    """By case: what ``exact`` and ``compiled`` give for its variables, of one program of all cases."""
+    p = program(cases)
+    results = exact(p, cases), compiled(p, cases)
+    return {
+        case.label: tuple({n: g for n, g in r.items() if n.startswith(f"{case.label}/")} for r in results)
+        for case in cases
+    }
+
+
 def operations(p):
     """The classes of the operations that gradients are made of."""
     done = differentiate(p)

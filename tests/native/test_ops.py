@@ -20,7 +20,10 @@ from tests.operations.op_cases import assert_close, joined, same_bits
 
 pytestmark = pytest.mark.as_shipped
 
-floats = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True)
+# hard_shrink jumps at 0.2, which float32 rounds.
+floats = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True).filter(
+    lambda x: abs(x) != np.float32(0.2)
+)
 
 
 ACTIVATIONS = [case for case in cases_of(Unary) if case.op.is_activation]

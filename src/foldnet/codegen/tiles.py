@@ -43,18 +43,38 @@ class Tile:
         marks = "".join({True: mark, False: "", None: mark.upper()}[known] for mark, known in given)
         return f"tile{self.m}x{self.n}{marks}"
 
-    def code(self) -> str:
-        """The C function."""
-        rows, vectors = range(self.m), range(self.n)
-        acc = [[f"a{i}x{j}" for j in vectors] for i in rows]
-        lines = [
+    @property
+    def _head(self) -> list[str]:
+        return [
             f"static void {self.name}(long count, const float *a, long am, long ak, const float *b, long ldb,",
             "    float *c, long ldc, const float *start, int add, int part) {",
             "  (void)am; (void)ldc; (void)start; (void)add; (void)part;",
         ]
+
+    def _first(self, row: int) -> str:
+        """What the sums of a row begin at."""
+        return {True: f"start[{row}]", False: "0.0f", None: f"start ? start[{row}] : 0.0f"}[self.start]
+
+    @property
+    def _adds(self) -> str:
+        return {True: "1", False: "0", None: "add"}[self.add]
+
+    def code(self) -> str:
+        """The C function."""
+        return either(self._written_out(), self._in_loops())
+
+    def _in_loops(self) -> str:
+        start = "NULL" if self.start is False else "start"
+        part = "16" if self.whole else "part"
+        call = f"  any_tile({self.m}, {self.n}, count, a, am, ak, b, ldb, c, ldc, {start}, {self._adds}, {part});"
+        return "\n".join([*self._head, call, "}", ""])
+
+    def _written_out(self) -> str:
+        rows, vectors = range(self.m), range(self.n)
+        acc = [[f"a{i}x{j}" for j in vectors] for i in rows]
+        lines = self._head
         for i in rows:
-            value = {True: f"start[{i}]", False: "0.0f", None: f"start ? start[{i}] : 0.0f"}[self.start]
-            lines.append("  V " + ", ".join(f"{x} = SPREAD({value})" for x in acc[i]) + ";")
+            lines.append("  V " + ", ".join(f"{x} = SPREAD({self._first(i)})" for x in acc[i]) + ";")
         # A pointer for each four rows: with one for each, compilers run out of registers for addresses.
         lines += [f"  const float *p{i} = {plus('a', times(i, 'am'))};" for i in range(0, self.m, 4)]
         step = " ".join(f"p{i} += ak," for i in range(0, self.m, 4))
@@ -65,13 +85,17 @@ class Tile:
             lines.append(f"    x = SPREAD(p{i // 4 * 4}[{times(i % 4, 'am')}]);")
             lines += [f"    {acc[i][j]} = MULADD(x, b{j}, {acc[i][j]});" for j in vectors]
         lines.append("  }")
-        add = {True: "1", False: "0", None: "add"}[self.add]
         for i in rows:
             for j in vectors:
                 part = "part" if j == self.n - 1 and not self.whole else "16"
                 place = plus("c", times(i, "ldc"), 16 * j)
-                lines.append(f"  store_part({place}, {acc[i][j]}, {add}, {part});")
+                lines.append(f"  store_part({place}, {acc[i][j]}, {self._adds}, {part});")
         return "\n".join([*lines, "}", ""])
+
+
+def either(written_out: str, in_loops: str) -> str:
+    """A function as it is fast, and as it is compiled fast, which the tests ask for; both have the same bits."""
+    return f"#ifndef QUICK_TO_COMPILE\n{written_out}#else\n{in_loops}#endif\n"
 
 
 def split(m: int) -> list[tuple[int, int]]:
@@ -111,6 +135,25 @@ def any_product() -> str:
     )
 
 
+def any_tile() -> str:
+    """``any_tile``: what every tile computes, its size known when it runs."""
+    lines = [
+        "#ifdef QUICK_TO_COMPILE",
+        "static void any_tile(long m, long n, long count, const float *a, long am, long ak, const float *b, long ldb,",
+        "    float *c, long ldc, const float *start, int add, int part) {",
+        "  for (long i = 0; i < m; i++)",
+        "    for (long j = 0; j < n; j++) {",
+        "      V sum = SPREAD(start ? start[i] : 0.0f);",
+        "      for (long k = 0; k < count; k++)",
+        "        sum = MULADD(SPREAD(a[i * am + k * ak]), LOAD(b + k * ldb + 16 * j), sum);",
+        "      store_part(c + i * ldc + 16 * j, sum, add, j == n - 1 ? part : 16);",
+        "    }",
+        "}",
+        "#endif",
+    ]
+    return "\n".join(lines)
+
+
 def transposition() -> str:
     """``turn``: sixteen vectors become the columns that they held."""
     lines = ["static inline __attribute__((always_inline)) void turn(V *x) {", "  V a, b;"]
@@ -122,7 +165,16 @@ def transposition() -> str:
                 lines.append(f"  a = x[{i}]; b = x[{i + s}];")
                 lines.append(f"  x[{i}] = __builtin_shufflevector(a, b, {low});")
                 lines.append(f"  x[{i + s}] = __builtin_shufflevector(a, b, {high});")
-    return "\n".join([*lines, "}", ""])
+    loops = [
+        "static inline void turn(V *x) {",
+        "  for (int i = 0; i < 16; i++)",
+        "    for (int k = 0; k < i; k++) {",
+        "      const float a = x[i][k];",
+        "      x[i][k] = x[k][i];",
+        "      x[k][i] = a;",
+        "    }",
+    ]
+    return either("\n".join([*lines, "}", ""]), "\n".join([*loops, "}", ""]))
 
 
 def sixteen_sums() -> str:
@@ -146,4 +198,11 @@ def sixteen_sums() -> str:
                 f"__builtin_shufflevector({a}, {b}, {pick[1]});"
             )
         names = made
-    return "\n".join([*lines, f"  return {names[0]};", "}", ""])
+    loops = [
+        "static inline V sums16(const V *x) {",
+        "  V y;",
+        "  for (int k = 0; k < 16; k++)",
+        "    y[k] = across(x[k]);",
+        "  return y;",
+    ]
+    return either("\n".join([*lines, f"  return {names[0]};", "}", ""]), "\n".join([*loops, "}", ""]))

@@ -10,7 +10,7 @@ from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.headers import header, needed
 from foldnet.codegen.loops import Operand, laid_out, strides_of
 from foldnet.codegen.plain_names import role
-from foldnet.codegen.tiles import any_product, sixteen_sums, transposition
+from foldnet.codegen.tiles import any_product, any_tile, sixteen_sums, transposition
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.update import regularization, rule_function, update
@@ -222,7 +222,7 @@ def _assembled(e: BatchWriter, body: str, sums: int) -> str:
     called = needed(kernels, body)
     functions, threads = maths.functions_for(called + body), header(__file__, "threads.h")
     code = "\n".join([functions, threads, *products, *tiles, called, body, fit])
-    library = "\n\n".join([runtime, transposition(), sixteen_sums(), sums_of])
+    library = "\n\n".join([runtime, transposition(), sixteen_sums(), any_tile(), sums_of])
     return "\n".join(
         [
             *(part for part in own if part),

@@ -16,7 +16,7 @@ from foldnet.lowering.lower import Lowering, Mode
 from foldnet.operations.along.op import Reduce
 from foldnet.operations.batch.op import BatchRenorm
 from foldnet.operations.elementwise.op import Binary
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.operations.matrix.op import Dense, Product
 from foldnet.operations.structure.op import (
     Cast,
@@ -234,11 +234,11 @@ def test_norms_compile_without_warnings(case, compiler, tmp_path):
     assert_no_warnings(compiler, source(made(case)[0]).code, tmp_path)
 
 
-def reference(p, data, moment):
+def reference(p, data, context):
     state = programs.start(p)
     for name in state.weights:
         state.weights[name] = state.weights[name].astype(np.float64)
-    return ReferenceTraining(p, "float64").gradients(state, data.arrays, moment)[1]
+    return ReferenceTraining(p, "float64").gradients(state, data.arrays, context)[1]
 
 
 @pytest.mark.parametrize("case", [*CASES, *STOPPED], ids=lambda c: c.__name__)
@@ -249,7 +249,7 @@ def test_compiled_gradients_are_the_references(case, monkeypatch):
     p, data, _ = made(case)
     state = programs.start(p)
     before = {n: w.copy() for n, w in state.weights.items()}
-    expected = reference(p, data, Moment(training=True, seed=7, step=0))
+    expected = reference(p, data, StepContext(training=True, seed=7, step=0))
     # With a rate of 1 and nothing else, a step subtracts the gradient.
     result = NativeTraining(p).fit(state, data, programs.plan(ROWS, ROWS, 1, rate=1.0, shuffle=False, seed=7))
     assert result.not_finite is None
@@ -264,15 +264,15 @@ def test_reference_gradients_are_finite_differences(case):
     p, data, stopped = made(case)
     state = programs.start(p)
     engine = ReferenceTraining(p, "float64")
-    moment = Moment(training=True, seed=7, step=0)
+    context = StepContext(training=True, seed=7, step=0)
     wide = Data([a.astype(np.float64) if a.dtype.kind == "f" else a for a in data.arrays])
     for name in state.weights:
         state.weights[name] = state.weights[name].astype(np.float64)
-    gradients = engine.gradients(state, wide.arrays, moment)[1]
+    gradients = engine.gradients(state, wide.arrays, context)[1]
     random, step = np.random.default_rng(5), 1e-5
 
     def loss():
-        return engine.gradients(state, wide.arrays, moment)[0][p.loss_rows].mean()
+        return engine.gradients(state, wide.arrays, context)[0][p.loss_rows].mean()
 
     for name in stopped:
         assert not gradients[name].any()

@@ -16,12 +16,12 @@ from foldnet.graph.training import TrainingProgram, Variable
 from foldnet.operations.along.op import Reduce
 from foldnet.operations.cases import Rows
 from foldnet.operations.elementwise.op import Binary
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.passes.differentiate import differentiate
 from tests.native_training import programs
 
 ROWS = 11
-MOMENT = Moment(training=True, seed=7, step=0)
+MOMENT = StepContext(training=True, seed=7, step=0)
 
 
 def differentiable(cases):

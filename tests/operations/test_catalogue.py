@@ -34,7 +34,7 @@ from foldnet.operations.cases import cases_of, every_case
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Fold
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.predictor import Options
 from foldnet.predictor.file import from_bytes, to_bytes
 from tests.export.export_stranger import predictions
@@ -55,8 +55,8 @@ OF_GRADIENTS = [op for op in OPS.values() if not op.predicts and catalogue.rules
 """Those that gradients alone are made of: the cases of other operations are theirs, and they have no gradient."""
 FILES = ("cases", "numpy", "c", "text", "gradient")
 """The files of a family that hold something of each of its operations."""
-TRAINING = Moment(training=True, seed=7, step=0)
-EVALUATION = Moment(training=False)
+TRAINING = StepContext(training=True, seed=7, step=0)
+EVALUATION = StepContext(training=False)
 EXTREME = [0, -0.0, 1, -1, 0.5, -0.5, 3, -3, 6, 10, -10, 88, -88, 104, -104, 1e6, -1e6, 3e38, -3e38, 1e-30, -1e-30,
            np.inf, -np.inf, np.nan]  # fmt: skip
 
@@ -110,7 +110,7 @@ def test_cases_leave_out_no_function():
 # -- one function an aspect: of an operation and some of its cases ------------------------------------------------
 
 
-def computed(case, dtype, moment=TRAINING, rows=4):
+def computed(case, dtype, context=TRAINING, rows=4):
     """The result in NumPy, and the graph bound to the data."""
     graph = case.graph()
     data = iter(case.data(rows))
@@ -120,7 +120,7 @@ def computed(case, dtype, moment=TRAINING, rows=4):
     with np.errstate(all="ignore"):
         if case.op.predicts:
             return kernel.predict(case.op, operands, np.dtype(dtype))
-        return kernel.train(case.op, moment, operands, np.dtype(dtype))[0]
+        return kernel.train(case.op, context, operands, np.dtype(dtype))[0]
 
 
 def shape(op, cases, tools):
@@ -147,8 +147,8 @@ def numpy(op, cases, tools):
                 rounded = exact.astype(np.float32) if exact.dtype.kind == "f" else exact
             assert np.array_equal(wide, rounded.astype(np.float64), equal_nan=True), case.name
             continue
-        for moment in (TRAINING, EVALUATION):
-            exact, found = (computed(case, dtype, moment, 9) for dtype in ("float64", "float32"))
+        for context in (TRAINING, EVALUATION):
+            exact, found = (computed(case, dtype, context, 9) for dtype in ("float64", "float32"))
             assert exact.dtype == np.float64, case.name
             assert found.dtype == np.float32, case.name
             assert np.isfinite(exact).all(), case.name

@@ -9,7 +9,7 @@ from foldnet.engines.reference.training import forward
 from foldnet.errors import UnsupportedError
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Model
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.training.eager import _values
 
 FIRST = np.int32([[0, 1, 2, 0], [0, 0, 0, 3], [0, 0, 0, 0]])
@@ -52,7 +52,7 @@ def carried(ours, data):
     name = None if mask is None else mask.value()
     graph = b.build(outputs)
     values = _values(graph, data)
-    forward(graph, values, Moment(training=True), np.dtype(np.float32))
+    forward(graph, values, StepContext(training=True), np.dtype(np.float32))
     return None if name is None else values[name]
 
 

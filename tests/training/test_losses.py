@@ -13,7 +13,7 @@ from foldnet import losses, ops
 from foldnet.engines.reference.training import forward
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.graph import GraphBuilder
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.ops import Expression
 from foldnet.training.losses import CLASSES, FUNCTIONS
 from foldnet.training.losses import get as as_loss
@@ -72,7 +72,7 @@ def test_an_expression_computes_what_arrays_do(name, settings):
     rows = loss.rows(Expression(b, t), Expression(b, p))
     graph = b.build([rows.value])
     values = {t: y_true.astype(np.float64), p: y_pred.astype(np.float64), **graph.constants}
-    forward(graph, values, Moment(training=True), np.dtype(np.float64))
+    forward(graph, values, StepContext(training=True), np.dtype(np.float64))
     np.testing.assert_allclose(values[rows.value], loss.rows(y_true, y_pred), rtol=1e-5)
 
 
@@ -98,7 +98,7 @@ def test_targets_of_one_axis(name):
     values = {"y_true": y_true.astype(np.float64), "y_pred": y_pred.astype(np.float64)}
     graph = b.build([ops.mean(rows).value])
     values |= {k: np.asarray(v, np.float64) for k, v in graph.constants.items()}
-    forward(graph, values, Moment(training=True), np.dtype("float64"))
+    forward(graph, values, StepContext(training=True), np.dtype("float64"))
     np.testing.assert_allclose(values[graph.outputs[0]], expected, rtol=1e-5, atol=1e-6)
 
 
@@ -197,7 +197,7 @@ def test_weights_in_a_program_are_those_of_arrays(draw):
     rows = weighted(*(inputs.get(n) for n in ("values", "weight", "mask")), reduction)
     graph = b.build([rows.value])
     values = {**arrays, **graph.constants}
-    forward(graph, values, Moment(training=True), np.dtype(np.float64))
+    forward(graph, values, StepContext(training=True), np.dtype(np.float64))
     expected = weighted(*(arrays.get(n) for n in ("values", "weight", "mask")), reduction)
     np.testing.assert_allclose(values[rows.value], expected, rtol=1e-5, atol=1e-6)
 

@@ -23,7 +23,7 @@ from foldnet.graph.op import Op
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepContext:
     """When in a fit an operation runs: whether it is a training step, which one, and the seed."""
 
     training: bool
@@ -37,7 +37,7 @@ class Kernel:
 
     Attributes:
         exact: of the operation and its operands, in float64; None for operations of training programs only.
-        in_step: of the operation, the moment and its operands, in the working precision, for training programs; None
+        in_step: of the operation, the step's context and its operands, in the working precision, for training programs; None
             if they use ``exact``. An operation with several results returns a tuple.
         moved: of the operation and its operands, the values of the first operands after x at the end of a training
             step; None if they do not change.
@@ -58,12 +58,12 @@ class Kernel:
         return y.astype(dtype) if y.dtype.kind == "f" else y
 
     def train(
-        self, op: Op, moment: Moment, operands: Sequence[Array], dtype: np.dtype[Any]
+        self, op: Op, context: StepContext, operands: Sequence[Array], dtype: np.dtype[Any]
     ) -> tuple[Array, ...]:
         """The results in a training program."""
         if self.in_step is None:
             return (self.predict(op, operands, dtype),)
-        found = self.in_step(op, moment, *operands)
+        found = self.in_step(op, context, *operands)
         return found if isinstance(found, tuple) else (found,)
 
 

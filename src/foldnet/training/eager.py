@@ -21,7 +21,7 @@ from foldnet.layers.input_layer import Input
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.lower import Lowering, Mode, lower_into, training_calls
 from foldnet.network import Network
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.optional_inputs import Absent, absent_of, present
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
@@ -213,9 +213,9 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
         if any(layer.activity_regularizer is not None for layer in layers):
             train = Lowering(Mode.TRAIN)
             trained = train.build(lower_into(train, network, training=False, absent=absent))
-            _keep_losses(train, trained, arrays, Moment(training=False, seed=0))
+            _keep_losses(train, trained, arrays, StepContext(training=False, seed=0))
     else:
-        values, moved = _keep_losses(b, graph, arrays, Moment(training=True, seed=random_seed()))
+        values, moved = _keep_losses(b, graph, arrays, StepContext(training=True, seed=random_seed()))
         for name, array in moved.items():
             layer, weight = b.variables[name]
             layer.set_weight(weight, array.reshape(layer.named_weights[weight].shape))
@@ -226,7 +226,7 @@ def _run(network: Network, x: Any, training: bool | None) -> list[Array]:
 
 
 def _keep_losses(
-    b: Lowering, graph: Graph, arrays: list[Array], moment: Moment
+    b: Lowering, graph: Graph, arrays: list[Array], moment: StepContext
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """All values of a training program, and its updated statistics; stores the layers' activity losses."""
     values = _values(graph, arrays)

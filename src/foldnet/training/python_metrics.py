@@ -20,7 +20,7 @@ from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.optional_inputs import Absent
 from foldnet.training.data import Rows
 from foldnet.training.metric import Metric
@@ -116,7 +116,7 @@ class PythonMetrics:
                 values[name] = np.asarray(layer.named_weights[weight], np.float32).reshape(values[name].shape)
         for name, array in zip(graph.inputs, rows.inputs, strict=True):
             values[name] = array.astype(np.int32 if graph.types[name].dtype == INT else np.float32)
-        moment = Moment(training=training, seed=seed, step=state.iterations)
+        context = StepContext(training=training, seed=seed, step=state.iterations)
         with np.errstate(all="ignore"):
-            forward(graph, values, moment, np.dtype(np.float32))
+            forward(graph, values, context, np.dtype(np.float32))
         return [np.array(values[name]) for name in graph.outputs]

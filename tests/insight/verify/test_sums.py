@@ -14,7 +14,7 @@ from foldnet.insight.verify import verify as verify_and_search
 from foldnet.operations import catalogue
 from foldnet.operations.along.op import CumulativeSum, Reduce
 from foldnet.operations.elementwise.op import Unary
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.operations.matrix import op as matrix
 
 verify = functools.partial(verify_and_search, pair_seconds=0)
@@ -114,7 +114,7 @@ def test_letters_say_what_the_op_computes():
         total = op.summed(*(a.shape for a in operands))
         found = sum_in_float32(total, operands)
         kernel_of = catalogue.find("numpy", op)
-        (exact,) = kernel_of.train(op, Moment(training=False), operands, np.dtype(np.float64))
+        (exact,) = kernel_of.train(op, StepContext(training=False), operands, np.dtype(np.float64))
         np.testing.assert_allclose(found.reshape(exact.shape), exact, rtol=1e-4, atol=1e-5, err_msg=str(op))
 
 

@@ -17,14 +17,14 @@ from foldnet.graph.training import ClipKind, Constraint, TrainingProgram, Variab
 from foldnet.literals import Precision
 from foldnet.operations import catalogue
 from foldnet.operations.batch import philox
-from foldnet.operations.kernels import Moment
+from foldnet.operations.kernels import StepContext
 from foldnet.passes.differentiate import Differentiated, differentiate
 
 
 def forward(
     graph: Graph,
     values: dict[str, Array],
-    moment: Moment,
+    context: StepContext,
     dtype: np.dtype[Any],
     nodes: Sequence[Node[Op]] | None = None,
 ) -> dict[str, Array]:
@@ -40,8 +40,8 @@ def forward(
             values[_found(node, name)] = now[name]
         operands = [values.get(_found(node, v), values[v]) for v in node.inputs]
         kernel = catalogue.find("numpy", node.op)
-        values.update(zip(node.outputs, kernel.train(node.op, moment, operands, dtype), strict=True))
-        if moment.training and kernel.moved is not None:
+        values.update(zip(node.outputs, kernel.train(node.op, context, operands, dtype), strict=True))
+        if context.training and kernel.moved is not None:
             now |= zip(node.inputs[1:], kernel.moved(node.op, *operands), strict=False)
     return now
 
@@ -122,7 +122,7 @@ class ReferenceTraining:
         for start in range(0, data.rows, batch_size):
             values = self._values(state, [a[start : start + batch_size] for a in data.arrays])
             with np.errstate(all="ignore"):
-                forward(self.program.graph, values, Moment(training=False), self.dtype)
+                forward(self.program.graph, values, StepContext(training=False), self.dtype)
             sums.add(values, self._regularization(state))
         return sums
 
@@ -130,9 +130,9 @@ class ReferenceTraining:
         self, state: FitState, rows: Sequence[Array], scalars: Array, seed: int, sums: _Sums | None = None
     ) -> float:
         """One training step on a batch; returns its loss including regularizers."""
-        moment = Moment(training=True, seed=seed, step=state.iterations)
+        context = StepContext(training=True, seed=seed, step=state.iterations)
         with np.errstate(all="ignore"):
-            values, gradients, now = self._gradients(state, rows, moment)
+            values, gradients, now = self._gradients(state, rows, context)
             for name, moving in now.items():
                 state.weights[name] = moving.reshape(state.weights[name].shape)
             regularization = self._regularization(state)
@@ -144,17 +144,17 @@ class ReferenceTraining:
         return float(loss_rows.sum(dtype=np.float64) / max(len(loss_rows), 1) + regularization)
 
     def gradients(
-        self, state: FitState, rows: Sequence[Array], moment: Moment
+        self, state: FitState, rows: Sequence[Array], context: StepContext
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Every value of a step, and the loss's gradient on every trainable variable."""
-        return self._gradients(state, rows, moment)[:2]
+        return self._gradients(state, rows, context)[:2]
 
     def _gradients(
-        self, state: FitState, rows: Sequence[Array], moment: Moment
+        self, state: FitState, rows: Sequence[Array], context: StepContext
     ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
         values = self._values(state, rows)
         d = self._differentiated
-        now = forward(d.graph, values, moment, self.dtype)
+        now = forward(d.graph, values, context, self.dtype)
         trainable = [v for v in self.program.variables if v.trainable]
         gradients = {
             v.name: values[d.gradients[v.name]] if v.name in d.gradients else np.zeros_like(values[v.name])
@@ -236,7 +236,7 @@ class ReferenceTraining:
             values |= {
                 n: a.astype(self.dtype).reshape(-1) for n, a in zip(rule.graph.inputs, arrays, strict=True)
             }
-            forward(rule.graph, values, Moment(training=True), self.dtype)
+            forward(rule.graph, values, StepContext(training=True), self.dtype)
             new = [values[o].reshape(weight.shape).astype(weight.dtype) for o in rule.graph.outputs]
             state.weights[variable.name] = new[0]
             state.slots[variable.name] = [*new[1:], *slots[own:]]

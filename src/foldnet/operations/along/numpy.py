@@ -24,7 +24,7 @@ from foldnet.operations.along.op import (
     Sparsemax,
     SparsemaxGradient,
 )
-from foldnet.operations.kernels import Kernel, Moment, mean_over, sum_over
+from foldnet.operations.kernels import Kernel, StepContext, mean_over, sum_over
 
 
 def softmax(op: Softmax, x: Array) -> Array:
@@ -77,13 +77,13 @@ def reduce(op: Reduce, x: Array) -> Array:
         case "mean":
             y = mean_over(x, op.axes)
         case "max" | "min" | "argmax":
-            return reduce_in_step(op, Moment(training=False), x)
+            return reduce_in_step(op, StepContext(training=False), x)
         case _:
             assert_never(op.kind)
     return y if op.keepdims else y.reshape([n for a, n in enumerate(y.shape) if a not in op.axes])
 
 
-def reduce_in_step(op: Reduce, moment: Moment, x: Array) -> Array:
+def reduce_in_step(op: Reduce, context: StepContext, x: Array) -> Array:
     """Sum, mean, max, min or the position of the largest value."""
     if op.kind == "argmax":
         place = np.argmax(x, axis=op.axes[0]).astype(x.dtype)
@@ -99,14 +99,14 @@ def cumulative_sum(op: CumulativeSum, x: Array) -> Array:
     return np.cumsum(x, axis=op.axis)
 
 
-def softmax_gradient(op: SoftmaxGradient, moment: Moment, y: Array, g: Array) -> Array:
+def softmax_gradient(op: SoftmaxGradient, context: StepContext, y: Array, g: Array) -> Array:
     """Computed from the result."""
     if op.log:
         return g - np.exp(y) * g.sum(axis=op.axis, keepdims=True)
     return y * (g - (g * y).sum(axis=op.axis, keepdims=True))
 
 
-def sparsemax_gradient(op: SparsemaxGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
+def sparsemax_gradient(op: SparsemaxGradient, context: StepContext, x: Array, y: Array, g: Array) -> Array:
     """Keras's tau is (the sum of the support's k running sums - 1) / k: the j-th largest x is in k - j of them."""
     x, y, g = (np.moveaxis(v, op.axis, -1) for v in (x, y, g))
     order = np.argsort(-x, axis=-1, kind="stable")
@@ -120,21 +120,21 @@ def sparsemax_gradient(op: SparsemaxGradient, moment: Moment, x: Array, y: Array
     return np.moveaxis(on_x, -1, op.axis).astype(g.dtype)
 
 
-def glu_gradient(op: GluGradient, moment: Moment, x: Array, g: Array) -> Array:
+def glu_gradient(op: GluGradient, context: StepContext, x: Array, g: Array) -> Array:
     """For the value and for its gate."""
     value, gate = np.split(x, 2, axis=op.axis)
     s = activations.sigmoid(gate)
     return np.concatenate([g * s, g * value * s * (1 - s)], axis=op.axis)
 
 
-def moments_gradient(op: MomentsGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
+def moments_gradient(op: MomentsGradient, context: StepContext, x: Array, y: Array, g: Array) -> Array:
     """Includes the gradient through the statistics."""
     if isinstance(op.of, GroupMoments):
         at, groups = op.of.axis, op.of.groups
         split = (*x.shape[:at], groups, x.shape[at] // groups, *x.shape[at + 1 :])
         inner = Moments(tuple(a for a in range(1, len(split)) if a != at), op.of.epsilon)
         parts = (v.reshape(split) for v in (x, y, g))
-        return moments_gradient(MomentsGradient(inner), moment, *parts).reshape(x.shape)
+        return moments_gradient(MomentsGradient(inner), context, *parts).reshape(x.shape)
     axes, kind, epsilon = op.of.axes, op.of.kind, x.dtype.type(op.of.epsilon)
 
     def mean(v: Array) -> Array:
@@ -161,7 +161,7 @@ def moments_gradient(op: MomentsGradient, moment: Moment, x: Array, y: Array, g:
             assert_never(kind)
 
 
-def reduce_gradient(op: ReduceGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
+def reduce_gradient(op: ReduceGradient, context: StepContext, x: Array, y: Array, g: Array) -> Array:
     """To every element, or shared equally among the largest."""
     axes = op.of.axes
     if not op.of.keepdims:

@@ -25,7 +25,7 @@ from foldnet.operations.batch.op import (
     RowShare,
     SumTo,
 )
-from foldnet.operations.kernels import Kernel, Moment
+from foldnet.operations.kernels import Kernel, StepContext
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -62,25 +62,25 @@ def mask_in(op: Norm, operands: Sequence[Array]) -> Array | None:
     return operands[-1] if masked else None
 
 
-def batch_norm(op: BatchNorm, moment: Moment, x: Array, *weights: Array) -> Array:
+def batch_norm(op: BatchNorm, context: StepContext, x: Array, *weights: Array) -> Array:
     """Normalize by the batch in training, by the moving statistics in evaluation."""
     mean, variance = weights[0], weights[1]
-    if moment.training:
+    if context.training:
         mean, variance = batch_moments(x, mean, mask_in(op, weights))
     y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
     return _scaled(op.scale, op.center, y, weights[2:])
 
 
-def fixed_norm(op: FixedNorm, moment: Moment, x: Array, *weights: Array) -> Array:
+def fixed_norm(op: FixedNorm, context: StepContext, x: Array, *weights: Array) -> Array:
     """Normalize by the moving statistics, always."""
     y = (x - weights[0]) / np.sqrt(weights[1] + x.dtype.type(op.epsilon))
     return _scaled(op.scale, op.center, y, weights[2:])
 
 
-def batch_renorm(op: BatchRenorm, moment: Moment, x: Array, *weights: Array) -> Array:
+def batch_renorm(op: BatchRenorm, context: StepContext, x: Array, *weights: Array) -> Array:
     """Normalize by the batch, corrected, in training; by the moving statistics in evaluation."""
-    if not moment.training:
-        return fixed_norm(FixedNorm(op.epsilon, op.scale, op.center), moment, x, *weights[:2], *weights[5:])
+    if not context.training:
+        return fixed_norm(FixedNorm(op.epsilon, op.scale, op.center), context, x, *weights[:2], *weights[5:])
     mean, variance = batch_moments(x, weights[0], mask_in(op, weights))
     y = (x - mean) / np.sqrt(variance + x.dtype.type(op.epsilon))
     r, d = corrections(op, x, *weights)
@@ -136,7 +136,7 @@ def wrong_rows(wanted: int | None, rows: int) -> str:
     )
 
 
-def drop_change(op: Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
+def drop_change(op: Drop, context: StepContext, x: Array) -> tuple[Array, Array]:
     """The factor and the addend by which a Drop changes x in a training step."""
     if op.rows not in (None, len(x)):
         raise InputError(wrong_rows(op.rows, len(x)))
@@ -151,11 +151,11 @@ def drop_change(op: Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
 
     one, zero = np.ones((), x.dtype), np.zeros((), x.dtype)
     if op.kind == "gaussian_noise" or op.kind == "gaussian_dropout":
-        noise = mask(philox.normal(moment.seed, op.stream, moment.step, count))
+        noise = mask(philox.normal(context.seed, op.stream, context.step, count))
         if op.kind == "gaussian_noise":
             return one, (noise * op.rate).astype(x.dtype)
         return (1 + noise * sqrt(op.rate / (1 - op.rate))).astype(x.dtype), zero
-    gone = mask(philox.dropped(moment.seed, op.stream, moment.step, count, op.rate))
+    gone = mask(philox.dropped(context.seed, op.stream, context.step, count, op.rate))
     match op.kind:
         case "dropout":
             scale = 0.0 if op.rate >= 1 else 1 / (1 - op.rate)
@@ -169,15 +169,15 @@ def drop_change(op: Drop, moment: Moment, x: Array) -> tuple[Array, Array]:
             assert_never(op.kind)
 
 
-def drop(op: Drop, moment: Moment, x: Array) -> Array:
+def drop(op: Drop, context: StepContext, x: Array) -> Array:
     """Random change in training, nothing in evaluation."""
-    if not moment.training or (op.rate == 0 and op.kind != "gaussian_noise"):
+    if not context.training or (op.rate == 0 and op.kind != "gaussian_noise"):
         return x
-    factor, addend = drop_change(op, moment, x)
+    factor, addend = drop_change(op, context, x)
     return x * factor + addend
 
 
-def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
+def batch_reduce(op: BatchReduce, context: StepContext, x: Array) -> Array:
     """Sum or mean over the rows, repeated for every row."""
     match op.kind:
         case "sum":
@@ -189,12 +189,12 @@ def batch_reduce(op: BatchReduce, moment: Moment, x: Array) -> Array:
     return np.repeat(whole, len(x), axis=0)
 
 
-def row_share(op: RowShare, moment: Moment, losses: Array) -> Array:
+def row_share(op: RowShare, context: StepContext, losses: Array) -> Array:
     """``1 / rows`` for each row."""
     return np.full(losses.shape, 1 / len(losses), losses.dtype)
 
 
-def sum_to(op: SumTo, moment: Moment, x: Array) -> Array:
+def sum_to(op: SumTo, context: StepContext, x: Array) -> Array:
     """Sum over the rows if the shape has no batch axis, and over axes of size 1."""
     while x.ndim > len(op.shape):
         x = x.sum(axis=0)
@@ -204,19 +204,19 @@ def sum_to(op: SumTo, moment: Moment, x: Array) -> Array:
     return np.asarray(x)
 
 
-def drop_gradient(op: DropGradient, moment: Moment, y: Array, g: Array) -> Array:
+def drop_gradient(op: DropGradient, context: StepContext, y: Array, g: Array) -> Array:
     """Times the random factors of this step."""
-    if not moment.training or op.of.rate == 0:
+    if not context.training or op.of.rate == 0:
         return g
-    return g * drop_change(op.of, moment, g)[0]
+    return g * drop_change(op.of, context, g)[0]
 
 
 def norm_gradient(
-    op: NormGradient, moment: Moment, y: Array, g: Array, *operands: Array
+    op: NormGradient, context: StepContext, y: Array, g: Array, *operands: Array
 ) -> tuple[Array, ...]:
     """For x, gamma and beta: Ioffe and Szegedy (2015), section 3, in closed form."""
     of, x, mean, variance = op.of, *operands[:3]
-    training = moment.training and not isinstance(of, FixedNorm)
+    training = context.training and not isinstance(of, FixedNorm)
     gamma = operands[1 + of.statistics] if of.scale else np.ones_like(mean)
     r, d = np.ones_like(mean), np.zeros_like(mean)
     if (
@@ -238,10 +238,10 @@ def norm_gradient(
         rest = 0 if mask is None else x.dtype.type(MASK_EPSILON) * mean / count * inverse
         on_x = (on_normal - np.where(where, average + (normal - rest) * along, 0)) * inverse
     target = SumTo(gamma.shape)
-    total = sum_to(target, moment, g)
+    total = sum_to(target, context, g)
     found = [on_x] if op.on_x else []
     if op.on_gamma:
-        found.append(sum_to(target, moment, g * normal) * r + total * d)
+        found.append(sum_to(target, context, g * normal) * r + total * d)
     return (*found, *([total] if op.on_beta else []))
 
 

@@ -12,7 +12,7 @@ from foldnet.graph.op import Elementwise, Op
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS, WHERE, of, parameters
 from foldnet.operations.elementwise.op import Binary, Slope, Unary, Where
 from foldnet.operations.elementwise.slopes import on_arrays, uses
-from foldnet.operations.kernels import Kernel, Moment
+from foldnet.operations.kernels import Kernel, StepContext
 
 
 def apply_elementwise(function: Elementwise | None, x: Array) -> Array:
@@ -39,7 +39,7 @@ def unary(op: Unary, x: Array) -> Array:
     return apply_elementwise(op.function, x)
 
 
-def unary_in_step(op: Unary, moment: Moment, x: Array) -> Array:
+def unary_in_step(op: Unary, context: StepContext, x: Array) -> Array:
     """Activations are rounded once from float64; other functions compute in the working precision."""
     function = op.function
     if function.function is not None or of(function).activation:
@@ -57,7 +57,7 @@ def _working(a: Array, b: Array) -> np.dtype[Any]:
     return np.result_type(*floats) if floats else np.result_type(a, b)
 
 
-def binary_in_step(op: Binary, moment: Moment, a: Array, b: Array) -> Array:
+def binary_in_step(op: Binary, context: StepContext, a: Array, b: Array) -> Array:
     """A function of two values in the working precision."""
     y = np.asarray(BINARY[op.kind].compute(a, b), dtype=_working(a, b))
     return (
@@ -70,12 +70,12 @@ def where(op: Where, condition: Array, a: Array, b: Array) -> Array:
     return np.where(condition != 0, a, b).astype(np.float64)
 
 
-def where_in_step(op: Where, moment: Moment, condition: Array, a: Array, b: Array) -> Array:
+def where_in_step(op: Where, context: StepContext, condition: Array, a: Array, b: Array) -> Array:
     """The choice between two values."""
     return np.where(condition != 0, a, b)
 
 
-def slope_in_step(op: Slope, moment: Moment, *given: Array) -> Array:
+def slope_in_step(op: Slope, context: StepContext, *given: Array) -> Array:
     """The gradient on one operand, by the slope of the function's record."""
     params = parameters(op.function)
     names = uses(op.table, op.function.name, tuple(params.items()), op.place)

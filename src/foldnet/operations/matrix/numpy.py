@@ -9,7 +9,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
 from foldnet.operations.elementwise.numpy import apply_elementwise
-from foldnet.operations.kernels import Kernel, Moment
+from foldnet.operations.kernels import Kernel, StepContext
 from foldnet.operations.matrix.op import Dense, Dot, KernelGradient, Product, ProductGradient, TurnedDense
 
 
@@ -40,7 +40,7 @@ def dot(op: Dot, a: Array, b: Array) -> Array:
     return y if y.ndim > 1 else y[:, np.newaxis]
 
 
-def turned_dense(op: TurnedDense, moment: Moment, x: Array, kernel: Array) -> Array:
+def turned_dense(op: TurnedDense, context: StepContext, x: Array, kernel: Array) -> Array:
     """``x @ kernel.T``."""
     return x @ kernel.T
 
@@ -71,12 +71,12 @@ def _by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
     return x.reshape(len(x), *(x.shape[1 + order.index(k)] if k in order else 1 for k in letters))
 
 
-def kernel_gradient(op: KernelGradient, moment: Moment, x: Array, g: Array) -> Array:
+def kernel_gradient(op: KernelGradient, context: StepContext, x: Array, g: Array) -> Array:
     """``x.T @ g`` over rows and positions."""
     return x.reshape(-1, x.shape[-1]).T @ g.reshape(-1, g.shape[-1])
 
 
-def product_gradient(op: ProductGradient, moment: Moment, g: Array, other: Array) -> Array:
+def product_gradient(op: ProductGradient, context: StepContext, g: Array, other: Array) -> Array:
     """The gradient times the other operand, summed over the letters that the operand does not have."""
     # A letter that only this operand has was summed over it alone, so its gradient is the same along it: ones.
     own = op.shape[1:] if op.rows else op.shape

@@ -7,7 +7,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph.op import INT, Op
-from foldnet.operations.kernels import Kernel, Moment
+from foldnet.operations.kernels import Kernel, StepContext
 from foldnet.operations.structure.op import (
     Cast,
     Concatenate,
@@ -104,21 +104,21 @@ def pick(op: Pick, x: Array) -> Array:
     return np.take(x, op.places, axis=op.axis)
 
 
-def slice_gradient(op: SliceGradient, moment: Moment, x: Array, g: Array) -> Array:
+def slice_gradient(op: SliceGradient, context: StepContext, x: Array, g: Array) -> Array:
     """At the positions that were taken, 0 elsewhere."""
     on_x = np.zeros_like(x)
     on_x[(slice(None), *(slice(*entry) for entry in op.of.slices))] = g
     return on_x
 
 
-def pick_gradient(op: PickGradient, moment: Moment, x: Array, g: Array) -> Array:
+def pick_gradient(op: PickGradient, context: StepContext, x: Array, g: Array) -> Array:
     """Summed over each position's copies."""
     on_x = np.zeros_like(x)
     np.add.at(np.moveaxis(on_x, op.of.axis, 0), list(op.of.places), np.moveaxis(g, op.of.axis, 0))
     return on_x
 
 
-def table_gradient(op: TableGradient, moment: Moment, indices: Array, g: Array) -> Array:
+def table_gradient(op: TableGradient, context: StepContext, indices: Array, g: Array) -> Array:
     """Summed over all indices that read a row."""
     on_table = np.zeros((op.count, g.shape[-1]), g.dtype)
     np.add.at(on_table, indices, g)

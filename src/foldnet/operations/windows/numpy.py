@@ -9,7 +9,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
-from foldnet.operations.kernels import Kernel, Moment
+from foldnet.operations.kernels import Kernel, StepContext
 from foldnet.operations.windows.op import Pool, PoolGradient, Window
 
 
@@ -58,7 +58,7 @@ def _combined(function: np.ufunc, padded: Array, windows: list[Window]) -> Array
     return y
 
 
-def pool_gradient(op: PoolGradient, moment: Moment, x: Array, y: Array, g: Array) -> Array:
+def pool_gradient(op: PoolGradient, context: StepContext, x: Array, y: Array, g: Array) -> Array:
     """To the first of the largest values, or shared equally."""
     windows = op.of.windows(x.shape[1:])
     padded = _padded(x, windows, -np.inf)

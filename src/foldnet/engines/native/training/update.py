@@ -15,7 +15,6 @@ from foldnet.engines.native.training.writer import BatchWriter, loop, shared
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import Constraint, Orthogonal, UpdateRule, Variable
-from foldnet.operations.batch.op import BatchReduce
 from foldnet.operations.elementwise.c import text_of
 
 
@@ -148,7 +147,7 @@ class _Rule:
         graph = self._rule.graph
         needed, kept = set(values), []
         for node in reversed(graph.nodes):
-            if node.output in needed and not isinstance(node.op, BatchReduce):
+            if node.output in needed and not node.op.mixes_rows:
                 needed |= set(node.inputs)
                 kept.append(node)
         lines = []
@@ -186,7 +185,7 @@ class _Rule:
     def text(self) -> str:
         """The function."""
         rule, graph = self._rule, self._rule.graph
-        sums = [node for node in graph.nodes if isinstance(node.op, BatchReduce)]
+        sums = [node for node in graph.nodes if node.op.mixes_rows]
         head = self._made([*graph.outputs, *(v for node in sums for v in node.inputs)], False)
         body = [line for node in sums for line in self._sum(node)]
         body += ["FREELY", "for (long i = lo; i < hi; i++) {"] if rule.by_variable else ["ROWS(i, lo, hi) {"]

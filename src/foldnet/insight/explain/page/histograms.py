@@ -46,7 +46,7 @@ def training_values(source: Source) -> tuple[dict[str, Array], str]:
     # Only a page with data needs the training engine.
     from foldnet.engines.reference.training import forward
     from foldnet.lowering.lower import Mode, lower
-    from foldnet.operations.kernels import Moment
+    from foldnet.operations.kernels import StepContext
 
     try:
         graph = lower(source.network, Mode.TRAIN)
@@ -54,7 +54,7 @@ def training_values(source: Source) -> tuple[dict[str, Array], str]:
         for name, array in zip(graph.inputs, source.inputs, strict=True):
             values[name] = array if array.dtype.kind in "iu" else array.astype(np.float64)
         with np.errstate(all="ignore"):
-            forward(graph, values, Moment(training=True, seed=SEED), np.dtype(np.float64))
+            forward(graph, values, StepContext(training=True, seed=SEED), np.dtype(np.float64))
     except FoldnetError as error:
         return {}, f"There is no training mode to show: {error}"
     return {site.path: values[site.output] for site in sites_of(source.network, graph)}, ""

@@ -37,8 +37,8 @@ class Kernel:
 
     Attributes:
         exact: of the operation and its operands, in float64; None for operations of training programs only.
-        in_step: of the operation, the step's context and its operands, in the working precision, for training programs; None
-            if they use ``exact``. An operation with several results returns a tuple.
+        in_step: of the operation, the step's context and its operands, in the working precision, for training
+            programs; None if they use ``exact``. An operation with several results returns a tuple.
         moved: of the operation and its operands, the values of the first operands after x at the end of a training
             step; None if they do not change.
         quick: as ``exact``, but the terms of sums may be added in any order, for measurements in float64; None if that

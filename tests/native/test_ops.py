@@ -20,29 +20,28 @@ from tests.operations.op_cases import assert_close, joined, same_bits
 
 pytestmark = pytest.mark.as_shipped
 
-# hard_shrink jumps at 0.2, which float32 rounds.
-floats = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True).filter(
-    lambda x: abs(x) != np.float32(0.2)
-)
-
+floats = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True)
 
 ACTIVATIONS = [case for case in cases_of(Unary) if case.op.is_activation]
+# A function may jump at a parameter that float32 rounds: the reference, in float64, has its jump beside that.
+ROUNDED = [(value, float(np.float32(value))) for case in ACTIVATIONS for _, value in case.op.function.params]
+JUMPS = {abs(rounded) for value, rounded in ROUNDED if rounded != value}
+WIDER = {"tanh_shrink": (16, 1e-8), "soft_shrink": (8, 1.0), "gelu": (256, 1e-30)}
+"""Units in the last place, and how far beside 1, where that is more than 8 and next to nothing."""
 ALL_ACTIVATIONS = joined(case.graph() for case in ACTIVATIONS)
 
 
 @settings(max_examples=100, deadline=None)
 @example(np.full((3, 37), -2.46875, np.float32))  # 0.2 x + 0.5 cancels
 @example(np.full((3, 37), 0.203125, np.float32))  # x - 0.2 does
-@given(hnp.arrays(np.float32, (3, 37), elements=floats))
+@given(hnp.arrays(np.float32, (3, 37), elements=floats.filter(lambda x: abs(x) not in JUMPS)))
 def test_activations_on_any_float(x):
     inputs = [x] * len(ACTIVATIONS)
     exact = ReferenceProgram(ALL_ACTIVATIONS).run(inputs)
     for case, got, value in zip(ACTIVATIONS, NativeProgram(ALL_ACTIVATIONS).run(inputs), exact, strict=True):
-        # mish and silu have a factor that may be denormal; the reference's own x - tanh(x) cancels near 0, and
-        # x less a threshold that float32 rounds near that.
-        ulps, scale = {"tanh_shrink": (16, 1e-8), "soft_shrink": (8, 1.0)}.get(
-            case.op.function.name, (8, 1e-30)
-        )
+        # mish and silu have a factor that may be denormal; the reference's own x - tanh(x) cancels near 0, x less a
+        # threshold that float32 rounds does near that, and the tail of gelu, below 1e-8, where tanh is nearly -1.
+        ulps, scale = WIDER.get(case.op.function.name, (8, 1e-30))
         assert_close(got, value, ulps=ulps, scale=scale, what=case.label)
 
 

@@ -65,13 +65,15 @@ def test_gradients_are_keras_s(dims, cases, both_engines):
         rng.normal(size=(1, *theirs.output_shape[1:])).astype(np.float32),
     )
     theirs.set_weights(start)
-    theirs.compile(keras.optimizers.SGD(1.0), "mse")
+    # The mean is over the outputs of all layers: as large a step as if each had a loss of its own.
+    rate = float(len(cases))
+    theirs.compile(keras.optimizers.SGD(rate), "mse")
     theirs.fit(rows, wanted, verbose=0)
     expected = [a - b for a, b in zip(start, theirs.get_weights(), strict=True)]
     assert all(np.abs(e).max() > 0 for e in expected)
     for engine in both_engines():
         ours.set_weights(start)
-        ours.compile(optimizers.SGD(1.0), "mse")
+        ours.compile(optimizers.SGD(rate), "mse")
         ours.fit(rows, wanted, verbose=0)
         for case, before, after, moved in zip(cases, start, ours.get_weights(), expected, strict=True):
             what = f"{case} on the {engine} engine"

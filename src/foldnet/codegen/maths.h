@@ -8,7 +8,8 @@
      fn_tanh 1.5 (1.5)    fn_sigmoid 2.2 (2.2)  fn_erfc 7 (7)         fn_tanh_shrink 12 (12)
      fn_gelu 8 (8)        fn_silu 3 (3)         fn_softplus 2.5 (2.5)
 
-   (The error of fn_gelu and fn_silu counts from 2^-100 on: below, a factor is denormal.)
+   (The error of fn_gelu and fn_silu counts from 2^-100 on: below, a factor is denormal. fn_gelu_tanh: 8 from -2 on,
+   below that 2.5 (4 + |argument of the sigmoid|), for that argument is rounded.)
    The emitter copies only the functions that a network uses; `fn_` marks one. */
 
 typedef union { float f; int32_t i; } fn_bits;

@@ -10,7 +10,7 @@ above the standard deviation) the tolerance is larger, row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -68,37 +68,42 @@ class Oracle:
             network: with all its patches; what depends on the changed values is computed again.
             last: the number of nodes to compute; later values are not changed.
         """
-        result, stale, patches = dict(values), set(network.changed), network.patches
-        with np.errstate(all="ignore"):
-            for name in self.graph.inputs:
-                if name in stale:
-                    patches[name](result, result[name], _unrounded)
-            for step in self._steps[:last]:
-                node = step.node
-                if node.output in stale or not stale.isdisjoint(node.inputs):
-                    result[node.output] = step.measure([result[v] for v in node.inputs])
-                    stale.add(node.output)
-                    if node.output in patches:
-                        patches[node.output](result, result[node.output], _unrounded)
+        result = dict(values)
+
+        def patch(name: str) -> None:
+            if name in network.patches:
+                network.patches[name](result, result[name], _unrounded)
+
+        self._recompute(result, network.changed, last, patch)
         return result
 
     def side_by_side(self, values: Mapping[str, Array], networks: Sequence[Patched], last: int) -> Blocks:
         """The same for several networks at once, none of which mixes rows."""
         result = Blocks(values, self.graph.constants, networks)
         patched = {name for network in networks for name in network.patches}
-        stale = {name for network in networks for name in network.changed}
+
+        def patch(name: str) -> None:
+            if name in patched:
+                result.patch(name, _unrounded)
+
+        self._recompute(result, (name for network in networks for name in network.changed), last, patch)
+        return result
+
+    def _recompute(
+        self, values: dict[str, Array], changed: Iterable[str], last: int, patch: Callable[[str], None]
+    ) -> None:
+        """Compute what changes and what depends on it, and patch each value before others read it."""
+        stale = set(changed)
         with np.errstate(all="ignore"):
             for name in self.graph.inputs:
                 if name in stale:
-                    result.patch(name, _unrounded)
+                    patch(name)
             for step in self._steps[:last]:
                 node = step.node
                 if node.output in stale or not stale.isdisjoint(node.inputs):
-                    result[node.output] = step.measure([result[v] for v in node.inputs])
+                    values[node.output] = step.measure([values[v] for v in node.inputs])
                     stale.add(node.output)
-                    if node.output in patched:
-                        result.patch(node.output, _unrounded)
-        return result
+                    patch(node.output)
 
     def tolerances(
         self,

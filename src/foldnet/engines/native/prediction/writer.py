@@ -338,9 +338,9 @@ class BlockWriter:
         return self.lines
 
     def _comment(self, node: Node[Op]) -> str:
-        if self._plain is not None:
-            return self._plain.comment(node)
-        return f"{_plain(node.layer)}: {title(node.op)}" if node.layer else title(node.op)
+        # Names of layers stand in what is exported; what is cached serves networks that name theirs otherwise.
+        named = self.names and node.layer
+        return f"{_plain(node.layer)}: {title(node.op)}" if named else title(node.op)
 
 
 def _plain(name: str) -> str:

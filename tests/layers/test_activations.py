@@ -59,6 +59,21 @@ def test_parameters(name, parameters):
     np.testing.assert_allclose(activations.FUNCTIONS[name](x, **parameters), theirs, rtol=2e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("number", [0.1, 0.3, 0.7])
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("relu", {"negative_slope": 0.2}), ("hard_shrink", {}), ("threshold", {"default_value": 7.0})],
+)
+def test_functions_jump_where_those_of_keras_do(name, parameters, number, engine):
+    # Some of these are above their float64 when rounded to float32, some below.
+    x = np.nextafter(np.float32(number), np.float32([[-9, number, 9]]))
+    parameters = parameters | {"threshold": number}
+    inputs = Input((3,))
+    function = functools.partial(getattr(activations, name), **parameters)
+    (ours,) = engine(Model(inputs, Activation(function)(inputs)), [x], "float32")
+    np.testing.assert_allclose(ours, np.asarray(KERAS[name](x, **parameters)), rtol=1e-6)
+
+
 finite = hnp.arrays(np.float64, st.integers(1, 20), elements=st.floats(-700, 700))
 
 

@@ -70,9 +70,22 @@ def filled(template: Template, params: Mapping[str, float], number: Callable[[fl
     return text
 
 
+JUMPS = ("threshold", "theta")
+"""Parameters at which a function may jump."""
+
+
 def parameters(function: Elementwise) -> dict[str, float]:
-    """A function's parameters, with infinity for None (no limit)."""
-    return {name: INF if value is None else value for name, value in function.params}
+    """A function's parameters, with infinity for None (no limit).
+
+    Where it may jump it does so at a float32, as in Keras and in C: the data can hold that very number.
+    """
+
+    def held(name: str, value: float | None) -> float:
+        if value is None:
+            return INF
+        return float(np.float32(value)) if name in JUMPS else value
+
+    return {name: held(name, value) for name, value in function.params}
 
 
 def of(function: Elementwise) -> Function:

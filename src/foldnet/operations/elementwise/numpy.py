@@ -24,7 +24,7 @@ def apply_elementwise(function: Elementwise | None, x: Array) -> Array:
     if function is None:
         return x
     if function.function is None:
-        return np.asarray(of(function).compute(x, **dict(function.params)), np.float64)
+        return np.asarray(of(function).compute(x, **parameters(function)), np.float64)
     y = np.asarray(function.function(x), dtype=np.float64)
     if y.shape != x.shape:
         raise UnsupportedError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from foldnet.codegen.literals import plain_float
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise, Op
@@ -26,7 +28,12 @@ def activated(function: Elementwise | None, x: str, o: Operands) -> str:
             "cannot be written into a file. Supply it as functools.partial of one of foldnet.activations, or "
             "export the network without it and apply it to the result."
         )
-    return o.calls(filled(of(function).text, parameters(function), plain_float)).format(x)
+    return o.calls(filled(of(function).text, parameters(function), _shortest)).format(x)
+
+
+def _shortest(parameter: float) -> str:
+    """The shortest decimal that is the same float32: 0.3, not 0.30000001192092896."""
+    return plain_float(float(str(np.float32(parameter))))
 
 
 def _unary(op: Unary, o: Operands) -> str:

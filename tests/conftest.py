@@ -1,5 +1,6 @@
 """What holds for the whole suite: the same numbers at every run, whatever else the machine does."""
 
+import functools
 import os
 import random
 import shutil
@@ -56,6 +57,16 @@ def pytest_configure(config):
     os.environ.setdefault("FOLDNET_CACHE", str(folder / "foldnet"))
     if config.getoption("measure"):
         config.pluginmanager.register(quick.Measuring())
+
+
+def pytest_collection_finish():
+    """JAX makes a context for each operation that it compiles, and looks up which lines of code called it."""
+    if "jax" in sys.modules:
+        import jax
+        from jax._src.interpreters import mlir
+
+        mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+        jax.config.update("jax_traceback_in_locations_limit", 0)
 
 
 @pytest.hookimpl(tryfirst=True)

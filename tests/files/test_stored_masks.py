@@ -154,6 +154,6 @@ def nonsense(record, records):
 
 @pytest.mark.parametrize("edit", [another_number, of_another_tensor, as_data, of_itself, nonsense])
 def test_another_mask_is_refused(edit, tmp_path):
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     with pytest.raises((UnsupportedError, FileFormatError), match=r"mask|not_equal"):
         foldnet.load_model(edited(tmp_path, edit))

@@ -155,7 +155,9 @@ def test_bits_do_not_depend_on_threads_and_wide_layers_agree():
 
 @pytest.mark.as_shipped
 def test_two_fits_at_once_do_not_disturb_each_other():
-    p = programs.program(wide(), programs.crossentropy)
+    # The program of the test before, compiled once.
+    p = programs.program(wide(), programs.crossentropy, programs.adam(clip=("global_norm", 1.0)))
+    NativeTraining(p)
     data = programs.data(p, 64, target=lambda r, s: np.full(s, 1 / 3))
     states = [programs.random_start(p) for _ in range(3)]
 

@@ -247,7 +247,7 @@ def equal(ours, theirs):
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
 def test_same_as_keras(script):
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     foldnet.utils.clear_session()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

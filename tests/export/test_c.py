@@ -20,6 +20,7 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.cases import Case, Drawn, Rows
 from tests.export.export_nets import NETS, rows_for
 from tests.operations.op_cases import PREDICTING, SMALL, TOGETHER, data_of, joined
+from tests.support import compilers
 from tests.support.compilers import COMPILERS, sanitizers
 
 OPS = {label: PREDICTING[label].graph(dtype="float32") for label in SMALL}
@@ -41,9 +42,8 @@ def run(command, cwd, text=None):
     return subprocess.run(command, cwd=cwd, input=text, capture_output=True, text=True, check=False)
 
 
-def build(folder, *arguments, cc="gcc"):
-    done = run([*COMPILERS[cc], *STRICT, *arguments, "-lm"], folder)
-    assert done.returncode == 0, done.stderr
+def build(folder, *arguments, output, cc="gcc"):
+    compilers.build(cc, [*STRICT, *arguments], output, folder)
     return folder
 
 
@@ -71,7 +71,7 @@ def ready(graph):
 def test_program_of_operations_equals_the_reference(labels, tmp_path):
     graph = joined(ready(OPS[label]) for label in labels)
     to_c(graph, tmp_path, name="net")
-    build(tmp_path, "-O0", "main.c", "-o", "predict")
+    build(tmp_path, "-O0", "main.c", output="predict")
     data = data_of(labels, 6, seed=1)
     done = run(["./predict"], tmp_path, csv(data))
     assert done.returncode == 0, done.stderr
@@ -91,7 +91,7 @@ def test_program_of_operations_equals_the_reference(labels, tmp_path):
 def test_program_equals_the_reference(name, tmp_path):
     graph = ready(ALL[name])
     to_c(graph, tmp_path, name="net")
-    build(tmp_path, "-O0", "main.c", "-o", "predict")
+    build(tmp_path, "-O0", "main.c", output="predict")
     data = rows_for(graph, 6, seed=1)
     done = run(["./predict"], tmp_path, csv(data))
     assert done.returncode == 0, done.stderr
@@ -104,8 +104,8 @@ def test_both_compilers_and_both_sanitizers_are_content(name, cc, tmp_path):
     sanitize = ["-O0", *sanitizers(cc)]
     graph = ready(NETS[name])
     to_c(graph, tmp_path, name="net")
-    build(tmp_path, *sanitize, "main.c", "predict.c", "-o", "both", cc=cc)
-    build(tmp_path, *sanitize, "-DNET_SEPARATE", "self_test.c", "predict.c", "-o", "self_test", cc=cc)
+    build(tmp_path, *sanitize, "main.c", "predict.c", output="both", cc=cc)
+    build(tmp_path, *sanitize, "-DNET_SEPARATE", "self_test.c", "predict.c", output="self_test", cc=cc)
     done = run(["./self_test"], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ": ok" in done.stdout
@@ -139,7 +139,7 @@ def test_make_and_make_test(tmp_path):
 def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("program")
     to_c(AFFINE, folder, name="net")
-    return build(folder, "-O1", "main.c", "-o", "predict")
+    return build(folder, "-O1", "main.c", output="predict")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_what_is_not_finite_goes_through(program):
 
 def test_an_index_outside_its_table_ends_the_program(tmp_path):
     to_c(OPS["Gather-narrow"], tmp_path, name="net")
-    build(tmp_path, "-g", *sanitizers("gcc"), "main.c", "-o", "predict")
+    build(tmp_path, "-g", *sanitizers("gcc"), "main.c", output="predict")
     for text in ("0 1 9\n", "0 1 -1\n"):
         done = run(["./predict"], tmp_path, text)
         assert (done.returncode, done.stderr) == (1, "line 1: an index outside its table (layer)\n")
@@ -263,14 +263,14 @@ def test_free_sizes_are_asked_for(tmp_path):
     with pytest.raises(UnsupportedError, match="input_shapes"):
         to_c(graph, tmp_path)
     to_c(graph, tmp_path, input_shapes=[(5, 6)], name="net")
-    build(tmp_path, "-O1", "self_test.c", "-o", "self_test")
+    build(tmp_path, "-O1", "self_test.c", output="self_test")
     assert run(["./self_test"], tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["int", "linux", 'x"*/\n#error', "日本", "3d model"])
 def test_any_name_of_a_directory_will_do(name, tmp_path):
     to_c(OPS["Dense-4-3"], tmp_path, name=name)
-    build(tmp_path, "-O1", "self_test.c", "-o", "self_test")
+    build(tmp_path, "-O1", "self_test.c", output="self_test")
     done = run(["gcc", "-Wall", "-Werror", "main.c", "-lm"], tmp_path)  # the compiler's own dialect
     assert done.returncode == 0, done.stderr
 
@@ -317,11 +317,11 @@ def test_on_avr_every_weight_is_read_from_flash(name, tmp_path):
     (tmp_path / "avr").mkdir()
     (tmp_path / "avr" / "pgmspace.h").write_text(FLASH)
     data = csv(rows_for(graph, 4, seed=1))
-    build(tmp_path, "-O0", "main.c", "-o", "usual")
+    build(tmp_path, "-O0", "main.c", output="usual")
     code = (tmp_path / "predict.c").read_text()
     (tmp_path / "predict.c").write_text(halved(code))
-    build(tmp_path, "-O0", "-D__AVR__", "-I.", "main.c", "-o", "flash")
-    build(tmp_path, "-O0", "-D__AVR__", "-DWEIGHTS_IN_RAM", "main.c", "-o", "memory")
+    build(tmp_path, "-O0", "-D__AVR__", "-I.", "main.c", output="flash")
+    build(tmp_path, "-O0", "-D__AVR__", "-DWEIGHTS_IN_RAM", "main.c", output="memory")
     usual, flash, memory = (run([f"./{p}"], tmp_path, data).stdout for p in ("usual", "flash", "memory"))
     assert flash == usual
     assert memory != usual
@@ -368,9 +368,12 @@ def test_memory_is_stated_and_can_be_chosen(tmp_path):
     assert f"and {4 * workspace:,} bytes for the values between the layers" in said
     assert "#define NET_STATIC 0" in header
     for choice in (0, 1):
-        build(tmp_path, "-O0", f"-DNET_STATIC={choice}", "self_test.c", "-o", f"test{choice}")
+        build(tmp_path, "-O0", f"-DNET_STATIC={choice}", "self_test.c", output=f"test{choice}")
         assert run([f"./test{choice}"], tmp_path).returncode == 0
-        build(tmp_path, "-O0", f"-DNET_STATIC={choice}", "-c", "predict.c", "-o", f"{choice}.o")
+        run(
+            [*COMPILERS["gcc"], *STRICT, f"-DNET_STATIC={choice}", "-c", "predict.c", "-o", f"{choice}.o"],
+            tmp_path,
+        )
     symbols = [run(["nm", f"{choice}.o"], tmp_path).stdout for choice in (0, 1)]
     assert [bool(re.search(r" b f\.?", text)) for text in symbols] == [False, True]
 

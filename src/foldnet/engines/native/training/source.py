@@ -10,7 +10,7 @@ from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.headers import header, needed
 from foldnet.codegen.loops import Operand, laid_out, strides_of
 from foldnet.codegen.plain_names import role
-from foldnet.codegen.tiles import any_product, any_tile, sixteen_sums, transposition
+from foldnet.codegen.tiles import any_product, any_tile, either, sixteen_sums, transposition
 from foldnet.engines.native.training.functions import Function, indented
 from foldnet.engines.native.training.layout import Layout
 from foldnet.engines.native.training.update import regularization, rule_function, update
@@ -76,7 +76,8 @@ def source(program: TrainingProgram) -> Source:
     small = not e.threaded and sum(f.lines for f in functions) <= COMMON_LINES
     parts = [f.text("UNPACK", known=_uses(f)) for f in functions]
     if small:
-        parts += [_for_common(f) for f in functions]
+        same = "".join(f"#define {f.name}_{COMMON} {f.name}\n" for f in functions)
+        parts.append(either("\n".join(map(_for_common, functions)), same))
     if program.update is not None:
         if e.layout.trainable:
             parts.append(rule_function(e, program.update))

@@ -119,6 +119,13 @@ class Oracle:
                 noise[name] = np.maximum(noise[name], row_max(difference(run[name], exact[name])))
         return {name: FACTOR * noise[name] + ulp(np.zeros(1)) for name in noise}
 
+    def one_rounding(
+        self, inputs: Sequence[Array], patches: Mapping[str, Patch], last: int
+    ) -> dict[str, Array]:
+        """The values of a single run with random rounding, of so many nodes."""
+        constants, rounded = self._shaking(0)
+        return self._run(inputs, constants, rounded, False, patches, last)
+
     def _rounded_runs(
         self, inputs: Sequence[Array], patches: Mapping[str, Patch]
     ) -> Iterator[dict[str, Array]]:
@@ -155,6 +162,7 @@ class Oracle:
         rounded: Rounded,
         sums_in_float32: bool = False,
         patches: Mapping[str, Patch] | None = None,
+        last: int | None = None,
     ) -> dict[str, Array]:
         """Every value, with each result rounded in a way of the caller's, and sums term by term."""
         values = dict(constants)
@@ -165,7 +173,7 @@ class Oracle:
             for name in self.graph.inputs:
                 if name in patches:
                     patches[name](values, values[name], rounded)
-            for step in self._steps:
+            for step in self._steps[:last]:
                 node = step.node
                 operands = [values[v] for v in node.inputs]
                 if node.op.standardizes:

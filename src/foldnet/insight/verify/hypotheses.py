@@ -13,7 +13,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.insight.blocks import BROKEN, Patch, Patched
-from foldnet.insight.oracle import Oracle, difference, in_tolerances, row_scale
+from foldnet.insight.oracle import UNIT, Oracle, difference, in_tolerances, row_max, row_scale
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.comparison import Point, largest
 from foldnet.insight.verify.mistakes.base import Mistake, Suspect, patches_of, shown_as
@@ -23,6 +23,8 @@ FEW = 12
 """Number of rows for the first comparison."""
 LOOSE, TIGHTER = 1e-3, 1e-4
 """The tolerance of the first comparison, relative to the row's largest value: for one mistake, and for two."""
+FAR = 256
+"""How many times the distance of one run from the exact values no tolerance reaches."""
 TOGETHER = 64
 """How many hypotheses are computed at once."""
 SHARE = 0.9
@@ -172,7 +174,7 @@ class HypothesisTester:
         patches = patches_of(new.suspects)
         changed = [o for d in hypotheses for o in d.outputs]
         values = self.with_mistakes(state.values, Patched(patches, changed), len(self.names) - 1)
-        if values is None:
+        if values is None or not self._may_be_rounding(values, patches, state.reached):
             return None
         tolerances = self._tolerances(values, patches)
         if tolerances is None:
@@ -189,6 +191,31 @@ class HypothesisTester:
             reached, residual = reached + 1, max(residual, worst)
         explains = reached > state.reached and self._is_evidence(state, values, tolerances)
         return State(new.hypotheses, values, reached, residual, state.unknown) if explains else None
+
+    def _may_be_rounding(
+        self, values: Mapping[str, Array], patches: Mapping[str, Patch], reached: int
+    ) -> bool:
+        """Whether rounding could be what is left at the points up to this one, as far as a single run can tell.
+
+        A tolerance is a multiple of the largest of several runs' distances, so it takes several times as long to find.
+        """
+        if self.tolerance is not None:
+            return True
+        try:
+            run = self.oracle.one_rounding(self.exact.inputs, patches, self.needed[reached])
+        except BROKEN:
+            return False
+        for name in self.names[: reached + 1]:
+            value = shown(values, name)
+            scale = row_scale(value)
+            with np.errstate(all="ignore"):
+                distance = row_max(difference(shown(run, name), value)) / scale
+            if not np.isfinite(distance).all():
+                return True
+            allowed = FAR * max(largest(distance), UNIT) * scale
+            if (row_max(difference(self.given[name], value)) <= allowed).mean() < SHARE:
+                return False
+        return True
 
     def _tolerances(
         self, values: Mapping[str, Array], patches: Mapping[str, Patch]

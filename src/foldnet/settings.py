@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.naming import snake_case
 from foldnet.setting_types import Checked, near, shown
+from foldnet.signatures import parameters_of
 
 
 class Setting(Checked):
@@ -21,7 +21,7 @@ class Setting(Checked):
         """Settings under Keras's names."""
         if type(self).__init__ is object.__init__:
             return {}
-        names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
+        names = [p for p in parameters_of(type(self).__init__) if p != "self"]
         return {name: getattr(self, name) for name in names}
 
     @classmethod
@@ -71,7 +71,7 @@ def find(identifier: object, classes: Mapping[str, type[Any]], base: type[Any], 
         cls = classes.get(name)
         if cls is None:
             raise UnsupportedError(f"foldnet has no {what} {name!r}: {near(name, _names(classes))}")
-        known = inspect.signature(cls).parameters
+        known = parameters_of(cls.__init__)
         # Older releases of Keras stored the dtype among the settings.
         config = {k: v for k, v in dict(config or {}).items() if k != "dtype" or k in known}
         try:

@@ -12,6 +12,7 @@ from foldnet.activations import functions
 from foldnet.activations.functions import ALIASES, FUNCTIONS, Function
 from foldnet.errors import ConfigError, SettingTypeError, UnsupportedError
 from foldnet.setting_types import AXES, FLAG, NUMBER, Kind, near, shown
+from foldnet.signatures import parameters_of
 
 
 def _limit(value: Any) -> float | None:
@@ -153,7 +154,7 @@ def known(function: Function) -> tuple[str, dict[str, Any]] | None:
     name = getattr(base, "__name__", "")
     if FUNCTIONS.get(name) is not base:
         return None
-    parameters = list(inspect.signature(base).parameters.values())[1:]
+    parameters = list(parameters_of(base).values())[1:]
     if unknown := set(keywords) - {p.name for p in parameters}:
         raise ConfigError(
             f"activation {name} takes {sorted(p.name for p in parameters)}, not {sorted(unknown)}"
@@ -179,7 +180,7 @@ def serialize(function: Function) -> Any:
     if named is None:
         return function
     name, values = named
-    defaults = {p.name: p.default for p in inspect.signature(FUNCTIONS[name]).parameters.values()}
+    defaults = {p.name: p.default for p in parameters_of(FUNCTIONS[name]).values()}
     if all(defaults[k] == v for k, v in values.items()):
         return name
     for class_name, form in LAYER_FORMS.items():

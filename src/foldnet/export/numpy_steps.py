@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from foldnet.graph.op import Elementwise, Op, Shape, fused_activation
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.text import activated
 from foldnet.operations.texts import Operands, Text
+from foldnet.signatures import parameters_of
 
 STATISTICS = ("moving_mean", "moving_variance", "epsilon")
 """The weights of a BatchNormalization that lowering keeps in addition to scale, offset and shift."""
@@ -303,6 +303,6 @@ def op_in_words(op: Op) -> str:
 def _in_words(function: Elementwise) -> str:
     """The activation with the parameters that differ from their defaults."""
     known = activations.FUNCTIONS.get(function.name)
-    usual = {} if known is None else {p.name: p.default for p in inspect.signature(known).parameters.values()}
+    usual = {} if known is None else {p.name: p.default for p in parameters_of(known).values()}
     unusual = [(k, v) for k, v in function.params if v != (math.inf if usual.get(k) is None else usual[k])]
     return str(replace(function, params=tuple(unusual)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -19,6 +18,7 @@ from foldnet.setting_types import (
     Kind,
     near,
 )
+from foldnet.signatures import parameters_of
 
 WEIGHTS = ("kernel", "bias", "embeddings", "alpha", "gamma", "beta", "moving_mean", "moving_variance")
 
@@ -100,7 +100,7 @@ class Configured(Checked):
                 f"layer {config.get('name')!r} ({cls.__name__}): foldnet does not know the setting "
                 f"{', '.join(sorted(unknown))}; it knows {', '.join(sorted(own))}"
             )
-        needed = [n for n, p in inspect.signature(cls.__init__).parameters.items() if p.default is p.empty]
+        needed = [n for n, p in parameters_of(cls.__init__).items() if p.default is p.empty]
         if missing := [n for n in needed if n in own and n not in config]:
             raise ConfigError(f"layer {config.get('name')!r} ({cls.__name__}) needs {', '.join(missing)}")
         return cls(**{k: v for k, v in config.items() if k in common | own})
@@ -108,7 +108,7 @@ class Configured(Checked):
 
 def settings_of(cls: type[Any]) -> list[str]:
     """Names of a layer class's own settings."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
+    parameters = parameters_of(cls.__init__).values()
     # Common arguments (name, dtype, ...) are keywords; "name" is positional where it is in Keras.
     own = [p.name for p in parameters if p.name not in ("self", "name") and p.kind is p.POSITIONAL_OR_KEYWORD]
     return [name for name in own if name not in cls.unstored_settings]

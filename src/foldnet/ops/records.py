@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from foldnet.layers.tensors import SymbolicTensor
+from foldnet.signatures import parameters_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,7 +34,7 @@ class Record:
 
     def parameters(self) -> list[inspect.Parameter]:
         """The function's parameters."""
-        return list(inspect.signature(self.function).parameters.values())
+        return list(parameters_of(self.function).values())
 
 
 RECORDS: dict[str, Record] = {}

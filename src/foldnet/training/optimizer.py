@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -16,6 +15,7 @@ from foldnet.graph.training import ClipKind, UpdateRule
 from foldnet.layers.weight import Weight
 from foldnet.naming import snake_case, unique_name
 from foldnet.ops import Expression
+from foldnet.signatures import parameters_of
 from foldnet.training.optimizer_settings import is_positive_int, number, takes_step
 from foldnet.training.schedules import InverseTimeDecay, LearningRateSchedule, schedule_from_config
 from foldnet.training.suggestions import suggestion
@@ -166,7 +166,7 @@ class Optimizer:
         Raises:
             ConfigError: a setting of another type.
         """
-        defaults = inspect.signature(type(self).__init__).parameters
+        defaults = parameters_of(type(self).__init__)
         for name, value in self._own_config().items():
             default = defaults[name].default if name in defaults else None
             if isinstance(default, bool) and not isinstance(value, bool | np.bool_):
@@ -177,7 +177,7 @@ class Optimizer:
     def _refuse(self, others: Mapping[str, Any]) -> None:
         """Refuse unknown settings, and suggest similar names."""
         if others:
-            known = [*inspect.signature(type(self).__init__).parameters, *_COMMON, "name"]
+            known = [*parameters_of(type(self).__init__), *_COMMON, "name"]
             names = [n for n in known if n not in ("self", "kwargs")]
             first = next(iter(others))
             near = "; it is called learning_rate" if first == "lr" else suggestion(first, names)

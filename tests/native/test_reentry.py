@@ -42,7 +42,7 @@ def ended(child):
 SLOW = """#!/bin/sh
 : > {home}/compiling
 while [ ! -e {home}/go ]; do sleep 0.01; done
-exec cc "$@"
+exec {cc} "$@"
 """
 
 SCRIPTS = {}
@@ -215,11 +215,11 @@ def ctrl_c_amid_the_compilation_of_a_fit():
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_nothing_waits_for_ever(name, tmp_path):
+def test_nothing_waits_for_ever(name, tmp_path, quick_compiler):
     for folder in ("cache", "tmp"):
         (tmp_path / folder).mkdir(mode=0o700)
     slow = tmp_path / "slow"
-    slow.write_text(SLOW.format(home=tmp_path))
+    slow.write_text(SLOW.format(home=tmp_path, cc=quick_compiler))
     slow.chmod(0o755)
     lines = [line.removeprefix("    ") for line in SCRIPTS[name].splitlines()]
     code = HEAD.format(seconds=SECONDS) + "\n".join(lines) + "\nprint('done')\n"
@@ -227,7 +227,7 @@ def test_nothing_waits_for_ever(name, tmp_path):
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0,
         env={
             **os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "FOLDNET_CACHE": str(tmp_path / "cache"),
-            "TMPDIR": str(tmp_path / "tmp"),
+            "TMPDIR": str(tmp_path / "tmp"), "CC": quick_compiler,
         },
     )  # fmt: skip
     try:

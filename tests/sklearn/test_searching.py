@@ -28,7 +28,8 @@ def test_a_pipeline():
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_every_backend_gives_the_same_scores(backend):
+def test_every_backend_gives_the_same_scores(backend, quick_compiler, monkeypatch):
+    monkeypatch.setenv("CC", quick_compiler)  # for the processes that are started
     FoldnetClassifier(**SETTINGS).fit(X, Y).predict(
         X
     )  # this process has compiled code loaded when others start
@@ -39,7 +40,8 @@ def test_every_backend_gives_the_same_scores(backend):
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_a_search(backend):
+def test_a_search(backend, quick_compiler, monkeypatch):
+    monkeypatch.setenv("CC", quick_compiler)
     grid = {"learning_rate": [1e-6, 0.05], "dropout": [0.0, 0.2]}
     with parallel_config(backend, n_jobs=2):
         search = GridSearchCV(FoldnetClassifier(**SETTINGS), grid, cv=3).fit(X, Y)

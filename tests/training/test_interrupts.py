@@ -57,10 +57,10 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize(("engine", "looks"), [("reference", 150), ("native", 4)])
-def test_ctrl_c(engine, looks):
+def test_ctrl_c(engine, looks, quick_compiler):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, engine, str(looks)], capture_output=True, text=True, timeout=600, check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CC": quick_compiler},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "usable" in done.stdout

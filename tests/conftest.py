@@ -1,6 +1,5 @@
 """What holds for the whole suite: the same numbers at every run, whatever else the machine does."""
 
-import functools
 import os
 import random
 import shutil
@@ -60,12 +59,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """JAX makes a context for each operation that it compiles, and looks up which lines of code called it."""
+    """Let JAX not look up, for each operation that it compiles, which lines of code called it."""
     if "jax" in sys.modules:
         import jax
-        from jax._src.interpreters import mlir
 
-        mlir.make_ir_context = functools.cache(mlir.make_ir_context)
         jax.config.update("jax_traceback_in_locations_limit", 0)
 
 

@@ -118,6 +118,24 @@ EVERY_LAYER = [
     ),
     *(
         (
+            name,
+            {"kernel_size": 2, "padding": "same", "activation": "tanh", "data_format": "channels_first"}
+            | ({"depth_multiplier": 2} if "wise" in name or "Sep" in name else {})
+            | ({} if "wise" in name else {"filters": 3}),
+            (4, 3, 3, 3)[: LAYERS[name].dims + 1],
+        )
+        for name in LAYERS
+        if "Conv" in name
+    ),
+    *(
+        (name, {}, (5, 6, 5, 4)[: LAYERS[name].dims + 1])
+        for name in LAYERS
+        if name.startswith(("ZeroPadding", "Cropping", "UpSampling"))
+    ),
+    ("ZeroPadding3D", {"padding": ((1, 2), (0, 1), (2, 0)), "data_format": "channels_first"}, (2, 3, 4, 3)),
+    ("UpSampling2D", {"size": (3, 2), "interpolation": "bilinear"}, (3, 4, 2)),
+    *(
+        (
             f"Global{kind}Pooling{d}D",
             {"keepdims": True, "data_format": "channels_first"},
             (4, 3, 3, 3)[: d + 1],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 import operator
 
 import pytest
 
 import foldnet
+from foldnet import layers
 from foldnet.errors import ConfigError
 from tests.files.keras_models import keras
 
@@ -22,6 +24,7 @@ ARGUMENTS = {
         "Dropout": (0.5,), "AlphaDropout": (0.5,), "GaussianDropout": (0.5,), "GaussianNoise": (0.5,),
         "SpatialDropout1D": (0.5,), "SpatialDropout2D": (0.5,), "SpatialDropout3D": (0.5,), "Permute": ((2, 1),),
         "RepeatVector": (3,), "Rescaling": (2.0,), "Reshape": ((4,),), "ReversibleEmbedding": (5, 3),
+        **{n: (2,) if "Depth" in n else (3, 2) for n in layers.__all__ if "Conv" in n},
         "InputLayer": ((3,),), **{f"{kind}{d}D": (2,) for kind in ("AveragePooling", "AvgPool") for d in (1, 2, 3)},
     },
     "optimizers.schedules": {
@@ -74,7 +77,7 @@ def compare(ours, theirs, where=()):
     elif where[-2:] == ("Normalization", "axis"):
         assert (tuple(ours) if isinstance(ours, list) else (ours,)) == tuple(theirs), where
     else:
-        plain = [list(v) if isinstance(v, tuple) else v for v in (ours, theirs)]
+        plain = [json.loads(json.dumps(v)) for v in (ours, theirs)]
         assert plain[0] == plain[1], where
 
 

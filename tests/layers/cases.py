@@ -189,6 +189,59 @@ def pooling() -> list[Case]:
     return cases
 
 
+def convolution() -> list[Case]:
+    cases = []
+    formats = ("channels_last", "channels_first")
+    for dims, row in enumerate(((9, 4), (7, 6, 4), (5, 4, 6, 4)), start=1):
+        first = (4, *row[:-1])
+        sizes, steps = (3, 2, 2)[:dims], (2, 1, 3)[:dims]
+        for data_format, shape in zip(formats, (row, first), strict=True):
+            common = {"data_format": data_format, "kernel_size": sizes}
+            for padding in ("valid", "same"):
+                for more in ({}, {"strides": steps}, {"dilation_rate": 2}):
+                    settings = common | {"padding": padding} | more
+                    cases.append(Case(f"Conv{dims}D", settings | {"filters": 5}, (shape,)))
+                    cases.append(Case(f"Conv{dims}DTranspose", settings | {"filters": 3}, (shape,)))
+                    if dims < 3:
+                        again = settings | {"depth_multiplier": 2, "activation": "tanh"}
+                        cases.append(Case(f"DepthwiseConv{dims}D", again, (shape,)))
+                        cases.append(Case(f"SeparableConv{dims}D", again | {"filters": 5}, (shape,)))
+            cases.append(
+                Case(f"Conv{dims}D", common | {"filters": 6, "groups": 2, "activation": "softmax"}, (shape,))
+            )
+        for padding in ("valid", "same"):
+            for size, stride, more in ((2, 3, None), (1, 2, 1), (3, 3, 2), (4, 3, 0), (5, 2, 1)):
+                settings = {"filters": 2, "kernel_size": size, "strides": stride, "output_padding": more}
+                cases.append(Case(f"Conv{dims}DTranspose", settings | {"padding": padding}, (row,)))
+        cases.append(Case(f"Conv{dims}D", {"filters": 3, "kernel_size": 2, "use_bias": False}, (row,)))
+    for more in ({}, {"dilation_rate": 3}, {"strides": 2}):
+        settings = {"kernel_size": 3, "padding": "causal"} | more
+        cases.append(Case("Conv1D", settings | {"filters": 5}, ((9, 4),)))
+    return cases
+
+
+def borders() -> list[Case]:
+    cases = []
+    for dims, row in enumerate(((6, 3), (5, 6, 3), (4, 5, 6, 2)), start=1):
+        each = ((1, 2), (0, 1), (2, 0))[:dims] if dims > 1 else (1, 2)
+        for data_format, shape in (("channels_last", row), ("channels_first", (row[-1], *row[:-1]))):
+            both = {"data_format": data_format}
+            where = both if dims > 1 else {}
+            if dims == 1 and data_format == "channels_first":
+                continue
+            for ends in (1, (1, 2, 0)[:dims] if dims > 1 else 2, each):
+                cases.append(Case(f"ZeroPadding{dims}D", {"padding": ends, **where}, (shape,)))
+                cases.append(Case(f"Cropping{dims}D", {"cropping": ends, **where}, (shape,)))
+            for size in (2, (3, 1, 2)[:dims] if dims > 1 else 3):
+                cases.append(Case(f"UpSampling{dims}D", {"size": size, **where}, (shape,)))
+                if dims == 2:
+                    settings = {"size": size, "interpolation": "bilinear", **where}
+                    cases.append(Case("UpSampling2D", settings, (shape,)))
+    cases.append(Case("UpSampling2D", {"size": 3, "interpolation": "bilinear"}, ((1, 2, 3),)))
+    cases.append(Case("ZeroPadding1D", {"padding": 1, "data_format": "channels_first"}, ((3, 6),)))
+    return cases
+
+
 def merging() -> list[Case]:
     cases = []
     for kind in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
@@ -220,7 +273,7 @@ FAMILIES: dict[str, list[Case]] = {
     family.__name__: family()
     for family in (
         batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
-        activation_layers, regularization, reshaping, pooling, merging,
+        activation_layers, regularization, reshaping, pooling, convolution, borders, merging,
     )
 }  # fmt: skip
 ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

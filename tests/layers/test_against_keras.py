@@ -23,7 +23,8 @@ from tests.support.keras_pairs import (
 
 @functools.cache
 def answers(family):
-    return keras_answers(FAMILIES[family])
+    # Of the few numbers of a small convolution, the worst may be off by next to nothing in Keras.
+    return keras_answers(FAMILIES[family], 40 if family == "convolution" else 3)
 
 
 @pytest.fixture

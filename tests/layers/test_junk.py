@@ -31,11 +31,12 @@ NEEDED = {
     "SpatialDropout1D": {"rate": 0.2}, "SpatialDropout2D": {"rate": 0.2}, "SpatialDropout3D": {"rate": 0.2},
     "SpectralNormalization": {"layer": layers.Dense(2, name="inside")},
     **{f"AveragePooling{d}D": {"pool_size": 2} for d in (1, 2, 3)},
+    **{n: {"kernel_size": 2} | ({} if "Depth" in n else {"filters": 2}) for n in LAYERS if "Conv" in n},
 }  # fmt: skip
 """What a layer cannot be made without."""
 
 SHAPES = {"SpatialDropout1D": (3, 4), "SpatialDropout2D": (2, 3, 4), "SpatialDropout3D": (2, 2, 3, 4)}
-SHAPES |= {name: (3, 3, 4, 4)[: int(name[-2]) + 1] for name in LAYERS if "Pooling" in name}
+SHAPES |= {name: (3, 3, 4, 4)[: LAYERS[name].dims + 1] for name in LAYERS if hasattr(LAYERS[name], "dims")}
 TABLES = {"Embedding", "ReversibleEmbedding"}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
 

@@ -27,10 +27,16 @@ ADDED = {"LayerNormalization": {"rms_scaling"}}  # Keras takes it, too, but hide
 one_each = list({case.class_name: case for _, case in ALL}.values())
 
 
-def arguments(cls, without=()):
+def arguments(cls, kinds, without=()):
+    """Names and defaults; a size as it is stored, since 1 and (1, 1) are the same."""
+
+    def stored(name, default):
+        sizes = isinstance(default, tuple) or type(default) is int
+        return kinds[name].read(default) if sizes and name in kinds else default
+
     parameters = inspect.signature(cls.__init__).parameters.values()
     return [
-        (p.name, p.default)
+        (p.name, stored(p.name, p.default))
         for p in parameters
         if p.name != "self" and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in without
     ]
@@ -38,8 +44,9 @@ def arguments(cls, without=()):
 
 @pytest.mark.parametrize("name", sorted(set(LAYERS) - NOT_IN_KERAS_3))
 def test_arguments_are_keras_s(name):
-    ours = arguments(LAYERS[name], ADDED.get(name, ()))
-    assert ours == arguments(getattr(keras.layers, name), LEFT_OUT.get(name, ()))
+    kinds = LAYERS[name].kinds
+    ours = arguments(LAYERS[name], kinds, ADDED.get(name, ()))
+    assert ours == arguments(getattr(keras.layers, name), kinds, LEFT_OUT.get(name, ()))
 
 
 def test_every_layer_is_in_the_grid():

@@ -34,10 +34,13 @@ SETTINGS = {
     "Flatten": {}, "Permute": {"dims": (2, 1)}, "RepeatVector": {"n": 3}, "Reshape": {"target_shape": (3, 8)},
     **{f"{kind}Pooling{d}D": {"pool_size": 2} for kind in ("Average", "Max") for d in (1, 2, 3)},
     **{f"Global{kind}Pooling{d}D": {} for kind in ("Average", "Max") for d in (1, 2, 3)},
+    **{n: {"kernel_size": 2, "activation": "tanh", **({} if "Depth" in n else {"filters": 6})}
+       for n in LAYERS if "Conv" in n},
+    **{n: {} for n in LAYERS if n.startswith(("ZeroPadding", "Cropping", "UpSampling"))},
     "Identity": {}, "Masking": {"mask_value": 7.0}, "InputLayer": {"shape": ROW},
 }  # fmt: skip
 RANKS = {"SpatialDropout2D": (2, 3, 6), "SpatialDropout3D": (2, 2, 2, 3), "RepeatVector": (6,)}
-RANKS |= {name: (*(4, 3, 4, 6)[: int(name[-2])], 6) for name in LAYERS if "Pooling" in name}
+RANKS |= {name: (*(4, 3, 4, 6)[: LAYERS[name].dims], 6) for name in LAYERS if hasattr(LAYERS[name], "dims")}
 COMPUTING = [name for name in LAYERS if name != "InputLayer"]
 
 

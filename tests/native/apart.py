@@ -25,9 +25,10 @@ def set_apart(graph, simd, monkeypatch):
         patch.setattr(source, "STACK_FLOATS", 0)
         made = source.emit(graph, simd=simd)
     lanes = int(made.code.split("#define LANES ")[1].split()[0])
-    assert lanes > 1
+    assert lanes > 1 or any(node.op.one_by_one for node in graph.nodes)
     (block, _), (row, align) = planned
-    return made, _gaps(graph, block, 1, lanes), _gaps(graph, row, align, 1)
+    of_rows = _gaps(graph, row, align, 1)
+    return made, _gaps(graph, block, 1, lanes) if lanes > 1 else of_rows, of_rows
 
 
 def _gaps(graph, plan, align, lanes):

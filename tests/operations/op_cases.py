@@ -13,6 +13,9 @@ GRAPHS = {label: case.graph(fixed=True) for label, case in PREDICTING.items()}
 """A graph for each, its free axes of some size."""
 SMALL = [label for label in PREDICTING if "-600-" not in label and "-300-" not in label]
 """Those without large matrices."""
+ONE_BY_ONE = [label for label in SMALL if PREDICTING[label].op.one_by_one]
+SIDE_BY_SIDE = [label for label in SMALL if label not in ONE_BY_ONE]
+"""Of those the cases whose rows are computed one by one, as are all in a program with them, and the others."""
 TOGETHER = 6
 """Cases in one program: few enough that compiling them is fast. 24 in one function took gcc over a minute."""
 

@@ -172,8 +172,11 @@ def c(op, cases, tools):
             assert np.array_equal(got, exact), case.name
             continue
         # Sums round once a term; the reference has float64 weights, so each weight's rounding counts, too.
-        matrices = [array for array in own.constants.values() if array.ndim == 2]
-        terms = max((np.sqrt(array.shape[0]) for array in matrices), default=1.0)
+        node = own.nodes[0]
+        roles = zip(node.inputs, catalogue.find("text", node.op).roles, strict=False)
+        kernels = [own.constants[v] for v, role in roles if role == "kernel"]
+        kernels += [array for array in own.constants.values() if array.ndim == 2]
+        terms = max((np.sqrt(prod(array.shape[:-1])) for array in kernels), default=1.0)
         finite = np.abs(exact[np.isfinite(exact)]).max(initial=1.0)
         assert_close(got, exact, ulps=8, scale=4 * terms * finite, what=case.name)
     for size in (1, 2, 7, 16, 40):

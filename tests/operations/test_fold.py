@@ -1,6 +1,6 @@
 """What operations say of folding: the algebra holds in float64, and the passes need no more than is said."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Commutes, Fold, Folded, Scaling, fold_of
 from foldnet.operations.matrix.op import Dense
-from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
-from foldnet.operations.windows.op import Pool
+from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Slice, Stretch, Transpose
+from foldnet.operations.windows.op import Conv, ConvTranspose, Pad, PadSame, Pool
 from foldnet.passes import optimize
 
 SIZES = (2, 3, 4)
@@ -35,7 +35,20 @@ class Case:
     weights: tuple[tuple[int, ...], ...] = ()
 
 
-LINEAR = [Case(Dense(), ((4, 5), (5,))), Case(Dense(), ((4, 5),))]
+ONES = (1, 1)
+LINEAR = [
+    Case(Dense(), ((4, 5), (5,))), Case(Dense(), ((4, 5),)),
+    Case(Conv(None, ONES, ONES), ((2, 2, 4, 5), (5,))), Case(Conv(None, (1, 2), ONES), ((1, 2, 4, 5),)),
+    Case(Conv(None, ONES, ONES, 2), ((2, 1, 2, 6), (6,))), Case(Conv(None, ONES, (1, 2), 4), ((2, 2, 1, 8),)),
+]  # fmt: skip
+TRANSPOSED = [
+    Case(ConvTranspose(None, ONES, ONES), ((2, 2, 5, 4), (5,))),
+    Case(ConvTranspose(None, (3, 2), ONES), ((2, 2, 5, 4),)),
+]  # fmt: skip
+"""Linear, but no offset goes through them."""
+PADS = [Case(Pad(((1, 0), (0, 2), (0, 0)))), Case(PadSame((1, 2), (2, 3), ONES))]
+"""A scaling that keeps zeros passes."""
+CUTS = [Case(Slice(((None, 1, 1), (None, None, 2), (None, None, 1)))), Case(Stretch((2, 3, 1)))]
 MOVING = [
     Case(Reshape((24,))), Case(Reshape((4, -1))), Case(Reshape((2, 12))), Case(Transpose((0, 2, 1, 3))),
     Case(Transpose((0, 3, 1, 2))), Case(Transpose((0, 2, 3, 1))),
@@ -53,8 +66,8 @@ def saying(what):
 
 
 def test_every_op_that_folds_or_commutes_has_a_case():
-    assert saying("linear") == {type(case.op) for case in LINEAR}
-    assert saying("commutes") == {type(case.op) for case in [*MOVING, *POOLING]}
+    assert saying("linear") == {type(case.op) for case in [*LINEAR, *TRANSPOSED]}
+    assert saying("commutes") == {type(case.op) for case in [*MOVING, *POOLING, *PADS, *CUTS]}
     assert saying("scaling") == {Affine}
     assert {"Identity", "Cast", "Affine", "Unary"} <= {cls.__name__ for cls in saying("is_nothing")}
 
@@ -113,7 +126,74 @@ def test_a_linear_op_with_a_scaling_before_or_after_is_one_with_other_weights(ca
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", LINEAR, ids=ids)
+@pytest.mark.parametrize("case", TRANSPOSED, ids=ids)
+@few
+@given(seed=seeds, shifted=st.booleans())
+def test_a_transposed_convolution_takes_any_scaling_after_it_and_before_it_one_that_keeps_zeros(
+    case, seed, shifted
+):
+    rng = np.random.default_rng(seed)
+    graph = graph_of(case, rng)
+    (node,) = graph.nodes
+    linear = fold_of(case.op).linear
+    x = rng.normal(size=(3, *SIZES))
+    after = random_scaling(rng, graph.types[node.output].shape[1:], last_only=True, shifted=shifted)
+    folded = linear.after(graph, node, after)
+    got = run(graph_of(case, rng, constants=folded.weights.values()), x)
+    np.testing.assert_allclose(got, applied(after, run(graph, x)), rtol=1e-12, atol=1e-12)
+    before = random_scaling(rng, SIZES, last_only=True, shifted=shifted)
+    if (applied(before, np.zeros(SIZES)) != 0).any():
+        assert "windows meet" in linear.before(graph, node, before)
+    shift = 0 if before.shift is None else before.shift
+    before = replace(before, offset=shift * before.scale)
+    folded = linear.before(graph, node, before)
+    got = run(graph_of(case, rng, constants=folded.weights.values()), x)
+    np.testing.assert_allclose(got, run(graph, applied(before, x)), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", PADS, ids=ids)
+@few
+@given(seed=seeds, shifted=st.booleans())
+def test_a_scaling_of_channels_passes_padding_if_it_keeps_zeros(case, seed, shifted):
+    rng = np.random.default_rng(seed)
+    graph = graph_of(case, rng)
+    (node,) = graph.nodes
+    commutes = fold_of(case.op).commutes
+    x = rng.normal(size=(3, *SIZES))
+    scaling = random_scaling(rng, (1, 1, SIZES[-1]), shifted=shifted)
+    assert "no longer be zeros" in commutes.forward(graph, node, scaling)
+    assert "no longer be zeros" in commutes.backward(graph, node, scaling)
+    scaling = replace(
+        scaling, offset=0 * scaling.offset if scaling.shift is None else scaling.shift * scaling.scale
+    )
+    for way in (commutes.forward, commutes.backward):
+        moved = way(graph, node, scaling)
+        np.testing.assert_allclose(applied(moved, run(graph, x)), run(graph, applied(scaling, x)), rtol=1e-12)
+    assert "vary along the axes" in commutes.forward(
+        graph, node, Scaling(np.ones((1, 3, 1)), np.zeros((1, 3, 1)))
+    )
+
+
+@pytest.mark.parametrize("case", CUTS, ids=ids)
+@few
+@given(seed=seeds, shifted=st.booleans())
+def test_a_scaling_passes_what_cuts_or_repeats(case, seed, shifted):
+    rng = np.random.default_rng(seed)
+    graph = graph_of(case, rng)
+    (node,) = graph.nodes
+    commutes = fold_of(case.op).commutes
+    x = rng.normal(size=(3, *SIZES))
+    before = random_scaling(rng, SIZES, shifted=shifted)
+    after = commutes.forward(graph, node, before)
+    np.testing.assert_allclose(applied(after, run(graph, x)), run(graph, applied(before, x)), rtol=1e-13)
+    channels = random_scaling(rng, (1, 1, SIZES[-1]), shifted=shifted)
+    before = commutes.backward(graph, node, channels)
+    np.testing.assert_allclose(run(graph, applied(before, x)), applied(channels, run(graph, x)), rtol=1e-13)
+    along = Scaling(np.ones((1, 2, 1)), np.zeros((1, 2, 1)))
+    assert "vary along the axes" in commutes.backward(graph, node, along)
+
+
+@pytest.mark.parametrize("case", [*LINEAR, *TRANSPOSED], ids=ids)
 def test_a_linear_op_says_in_words_why_it_takes_no_scaling(case):
     rng = np.random.default_rng(0)
     graph = graph_of(case, rng)

@@ -22,6 +22,7 @@ from foldnet.operations.structure.op import (
     Repeat,
     Reshape,
     Slice,
+    Stretch,
     Transpose,
 )
 
@@ -29,6 +30,7 @@ SHAPE = (2, 3, 4)
 MOVING = [
     Identity(), Cast("float"), Reshape((4, 6)), Transpose((0, 3, 1, 2)), Repeat(2), Concatenate(2),
     Slice(((None, None, 1), (1, None, 1), (None, None, -2))), Pick(3, (0, 2, 2)),
+    Stretch((2, 1, 3)),
 ]  # fmt: skip
 
 

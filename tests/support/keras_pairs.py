@@ -152,6 +152,8 @@ def keras_in_float64(layers: Sequence[Any]) -> Iterator[None]:
         with jax.enable_x64(True):
             for layer in layers:
                 layer.dtype_policy = "float64"
+                for variable in layer.variables:
+                    variable._dtype = "float64"
                 for constant in ("mean", "variance"):  # of a Normalization
                     if getattr(layer, constant, None) is not None:
                         setattr(layer, constant, np.asarray(getattr(layer, constant), np.float64))

@@ -90,6 +90,24 @@ def pools(lib, inputs):
     return lib.Concatenate()([*(lib.Flatten()(y) for y in windows), *whole])
 
 
+def convolutions(lib, inputs):
+    """Convolutions of every kind, with normalizations of their channels between them."""
+    x = lib.Conv2D(4, 3, padding="same", activation="tanh", kernel_regularizer="l2")(inputs)
+    x = lib.BatchNormalization(momentum=0.8)(x)
+    parts = [
+        lib.Conv2D(3, (3, 2), (2, 1), padding="same", use_bias=False)(x),
+        lib.Conv2D(4, 2, groups=2, dilation_rate=2)(x),
+        lib.Conv2D(3, 2, data_format="channels_first")(x),
+        lib.DepthwiseConv2D(2, depth_multiplier=2, padding="same")(x),
+        lib.SeparableConv2D(3, 3, 2, padding="same", activation="sigmoid")(x),
+        lib.Conv2DTranspose(2, 3, 2, padding="same")(lib.Cropping2D(1)(x)),
+        lib.Conv1D(3, 3, padding="causal")(lib.Reshape((30, 4))(x)),
+        lib.Conv1D(2, 2)(lib.UpSampling1D(2)(lib.ZeroPadding1D((1, 0))(lib.Reshape((30, 4))(x)))),
+        lib.Conv3D(2, 2)(lib.Reshape((5, 3, 2, 4))(x)),
+    ]
+    return lib.Concatenate()([lib.Flatten()(y) for y in parts])
+
+
 ACTIVATIONS = [
     "celu",
     "elu",
@@ -207,6 +225,7 @@ CASES = [
        side_by_side(*(layer("Activation", activation=a) for a in ACTIVATIONS[i::3])), (6,), SGD, ["mse"])
       for i in range(3)),
     ("pooling", 6, pools, (6, 5, 2), SGD, ["mse"]),
+    ("convolutions", 12, convolutions, (6, 5, 2), SGD, ["mse"]),
     ("layers", len(LAYERS), side_by_side(*(layer(n, **s) for n, s in LAYERS)), (4,), SGD, ["mse"]),
 ]  # fmt: skip
 

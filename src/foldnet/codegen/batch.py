@@ -9,7 +9,7 @@ from typing import Protocol
 
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop, strides_of
-from foldnet.codegen.writer import Writer
+from foldnet.codegen.writer import Body, Writer
 
 
 class Numbers(Protocol):
@@ -115,3 +115,13 @@ def block(e: StepWriter, loops: Loops, *body: str) -> None:
         lines += laid_out(loops.inner, text[1:]) if text.startswith("@") else text.split("\n")
     e.add(*loops.outer[:-1], f"{loops.outer[-1]} {{", *lines, "}")
     e.wait()
+
+
+def summed_rows(e: StepWriter) -> Body:
+    """The statements that add a product, summed over the rows, to a number."""
+    row = e.space("row of a sum", 8) + " + ME * R"
+
+    def summed(t: str, a: str, b: str) -> str:
+        return f"float *t = {row};\nROWS(r, 0, R)\n  t[r] = {a} * {b};\n{t} += sum_rows(t, rows);"
+
+    return summed

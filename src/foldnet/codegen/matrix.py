@@ -37,7 +37,7 @@ def panels(units: int, simd: int) -> tuple[int, ...]:
 
 def vector_types(sizes: set[int]) -> str:
     """Vectors of floats, each with load, store, broadcast and multiply-add."""
-    return "\n".join(_vector_type(n) for n in sorted(sizes) if n > 1)
+    return "\n\n".join(_vector_type(n) for n in sorted(sizes) if n > 1)
 
 
 def _vector_type(n: int) -> str:
@@ -52,8 +52,11 @@ def _vector_type(n: int) -> str:
     return f"""\
 typedef float v{n} __attribute__((vector_size({4 * n})));
 typedef float u{n} __attribute__((vector_size({4 * n}), aligned(4), may_alias));
+
 static inline v{n} load{n}(const float *p) {{ return *(const u{n} *)p; }}
+
 static inline void store{n}(float *p, v{n} x) {{ *(u{n} *)p = x; }}
+
 static inline v{n} fma{n}(v{n} a, v{n} b, v{n} c) {{
 {gcc}  v{n} r = a;
   for (int k = 0; k < {n}; k++)

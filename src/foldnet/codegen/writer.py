@@ -162,6 +162,9 @@ class Writer(Protocol):
     def dense(self, node: Node[Op], turned: bool = False) -> None:
         """A product with a kernel over the last axis; of one that is stored the other way round if ``turned``."""
 
+    def conv(self, node: Node[Any]) -> None:
+        """A convolution, without its activation."""
+
 
 Rule = Callable[[Any, Node[Any]], None]
 """What a ``c.py`` holds for an operation: it is given a Writer, or a StepWriter where training programs alone hold the

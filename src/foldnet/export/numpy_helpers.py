@@ -203,6 +203,39 @@ def l2_normalize(x, axes, epsilon):
     return x / np.sqrt(np.maximum(np.square(x).sum(axis=axes, keepdims=True), epsilon))
 
 
+def pad_same(x, axes, covers, strides):
+    """Zeros around axes, so that there is one window for each stride; the smaller half comes first."""
+    widths = [(0, 0)] * x.ndim
+    for axis, cover, stride in zip(axes, covers, strides):
+        over = max((-(-x.shape[axis] // stride) - 1) * stride + cover - x.shape[axis], 0)
+        widths[axis] = (over // 2, over - over // 2)
+    return np.pad(x, widths)
+
+
+def convolve(x, kernel, strides, dilations, groups=1):
+    """Products of the kernel (window..., channels, units) with windows of x (rows, space..., channels), summed."""
+    axes = tuple(range(1, x.ndim - 1))
+    covers = [(n - 1) * d + 1 for n, d in zip(kernel.shape, dilations)]
+    seen = np.lib.stride_tricks.sliding_window_view(x, covers, axes)  # rows, space..., channels, window...
+    steps = [slice(None, None, n) for n in (1, *strides, 1, *dilations)]
+    parts = np.split(seen[tuple(steps)], groups, axis=len(axes) + 1)
+    summed = [range(len(axes) + 1, seen.ndim), [len(axes), *range(len(axes))]]
+    pairs = zip(parts, np.split(kernel, groups, axis=-1))
+    return np.concatenate([np.tensordot(part, own, summed) for part, own in pairs], axis=-1)
+
+
+def convolve_transpose(x, kernel, strides, dilations):
+    """Each position times the kernel (window..., units, channels), added up where the windows lie."""
+    sizes = zip(x.shape[1:], kernel.shape, strides, dilations)
+    space = [(n - 1) * s + (k - 1) * d + 1 for n, k, s, d in sizes]
+    y = np.zeros((len(x), *space, kernel.shape[-2]), x.dtype)
+    for place in np.ndindex(*kernel.shape[:-2]):
+        steps = zip(place, dilations, strides, x.shape[1:])
+        to = (slice(None), *(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, s, n in steps))
+        y[to] += x @ kernel[place].T
+    return y
+
+
 def look_up(table, indices):
     """The table's rows at the indices."""
     wrong = indices[(indices < 0) | (indices >= len(table))]

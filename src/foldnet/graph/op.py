@@ -89,6 +89,7 @@ class Op:
         mixes_rows: whether a row's result depends on the batch's other rows even in evaluation.
         standardizes: whether it computes a mean and a spread of its operand's values, so that their rounding errors
             matter relative to the spread.
+        one_by_one: whether compiled predictions with it compute their rows one by one, never several side by side.
         fault: short text for what may be wrong with the data; ``""`` if nothing can be.
     """
 
@@ -101,6 +102,7 @@ class Op:
     keeps_values: ClassVar[Keeps] = ""
     mixes_rows: ClassVar[bool] = False
     standardizes: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = False
     fault: ClassVar[str] = ""
     moves: ClassVar[int] = 0
     as_found: ClassVar[bool] = False

@@ -20,7 +20,10 @@ from foldnet.setting_types import (
 )
 from foldnet.signatures import parameters_of
 
-WEIGHTS = ("kernel", "bias", "embeddings", "alpha", "gamma", "beta", "moving_mean", "moving_variance")
+WEIGHTS = (
+    "kernel", "bias", "depthwise", "pointwise", "embeddings", "alpha", "gamma", "beta", "moving_mean",
+    "moving_variance",
+)  # fmt: skip
 
 
 class Configured(Checked):

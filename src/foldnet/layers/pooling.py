@@ -4,77 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
-from foldnet.errors import ConfigError
-from foldnet.graph.op import Op
-from foldnet.layers.base import Layer
+from foldnet.layers.spatial import SpatialLayer, sizes
 from foldnet.layers.tensors import Shape
-from foldnet.literals import DataFormat
 from foldnet.operations.along.op import Reduce, ReduceKind
 from foldnet.operations.elementwise.op import Binary, Where
 from foldnet.operations.structure.op import Reshape
 from foldnet.operations.windows.op import Padding, Pool, PoolKind
-from foldnet.setting_types import COUNT, DATA_FORMAT, FLAG, Kind, choice
+from foldnet.setting_types import DATA_FORMAT, FLAG, Kind, choice
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
 
 
-def _per_axis(value: Any, dims: int) -> tuple[int, ...]:
-    """One number for all axes, or one for each."""
-    if isinstance(value, tuple | list):
-        if len(value) != dims:
-            raise ValueError
-        return tuple(COUNT.read(n) for n in value)
-    return (COUNT.read(value),) * dims
-
-
-def _sizes(dims: int, none: bool = False) -> Kind:
-    words = "a whole number of 1 or more" + (
-        f", or a tuple of {dims} of them" if dims > 1 else ", or a tuple of one"
-    )
-    return Kind(
-        words + (", or None" if none else ""),
-        lambda value: None if none and value is None else _per_axis(value, dims),
-    )
-
-
-class _SpatialLayer(Layer):
-    """A layer over the spatial axes of (batch, space..., channels) or (batch, channels, space...)."""
-
-    kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT}
-    dims: ClassVar[int]
-    data_format: DataFormat
-
-    def axes(self, shape: Shape) -> tuple[int, ...]:
-        """The spatial axes.
-
-        Raises:
-            ConfigError: the shape has another number of axes.
-        """
-        if len(shape) != self.dims + 2:
-            raise ConfigError(
-                f"{type(self).__name__} takes inputs of rank {self.dims + 2}, batch axis included, and was given "
-                f"shape {shape}"
-            )
-        first = 2 if self.data_format == "channels_first" else 1
-        return tuple(range(first, first + self.dims))
-
-    def op(self, shape: Shape) -> Op:
-        """The operation for an input of this shape."""
-        raise NotImplementedError  # every subclass defines it
-
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The input's shape with the number of windows along the spatial axes."""
-        (shape,) = input_shapes
-        return self.op(shape).output_shape(shape)
-
-    def lower(self, b: Lowering, *inputs: str) -> str:
-        """The operation, on floats."""
-        x = b.float(inputs[0])
-        return b.emit(self.op(b.shape(x)), x)
-
-
-class _Pooling(_SpatialLayer):
+class _Pooling(SpatialLayer):
     """Base class of pooling with windows."""
 
     pool: ClassVar[PoolKind]
@@ -99,14 +41,11 @@ class _Pooling(_SpatialLayer):
         return Pool(self.pool, self.axes(shape), self.pool_size, self.strides, self.padding)
 
 
-PADDING = choice(*get_args(Padding), any_case=True)
-
-
 def _kinds(dims: int) -> dict[str, Kind]:
     return {
-        "pool_size": _sizes(dims),
-        "strides": _sizes(dims),
-        "padding": PADDING,
+        "pool_size": sizes(dims),
+        "strides": sizes(dims),
+        "padding": choice(*get_args(Padding), any_case=True),
         "data_format": DATA_FORMAT,
     }
 
@@ -222,7 +161,7 @@ class AveragePooling3D(_Pooling):
     dims, pool, kinds = 3, "average", _kinds(3)
 
 
-class _GlobalPooling(_SpatialLayer):
+class _GlobalPooling(SpatialLayer):
     """Base class of pooling over whole axes. Equal largest values share the gradient equally.
 
     Args:

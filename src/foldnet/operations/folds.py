@@ -53,7 +53,7 @@ class Scaling:
             keeps_order: whether the largest value must stay the largest.
         """
         if any(a.shape[axis - 1] != 1 for a in self._arrays().values() for axis in axes):
-            return f"its numbers vary along the axes that layer {node.layer!r} pools"
+            return f"its numbers vary along the axes that layer {node.layer!r} pools or cuts"
         if keeps_order and not (self.scale > 0).all():
             return f"a factor that is not positive changes what is largest for layer {node.layer!r}"
         return None

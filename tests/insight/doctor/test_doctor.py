@@ -134,6 +134,7 @@ WITH_ACTIVATION = {
     "Activation": {},
     "Dense": {"units": 3},
     "EinsumDense": {"equation": "ab,bc->ac", "output_shape": 3},
+    **{n: {"kernel_size": 2} | ({} if "Depth" in n else {"filters": 3}) for n in LAYERS if "Conv" in n},
 }
 
 

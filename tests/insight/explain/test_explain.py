@@ -225,9 +225,10 @@ ARGUMENTS = {
     "Dot": (1,),
     "GroupNormalization": (1,),
     **{f"AveragePooling{d}D": (2,) for d in (1, 2, 3)},
+    **{n: (2,) if "Depth" in n else (3, 2) for n in LAYERS if "Conv" in n},
 }
 SHAPES = {"SpatialDropout2D": (2, 3, 3), "SpatialDropout3D": (2, 2, 3, 3), "RepeatVector": (3,), "Dot": (3,)}
-SHAPES |= {name: (2, 3, 4, 3)[: int(name[-2]) + 1] for name in LAYERS if "Pooling" in name}
+SHAPES |= {n: (3, 3, 4, 3)[: LAYERS[n].dims + 1] for n in LAYERS if hasattr(LAYERS[n], "dims")}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
 
 

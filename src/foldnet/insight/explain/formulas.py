@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, assert_never, cast
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Shape
 from foldnet.operations.elementwise.text import SIGNS
+
+if TYPE_CHECKING:
+    from foldnet.layers.convolution import Convolving
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 
@@ -61,6 +64,28 @@ def _dense(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
         inside += f" + bias{weights['bias'].shape}"
     name = activation_name(layer)
     return _both(f"y = {name}({inside})" if name else f"y = {inside}")
+
+
+def _convolution(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """The sum over a window, and how many windows there are."""
+    (shape,), layer = shapes, cast("Convolving", found)
+    out, axes, weights = layer.compute_output_shape(shape), layer.axes(shape), layer.named_weights
+    kernels = " and ".join(
+        f"{name}{array.shape}" for name, array in weights.items() if name.endswith("kernel")
+    )
+    name = activation_name(layer)
+    inside = f"sum over a window of x * {kernels}" + (" + bias" if "bias" in weights else "")
+
+    def along(sizes: Iterable[int | None]) -> str:
+        return " x ".join("any" if n is None else str(n) for n in sizes)
+
+    moves = [f"window {along(layer.kernel_size)}"]
+    for word, sizes in (("step", layer.strides), ("spread by", layer.dilation_rate)):
+        moves += [f"{word} {along(sizes)}"] if any(n != 1 for n in sizes) else []
+    moves += [] if layer.padding == "valid" else [f"padding {layer.padding}"]
+    before, after = (along(of[a] for a in axes) for of in (shape, out))
+    made = f"{name}({inside})" if name else inside
+    return _both(f"y = {made}; {', '.join(moves)}: {before} positions become {after}")
 
 
 def _activation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
@@ -175,6 +200,7 @@ def _key_text(key: object) -> str:
 
 FORMULAS: dict[str, Write] = {
     "Activation": _activation,
+    "Convolving": _convolution,
     "AlphaDropout": _alpha_dropout,
     "BatchNormalization": _batch_normalization,
     "Dense": _dense,

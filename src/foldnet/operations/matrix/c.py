@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from foldnet.codegen.batch import StepWriter
+from foldnet.codegen.batch import StepWriter, summed_rows
 from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.loops import Strides
 from foldnet.codegen.writer import Rule, Writer
@@ -80,12 +80,7 @@ def product_gradient(e: StepWriter, node: Node[ProductGradient]) -> None:
     if op.rows:
         e.nest(loops, operands, lambda t, g, o: f"{t} += {g} * {o};", sums=True)
         return
-    row = e.space("row of a sum", 8) + " + ME * R"
-
-    def summed(t: str, g: str, o: str) -> str:
-        return f"float *t = {row};\nROWS(r, 0, R)\n  t[r] = {g} * {o};\n{t} += sum_rows(t, rows);"
-
-    e.nest(loops, operands, summed, sums=True)
+    e.nest(loops, operands, summed_rows(e), sums=True)
 
 
 RULES: dict[type[Op], Rule] = {

@@ -24,6 +24,7 @@ from foldnet.operations.structure.op import (
     Reshape,
     Slice,
     SliceGradient,
+    Stretch,
     TableGradient,
     Transpose,
 )
@@ -49,6 +50,17 @@ def transpose(w: Writer, node: Node[Transpose]) -> None:
 def repeat(w: Writer, node: Node[Repeat]) -> None:
     """The operand again and again."""
     _copied(w, node, (0, *strides_of(w.shape(node.inputs[0]))))
+
+
+def stretch(w: Writer, node: Node[Stretch]) -> None:
+    """Each position again and again."""
+    shape, counts = w.shape(node.inputs[0]), node.op.counts
+    steps, out = strides_of(shape), strides_of(w.shape(node.output))
+    loops = [n for pair in zip(shape, counts, strict=True) for n in pair]
+    of_x = [s for step in steps for s in (step, 0)]
+    of_y = [s for step, count in zip(out, counts, strict=True) for s in (step * count, step)]
+    operands = [w.write(node.output, of_y), w.read(node.inputs[0], of_x)]
+    w.nest(loops, operands, lambda y, x: f"{y} = {x};")
 
 
 def slice_of(op: Slice, shape: Sequence[int]) -> tuple[tuple[int, ...], int]:
@@ -185,6 +197,7 @@ RULES: dict[type[Op], Rule] = {
     Repeat: repeat,
     Reshape: copy,
     Slice: slice_,
+    Stretch: stretch,
     Transpose: transpose,
     PickGradient: pick_gradient,
     SliceGradient: slice_gradient,

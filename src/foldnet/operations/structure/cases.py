@@ -16,6 +16,7 @@ from foldnet.operations.structure.op import (
     Repeat,
     Reshape,
     Slice,
+    Stretch,
     Transpose,
 )
 
@@ -73,6 +74,13 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("open", Slice(((1, None, 1), (None, None, -2))), (rows(3, 4),)),
         Case("last-axis", Slice((_WHOLE, (4, None, -2))), (rows(4, 6),)),
         Case("int", Slice(((1, 3, 1),)), (indices(4),)),
+    ],
+    Stretch: [
+        Case("one-axis", Stretch((2, 1)), (rows(3, 4),)),
+        Case("two-axes", Stretch((2, 3, 1)), (rows(2, 3, 2),)),
+        Case("all-axes", Stretch((2, 1, 3, 2)), (rows(2, 3, 1, 2),)),
+        Case("free", Stretch((3, 1)), (rows(None, 2),)),
+        Case("int", Stretch((2,)), (indices(4),)),
     ],
     Pick: [
         Case("first-axis", Pick(1, (0, 2, 2, 1)), (rows(3, 4),)),

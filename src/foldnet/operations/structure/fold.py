@@ -11,7 +11,7 @@ from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
 from foldnet.operations.folds import Commutes, Fold, Scaling
-from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Transpose
+from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Slice, Stretch, Transpose
 
 Moving = TypeVar("Moving", bound=Op)
 
@@ -52,6 +52,31 @@ def _in_shape(graph: Graph, array: Array, source: str, target: str) -> Array:
     return np.broadcast_to(array, before).reshape(after)
 
 
+def _sliced(graph: Graph, node: Node[Slice], array: Array) -> Array:
+    """The positions taken, where the array has more than one."""
+    entries = (slice(None) if n == 1 else slice(*e) for n, e in zip(array.shape, node.op.slices, strict=True))
+    return array[tuple(entries)]
+
+
+def _stretched(graph: Graph, node: Node[Stretch], array: Array) -> Array:
+    """Repeated where the array has more than one position."""
+    for axis, count in enumerate(node.op.counts):
+        array = np.repeat(array, count, axis=axis) if count != 1 and array.shape[axis] != 1 else array
+    return array
+
+
+def _before_stretch(graph: Graph, node: Node[Stretch], scaling: Scaling) -> Scaling | str:
+    """The same scaling, if it is constant along the axes that get longer."""
+    axes = tuple(a for a, count in enumerate(node.op.counts, start=1) if count != 1)
+    return scaling.why_not_past(node, axes, keeps_order=False) or scaling
+
+
+def _before_slice(graph: Graph, node: Node[Slice], scaling: Scaling) -> Scaling | str:
+    """The same scaling, if it is constant along the axes of which only some positions are taken."""
+    axes = tuple(a for a, entry in enumerate(node.op.slices, start=1) if entry != (None, None, 1))
+    return scaling.why_not_past(node, axes, keeps_order=False) or scaling
+
+
 def _same_shape(graph: Graph, node: Node[Reshape]) -> bool:
     shape = graph.types[node.inputs[0]].shape
     return None not in shape[1:] and node.op.output_shape(shape) == shape
@@ -74,6 +99,8 @@ RULES: dict[type[Op], Fold] = {
         commutes=Commutes(_moving(_reshaped), _moving(_reshaped_back), any_function=True),
         is_nothing=_same_shape,
     ),
+    Slice: Fold(commutes=Commutes(_moving(_sliced), _before_slice, any_function=True)),
+    Stretch: Fold(commutes=Commutes(_moving(_stretched), _before_stretch, any_function=True)),
     Transpose: Fold(
         commutes=Commutes(_moving(_transposed), _moving(_transposed_back), any_function=True),
         is_nothing=_in_order,

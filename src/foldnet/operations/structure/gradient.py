@@ -18,6 +18,7 @@ from foldnet.operations.structure.op import (
     Reshape,
     Slice,
     SliceGradient,
+    Stretch,
     TableGradient,
     Transpose,
 )
@@ -37,6 +38,16 @@ def transpose(b: GradientBuilder, node: Node[Transpose], g: str) -> Gradients:
 def repeat(b: GradientBuilder, node: Node[Repeat], g: str) -> Gradients:
     """Summed over the repetitions."""
     return (b.emit(Reduce("sum", (1,)), g),)
+
+
+def stretch(b: GradientBuilder, node: Node[Stretch], g: str) -> Gradients:
+    """Summed over each position's copies."""
+    if b.dtype(node.inputs[0]) != FLOAT:
+        return nothing(b, node, g)
+    shape, counts = b.shape(node.inputs[0])[1:], node.op.counts
+    apart = tuple(int(n or 0) for pair in zip(shape, counts, strict=True) for n in pair)
+    copies = tuple(range(2, 2 * len(counts) + 1, 2))
+    return (b.emit(Reduce("sum", copies), b.emit(Reshape(apart), g)),)
 
 
 def concatenate(b: GradientBuilder, node: Node[Concatenate], g: str) -> Gradients:
@@ -89,5 +100,6 @@ RULES: dict[type[Op], Rule] = {
     Repeat: repeat,
     Reshape: reshape,
     Slice: slice_,
+    Stretch: stretch,
     Transpose: transpose,
 }

@@ -20,6 +20,7 @@ from foldnet.operations.structure.op import (
     Reshape,
     Slice,
     SliceGradient,
+    Stretch,
     TableGradient,
     Transpose,
 )
@@ -104,6 +105,13 @@ def pick(op: Pick, x: Array) -> Array:
     return np.take(x, op.places, axis=op.axis)
 
 
+def stretch(op: Stretch, x: Array) -> Array:
+    """Each position again and again."""
+    for axis, count in enumerate(op.counts, start=1):
+        x = np.repeat(x, count, axis=axis) if count != 1 else x
+    return x
+
+
 def slice_gradient(op: SliceGradient, context: StepContext, x: Array, g: Array) -> Array:
     """At the positions that were taken, 0 elsewhere."""
     on_x = np.zeros_like(x)
@@ -135,6 +143,7 @@ RULES: dict[type[Op], Kernel] = {
     Identity: Kernel(identity),
     OneHot: Kernel(one_hot),
     Slice: Kernel(slice_),
+    Stretch: Kernel(stretch),
     Pick: Kernel(pick),
     PickGradient: Kernel(None, pick_gradient),
     SliceGradient: Kernel(None, slice_gradient),

@@ -69,6 +69,30 @@ class Repeat(Op):
 
 
 @dataclass(frozen=True)
+class Stretch(Op):
+    """Each position so often in a row, along axes.
+
+    Attributes:
+        counts: for each axis after the batch axis, how often.
+    """
+
+    keeps_values: ClassVar[Keeps] = "some"
+
+    counts: tuple[int, ...]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape with longer axes."""
+        (x,) = shapes
+        if len(self.counts) != len(x) - 1 or any(count < 1 for count in self.counts):
+            raise ConfigError(f"{self} does not fit a value of shape {x}")
+        return (x[0], *(None if n is None else n * k for n, k in zip(x[1:], self.counts, strict=True)))
+
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
+        """The operand's."""
+        return dtypes[0]
+
+
+@dataclass(frozen=True)
 class Concatenate(AxisOp):
     """Join the operands, all of one dtype, along the axis."""
 

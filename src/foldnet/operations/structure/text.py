@@ -13,6 +13,7 @@ from foldnet.operations.structure.op import (
     Repeat,
     Reshape,
     Slice,
+    Stretch,
     Transpose,
 )
 from foldnet.operations.texts import Operands, Text
@@ -35,6 +36,13 @@ def _transpose(op: Transpose, o: Operands) -> str:
 
 def _repeat(op: Repeat, o: Operands) -> str:
     return f"np.repeat({o.texts[0]}[:, np.newaxis], {op.count}, axis=1)"
+
+
+def _stretch(op: Stretch, o: Operands) -> str:
+    text = o.texts[0]
+    for axis, count in enumerate(op.counts, start=1):
+        text = f"np.repeat({text}, {count}, axis={axis})" if count != 1 else text
+    return text
 
 
 def _concatenate(op: Concatenate, o: Operands) -> str:
@@ -90,5 +98,6 @@ RULES: dict[type[Op], Text] = {
     Identity: Text(_identity),
     OneHot: Text(_one_hot),
     Slice: Text(_slice),
+    Stretch: Text(_stretch, "repeat each"),
     Pick: Text(_pick),
 }

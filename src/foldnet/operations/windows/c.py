@@ -1,16 +1,28 @@
-"""Pooling in C."""
+"""Pooling, padding and convolution in C."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
 
+from foldnet.codegen.batch import StepWriter, summed_rows
 from foldnet.codegen.expressions import Number, composed, plus, times
 from foldnet.codegen.loops import Operand, Strides, index, strides_of
 from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op, Row
-from foldnet.operations.windows.op import Pool, PoolGradient, Window
+from foldnet.operations.elementwise.c import activate
+from foldnet.operations.windows.op import (
+    Conv,
+    ConvGradient,
+    ConvKernelGradient,
+    ConvTranspose,
+    Pad,
+    PadSame,
+    Pool,
+    PoolGradient,
+    Window,
+)
 
 
 class _Loops:
@@ -147,7 +159,117 @@ def pool_gradient(w: Writer, node: Node[PoolGradient]) -> None:
     w.nest(loops.shape, [target, given, found, *within, *places], push, sums=not loops.apart)
 
 
+def pad(w: Writer, node: Node[Pad | PadSame]) -> None:
+    """Zeros, then the operand among them."""
+    shape, steps = w.shape(node.inputs[0]), strides_of(w.shape(node.output))
+    widths = node.op.widths_for(shape)
+    w.zero(node.output)
+    start = sum(before * s for (before, _), s in zip(widths, steps, strict=True))
+    operands = [w.write(node.output, steps, start), w.read(node.inputs[0])]
+    w.nest(shape, operands, lambda y, x: f"{y} = {x};")
+
+
+class _ConvLoops:
+    """Loops over the windows, the positions in each, the groups, and a group's channels and units.
+
+    Attributes:
+        shape: of the loops.
+        of_x, of_kernel, of_y: strides of the operand, the kernel and the result.
+        apart: whether turns of the outermost loop touch different elements of y.
+    """
+
+    def __init__(self, op: Conv, x: Row, kernel: Row, y: Row) -> None:
+        windows, steps = op.windows(x, kernel), strides_of(x)
+        channels, units = kernel[-2], kernel[-1] // op.groups
+        n = len(windows)
+        self.shape: Row = (*y[:-1], *kernel[:-2], op.groups, channels, units)
+        self.of_x: Strides = (
+            *(w.stride * s for w, s in zip(windows, steps, strict=False)),
+            *(w.dilation * s for w, s in zip(windows, steps, strict=False)),
+            channels, 1, 0,
+        )  # fmt: skip
+        self.of_kernel: Strides = (*(0,) * n, *strides_of(kernel)[:-2], units, kernel[-1], 1)
+        self.of_y: Strides = (*strides_of(y)[:-1], *(0,) * n, units, 0, 1)
+
+
+def conv(w: Writer, node: Node[Conv]) -> None:
+    """A product with a kernel, in the way that suits how rows lie; then the activation."""
+    if 0 not in w.shape(node.output):
+        w.conv(node)
+        activate(w, node)
+
+
+def summed_in_loops(
+    w: Writer, node: Node[Conv | ConvTranspose], loops: Sequence[Strides], shape: Row
+) -> None:
+    """The bias, and products added to it one by one; strides of y, x and the kernel."""
+    out, y = w.shape(node.output), node.output
+    x, kernel, *bias = node.inputs
+    if bias:
+        start = [w.write(y), w.spread(bias[0], out)]
+        w.nest(out, start, lambda y, b: f"{y} = {b};")
+    else:
+        w.zero(y)
+    of_y, of_x, of_kernel = loops
+    operands = [w.write(y, of_y), w.read(x, of_x), w.read(kernel, of_kernel)]
+    w.nest(shape, operands, lambda y, x, k: f"{y} = {w.multiply_add(x, k, y)};", sums=True)
+
+
+def conv_in_loops(w: Writer, node: Node[Conv]) -> None:
+    """A convolution as loops around a product."""
+    x, kernel = map(w.shape, node.inputs[:2])
+    loops = _ConvLoops(node.op, x, kernel, w.shape(node.output))
+    summed_in_loops(w, node, (loops.of_y, loops.of_x, loops.of_kernel), loops.shape)
+
+
+def conv_transpose(w: Writer, node: Node[ConvTranspose]) -> None:
+    """Each position's products, added where its window lies; then the activation."""
+    op, out = node.op, w.shape(node.output)
+    if 0 in out:
+        return
+    x, kernel = map(w.shape, node.inputs[:2])
+    n, steps = len(op.strides), strides_of(out)
+    shape = (*x[:-1], *kernel[:-2], x[-1], out[-1])
+    of_y = (
+        *(a * s for a, s in zip(op.strides, steps, strict=False)),
+        *(a * s for a, s in zip(op.dilations, steps, strict=False)),
+        0, 1,
+    )  # fmt: skip
+    of_x = (*strides_of(x)[:-1], *(0,) * n, 1, 0)
+    of_kernel = (*(0,) * n, *strides_of(kernel)[:-2], 1, x[-1])
+    summed_in_loops(w, node, (of_y, of_x, of_kernel), shape)
+    activate(w, node)
+
+
+def conv_gradient(w: Writer, node: Node[ConvGradient]) -> None:
+    """Each window's gradient times the kernel, added where the window lies."""
+    x, kernel, g = node.inputs
+    w.zero(node.output)
+    if 0 in w.shape(g):
+        return
+    loops = _ConvLoops(node.op.of, w.shape(x), w.shape(kernel), w.shape(g))
+    operands = [w.write(node.output, loops.of_x), w.read(g, loops.of_y), w.read(kernel, loops.of_kernel)]
+    w.nest(loops.shape, operands, lambda t, g, k: f"{t} += {g} * {k};", sums=True)
+
+
+def conv_kernel_gradient(e: StepWriter, node: Node[ConvKernelGradient]) -> None:
+    """Each channel times each unit's gradient, summed over rows and windows."""
+    op, (x, g) = node.op, node.inputs
+    e.zero(node.output)
+    if 0 in e.shape(g):
+        return
+    loops = _ConvLoops(op.of, e.shape(x), op.shape, e.shape(g))
+    operands = [e.write(node.output, loops.of_kernel), e.read(g, loops.of_y), e.read(x, loops.of_x)]
+    e.nest(loops.shape, operands, summed_rows(e), sums=True)
+
+
 RULES: dict[type[Op], Rule] = {
     Pool: pool,
     PoolGradient: pool_gradient,
+    Pad: pad,
+    PadSame: pad,
+    Conv: conv,
+    ConvTranspose: conv_transpose,
+    ConvGradient: conv_gradient,
+    ConvKernelGradient: conv_kernel_gradient,
 }

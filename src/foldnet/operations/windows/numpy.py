@@ -1,4 +1,4 @@
-"""Pooling in NumPy: window by window position, in order."""
+"""Pooling and convolution in NumPy: window position by window position, in order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,19 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.op import Op
+from foldnet.operations.elementwise.numpy import apply_elementwise
 from foldnet.operations.kernels import Kernel, StepContext
-from foldnet.operations.windows.op import Pool, PoolGradient, Window
+from foldnet.operations.windows.op import (
+    Conv,
+    ConvGradient,
+    ConvKernelGradient,
+    ConvTranspose,
+    Pad,
+    PadSame,
+    Pool,
+    PoolGradient,
+    Window,
+)
 
 
 def _padded(x: Array, windows: list[Window], beyond: float) -> Array:
@@ -26,7 +37,8 @@ def _positions(rank: int, windows: list[Window]) -> Iterator[tuple[slice, ...]]:
     for place in np.ndindex(*(w.size for w in windows)):
         found = [slice(None)] * rank
         for w, k in zip(windows, place, strict=True):
-            found[w.axis + 1] = slice(k, k + (w.count - 1) * w.stride + 1, w.stride)
+            first = k * w.dilation
+            found[w.axis + 1] = slice(first, first + (w.count - 1) * w.stride + 1, w.stride)
         yield tuple(found)
 
 
@@ -83,7 +95,88 @@ def pool_gradient(op: PoolGradient, context: StepContext, x: Array, y: Array, g:
     return on_padded[tuple(own)]
 
 
+def pad(op: Pad | PadSame, x: Array) -> Array:
+    """Zeros around x."""
+    return np.pad(x, ((0, 0), *op.widths_for(x.shape[1:])))
+
+
+def _by_group(x: Array, groups: int) -> Array:
+    """Channels, or units, as (groups, channels of a group)."""
+    return x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
+
+
+def _taps(op: Conv, x: Array, kernel: Array) -> Iterator[tuple[tuple[slice, ...], Array]]:
+    """For each position within the window, in order, the slice of x and the part of the kernel (channels, units)."""
+    windows = op.windows(x.shape[1:], kernel.shape)
+    parts = kernel.reshape(-1, *kernel.shape[-2:])
+    return zip(_positions(x.ndim, windows), parts, strict=True)
+
+
+def _counts_of(op: Conv, x: Array, kernel: Array) -> tuple[int, ...]:
+    return tuple(w.count for w in op.windows(x.shape[1:], kernel.shape))
+
+
+def conv(op: Conv, x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """Products summed over positions within the window, and within these over channels."""
+    units = kernel.shape[-1]
+    y = np.zeros((len(x), *_counts_of(op, x, kernel), op.groups, units // op.groups))
+    for place, part in _taps(op, x, kernel):
+        seen, weights = _by_group(x[place], op.groups), _by_group(part, op.groups)
+        for c in range(len(part)):
+            y += seen[..., c : c + 1] * weights[c]
+    y = y.reshape(*y.shape[:-2], units)
+    return apply_elementwise(op.activation, y if bias is None else y + bias)
+
+
+def conv_by_blas(op: Conv, x: Array, kernel: Array, bias: Array | None = None) -> Array | None:
+    """The same with the sums in BLAS's order; for one group and no activation."""
+    if op.activation is not None or op.groups != 1:
+        return None
+    y = sum(x[place] @ part for place, part in _taps(op, x, kernel))
+    return np.asarray(y if bias is None else y + bias)
+
+
+def conv_transpose(op: ConvTranspose, x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """Each position's products added where its window lies, position within the window by position."""
+    y = np.zeros((len(x), *(int(n or 0) for n in op.output_shape(x.shape, kernel.shape)[1:])))
+    dims = len(op.strides)
+    for place in np.ndindex(*kernel.shape[:dims]):
+        steps = zip(place, op.dilations, op.strides, x.shape[1:-1], strict=True)
+        to = (slice(None), *(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, s, n in steps))
+        part = np.zeros((*x.shape[:-1], kernel.shape[-2]))
+        for c in range(x.shape[-1]):
+            part += x[..., c : c + 1] * kernel[place][:, c]
+        y[to] += part
+    return apply_elementwise(op.activation, y if bias is None else y + bias)
+
+
+def conv_gradient(op: ConvGradient, context: StepContext, x: Array, kernel: Array, g: Array) -> Array:
+    """Each window's gradient times the kernel, added where the window lies."""
+    found, g = np.zeros_like(x), _by_group(g, op.of.groups)
+    for place, part in _taps(op.of, x, kernel):
+        on_part = np.einsum("...gu,cgu->...gc", g, _by_group(part, op.of.groups))
+        found[place] += on_part.reshape(*on_part.shape[:-2], x.shape[-1])
+    return found
+
+
+def conv_kernel_gradient(op: ConvKernelGradient, context: StepContext, x: Array, g: Array) -> Array:
+    """Each channel times each unit's gradient, over rows and windows."""
+    groups, found = op.of.groups, np.zeros(op.shape, x.dtype)
+    parts = found.reshape(-1, *op.shape[-2:])
+    by_group = _by_group(g, groups).reshape(-1, groups, op.shape[-1] // groups)
+    for (place, _), part in zip(_taps(op.of, x, found), parts, strict=True):
+        seen = _by_group(x[place], groups).reshape(-1, groups, op.shape[-2])
+        part[...] = np.einsum("pgc,pgu->cgu", seen, by_group).reshape(part.shape)
+    return found
+
+
 RULES: dict[type[Op], Kernel] = {
     Pool: Kernel(pool),
     PoolGradient: Kernel(None, pool_gradient),
+    Pad: Kernel(pad),
+    PadSame: Kernel(pad),
+    Conv: Kernel(conv, quick=conv_by_blas),
+    ConvTranspose: Kernel(conv_transpose),
+    ConvGradient: Kernel(None, conv_gradient),
+    ConvKernelGradient: Kernel(None, conv_kernel_gradient),
 }

@@ -1,14 +1,15 @@
-"""Pooling as NumPy source."""
+"""Pooling, padding and convolution as NumPy source."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Op
 from foldnet.operations.texts import Operands, Text
-from foldnet.operations.windows.op import Pool, PoolKind
+from foldnet.operations.windows.op import Conv, ConvTranspose, Pad, PadSame, Pool, PoolKind
 
 _METHODS: Mapping[PoolKind, str] = {"max": "max", "average": "mean"}
 
@@ -56,4 +57,44 @@ def _windows(op: Pool, x: str, sizes: Sequence[int], strides: Sequence[int]) -> 
     return f"{view}[{', '.join(steps)}]"
 
 
-RULES: dict[type[Op], Text] = {Pool: Text(_pool, "pool")}
+def _pad(op: Pad, o: Operands) -> str:
+    return f"np.pad({o.texts[0]}, {((0, 0), *op.widths)})"
+
+
+def _pad_same(op: PadSame, o: Operands) -> str:
+    return o.call("pad_same", o.texts[0], f"{op.axes}, {op.covers}, {op.strides}")
+
+
+def _with_bias(text: str, o: Operands) -> str:
+    return text if len(o.texts) == 2 or o.neutral[2] else f"{text} + {o.texts[2]}"
+
+
+def _conv(op: Conv, o: Operands) -> str:
+    settings = [str(op.strides), str(op.dilations), *([f"groups={op.groups}"] if op.groups > 1 else [])]
+    return _with_bias(o.call("convolve", *o.texts[:2], *settings), o)
+
+
+def _conv_transpose(op: ConvTranspose, o: Operands) -> str:
+    return _with_bias(o.call("convolve_transpose", *o.texts[:2], str(op.strides), str(op.dilations)), o)
+
+
+def _conv_formula(op: Conv | ConvTranspose, operands: Sequence[str]) -> str:
+    name = "conv" if isinstance(op, Conv) else "conv_transpose"
+    return f"{name}({operands[0]}, kernel)" + (" + bias" if len(operands) > 2 else "")
+
+
+def _is_zero(index: int, array: Array) -> bool:
+    return index == 2 and not array.any()
+
+
+_ROLES = ("x", "kernel", "bias")
+
+RULES: dict[type[Op], Text] = {
+    Pool: Text(_pool, "pool"),
+    Pad: Text(_pad, "zeros around"),
+    PadSame: Text(_pad_same, "zeros around"),
+    Conv: Text(_conv, "convolution", roles=_ROLES, neutral=_is_zero, formula=_conv_formula),
+    ConvTranspose: Text(
+        _conv_transpose, "transposed convolution", roles=_ROLES, neutral=_is_zero, formula=_conv_formula
+    ),
+}

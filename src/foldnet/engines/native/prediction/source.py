@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from foldnet.codegen import maths, matrix
+from foldnet.codegen import convolution, maths, matrix
 from foldnet.codegen.expressions import plus, times
-from foldnet.codegen.headers import header
+from foldnet.codegen.headers import header, needed
 from foldnet.codegen.layout import Packed, Weights, pack, plan, row_shape
 from foldnet.codegen.loops import C_TYPES, CType, laid_out, loop
 from foldnet.engines.native.prediction.writer import BlockWriter
@@ -149,7 +149,8 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     _check(graph)
     weights = Weights(graph)
     places = plan(graph)
-    lanes = next((n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES), 1)
+    sizes_of_blocks = (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES)
+    lanes = 1 if any(n.op.one_by_one for n in graph.nodes) else next(sizes_of_blocks, 1)
     parts = []
     row_plan = plan(graph, align=simd, inputs=False)
     direct = {name: f"x{i}" for i, name in _used_inputs(graph)}
@@ -166,7 +167,9 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     else:
         kernels = []
     kernels += [matrix.row_kernel(w, simd) for w in sorted(row.panel_widths)]
-    types = {min(w, simd) for w in sizes} | ({simd} if kernels else set())
+    kernels += convolution.kernels(row.convs)
+    kernels += [convolution.one_position(str)] if row.portable_convs else []
+    types = {min(w, simd) for w in sizes} | {t.size for t in row.convs} | ({simd} if lanes > 1 else set())
     per_row = cost(graph)
     unit = max(lanes, 1)
     share = max(1, -(-SHARE_COST // (per_row * unit))) * unit
@@ -187,7 +190,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
         "#include <math.h>\n#include <pthread.h>\n#include <stdint.h>\n#include <stdlib.h>\n",
         FMA.format(fma="__builtin_fmaf"),
         '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n',
-        matrix.vector_types(types) if kernels else "",
+        needed(matrix.vector_types(types), "\n".join(kernels)),
         *kernels,
         maths.functions_for(code),
         _bad_macro(len(faults)) if faults else "",
@@ -340,6 +343,7 @@ def emit_portable(
         WORKSPACE.format(kept="" if small else " static") if "WORKSPACE " in code else "",
         maths.functions_for(code),
         matrix.PORTABLE_KERNEL if "fn_dense(" in code else "",
+        convolution.one_position("WEIGHT({})".format) if body.portable_convs else "",
     ]
     kinds = [(_ctype(graph, v), row_shape(graph, v)) for v in graph.inputs]
     return PortableSource(

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
+from typing import Any
 
+from foldnet.codegen.convolution import Tile
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.layout import Plan, Weights, row_shape
 from foldnet.codegen.loops import (
@@ -24,6 +26,7 @@ from foldnet.codegen.loops import (
 from foldnet.codegen.names import C_RESERVED, Namespace, identifier
 from foldnet.codegen.plain_names import PlainNames, title
 from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Once, Stage
+from foldnet.engines.native.prediction.convolution import conv_calls
 from foldnet.engines.native.prediction.dense import dense_calls
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
@@ -66,6 +69,8 @@ class BlockWriter:
         self.lanes, self.simd, self.direct, self.names = lanes, simd, direct, names
         self.tiles: set[int] = set()
         self.panel_widths: set[int] = set()
+        self.convs: set[Tile] = set()
+        self.portable_convs = False
         self.faults: list[Node[Op]] = []
         self.lines: list[str] = []
         self._names = Namespace({*C_RESERVED, *direct.values()})
@@ -315,6 +320,11 @@ class BlockWriter:
         """Calls of the matrix kernels, then the activation."""
         self.lines += dense_calls(self, node)
         activate(self, node)
+
+    def conv(self, node: Node[Any]) -> None:
+        """Calls of the kernels."""
+        assert self.lanes == 1, "programs with convolutions compute their rows one by one"
+        self.lines += conv_calls(self, node)
 
     def all(self) -> list[str]:
         """The statements of all nodes, in order; ``declarations`` are to come before them.

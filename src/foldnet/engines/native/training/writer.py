@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from foldnet.codegen.expressions import Number, composed, plus, times
 from foldnet.codegen.loops import (
@@ -29,6 +30,7 @@ from foldnet.engines.native.training.products import known_product, shared_produ
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.training import TrainingProgram
+from foldnet.operations.windows.c import conv_in_loops
 
 PART_LINES = 130
 """Statements from which a function is divided at the next op."""
@@ -343,6 +345,10 @@ class BatchWriter(Places):
     def dense(self, node: Node[Op], turned: bool = False) -> None:
         """A product with a kernel, its columns shared among threads."""
         (turned_dense if turned else dense)(self, node)
+
+    def conv(self, node: Node[Any]) -> None:
+        """A convolution as loops around a product with all rows."""
+        conv_in_loops(self, node)
 
     def read(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
         """A value that a loop reads, over its own row's shape or by other strides."""

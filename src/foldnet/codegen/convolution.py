@@ -1,0 +1,202 @@
+"""Convolutions of one row: kernels that keep a tile of positions and units in registers.
+
+Every element of the result is summed in one fixed order, whatever the kernel: window positions in order, and within
+each the channels, in stretches of at most ``STRETCH`` products. A stretch starts from zero and is added to what came
+before, at first the bias. So few terms are added one by one that little is lost to rounding.
+
+A tile is a few neighbouring positions of the last spatial axis times a few vectors of units: each number of x serves
+all its units, and each vector of weights all its positions. A depthwise convolution has vectors of channels instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from foldnet.codegen.expressions import plus, times
+
+STRETCH = 64
+
+
+def tallest(vectors: int, simd: int) -> int:
+    """Positions of the largest tile with so many vectors of units that its sums fit the registers.
+
+    >>> tallest(2, 8), tallest(2, 16)
+    (6, 12)
+    """
+    return (24 if simd == 16 else 12) // max(vectors, 2 if simd == 16 else 1)
+
+
+HEIGHTS = (12, 6, 4, 2, 1)
+
+
+def heights(count: int, tall: int) -> list[tuple[int, int]]:
+    """Heights of tiles, none above ``tall``, that cover so many positions, and how many there are of each.
+
+    They come from a short list, so that the layers of a network share kernels, which compilers work long on.
+
+    >>> heights(30, 12), heights(29, 6), heights(3, 8)
+    ([(12, 2), (6, 1)], [(6, 4), (4, 1), (1, 1)], [(2, 1), (1, 1)])
+    """
+    found = []
+    for height in (h for h in HEIGHTS if h <= tall):
+        if times_ := count // height:
+            found.append((height, times_))
+            count -= height * times_
+    return found
+
+
+def together(simd: int) -> int:
+    """Vectors of units in a tile, at most."""
+    return 4 if simd == 16 else 3
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One kernel.
+
+    Attributes:
+        positions: in the tile.
+        vectors: of units.
+        size: floats in a vector.
+        part: how many floats of the last vector are written; 0 for all.
+        depthwise: whether each unit sees the channel with its own number alone.
+    """
+
+    positions: int
+    vectors: int
+    size: int
+    part: int = 0
+    depthwise: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the C function."""
+        kind = "depthwise" if self.depthwise else "conv"
+        return f"{kind}{self.positions}x{self.vectors}v{self.size}" + (f"p{self.part}" if self.part else "")
+
+    def _load(self, place: str) -> str:
+        return f"load{self.size}({place})" if self.size > 1 else f"*({place})"
+
+    def code(self) -> str:
+        """The C function. It computes one tile, all taps and channels."""
+        size, rows, columns = self.size, range(self.positions), range(self.vectors)
+        kind = f"v{size}" if size > 1 else "float"
+        zero = "{0}" if size > 1 else "0.0f"
+        fma = f"fma{size}" if size > 1 else "FMA"
+        sums = [[f"a{j}_{v}" for v in columns] for j in rows]
+        last = "" if self.depthwise else ", int channels"
+        alone = ["  (void)step;", "  (void)out;"] if self.positions == 1 else []
+        lines = [
+            f"static void {self.name}(const float *x, long step, const int32_t *taps, int count{last},",
+            "    const float *w, int width, const float *bias, float *y, long out) {",
+            *alone,
+        ]
+        if self.depthwise:
+            lines += [
+                f"  for (int t = 0; t < count; t += {STRETCH}) {{",
+                f"    const int end = count - t < {STRETCH} ? count : t + {STRETCH};",
+                "    const int first = t == 0;",
+            ]
+        else:
+            lines += [
+                f"  const int per = channels < {STRETCH} ? {STRETCH} / channels : 1;",
+                "  for (int t = 0; t < count; t += per)",
+                f"  for (int c = 0; c < channels; c += {STRETCH}) {{",
+                f"    const int some = channels - c < {STRETCH} ? channels - c : {STRETCH};",
+                "    const int end = count - t < per ? count : t + per, first = t + c == 0;",
+            ]
+        for j in rows:
+            lines.append(f"    {kind} " + ", ".join(f"{a} = {zero}" for a in sums[j]) + ";")
+        lines.append("    for (int k = t; k < end; k++) {")
+        weights = [f"w{v} = {self._load(plus('q', v * size))}" for v in columns]
+        if self.depthwise:
+            lines.append("      const float *p = x + taps[k], *q = w + (long)k * width;")
+            lines.append(f"      const {kind} {', '.join(weights)};")
+            for j in rows:
+                at = times(j, "step")
+                lines += [
+                    f"      {a} = {fma}({self._load(plus('p', at, v * size))}, w{v}, {a});"
+                    for v, a in enumerate(sums[j])
+                ]
+        else:
+            lines.append("      const float *p = x + taps[k] + c, *q = w + ((long)k * channels + c) * width;")
+            lines.append("      for (int i = 0; i < some; i++, q += width) {")
+            lines.append(f"        const {kind} {', '.join(weights)};")
+            for j in rows:
+                spread = f"p[{plus('i', times(j, 'step'))}]" + (f" - (v{size}){{0}}" if size > 1 else "")
+                lines.append(f"        const {kind} x{j} = {spread};")
+                lines += [f"        {a} = {fma}(x{j}, w{v}, {a});" for v, a in enumerate(sums[j])]
+            lines.append("      }")
+        lines.append("    }")
+        for v in columns:
+            start = f"bias ? {self._load(plus('bias', v * size))} : ({kind}){{0}}"
+            lines.append(f"    const {kind} b{v} = {start};")
+        for j in rows:
+            for v, a in enumerate(sums[j]):
+                place = plus("y", times(j, "out"), v * size)
+                lines.append(f"    {a} = (first ? b{v} : {self._read(place, v)}) + {a};")
+                lines.append(f"    {self._store(place, a, v)}")
+        return "\n".join([*lines, "  }", "}"]) + "\n"
+
+    def _whole(self, vector: int) -> bool:
+        return not self.part or vector < self.vectors - 1
+
+    def _read(self, place: str, vector: int) -> str:
+        return self._load(place) if self._whole(vector) else f"some{self.size}({place}, {self.part})"
+
+    def _store(self, place: str, value: str, vector: int) -> str:
+        if not self._whole(vector):
+            return f"__builtin_memcpy({place}, &{value}, {4 * self.part});"
+        return f"store{self.size}({place}, {value});" if self.size > 1 else f"*({place}) = {value};"
+
+
+def reading_some(size: int) -> str:
+    """C of reading the first floats of a vector, with nothing read beyond them."""
+    return (
+        f"static inline v{size} some{size}(const float *p, int count) {{\n"
+        f"  v{size} x = {{0}};\n"
+        "  __builtin_memcpy(&x, p, sizeof(float) * (size_t)count);\n"
+        "  return x;\n"
+        "}\n"
+    )
+
+
+def kernels(tiles: Collection[Tile]) -> list[str]:
+    """C of these kernels, and of what they need."""
+    found = sorted(tiles, key=lambda t: t.name)
+    return [
+        *(reading_some(size) for size in sorted({t.size for t in found if t.part})),
+        *(t.code() for t in found),
+    ]
+
+
+def one_position(weight: Callable[[str], str]) -> str:
+    """C of a kernel for one position and all units, given how C reads a weight."""
+    return f"""\
+/* One position of a convolution: window positions in order and within each the channels, in stretches of {STRETCH}
+   products that are added up. */
+static void fn_conv(const float *x, const int32_t *taps, int count, int channels, const float *w, const float *bias,
+                    float *y, int units, int columns) {{
+  const int per = channels < {STRETCH} ? {STRETCH} / channels : 1;
+  for (int first = 0; first < units; first += 16) {{
+    const int width = units - first < 16 ? units - first : 16;
+    float sum[16];
+    for (int u = 0; u < width; u++)
+      y[first + u] = bias ? {weight("bias[first + u]")} : 0.0f;
+    for (int t = 0; t < count; t += per)
+      for (int c = 0; c < channels; c += {STRETCH}) {{
+        const int some = channels - c < {STRETCH} ? channels - c : {STRETCH};
+        const int end = count - t < per ? count : t + per;
+        for (int u = 0; u < width; u++)
+          sum[u] = 0.0f;
+        for (int k = t; k < end; k++)
+          for (int i = c; i < c + some; i++)
+            for (int u = 0; u < width; u++)
+              sum[u] = FMA(x[taps[k] + i], {weight("w[((long)k * channels + i) * columns + first + u]")}, sum[u]);
+        for (int u = 0; u < width; u++)
+          y[first + u] = y[first + u] + sum[u];
+      }}
+  }}
+}}
+"""

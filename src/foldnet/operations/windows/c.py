@@ -175,7 +175,6 @@ class _ConvLoops:
     Attributes:
         shape: of the loops.
         of_x, of_kernel, of_y: strides of the operand, the kernel and the result.
-        apart: whether turns of the outermost loop touch different elements of y.
     """
 
     def __init__(self, op: Conv, x: Row, kernel: Row, y: Row) -> None:

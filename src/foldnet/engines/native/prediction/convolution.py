@@ -130,10 +130,10 @@ class _Calls:
     ) -> list[str]:
         """Calls of kernels like this one for all positions."""
         count, done, lines = self.counts[-1], 0, []
-        for height, times_ in heights(count, tallest(tile.vectors, self.body.simd)):
+        for height, whole in heights(count, tallest(tile.vectors, self.body.simd)):
             own = Tile(height, tile.vectors, tile.size, tile.part, tile.depthwise)
             self.body.convs.add(own)
-            p = plus("p", done) if times_ != 1 else done
+            p = plus("p", done) if whole != 1 else done
             channels = "" if tile.depthwise else f"{self.channels}, "
             call = (
                 f"{own.name}({plus(self._at(self.body.base(self.x), self.of_x, p), channel)}, {self.of_x[-1]}, taps, "
@@ -141,8 +141,8 @@ class _Calls:
                 f"{plus(self._at(self.body.base(self.y), self.of_y, p), unit)}, {self.of_y[-1]});"
             )
             heads = self._outer
-            if times_ != 1:
-                heads = [*heads, f"for (int p = 0; p < {height * times_}; p += {height})"]
+            if whole != 1:
+                heads = [*heads, f"for (int p = 0; p < {height * whole}; p += {height})"]
             lines += laid_out(heads, call)
-            done += height * times_
+            done += height * whole
         return lines

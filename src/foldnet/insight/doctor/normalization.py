@@ -214,7 +214,7 @@ def fold_across(context: Context) -> Iterator[Finding]:
                 site.path,
                 f"The activation {activation[0]} of {before.path!r} stands between the weights and this "
                 "normalization, so "
-                "it must not be folded backward into them; it folds forward into a following Dense.",
+                "it must not be folded backward into them; it folds forward into the next weights where that is exact.",
                 "Nothing: foldnet does it right. Hand-written code and some converters do not.",
                 channels_that_would_be_wrong=int(wrong.sum()), of=int(wrong.size),
                 largest_offset=float(np.abs(offset).max()),

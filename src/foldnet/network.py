@@ -254,10 +254,13 @@ class Network(Layer, Use):
                     f"{self.name!r} takes inputs of shape {tensor.shape}, and was called on {given}"
                 )
 
-    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
-        """Call it as a layer; several inputs may be nested as the network's own, or in a dict by name."""
-        return super().__call__(
-            self.arrange(inputs) if len(self._inputs) > 1 or isinstance(inputs, Mapping) else inputs, **kwargs
+    def arranged(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Several inputs may be nested as the network's own, or in a dict by name."""
+        inputs = given["inputs"]
+        return (
+            {"inputs": self.arrange(inputs)}
+            if len(self._inputs) > 1 or isinstance(inputs, Mapping)
+            else given
         )
 
     def arrange(self, x: Any, what: str = "x") -> Any:
@@ -320,7 +323,7 @@ class Network(Layer, Use):
         known = dict(zip(self.inputs, given, strict=True))
         for call in self.graph_calls:
             if call.inputs:
-                result = call.layer.compute_output_spec(*(known[t] for t in call.inputs))
+                result = call.layer.compute_output_spec(*call.arguments_with(known).values())
                 known |= zip(call.outputs, flatten(result), strict=True)
         return map_structure(lambda t: known[t], self.output_structure)
 

@@ -85,16 +85,14 @@ def called_again(
     """
     if layer.is_operation:
         return flatten(layer(*mapped(tensors.__getitem__, call.arguments)))
-    inputs: Any = [tensors[t] for t in call.inputs]
+    inputs, *others = (given := call.arguments_with(tensors)).values()
     structure = getattr(call.layer, "input_structure", None)  # of a network
-    if len(inputs) == 1:
-        inputs = inputs[0]
-    elif structure is not None:
+    if isinstance(inputs, list) and structure is not None:
         inputs = pack(structure, inputs)
     kwargs = {
         name: map_structure(lambda v: tensors[v] if isinstance(v, SymbolicTensor) else v, value)
         for name, value in call.kwargs.items()
-    }
+    } | dict(zip([*given][1:], others, strict=True))
     return flatten(
         layer(inputs, **kwargs) if call_function is None else call_function(layer, inputs, **kwargs)
     )

@@ -50,10 +50,15 @@ def read_node(stored: object, layer: Layer) -> Node:
         args = strict_json.listing(stored["args"], f"the arguments of {where}")
         kwargs = dict(strict_json.mapping(stored.get("kwargs") or {}, f"the arguments of {where}"))
         structure = map_leaves(lambda v: keras_tensor(v, where), args)
+        named = _named(kwargs, layer, lambda v: map_leaves(lambda t: keras_tensor(t, where), v))
+        names = layer.tensor_arguments
+        if len(names) > 1:
+            named = dict(zip(names, structure, strict=False)) | named
+            structure = named.pop(names[0], [])
         mask = _mask(kwargs, layer)
         if mask is not None:
             mask = map_leaves(lambda v: keras_tensor(v, f"the mask of {where}"), mask)
-        return Node(structure, _kwargs(kwargs, layer), False, mask)
+        return Node(structure, _kwargs(kwargs, layer), False, mask, named)
     kwargs = {}
     if isinstance(stored, list) and len(stored) in (3, 4) and isinstance(stored[0], str):
         stored = [stored]
@@ -73,7 +78,8 @@ def read_node(stored: object, layer: Layer) -> Node:
     mask = _mask(kwargs, layer)
     if mask is not None:
         mask = reference(mask, f"the mask of {where}")
-    return Node(structure, _kwargs(kwargs, layer), True, mask)
+    named = _named(kwargs, layer, lambda v: read_structure(v, where))
+    return Node(structure, _kwargs(kwargs, layer), True, mask, named)
 
 
 def operation_node(stored: object, where: str) -> Node:
@@ -86,6 +92,12 @@ def operation_node(stored: object, where: str) -> Node:
             f"{where} has arguments by name, {', '.join(sorted(named))}; give them by place and save again"
         )
     return Node([operand(value, where) for value in args], {}, False)
+
+
+def _named(kwargs: dict[str, Any], layer: Layer, read: Callable[[Any], Any]) -> dict[str, Any]:
+    """Remove the tensors from the arguments that were given by name, and return them."""
+    given = {name: kwargs.pop(name) for name in layer.tensor_arguments if name in kwargs}
+    return {name: read(value) for name, value in given.items() if value is not None}
 
 
 def _mask(kwargs: dict[str, Any], layer: Layer) -> Any:
@@ -187,7 +199,7 @@ class Calls:
         self.made: dict[str, list[Call]] = {
             name: layer.calls[:1] if layer.is_input else [] for name, layer in layers.items()
         }
-        inner = [r for ns in nodes.values() for n in ns for r in refs_of(n.args)]
+        inner = [r for ns in nodes.values() for n in ns for r in refs_of(n.tensors)]
         ends = list(refs_of(outputs))
         new_style = any(not n.old_style for ns in nodes.values() for n in ns)
         self._inner_base, self._end_base = defaultdict(int), defaultdict(int)
@@ -225,7 +237,7 @@ class Calls:
 def _check_count(node: Node, layer: Layer) -> None:
     """Check that only layers that join tensors are called on several."""
     count = sum(1 for _ in refs_of(node.args))
-    several = layer.joins_inputs
+    several = layer.joins_inputs or len(layer.tensor_arguments) > 1
     if count == 0 or (count > 1 and not several):
         raise FileFormatError(
             f"layer {layer.name!r} ({type(layer).__name__}) is called on {count} tensors, but takes one"
@@ -242,7 +254,8 @@ def _made(layer: Layer, node: Node, calls: Calls) -> Call:
     if layer.is_operation:
         layer(*given)
     else:
-        layer(given, **node.kwargs, **mask)
+        named = {name: map_structure(calls.tensor, value) for name, value in node.named.items()}
+        layer(given, **named, **node.kwargs, **mask)
     return layer.calls[-1]
 
 
@@ -256,8 +269,9 @@ def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: 
         made = calls.made[name]
         while len(made) < len(nodes[name]):
             node = nodes[name][len(made)]
-            reads = [*refs_of(node.args), *(() if node.mask is None else refs_of(node.mask))]
-            missing = next((r for r in reads if calls.index(r) >= len(calls.made.get(r[0], ()))), None)
+            missing = next(
+                (r for r in refs_of(node.tensors) if calls.index(r) >= len(calls.made.get(r[0], ()))), None
+            )
             if missing is not None:
                 waiting[missing[0], calls.index(missing)].append(name)
                 break

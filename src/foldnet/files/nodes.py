@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,26 @@ class Constant:
 
 @dataclass
 class Node:
-    """One stored call of a layer: its arguments, and the mask passed with it, if any."""
+    """One stored call of a layer.
+
+    Attributes:
+        args: its input, or its inputs.
+        kwargs: constants by name.
+        old_style: whether it is stored as Keras 1 and 2 do.
+        mask: passed with it, if any.
+        named: its further tensors, by argument.
+    """
 
     args: Any
     kwargs: dict[str, Any]
     old_style: bool
     mask: Any = None
+    named: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tensors(self) -> list[Any]:
+        """All its tensors, nested."""
+        return [self.args, *([] if self.mask is None else [self.mask]), *self.named.values()]
 
 
 def reference(entry: object, where: str) -> Ref:

@@ -295,9 +295,12 @@ class _Calls:
         kwargs = dict(call.kwargs)
         if "mask" in kwargs:
             kwargs["mask"] = map_structure(self._mask, kwargs["mask"])
+        first, *others = call.arguments_with({t: t for t in call.inputs}).items()
         if self._dialect is Dialect.KERAS_2:
-            node = [[*self._ref(t, ends=False), kwargs] for t in call.inputs]
+            kwargs |= {k: map_structure(lambda t: self._ref(t, ends=False), v) for k, v in others}
+            node = [[*self._ref(t, ends=False), kwargs] for t in call.given(first[0])]
             return [node, node] if isinstance(call.layer, Network) else [node]
+        kwargs |= {k: map_structure(self._tensor, v) for k, v in others}
         return [{"args": [map_structure(self._tensor, _arguments(call))], "kwargs": kwargs}]
 
     def _ref(self, tensor: SymbolicTensor, ends: bool) -> list[Any]:
@@ -333,7 +336,5 @@ def _arguments(call: Call) -> Any:
     if isinstance(call.layer, Network):
         values = dict(zip(call.layer.inputs, call.inputs, strict=True))
         return map_structure(lambda tensor: values[tensor], call.layer.input_structure)
-    if call.layer.joins_inputs:
-        return list(call.inputs)
-    (tensor,) = call.inputs
-    return tensor
+    tensors = call.given(call.layer.tensor_arguments[0])
+    return list(tensors) if call.layer.joins_inputs else tensors[0]

@@ -71,7 +71,8 @@ class Graph:
         nodes: ordered so that every operand comes before its use.
         types: the type of every value, constants included.
         constants: arrays of the constant values; float64 if computed by a pass, so that engines round once.
-        layer_outputs: by path of the layer call, the value that holds the layer's result, unless a pass has removed it.
+        layer_outputs: by path of the layer call, the value that holds the layer's result, unless a pass has removed it;
+            by ``path:1`` that of its second result.
         notes: what passes did not do, and why.
         spreads: for the constant with an Affine's learned mean, the standard deviation learned with it; passes need
             it to decide whether folding the mean away would cancel.

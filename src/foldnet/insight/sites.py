@@ -8,7 +8,7 @@ from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, Shape, SymbolicTensor
-from foldnet.lowering.lower import call_name
+from foldnet.lowering.lower import call_name, result_name
 from foldnet.network import Network
 
 
@@ -82,7 +82,8 @@ def _walk(
             results = [inner[t] for t in call.layer.outputs]
         else:
             path = prefix + call_name(network, call)
-            results = [path if graph is None else graph.layer_outputs[path]]
+            names = [result_name(path, i) for i in range(len(call.outputs))]
+            results = names if graph is None else [graph.layer_outputs[name] for name in names]
             nodes = () if graph is None else tuple(n for n in graph.nodes if n.layer == path)
             shapes = tuple(t.shape for t in call.inputs)
             sites.append(Site(path, call, operands, results[0], shapes, call.outputs[0].shape, nodes))

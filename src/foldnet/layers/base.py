@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -39,7 +39,11 @@ class Layer(Traits, Configured):
     """
 
     own_arguments: ClassVar[frozenset[str]] = frozenset()
-    """Arguments of calls in addition to ``training`` and ``mask``."""
+    """Arguments of calls in addition to ``training``, ``mask`` and tensors."""
+    tensor_arguments: ClassVar[tuple[str, ...]] = ("inputs",)
+    """Arguments of calls that are tensors or lists of them, in Keras's order; the first is the layer's input."""
+    mask_arguments: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that are masks: their shapes are not handed to ``compute_output_shape``."""
     absent_weights: ClassVar[frozenset[str]] = frozenset({"bias", "gamma", "beta"})
     """Weights that are None on a built layer if its settings leave them out, as in Keras."""
 
@@ -95,9 +99,15 @@ class Layer(Traits, Configured):
 
     def compute_output_spec(self, *inputs: Any, **kwargs: Any) -> Any:
         """Shape and dtype of the result for symbolic tensors, without calling the layer."""
-        tensors = flatten(list(inputs))
-        shape = self.compute_output_shape(*(tuple(t.shape) for t in tensors))
-        return SymbolicTensor(shape, self.compute_output_dtype(*(t.dtype for t in tensors)))
+        if len(self.tensor_arguments) == 1:
+            inputs = (list(inputs),)
+        call = self._call_on(*self._by_argument(inputs, kwargs))
+        self._make_outputs(call)
+        return self._wrap_outputs(call)
+
+    def other_output_shapes(self, call: Call) -> Sequence[Shape]:
+        """Shapes of the results after the first, for a call that returns several; they are floats."""
+        return ()
 
     def compute_output_dtype(self, *input_dtypes: str) -> str:
         """Dtype of the result: ``"float32"`` (the default) or an integer dtype."""
@@ -149,6 +159,10 @@ class Layer(Traits, Configured):
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Emit the ops that compute this layer from the named inputs; return the name of the result."""
         raise UnsupportedError(f"layer {self.name!r}: {type(self).__name__} must define how it is computed")
+
+    def lower_all(self, b: Lowering, *inputs: str) -> Sequence[str]:
+        """Emit the ops for all results of a call, for a layer that can return several."""
+        return (self.lower(b, *inputs),)
 
     # -- weights --------------------------------------------------------------------------------------------
 
@@ -314,40 +328,45 @@ class Layer(Traits, Configured):
 
     # -- calling --------------------------------------------------------------------------------------------
 
-    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the layer on symbolic tensors and return the symbolic result, or compute it on arrays.
 
         Args:
-            inputs: the result of ``Input`` or of another layer, or a list of them; or arrays.
+            args: the result of ``Input`` or of another layer, or a list of them; or arrays. A layer with several
+                arguments that are tensors takes them in Keras's order, or by name.
             kwargs: ``training``: for arrays, whether Dropout drops values and BatchNormalization uses batch statistics.
+
+        Returns:
+            The result, or a tuple of all results.
 
         Raises:
             ConfigError: shapes that do not fit the layer.
             InputError: neither symbolic tensors nor arrays of numbers.
             UnsupportedError: an unknown argument.
         """
+        given, kwargs = self._by_argument(args, kwargs)
         known = {"training", "mask", *self.own_arguments}
         if unknown := {k for k, v in kwargs.items() if v is not None} - known:
             raise UnsupportedError(
                 f"layer {self.name!r} was called with {', '.join(sorted(unknown))}; it takes "
-                f"{', '.join(sorted(known))}"
+                f"{', '.join(sorted(known | set(self.tensor_arguments[1:])))}"
             )
-        tensors = flatten(inputs)
+        tensors = [t for value in given.values() for t in flatten(value)]
         if not any(isinstance(t, SymbolicTensor) for t in tensors):
             from foldnet.use import compute_layer
 
-            return compute_layer(self, inputs, **kwargs)
+            first = given.pop(self.tensor_arguments[0])
+            return compute_layer(self, first, others=given, **kwargs)
         if not all(isinstance(t, SymbolicTensor) for t in tensors):
             raise InputError(f"layer {self.name!r} was called on symbolic tensors and other values together")
-        if len(tensors) > 1 and not self.joins_inputs:
+        call = self._call_on(given, kwargs)
+        if len(call.given(self.tensor_arguments[0])) > 1 and not self.joins_inputs:
             raise InputError(
                 f"layer {self.name!r}: a {type(self).__name__} takes one input, and was called on {len(tensors)}; "
                 "call it on each, or join them first, such as by Concatenate"
             )
-        call = Call(self, tuple(tensors), {k: v for k, v in kwargs.items() if v is not None})
-        shapes = [t.shape for t in tensors]
         try:
-            self.build(*shapes)
+            self.build(*(t.shape for t in call.data))
             self._make_outputs(call)
         except ConfigError as error:
             if f"layer {self.name!r}" in str(error):
@@ -356,13 +375,47 @@ class Layer(Traits, Configured):
         self.calls.append(call)
         return self._wrap_outputs(call)
 
+    def _by_argument(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arguments that are tensors, in Keras's order, and the others."""
+        names = self.tensor_arguments
+        if len(args) > len(names):
+            raise InputError(
+                f"layer {self.name!r}: a {type(self).__name__} is called with {', '.join(names)}, and was given "
+                f"{len(args)} arguments by place"
+            )
+        found = dict(zip(names, args, strict=False))
+        if twice := set(found) & set(kwargs):
+            raise InputError(f"layer {self.name!r} was given {', '.join(sorted(twice))} twice")
+        found |= {k: v for k, v in kwargs.items() if k in names}
+        if names[0] not in found:
+            raise InputError(
+                f"layer {self.name!r} was called without {names[0]}; call it on an Input or on arrays"
+            )
+        given = self.arranged({k: found[k] for k in names if found.get(k) is not None})
+        return given, {k: v for k, v in kwargs.items() if k not in names}
+
+    def _call_on(self, given: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Call:
+        """A call on tensors by argument, without results."""
+        pairs = [(role, t) for role, value in given.items() for t in flatten(value)]
+        roles, tensors = tuple(role for role, _ in pairs), tuple(t for _, t in pairs)
+        return Call(self, tensors, {k: v for k, v in kwargs.items() if v is not None}, roles=roles)
+
+    def arranged(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The tensors of a call by argument, where a layer takes them in more than one form."""
+        return given
+
     def _make_outputs(self, call: Call) -> None:
-        shape = self.compute_output_shape(*(t.shape for t in call.inputs))
-        dtype = self.compute_output_dtype(*(t.dtype for t in call.inputs))
-        call.outputs = (SymbolicTensor(shape, dtype, call),)
+        shape = self.compute_output_shape(*(t.shape for t in call.data))
+        dtype = self.compute_output_dtype(*(t.dtype for t in call.data))
+        others = (
+            SymbolicTensor(s, "float32", call, i) for i, s in enumerate(self.other_output_shapes(call), 1)
+        )
+        call.outputs = (SymbolicTensor(shape, dtype, call), *others)
 
     def _wrap_outputs(self, call: Call) -> Any:
-        return call.outputs[0]
+        return call.outputs[0] if len(call.outputs) == 1 else call.outputs
 
     @property
     def input(self) -> SymbolicTensor:

@@ -73,7 +73,6 @@ class Masking(Layer):
 
     kinds = {"mask_value": ANY_NUMBERS}  # noqa: RUF012 - typed in the base
     supports_masking = True
-    kinds = {"mask_value": ANY_NUMBERS}  # noqa: RUF012 - typed in the base
 
     def __init__(self, mask_value: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)

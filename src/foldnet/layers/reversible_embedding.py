@@ -107,7 +107,7 @@ class ReversibleEmbedding(Embedding):
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """A lookup; in reverse the product with the transposed table, and the soft cap."""
-        if not b.call_arguments.get("reverse"):
+        if b.call is None or not b.call.kwargs.get("reverse"):
             return b.emit(Gather(), b.int(inputs[0]), b.weight(self, "embeddings"))
         scores = self._scores(b, b.float(inputs[0]))
         if self.logit_soft_cap is None:

@@ -48,6 +48,31 @@ class Call:
     outputs: tuple[SymbolicTensor, ...] = ()
     arguments: Any = None
     """All arguments of an operation's call, tensors and constants; None for a layer."""
+    roles: tuple[str, ...] = ()
+    """For each input the argument that it belongs to, for a layer with several ``tensor_arguments``."""
+
+    def __post_init__(self) -> None:
+        self.roles = self.roles or ("inputs",) * len(self.inputs)
+
+    def given(self, role: str) -> tuple[SymbolicTensor, ...]:
+        """The inputs that belong to an argument."""
+        return tuple(t for t, own in zip(self.inputs, self.roles, strict=False) if own == role)
+
+    def arguments_with(self, tensors: Mapping[SymbolicTensor, SymbolicTensor]) -> dict[str, Any]:
+        """The tensors of the call by argument, each replaced by another; a list where an argument has several."""
+        found: dict[str, Any] = {}
+        for role in dict.fromkeys(self.roles):
+            own = [tensors[t] for t in self.given(role)]
+            found[role] = own if len(own) > 1 else own[0]
+        return found
+
+    @property
+    def data(self) -> tuple[SymbolicTensor, ...]:
+        """The inputs that are no masks."""
+        masks = self.layer.mask_arguments
+        if not masks:
+            return self.inputs
+        return tuple(t for t, role in zip(self.inputs, self.roles, strict=True) if role not in masks)
 
     def output_mask(self, *masked: bool) -> bool:
         """Whether the result has a mask, given which inputs have one; a reversed embedding has none."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
 
 import numpy as np
 
@@ -47,8 +46,8 @@ class Lowering(GraphBuilder):
         self.variables: dict[str, tuple[Layer, str]] = {}
         self.streams = 0
         self.call_training: bool | None = None
-        self.call_arguments: Mapping[str, Any] = {}
-        """Further arguments of the call that is being lowered."""
+        self.call: Call | None = None
+        """The call that is being lowered."""
         self.call_masks: list[Mask | None] = []
         """The mask of each input of the call that is being lowered; see ``mask``."""
         self.output_masks: list[Mask | None] = []
@@ -225,14 +224,12 @@ def _lower_calls(
             results = call.layer.lower_call(b, call, values)
         else:
             operands = _require_present(call.inputs, values, f"layer {path!r} is")
-            b.call_training, b.call_masks, b.call_arguments = call_training, given, call.kwargs
-            result = b.replacements.get(call.layer, call.layer).lower(b, *operands)
-            results = (result,)
+            b.call_training, b.call_masks, b.call = call_training, given, call
+            results = b.replacements.get(call.layer, call.layer).lower_all(b, *operands)
             if b.trains and call.layer.activity_regularizer is not None:
-                b.activities.append((call.layer, result))
+                b.activities.append((call.layer, results[0]))
             masks.propagate(call, operands, given)
-        if results[0] is not None:
-            b.layer_outputs[path] = results[0]
+        b.layer_outputs |= {result_name(path, i): v for i, v in enumerate(results) if v is not None}
         values.update(zip(call.outputs, results, strict=True))
 
 
@@ -254,6 +251,11 @@ def call_name(network: Network, call: Call) -> str:
     """``layer`` for the first call of a layer, ``layer@1``, ``layer@2`` for further calls."""
     same = [c for c in network.graph_calls if c.layer is call.layer]
     return _numbered(call.layer, same.index(call))
+
+
+def result_name(path: str, index: int) -> str:
+    """How one of a call's results is named in ``layer_outputs``: the call's path, ``layer:1`` for its second result."""
+    return f"{path}:{index}" if index else path
 
 
 def _numbered(layer: Layer, index: int) -> str:

@@ -68,6 +68,7 @@ class Masks:
         ):
             return self.of(call.inputs)
         given = flatten(passed_mask)
+        given += [None] * (len(call.inputs) - call.roles.count(call.roles[0]))  # of further arguments
         if len(given) != len(call.inputs) or not all(_known(m, values) for m in given):
             raise UnsupportedError(
                 f"layer {call.layer.name!r} was called with a mask that is no tensor of the network. Hand over an "
@@ -124,6 +125,6 @@ def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bo
         if isinstance(layer, Network):
             results = _follow(layer, flags, met)
         else:
-            results = [call.output_mask(*flags)] * len(call.outputs)
+            results = [call.output_mask(*flags), *[False] * (len(call.outputs) - 1)]
         masked.update(zip(call.outputs, results, strict=True))
     return [masked[t] for t in network.outputs]

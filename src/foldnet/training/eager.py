@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -25,7 +26,7 @@ from foldnet.operations.kernels import StepContext
 from foldnet.optional_inputs import Absent, absent_of, present
 from foldnet.random import random_seed
 from foldnet.sequential import Sequential
-from foldnet.structure import flatten, is_nested, pack
+from foldnet.structure import flatten, is_nested, map_structure, pack
 
 
 class ArrayWithMask(Array):
@@ -38,7 +39,14 @@ class ArrayWithMask(Array):
     _keras_mask: Array | None = None
 
 
-def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any = None, **own: Any) -> Any:
+def compute(
+    layer: Layer,
+    inputs: Any,
+    training: bool | None = None,
+    mask: Any = None,
+    others: Mapping[str, Any] | None = None,
+    **own: Any,
+) -> Any:
     """Compute a layer or network on arrays.
 
     Args:
@@ -47,7 +55,8 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
         training: True applies Dropout, uses batch statistics in BatchNormalization and updates the moving ones.
             None does so only in layers that the network calls with ``training=True``.
         mask: True where values count, one mask per input; None uses those that earlier layers attached.
-        own: further arguments of the layer's call.
+        others: further arguments of the layer's call that are arrays or lists of them.
+        own: its other arguments.
 
     Returns:
         A float32 array, or a list or dict of them if a network has several outputs. A mask is its attribute
@@ -71,10 +80,13 @@ def compute(layer: Layer, inputs: Any, training: bool | None = None, mask: Any =
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
     fitted = _fitted(layer, arrays, masks)
-    with _as_network(layer, arrays, fitted, own) as network:
-        fed = [*arrays, *(m for m in fitted if m is not None)]
+    more = map_structure(lambda value: _numbers(layer, value), dict(others or {}))
+    with _as_network(layer, arrays, fitted, more, own) as network:
+        fed = [*arrays, *flatten(more), *(m for m in fitted if m is not None)]
         results = _run(network, fed if len(fed) > 1 else fed[0], training)
-    return structured(layer, results) if isinstance(layer, Network) else results[0]
+    if isinstance(layer, Network):
+        return structured(layer, results)
+    return results[0] if len(results) == 1 else tuple(results)
 
 
 def compute_mask(layer: Layer, inputs: Any, mask: Any = None) -> Any:
@@ -168,11 +180,15 @@ def _are_several(inputs: Any) -> bool:
 
 @contextmanager
 def _as_network(
-    layer: Layer, arrays: list[Array], masks: list[Array | None], own: Mapping[str, Any]
+    layer: Layer,
+    arrays: list[Array],
+    masks: list[Array | None],
+    others: Mapping[str, Any],
+    own: Mapping[str, Any],
 ) -> Iterator[Network]:
     """The layer alone as a temporary network; the call is not kept in the layer.
 
-    Its inputs are those of the layer, then the masks that are given.
+    Its inputs are those of the layer, those of its further arguments, and the masks that are given.
     """
 
     def entering(array: Array, name: str) -> SymbolicTensor:
@@ -182,10 +198,12 @@ def _as_network(
     data = [entering(a, f"x{i}") for i, a in enumerate(arrays)]
     mask = [None if m is None else entering(m, f"mask{i}") for i, m in enumerate(masks)]
     named = {"mask": mask if len(data) > 1 else mask[0]} if any(m is not None for m in mask) else {}
-    result = layer(data if len(data) > 1 else data[0], **named, **own)
+    count = itertools.count()
+    more = map_structure(lambda a: entering(a, f"more{next(count)}"), others)
+    result = layer(data if len(data) > 1 else data[0], **more, **named, **own)
     network = Network(name=layer.name)
     last: Call = layer.calls.pop()
-    network.inputs = [*data, *(m for m in mask if m is not None)]
+    network.inputs = [*data, *flatten(more), *(m for m in mask if m is not None)]
     network.outputs = flatten(result)
     network.graph_calls = [*(t.call for t in network.inputs if t.call is not None), last]
     network._layers = [layer]

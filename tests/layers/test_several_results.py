@@ -86,9 +86,9 @@ def test_a_mask_goes_along_with_the_first_input():
 
 def test_arguments_that_do_not_fit():
     a = Input((3,))
-    with pytest.raises(InputError, match="'both'.*without left"):
+    with pytest.raises(InputError, match=r"'both'.*without left"):
         Both(name="both")(right=a)
     with pytest.raises(InputError, match="'both' was given right twice"):
         Both(name="both")(a, a, right=a)
-    with pytest.raises(InputError, match="'both'.*4 arguments by place"):
+    with pytest.raises(InputError, match=r"'both'.*4 arguments by place"):
         Both(name="both")(a, a, a, a)

@@ -35,7 +35,7 @@ def _gaps(graph, plan, align, lanes):
     """(whether among the ints, first byte, bytes) of what belongs to nobody, and the value that it follows."""
     found = {}
     for name, offset in plan.offsets.items():
-        end = offset + -(-max(layout.elements(graph, name), 1) // align) * align
+        end = offset + layout.room(graph, name, align)
         found[int(graph.types[name].dtype == INT), 4 * end * lanes, 4 * APART * lanes] = name
     return dict(sorted(found.items()))
 

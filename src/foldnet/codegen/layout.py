@@ -28,6 +28,18 @@ def elements(graph: Graph, value: str) -> int:
     return prod(row_shape(graph, value))
 
 
+def room(graph: Graph, value: str, align: int = 1) -> int:
+    """Elements of a value's place in which whole vectors may be written from each position of its last axis on.
+
+    Args:
+        graph: with sizes known.
+        value: that the place is for.
+        align: elements of a vector.
+    """
+    *_, last = (1, *row_shape(graph, value))
+    return -(-max(elements(graph, value) + -last % align, 1) // align) * align
+
+
 @dataclass(frozen=True)
 class Plan:
     """Offsets of values in the workspace, in elements of one row; floats and ints have a workspace each.
@@ -50,7 +62,7 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
 
     Args:
         graph: with sizes known.
-        align: places are multiples of this and values are padded to it.
+        align: places are multiples of this, with ``room`` for vectors of so many elements.
         inputs: whether inputs have places, too; else they are read where the caller keeps them.
         apart: elements, a multiple of ``align``, that belong to nobody after each value, none of which then takes
             another's place: so that a write past an end is seen (a sanitizer does not, within one workspace).
@@ -69,7 +81,7 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
 
     def place(name: str, born: int) -> None:
         dtype = graph.types[name].dtype
-        sizes[name] = size = -(-max(elements(graph, name), 1) // align) * align + apart
+        sizes[name] = size = room(graph, name, align) + apart
         taken = sorted(
             (offsets[o], offsets[o] + sizes[o])
             for o in offsets

@@ -35,6 +35,7 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         *(_dense(f"{i}-{u}-fused", i, u, activation=_ELU) for i, u in [(5, 3), (300, 150)]),
         _dense("relu", 4, 3, activation=_RELU),
         _dense("rank-3", 6, 5, 4, activation=_RELU),
+        _dense("rank-3-beyond", 3, 9, 7),  # whole vectors at the last position end where other values may lie
         _dense("rank-4", 7, 19, 2, 3),
         _dense("rank-4-narrow", 4, 3, 2, 3),
         *(_dense(f"fused-{name}", 6, 5, activation=function) for name, function in _USUAL.items()),

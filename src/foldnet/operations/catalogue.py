@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from foldnet.operations.folds import Fold
     from foldnet.operations.gradients import Rule as GradientRule
     from foldnet.operations.kernels import Kernel
+    from foldnet.operations.regions import Rule as RegionRule
     from foldnet.operations.texts import Text
 
-Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold"]
+Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold", "region", "turn"]
 """The files of a family that hold something of each of its operations."""
 
 
@@ -69,6 +70,8 @@ def rules(aspect: Literal["text"], op: type[Op]) -> Text | None: ...
 def rules(aspect: Literal["gradient"], op: type[Op]) -> GradientRule | None: ...
 @overload
 def rules(aspect: Literal["fold"], op: type[Op]) -> Fold | None: ...
+@overload
+def rules(aspect: Literal["region"], op: type[Op]) -> RegionRule | None: ...
 
 
 def rules(aspect: Aspect, op: type[Op]) -> object:

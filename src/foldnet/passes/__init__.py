@@ -19,13 +19,14 @@ from foldnet.passes.fold_backward import fold_backward
 from foldnet.passes.fold_forward import fold_forward
 from foldnet.passes.fuse_activations import fuse_activations
 from foldnet.passes.merge_affines import merge_affines
+from foldnet.passes.narrow import narrow
 from foldnet.passes.reasons import note_reasons
 
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
     drop_dead, drop_identities, drop_zeros, fold_arithmetic, merge_affines, fold_backward, fold_forward,
-    fuse_activations,
+    fuse_activations, narrow,
 )  # fmt: skip
 """In the order in which ``optimize`` runs them."""
 
@@ -65,5 +66,5 @@ def optimize(graph: Graph, trace: list[Step] | None = None) -> Graph:
 
 __all__ = [
     "PASSES", "Pass", "Step", "drop_dead", "drop_identities", "drop_zeros", "fold_arithmetic", "fold_backward",
-    "fold_forward", "fuse_activations", "merge_affines", "optimize",
+    "fold_forward", "fuse_activations", "merge_affines", "narrow", "optimize",
 ]  # fmt: skip

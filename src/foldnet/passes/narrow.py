@@ -1,0 +1,235 @@
+"""Compute only those positions of each value that the network's results need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+
+from foldnet.arrays import Array
+from foldnet.errors import ConfigError
+from foldnet.graph.graph import Graph, Node, bind, with_nodes
+from foldnet.graph.op import Op, Shape, fused_activation
+from foldnet.operations.regions import ALL, Part, Region, Values, everything, hull, rule_of, sliced, within
+from foldnet.operations.structure.op import Slice
+from foldnet.passes.rewriting import fresh
+
+_SHARES = (0.0, 1 / 16, 1 / 4)
+"""How much of an axis must not be needed for it to be cut; each is tried. A cut of an input is a copy of it."""
+
+_WORTH = 0.98
+"""A graph that costs more than so much of the old one is not worth other shapes of its values."""
+
+
+def narrow(graph: Graph) -> Graph:
+    """Let cropping and strided slices shrink what the operations before them compute.
+
+    The elements that are left are computed by the same sums in the same order: they keep their bits. The graph is not
+    changed if the positions saved do not pay for the copies that cutting a value costs.
+    """
+    while (better := _cheaper(graph)) is not None:
+        graph = better
+    return graph
+
+
+def _cheaper(graph: Graph) -> Graph | None:
+    values = with_lengths(graph)
+    if values is None:
+        return None
+    found = [other for share in _SHARES if (other := _narrowed(values, share)) is not None]
+    costs = {id(other): cost(other) for other in found}
+    best = min(found, key=lambda other: costs[id(other)], default=None)
+    return best if best is not None and costs[id(best)] <= _WORTH * cost(graph) else None
+
+
+def with_lengths(graph: Graph) -> Values | None:
+    """What rules may know of the graph's values; None if no sizes are known to fit its free axes."""
+    bound = _at_some_lengths(graph)
+    return None if bound is None else Values(graph, {name: t.shape for name, t in bound.types.items()})
+
+
+def _at_some_lengths(graph: Graph) -> Graph | None:
+    """The graph for free sizes that are all different and so large that some positions are left everywhere."""
+    cuts = sum(
+        abs(end or 0)
+        for n in graph.nodes
+        if isinstance(n.op, Slice)
+        for entry in n.op.slices
+        for end in entry
+    )
+    count, shapes = 1 + cuts // 1260, []
+    for name in graph.inputs:
+        rows, *sizes = graph.types[name].shape
+        for axis, n in enumerate(sizes):
+            if n is None:  # divisible by what strides and reshapes usually divide by
+                sizes[axis], count = 5040 * count, count + 1
+        shapes.append((rows, *sizes))
+    try:
+        return bind(graph, shapes)
+    except ConfigError:
+        return None
+
+
+def cost(graph: Graph) -> int:
+    """Products and copied elements of a row, at some sizes of free axes; 0 if none fit."""
+    bound = _at_some_lengths(graph)
+    return sum(_cost(bound, node) for node in bound.nodes) if bound else 0
+
+
+def _cost(graph: Graph, node: Node[Op]) -> int:
+    if node.op.is_alias("float32"):
+        return 0
+    y = _row(graph.types[node.output].shape)
+    operands = [
+        graph.types[v].shape if v in graph.constants else graph.types[v].shape[1:] for v in node.inputs
+    ]
+    read = [y] if node.op.keeps_values else [y, *operands]
+    rows = [tuple(int(n or 0) for n in shape) for shape in operands]
+    return max(node.op.multiply_adds(y, *rows), *(prod(int(n or 0) for n in shape) for shape in read))
+
+
+def _row(shape: Shape) -> tuple[int, ...]:
+    return tuple(int(n or 0) for n in shape[1:])
+
+
+def part_of(values: Values, node: Node[Op], region: Region) -> Part | str:
+    """How a node computes a region of its result; or, as text, why it has to compute all of it."""
+    rule, activation = rule_of(node.op), fused_activation(node.op)
+    if rule is None or node.others:
+        return "it needs every position"
+    if node.op.fault:
+        return f"it reports {node.op.fault} wherever there is one"
+    if activation is not None and activation.function is not None:
+        return f"the caller's own function {activation.name!r} may look at other positions"
+    return rule(values, node, region)
+
+
+def _narrowed(values: Values, share: float) -> Graph | None:
+    """The graph with every value cut to what is needed; None if nothing is cut."""
+    parts = _parts(values, share)
+    graph = values.graph
+    if all(part.region == everything(graph.types[name].shape) for name, part in parts.items()):
+        return None
+    return _Narrowed(values, parts).run()
+
+
+def _parts(values: Values, share: float) -> dict[str, Part]:
+    """From the results to the inputs: what each node computes."""
+    graph = values.graph
+    asked: dict[str, list[Region]] = {v: [everything(graph.types[v].shape)] for v in graph.outputs}
+    parts: dict[str, Part] = {}
+    for node in reversed(graph.nodes):
+        shape = graph.types[node.output].shape
+        whole = everything(shape)
+        regions = asked.get(node.output, []) if not node.others else []
+        region = _worth_cutting(shape, hull(shape, regions), share) if regions else whole
+        part = part_of(values, node, region)
+        if isinstance(part, str):
+            part = Part(whole, node.op, tuple(_all_of(graph, v) for v in node.inputs))
+        parts[node.output] = part
+        for value, needed in zip(node.inputs, part.operands, strict=True):
+            if needed is not None and value not in graph.constants:
+                asked.setdefault(value, []).append(needed)
+    return parts
+
+
+def _all_of(graph: Graph, value: str) -> Region | None:
+    return None if value in graph.constants else everything(graph.types[value].shape)
+
+
+def _worth_cutting(shape: Shape, region: Region, share: float) -> Region:
+    """The region with every position of axes of which nearly every position is needed."""
+    return tuple(
+        ALL if n is not None and len(span.positions(n)) > (1 - share) * n else span
+        for n, span in zip(shape[1:], region, strict=True)
+    )
+
+
+class _Narrowed:
+    """The graph under construction.
+
+    Attributes:
+        have: by the old name of a value, its new name and the region of the old one that it holds.
+    """
+
+    def __init__(self, values: Values, parts: dict[str, Part]) -> None:
+        self._graph, self._parts = values.graph, parts
+        self._types = dict(values.graph.types)
+        self._nodes: list[Node[Op]] = []
+        self._constants: dict[str, Array] = {}
+        self._spreads: dict[str, Array] = {}
+        self._cuts: dict[tuple[str, Region], str] = {}
+        self.have = {name: (name, everything(values.shape(name))) for name in values.graph.inputs}
+
+    def run(self) -> Graph:
+        """The whole."""
+        graph = self._graph
+        for node in graph.nodes:
+            self._add(node, self._parts[node.output])
+        outputs = [self._at(v, everything(graph.types[v].shape), "") for v in graph.outputs]
+        kept = {
+            path: self.have[v][0]
+            for path, v in graph.layer_outputs.items()
+            if self.have[v][1] == everything(graph.types[v].shape)
+        }
+        constants = {**graph.constants, **self._constants}
+        graph = replace(graph, spreads={**graph.spreads, **self._spreads})
+        return with_nodes(graph, self._nodes, outputs=outputs, layer_outputs=kept, constants=constants)
+
+    def _add(self, node: Node[Op], part: Part) -> None:
+        graph = self._graph
+        whole = part.region == everything(graph.types[node.output].shape)
+        if whole and all(
+            v in graph.constants or self.have[v][1] == everything(graph.types[v].shape) for v in node.inputs
+        ):
+            inputs = tuple(v if v in graph.constants else self.have[v][0] for v in node.inputs)
+            self._nodes.append(replace(node, inputs=inputs))
+            self.have |= {v: (v, everything(graph.types[v].shape)) for v in node.outputs}
+            return
+        inputs = tuple(self._operands(node, part))
+        if part.op is None:
+            self.have[node.output] = inputs[0], part.region
+            return
+        name = node.output if whole and part.then is None else self._fresh(node.output)
+        self._nodes.append(Node(part.op, inputs, name, node.layer))
+        if part.then is not None:
+            self._nodes.append(Node(part.then, (name,), self._fresh(node.output), node.layer))
+            name = self._nodes[-1].output
+        self.have[node.output] = name, part.region
+
+    def _operands(self, node: Node[Op], part: Part) -> Iterator[str]:
+        for value, region in zip(node.inputs, part.operands, strict=True):
+            if value in self._graph.constants:
+                yield value if region is None else self._constant(value, region)
+            elif region is not None:
+                yield self._at(value, region, node.layer)
+
+    def _constant(self, value: str, region: Region) -> str:
+        """The part of a node's constant that belongs to the region."""
+        array = self._graph.constants[value]
+        part = sliced(array, region)
+        if part.shape == array.shape:
+            return value
+        name = self._fresh(value)
+        self._constants[name] = part
+        if value in self._graph.spreads:
+            self._spreads[name] = sliced(self._graph.spreads[value], region)
+        return name
+
+    def _at(self, value: str, region: Region, layer: str) -> str:
+        """A value's region, cut out of what there is of the value."""
+        name, have = self.have[value]
+        if have == region:
+            return name
+        if (name, region) not in self._cuts:
+            sizes = self._graph.types[value].shape[1:]
+            entries = tuple(within(*how) for how in zip(sizes, have, region, strict=True))
+            cut = self._fresh(value)
+            self._nodes.append(Node(Slice(entries), (name,), cut, layer))
+            self._cuts[name, region] = cut
+        return self._cuts[name, region]
+
+    def _fresh(self, name: str) -> str:
+        found = fresh(replace(self._graph, types=self._types), f"{name}/part")
+        self._types[found] = self._graph.types[name]
+        return found

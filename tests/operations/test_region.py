@@ -89,7 +89,7 @@ def test_a_region_has_the_bits_of_the_whole(label, fixed):
     data = case.data(3, 0)
     whole = ReferenceProgram(graph).run(data)[0]
     rng = np.random.default_rng(0)
-    for _ in range(6):
+    for _ in range(4):
         region = some_region(rng, graph.types[graph.outputs[0]].shape)
         part = narrowed(graph, region)
         if isinstance(part, str):
@@ -250,14 +250,6 @@ def test_copies_of_a_position_are_computed_together():
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else value,
 )  # fmt: skip
 def test_what_is_not_cut_says_why(op, shape, region, weights, dtype, reason):
-    if isinstance(op, Cast | Gather):
-        b = GraphBuilder()
-        x = b.input("x", (None, *shape), dtype)
-        graph = b.build([b.emit(op, x, *(b.constant("w", np.ones(s)) for s in weights))])
-        assert part_of(with_lengths(graph), graph.nodes[0], region) == (
-            "it needs every position" if catalogue.rules("region", type(op)) is None else reason
-        )
-        return
     assert reason in asked(op, shape, region, *weights, dtype=dtype)
 
 

@@ -129,12 +129,14 @@ class Part:
         operands: for each operand the region that ``op`` takes, that of a constant without its axes of size 1; None for
             a constant that stays as it is, and for data of which nothing is needed.
         then: an operation on the result of ``op``; None for none.
+        spare: whether positions of the first operand after its region do not matter, if the result has the same shape.
     """
 
     region: Region
     op: Op | None
     operands: tuple[Region | None, ...]
     then: Op | None = None
+    spare: bool = False
 
 
 @dataclass(frozen=True)

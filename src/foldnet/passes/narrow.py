@@ -12,7 +12,7 @@ from foldnet.graph.graph import Graph, Node, bind, with_nodes
 from foldnet.graph.op import Op, Shape, fused_activation
 from foldnet.operations.regions import ALL, Part, Region, Values, everything, hull, rule_of, sliced, within
 from foldnet.operations.structure.op import Slice
-from foldnet.passes.rewriting import fresh
+from foldnet.passes.rewriting import Uses, fresh, kind_of
 
 _SHARES = (0.0, 1 / 16, 1 / 4)
 """How much of an axis must not be needed for it to be cut; each is tried. A cut of an input is a copy of it."""
@@ -49,20 +49,28 @@ def with_lengths(graph: Graph) -> Values | None:
 
 
 def _at_some_lengths(graph: Graph) -> Graph | None:
-    """The graph for free sizes that are all different and so large that some positions are left everywhere."""
-    cuts = sum(
-        abs(end or 0)
-        for n in graph.nodes
-        if isinstance(n.op, Slice)
-        for entry in n.op.slices
-        for end in entry
+    """The graph for free sizes that are all different and just so large that some positions are left everywhere."""
+    ends = (
+        end or 0 for n in graph.nodes if isinstance(n.op, Slice) for entry in n.op.slices for end in entry[:2]
     )
-    count, shapes = 1 + cuts // 1260, []
+    least = 3 * sum(map(abs, ends))
+    free = any(None in graph.types[v].shape[1:] for v in graph.inputs)
+    for _ in range(12 if free else 1):
+        bound = _bound(graph, 1 + least // 48)
+        if bound is not None and not (free and any(0 in bound.types[n.output].shape for n in bound.nodes)):
+            return bound
+        least = 2 * least + 48
+    return None
+
+
+def _bound(graph: Graph, count: int) -> Graph | None:
+    """The graph for free sizes from so many times 48 on, which most strides and reshapes divide; None if none fit."""
+    shapes = []
     for name in graph.inputs:
         rows, *sizes = graph.types[name].shape
         for axis, n in enumerate(sizes):
-            if n is None:  # divisible by what strides and reshapes usually divide by
-                sizes[axis], count = 5040 * count, count + 1
+            if n is None:
+                sizes[axis], count = 48 * count, count + 1
         shapes.append((rows, *sizes))
     try:
         return bind(graph, shapes)
@@ -95,13 +103,28 @@ def _row(shape: Shape) -> tuple[int, ...]:
 def part_of(values: Values, node: Node[Op], region: Region) -> Part | str:
     """How a node computes a region of its result; or, as text, why it has to compute all of it."""
     rule, activation = rule_of(node.op), fused_activation(node.op)
-    if rule is None or node.others:
-        return "it needs every position"
     if node.op.fault:
         return f"it reports {node.op.fault} wherever there is one"
+    if rule is None or node.others:
+        return "it needs every position"
     if activation is not None and activation.function is not None:
         return f"the caller's own function {activation.name!r} may look at other positions"
     return rule(values, node, region)
+
+
+def why_whole(values: Values, uses: Uses, node: Node[Op]) -> str | None:
+    """Why all of a value is computed although a node takes only a part of it; None if there is no reason."""
+    before = uses.producer.get(node.inputs[0])
+    if before is None or not node.op.keeps_values or node.op.data != 1:
+        return None
+    part = part_of(values, node, everything(values.shape(node.output)))
+    needed = None if isinstance(part, str) else part.operands[0]
+    if needed is None or needed == everything(values.shape(before.output)):
+        return None
+    reason = part_of(values, before, needed)
+    if not isinstance(reason, str):
+        return None
+    return f"layer {node.layer!r} takes a part of {kind_of(before)}, which computes all of it: {reason}."
 
 
 def _narrowed(values: Values, share: float) -> Graph | None:
@@ -143,6 +166,10 @@ def _worth_cutting(shape: Shape, region: Region, share: float) -> Region:
         ALL if n is not None and len(span.positions(n)) > (1 - share) * n else span
         for n, span in zip(shape[1:], region, strict=True)
     )
+
+
+def _cut_shape(shape: Shape, region: Region) -> Shape:
+    return (shape[0], *(span.size(n) for n, span in zip(shape[1:], region, strict=True)))
 
 
 class _Narrowed:
@@ -202,7 +229,19 @@ class _Narrowed:
             if value in self._graph.constants:
                 yield value if region is None else self._constant(value, region)
             elif region is not None:
-                yield self._at(value, region, node.layer)
+                yield self._at(value, self._with_spare(node, part, value, region), node.layer)
+
+    def _with_spare(self, node: Node[Op], part: Part, value: str, region: Region) -> Region:
+        """What there is of a value, if all that it has beyond the region is positions after it that do not matter."""
+        have, shape = self.have[value][1], self._graph.types[value].shape
+        if not part.spare or part.op is None or have == region:
+            return region
+        for n, h, r in zip(shape[1:], have, region, strict=True):
+            if (h.before, h.step) != (r.before, r.step) or (n is None and h != r):
+                return region
+        weights = [self._graph.types[v].shape for v in node.inputs[1:]]
+        results = (part.op.output_shape(_cut_shape(shape, spans), *weights) for spans in (have, region))
+        return have if len(set(results)) == 1 else region
 
     def _constant(self, value: str, region: Region) -> str:
         """The part of a node's constant that belongs to the region."""

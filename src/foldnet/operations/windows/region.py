@@ -44,7 +44,7 @@ def _conv(values: Values, node: Node[Conv], region: Region) -> Part:
     )  # fmt: skip
     spans, strides, dilations = zip(*(_touched(*axis) for axis in axes), strict=True)
     own = replace(op, strides=strides, dilations=dilations)
-    return Part(region, own, ((*spans, ALL), *(None for _ in (kernel, *bias))))
+    return Part(region, own, ((*spans, ALL), *(None for _ in (kernel, *bias))), spare=True)
 
 
 def _conv_transpose(values: Values, node: Node[ConvTranspose], region: Region) -> Part | str:
@@ -96,7 +96,7 @@ def _pool(values: Values, node: Node[Pool], region: Region) -> Part | str:
     if padded and not as_same:
         return "windows at one end have padding, and those at the other have not"
     own_op = replace(op, strides=tuple(strides), padding="same" if padded else "valid")
-    return Part(region, own_op, (tuple(operand),))
+    return Part(region, own_op, (tuple(operand),), spare=not padded)
 
 
 def _padded(values: Values, node: Node[Pad | PadSame], region: Region) -> Part | str:

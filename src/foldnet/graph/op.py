@@ -86,6 +86,7 @@ class Op:
             operand.
         keeps_values: whether each element of the result is an element of an operand, perhaps of another type: each at
             its position (``"in place"``), each once (``"all"``), or some of them (``"some"``); ``""`` if not.
+        reorders_axes: whether its result is its operand with the axes in another order.
         mixes_rows: whether a row's result depends on the batch's other rows even in evaluation.
         standardizes: whether it computes a mean and a spread of its operand's values, so that their rounding errors
             matter relative to the spread.
@@ -100,6 +101,7 @@ class Op:
     in_place: ClassVar[bool] = False
     is_identity: ClassVar[bool] = False
     keeps_values: ClassVar[Keeps] = ""
+    reorders_axes: ClassVar[bool] = False
     mixes_rows: ClassVar[bool] = False
     standardizes: ClassVar[bool] = False
     one_by_one: ClassVar[bool] = False

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from foldnet.operations.kernels import Kernel
     from foldnet.operations.regions import Rule as RegionRule
     from foldnet.operations.texts import Text
+    from foldnet.operations.turns import Rule as TurnRule
 
 Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold", "region", "turn"]
 """The files of a family that hold something of each of its operations."""
@@ -72,6 +73,8 @@ def rules(aspect: Literal["gradient"], op: type[Op]) -> GradientRule | None: ...
 def rules(aspect: Literal["fold"], op: type[Op]) -> Fold | None: ...
 @overload
 def rules(aspect: Literal["region"], op: type[Op]) -> RegionRule | None: ...
+@overload
+def rules(aspect: Literal["turn"], op: type[Op]) -> TurnRule | None: ...
 
 
 def rules(aspect: Aspect, op: type[Op]) -> object:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import Graph
+from foldnet.passes.cancel_transposes import cancel_transposes
 from foldnet.passes.drop_dead import drop_dead
 from foldnet.passes.drop_identities import drop_identities
 from foldnet.passes.drop_zeros import drop_zeros
@@ -25,8 +26,8 @@ from foldnet.passes.reasons import note_reasons
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
-    drop_dead, drop_identities, drop_zeros, fold_arithmetic, merge_affines, fold_backward, fold_forward,
-    fuse_activations, narrow,
+    drop_dead, drop_identities, cancel_transposes, drop_zeros, fold_arithmetic, merge_affines, fold_backward,
+    fold_forward, fuse_activations, narrow,
 )  # fmt: skip
 """In the order in which ``optimize`` runs them."""
 
@@ -65,6 +66,6 @@ def optimize(graph: Graph, trace: list[Step] | None = None) -> Graph:
 
 
 __all__ = [
-    "PASSES", "Pass", "Step", "drop_dead", "drop_identities", "drop_zeros", "fold_arithmetic", "fold_backward",
-    "fold_forward", "fuse_activations", "merge_affines", "narrow", "optimize",
+    "PASSES", "Pass", "Step", "cancel_transposes", "drop_dead", "drop_identities", "drop_zeros", "fold_arithmetic",
+    "fold_backward", "fold_forward", "fuse_activations", "merge_affines", "narrow", "optimize",
 ]  # fmt: skip

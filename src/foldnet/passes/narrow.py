@@ -50,16 +50,11 @@ def with_lengths(graph: Graph) -> Values | None:
 
 def _at_some_lengths(graph: Graph) -> Graph | None:
     """The graph for free sizes that are all different and just so large that some positions are left everywhere."""
-    ends = (
-        end or 0 for n in graph.nodes if isinstance(n.op, Slice) for entry in n.op.slices for end in entry[:2]
-    )
-    least = 3 * sum(map(abs, ends))
     free = any(None in graph.types[v].shape[1:] for v in graph.inputs)
-    for _ in range(12 if free else 1):
-        bound = _bound(graph, 1 + least // 48)
+    for power in range(14 if free else 1):
+        bound = _bound(graph, 2**power)
         if bound is not None and not (free and any(0 in bound.types[n.output].shape for n in bound.nodes)):
             return bound
-        least = 2 * least + 48
     return None
 
 

@@ -41,6 +41,7 @@ class Transpose(Op):
     """Reorder axes; ``permutation`` covers all axes and keeps the batch axis first."""
 
     keeps_values: ClassVar[Keeps] = "all"
+    reorders_axes: ClassVar[bool] = True
 
     permutation: tuple[int, ...]
 

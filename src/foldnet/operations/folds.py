@@ -134,6 +134,10 @@ class Fold:
         zeros: index of the operand (the last one) that can be dropped if it is all zeros.
         scaling: for a graph and a node, the scaling that the operation is, with its own weights.
         arithmetic: for a graph and a node, a scaling that computes the same up to rounding; None if there is none.
+        pieces: for a graph, a node with several operands and a scaling after it, the scalings before each operand that
+            give the same; or the reason why there are none, as text.
+        joined: for a graph, a node with several operands, a scaling before one of them and that operand, the scaling
+            after the node that gives the same; or the reason, as text.
         between: text for what lies between a scaling and the node before this one; by default the node itself.
     """
 
@@ -143,6 +147,8 @@ class Fold:
     zeros: int | None = None
     scaling: Callable[[Graph, Node[Any]], Scaling] | None = None
     arithmetic: Callable[[Graph, Node[Any]], Scaling | None] | None = None
+    pieces: Callable[[Graph, Node[Any], Scaling], list[Scaling] | str] | None = None
+    joined: Callable[[Graph, Node[Any], Scaling, str], Scaling | str] | None = None
     between: Callable[[Node[Any]], str] | None = None
 
 

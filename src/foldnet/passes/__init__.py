@@ -22,12 +22,13 @@ from foldnet.passes.fuse_activations import fuse_activations
 from foldnet.passes.merge_affines import merge_affines
 from foldnet.passes.narrow import narrow
 from foldnet.passes.reasons import note_reasons
+from foldnet.passes.split_scalings import split_scalings
 
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
-    drop_dead, drop_identities, cancel_transposes, drop_zeros, fold_arithmetic, merge_affines, fold_backward,
-    fold_forward, fuse_activations, narrow,
+    drop_dead, drop_identities, cancel_transposes, drop_zeros, fold_arithmetic, merge_affines, split_scalings,
+    fold_backward, fold_forward, fuse_activations, narrow,
 )  # fmt: skip
 """In the order in which ``optimize`` runs them."""
 
@@ -68,4 +69,5 @@ def optimize(graph: Graph, trace: list[Step] | None = None) -> Graph:
 __all__ = [
     "PASSES", "Pass", "Step", "cancel_transposes", "drop_dead", "drop_identities", "drop_zeros", "fold_arithmetic",
     "fold_backward", "fold_forward", "fuse_activations", "merge_affines", "narrow", "optimize",
+    "split_scalings",
 ]  # fmt: skip

@@ -33,7 +33,7 @@ def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
     before, moves = way.end, way.passed
     if before is None:
         return "it works on an input of the network"
-    reason = _barred(before) or _activation_stays(node, moves)
+    reason = _barred(before) or activation_stays(node, moves)
     for found in (
         reason,
         uses.kept_because(before.output, moves[0] if moves else node),
@@ -59,7 +59,7 @@ def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
     if not moves:
         return Rewrite((before, node), Node(op, inputs, node.output, layer), constants)
     merged = Node(op, inputs, fresh(graph, f"{before.output}/folded"), layer)
-    *ahead, last = moved_from(graph, merged.output, moves)[0]
+    *ahead, last = moved_from(graph, before.output, merged.output, moves)[0]
     last = Node(last.op, last.inputs, node.output, last.layer)
     return Rewrite((before, *moves, node), last, constants, (merged, *ahead))
 
@@ -76,7 +76,7 @@ def _barred(before: Node[Op]) -> str | None:
     return None
 
 
-def _activation_stays(node: Node[Op], moves: list[Node[Op]]) -> str | None:
+def activation_stays(node: Node[Op], moves: list[Node[Op]]) -> str | None:
     """Why a scaling's own activation cannot move along, as text; None if it can, or there is none."""
     activation = fused_activation(node.op)
     for move in moves if activation else ():

@@ -48,6 +48,6 @@ def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
         return reason
     layer = joined(node, after)
     constants = fresh_weights(graph, layer, folded.weights)
-    ahead, x = moved_from(graph, node.inputs[0], way.passed)
+    ahead, x = moved_from(graph, node.output, node.inputs[0], way.passed)
     merged = Node(after.op, (x, *constants), after.output, layer)
     return Rewrite((node, *way.passed, after), merged, constants, tuple(ahead))

@@ -35,9 +35,8 @@ def way_forward(graph: Graph, uses: Uses, node: Node[Op], scaling: Scaling) -> W
         after = uses.consumers.get(node.output, [])
         if len(after) != 1:
             return f"its result is used by {len(after)} layers: {', '.join(repr(n.layer) for n in after)}"
-        node = after[0]
-        commutes = fold_of(node.op).commutes
-        moved = commutes.forward(graph, node, scaling) if commutes else None
+        value, node = node.output, after[0]
+        moved = _forward(graph, node, scaling, value)
         if isinstance(moved, str):
             return moved
         if moved is None:
@@ -66,13 +65,22 @@ def way_back(graph: Graph, uses: Uses, node: Node[Op], scaling: Scaling) -> Way 
         node = before
 
 
-def moved_from(graph: Graph, value: str, moves: Sequence[Node[Op]]) -> tuple[list[Node[Op]], str]:
+def _forward(graph: Graph, node: Node[Op], scaling: Scaling, value: str) -> Scaling | str | None:
+    """The scaling after a node that is the same as one before its operand."""
+    fold = fold_of(node.op)
+    if fold.joined is not None:
+        return fold.joined(graph, node, scaling, value)
+    return fold.commutes.forward(graph, node, scaling) if fold.commutes else None
+
+
+def moved_from(graph: Graph, old: str, value: str, moves: Sequence[Node[Op]]) -> tuple[list[Node[Op]], str]:
     """The same operations applied to another value, and their result.
 
     Their results have new names, because they are not the values of the layers.
     """
     made: list[Node[Op]] = []
     for move in moves:
-        made.append(Node(move.op, (value,), fresh(graph, f"{move.output}/moved"), move.layer))
-        value = made[-1].output
+        inputs = tuple(value if v == old else v for v in move.inputs)
+        made.append(Node(move.op, inputs, fresh(graph, f"{move.output}/moved"), move.layer))
+        old, value = move.output, made[-1].output
     return made, value

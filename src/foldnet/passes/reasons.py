@@ -12,6 +12,7 @@ from foldnet.passes.fold_forward import plan as plan_forward
 from foldnet.passes.merge_affines import plan as plan_merge
 from foldnet.passes.narrow import why_whole, with_lengths
 from foldnet.passes.rewriting import Uses
+from foldnet.passes.split_scalings import plan as plan_split
 
 
 def note_reasons(graph: Graph) -> Graph:
@@ -21,7 +22,8 @@ def note_reasons(graph: Graph) -> Graph:
     values = with_lengths(graph)
     for node in graph.nodes:
         if fold_of(node.op).scaling is not None:
-            before = plan_merge(graph, uses, node) or plan_backward(graph, uses, node)
+            before = plan_merge(graph, uses, node) or plan_split(graph, uses, node)
+            before = before or plan_backward(graph, uses, node)
             after = plan_forward(graph, uses, node)
             notes.append(
                 f"layer {node.layer!r} stays a separate step. Not folded into what comes before it: {before}. "

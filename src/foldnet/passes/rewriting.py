@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node, with_nodes
@@ -57,12 +57,16 @@ def _is_weight(node: Node[Op], name: str) -> bool:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Replace several nodes by one: ``node`` takes the place of the last of ``replaced``; ``ahead`` goes before it."""
+    """Replace several nodes by one: ``node`` takes the place of the last of ``replaced``; ``ahead`` goes before it.
+
+    ``spreads`` has the standard deviations of new constants that are means.
+    """
 
     replaced: tuple[Node[Op], ...]
     node: Node[Op]
     constants: Mapping[str, Array] = field(default_factory=dict)
     ahead: tuple[Node[Op], ...] = ()
+    spreads: Mapping[str, Array] = field(default_factory=dict)
 
 
 Plan = Callable[[Graph, Uses, Node[Op]], Rewrite | str | None]
@@ -76,7 +80,7 @@ def exhaust(graph: Graph, plan: Plan) -> Graph:
     while place < len(graph.nodes):
         rewrite = plan(graph, uses, graph.nodes[place])
         if isinstance(rewrite, Rewrite):
-            graph = _apply(graph, rewrite)
+            graph = applied(graph, rewrite)
             uses = Uses(graph)
             place = max(0, place - len(rewrite.replaced))
         else:
@@ -84,7 +88,8 @@ def exhaust(graph: Graph, plan: Plan) -> Graph:
     return graph
 
 
-def _apply(graph: Graph, rewrite: Rewrite) -> Graph:
+def applied(graph: Graph, rewrite: Rewrite) -> Graph:
+    """The graph with a rewrite made."""
     gone = {id(n) for n in rewrite.replaced}
     nodes: list[Node[Op]] = []
     for node in graph.nodes:
@@ -92,6 +97,7 @@ def _apply(graph: Graph, rewrite: Rewrite) -> Graph:
             nodes += [*rewrite.ahead, rewrite.node]
         elif id(node) not in gone:
             nodes.append(node)
+    graph = replace(graph, spreads={**graph.spreads, **rewrite.spreads})
     return with_nodes(graph, nodes, constants={**graph.constants, **rewrite.constants})
 
 

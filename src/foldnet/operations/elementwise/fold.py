@@ -59,7 +59,17 @@ def _with_a_constant(graph: Graph, node: Node[Binary]) -> Scaling | None:
     return Scaling(1 / c, zero)
 
 
+def _terms(graph: Graph, node: Node[Binary], scaling: Scaling) -> list[Scaling] | str:
+    """``(a + b - m) s + o = ((a - m) s + o) + b s``, where no operand is spread over the other."""
+    type_ = graph.types[node.output]
+    if node.op.kind not in ("add", "subtract") or node.op.activation is not None:
+        return f"what comes before it, {node.op.kind} of layer {node.layer!r}, takes no scaling into its operands"
+    if any(v in graph.constants or graph.types[v] != type_ for v in node.inputs):
+        return f"an operand of layer {node.layer!r} is spread over the other"
+    return [scaling, Scaling(scaling.scale, np.zeros_like(scaling.offset))]
+
+
 RULES: dict[type[Op], Fold] = {
     Unary: Fold(is_nothing=_is_linear, arithmetic=_negative, between=_between),
-    Binary: Fold(arithmetic=_with_a_constant),
+    Binary: Fold(arithmetic=_with_a_constant, pieces=_terms),
 }

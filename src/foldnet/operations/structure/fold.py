@@ -9,7 +9,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Op
+from foldnet.graph.op import FLOAT, Op
 from foldnet.operations.folds import Commutes, Fold, Scaling
 from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Slice, Stretch, Transpose
 
@@ -77,6 +77,44 @@ def _before_slice(graph: Graph, node: Node[Slice], scaling: Scaling) -> Scaling 
     return scaling.why_not_past(node, axes, keeps_order=False) or scaling
 
 
+def _pieces(graph: Graph, node: Node[Concatenate], scaling: Scaling) -> list[Scaling] | str:
+    """The numbers that belong to each operand."""
+    place, found, start = node.op.axis - 1, [], 0
+    for value in node.inputs:
+        n = graph.types[value].shape[node.op.axis]
+        if n is None or graph.types[value].dtype != FLOAT:
+            return f"the operands of layer {node.layer!r} are not all floats of known size"
+
+        def own(array: Array, part: slice = slice(start, start + n)) -> Array:
+            return array if array.shape[place] == 1 else array[(slice(None),) * place + (part,)]
+
+        found.append(scaling.each(own))
+        start += n
+    return found
+
+
+def _joined(graph: Graph, node: Node[Concatenate], scaling: Scaling, value: str) -> Scaling | str:
+    """Its numbers where the value lies, and what changes nothing where others lie."""
+    place = node.op.axis - 1
+    sizes = [graph.types[v].shape[node.op.axis] for v in node.inputs]
+    if None in sizes or any(graph.types[v].dtype != FLOAT for v in node.inputs):
+        return f"the operands of layer {node.layer!r} are not all floats of known size"
+
+    def beside(array: Array | None, other: float) -> Array | None:
+        if array is None:
+            return None
+        parts = []
+        for v, n in zip(node.inputs, sizes, strict=True):
+            shape = (*array.shape[:place], int(n or 0), *array.shape[place + 1 :])
+            parts.append(np.broadcast_to(array, shape) if v == value else np.full(shape, other))
+        return np.concatenate(parts, axis=place)
+
+    scale, offset = beside(scaling.scale, 1.0), beside(scaling.offset, 0.0)
+    assert scale is not None
+    assert offset is not None
+    return Scaling(scale, offset, beside(scaling.shift, 0.0), beside(scaling.spread, 1.0))
+
+
 def _same_shape(graph: Graph, node: Node[Reshape]) -> bool:
     shape = graph.types[node.inputs[0]].shape
     return None not in shape[1:] and node.op.output_shape(shape) == shape
@@ -94,7 +132,7 @@ def _same_type(graph: Graph, node: Node[Cast]) -> bool:
 RULES: dict[type[Op], Fold] = {
     Identity: Fold(is_nothing=lambda graph, node: True),
     Cast: Fold(is_nothing=_same_type),
-    Concatenate: Fold(is_nothing=lambda graph, node: len(node.inputs) == 1),
+    Concatenate: Fold(is_nothing=lambda graph, node: len(node.inputs) == 1, pieces=_pieces, joined=_joined),
     Reshape: Fold(
         commutes=Commutes(_moving(_reshaped), _moving(_reshaped_back), any_function=True),
         is_nothing=_same_shape,

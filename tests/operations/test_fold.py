@@ -222,6 +222,69 @@ def test_an_op_that_commutes_gives_the_same_in_both_orders(case, seed, shifted):
         np.testing.assert_array_equal(np.tanh(run(graph, x)), run(graph, np.tanh(x)))
 
 
+def several(op, rng, count=3):
+    """An operation on operands (rows, 2, 3, 4), or with 1, 2, 3 channels for a concatenation of channels."""
+    b = GraphBuilder()
+    joins = isinstance(op, Concatenate)
+    shapes = [
+        tuple(k + 1 if joins and op.axis == a else n for a, n in enumerate(SIZES, 1)) for k in range(count)
+    ]
+    graph = b.build([b.emit(op, *(b.input(f"x{k}", (None, *shape)) for k, shape in enumerate(shapes)))])
+    return graph, [rng.normal(size=(3, *shape)) for shape in shapes]
+
+
+@pytest.mark.parametrize(
+    ("op", "count"),
+    [(Concatenate(1), 3), (Concatenate(3), 3), (Binary(kind="add"), 2), (Binary(kind="subtract"), 2)],
+    ids=str,
+)
+@few
+@given(seed=seeds, shifted=st.booleans())
+def test_a_scaling_after_several_operands_is_one_before_each(op, count, seed, shifted):
+    rng = np.random.default_rng(seed)
+    graph, data = several(op, rng, count)
+    (node,) = graph.nodes
+    scaling = random_scaling(rng, graph.types[node.output].shape[1:], shifted=shifted)
+    pieces = fold_of(op).pieces(graph, node, scaling)
+    want = applied(scaling, ReferenceProgram(graph, "float64").run(data)[0])
+    scaled = [applied(piece, x) for piece, x in zip(pieces, data, strict=True)]
+    np.testing.assert_allclose(
+        ReferenceProgram(graph, "float64").run(scaled)[0], want, rtol=1e-11, atol=1e-11
+    )
+
+
+@pytest.mark.parametrize("axis", [1, 3])
+@few
+@given(seed=seeds, shifted=st.booleans(), place=st.integers(0, 2))
+def test_a_scaling_before_one_operand_of_a_concatenation_is_one_after_it(axis, seed, shifted, place):
+    rng = np.random.default_rng(seed)
+    graph, data = several(Concatenate(axis), rng)
+    (node,) = graph.nodes
+    scaling = random_scaling(rng, data[place].shape[1:], shifted=shifted)
+    after = fold_of(node.op).joined(graph, node, scaling, node.inputs[place])
+    got = applied(after, ReferenceProgram(graph, "float64").run(data)[0])
+    data[place] = applied(scaling, data[place])
+    np.testing.assert_allclose(got, ReferenceProgram(graph, "float64").run(data)[0], rtol=1e-12)
+    assert (after.spread is None) is not shifted
+
+
+def test_operands_that_are_spread_or_indices_or_of_free_size_take_no_part_of_a_scaling():
+    def pieces(op, *shapes, dtype="float", rank=2):
+        b = GraphBuilder()
+        graph = b.build([b.emit(op, *(b.input(f"x{i}", (None, *s), dtype) for i, s in enumerate(shapes)))])
+        one = np.ones((1,) * rank)
+        scaling = Scaling(one, one)
+        found = [fold_of(op).pieces(graph, graph.nodes[0], scaling)]
+        joined = fold_of(op).joined
+        return found + ([joined(graph, graph.nodes[0], scaling, "x0")] if joined else [])
+
+    assert "spread" in pieces(Binary(kind="add"), (3, 4), (1, 4))[0]
+    assert "takes no scaling" in pieces(Binary(kind="multiply"), (3, 4), (3, 4))[0]
+    assert "takes no scaling" in pieces(Binary(Elementwise("relu"), "add"), (3, 4), (3, 4))[0]
+    assert all("floats of known size" in text for text in pieces(Concatenate(1), (3, 4), (3, 4), dtype="int"))
+    assert all("floats of known size" in text for text in pieces(Concatenate(1), (3, 4), (None, 4)))
+
+
 @pytest.mark.parametrize("case", POOLING, ids=lambda case: str(case.op))
 @few
 @given(seed=seeds, shifted=st.booleans())

@@ -54,6 +54,14 @@ def test_which_values_an_op_keeps(op):
     assert np.array_equal(x, y) or op.keeps_values != "in place"
 
 
+def test_only_a_transposition_reorders_axes():
+    """Passes that let them cancel look for others by this."""
+    found = {cls for cls in every_op().values() if cls.reorders_axes}
+    assert found == {Transpose}
+    x = np.random.default_rng(0).normal(size=(2, *SHAPE))
+    assert run(Transpose((0, 3, 1, 2)), x).shape == (2, 4, 2, 3)
+
+
 @pytest.mark.parametrize("kind", BINARY)
 def test_whether_the_order_of_two_values_matters(kind):
     a, b = np.random.default_rng(0).normal(size=(2, 20, 3)).round(1) * np.array([0, 1, 1])

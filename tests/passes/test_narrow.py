@@ -15,7 +15,7 @@ from foldnet.graph.graph import GraphBuilder, bind
 from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from foldnet.operations.elementwise.op import Binary
-from foldnet.passes import drop_dead, narrow, optimize
+from foldnet.passes import PASSES, drop_dead, narrow, optimize
 from foldnet.passes.narrow import cost
 from tests.graph.graph_networks import chain, randomize
 from tests.operations.op_cases import same_bits
@@ -67,15 +67,7 @@ def test_a_cropped_residual_network_computes_only_what_the_crop_leaves():
 
 def optimize_without(graph):
     """All passes but this one."""
-    from foldnet import passes
-
-    changed = True
-    while changed:
-        changed = False
-        for rewrite in passes.PASSES:
-            after = graph if rewrite is narrow else rewrite(graph)
-            graph, changed = after, changed or after is not graph
-    return graph
+    return optimize(graph, passes=[rewrite for rewrite in PASSES if rewrite is not narrow])
 
 
 @pytest.mark.parametrize("pad", ["same", "causal"])

@@ -6,7 +6,7 @@ that an engine rounds them once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from foldnet.graph.check import check_prediction
@@ -42,12 +42,13 @@ class Step:
     after: Graph
 
 
-def optimize(graph: Graph, trace: list[Step] | None = None) -> Graph:
+def optimize(graph: Graph, trace: list[Step] | None = None, passes: Sequence[Pass] = PASSES) -> Graph:
     """Run the passes until none changes anything; the checker runs after each.
 
     Args:
         graph: of the prediction mode.
         trace: gets a ``Step`` for every pass that changed the graph.
+        passes: to run, in this order.
 
     Returns:
         The rewritten graph; ``notes`` says what was not folded, and why.
@@ -55,7 +56,7 @@ def optimize(graph: Graph, trace: list[Step] | None = None) -> Graph:
     changed = True
     while changed:
         changed = False
-        for rewrite in PASSES:
+        for rewrite in passes:
             after = rewrite(graph)
             if after is graph:
                 continue

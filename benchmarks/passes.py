@@ -22,7 +22,7 @@ import foldnet
 from foldnet import Model, layers
 from foldnet.graph.graph import Graph, bind
 from foldnet.passes import PASSES, cancel_transposes, narrow, optimize
-from foldnet.passes.narrow import cost
+from foldnet.passes.costs import cost
 
 Array = np.ndarray[Any, Any]
 

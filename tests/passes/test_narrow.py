@@ -16,7 +16,7 @@ from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from foldnet.operations.elementwise.op import Binary
 from foldnet.passes import PASSES, drop_dead, narrow, optimize
-from foldnet.passes.narrow import cost
+from foldnet.passes.costs import cost
 from tests.graph.graph_networks import chain, randomize
 from tests.operations.op_cases import same_bits
 
@@ -215,6 +215,13 @@ def test_free_axes_that_may_have_different_lengths_are_left_alone():
     x, y = layers.Input((None, 3)), layers.Input((None, 3))
     z = layers.Cropping1D(3)(layers.Add()([layers.Conv1D(3, 1)(x), y]))
     unchanged(Model([x, y], z))
+
+
+def test_free_axes_that_are_equal_for_some_lengths_only_are_left_alone():
+    """Half of one length may be the other, or the other may be 1 and spread."""
+    x, y = layers.Input((None, 3)), layers.Input((None, 3))
+    z = layers.Add()([layers.Conv1D(3, 1)(x), layers.MaxPooling1D(2)(y)])
+    unchanged(Model([x, y], layers.Cropping1D(3)(z)))
 
 
 def test_numbers_along_the_cut_axis_are_cut_with_it():

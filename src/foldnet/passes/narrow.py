@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import prod
 
 from foldnet.arrays import Array
-from foldnet.errors import ConfigError
-from foldnet.graph.graph import Graph, Node, bind, with_nodes
+from foldnet.graph.graph import Graph, Node, with_nodes
 from foldnet.graph.op import Op, Shape, fused_activation
 from foldnet.operations.regions import ALL, Part, Region, Values, everything, hull, rule_of, sliced, within
 from foldnet.operations.structure.op import Slice
+from foldnet.passes.costs import bound_to, cost, sizes_of
 from foldnet.passes.rewriting import Uses, fresh, kind_of
 
 _SHARES = (0.0, 1 / 16, 1 / 4)
@@ -33,66 +32,28 @@ def narrow(graph: Graph) -> Graph:
 
 
 def _cheaper(graph: Graph) -> Graph | None:
+    sizes = sizes_of(graph)
     values = with_lengths(graph)
-    if values is None:
+    if sizes is None or values is None:
         return None
-    found = [other for share in _SHARES if (other := _narrowed(values, share)) is not None]
-    costs = {id(other): cost(other) for other in found}
-    best = min(found, key=lambda other: costs[id(other)], default=None)
-    return best if best is not None and costs[id(best)] <= _WORTH * cost(graph) else None
+    found: list[tuple[int, Graph]] = []
+    for share in _SHARES:
+        other = _narrowed(values, share)
+        if other is None:  # and nothing is cut where more must be saved
+            break
+        found.append((cost(other, sizes), other))
+    best, other = min(found, key=lambda pair: pair[0], default=(0, graph))
+    return other if found and best <= _WORTH * cost(graph, sizes) else None
 
 
 def with_lengths(graph: Graph) -> Values | None:
     """What rules may know of the graph's values; None if no sizes are known to fit its free axes."""
-    bound = _at_some_lengths(graph)
-    return None if bound is None else Values(graph, {name: t.shape for name, t in bound.types.items()})
-
-
-def _at_some_lengths(graph: Graph) -> Graph | None:
-    """The graph for free sizes that are all different and just so large that some positions are left everywhere."""
-    free = any(None in graph.types[v].shape[1:] for v in graph.inputs)
-    for power in range(14 if free else 1):
-        bound = _bound(graph, 2**power)
-        if bound is not None and not (free and any(0 in bound.types[n.output].shape for n in bound.nodes)):
-            return bound
-    return None
-
-
-def _bound(graph: Graph, count: int) -> Graph | None:
-    """The graph for free sizes from so many times 48 on, which most strides and reshapes divide; None if none fit."""
-    shapes = []
-    for name in graph.inputs:
-        rows, *sizes = graph.types[name].shape
-        for axis, n in enumerate(sizes):
-            if n is None:
-                sizes[axis], count = 48 * count, count + 1
-        shapes.append((rows, *sizes))
-    try:
-        return bind(graph, shapes)
-    except ConfigError:
-        return None
-
-
-def cost(graph: Graph) -> int:
-    """Products and copied elements of a row, at some sizes of free axes; 0 if none fit."""
-    bound = _at_some_lengths(graph)
-    return sum(_cost(bound, node) for node in bound.nodes) if bound else 0
-
-
-def _cost(graph: Graph, node: Node[Op]) -> int:
-    if node.op.is_alias("float32"):
-        return 0
-    y = _row(graph.types[node.output].shape)
-    operands = [
-        graph.types[v].shape if v in graph.constants else graph.types[v].shape[1:] for v in node.inputs
-    ]
-    read = [y] if node.op.keeps_values else [y, *operands]
-    rows = [tuple(int(n or 0) for n in shape) for shape in operands]
-    return max(node.op.multiply_adds(y, *rows), *(prod(int(n or 0) for n in shape) for shape in read))
-
-
-def _row(shape: Shape) -> tuple[int, ...]:
-    return tuple(int(n or 0) for n in shape[1:])
+    sizes = sizes_of(graph)
+    return (
+        None
+        if sizes is None
+        else Values(graph, {k: t.shape for k, t in bound_to(graph, sizes).types.items()})
+    )
 
 
 def part_of(values: Values, node: Node[Op], region: Region) -> Part | str:

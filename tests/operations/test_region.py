@@ -203,16 +203,14 @@ def test_a_free_axis_of_two_operands_is_cut_only_if_it_has_one_length():
     def of(second):
         b = GraphBuilder()
         x = b.input("x", (None, None, 3))
-        y = b.emit(Unary(Elementwise("tanh")), x) if second == "own" else b.input("y", (None, None, 3))
-        graph = b.build([b.emit(Binary(kind="add"), x, y)])
-        return part_of(with_lengths(graph), graph.nodes[-1], (Span(2, 1), ALL))
+        graph = b.build([b.emit(Binary(kind="add"), x, second(b, x))])
+        values = with_lengths(graph)
+        return values and part_of(values, graph.nodes[-1], (Span(2, 1), ALL)).region
 
-    assert of("own").region == (Span(2, 1), ALL)
-    b = GraphBuilder()
-    x, y = b.input("x", (None, None, 3)), b.input("y", (None, None, 3))
-    assert (
-        with_lengths(b.build([b.emit(Binary(kind="add"), x, y)])) is None
-    )  # one of them may have one position
+    assert of(lambda b, x: b.emit(Unary(Elementwise("tanh")), x)) == (Span(2, 1), ALL)
+    last = Slice(((-1, None, 1), (None, None, 1)))  # one position, spread over the others
+    assert of(lambda b, x: b.emit(last, x)) == (ALL, ALL)
+    assert of(lambda b, x: b.input("y", (None, None, 3))) is None  # one of them may have one position
 
 
 def test_pieces_of_a_concatenation_that_are_not_needed_are_left_out():
@@ -223,6 +221,13 @@ def test_pieces_of_a_concatenation_that_are_not_needed_are_left_out():
     assert part.operands == (None, (Span(1, 0), ALL), (Span(0, 3), ALL))
     alone = part_of(with_lengths(graph), graph.nodes[0], (Span(5, 6), ALL))
     assert (alone.op, alone.operands) == (None, (None, (Span(1, 1), ALL), None))
+
+
+def test_indices_that_become_floats_beside_others_are_joined_whole():
+    b = GraphBuilder()
+    values = [b.input("x", (None, 4), "int"), b.input("y", (None, 3))]
+    graph = b.build([b.emit(Concatenate(1), *values)])
+    assert part_of(with_lengths(graph), graph.nodes[0], (Span(0, 5),)).region == (ALL,)
 
 
 def test_a_reshape_keeps_only_axes_that_stay():

@@ -119,6 +119,16 @@ def test_a_value_that_is_an_output_is_transposed_for_it():
         np.testing.assert_array_equal(a, b)
 
 
+def test_the_callers_own_function_is_not_passed():
+    """It may treat axes differently."""
+    b = GraphBuilder()
+    x = b.emit(Transpose((0, 2, 1)), b.input("x", (None, 4, 3)))
+    numbers = [b.constant(name, np.ones((1, 1))) for name in "so"]
+    y = b.emit(Affine(Elementwise("mine", (), np.cumsum)), x, *numbers)
+    graph = b.build([b.emit(Transpose((0, 2, 1)), y)])
+    assert cancel_transposes(graph) is graph
+
+
 def test_operands_that_are_transposed_differently_keep_their_transpositions():
     x, y = layers.Input((5, 5, 5)), layers.Input((5, 5, 5))
     z = layers.Add()([layers.Permute((3, 1, 2))(x), layers.Permute((2, 3, 1))(y)])

@@ -135,6 +135,14 @@ def test_a_layer_that_serves_two_calls_keeps_its_weights():
     assert "is shared" in after.notes[0]
 
 
+def test_a_normalization_that_serves_two_calls_stays():
+    x = layers.Input((8, 4))
+    shared = norm()
+    after = folded(x, [shared(join(x, *fresh_convs())) for _ in range(2)])
+    assert kinds(after).count("Affine") == 2
+    assert all("is shared" in note for note in after.notes)
+
+
 def test_a_far_mean_keeps_the_whole():
     x = layers.Input((8, 4))
     after = folded(x, norm()(join(x, *fresh_convs())), mean=1e4)
@@ -155,6 +163,17 @@ def test_a_normalization_before_a_concatenation_folds_past_it():
     after = folded(x, same)
     assert kinds(after).count("Affine") == 1
     assert "would no longer be zeros" in after.notes[0]
+
+
+def test_a_mean_is_far_by_the_spread_learned_with_it():
+    """A large gamma does not make it farther."""
+    x = layers.Input((8, 4))
+    model = randomize(Model(x, norm(epsilon=0.0)(join(x, *fresh_convs()))))
+    bn = model.get_layer("norm")
+    bn.set_weight("gamma", np.full(5, 1000.0))
+    bn.set_weight("moving_mean", np.full(5, 3.0))
+    bn.set_weight("moving_variance", np.ones(5))
+    assert kinds(optimize(lower(model))) == ["Conv", "Conv", "Concatenate"]
 
 
 def test_a_value_that_is_joined_with_itself():

@@ -109,7 +109,7 @@ class _Moved:
         data = [v for v in node.inputs if v not in self._graph.constants]
         orders = {order for v in data if (order := self.held[v][1]) != self._plain(v)}
         own = activation is not None and activation.function is not None
-        if rule is None or own or node.others or len(orders) > 1 or not (orders or node.op.reorders_axes):
+        if rule is None or own or node.others or not (orders or node.op.reorders_axes):
             return None
         order = next(iter(orders), self._plain(data[0]))
         sources = [v if v in self._graph.constants else self._source(v, order) for v in node.inputs]

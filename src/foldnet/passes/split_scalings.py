@@ -31,7 +31,7 @@ def plan(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | str | None:
         return None
     before, moves = way.end, way.passed
     rule = fold_of(before.op).pieces
-    if rule is None or len(set(before.inputs)) != len(before.inputs):
+    if rule is None:
         return None
     pieces = rule(graph, before, way.scaling)
     kept = uses.kept_because(before.output, moves[0] if moves else node) or uses.shared_because(node)

@@ -323,9 +323,10 @@ def test_the_spread_of_a_mean_moves_along():
 
 NOTHING = [
     Identity(), Cast("float"), Concatenate(1), Reshape((2, 3, 4)), Reshape((-1, 3, 4)), Transpose((0, 1, 2, 3)),
-    Unary(Elementwise("linear")),
+    Unary(Elementwise("linear")), Slice(((None, None, 1), (0, 9, 1), (-4, 4, 1))),
 ]  # fmt: skip
 SOMETHING = [
+    Slice(((None, None, 1), (None, None, -1), (None, None, 1))), Slice(((None, None, 1), (1, None, 1), (0, 4, 1))),
     Cast("int"), Reshape((3, 2, 4)), Transpose((0, 2, 1, 3)), Unary(Elementwise("tanh")), Softmax(1),
     Unary(Elementwise("linear", (), np.tanh)),
 ]  # fmt: skip

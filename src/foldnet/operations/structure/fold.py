@@ -120,6 +120,14 @@ def _same_shape(graph: Graph, node: Node[Reshape]) -> bool:
     return None not in shape[1:] and node.op.output_shape(shape) == shape
 
 
+def _takes_all(graph: Graph, node: Node[Slice]) -> bool:
+    shape = graph.types[node.inputs[0]].shape[1:]
+    return all(
+        entry == (None, None, 1) if n is None else range(*slice(*entry).indices(n)) == range(n)
+        for n, entry in zip(shape, node.op.slices, strict=True)
+    )
+
+
 def _in_order(graph: Graph, node: Node[Transpose]) -> bool:
     permutation = node.op.permutation
     return permutation == tuple(range(len(permutation)))
@@ -137,7 +145,7 @@ RULES: dict[type[Op], Fold] = {
         commutes=Commutes(_moving(_reshaped), _moving(_reshaped_back), any_function=True),
         is_nothing=_same_shape,
     ),
-    Slice: Fold(commutes=Commutes(_moving(_sliced), _before_slice, any_function=True)),
+    Slice: Fold(commutes=Commutes(_moving(_sliced), _before_slice, any_function=True), is_nothing=_takes_all),
     Stretch: Fold(commutes=Commutes(_moving(_stretched), _before_stretch, any_function=True)),
     Transpose: Fold(
         commutes=Commutes(_moving(_transposed), _moving(_transposed_back), any_function=True),

@@ -70,6 +70,23 @@ def test_a_network_with_channels_first_transposes_at_its_start_and_its_end(end, 
         assert same_bits(a, b)
 
 
+def test_the_first_comes_before_padding_and_copies():
+    """There it moves fewer elements."""
+    x = layers.Input((3, 8, 8))
+    y = layers.Conv2D(4, 3, padding="same", **FIRST)(layers.UpSampling2D(2, **FIRST)(x))
+    graph = drop_identities(lower(randomize(Model(x, layers.GlobalMaxPooling2D(**FIRST)(y)))))
+    after = cancel_transposes(graph)
+    assert [type(node.op).__name__ for node in after.nodes] == [
+        "Transpose",
+        "Stretch",
+        "Pad",
+        "Conv",
+        "Reduce",
+    ]
+    rows = np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)
+    assert same_bits(*(np.ascontiguousarray(ReferenceProgram(g).run([rows])[0]) for g in (graph, after)))
+
+
 def test_two_in_a_row_are_one_or_none():
     b = GraphBuilder()
     x = b.input("x", (None, 2, 3, 4))

@@ -14,7 +14,7 @@ from foldnet.graph.op import Op, fused_activation
 from foldnet.operations.structure.op import Transpose
 from foldnet.operations.turns import Order, Turned, inverse, rule_of
 from foldnet.passes.drop_dead import drop_dead
-from foldnet.passes.rewriting import fresh
+from foldnet.passes.rewriting import Rewrite, Uses, exhaust, fresh
 
 
 def cancel_transposes(graph: Graph) -> Graph:
@@ -24,20 +24,53 @@ def cancel_transposes(graph: Graph) -> Graph:
     at its start and one at its end. The results keep their bits. The graph is not changed if no less is transposed.
     """
     while any(node.op.reorders_axes for node in graph.nodes):
-        after = drop_dead(_Moved(graph).run())
+        after = exhaust(drop_dead(_Moved(graph).run()), _earlier)
         if not _transposed(after) < _transposed(graph):
             break
         graph = after
     return graph
 
 
+def _earlier(graph: Graph, uses: Uses, node: Node[Op]) -> Rewrite | None:
+    """A transposition before the operation that it comes after, if that makes its operand longer, as padding does."""
+    before = uses.producer.get(node.inputs[0]) if node.op.reorders_axes else None
+    if before is None or uses.kept_because(before.output, node) or len(before.inputs) > 1:
+        return None
+    order, rule, (x,) = _order(graph, node), rule_of(before.op), before.inputs
+    if rule is None or _own_function(before.op) or _elements(graph, x) >= _elements(graph, before.output):
+        return None
+    turned = rule(graph, before, inverse(order))
+    if turned is None or turned.op is None or turned.order != inverse(order):
+        return None
+    first = Node(node.op, (x,), fresh(graph, f"{x}/turned"), node.layer)
+    return Rewrite(
+        (before, node), Node(turned.op, (first.output,), node.output, before.layer), ahead=(first,)
+    )
+
+
+def _order(graph: Graph, node: Node[Op]) -> Order:
+    """In which a transposition has the axes."""
+    rule = rule_of(node.op)
+    turned = rule(graph, node, tuple(range(len(graph.types[node.output].shape)))) if rule else None
+    assert turned is not None, "the rule of what reorders axes gives their order"
+    return turned.order
+
+
+def _own_function(op: Op) -> bool:
+    """Whether a function of the caller's is fused into an operation: it may treat axes differently."""
+    activation = fused_activation(op)
+    return activation is not None and activation.function is not None
+
+
+def _elements(graph: Graph, value: str) -> int:
+    """Of a row, with a free size as a large one."""
+    return prod(1009 if n is None else n for n in graph.types[value].shape[1:])
+
+
 def _transposed(graph: Graph) -> tuple[int, int]:
-    """How many elements are transposed, with a free size as a large one; and how many nodes there are."""
-    return sum(
-        prod(1009 if n is None else n for n in graph.types[node.output].shape[1:])
-        for node in graph.nodes
-        if node.op.reorders_axes
-    ), len(graph.nodes)
+    """How many elements are transposed, and how many nodes there are."""
+    moved = sum(_elements(graph, node.output) for node in graph.nodes if node.op.reorders_axes)
+    return moved, len(graph.nodes)
 
 
 class _Moved:
@@ -105,11 +138,10 @@ class _Moved:
 
     def _turned(self, node: Node[Op]) -> tuple[Sequence[str], Turned] | None:
         """A node's operands before they were transposed, and what computes its result from them; None for nothing."""
-        activation, rule = fused_activation(node.op), rule_of(node.op)
+        rule = rule_of(node.op)
         data = [v for v in node.inputs if v not in self._graph.constants]
         orders = {order for v in data if (order := self.held[v][1]) != self._plain(v)}
-        own = activation is not None and activation.function is not None
-        if rule is None or own or node.others or not (orders or node.op.reorders_axes):
+        if rule is None or _own_function(node.op) or node.others or not (orders or node.op.reorders_axes):
             return None
         order = next(iter(orders), self._plain(data[0]))
         sources = [v if v in self._graph.constants else self._source(v, order) for v in node.inputs]

@@ -135,6 +135,14 @@ EVERY_LAYER = [
     ("ZeroPadding3D", {"padding": ((1, 2), (0, 1), (2, 0)), "data_format": "channels_first"}, (2, 3, 4, 3)),
     ("UpSampling2D", {"size": (3, 2), "interpolation": "bilinear"}, (3, 4, 2)),
     *(
+        (name, {"output_size": 2, "data_format": "channels_first"}, (4, 3, 3, 3)[: LAYERS[name].dims + 1])
+        for name in LAYERS
+        if name.startswith("Adaptive")
+    ),
+    ("Resizing", {"height": 5, "width": 3, "interpolation": "bicubic"}, (3, 4, 2)),
+    ("Resizing", {"height": 5, "width": 3, "pad_to_aspect_ratio": True, "fill_value": 2.0}, (3, 4, 2)),
+    ("CenterCrop", {"height": 2, "width": 6, "data_format": "channels_first"}, (2, 3, 4)),
+    *(
         (
             f"Global{kind}Pooling{d}D",
             {"keepdims": True, "data_format": "channels_first"},

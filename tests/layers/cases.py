@@ -220,6 +220,9 @@ def convolution() -> list[Case]:
     return cases
 
 
+INTERPOLATIONS = ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
+
+
 def borders() -> list[Case]:
     cases = []
     for dims, row in enumerate(((6, 3), (5, 6, 3), (4, 5, 6, 2)), start=1):
@@ -234,11 +237,46 @@ def borders() -> list[Case]:
                 cases.append(Case(f"Cropping{dims}D", {"cropping": ends, **where}, (shape,)))
             for size in (2, (3, 1, 2)[:dims] if dims > 1 else 3):
                 cases.append(Case(f"UpSampling{dims}D", {"size": size, **where}, (shape,)))
-                if dims == 2:
-                    settings = {"size": size, "interpolation": "bilinear", **where}
+                for interpolation in INTERPOLATIONS[1:] if dims == 2 else ():
+                    settings = {"size": size, "interpolation": interpolation, **where}
                     cases.append(Case("UpSampling2D", settings, (shape,)))
     cases.append(Case("UpSampling2D", {"size": 3, "interpolation": "bilinear"}, ((1, 2, 3),)))
     cases.append(Case("ZeroPadding1D", {"padding": 1, "data_format": "channels_first"}, ((3, 6),)))
+    return cases
+
+
+def resizing() -> list[Case]:
+    cases = []
+    for row, data_format in (((7, 6, 3), "channels_last"), ((3, 7, 6), "channels_first")):
+        where = {"data_format": data_format}
+        for height, width in ((14, 5), (3, 11), (7, 4), (2, 2)):
+            size = {"height": height, "width": width, **where}
+            for interpolation in INTERPOLATIONS:
+                settings = size | {"interpolation": interpolation}
+                cases.append(Case("Resizing", settings, (row,)))
+                cases.append(Case("Resizing", settings | {"antialias": True}, (row,)))
+            cases.append(Case("Resizing", size | {"crop_to_aspect_ratio": True}, (row,)))
+            cases.append(Case("Resizing", size | {"pad_to_aspect_ratio": True}, (row,)))
+            settings = {"pad_to_aspect_ratio": True, "fill_value": -2.7, "interpolation": "bicubic"}
+            cases.append(Case("Resizing", size | settings, (row,)))
+            settings = {"crop_to_aspect_ratio": True, "interpolation": "nearest"}
+            cases.append(Case("Resizing", size | settings, (row,)))
+        for height, width in ((4, 3), (7, 6), (6, 6), (9, 4), (3, 8), (10, 10)):
+            cases.append(Case("CenterCrop", {"height": height, "width": width, **where}, (row,)))
+    cases.append(Case("Resizing", {"height": 3, "width": 3}, ((7, 6, 3),)))
+    cases.append(Case("Resizing", {"height": 3, "width": 4}, ((1, 1, 2),)))
+    return cases
+
+
+def adaptive_pooling() -> list[Case]:
+    cases = []
+    for row in ((7, 3), (6, 5, 4), (4, 5, 6, 3)):
+        dims = len(row) - 1
+        for data_format, shape in (("channels_last", row), ("channels_first", (row[-1], *row[:-1]))):
+            for size in (1, 2, 3, 4, (5, 2, 4)[:dims], (3, 5, 1)[:dims], (9, 5, 3)[:dims]):
+                for kind in ("Average", "Max"):
+                    settings = {"output_size": size, "data_format": data_format}
+                    cases.append(Case(f"Adaptive{kind}Pooling{dims}D", settings, (shape,)))
     return cases
 
 
@@ -273,7 +311,8 @@ FAMILIES: dict[str, list[Case]] = {
     family.__name__: family()
     for family in (
         batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
-        activation_layers, regularization, reshaping, pooling, convolution, borders, merging,
+        activation_layers, regularization, reshaping, pooling, convolution, borders,
+        resizing, adaptive_pooling, merging,
     )
 }  # fmt: skip
 ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

@@ -31,6 +31,8 @@ NEEDED = {
     "SpatialDropout1D": {"rate": 0.2}, "SpatialDropout2D": {"rate": 0.2}, "SpatialDropout3D": {"rate": 0.2},
     "SpectralNormalization": {"layer": layers.Dense(2, name="inside")},
     **{f"AveragePooling{d}D": {"pool_size": 2} for d in (1, 2, 3)},
+    **{n: {"output_size": 2} for n in LAYERS if n.startswith("Adaptive")},
+    **{n: {"height": 2, "width": 3} for n in ("Resizing", "CenterCrop")},
     **{n: {"kernel_size": 2} | ({} if "Depth" in n else {"filters": 2}) for n in LAYERS if "Conv" in n},
 }  # fmt: skip
 """What a layer cannot be made without."""

@@ -116,6 +116,11 @@ def keras_answers(cases: Sequence[Case], rows: int = 3, seed: int = 0) -> dict[s
     return {str(case): Answer(*answer) for case, answer in zip(cases, answers, strict=True)}
 
 
+def at_prediction(layer: Any) -> dict[str, bool]:
+    """The argument of a call of a live Keras layer; those of images change them if it is missing."""
+    return {"training": False} if layer._call_has_training_arg else {}
+
+
 def _predicted(layers: Sequence[Any], data: Sequence[Sequence[np.ndarray]], dtype: Any) -> list[np.ndarray]:
     import jax
 
@@ -125,7 +130,7 @@ def _predicted(layers: Sequence[Any], data: Sequence[Sequence[np.ndarray]], dtyp
 
     def predict(trainable, fixed, rows):
         return [
-            layer.stateless_call(t, f, r[0] if len(r) == 1 else r)[0]
+            layer.stateless_call(t, f, r[0] if len(r) == 1 else r, **at_prediction(layer))[0]
             for layer, t, f, r in zip(layers, trainable, fixed, rows, strict=True)
         ]
 

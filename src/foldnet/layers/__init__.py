@@ -5,6 +5,14 @@ from typing import Any
 
 from foldnet.errors import ConfigError
 from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
+from foldnet.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from foldnet.layers.base import Layer
 from foldnet.layers.borders import (
     Cropping1D,
@@ -94,6 +102,10 @@ from foldnet.layers.regularization import (
     SpatialDropout3D,
 )
 from foldnet.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from foldnet.layers.resizing import (
+    CenterCrop,
+    Resizing,
+)
 from foldnet.layers.reversible_embedding import ReversibleEmbedding
 from foldnet.layers.row_normalization import (
     GroupNormalization,
@@ -125,6 +137,9 @@ LAYERS: dict[str, type[Layer]] = {
         SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, SpectralNormalization, Subtract, ThresholdedReLU,
         UnitNormalization, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D, GlobalMaxPooling1D,
         GlobalMaxPooling2D, GlobalMaxPooling3D, MaxPooling1D, MaxPooling2D, MaxPooling3D,
+        AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D, AdaptiveMaxPooling1D,
+        AdaptiveMaxPooling2D, AdaptiveMaxPooling3D,
+        CenterCrop, Resizing,
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
@@ -182,6 +197,12 @@ __all__ = [
     "LAYERS",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AlphaDropout",
     "Average",
@@ -192,6 +213,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -255,6 +277,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",

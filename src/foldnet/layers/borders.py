@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
-import numpy as np
-
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError
 from foldnet.graph.op import Op
-from foldnet.layers.base import Layer
+from foldnet.layers.interpolation import Interpolation, known_length, resized
 from foldnet.layers.spatial import SpatialLayer, sizes
 from foldnet.layers.tensors import Shape
-from foldnet.operations.elementwise.op import Binary
-from foldnet.operations.structure.op import Pick, Slice, Stretch
+from foldnet.operations.structure.op import Slice, Stretch
 from foldnet.operations.windows.op import Pad
 from foldnet.setting_types import DATA_FORMAT, Kind, choice, whole
 
@@ -251,15 +248,16 @@ class UpSampling2D(_UpSampling):
     Args:
         size: how many times as large, one number or two.
         data_format: ``"channels_last"`` (by default) or ``"channels_first"``.
-        interpolation: ``"nearest"``: positions are repeated; ``"bilinear"``: between neighbours, the centres of the old
-            positions and of the new ones being spread over the same length.
+        interpolation: ``"nearest"``: positions are repeated; ``"bilinear"``, ``"bicubic"``, ``"lanczos3"``,
+            ``"lanczos5"``: between positions, the centres of the old and of the new ones being spread over the same
+            length.
     """
 
     dims = 2
     kinds: ClassVar[dict[str, Kind]] = {
         "size": sizes(2),
         "data_format": DATA_FORMAT,
-        "interpolation": choice("nearest", "bilinear", any_case=True),
+        "interpolation": choice(*get_args(Interpolation), any_case=True),
     }
 
     def __init__(
@@ -270,7 +268,7 @@ class UpSampling2D(_UpSampling):
         **kwargs: Any,
     ) -> None:
         super().__init__(size, data_format, **kwargs)
-        self.interpolation = interpolation
+        self.interpolation: Interpolation = self.checked("interpolation", interpolation)
 
     @property
     def moves_values(self) -> bool:  # type: ignore[override]
@@ -278,41 +276,15 @@ class UpSampling2D(_UpSampling):
         return self.interpolation == "nearest"
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The repetition, or the values between neighbours along one axis after the other."""
+        """The repetition, or the values between positions along one axis after the other."""
         if self.interpolation == "nearest":
             return super().lower(b, *inputs)
         x = b.float(inputs[0])
         for axis, count in zip(self.axes(b.shape(x)), self.size, strict=True):
-            n = b.shape(x)[axis]
-            if n is None:
-                raise UnsupportedError(
-                    f"layer {self.name!r}: values between neighbours need an axis of known length; give Input the size"
-                )
-            x = between_neighbours(b, self, x, axis, n * count) if count != 1 else x
+            if count != 1:
+                size = known_length(b, self, x, axis) * count
+                x = resized(b, self, x, axis, size, self.interpolation)
         return x
-
-
-def between_neighbours(b: Lowering, layer: Layer, x: str, axis: int, size: int) -> str:
-    """Linear interpolation along an axis of known length, with the centres of positions as the points.
-
-    The new position ``i`` lies at ``(i + 0.5) n / size - 0.5`` among the old ones; beyond the first and the last it has
-    their values. This is ``jax.image.resize``'s ``"linear"`` without antialiasing.
-    """
-    n = int(b.shape(x)[axis] or 0)
-    at = np.clip((np.arange(size) + 0.5) * (n / size) - 0.5, 0, n - 1)
-    low = np.minimum(np.floor(at).astype(int), max(n - 2, 0))
-    share = at - low
-    shape = [1] * (len(b.shape(x)) - 1)
-    shape[axis - 1] = size
-    parts = [
-        b.emit(
-            Binary(kind="multiply"),
-            b.emit(Pick(axis, tuple(np.minimum(low + k, n - 1).tolist())), x),
-            b.layer_constant(layer, f"share {k} on axis {axis}", weight.reshape(shape)),
-        )
-        for k, weight in enumerate((1 - share, share))
-    ]
-    return b.emit(Binary(kind="add"), *parts)
 
 
 class UpSampling3D(_UpSampling):

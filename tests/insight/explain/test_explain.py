@@ -225,6 +225,9 @@ ARGUMENTS = {
     "Dot": (1,),
     "GroupNormalization": (1,),
     **{f"AveragePooling{d}D": (2,) for d in (1, 2, 3)},
+    **{n: (2,) for n in LAYERS if n.startswith("Adaptive")},
+    "Resizing": (2, 3),
+    "CenterCrop": (2, 3),
     **{n: (2,) if "Depth" in n else (3, 2) for n in LAYERS if "Conv" in n},
 }
 SHAPES = {"SpatialDropout2D": (2, 3, 3), "SpatialDropout3D": (2, 2, 3, 3), "RepeatVector": (3,), "Dot": (3,)}

@@ -141,6 +141,8 @@ EVERY_LAYER = [
     ),
     ("Resizing", {"height": 5, "width": 3, "interpolation": "bicubic"}, (3, 4, 2)),
     ("Resizing", {"height": 5, "width": 3, "pad_to_aspect_ratio": True, "fill_value": 2.0}, (3, 4, 2)),
+    ("CategoryEncoding", {"num_tokens": 4, "output_mode": "count"}, (6,)),
+    ("Discretization", {"bin_boundaries": [-0.5, 0.3], "output_mode": "one_hot"}, (6,)),
     ("CenterCrop", {"height": 2, "width": 6, "data_format": "channels_first"}, (2, 3, 4)),
     *(
         (
@@ -168,6 +170,7 @@ def test_every_class_is_tried():
     joins = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
     others = {"InputLayer", "Embedding", "ThresholdedReLU"}
     others |= {"ReversibleEmbedding"}  # in layers/test_reversible_embedding
+    others |= {"IntegerLookup"}  # in layers/test_lookup
     assert {name for name, _, _ in EVERY_LAYER} | joins | others == set(LAYERS)
 
 

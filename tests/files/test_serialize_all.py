@@ -25,6 +25,7 @@ ARGUMENTS = {
         "SpatialDropout1D": (0.5,), "SpatialDropout2D": (0.5,), "SpatialDropout3D": (0.5,), "Permute": ((2, 1),),
         "RepeatVector": (3,), "Rescaling": (2.0,), "Reshape": ((4,),), "ReversibleEmbedding": (5, 3),
         **{n: (2,) for n in layers.__all__ if n.startswith("Adaptive")}, "Resizing": (2, 3), "CenterCrop": (2, 3),
+        "CategoryEncoding": (4,), "Discretization": ([0.5, 1.5],), "IntegerLookup": (None, 1, None, -1, [3, 4]),
         **{n: (2,) if "Depth" in n else (3, 2) for n in layers.__all__ if "Conv" in n},
         "InputLayer": ((3,),), **{f"{kind}{d}D": (2,) for kind in ("AveragePooling", "AvgPool") for d in (1, 2, 3)},
     },

@@ -280,6 +280,25 @@ def adaptive_pooling() -> list[Case]:
     return cases
 
 
+def encoding() -> list[Case]:
+    cases = []
+    for mode in ("one_hot", "multi_hot", "count"):
+        for row in ((5,), (1,), (4, 3), (4, 1), (2, 3, 2)):
+            for tokens in (4, 9):
+                settings = {"num_tokens": tokens, "output_mode": mode}
+                cases.append(Case("CategoryEncoding", settings, (row,), indices=7))
+    cases += [
+        Case("CategoryEncoding", {"num_tokens": 5}, ((6,),))
+    ]  # of numbers with fractions, below 0 and above
+    cases += [Case("CategoryEncoding", {"num_tokens": 5, "output_mode": "count"}, ((6,),))]
+    for mode in ("int", "one_hot", "multi_hot", "count"):
+        for row in ((5,), (1,), (4, 3), (4, 1)):
+            settings = {"bin_boundaries": [-2.0, -0.3, 0.1, 0.1, 2.5], "output_mode": mode}
+            cases.append(Case("Discretization", settings, (row,)))
+    cases.append(Case("Discretization", {"bin_boundaries": [1, 2, 4]}, ((5,),), indices=7))
+    return cases
+
+
 def merging() -> list[Case]:
     cases = []
     for kind in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
@@ -312,7 +331,7 @@ FAMILIES: dict[str, list[Case]] = {
     for family in (
         batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
         activation_layers, regularization, reshaping, pooling, convolution, borders,
-        resizing, adaptive_pooling, merging,
+        resizing, adaptive_pooling, encoding, merging,
     )
 }  # fmt: skip
 ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

@@ -18,7 +18,8 @@ LEFT_OUT = {
     "Dense": {"lora_rank", "lora_alpha", "quantization_config"},
     "EinsumDense": {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size"},
     "Embedding": {"lora_rank", "lora_alpha", "quantization_config"},
-    "SpatialDropout1D": {"name", "dtype"},  # among the common arguments
+    "Discretization": {"name", "dtype"},  # among the common arguments
+    "SpatialDropout1D": {"name", "dtype"},
     "SpatialDropout2D": {"name", "dtype"},
     "SpatialDropout3D": {"name", "dtype"},
 }
@@ -51,6 +52,7 @@ def test_arguments_are_keras_s(name):
 
 def test_every_layer_is_in_the_grid():
     elsewhere = {"InputLayer", "SpectralNormalization"}
+    elsewhere |= {"IntegerLookup"}  # Keras needs TensorFlow for it: test_lookup.py
     assert {case.class_name for case in one_each} == set(LAYERS) - NOT_IN_KERAS_3 - elsewhere
 
 
@@ -70,7 +72,7 @@ def test_configuration_goes_round(case):
 def test_our_configuration_means_the_same_to_keras(case):
     config = foldnet_model(case).layers[-1].get_config()
     cls = getattr(keras.layers, case.class_name)
-    if case.class_name.startswith("Spatial"):
+    if case.class_name.startswith("Spatial") or case.class_name == "Discretization":
         config.pop("trainable")  # Keras's own constructor does not take it
     theirs = cls.from_config(config).get_config()
     expected = keras_layer(case).get_config()

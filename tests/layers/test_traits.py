@@ -34,6 +34,8 @@ SETTINGS = {
     "Flatten": {}, "Permute": {"dims": (2, 1)}, "RepeatVector": {"n": 3}, "Reshape": {"target_shape": (3, 8)},
     **{f"{kind}Pooling{d}D": {"pool_size": 2} for kind in ("Average", "Max") for d in (1, 2, 3)},
     **{n: {"output_size": 2} for n in LAYERS if n.startswith("Adaptive")},
+    "CategoryEncoding": {"num_tokens": 9}, "Discretization": {"bin_boundaries": [-0.5, 0.5]},
+    "IntegerLookup": {"vocabulary": [5, 2, 7, 1]},
     **{n: {"height": 3, "width": 2} for n in ("Resizing", "CenterCrop")},
     **{f"Global{kind}Pooling{d}D": {} for kind in ("Average", "Max") for d in (1, 2, 3)},
     **{n: {"kernel_size": 2, "activation": "tanh", **({} if "Depth" in n else {"filters": 6})}

@@ -13,6 +13,7 @@ from foldnet.operations.catalogue import every_op, find
 from foldnet.operations.elementwise.functions import BINARY
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Dense, Dot
+from foldnet.operations.search.op import Lookup
 from foldnet.operations.structure.op import (
     Cast,
     Concatenate,
@@ -101,7 +102,10 @@ def test_an_op_says_what_it_finds_wrong():
         "an index has no row in the embedding of layer 'e', which has 7 rows; indices must lie between 0 and 6"
     )
     assert "layer 'c' takes indices" in Cast(INT).refusal("c", (None, 2))
-    assert {cls for cls in every_op().values() if cls.fault} == {Gather, Cast}
+    assert {cls for cls in every_op().values() if cls.fault} == {Gather, Cast, Lookup}
+    assert "'ids' is given a whole number that is not in its vocabulary" in Lookup((1,), (2,), 0, 0).refusal(
+        "ids"
+    )
 
 
 def measured(op, x, *constants):

@@ -305,6 +305,25 @@ static inline int32_t fn_to_int(float x) {
   return fn_is_index(x) ? (int32_t)x : 0;
 }
 
+/* The place of a number among ascending keys; -1 if it is none of them. */
+static inline int32_t fn_find(int32_t x, const int32_t *keys, int32_t count) {
+  int32_t low = 0, high = count;
+  while (low < high) {
+    int32_t middle = low + (high - low) / 2;
+    if (keys[middle] < x)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < count && keys[low] == x ? low : -1;
+}
+
+/* With the sign of the divisor, as Python's %. */
+static inline int32_t fn_floor_mod(int32_t x, int32_t n) {
+  int32_t rest = x % n;
+  return rest < 0 ? rest + n : rest;
+}
+
 /* NaN in either operand is kept, as NumPy's maximum and minimum do. */
 static inline float fn_maximum(float a, float b) {
   float y = a > b ? a : b;

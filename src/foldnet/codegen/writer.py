@@ -129,6 +129,9 @@ class Writer(Protocol):
     def table(self, name: str, numbers: Sequence[int]) -> AbstractContextManager[tuple[Number, Number]]:
         """A loop over a table of whole numbers; gives the position and the number there."""
 
+    def numbers(self, name: str, numbers: Sequence[int]) -> AbstractContextManager[str]:
+        """An array of whole numbers around all that is written inside the ``with``; gives its name."""
+
     def entry(self, constant: str, at: str) -> str:
         """C of an element of a constant."""
 

@@ -244,6 +244,16 @@ def look_up(table, indices):
     return table[indices]
 
 
+def find(x, keys, values, first, others):
+    """The value of each key that x is; first + x mod others for the rest."""
+    keys, values = np.array(keys, np.int32), np.array(values, np.int32)
+    at = np.minimum(np.searchsorted(keys, x), len(keys) - 1)
+    found = keys[at] == x
+    if others == 0 and not found.all():
+        raise ValueError(f"{x[~found][0]} is not in the table of {len(keys)} numbers")
+    return np.where(found, values[at], first + x % max(others, 1)).astype(np.int32)
+
+
 def as_indices(x):
     """The numbers without their fractions, as 32-bit integers."""
     if not ((x >= -(2**31)) & (x < 2**31)).all():

@@ -14,6 +14,7 @@ from foldnet.disk.opening import name_of, open_file, read_file
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFileError
 from foldnet.files import archive, hdf5, strict_json
 from foldnet.files.archive import Archive
+from foldnet.files.assets import read_assets
 from foldnet.files.calls import BAD_SETTINGS
 from foldnet.files.fill_weights import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
@@ -184,6 +185,7 @@ def _load_members(read: Members, activations: Supplied, dtype: str | None, compi
     network.compile_config = compiled if isinstance(compiled, dict) and compiled else None
     with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
         read_weights(file.root, network, reader.classes, check_names=True).fill()
+        read_assets(read, file.root, network)
         if compile and network.compile_config is not None:
             saved = read_state(file.root, network, keras_3=major_version(version, 3) == 3)
             network.saved_training = replace(saved, supplied=activations or {})

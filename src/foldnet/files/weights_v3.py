@@ -100,7 +100,8 @@ class _Reader:
     def _no_weights(self, layers: GroupLike, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):
             group = layers.group(name)
-            if group.is_group("vars") and group.group("vars").names():
+            found = set(group.group("vars").names()) if group.is_group("vars") else set()
+            if found - set(layer.stored_beside()):
                 raise FileFormatError(
                     f"{group.path} holds weights for layer {layer.name!r} ({self._class_name(layer)}), which has none"
                 )

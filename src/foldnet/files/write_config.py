@@ -34,7 +34,7 @@ ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Settings that some releases of Keras do not have, with their defaults: written only when they differ."""
 
-NO_TRAINABLE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
+NO_TRAINABLE = frozenset({"Discretization", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"})
 """Layers whose constructor in Keras 3 does not take ``trainable``; they have no weights."""
 
 

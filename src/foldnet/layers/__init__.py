@@ -43,7 +43,14 @@ from foldnet.layers.depthwise_convolution import (
     SeparableConvolution2D,
 )
 from foldnet.layers.einsum_dense import EinsumDense
+from foldnet.layers.encoding import (
+    CategoryEncoding,
+    Discretization,
+)
 from foldnet.layers.input_layer import Input, InputLayer
+from foldnet.layers.lookup import (
+    IntegerLookup,
+)
 from foldnet.layers.masking import Masking
 from foldnet.layers.merging import (
     Add,
@@ -140,6 +147,8 @@ LAYERS: dict[str, type[Layer]] = {
         AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D, AdaptiveMaxPooling1D,
         AdaptiveMaxPooling2D, AdaptiveMaxPooling3D,
         CenterCrop, Resizing,
+        CategoryEncoding, Discretization,
+        IntegerLookup,
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
@@ -213,6 +222,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
     "Conv1D",
@@ -233,6 +243,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -256,6 +267,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",

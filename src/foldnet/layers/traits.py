@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from foldnet.arrays import Array
 from foldnet.layers.tensors import Shape
 
 if TYPE_CHECKING:
@@ -102,6 +103,18 @@ class Traits:
     def masked_value(self) -> float | None:
         """The value whose positions it masks; None if it makes no mask, or not from a single value."""
         return None
+
+    @property
+    def asset(self) -> str | None:
+        """The name of the file that a ``.keras`` archive has for it and that it needs; None if it needs none."""
+        return None
+
+    def take_asset(self, text: str, beside: Mapping[str, Array]) -> None:
+        """Set itself from the text of that file, and from what is stored beside its weights."""
+
+    def stored_beside(self) -> dict[str, Array]:
+        """Arrays that a ``.keras`` archive holds with its weights, by name, although they are none."""
+        return {}
 
     @property
     def identity_in_prediction(self) -> bool:

@@ -228,6 +228,9 @@ ARGUMENTS = {
     **{n: (2,) for n in LAYERS if n.startswith("Adaptive")},
     "Resizing": (2, 3),
     "CenterCrop": (2, 3),
+    "CategoryEncoding": (4,),
+    "Discretization": ([0.5, 1.5],),
+    "IntegerLookup": (None, 1, None, -1, [3, 4]),
     **{n: (2,) if "Depth" in n else (3, 2) for n in LAYERS if "Conv" in n},
 }
 SHAPES = {"SpatialDropout2D": (2, 3, 3), "SpatialDropout3D": (2, 2, 3, 3), "RepeatVector": (3,), "Dot": (3,)}

@@ -188,12 +188,17 @@ class BlockWriter:
         if len(numbers) == 1:
             yield 0, numbers[0]
             return
+        with self.numbers(name, numbers), self.loop("p", len(numbers)) as p:
+            yield p, f"{name}[{p}]"
+
+    @contextmanager
+    def numbers(self, name: str, numbers: Sequence[int]) -> Iterator[str]:
+        """An array of whole numbers around all that is written inside; gives its name."""
         with self._inside("{"):
             self.lines.append(
                 f"{self._indent}static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};"
             )
-            with self.loop("p", len(numbers)) as p:
-                yield p, f"{name}[{p}]"
+            yield name
 
     def entry(self, constant: str, at: str) -> str:
         """C of an element of a constant."""

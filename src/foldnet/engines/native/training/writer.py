@@ -246,9 +246,14 @@ class BatchWriter(Places):
         if len(numbers) == 1:
             yield 0, numbers[0]
             return
-        self.add("{", f"static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};")
-        with self.loop("p", len(numbers)) as p:
+        with self.numbers(name, numbers), self.loop("p", len(numbers)) as p:
             yield p, f"{name}[{p}]"
+
+    @contextmanager
+    def numbers(self, name: str, numbers: Sequence[int]) -> Iterator[str]:
+        """An array of whole numbers around all that is written inside; gives its name."""
+        self.add("{", f"static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};")
+        yield name
         self.add("}")
 
     def along(self, loops: Along, stages: Sequence[Stage]) -> None:

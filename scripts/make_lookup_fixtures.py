@@ -1,0 +1,75 @@
+"""Record what Keras's IntegerLookup computes, which needs TensorFlow: tests/fixtures/lookups/.
+
+Run it with a Python that has Keras 3 and TensorFlow:  KERAS_BACKEND=tensorflow python scripts/make_lookup_fixtures.py
+
+It writes results by settings to ``results.json``, and a network with an adapted layer as ``.keras`` and ``.h5``.
+"""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "lookups"
+VOCABULARY = [12, -7, 2147483647, 42, -2147483648, 0]
+WEIGHTS = [0.25, 0.75, 0.6, 0.4, 1.5, 2.0]
+FLAT = [[12, 42, 42, 3], [0, -7, 5, -8], [2147483647, -2147483648, 12, 2147483646]]
+DEEP = [[[12, 42], [-7, 0], [3, 3]], [[1, 12], [12, -8], [0, 42]]]
+
+CASES = [
+    ({}, FLAT), ({}, DEEP), ({"mask_token": 3}, FLAT), ({"num_oov_indices": 3}, FLAT),
+    ({"num_oov_indices": 2, "mask_token": 0, "vocabulary": [12, -7, 42]}, FLAT),
+    ({"num_oov_indices": 0}, [[12, 42, 0]]), ({"num_oov_indices": 0, "mask_token": 3}, [[12, 42, 3]]),
+    ({"vocabulary": [3, -1, 12, 42], "mask_token": 3}, FLAT),  # the special ones are given, too
+    ({"invert": True}, [[0, 1, 6], [7, 2, -3]]), ({"invert": True, "mask_token": 5}, [[0, 1, 6], [7, 2, -3]]),
+    ({"invert": True, "num_oov_indices": 2, "oov_token": -9}, [[0, 1, 6], [7, 2, -3]]),
+    *(
+        ({"output_mode": mode, **more}, rows)
+        for mode in ("one_hot", "multi_hot", "count")
+        for more in ({}, {"mask_token": 42, "vocabulary": [12, -7, 0]}, {"max_tokens": 9, "pad_to_max_tokens": True})
+        for rows in (FLAT, DEEP, [[12], [3]])
+    ),
+    ({"output_mode": "tf_idf", "idf_weights": WEIGHTS}, FLAT),
+    ({"output_mode": "tf_idf", "idf_weights": WEIGHTS, "num_oov_indices": 2}, FLAT),
+    ({"output_mode": "tf_idf", "idf_weights": [0.9, *WEIGHTS], "vocabulary": [-1, *VOCABULARY]}, FLAT),
+    ({"output_mode": "tf_idf", "idf_weights": WEIGHTS, "max_tokens": 9, "pad_to_max_tokens": True}, FLAT),
+]  # fmt: skip
+
+
+def record(settings: dict, rows: list) -> dict:
+    """One case: the settings as given and as stored, and the result."""
+    layer = keras.layers.IntegerLookup(**{"vocabulary": VOCABULARY, **settings}, name="it")
+    y = np.asarray(layer(np.array(rows, np.int64)))
+    stored = {k: v for k, v in layer.get_config().items() if k != "dtype"}
+    return {"config": stored, "rows": rows, "dtype": y.dtype.name, "result": y.tolist()}
+
+
+def main() -> None:
+    """Write all fixtures."""
+    FOLDER.mkdir(exist_ok=True)
+    found = [record({"vocabulary": VOCABULARY, **settings}, rows) for settings, rows in CASES]
+    (FOLDER / "results.json").write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
+    rng = np.random.default_rng(0)
+    adapted = keras.layers.IntegerLookup(max_tokens=6, output_mode="multi_hot", name="adapted")
+    adapted.adapt(rng.integers(-3, 5, (50, 4)))
+    given = keras.layers.IntegerLookup(vocabulary=[4, 1, -2], name="given")
+    weighed = keras.layers.IntegerLookup(
+        vocabulary=[4, 1, -2], output_mode="tf_idf", idf_weights=[0.3, 1.5, 2.0], name="weighed"
+    )
+    x = keras.Input((4,), dtype="int64", name="x")
+    parts = [adapted(x), weighed(x), keras.layers.Flatten()(keras.layers.Embedding(4, 2)(given(x)))]
+    model = keras.Model(x, keras.layers.Dense(3)(keras.layers.Concatenate()(parts)))
+    rows = rng.integers(-4, 6, (7, 4))
+    for ending in ("keras", "h5"):
+        model.save(FOLDER / f"network.{ending}")
+    np.savez(
+        FOLDER / "network.npz",
+        rows=rows,
+        result=model.predict(rows, verbose=0),
+        known=adapted.get_vocabulary(),
+    )
+
+
+if __name__ == "__main__":
+    main()

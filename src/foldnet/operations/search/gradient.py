@@ -1,0 +1,9 @@
+"""Operations that search have no gradient: their results are whole numbers."""
+
+from __future__ import annotations
+
+from foldnet.graph.op import Op
+from foldnet.operations.gradients import Rule, nothing
+from foldnet.operations.search.op import Digitize, Lookup
+
+RULES: dict[type[Op], Rule] = {Digitize: nothing, Lookup: nothing}

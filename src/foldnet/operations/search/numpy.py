@@ -1,0 +1,33 @@
+"""Operations that search, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.errors import InputError
+from foldnet.graph.op import Op
+from foldnet.operations.kernels import Kernel
+from foldnet.operations.search.op import Digitize, Lookup
+
+
+def digitize(op: Digitize, x: Array, boundaries: Array) -> Array:
+    """How many boundaries are not above the value."""
+    return np.searchsorted(boundaries, x, side="right").astype(np.int32)
+
+
+def lookup(op: Lookup, x: Array) -> Array:
+    """The value of each key.
+
+    Raises:
+        InputError: a number that is no key, if such numbers have no value.
+    """
+    keys, values = np.array(op.keys, np.int32), np.array(op.values, np.int32)
+    at = np.minimum(np.searchsorted(keys, x), len(keys) - 1)
+    found = keys[at] == x
+    if op.others == 0 and not found.all():
+        raise InputError(f"{x[~found][0]} is not in a vocabulary of {len(keys)} numbers, and has no index")
+    return np.where(found, values[at], op.first + np.mod(x, max(op.others, 1))).astype(np.int32)
+
+
+RULES: dict[type[Op], Kernel] = {Digitize: Kernel(digitize), Lookup: Kernel(lookup)}

@@ -21,10 +21,13 @@ from foldnet.layers import LAYERS, Input
 from foldnet.lowering.lower import lower
 from foldnet.network import Model
 from foldnet.sequential import Sequential
+from tests.support.image_changes import IMAGE_CHANGES, ROW
 from tests.support.keras_pairs import random_weights
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Argument `alpha` is deprecated:UserWarning", "ignore:The structure of `inputs`:UserWarning"
+    "ignore:Explicitly requested dtype int64:UserWarning",  # MixUp counts rows in 64 bits
+    "ignore:Argument `alpha` is deprecated:UserWarning",
+    "ignore:The structure of `inputs`:UserWarning",
 )
 ENDINGS = ["keras", "h5"]
 
@@ -143,6 +146,10 @@ EVERY_LAYER = [
     ("Resizing", {"height": 5, "width": 3, "pad_to_aspect_ratio": True, "fill_value": 2.0}, (3, 4, 2)),
     ("CategoryEncoding", {"num_tokens": 4, "output_mode": "count"}, (6,)),
     ("Discretization", {"bin_boundaries": [-0.5, 0.3], "output_mode": "one_hot"}, (6,)),
+    *((name, settings, ROW) for name, settings in IMAGE_CHANGES.items()),
+    ("AutoContrast", {"value_range": (-1, 2)}, ROW),
+    ("RandomBrightness", {"factor": (-0.3, 0.1), "value_range": (0, 1), "seed": 3}, ROW),
+    ("RandomFlip", {"mode": "vertical", "data_format": "channels_first"}, ROW),
     ("CenterCrop", {"height": 2, "width": 6, "data_format": "channels_first"}, (2, 3, 4)),
     *(
         (

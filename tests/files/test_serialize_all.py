@@ -12,6 +12,7 @@ import foldnet
 from foldnet import layers
 from foldnet.errors import ConfigError
 from tests.files.keras_models import keras
+from tests.support.image_changes import IMAGE_CHANGES
 
 MODULES = [
     "layers", "losses", "metrics", "optimizers", "optimizers.schedules", "initializers", "regularizers", "constraints",
@@ -20,6 +21,7 @@ MODULES = [
 
 ARGUMENTS = {
     "layers": {
+        **{n: tuple(settings.values()) for n, settings in IMAGE_CHANGES.items()},
         "Dense": (3,), "Embedding": (5, 3), "EinsumDense": ("ab,bc->ac", 3), "Activation": ("relu",), "Dot": (1,),
         "Dropout": (0.5,), "AlphaDropout": (0.5,), "GaussianDropout": (0.5,), "GaussianNoise": (0.5,),
         "SpatialDropout1D": (0.5,), "SpatialDropout2D": (0.5,), "SpatialDropout3D": (0.5,), "Permute": ((2, 1),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from tests.support.image_changes import IMAGE_CHANGES, MORE, ROW
 from tests.support.keras_pairs import Case
 
 ROWS = {2: (6,), 3: (4, 6), 4: (3, 4, 6), 5: (2, 3, 2, 4)}
@@ -299,6 +300,26 @@ def encoding() -> list[Case]:
     return cases
 
 
+def image_changes() -> list[Case]:
+    seed = {"RandomCrop": {"seed": 7}}  # Keras makes one up
+    cases = [Case(n, settings | seed.get(n, {}), (ROW,)) for n, settings in IMAGE_CHANGES.items()]
+    cases += [
+        Case("AutoContrast", settings, (row,))
+        for settings in (
+            {},
+            {"value_range": (5, -1)},
+            {"value_range": (0.0, 1.0), "data_format": "channels_first"},
+        )
+        for row in ((5, 4, 3), (1, 1, 3))  # where nothing can be stretched
+    ]
+    first = [settings.get("data_format") == "channels_first" for settings in MORE.values()]
+    cases += [
+        Case(n, settings, ((3, 2, 4) if turned else ROW,))
+        for (n, settings), turned in zip(MORE.items(), first, strict=True)
+    ]
+    return cases
+
+
 def merging() -> list[Case]:
     cases = []
     for kind in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
@@ -331,7 +352,7 @@ FAMILIES: dict[str, list[Case]] = {
     for family in (
         batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
         activation_layers, regularization, reshaping, pooling, convolution, borders,
-        resizing, adaptive_pooling, encoding, merging,
+        resizing, adaptive_pooling, encoding, image_changes, merging,
     )
 }  # fmt: skip
 ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

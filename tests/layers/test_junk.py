@@ -15,6 +15,8 @@ from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.layers import LAYERS
 from foldnet.layers.configured import settings_of
 from foldnet.models import model_from_json
+from tests.support.image_changes import IMAGE_CHANGES, ROW
+from tests.support.keras_pairs import at_prediction
 
 JUNK = [
     None, True, False, 0, "no", "", float("nan"), math.inf, -math.inf, -1, -0.5, 2.5, 10**40, [], [1.5], ["a"], [None],
@@ -34,12 +36,14 @@ NEEDED = {
     **{n: {"output_size": 2} for n in LAYERS if n.startswith("Adaptive")},
     "CategoryEncoding": {"num_tokens": 4}, "Discretization": {"bin_boundaries": [0.0, 1.5]},
     "IntegerLookup": {"vocabulary": [3, 1, 2]},
+    **IMAGE_CHANGES,
     **{n: {"height": 2, "width": 3} for n in ("Resizing", "CenterCrop")},
     **{n: {"kernel_size": 2} | ({} if "Depth" in n else {"filters": 2}) for n in LAYERS if "Conv" in n},
 }  # fmt: skip
 """What a layer cannot be made without."""
 
 SHAPES = {"SpatialDropout1D": (3, 4), "SpatialDropout2D": (2, 3, 4), "SpatialDropout3D": (2, 2, 3, 4)}
+SHAPES |= dict.fromkeys([*IMAGE_CHANGES, "AutoContrast"], ROW)
 SHAPES |= {name: (3, 3, 4, 4)[: LAYERS[name].dims + 1] for name in LAYERS if hasattr(LAYERS[name], "dims")}
 TABLES = {"Embedding", "ReversibleEmbedding"}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
@@ -74,7 +78,7 @@ def result(lib, name, layer, rows):
     """What a layer gives for rows, with weights that are not its first ones."""
     if lib is keras:
         count = 2 if name in SEVERAL else 1
-        return np.asarray(layer([rows] * count if count > 1 else rows))
+        return np.asarray(layer([rows] * count if count > 1 else rows, **at_prediction(layer)))
     shape = rows.shape[1:]
     xs = [Input(shape, dtype="int32" if name in TABLES else "float32") for _ in range(2)]
     return Model(xs[: 1 + (name in SEVERAL)], layer(xs if name in SEVERAL else xs[0]))

@@ -1,13 +1,19 @@
 """What foldnet cannot predict exactly is refused, and the message names the layer and the way out."""
 
+import json
+
 import numpy as np
 import pytest
 
 from foldnet import layers
 from foldnet.errors import ConfigError, FoldnetError, InputError, UnsupportedError
+from foldnet.layers import LAYERS
 from foldnet.layers.merging import Merge
+from foldnet.layers.refusals import NOT_HERE
 from foldnet.lowering.lower import lower
+from foldnet.models import model_from_json
 from foldnet.network import Model
+from tests.support.image_changes import IMAGE_CHANGES, ROW
 from tests.support.keras_pairs import run_reference
 
 X3 = (4, 6)
@@ -206,3 +212,113 @@ def test_a_variance_that_is_none(variance):
         layer.set_weight(name, [1.0, variance])
         with pytest.raises(UnsupportedError, match=r"mine.*variance"):
             lower(model)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_HERE))
+def test_layers_that_foldnet_does_not_have_say_what_to_do(name):
+    with pytest.raises(AttributeError, match=rf"{name} .*(begin|leave)"):
+        getattr(layers, name)
+    stored = {"class_name": name, "config": {"name": "mine"}}
+    model = {"class_name": "Sequential", "config": {"name": "s", "layers": [stored]}}
+    with pytest.raises(UnsupportedError, match=rf"'mine' is a {name}, which .*(begin|leave)"):
+        model_from_json(json.dumps(model))
+
+
+@pytest.mark.parametrize("name", sorted(IMAGE_CHANGES))
+def test_training_with_layers_that_change_images_is_refused_by_name(name):
+    x = layers.Input(ROW)
+    layer = LAYERS[name](**IMAGE_CHANGES[name], name="mine")
+    model = Model(x, layers.Flatten()(layer(x)))
+    model.compile("sgd", "mse")
+    rows = np.ones((2, *ROW), np.float32)
+    np.testing.assert_array_equal(model.predict(rows), rows.reshape(2, -1))
+    with pytest.raises(
+        UnsupportedError, match=rf"'mine': foldnet does not train with {name} yet.*before fit"
+    ):
+        model.fit(rows, rows.reshape(2, -1), verbose=0)
+    quiet = Model(x, layers.Flatten()(LAYERS[name](**IMAGE_CHANGES[name])(x, training=False)))
+    quiet.compile("sgd", "mse")
+    quiet.fit(rows, rows.reshape(2, -1), verbose=0)
+
+
+def test_sizes_that_keras_s_releases_make_differently_are_refused():
+    with pytest.raises(UnsupportedError, match=r"'mine'.*\(2, 3\).*\(4, 5\).*CenterCrop"):
+        layers.RandomCrop(2, 3, name="mine")(layers.Input((4, 5, 3)))
+    with pytest.raises(ConfigError, match=r"mine.*3 channels"):
+        layers.RandomColorDegeneration(0.2, name="mine")(layers.Input((4, 5, 2)))
+    for shape in [(4,), (2, 4, 5, 3)]:
+        with pytest.raises(ConfigError, match=r"mine.*takes images"):
+            layers.RandomFlip(name="mine")(layers.Input(shape))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("Resizing", {"height": 3, "width": 3}),
+        ("Resizing", {"height": 3, "width": 3, "interpolation": "nearest"}),
+        ("CenterCrop", {"height": 3, "width": 3}),
+        ("AdaptiveMaxPooling2D", {"output_size": 2}),
+        ("UpSampling2D", {"interpolation": "bicubic"}),
+    ],
+)
+def test_what_needs_a_known_length_says_so(name, settings):
+    x = layers.Input((None, 4, 3))
+    with pytest.raises(UnsupportedError, match=r"'mine'.*axis 1.*known length"):
+        lower(Model(x, LAYERS[name](**settings, name="mine")(x)))
+
+
+def test_adaptive_pooling_to_one_position_takes_any_length():
+    x = layers.Input((None, 4))
+    rows = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
+    for cls, expected in [
+        (layers.AdaptiveMaxPooling1D, rows.max(axis=1, keepdims=True)),
+        (layers.AdaptiveAveragePooling1D, rows.mean(axis=1, keepdims=True)),
+    ]:
+        model = Model(x, cls(1)(x))
+        assert model.outputs[0].shape == (None, 1, 4)
+        np.testing.assert_allclose(model.predict(rows), expected, rtol=1e-5)
+
+
+def test_whole_numbers_are_resized_only_by_picking():
+    x = layers.Input((3, 4, 1), dtype="int32")
+    model = Model(x, layers.Resizing(2, 2, interpolation="nearest")(x))
+    rows = np.arange(12, dtype=np.int32).reshape(1, 3, 4, 1)
+    result = run_reference(model, [rows])[0]
+    assert (result.dtype, model.outputs[0].dtype) == (np.int32, "int32")
+    np.testing.assert_array_equal(result[0, :, :, 0], [[1, 3], [9, 11]])
+    with pytest.raises(UnsupportedError, match=r"'mine'.*whole numbers"):
+        lower(Model(x, layers.Resizing(2, 2, name="mine")(x)))
+
+
+def test_cutting_and_filling_at_once_is_refused():
+    with pytest.raises(ConfigError, match=r"mine.*only one of"):
+        layers.Resizing(2, 2, crop_to_aspect_ratio=True, pad_to_aspect_ratio=True, name="mine")
+
+
+def test_a_discretization_without_boundaries():
+    with pytest.raises(ConfigError, match=r"mine.*either"):
+        layers.Discretization(name="mine")
+    with pytest.raises(ConfigError, match=r"mine.*either"):
+        layers.Discretization([1.0], num_bins=2, name="mine")
+    x = layers.Input((3,))
+    with pytest.raises(UnsupportedError, match=r"'mine' has no bin_boundaries.*adapt"):
+        lower(Model(x, layers.Discretization(num_bins=3, name="mine")(x)))
+    adapted = layers.Discretization.from_config({"num_bins": 2, "bin_boundaries": [0.5], "name": "mine"})
+    assert (adapted.num_bins, adapted.bin_boundaries) == (2, [0.5])
+    np.testing.assert_array_equal(
+        run_reference(Model(x, adapted(x)), [np.float32([[0, 0.5, 1]])])[0], [[0, 1, 1]]
+    )
+
+
+def test_forms_that_would_mix_rows_are_refused():
+    discretization = layers.Discretization([0.5], output_mode="count", name="mine")
+    for layer in [layers.CategoryEncoding(3, name="mine"), discretization]:
+        with pytest.raises(ConfigError, match=r"mine.*one result for all rows"):
+            layer(layers.Input(()))
+
+
+def test_older_names_of_forms():
+    assert layers.CategoryEncoding(3, output_mode="binary").output_mode == "multi_hot"
+    assert (
+        layers.IntegerLookup(vocabulary=[1], output_mode="tf-idf", idf_weights=[2.0]).output_mode == "tf_idf"
+    )

@@ -29,6 +29,7 @@ from foldnet.files.tf.layers import FunctionLayer
 from foldnet.files.tf.layers import read as read_function
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
+from foldnet.layers.refusals import NOT_HERE
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network
@@ -308,6 +309,10 @@ def _unknown(record: Record) -> UnsupportedError:
             f"layer {record.name!r} is a {record.class_name} from {record.origin}, not one of Keras's layers, "
             f"and the file does not hold what it computes. {supply} Otherwise "
             "build it from Keras's layers and save again."
+        )
+    if record.class_name in NOT_HERE:
+        return UnsupportedError(
+            f"layer {record.name!r} is a {record.class_name}, which {NOT_HERE[record.class_name]}."
         )
     return UnsupportedError(
         f"layer {record.name!r} is a {record.class_name}, which foldnet cannot represent; it knows "

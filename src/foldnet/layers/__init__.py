@@ -13,6 +13,9 @@ from foldnet.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from foldnet.layers.auto_contrast import (
+    AutoContrast,
+)
 from foldnet.layers.base import Layer
 from foldnet.layers.borders import (
     Cropping1D,
@@ -98,6 +101,35 @@ from foldnet.layers.pooling import (
     MaxPooling3D,
 )
 from foldnet.layers.preprocessing import Normalization, Rescaling
+from foldnet.layers.random_images import (
+    AugMix,
+    CutMix,
+    MaxNumBoundingBoxes,
+    MixUp,
+    RandAugment,
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomContrast,
+    RandomCrop,
+    RandomElasticTransform,
+    RandomErasing,
+    RandomFlip,
+    RandomGaussianBlur,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomPerspective,
+    RandomPosterization,
+    RandomRotation,
+    RandomSaturation,
+    RandomSharpness,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+    Solarization,
+)
+from foldnet.layers.refusals import NOT_HERE
 from foldnet.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -149,6 +181,12 @@ LAYERS: dict[str, type[Layer]] = {
         CenterCrop, Resizing,
         CategoryEncoding, Discretization,
         IntegerLookup,
+        RandomFlip, RandomRotation, RandomTranslation, RandomZoom, RandomShear, RandomPerspective,
+        RandomElasticTransform, RandomErasing, RandomGaussianBlur, RandomBrightness, RandomContrast,
+        RandomSaturation, RandomHue, RandomSharpness, RandomColorDegeneration, RandomColorJitter, RandomGrayscale,
+        RandomInvert, RandomPosterization, Solarization, CutMix, MixUp, AugMix, RandAugment, MaxNumBoundingBoxes,
+        RandomCrop,
+        AutoContrast,
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
@@ -198,6 +236,7 @@ INSTEAD = {
 
 def __getattr__(name: str) -> Any:
     known = f"; it has {', '.join(sorted(LAYERS))}" if name[:1].isupper() else ""
+    known = f": {name} {NOT_HERE[name]}" if name in NOT_HERE else known
     raise AttributeError(f"module 'foldnet.layers' has no attribute {name!r}{INSTEAD.get(name, known)}")
 
 
@@ -214,6 +253,8 @@ __all__ = [
     "AdaptiveMaxPooling3D",
     "Add",
     "AlphaDropout",
+    "AugMix",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -240,6 +281,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -272,6 +314,7 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxNumBoundingBoxes",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
@@ -280,11 +323,33 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MixUp",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",
@@ -296,6 +361,7 @@ __all__ = [
     "SeparableConvolution1D",
     "SeparableConvolution2D",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",

@@ -14,6 +14,39 @@ INSTEAD = {
 }
 """What to do instead of calling methods that foldnet's layers and networks do not have."""
 
+_NUMBERS = "and begin the network with an integer Input, such as that of the Embedding that follows"
+_STRINGS = (
+    "takes texts, and the values of a foldnet network are numbers. Turn texts into indices in your own code (a dict "
+    f"from word to index), {_NUMBERS}"
+)
+_HASHES = (
+    f"hashes its input, which foldnet does not compute. Compute the indices in your own code, {_NUMBERS}"
+)
+_HISTOGRAM = (
+    "changes images by the histogram of each, which foldnet does not compute. Change the images before the network, "
+    "and begin it after this layer"
+)
+_SIZES = (
+    "makes images of random sizes in training and is nothing at prediction time; leave it out of the network"
+)
+_SPECTRA = (
+    "computes spectra of sounds, which foldnet does not. Compute them in your own code, and begin the network after "
+    "this layer"
+)
+NOT_HERE = {
+    "StringLookup": _STRINGS,
+    "TextVectorization": _STRINGS,
+    "Hashing": _HASHES,
+    "HashedCrossing": _HASHES,
+    "Equalization": _HISTOGRAM,
+    "ContrastLimitedAdaptiveHistogramEqualization": _HISTOGRAM,
+    "RandomHeight": _SIZES,
+    "RandomWidth": _SIZES,
+    "STFTSpectrogram": _SPECTRA,
+    "MelSpectrogram": _SPECTRA,
+}
+"""Layers of Keras that foldnet does not have: why, and what to do instead."""
+
 
 def _is_ours(method: object) -> bool:
     return str(getattr(method, "__module__", "")).split(".")[0] == "foldnet"

@@ -14,6 +14,7 @@ from foldnet.insight.explain import explain
 from foldnet.insight.explain.explanation import Code, Formula, Steps, Table
 from foldnet.layers import LAYERS
 from tests.insight.insight_networks import STACKS, fill, images, iris, q2
+from tests.support.image_changes import IMAGE_CHANGES, ROW
 
 TABLE = np.array([[1, 10, 100, 1000], [2, 20, 200, 2000], [3, 30, 300, 3000]], np.float32)
 
@@ -227,6 +228,7 @@ ARGUMENTS = {
     **{f"AveragePooling{d}D": (2,) for d in (1, 2, 3)},
     **{n: (2,) for n in LAYERS if n.startswith("Adaptive")},
     "Resizing": (2, 3),
+    **{n: tuple(settings.values()) for n, settings in IMAGE_CHANGES.items()},
     "CenterCrop": (2, 3),
     "CategoryEncoding": (4,),
     "Discretization": ([0.5, 1.5],),
@@ -234,6 +236,7 @@ ARGUMENTS = {
     **{n: (2,) if "Depth" in n else (3, 2) for n in LAYERS if "Conv" in n},
 }
 SHAPES = {"SpatialDropout2D": (2, 3, 3), "SpatialDropout3D": (2, 2, 3, 3), "RepeatVector": (3,), "Dot": (3,)}
+SHAPES |= dict.fromkeys([*IMAGE_CHANGES, "AutoContrast"], ROW)
 SHAPES |= {n: (3, 3, 4, 3)[: LAYERS[n].dims + 1] for n in LAYERS if hasattr(LAYERS[n], "dims")}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
 
@@ -248,7 +251,9 @@ def test_every_kind_of_layer_is_explained(kind):
     (formula,) = blocks(said, Formula, "it")
     assert len(formula.training) > 2
     assert max(map(len, str(said).splitlines())) <= 80
-    random_in_training = "Dropout" in kind or "Noise" in kind or kind == "BatchNormalization"
+    random_in_training = (
+        kind in IMAGE_CHANGES or "Dropout" in kind or "Noise" in kind or kind == "BatchNormalization"
+    )
     assert (formula.training != formula.prediction) == random_in_training
 
 

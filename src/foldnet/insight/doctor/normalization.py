@@ -252,7 +252,8 @@ def gamma_signs(context: Context) -> Iterator[Finding]:
 
 def changes_nothing(layer: Layer) -> bool:
     """Whether a layer returns its input (also in training) and adds nothing to the loss."""
-    return layer.identity_in_prediction and not layer.is_random and layer.activity_regularizer is None
+    same = layer.identity_in_prediction and not (layer.is_random or layer.differs_in_training())
+    return same and layer.activity_regularizer is None
 
 
 def useless_bias(context: Context) -> Iterator[Finding]:

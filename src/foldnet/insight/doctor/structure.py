@@ -46,7 +46,9 @@ def training_baked_in(context: Context) -> Iterator[Finding]:
             continue
         random = call.layer.is_random
         if call.kwargs["training"]:
-            effect = "drops values at random" if random else "normalizes by the current batch"
+            batch = call.layer.normalizes_by == "batch"
+            effect = "normalizes by the current batch" if batch else "is computed as in training"
+            effect = "drops values at random" if random else effect
             yield error(
                 path,
                 f"The network itself calls it with training=True, so that prediction {effect}; Keras "

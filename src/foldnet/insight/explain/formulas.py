@@ -26,8 +26,13 @@ def formula_of(layer: Layer, input_shapes: tuple[Shape, ...]) -> Formula:
     for cls in type(layer).__mro__:
         if cls.__name__ in FORMULAS:
             return FORMULAS[cls.__name__](layer, input_shapes)
+    return _both(_description(layer))
+
+
+def _description(layer: Layer) -> str:
+    """The first sentence of what its class is described by."""
     described = inspect.getdoc(type(layer)) or type(layer).__name__
-    return _both(described.split("\n\n")[0].replace("\n", " ").replace("``", "").rstrip("."))
+    return described.split("\n\n")[0].replace("\n", " ").replace("``", "").rstrip(".")
 
 
 def shape_text(shape: Shape) -> str:
@@ -198,8 +203,13 @@ def _key_text(key: object) -> str:
     return "..." if key is Ellipsis else str(key)
 
 
+def _augmentation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    return Formula(_description(layer), "y = x: images do not change at prediction time")
+
+
 FORMULAS: dict[str, Write] = {
     "Activation": _activation,
+    "Augmentation": _augmentation,
     "Convolving": _convolution,
     "AlphaDropout": _alpha_dropout,
     "BatchNormalization": _batch_normalization,

@@ -12,6 +12,7 @@ from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.along.op import Reduce
+from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.search.op import Digitize
 from foldnet.operations.structure.op import OneHot, Reshape
 from foldnet.setting_types import COUNT, FLAG, Kind, choice, number, whole
@@ -84,8 +85,11 @@ class CategoryEncoding(Layer):
         output_mode: ``"multi_hot"``: 1 for each number that occurs along the axis after the batch axis; ``"count"``:
             how often it does; ``"one_hot"``: a row for each number, in place of a last axis of size 1.
         sparse: False.
+
+    A call takes ``count_weights``, too: how much each number counts for, with ``output_mode="count"``.
     """
 
+    tensor_arguments = ("inputs", "count_weights")
     kinds: ClassVar[dict[str, Kind]] = {
         "num_tokens": COUNT,
         "output_mode": mode("multi_hot", "one_hot", "count"),
@@ -109,11 +113,26 @@ class CategoryEncoding(Layer):
         return {name: value for name, value in super().get_config().items() if name != "sparse"}
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """The shape in the chosen form."""
-        return encoded_shape(input_shapes[0], self.output_mode, int(self.num_tokens or 0))
+        """The shape in the chosen form.
+
+        Raises:
+            ConfigError: ``count_weights`` for another form, or of another shape than the numbers.
+        """
+        shape, *weights = input_shapes
+        if weights and (self.output_mode != "count" or weights[0][1:] != shape[1:]):
+            raise ConfigError(
+                'count_weights are for output_mode="count" and have the shape of the numbers; here they have shape '
+                f"{weights[0]}, the numbers {shape}, and output_mode is {self.output_mode!r}"
+            )
+        return encoded_shape(shape, self.output_mode, int(self.num_tokens or 0))
 
     def lower(self, b: Lowering, *inputs: str) -> str:
         """Comparisons; only ``"multi_hot"`` takes numbers with a fraction, which it cuts off, as in Keras."""
+        if len(inputs) > 1:
+            rows = b.emit(OneHot(int(self.num_tokens or 0)), inputs[0])
+            apart = tuple(-1 if n is None else n for n in (*b.shape(inputs[1])[1:], 1))
+            weights = b.emit(Reshape(apart), b.float(inputs[1]))
+            return b.emit(Reduce("sum", (1,)), b.emit(Binary(kind="multiply"), rows, weights))
         x = b.int(inputs[0]) if self.output_mode == "multi_hot" else inputs[0]
         return encode(b, x, self.output_mode, int(self.num_tokens or 0))
 

@@ -1,4 +1,4 @@
-"""Record what Keras's IntegerLookup computes, which needs TensorFlow: tests/fixtures/lookups/.
+"""Record what IntegerLookup and Hashing compute in Keras, which needs TensorFlow: tests/fixtures/lookups/.
 
 Run it with a Python that has Keras 3 and TensorFlow:  KERAS_BACKEND=tensorflow python scripts/make_lookup_fixtures.py
 
@@ -45,11 +45,32 @@ def record(settings: dict, rows: list) -> dict:
     return {"config": stored, "rows": rows, "dtype": y.dtype.name, "result": y.tolist()}
 
 
+EVERY_LENGTH = [
+    [0, 7, -1, 10, 99, -99, 100, 999], [-999, 1234, -1234, 99999, -65536, 123456, 1234567, -123456],
+    [12345678, -1234567, 123456789, -98765432, 2147483647, -2147483648, -1000000000, 5],
+]  # fmt: skip
+HASHES = [
+    *({"num_bins": bins, "output_mode": mode} for bins in (1, 7, 1000003) for mode in ("int",)),
+    {"num_bins": 2147483000}, {"num_bins": 6, "mask_value": 7}, {"num_bins": 1, "mask_value": 7},
+    *({"num_bins": 5, "output_mode": mode} for mode in ("one_hot", "multi_hot", "count")),
+    {"num_bins": 5, "mask_value": -1, "output_mode": "count"}, {"num_bins": 9, "dtype": "int32"},
+]  # fmt: skip
+
+
+def hashed(settings: dict) -> dict:
+    """One case of a Hashing."""
+    layer = keras.layers.Hashing(**settings, name="it")
+    y = np.asarray(layer(np.array(EVERY_LENGTH, np.int64)))
+    config = keras.saving.serialize_keras_object(layer)["config"]
+    return {"config": config, "rows": EVERY_LENGTH, "dtype": y.dtype.name, "result": y.tolist()}
+
+
 def main() -> None:
     """Write all fixtures."""
     FOLDER.mkdir(exist_ok=True)
     found = [record({"vocabulary": VOCABULARY, **settings}, rows) for settings, rows in CASES]
     (FOLDER / "results.json").write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
+    (FOLDER / "hashes.json").write_text("[\n" + ",\n".join(json.dumps(hashed(s)) for s in HASHES) + "\n]\n")
     rng = np.random.default_rng(0)
     adapted = keras.layers.IntegerLookup(max_tokens=6, output_mode="multi_hot", name="adapted")
     adapted.adapt(rng.integers(-3, 5, (50, 4)))

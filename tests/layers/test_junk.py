@@ -35,7 +35,7 @@ NEEDED = {
     **{f"AveragePooling{d}D": {"pool_size": 2} for d in (1, 2, 3)},
     **{n: {"output_size": 2} for n in LAYERS if n.startswith("Adaptive")},
     "CategoryEncoding": {"num_tokens": 4}, "Discretization": {"bin_boundaries": [0.0, 1.5]},
-    "IntegerLookup": {"vocabulary": [3, 1, 2]},
+    "IntegerLookup": {"vocabulary": [3, 1, 2]}, "Hashing": {"num_bins": 5},
     **IMAGE_CHANGES,
     **{n: {"height": 2, "width": 3} for n in ("Resizing", "CenterCrop")},
     **{n: {"kernel_size": 2} | ({} if "Depth" in n else {"filters": 2}) for n in LAYERS if "Conv" in n},
@@ -48,7 +48,7 @@ SHAPES |= {name: (3, 3, 4, 4)[: LAYERS[name].dims + 1] for name in LAYERS if has
 TABLES = {"Embedding", "ReversibleEmbedding"}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
 
-NOT_HERE = {"ThresholdedReLU", "InputLayer", "IntegerLookup"}
+NOT_HERE = {"ThresholdedReLU", "InputLayer", "IntegerLookup", "Hashing"}
 """What the Keras of the tests does not have, or only with TensorFlow."""
 WITHOUT_REGULARIZER = {"Discretization", "IntegerLookup"}
 

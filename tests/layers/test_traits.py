@@ -37,7 +37,7 @@ SETTINGS = {
     **{f"{kind}Pooling{d}D": {"pool_size": 2} for kind in ("Average", "Max") for d in (1, 2, 3)},
     **{n: {"output_size": 2} for n in LAYERS if n.startswith("Adaptive")},
     "CategoryEncoding": {"num_tokens": 9}, "Discretization": {"bin_boundaries": [-0.5, 0.5]},
-    "IntegerLookup": {"vocabulary": [5, 2, 7, 1]},
+    "IntegerLookup": {"vocabulary": [5, 2, 7, 1]}, "Hashing": {"num_bins": 5},
     **IMAGE_CHANGES,
     "AutoContrast": {},
     **{n: {"height": 3, "width": 2} for n in ("Resizing", "CenterCrop")},

@@ -254,6 +254,37 @@ def find(x, keys, values, first, others):
     return np.where(found, values[at], first + x % max(others, 1)).astype(np.int32)
 
 
+def hash_bins(x, bins, masked):
+    """FarmHash's fingerprint of the digits of each number, modulo bins; 0 for the masked one, and then 1 more."""
+    k0, k2, every = 0xC3A5C85C97CB3127, 0x9AE16A3B2F90404F, 2**64 - 1
+
+    def mixed(u, v, by):
+        a = (u ^ v) * by & every
+        b = (v ^ a ^ a >> 47) * by & every
+        return (b ^ b >> 47) * by & every
+
+    def fingerprint(number):
+        text = str(number).encode()
+        n = len(text)
+        if n < 4:
+            y, z = text[0] + (text[n // 2] << 8), n + (text[-1] << 2)
+            a = (y * k2 ^ z * k0) & every
+            return (a ^ a >> 47) * k2 & every
+        by, half = k2 + 2 * n, 4 if n < 8 else 8
+        a, b = int.from_bytes(text[:half], "little"), int.from_bytes(text[-half:], "little")
+        if n < 8:
+            return mixed(n + (a << 3), b, by)
+        a = (a + k2) & every
+        c = ((b >> 37 | b << 27 & every) * by + a) & every
+        return mixed(c, ((a >> 25 | a << 39 & every) + b) * by & every, by)
+
+    numbers, places = np.unique(x, return_inverse=True)
+    found = np.array([fingerprint(n) % bins for n in numbers.tolist()], np.int32)
+    if masked is not None:
+        found = np.where(numbers == masked, 0, found + 1).astype(np.int32)
+    return found[places].reshape(x.shape)
+
+
 def as_indices(x):
     """The numbers without their fractions, as 32-bit integers."""
     if not ((x >= -(2**31)) & (x < 2**31)).all():

@@ -50,6 +50,9 @@ from foldnet.layers.encoding import (
     CategoryEncoding,
     Discretization,
 )
+from foldnet.layers.hashing import (
+    Hashing,
+)
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.lookup import (
     IntegerLookup,
@@ -187,6 +190,7 @@ LAYERS: dict[str, type[Layer]] = {
         RandomInvert, RandomPosterization, Solarization, CutMix, MixUp, AugMix, RandAugment, MaxNumBoundingBoxes,
         RandomCrop,
         AutoContrast,
+        Hashing,
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
@@ -306,6 +310,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",

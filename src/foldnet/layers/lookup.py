@@ -55,7 +55,10 @@ def _vocabulary(value: object) -> Any:
 
 def _no_salt(value: object) -> None:
     if value is not None:
-        raise UnsupportedError("salt is for hashed numbers, which foldnet does not have; leave it out")
+        raise UnsupportedError("a salt makes another hash, which foldnet does not compute; leave it out")
+
+
+NO_SALT = Kind("None", _no_salt)
 
 
 class IntegerLookup(Layer):
@@ -95,7 +98,7 @@ class IntegerLookup(Layer):
         "sparse": DENSE,
         "pad_to_max_tokens": FLAG,
         "oov_method": choice("floormod", "farmhash"),
-        "salt": Kind("None", _no_salt),
+        "salt": NO_SALT,
     }
     ignored_settings = frozenset({"vocabulary_size", "has_input_vocabulary"})
 

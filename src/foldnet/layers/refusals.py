@@ -36,7 +36,6 @@ _SPECTRA = (
 NOT_HERE = {
     "StringLookup": _STRINGS,
     "TextVectorization": _STRINGS,
-    "Hashing": _HASHES,
     "HashedCrossing": _HASHES,
     "Equalization": _HISTOGRAM,
     "ContrastLimitedAdaptiveHistogramEqualization": _HISTOGRAM,

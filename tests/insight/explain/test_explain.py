@@ -232,6 +232,7 @@ ARGUMENTS = {
     "CenterCrop": (2, 3),
     "CategoryEncoding": (4,),
     "Discretization": ([0.5, 1.5],),
+    "Hashing": (5,),
     "IntegerLookup": (None, 1, None, -1, [3, 4]),
     **{n: (2,) if "Depth" in n else (3, 2) for n in LAYERS if "Conv" in n},
 }

@@ -6,7 +6,7 @@ from foldnet.codegen.loops import lane
 from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
-from foldnet.operations.search.op import Digitize, Lookup
+from foldnet.operations.search.op import Digitize, Hash, Lookup
 
 
 def digitize(w: Writer, node: Node[Digitize]) -> None:
@@ -37,4 +37,15 @@ def lookup(w: Writer, node: Node[Lookup]) -> None:
         w.nest(shape, [w.write(node.output), w.read(node.inputs[0]), lane(len(shape))], body)
 
 
-RULES: dict[type[Op], Rule] = {Digitize: digitize, Lookup: lookup}
+def hash_(w: Writer, node: Node[Hash]) -> None:
+    """The fingerprint's remainder."""
+    op, shape = node.op, w.shape(node.output)
+
+    def body(y: str, x: str) -> str:
+        found = f"(int32_t)(fn_fingerprint({x}) % {op.bins}u)"
+        return f"{y} = {found};" if op.masked is None else f"{y} = {x} == {op.masked} ? 0 : {found} + 1;"
+
+    w.nest(shape, [w.write(node.output), w.read(node.inputs[0])], body)
+
+
+RULES: dict[type[Op], Rule] = {Digitize: digitize, Hash: hash_, Lookup: lookup}

@@ -8,7 +8,7 @@ import numpy as np
 
 from foldnet.graph.op import Op
 from foldnet.operations.cases import INDICES, Case, Rows, indices, rows
-from foldnet.operations.search.op import Digitize, Lookup
+from foldnet.operations.search.op import Digitize, Hash, Lookup
 
 _FAR = (-(2**31), 2, 3, 5, 2**31 - 1)
 
@@ -21,6 +21,12 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("none", Digitize(), (rows(4), np.zeros(0))),
         Case("int", Digitize(), (indices(5), np.array([1.0, 3.0, 7.0]))),
         Case("free", Digitize(), (rows(None, 2), np.array([-1.0, 1.0]))),
+    ],
+    Hash: [
+        Case("vector", Hash(7), (indices(4),)),
+        Case("matrix", Hash(1000), (indices(3, 2),)),
+        Case("masked", Hash(5, 3), (indices(5),)),
+        Case("one", Hash(1), (indices(5),)),
     ],
     Lookup: [
         Case("vector", Lookup((1, 3, 4, 7), (5, -2, 6, 2**30), 9), (indices(4),)),

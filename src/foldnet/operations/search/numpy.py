@@ -8,7 +8,7 @@ from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph.op import Op
 from foldnet.operations.kernels import Kernel
-from foldnet.operations.search.op import Digitize, Lookup
+from foldnet.operations.search.op import Digitize, Hash, Lookup, fingerprint
 
 
 def digitize(op: Digitize, x: Array, boundaries: Array) -> Array:
@@ -30,4 +30,13 @@ def lookup(op: Lookup, x: Array) -> Array:
     return np.where(found, values[at], op.first + np.mod(x, max(op.others, 1))).astype(np.int32)
 
 
-RULES: dict[type[Op], Kernel] = {Digitize: Kernel(digitize), Lookup: Kernel(lookup)}
+def hash_(op: Hash, x: Array) -> Array:
+    """The fingerprint of each different number."""
+    numbers, places = np.unique(x, return_inverse=True)
+    bins = np.array([fingerprint(n) % op.bins for n in numbers.tolist()], np.int32)
+    if op.masked is not None:
+        bins = np.where(numbers == op.masked, 0, bins + 1).astype(np.int32)
+    return bins[places].reshape(x.shape)
+
+
+RULES: dict[type[Op], Kernel] = {Digitize: Kernel(digitize), Hash: Kernel(hash_), Lookup: Kernel(lookup)}

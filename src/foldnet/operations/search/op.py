@@ -31,6 +31,69 @@ class Digitize(Op):
 
 
 @dataclass(frozen=True)
+class Hash(Op):
+    """FarmHash's fingerprint of each whole number's decimal digits, modulo ``bins``: see ``fingerprint``.
+
+    Attributes:
+        bins: how many results there are.
+        masked: the number whose result is 0; those of all others are then one more. None for no such number.
+    """
+
+    bins: int
+    masked: int | None = None
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape."""
+        if not 0 < self.bins < LIMITS[1]:
+            raise ConfigError(f"a Hash has at least one bin, and fewer than {LIMITS[1]}, not {self.bins}")
+        return shapes[0]
+
+    def output_dtype(self, *dtypes: Dtype) -> Dtype:
+        """Whole numbers."""
+        return INT
+
+
+_ALL = 2**64 - 1
+_SMALL, _LARGE = 0xC3A5C85C97CB3127, 0x9AE16A3B2F90404F
+"""The constants of its formulas, ``k0`` and ``k2``."""
+
+
+def fingerprint(number: int) -> int:
+    """FarmHash's Fingerprint64 of a number's decimal digits and sign, of which there are at most 16.
+
+    Source of the formulas: github.com/google/farmhash, ``HashLen0to16``. Everything is modulo 2^64.
+
+    >>> fingerprint(7) % 10, fingerprint(-2147483648) % 1000
+    (8, 469)
+    """
+    text = str(number).encode()
+    count = len(text)
+    if count < 4:
+        y = text[0] + (text[count // 2] << 8)
+        z = count + (text[-1] << 2)
+        mixed = (y * _LARGE ^ z * _SMALL) & _ALL
+        return (mixed ^ mixed >> 47) * _LARGE & _ALL
+    by, half = _LARGE + 2 * count, 4 if count < 8 else 8
+    first, last = int.from_bytes(text[:half], "little"), int.from_bytes(text[-half:], "little")
+    if count < 8:
+        return _mixed(count + (first << 3), last, by)
+    first = first + _LARGE & _ALL
+    c = _turned(last, 37) * by + first & _ALL
+    d = (_turned(first, 25) + last) * by & _ALL
+    return _mixed(c, d, by)
+
+
+def _turned(x: int, count: int) -> int:
+    return x >> count | x << 64 - count & _ALL
+
+
+def _mixed(u: int, v: int, by: int) -> int:
+    a = (u ^ v) * by & _ALL
+    b = (v ^ a ^ a >> 47) * by & _ALL
+    return (b ^ b >> 47) * by & _ALL
+
+
+@dataclass(frozen=True)
 class Lookup(Op):
     """For each whole number the value of the key that it is.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foldnet.graph.op import Op
-from foldnet.operations.search.op import Digitize, Lookup
+from foldnet.operations.search.op import Digitize, Hash, Lookup
 from foldnet.operations.texts import Operands, Text
 
 
@@ -21,7 +21,16 @@ def _brief(op: Lookup, o: Operands) -> str:
     return f"lookup({o.texts[0]})"
 
 
+def _hash(op: Hash, o: Operands) -> str:
+    return o.call("hash_bins", o.texts[0], str(op.bins), str(op.masked))
+
+
+def _brief_hash(op: Hash, o: Operands) -> str:
+    return f"hash({o.texts[0]}) % {op.bins}"
+
+
 RULES: dict[type[Op], Text] = {
     Digitize: Text(_digitize, "intervals", ("x", "boundaries")),
+    Hash: Text(_hash, "hash", brief=_brief_hash),
     Lookup: Text(_lookup, "look-up", brief=_brief),
 }

@@ -8,7 +8,7 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError
 from foldnet.graph.graph import GraphBuilder, bind
 from foldnet.graph.op import INT
-from foldnet.operations.search.op import LIMITS, Digitize, Lookup
+from foldnet.operations.search.op import LIMITS, Digitize, Hash, Lookup, fingerprint
 from tests.native.networks import graph_of
 
 LOW, HIGH = LIMITS
@@ -47,3 +47,21 @@ def test_tables_that_are_none(settings):
     b = GraphBuilder()
     with pytest.raises(ConfigError, match="Lookup"):
         b.emit(Lookup(*settings), b.input("x", (None, 2), INT))
+
+
+def test_axes_of_any_length():
+    edges = np.array([-1.0, 0.1])
+    for count in (1, 4):
+        x = np.linspace(-2, 2, 2 * count, dtype=np.float32).reshape(2, count)
+        for result in results(graph_of(Digitize(), (None,), weights=(edges,)), x):
+            np.testing.assert_array_equal(result, np.digitize(x, edges))
+        for result in results(graph_of(Hash(5), (None,), dtypes=[INT]), x.astype(np.int32)):
+            np.testing.assert_array_equal(
+                result, np.vectorize(lambda n: fingerprint(n) % 5)(x.astype(np.int32))
+            )
+
+
+def test_hashes_of_all_lengths():
+    x = np.int32([[sign * (10**k + 3 * k) for k in range(10) for sign in (1, -1)] + [LOW, HIGH, 0]])
+    for result in results(graph_of(Hash(1009), (23,), dtypes=[INT]), x):
+        np.testing.assert_array_equal(result, [[fingerprint(n) % 1009 for n in x[0].tolist()]])

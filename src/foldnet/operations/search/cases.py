@@ -20,7 +20,6 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("one", Digitize(), (rows(4), np.array([0.1]))),
         Case("none", Digitize(), (rows(4), np.zeros(0))),
         Case("int", Digitize(), (indices(5), np.array([1.0, 3.0, 7.0]))),
-        Case("free", Digitize(), (rows(None, 2), np.array([-1.0, 1.0]))),
     ],
     Hash: [
         Case("vector", Hash(7), (indices(4),)),

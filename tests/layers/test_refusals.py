@@ -300,6 +300,9 @@ def test_a_discretization_without_boundaries():
         layers.Discretization(name="mine")
     with pytest.raises(ConfigError, match=r"mine.*either"):
         layers.Discretization([1.0], num_bins=2, name="mine")
+    for boundaries in ([], [2.0, 1.0]):
+        with pytest.raises(ConfigError, match=r"mine.*bin_boundaries must be ascending"):
+            layers.Discretization(boundaries, name="mine")
     x = layers.Input((3,))
     with pytest.raises(UnsupportedError, match=r"'mine' has no bin_boundaries.*adapt"):
         lower(Model(x, layers.Discretization(num_bins=3, name="mine")(x)))

@@ -141,7 +141,7 @@ def _boundaries(value: Any) -> list[float]:
     if isinstance(value, str | bytes | Mapping):
         raise TypeError
     found = [float(number().read(n)) for n in value]
-    if any(a > b for a, b in pairwise(found)):
+    if not found or any(a > b for a, b in pairwise(found)):
         raise ValueError
     return found
 
@@ -159,7 +159,7 @@ class Discretization(Layer):
     """
 
     kinds: ClassVar[dict[str, Kind]] = {
-        "bin_boundaries": Kind("ascending numbers", _boundaries).or_none(),
+        "bin_boundaries": Kind("ascending numbers, at least one", _boundaries).or_none(),
         "num_bins": whole(0).or_none(),
         "epsilon": number(0, above=True),
         "output_mode": choice("int", "one_hot", "multi_hot", "count"),

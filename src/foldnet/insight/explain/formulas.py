@@ -204,7 +204,9 @@ def _key_text(key: object) -> str:
 
 
 def _augmentation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
-    return Formula(_description(layer), "y = x: images do not change at prediction time")
+    return Formula(
+        _description(layer).removeprefix("In training, "), "y = x: images do not change at prediction time"
+    )
 
 
 FORMULAS: dict[str, Write] = {

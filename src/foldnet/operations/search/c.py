@@ -14,8 +14,6 @@ def digitize(w: Writer, node: Node[Digitize]) -> None:
     x, boundaries = node.inputs
     shape, (count,) = w.shape(node.output), w.shape(boundaries)
     w.zero(node.output)
-    if count == 0:
-        return
     with w.loop("k", count) as k:
         edge = w.entry(boundaries, str(k))
         w.nest(shape, [w.write(node.output), w.read(x)], lambda y, x: f"{y} += !({x} < {edge});", sums=True)

@@ -18,7 +18,6 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("matrix", Digitize(), (rows(3, 4), np.array([-1.0, 1.0]))),
         Case("ties", Digitize(), (Rows((5,), decimals=0), np.array([-2.0, -1.0, 0.0, 1.0, 4.0]))),
         Case("one", Digitize(), (rows(4), np.array([0.1]))),
-        Case("none", Digitize(), (rows(4), np.zeros(0))),
         Case("int", Digitize(), (indices(5), np.array([1.0, 3.0, 7.0]))),
     ],
     Hash: [

@@ -21,8 +21,8 @@ class Digitize(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         """The operand's shape."""
         x, boundaries = shapes
-        if len(boundaries) != 1:
-            raise ConfigError(f"Digitize takes a row of boundaries, not {boundaries}")
+        if len(boundaries) != 1 or boundaries[0] == 0:
+            raise ConfigError(f"Digitize takes a row of boundaries, not a constant of shape {boundaries}")
         return x
 
     def output_dtype(self, *dtypes: Dtype) -> Dtype:

@@ -325,3 +325,8 @@ def test_older_names_of_forms():
     assert (
         layers.IntegerLookup(vocabulary=[1], output_mode="tf-idf", idf_weights=[2.0]).output_mode == "tf_idf"
     )
+
+
+def test_how_keras_2_draws_random_numbers_is_passed_over():
+    config = {"mode": "horizontal", "seed": None, "rng_type": None, "auto_vectorize": True}
+    assert layers.RandomFlip.from_config(config).mode == "horizontal"

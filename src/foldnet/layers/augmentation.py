@@ -177,7 +177,7 @@ class Augmentation(Layer):
     not_stored: ClassVar[frozenset[str]] = frozenset()
     channels: ClassVar[int | None] = None
     kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT}
-    ignored_settings = frozenset({"auto_vectorize"})  # of Keras 2, how its TensorFlow computes
+    ignored_settings = frozenset({"auto_vectorize", "rng_type", "force_generator"})  # how Keras 2 draws
     data_format: str
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

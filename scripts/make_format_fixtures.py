@@ -242,6 +242,71 @@ def convolved_row():
     return keras.models.Sequential(layers, name="convolved_row"), [(9, 3)]
 
 
+class Mixing(L.Layer):
+    """A layer of one's own with weights of its own: a product over the features, and a shift."""
+
+    def __init__(self, units=2, **kwargs):
+        self.units = units
+        super().__init__(**kwargs)
+
+    def build(self, input_shape):
+        """Make the weights."""
+        shape = (int(input_shape[-1]), self.units)
+        self.mix = self.add_weight(name="mix", shape=shape, initializer="ones")
+        self.shift = self.add_weight(name="shift", shape=(self.units,), initializer="ones")
+        super().build(input_shape)
+
+    def call(self, x):
+        """The product and the shift."""
+        return keras.backend.dot(x, self.mix) + self.shift
+
+    def compute_output_shape(self, input_shape):
+        """Other features."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        """Settings for the file."""
+        return {**super().get_config(), "units": self.units}
+
+
+class Block(L.Layer):
+    """A layer of one's own made of others: dilated convolutions with a normalization, and a path around them."""
+
+    def __init__(self, filters=4, dilation=1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.dilation = filters, dilation
+        how = {"padding": "causal", "dilation_rate": dilation, "activation": "relu"}
+        self.before, self.norm = L.Conv1D(filters, 3, **how), L.BatchNormalization()
+        self.after, self.around = L.Conv1D(filters, 2, **how), L.Conv1D(filters, 1)
+
+    def call(self, x):
+        """Both paths together."""
+        return self.after(self.norm(self.before(x))) + self.around(x)
+
+    def get_config(self):
+        """Settings for the file."""
+        return {**super().get_config(), "filters": self.filters, "dilation": self.dilation}
+
+
+def own_first():
+    """A Sequential that begins with a layer of one's own."""
+    layers = [
+        Mixing(4, name="mixing", input_shape=(7, 3)),
+        L.Conv1D(3, 3, name="conv"),
+        L.Flatten(name="flat"),
+    ]
+    return keras.models.Sequential([*layers, dense(2, name="out")], name="own_first"), [(7, 3)]
+
+
+def own_blocks():
+    """A functional network of layers of one's own, one of them frozen."""
+    steps = L.Input((9, 4), name="steps")
+    second = Block(4, 2, name="second")
+    second.trainable = False
+    x = second(Block(4, name="first")(steps))
+    return model_of(steps, dense(2, name="out")(L.Flatten(name="flat")(x)), "own_blocks"), [(9, 4)]
+
+
 def randomize(model, rng):
     """Give every weight values that a fresh network does not have."""
     values = []
@@ -260,12 +325,9 @@ def randomize(model, rng):
 def main(folder, name, *suffixes):
     """Save every network in every layout, with its predictions."""
     cases = [table, joined, pooled, convolved]
-    # These two are made only where FIXTURE_CASES names them.
-    cases += [
-        case
-        for case in (convolved_first, convolved_row)
-        if case.__name__ in os.environ.get("FIXTURE_CASES", "")
-    ]
+    # These are made only where FIXTURE_CASES names them.
+    more = (convolved_first, convolved_row, own_first, own_blocks)
+    cases += [case for case in more if case.__name__ in os.environ.get("FIXTURE_CASES", "").split()]
     if "tf_keras" in keras.__name__ or (MAJOR == 2 and "tf" in name):
         cases.append(axes)
     wanted = os.environ.get("FIXTURE_CASES", "").split()

@@ -152,7 +152,7 @@ def read_legacy_weights(
         with leniency.layer(layer):
             if name is None:
                 raise FileFormatError(
-                    f"it has no weights for layer {layer.name!r}; it has {sorted(stored)[:20]}"
+                    f"it has no weights for layer {layer.name!r}; it has {sorted(homes)[:20]}"
                 )
             names = stored.pop(name)
             found = []
@@ -268,11 +268,19 @@ def _fits(name: str, leaf: Leaf, only: bool) -> bool:
     return only or flat or scopes[-len(parts) :] == parts
 
 
+KERAS_NAMES = frozenset({
+    "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "embeddings", "alpha", "recurrent_kernel",
+    "depthwise_kernel", "pointwise_kernel",
+})  # fmt: skip
+"""Names of weights of Keras's layers, which say what a weight is."""
+
+
 def _by_order(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
-    """Match weights by order; None unless every name ends like the weight at its position."""
+    """Match weights by order; None if a name says that it is another weight than the one at its position."""
+    known = {*KERAS_NAMES, *(spec.name for _, spec in leaves)}
     for name, (_, spec) in zip(names, leaves, strict=True):
         last = name.rsplit("/", 1)[-1]
-        if not is_weight(last, spec.name, None) and not re.fullmatch(r"param_\d+(:0)?", last):
+        if not is_weight(last, spec.name, None) and any(is_weight(last, other, None) for other in known):
             return None
     return dict(zip(names, leaves, strict=True))
 

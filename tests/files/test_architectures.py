@@ -165,6 +165,15 @@ def test_what_load_model_takes():
             foldnet.load_model(**arguments)
 
 
+def test_a_whole_network_given_as_an_architecture():
+    weights = FOLDER / "tf-2.4-convolved_row.old-weights.h5"
+    for name, kind in (("keras-2.2.4-table.h5", "HDF5"), (f"{STEM}.keras", "archive")):
+        with pytest.raises(
+            FileFormatError, match=rf"not the JSON of an architecture but an? .*{kind}.*without weights="
+        ):
+            foldnet.load_model(architecture=FOLDER / name, weights=weights)
+
+
 def test_weights_of_another_network_name_both_files(tmp_path, model):
     (tmp_path / "model.json").write_text(model.to_json())
     weights = FOLDER / "tf-2.4-convolved_row.old-weights.h5"

@@ -14,13 +14,22 @@ from foldnet.files.fill_weights import Leniency
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.keras_objects import Dialect
 from foldnet.files.legacy import dialect_of, weights_group, weights_origin
-from foldnet.files.load import kind_of, load_weights_into, named
+from foldnet.files.load import FileKind, kind_of, load_weights_into, named
 from foldnet.files.read_config import Reader
 from foldnet.files.reading import Reading
 from foldnet.files.registration import known_objects
 from foldnet.files.write_config import network_config, network_record
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
+
+
+KINDS: dict[FileKind, str] = {
+    "archive": "a .keras archive or another zip",
+    "hdf5": "an HDF5 file",
+    "directory": "a directory",
+    "json": "JSON",
+}
+"""Kinds of files in words."""
 
 
 def config_of(network: Network) -> dict[str, Any]:
@@ -79,6 +88,11 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
 def load_parts(architecture: str | PathLike[str], weights: str | PathLike[str], reading: Reading) -> Network:
     """The network of a JSON file, with the weights of another file; see ``foldnet.load_model``."""
     with named(architecture):
+        if (kind := kind_of(architecture)) != "json":
+            raise FileFormatError(
+                f"it is not the JSON of an architecture but {KINDS[kind]}. A file with the whole network is opened "
+                "without weights="
+            )
         stored = parse(read_file(architecture, strict_json.MAX_JSON))
     dialect = _dialect(stored)
     with named(weights):

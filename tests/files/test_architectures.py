@@ -113,6 +113,21 @@ def test_a_network_whose_shape_the_architecture_lacks_is_named(tmp_path):
     assert not model_from_json(text).built
 
 
+@pytest.mark.parametrize("kind", ["Conv1D", "Conv2D", "DepthwiseConv2D"])
+def test_a_list_of_paddings_is_refused_by_name(kind):
+    """Keras 3.15 takes one in the constructor and stores it, but cannot call such a layer."""
+    arguments = {"filters": 2} if kind != "DepthwiseConv2D" else {}
+    layer = getattr(L, kind)(kernel_size=3, padding=[[1, 2]] * int(kind[-2]), name="conv", **arguments)
+    with pytest.raises(ValueError, match=r"`padding` must be either"):
+        layer(rows(1, *(6,) * int(kind[-2]), 2))
+    records = [keras.saving.serialize_keras_object(layer)]
+    text = json.dumps(
+        {"class_name": "Sequential", "registered_name": None, "config": {"name": "m", "layers": records}}
+    )
+    with pytest.raises(ConfigError, match=rf"'conv' \({kind}\): padding must be 'valid'.*not \[\[1, 2\]"):
+        model_from_json(text)
+
+
 # -- half of it ---------------------------------------------------------------------------------------------------
 
 

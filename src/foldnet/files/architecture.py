@@ -22,7 +22,6 @@ from foldnet.files.write_config import network_config, network_record
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
 
-
 KINDS: dict[FileKind, str] = {
     "archive": "a .keras archive or another zip",
     "hdf5": "an HDF5 file",

@@ -243,7 +243,7 @@ def convolved_row():
 
 
 class Mixing(L.Layer):
-    """A layer of one's own with weights of its own: a product over the features, and a shift."""
+    """A layer of your own with weights of its own: a product over the features, and a shift."""
 
     def __init__(self, units=2, **kwargs):
         self.units = units
@@ -270,7 +270,7 @@ class Mixing(L.Layer):
 
 
 class Block(L.Layer):
-    """A layer of one's own made of others: dilated convolutions with a normalization, and a path around them."""
+    """A layer of your own made of others: dilated convolutions with a normalization, and a path around them."""
 
     def __init__(self, filters=4, dilation=1, **kwargs):
         super().__init__(**kwargs)
@@ -289,7 +289,7 @@ class Block(L.Layer):
 
 
 def own_first():
-    """A Sequential that begins with a layer of one's own."""
+    """A Sequential that begins with a layer of your own."""
     layers = [
         Mixing(4, name="mixing", input_shape=(7, 3)),
         L.Conv1D(3, 3, name="conv"),
@@ -299,7 +299,7 @@ def own_first():
 
 
 def own_blocks():
-    """A functional network of layers of one's own, one of them frozen."""
+    """A functional network of layers of your own, one of them frozen."""
     steps = L.Input((9, 4), name="steps")
     second = Block(4, 2, name="second")
     second.trainable = False

@@ -323,7 +323,7 @@ class Network(Layer, Use):
         known = dict(zip(self.inputs, given, strict=True))
         for call in self.graph_calls:
             if call.inputs:
-                result = call.layer.compute_output_spec(*call.arguments_with(known).values())
+                result = call.layer.spec_of_call(call, known)
                 known |= zip(call.outputs, flatten(result), strict=True)
         return map_structure(lambda t: known[t], self.output_structure)
 

@@ -312,6 +312,19 @@ def test_a_nested_network_keeps_sizes_that_its_call_knows():
     assert outputs(network, rows(2, 6, 5, 4))[0].shape == (2, 2)
 
 
+def test_operations_in_a_nested_network_know_its_sizes_too():
+    """Their results depend on the constants of the call, and not only on its tensors."""
+    x, y = layers.Input((None, 4)), layers.Input((None, 4))
+    z = foldnet.ops.concatenate([foldnet.ops.relu(2 * x + 1 - y), x], axis=-1)[:, 1:]
+    inner = foldnet.Model([x, y], [foldnet.ops.transpose(z, (0, 2, 1)), foldnet.ops.mean(x, axis=1)])
+    steps = layers.Input((6, 4))
+    turned, means = inner([steps, layers.Dense(4)(steps)])
+    assert [t.shape for t in (turned, means)] == [(None, 8, 5), (None, 4)]
+    assert inner.compute_output_shape([(None, 6, 4), (None, 6, 4)])[0] == (None, 8, 5)
+    network = foldnet.Model(steps, layers.Dense(3)(layers.Flatten()(turned)))
+    assert network.predict(rows(2, 6, 4)).shape == (2, 3)
+
+
 # -- what is missing ------------------------------------------------------------------------------------------------
 
 

@@ -169,6 +169,48 @@ def test_what_was_read_can_be_saved_and_opened_by_keras(tmp_path):
     np.testing.assert_allclose(opened(x), model(x), atol=2e-5 * np.abs(model(x)).max())
 
 
+class Mixed(L.Layer):
+    """Several inputs in a list, and several results."""
+
+    def call(self, xs):
+        return [xs[0] * xs[1], xs[0] + xs[1]]
+
+    def compute_output_shape(self, shapes):
+        return [shapes[0], shapes[0]]
+
+
+class Apart(L.Layer):
+    """Two arguments."""
+
+    def build(self, left_shape, right_shape):
+        pass
+
+    def call(self, left, right):
+        return left - 2 * right
+
+    def compute_output_shape(self, left_shape, right_shape):
+        return left_shape
+
+
+def joining(make):
+    a, b = layers.Input((4,)), layers.Input((4,))
+    return lambda config: foldnet.Model([a, b], make(a, b))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_several_inputs_and_results(tmp_path, ending):
+    a, b = L.Input((4,), name="a"), L.Input((4,), name="b")
+    product, total = Mixed(name="mixed")([a, b])
+    model = randomize(keras.Model([a, b], L.Dense(2)(L.Concatenate()([product, total, Apart()(b, a)]))))
+    model.save(tmp_path / f"m{ending}")
+    given = {
+        "Mixed": joining(lambda a, b: [layers.Multiply()([a, b]), layers.Add()([a, b])]),
+        "Apart": joining(lambda a, b: layers.Subtract()([a, layers.Add()([b, b])])),
+    }
+    network = foldnet.load_model(tmp_path / f"m{ending}", custom_objects=given)
+    assert_same(network, model, rows(3, 4), rows(3, 4, seed=2))
+
+
 @pytest.mark.parametrize("scope", [True, False])
 def test_by_name_of_the_layer_and_from_a_scope(tmp_path, scope):
     model, x = sequences()

@@ -17,6 +17,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 from foldnet.sequential import Sequential
+from foldnet.structure import flatten
 
 BAD_SETTINGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
 """Errors that a layer's code raises when a setting in a file has an unexpected type."""
@@ -203,7 +204,7 @@ class Calls:
         what: str,
         given: Container[Layer] = (),
     ) -> None:
-        self._what = what
+        self._what, self.given = what, given
         self.made: dict[str, list[Call]] = {
             name: layer.calls[:1] if layer.is_input else [] for name, layer in layers.items()
         }
@@ -259,6 +260,8 @@ def _made(layer: Layer, node: Node, calls: Calls) -> Call:
         return layer.made(map_structure(calls.value, node.args))
     mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
     given = map_structure(calls.tensor, node.args)
+    if layer in calls.given:  # its inputs are those of the file's layer, in their order
+        given = flatten(given)
     if layer.is_operation:
         layer(*given)
     else:

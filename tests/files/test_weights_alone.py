@@ -171,17 +171,28 @@ def test_padding_of_theano_onto_a_network_built_here(tmp_path):
 def test_a_transposed_convolution_of_theano_is_refused(tmp_path):
     network = Sequential([Input((4, 4, 1)), Conv2DTranspose(2, 3, strides=2, padding="same", name="up")])
     network.save(tmp_path / "m.h5", include_optimizer=False)
-    with h5py.File(tmp_path / "m.h5", "r+") as file:
-        for place in (file, file["model_weights"]):
-            place.attrs["backend"], place.attrs["keras_version"] = b"theano", b"2.2.4"
+    mark_as_theanos(tmp_path / "m.h5")
     with pytest.raises(UnsupportedError, match=r"'up' \(Conv2DTranspose\).*Theano"):
         foldnet.load_model(tmp_path / "m.h5")
 
 
 def test_optimizers_of_theano_start_anew(tmp_path):
     """Their state belongs to the kernels as they were."""
-    network = foldnet.load_model(FOLDER / "keras-2.2.4-convolved.h5")
-    assert network.saved_training.state is None
+    network = Sequential([Input((5, 5, 1)), Conv2D(1, 3, name="c"), Flatten()])
+    network.compile("adam", "mse")
+    network.fit(np.ones((4, 5, 5, 1)), np.ones((4, 9)), verbose=0)
+    network.save(tmp_path / "m.h5", include_optimizer="tf_keras")
+    assert foldnet.load_model(tmp_path / "m.h5").saved_training.state is not None
+    mark_as_theanos(tmp_path / "m.h5")
+    saved = foldnet.load_model(tmp_path / "m.h5").saved_training
+    assert saved.state is None
+    assert "Theano" in saved.problem
+
+
+def mark_as_theanos(path):
+    with h5py.File(path, "r+") as file:
+        for place in (file, file["model_weights"]):
+            place.attrs["backend"], place.attrs["keras_version"] = b"theano", b"2.2.4"
 
 
 def test_the_oldest_kernels_of_one_dimension(tmp_path):

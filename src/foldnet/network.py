@@ -323,14 +323,18 @@ class Network(Layer, Use):
         known = dict(zip(self.inputs, given, strict=True))
         for call in self.graph_calls:
             if call.inputs:
-                result = call.layer.compute_output_spec(*call.arguments_with(known).values())
+                result = call.layer.spec_of_call(call, known)
                 known |= zip(call.outputs, flatten(result), strict=True)
         return map_structure(lambda t: known[t], self.output_structure)
 
     def _make_outputs(self, call: Call) -> None:
-        # A known batch size is kept.
+        # A known batch size is kept, and so are sizes that are free in the network and known here.
         rows = next((t.shape[0] for t in call.inputs if t.shape and t.shape[0] is not None), None)
-        shapes = [t.shape if rows is None or not t.shape else (rows, *t.shape[1:]) for t in self.outputs]
+        outputs = self.outputs
+        pairs = zip(self.inputs, call.inputs, strict=True)
+        if any(None in own.shape[1:] and own.shape[1:] != t.shape[1:] for own, t in pairs):
+            outputs = flatten(self.compute_output_spec(*call.inputs))
+        shapes = [t.shape if rows is None or not t.shape else (rows, *t.shape[1:]) for t in outputs]
         call.outputs = tuple(
             SymbolicTensor(shape, t.dtype, call, i)
             for i, (shape, t) in enumerate(zip(shapes, self.outputs, strict=True))

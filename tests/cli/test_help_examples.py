@@ -40,6 +40,9 @@ def folder(tmp_path_factory, data):
     (folder / "wine.keras").write_bytes(network.read_bytes())
     for name in ("wine.csv", "train.csv", "valid.csv"):
         (folder / name).write_bytes(table.read_bytes())
+    whole = package.load_model(network)
+    (folder / "wine.json").write_text(whole.to_json())
+    whole.save_weights(folder / "wine_weights.h5")
     predict = package.freeze(network)
     predict.save(folder / "wine.foldnet")
     predict.to_numpy(folder / "wine_predict.py")

@@ -6,8 +6,8 @@ makes the files of the numbers from FIRST on, always the same for a number, open
 that went wrong: a foreign exception, a message too long, more than 2 seconds of the processor (or ever waiting), more
 than 600 MB, a changed network where a checksum should have told, numbers that are not finite. What a number makes
 depends on its remainder: bytes of a ``.keras`` (whose checksums must find all damage) or of a ``.h5``; bytes of the
-weights inside a ``.keras`` whose checksums are mended, as a liar would; and values, keys and names of the configuration
-in either.
+weights inside a ``.keras`` whose checksums are mended, as a liar would; values, keys and names of the configuration
+in either, and of an architecture whose weights are beside it.
 
 A changed weight, name or setting in a file without checksums, or with mended ones, makes a file as good as any other.
 So there the promise is less: what comes out is a whole network, with finite weights in the shapes that its
@@ -41,8 +41,15 @@ ARCHIVES = [
 ]  # fmt: skip
 LEGACY = [
     "tf_keras-2.21-axes.h5", "keras-2.3.1-joined.h5", "keras-1.2.2-table.h5", "keras-3.12.0-joined.h5",
+    "keras-1.2.2-convolved.h5", "keras-2.2.4-convolved_first.h5",
     "../operations/tf-2.1-mixed.h5", "../operations/tf-2.3-mixed.h5", "../operations/tf_keras-2.21-mixed.h5",
 ]  # fmt: skip
+ARCHITECTURES = {
+    "keras-1.2.2-convolved_row.json": ".old-weights.h5",
+    "tf-2.4-convolved_row.json": ".old-weights.h5",
+    "keras-3.15.1-convolved_row.json": ".weights.h5",
+}
+"""With the ending of the file of their weights."""
 SECONDS = 2
 MEGABYTES = 600
 VALUES = [
@@ -139,7 +146,13 @@ def archive_of(parts: dict[str, bytes]) -> bytes:
 def made(number: int) -> tuple[str, bool, bytes]:
     """The name of the good file, whether its damage must be found, and the file of a number."""
     rng = random.Random(number)
-    kind = number % 5
+    kind = number % 6
+    if kind == 5:
+        name = rng.choice(list(ARCHITECTURES))
+        text = (FORMATS / name).read_text()
+        if rng.randrange(4) == 0:
+            return name, False, damage(text.encode(), rng)
+        return name, False, json.dumps(lie(json.loads(text), rng)).encode()
     name = rng.choice(ARCHIVES if kind in (0, 2, 3) else LEGACY)
     path = FORMATS / name
     if kind in (0, 1):
@@ -176,9 +189,13 @@ def describe(network):
     return settings, [w.tobytes() for w in network.get_weights()]
 
 
-def used(path: Path, good, must_be_found: bool) -> None:
+def used(path: Path, good, must_be_found: bool, weights: Path | None) -> None:
     """Open a file and do with it what one does; raises where something is wrong."""
-    network = foldnet.load_model(path)
+    network = (
+        foldnet.load_model(path)
+        if weights is None
+        else foldnet.load_model(architecture=path, weights=weights)
+    )
     if must_be_found:
         assert describe(network) == good, "the damage went unseen"
         return
@@ -228,7 +245,9 @@ def trouble(path: Path, number: int, goods) -> str | None:
     signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of the processor: a busy machine is no fault
     signal.setitimer(signal.ITIMER_REAL, 60 * SECONDS)
     try:
-        used(path, goods.get(name), must_be_found)
+        ending = ARCHITECTURES.get(name)
+        weights = None if ending is None else FORMATS / f"{name.removesuffix('.json')}{ending}"
+        used(path, goods.get(name), must_be_found, weights)
     except FoldnetError as error:
         try:
             check(error)

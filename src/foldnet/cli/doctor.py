@@ -20,6 +20,7 @@ from foldnet.cli.options import (
     print_json,
     row_shapes,
     table_options,
+    weights_option,
     working,
 )
 from foldnet.cli.outputs import check_outputs, writing
@@ -40,6 +41,7 @@ Examples:
 """
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
+@weights_option
 @table_options(required=False, help="Training data: with it, much is measured instead of guessed.")
 @click.option("--target", metavar="COLUMN", help="The column of --data that holds the targets.")
 @click.option("--check", "checks", multiple=True, metavar="ID", help="Run only this check; may be repeated.")
@@ -55,6 +57,7 @@ Examples:
 @common
 def command(
     files: tuple[str, ...],
+    weights: str | None,
     target: str | None,
     checks: tuple[str, ...],
     script: str | None,
@@ -75,17 +78,17 @@ def command(
     from foldnet.insight.doctor.context import Context
     from foldnet.insight.doctor.run import examine, read_network
 
-    if len(files) > 1 and (fix or table["data"]):
-        raise click.UsageError("--fix and --data go with one FILE")
+    if len(files) > 1 and (fix or weights or table["data"]):
+        raise click.UsageError("--fix, --weights and --data go with one FILE")
     if target is not None and not table["data"]:
         raise click.UsageError("--target names a column of --data; give --data too")
     options = TableOptions(**table)
-    check_outputs({"--fix": fix, "--sarif": sarif}, [*files, *options.data, script], force=force)
+    check_outputs({"--fix": fix, "--sarif": sarif}, [*files, weights, *options.data, script], force=force)
     reports = []
     for file in files:
         if is_frozen(file):
             raise InputError(f"{file} is a frozen predictor: its layers are folded. Give the network's file")
-        network = read_network(file)
+        network = read_network(file, weights)
         x, y = _rows(network, options, target)
         with working("Examining"):
             report = examine(

@@ -16,6 +16,7 @@ from foldnet.cli.options import (
     print_json,
     row_shapes,
     table_options,
+    weights_option,
 )
 from foldnet.cli.outputs import check_outputs, writing
 from foldnet.cli.terminal import say, text_width
@@ -31,6 +32,7 @@ Examples:
 """
 )
 @click.argument("file", type=FILE)
+@weights_option
 @click.option("--layer", metavar="NAME", help="Explain only this layer.")
 @table_options(required=False, help="Rows whose numbers to show: CSV, .npy or .parquet.")
 @click.option(
@@ -44,6 +46,7 @@ Examples:
 @common
 def command(
     file: str,
+    weights: str | None,
     layer: str | None,
     row: int | None,
     channel: int | None,
@@ -63,8 +66,8 @@ def command(
     for name, number in (("--row", row), ("--channel", channel)):
         if number is not None and not options.data:
             raise click.UsageError(f"{name} chooses among the numbers of --data; give --data too")
-    check_outputs({"--html": html}, [file, *options.data], force=force)
-    model = load_network(file)
+    check_outputs({"--html": html}, [file, weights, *options.data], force=force)
+    model = load_network(file, weights)
     x: Any = None
     if options.data:
         with ExitStack() as opened:

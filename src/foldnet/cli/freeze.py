@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from foldnet.cli.options import FILE, NEW_FILE, common, load_network, print_json
+from foldnet.cli.options import FILE, NEW_FILE, common, load_network, print_json, weights_option
 from foldnet.cli.outputs import C_FILES, check_outputs, writing
 from foldnet.cli.terminal import say, text_width
 
@@ -28,6 +28,7 @@ Examples:
 """
 )
 @click.argument("file", type=FILE)
+@weights_option
 @click.option("-o", "--out", type=NEW_FILE, metavar="OUT.foldnet", help="Write the predictor to one file.")
 @click.option(
     "--to-numpy", type=NEW_FILE, metavar="OUT.py", help="Write a readable module that needs only NumPy."
@@ -41,6 +42,7 @@ Examples:
 @common
 def command(
     file: str,
+    weights: str | None,
     out: str | None,
     to_numpy: str | None,
     unfolded: bool,
@@ -67,9 +69,9 @@ def command(
         "--to-numpy": to_numpy and [Path(to_numpy), *_weights_beside(to_numpy)],
         "--to-c": to_c and [Path(to_c, name) for name in C_FILES],
     }
-    check_outputs(targets, [file], force=force)
+    check_outputs(targets, [file, weights], force=force)
     started = time.perf_counter()
-    model = load_network(file)
+    model = load_network(file, weights)
     passes = traced_passes(model, 80 if as_json else text_width()) if show_passes else []
     if show_passes and not as_json:
         for title, text in passes:

@@ -44,6 +44,16 @@ def common(function: F) -> F:
     )
 
 
+def weights_option(function: F) -> F:
+    """``--weights``: the weights of a network of which FILE is the architecture."""
+    return click.option(
+        "--weights",
+        type=FILE,
+        metavar="WEIGHTS",
+        help="The file of the weights, if FILE is the JSON of an architecture.",
+    )(function)
+
+
 def table_options(*, required: bool, help: str) -> Callable[[F], F]:
     """``--data`` and how to read it; the command gets them as one ``tables`` argument."""
     options = (
@@ -266,8 +276,12 @@ def is_frozen(file: str) -> bool:
         return opened.read(7) == b"FOLDNET"
 
 
-def load_network(file: str) -> Network:
+def load_network(file: str, weights: str | None = None) -> Network:
     """The network of a file that Keras wrote.
+
+    Args:
+        file: its path.
+        weights: the path of the weights, if the file is the JSON of an architecture.
 
     Raises:
         InputError: the file is a frozen predictor, which no longer has layers.
@@ -280,7 +294,7 @@ def load_network(file: str) -> Network:
             f"{file} is a frozen predictor: its layers are folded. Give the .keras or .h5 file that it was "
             "made from. To prove a predictor: foldnet verify NETWORK.keras --against PREDICTOR.foldnet"
         )
-    return foldnet.load_model(file)
+    return foldnet.load_model(file, weights=weights) if weights is not None else foldnet.load_model(file)
 
 
 def row_shapes(model: Network) -> dict[str, tuple[int | None, ...]]:

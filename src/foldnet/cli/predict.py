@@ -14,9 +14,11 @@ from foldnet.cli.options import (
     TableOptions,
     common,
     is_frozen,
+    load_network,
     print_json,
     progress,
     table_options,
+    weights_option,
 )
 from foldnet.cli.outputs import check_outputs, writing
 from foldnet.cli.terminal import say
@@ -37,6 +39,7 @@ Examples:
 """
 )
 @click.argument("file", type=FILE)
+@weights_option
 @table_options(required=True, help="CSV, .npy or .parquet; - is CSV on stdin. Once for each input.")
 @click.option(
     "-o", "--out", type=NEW_FILE, help="File to write: .csv, .npy or .parquet; by default CSV on stdout."
@@ -46,7 +49,9 @@ Examples:
 )
 @writing
 @common
-def command(file: str, out: str | None, engine: str, force: bool, as_json: bool, **table: Any) -> None:
+def command(
+    file: str, weights: str | None, out: str | None, engine: str, force: bool, as_json: bool, **table: Any
+) -> None:
     """Predict every row of a table.
 
     Rows are read, predicted and written in blocks, so a table may be larger
@@ -57,8 +62,8 @@ def command(file: str, out: str | None, engine: str, force: bool, as_json: bool,
     from foldnet.tables import create_table
 
     options = TableOptions(**table)
-    check_outputs({"--out": out}, [file, *options.data], force=force)
-    predictor = frozen(file, engine)
+    check_outputs({"--out": out}, [file, weights, *options.data], force=force)
+    predictor = frozen(file, engine, weights)
     names = column_names(predictor)
     shapes = {n: s[1:] for n, s in zip(predictor.input_names, predictor.input_shapes, strict=True)}
     started, done = time.perf_counter(), 0
@@ -86,10 +91,12 @@ def command(file: str, out: str | None, engine: str, force: bool, as_json: bool,
         say(f"{done:,} rows in {report['seconds']:.2f} s, written to {out}", err=True)
 
 
-def frozen(file: str, engine: str = "auto") -> Predictor:
+def frozen(file: str, engine: str = "auto", weights: str | None = None) -> Predictor:
     """The predictor of a file; a network is frozen first."""
     import foldnet
 
+    if weights is not None:
+        return foldnet.freeze(load_network(file, weights), engine=engine)
     if is_frozen(file):
         return foldnet.load_predictor(file, engine=engine)
     return foldnet.freeze(file, engine=engine)

@@ -18,6 +18,7 @@ from foldnet.cli.options import (
     print_json,
     row_shapes,
     table_options,
+    weights_option,
     working,
 )
 from foldnet.cli.outputs import check_outputs, writing
@@ -36,6 +37,7 @@ Examples:
 """
 )
 @click.argument("file", type=FILE)
+@weights_option
 @table_options(required=True, help="Rows of the training data: CSV, .npy or .parquet. Once for each input.")
 @click.option(
     "--validation", metavar="TABLE", help="Other rows, with their target, to measure the effect on."
@@ -54,6 +56,7 @@ Examples:
 @common
 def command(
     file: str,
+    weights: str | None,
     validation: str | None,
     target: str | None,
     metric: str | None,
@@ -74,8 +77,8 @@ def command(
 
     options = TableOptions(**table)
     _check(options, validation, target, metric)
-    check_outputs({"--out": out}, [file, *options.data, validation], force=force)
-    model = load_network(file)
+    check_outputs({"--out": out}, [file, weights, *options.data, validation], force=force)
+    model = load_network(file, weights)
     if target is not None:
         options = options.without(target)
     judged = None if validation is None else _Validation(model, options, validation, target or "")

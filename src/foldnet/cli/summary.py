@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foldnet.cli.options import FILE, common, load_network, print_json
+from foldnet.cli.options import FILE, common, load_network, print_json, weights_option
 from foldnet.cli.terminal import say, text_width
 
 if TYPE_CHECKING:
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 Examples:
   foldnet summary wine.keras
   foldnet summary wine.keras --json
+  foldnet summary wine.json --weights wine_weights.h5
 """
 )
 @click.argument("file", type=FILE)
+@weights_option
 @common
-def command(file: str, as_json: bool) -> None:
+def command(file: str, weights: str | None, as_json: bool) -> None:
     """Print the network of a file as Keras prints it.
 
     For each layer, trainable and other weights are counted separately,
     and the four vectors of a BatchNormalization are explained.
     """
-    model = load_network(file)
+    model = load_network(file, weights)
     if as_json:
         print_json(
             {"file": file, "name": model.name, "layers": [described(layer) for layer in model.operations]}

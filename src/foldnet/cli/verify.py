@@ -16,6 +16,7 @@ from foldnet.cli.options import (
     print_json,
     row_shapes,
     table_options,
+    weights_option,
     working,
 )
 from foldnet.cli.terminal import say, text_width
@@ -33,6 +34,7 @@ Examples:
 """
 )
 @click.argument("file", type=FILE)
+@weights_option
 @click.option(
     "--against",
     type=FILE,
@@ -54,7 +56,9 @@ Examples:
     help="Rows to compare on; by default, rows that are generated so that every layer has an effect.",
 )
 @common
-def command(file: str, against: str | None, pair_seconds: float, as_json: bool, **table: Any) -> None:
+def command(
+    file: str, weights: str | None, against: str | None, pair_seconds: float, as_json: bool, **table: Any
+) -> None:
     """Compare a predictor with the network of FILE, layer by layer.
 
     The network is computed in float64. For each layer the table also says how large the error would be if
@@ -67,7 +71,7 @@ def command(file: str, against: str | None, pair_seconds: float, as_json: bool, 
     from foldnet.insight.verify import verify
 
     options = TableOptions(**table)
-    model = load_network(file)
+    model = load_network(file, weights)
     x: Any = None
     if options.data:
         with ExitStack() as opened:

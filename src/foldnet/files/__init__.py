@@ -19,27 +19,33 @@ __all__ = ["from_keras", "load_model", "load_weights", "save_model", "save_weigh
 
 
 def load_model(
-    filepath: str | PathLike[str],
+    filepath: str | PathLike[str] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
     *,
+    architecture: str | PathLike[str] | None = None,
+    weights: str | PathLike[str] | None = None,
     activations: Mapping[str, Callable[..., Any]] | None = None,
     dtype: str | None = None,
 ) -> Network:
-    """Load a network with its weights from a Keras file.
+    """Load a network with its weights from a Keras file, or from a file of its architecture and one of its weights.
 
-    Reads ``.keras`` archives (also unzipped into a directory) and ``.h5``/``.hdf5`` models of Keras 1, 2,
-    tf.keras, tf_keras and Keras 3. The content decides which it is, not the ending of the name.
+    Reads ``.keras`` archives (also unzipped into a directory, or alone in another zip) and ``.h5``/``.hdf5`` models of
+    Keras 1, 2, tf.keras, tf_keras and Keras 3. The content decides which it is, not the ending of the name.
 
     Args:
         filepath: of the file.
-        custom_objects: your own classes and functions, by name.
+        custom_objects: your own classes and functions, by name. A function under the name of a layer's class, or of
+            one layer, gets the layer's settings as a dict, and returns a foldnet layer or a small network for it.
         compile: whether to keep the optimizer's state, so that ``fit`` continues the training of the file.
             False is enough for predicting: the network is then not compiled.
         safe_mode: must be True: code in a file is never run.
-        activations: functions for activations that the file has only by name, such as
-            ``{"<lambda>": fn}``; NumPy functions, or ``functools.partial`` of those in ``foldnet.activations``.
+        architecture: instead of ``filepath``, a JSON file that ``to_json`` of any Keras wrote.
+        weights: with ``architecture``, the file of the weights.
+        activations: functions of an array for activations that the file has only by name, such as
+            ``{"<lambda>": fn}``; NumPy functions, or ``functools.partial`` of those in ``foldnet.activations``. Under
+            the name of a layer or its class, such as that of a Lambda, one stands for the layer.
         dtype: a dtype policy for every layer instead of the stored ones, such as ``"float32"``.
 
     Returns:
@@ -48,19 +54,31 @@ def load_model(
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: the file is damaged, hostile, or of another format.
+        ConfigError: not one file, nor an architecture and weights.
         UnsupportedError: a layer, setting or activation that foldnet cannot represent exactly, or ``safe_mode``
             is False.
     """
-    from foldnet.files.load import load
-
     if not safe_mode:
         raise UnsupportedError(
             "foldnet never runs code from a file, so safe_mode=False changes nothing; leave it out and supply "
             "functions by activations={name: fn}"
         )
-    from foldnet.files.registration import known_objects
+    from foldnet.files.reading import Reading
 
-    return load(filepath, known_objects({**(custom_objects or {}), **(activations or {})}), dtype, compile)
+    reading = Reading.of(custom_objects, activations, dtype, compile)
+    stated = filepath if architecture is None else architecture
+    if weights is not None and stated is not None and (filepath is None or architecture is None):
+        from foldnet.files.architecture import load_parts
+
+        return load_parts(stated, weights, reading)
+    if filepath is None or architecture is not None or weights is not None:
+        raise ConfigError(
+            "load_model takes the path of one file, or architecture= (a JSON file) together with weights=. "
+            "foldnet.models.model_from_json makes a network with new weights from an architecture alone"
+        )
+    from foldnet.files.load import load
+
+    return load(filepath, reading)
 
 
 def load_weights(
@@ -72,8 +90,9 @@ def load_weights(
     ``.weights.h5`` or ``.keras`` file, as in Keras; a state that does not fit is ignored, with a warning.
 
     Args:
-        model: with the architecture that the weights were saved from; layer names do not matter for
-            ``.weights.h5`` and ``.keras``, but they do for legacy ``.h5``.
+        model: with the architecture that the weights were saved from. Names of layers do not matter for
+            ``.weights.h5`` and ``.keras``. The weights in a legacy ``.h5`` go to the layers of the same names, or if
+            some names differ, to the layers in their order, as in Keras.
         filepath: of the file; a ``.weights.json`` lists several files.
         skip_mismatch: whether layers whose weights are missing in the file, or have other shapes, keep theirs; a
             warning names them.
@@ -86,17 +105,22 @@ def load_weights(
         ConfigError: the network is not built yet, so its weights have no shapes.
     """
     from foldnet.files.fill_weights import Leniency
-    from foldnet.files.load import load_weights_into
+    from foldnet.files.load import is_legacy, load_weights_into
 
     skip, by_name = kwargs.pop("objects_to_skip", None), kwargs.pop("by_name", None)
     if kwargs:
         raise ConfigError(f"load_weights does not take {', '.join(kwargs)}")
     whole = str(filepath).endswith((".weights.h5", ".weights.json"))
-    if skip is not None and not whole:
+    legacy = None if skip is None and by_name is None else is_legacy(filepath)
+    if skip is not None and (legacy or not whole):
         raise ConfigError(f"objects_to_skip only supports .weights.h5 files, which {filepath} is not")
-    if by_name is not None and (whole or not str(filepath).endswith((".h5", ".hdf5"))):
+    if legacy is None:  # there is no file, so its name decides which error is raised
+        legacy = not whole and str(filepath).endswith((".h5", ".hdf5"))
+    if by_name is not None and not legacy:
         raise ConfigError(f"by_name only supports legacy .h5 or .hdf5 files, which {filepath} is not")
-    load_weights_into(model, filepath, Leniency(skip_mismatch, tuple(skip or ()), bool(by_name)))
+    load_weights_into(
+        model, filepath, Leniency(skip_mismatch, tuple(skip or ()), bool(by_name), in_order=not by_name)
+    )
 
 
 def save_model(
@@ -199,6 +223,7 @@ def save_weights(
 def from_keras(
     model: object,
     *,
+    custom_objects: Mapping[str, Any] | None = None,
     activations: Mapping[str, Callable[..., Any]] | None = None,
     dtype: str | None = None,
 ) -> Network:
@@ -206,6 +231,7 @@ def from_keras(
 
     Args:
         model: a built Sequential or Functional model. Keras is not imported here.
+        custom_objects: as for ``load_model``.
         activations: as for ``load_model``.
         dtype: as for ``load_model``.
 
@@ -216,4 +242,4 @@ def from_keras(
     """
     from foldnet.files.live_models import network_of
 
-    return network_of(model, activations, dtype)
+    return network_of(model, custom_objects, activations, dtype)

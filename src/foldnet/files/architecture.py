@@ -1,18 +1,34 @@
-"""Configurations of networks without weights: ``get_config``, ``from_config`` and JSON."""
+"""Configurations of networks: ``get_config``, ``from_config`` and JSON, alone or with weights in another file."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
-from foldnet.errors import FileFormatError
+from foldnet.disk.opening import name_of, read_file
+from foldnet.errors import FileFormatError, SettingTypeError
+from foldnet.files import strict_json
+from foldnet.files.fill_weights import Leniency
+from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.keras_objects import Dialect
+from foldnet.files.legacy import dialect_of, weights_group, weights_origin
+from foldnet.files.load import FileKind, kind_of, load_weights_into, named
 from foldnet.files.read_config import Reader
+from foldnet.files.reading import Reading
 from foldnet.files.registration import known_objects
 from foldnet.files.write_config import network_config, network_record
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
+
+KINDS: dict[FileKind, str] = {
+    "archive": "a .keras archive or another zip",
+    "hdf5": "an HDF5 file",
+    "directory": "a directory",
+    "json": "JSON",
+}
+"""Kinds of files in words."""
 
 
 def config_of(network: Network) -> dict[str, Any]:
@@ -41,18 +57,110 @@ def to_json(network: Network, **kwargs: Any) -> str:
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Network:
-    """Create a network, with new random weights, from the JSON that ``to_json`` writes.
+    """Create a network, with new random weights, from the JSON that ``to_json`` of foldnet or of any Keras writes.
 
     Args:
-        json_string: written by foldnet or Keras 3.
-        custom_objects: your own classes and functions, by name.
+        json_string: the JSON, such as ``Path("model.json").read_text()``.
+        custom_objects: your own classes and functions, by name; see ``load_model``.
 
     Raises:
         FileFormatError: it is not the JSON of a network.
         UnsupportedError: it has something foldnet cannot represent.
+
+    >>> from foldnet import Input, Sequential
+    >>> from foldnet.layers import Dense
+    >>> model_from_json(Sequential([Input((4,)), Dense(3)]).to_json()).count_params()
+    15
+    """
+    if not isinstance(json_string, str | bytes):
+        raise SettingTypeError(
+            f"model_from_json takes the text of a JSON file, not {type(json_string).__name__}"
+        )
+    with named("the JSON"):
+        stored = parse(json_string)
+        theano = stored.get("backend") == "theano"
+        reader = Reader.of(_dialect(stored), Reading.of(custom_objects, None), theano)
+        reader.unbuilt = True
+        return reader.network(stored)
+
+
+def load_parts(architecture: str | PathLike[str], weights: str | PathLike[str], reading: Reading) -> Network:
+    """The network of a JSON file, with the weights of another file; see ``foldnet.load_model``."""
+    with named(architecture):
+        if (kind := kind_of(architecture)) != "json":
+            raise FileFormatError(
+                f"it is not the JSON of an architecture but {KINDS[kind]}. A file with the whole network is opened "
+                "without weights="
+            )
+        stored = parse(read_file(architecture, strict_json.MAX_JSON))
+    dialect = _dialect(stored)
+    with named(weights):
+        theano = stored.get("backend") == "theano" or _is_theano(weights, dialect)
+    with named(architecture):
+        reader = Reader.of(dialect, reading, theano)
+        network = reader.network(stored)
+    load_weights_into(network, weights, Leniency(in_order=True), reader)
+    version = stored.get("keras_version")
+    network.keras_version = version if isinstance(version, str) else None
+    return network
+
+
+def parse(text: str | bytes) -> dict[str, Any]:
+    """The JSON of a network; also JSON that was written as a text into JSON.
+
+    Raises:
+        FileFormatError: it is not the JSON of a network.
+    """
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise FileFormatError(f"it is not text in UTF-8: {error}") from None
+    what = "the architecture"
+    if text.lstrip()[:1] == '"' and len(text) <= strict_json.MAX_JSON:  # json.dump(model.to_json(), file)
+        try:
+            inner = json.loads(text)
+        except ValueError as error:
+            raise FileFormatError(f"{what} is not valid JSON: {error}") from None
+        text = inner if isinstance(inner, str) else text
+    stored = strict_json.parse(text, what)
+    if "class_name" not in stored or "config" not in stored:
+        keys = ", ".join(list(stored)[:10]) or "nothing"
+        raise FileFormatError(
+            f"it is JSON, but not the architecture of a network, which has class_name and config; it has {keys}"
+        )
+    return stored
+
+
+def architecture_alone(data: bytes, name: str) -> FileFormatError:
+    """The error for a JSON file that was given as a whole network.
+
+    Args:
+        data: the file's bytes.
+        name: of the file.
     """
     try:
-        stored = json.loads(json_string)
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"this is not the JSON of a network: {error}") from None
-    return Reader(supplied=known_objects(custom_objects), unbuilt=True).network(stored)
+        parse(data)
+    except FileFormatError as error:
+        if b'"weight_map"' in data[:1000]:
+            return FileFormatError("it lists the files of a network's weights; give it to load_weights")
+        return error
+    return FileFormatError(
+        "it is the architecture of a network, as JSON, and holds no weights. Open it together with the file of its "
+        f"weights: foldnet.load_model(architecture={name!r}, weights=...). foldnet.models.model_from_json makes the "
+        "network with new weights"
+    )
+
+
+def _dialect(stored: Mapping[str, Any]) -> int:
+    version = stored.get("keras_version")
+    return dialect_of(version if isinstance(version, str) else None, stored)
+
+
+def _is_theano(weights: str | PathLike[str], dialect: int) -> bool:
+    """Whether a file of weights is of a network that ran on Theano."""
+    if name_of(weights).endswith(".weights.json") or kind_of(weights) != "hdf5":
+        return False
+    with Hdf5File(weights) as file:
+        group = weights_group(file)
+        return group is not None and weights_origin(file, group, dialect).theano

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from foldnet.errors import FileFormatError, FoldnetError, UnsupportedError
 from foldnet.files import strict_json
 from foldnet.files.masks import compared
+from foldnet.files.missing import MissingLayersError
 from foldnet.files.nodes import Constant, Node, Ref, constant_refused, keras_tensor, operand, reference
 from foldnet.files.tf.arguments import function_node
 from foldnet.files.tf.layers import FunctionLayer, Known
@@ -16,6 +17,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 from foldnet.sequential import Sequential
+from foldnet.structure import flatten
 
 BAD_SETTINGS = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
 """Errors that a layer's code raises when a setting in a file has an unexpected type."""
@@ -31,6 +33,8 @@ class settings_of:  # noqa: N801 - used as a with-statement
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, MissingLayersError):
+            return  # it is about the whole file, not about this layer
         if isinstance(error, FoldnetError):
             if self._name in str(error):
                 return
@@ -193,9 +197,14 @@ class Calls:
     """
 
     def __init__(
-        self, layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: Any, what: str
+        self,
+        layers: Mapping[str, Layer],
+        nodes: Mapping[str, list[Node]],
+        outputs: Any,
+        what: str,
+        given: Container[Layer] = (),
     ) -> None:
-        self._what = what
+        self._what, self.given = what, given
         self.made: dict[str, list[Call]] = {
             name: layer.calls[:1] if layer.is_input else [] for name, layer in layers.items()
         }
@@ -204,8 +213,8 @@ class Calls:
         new_style = any(not n.old_style for ns in nodes.values() for n in ns)
         self._inner_base, self._end_base = defaultdict(int), defaultdict(int)
         for name, layer in layers.items():
-            if not isinstance(layer, Network):
-                continue
+            if not isinstance(layer, Network) or layer in given:
+                continue  # what the caller gave for a single layer of the file is counted as one
             if new_style:
                 self._end_base[name] = int(not isinstance(layer, Sequential))
             elif max((r[1] for r in [*inner, *ends] if r[0] == name), default=0) == len(nodes[name]):
@@ -251,6 +260,8 @@ def _made(layer: Layer, node: Node, calls: Calls) -> Call:
         return layer.made(map_structure(calls.value, node.args))
     mask = {} if node.mask is None else {"mask": map_structure(calls.tensor, node.mask)}
     given = map_structure(calls.tensor, node.args)
+    if layer in calls.given:  # its inputs are those of the file's layer, in their order
+        given = flatten(given)
     if layer.is_operation:
         layer(*given)
     else:
@@ -259,9 +270,23 @@ def _made(layer: Layer, node: Node, calls: Calls) -> Call:
     return layer.calls[-1]
 
 
-def join(layers: Mapping[str, Layer], nodes: Mapping[str, list[Node]], outputs: object, what: str) -> Calls:
-    """Make all stored calls, in an order in which their operands exist."""
-    calls = Calls(layers, nodes, outputs, what)
+def join(
+    layers: Mapping[str, Layer],
+    nodes: Mapping[str, list[Node]],
+    outputs: object,
+    what: str,
+    given: Container[Layer] = (),
+) -> Calls:
+    """Make all stored calls, in an order in which their operands exist.
+
+    Args:
+        layers: of the network, by name.
+        nodes: the stored calls of each.
+        outputs: of the network.
+        what: its name in errors.
+        given: networks among the layers that were a single layer in the file.
+    """
+    calls = Calls(layers, nodes, outputs, what, given)
     waiting: dict[tuple[str, int], list[str]] = defaultdict(list)
     queue = deque(layers)
     while queue:

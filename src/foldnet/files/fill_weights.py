@@ -35,11 +35,13 @@ class Leniency:
         skip_mismatch: layers that the file does not fit keep their weights; a warning names them.
         skip: layers that keep their weights.
         by_name: layers whose names are not in the file keep their weights.
+        in_order: where a legacy file has other names of layers than the network, their order decides, as in Keras.
     """
 
     skip_mismatch: bool = False
     skip: tuple[object, ...] = ()
     by_name: bool = False
+    in_order: bool = False
 
     def skips(self, layer: object) -> bool:
         """Whether to skip this layer."""

@@ -8,7 +8,7 @@ them depends on what was frozen when it was saved, so weights are found by name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,11 @@ from foldnet.errors import FileFormatError
 from foldnet.files import strict_json
 from foldnet.files.fill_weights import STRICT, Leniency, Values
 from foldnet.files.hdf5 import Group, Hdf5File
+from foldnet.files.old_kernels import MODERN, Origin, is_theano, read_weight
 from foldnet.files.read_config import Reader
+from foldnet.files.reading import Reading
 from foldnet.files.saved_training import read_legacy_state
+from foldnet.files.substitutes import Leaf, in_order
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
 from foldnet.network import Network
@@ -29,20 +32,18 @@ ALIASES = {
     "running_std": ("moving_variance",),  # so called in Keras 1, but it is the variance
     "running_variance": ("moving_variance",),
     "alphas": ("alpha",),
+    "depthwise_kernel": ("kernel",),
 }
 
-Leaf = tuple[Layer, WeightSpec]
 
-
-def load_legacy(
-    file: Hdf5File, activations: Mapping[str, Callable[..., Any]] | None, dtype: str | None, compile: bool
-) -> Network:
+def load_legacy(file: Hdf5File, reading: Reading) -> Network:
     """The network in a legacy HDF5 file."""
     config = file.root.attribute("model_config")
     if config is None:
-        if "layer_names" in file.root.attribute_names() or "layers" in file.root:
+        if weights_group(file) is not None or "layers" in file.root:
             raise FileFormatError(
-                "it holds weights only, not a network; build the network and call its load_weights with this file"
+                "it holds weights only, not a network. If a .json beside it has the architecture, open both: "
+                "load_model(architecture=..., weights=...); otherwise build the network and call its load_weights"
             )
         raise FileFormatError("it is an HDF5 file, and not one that Keras saved: it has no model_config")
     if not isinstance(config, str):
@@ -53,23 +54,30 @@ def load_legacy(
     if version is None:
         version = group.attribute("keras_version")
     version = version if isinstance(version, str) else None
-    reader = Reader(_dialect(version, stored), activations or {}, dtype)
+    dialect = dialect_of(version, stored)
+    origin = origin_of(group, dialect, file.root.attribute("backend"))
+    reader = Reader.of(dialect, reading, origin.theano)
     network = reader.network(stored)
-    read_legacy_weights(group, network).fill()
+    read_legacy_weights(group, network, origin, given=reader.given).fill()
     network.keras_version = version
     training = file.root.attribute("training_config")
     if isinstance(training, str):
         network.compile_config = strict_json.parse(training, "training_config")
-        if compile:
+        if reading.compile:
             saved = read_legacy_state(file, network)
-            network.saved_training = replace(saved, supplied=activations or {})
+            if origin.theano and saved.state is not None:
+                saved = replace(saved, state=None, problem="it is of Theano, whose kernels are turned here")
+            network.saved_training = replace(saved, supplied=reading.objects)
     return network
 
 
-def _dialect(version: str | None, stored: Mapping[str, Any]) -> int:
+def dialect_of(version: str | None, stored: Mapping[str, Any]) -> int:
+    """The major version of the Keras that stored a configuration."""
     head = (version or "").split(".")[0]
     if head in ("1", "2", "3"):
         return int(head)
+    if "registered_name" in stored:
+        return 3  # the JSON of Keras 3 has no version
     # Keras up to 1.0.x stored no version. Its Dense had an output_dim.
     return 1 if '"output_dim"' in repr(stored).replace("'", '"') else 2
 
@@ -82,31 +90,99 @@ def weights_group(file: Hdf5File) -> Group | None:
     return file.root if "layer_names" in names or "layer_names0" in names else None
 
 
-def read_legacy_weights(group: Group, network: Network, leniency: Leniency = STRICT) -> Values:
+def origin_of(group: Group, dialect: int, backend: object = None) -> Origin:
+    """Where the weights of a legacy file come from.
+
+    Args:
+        group: of the layers' groups.
+        dialect: Keras's major version.
+        backend: its name, if it is stored elsewhere.
+    """
+    stored = group.attribute("backend")
+    names: list[str] = []
+    if stored is None and backend is None and dialect == 1:
+        layers = names_in(group, "layer_names")
+        names = [
+            name for layer in layers for name in names_in(group.group(*layer.split("/")), "weight_names")
+        ]
+    return Origin(dialect, is_theano(dialect, stored if stored is not None else backend, names))
+
+
+def weights_origin(file: Hdf5File, group: Group, dialect: int | None) -> Origin:
+    """Where the weights of a legacy file come from, which may hold them alone.
+
+    Args:
+        file: open for reading.
+        group: of the layers' groups in it.
+        dialect: Keras's major version as the architecture has it; None if that is not known.
+    """
+    stored = (file.root.attribute("keras_version"), group.attribute("keras_version"))
+    version = next((v for v in stored if isinstance(v, str)), None)
+    if version is None and dialect is None:
+        dialect = 1  # the only release that stored none
+    return origin_of(
+        group, dialect_of(version, {}) if version else dialect or 1, file.root.attribute("backend")
+    )
+
+
+def read_legacy_weights(
+    group: Group,
+    network: Network,
+    origin: Origin = MODERN,
+    leniency: Leniency = STRICT,
+    given: Container[Layer] = (),
+) -> Values:
     """Read the weights of every layer of the network, except those that may be missing.
+
+    Args:
+        group: of the layers' groups.
+        network: with built layers.
+        origin: where the weights come from.
+        leniency: which weights may be missing, and whether order counts where names differ.
+        given: layers and networks that the caller gave for single layers of the file.
 
     Raises:
         FileFormatError: the file does not hold this network's weights.
     """
     values = Values()
-    stored = set(names_in(group, "layer_names"))
-    for layer in network.layers:
+    homes = {name: group.group(*name.split("/")) for name in names_in(group, "layer_names")}
+    stored = {name: names_in(home, "weight_names") for name, home in homes.items()}
+    for layer, name in _homes(network, stored, leniency):
         leaves = list(leaves_of(layer))
-        if layer.name not in stored:
-            if leaves and not leniency.by_name:
-                with leniency.layer(layer):
-                    raise FileFormatError(
-                        f"it has no weights for layer {layer.name!r}; it has {sorted(stored)[:20]}"
-                    )
-            continue
-        stored.discard(layer.name)
-        home = group.group(*layer.name.split("/"))
         with leniency.layer(layer):
-            _read_layer(home, layer, leaves, values)
+            if name is None:
+                raise FileFormatError(
+                    f"it has no weights for layer {layer.name!r}; it has {sorted(homes)[:20]}"
+                )
+            names = stored.pop(name)
+            found = []
+            for title, (inner, spec) in _places(homes[name], names, layer, leaves, layer in given).items():
+                *folders, last = title.split("/")
+                folder = homes[name].group(*folders)
+                found.append((inner, spec.name, read_weight(folder, last, inner, spec, origin)))
+            for one in found:
+                values.add(*one)
     for name in sorted(stored) if not (leniency.by_name or leniency.skip_mismatch) else ():
-        if names_in(group.group(*name.split("/")), "weight_names"):
+        if stored[name]:
             raise FileFormatError(f"it holds weights for a layer {name!r}, which the network does not have")
     return values
+
+
+def _homes(
+    network: Network, stored: Mapping[str, list[str]], leniency: Leniency
+) -> list[tuple[Layer, str | None]]:
+    """The group of each layer of the network: the one of its name, or the one at its place, where this may decide."""
+    having = [
+        layer for layer in network.layers if layer.name in stored or any(True for _ in leaves_of(layer))
+    ]
+    known = [(layer, layer.name if layer.name in stored else None) for layer in having]
+    if leniency.by_name:
+        return [(layer, name) for layer, name in known if name is not None]
+    filled = [name for name, weights in stored.items() if weights]
+    needing = [layer for layer in network.layers if any(True for _ in leaves_of(layer))]
+    if leniency.in_order and any(name is None for _, name in known) and len(needing) == len(filled):
+        return list(zip(needing, filled, strict=True))
+    return known
 
 
 def names_in(group: Group, attribute: str) -> list[str]:
@@ -143,8 +219,10 @@ def _created(layer: Layer, trainable: bool) -> Iterator[tuple[Layer, WeightSpec,
         yield layer, spec, trainable and spec.trainable
 
 
-def _read_layer(group: Group, layer: Layer, leaves: list[Leaf], values: Values) -> None:
-    names = names_in(group, "weight_names")
+def _places(
+    group: Group, names: list[str], layer: Layer, leaves: list[Leaf], given: bool
+) -> Mapping[str, Leaf]:
+    """Which weight each stored name means."""
     if len(set(names)) != len(names):
         raise FileFormatError(f"{group.path} lists a weight twice: {names[:20]}")
     if len(names) != len(leaves):
@@ -152,18 +230,20 @@ def _read_layer(group: Group, layer: Layer, leaves: list[Leaf], values: Values) 
             f"{group.path} holds {len(names)} weights for layer {layer.name!r}, which has {len(leaves)}: "
             f"{', '.join(spec.name for _, spec in leaves)}"
         )
-    places = _by_name(names, leaves) or _by_order(names, leaves)
+    places = _by_name(names, leaves)
+    if given and places is None:
+        paths = [name.rpartition("/") for name in names]
+        shapes = [
+            group.group(*(folder.split("/") if folder else ())).shape(last) for folder, _, last in paths
+        ]
+        return dict(zip(names, in_order(layer, list(zip(names, shapes, strict=True)), leaves), strict=True))
+    places = places or _by_order(names, leaves)
     if places is None:
         raise FileFormatError(
             f"{group.path} names its weights {names[:20]}, which do not match the weights of layer "
             f"{layer.name!r}: {[f'{inner.name}/{spec.name}' for inner, spec in leaves][:20]}"
         )
-    found = []
-    for name, (inner, spec) in places.items():
-        *folders, last = name.split("/")
-        found.append((inner, spec.name, group.group(*folders).array(last, spec.shape)))
-    for inner, title, array in found:
-        values.add(inner, title, array)
+    return places
 
 
 def _by_name(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
@@ -188,11 +268,19 @@ def _fits(name: str, leaf: Leaf, only: bool) -> bool:
     return only or flat or scopes[-len(parts) :] == parts
 
 
+KERAS_NAMES = frozenset({
+    "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "embeddings", "alpha", "recurrent_kernel",
+    "depthwise_kernel", "pointwise_kernel",
+})  # fmt: skip
+"""Names of weights of Keras's layers, which say what a weight is."""
+
+
 def _by_order(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
-    """Match weights by order; None unless every name ends like the weight at its position."""
+    """Match weights by order; None if a name says that it is another weight than the one at its position."""
+    known = {*KERAS_NAMES, *(spec.name for _, spec in leaves)}
     for name, (_, spec) in zip(names, leaves, strict=True):
         last = name.rsplit("/", 1)[-1]
-        if not is_weight(last, spec.name, None) and not re.fullmatch(r"param_\d+(:0)?", last):
+        if not is_weight(last, spec.name, None) and any(is_weight(last, other, None) for other in known):
             return None
     return dict(zip(names, leaves, strict=True))
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import numpy as np
 
+from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.files.fill_weights import Values
-from foldnet.files.legacy import is_weight
+from foldnet.files.legacy import is_weight, leaves_of
 from foldnet.files.load import major_version
 from foldnet.files.read_config import Reader
+from foldnet.files.reading import Reading
+from foldnet.files.substitutes import in_order
 from foldnet.layers.base import Layer
 from foldnet.network import Network
 
 
 def network_of(
-    model: Any, activations: Mapping[str, Callable[..., Any]] | None, dtype: str | None
+    model: Any,
+    custom_objects: Mapping[str, Any] | None,
+    activations: Mapping[str, Callable[..., Any]] | None,
+    dtype: str | None,
 ) -> Network:
     """A network equal to a live model; see ``foldnet.from_keras``."""
     if isinstance(model, Network):
@@ -28,11 +34,11 @@ def network_of(
     config = plain_value(model.get_config())
     version = _version(model)
     record = {"class_name": kind, "config": config, "build_config": {"input_shape": _input_shape(model)}}
-    reader = Reader(major_version(version, 3), activations or {}, dtype)
+    reader = Reader.of(major_version(version, 3), Reading.of(custom_objects, activations, dtype))
     try:
         network = reader.network(record)
         values = Values()
-        _read(network, model, values, set())
+        _read(network, model, values, reader.given, set())
         values.fill()
     except FileFormatError as error:
         raise UnsupportedError(f"the live model {model.name!r} cannot be converted: {error}") from None
@@ -103,16 +109,39 @@ def plain_value(value: object) -> Any:
     return str(name)
 
 
-def _read(network: Network, live: Any, values: Values, done: set[Layer]) -> None:
+def _read(network: Network, live: Any, values: Values, given: Container[Layer], done: set[Layer]) -> None:
     live_layers = {layer.name: layer for layer in live.layers}
     for layer in network.layers:
         if layer in done:
             continue
         done.add(layer)
-        if isinstance(layer, Network):
-            _read(layer, live_layers[layer.name], values, done)
+        if layer in given:
+            _read_given(layer, live_layers[layer.name], values)
+        elif isinstance(layer, Network):
+            _read(layer, live_layers[layer.name], values, given, done)
         elif layer.specs:
             _read_layer(layer, live_layers[layer.name], values)
+
+
+def _read_given(layer: Layer, live: Any, values: Values) -> None:
+    """The weights of a live layer, in Keras's order, for what the caller gave for it."""
+    variables = [
+        v for v in (*live.trainable_weights, *live.non_trainable_weights) if "seed_generator" not in _path(v)
+    ]
+    arrays, leaves = list(map(_array, variables)), list(leaves_of(layer))
+    if len(arrays) != len(leaves):
+        raise FileFormatError(
+            f"layer {layer.name!r} has the weights {list(map(_path, variables))[:20]}, and what was given for it "
+            f"{[f'{inner.name}/{spec.name}' for inner, spec in leaves][:20]}"
+        )
+    stored = [(_path(v), array.shape) for v, array in zip(variables, arrays, strict=True)]
+    for array, (inner, spec) in zip(arrays, in_order(layer, stored, leaves), strict=True):
+        values.add(inner, spec.name, array)
+
+
+def _array(variable: Any) -> Array:
+    value = variable.numpy() if hasattr(variable, "numpy") else np.asarray(variable)
+    return np.asarray(value).astype(np.float32)
 
 
 def _read_layer(layer: Layer, live: Any, values: Values) -> None:
@@ -126,8 +155,7 @@ def _read_layer(layer: Layer, live: Any, values: Values) -> None:
         found = [v for v in variables if is_weight(_path(v).rsplit("/", 1)[-1], spec.name, layer.name)]
         if len(found) != 1:
             raise FileFormatError(f"layer {layer.name!r} has {len(found)} weights called {spec.name!r}")
-        value = found[0].numpy() if hasattr(found[0], "numpy") else np.asarray(found[0])
-        value = np.asarray(value).astype(np.float32)
+        value = _array(found[0])
         if value.shape != spec.shape:
             raise FileFormatError(
                 f"layer {layer.name!r}: weight {spec.name!r} has shape {value.shape}, not {spec.shape}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
 from foldnet.disk.opening import name_of, open_file, read_file
 from foldnet.errors import ConfigError, FileFormatError, FoldnetError, MissingFileError
@@ -20,19 +21,21 @@ from foldnet.files.fill_weights import STRICT, Leniency
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import GroupLike
 from foldnet.files.read_config import Reader
+from foldnet.files.reading import Reading
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
 from foldnet.network import Network
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+OWN = frozenset({CONFIG, METADATA, WEIGHTS})
+"""The members of a ``.keras`` archive, by one of which it differs from another zip."""
 MAX_WEIGHTS = 4 << 30
 
-Supplied = Mapping[str, Callable[..., Any]] | None
 Members = Callable[[str, int], bytes]
-FileKind = Literal["archive", "hdf5", "directory"]
+FileKind = Literal["archive", "hdf5", "directory", "json"]
 
 
-def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, compile: bool) -> Network:
+def load(path: str | PathLike[str], reading: Reading) -> Network:
     """The network in a file; see ``foldnet.load_model``."""
     with named(path):
         match kind := kind_of(path):
@@ -40,18 +43,48 @@ def load(path: str | PathLike[str], activations: Supplied, dtype: str | None, co
                 from foldnet.files.legacy import load_legacy
 
                 with Hdf5File(path) as file:
-                    return load_legacy(file, activations, dtype, compile)
+                    return load_legacy(file, reading)
             case "directory":
-                return _load_members(_directory_members(Path(path)), activations, dtype, compile)
+                return _load_members(_directory_members(Path(path)), reading)
             case "archive":
                 with open_file(path) as raw:
-                    return _load_members(Archive(raw).read, activations, dtype, compile)
+                    return _load_archive(Archive(raw), reading)
+            case "json":
+                from foldnet.files.architecture import architecture_alone
+
+                raise architecture_alone(read_file(path, strict_json.MAX_JSON), name_of(path))
             case _:
                 assert_never(kind)
 
 
-def load_weights_into(network: Network, path: str | PathLike[str], leniency: Leniency = STRICT) -> None:
-    """Fill a network from a file of weights; see ``foldnet.files.load_weights``."""
+def _load_archive(opened: Archive, reading: Reading) -> Network:
+    if not OWN.isdisjoint(opened.members):
+        return _load_members(opened.read, reading)
+    from foldnet.files.packed import only_model
+
+    name, data = only_model(opened)
+    try:
+        if data.startswith(hdf5.MAGIC):
+            from foldnet.files.legacy import load_legacy
+
+            with Hdf5File(data) as file:
+                return load_legacy(file, reading)
+        return _load_members(Archive(BytesIO(data)).read, reading)
+    except FileFormatError as error:
+        raise FileFormatError(f"{name!r} in it: {error}") from None
+
+
+def load_weights_into(
+    network: Network, path: str | PathLike[str], leniency: Leniency = STRICT, known: Reader | None = None
+) -> None:
+    """Fill a network from a file of weights; see ``foldnet.files.load_weights``.
+
+    Args:
+        network: whose weights are set.
+        path: of the file.
+        leniency: which weights may be missing.
+        known: the reader of the network's architecture, if it was read from a file.
+    """
     if not network.built:
         raise ConfigError(f"{network.name!r} is not built, so its weights have no shapes; call build first")
     with named(path):
@@ -59,37 +92,80 @@ def load_weights_into(network: Network, path: str | PathLike[str], leniency: Len
             from foldnet.files.shards import open_shards
 
             with open_shards(path) as root:
-                _fill(root, network, leniency)
+                _fill(root, network, leniency, known)
             return
         match kind := kind_of(path):
             case "hdf5":
-                _fill_from_hdf5(path, network, leniency)
+                _fill_from_hdf5(path, network, leniency, known)
                 return
             case "directory":
                 image = _directory_members(Path(path))(WEIGHTS, MAX_WEIGHTS)
             case "archive":
                 with open_file(path) as raw:
-                    image = Archive(raw).read(WEIGHTS, MAX_WEIGHTS)
+                    image = _packed_weights(Archive(raw))
+            case "json":
+                from foldnet.files.architecture import architecture_alone
+
+                raise architecture_alone(read_file(path, strict_json.MAX_JSON), name_of(path))
             case _:
                 assert_never(kind)
-        with Hdf5File(image) as file:
-            _fill(file.root, network, leniency)
+        _fill_from_hdf5(image, network, leniency, known)
 
 
-def _fill_from_hdf5(path: str | PathLike[str], network: Network, leniency: Leniency) -> None:
-    from foldnet.files.legacy import read_legacy_weights, weights_group
+def _packed_weights(opened: Archive) -> bytes:
+    if not OWN.isdisjoint(opened.members):
+        return opened.read(WEIGHTS, MAX_WEIGHTS)
+    from foldnet.files.packed import only_model
 
-    with Hdf5File(path) as file:
+    name, data = only_model(opened)
+    if data.startswith(hdf5.MAGIC):
+        return data
+    try:
+        return Archive(BytesIO(data)).read(WEIGHTS, MAX_WEIGHTS)
+    except FileFormatError as error:
+        raise FileFormatError(f"{name!r} in it: {error}") from None
+
+
+def _fill_from_hdf5(
+    data: str | PathLike[str] | bytes, network: Network, leniency: Leniency, known: Reader | None
+) -> None:
+    from foldnet.files.legacy import read_legacy_weights, weights_group, weights_origin
+
+    with Hdf5File(data) as file:
         group = weights_group(file)
         if group is None:
-            _fill(file.root, network, leniency)
-        else:
-            read_legacy_weights(group, network, leniency).fill()
+            _fill(file.root, network, leniency, known)
+            return
+        origin = weights_origin(file, group, known.dialect if known is not None else None)
+        if origin.theano and known is None:
+            from foldnet.files.theano import check
+
+            check(network)
+        values = read_legacy_weights(
+            group, network, origin, leniency, known.given if known is not None else ()
+        )
+        values.fill()
 
 
-def _fill(root: GroupLike, network: Network, leniency: Leniency) -> None:
+def is_legacy(path: str | PathLike[str]) -> bool | None:
+    """Whether a file of weights has the layout that names layers; None if there is no such file."""
+    if name_of(path).endswith(".weights.json"):
+        return False
+    if not Path(name_of(path)).exists():
+        return None
+    from foldnet.files.legacy import weights_group
+
+    with named(path):
+        if kind_of(path) != "hdf5":
+            return False
+        with Hdf5File(path) as file:
+            return weights_group(file) is not None
+
+
+def _fill(root: GroupLike, network: Network, leniency: Leniency, known: Reader | None) -> None:
     """Set all weights, and the optimizer's state if the network has an optimizer that it fits."""
-    values = read_weights(root, network, {}, check_names=False, leniency=leniency)
+    classes, given = ({}, ()) if known is None else (known.classes, known.given)
+    values = read_weights(root, network, classes, check_names=False, leniency=leniency, given=given)
     trainer, kept = network._trainer, network.saved_training
     if trainer is None and kept is None:
         values.fill()
@@ -109,7 +185,7 @@ def _fill(root: GroupLike, network: Network, leniency: Leniency) -> None:
 
 
 def kind_of(path: str | PathLike[str]) -> FileKind:
-    """``"archive"``, ``"hdf5"`` or ``"directory"``, detected by content, not by name.
+    """``"archive"``, ``"hdf5"``, ``"json"`` or ``"directory"``, detected by content, not by name.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -129,6 +205,8 @@ def kind_of(path: str | PathLike[str]) -> FileKind:
         return "archive"
     if not head:
         raise FileFormatError("it is empty")
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b'"'):
+        return "json"
     raise FileFormatError(
         f"it begins with {head!r}, which is neither a .keras archive nor an HDF5 file (.h5, .hdf5, .weights.h5)"
     )
@@ -174,21 +252,21 @@ def _directory_members(folder: Path) -> Members:
     return read
 
 
-def _load_members(read: Members, activations: Supplied, dtype: str | None, compile: bool) -> Network:
+def _load_members(read: Members, reading: Reading) -> Network:
     metadata = strict_json.parse(read(METADATA, 1 << 20), METADATA)
     stored = strict_json.parse(read(CONFIG, strict_json.MAX_JSON), CONFIG)
     version = metadata.get("keras_version")
     version = version if isinstance(version, str) else None
-    reader = Reader(major_version(version, 3), activations or {}, dtype)
+    reader = Reader.of(major_version(version, 3), reading)
     network = reader.network(stored)
     compiled = stored.get("compile_config")
     network.compile_config = compiled if isinstance(compiled, dict) and compiled else None
     with Hdf5File(read(WEIGHTS, MAX_WEIGHTS)) as file:
-        read_weights(file.root, network, reader.classes, check_names=True).fill()
+        read_weights(file.root, network, reader.classes, check_names=True, given=reader.given).fill()
         read_assets(read, file.root, network)
-        if compile and network.compile_config is not None:
+        if reading.compile and network.compile_config is not None:
             saved = read_state(file.root, network, keras_3=major_version(version, 3) == 3)
-            network.saved_training = replace(saved, supplied=activations or {})
+            network.saved_training = replace(saved, supplied=reading.objects)
     network.keras_version = version
     return network
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
-from foldnet.files import masks, operations, strict_json
+from foldnet.files import masks, missing, operations, strict_json, substitutes, theano
 from foldnet.files.calls import (
     as_stored,
     join,
@@ -25,11 +25,11 @@ from foldnet.files.calls import (
 )
 from foldnet.files.dialects import Record, modern
 from foldnet.files.nodes import Node, Ref
-from foldnet.files.tf.layers import FunctionLayer
+from foldnet.files.reading import Reading
+from foldnet.files.tf.layers import FUNCTION_CLASSES, RAGGED_CLASSES, FunctionLayer
 from foldnet.files.tf.layers import read as read_function
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
-from foldnet.layers.refusals import NOT_HERE
 from foldnet.layers.tensors import SymbolicTensor
 from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network
@@ -49,6 +49,9 @@ class Reader:
         dtype: the dtype policy that replaces every stored one.
         unbuilt: whether a Sequential without an input shape is allowed.
         classes: each layer's class name in the file, from which the names of its weight groups follow.
+        activations: those of the supplied functions that take an array, and can stand for a layer.
+        given: layers and networks that stand for a single layer of the file, most of them from the caller's functions.
+        theano: whether the network ran on Theano.
     """
 
     dialect: int = 3
@@ -56,11 +59,21 @@ class Reader:
     dtype: str | None = None
     unbuilt: bool = False
     classes: dict[Layer, str] = field(default_factory=dict)
+    activations: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    given: set[Layer] = field(default_factory=set)
+    theano: bool = False
+    _root: Any = None
+    _format: str | None = ""
     _shared: dict[int, Layer] = field(default_factory=dict)
     _mentions: Counter[int] = field(default_factory=Counter)
     _by_name: dict[tuple[str, str], list[Layer]] = field(default_factory=lambda: defaultdict(list))
     _depth: int = 0
     _count: int = 0
+
+    @classmethod
+    def of(cls, dialect: int, reading: Reading, theano: bool = False) -> Reader:
+        """A reader with what the caller supplies."""
+        return cls(dialect, reading.objects, reading.dtype, activations=reading.activations, theano=theano)
 
     def network(self, stored: Any) -> Network:
         """Build the network that a configuration describes.
@@ -70,6 +83,7 @@ class Reader:
             UnsupportedError: it has something foldnet cannot represent.
         """
         self._mentions.update(shared_ids(stored))
+        self._root = stored
         layer = self.layer(stored)
         if not isinstance(layer, Network):
             raise FileFormatError(f"the file holds one {type(layer).__name__} layer, and not a network")
@@ -118,11 +132,16 @@ class Reader:
             "name they share. Give layers different names and save again."
         )
 
+    def _supplied(self, record: Record) -> Any:
+        """What the caller gave for the record's layer, class or registered class; None for classes of foldnet's."""
+        if record.is_keras and (record.class_name in LAYERS or record.is_network):
+            return None
+        names = (record.name, record.registered, record.class_name)
+        return next((self.supplied[name] for name in names if name in self.supplied), None)
+
     def _own_class(self, record: Record) -> type[Layer] | None:
         """The caller's class that the record names; None if it is one of Keras's."""
-        if record.is_keras:
-            return None
-        found = self.supplied.get(record.registered) or self.supplied.get(record.class_name)
+        found = self._supplied(record)
         return found if isinstance(found, type) and issubclass(found, Layer) else None
 
     def _of_own_class(self, record: Record, own: type[Layer]) -> Layer:
@@ -155,26 +174,67 @@ class Reader:
         except ConfigError as error:
             raise type(error)(f"{key}: {error}") from None
 
+    def _knows(self, record: Record) -> bool:
+        """Whether there is a class or a function for the record."""
+        if record.is_network or self._supplied(record) is not None:
+            return True
+        if not record.is_keras:
+            return record.origin.startswith(operations.MODULES)
+        return record.class_name in LAYERS or record.class_name in FUNCTION_CLASSES | set(RAGGED_CLASSES)
+
+    def _given(self, record: Record, found: Any) -> Layer:
+        """What the caller's function gives for the record's layer."""
+        if any(found is function for function in self.activations.values()):
+            layer: Layer = LAYERS["Activation"](activation=found, name=record.name)
+            substitutes.declare_shape(layer, record)
+            return layer
+        layer = substitutes.made(record, found)
+        if layer in self.given:
+            raise ConfigError(
+                f"layer {record.name!r}: the function given for {record.class_name} returned the same layer twice; "
+                "it should return a new one for each layer of the file"
+            )
+        self.given.add(layer)
+        return layer
+
     def _plain(self, record: Record) -> Layer:
         config = dict(record.config)
-        supplied = self.supplied.get(record.name) or self.supplied.get(record.class_name)
-        operation = None if supplied or record.is_keras else operations.read(record)
+        supplied = self._supplied(record)
+        if supplied is not None:
+            return self._given(record, supplied)
+        if not self._knows(record):
+            raise missing.refusal(self._root, self.dialect, self._knows, record)
+        operation = None if record.is_keras else operations.read(record)
         if operation is not None:
             return operation
-        function = read_function(record) if record.is_keras and not supplied else None
+        function = read_function(record)
         if function is not None:
             return function
-        if (not record.is_keras or record.class_name not in LAYERS) and supplied:
-            return LAYERS["Activation"](activation=supplied, name=record.name)
-        if not record.is_keras or record.class_name not in LAYERS:
-            raise _unknown(record)
         if self.dtype is not None and record.class_name != "InputLayer":
             config["dtype"] = self.dtype
+        if self.dialect == 1:
+            self._set_format(record, config)
         with settings_of(record.name, record.class_name):
             if issubclass(LAYERS[record.class_name], Wrapper):
                 config["layer"] = self.layer(config.get("layer"))
-            config = self._with_activations(config)
-            return LAYERS[record.class_name].from_config(config)
+            layer = LAYERS[record.class_name].from_config(self._with_activations(config))
+            return self._as_on_theano(layer) if self.theano else layer
+
+    def _set_format(self, record: Record, config: dict[str, Any]) -> None:
+        """Give a layer of Keras 1 that does not store a data format the one of the other layers."""
+        from foldnet.files import keras1
+
+        if record.class_name in keras1.WITHOUT_FORMAT and "data_format" not in config:
+            if self._format == "":
+                self._format = keras1.session_format(self._root)
+            config["data_format"] = self._format
+
+    def _as_on_theano(self, layer: Layer) -> Layer:
+        """The layer as Theano computed it, whose padding is another."""
+        padded = theano.padded(layer)
+        if padded is not layer:
+            self.given.add(padded)
+        return padded
 
     # -- networks ---------------------------------------------------------------------------------------------
 
@@ -217,7 +277,7 @@ class Reader:
                     node.mask = None
         inputs = read_structure(record.config.get("input_layers"), f"the inputs of {what}")
         outputs = read_structure(record.config.get("output_layers"), f"the outputs of {what}")
-        calls = join(layers, nodes, outputs, what)
+        calls = join(layers, nodes, outputs, what, self.given)
 
         def tensor(ref: Ref) -> SymbolicTensor:
             return calls.tensor(ref, ends=True)
@@ -293,31 +353,6 @@ def read_activation(stored: object, supplied: Mapping[str, Callable[..., Any]], 
         if dialect < 3 and stored == "hard_sigmoid":
             stored = "hard_sigmoid_keras2"
     return activations.get(stored, supplied)
-
-
-def _unknown(record: Record) -> UnsupportedError:
-    supply = (
-        f"If it is an elementwise function of one tensor, supply it: "
-        f"load_model(path, activations={{{record.name!r}: fn}}) with a NumPy function."
-    )
-    if record.class_name == "Lambda":
-        return UnsupportedError(
-            f"layer {record.name!r} is a Lambda: Python code in the file, which foldnet never runs. {supply}"
-        )
-    if not record.is_keras:
-        return UnsupportedError(
-            f"layer {record.name!r} is a {record.class_name} from {record.origin}, not one of Keras's layers, "
-            f"and the file does not hold what it computes. {supply} Otherwise "
-            "build it from Keras's layers and save again."
-        )
-    if record.class_name in NOT_HERE:
-        return UnsupportedError(
-            f"layer {record.name!r} is a {record.class_name}, which {NOT_HERE[record.class_name]}."
-        )
-    return UnsupportedError(
-        f"layer {record.name!r} is a {record.class_name}, which foldnet cannot represent; it knows "
-        f"{', '.join(sorted(LAYERS))}. {supply}"
-    )
 
 
 _NETWORK_SETTINGS = frozenset({

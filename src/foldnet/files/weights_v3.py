@@ -8,7 +8,7 @@ which are used as a check.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.fill_weights import STRICT, Leniency, Values
 from foldnet.files.hdf5.merged import GroupLike
+from foldnet.files.substitutes import matched
 from foldnet.files.tf.layers import FUNCTION_CLASSES
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
@@ -32,6 +33,7 @@ def read_weights(
     classes: Mapping[Layer, str],
     check_names: bool,
     leniency: Leniency = STRICT,
+    given: Container[Layer] = (),
 ) -> Values:
     """Read the weights of every layer of the network.
 
@@ -41,18 +43,22 @@ def read_weights(
         classes: the layers' class names in the file's configuration.
         check_names: whether the layer names in the file must be those of the network.
         leniency: which weights may be missing.
+        given: layers and networks that the caller gave for single layers of the file.
 
     Raises:
         FileFormatError: the file does not hold this network's weights.
     """
-    reader = _Reader(classes, check_names, leniency)
+    reader = _Reader(classes, check_names, leniency, given)
     reader.network(root, network)
     return reader.values
 
 
 class _Reader:
-    def __init__(self, classes: Mapping[Layer, str], check_names: bool, leniency: Leniency) -> None:
+    def __init__(
+        self, classes: Mapping[Layer, str], check_names: bool, leniency: Leniency, given: Container[Layer]
+    ) -> None:
         self._classes, self._check_names, self._leniency = classes, check_names, leniency
+        self._given = given
         self._done: set[Layer] = set()
         self.values = Values()
 
@@ -90,12 +96,20 @@ class _Reader:
                 continue
             if not _has_weights(layer):
                 self._no_weights(layers, layer, name)
+            elif layer in self._given:
+                with self._leniency.layer(layer):
+                    self._parts(layers.group(name), layer)
             elif isinstance(layer, Network):
                 with self._leniency.layer(layer):
                     self.network(layers.group(name), layer)
             else:
                 with self._leniency.layer(layer):
                     self._layer(layers.group(name), layer)
+
+    def _parts(self, group: GroupLike, given: Layer) -> None:
+        for stored, layer in matched(group, given, ordered_specs):
+            for number, spec in enumerate(ordered_specs(layer)):
+                self.values.add(layer, spec.name, stored.group.array(str(number), spec.shape))
 
     def _no_weights(self, layers: GroupLike, layer: Layer, name: str) -> None:
         if name in layers and layers.is_group(name):

@@ -105,6 +105,15 @@ class Layer(Traits, Configured):
         self._make_outputs(call)
         return self._wrap_outputs(call)
 
+    def spec_of_call(self, call: Call, known: Mapping[SymbolicTensor, SymbolicTensor]) -> Any:
+        """The result that one of its calls would have on other tensors, without making that call.
+
+        Args:
+            call: of this layer.
+            known: for each tensor of the call, the other one.
+        """
+        return self.compute_output_spec(*call.arguments_with(known).values())
+
     def other_output_shapes(self, call: Call) -> Sequence[Shape]:
         """Shapes of the results after the first, for a call that returns several; they are floats."""
         return ()

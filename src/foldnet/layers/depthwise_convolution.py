@@ -20,6 +20,7 @@ class _DepthwiseConv(Convolving):
     """Base class of convolutions of each channel on its own."""
 
     kinds: ClassVar[dict[str, Kind]] = {"depth_multiplier": COUNT}
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"groups": (1,)}
 
     def __init__(
         self,
@@ -121,6 +122,11 @@ class _SeparableConv(Convolving):
     """Base class of depthwise convolutions followed by a product over channels."""
 
     kinds: ClassVar[dict[str, Kind]] = {"filters": COUNT, "depth_multiplier": COUNT}
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"groups": (1,)}
+    # tf.keras stores settings of a kernel that these layers do not have.
+    ignored_settings: ClassVar[frozenset[str]] = frozenset({
+        "kernel_initializer", "kernel_regularizer", "kernel_constraint",
+    })  # fmt: skip
 
     def __init__(
         self,

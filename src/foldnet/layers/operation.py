@@ -91,6 +91,13 @@ class Operation(Layer):
         rows = next((t.shape[0] for t in tensors if t.shape and t.shape[0] is not None), None)
         return [((rows, *r.shape[1:]), r.dtype) for r in results], many
 
+    def spec_of_call(self, call: Call, known: Mapping[SymbolicTensor, SymbolicTensor]) -> Any:
+        """The result that one of its calls would have on other tensors, with the same constants."""
+        tensors = [known[t] for t in call.inputs]
+        results, many = self._traced(tensors, mapped(known.__getitem__, list(call.arguments)))
+        specs = [SymbolicTensor(shape, dtype) for shape, dtype in results]
+        return specs if many else specs[0]
+
     def lower_call(
         self, b: GraphBuilder, call: Call, values: Mapping[SymbolicTensor, str | None]
     ) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ class _ConvTranspose(Convolving):
     """Base class of transposed convolutions."""
 
     kinds: ClassVar[dict[str, Kind]] = {"filters": COUNT}
+    fixed_settings: ClassVar[dict[str, tuple[Any, ...]]] = {"groups": (1,)}
 
     def __init__(
         self,

@@ -94,13 +94,13 @@ def _chosen(checks: Iterable[str] | None) -> list[Check]:
     return [known[c] for c in wanted]
 
 
-def read_network(path: str) -> Network:
-    """The network of a file, even if it has NaN among its weights."""
+def read_network(path: str, weights: str | None = None) -> Network:
+    """The network of a file, or of an architecture and its weights, even if it has NaN among its weights."""
     from foldnet.files import load_model
     from foldnet.files.fill_weights import any_numbers
 
     with any_numbers():
-        return load_model(path)
+        return load_model(path) if weights is None else load_model(architecture=path, weights=weights)
 
 
 def _network(model: object) -> Network:

@@ -5,6 +5,7 @@ from typing import Any
 
 from foldnet.errors import ConfigError
 from foldnet.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
+from foldnet.layers.attention import AdditiveAttention, Attention
 from foldnet.layers.base import Layer
 from foldnet.layers.borders import (
     Cropping1D,
@@ -35,6 +36,7 @@ from foldnet.layers.depthwise_convolution import (
     SeparableConvolution2D,
 )
 from foldnet.layers.einsum_dense import EinsumDense
+from foldnet.layers.grouped_query_attention import GroupQueryAttention
 from foldnet.layers.input_layer import Input, InputLayer
 from foldnet.layers.masking import Masking
 from foldnet.layers.merging import (
@@ -55,6 +57,7 @@ from foldnet.layers.merging import (
     multiply,
     subtract,
 )
+from foldnet.layers.multi_head_attention import MultiHeadAttention
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.pooling import (
     AveragePooling1D,
@@ -119,6 +122,7 @@ LAYERS: dict[str, type[Layer]] = {
         Conv3DTranspose, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D, Dense,
         ZeroPadding1D, ZeroPadding2D, ZeroPadding3D, Cropping1D, Cropping2D,
         Cropping3D, UpSampling1D, UpSampling2D, UpSampling3D,
+        AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention,
         Dot, Dropout, ELU, EinsumDense, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization,
         Identity, InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU,
         Permute, RMSNormalization, ReversibleEmbedding, ReLU, RepeatVector, Rescaling, Reshape, Softmax,
@@ -183,7 +187,9 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -231,6 +237,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -246,6 +253,7 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",

@@ -61,6 +61,8 @@ class Traits:
         scales_at_random: whether in training it multiplies by random numbers of mean 1 and variance
             ``rate / (1 - rate)``, which keeps the mean of the values and increases their variance.
         normalizes_by: the source of its statistics; None if it does not normalize.
+        part_of: the layer that its weights belong to, as those of a projection belong to an attention; None if they are
+            its own.
     """
 
     is_input: ClassVar[bool] = False
@@ -76,8 +78,10 @@ class Traits:
     amount_is_rate: ClassVar[bool] = False
     scales_at_random: ClassVar[bool] = False
     normalizes_by: ClassVar[Source | None] = None
+    part_of: Layer | None = None
 
     if TYPE_CHECKING:
+        name: str
 
         @property
         def specs(self) -> tuple[WeightSpec, ...]:
@@ -97,6 +101,11 @@ class Traits:
     def wrapped_layer(self) -> Layer | None:
         """The wrapped layer, whose weights belong to this layer too; None if there is none."""
         return None
+
+    @property
+    def inner_layers(self) -> Mapping[str, Layer]:
+        """The layers inside it, by the names under which Keras's files store their weights."""
+        return {} if self.wrapped_layer is None else {"layer": self.wrapped_layer}
 
     @property
     def masked_value(self) -> float | None:

@@ -69,14 +69,14 @@ class Lowering(GraphBuilder):
 
         In a training program it is a variable.
         """
-        array = layer.named_weights[name]
+        array, whole = layer.named_weights[name], layer.owner_of(name)
         value = self.layer_constant(layer, name, array if shape is None else array.reshape(shape))
-        elsewhere = any(key != value and owner == (layer, name) for key, owner in self.variables.items())
+        elsewhere = any(key != value and owner == whole for key, owner in self.variables.items())
         if elsewhere and self.trains:
             raise UnsupportedError(
                 f"layer {layer.name!r} is shared between inputs of different ranks; its {name} cannot be trained"
             )
-        self.variables[value] = (layer, name)
+        self.variables[value] = whole
         return value
 
     def mask(self, index: int = 0) -> str | None:
@@ -98,7 +98,7 @@ class Lowering(GraphBuilder):
 
     def layer_constant(self, layer: Layer, name: str, array: Array) -> str:
         """A constant that belongs to a layer; all calls of a shared layer use the same one."""
-        key = f"{_CALL_NUMBER.sub('', self.layer)}/{name}"
+        key = f"{_CALL_NUMBER.sub('', self.layer)}/{layer.owner_of(name)[1]}"
         kept = self.constants.get(key)
         if kept is not None and kept.shape == array.shape and np.array_equal(kept, array, equal_nan=True):
             return key

@@ -92,8 +92,7 @@ def _network(network: Network, done: set[Layer]) -> Tree:
 
 def _layer(layer: Layer) -> Tree:
     tree = Tree(layer.name, _numbered([stored_value(layer, spec.name) for spec in ordered_specs(layer)]))
-    if layer.wrapped_layer is not None:
-        tree.children["layer"] = _layer(layer.wrapped_layer)
+    tree.children |= {key: _layer(inner) for key, inner in layer.inner_layers.items()}
     return tree
 
 

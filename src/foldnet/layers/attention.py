@@ -75,14 +75,23 @@ class Attention(Layer):
             InputError: another number of inputs or masks.
         """
         inputs, mask = kwargs.get("inputs", args[0] if args else None), kwargs.get("mask")
-        if not isinstance(inputs, list | tuple) or not 2 <= len(inputs) <= 3:
+        if mask is not None:
+            padded = [*self._checked_mask(mask), None][: len(_listed(inputs))]
+            kwargs["mask"] = None if all(m is None for m in padded) else padded
+        return super().__call__(*args, **kwargs)
+
+    def arranged(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The inputs as one list.
+
+        Raises:
+            InputError: they are not two or three.
+        """
+        inputs = _listed(given["inputs"])
+        if not 2 <= len(inputs) <= 3:
             raise InputError(
                 f"{self.described()} must be called on a list of inputs, [query, value] or [query, value, key]"
             )
-        if mask is not None:
-            padded = [*self._checked_mask(mask), None][: len(inputs)]
-            kwargs["mask"] = None if all(m is None for m in padded) else padded
-        return super().__call__(*args, **kwargs)
+        return {"inputs": inputs}
 
     def _checked_mask(self, mask: Any) -> Sequence[Any]:
         if not isinstance(mask, list | tuple) or not 2 <= len(mask) <= 3:
@@ -202,6 +211,13 @@ class Attention(Layer):
             if mask is not None:
                 check_fits(self, b, mask, scores)
         return all_of(b, masks)
+
+
+def _listed(inputs: Any) -> list[Any]:
+    """Inputs out of a list, or out of a list in a list, as in files."""
+    if not isinstance(inputs, list | tuple):
+        return []
+    return _listed(inputs[0]) if len(inputs) == 1 else list(inputs)
 
 
 class AdditiveAttention(Attention):

@@ -61,7 +61,6 @@ class HeadedAttention(Composite):
     not given.
     """
 
-    joins_inputs = True
     supports_masking = True
     tensor_arguments = ("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask")
     mask_arguments = frozenset({"query_mask", "value_mask", "key_mask", "attention_mask"})
@@ -100,7 +99,8 @@ class HeadedAttention(Composite):
         Raises:
             InputError: there is no value, or an argument is a list.
         """
-        lists = [name for name, value in given.items() if isinstance(value, list | tuple | dict)]
+        given = {name: value[0] if _is_list(value) and len(value) == 1 else value for name, value in given.items()}
+        lists = [name for name, value in given.items() if _is_list(value)]
         if "value" not in given or lists:
             raise InputError(
                 f"{self.described()} is called with a query, a value and, if it is not the value, a key: "
@@ -277,6 +277,10 @@ def check_positions(value: Shape, key: Shape) -> None:
             "All dimensions of `value` and `key`, except the last one, must be equal. Received: "
             f"value_shape={value} and key_shape={key}"
         )
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple | dict)
 
 
 def _call(b: Lowering) -> Call:

@@ -124,7 +124,7 @@ class MultiHeadAttention(HeadedAttention):
             "key_dense": (self._to_heads("key", key, self.key_dim), key),
         }
         if self.use_gate:
-            parts["gate_dense"] = (self._to_heads("gate", query, size, activation="sigmoid"), query)
+            parts["_gate_dense"] = (self._to_heads("gate", query, size, activation="sigmoid"), query)
         parts["value_dense"] = (self._to_heads("value", value, size), value)
         new = "uvwxyz"[: len(result)] if len(result) <= 6 else _too_many(result)
         spaces = "abcdefgh"[: len(query) - 1]

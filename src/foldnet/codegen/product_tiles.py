@@ -64,7 +64,9 @@ class ProductTile:
         lines.append("  }")
         places = [[plus("c", times(i, "ldc"), v * size) for v in columns] for i in rows]
         lines.append("  if (add) {")
-        lines += [f"    {a} = {self._read(places[i][v], v)} + {a};" for i in rows for v, a in enumerate(sums[i])]
+        lines += [
+            f"    {a} = {self._read(places[i][v], v)} + {a};" for i in rows for v, a in enumerate(sums[i])
+        ]
         lines.append("  }")
         lines += [f"  {self._store(places[i][v], a, v)}" for i in rows for v, a in enumerate(sums[i])]
         return "\n".join([*lines, "}"]) + "\n"

@@ -167,7 +167,7 @@ def map_structure(function: Callable[[Ref], Any], structure: Any) -> Any:
     return structure.value if isinstance(structure, Constant) else function(structure)
 
 
-def map_leaves(function: Callable[[Any], Ref], stored: object) -> Any:
+def map_leaves(function: Callable[[Any], Ref | Constant], stored: object) -> Any:
     """Apply a function to every leaf of nested lists, and of dicts that are not records of objects."""
     if isinstance(stored, list):
         return [map_leaves(function, value) for value in stored]

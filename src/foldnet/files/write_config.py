@@ -336,10 +336,14 @@ def _built_with(call: Call) -> dict[str, Any]:
     """The shapes that a layer was built with, as Keras hands them to ``build``."""
     layer = call.layer
     if len(layer.tensor_arguments) > 1:
-        shapes = {f"{role}_shape": call.given(role)[0].shape for role in call.roles if role not in layer.mask_arguments}
+        shapes = {
+            f"{role}_shape": call.given(role)[0].shape
+            for role in call.roles
+            if role not in layer.mask_arguments
+        }
         return {"shapes_dict": shapes}
-    shapes = [t.shape for t in call.inputs]
-    return {"input_shape": shapes if layer.joins_inputs else shapes[0]}
+    inputs = [t.shape for t in call.inputs]
+    return {"input_shape": inputs if layer.joins_inputs else inputs[0]}
 
 
 def _arguments(call: Call) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.layers.axes import positive_axis, row_axes
+from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.core import lower_activation, named_activation
 from foldnet.layers.tensors import Shape

@@ -106,7 +106,10 @@ class Attention(Layer):
     def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
         """``scale`` if used, and ``concat_score_weight`` for the mode concat; both are single numbers."""
         specs = [WeightSpec("scale", (), "ones")] if self.use_scale else []
-        return [*specs, *([WeightSpec("concat_score_weight", (), "ones")] if self.score_mode == "concat" else [])]
+        return [
+            *specs,
+            *([WeightSpec("concat_score_weight", (), "ones")] if self.score_mode == "concat" else []),
+        ]
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         """The query's, with the last size of the value.
@@ -124,10 +127,16 @@ class Attention(Layer):
         for what, a, b in (
             ("query and key need the same features", query[-1], key[-1]),
             ("value and key need the same positions", value[-2], key[-2]),
-            *(("all inputs need the same other axes", m, n) for s in (value, key) for m, n in zip(query[1:-2], s[1:-2], strict=True)),
+            *(
+                ("all inputs need the same other axes", m, n)
+                for s in (value, key)
+                for m, n in zip(query[1:-2], s[1:-2], strict=True)
+            ),
         ):
             if None not in (a, b) and a != b:
-                raise ConfigError(f"{type(self).__name__}: {what}; got {' and '.join(map(str, input_shapes))}")
+                raise ConfigError(
+                    f"{type(self).__name__}: {what}; got {' and '.join(map(str, input_shapes))}"
+                )
         return (*query[:-1], value[-1])
 
     def output_mask(self, *masked: bool) -> bool:
@@ -206,7 +215,7 @@ class Attention(Layer):
                 )
             of_values = with_axes(b, of_values, [1])
         causal = self._asked(b, "use_causal_mask")
-        masks = [of_values, by_position(b, self, *inputs[:2], rank, causal, axis=rank - 2)]
+        masks = [of_values, by_position(b, self, inputs[0], inputs[1], rank, causal, axis=rank - 2)]
         for mask in masks:
             if mask is not None:
                 check_fits(self, b, mask, scores)

@@ -98,7 +98,9 @@ def _by_counted_position(
 def _positions(b: Lowering, layer: Layer, x: str, axis: int) -> str:
     """1, 2, 3, ... along an axis of a value whose size is free."""
     others = tuple(a for a in range(1, len(b.shape(x))) if a != axis)
-    ones = b.emit(Binary(kind="logical_or"), b.emit(Reduce("max", others), b.float(x)), b.number(layer, "one", 1))
+    ones = b.emit(
+        Binary(kind="logical_or"), b.emit(Reduce("max", others), b.float(x)), b.number(layer, "one", 1)
+    )
     return b.emit(CumulativeSum(1), ones)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 from foldnet.arrays import Array
 from foldnet.errors import NotYetError
@@ -19,7 +19,7 @@ class Composite(Layer):
     A part's weights belong to the whole layer, under names such as ``query/kernel``.
     """
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         self._trainable = True
         self._parts: dict[str, Layer] = {}
         super().__init__(**kwargs)
@@ -111,9 +111,10 @@ class Composite(Layer):
         found = next((part for part in self._parts.values() if part.name == name), None)
         if found is None:
             raise NotYetError(
-                f"layer {self.name!r} has no part {name!r}" if self.built else
-                f"layer {self.name!r} has not been called yet, so it has no parts; call it on an Input or on arrays, "
-                "or build it"
+                f"layer {self.name!r} has no part {name!r}"
+                if self.built
+                else f"layer {self.name!r} has not been called yet, so it has no parts; call it on an "
+                "Input or on arrays, or build it"
             )
         return found
 

@@ -99,12 +99,15 @@ class HeadedAttention(Composite):
         Raises:
             InputError: there is no value, or an argument is a list.
         """
-        given = {name: value[0] if _is_list(value) and len(value) == 1 else value for name, value in given.items()}
+        given = {
+            name: value[0] if _is_list(value) and len(value) == 1 else value for name, value in given.items()
+        }
         lists = [name for name, value in given.items() if _is_list(value)]
         if "value" not in given or lists:
             raise InputError(
                 f"{self.described()} is called with a query, a value and, if it is not the value, a key: "
-                "layer(query, value, key)" + (f"; its {lists[0]} is a {type(given[lists[0]]).__name__}" if lists else "")
+                "layer(query, value, key)"
+                + (f"; its {lists[0]} is a {type(given[lists[0]]).__name__}" if lists else "")
             )
         return given
 
@@ -119,7 +122,9 @@ class HeadedAttention(Composite):
 
     # -- parts ----------------------------------------------------------------------------------------------
 
-    def projection(self, name: str, equation: str, shape: Sequence[int | None], axes: str, **kwargs: Any) -> EinsumDense:
+    def projection(
+        self, name: str, equation: str, shape: Sequence[int | None], axes: str, **kwargs: Any
+    ) -> EinsumDense:
         """One of its products with a kernel."""
         common = {
             f"{weight}_{what}": getattr(self, f"{weight}_{what}")
@@ -128,7 +133,13 @@ class HeadedAttention(Composite):
         }
         bias_axes = axes if self.use_bias else None
         return EinsumDense(
-            equation, output_shape=shape, bias_axes=bias_axes, name=name, dtype=self.dtype_policy, **common, **kwargs
+            equation,
+            output_shape=shape,
+            bias_axes=bias_axes,
+            name=name,
+            dtype=self.dtype_policy,
+            **common,
+            **kwargs,
         )
 
     def project(self, b: Lowering, name: str, x: str, regularized: bool = True) -> str:
@@ -152,10 +163,15 @@ class HeadedAttention(Composite):
         causal = bool(_call(b).kwargs.get("use_causal_mask"))
         by_row = [
             self._input_mask(b, given, name, index, [rank - 3, place])
-            for index, (name, place) in enumerate((("query", rank - 1), ("value", rank - 2), ("key", rank - 2)))
+            for index, (name, place) in enumerate(
+                (("query", rank - 1), ("value", rank - 2), ("key", rank - 2))
+            )
             if name in given
         ]
-        masks = [*by_row, by_position(b, self, given["query"], given["value"], rank, causal, self.sliding_window)]
+        masks = [
+            *by_row,
+            by_position(b, self, given["query"], given["value"], rank, causal, self.sliding_window),
+        ]
         if letters.attended > 1 and any(m is not None for m in masks):
             raise UnsupportedError(
                 f"layer {self.name!r} attends along {letters.attended} axes, and there Keras lays masks of the query "
@@ -245,7 +261,9 @@ class HeadedAttention(Composite):
         """The products of the projected query and key, divided by the root of their size."""
         size = b.shape(query)[-1]
         assert size is not None  # a projection's size is known
-        return b.emit(Product(letters.query, letters.key, letters.scores), self._scaled(b, query, 1 / sqrt(size)), key)
+        return b.emit(
+            Product(letters.query, letters.key, letters.scores), self._scaled(b, query, 1 / sqrt(size)), key
+        )
 
     def attend(self, b: Lowering, scores: str, value: str, letters: Letters) -> str:
         """The sum of the projected values, weighted by scores, some of which are dropped in training."""
@@ -261,7 +279,6 @@ class HeadedAttention(Composite):
     def differs_in_training(self) -> bool:
         """Whether ``dropout`` is above 0."""
         return self.dropout > 0
-
 
 
 def check_positions(value: Shape, key: Shape) -> None:

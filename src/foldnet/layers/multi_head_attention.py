@@ -10,18 +10,21 @@ from foldnet.layers.base import Layer
 from foldnet.layers.einsum_dense import EinsumDense
 from foldnet.layers.headed_attention import HeadedAttention, check_positions
 from foldnet.layers.tensors import Shape
-from foldnet.setting_types import AXES_LISTED, COUNT, WHOLE, Kind, sizes
+from foldnet.setting_types import AXES_LISTED, COUNT, Kind, sizes
 
 _SIZES = sizes(1, free=False)
 
 
 def _listed(kind: Kind) -> Kind:
     """A kind of list that one number may stand for, too."""
-    return Kind(f"a whole number, or {kind.words}", lambda value: kind.read(value if hasattr(value, "__iter__") else [value]))
+    return Kind(
+        f"a whole number, or {kind.words}",
+        lambda value: kind.read(value if hasattr(value, "__iter__") else [value]),
+    )
 
 
 class MultiHeadAttention(HeadedAttention):
-    """Each position of the query gets a mean of the values, weighted by how well their keys fit it (Vaswani et al., 2017).
+    """Each position of a query gets a mean of values, weighted by how well their keys fit it (Vaswani et al., 2017).
 
     For each head, query, key and value are projected; the scores are
     ``softmax(query @ key.T / sqrt(key_dim))`` over the positions of the values; the results of all heads are projected
@@ -192,5 +195,5 @@ class MultiHeadAttention(HeadedAttention):
         return query if self.output_sizes is None else (*query[:-1], *self.output_sizes)
 
 
-def _too_many(sizes: Sequence[int]) -> str:
+def _too_many(sizes: Sequence[int | None]) -> str:
     raise ConfigError(f"output_shape may have up to 6 sizes, got {tuple(sizes)}")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from foldnet.codegen.convolution import together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop
-from foldnet.codegen.convolution import together
 from foldnet.codegen.matrix import STRETCH, TILE, panels
 from foldnet.codegen.product_tiles import Columns
 from foldnet.engines.native.prediction.products import Product, tile_calls
@@ -66,7 +66,18 @@ def _tiled(
                 count = min(STRETCH, inputs - done)
                 a, b = plus(body.base(node.inputs[0]), done), plus(start, done * width)
                 begin = plus(bias, at) if bias and not done else "NULL"
-                product = Product(count, a, inputs, 1, b, width, begin, plus(body.base(node.output), at), units, int(done > 0))
+                product = Product(
+                    count,
+                    a,
+                    inputs,
+                    1,
+                    b,
+                    width,
+                    begin,
+                    plus(body.base(node.output), at),
+                    units,
+                    int(done > 0),
+                )
                 lines += [f"  {line}" for line in tile_calls(body, product, positions, columns)]
         column += width
     return lines

@@ -171,11 +171,12 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     else:
         kernels = []
     kernels += [matrix.row_kernel(w, simd) for w in sorted(row.panel_widths)]
-    reads_some = sorted({t.size for t in (*row.convs, *row.products) if t.part})
+    tiles: list[convolution.Tile | product_tiles.ProductTile] = [*row.convs, *row.products]
+    reads_some = sorted({t.size for t in tiles if t.part})
     kernels += [convolution.reading_some(size) for size in reads_some]
     kernels += convolution.kernels(row.convs) + product_tiles.kernels(row.products)
     kernels += [convolution.one_position(str)] if row.portable_convs else []
-    types = {min(w, simd) for w in sizes} | {t.size for t in (*row.convs, *row.products)} | ({simd} if lanes > 1 else set())
+    types = {min(w, simd) for w in sizes} | {t.size for t in tiles} | ({simd} if lanes > 1 else set())
     per_row = cost(graph)
     unit = max(lanes, 1)
     share = max(1, -(-SHARE_COST // (per_row * unit))) * unit

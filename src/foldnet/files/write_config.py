@@ -31,7 +31,7 @@ ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
         "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False,
     },
     "LayerNormalization": {"rms_scaling": False},
-    "MultiHeadAttention": {"sliding_window": None, "use_gate": False, "seed": None},
+    "MultiHeadAttention": {"sliding_window": None, "use_gate": False},
     "GroupQueryAttention": {"sliding_window": None, "use_gate": False},
 }  # fmt: skip
 """Settings that some releases of Keras do not have, with their defaults: written only when they differ."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.graph.op import Elementwise
@@ -41,6 +41,8 @@ class Attention(Layer):
     (None, 5, 8)
     """
 
+    adds: ClassVar[bool] = False
+    """Whether query and key are added up in any case."""
     joins_inputs = True
     takes_mask = True
     supports_masking = True
@@ -242,6 +244,8 @@ class AdditiveAttention(Attention):
     >>> layers.AdditiveAttention()([Input((5, 8)), Input((7, 8))]).shape
     (None, 5, 8)
     """
+
+    adds = True
 
     def __init__(
         self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any

@@ -96,6 +96,16 @@ class GroupQueryAttention(HeadedAttention):
         """The number of heads of the query."""
         return int(self.num_query_heads)
 
+    @property
+    def key_value_heads(self) -> int:
+        """The number of heads of key and value."""
+        return int(self.num_key_value_heads)
+
+    @property
+    def key_size(self) -> int:
+        """The size of each head."""
+        return int(self.head_dim)
+
     def make_parts(self, *input_shapes: Shape) -> Mapping[str, tuple[Layer, Shape]]:
         """The projections of query, key, value, gate and result."""
         query, value, *rest = input_shapes

@@ -20,10 +20,19 @@ from foldnet.operations.affine.op import Affine
 from foldnet.operations.batch.op import Drop
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Product
-from foldnet.setting_types import COUNT, FLAG, FRACTION, SEED
+from foldnet.setting_types import COUNT, FLAG, FRACTION, INITIALIZER, SEED, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise TypeError
+    return INITIALIZER.read(value)
+
+
+_GIVEN = Kind(INITIALIZER.words, _given)
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class HeadedAttention(Composite):
     own_arguments = frozenset({"return_attention_scores", "use_causal_mask"})
     unstored_settings = frozenset({"flash_attention"})
     kinds = {  # noqa: RUF012 - typed in the base
+        "kernel_initializer": _GIVEN, "bias_initializer": _GIVEN,
         "dropout": FRACTION, "use_bias": FLAG, "use_gate": FLAG, "sliding_window": COUNT.or_none(), "seed": SEED,
     }  # fmt: skip
     dropout: float
@@ -78,6 +88,21 @@ class HeadedAttention(Composite):
     def heads(self) -> int:
         """The number of heads of the query."""
         raise TypeError(f"{type(self).__name__} has no number of heads")  # every subclass defines it
+
+    @property
+    def key_value_heads(self) -> int:
+        """The number of heads of key and value."""
+        return self.heads
+
+    @property
+    def key_size(self) -> int:
+        """The size of each head's query and key."""
+        raise TypeError(f"{type(self).__name__} has no size of keys")  # every subclass defines it
+
+    @property
+    def value_size(self) -> int:
+        """The size of each head's value."""
+        return self.key_size
 
     def check_flash(self, flash_attention: bool | None) -> None:
         """Refuse dropout together with ``flash_attention``, as Keras does.

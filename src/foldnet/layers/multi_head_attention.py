@@ -19,7 +19,7 @@ def _listed(kind: Kind) -> Kind:
     """A kind of list that one number may stand for, too."""
     return Kind(
         f"a whole number, or {kind.words}",
-        lambda value: kind.read(value if hasattr(value, "__iter__") else [value]),
+        lambda value: tuple(kind.read(value if hasattr(value, "__iter__") else [value])),
     )
 
 
@@ -50,11 +50,11 @@ class MultiHeadAttention(HeadedAttention):
     (None, 10, 16)
     """
 
-    kept_as: ClassVar[Mapping[str, str]] = {"output_shape": "output_sizes"}
+    kept_as: ClassVar[Mapping[str, str]] = {"output_shape": "partial_output_shape"}
     ignored_settings = frozenset({"query_shape", "key_shape", "value_shape"})
     kinds = {  # noqa: RUF012 - typed in the base
         "num_heads": COUNT, "key_dim": COUNT, "value_dim": COUNT.or_none(),
-        "output_sizes": _listed(_SIZES).or_none(), "attention_axes": _listed(AXES_LISTED).or_none(),
+        "partial_output_shape": _listed(_SIZES).or_none(), "attention_axes": _listed(AXES_LISTED).or_none(),
     }  # fmt: skip
 
     def __init__(
@@ -85,7 +85,7 @@ class MultiHeadAttention(HeadedAttention):
         self.value_dim = key_dim if value_dim is None else value_dim
         self.dropout = dropout
         self.use_bias = use_bias
-        self.output_sizes: Any = output_shape or None
+        self.partial_output_shape: Any = output_shape or None
         self.attention_axes: Any = attention_axes
         self.sliding_window = sliding_window
         self.use_gate = use_gate
@@ -102,6 +102,16 @@ class MultiHeadAttention(HeadedAttention):
     def heads(self) -> int:
         """The number of heads."""
         return int(self.num_heads)
+
+    @property
+    def key_size(self) -> int:
+        """The size of each head's query and key."""
+        return int(self.key_dim)
+
+    @property
+    def value_size(self) -> int:
+        """The size of each head's value."""
+        return int(self.value_dim)
 
     def arranged(self, given: dict[str, Any]) -> dict[str, Any]:
         """The tensors of a call; ``query_mask`` is refused, because Keras 3 ignores it in this layer.
@@ -121,7 +131,7 @@ class MultiHeadAttention(HeadedAttention):
         query, value, *rest = input_shapes
         key = rest[0] if rest else value
         self._check(query, value, key)
-        heads, size, result = self.num_heads, self.value_dim, self.output_sizes or (query[-1],)
+        heads, size, result = self.num_heads, self.value_dim, self.partial_output_shape or (query[-1],)
         parts: dict[str, tuple[Layer, Shape]] = {
             "query_dense": (self._to_heads("query", query, self.key_dim), query),
             "key_dense": (self._to_heads("key", key, self.key_dim), key),
@@ -192,7 +202,7 @@ class MultiHeadAttention(HeadedAttention):
         query, value, *rest = input_shapes
         self._check(query, value, rest[0] if rest else value)
         self.axes_of_positions(len(query))
-        return query if self.output_sizes is None else (*query[:-1], *self.output_sizes)
+        return query if self.partial_output_shape is None else (*query[:-1], *self.partial_output_shape)
 
 
 def _too_many(sizes: Sequence[int | None]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 
 import keras
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 
 import foldnet
+import foldnet.engines.training as engines
 from foldnet import Model, layers
 from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.layers import Input
+from foldnet.training import trainer
 from tests.support.keras_pairs import random_weights, run_native, run_reference
 
 RNG = np.random.default_rng(5)
@@ -186,7 +189,7 @@ def free(k, i, m):
     return m([q, v], [e, scores])
 
 
-@pytest.mark.parametrize("lengths", [(5, 7), (3, 2), (1, 1)])
+@pytest.mark.parametrize("lengths", [(5, 7), (3, 2), (2, 9)])
 def test_free_lengths(lengths):
     arrays = [RNG.normal(size=(3, n, 6)).astype(np.float32) for n in lengths]
     assert_same(free, *arrays)
@@ -330,15 +333,15 @@ def test_on_arrays():
         (lambda x: layers.MultiHeadAttention(2, 3.5), ConfigError, "key_dim must be a whole number"),
         (lambda x: layers.MultiHeadAttention(2, 3, value_dim=-1), ConfigError, "value_dim must be a whole number"),
         (lambda x: layers.GroupQueryAttention(3, 4, 3), ConfigError, "must be divisible by `num_key_value_heads`"),
-        (lambda x: layers.MultiHeadAttention(2, 3, dropout=0.1, flash_attention=True), ConfigError, "Please set dropout"),
+        (lambda x: layers.MultiHeadAttention(2, 3, dropout=0.1, flash_attention=True), ConfigError, "set dropout"),
         (lambda x: layers.MultiHeadAttention(2, 3)(x), InputError, "a query, a value"),
         (lambda x: layers.MultiHeadAttention(2, 3)([x, x]), InputError, "a query, a value"),
         (lambda x: layers.MultiHeadAttention(2, 3)(Input((4,)), Input((4,))), ConfigError, "rank 3 or more"),
         (lambda x: layers.MultiHeadAttention(2, 3, name="n")(x, Input((2, 5, 6))), ConfigError, "layer 'n'.*same rank"),
-        (lambda x: layers.MultiHeadAttention(2, 3)(x, x, Input((4, 6))), ConfigError, "except the last one, must be equal"),
+        (lambda x: layers.MultiHeadAttention(2, 3)(x, x, Input((4, 6))), ConfigError, "except the last one"),
         (lambda x: layers.MultiHeadAttention(2, 3, attention_axes=4)(x, x), ConfigError, "attention_axes"),
         (lambda x: layers.MultiHeadAttention(2, 3)(x, x, query_mask=x), UnsupportedError, "Keras 3 ignores query_mask"),
-        (lambda x: layers.GroupQueryAttention(3, 4, 2)(x, Input((5, 7))), ConfigError, "last dimension of `query_shape`"),
+        (lambda x: layers.GroupQueryAttention(3, 4, 2)(x, Input((5, 7))), ConfigError, "`query_shape`"),
         (lambda x: layers.GroupQueryAttention(3, 4, 2)(Input((2, 5, 6)), x), ConfigError, "rank 3"),
         (lambda x: layers.Attention(score_mode="sum"), ConfigError, "score_mode must be 'dot' or 'concat'"),
         (lambda x: layers.Attention()(x), InputError, "list of inputs"),
@@ -365,10 +368,10 @@ def test_masks_that_keras_would_lay_along_other_axes():
         Model(four, layers.MultiHeadAttention(2, 3, name="n")(four, four, use_causal_mask=True)),
     ]
     for model in cases:
-        with pytest.raises(UnsupportedError, match="layer 'n'.*wrong axes"):
+        with pytest.raises(UnsupportedError, match=r"layer 'n'.*wrong axes"):
             foldnet.freeze(model)
     wrong = Input((5, 4))
-    with pytest.raises(ConfigError, match="layer 'n'.*does not fit attention scores"):
+    with pytest.raises(ConfigError, match=r"layer 'n'.*does not fit attention scores"):
         foldnet.freeze(
             Model([x, wrong], layers.MultiHeadAttention(2, 3, name="n")(x, x, attention_mask=wrong))
         )
@@ -388,12 +391,15 @@ def trained(k, i, m):
 
 @pytest.mark.parametrize("engine", ["reference", "native"])
 def test_a_fit_is_keras_s(engine, monkeypatch):
-    monkeypatch.setenv("FOLDNET_ENGINE", engine) if engine == "reference" else None
+    monkeypatch.setattr(trainer, "training_engine", functools.partial(engines.training_engine, engine=engine))
     theirs, ours = pair(trained)
-    y = QUERY.sum(axis=(1, 2), keepdims=False)[:, np.newaxis] / 10
+    y = QUERY.sum(axis=(1, 2))[:, np.newaxis] / 10
+    before = theirs.get_weights()
     for model in (theirs, ours):
         model.compile("sgd", "mse")
         model.fit(QUERY, y, epochs=3, batch_size=2, shuffle=False, verbose=0)
+    moved = [np.abs(a - b).max() for a, b in zip(theirs.get_weights(), before, strict=True)]
+    assert sum(m > 1e-4 for m in moved) > len(moved) / 2
     assert_close(ours.get_weights(), theirs.get_weights())
 
 

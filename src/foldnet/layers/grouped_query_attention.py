@@ -9,7 +9,6 @@ from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.layers.einsum_dense import EinsumDense
 from foldnet.layers.headed_attention import HeadedAttention, check_positions
-from foldnet.layers.masking import not_zero
 from foldnet.layers.tensors import Shape
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Stretch
@@ -146,10 +145,10 @@ class GroupQueryAttention(HeadedAttention):
         return query
 
     def read_attention_mask(self, b: Lowering, value: str, alone: bool) -> str:
-        """1 where an attention mask is not 0; alone and not fused, where it is above 0.5, as in Keras."""
+        """A mask that counts where this one is not 0; alone and not fused, where it is above 0.5, as in Keras."""
         if alone and not self.is_fused(b, 3):
             return b.emit(Binary(kind="greater"), b.float(value), b.number(self, "half", 0.5))
-        return not_zero(b, self, b.float(value))
+        return super().read_attention_mask(b, value, alone)
 
     def shared(self, b: Lowering, x: str) -> str:
         """Each head of key or value as often as heads of the query share it."""

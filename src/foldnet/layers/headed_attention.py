@@ -14,7 +14,6 @@ from foldnet.layers.activation import masked_softmax
 from foldnet.layers.attention_masks import all_of, by_position, check_fits, with_axes
 from foldnet.layers.composite import Composite
 from foldnet.layers.einsum_dense import EinsumDense
-from foldnet.layers.masking import not_zero
 from foldnet.layers.tensors import Call, Shape
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.batch.op import Drop
@@ -215,7 +214,7 @@ class HeadedAttention(Composite):
     ) -> str | None:
         """The mask given for an input, or the one that comes with it, with axes of size 1 at these places."""
         own = given.get(f"{name}_mask")
-        mask = b.mask(index) if own is None else not_zero(b, self, b.float(own))
+        mask = b.mask(index) if own is None else b.float(own)
         return None if mask is None else with_axes(b, mask, places)
 
     def _own_attention_mask(
@@ -239,8 +238,8 @@ class HeadedAttention(Composite):
         return with_axes(b, mask, [rank - 2 * letters.attended - 1]) if missing else mask
 
     def read_attention_mask(self, b: Lowering, value: str, alone: bool) -> str:
-        """1 where an attention mask is not 0; ``alone`` says whether there is no other mask."""
-        return not_zero(b, self, b.float(value))
+        """A mask that counts where an attention mask is not 0; ``alone`` says whether there is no other mask."""
+        return b.float(value)
 
     # -- attending ------------------------------------------------------------------------------------------
 

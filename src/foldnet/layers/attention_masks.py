@@ -1,7 +1,7 @@
 """Masks of attention: which positions of the values each position of the query may attend to.
 
-A mask is 0 where it may not and another number where it may, in the shape of the scores, or with size 1 where it is the same along
-an axis. The last two axes of scores are the positions of the query and of the values.
+A mask is 0 where it may not and another number where it may, in the shape of the scores, or with size 1 where it is the
+same along an axis. The last two axes of scores are the positions of the query and of the values.
 """
 
 from __future__ import annotations

@@ -149,6 +149,27 @@ def test_masks_go_along_with_query_and_value(name, settings):
     assert_same(build, OF_QUERY * 3, OF_VALUE * 2)
 
 
+@pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
+@pytest.mark.parametrize("between", ["Identity", "Dropout", "LayerNormalization"])
+@pytest.mark.parametrize("name", HEADED)
+def test_masks_after_attention(name, between):
+    """In Keras a call of MultiHeadAttention removes the masks of its inputs; the first layers still see them."""
+
+    def build(k, i, m):
+        a = i((5,), dtype="int32")
+        x = k.Embedding(9, 6, mask_zero=True)(a)
+        z = k.Dropout(0.2)(x) if between == "Dropout" else getattr(k, between)()(x)
+        once = made(name, k)(z, z)
+        twice = made(name, k)(z, x)
+        added = k.LayerNormalization()(k.Add()([z, once]))
+        again = made(name, k)(added, added)
+        other = made(name, k)(x, added)
+        pooled = [k.GlobalAveragePooling1D()(y) for y in (z, once, added, again)]
+        return m(a, [once, twice, again, other, *pooled])
+
+    assert_same(build, OF_QUERY * 3)
+
+
 @pytest.mark.parametrize("arguments", [{}, {"use_causal_mask": True}], ids=["", "causal"])
 @pytest.mark.parametrize("mode", ["dot", "concat", "additive"])
 def test_masks_of_attention_without_heads(mode, arguments):

@@ -50,6 +50,7 @@ class MultiHeadAttention(HeadedAttention):
     (None, 10, 16)
     """
 
+    removes_masks = True
     kept_as: ClassVar[Mapping[str, str]] = {"output_shape": "partial_output_shape"}
     ignored_settings = frozenset({"query_shape", "key_shape", "value_shape"})
     kinds = {  # noqa: RUF012 - typed in the base

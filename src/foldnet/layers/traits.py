@@ -53,6 +53,7 @@ class Traits:
         obeys_training_false: whether ``training=False`` in a stored call has an effect. Keras also writes it into calls
             of other layers.
         spreads_mask: whether the mask of a call is broadcast to the input, as in NumPy.
+        removes_masks: whether a call removes the masks of its inputs when the network runs, as Keras 3 does.
         moves_values: whether it only moves values and computes nothing.
         scales_values: whether at prediction time it multiplies by and adds constants.
         features_last: whether the last axis of its result is the axis of features.
@@ -71,6 +72,7 @@ class Traits:
     takes_mask: ClassVar[bool] = False
     obeys_training_false: ClassVar[bool] = False
     spreads_mask: ClassVar[bool] = False
+    removes_masks: ClassVar[bool] = False
     moves_values: ClassVar[bool] = False
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False

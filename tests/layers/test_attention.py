@@ -478,3 +478,16 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(transformer):
     together = predictor(rows)
     for k in (0, 1, 2, 39):
         np.testing.assert_array_equal(predictor(rows[k : k + 1])[0], together[k])
+
+
+def test_insight_computes_the_call_as_it_is():
+    x = Input((5, 6))
+    heads = layers.MultiHeadAttention(2, 3, name="heads")
+    model = Model(x, layers.Dense(2)(layers.Flatten()(heads(x, x, use_causal_mask=True))))
+    random_weights(model, np.random.default_rng(0))
+    rows = RNG.normal(size=(30, 5, 6)).astype(np.float32)
+    assert foldnet.verify(model.predict, model, rows).ok
+    free = Model(x, layers.Dense(2)(layers.Flatten()(heads(x, x))))
+    free.layers[-1].set_weights(model.layers[-1].get_weights())
+    assert not foldnet.verify(free.predict, model, rows).ok
+    assert "2 heads" in str(foldnet.explain(heads))

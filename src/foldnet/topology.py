@@ -98,12 +98,8 @@ def called_again(
     )
 
 
-def keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
-    """Layers in Keras's order: farthest from the outputs first, then in the order of a walk from the outputs.
-
-    A layer that is called again counts at its farthest call, and so does everything that feeds any of its calls. Files
-    number the groups of weights by this order, so it must be Keras's exactly.
-    """
+def depths(calls: Sequence[Call]) -> tuple[dict[Call, int], dict[Layer, int]]:
+    """How far each call, and each layer, is from the outputs at most."""
     depth: dict[Call, int] = {}
     layers: dict[Layer, int] = {}
     known = set(calls)
@@ -112,6 +108,22 @@ def keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> lis
         for tensor in call.operands:
             if tensor.call is not None and tensor.call in known:
                 depth[tensor.call] = max(depth.get(tensor.call, 0), depth[call] + 1)
+    return depth, layers
+
+
+def run_order(calls: Sequence[Call]) -> list[Call]:
+    """Calls in the order in which Keras computes them: farthest from the outputs first, then the last found first."""
+    depth, place = depths(calls)[0], {call: i for i, call in enumerate(calls)}
+    return sorted(calls, key=lambda call: (-depth[call], -place[call]))
+
+
+def keras_order(calls: Sequence[Call], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
+    """Layers in Keras's order: farthest from the outputs first, then in the order of a walk from the outputs.
+
+    A layer that is called again counts at its farthest call, and so does everything that feeds any of its calls. Files
+    number the groups of weights by this order, so it must be Keras's exactly.
+    """
+    layers, known = depths(calls)[1], set(calls)
     met: dict[Layer, int] = {}
     stack = [t.call for t in reversed(outputs)]
     seen: set[Call] = set()

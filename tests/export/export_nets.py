@@ -105,9 +105,21 @@ def others():
     ])  # fmt: skip
 
 
+def attention():
+    """Attention of all kinds, with masks, on two inputs."""
+    x, mask = Input((5, 6), name="x"), Input((5, 5), name="mask", dtype="int32")
+    y = layers.MultiHeadAttention(2, 3, dropout=0.1, name="heads")(
+        x, x, attention_mask=mask > 4, use_causal_mask=True
+    )
+    y = layers.GroupQueryAttention(3, 4, 2, use_gate=True, name="groups")(y, x, use_causal_mask=True)
+    y, scores = layers.Attention(use_scale=True, score_mode="concat")([y, x], return_attention_scores=True)
+    return Model([x, mask], [layers.AdditiveAttention()([y, x], use_causal_mask=True), scores])
+
+
 MAKERS = {
     "wine": wine, "branches": branches, "two inputs, two outputs": two_by_two, "lookups": lookups,
     "nested": nested, "rank 3": rank_three, "normalizations without weights": plain_statistics, "others": others,
+    "attention": attention,
 }  # fmt: skip
 NETWORKS = {name: randomize(make()) for name, make in MAKERS.items()}
 NETS: dict[str, Graph] = {name: lower(network) for name, network in NETWORKS.items()}

@@ -22,7 +22,8 @@ MODULES = [
 ARGUMENTS = {
     "layers": {
         **{n: tuple(settings.values()) for n, settings in IMAGE_CHANGES.items()},
-        "Dense": (3,), "Embedding": (5, 3), "EinsumDense": ("ab,bc->ac", 3), "Activation": ("relu",), "Dot": (1,),
+        "Dense": (3,), "Embedding": (5, 3), "EinsumDense": ("ab,bc->ac", 3), "Activation": ("relu",),
+        "GroupQueryAttention": (4, 4, 2), "MultiHeadAttention": (2, 3), "Dot": (1,),
         "Dropout": (0.5,), "AlphaDropout": (0.5,), "GaussianDropout": (0.5,), "GaussianNoise": (0.5,),
         "SpatialDropout1D": (0.5,), "SpatialDropout2D": (0.5,), "SpatialDropout3D": (0.5,), "Permute": ((2, 1),),
         "RepeatVector": (3,), "Rescaling": (2.0,), "Reshape": ((4,),), "ReversibleEmbedding": (5, 3),
@@ -51,7 +52,7 @@ NOT_MADE_ALONE = {
 LEFT_OUT = {
     "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False, "rms_scaling": False,
     "quantization_config": None, "optional": False, "activity_regularizer": None, "input_axes": None,
-    "output_axes": None,
+    "output_axes": None, "sliding_window": None, "use_gate": False,
 }  # fmt: skip
 """Settings that not every release of Keras takes, written only where they say something else than this."""
 

@@ -347,12 +347,50 @@ def merging() -> list[Case]:
     return cases
 
 
+def attention() -> list[Case]:
+    query, value, key = (5, 6), (7, 6), (7, 4)
+    heads = {"num_heads": 2, "key_dim": 3}
+    groups = {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}
+    cases = [
+        Case("MultiHeadAttention", heads, (query, value)),
+        Case("MultiHeadAttention", heads | {"use_bias": False}, (query, value, key)),
+        Case("MultiHeadAttention", heads | {"dropout": 0.2, "value_dim": 5}, (query, value)),
+        Case("MultiHeadAttention", heads | {"dropout": 0.2, "output_shape": 4}, (query, value)),
+        Case("MultiHeadAttention", heads | {"dropout": 0.2, "output_shape": (3, 2)}, (query, value)),
+        Case("MultiHeadAttention", heads | {"dropout": 0.2, "use_gate": True}, (query, value, key)),
+        Case("MultiHeadAttention", heads | {"sliding_window": 2}, (query, value)),
+        Case("MultiHeadAttention", heads | {"attention_axes": 2, "dropout": 0.2}, (query, query)),
+        Case("MultiHeadAttention", heads | {"attention_axes": 2}, (query, value)),  # without an effect
+        *(
+            Case("MultiHeadAttention", heads | {"attention_axes": axes}, ((3, 4, 6), (3, 4, 6)))
+            for axes in (None, 1, 2, (1, 2), (2, 1), -2, -1, (3,))
+        ),
+        Case("MultiHeadAttention", heads | {"attention_axes": 2}, ((3, 4, 6), (3, 5, 6))),
+        Case("GroupQueryAttention", groups, (query, value)),
+        Case("GroupQueryAttention", groups | {"use_bias": False}, (query, value, key)),
+        Case("GroupQueryAttention", groups | {"num_key_value_heads": 1}, (query, value)),
+        Case("GroupQueryAttention", groups | {"num_key_value_heads": 4, "dropout": 0.2}, (query, value)),
+        Case("GroupQueryAttention", groups | {"use_gate": True, "dropout": 0.2}, (query, value)),
+        Case("GroupQueryAttention", groups | {"sliding_window": 3, "dropout": 0.2}, (query, value)),
+    ]
+    for scaled in (False, True):
+        cases += [Case("AdditiveAttention", {"use_scale": scaled}, (query, value))]
+        for mode in ("dot", "concat"):
+            cases.append(Case("Attention", {"use_scale": scaled, "score_mode": mode}, (query, value)))
+    cases += [
+        Case("Attention", {"dropout": 0.3}, (query, (7, 4), value)),
+        Case("Attention", {}, ((2, 5, 6), (2, 7, 6))),
+        Case("AdditiveAttention", {}, ((2, 5, 6), (2, 7, 3), (2, 7, 6))),
+    ]
+    return cases
+
+
 FAMILIES: dict[str, list[Case]] = {
     family.__name__: family()
     for family in (
         batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
         activation_layers, regularization, reshaping, pooling, convolution, borders,
-        resizing, adaptive_pooling, encoding, image_changes, merging,
+        resizing, adaptive_pooling, encoding, image_changes, merging, attention,
     )
 }  # fmt: skip
 ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

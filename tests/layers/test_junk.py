@@ -25,7 +25,9 @@ JUNK = [
 
 NEEDED = {
     "Activation": {"activation": "tanh"}, "AlphaDropout": {"rate": 0.2}, "Dense": {"units": 2}, "Dot": {"axes": 1},
-    "Dropout": {"rate": 0.2}, "EinsumDense": {"equation": "ab,bc->ac", "output_shape": 3},
+    "Dropout": {"rate": 0.2}, "GroupQueryAttention": {"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 1},
+    "MultiHeadAttention": {"num_heads": 2, "key_dim": 2},
+    "EinsumDense": {"equation": "ab,bc->ac", "output_shape": 3},
     "Embedding": {"input_dim": 3, "output_dim": 2}, "ReversibleEmbedding": {"input_dim": 3, "output_dim": 2},
     "GaussianDropout": {"rate": 0.2},
     "GaussianNoise": {"stddev": 0.2}, "GroupNormalization": {"groups": 2}, "InputLayer": {"shape": (4,)},
@@ -47,6 +49,10 @@ SHAPES |= dict.fromkeys([*IMAGE_CHANGES, "AutoContrast"], ROW)
 SHAPES |= {name: (3, 3, 4, 4)[: LAYERS[name].dims + 1] for name in LAYERS if hasattr(LAYERS[name], "dims")}
 TABLES = {"Embedding", "ReversibleEmbedding"}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
+SEVERAL |= {"AdditiveAttention", "Attention"}
+SEPARATE = {"GroupQueryAttention", "MultiHeadAttention"}
+"""Those called on several tensors that are no list."""
+SHAPES |= {name: (3, 4) for name in LAYERS if "Attention" in name}
 
 NOT_HERE = {"ThresholdedReLU", "InputLayer", "IntegerLookup", "Hashing"}
 """What the Keras of the tests does not have, or only with TensorFlow."""
@@ -77,10 +83,12 @@ def cases():
 def result(lib, name, layer, rows):
     """What a layer gives for rows, with weights that are not its first ones."""
     if lib is keras:
-        count = 2 if name in SEVERAL else 1
-        return np.asarray(layer([rows] * count if count > 1 else rows, **at_prediction(layer)))
+        several = [rows] * 2 if name in SEPARATE else [[rows] * 2 if name in SEVERAL else rows]
+        return np.asarray(layer(*several, **at_prediction(layer)))
     shape = rows.shape[1:]
     xs = [Input(shape, dtype="int32" if name in TABLES else "float32") for _ in range(2)]
+    if name in SEPARATE:
+        return Model(xs, layer(*xs))
     return Model(xs[: 1 + (name in SEVERAL)], layer(xs if name in SEVERAL else xs[0]))
 
 
@@ -139,7 +147,8 @@ def _as_keras(name, setting, value, settings, layer):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of settings that Keras gives up
             theirs = getattr(keras.layers, name)(**settings)
-            theirs.build([rows.shape] * 2 if name in SEVERAL else rows.shape)
+            both = [rows.shape] * 2
+            theirs.build(*(both if name in SEPARATE else [both if name in SEVERAL else rows.shape]))
             expected = result(keras, name, theirs, rows)
     except Exception as error:
         with pytest.raises((ConfigError, UnsupportedError), match="mine"):
@@ -149,7 +158,7 @@ def _as_keras(name, setting, value, settings, layer):
     try:
         model = result(None, name, layer, rows)
         model.set_weights([np.asarray(w) for w in theirs.weights if "seed" not in w.path])
-        found = model.predict([rows, rows] if name in SEVERAL else rows)
+        found = model.predict([rows, rows] if name in SEVERAL | SEPARATE else rows)
     except (ConfigError, UnsupportedError) as error:
         assert "mine" in str(error)
         return

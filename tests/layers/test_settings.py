@@ -23,7 +23,10 @@ LEFT_OUT = {
     "SpatialDropout2D": {"name", "dtype"},
     "SpatialDropout3D": {"name", "dtype"},
 }
-ADDED = {"LayerNormalization": {"rms_scaling"}}  # Keras takes it, too, but hides it
+ADDED = {
+    "LayerNormalization": {"rms_scaling"},
+    "AdditiveAttention": {"seed"},
+}  # Keras takes it, too, but hides it
 
 one_each = list({case.class_name: case for _, case in ALL}.values())
 

@@ -28,6 +28,9 @@ SETTINGS = {
     "Rescaling": {"scale": -2.0, "offset": 0.3},
     "Dense": {"units": 6, "activation": "relu"},
     "EinsumDense": {"equation": "abc,cd->abd", "output_shape": (4, 6), "activation": "tanh"},
+    "Attention": {"use_scale": True}, "AdditiveAttention": {},
+    "GroupQueryAttention": {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2},
+    "MultiHeadAttention": {"num_heads": 2, "key_dim": 3},
     "SpectralNormalization": {"layer": layers.Dense(6, activation="sigmoid")},
     "Dot": {"axes": 2},
     "Embedding": {"input_dim": 9, "output_dim": 5}, "ReversibleEmbedding": {"input_dim": 9, "output_dim": 5},
@@ -69,8 +72,14 @@ def rows_of(name, count=5):
     return x
 
 
+def takes_several(layer):
+    return layer.joins_inputs or len(layer.tensor_arguments) > 1
+
+
 def result(layer, x, **kwargs):
     """Of a layer that is called on as many inputs as it takes; those of several are all different."""
+    if len(layer.tensor_arguments) > 1:
+        return np.asarray(layer(x, x[::-1] * 2 + 1, **kwargs))
     given = [x, x[::-1] * 2 + 1] if layer.joins_inputs else x
     return np.asarray(layer(given, **kwargs))
 
@@ -96,7 +105,7 @@ def test_an_activation_is_quiet_if_it_is_linear():
 @pytest.mark.parametrize("name", COMPUTING)
 def test_layers_that_move_values_do_nothing_else(name):
     layer, x = made(name), rows_of(name)
-    if layer.joins_inputs:
+    if takes_several(layer):
         assert not layer.moves_values
         return
     y = result(layer, x)
@@ -107,7 +116,7 @@ def test_layers_that_move_values_do_nothing_else(name):
 @pytest.mark.parametrize("name", COMPUTING)
 def test_layers_that_scale_values_are_affine_value_by_value(name):
     layer, x = made(name), rows_of(name).astype(np.float64)
-    if layer.joins_inputs or "Embedding" in name:
+    if takes_several(layer) or "Embedding" in name:
         assert not layer.scales_values
         return
     zero, one, back = (result(layer, a) for a in (x * 0, x, -2 * x))
@@ -191,7 +200,7 @@ def test_normalizations_compute_what_they_say(name):
     found = layer.normalization_rule(x.shape)
     assert (found is None) == (layer.normalizes_by is None)
     if found is None:
-        given_alone = not layer.joins_inputs and "Embedding" not in name
+        given_alone = not takes_several(layer) and "Embedding" not in name
         # It divides by the range of an image, which is no statistic that a rule can name.
         given_alone = given_alone and name != "AutoContrast"
         assert not given_alone or not np.allclose(y, result(layer, 3 * x), rtol=1e-3), "unmoved by the scale"
@@ -235,7 +244,7 @@ def test_layer_normalization_with_rms_scaling_does_not_subtract_the_mean():
 def test_layers_take_a_mask_and_several_inputs_as_they_say(name):
     layer, x = made(name), rows_of(name)
     result(layer, x)
-    if not layer.joins_inputs:
+    if not takes_several(layer):
         with pytest.raises(InputError, match=r"takes one input.*2"):
             made(name)([Input(x.shape[1:]), Input(x.shape[1:])])
         mask = np.ones(x.shape if name == "Softmax" else x.shape[:-1], bool)
@@ -271,7 +280,7 @@ def test_the_masked_value_is_what_a_layer_leaves_out(name):
     layer, x = made(name), rows_of(name)
     if layer.masked_value is not None:
         x[0, 0] = layer.masked_value
-    makes_one = not layer.joins_inputs and layer.output_mask(False)
+    makes_one = not takes_several(layer) and layer.output_mask(False)
     assert (layer.masked_value is not None) == makes_one
     if makes_one:
         mask = np.asarray(layer.compute_mask(x))

@@ -7,6 +7,7 @@ so that a test that forgets one of them fails.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -95,8 +96,16 @@ def keras_layer(case: Case) -> Any:
 
     layer = getattr(keras.layers, case.class_name)(**case.config)
     shapes = [(None, *s) for s in case.shapes]
-    layer.build(shapes[0] if len(shapes) == 1 else shapes)
+    if takes_several(layer):
+        layer.build(*shapes)
+    else:
+        layer.build(shapes[0] if len(shapes) == 1 else shapes)
     return layer
+
+
+def takes_several(layer: Any) -> bool:
+    """Whether a Keras layer is called on several tensors, as attention with heads is, and not on a list of them."""
+    return next(iter(inspect.signature(layer.call).parameters)) == "query"
 
 
 def keras_answers(cases: Sequence[Case], rows: int = 3, seed: int = 0) -> dict[str, Answer]:
@@ -131,7 +140,9 @@ def _predicted(layers: Sequence[Any], data: Sequence[Sequence[np.ndarray]], dtyp
 
     def predict(trainable, fixed, rows):
         return [
-            layer.stateless_call(t, f, r[0] if len(r) == 1 else r, **at_prediction(layer))[0]
+            layer.stateless_call(
+                t, f, *(r if takes_several(layer) or len(r) == 1 else [r]), **at_prediction(layer)
+            )[0]
             for layer, t, f, r in zip(layers, trainable, fixed, rows, strict=True)
         ]
 
@@ -160,7 +171,8 @@ def keras_in_float64(layers: Sequence[Any]) -> Iterator[None]:
         forget()
         with jax.enable_x64(True):
             for layer in layers:
-                layer.dtype_policy = "float64"
+                for inner in layer._flatten_layers():
+                    inner.dtype_policy = "float64"
                 for variable in layer.variables:
                     if variable.dtype == "float32":  # not the state of random numbers
                         variable._dtype = "float64"
@@ -178,7 +190,8 @@ def foldnet_model(case: Case, config: dict[str, Any] | None = None) -> Model:
     layer = LAYERS[case.class_name].from_config(config if config is not None else dict(case.config))
     dtype = "float32" if case.indices is None else "int32"
     inputs = [Input(s, dtype=dtype) for s in case.shapes]
-    return Model(inputs, layer(inputs[0] if len(inputs) == 1 else inputs))
+    several = len(inputs) == 1 or len(layer.tensor_arguments) > 1
+    return Model(inputs, layer(*inputs) if several else layer(inputs))
 
 
 def run_reference(model: Model, arrays: Sequence[np.ndarray], dtype: str = "float32") -> list[np.ndarray]:

@@ -163,12 +163,8 @@ def reading_some(size: int) -> str:
 
 
 def kernels(tiles: Collection[Tile]) -> list[str]:
-    """C of these kernels, and of what they need."""
-    found = sorted(tiles, key=lambda t: t.name)
-    return [
-        *(reading_some(size) for size in sorted({t.size for t in found if t.part})),
-        *(t.code() for t in found),
-    ]
+    """C of these kernels."""
+    return [t.code() for t in sorted(tiles, key=lambda t: t.name)]
 
 
 def one_position(weight: Callable[[str], str]) -> str:

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any, Protocol
 
 from foldnet.codegen.expressions import Number
-from foldnet.codegen.loops import Operand
+from foldnet.codegen.loops import Operand, Strides
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op, Row
 
@@ -164,6 +164,15 @@ class Writer(Protocol):
 
     def dense(self, node: Node[Op], turned: bool = False) -> None:
         """A product with a kernel over the last axis; of one that is stored the other way round if ``turned``."""
+
+    def products_of(self, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> bool:
+        """Sums of products of two values by kernels, each sum in order; False where loops must do it.
+
+        Args:
+            node: with two operands.
+            sizes: of the loops.
+            strides: of the result and both operands in them; 0 in the result where a loop adds to an element.
+        """
 
     def conv(self, node: Node[Any]) -> None:
         """A convolution, without its activation."""

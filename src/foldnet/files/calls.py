@@ -61,7 +61,8 @@ def read_node(stored: object, layer: Layer) -> Node:
             structure = named.pop(names[0], [])
         mask = _mask(kwargs, layer)
         if mask is not None:
-            mask = map_leaves(lambda v: keras_tensor(v, f"the mask of {where}"), mask)
+            what = f"the mask of {where}"
+            mask = map_leaves(lambda v: Constant(None) if v is None else keras_tensor(v, what), mask)
         return Node(structure, _kwargs(kwargs, layer), False, mask, named)
     kwargs = {}
     if isinstance(stored, list) and len(stored) in (3, 4) and isinstance(stored[0], str):
@@ -170,7 +171,7 @@ def map_structure(function: Callable[[Ref], Any], structure: Any) -> Any:
     return structure.value if isinstance(structure, Constant) else function(structure)
 
 
-def map_leaves(function: Callable[[Any], Ref], stored: object) -> Any:
+def map_leaves(function: Callable[[Any], Ref | Constant], stored: object) -> Any:
     """Apply a function to every leaf of nested lists, and of dicts that are not records of objects."""
     if isinstance(stored, list):
         return [map_leaves(function, value) for value in stored]

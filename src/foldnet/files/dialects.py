@@ -18,6 +18,7 @@ RENAMED_CLASSES = {
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
     "TimeDistributedDense": "Dense",
+    "GroupedQueryAttention": "GroupQueryAttention",  # the class's own name in Keras, as .h5 files have it
 }
 
 

@@ -213,8 +213,8 @@ def _created(layer: Layer, trainable: bool) -> Iterator[tuple[Layer, WeightSpec,
                 seen.add(inner)
                 yield from _created(inner, trainable)
         return
-    if layer.wrapped_layer is not None:
-        yield from _created(layer.wrapped_layer, trainable)
+    for inner in layer.inner_layers.values():
+        yield from _created(inner, trainable)
     for spec in layer.own_specs:
         yield layer, spec, trainable and spec.trainable
 

@@ -93,8 +93,7 @@ def _network(network: Network, done: set[Layer]) -> Tree:
 def _layer(layer: Layer) -> Tree:
     tree = Tree(layer.name, _numbered([stored_value(layer, spec.name) for spec in ordered_specs(layer)]))
     tree.values |= layer.stored_beside()
-    if layer.wrapped_layer is not None:
-        tree.children["layer"] = _layer(layer.wrapped_layer)
+    tree.children |= {key: _layer(inner) for key, inner in layer.inner_layers.items()}
     return tree
 
 

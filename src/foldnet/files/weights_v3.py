@@ -65,6 +65,8 @@ class _Reader:
     def _class_name(self, layer: Layer) -> str:
         if layer in self._classes:
             name = self._classes[layer]
+            if name == type(layer).__name__ and not isinstance(layer, Network):
+                return class_name(layer)
             return "Functional" if name == "Model" else name
         return class_name(layer)
 
@@ -141,8 +143,8 @@ class _Reader:
         for name, array in arrays.items():
             if name in own:
                 self.values.add(layer, name, array)
-        if layer.wrapped_layer is not None:
-            inner = self._layer(group.group("layer"), layer.wrapped_layer)
+        for key, part in layer.inner_layers.items():
+            inner = self._layer(group.group(_stored_name(group, key)), part)
             # SpectralNormalization: Keras stores the wrapped layer's kernel twice.
             if twice := [n for n in arrays if n not in own and not np.array_equal(arrays[n], inner[n])]:
                 raise FileFormatError(f"{group.path} holds two different values of {twice[0]}")
@@ -157,9 +159,15 @@ def _is_empty_function(layers: GroupLike, name: str) -> bool:
     return not group.is_group("vars") or not group.group("vars").names()
 
 
+def _stored_name(group: GroupLike, key: str) -> str:
+    """The group of an inner layer: releases of Keras differ in whether its name starts with an underscore."""
+    other = key.removeprefix("_") if key.startswith("_") else f"_{key}"
+    return other if key not in group and other in group else key
+
+
 def class_name(layer: Layer) -> str:
     """The name of a layer's class in Keras; a user's class keeps its name."""
-    return layer._keras_name() if isinstance(layer, Network) else type(layer).__name__
+    return layer._keras_name()
 
 
 def ordered_specs(layer: Layer) -> list[WeightSpec]:

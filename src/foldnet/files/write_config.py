@@ -31,6 +31,8 @@ ONLY_WHEN_USED: dict[str, dict[str, Any]] = {
         "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False,
     },
     "LayerNormalization": {"rms_scaling": False},
+    "MultiHeadAttention": {"sliding_window": None, "use_gate": False},
+    "GroupQueryAttention": {"sliding_window": None, "use_gate": False},
 }  # fmt: skip
 """Settings that some releases of Keras do not have, with their defaults: written only when they differ."""
 
@@ -130,13 +132,12 @@ class _Writer:
         _check_known(layer, name, self._dialect)
         config = self._settings(layer, name)
         if self._dialect is Dialect.KERAS_2:
-            return self._marked(layer, {"class_name": name, "config": config})
+            return self._marked(layer, {"class_name": layer._keras_name(), "config": config})
         stored = record("keras.layers", name, config)
         if LAYERS.get(name) is not type(layer):
             stored = _of_own_class(layer, config)
         if layer.specs and layer.calls:
-            shape = plain_data(layer.calls[0].inputs[0].shape, layer.name)
-            stored["build_config"] = {"input_shape": shape}
+            stored["build_config"] = plain_data(_built_with(layer.calls[0]), layer.name)
         return self._marked(layer, stored)
 
     def _check_name(self, layer: Layer) -> None:
@@ -296,8 +297,8 @@ class _Calls:
         if "mask" in kwargs:
             kwargs["mask"] = map_structure(self._mask, kwargs["mask"])
         first, *others = call.arguments_with({t: t for t in call.inputs}).items()
-        if self._dialect is Dialect.KERAS_2:
-            kwargs |= {k: map_structure(lambda t: self._ref(t, ends=False), v) for k, v in others}
+        # Keras 3 reads no tensors by name from a node in Keras 2's form, but reads nodes in its own form from any file.
+        if self._dialect is Dialect.KERAS_2 and not others:
             node = [[*self._ref(t, ends=False), kwargs] for t in call.given(first[0])]
             return [node, node] if isinstance(call.layer, Network) else [node]
         kwargs |= {k: map_structure(self._tensor, v) for k, v in others}
@@ -329,6 +330,20 @@ class _Calls:
         shape = plain_data(tensor.shape, tensor.name)
         config = {"shape": shape, "dtype": tensor.dtype, "keras_history": self._ref(tensor, ends=False)}
         return {"class_name": "__keras_tensor__", "config": config}
+
+
+def _built_with(call: Call) -> dict[str, Any]:
+    """The shapes that a layer was built with, as Keras hands them to ``build``."""
+    layer = call.layer
+    if len(layer.tensor_arguments) > 1:
+        shapes = {
+            f"{role}_shape": call.given(role)[0].shape
+            for role in call.roles
+            if role not in layer.mask_arguments
+        }
+        return {"shapes_dict": shapes}
+    inputs = [t.shape for t in call.inputs]
+    return {"input_shape": inputs if layer.joins_inputs else inputs[0]}
 
 
 def _arguments(call: Call) -> Any:

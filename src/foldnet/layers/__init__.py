@@ -13,6 +13,7 @@ from foldnet.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from foldnet.layers.attention import AdditiveAttention, Attention
 from foldnet.layers.auto_contrast import (
     AutoContrast,
 )
@@ -50,6 +51,7 @@ from foldnet.layers.encoding import (
     CategoryEncoding,
     Discretization,
 )
+from foldnet.layers.grouped_query_attention import GroupQueryAttention
 from foldnet.layers.hashing import (
     Hashing,
 )
@@ -76,6 +78,7 @@ from foldnet.layers.merging import (
     multiply,
     subtract,
 )
+from foldnet.layers.multi_head_attention import MultiHeadAttention
 from foldnet.layers.normalization import BatchNormalization
 from foldnet.layers.pooling import (
     AveragePooling1D,
@@ -173,6 +176,7 @@ LAYERS: dict[str, type[Layer]] = {
         Conv3DTranspose, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D, Dense,
         ZeroPadding1D, ZeroPadding2D, ZeroPadding3D, Cropping1D, Cropping2D,
         Cropping3D, UpSampling1D, UpSampling2D, UpSampling3D,
+        AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention,
         Dot, Dropout, ELU, EinsumDense, Embedding, Flatten, GaussianDropout, GaussianNoise, GroupNormalization,
         Identity, InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, Normalization, PReLU,
         Permute, RMSNormalization, ReversibleEmbedding, ReLU, RepeatVector, Rescaling, Reshape, Softmax,
@@ -256,7 +260,9 @@ __all__ = [
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "AugMix",
     "AutoContrast",
     "Average",
@@ -310,6 +316,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Hashing",
     "Identity",
     "Input",
@@ -329,6 +336,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "MixUp",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",

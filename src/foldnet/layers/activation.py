@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
-from foldnet.layers.axes import positive_axis, row_axes
+from foldnet.layers.axes import row_axes
 from foldnet.layers.base import Layer
 from foldnet.layers.core import lower_activation, named_activation
 from foldnet.layers.tensors import Shape
@@ -234,8 +234,9 @@ class Softmax(Layer):
         """Softmax along the axis; masked positions get 0, also if all are masked."""
         x = b.float(inputs[0])
         mask = b.mask()
+        axes = row_axes(self, self.axis, len(b.shape(x)))
         if mask is None:
-            return self._softmax(b, x)
+            return softmax_over(b, self, x, axes)
         self.check_mask(b.shape(mask), b.shape(x))
         if len(b.shape(mask)) < len(b.shape(x)):
             raise UnsupportedError(
@@ -243,8 +244,7 @@ class Softmax(Layer):
                 f"of shape {b.shape(x)}, so that its rows would be used along other axes. Pass a mask with the "
                 "inputs' own axes"
             )
-        kept = b.emit(Where(), mask, x, b.number(self, "masked", MASKED))
-        return b.emit(Where(), mask, self._softmax(b, kept), b.number(self, "zero", 0))
+        return masked_softmax(b, self, x, axes, mask)
 
     def check_mask(self, mask: Shape, shape: Shape) -> None:
         """Raise ConfigError unless a mask broadcasts to inputs of this shape."""
@@ -260,21 +260,46 @@ class Softmax(Layer):
                 f"the inputs have shape {shape}, the mask {mask}"
             )
 
-    def _softmax(self, b: Lowering, x: str) -> str:
-        """Softmax along one axis; several axes are first reshaped into one."""
-        shape = b.shape(x)
-        axes = sorted(row_axes(self, self.axis, len(shape)))
-        if len(axes) == 1:
-            return b.emit(SoftmaxOp(positive_axis(axes[0], len(shape))), x)
-        others = [a for a in range(len(shape)) if a not in axes]
-        order = (*others, *axes)
-        moved = [shape[a] for a in order[1:]]
-        sizes = [n for n in moved if n is not None]
-        if len(sizes) != len(moved):
-            raise UnsupportedError(
-                f"layer {self.name!r}: softmax over axes {self.axis} needs known sizes, got {shape}"
-            )
-        flat = (*sizes[: len(others) - 1], prod(sizes[len(others) - 1 :]))
-        y = b.emit(SoftmaxOp(len(others)), b.emit(Reshape(flat), b.emit(Transpose(order), x)))
-        back = tuple(order.index(a) for a in range(len(shape)))
-        return b.emit(Transpose(back), b.emit(Reshape(tuple(sizes)), y))
+
+def masked_softmax(
+    b: Lowering, layer: Layer, x: str, axes: Sequence[int], mask: str | None, zero: bool = True
+) -> str:
+    """Softmax over some axes of the positions that a mask allows.
+
+    Args:
+        b: to emit into.
+        layer: that the constants belong to.
+        x: the values.
+        axes: counted from the front.
+        mask: broadcasts to the values; None allows all positions.
+        zero: whether the result is 0 where the mask allows no position; else it is the same for all of them.
+    """
+    if mask is None:
+        return softmax_over(b, layer, x, axes)
+    kept = b.emit(Where(), mask, x, b.number(layer, "masked", MASKED))
+    y = softmax_over(b, layer, kept, axes)
+    return b.emit(Where(), mask, y, b.number(layer, "zero", 0)) if zero else y
+
+
+def softmax_over(b: Lowering, layer: Layer, x: str, axes: Sequence[int]) -> str:
+    """Softmax along one axis, or over several together, which are first reshaped into one.
+
+    Raises:
+        UnsupportedError: several axes, and a free size.
+    """
+    shape = b.shape(x)
+    axes = sorted(axes)
+    if len(axes) == 1:
+        return b.emit(SoftmaxOp(axes[0]), x)
+    others = [a for a in range(len(shape)) if a not in axes]
+    order = (*others, *axes)
+    moved = [shape[a] for a in order[1:]]
+    sizes = [n for n in moved if n is not None]
+    if len(sizes) != len(moved):
+        raise UnsupportedError(
+            f"layer {layer.name!r}: softmax over axes {tuple(axes)} needs known sizes, got {shape}"
+        )
+    flat = (*sizes[: len(others) - 1], prod(sizes[len(others) - 1 :]))
+    y = b.emit(SoftmaxOp(len(others)), b.emit(Reshape(flat), b.emit(Transpose(order), x)))
+    back = tuple(order.index(a) for a in range(len(shape)))
+    return b.emit(Transpose(back), b.emit(Reshape(tuple(sizes)), y))

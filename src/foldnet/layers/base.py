@@ -64,7 +64,7 @@ class Layer(Traits, Configured):
         **unknown: Any,
     ) -> None:
         refuse_code(type(self))
-        self.name = unique_name(snake_case(type(self).__name__)) if name is None else name
+        self.name = unique_name(snake_case(self._keras_name())) if name is None else name
         if unknown:
             raise unknown_arguments_error(self, unknown)
         self.trainable = trainable
@@ -86,6 +86,11 @@ class Layer(Traits, Configured):
         self.declared_input_shape: Shape | None = None
         if input_shape is not None:
             self.declared_input_shape = (None, *SHAPE(input_shape, self.described(), "input_shape"))
+
+    @classmethod
+    def _keras_name(cls) -> str:
+        """The name of the class in Keras, after which layers and groups of weights are named."""
+        return cls.__name__
 
     # -- what a subclass defines ------------------------------------------------------------------------------
 
@@ -239,6 +244,11 @@ class Layer(Traits, Configured):
                 f"layer {self.name!r}: weight {name!r} has shape {spec.shape}, and was given {value.shape}"
             )
         self._values[name] = value
+
+    def owner_of(self, weight: str) -> tuple[Layer, str]:
+        """The layer that a weight belongs to, and the weight's name there."""
+        whole = self.part_of
+        return (self, weight) if whole is None else whole.owner_of(f"{self.name}/{weight}")
 
     @property
     def weights(self) -> list[Weight]:

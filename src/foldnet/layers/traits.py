@@ -54,6 +54,7 @@ class Traits:
         obeys_training_false: whether ``training=False`` in a stored call has an effect. Keras also writes it into calls
             of other layers.
         spreads_mask: whether the mask of a call is broadcast to the input, as in NumPy.
+        removes_masks: whether a call removes the masks of its inputs when the network runs, as Keras 3 does.
         moves_values: whether it only moves values and computes nothing.
         scales_values: whether at prediction time it multiplies by and adds constants.
         features_last: whether the last axis of its result is the axis of features.
@@ -62,6 +63,8 @@ class Traits:
         scales_at_random: whether in training it multiplies by random numbers of mean 1 and variance
             ``rate / (1 - rate)``, which keeps the mean of the values and increases their variance.
         normalizes_by: the source of its statistics; None if it does not normalize.
+        part_of: the layer that its weights belong to, as those of a projection belong to an attention; None if they are
+            its own.
     """
 
     is_input: ClassVar[bool] = False
@@ -70,6 +73,7 @@ class Traits:
     takes_mask: ClassVar[bool] = False
     obeys_training_false: ClassVar[bool] = False
     spreads_mask: ClassVar[bool] = False
+    removes_masks: ClassVar[bool] = False
     moves_values: ClassVar[bool] = False
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False
@@ -77,8 +81,10 @@ class Traits:
     amount_is_rate: ClassVar[bool] = False
     scales_at_random: ClassVar[bool] = False
     normalizes_by: ClassVar[Source | None] = None
+    part_of: Layer | None = None
 
     if TYPE_CHECKING:
+        name: str
 
         @property
         def specs(self) -> tuple[WeightSpec, ...]:
@@ -98,6 +104,11 @@ class Traits:
     def wrapped_layer(self) -> Layer | None:
         """The wrapped layer, whose weights belong to this layer too; None if there is none."""
         return None
+
+    @property
+    def inner_layers(self) -> Mapping[str, Layer]:
+        """The layers inside it, by the names under which Keras's files store their weights."""
+        return {} if self.wrapped_layer is None else {"layer": self.wrapped_layer}
 
     @property
     def masked_value(self) -> float | None:

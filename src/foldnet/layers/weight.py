@@ -72,12 +72,15 @@ class Weight(NDArrayOperatorsMixin):
     @property
     def regularizer(self) -> Any:
         """The weight's regularizer, or None."""
-        return getattr(self.layer, f"{self.name}_regularizer", None)
+        return self._changed_by("regularizer")
 
     @property
     def constraint(self) -> Any:
         """The weight's constraint, or None."""
-        return getattr(self.layer, f"{self.name}_constraint", None)
+        return self._changed_by("constraint")
+
+    def _changed_by(self, what: str) -> Any:
+        return getattr(self.layer, f"{self.name.rpartition('/')[2]}_{what}", None)
 
     def assign(self, value: Any) -> Weight:
         """Set the values.

@@ -69,14 +69,14 @@ class Lowering(GraphBuilder):
 
         In a training program it is a variable.
         """
-        array = layer.named_weights[name]
+        array, whole = layer.named_weights[name], layer.owner_of(name)
         value = self.layer_constant(layer, name, array if shape is None else array.reshape(shape))
-        elsewhere = any(key != value and owner == (layer, name) for key, owner in self.variables.items())
+        elsewhere = any(key != value and owner == whole for key, owner in self.variables.items())
         if elsewhere and self.trains:
             raise UnsupportedError(
                 f"layer {layer.name!r} is shared between inputs of different ranks; its {name} cannot be trained"
             )
-        self.variables[value] = (layer, name)
+        self.variables[value] = whole
         return value
 
     def mask(self, index: int = 0) -> str | None:
@@ -98,7 +98,7 @@ class Lowering(GraphBuilder):
 
     def layer_constant(self, layer: Layer, name: str, array: Array) -> str:
         """A constant that belongs to a layer; all calls of a shared layer use the same one."""
-        key = f"{_CALL_NUMBER.sub('', self.layer)}/{name}"
+        key = f"{_CALL_NUMBER.sub('', self.layer)}/{layer.owner_of(name)[1]}"
         kept = self.constants.get(key)
         if kept is not None and kept.shape == array.shape and np.array_equal(kept, array, equal_nan=True):
             return key
@@ -175,7 +175,7 @@ def lower_into(
         absent: names of optional inputs that are missing.
     """
     values: Values = {}
-    masks = Masks(b)
+    masks = Masks(b, network)
     for tensor in network.inputs:
         present = tensor.name not in absent
         values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if present else None
@@ -217,9 +217,9 @@ def _lower_calls(
         given = masks.of_call(call, values)
         results: Sequence[str | None]
         if isinstance(call.layer, Network):
-            inside = Masks(b, dict(zip(call.layer.inputs, given, strict=True)))
+            inside = Masks(b, call.layer, dict(zip(call.layer.inputs, given, strict=True)))
             results = _lower_nested(b, call, values, inside, call_training, path + "/")
-            masks.known |= zip(call.outputs, inside.of(call.layer.outputs), strict=True)
+            masks.leave(inside, call)
         elif isinstance(call.layer, Operation):
             results = call.layer.lower_call(b, call, values)
         else:
@@ -228,7 +228,7 @@ def _lower_calls(
             results = b.replacements.get(call.layer, call.layer).lower_all(b, *operands)
             if b.trains and call.layer.activity_regularizer is not None:
                 b.activities.append((call.layer, results[0]))
-            masks.propagate(call, operands, given)
+            masks.propagate(call, operands, given, values)
         b.layer_outputs |= {result_name(path, i): v for i, v in enumerate(results) if v is not None}
         values.update(zip(call.outputs, results, strict=True))
 

@@ -10,6 +10,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.network import Network
 from foldnet.structure import flatten
+from foldnet.topology import run_order
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -41,32 +42,55 @@ class Mask:
 class Masks:
     """The masks of a network's tensors while it is lowered.
 
+    There are two of each tensor, as in Keras: the one when the network is built, which layers with one input and an
+    argument ``mask`` use, and the one when it runs, which all others use. They differ only after a layer that
+    ``removes_masks`` of its inputs when it runs.
+
     ``Masking`` and ``Embedding(mask_zero=True)`` make masks, or a call has one as ``mask=``. From there each
     layer's ``output_mask`` says whether its result has a mask, and ``lower_mask`` computes it.
 
     Args:
         b: to emit into.
+        network: that is lowered.
         given: masks of the network's inputs.
 
     Attributes:
-        known: the mask of each tensor so far, or None.
+        known: the mask of each tensor so far when the network is built, or None.
+        at_run: likewise when it runs.
     """
 
-    def __init__(self, b: Lowering, given: Mapping[SymbolicTensor, Mask | None] | None = None) -> None:
+    def __init__(
+        self, b: Lowering, network: Network, given: Mapping[SymbolicTensor, Mask | None] | None = None
+    ) -> None:
         self._b = b
         self.known: dict[SymbolicTensor, Mask | None] = dict(given or {})
+        self.at_run: dict[SymbolicTensor, Mask | None] = dict(given or {})
+        self._removed = removed_masks(network, b.trains)
 
     def of(self, tensors: Sequence[SymbolicTensor]) -> list[Mask | None]:
-        """The mask of each tensor."""
-        return [self.known.get(t) for t in tensors]
+        """The mask of each tensor when the network runs."""
+        return self._left(tensors, None)
+
+    def _left(self, tensors: Sequence[SymbolicTensor], call: Call | None) -> list[Mask | None]:
+        """The masks that tensors have when a call is computed, or at the end."""
+        removed = self._removed.get(call, frozenset())
+        return [None if t in removed else self.at_run.get(t) for t in tensors]
 
     def of_call(self, call: Call, values: Mapping[SymbolicTensor, str | None]) -> list[Mask | None]:
         """The mask of each of a call's inputs: passed as ``mask=``, or propagated with the input."""
+        passed = self._passed(call, values)
+        if passed is not None:
+            return passed
+        built_in = call.layer.takes_mask and len(call.inputs) == 1 and not call.kwargs
+        return [self.known.get(t) for t in call.inputs] if built_in else self._left(call.inputs, call)
+
+    def _passed(self, call: Call, values: Mapping[SymbolicTensor, str | None]) -> list[Mask | None] | None:
+        """The masks passed as ``mask=``; None if there are none."""
         passed_mask = call.kwargs.get("mask")
         if passed_mask is None or (
             isinstance(passed_mask, SymbolicTensor) and _is_absent(passed_mask, values)
         ):
-            return self.of(call.inputs)
+            return None
         given = flatten(passed_mask)
         given += [None] * (len(call.inputs) - call.roles.count(call.roles[0]))  # of further arguments
         if len(given) != len(call.inputs) or not all(_known(m, values) for m in given):
@@ -80,15 +104,54 @@ class Masks:
     def _read(self, layer: Layer, value: str) -> Mask:
         return Mask(self._b, lambda: layer.read_mask(self._b, value))
 
-    def propagate(self, call: Call, inputs: Sequence[str], masks: Sequence[Mask | None]) -> None:
-        """Record the mask of a call's result, given those of its inputs."""
-        if call.output_mask(*(m is not None for m in masks)):
+    def propagate(
+        self,
+        call: Call,
+        inputs: Sequence[str],
+        masks: Sequence[Mask | None],
+        values: Mapping[SymbolicTensor, str | None],
+    ) -> None:
+        """Record the masks of a call's result, given those of its inputs when the network runs."""
+        result = call.outputs[0]
+        self.at_run[result] = self._of_result(call, inputs, masks)
+        built = self._passed(call, values) or [self.known.get(t) for t in call.inputs]
+        same = all(a is b for a, b in zip(built, masks, strict=True))
+        self.known[result] = self.at_run[result] if same else self._of_result(call, inputs, built)
 
-            def make() -> str:
-                known = [None if m is None else m.value() for m in masks]
-                return call.layer.lower_mask(self._b, inputs, known)
+    def _of_result(self, call: Call, inputs: Sequence[str], masks: Sequence[Mask | None]) -> Mask | None:
+        if not call.output_mask(*(m is not None for m in masks)):
+            return None
 
-            self.known[call.outputs[0]] = Mask(self._b, make)
+        def make() -> str:
+            known = [None if m is None else m.value() for m in masks]
+            return call.layer.lower_mask(self._b, inputs, known)
+
+        return Mask(self._b, make)
+
+    def leave(self, inside: Masks, call: Call) -> None:
+        """Record the masks of a nested network's results, given those inside it."""
+        outputs = call.layer.outputs
+        self.known |= zip(call.outputs, (inside.known.get(t) for t in outputs), strict=True)
+        self.at_run |= zip(call.outputs, inside.of(outputs), strict=True)
+
+
+def removed_masks(network: Network, trains: bool) -> dict[Call | None, frozenset[SymbolicTensor]]:
+    """For each call, and None for the end, the tensors whose masks have been removed before; no entry for none.
+
+    Keras keeps masks with arrays, and some layers return the array that they were given.
+    """
+    if not any(call.layer.removes_masks for call in network.graph_calls):
+        return {}
+    array: dict[SymbolicTensor, SymbolicTensor] = {}
+    removed: set[SymbolicTensor] = set()
+    found: dict[Call | None, frozenset[SymbolicTensor]] = {}
+    for call in run_order(network.graph_calls):
+        found[call] = frozenset(t for t in call.inputs if array.get(t, t) in removed)
+        if call.inputs and call.layer.identity_in_prediction and not (trains and call.layer.is_random):
+            array[call.outputs[0]] = array.get(call.inputs[0], call.inputs[0])
+        if call.layer.removes_masks:
+            removed |= {array.get(t, t) for t in call.data}
+    return {**found, None: frozenset(t for t in network.outputs if array.get(t, t) in removed)}
 
 
 def _known(mask: object, values: Mapping[SymbolicTensor, str | None]) -> bool:

@@ -80,7 +80,7 @@ def compute(
     given = inputs if _are_several(inputs) else [inputs]
     arrays = [_numbers(layer, value) for value in given]
     fitted = _fitted(layer, arrays, masks)
-    more = map_structure(lambda value: _numbers(layer, value), dict(others or {}))
+    more = map_structure(lambda value: _numbers(layer, value), _with_masks(layer, others or {}))
     with _as_network(layer, arrays, fitted, more, own) as network:
         fed = [*arrays, *flatten(more), *(m for m in fitted if m is not None)]
         results = _run(network, fed if len(fed) > 1 else fed[0], training)
@@ -122,6 +122,12 @@ def compute_mask(layer: Layer, inputs: Any, mask: Any = None) -> Any:
         )
     rows = [fed.get(name, np.zeros(0, np.float32)) for name in graph.inputs]
     return ReferenceProgram(graph, "float32").run(rows)[0].astype(bool)
+
+
+def _with_masks(layer: Layer, others: Mapping[str, Any]) -> dict[str, Any]:
+    """Further arguments, and the masks that earlier layers attached to them, if the layer has arguments for those."""
+    own = {f"{name}_mask": getattr(value, "_keras_mask", None) for name, value in others.items()}
+    return {k: v for k, v in own.items() if v is not None and k in layer.tensor_arguments} | dict(others)
 
 
 def _masks(inputs: Any, mask: Any) -> list[Any] | None:

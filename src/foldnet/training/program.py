@@ -12,7 +12,7 @@ from foldnet.graph.check import check
 from foldnet.graph.graph import Graph
 from foldnet.graph.training import Accumulator, Orthogonal, TrainingProgram, UpdateRule, Variable
 from foldnet.layers.base import Layer
-from foldnet.layers.weight import WeightSpec
+from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
 from foldnet.ops import Expression
@@ -165,9 +165,9 @@ def _variables(b: Lowering, graph: Graph, decays: Decays, trainable: bool) -> tu
 
 def _variable(key: str, layer: Layer, weight: str, decays: Decays, trainable: bool) -> Variable:
     spec = next(s for s in layer.specs if s.name == weight)
+    own = Weight(layer, weight)
     try:
-        regularizer = regularizers.get(getattr(layer, f"{weight}_regularizer", None))
-        constraint = constraints.get(getattr(layer, f"{weight}_constraint", None))
+        regularizer, constraint = regularizers.get(own.regularizer), constraints.get(own.constraint)
     except FoldnetError as error:
         raise type(error)(f"layer {layer.name!r}, {weight}: {error}") from None
     return Variable(

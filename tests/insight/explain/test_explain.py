@@ -209,6 +209,8 @@ ARGUMENTS = {
     "Activation": ("relu",),
     "AlphaDropout": (0.2,),
     "Dense": (3,),
+    "GroupQueryAttention": (4, 4, 2),
+    "MultiHeadAttention": (2, 3),
     "Dropout": (0.2,),
     "EinsumDense": ("abc,cd->abd", (2, 4)),
     "Embedding": (9, 2),
@@ -240,14 +242,17 @@ SHAPES = {"SpatialDropout2D": (2, 3, 3), "SpatialDropout3D": (2, 2, 3, 3), "Repe
 SHAPES |= dict.fromkeys([*IMAGE_CHANGES, "AutoContrast"], ROW)
 SHAPES |= {n: (3, 3, 4, 3)[: LAYERS[n].dims + 1] for n in LAYERS if hasattr(LAYERS[n], "dims")}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
+SEVERAL |= {"AdditiveAttention", "Attention"}
+SEPARATE = {"GroupQueryAttention", "MultiHeadAttention"}
+"""Those called on several tensors that are no list."""
 
 
 @pytest.mark.parametrize("kind", sorted(set(LAYERS) - {"InputLayer"}))
 def test_every_kind_of_layer_is_explained(kind):
     shape = SHAPES.get(kind, (2, 3))
     layer = LAYERS[kind](*ARGUMENTS.get(kind, ()), name="it")
-    inputs = [layers.Input(shape) for _ in range(2 if kind in SEVERAL else 1)]
-    model = Model(inputs, layer(inputs if kind in SEVERAL else inputs[0]))
+    inputs = [layers.Input(shape) for _ in range(2 if kind in SEVERAL | SEPARATE else 1)]
+    model = Model(inputs, layer(inputs) if kind in SEVERAL else layer(*inputs))
     said = explain(model, layer="it")
     (formula,) = blocks(said, Formula, "it")
     assert len(formula.training) > 2
@@ -256,6 +261,28 @@ def test_every_kind_of_layer_is_explained(kind):
         kind in IMAGE_CHANGES or "Dropout" in kind or "Noise" in kind or kind == "BatchNormalization"
     )
     assert (formula.training != formula.prediction) == random_in_training
+
+
+def test_attention_in_words():
+    x, y = layers.Input((5, 8)), layers.Input((7, 8))
+    heads = layers.MultiHeadAttention(
+        2, 3, value_dim=4, dropout=0.1, sliding_window=3, use_gate=True, name="heads"
+    )
+    groups = layers.GroupQueryAttention(3, 4, 2, name="groups")
+    model = Model(
+        [x, y], [heads(x, y), groups(x, y), layers.Attention(score_mode="concat", name="plain")([x, y])]
+    )
+    said = explain(model)
+    (of_heads,), (of_groups,), (plain,) = (blocks(said, Formula, n) for n in ("heads", "groups", "plain"))
+    assert of_heads.prediction == (
+        "scores = softmax(query @ key.T / sqrt(3)); y = (scores @ value × gate) @ attention_output; 2 heads with keys "
+        "of 3 and values of 4 numbers; each of 5 positions of the query attends to 7 positions of the values; only "
+        "positions less than 3 apart"
+    )
+    assert "0.1 of which are dropped" in of_heads.training
+    assert "4 heads" in of_groups.prediction
+    assert "2 of which share one head of key and value" in of_groups.prediction
+    assert plain.prediction.startswith("scores = softmax(concat_score_weight × sum of tanh(query + key))")
 
 
 def test_one_layer_alone_and_nested_paths():

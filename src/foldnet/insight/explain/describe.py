@@ -111,7 +111,9 @@ def _around(layer: Layer) -> Model:
     if not layer.calls or not layer.calls[0].inputs:
         raise InputError(f"layer {layer.name!r} has not been called yet, so its shapes are unknown")
     operands = [Input(batch_shape=t.shape, dtype=t.dtype) for t in layer.calls[0].inputs]
-    result = layer(operands if len(operands) > 1 else operands[0])
+    call = layer.calls[0]
+    first, *others = call.arguments_with(dict(zip(call.inputs, operands, strict=True))).items()
+    result = layer(first[1], **dict(others))
     # The call made for this network is none of the layer's own.
     layer.calls.pop()
     return Model(operands, result, name=layer.name)

@@ -16,7 +16,9 @@ from foldnet.layers.tensors import Shape
 from foldnet.operations.elementwise.text import SIGNS
 
 if TYPE_CHECKING:
+    from foldnet.layers.attention import Attention
     from foldnet.layers.convolving import Convolving
+    from foldnet.layers.headed_attention import HeadedAttention
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 
@@ -91,6 +93,46 @@ def _convolution(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
     before, after = (along(of[a] for a in axes) for of in (shape, out))
     made = f"{name}({inside})" if name else inside
     return _both(f"y = {made}; {', '.join(moves)}: {before} positions become {after}")
+
+
+def _headed_attention(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """Which positions attend to which, with how many heads of which size."""
+    layer = cast("HeadedAttention", found)
+    query, value = shapes[:2]
+    axes = layer.axes_of_positions(len(query))
+    of_query, of_values = (
+        " x ".join("any" if s[a] is None else str(s[a]) for a in axes) for s in (query, value)
+    )
+    sizes = f"{layer.heads} heads with keys of {layer.key_size} and values of {layer.value_size} numbers"
+    if layer.key_value_heads != layer.heads:
+        sizes += f", {layer.heads // layer.key_value_heads} of which share one head of key and value"
+    window = layer.sliding_window
+    near = f"; only positions less than {window} apart" if window is not None else ""
+    scores = f"scores = softmax(query @ key.T / sqrt({layer.key_size}))"
+    dropped = f", {layer.dropout:g} of which are dropped" if layer.dropout else ""
+    gated = " × gate" if layer.use_gate else ""
+    who = f"each of {of_query} positions of the query attends to {of_values} positions of the values{near}"
+    end = f"y = (scores @ value{gated}) @ attention_output; {sizes}; {who}"
+    return Formula(f"{scores}{dropped}; {end}", f"{scores}; {end}")
+
+
+def _attention(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """How scores are made, and which positions attend to which."""
+    layer = cast("Attention", found)
+    names = [w.name for w in layer.specs]
+    scale = "scale × " if "scale" in names else ""
+    both = f"{scale}(query + key)" if scale else "query + key"
+    if layer.adds:
+        made = f"sum of {scale}tanh(query + key)"
+    elif layer.score_mode == "concat":
+        made = f"concat_score_weight × sum of tanh({both})"
+    else:
+        made = f"{scale}query @ key.T"
+    dropped = f", {layer.dropout:g} of which are dropped" if layer.dropout else ""
+    of_query, of_values = ("any" if s[-2] is None else str(s[-2]) for s in shapes[:2])
+    who = f"each of {of_query} positions of the query attends to {of_values} positions of the values"
+    end = f"y = scores @ value; {who}"
+    return Formula(f"scores = softmax({made}){dropped}; {end}", f"scores = softmax({made}); {end}")
 
 
 def _activation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
@@ -212,6 +254,8 @@ def _augmentation(layer: Layer, shapes: tuple[Shape, ...]) -> Formula:
 FORMULAS: dict[str, Write] = {
     "Activation": _activation,
     "Augmentation": _augmentation,
+    "Attention": _attention,
+    "HeadedAttention": _headed_attention,
     "Convolving": _convolution,
     "AlphaDropout": _alpha_dropout,
     "BatchNormalization": _batch_normalization,

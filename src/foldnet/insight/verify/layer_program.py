@@ -8,6 +8,7 @@ from foldnet.arrays import Array
 from foldnet.graph.graph import Graph
 from foldnet.insight.oracle import Oracle
 from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Call
 from foldnet.lowering.lower import Lowering, Mode
 
 
@@ -18,8 +19,9 @@ class LayerProgram:
         FoldnetError: from ``lower``, if the layer refuses its settings or weights.
     """
 
-    def __init__(self, layer: Layer, graph: Graph, operands: Sequence[str]) -> None:
+    def __init__(self, layer: Layer, graph: Graph, operands: Sequence[str], call: Call) -> None:
         b = Lowering(Mode.PREDICT)
+        b.call = call
         types = [graph.types[v] for v in operands]
         inputs = [b.input(f"operand_{i}", t.shape, t.dtype) for i, t in enumerate(types)]
         b.layer = layer.name

@@ -22,6 +22,8 @@ def dense(w: Writer, node: Node[Dense | TurnedDense]) -> None:
 
 def _summed(w: Writer, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> None:
     """Products, summed in order."""
+    if w.products_of(node, sizes, strides):
+        return
     w.zero(node.output)
     y, a, b = node.output, *node.inputs
     operands = [w.write(y, strides[0]), w.read(a, strides[1]), w.read(b, strides[2])]

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from foldnet.codegen.convolution import together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop
 from foldnet.codegen.matrix import STRETCH, TILE, panels
+from foldnet.codegen.product_tiles import Columns
+from foldnet.engines.native.prediction.products import Product, tile_calls
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 
@@ -25,6 +28,8 @@ def dense_calls(body: BlockWriter, node: Node[Op]) -> list[str]:
         return _portable_calls(body, node, positions, inputs, units)
     widths = panels(units, body.simd)
     w, bias = body.packed(kernel, widths), body.packed(rest[0], widths) if rest else ""
+    if body.lanes == 1 and positions > 1:
+        return _tiled(body, node, positions, inputs, units, w, bias)
     several = positions != 1
     at_x = plus(body.base(x), times("m", inputs * body.lanes) if several else 0)
     at_y = plus(body.base(node.output), times("m", units * body.lanes) if several else 0)
@@ -39,6 +44,43 @@ def dense_calls(body: BlockWriter, node: Node[Op]) -> list[str]:
         *(f"    {line}" for line in calls.lines("x", "y")),
         "  }",
     ]
+
+
+def _tiled(
+    body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int, w: str, bias: str
+) -> list[str]:
+    """Calls for tiles of positions and units, in stretches of inputs."""
+    lines, column = [], 0
+    for width in panels(units, body.simd):
+        size = min(width, body.simd)
+        for first in range(0, width // size, together(size)):
+            at = column + first * size
+            vectors = min(together(size), width // size - first)
+            left = units - at
+            if left <= 0:
+                continue
+            vectors = min(vectors, -(-left // size))
+            columns = Columns(at, vectors, size, left % size if left < vectors * size else 0)
+            start = plus(w, column * inputs + first * size)
+            for done in range(0, max(inputs, 1), STRETCH):
+                count = min(STRETCH, inputs - done)
+                a, b = plus(body.base(node.inputs[0]), done), plus(start, done * width)
+                begin = plus(bias, at) if bias and not done else "NULL"
+                product = Product(
+                    count,
+                    a,
+                    inputs,
+                    1,
+                    b,
+                    width,
+                    begin,
+                    plus(body.base(node.output), at),
+                    units,
+                    int(done > 0),
+                )
+                lines += [f"  {line}" for line in tile_calls(body, product, positions, columns)]
+        column += width
+    return lines
 
 
 def _portable_calls(body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from foldnet.codegen import convolution, maths, matrix
+from foldnet.codegen import convolution, maths, matrix, product_tiles
 from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.headers import header, needed
 from foldnet.codegen.layout import Packed, Weights, pack, plan, row_shape
@@ -24,6 +24,9 @@ from foldnet.graph.op import Op
 
 BLOCK_BYTES = 2 << 20
 """Largest workspace of a block: what a core's second-level cache holds. Longer rows go one by one."""
+
+ALONE = 4096
+"""Multiply-adds of products of two values in a row from which on rows go one by one, as the kernels are faster."""
 
 SHARE_COST = 200_000
 """Multiply-adds that are worth a thread's attention: about 10 microseconds."""
@@ -149,13 +152,14 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     _check(graph)
     weights = Weights(graph)
     places = plan(graph)
-    sizes_of_blocks = (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES)
-    lanes = 1 if any(n.op.one_by_one for n in graph.nodes) else next(sizes_of_blocks, 1)
     parts = []
     row_plan = plan(graph, align=simd, inputs=False)
     direct = {name: f"x{i}" for i, name in _used_inputs(graph)}
     row = BlockWriter(graph, row_plan, weights, lanes=1, simd=simd, direct=direct)
     row_lines = row.all()
+    sizes_of_blocks = (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES)
+    alone = row.multiplied >= ALONE or any(n.op.one_by_one for n in graph.nodes)
+    lanes = 1 if alone else next(sizes_of_blocks, 1)
     sizes = set(row.panel_widths)
     parts.append(_row_function(graph, row, row_lines))
     floats, ints = row_plan.floats, row_plan.ints
@@ -167,9 +171,12 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     else:
         kernels = []
     kernels += [matrix.row_kernel(w, simd) for w in sorted(row.panel_widths)]
-    kernels += convolution.kernels(row.convs)
+    tiles: list[convolution.Tile | product_tiles.ProductTile] = [*row.convs, *row.products]
+    reads_some = sorted({t.size for t in tiles if t.part})
+    kernels += [convolution.reading_some(size) for size in reads_some]
+    kernels += convolution.kernels(row.convs) + product_tiles.kernels(row.products)
     kernels += [convolution.one_position(str)] if row.portable_convs else []
-    types = {min(w, simd) for w in sizes} | {t.size for t in row.convs} | ({simd} if lanes > 1 else set())
+    types = {min(w, simd) for w in sizes} | {t.size for t in tiles} | ({simd} if lanes > 1 else set())
     per_row = cost(graph)
     unit = max(lanes, 1)
     share = max(1, -(-SHARE_COST // (per_row * unit))) * unit

@@ -15,6 +15,7 @@ from foldnet.codegen.loops import (
     C_TYPES,
     CType,
     Operand,
+    Strides,
     broadcast_strides,
     collapse,
     index,
@@ -25,9 +26,11 @@ from foldnet.codegen.loops import (
 )
 from foldnet.codegen.names import C_RESERVED, Namespace, identifier
 from foldnet.codegen.plain_names import PlainNames, title
+from foldnet.codegen.product_tiles import ProductTile
 from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Once, Stage
 from foldnet.engines.native.prediction.convolution import conv_calls
 from foldnet.engines.native.prediction.dense import dense_calls
+from foldnet.engines.native.prediction.products import product_calls
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
@@ -70,6 +73,8 @@ class BlockWriter:
         self.tiles: set[int] = set()
         self.panel_widths: set[int] = set()
         self.convs: set[Tile] = set()
+        self.products: set[ProductTile] = set()
+        self.multiplied = 0
         self.portable_convs = False
         self.faults: list[Node[Op]] = []
         self.lines: list[str] = []
@@ -325,6 +330,13 @@ class BlockWriter:
         """Calls of the matrix kernels, then the activation."""
         self.lines += dense_calls(self, node)
         activate(self, node)
+
+    def products_of(self, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> bool:
+        """Calls of the kernels for products of matrices, for one row."""
+        calls = product_calls(self, node, sizes, strides)
+        self.lines += calls or ()
+        self.multiplied += prod(sizes) if calls else 0
+        return calls is not None
 
     def conv(self, node: Node[Any]) -> None:
         """Calls of the kernels."""

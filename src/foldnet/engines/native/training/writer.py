@@ -13,6 +13,7 @@ from foldnet.codegen.expressions import Number, composed, plus, times
 from foldnet.codegen.loops import (
     C_TYPES,
     Operand,
+    Strides,
     broadcast_strides,
     collapse,
     laid_out,
@@ -350,6 +351,10 @@ class BatchWriter(Places):
     def dense(self, node: Node[Op], turned: bool = False) -> None:
         """A product with a kernel, its columns shared among threads."""
         (turned_dense if turned else dense)(self, node)
+
+    def products_of(self, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> bool:
+        """Loops do it."""
+        return False
 
     def conv(self, node: Node[Any]) -> None:
         """A convolution as loops around a product with all rows."""

@@ -55,7 +55,7 @@ def _other_side(site: Site, sites: Sequence[Site], graph: Graph) -> Iterator[Sus
         return
     if len(last.inputs) > 1 or graph.types[last.inputs[0]].shape != graph.types[source.output].shape:
         return
-    program, op = LayerProgram(site.layer, graph, site.operands), last.op
+    program, op = LayerProgram(site.layer, graph, site.operands, site.call), last.op
 
     def compute(operands: Sequence[Array], right: Array) -> Array:
         return activated(op, program([operands[0]]))
@@ -93,7 +93,7 @@ def _swapped(first: Site, second: Site, sites: Sequence[Site], graph: Graph) -> 
     if source is first and only and not same_kind:
         yield from _in_a_row(first, second, graph)
     elif same_kind and first.shape == second.shape and first.layer.specs:
-        a, b = (LayerProgram(s.layer, graph, s.operands) for s in (first, second))
+        a, b = (LayerProgram(s.layer, graph, s.operands, s.call) for s in (first, second))
         yield Suspect(
             first,
             Mistake("layers-swapped", lambda operands, right: b(operands), "exchanged"),
@@ -103,11 +103,11 @@ def _swapped(first: Site, second: Site, sites: Sequence[Site], graph: Graph) -> 
 
 def _in_a_row(first: Site, second: Site, graph: Graph) -> Iterator[Suspect]:
     try:
-        earlier = LayerProgram(second.layer, graph, first.operands)
+        earlier = LayerProgram(second.layer, graph, first.operands, second.call)
         middle = earlier(_sample(graph, first.operands))
         if middle.shape[1:] != _sample(graph, second.operands)[0].shape[1:]:
             return
-        later = LayerProgram(first.layer, graph, second.operands)
+        later = LayerProgram(first.layer, graph, second.operands, first.call)
         result = later([middle])
         if result.shape[1:] != _sample(graph, (second.output,))[0].shape[1:]:
             return

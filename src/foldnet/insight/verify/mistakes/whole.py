@@ -85,7 +85,7 @@ def _of_effect(site: Site, graph: Graph) -> Iterator[Mistake]:
     # Such a layer only moves values, so a mistake must move some value to another position.
     shape = tuple(n or 3 for n in graph.types[site.operands[0]].shape[1:])
     numbered = np.arange(float(np.prod(shape))).reshape(1, *shape)
-    right = LayerProgram(site.layer, graph, site.operands)([numbered])
+    right = LayerProgram(site.layer, graph, site.operands, site.call)([numbered])
     if not np.array_equal(_left_out([numbered], right), right):
         yield Mistake("layer-left-out", _left_out, sight=True)
     for order in permutations(range(1, len(shape) + 1)):
@@ -117,7 +117,7 @@ def _of_operands(site: Site, graph: Graph) -> Iterator[Mistake]:
     """A merging layer that ignores an operand, or takes them in the wrong order."""
     if len(site.operands) < 2:
         return
-    program = LayerProgram(site.layer, graph, site.operands)
+    program = LayerProgram(site.layer, graph, site.operands, site.call)
 
     def ignoring(i: int) -> Compute:
         return lambda operands, right: program(
@@ -148,7 +148,7 @@ def _of_weights(site: Site, graph: Graph) -> Iterator[Mistake]:
 def _of_scaling(site: Site, graph: Graph) -> Iterator[Mistake]:
     """Data scaled twice, by a layer that reads the network's input."""
     if site.layer.scales_values and site.operands[0] in graph.inputs and site.shape == site.input_shapes[0]:
-        program = LayerProgram(site.layer, graph, site.operands)
+        program = LayerProgram(site.layer, graph, site.operands, site.call)
         yield Mistake("input-scaled-twice", lambda operands, right: program([right]))
 
 
@@ -201,7 +201,7 @@ class HalfPrecision:
 def _variant(site: Site, graph: Graph, name: str, weights: Mapping[str, Array]) -> Iterator[Mistake]:
     """The same layer with other weights; nothing if the layer refuses them."""
     try:
-        program = LayerProgram(with_weights(site.layer, weights), graph, site.operands)
+        program = LayerProgram(with_weights(site.layer, weights), graph, site.operands, site.call)
     except FoldnetError:
         return
     yield Mistake(name, lambda operands, right: as_shaped(program(operands), right), sight=True)

@@ -1,0 +1,190 @@
+"""Sums of products of two values in C, for one row: calls of kernels for products of matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from foldnet.codegen.expressions import Number, plus, times
+from foldnet.codegen.loops import Strides, collapse, laid_out, loop
+from foldnet.codegen.product_tiles import Columns, columns_of, tiles_of
+from foldnet.graph.graph import Node
+from foldnet.graph.op import Op
+
+if TYPE_CHECKING:
+    from foldnet.engines.native.prediction.writer import BlockWriter
+
+PACKED = 16_384
+"""Largest number of floats that are copied so that columns lie side by side."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A loop: how often it turns, and its strides in the result, in ``A`` and in ``B``."""
+
+    count: int
+    c: int
+    a: int
+    b: int
+
+
+@dataclass(frozen=True)
+class MatrixLoops:
+    """Loops of sums of products as products of matrices ``C = A B``.
+
+    Attributes:
+        left: whether the first operand is ``A``; else it is ``B``.
+        rows, columns, summed: loops over rows of C and A, columns of C and B, and columns of A.
+        others: loops around them.
+    """
+
+    left: bool
+    rows: _Axis
+    columns: _Axis
+    summed: _Axis
+    others: tuple[_Axis, ...]
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether columns of ``B`` must be copied, because they do not lie side by side."""
+        return self.columns.b != 1
+
+
+def matrix_loops(sizes: Sequence[int], strides: Sequence[Strides]) -> MatrixLoops | None:
+    """The loops as products of matrices; None if they are of another kind.
+
+    Args:
+        sizes: of the loops.
+        strides: of the result and both operands.
+
+    >>> found = matrix_loops((3, 4, 5), ((4, 1, 0), (5, 0, 1), (0, 1, 4)))
+    >>> found.rows.count, found.columns.count, found.summed.count, found.is_packed
+    (3, 4, 5, False)
+    """
+    counts, (of_c, of_a, of_b) = collapse(sizes, strides)
+    axes = [_Axis(*axis) for axis in zip(counts, of_c, of_a, of_b, strict=True)]
+    summed = [axis for axis in axes if axis.c == 0]
+    columns = [axis for axis in axes if axis.c == 1 and (axis.a == 0) != (axis.b == 0)]
+    if len(summed) != 1 or not columns:
+        return None
+    left = columns[0].a == 0
+    if not left:
+        turned = {axis: _Axis(axis.count, axis.c, axis.b, axis.a) for axis in axes}
+        axes, summed, columns = [*turned.values()], [turned[summed[0]]], [turned[columns[0]]]
+    rest = [axis for axis in axes if axis not in (*summed, *columns)]
+    rows = max((axis for axis in rest if axis.b == 0), key=lambda axis: axis.count, default=_Axis(1, 0, 0, 0))
+    found = MatrixLoops(left, rows, columns[0], summed[0], tuple(axis for axis in rest if axis != rows))
+    return None if found.is_packed and rows.count == 1 else found
+
+
+def product_calls(
+    body: BlockWriter, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]
+) -> list[str] | None:
+    """Calls of the kernels; None if loops must do it."""
+    loops = None if body.simd == 1 or body.lanes != 1 or 0 in sizes else matrix_loops(sizes, strides)
+    if loops is None:
+        return None
+    at = {
+        name: [times(f"o{d}", getattr(axis, name)) for d, axis in enumerate(loops.others)]
+        for name in ("a", "b", "c")
+    }
+    first, second = map(body.base, node.inputs)
+    a, b = (first, second) if loops.left else (second, first)
+    places = plus(a, *at["a"]), plus(b, *at["b"]), plus(body.base(node.output), *at["c"])
+    if loops.is_packed:
+        lines = _packed(body, loops, *places)
+    else:
+        lines = []
+        for columns in columns_of(loops.columns.count, body.simd, padded=False):
+            part = plus(places[1], columns.first), loops.summed.b
+            lines += _tiles(body, loops, columns, places[0], *part, plus(places[2], columns.first))
+    if lines is None:
+        return None
+    heads = [loop(f"o{d}", 0, axis.count) for d, axis in enumerate(loops.others)]
+    indent = "  " * (1 + len(heads))
+    text = [f"{'  ' * (1 + d)}{head} {{" for d, head in enumerate(heads)]
+    text += [f"{indent}{line}" for line in lines]
+    return [*text, *(f"{'  ' * (1 + d)}}}" for d in reversed(range(len(heads))))]
+
+
+def _packed(body: BlockWriter, loops: MatrixLoops, a: str, b: str, c: str) -> list[str] | None:
+    """Copies some columns, so that they lie side by side, and calls the kernels for them; panel by panel."""
+    groups = columns_of(loops.columns.count, body.simd, padded=True)
+    width = max(g.vectors * g.size for g in groups)
+    depth = loops.summed.count
+    if width * depth > PACKED:
+        return None
+    lines = ["{", f"  float packed[{width * depth}];"]
+    for columns in groups:
+        own = columns.vectors * columns.size
+        there = min(own, loops.columns.count - columns.first)
+        start = plus(b, times(columns.first, loops.columns.b))
+        source = f"from[{plus(times('k', loops.summed.b), times('n', loops.columns.b))}]"
+        lines += [
+            "  {",
+            f"    const float *from = {start};",
+            f"    for (int n = 0; n < {there}; n++)",
+            f"      for (int k = 0; k < {depth}; k++)",
+            f"        packed[{plus(times('k', own), 'n')}] = {source};",
+        ]
+        if there < own:
+            lines += [
+                f"    for (int k = 0; k < {depth}; k++)",
+                f"      for (int n = {there}; n < {own}; n++)",
+                f"        packed[{plus(times('k', own), 'n')}] = 0.0f;",
+            ]
+        lines.append("  }")
+        calls = _tiles(body, loops, columns, a, "packed", own, plus(c, columns.first))
+        lines += [f"  {line}" for line in calls]
+    return [*lines, "}"]
+
+
+def _tiles(
+    body: BlockWriter, loops: MatrixLoops, columns: Columns, a: str, b: str, ldb: int, c: str
+) -> list[str]:
+    rows, summed = loops.rows, loops.summed
+    product = Product(summed.count, a, rows.a, summed.a, b, ldb, "NULL", c, rows.c, 0)
+    return tile_calls(body, product, rows.count, columns)
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product of matrices as its kernels take it: C, or whole numbers.
+
+    Attributes:
+        count: numbers that each element sums.
+        a, am, ak: the first matrix, from row to row and from column to column.
+        b, ldb: the second, from row to row.
+        start: a number for each column to start from, or ``NULL``.
+        c, ldc: the result, from row to row.
+        add: whether it is added to what is there.
+    """
+
+    count: int
+    a: str
+    am: int
+    ak: int
+    b: str
+    ldb: int
+    start: str
+    c: str
+    ldc: int
+    add: int
+
+
+def tile_calls(body: BlockWriter, product: Product, rows: int, columns: Columns) -> list[str]:
+    """Calls of the kernels for some columns of a product."""
+    lines, done = [], 0
+    for tile, count in tiles_of(rows, columns, body.simd):
+        body.products.add(tile)
+        p: Number = plus("p", done) if count > 1 else done
+        call = (
+            f"{tile.name}({product.count}, {plus(product.a, times(p, product.am))}, {product.am}, {product.ak}, "
+            f"{product.b}, {product.ldb}, {product.start}, {plus(product.c, times(p, product.ldc))}, {product.ldc}, "
+            f"{product.add});"
+        )
+        heads = [f"for (int p = 0; p < {tile.rows * count}; p += {tile.rows})"] if count > 1 else []
+        lines += laid_out(heads, call)
+        done += tile.rows * count
+    return lines

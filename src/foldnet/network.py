@@ -108,11 +108,7 @@ class Network(Layer, Use):
 
     def single_layers(self) -> list[Layer]:
         """The layers, with nested networks replaced by their layers."""
-        return [
-            single
-            for layer in self._layers
-            for single in (layer.single_layers() if isinstance(layer, Network) else [layer])
-        ]
+        return [single for layer in self._layers for single in _singles(layer)]
 
     @property
     def input_names(self) -> list[str]:
@@ -345,6 +341,12 @@ class Network(Layer, Use):
         if not is_nested(structure) or (isinstance(structure, list | tuple) and len(self.outputs) == 1):
             return call.outputs[0]
         return pack(structure, call.outputs)
+
+
+def _singles(layer: Layer) -> list[Layer]:
+    """A layer; or the layers of a network, or of the network that a layer holds."""
+    inner = layer if isinstance(layer, Network) else layer.inner_network
+    return [layer] if inner is None else inner.single_layers()
 
 
 class Model(Network):

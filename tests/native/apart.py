@@ -16,8 +16,8 @@ def set_apart(graph, simd, monkeypatch):
     planned = []
 
     def apart(graph, **settings):
-        planned.append((layout.plan(graph, apart=APART, **settings), settings.get("align", 1)))
-        return planned[-1][0]
+        planned.append(layout.plan(graph, apart=APART, **settings))
+        return planned[-1]
 
     with monkeypatch.context() as patch:
         patch.setattr(source, "plan", apart)
@@ -26,16 +26,16 @@ def set_apart(graph, simd, monkeypatch):
         made = source.emit(graph, simd=simd)
     lanes = int(made.code.split("#define LANES ")[1].split()[0])
     assert lanes > 1 or any(node.op.one_by_one for node in graph.nodes)
-    (block, _), (row, align) = planned
-    of_rows = _gaps(graph, row, align, 1)
-    return made, _gaps(graph, block, 1, lanes) if lanes > 1 else of_rows, of_rows
+    block, row = planned
+    of_rows = _gaps(graph, row, 1)
+    return made, _gaps(graph, block, lanes) if lanes > 1 else of_rows, of_rows
 
 
-def _gaps(graph, plan, align, lanes):
+def _gaps(graph, plan, lanes):
     """(whether among the ints, first byte, bytes) of what belongs to nobody, and the value that it follows."""
     found = {}
     for name, offset in plan.offsets.items():
-        end = offset + layout.room(graph, name, align)
+        end = offset + plan.rooms[name]
         found[int(graph.types[name].dtype == INT), 4 * end * lanes, 4 * APART * lanes] = name
     return dict(sorted(found.items()))
 

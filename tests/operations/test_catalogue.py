@@ -68,6 +68,8 @@ def test_every_operation_has_every_aspect(op, aspect):
         return
     if aspect in ("cases", "gradient") and op in OF_GRADIENTS:
         return
+    if aspect == "gradient" and not op.trains:
+        return
     family = op.__module__.rpartition(".")[0]
     assert catalogue.rules(aspect, op), f"{op.__name__} has no {aspect}: {family}.{aspect}.RULES lacks it"
 

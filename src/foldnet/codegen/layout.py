@@ -9,8 +9,8 @@ from math import prod
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.graph.graph import Graph
-from foldnet.graph.op import FLOAT, INT
+from foldnet.graph.graph import Graph, Node
+from foldnet.graph.op import FLOAT, INT, Op
 
 ALIGN = 16
 """Floats to which every constant is aligned: 64 bytes, a cache line."""
@@ -28,18 +28,6 @@ def elements(graph: Graph, value: str) -> int:
     return prod(row_shape(graph, value))
 
 
-def room(graph: Graph, value: str, align: int = 1) -> int:
-    """Elements of a value's place in which whole vectors may be written from each position of its last axis on.
-
-    Args:
-        graph: with sizes known.
-        value: that the place is for.
-        align: elements of a vector.
-    """
-    *_, last = (1, *row_shape(graph, value))
-    return -(-max(elements(graph, value) + -last % align, 1) // align) * align
-
-
 @dataclass(frozen=True)
 class Plan:
     """Offsets of values in the workspace, in elements of one row; floats and ints have a workspace each.
@@ -47,12 +35,14 @@ class Plan:
     Attributes:
         roots: for each value, the value whose memory it has.
         offsets: for each root, its place.
+        rooms: for each root, the elements of its place.
         floats: size of the float workspace.
         ints: size of the int workspace.
     """
 
     roots: Mapping[str, str]
     offsets: Mapping[str, int]
+    rooms: Mapping[str, int]
     floats: int
     ints: int
 
@@ -62,7 +52,8 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
 
     Args:
         graph: with sizes known.
-        align: places are multiples of this, with ``room`` for vectors of so many elements.
+        align: places are multiples of this, and have room for whole vectors of so many elements from each position of
+            the last axis on.
         inputs: whether inputs have places, too; else they are read where the caller keeps them.
         apart: elements, a multiple of ``align``, that belong to nobody after each value, none of which then takes
             another's place: so that a write past an end is seen (a sanitizer does not, within one workspace).
@@ -76,14 +67,15 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
     dies = {roots[v]: i for i, n in enumerate(graph.nodes) for v in n.inputs if v in roots}
     dies |= {roots[v]: end for v in (roots if apart else graph.outputs) if v in roots}
     offsets: dict[str, int] = {}
-    sizes: dict[str, int] = {}
+    rooms: dict[str, int] = {}
     totals = {FLOAT: 0, INT: 0}
 
-    def place(name: str, born: int) -> None:
+    def place(name: str, born: int, count: int) -> None:
         dtype = graph.types[name].dtype
-        sizes[name] = size = room(graph, name, align) + apart
+        rooms[name] = -(-max(count, 1) // align) * align
+        size = rooms[name] + apart
         taken = sorted(
-            (offsets[o], offsets[o] + sizes[o])
+            (offsets[o], offsets[o] + rooms[o] + apart)
             for o in offsets
             if dies.get(o, -1) >= born and graph.types[o].dtype == dtype and o != name
         )
@@ -96,17 +88,34 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
         totals[dtype] = max(totals[dtype], start + size)
 
     for name in graph.inputs if inputs else ():
-        place(name, 0)
+        place(name, 0, _needed(graph, name, align))
     for index, node in enumerate(graph.nodes):
         name = node.output
         if roots[name] != name:
             continue
         reused = _overwritable(graph, index, roots, dies, offsets)
         if reused is not None:
-            offsets[name], sizes[name] = offsets[reused], sizes[reused]
+            offsets[name], rooms[name] = offsets[reused], rooms[reused]
         else:
-            place(name, index)
-    return Plan(roots, offsets, totals[FLOAT], totals[INT])
+            place(name, index, _with_scratch(graph, node) or _needed(graph, name, align))
+    return Plan(roots, offsets, rooms, totals[FLOAT], totals[INT])
+
+
+def scratch_at(graph: Graph, value: str) -> int:
+    """Where the scratch of the operation that makes a value begins: behind the value, at a multiple of ``ALIGN``."""
+    return -(-elements(graph, value) // ALIGN) * ALIGN
+
+
+def _needed(graph: Graph, value: str, align: int) -> int:
+    """Elements of a value, and those that a vector at the last position of its last axis has beyond it."""
+    *_, last = (1, *row_shape(graph, value))
+    return elements(graph, value) + -last % align
+
+
+def _with_scratch(graph: Graph, node: Node[Op]) -> int:
+    """Elements of a result and of the scratch behind it; 0 for an operation without scratch."""
+    scratch = node.op.scratch(*(row_shape(graph, v) for v in (node.output, *node.inputs)))
+    return scratch and scratch_at(graph, node.output) + scratch
 
 
 def _overwritable(

@@ -178,6 +178,33 @@ class Writer(Protocol):
         """A convolution, without its activation."""
 
 
+class RowWriter(Writer, Protocol):
+    """What only the code for one row has, for operations whose rows are computed one by one."""
+
+    def add(self, *lines: str) -> None:
+        """Statements as they are."""
+
+    def inside(self, head: str) -> AbstractContextManager[None]:
+        """A block around all that is written inside the ``with``."""
+
+    def base(self, value: str) -> str:
+        """The C name of a value's first element."""
+
+    def scratch(self, node: Node[Op]) -> str:
+        """C of the start of an operation's scratch."""
+
+    def vector_product(self, x: str, kernel: str, bias: str, y: str) -> None:
+        """Statements for ``y = x @ kernel + bias`` of one row.
+
+        Args:
+            x: C of the vector.
+            kernel: a constant.
+            bias: a constant, or C of a vector, which may be ``y``. It is read, and ``y`` is written, up to the next
+                multiple of 16.
+            y: C of the result.
+        """
+
+
 Rule = Callable[[Any, Node[Any]], None]
-"""What a ``c.py`` holds for an operation: it is given a Writer, or a StepWriter where training programs alone hold the
-operation, and a node of the operation that the key of ``RULES`` names."""
+"""What a ``c.py`` holds for an operation: it is given a node of it, and a Writer; a RowWriter where rows are computed
+one by one; or a StepWriter where training programs alone hold the operation."""

@@ -236,6 +236,51 @@ def convolve_transpose(x, kernel, strides, dilations):
     return y
 
 
+def simple_rnn_step(z, h, kernel, activation):
+    """The state after a step, given the input times its kernel, plus the bias."""
+    return [activation(z + h @ kernel)]
+
+
+def lstm_step(z, h, c, kernel, activation, gate):
+    """Output and carried state after a step; gates come in the order input, forget, candidate, output."""
+    i, f, candidate, o = np.split(z + h @ kernel, 4, axis=-1)
+    c = gate(f) * c + gate(i) * activation(candidate)
+    return [gate(o) * activation(c), c]
+
+
+def gru_step(z, h, gates, kernel, activation, gate):
+    """The state after a step; the reset gate comes before the product with the kernel."""
+    update, reset, candidate = np.split(z, 3, axis=-1)
+    own_update, own_reset = np.split(h @ gates, 2, axis=-1)
+    update, reset = gate(update + own_update), gate(reset + own_reset)
+    return [update * h + (1 - update) * activation(candidate + (reset * h) @ kernel)]
+
+
+def gru_step_reset_after(z, h, kernel, bias, activation, gate):
+    """The state after a step; the reset gate comes after the product with the kernel."""
+    update, reset, candidate = np.split(z, 3, axis=-1)
+    own_update, own_reset, own = np.split(h @ kernel + bias, 3, axis=-1)
+    update, reset = gate(update + own_update), gate(reset + own_reset)
+    return [update * h + (1 - update) * activation(candidate + reset * own)]
+
+
+def zeros_of(z, units, count):
+    """States at the start: zeros."""
+    return [np.zeros((*z.shape[:-2], units), z.dtype)] * count
+
+
+def recur(step, z, start, mask=None, reverse=False, sequences=False, states=False, zeros=False):
+    """The outputs of all steps or of the last, then the states; a step that is masked keeps the states."""
+    now, outputs = start, [start[0]]
+    for t in range(z.shape[-2])[:: -1 if reverse else 1]:
+        new = step(z[..., t, :], *now)
+        counts = True if mask is None else mask[..., t, None] != 0
+        now = [np.where(counts, a, b) for a, b in zip(new, now)]
+        outputs.append(np.where(counts, new[0], 0) if zeros else now[0])
+    outputs = outputs[1:] if sequences else outputs[-1:]
+    return np.stack([*outputs, *(now if states else [])], axis=-2)
+
+
 def look_up(table, indices):
     """The table's rows at the indices."""
     wrong = indices[(indices < 0) | (indices >= len(table))]

@@ -31,7 +31,6 @@ from foldnet.files.tf.layers import read as read_function
 from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import SymbolicTensor
-from foldnet.layers.wrapping import Wrapper
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
 
@@ -215,8 +214,9 @@ class Reader:
         if self.dialect == 1:
             self._set_format(record, config)
         with settings_of(record.name, record.class_name):
-            if issubclass(LAYERS[record.class_name], Wrapper):
-                config["layer"] = self.layer(config.get("layer"))
+            for key in LAYERS[record.class_name].layers_in_settings:
+                if config.get(key) is not None:
+                    config[key] = self._inner(config[key])
             layer = LAYERS[record.class_name].from_config(self._with_activations(config))
             return self._as_on_theano(layer) if self.theano else layer
 
@@ -235,6 +235,10 @@ class Reader:
         if padded is not layer:
             self.given.add(padded)
         return padded
+
+    def _inner(self, stored: Any) -> Any:
+        """A setting that is a layer, or a list of layers."""
+        return [self.layer(s) for s in stored] if isinstance(stored, list) else self.layer(stored)
 
     # -- networks ---------------------------------------------------------------------------------------------
 

@@ -93,7 +93,12 @@ def _network(network: Network, done: set[Layer]) -> Tree:
 def _layer(layer: Layer) -> Tree:
     tree = Tree(layer.name, _numbered([stored_value(layer, spec.name) for spec in ordered_specs(layer)]))
     tree.values |= layer.stored_beside()
-    tree.children |= {key: _layer(inner) for key, inner in layer.inner_layers.items()}
+    for key, inner in layer.inner_layers.items():
+        *folders, last = key.split("/")
+        place = tree
+        for folder in folders:
+            place = place.children.setdefault(folder, Tree())
+        place.children[last] = _network(inner, set()) if isinstance(inner, Network) else _layer(inner)
     return tree
 
 

@@ -144,7 +144,10 @@ class _Reader:
             if name in own:
                 self.values.add(layer, name, array)
         for key, part in layer.inner_layers.items():
-            inner = self._layer(group.group(_stored_name(group, key)), part)
+            if isinstance(part, Network):
+                self.network(group.group(key), part)
+                continue
+            inner = self._layer(group.group(*_stored_name(group, key).split("/")), part)
             # SpectralNormalization: Keras stores the wrapped layer's kernel twice.
             if twice := [n for n in arrays if n not in own and not np.array_equal(arrays[n], inner[n])]:
                 raise FileFormatError(f"{group.path} holds two different values of {twice[0]}")
@@ -200,4 +203,4 @@ def group_names(
 def _has_weights(layer: Layer) -> bool:
     if isinstance(layer, Network):
         return any(_has_weights(inner) for inner in layer.layers)
-    return bool(layer.specs)
+    return bool(layer.specs) or (layer.inner_network is not None and _has_weights(layer.inner_network))

@@ -21,6 +21,7 @@ from foldnet.layers import LAYERS
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
+from foldnet.lowering.masks import masked_layers
 from foldnet.naming import join_names
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
@@ -111,8 +112,9 @@ class _Writer:
         if type(network) not in (Model, Sequential, Network) and not bare:
             stored = _of_own_class(network, config)
         else:
-            stored = record("keras" if sequential else "keras.src.models.functional", kind, config)
-            stored["registered_name"] = None if sequential else "Functional"
+            module, registered = network_module(network)
+            stored = record(module, kind, config)
+            stored["registered_name"] = registered
         stored["build_config"] = {"input_shape": shape[0] if len(shape) == 1 else shape}
         return self._marked(network, stored)
 
@@ -173,11 +175,9 @@ class _Writer:
         if self._dialect is Dialect.KERAS_2 and kept_in_settings(layer, self._whole):
             weights = layer.named_weights
             given |= {key: weights[key].tolist() for key in ("mean", "variance") if key in weights}
-        if layer.wrapped_layer is not None:
-            given.pop("layer")
-            # Keras 3 needs the module here, even in a .h5 file.
-            inner = self.layer(layer.wrapped_layer)
-            config["layer"] = {"module": "keras.layers", "registered_name": None, **inner}
+        for key in layer.layers_in_settings:
+            given.pop(key)
+            config[key] = self._inner(getattr(layer, layer.kept_as.get(key, key)))
         for key, value in given.items():
             unused = ONLY_WHEN_USED.get(name, {})
             if key in unused and value == unused[key]:
@@ -190,6 +190,15 @@ class _Writer:
                 f"layer {layer.name!r}: activity_regularizer",
             )
         return layer_settings(name, config, self._dialect)
+
+    def _inner(self, value: Any) -> Any:
+        """The record of a setting that is a layer, or a list of them. Keras 3 needs its module, even in a .h5 file."""
+        if isinstance(value, list):
+            return [self._inner(layer) for layer in value]
+        if value is None:
+            return None
+        module = network_module(value) if isinstance(value, Network) else ("keras.layers", None)
+        return {**dict(zip(("module", "registered_name"), module, strict=True)), **self.layer(value)}
 
     # -- networks -----------------------------------------------------------------------------------------
 
@@ -209,6 +218,12 @@ class _Writer:
         inputs = map_structure(calls.end, network.input_structure)
         outputs = map_structure(calls.end, network.output_structure)
         return {"layers": layers, "input_layers": inputs, "output_layers": outputs}
+
+
+def network_module(network: Network) -> tuple[str, str | None]:
+    """The module of a network's class in Keras 3, and the name under which it is registered there."""
+    sequential = isinstance(network, Sequential)
+    return ("keras", None) if sequential else ("keras.src.models.functional", "Functional")
 
 
 def _of_own_class(layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
@@ -268,7 +283,7 @@ class _Calls:
     """Writes a network's calls and tensors: a tensor is layer name, index of the call, and index of the output."""
 
     def __init__(self, network: Network, dialect: Dialect) -> None:
-        self._dialect = dialect
+        self._dialect, self._masked = dialect, masked_layers(network)
         self._of: dict[Layer, list[Call]] = {}
         known = set(network.graph_calls)
         for layer in network.operations:
@@ -296,13 +311,29 @@ class _Calls:
         kwargs = dict(call.kwargs)
         if "mask" in kwargs:
             kwargs["mask"] = map_structure(self._mask, kwargs["mask"])
-        first, *others = call.arguments_with({t: t for t in call.inputs}).items()
+        given = call.arguments_with({t: t for t in call.inputs})
+        if self._dialect is Dialect.KERAS_3 and call.layer.takes_states_in_list:
+            given = self._states_by_name(call, given)
+        first, *others = given.items()
         # Keras 3 reads no tensors by name from a node in Keras 2's form, but reads nodes in its own form from any file.
         if self._dialect is Dialect.KERAS_2 and not others:
             node = [[*self._ref(t, ends=False), kwargs] for t in call.given(first[0])]
             return [node, node] if isinstance(call.layer, Network) else [node]
         kwargs |= {k: map_structure(self._tensor, v) for k, v in others}
         return [{"args": [map_structure(self._tensor, _arguments(call))], "kwargs": kwargs}]
+
+    def _states_by_name(self, call: Call, given: dict[str, Any]) -> dict[str, Any]:
+        """The tensors of a call by argument, with initial states that follow in a list by their name, as in Keras 3."""
+        name, states = call.layer.tensor_arguments[:2]
+        if not isinstance(given[name], list):
+            return given
+        if call.layer in self._masked:
+            raise UnsupportedError(
+                f"layer {call.layer.name!r} is called on a list of sequences with a mask and initial states. Keras 3 "
+                "takes the states by name, and the mask then has no effect there; save the network as .h5"
+            )
+        first, *others = given[name]
+        return {name: first, states: others}
 
     def _ref(self, tensor: SymbolicTensor, ends: bool) -> list[Any]:
         call = tensor.call
@@ -352,4 +383,6 @@ def _arguments(call: Call) -> Any:
         values = dict(zip(call.layer.inputs, call.inputs, strict=True))
         return map_structure(lambda tensor: values[tensor], call.layer.input_structure)
     tensors = call.given(call.layer.tensor_arguments[0])
-    return list(tensors) if call.layer.joins_inputs else tensors[0]
+    if call.layer.joins_inputs:
+        return list(tensors)
+    return tensors[0]

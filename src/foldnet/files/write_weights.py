@@ -80,7 +80,11 @@ def _check_name(name: str) -> None:
 
 
 def _path(layer: Layer, inner: Layer, weight: str) -> str:
-    scopes = [inner.name] if inner is layer else [layer.name, inner.name]
+    scopes, whole = [inner.name], inner.part_of
+    while inner is not layer and whole is not None and whole is not layer:
+        scopes, whole = [whole.name, *scopes], whole.part_of
+    if inner is not layer:
+        scopes = [layer.name, *scopes]
     return "/".join([*scopes, f"{weight}:0"])
 
 

@@ -78,6 +78,7 @@ class Op:
         weights: the smallest and the largest number of constant operands, which come after the data.
         mixes: whether any operand may be constant, as long as one is data.
         predicts: whether prediction programs may hold it; others are for training programs only.
+        trains: whether training programs may hold it.
         moves: how many operands after the first (moving statistics) a training step updates.
         is_identity: whether its result is its operand, with the same shape.
         as_found: whether it reads its operands as they were for the node that computed its first operand, before a
@@ -98,6 +99,7 @@ class Op:
     weights: ClassVar[tuple[int, int]] = (0, 0)
     mixes: ClassVar[bool] = False
     predicts: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
     in_place: ClassVar[bool] = False
     is_identity: ClassVar[bool] = False
     keeps_values: ClassVar[Keeps] = ""
@@ -168,6 +170,10 @@ class Op:
 
     def multiply_adds(self, result: Row, *operands: Row) -> int:
         """Products per row, used to divide work among threads; 0 if the work is proportional to the elements."""
+        return 0
+
+    def scratch(self, result: Row, *operands: Row) -> int:
+        """How many floats per row its compiled form works in, besides its result."""
         return 0
 
     def summed(self, *shapes: Shape) -> Sum | None:

@@ -18,6 +18,7 @@ from foldnet.layers.auto_contrast import (
     AutoContrast,
 )
 from foldnet.layers.base import Layer
+from foldnet.layers.bidirectional import Bidirectional
 from foldnet.layers.borders import (
     Cropping1D,
     Cropping2D,
@@ -29,6 +30,7 @@ from foldnet.layers.borders import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from foldnet.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from foldnet.layers.convolution import (
     Conv1D,
     Conv2D,
@@ -135,6 +137,7 @@ from foldnet.layers.random_images import (
     RandomZoom,
     Solarization,
 )
+from foldnet.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from foldnet.layers.refusals import NOT_HERE
 from foldnet.layers.regularization import (
     ActivityRegularization,
@@ -158,6 +161,7 @@ from foldnet.layers.row_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from foldnet.layers.time_distributed import TimeDistributed
 from foldnet.layers.transposed_convolution import (
     Conv1DTranspose,
     Conv2DTranspose,
@@ -195,6 +199,8 @@ LAYERS: dict[str, type[Layer]] = {
         RandomCrop,
         AutoContrast,
         Hashing,
+        Bidirectional, GRU, GRUCell, LSTM, LSTMCell, RNN, SimpleRNN, SimpleRNNCell, StackedRNNCells,
+        TimeDistributed,
     )
 }  # fmt: skip
 """The allow-list: every layer class that a file may name."""
@@ -250,7 +256,10 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "ELU",
+    "GRU",
     "LAYERS",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "AdaptiveAveragePooling1D",
@@ -273,6 +282,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
@@ -301,6 +311,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -322,6 +333,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "IntegerLookup",
+    "LSTMCell",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -373,14 +385,18 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpectralNormalization",
+    "StackedRNNCells",
     "Subtract",
     "ThresholdedReLU",
+    "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",

@@ -379,7 +379,9 @@ class Layer(Traits, Configured):
         if not all(isinstance(t, SymbolicTensor) for t in tensors):
             raise InputError(f"layer {self.name!r} was called on symbolic tensors and other values together")
         call = self._call_on(given, kwargs)
-        if len(call.given(self.tensor_arguments[0])) > 1 and not self.joins_inputs:
+        if len(call.given(self.tensor_arguments[0])) > 1 and not (
+            self.joins_inputs or self.takes_states_in_list
+        ):
             raise InputError(
                 f"layer {self.name!r}: a {type(self).__name__} takes one input, and was called on {len(tensors)}; "
                 "call it on each, or join them first, such as by Concatenate"

@@ -120,8 +120,8 @@ class Composite(Layer):
 
     def _part(self, name: str) -> tuple[Layer, str]:
         """The part that has a weight, and the weight's name there."""
-        own, _, weight = name.rpartition("/")
-        return self.part(own), weight
+        part = next(p for p in self._parts.values() if name.startswith(f"{p.name}/"))
+        return part, name.removeprefix(f"{part.name}/")
 
     def _weight(self, spec: WeightSpec) -> Array:
         part, name = self._part(spec.name)
@@ -135,4 +135,4 @@ class Composite(Layer):
         """
         super().set_weight(name, value)
         part, weight = self._part(name)
-        part._values[weight] = self._values.pop(name)
+        part.set_weight(weight, self._values.pop(name))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from foldnet import activations
 from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.layers.inner import restored_layers, stored_layers
 from foldnet.setting_types import (
     CONSTRAINT,
     FLAG,
@@ -21,7 +22,7 @@ from foldnet.setting_types import (
 from foldnet.signatures import parameters_of
 
 WEIGHTS = (
-    "kernel", "bias", "depthwise", "pointwise", "embeddings", "alpha", "gamma", "beta", "moving_mean",
+    "kernel", "recurrent", "bias", "depthwise", "pointwise", "embeddings", "alpha", "gamma", "beta", "moving_mean",
     "moving_variance",
 )  # fmt: skip
 
@@ -46,6 +47,9 @@ class Configured(Checked):
     kept_as: ClassVar[Mapping[str, str]] = {}
     """Settings whose attribute has another name, because every layer already has an attribute of that name."""
 
+    layers_in_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings that are layers, or lists of layers."""
+
     unstored_settings: ClassVar[frozenset[str]] = frozenset()
     """Arguments that are not stored as settings, such as initial weights."""
 
@@ -60,7 +64,10 @@ class Configured(Checked):
 
     def described(self) -> str:
         """Name and class, for errors."""
-        name = self.__dict__.get("name")
+        name, whole = self.__dict__.get("name"), self.__dict__.get("part_of")
+        if whole is not None:
+            described: str = whole.described()
+            return described
         return type(self).__name__ if name is None else f"layer {name!r} ({type(self).__name__})"
 
     def get_config(self) -> dict[str, Any]:
@@ -77,6 +84,8 @@ class Configured(Checked):
             if parameter == "activity_regularizer":
                 continue
             value = getattr(self, self.kept_as.get(parameter, parameter))
+            if parameter in self.layers_in_settings:
+                value = stored_layers(value)
             config[parameter] = value.serialize() if hasattr(value, "serialize") else value
         return config
 
@@ -91,6 +100,7 @@ class Configured(Checked):
         common = {"name", "trainable", "dtype", "activity_regularizer", "autocast", "batch_input_shape"}
         own = set(settings_of(cls))
         config = {cls.renamed_settings.get(k, k): v for k, v in config.items()}
+        config = restored_layers(config, cls.layers_in_settings, cls.__name__)
         for setting, accepted in cls.fixed_settings.items():
             if config.get(setting) not in (None, *accepted):
                 raise UnsupportedError(

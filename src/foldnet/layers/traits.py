@@ -15,6 +15,7 @@ from foldnet.layers.tensors import Shape
 if TYPE_CHECKING:
     from foldnet.layers.base import Layer
     from foldnet.layers.weight import WeightSpec
+    from foldnet.network import Network
 
 Ending = tuple[str, Mapping[str, Any]]
 """Name and parameters of an activation."""
@@ -50,11 +51,13 @@ class Traits:
         is_input: whether it is an input of the network.
         is_operation: whether it is a function of ``foldnet.ops`` as a step between layers.
         joins_inputs: whether it can be called on several tensors.
+        takes_states_in_list: whether initial states may follow its input in one list, as in Keras 2.
         takes_mask: whether a call can have ``mask=``.
         obeys_training_false: whether ``training=False`` in a stored call has an effect. Keras also writes it into calls
             of other layers.
         spreads_mask: whether the mask of a call is broadcast to the input, as in NumPy.
         removes_masks: whether a call removes the masks of its inputs when the network runs, as Keras 3 does.
+        is_recurrent: whether it goes through the steps of a sequence with a state.
         moves_values: whether it only moves values and computes nothing.
         scales_values: whether at prediction time it multiplies by and adds constants.
         features_last: whether the last axis of its result is the axis of features.
@@ -70,10 +73,12 @@ class Traits:
     is_input: ClassVar[bool] = False
     is_operation: ClassVar[bool] = False
     joins_inputs: ClassVar[bool] = False
+    takes_states_in_list: ClassVar[bool] = False
     takes_mask: ClassVar[bool] = False
     obeys_training_false: ClassVar[bool] = False
     spreads_mask: ClassVar[bool] = False
     removes_masks: ClassVar[bool] = False
+    is_recurrent: ClassVar[bool] = False
     moves_values: ClassVar[bool] = False
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False
@@ -106,9 +111,19 @@ class Traits:
         return None
 
     @property
+    def inner_network(self) -> Network | None:
+        """The network that it holds, whose layers have all its weights; None if it holds none."""
+        return None
+
+    @property
     def inner_layers(self) -> Mapping[str, Layer]:
         """The layers inside it, by the names under which Keras's files store their weights."""
         return {} if self.wrapped_layer is None else {"layer": self.wrapped_layer}
+
+    @property
+    def masked_results(self) -> int:
+        """How many of its results have the mask, if its result has one."""
+        return 1
 
     @property
     def masked_value(self) -> float | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError, UnsupportedError
@@ -28,6 +28,9 @@ class Wrapper(Layer):
         ConfigError: it is not a layer.
     """
 
+    layers_in_settings = ("layer",)
+    holds_networks: ClassVar[bool] = False
+
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
         vars(self)["name"] = kwargs.get("name")  # for error messages; the base class checks and sets it
         if not isinstance(layer, Layer):
@@ -35,7 +38,7 @@ class Wrapper(Layer):
                 f"{self.described()}: Layer {layer!r:.100} supplied to Wrapper isn't a supported layer type; "
                 "give it an object of one of the classes of foldnet.layers"
             )
-        if hasattr(layer, "graph_calls"):
+        if hasattr(layer, "graph_calls") and not self.holds_networks:
             raise UnsupportedError(
                 f"{type(self).__name__} cannot hold the network {layer.name!r}; wrap single layers"
             )
@@ -135,33 +138,6 @@ class Wrapper(Layer):
             )
         for spec, value in zip(self.specs, weights, strict=True):
             self.set_weight(spec.name, value)
-
-    def get_config(self) -> dict[str, Any]:
-        """Settings under Keras's names; the inner layer in Keras's stored form."""
-        inner = {
-            "module": "keras.layers", "class_name": type(self.layer).__name__, "config": self.layer.get_config(),
-            "registered_name": None,
-        }  # fmt: skip
-        return {**super().get_config(), "layer": inner}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Create a wrapper from the settings that ``get_config`` returns.
-
-        Raises:
-            UnsupportedError: foldnet does not have the inner layer's class.
-        """
-        inner = config.get("layer")
-        if isinstance(inner, Mapping):
-            from foldnet.layers import LAYERS
-
-            kind = inner.get("class_name")
-            if kind not in LAYERS:
-                raise UnsupportedError(
-                    f"{cls.__name__} holds a layer of the class {kind!r}, which foldnet does not have"
-                )
-            config = {**config, "layer": LAYERS[kind].from_config(inner.get("config") or {})}
-        return super().from_config(config)
 
 
 class SpectralNormalization(Wrapper):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
 
 import numpy as np
@@ -12,12 +13,13 @@ from foldnet.arrays import Array
 from foldnet.errors import UnsupportedError
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph, GraphBuilder
-from foldnet.graph.op import FLOAT, INT, Dtype
+from foldnet.graph.op import FLOAT, INT, Dtype, Op, Shape
 from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.masks import Mask, Masks
 from foldnet.network import Network
+from foldnet.operations import catalogue
 from foldnet.operations.structure.op import Cast
 from foldnet.optional_inputs import Absent, is_optional
 
@@ -52,6 +54,8 @@ class Lowering(GraphBuilder):
         """The mask of each input of the call that is being lowered; see ``mask``."""
         self.output_masks: list[Mask | None] = []
         """The mask of each of the network's outputs."""
+        self._along: list[int | None] = []
+        self._with_axis: dict[str, str] = {}
         self.activities: list[tuple[Layer, str]] = []
         """Layers with an activity regularizer, and the results to which it applies."""
 
@@ -59,6 +63,76 @@ class Lowering(GraphBuilder):
     def trains(self) -> bool:
         """Whether this is the training program."""
         return self.mode is Mode.TRAIN
+
+    # -- along further axes -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def along(self, size: int | None) -> Iterator[None]:
+        """Inside this context, all is emitted for every position of the axis after the batch axis, which no layer sees.
+
+        Args:
+            size: of the axis; None for a free one.
+        """
+        self._along.append(size)
+        try:
+            yield
+        finally:
+            self._along.pop()
+
+    def shape(self, value: str) -> Shape:
+        """Shape of a value, batch axis first; without the axes of ``along``."""
+        rows, *own = whole = super().shape(value)
+        return whole if value in self.constants else (rows, *own[len(self._along) :])
+
+    def emit_all(self, op: Op, *operands: str) -> tuple[str, ...]:
+        """Append a node and return the names of all its results; see ``along``."""
+        return self._lifted(len(self._along), op, operands)
+
+    def _lifted(self, level: int, op: Op, operands: Sequence[str]) -> tuple[str, ...]:
+        if level == 0:
+            return super().emit_all(op, *operands)
+        rule = catalogue.rules("lift", type(op))
+        if rule is None:
+            raise UnsupportedError(
+                f"layer {self.layer!r} cannot be computed at every step of TimeDistributed: {type(op).__name__} has no "
+                "form for that. Take TimeDistributed away from it, or save the network without it"
+            )
+        fixed = [v in self.constants for v in operands]
+        shapes = [self._shape_at(level, v) for v in operands]
+        found = rule(op, self._along[level - 1], shapes, fixed)
+        names = tuple(self._ahead(v) if k in found.ahead else v for k, v in enumerate(operands))
+        for step in found.ops:
+            names = self._lifted(level - 1, step, names)
+        return names
+
+    def _shape_at(self, level: int, value: str) -> Shape:
+        rows, *own = whole = super().shape(value)
+        return whole if value in self.constants else (rows, *own[level:])
+
+    def _ahead(self, constant: str) -> str:
+        """A constant with an axis of size 1 in front."""
+        if constant in self.variables and self.trains:
+            layer, name = self.variables[constant]
+            raise UnsupportedError(
+                f"layer {layer.name!r}: foldnet does not train {name} inside TimeDistributed yet. Train the network in "
+                "Keras and load its file to predict"
+            )
+        if constant not in self._with_axis:
+            name = self.constant(f"{constant}/along", self.constants[constant][np.newaxis])
+            self._with_axis[constant] = name
+            if constant in self.spreads:
+                self.spreads[name] = self.spreads[constant][np.newaxis]
+        return self._with_axis[constant]
+
+    def inside(self, network: Network, *inputs: str) -> list[str]:
+        """Emit a network that the layer of the current call holds; return the names of its outputs."""
+        path, call, call_masks, training = self.layer, self.call, self.call_masks, self.call_training
+        values: Values = dict(zip(network.inputs, inputs, strict=True))
+        _lower_calls(self, network, values, Masks(self, network), training, f"{path}/")
+        self.layer, self.call, self.call_masks, self.call_training = path, call, call_masks, training
+        return _require_present(network.outputs, values, f"the network {network.name!r} is")
+
+    # -- weights and masks --------------------------------------------------------------------------------------
 
     def weights(self, layer: Layer) -> tuple[str, ...]:
         """The layer's weights as constants, in Keras's order."""

@@ -92,7 +92,8 @@ class Masks:
         ):
             return None
         given = flatten(passed_mask)
-        given += [None] * (len(call.inputs) - call.roles.count(call.roles[0]))  # of further arguments
+        own = 1 if call.layer.takes_states_in_list else call.roles.count(call.roles[0])
+        given += [None] * (len(call.inputs) - own)  # of further arguments
         if len(given) != len(call.inputs) or not all(_known(m, values) for m in given):
             raise UnsupportedError(
                 f"layer {call.layer.name!r} was called with a mask that is no tensor of the network. Hand over an "
@@ -112,11 +113,12 @@ class Masks:
         values: Mapping[SymbolicTensor, str | None],
     ) -> None:
         """Record the masks of a call's result, given those of its inputs when the network runs."""
-        result = call.outputs[0]
-        self.at_run[result] = self._of_result(call, inputs, masks)
+        mask = self._of_result(call, inputs, masks)
         built = self._passed(call, values) or [self.known.get(t) for t in call.inputs]
         same = all(a is b for a, b in zip(built, masks, strict=True))
-        self.known[result] = self.at_run[result] if same else self._of_result(call, inputs, built)
+        results = call.outputs[: call.layer.masked_results]
+        self.at_run |= dict.fromkeys(results, mask)
+        self.known |= dict.fromkeys(results, mask if same else self._of_result(call, inputs, built))
 
     def _of_result(self, call: Call, inputs: Sequence[str], masks: Sequence[Mask | None]) -> Mask | None:
         if not call.output_mask(*(m is not None for m in masks)):
@@ -188,6 +190,7 @@ def _follow(network: Network, given: Sequence[bool], met: set[Layer]) -> list[bo
         if isinstance(layer, Network):
             results = _follow(layer, flags, met)
         else:
-            results = [call.output_mask(*flags), *[False] * (len(call.outputs) - 1)]
+            count = layer.masked_results if call.output_mask(*flags) else 0
+            results = [k < count for k in range(len(call.outputs))]
         masked.update(zip(call.outputs, results, strict=True))
     return [masked[t] for t in network.outputs]

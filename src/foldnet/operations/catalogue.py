@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from foldnet.operations.folds import Fold
     from foldnet.operations.gradients import Rule as GradientRule
     from foldnet.operations.kernels import Kernel
+    from foldnet.operations.lifts import Rule as LiftRule
     from foldnet.operations.regions import Rule as RegionRule
     from foldnet.operations.texts import Text
     from foldnet.operations.turns import Rule as TurnRule
 
-Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold", "region", "turn"]
+Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold", "region", "turn", "lift"]
 """The files of a family that hold something of each of its operations."""
 
 
@@ -75,6 +76,8 @@ def rules(aspect: Literal["fold"], op: type[Op]) -> Fold | None: ...
 def rules(aspect: Literal["region"], op: type[Op]) -> RegionRule | None: ...
 @overload
 def rules(aspect: Literal["turn"], op: type[Op]) -> TurnRule | None: ...
+@overload
+def rules(aspect: Literal["lift"], op: type[Op]) -> LiftRule | None: ...
 
 
 def rules(aspect: Aspect, op: type[Op]) -> object:

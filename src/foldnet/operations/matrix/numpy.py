@@ -13,11 +13,17 @@ from foldnet.operations.kernels import Kernel, StepContext
 from foldnet.operations.matrix.op import Dense, Dot, KernelGradient, Product, ProductGradient, TurnedDense
 
 
-def dense(op: Dense, x: Array, kernel: Array, bias: Array | None = None) -> Array:
-    """``x @ kernel + bias``, summed over the inputs in order."""
+def in_order(x: Array, kernel: Array) -> Array:
+    """``x @ kernel``, summed over the inputs in order."""
     y = np.zeros((*x.shape[:-1], kernel.shape[1]))
     for i in range(kernel.shape[0]):
         y += x[..., i : i + 1] * kernel[i]
+    return y
+
+
+def dense(op: Dense, x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """``x @ kernel + bias``, summed over the inputs in order."""
+    y = in_order(x, kernel)
     return apply_elementwise(op.activation, y if bias is None else y + bias)
 
 

@@ -83,6 +83,18 @@ def _tiled(
     return lines
 
 
+def vector_calls(body: BlockWriter, x: str, kernel: str, bias: str, y: str) -> list[str]:
+    """Calls of the matrix kernels for one vector; the bias is a constant, or C of a vector."""
+    inputs, units = body.shape(kernel)
+    constant = bias in body.graph.constants
+    if body.simd == 1:
+        own = body.base(bias) if constant else bias
+        return [f"fn_dense({x}, {body.base(kernel)}, {own}, {y}, {inputs}, {units});"]
+    widths = panels(units, body.simd)
+    own = body.packed(bias, widths) if constant else bias
+    return _Calls(body, inputs, units, widths, body.packed(kernel, widths), own).lines(x, y)
+
+
 def _portable_calls(body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int) -> list[str]:
     x, kernel, *rest = node.inputs
     bias = body.base(rest[0]) if rest else "NULL"

@@ -10,7 +10,7 @@ from typing import Any
 
 from foldnet.codegen.convolution import Tile
 from foldnet.codegen.expressions import Number, plus, times
-from foldnet.codegen.layout import Plan, Weights, row_shape
+from foldnet.codegen.layout import Plan, Weights, row_shape, scratch_at
 from foldnet.codegen.loops import (
     C_TYPES,
     CType,
@@ -29,7 +29,7 @@ from foldnet.codegen.plain_names import PlainNames, title
 from foldnet.codegen.product_tiles import ProductTile
 from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Once, Stage
 from foldnet.engines.native.prediction.convolution import conv_calls
-from foldnet.engines.native.prediction.dense import dense_calls
+from foldnet.engines.native.prediction.dense import dense_calls, vector_calls
 from foldnet.engines.native.prediction.products import product_calls
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
@@ -170,8 +170,13 @@ class BlockWriter:
         text = f"{operand.base}[{at}]"
         return f"WEIGHT({text})" if operand.frozen and self.simd == 1 else text
 
+    def add(self, *lines: str) -> None:
+        """Statements as they are."""
+        self.lines += [f"{self._indent}{line}" for line in lines]
+
     @contextmanager
-    def _inside(self, head: str) -> Iterator[None]:
+    def inside(self, head: str) -> Iterator[None]:
+        """A block around all that is written inside."""
         self.lines.append(f"{self._indent}{head}".rstrip())
         self._indent += "  "
         yield
@@ -184,7 +189,7 @@ class BlockWriter:
         if count == 1:
             yield 0
             return
-        with self._inside(f"{loop(variable, 0, count)} {{"):
+        with self.inside(f"{loop(variable, 0, count)} {{"):
             yield variable
 
     @contextmanager
@@ -199,7 +204,7 @@ class BlockWriter:
     @contextmanager
     def numbers(self, name: str, numbers: Sequence[int]) -> Iterator[str]:
         """An array of whole numbers around all that is written inside; gives its name."""
-        with self._inside("{"):
+        with self.inside("{"):
             self.lines.append(
                 f"{self._indent}static const int32_t {name}[] = {{{', '.join(map(str, numbers))}}};"
             )
@@ -219,16 +224,16 @@ class BlockWriter:
         to = plus(*(times(f"k{a}", s * lanes) for a, s in zip(kept, small, strict=True)))
         with ExitStack() as nested:
             for a in kept:
-                nested.enter_context(self._inside(f"{loop(f'k{a}', 0, loops.shape[a])} {{"))
+                nested.enter_context(self.inside(f"{loop(f'k{a}', 0, loops.shape[a])} {{"))
             if not kept:
-                nested.enter_context(self._inside("{"))
+                nested.enter_context(self.inside("{"))
             for const, group, where in (
                 ("const ", loops.reads, at),
                 ("", loops.writes, at),
                 ("", loops.small, to),
             ):
                 for name, value in group.items():
-                    self._add(f"{const}float *{name} = {plus(self.base(value), where)};")
+                    self.add(f"{const}float *{name} = {plus(self.base(value), where)};")
             inner = tuple(steps[a] for a in loops.axes)
             for stage in [*self._sums(loops), *stages]:
                 self._stage(loops, stage, inner)
@@ -242,13 +247,10 @@ class BlockWriter:
             starts = (
                 f"{name} = {self._filled(Once(start), loops, (), {})}" for name, start in loops.sums.items()
             )
-            self._add(f"{kind} {', '.join(starts)};")
+            self.add(f"{kind} {', '.join(starts)};")
             return []
-        self._add(f"{kind} {', '.join(f'{name}[{self.lanes}]' for name in loops.sums)};")
+        self.add(f"{kind} {', '.join(f'{name}[{self.lanes}]' for name in loops.sums)};")
         return [Once("\n".join(f"{{{name}}} = {start};" for name, start in loops.sums.items()))]
-
-    def _add(self, line: str) -> None:
-        self.lines.append(f"{self._indent}{line}")
 
     def _stage(self, loops: Along, stage: Stage, inner: tuple[int, ...]) -> None:
         each = isinstance(stage, Each)
@@ -337,6 +339,15 @@ class BlockWriter:
         self.lines += calls or ()
         self.multiplied += prod(sizes) if calls else 0
         return calls is not None
+
+    def scratch(self, node: Node[Op]) -> str:
+        """C of the start of an operation's scratch."""
+        assert self.lanes == 1, "programs with scratch compute their rows one by one"
+        return plus(self.base(node.output), scratch_at(self.graph, node.output))
+
+    def vector_product(self, x: str, kernel: str, bias: str, y: str) -> None:
+        """Calls of the matrix kernels."""
+        self.add(*vector_calls(self, x, kernel, bias, y))
 
     def conv(self, node: Node[Any]) -> None:
         """Calls of the kernels."""

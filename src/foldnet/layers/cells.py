@@ -1,0 +1,474 @@
+"""What a recurrent layer computes in one step: SimpleRNNCell, LSTMCell, GRUCell, and several in a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.graph.op import Elementwise
+from foldnet.initializers import initialize
+from foldnet.layers.base import Layer
+from foldnet.layers.composite import Composite
+from foldnet.layers.core import activation_op
+from foldnet.layers.tensors import Call, Shape
+from foldnet.layers.weight import WeightSpec
+from foldnet.naming import snake_case
+from foldnet.operations.matrix.op import Dense
+from foldnet.operations.scan.op import FORMS, CellKind, Scan
+from foldnet.operations.structure.op import Reshape, Slice
+from foldnet.setting_types import COUNT, FLAG, FRACTION, SEED, Kind
+
+if TYPE_CHECKING:
+    from foldnet.lowering.lower import Lowering
+
+WHOLE_AXIS = (None, None, 1)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a recurrent layer goes through its steps; see ``Scan``."""
+
+    reverse: bool = False
+    sequences: bool = True
+    states: bool = False
+    zeros: bool = False
+
+
+class Cell(Layer):
+    """Base class of what a recurrent layer computes in one step."""
+
+    tensor_arguments = ("inputs", "states")
+    own_arguments = frozenset()
+    ignored_settings = frozenset({"implementation"})
+    kinds = {  # noqa: RUF012 - typed in the base
+        "units": COUNT, "use_bias": FLAG, "dropout": FRACTION, "recurrent_dropout": FRACTION, "seed": SEED,
+        "recurrent_activation": Kind("an activation: its name, or a function", Layer.kinds["activation"].read),
+    }  # fmt: skip
+    units: int
+    use_bias: bool
+    activation: Any
+    recurrent_activation: Any
+    kernel_initializer: Any
+    recurrent_initializer: Any
+    bias_initializer: Any
+    dropout: float
+    recurrent_dropout: float
+
+    @property
+    def kind(self) -> CellKind:
+        """What a step computes."""
+        raise ConfigError(f"{type(self).__name__} must say what it computes")  # every subclass defines it
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """The sizes of the states; the first state is the output."""
+        return (self.units,) * FORMS[self.kind].states
+
+    @property
+    def state_size(self) -> int | list[int]:
+        """The sizes of the states: a number, or a list if there are several."""
+        sizes = list(self.state_sizes)
+        return sizes[0] if len(sizes) == 1 else sizes
+
+    @property
+    def output_size(self) -> int:
+        """The size of the output."""
+        return self.units
+
+    def differs_in_training(self) -> bool:
+        """Whether it drops inputs or states in training."""
+        return self.dropout > 0 or self.recurrent_dropout > 0
+
+    # -- weights --------------------------------------------------------------------------------------------
+
+    def weight_specs(self, *input_shapes: Shape) -> Sequence[WeightSpec]:
+        """Kernel (features, gates * units), recurrent kernel (units, gates * units), and bias if used."""
+        features = input_shapes[0][-1]
+        if len(input_shapes[0]) < 2 or features is None:
+            raise ConfigError(
+                f"{type(self).__name__} needs inputs whose last axis has a known size, got {input_shapes[0]}"
+            )
+        width = FORMS[self.kind].gates * self.units
+        specs = [
+            WeightSpec("kernel", (features, width), self.kernel_initializer),
+            WeightSpec("recurrent_kernel", (self.units, width), self.recurrent_initializer),
+        ]
+        return [*specs, WeightSpec("bias", self._bias_shape, self._bias_start)] if self.use_bias else specs
+
+    @property
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (FORMS[self.kind].gates * self.units,)
+
+    @property
+    def _bias_start(self) -> Any:
+        return self.bias_initializer
+
+    # -- computing ------------------------------------------------------------------------------------------
+
+    def _elementwise(self, setting: str) -> Elementwise:
+        function = getattr(self, setting)
+        op = activation_op(function, 2)
+        if op is None:
+            return Elementwise("linear")
+        found = op.as_activation
+        if found is None:
+            raise UnsupportedError(
+                f"{self.described()}: {setting} is {getattr(function, '__name__', function)!r}, which is no function "
+                "of each value alone; recurrent layers take elementwise functions"
+            )
+        return found
+
+    def lower_steps(
+        self, b: Lowering, x: str, states: Sequence[str], mask: str | None, steps: Steps
+    ) -> tuple[str, list[str]]:
+        """Emit all steps of inputs (rows, steps, features).
+
+        Args:
+            b: to emit into.
+            x: the inputs.
+            states: the initial ones; none for zeros.
+            mask: (rows, steps), or None.
+            steps: how to go through them.
+
+        Returns:
+            The outputs (rows, steps, units), or the last one (rows, units); and the last states, if they are wanted.
+        """
+        self._refuse_training(b)
+        bias, weights = self._weights(b)
+        op = Scan(
+            self.kind,
+            self.units,
+            self._elementwise("activation"),
+            self._elementwise("recurrent_activation"),
+            reverse=steps.reverse,
+            sequences=steps.sequences,
+            states=steps.states,
+            initial=bool(states),
+            masked=mask is not None,
+            zeros=steps.zeros,
+        )
+        z = b.emit(Dense(), x, b.weight(self, "kernel"), *bias)
+        y = b.emit(op, z, *states, *([] if mask is None else [mask]), *weights)
+        count = len(self.state_sizes) if steps.states else 0
+        found = [self._position(b, y, k - count) for k in range(count)]
+        if not steps.sequences:
+            return self._position(b, y, 0), found
+        return (_sliced(b, y, (None, -count, 1)) if count else y), found
+
+    def _position(self, b: Lowering, y: str, at: int) -> str:
+        """One position of (rows, ..., positions, units)."""
+        shape = b.shape(y)
+        if shape[-2] != 1:
+            y = _sliced(b, y, (at, at + 1 if at != -1 else None, 1))
+        kept = tuple(-1 if n is None else n for n in shape[1:-2])
+        return b.emit(Reshape((*kept, self.units)), y)
+
+    def _refuse_training(self, b: Lowering) -> None:
+        if b.trains:
+            raise UnsupportedError(
+                f"{(self.part_of or self).described()}: foldnet does not train recurrent layers yet. Train the network "
+                "in Keras and load its file to predict"
+            )
+
+    def _weights(self, b: Lowering) -> tuple[list[str], list[str]]:
+        """The bias of the inputs, if there is one, and the weights of the steps."""
+        bias = [b.weight(self, "bias")] if self.use_bias else []
+        return bias, [b.weight(self, "recurrent_kernel")]
+
+    # -- calls ----------------------------------------------------------------------------------------------
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """(rows, units)."""
+        if len(input_shapes[0]) != 2:
+            raise ConfigError(f"{type(self).__name__} takes inputs (rows, features), got {input_shapes[0]}")
+        return (input_shapes[0][0], self.units)
+
+    def other_output_shapes(self, call: Call) -> Sequence[Shape]:
+        """The new states."""
+        return [(call.inputs[0].shape[0], n) for n in self.state_sizes]
+
+    def lower_all(self, b: Lowering, *inputs: str) -> Sequence[str]:
+        """The output and the new states after one step."""
+        x, *states = map(b.float, inputs)
+        if len(states) not in (0, len(self.state_sizes)):
+            raise InputError(
+                f"{self.described()} has {len(self.state_sizes)} states, and was given {len(states)}"
+            )
+        one = b.emit(Reshape((1, int(b.shape(x)[-1] or 0))), x)
+        y, found = self.lower_steps(b, one, states, None, Steps(sequences=False, states=True))
+        return (y, *found)
+
+    def _wrap_outputs(self, call: Call) -> Any:
+        output, *states = call.outputs
+        return output, states
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
+        """States of zeros for so many rows."""
+        return [np.zeros((batch_size or 1, n), np.float32) for n in self.state_sizes]
+
+
+def _sliced(b: Lowering, y: str, entry: tuple[int | None, int | None, int]) -> str:
+    """Part of the axis before the last."""
+    ahead = len(b.shape(y)) - 3
+    return b.emit(Slice((*(WHOLE_AXIS,) * ahead, entry, WHOLE_AXIS)), y)
+
+
+def _reversed(b: Lowering, x: str, from_end: int) -> str:
+    """The steps from the last to the first; their axis is counted from the end."""
+    rank = len(b.shape(x))
+    entries = ((None, None, -1) if axis == rank - from_end else WHOLE_AXIS for axis in range(1, rank))
+    return b.emit(Slice(tuple(entries)), x)
+
+
+class SimpleRNNCell(Cell):
+    """``activation(x @ kernel + bias + state @ recurrent_kernel)`` (Elman, 1990).
+
+    Args:
+        units: size of the state.
+        activation: name, function or Keras configuration; None is linear.
+        use_bias: whether a bias is added.
+        dropout: share of the inputs that training drops.
+        recurrent_dropout: share of the state that training drops.
+        seed: of the dropout.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        keep(self, locals())
+
+    @property
+    def kind(self) -> CellKind:
+        """``simple``."""
+        return "simple"
+
+    def _elementwise(self, setting: str) -> Elementwise:
+        return super()._elementwise("activation")  # it has no gates
+
+
+class LSTMCell(Cell):
+    """A carried state that gates forget, add to and show (Hochreiter and Schmidhuber, 1997).
+
+    Each weight has four parts: the input gate, the forget gate, the candidate, and the output gate.
+
+    Args:
+        units: size of each state.
+        activation: of the candidate and the output: name, function or Keras configuration; None is linear.
+        recurrent_activation: of the gates.
+        use_bias: whether a bias is added.
+        unit_forget_bias: whether the bias of the forget gate starts at 1.
+        dropout: share of the inputs that training drops.
+        recurrent_dropout: share of the state that training drops.
+        seed: of the dropout.
+    """
+
+    kinds = {"unit_forget_bias": FLAG}  # noqa: RUF012 - typed in the base
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        keep(self, locals())
+
+    @property
+    def kind(self) -> CellKind:
+        """``lstm``."""
+        return "lstm"
+
+    @property
+    def _bias_start(self) -> Any:
+        if not self.unit_forget_bias:
+            return self.bias_initializer
+
+        def start(shape: Sequence[int]) -> Array:
+            n = self.units
+            first, rest = (initialize(self.bias_initializer, (count,)) for count in (n, 2 * n))
+            return np.concatenate([first, np.ones(n, np.float32), rest])
+
+        return start
+
+
+class GRUCell(Cell):
+    """A state that an update gate mixes with a candidate (Cho and others, 2014).
+
+    Each weight has three parts: the update gate, the reset gate, and the candidate.
+
+    Args:
+        units: size of the state.
+        activation: of the candidate: name, function or Keras configuration; None is linear.
+        recurrent_activation: of the gates.
+        use_bias: whether biases are added.
+        dropout: share of the inputs that training drops.
+        recurrent_dropout: share of the state that training drops.
+        seed: of the dropout.
+        reset_after: whether the reset gate comes after the product with the recurrent kernel, which then has a bias of
+            its own: the second row of the bias.
+    """
+
+    kinds = {"reset_after": FLAG}  # noqa: RUF012 - typed in the base
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        keep(self, locals())
+
+    @property
+    def kind(self) -> CellKind:
+        """``gru``, or ``gru_reset_after``."""
+        return "gru_reset_after" if self.reset_after else "gru"
+
+    @property
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def _weights(self, b: Lowering) -> tuple[list[str], list[str]]:
+        kernel = self.named_weights["recurrent_kernel"]
+        if not self.reset_after:
+            gates, candidate = np.split(kernel, [2 * self.units], axis=1)
+            parts = [("gates/recurrent_kernel", gates), ("candidate/recurrent_kernel", candidate)]
+            bias = [b.weight(self, "bias")] if self.use_bias else []
+            return bias, [b.layer_constant(self, name, np.array(part)) for name, part in parts]
+        own = self.named_weights["bias"] if self.use_bias else np.zeros((2, 3 * self.units), np.float32)
+        biases = [
+            b.layer_constant(self, f"{k}/bias", np.array(own[i]))
+            for i, k in enumerate(("input", "recurrent"))
+        ]
+        return biases[:1], [b.weight(self, "recurrent_kernel"), biases[1]]
+
+
+def keep(layer: Layer, given: Mapping[str, Any]) -> None:
+    """Store the arguments of a constructor, its ``locals()``, as attributes."""
+    for name, value in given.items():
+        if name not in ("self", "kwargs", "__class__"):
+            setattr(layer, name, value)
+
+
+class StackedRNNCells(Composite):
+    """Several cells as one: each gets the output of the one before it.
+
+    Args:
+        cells: a list of cells.
+    """
+
+    layers_in_settings = ("cells",)
+
+    def __init__(self, cells: Sequence[Any], **kwargs: Any) -> None:
+        vars(self)["name"] = kwargs.get("name")
+        for cell in cells:
+            if not hasattr(cell, "lower_steps"):
+                raise ConfigError(
+                    f"{self.described()}: {cell!r:.100} is no cell: give objects of SimpleRNNCell, LSTMCell or GRUCell"
+                )
+        super().__init__(**kwargs)
+        self.cells = list(cells)
+
+    def make_parts(self, *input_shapes: Shape) -> Mapping[str, tuple[Layer, Shape]]:
+        """The cells."""
+        shape, found = input_shapes[0], {}
+        counts: Counter[str] = Counter()
+        for cell in self.cells:
+            kind = snake_case(type(cell).__name__)
+            found[f"cells/{kind}_{counts[kind]}" if counts[kind] else f"cells/{kind}"] = (cell, shape)
+            counts[kind] += 1
+            shape = (*shape[:-1], cell.output_size)
+        return found
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """The sizes of all states, cell by cell."""
+        return tuple(n for cell in self.cells for n in cell.state_sizes)
+
+    @property
+    def state_size(self) -> list[int | list[int]]:
+        """The sizes of the states of each cell."""
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def output_size(self) -> int:
+        """The size of the output: the last cell's."""
+        size: int = self.cells[-1].output_size
+        return size
+
+    def differs_in_training(self) -> bool:
+        """Whether a cell drops values in training."""
+        return any(cell.differs_in_training() for cell in self.cells)
+
+    def lower_steps(
+        self, b: Lowering, x: str, states: Sequence[str], mask: str | None, steps: Steps
+    ) -> tuple[str, list[str]]:
+        """Emit all steps of the first cell, then of the second, and so on; see ``Cell.lower_steps``."""
+        found, rest = [], list(states)
+        if steps.reverse:
+            x = _reversed(b, x, 2)
+            mask = None if mask is None else _reversed(b, mask, 1)
+        for k, cell in enumerate(self.cells):
+            last = k == len(self.cells) - 1
+            own = [rest.pop(0) for _ in cell.state_sizes] if states else []
+            how = replace(steps, reverse=False) if last else Steps(states=steps.states)
+            x, new = cell.lower_steps(b, x, own, mask, how)
+            found += new
+        return x, found
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        """(rows, size of the last cell's output)."""
+        return (input_shapes[0][0], self.output_size)

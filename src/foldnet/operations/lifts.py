@@ -1,0 +1,69 @@
+"""How an operation is computed along one more axis, right after the batch axis (``lift.py`` of each family).
+
+``TimeDistributed`` applies a layer at every position of such an axis. Its operations are those of the layer, each
+along one more axis, so that they fold, compile and export like any others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from foldnet.errors import UnsupportedError
+from foldnet.graph.op import AxisOp, Op, Shape
+from foldnet.operations.structure.op import Reshape
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """An operation along one more axis.
+
+    Attributes:
+        ops: what computes it: the first takes the operands, each other one the result before it.
+        ahead: the constant operands, by number, that get an axis of size 1 in front.
+    """
+
+    ops: tuple[Op, ...]
+    ahead: frozenset[int] = frozenset()
+
+
+Rule = Callable[[Any, int | None, Sequence[Shape], Sequence[bool]], Lifted]
+"""From an operation, the size of the new axis, the operands' shapes without it, and which operands are constants."""
+
+
+@dataclass(frozen=True)
+class _OnAxes(Op):
+    axes: tuple[int, ...]
+
+
+def same(op: Op, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
+    """Of an operation that treats all axes it does not name alike: itself."""
+    return Lifted((op,))
+
+
+def spread(op: Op, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
+    """Of an operation whose constants are spread over a row."""
+    pairs = zip(shapes, constant, strict=True)
+    return Lifted((op,), frozenset(k for k, (shape, fixed) in enumerate(pairs) if fixed and shape))
+
+
+def next_axis(op: AxisOp, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
+    """Of an operation along one axis."""
+    return Lifted((replace(op, axis=op.axis + 1),))
+
+
+def next_axes(op: _OnAxes, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
+    """Of an operation along several axes."""
+    return Lifted((replace(op, axes=tuple(axis + 1 for axis in op.axes)),))
+
+
+def reshape(sizes: Sequence[int | None]) -> Reshape:
+    """A Reshape to these sizes, of which one may be free.
+
+    Raises:
+        UnsupportedError: several are free.
+    """
+    if sum(n is None for n in sizes) > 1:
+        raise UnsupportedError(f"rows cannot get the shape {tuple(sizes)}, of which several sizes are free")
+    return Reshape(tuple(-1 if n is None else n for n in sizes))

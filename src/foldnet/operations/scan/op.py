@@ -1,0 +1,142 @@
+"""Recurrence: a state that each step of a sequence changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar, Literal
+
+from foldnet.errors import ConfigError
+from foldnet.graph.op import Elementwise, Op, Row, Shape
+
+CellKind = Literal["simple", "lstm", "gru", "gru_reset_after"]
+
+
+@dataclass(frozen=True)
+class CellForm:
+    """The sizes of a cell, counted in vectors of units.
+
+    Attributes:
+        gates: what a step computes from its input: i, f, c, o of an LSTM; z, r, h of a GRU, in Keras's order.
+        states: what it hands to the next step; the first of them is its output.
+        weights: the widths of its weights: recurrent kernels, which have a row for each unit; 0 for a bias, which is as
+            wide as the kernel before it.
+    """
+
+    gates: int
+    states: int
+    weights: tuple[int, ...]
+
+
+FORMS: Mapping[CellKind, CellForm] = {
+    "simple": CellForm(1, 1, (1,)),
+    "lstm": CellForm(4, 2, (4,)),
+    "gru": CellForm(3, 1, (2, 1)),
+    "gru_reset_after": CellForm(3, 1, (3, 0)),
+}
+
+
+@dataclass(frozen=True)
+class Scan(Op):
+    """The steps of a recurrent layer, given its inputs times its kernel, plus its bias.
+
+    Operands: those products (rows, ..., steps, gates * units); the initial states (rows, ..., units), if ``initial``;
+    the mask (rows, ..., steps), if ``masked``; and the weights: one recurrent kernel (units, gates * units). A ``gru``
+    has two, for its gates and for its candidate; a ``gru_reset_after`` has a bias (gates * units,) after its kernel.
+
+    The result is (rows, ..., positions, units): the output of every step or only of the last, then the states.
+
+    Attributes:
+        cell: what a step computes.
+        units: size of each state.
+        activation: of the candidate, and of an LSTM's output.
+        recurrent_activation: of the gates.
+        reverse: whether the last step comes first; results are then in that order.
+        sequences: whether there is an output for every step.
+        states: whether the states after the last step follow the outputs.
+        initial: whether initial states are given; they are zeros otherwise.
+        masked: whether steps can be left out: they keep the states, and their output is the first of these.
+        zeros: whether the output of a step that is left out is 0 instead.
+    """
+
+    trains: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = True
+
+    cell: CellKind
+    units: int
+    activation: Elementwise
+    recurrent_activation: Elementwise
+    reverse: bool = False
+    sequences: bool = False
+    states: bool = False
+    initial: bool = False
+    masked: bool = False
+    zeros: bool = False
+
+    @property
+    def form(self) -> CellForm:
+        """The sizes of its cell."""
+        return FORMS[self.cell]
+
+    @property
+    def label(self) -> str:
+        return self.cell
+
+    @property
+    def weights(self) -> tuple[int, int]:  # type: ignore[override]
+        """The cell's."""
+        return len(self.form.weights), len(self.form.weights)
+
+    def data_operands(self, count: int) -> int:
+        """All but the weights."""
+        return count - len(self.form.weights)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The operand's shape, with the number of positions and of units."""
+        form, n = self.form, self.units
+        z, *rest = shapes
+        count = form.states if self.initial else 0
+        initial, mask, weights = (
+            rest[:count],
+            rest[count : len(rest) - len(form.weights)],
+            rest[-len(form.weights) :],
+        )
+        if len(z) < 3 or z[-1] != form.gates * n or len(rest) != count + self.masked + len(form.weights):
+            raise ConfigError(f"{self} does not fit operands of shapes {shapes}")
+        wide = 0
+        for width, shape in zip(form.weights, weights, strict=True):
+            wide = width or wide
+            if shape != ((n, wide * n) if width else (wide * n,)):
+                raise ConfigError(f"a weight of shape {shape} does not fit {n} units of {self.cell}")
+        for what, found, expected in (
+            *(("initial state", state, (*z[:-2], n)) for state in initial),
+            *(("mask", shape, z[:-1]) for shape in mask),
+        ):
+            pairs = zip(found, expected, strict=False)
+            if len(found) != len(expected) or any(None not in pair and pair[0] != pair[1] for pair in pairs):
+                raise ConfigError(f"its {what} has the shape {found}, expected {expected}")
+        steps = z[-2] if self.sequences else 1
+        return (*z[:-2], None if steps is None else steps + (form.states if self.states else 0), n)
+
+    def scratch(self, result: Row, *operands: Row) -> int:
+        """Its ``arrays``."""
+        return sum(self.arrays.values())
+
+    @property
+    def arrays(self) -> dict[str, int]:
+        """The arrays that a step works in, with their sizes, multiples of 16, so that vectors fill them."""
+        counts = {"gates": self.form.gates, "h": 1}
+        if self.form.states > 1:
+            counts["c"] = 1
+        if self.masked and self.zeros:
+            counts["out"] = 1
+        if self.cell == "gru":
+            counts |= {"own": 2, "held": 1, "inner": 1}
+        if self.cell == "gru_reset_after":
+            counts["own"] = 3
+        return {name: -(-count * self.units // 16) * 16 for name, count in counts.items()}
+
+    def multiply_adds(self, result: Row, *operands: Row) -> int:
+        """The recurrent kernels, once for each step."""
+        return prod(operands[0][:-1]) * sum(prod(shape) for shape in operands[-len(self.form.weights) :])

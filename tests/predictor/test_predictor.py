@@ -407,3 +407,13 @@ def test_layer_values_are_the_layers_own(engine):
         )
     last = network.layers[-1].name
     np.testing.assert_array_equal(values[last], predict(x))
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8])
+def test_an_input_of_whole_numbers_takes_numbers_of_any_type(dtype, engine):
+    x = layers.Input((3,), dtype="int32")
+    model = Model(x, layers.Flatten()(layers.Embedding(5, 2)(x)))
+    rows = np.array([[0, 4, 2], [3, 3, 1]])
+    table = model.layers[1].get_weights()[0]
+    np.testing.assert_array_equal(freeze(model, engine=engine)(rows.astype(dtype)), table[rows].reshape(2, 6))

@@ -10,7 +10,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.engines.fallback import native_or_none
 from foldnet.graph.graph import Graph, bind, with_nodes
-from foldnet.graph.op import INT, Shape
+from foldnet.graph.op import FLOAT, INT, Shape
 from foldnet.literals import Precision
 from foldnet.nested_data import arranged
 from foldnet.passes import optimize
@@ -160,8 +160,12 @@ class Predictor(FastCall):
     def _is_ready(self, arrays: list[Array]) -> bool:
         """Whether the native engine can read all rows without a copy."""
         return self.engine == "native" and all(
-            a.dtype == np.float32 and a.dtype.isnative and a.flags.c_contiguous and a.flags.aligned
-            for a in arrays
+            self.graph.types[name].dtype == FLOAT
+            and a.dtype == np.float32
+            and a.dtype.isnative
+            and a.flags.c_contiguous
+            and a.flags.aligned
+            for name, a in zip(self.graph.inputs, arrays, strict=True)
         )
 
     def _row_bytes(self, bound: Graph) -> int:

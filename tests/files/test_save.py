@@ -142,6 +142,16 @@ EVERY_LAYER = [
         for name in LAYERS
         if name.startswith("Adaptive")
     ),
+    *(
+        (name, {"units": 3, "dropout": 0.1, "recurrent_dropout": 0.2, "kernel_regularizer": "l2"}, (4, 3))
+        for name in ("SimpleRNN", "LSTM", "GRU")
+    ),
+    ("LSTM", {"units": 3, "unit_forget_bias": False, "return_sequences": True, "go_backwards": True}, (4, 3)),
+    ("GRU", {"units": 3, "reset_after": False, "recurrent_activation": "relu"}, (4, 3)),
+    ("RNN", {"cell": layers.GRUCell(3), "return_sequences": True}, (4, 3)),
+    ("RNN", {"cell": [layers.LSTMCell(3), layers.LSTMCell(2)], "zero_output_for_mask": True}, (4, 3)),
+    ("Bidirectional", {"layer": layers.LSTM(3, return_sequences=True), "merge_mode": "ave"}, (4, 3)),
+    ("TimeDistributed", {"layer": layers.Conv1D(3, 2, activation="elu")}, (4, 3, 2)),
     ("Resizing", {"height": 5, "width": 3, "interpolation": "bicubic"}, (3, 4, 2)),
     ("Resizing", {"height": 5, "width": 3, "pad_to_aspect_ratio": True, "fill_value": 2.0}, (3, 4, 2)),
     ("CategoryEncoding", {"num_tokens": 4, "output_mode": "count"}, (6,)),
@@ -178,6 +188,7 @@ def test_every_class_is_tried():
     others = {"InputLayer", "Embedding", "ThresholdedReLU"}
     others |= {"ReversibleEmbedding"}  # in layers/test_reversible_embedding
     others |= {"IntegerLookup", "Hashing"}  # in layers/test_lookup and test_hashing
+    others |= {name for name in LAYERS if name.endswith(("Cell", "Cells"))}  # in RNN
     others |= {name for name in LAYERS if "Attention" in name}  # in layers/test_attention
     assert {name for name, _, _ in EVERY_LAYER} | joins | others == set(LAYERS)
 

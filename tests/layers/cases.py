@@ -385,12 +385,53 @@ def attention() -> list[Case]:
     return cases
 
 
+def recurrence() -> list[Case]:
+    row, every = ((6, 3),), {"return_sequences": True}
+    cases = []
+    for name in ("SimpleRNN", "LSTM", "GRU"):
+        settings = [
+            {}, {"use_bias": False}, {"activation": "elu"}, {"unroll": True}, {"units": 19},
+            {"go_backwards": True}, {"go_backwards": True, **every}, {"dropout": 0.3, "recurrent_dropout": 0.2},
+        ]  # fmt: skip
+        cases += [Case(name, {"units": 5, **own}, row) for own in settings]
+    gates = {"recurrent_activation": "hard_sigmoid"}
+    cases += [
+        Case("LSTM", {"units": 4, "activation": "linear", **gates}, row),
+        Case("LSTM", {"units": 4, "unit_forget_bias": False, **every}, row),
+        Case("GRU", {"units": 4, "reset_after": False, **every}, row),
+        Case("GRU", {"units": 4, "reset_after": False, "use_bias": False, "go_backwards": True}, row),
+        Case("GRU", {"units": 17, "reset_after": False, **gates}, row),
+        Case("RNN", {"cell": ("GRUCell", {"units": 4}), **every}, row),
+        Case("RNN", {"cell": [("LSTMCell", {"units": 4}), ("SimpleRNNCell", {"units": 3})]}, row),
+        Case("RNN", {"cell": [("LSTMCell", {"units": 4})] * 2, "go_backwards": True, **every}, row),
+    ]
+    for merge in ("concat", "sum", "mul", "ave"):
+        cases.append(Case("Bidirectional", {"layer": ("LSTM", {"units": 4}), "merge_mode": merge}, row))
+    other = ("GRU", {"units": 3, "go_backwards": True, **every})
+    cases += [
+        Case("Bidirectional", {"layer": ("GRU", {"units": 4, **every})}, row),
+        Case("Bidirectional", {"layer": ("SimpleRNN", {"units": 4, **every}), "backward_layer": other}, row),
+        Case("TimeDistributed", {"layer": ("Dense", {"units": 4, "activation": "tanh"})}, row),
+        Case("TimeDistributed", {"layer": ("BatchNormalization", {"axis": 1})}, ((3, 4, 2),)),
+        Case("TimeDistributed", {"layer": ("Conv2D", {"filters": 3, "kernel_size": 2})}, ((2, 4, 5, 2),)),
+        Case("TimeDistributed", {"layer": ("LSTM", {"units": 3})}, ((2, 4, 3),)),
+        Case("TimeDistributed", {"layer": ("GroupNormalization", {"groups": 2})}, ((2, 3, 4),)),
+        Case(
+            "TimeDistributed",
+            {"layer": ("TimeDistributed", {"layer": ("Dense", {"units": 2})})},
+            ((2, 3, 4),),
+        ),
+    ]
+    return cases
+
+
 FAMILIES: dict[str, list[Case]] = {
     family.__name__: family()
     for family in (
         batch_normalization, layer_normalization, group_normalization, other_normalizations, core,
         activation_layers, regularization, reshaping, pooling, convolution, borders,
         resizing, adaptive_pooling, encoding, image_changes, merging, attention,
+        recurrence,
     )
 }  # fmt: skip
 ALL = [(name, case) for name, family in FAMILIES.items() for case in family]

@@ -14,6 +14,7 @@ from foldnet import Input, Model, constraints, initializers, layers, regularizer
 from foldnet.errors import ConfigError, FoldnetError, UnsupportedError
 from foldnet.layers import LAYERS
 from foldnet.layers.configured import settings_of
+from foldnet.layers.inner import stored_layers
 from foldnet.models import model_from_json
 from tests.support.image_changes import IMAGE_CHANGES, ROW
 from tests.support.keras_pairs import at_prediction
@@ -34,6 +35,10 @@ NEEDED = {
     "Permute": {"dims": (1,)}, "RepeatVector": {"n": 2}, "Rescaling": {"scale": 2.0}, "Reshape": {"target_shape": (4,)},
     "SpatialDropout1D": {"rate": 0.2}, "SpatialDropout2D": {"rate": 0.2}, "SpatialDropout3D": {"rate": 0.2},
     "SpectralNormalization": {"layer": layers.Dense(2, name="inside")},
+    **{n: {"units": 2} for n in ("SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell")},
+    "RNN": {"cell": layers.GRUCell(2, name="inside")}, "StackedRNNCells": {"cells": [layers.GRUCell(2, name="inside")]},
+    "Bidirectional": {"layer": layers.LSTM(2, name="inside")},
+    "TimeDistributed": {"layer": layers.Dense(2, name="inside")},
     **{f"AveragePooling{d}D": {"pool_size": 2} for d in (1, 2, 3)},
     **{n: {"output_size": 2} for n in LAYERS if n.startswith("Adaptive")},
     "CategoryEncoding": {"num_tokens": 4}, "Discretization": {"bin_boundaries": [0.0, 1.5]},
@@ -52,9 +57,12 @@ SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multip
 SEVERAL |= {"AdditiveAttention", "Attention"}
 SEPARATE = {"GroupQueryAttention", "MultiHeadAttention"}
 """Those called on several tensors that are no list."""
-SHAPES |= {name: (3, 4) for name in LAYERS if "Attention" in name}
+SHAPES |= {name: (3, 4) for name in LAYERS if "Attention" in name or LAYERS[name].is_recurrent}
+SHAPES |= {"TimeDistributed": (3, 4), "Bidirectional": (3, 4)}
 
 NOT_HERE = {"ThresholdedReLU", "InputLayer", "IntegerLookup", "Hashing"}
+NOT_HERE |= {name for name in LAYERS if name.endswith(("Cell", "Cells"))}  # they are called with states
+NOT_HERE |= {"RNN"}  # its settings are those of LSTM, and JAX cannot trace its cell here
 """What the Keras of the tests does not have, or only with TensorFlow."""
 WITHOUT_REGULARIZER = {"Discretization", "IntegerLookup"}
 
@@ -63,8 +71,11 @@ OURS = {
     ("BatchNormalization", "synchronized"): "one machine has nothing to synchronize",
     ("Reshape", "target_shape"): "None is -1",
     ("GaussianNoise", "stddev"): "above 1, too, as Keras 2",
+    ("LSTM", "bias_initializer"): "None is glorot_uniform, as without unit_forget_bias",
+    **{(name, setting): "NumPy functions, which JAX cannot trace" for name in ("SimpleRNN", "LSTM", "GRU")
+       for setting in ("activation", "recurrent_activation")},
     ("InputLayer", "shape"): "a number is a shape of one axis",
-}
+}  # fmt: skip
 """Settings of which foldnet takes values that Keras refuses, and why."""
 
 
@@ -96,10 +107,20 @@ def by_constructor(name, settings):
     return LAYERS[name](**settings)
 
 
+def holds_layers(value):
+    return isinstance(value[0] if isinstance(value, list) and value else value, layers.Layer)
+
+
+def in_keras(value):
+    """The same layer, or layers, of Keras."""
+    if isinstance(value, list):
+        return [in_keras(v) for v in value]
+    return getattr(keras.layers, type(value).__name__).from_config(value.get_config())
+
+
 def by_file(name, settings):
-    stored = {"class_name": name, "config": {**settings}}
-    if isinstance(inner := settings.get("layer"), layers.Layer):
-        stored["config"]["layer"] = {"class_name": type(inner).__name__, "config": inner.get_config()}
+    inner = {k: stored_layers(v) for k, v in settings.items() if holds_layers(v)}
+    stored = {"class_name": name, "config": {**settings, **inner}}
     model = {"class_name": "Sequential", "config": {"name": "s", "layers": [stored]}}
     return model_from_json(json.dumps(model))
 
@@ -136,11 +157,7 @@ def _as_keras(name, setting, value, settings, layer):
     rows = rng.normal(size=(3, *SHAPES.get(name, (4,)))).astype(np.float32)
     if name in TABLES:
         rows = rng.integers(0, 2, (3, 4)).astype(np.int32)
-    if isinstance(inner := settings.get("layer"), layers.Layer):
-        settings = {
-            **settings,
-            "layer": getattr(keras.layers, type(inner).__name__).from_config(inner.get_config()),
-        }
+    settings = {k: in_keras(v) if holds_layers(v) else v for k, v in settings.items()}
     if name.startswith("Spatial"):
         settings = {k: v for k, v in settings.items() if k not in ("trainable",)}
     try:
@@ -182,7 +199,7 @@ def test_a_file_is_refused_by_the_same_words(name):
                     "name",
                 ):
                     continue  # read from no file
-            if setting == "layer":
+            if setting in LAYERS[name].layers_in_settings:
                 continue  # a file has a record there, whose refusals are of its own words
             try:
                 by_constructor(name, settings)

@@ -416,4 +416,6 @@ def test_an_input_of_whole_numbers_takes_numbers_of_any_type(dtype, engine):
     model = Model(x, layers.Flatten()(layers.Embedding(5, 2)(x)))
     rows = np.array([[0, 4, 2], [3, 3, 1]])
     table = model.layers[1].get_weights()[0]
-    np.testing.assert_array_equal(freeze(model, engine=engine)(rows.astype(dtype)), table[rows].reshape(2, 6))
+    np.testing.assert_array_equal(
+        foldnet.freeze(model, engine=engine)(rows.astype(dtype)), table[rows].reshape(2, 6)
+    )

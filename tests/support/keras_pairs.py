@@ -94,13 +94,25 @@ def keras_layer(case: Case) -> Any:
     """The live Keras layer, built for the case's shapes."""
     import keras
 
-    layer = getattr(keras.layers, case.class_name)(**case.config)
+    layer = made_by(keras.layers, case.class_name, case.config)
     shapes = [(None, *s) for s in case.shapes]
     if takes_several(layer):
         layer.build(*shapes)
     else:
         layer.build(shapes[0] if len(shapes) == 1 else shapes)
     return layer
+
+
+def made_by(library: Any, class_name: str, config: dict[str, Any]) -> Any:
+    """A layer; a setting that is a layer is given as a pair of class name and settings, or a list of pairs."""
+
+    def value(given: Any) -> Any:
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str):
+            return made_by(library, *given)
+        return [value(v) for v in given] if isinstance(given, list) else given
+
+    cls = library[class_name] if isinstance(library, dict) else getattr(library, class_name)
+    return cls(**{name: value(given) for name, given in config.items()})
 
 
 def takes_several(layer: Any) -> bool:
@@ -187,7 +199,8 @@ def keras_in_float64(layers: Sequence[Any]) -> Iterator[None]:
 
 def foldnet_model(case: Case, config: dict[str, Any] | None = None) -> Model:
     """The case's layer as a foldnet network, from its own settings or from a Keras configuration."""
-    layer = LAYERS[case.class_name].from_config(config if config is not None else dict(case.config))
+    own = made_by(LAYERS, case.class_name, case.config).get_config() if config is None else config
+    layer = LAYERS[case.class_name].from_config(own)
     dtype = "float32" if case.indices is None else "int32"
     inputs = [Input(s, dtype=dtype) for s in case.shapes]
     several = len(inputs) == 1 or len(layer.tensor_arguments) > 1

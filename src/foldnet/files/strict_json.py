@@ -46,10 +46,10 @@ class NotFinite:
     """
 
     def __init__(self, name: str) -> None:
-        self._name, self.value = name, float(name)
+        self.value = float(name)
 
     def __repr__(self) -> str:
-        return self._name
+        return repr(self.value)
 
 
 def numbers(value: object) -> Any:

@@ -30,7 +30,7 @@ from foldnet.layers.borders import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
-from foldnet.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from foldnet.layers.cells import GRUCell, LSTMCell, SimpleRNNCell
 from foldnet.layers.convolution import (
     Conv1D,
     Conv2D,
@@ -161,6 +161,7 @@ from foldnet.layers.row_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from foldnet.layers.stacked_cells import StackedRNNCells
 from foldnet.layers.time_distributed import TimeDistributed
 from foldnet.layers.transposed_convolution import (
     Conv1DTranspose,

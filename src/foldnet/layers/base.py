@@ -436,7 +436,11 @@ class Layer(Traits, Configured):
         call.outputs = (SymbolicTensor(shape, dtype, call), *others)
 
     def _wrap_outputs(self, call: Call) -> Any:
-        return call.outputs[0] if len(call.outputs) == 1 else call.outputs
+        return self.packed(call.outputs)
+
+    def packed(self, results: Sequence[Any]) -> Any:
+        """The results of a call as they are returned: one, or a tuple of all."""
+        return results[0] if len(results) == 1 else tuple(results)
 
     @property
     def input(self) -> SymbolicTensor:

@@ -16,7 +16,7 @@ from foldnet.layers.tensors import Call, Shape
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Concatenate, Slice
-from foldnet.setting_types import choice
+from foldnet.setting_types import choice, shown
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -64,15 +64,22 @@ class Bidirectional(Composite):
         **kwargs: Any,
     ) -> None:
         vars(self)["name"] = kwargs.get("name")  # for error messages; the base class checks and sets it
-        for given in (layer, layer if backward_layer is None else backward_layer):
+        for setting, given in (
+            ("layer", layer),
+            ("backward_layer", layer if backward_layer is None else backward_layer),
+        ):
             if not getattr(given, "is_recurrent", False):
                 raise ConfigError(
-                    f"{self.described()}: {given!r:.100} is no recurrent layer, such as LSTM(32)"
+                    f"{self.described()}: {setting} must be a recurrent layer, such as LSTM(32), not {shown(given)}"
                 )
         super().__init__(**kwargs)
         forward: RNN = again(layer, _named("forward_", layer))
         turned = not layer.go_backwards
-        backward: RNN = backward_layer or again(layer, _named("backward_", layer), go_backwards=turned)
+        backward: RNN = (
+            again(layer, _named("backward_", layer), go_backwards=turned)
+            if backward_layer is None
+            else backward_layer
+        )
         self._check(forward, backward)
         forward.zero_output_for_mask = backward.zero_output_for_mask = forward.return_sequences
         self.forward_layer, self.backward_layer = forward, backward

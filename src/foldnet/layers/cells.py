@@ -1,50 +1,34 @@
-"""What a recurrent layer computes in one step: SimpleRNNCell, LSTMCell, GRUCell, and several in a row."""
+"""What a recurrent layer computes in one step: SimpleRNNCell, LSTMCell, GRUCell."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet import activations
 from foldnet.arrays import Array
-from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import Elementwise
 from foldnet.initializers import initialize
 from foldnet.layers.base import Layer
-from foldnet.layers.composite import Composite
 from foldnet.layers.core import activation_op
-from foldnet.layers.tensors import Call, Shape
+from foldnet.layers.stepping import Stepping, Steps, sliced
+from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
-from foldnet.naming import snake_case
 from foldnet.operations.matrix.op import Dense
 from foldnet.operations.scan.op import FORMS, CellKind, Scan
-from foldnet.operations.structure.op import Reshape, Slice
+from foldnet.operations.structure.op import Reshape
 from foldnet.setting_types import COUNT, FLAG, FRACTION, SEED, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
 
-WHOLE_AXIS = (None, None, 1)
 
-
-@dataclass(frozen=True)
-class Steps:
-    """How a recurrent layer goes through its steps; see ``Scan``."""
-
-    reverse: bool = False
-    sequences: bool = True
-    states: bool = False
-    zeros: bool = False
-
-
-class Cell(Layer):
+class Cell(Stepping):
     """Base class of what a recurrent layer computes in one step."""
 
-    tensor_arguments = ("inputs", "states")
-    own_arguments = frozenset()
     ignored_settings = frozenset({"implementation"})
     kinds = {  # noqa: RUF012 - typed in the base
         "units": COUNT, "use_bias": FLAG, "dropout": FRACTION, "recurrent_dropout": FRACTION, "seed": SEED,
@@ -80,6 +64,12 @@ class Cell(Layer):
     def output_size(self) -> int:
         """The size of the output."""
         return self.units
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        config = super().get_config()
+        functions = {k: activations.serialize(v) for k, v in config.items() if k.endswith("activation")}
+        return config | functions
 
     def differs_in_training(self) -> bool:
         """Whether it drops inputs or states in training."""
@@ -127,18 +117,7 @@ class Cell(Layer):
     def lower_steps(
         self, b: Lowering, x: str, states: Sequence[str], mask: str | None, steps: Steps
     ) -> tuple[str, list[str]]:
-        """Emit all steps of inputs (rows, steps, features).
-
-        Args:
-            b: to emit into.
-            x: the inputs.
-            states: the initial ones; none for zeros.
-            mask: (rows, steps), or None.
-            steps: how to go through them.
-
-        Returns:
-            The outputs (rows, steps, units), or the last one (rows, units); and the last states, if they are wanted.
-        """
+        """Emit the products with the kernel, and a Scan; see ``Stepping.lower_steps``."""
         self._refuse_training(b)
         bias, weights = self._weights(b)
         op = Scan(
@@ -159,13 +138,13 @@ class Cell(Layer):
         found = [self._position(b, y, k - count) for k in range(count)]
         if not steps.sequences:
             return self._position(b, y, 0), found
-        return (_sliced(b, y, (None, -count, 1)) if count else y), found
+        return (sliced(b, y, (None, -count, 1)) if count else y), found
 
     def _position(self, b: Lowering, y: str, at: int) -> str:
         """One position of (rows, ..., positions, units)."""
         shape = b.shape(y)
         if shape[-2] != 1:
-            y = _sliced(b, y, (at, at + 1 if at != -1 else None, 1))
+            y = sliced(b, y, (at, at + 1 if at != -1 else None, 1))
         kept = tuple(-1 if n is None else n for n in shape[1:-2])
         return b.emit(Reshape((*kept, self.units)), y)
 
@@ -180,50 +159,6 @@ class Cell(Layer):
         """The bias of the inputs, if there is one, and the weights of the steps."""
         bias = [b.weight(self, "bias")] if self.use_bias else []
         return bias, [b.weight(self, "recurrent_kernel")]
-
-    # -- calls ----------------------------------------------------------------------------------------------
-
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """(rows, units)."""
-        if len(input_shapes[0]) != 2:
-            raise ConfigError(f"{type(self).__name__} takes inputs (rows, features), got {input_shapes[0]}")
-        return (input_shapes[0][0], self.units)
-
-    def other_output_shapes(self, call: Call) -> Sequence[Shape]:
-        """The new states."""
-        return [(call.inputs[0].shape[0], n) for n in self.state_sizes]
-
-    def lower_all(self, b: Lowering, *inputs: str) -> Sequence[str]:
-        """The output and the new states after one step."""
-        x, *states = map(b.float, inputs)
-        if len(states) not in (0, len(self.state_sizes)):
-            raise InputError(
-                f"{self.described()} has {len(self.state_sizes)} states, and was given {len(states)}"
-            )
-        one = b.emit(Reshape((1, int(b.shape(x)[-1] or 0))), x)
-        y, found = self.lower_steps(b, one, states, None, Steps(sequences=False, states=True))
-        return (y, *found)
-
-    def _wrap_outputs(self, call: Call) -> Any:
-        output, *states = call.outputs
-        return output, states
-
-    def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
-        """States of zeros for so many rows."""
-        return [np.zeros((batch_size or 1, n), np.float32) for n in self.state_sizes]
-
-
-def _sliced(b: Lowering, y: str, entry: tuple[int | None, int | None, int]) -> str:
-    """Part of the axis before the last."""
-    ahead = len(b.shape(y)) - 3
-    return b.emit(Slice((*(WHOLE_AXIS,) * ahead, entry, WHOLE_AXIS)), y)
-
-
-def _reversed(b: Lowering, x: str, from_end: int) -> str:
-    """The steps from the last to the first; their axis is counted from the end."""
-    rank = len(b.shape(x))
-    entries = ((None, None, -1) if axis == rank - from_end else WHOLE_AXIS for axis in range(1, rank))
-    return b.emit(Slice(tuple(entries)), x)
 
 
 class SimpleRNNCell(Cell):
@@ -401,74 +336,3 @@ def keep(layer: Layer, given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if name not in ("self", "kwargs", "__class__"):
             setattr(layer, name, value)
-
-
-class StackedRNNCells(Composite):
-    """Several cells as one: each gets the output of the one before it.
-
-    Args:
-        cells: a list of cells.
-    """
-
-    layers_in_settings = ("cells",)
-
-    def __init__(self, cells: Sequence[Any], **kwargs: Any) -> None:
-        vars(self)["name"] = kwargs.get("name")
-        for cell in cells:
-            if not hasattr(cell, "lower_steps"):
-                raise ConfigError(
-                    f"{self.described()}: {cell!r:.100} is no cell: give objects of SimpleRNNCell, LSTMCell or GRUCell"
-                )
-        super().__init__(**kwargs)
-        self.cells = list(cells)
-
-    def make_parts(self, *input_shapes: Shape) -> Mapping[str, tuple[Layer, Shape]]:
-        """The cells."""
-        shape, found = input_shapes[0], {}
-        counts: Counter[str] = Counter()
-        for cell in self.cells:
-            kind = snake_case(type(cell).__name__)
-            found[f"cells/{kind}_{counts[kind]}" if counts[kind] else f"cells/{kind}"] = (cell, shape)
-            counts[kind] += 1
-            shape = (*shape[:-1], cell.output_size)
-        return found
-
-    @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """The sizes of all states, cell by cell."""
-        return tuple(n for cell in self.cells for n in cell.state_sizes)
-
-    @property
-    def state_size(self) -> list[int | list[int]]:
-        """The sizes of the states of each cell."""
-        return [cell.state_size for cell in self.cells]
-
-    @property
-    def output_size(self) -> int:
-        """The size of the output: the last cell's."""
-        size: int = self.cells[-1].output_size
-        return size
-
-    def differs_in_training(self) -> bool:
-        """Whether a cell drops values in training."""
-        return any(cell.differs_in_training() for cell in self.cells)
-
-    def lower_steps(
-        self, b: Lowering, x: str, states: Sequence[str], mask: str | None, steps: Steps
-    ) -> tuple[str, list[str]]:
-        """Emit all steps of the first cell, then of the second, and so on; see ``Cell.lower_steps``."""
-        found, rest = [], list(states)
-        if steps.reverse:
-            x = _reversed(b, x, 2)
-            mask = None if mask is None else _reversed(b, mask, 1)
-        for k, cell in enumerate(self.cells):
-            last = k == len(self.cells) - 1
-            own = [rest.pop(0) for _ in cell.state_sizes] if states else []
-            how = replace(steps, reverse=False) if last else Steps(states=steps.states)
-            x, new = cell.lower_steps(b, x, own, mask, how)
-            found += new
-        return x, found
-
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        """(rows, size of the last cell's output)."""
-        return (input_shapes[0][0], self.output_size)

@@ -47,6 +47,9 @@ class Configured(Checked):
     kept_as: ClassVar[Mapping[str, str]] = {}
     """Settings whose attribute has another name, because every layer already has an attribute of that name."""
 
+    keyword_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings that the constructor takes by name only, as in Keras."""
+
     layers_in_settings: ClassVar[tuple[str, ...]] = ()
     """Settings that are layers, or lists of layers."""
 
@@ -124,7 +127,7 @@ def settings_of(cls: type[Any]) -> list[str]:
     parameters = parameters_of(cls.__init__).values()
     # Common arguments (name, dtype, ...) are keywords; "name" is positional where it is in Keras.
     own = [p.name for p in parameters if p.name not in ("self", "name") and p.kind is p.POSITIONAL_OR_KEYWORD]
-    return [name for name in own if name not in cls.unstored_settings]
+    return [*(name for name in own if name not in cls.unstored_settings), *cls.keyword_settings]
 
 
 def unknown_arguments_error(layer: Configured, unknown: Mapping[str, Any]) -> ConfigError:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.layers.base import Layer
-from foldnet.layers.cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, Steps
+from foldnet.layers.cells import Cell, GRUCell, LSTMCell, SimpleRNNCell
 from foldnet.layers.composite import Composite
+from foldnet.layers.stacked_cells import StackedRNNCells
+from foldnet.layers.stepping import Steps
 from foldnet.layers.tensors import Call, Shape
-from foldnet.setting_types import FLAG, Kind
+from foldnet.naming import snake_case
+from foldnet.setting_types import FLAG, Kind, shown
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -72,12 +75,12 @@ class RNN(Composite):
         **kwargs: Any,
     ) -> None:
         vars(self)["name"] = kwargs.get("name")  # for error messages; the base class checks and sets it
-        if isinstance(cell, list | tuple):
+        if isinstance(cell, list | tuple) and cell and all(getattr(c, "is_cell", False) for c in cell):
             cell = StackedRNNCells(cell)
-        if not hasattr(cell, "lower_steps"):
+        if not getattr(cell, "is_cell", False):
             raise ConfigError(
-                f"{self.described()}: {cell!r:.100} is no cell: give an object of SimpleRNNCell, LSTMCell or GRUCell, "
-                "or a list of them"
+                f"{self.described()}: cell must be a SimpleRNNCell, LSTMCell or GRUCell, or a list of them, not "
+                f"{shown(cell)}"
             )
         super().__init__(**kwargs)
         self.cell = cell
@@ -174,20 +177,25 @@ class _WithCell(RNN):
     """
 
     layers_in_settings = ()
+    keyword_settings = ("zero_output_for_mask",)
+    unstored_settings = frozenset({"use_cudnn"})
     cell_class: ClassVar[type[Cell]]
 
     def __init__(self, given: Mapping[str, Any], **kwargs: Any) -> None:
         vars(self)["name"] = kwargs.get("name")
-        own = set(FLAGS) | {"self", "kwargs", "__class__", "activity_regularizer"}
+        own = set(FLAGS) | {"self", "kwargs", "__class__", "activity_regularizer", "use_cudnn"}
         cell = object.__new__(self.cell_class)
-        vars(cell)["part_of"] = self  # so that errors about its settings name this layer
-        name = f"{self.cell_class.__name__.removesuffix('Cell').lower()}_cell".replace(
-            "simplernn", "simple_rnn"
-        )
+        cell.__dict__["part_of"] = self  # so that errors about its settings name this layer
+        name = snake_case(self.cell_class.__name__)
         common = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
         cell.__init__(name=name, **{k: v for k, v in given.items() if k not in own}, **common)  # type: ignore[misc]
         flags = {k: v for k, v in given.items() if k in FLAGS or k == "activity_regularizer"}
         super().__init__(cell, **flags, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings under Keras's names."""
+        own = self.cell.get_config()
+        return {k: own.get(k, v) if k.endswith("activation") else v for k, v in super().get_config().items()}
 
     units = _OfCell()
     activation = _OfCell()
@@ -248,7 +256,6 @@ class SimpleRNN(_WithCell):
         stateful: bool = False,
         unroll: bool = False,
         seed: Any = None,
-        zero_output_for_mask: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(locals(), **kwargs)
@@ -304,7 +311,7 @@ class LSTM(_WithCell):
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
-        zero_output_for_mask: bool = False,
+        use_cudnn: Any = "auto",
         **kwargs: Any,
     ) -> None:
         super().__init__(locals(), **kwargs)
@@ -361,7 +368,7 @@ class GRU(_WithCell):
         stateful: bool = False,
         unroll: bool = False,
         reset_after: bool = True,
-        zero_output_for_mask: bool = False,
+        use_cudnn: Any = "auto",
         **kwargs: Any,
     ) -> None:
         super().__init__(locals(), **kwargs)

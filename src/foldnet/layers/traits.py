@@ -58,6 +58,7 @@ class Traits:
         spreads_mask: whether the mask of a call is broadcast to the input, as in NumPy.
         removes_masks: whether a call removes the masks of its inputs when the network runs, as Keras 3 does.
         is_recurrent: whether it goes through the steps of a sequence with a state.
+        is_cell: whether it is what a recurrent layer computes in a step.
         moves_values: whether it only moves values and computes nothing.
         scales_values: whether at prediction time it multiplies by and adds constants.
         features_last: whether the last axis of its result is the axis of features.
@@ -79,6 +80,7 @@ class Traits:
     spreads_mask: ClassVar[bool] = False
     removes_masks: ClassVar[bool] = False
     is_recurrent: ClassVar[bool] = False
+    is_cell: ClassVar[bool] = False
     moves_values: ClassVar[bool] = False
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False

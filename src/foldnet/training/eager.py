@@ -86,7 +86,7 @@ def compute(
         results = _run(network, fed if len(fed) > 1 else fed[0], training)
     if isinstance(layer, Network):
         return structured(layer, results)
-    return results[0] if len(results) == 1 else tuple(results)
+    return layer.packed(results)
 
 
 def compute_mask(layer: Layer, inputs: Any, mask: Any = None) -> Any:

@@ -13,6 +13,7 @@ from foldnet.errors import InputError
 from foldnet.insight.explain import explain
 from foldnet.insight.explain.explanation import Code, Formula, Steps, Table
 from foldnet.layers import LAYERS
+from foldnet.structure import flatten
 from tests.insight.insight_networks import STACKS, fill, images, iris, q2
 from tests.support.image_changes import IMAGE_CHANGES, ROW
 
@@ -227,6 +228,11 @@ ARGUMENTS = {
     "Reshape": ((6,),),
     "Dot": (1,),
     "GroupNormalization": (1,),
+    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"), (3,)),
+    "RNN": (layers.LSTMCell(3),),
+    "StackedRNNCells": ([layers.LSTMCell(3)],),
+    "Bidirectional": (layers.GRU(3),),
+    "TimeDistributed": (layers.Dense(3),),
     **{f"AveragePooling{d}D": (2,) for d in (1, 2, 3)},
     **{n: (2,) for n in LAYERS if n.startswith("Adaptive")},
     "Resizing": (2, 3),
@@ -241,6 +247,7 @@ ARGUMENTS = {
 SHAPES = {"SpatialDropout2D": (2, 3, 3), "SpatialDropout3D": (2, 2, 3, 3), "RepeatVector": (3,), "Dot": (3,)}
 SHAPES |= dict.fromkeys([*IMAGE_CHANGES, "AutoContrast"], ROW)
 SHAPES |= {n: (3, 3, 4, 3)[: LAYERS[n].dims + 1] for n in LAYERS if hasattr(LAYERS[n], "dims")}
+SHAPES |= {n: (3,) for n in LAYERS if n.endswith(("Cell", "Cells"))} | {"TimeDistributed": (2, 3)}
 SEVERAL = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
 SEVERAL |= {"AdditiveAttention", "Attention"}
 SEPARATE = {"GroupQueryAttention", "MultiHeadAttention"}
@@ -252,7 +259,7 @@ def test_every_kind_of_layer_is_explained(kind):
     shape = SHAPES.get(kind, (2, 3))
     layer = LAYERS[kind](*ARGUMENTS.get(kind, ()), name="it")
     inputs = [layers.Input(shape) for _ in range(2 if kind in SEVERAL | SEPARATE else 1)]
-    model = Model(inputs, layer(inputs) if kind in SEVERAL else layer(*inputs))
+    model = Model(inputs, flatten(layer(inputs) if kind in SEVERAL else layer(*inputs))[0])
     said = explain(model, layer="it")
     (formula,) = blocks(said, Formula, "it")
     assert len(formula.training) > 2

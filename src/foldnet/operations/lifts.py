@@ -38,7 +38,7 @@ class _OnAxes(Op):
 
 
 def same(op: Op, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
-    """Of an operation that treats all axes it does not name alike: itself."""
+    """Of an operation that does the same along all axes that it does not name: itself."""
     return Lifted((op,))
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from foldnet import Sequential, layers
+from foldnet.codegen.names import C_RESERVED
 from foldnet.codegen.plain_names import title
 from foldnet.engines.native.prediction.source import emit, emit_portable
 from foldnet.engines.native.training.places import Places
@@ -40,7 +41,7 @@ def sources_of_operation(op, cases):
         yield from predicting(joined(GRAPHS[case.label] for case in cases))
     if differentiable := gradient_values.differentiable(cases):
         yield "gradients", source(gradient_values.program(differentiable)).code
-    else:
+    elif op.trains:
         yield "step", source(training_values.program(cases)).code
 
 
@@ -99,7 +100,29 @@ def unnamed_places(code):
     return [f"{head}: {line}" for head, line in lines if not DECLARATION.match(line)]
 
 
-ORDERLY = (loops_of_one_turn, uncalled, one_element_arrays, idle_terms, idle_parentheses, unnamed_places)
+INNER_NAMES = re.compile(
+    r"^ {4,}(?:static )?(?:const )?(?:float|double|int|long|int32_t|int64_t) \*?(?:const )?(\w+)|for \(\w+ (\w+) =",
+    re.M,
+)
+PREDICTION = re.compile(r"^(?:static [^;{]*?body_|int net)\w*\(.*?\{\n(.*?)^\}", re.M | re.S)
+
+
+def names_that_values_may_have(code):
+    """Names inside blocks of a prediction that a layer could have, too: what is meant by them would change."""
+    for body in PREDICTION.findall(code):
+        found = {a or b for a, b in INNER_NAMES.findall(body)}
+        yield from sorted(n for n in found - C_RESERVED if not re.fullmatch(r"[a-z]\d+", n))
+
+
+ORDERLY = (
+    names_that_values_may_have,
+    loops_of_one_turn,
+    uncalled,
+    one_element_arrays,
+    idle_terms,
+    idle_parentheses,
+    unnamed_places,
+)
 
 
 def assert_orderly(what, code):

@@ -190,8 +190,8 @@ class RowWriter(Writer, Protocol):
     def base(self, value: str) -> str:
         """The C name of a value's first element."""
 
-    def scratch(self, node: Node[Op]) -> str:
-        """C of the start of an operation's scratch."""
+    def scratch(self, node: Node[Op], at: int) -> str:
+        """C of a place in an operation's scratch."""
 
     def vector_product(self, x: str, kernel: str, bias: str, y: str) -> None:
         """Statements for ``y = x @ kernel + bias`` of one row.

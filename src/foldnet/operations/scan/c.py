@@ -20,10 +20,10 @@ def scan(w: RowWriter, node: Node[Scan]) -> None:
     if 0 in w.shape(node.output):
         return
     with w.inside("{"):
-        at = w.scratch(node)
+        at = 0
         for name, size in op.arrays.items():
-            w.add(f"float *const {name} = {at};")
-            at = plus(at, size)
+            w.add(f"float *const {name} = {w.scratch(node, at)};")
+            at += size
         places = prod(shape[:-2])
         with w.loop("p", places) as p:
             _Steps(w, node, p).write()
@@ -69,18 +69,17 @@ class _Steps:
         w.add(f"const float *x = {self._place(self._z, self._steps * width)};")
         if op.masked:
             w.add(f"const float *mask = {self._place(self._mask, self._steps)};")
-        with w.inside(f"for (int t = 0; t < {self._steps}; t++) {{"):
-            self._one(width)
+        with w.loop("t", self._steps) as t:
+            self._one(minus(self._steps - 1, t) if op.reverse else t, width)
         if not op.sequences:
             self._out()
         for state in self._states if op.states else ():
             self._copied("y", state)
             w.add(f"y += {op.units};")
 
-    def _one(self, width: int) -> None:
+    def _one(self, t: Number, width: int) -> None:
         op, w = self._op, self._w
-        t = f"({self._steps - 1} - t)" if op.reverse else "t"
-        w.add(f"const float *z = x + {t} * {width};")
+        w.add(f"const float *z = {plus('x', times(t, width))};")
         if op.masked:
             with w.inside(f"if (mask[{t}] != 0.0f) {{"):
                 self._cell()
@@ -145,6 +144,11 @@ class _Steps:
 
     def _product(self, x: str, weight: int, bias: str, y: str) -> None:
         self._w.vector_product(x, self._weights[weight], bias, y)
+
+
+def minus(a: int, b: Number) -> Number:
+    """A difference."""
+    return a - b if isinstance(b, int) else f"{a} - {b}"
 
 
 RULES: dict[type[Op], Rule] = {Scan: scan}

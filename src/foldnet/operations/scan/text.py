@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from foldnet.graph.op import Elementwise, Op
@@ -18,7 +19,9 @@ HELPERS: Mapping[CellKind, str] = {
 
 
 def _function(function: Elementwise, o: Operands) -> str:
-    return f"lambda v: {activated(function, 'v', o)}"
+    """The name of a function, or a function of its own where it has parameters."""
+    text = activated(function, "v", o)
+    return text.removesuffix("(v)") if re.fullmatch(r"[\w.]+\(v\)", text) else f"lambda v: {text}"
 
 
 def _scan(op: Scan, o: Operands) -> str:

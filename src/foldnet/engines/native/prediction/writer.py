@@ -340,10 +340,10 @@ class BlockWriter:
         self.multiplied += prod(sizes) if calls else 0
         return calls is not None
 
-    def scratch(self, node: Node[Op]) -> str:
-        """C of the start of an operation's scratch."""
+    def scratch(self, node: Node[Op], at: int) -> str:
+        """C of a place in an operation's scratch."""
         assert self.lanes == 1, "programs with scratch compute their rows one by one"
-        return plus(self.base(node.output), scratch_at(self.graph, node.output))
+        return plus(self.base(node.output), scratch_at(self.graph, node.output) + at)
 
     def vector_product(self, x: str, kernel: str, bias: str, y: str) -> None:
         """Calls of the matrix kernels."""

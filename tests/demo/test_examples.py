@@ -20,6 +20,17 @@ EXPECTED = {
     "cross_validation.py": ["foldnet: 2 settings, 4 fits of 1 epochs in ", "mean absolute error "],
     "freeze_and_predict.py": ["norm_1", "one wine:    [[5.02", "all wines:   (1599, 1)", "same bits:   True"],
     "iris.py": ["moving mean of each feature:", "accuracy: 0.9"],
+    "old_package_phages.py": [
+        "+ from foldnet.models import load_model",
+        "random\tPhage\t0.699",
+        "repeats\tPhage\t1.0",
+        "repeats\tPhage\t0.970",
+    ],
+    "old_package_tempo.py": [
+        "+ from foldnet.models import load_model",
+        "at 80 beats a minute: 80.0",
+        "at 160 beats a minute: 160.1",
+    ],
     "prediction_by_hand.py": [": equal", ": NOT EQUAL"],
     "recalibrate_dropout.py": ["off better", "dense relu dropout norm"],
     "wine_question.py": ["validation loss ", "batch_normalization [(10,), (10,), (10,), (10,)]"],

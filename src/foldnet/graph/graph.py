@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from foldnet.arrays import Array
+from foldnet.errors import ConfigError
 from foldnet.graph.op import FLOAT, INT, Dtype, Op, Shape
 
 
@@ -50,15 +51,20 @@ class Node(Generic[O_co]):
         return (self.output, *self.others)
 
 
-def result_types(op: Op, operands: Sequence[Type]) -> list[Type]:
+def result_types(op: Op, operands: Sequence[Type], layer: str = "") -> list[Type]:
     """The types of an operation's results.
 
     Raises:
-        ConfigError: the operation cannot take such operands.
+        ConfigError: the operation cannot take such operands; it names the layer that the operation belongs to.
     """
     shapes = [t.shape for t in operands]
-    first = Type(op.output_shape(*shapes), op.output_dtype(*(t.dtype for t in operands)))
-    return [first, *(Type(shape) for shape in op.other_shapes(*shapes))]
+    try:
+        first = Type(op.output_shape(*shapes), op.output_dtype(*(t.dtype for t in operands)))
+        return [first, *(Type(shape) for shape in op.other_shapes(*shapes))]
+    except ConfigError as error:
+        if not layer or str(error).startswith("layer "):
+            raise
+        raise ConfigError(f"layer {layer!r}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,7 @@ class GraphBuilder:
     def emit_all(self, op: Op, *operands: str) -> tuple[str, ...]:
         """Append a node and return the names of all its results."""
         names = []
-        for type_ in result_types(op, [self.types[o] for o in operands]):
+        for type_ in result_types(op, [self.types[o] for o in operands], self.layer):
             names.append(self._fresh(f"{self.layer or 'value'}:{type(op).__name__.lower()}"))
             self.types[names[-1]] = type_
         self.nodes.append(Node(op, operands, names[0], self.layer, tuple(names[1:])))
@@ -182,7 +188,8 @@ def with_nodes(
     types = {name: graph.types[name] for name in graph.inputs}
     types |= {k: constant_type(v) for k, v in constants.items()}
     for node in nodes:
-        types.update(zip(node.outputs, result_types(node.op, [types[v] for v in node.inputs]), strict=True))
+        found = result_types(node.op, [types[v] for v in node.inputs], node.layer)
+        types.update(zip(node.outputs, found, strict=True))
     known = graph.layer_outputs if layer_outputs is None else layer_outputs
     return replace(
         graph,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.engines.fallback import native_or_none
+from foldnet.errors import ConfigError, InputError
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.op import FLOAT, INT, Shape
 from foldnet.literals import Precision
@@ -108,7 +110,7 @@ class Predictor(FastCall):
         names = tuple(dict.fromkeys(kept.values()))
         arrays = read_inputs(x, self.graph, self.options.input_names)
         opened = with_nodes(self.graph, self.graph.nodes, outputs=names)
-        bound = bind(opened, [(None, *a.shape[1:]) for a in arrays])
+        bound = self._bound(opened, [a.shape[1:] for a in arrays])
         values = dict(zip(names, self._run(bound, self._compile(bound), arrays), strict=True))
         return {path: values[value] for path, value in kept.items()}
 
@@ -178,10 +180,21 @@ class Predictor(FastCall):
         """The program for rows of these shapes; the most recent ones are cached."""
         kept = self._programs.get(rows)
         if kept is None:
-            bound = bind(self.graph, [(None, *row) for row in rows])
+            bound = self._bound(self.graph, rows)
             kept = bound, self._compile(bound)
             self._programs.put(rows, kept)
         return kept
+
+    def _bound(self, graph: Graph, rows: Sequence[Shape]) -> Graph:
+        """The graph for rows of these shapes, which the layers after free axes may find too short."""
+        try:
+            return bind(graph, [(None, *row) for row in rows])
+        except ConfigError as error:
+            sizes = (", ".join(("rows", *map(str, row))) for row in rows)
+            given = ", ".join(
+                f"{name!r} has shape ({of})" for name, of in zip(graph.inputs, sizes, strict=True)
+            )
+            raise InputError(f"{error}; input {given}") from None
 
     def _compile(self, bound: Graph) -> Program:
         if self.engine == "native":

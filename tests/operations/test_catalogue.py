@@ -79,7 +79,7 @@ def test_rules_take_nodes_of_the_operation_that_they_are_for(op):
     """The tables' types cannot say so."""
     fold = catalogue.rules("fold", op) or Fold()
     folds = [fold.linear, fold.commutes, fold]
-    rules = [catalogue.rules(aspect, op) for aspect in ("c", "gradient", "region", "turn")]
+    rules = [catalogue.rules(aspect, op) for aspect in ("c", "gradient", "region", "turn", "mistakes")]
     rules += [getattr(part, field.name) for part in folds if part for field in fields(part)]
     annotated = [get_type_hints(rule).get("node", Node[Op]) for rule in rules if inspect.isfunction(rule)]
     assert annotated

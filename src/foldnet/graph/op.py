@@ -136,6 +136,11 @@ class Op:
         return False
 
     @property
+    def compares(self) -> bool:
+        """Whether it compares its operands and gives 1 or 0, so that its constants may not be rounded."""
+        return False
+
+    @property
     def batch_rows(self) -> int | None:
         """How many rows a training batch must have; None for any number."""
         return None

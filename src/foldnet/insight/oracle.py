@@ -39,6 +39,8 @@ class Oracle:
         self.graph = graph
         # Every operand is an input: weights can be replaced like any other value.
         self._steps = [Step(graph, node) for node in graph.nodes]
+        # A masked value has to be found exactly.
+        self._compared = {v for n in graph.nodes if n.op.compares for v in n.inputs}
         self._shaken_constants: dict[int, tuple[dict[str, Array], Mapping[str, object]]] = {}
 
     def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
@@ -150,10 +152,13 @@ class Oracle:
         return constants, rounded
 
     def _constants(self, rounded: Rounded) -> dict[str, Array]:
-        return {
-            k: v if v.dtype.kind in "iub" else rounded(v.astype(np.float64))
-            for k, v in self.graph.constants.items()
-        }
+        def kept(name: str, array: Array) -> Array:
+            if array.dtype.kind in "iub":
+                return array
+            exact = array.astype(np.float64)
+            return exact if name in self._compared else rounded(exact)
+
+        return {k: kept(k, v) for k, v in self.graph.constants.items()}
 
     def _run(
         self,

@@ -66,7 +66,15 @@ class Composite(Layer):
         other.__dict__.update(self.__dict__)
         parts = {key: copy.copy(part) for key, part in self._parts.items()}
         for key, part in parts.items():
-            part._values = {**self._parts[key].named_weights}
+            if not part.inner_layers:
+                part._values = {**self._parts[key].named_weights}
+        # What the layer computes with are its attributes, a cell for example: they are the copies, too.
+        copies = {id(part): parts[key] for key, part in self._parts.items()}
+        for name, value in vars(self).items():
+            if isinstance(value, list):
+                other.__dict__[name] = [copies.get(id(v), v) for v in value]
+            elif id(value) in copies:
+                other.__dict__[name] = copies[id(value)]
         other.__dict__.update(_parts=parts, _values={})
         other._own_parts()
         return other

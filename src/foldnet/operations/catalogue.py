@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from foldnet.operations.gradients import Rule as GradientRule
     from foldnet.operations.kernels import Kernel
     from foldnet.operations.lifts import Rule as LiftRule
+    from foldnet.operations.mistakes import Rule as MistakesRule
     from foldnet.operations.regions import Rule as RegionRule
     from foldnet.operations.texts import Text
     from foldnet.operations.turns import Rule as TurnRule
 
-Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold", "region", "turn", "lift"]
+Aspect = Literal["cases", "numpy", "c", "text", "gradient", "fold", "region", "turn", "lift", "mistakes"]
 """The files of a family that hold something of each of its operations."""
 
 
@@ -78,6 +79,8 @@ def rules(aspect: Literal["region"], op: type[Op]) -> RegionRule | None: ...
 def rules(aspect: Literal["turn"], op: type[Op]) -> TurnRule | None: ...
 @overload
 def rules(aspect: Literal["lift"], op: type[Op]) -> LiftRule | None: ...
+@overload
+def rules(aspect: Literal["mistakes"], op: type[Op]) -> MistakesRule | None: ...
 
 
 def rules(aspect: Aspect, op: type[Op]) -> object:

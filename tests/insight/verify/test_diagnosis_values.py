@@ -20,6 +20,7 @@ from tests.insight.verify.planted import (
     network,
     run,
 )
+from tests.insight.verify.windows_and_steps import NETWORKS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "diagnosis.md"
 STACKS = pytest.mark.parametrize("stack", ALL_STACKS)
@@ -227,8 +228,7 @@ def test_an_input_tells_explanations_apart():
 def test_every_known_mistake_has_its_words_and_is_documented():
     documented = set(re.findall(r"`([a-z0-9-]+)`", DOCS.read_text().partition("## The mistakes")[2]))
     known = {"dropout-applied"}
-    for stack in ALL_STACKS:
-        model = network(stack)[0]
+    for model in (*(network(stack)[0] for stack in ALL_STACKS), *(make() for make in NETWORKS.values())):
         graph = lower(model)
         known |= {s.mistake.name for s in suspects_in(sites_of(model, graph), graph)}
     assert known <= set(CATALOGUE) | {"kernel-missing"}

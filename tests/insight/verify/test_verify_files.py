@@ -38,7 +38,7 @@ def by_layers(model, shows, deleted=None):
     """A function that computes a network layer by layer, but for one."""
     graph = lower(model)
     sites = sites_of(model, graph)
-    programs = {s.path: LayerProgram(s.layer, graph, s.operands) for s in sites if s.operands}
+    programs = {s.path: LayerProgram(s.layer, graph, s.operands, s.call) for s in sites if s.operands}
 
     def predict(*inputs):
         values = dict(zip(graph.inputs, inputs, strict=True))

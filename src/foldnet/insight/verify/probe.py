@@ -37,9 +37,17 @@ class Source:
     width: Array
     count: int | None
     origin: str
+    masked: float | None = None
 
     def draw(self, generator: np.random.Generator, rows: int, scale: float) -> Array:
-        """Fresh rows."""
+        """Fresh rows; half of them end in positions that a mask leaves out, if there is one."""
+        drawn = self._drawn(generator, rows, scale)
+        if self.masked is not None and self.shape[0] > 1:
+            for row in drawn[::2]:
+                row[generator.integers(1, self.shape[0]) :] = self.masked
+        return drawn
+
+    def _drawn(self, generator: np.random.Generator, rows: int, scale: float) -> Array:
         if self.count is not None:
             drawn = generator.integers(0, self.count, (rows, *self.shape))
             if scale == 1.0:  # the first draw covers the whole table
@@ -135,10 +143,12 @@ def _source(graph: Graph, name: str, sites: Sequence[Site]) -> Source:
     kind = graph.types[name]
     shape = tuple(n or FREE for n in kind.shape[1:])
     zero, one = np.zeros(shape), np.ones(shape)
+    makers = [s.layer.masked_value for s in sites if name in s.operands]
+    masked = next((m for m in makers if m is not None), None) if shape else None
     if (table := smallest_tables(graph).get(name)) is not None:
-        return Source(shape, zero, one, table, f"all {table} rows of an embedding's table")
+        return Source(shape, zero, one, table, f"all {table} rows of an embedding's table", masked)
     if kind.dtype == INT:
-        return Source(shape, zero, one, 10, "the whole numbers 0 to 9")
+        return Source(shape, zero, one, 10, "the whole numbers 0 to 9", masked)
     for site in sites:
         weights = site.layer.named_weights
         kept_axes = getattr(site.layer, "kept_axes", None)
@@ -149,4 +159,4 @@ def _source(graph: Graph, name: str, sites: Sequence[Site]) -> Source:
             variance = weights["moving_variance"].astype(np.float64).reshape(spread)
             width = np.sqrt(np.maximum(variance, site.layer.epsilon)) + zero
             return Source(shape, center, width, None, f"the moving statistics of {site.path!r}")
-    return Source(shape, zero, one, None, "zero with variance one")
+    return Source(shape, zero, one, None, "zero with variance one", masked)

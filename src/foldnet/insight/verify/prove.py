@@ -212,7 +212,7 @@ def _judge(sight: Sight, site: Site, points: Mapping[str, Point], exact: ExactVa
     agreeing = [name for name in own if points[name].agrees]
     mistakes, trusted = {}, {}
     for suspect in sight.suspects:
-        if suspect.site is site:
+        if suspect.site.path == site.path:
             errors = sight.visible(suspect, exact, own)
             mistakes[suspect.mistake.name] = max((largest(errors[n]) for n in own), default=0.0)
             trusted[suspect.mistake.name] = max((largest(errors[n]) for n in agreeing), default=0.0)

@@ -80,7 +80,7 @@ class Search:
         self.sight, self.tester, self.seconds = sight, tester, seconds
         self.hypotheses = hypotheses_of(suspects)
         self.effort = SearchEffort(singles=len(suspects))
-        self._reached = {s.output: sight.reached_from(s.output) for s in sight.sites}
+        self._reached: dict[str, frozenset[str]] = {}
         self._made = {s.output: s for s in sight.sites}
 
     def explanations(self) -> list[State]:
@@ -158,6 +158,8 @@ class Search:
         return any(self._concerns_value(output, point) for output in hypothesis.outputs)
 
     def _concerns_value(self, output: str, point: str) -> bool:
+        if output not in self._reached:
+            self._reached[output] = self.sight.reached_from(output)
         return point in self._reached[output]
 
     def _look_right(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from foldnet.arrays import Array
+from foldnet.insight.blocks import Patched
 from foldnet.insight.oracle import Oracle, in_tolerances
 from foldnet.insight.sites import Site
-from foldnet.insight.verify.mistakes import Suspect, mistakes_of
+from foldnet.insight.verify.mistakes import Suspect, suspects_of
+from foldnet.insight.verify.mistakes.base import patches_of
 
 VISIBLE = 2.0
 """A mistake is visible if it changes a compared value by more than this many tolerances. A candidate that makes it and
@@ -32,7 +32,7 @@ class Sight:
     def __init__(self, oracle: Oracle, sites: Sequence[Site]) -> None:
         self.oracle = oracle
         self.sites = sites
-        self.suspects = [Suspect(s, m) for s in sites for m in mistakes_of(s, oracle.graph) if m.sight]
+        self.suspects = [s for s in suspects_of(sites, oracle.graph) if s.mistake.sight]
 
     def exact(self, inputs: Sequence[Array], names: Iterable[str]) -> ExactValues:
         """The reference for these rows, with tolerances for the named values."""
@@ -41,11 +41,8 @@ class Sight:
 
     def wrong_values(self, suspect: Suspect, exact: ExactValues) -> dict[str, Array]:
         """Every value of the network with this mistake."""
-        site, values = suspect.site, exact.values
-        right = values[site.output]
-        with np.errstate(all="ignore"):
-            wrong = suspect.mistake.wrong([values[v] for v in site.operands], right)
-        return self.oracle.rerun(values, {site.output: wrong})
+        patches = patches_of([suspect])
+        return self.oracle.patched(exact.values, Patched(patches, patches), len(self.oracle.graph.nodes))
 
     def visible(self, suspect: Suspect, exact: ExactValues, names: Iterable[str]) -> dict[str, Array]:
         """For each named value, and each row, the error this mistake causes, in units of the tolerance."""

@@ -9,6 +9,7 @@ from foldnet.errors import ConfigError
 from foldnet.graph.op import Elementwise, Fusable, Op, Shape
 from foldnet.operations.elementwise.functions import BINARY, FUNCTIONS
 
+COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 SYMMETRIC = ("add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or")
 """The functions of two values whose order does not matter."""
 
@@ -73,6 +74,11 @@ class Binary(Fusable):
     def is_ordered(self) -> bool:
         """Whether the order of the operands matters."""
         return self.kind not in SYMMETRIC
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is a comparison."""
+        return self.kind in COMPARISONS
 
     @property
     def is_activation(self) -> bool:

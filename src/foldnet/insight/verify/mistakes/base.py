@@ -77,35 +77,36 @@ def shown_as(value: str) -> str:
 
 def patches_of(suspects: Iterable[Suspect]) -> dict[str, Patch]:
     """The patches that put all these mistakes into a network, by the value that each replaces."""
-    parts: dict[str, tuple[Site, list[Mistake]]] = {}
+    parts: dict[str, list[tuple[Site, Mistake]]] = {}
     for suspect in suspects:
         for site, mistake in suspect.parts:
-            parts.setdefault(site.output, (site, []))[1].append(mistake)
-    return {output: _patch(site, mistakes) for output, (site, mistakes) in parts.items()}
+            parts.setdefault(site.output, []).append((site, mistake))
+    return {output: _patch(output, made) for output, made in parts.items()}
 
 
-def _patch(site: Site, mistakes: Sequence[Mistake]) -> Patch:
+def _patch(output: str, made: Sequence[tuple[Site, Mistake]]) -> Patch:
     # Mistakes that are no edits of a formula come last, because they cannot be edited further.
-    edits = sorted((m for m in mistakes if m.edit is not None), key=lambda m: m.jumps)
-    wholes = [m for m in mistakes if m.edit is None]
+    edits = sorted((m for _, m in made if m.edit is not None), key=lambda m: m.jumps)
+    wholes = [(site, m) for site, m in made if m.edit is None]
+    edited = next((site.operands for site, m in made if m.edit is not None), ())
 
     def patch(values: dict[str, Array], right: Array, rounded: Rounded) -> None:
-        operands = [values[v] for v in site.operands]
         if edits:
+            operands = [values[v] for v in edited]
             recipe: Any = edits[0].recipe
             for mistake in edits:
                 recipe = mistake.edit(recipe) if mistake.edit else recipe
             right = as_shaped(recipe(operands, rounded), right)
         shown = None
-        for mistake in wholes:
-            read = operands if mistake.reads is None else [values[v] for v in mistake.reads]
+        for site, mistake in wholes:
+            read = [values[v] for v in (site.operands if mistake.reads is None else mistake.reads)]
             if mistake.shown is not None:
                 shown = as_shaped(mistake.shown(read, right), right)
             if mistake.compute is not None:
                 right = as_shaped(rounded(mistake.compute(read, right)), right)
-        values[site.output] = right
-        values.pop(shown_as(site.output), None)
+        values[output] = right
+        values.pop(shown_as(output), None)
         if shown is not None:
-            values[shown_as(site.output)] = shown
+            values[shown_as(output)] = shown
 
     return patch

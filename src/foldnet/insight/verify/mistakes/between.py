@@ -30,6 +30,16 @@ def between_layers(sites: Sequence[Site], graph: Graph) -> Iterator[Suspect]:
             yield from _swapped(first, second, sites, graph)
 
 
+def masking_left_out(sites: Sequence[Site], suspects: Sequence[Suspect]) -> Iterator[Suspect]:
+    """A layer that makes a mask left out: its values are those before it, and all masks are ignored."""
+    ignored = [(s.site, s.mistake) for s in suspects if s.mistake.name == "mask-ignored"]
+    for site in sites:
+        same = site.operands and site.input_shapes[0] == site.shape
+        if ignored and same and site.layer.masked_value is not None:
+            left_out: Compute = lambda operands, right: operands[0]  # noqa: E731 - a type for a lambda
+            yield Suspect(site, Mistake("mask-ignored", left_out, "left out", sight=True), tuple(ignored))
+
+
 def _wrong_tensor(site: Site, graph: Graph) -> Iterator[Suspect]:
     """The activation is computed, but the next layer (or only the trace) gets the value before it."""
     last = site.nodes[-1] if site.nodes else None

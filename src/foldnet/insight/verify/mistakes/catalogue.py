@@ -30,7 +30,14 @@ CATALOGUE = {
         "compute (x - moving_mean) / np.sqrt(moving_variance + epsilon) * gamma + beta",
     ),
     "beta-missing": Words("beta of {layer} is not added", "add beta after multiplying by gamma"),
+    "biases-summed": Words(
+        "both biases of {layer} are added before the gates",
+        "add the second bias to the product with the recurrent kernel, before the reset gate multiplies it",
+    ),
     "bias-missing": Words("the bias of {layer} is not added", "add the bias to x @ kernel"),
+    "cell-activation": Words(
+        "{layer} has another activation inside its steps", "use the layer's activation"
+    ),
     "channels-order": Words(
         "the channels or axes at {layer} come in another order",
         "keep the order of the network: row-major (C) order, channels as in its input",
@@ -38,6 +45,14 @@ CATALOGUE = {
     "class-instead-of-probabilities": Words(
         "the candidate gives the class where {layer} gives a number for each",
         "return the probabilities themselves, without argmax, round or > 0.5",
+    ),
+    "dilation-ignored": Words(
+        "the windows of {layer} are taken without the distance between their positions",
+        "take x[start + k * dilation_rate] for position k of a window",
+    ),
+    "direction": Words(
+        "{layer} goes through the steps from the wrong end",
+        "start at the last step if go_backwards, and in Bidirectional's second layer; else at the first",
     ),
     "dropout-applied": Words(
         "{layer} drops values at random, as in training", "leave Dropout out: at prediction time it does nothing"
@@ -59,6 +74,9 @@ CATALOGUE = {
     "epsilon-outside-sqrt": Words(
         "{layer} adds epsilon to the root of the variance", "add epsilon inside: np.sqrt(variance + epsilon)"
     ),
+    "first-step": Words(
+        "{layer} gives the output of the step where it starts", "give the output of the step where it ends"
+    ),
     "float16-rounding": Words(
         "weights or values of {layer} are rounded to float16", "keep weights and values in float32"
     ),
@@ -66,12 +84,33 @@ CATALOGUE = {
         "gamma and beta of {layer} are swapped", "multiply by gamma, then add beta; Keras keeps gamma first"
     ),
     "gamma-missing": Words("{layer} is not multiplied by gamma", "multiply by gamma before adding beta"),
+    "gate-activation": Words(
+        "the gates of {layer} have another activation", "use the layer's recurrent_activation"
+    ),
+    "gates-order": Words(
+        "the gates of {layer} are taken in another order",
+        "Keras's order is i, f, c, o for an LSTM (input, forget, candidate, output) and z, r, h for a GRU (update, "
+        "reset, candidate)",
+    ),
+    "hard-sigmoid-version": Words(
+        "{layer} is computed with the hard_sigmoid of another version of Keras",
+        "hard_sigmoid is clip(0.2 * x + 0.5, 0, 1) until Keras 2, and clip(x / 6 + 0.5, 0, 1) in Keras 3",
+    ),
     "input-ignored": Words("the input {layer} is not used", "use the input's values"),
     "input-not-scaled": Words(
         "the scaling {layer} is left out", "scale the data as the layer does, with its stored numbers"
     ),
     "input-scaled-twice": Words(
         "the data are scaled twice at {layer}", "scale once: the network scales its own input"
+    ),
+    "kernel-axes": Words(
+        "the axes of the kernel of {layer} are taken in another order",
+        "Keras's order is (window..., channels, filters): HWIO; for a transposed convolution (window..., filters, "
+        "channels)",
+    ),
+    "kernel-flipped": Words(
+        "the kernel of {layer} is reversed along its window",
+        "do not reverse it: a layer's convolution is a correlation, unlike np.convolve and scipy.signal.convolve",
     ),
     "kernel-transposed": Words(
         "the kernel of {layer} is transposed, or read in another memory order",
@@ -85,8 +124,17 @@ CATALOGUE = {
     "log-probabilities": Words(
         "the candidate gives the logarithm of what {layer} gives", "return the probabilities: leave np.log out"
     ),
+    "mask-ignored": Words(
+        "{layer} also uses positions that its mask leaves out",
+        "leave them out: a recurrent layer keeps its state there, a mean does not count them, and an attention gives "
+        "them no weight",
+    ),
     "mean-missing": Words("{layer} does not subtract the mean", "subtract the moving mean first"),
     "noise-added": Words("{layer} adds its noise", "leave it out: at prediction time it does nothing"),
+    "not-turned-round": Words(
+        "the outputs of {layer} that were computed from the last step to the first are not turned round",
+        "reverse them along the steps, y[:, ::-1], before they are merged",
+    ),
     "one-hot-instead-of-probabilities": Words(
         "the candidate gives 1 for the most likely class and 0 for the others, where {layer} gives probabilities",
         "return the probabilities themselves",
@@ -114,6 +162,26 @@ CATALOGUE = {
     ),
     "operand-ignored": Words("{layer} ignores one of its inputs", "use all its inputs"),
     "operands-swapped": Words("{layer} takes its inputs in the wrong order", "swap the inputs"),
+    "padding-counted": Words(
+        "positions beyond the ends count in the windows of {layer}",
+        "take each mean, or maximum, of the positions inside alone",
+    ),
+    "padding-sides": Words(
+        "{layer} is padded with other widths at the ends",
+        'with "same", Keras has the smaller half before and the larger half after, which depends on the stride; with '
+        '"causal", all before',
+    ),
+    "pooling-kind": Words(
+        "{layer} takes the mean where it should take the maximum, or the reverse", "use the layer's own function"
+    ),
+    "recurrent-bias-missing": Words(
+        "{layer} is computed without the second of its biases",
+        "add the second row of the bias to the product with the recurrent kernel",
+    ),
+    "reset-after": Words(
+        "{layer} applies its reset gate on the other side of the product with the recurrent kernel",
+        "with reset_after=True multiply the product by the gate, with reset_after=False the state before it",
+    ),
     "returns-nothing": Words(
         "the candidate returns nothing where {layer} gives numbers", "end the function with return and the result"
     ),
@@ -143,11 +211,19 @@ CATALOGUE = {
     "statistics-swapped": Words(
         "mean and variance of {layer} are swapped", "subtract moving_mean, divide by the root of moving_variance"
     ),
+    "strides-ignored": Words(
+        "the windows of {layer} move by one position instead of by its strides",
+        "start window k at position k * strides",
+    ),
     "table-reversed": Words("the table of {layer} is read from its end", "take row i for index i"),
     "takes-one-row": Words(
         "the candidate is right for one row alone, and wrong for several",
         "let it take an array of shape (rows, ...): x @ kernel does so, and sums and means go over axis=-1; or "
         "call it for each row, as np.array([f(row) for row in x])",
+    ),
+    "update-gate-inverted": Words(
+        "the update gate of {layer} keeps where it should replace",
+        "the new state is z * h + (1 - z) * candidate",
     ),
     "value-before-activation": Words(
         "the value shown for {layer} is the one before the activation; what follows it is right",

@@ -20,6 +20,7 @@ from foldnet.insight.blocks import Rounded
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.layer_program import LayerProgram
 from foldnet.insight.verify.mistakes.base import Compute, Mistake, as_shaped
+from foldnet.insight.verify.mistakes.in_operations import makes_used_mask, masks_read
 from foldnet.insight.verify.recipes import Recipe, exactly, recipe_of
 from foldnet.layers.base import Layer
 from foldnet.operations.along.op import Softmax
@@ -80,7 +81,8 @@ def _of_effect(site: Site, graph: Graph) -> Iterator[Mistake]:
     if len(site.operands) > 1:
         return  # leaving out one of its operands is a separate mistake, see below
     if not all(n.op.keeps_values in ("in place", "all") for n in site.nodes):
-        yield Mistake(_name_of_absence(site), _left_out, sight=True)
+        # Without it, its mask is missing as well: see ``masking_left_out``.
+        yield Mistake(_name_of_absence(site), _left_out, sight=not makes_used_mask(site, graph))
         return
     # Such a layer only moves values, so a mistake must move some value to another position.
     shape = tuple(n or 3 for n in graph.types[site.operands[0]].shape[1:])
@@ -134,9 +136,11 @@ def _of_operands(site: Site, graph: Graph) -> Iterator[Mistake]:
 def _of_weights(site: Site, graph: Graph) -> Iterator[Mistake]:
     """A weight left at its initial value, a table read from its end."""
     for name, value in site.layer.named_weights.items():
-        if name in NEUTRAL and not (value == NEUTRAL[name]).all():
-            neutral = {name: np.full_like(value, NEUTRAL[name])}
-            yield from _variant(site, graph, f"{name.replace('_', '-')}-missing", neutral)
+        own = name.rpartition("/")[2]  # a layer inside it has names with its own
+        if own in NEUTRAL and not (value == NEUTRAL[own]).all():
+            neutral = {name: np.full_like(value, NEUTRAL[own])}
+            for mistake in _variant(site, graph, f"{own.replace('_', '-')}-missing", neutral):
+                yield replace(mistake, variant="" if own == name else name)
     if weights := site.layer.named_weights:
         for mistake in _variant(site, graph, "float16-rounding", {k: half(v) for k, v in weights.items()}):
             yield replace(mistake, variant="weights", sight=False)
@@ -160,11 +164,21 @@ def _of_result(site: Site, graph: Graph) -> Iterator[Mistake]:
     yield Mistake("float16-rounding", lambda operands, right: half(right), "results", jumps=True)
     if recipe_of(site) is None:
         yield Mistake("float16-rounding", lambda operands, right: half(right), "all", jumps=True)
-    last = site.nodes[-1]
+    last = next(n for n in site.nodes[::-1] if n.output == site.output)
+    if last is not site.nodes[0] and last.op.is_activation and recipe_of(site) is None:
+        yield from _of_activation(last.inputs, shape, graph)
     if isinstance(last.op, Softmax) and not last.op.log:
         yield from _of_softmax(last.inputs[0], last.op.axis, len(shape))
     elif shape[-1] == 1 and site.output in graph.outputs:
         yield Mistake("softmax-one-unit", lambda operands, right: np.ones_like(right))
+
+
+def _of_activation(inputs: Sequence[str], shape: Sequence[int | None], graph: Graph) -> Iterator[Mistake]:
+    """The result without the activation at its end."""
+    if len(inputs) == 1 and graph.types[inputs[0]].shape == shape:
+        yield Mistake(
+            "activation-missing", lambda operands, right: operands[0], sight=True, reads=(inputs[0],)
+        )
 
 
 def _of_softmax(logits: str, axis: int, rank: int) -> Iterator[Mistake]:
@@ -200,11 +214,13 @@ class HalfPrecision:
 
 def _variant(site: Site, graph: Graph, name: str, weights: Mapping[str, Array]) -> Iterator[Mistake]:
     """The same layer with other weights; nothing if the layer refuses them."""
+    mask = (*masks_read(site, graph), None)[0]
     try:
-        program = LayerProgram(with_weights(site.layer, weights), graph, site.operands, site.call)
+        program = LayerProgram(with_weights(site.layer, weights), graph, site.operands, site.call, mask)
     except FoldnetError:
         return
-    yield Mistake(name, lambda operands, right: as_shaped(program(operands), right), sight=True)
+    reads = None if mask is None else (*site.operands, mask)
+    yield Mistake(name, lambda operands, right: as_shaped(program(operands), right), sight=True, reads=reads)
 
 
 def with_weights(layer: Layer, weights: Mapping[str, Array]) -> Layer:

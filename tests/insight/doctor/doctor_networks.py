@@ -79,6 +79,54 @@ HEALTHY = [
 ]  # fmt: skip
 
 
+def image_rows(seed=0):
+    return np.random.default_rng(seed).normal(size=(200, 8, 8, 3)).astype(np.float32)
+
+
+def word_rows(seed=0):
+    generator = np.random.default_rng(seed)
+    x = generator.integers(1, 12, (200, 7))
+    for row in x[::2]:
+        row[generator.integers(2, 7) :] = 0
+    return x
+
+
+def _residual(x):
+    y = layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
+    y = layers.ReLU()(N()(y))
+    short = layers.Conv2D(4, 1)(x)
+    y = layers.MaxPooling2D(2)(layers.Add()([y, short]))
+    return D(3, activation="softmax")(layers.GlobalAveragePooling2D()(y))
+
+
+def _planes(x):
+    y = layers.Permute((3, 1, 2))(x)
+    y = layers.Conv2D(4, 3, 2, data_format="channels_first", use_bias=False)(y)
+    y = layers.Activation("relu")(N(axis=1)(y))
+    y = layers.Concatenate(axis=1)([y, layers.DepthwiseConv2D(1, data_format="channels_first")(y)])
+    return D(1)(layers.Flatten()(layers.AveragePooling2D(3, data_format="channels_first")(y)))
+
+
+def _tagged(x):
+    y = layers.Embedding(12, 4, mask_zero=True)(x)
+    y = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(y)
+    return layers.TimeDistributed(D(2, activation="softmax"))(y)
+
+
+def _read(x):
+    y = layers.Embedding(12, 4, mask_zero=True)(x)
+    y = layers.GRU(4, return_sequences=True)(layers.SpatialDropout1D(0.1)(y))
+    y, state = layers.GRU(4, return_sequences=True, return_state=True)(N()(y))
+    return D(1)(layers.Concatenate()([layers.GlobalAveragePooling1D()(y), state]))
+
+
+WITH_WINDOWS_AND_STEPS = {
+    "residual": (_residual, image_rows), "planes": (_planes, image_rows),
+    "tagged": (_tagged, word_rows), "read": (_read, word_rows),
+}  # fmt: skip
+"""Healthy convolutional and recurrent networks, and their data."""
+
+
 def network(stack, task, **compile_settings):
     """Compiled, not trained."""
     units, activation, loss = TASKS[task]

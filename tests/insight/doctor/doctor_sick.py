@@ -141,6 +141,44 @@ def formats(axis, said):
     )  # fmt: skip
 
 
+def two_formats(first, second, *between):
+    return stack(
+        layers.Conv2D(4, 3, padding="same", data_format=first, name="one"), *between,
+        layers.Conv2D(3, 2, data_format=second, activation="relu", name="two"), layers.Flatten(), D(1), shape=(4, 4, 4),
+    )  # fmt: skip
+
+
+def pooled_in_other_format(said):
+    return stack(
+        layers.Conv2D(4, 2, data_format="channels_first", activation="relu", name="one"), B(axis=1, name="bn"),
+        layers.GlobalAveragePooling2D(data_format=said), D(1), shape=(2, 5, 5),
+    )  # fmt: skip
+
+
+def convolved(norm, said="channels_last"):
+    return stack(
+        layers.Conv2D(3, 2, data_format=said, name="conv"), norm, layers.ReLU(),
+        layers.MaxPooling2D(2, data_format=said), layers.Flatten(), D(1), shape=(5, 5, 5),
+    )  # fmt: skip
+
+
+def words(*parts, mask_zero=True):
+    return stack(layers.Embedding(9, 4, mask_zero=mask_zero, name="table"), *parts, D(1), shape=(6,))
+
+
+def with_states(handed_on=None):
+    x, start = layers.Input((6,), dtype="int32"), layers.Input((3,))
+    table = layers.Embedding(9, 4, mask_zero=True, name="table")
+    settings = {} if handed_on is None else {"mask": layers.Input((6,), name="mask")}
+    y = layers.GRU(3)(table(x), initial_state=[start], **settings)
+    return Model([x, start, *settings.values()], D(1)(y))
+
+
+def remembering(layer):
+    x = layers.Input(batch_shape=(4, 5, 2))
+    return Model(x, D(1)(layer(x)))
+
+
 def old(version, **settings):
     model = block(B(name="bn", **settings))
     model.keras_version = version

@@ -3,7 +3,14 @@
 import pytest
 
 import foldnet as fn
-from tests.insight.doctor.doctor_networks import HEALTHY, trained
+from tests.insight.doctor.doctor_networks import (
+    HEALTHY,
+    WITH_WINDOWS_AND_STEPS,
+    filled,
+    functional,
+    settled,
+    trained,
+)
 
 
 def grave(report):
@@ -17,4 +24,14 @@ def test_no_false_alarm(stack, task, seed):
     report = fn.doctor(model, x, y)
     assert grave(report) == []
     assert set(report.skipped) == {"layer-never-added", "depends-on-other-rows"}
+    assert grave(fn.doctor(model)) == []
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", WITH_WINDOWS_AND_STEPS)
+def test_no_false_alarm_for_windows_and_steps(name, seed):
+    build, rows = WITH_WINDOWS_AND_STEPS[name]
+    x = rows(seed)
+    model = settled(filled(functional(x.shape[1:], build), seed), x)
+    assert grave(fn.doctor(model, x)) == []
     assert grave(fn.doctor(model)) == []

@@ -10,15 +10,26 @@ import numpy as np
 
 from foldnet.errors import ConfigError, InputError
 from foldnet.insight.arguments import names
-from foldnet.insight.doctor import axes, data, dropout, losses, normalization, statistics, structure, units
+from foldnet.insight.doctor import (
+    axes,
+    data,
+    dropout,
+    formats,
+    losses,
+    masks,
+    normalization,
+    statistics,
+    structure,
+    units,
+)
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import SEVERITIES, Finding, Report
 from foldnet.insight.doctor.registry import NEEDS, Check
 from foldnet.network import Network
 
 CHECKS: tuple[Check, ...] = (
-    *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *losses.CHECKS, *structure.CHECKS,
-    *units.CHECKS, *data.CHECKS,
+    *statistics.CHECKS, *dropout.CHECKS, *normalization.CHECKS, *axes.CHECKS, *formats.CHECKS, *masks.CHECKS,
+    *losses.CHECKS, *structure.CHECKS, *units.CHECKS, *data.CHECKS,
 )  # fmt: skip
 """All checks, in the order in which they run."""
 

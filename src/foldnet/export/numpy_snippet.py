@@ -10,6 +10,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.codegen.literals import assignment, plain_float
 from foldnet.codegen.names import plain
+from foldnet.codegen.plain_names import role as last_part
 from foldnet.errors import UnsupportedError
 from foldnet.export.numpy_helpers import HELPERS, with_needed
 from foldnet.export.numpy_steps import RESERVED, StepWriter
@@ -149,7 +150,8 @@ class _Snippet(StepWriter):
     def _number_of(self, layer: Layer) -> int:
         """One number for all weights of a layer: W1 and b1; each kind of layer has its own numbering."""
         if id(layer) not in self.numbers:
-            same = [o for o in self.owners.values() if set(o.named_weights) & set(layer.named_weights)]
+            own = set(map(_short, layer.named_weights))
+            same = [o for o in self.owners.values() if own & set(map(_short, o.named_weights))]
             self.numbers[id(layer)] = 1 + max((self.numbers[id(o)] for o in same), default=0)
             self.owners[id(layer)] = layer
         return self.numbers[id(layer)]
@@ -157,7 +159,7 @@ class _Snippet(StepWriter):
     def _named(self, layer: Layer, weight: str, array: Array) -> str:
         key = (id(layer), weight)
         if key not in self.used:
-            self.used[key] = self.names.fresh(f"{SHORT.get(weight, weight)}{self._number_of(layer)}")
+            self.used[key] = self.names.fresh(f"{_short(weight)}{self._number_of(layer)}")
         name, held = self.used[key], layer.named_weights[weight]
         if array.shape == held.shape:
             return name
@@ -178,6 +180,12 @@ class _Snippet(StepWriter):
             yield f"{laid} = {name}.reshape({', '.join(map(str, shape))})"
         for name, array in self.literals.items():
             yield from assignment(name, array).splitlines()
+
+
+def _short(weight: str) -> str:
+    """A weight as a variable; those of layers inside a layer have the layers' names before theirs."""
+    name = last_part(weight)
+    return SHORT.get(name, name)
 
 
 def _unpacking(names: Sequence[str], source: str, shapes: Sequence[str]) -> list[str]:

@@ -42,6 +42,20 @@ def test_the_code_of_every_layer_gives_its_predictions(case):
     close(predict_of(model)(*rows), run_reference(model, rows)[0])
 
 
+def test_weights_of_layers_inside_a_layer_are_variables():
+    model = Sequential(
+        [Input((5, 3)), layers.Bidirectional(layers.GRU(2), name="both"), layers.Dense(2, name="out")]
+    )
+    code = code_of(model)
+    ast.parse(code)
+    assert "W1, recurrent_kernel1" in code
+    assert "W2, b2 = " in code
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    x = rng.normal(size=(4, 5, 3)).astype(np.float32)
+    close(predict_of(model)(x), model.predict(x))
+
+
 def test_the_code_is_what_a_person_would_write(wine):
     lines = code_of(wine).splitlines()
     assert lines[0] == "import numpy as np"

@@ -71,6 +71,11 @@ class _ZeroPadding(_Borders):
         super().__init__(data_format, **kwargs)
         self.padding: Ends = self.checked("padding", padding)
 
+    @property
+    def window(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Single positions, one after the other."""
+        return (1,) * self.dims, (1,) * self.dims
+
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""
         return {**super().get_config(), "padding": _stored(self.padding)}
@@ -124,6 +129,11 @@ class _Cropping(_Borders):
     def __init__(self, cropping: Any, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)
         self.cropping: Ends = self.checked("cropping", cropping)
+
+    @property
+    def window(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Single positions, one after the other."""
+        return (1,) * self.dims, (1,) * self.dims
 
     def get_config(self) -> dict[str, Any]:
         """Settings under Keras's names."""

@@ -119,6 +119,11 @@ class Convolving(SpatialLayer):
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
     @property
+    def window(self) -> tuple[Sequence[int], Sequence[int]] | None:
+        """From the first to the last position under its kernel, and its strides."""
+        return [reach(k, d) for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)], self.strides
+
+    @property
     def ends_with(self) -> Ending:
         """Its activation."""
         return named_activation(self.activation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from foldnet.layers.spatial import SpatialLayer, sizes
@@ -35,6 +36,11 @@ class _Pooling(SpatialLayer):
         self.strides: Any = pool_size if strides is None else strides
         self.padding: Padding = self.checked("padding", padding)
         self.data_format = self.checked("data_format", data_format)
+
+    @property
+    def window(self) -> tuple[Sequence[int], Sequence[int]] | None:
+        """Its size and strides."""
+        return self.pool_size, self.strides
 
     def op(self, shape: Shape) -> Pool:
         """The operation for an input of this shape."""

@@ -5,7 +5,7 @@ Each has a default here, which layers override in their own files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -154,6 +154,14 @@ class Traits:
         """The activation that computes its result; ``("linear", {})`` for one that does nothing.
 
         ``("custom", {})`` is a user's function. None means that the layer has no activation.
+        """
+        return None
+
+    @property
+    def window(self) -> tuple[Sequence[int], Sequence[int]] | None:
+        """How many neighbouring positions a result is computed from, and the step from one result to the next.
+
+        Both are for each spatial axis; None if its results do not belong to such windows.
         """
         return None
 

@@ -62,6 +62,11 @@ class _ConvTranspose(Convolving):
             )
 
     @property
+    def window(self) -> None:
+        """None: each position of its input spreads over several of its results."""
+        return
+
+    @property
     def _op(self) -> ConvTranspose:
         return ConvTranspose(None, self.strides, self.dilation_rate)
 

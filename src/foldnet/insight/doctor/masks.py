@@ -3,58 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from foldnet.insight.doctor.context import Context
 from foldnet.insight.doctor.finding import Finding, note, warning
 from foldnet.insight.doctor.registry import FILE, Check
+from foldnet.insight.mask_trails import follow, uses_masks
 from foldnet.insight.sites import Site
-from foldnet.layers.base import Layer
-from foldnet.layers.recurrent import keeps_mask
-from foldnet.lowering.lower import result_name
-
-
-def uses_masks(layer: Layer) -> bool:
-    """Whether a prediction depends on the mask of its input."""
-    return layer.takes_mask and layer.normalizes_by is None
-
-
-@dataclass
-class Trails:
-    """Where masks go.
-
-    Attributes:
-        made: the layer that made the mask of each value.
-        lost: the calls whose results have no mask although an input has one, each with the layer that made it.
-        used: the layers whose masks a call uses.
-        without_effect: the calls that have a mask and do not use it, because of how they are called.
-    """
-
-    made: dict[str, Site] = field(default_factory=dict)
-    lost: list[tuple[Site, Site]] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
-    without_effect: list[tuple[Site, Site]] = field(default_factory=list)
-
-
-def follow(context: Context) -> Trails:
-    """The way of every mask through the network."""
-    found = Trails()
-    for site in context.sites:
-        masks = [found.made.get(path) for path in site.operands]
-        maker = next((m for m in masks if m is not None), None)
-        has = site.call.output_mask(*(m is not None for m in masks)) if site.operands else False
-        if has:
-            count = site.layer.masked_results
-            found.made |= {result_name(site.path, k): maker or site for k in range(count)}
-        if maker is None:
-            continue
-        if site.layer.takes_states_in_list and not keeps_mask(site.call):
-            found.without_effect.append((site, maker))
-        elif uses_masks(site.layer):
-            found.used.add(maker.path)
-        elif not has:
-            found.lost.append((site, maker))
-    return found
 
 
 def _later_use(context: Context, site: Site) -> Site | None:
@@ -72,7 +26,7 @@ def _later_use(context: Context, site: Site) -> Site | None:
 
 def lost_masks(context: Context) -> Iterator[Finding]:
     """Masks that end before a layer that would use them, or that no layer uses."""
-    trails = follow(context)
+    trails = follow(context.sites)
     told = set[str]()
     for site, maker in trails.without_effect:
         told.add(maker.path)
@@ -98,7 +52,7 @@ def lost_masks(context: Context) -> Iterator[Finding]:
             calls_to_the_user=_distance(context, site, user),
         )  # fmt: skip
     for site, maker in trails.lost:
-        if maker.path not in trails.used | told:
+        if maker.path not in told | {m.path for m in trails.used.values()}:
             told.add(maker.path)
             yield note(
                 maker.path,

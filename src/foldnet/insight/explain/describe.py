@@ -13,9 +13,11 @@ from foldnet.insight.explain.explanation import Block, Explanation, Section, Wor
 from foldnet.insight.explain.formulas import formula_of, shape_text
 from foldnet.insight.explain.normalization import normalization_blocks
 from foldnet.insight.explain.own_settings import settings_words
+from foldnet.insight.explain.positions import field_words, fields_of, mask_words
 from foldnet.insight.explain.prediction import prediction_blocks
 from foldnet.insight.explain.sharing import sharing_blocks
 from foldnet.insight.explain.source import Source
+from foldnet.insight.mask_trails import follow
 from foldnet.insight.rows import read_rows
 from foldnet.insight.sites import Site, sites_of
 from foldnet.layers.base import Layer
@@ -70,7 +72,13 @@ def explain(
     title = f"{type(network).__name__} {network.name!r}: {len(sites)} layers, {network.count_params():,} parameters"
     if layer is not None:
         title = f"Layer {layer!r} of {network.name!r}"
-    sections = tuple(_section(site, source, full=site.path == full) for site in chosen)
+    fields, trails = fields_of(sites), follow(sites)
+    sections = tuple(
+        _section(
+            site, source, site.path == full, [*field_words(site.path, fields), *mask_words(site, trails)]
+        )
+        for site in chosen
+    )
     return Explanation(title, sections, prediction_blocks(network, graph) if layer is None else (), source)
 
 
@@ -119,9 +127,10 @@ def _around(layer: Layer) -> Model:
     return Model(operands, result, name=layer.name)
 
 
-def _section(site: Site, source: Source, full: bool) -> Section:
+def _section(site: Site, source: Source, full: bool, around: Sequence[Words]) -> Section:
+    """A layer call; ``around``: what depends on the layers before and after it."""
     layer, shapes = site.layer, site.input_shapes
-    blocks: list[Block] = [formula_of(layer, shapes), *settings_words(layer)]
+    blocks: list[Block] = [formula_of(layer, shapes), *around, *settings_words(layer)]
     if isinstance(layer, BatchNormalization) and full:
         blocks += _normalization(site, layer, source)
         return _titled(site, blocks)

@@ -17,8 +17,11 @@ from foldnet.operations.elementwise.text import SIGNS
 
 if TYPE_CHECKING:
     from foldnet.layers.attention import Attention
+    from foldnet.layers.bidirectional import Bidirectional
     from foldnet.layers.convolving import Convolving
     from foldnet.layers.headed_attention import HeadedAttention
+    from foldnet.layers.pooling import _Pooling
+    from foldnet.layers.recurrent import RNN
 
 Write = Callable[[Layer, tuple[Shape, ...]], Formula]
 
@@ -93,6 +96,89 @@ def _convolution(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
     before, after = (along(of[a] for a in axes) for of in (shape, out))
     made = f"{name}({inside})" if name else inside
     return _both(f"y = {made}; {', '.join(moves)}: {before} positions become {after}")
+
+
+def _pooling(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """What is taken of each window, and how many windows there are."""
+    (shape,), window = shapes, found.window
+    layer = cast("_Pooling", found)
+    assert window is not None
+    out, axes = layer.compute_output_shape(shape), layer.axes(shape)
+
+    def along(sizes: Iterable[int | None]) -> str:
+        return " x ".join("any" if n is None else str(n) for n in sizes)
+
+    what = "largest value" if layer.pool == "max" else "mean"
+    beyond = "" if layer.padding == "valid" else ", padding same: positions beyond the ends do not count"
+    before, after = (along(of[a] for a in axes) for of in (shape, out))
+    return _both(
+        f"y = {what} of a window; window {along(window[0])}, step {along(window[1])}{beyond}: "
+        f"{before} positions become {after}"
+    )
+
+
+_IN_A_STEP = {
+    "simple": "h = {act}(x @ kernel + h @ recurrent_kernel{bias})",
+    "lstm": "i, f, c, o = x @ kernel + h @ recurrent_kernel{bias}, in four parts; carry = {gate}(f) × carry + "
+    "{gate}(i) × {act}(c); h = {gate}(o) × {act}(carry)",
+    "gru": "z and r = {gate}(x @ kernel + h @ recurrent_kernel{bias}), two of three parts; candidate = {act}(x @ "
+    "kernel + (r × h) @ recurrent_kernel{bias}), the third part; h = z × h + (1 − z) × candidate",
+    "gru_reset_after": "z and r = {gate}(x @ kernel + h @ recurrent_kernel{bias}{bias}), two of three parts; "
+    "candidate = {act}(x @ kernel{bias} + r × (h @ recurrent_kernel{bias})), the third part; "
+    "h = z × h + (1 − z) × candidate",
+}
+
+
+def _recurrent(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """What a step does, the states and the direction."""
+    layer = cast("RNN", found)
+    cells = getattr(layer.cell, "cells", [layer.cell])
+    steps = []
+    for cell in cells:
+        names = {
+            "act": activation_name(cell), "gate": _name(getattr(cell, "recurrent_activation", None)),
+            "bias": " + bias" if cell.use_bias else "",
+        }  # fmt: skip
+        steps.append(_IN_A_STEP[cell.kind].format(**names))
+    count = "any number of" if shapes[0][-2] is None else str(shapes[0][-2])
+    way = "from the last to the first" if layer.go_backwards else "from the first to the last"
+    start = "the initial states given" if len(shapes) > 1 else "zeros"
+    gives = (
+        "h of every step, in the order computed" if layer.return_sequences else "h after the last of these"
+    )
+    states = " and ".join(str(n) for n in layer.cell.state_sizes)
+    also = ", and then the states" if layer.return_state else ""
+    return _both(
+        f"at each step: {'; then, with x = h of the cell before: '.join(steps)}. It goes through {count} steps "
+        f"{way}, starting from {start} (states of {states} numbers); y is {gives}{also}"
+    )
+
+
+def _name(function: object) -> str:
+    return str(getattr(function, "__name__", ""))
+
+
+_MERGED = {
+    "concat": "both side by side", "sum": "their sum", "mul": "their product", "ave": "their mean",
+    None: "both, one after the other",
+}  # fmt: skip
+
+
+def _bidirectional(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
+    """Two recurrent layers, and how their results are joined."""
+    layer = cast("Bidirectional", found)
+    turned = (
+        "; those of the second are turned round, so that both belong to the same step"
+        if layer.return_sequences
+        else ""
+    )
+    forward, backward = (
+        _recurrent(part, shapes[:1]).prediction for part in (layer.forward_layer, layer.backward_layer)
+    )
+    return _both(
+        f"y = {_MERGED[layer.merge_mode]}, of two layers with weights of their own{turned}. The first: {forward}. "
+        f"The second: {backward}"
+    )
 
 
 def _headed_attention(found: Layer, shapes: tuple[Shape, ...]) -> Formula:
@@ -256,7 +342,10 @@ FORMULAS: dict[str, Write] = {
     "Augmentation": _augmentation,
     "Attention": _attention,
     "HeadedAttention": _headed_attention,
+    "Bidirectional": _bidirectional,
     "Convolving": _convolution,
+    "RNN": _recurrent,
+    "_Pooling": _pooling,
     "AlphaDropout": _alpha_dropout,
     "BatchNormalization": _batch_normalization,
     "Dense": _dense,

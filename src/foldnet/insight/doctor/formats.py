@@ -97,7 +97,7 @@ def statistics_of_positions(context: Context) -> Iterator[Finding]:
             continue
         channels = 1 if format_of(near) == "channels_first" else rank - 1
         # One axis at either end is the matter of axis-and-data-format.
-        if kept == (channels,) or (len(kept) == 1 and kept[0] in (1, rank - 1)):
+        if len(kept) == 1 and kept[0] in (1, rank - 1):
             continue
         count = prod(site.shape[a] or 1 for a in kept)
         first = site.operands[0] in {s.path for s in context.sites if s.layer.is_input}

@@ -158,12 +158,9 @@ def _pool(graph: Graph, node: Node[Pool]) -> Iterator[Wrong]:
             yield Wrong("strides-ignored", _first_windows(op, plain))
         return
     around = partial(_pooled, op)
-    if op.kind == "average":
+    if _extends(graph, node):
         zeros = partial(around, change=None, beyond=0.0)
-        if _extends(graph, node):
-            yield Wrong("padding-counted", zeros, sight=True)
-    elif _extends(graph, node):
-        yield Wrong("padding-counted", partial(around, change=None, beyond=0.0), "zeros in a maximum")
+        yield Wrong("padding-counted", zeros, sight=op.kind == "average")
     for name in ("other end", "before", "after"):
         beyond = np.nan if op.kind == "average" else -np.inf
         yield Wrong("padding-sides", partial(around, change=name, beyond=beyond), name)

@@ -33,13 +33,22 @@ def close(got, expected):
     np.testing.assert_allclose(got, expected, rtol=2e-4, atol=2e-5)
 
 
+OF_MANY_NUMBERS = {"Resizing", "UpSampling2D", "GRU"}
+"""Layers that may compute with many numbers that are no weights as they are, which code for people does not hold."""
+
+
 @pytest.mark.parametrize("case", [case for _, case in ALL[::3]], ids=str)
 def test_the_code_of_every_layer_gives_its_predictions(case):
     rng = np.random.default_rng(3)
     model = foldnet_model(case)
     random_weights(model, rng)
     rows = random_rows(case, 3, rng)
-    close(predict_of(model)(*rows), run_reference(model, rows)[0])
+    (block,) = explain(model).ending
+    if case.class_name in OF_MANY_NUMBERS and not isinstance(block, Program):
+        assert "numbers that are not weights" in block.text
+        return
+    with np.errstate(divide="ignore", invalid="ignore"):  # an image of one pixel has no contrast
+        close(predict_of(model)(*rows), run_reference(model, rows)[0])
 
 
 def test_weights_of_layers_inside_a_layer_are_variables():
@@ -176,8 +185,11 @@ def test_every_class_is_among_the_cases():
     left_out = {
         "ThresholdedReLU",
         "InputLayer",
-        "SpectralNormalization",
-    }  # the last is in layers/test_wrapping
+        "SpectralNormalization",  # in layers/test_wrapping
+        "IntegerLookup",
+        "Hashing",  # in layers/test_lookup
+        *(name for name in LAYERS if LAYERS[name].is_cell),  # in RNN
+    }
     assert {case.class_name for _, case in ALL} >= set(LAYERS) - left_out
 
 

@@ -12,12 +12,10 @@ from foldnet.insight.explain.explanation import Words
 from foldnet.layers.base import Layer
 from foldnet.layers.configured import settings_of
 
-LEFT_OUT = re.compile(
-    r".*_(initializer|regularizer|constraint)|seed|synchronized|autocast"
-    r"|name|dtype|shape|batch_shape|batch_size|sparse|ragged|optional"
-)
-"""Settings for how weights are initialized and changed, not for what the layer computes; and those of an
-InputLayer, whose shape is in the heading."""
+LEFT_OUT = re.compile(r".*_(initializer|regularizer|constraint)|seed|synchronized|autocast|name|dtype")
+"""Settings for how weights are initialized and changed, not for what the layer computes."""
+LEFT_OUT_OF_INPUTS = re.compile(r"shape|batch_shape|batch_size|sparse|ragged|optional")
+"""Settings of an InputLayer, whose shape is in the heading."""
 
 
 def settings_words(layer: Layer) -> list[Words]:
@@ -33,7 +31,8 @@ def given_settings(layer: Layer) -> Iterator[tuple[str, str]]:
         return
     for name in settings_of(type(layer)):
         value = getattr(layer, layer.kept_as.get(name, name), None)
-        if name not in common and value is not None and not LEFT_OUT.fullmatch(name):
+        left_out = LEFT_OUT.fullmatch(name) or (layer.is_input and LEFT_OUT_OF_INPUTS.fullmatch(name))
+        if name not in common and value is not None and not left_out:
             yield name, value_text(value)
 
 

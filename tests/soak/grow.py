@@ -8,10 +8,12 @@ from math import prod
 from tests.soak.draw import Dice, Shape, settings_of
 from tests.soak.joining import JOINING
 from tests.soak.recipe import Builder, Recipe, Source, Step, reads, without_unused
-from tests.soak.tables import BY_RANK, TOKENS, backward_layer
+from tests.soak.tables import ANYWHERE, BY_RANK, TOKENS, backward_layer
 
 LARGEST = 1500
 """Elements of a row's value."""
+OF_ITS_KIND = 0.6
+"""How often a layer is one that only such a value takes."""
 LIMIT = 12
 """Below this are the tokens."""
 
@@ -92,7 +94,8 @@ class Grower:
         table = BY_RANK.get(len(shape) + 1, {}) if self.is_float(name) else TOKENS
         if not table:
             return None
-        entry = self.dice.choice(list(table))
+        own = [entry for entry in table if entry not in ANYWHERE]
+        entry = self.dice.choice(own if self.dice.often(OF_ITS_KIND) else list(table))
         kind = entry.strip()
         config = settings_of(kind, table[entry], self.dice, shape)
         if kind == "Bidirectional" and config["layer"]["class_name"] != "RNN" and self.dice.often(0.2):

@@ -171,15 +171,15 @@ def backward_layer(dice: Dice, forward: dict[str, Any]) -> dict[str, Any]:
     return {"class_name": forward["class_name"], "config": config}
 
 
-def inside(dice: Dice, shape: Shape) -> dict[str, Any]:
-    """A layer for each step of a sequence."""
-    table = {2: FLAT, 3: SEQUENCE, 4: IMAGE}.get(len(shape), FLAT) if len(shape) > 1 else ANYWHERE
-    name = dice.choice([n for n in table if n not in ("TimeDistributed", "Masking", "Bidirectional", "RNN")])
-    return {"class_name": name, "config": settings_of(name, table[name], dice, shape)}
-
-
 def inner_layer(dice: Dice, shape: Shape) -> dict[str, Any]:
-    return inside(dice, shape[1:])
+    """A layer for each step of a sequence of flat vectors, sequences or images."""
+    table = {1: FLAT, 2: SEQUENCE, 3: IMAGE}.get(len(shape) - 1, ANYWHERE)
+    entry = dice.choice([name for name in table if name not in ("TimeDistributed", "Masking", "RNN")])
+    return {"class_name": entry.strip(), "config": settings_of(entry.strip(), table[entry], dice, shape[1:])}
+
+
+def a_dense(dice: Dice, shape: Shape) -> dict[str, Any]:
+    return {"class_name": "Dense", "config": settings_of("Dense", ANYWHERE["Dense"], dice, shape)}
 
 
 def equation(dice: Dice, shape: Shape) -> str:
@@ -199,6 +199,7 @@ FLAT: dict[str, Settings] = ANYWHERE | {
     },
     "Discretization": {"bin_boundaries!": ([-0.5, 0.2, 1.0],), "output_mode": ("int", "multi_hot", "count")},
     "Dense ": {"units": SMALL, "activation": ANY_ACTIVATION},
+    "SpectralNormalization": {"layer": a_dense},
     "BatchNormalization ": NORMALIZATIONS["BatchNormalization"],
 }  # fmt: skip
 SEQUENCE: dict[str, Settings] = (
@@ -250,6 +251,7 @@ TOKENS: dict[str, Settings] = {
     "Embedding": {"input_dim": (12,), "output_dim": SMALL, "mask_zero": YES_NO},
     "Embedding ": {"input_dim": (12,), "output_dim": SMALL, "mask_zero!": (True,)},
     "CategoryEncoding": {"num_tokens!": (12,), "output_mode": ("multi_hot", "count", "one_hot")},
+    "ReversibleEmbedding": {"input_dim": (12,), "output_dim": SMALL},
     "Flatten": {},
 }
 BY_RANK = {2: FLAT, 3: SEQUENCE, 4: IMAGE, 5: VOLUME}

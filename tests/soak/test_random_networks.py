@@ -6,6 +6,8 @@ import pytest
 
 from tests.soak.compare import WAYS
 from tests.soak.grow import network
+from tests.soak.recipe import build
+from tests.soak.shrink import script, shrunk
 from tests.soak.soak import Report, run, told
 
 SEEDS = 42
@@ -21,3 +23,14 @@ def test_random_networks_predict_as_in_keras(first):
         wrong = run(report, seed, ways)
         assert not wrong, told(network(seed), seed, wrong[0])
     assert sum(report.refused.values()) + sum(report.by_keras.values()) <= TOGETHER / 2, report.text()
+
+
+def has_gru(recipe):
+    return any(step.class_name == "GRU" for step in recipe.steps)
+
+
+def test_a_failure_becomes_as_small_as_it_gets():
+    recipe = next(r for r in map(network, range(99)) if has_gru(r) and len(r.steps) > 3)
+    small = shrunk(recipe, lambda candidate: bool(build(candidate)) and has_gru(candidate))
+    assert len(small.steps) == len(small.inputs) == len(small.outputs) == 1
+    assert "layers.GRU(units=" in script(small, 0, "native")

@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 2 --dist worksteal -q
 
 FUZZ ?= 100000
 
-.PHONY: demo test test-quick test-seconds test-fresh fuzz mutants lint bench clean
+.PHONY: demo test test-quick test-seconds test-fresh fuzz soak mutants lint bench clean
 
 demo: $(VENV)/.base
 	$(VENV)/bin/foldnet demo
@@ -31,6 +31,11 @@ test-seconds: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	for part in 0 1; do $(PY) tests/files/fuzz.py $$((part * $(FUZZ) / 2)) $$(($(FUZZ) / 2)) & jobs="$$jobs $$!"; done; \
 	for job in $$jobs; do wait $$job || failed=1; done; test -z "$$failed"
+
+# Random networks against live Keras. SOAK=100 makes fewer, SOAK="100 --seed 5000" others, SOAK="--minutes 60" takes an hour.
+SOAK ?= 1000
+soak: $(VENV)/.dev
+	$(PY) -m tests.soak.soak $(SOAK)
 
 # The suite as on a new machine: a new home folder, no warm cache, and of programs only those named here, so neither
 # clang nor Chromium. PYTEST_ARGS="-n 2 -q tests/native" runs a part of it.

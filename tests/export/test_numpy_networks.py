@@ -385,3 +385,14 @@ def test_through_the_predictor(tmp_path):
     again.to_numpy(tmp_path / "again.py", unfolded=True)
     body = (tmp_path / "unfolded.py").read_text().partition("import numpy")[2]
     assert (tmp_path / "again.py").read_text().partition("import numpy")[2] == body
+
+
+def test_two_weights_of_one_step_with_the_same_name():
+    """A GRU with ``reset_after=False`` has two recurrent kernels; the second took the place of the first."""
+    x = Input((5, 3))
+    network = randomize(Model(x, layers.GRU(2, reset_after=False)(x)))
+    predictor = foldnet.freeze(network, engine="reference")
+    source = numpy_source(predictor.graph)
+    rows = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("f")
+    assert close(load(source)["predict"](rows), [predictor(rows)])
+    assert "gates_recurrent_kernel_1" in source

@@ -168,6 +168,48 @@ def test_training_true_is_refused_by_name(tmp_path, layer):
         km.outputs(network, rows(2, 4))
 
 
+def test_training_true_that_keras_writes_itself_is_no_wish(tmp_path):
+    """Layers that change images have it as their default, and Keras up to 3.15 stores it; its predict overrules it."""
+    a = L.Input((4, 4, 3))
+    model = randomize(keras.Model(a, L.Dense(2)(L.RandomFlip()(a))))
+    path = saved(model, tmp_path / "m.keras")
+    stored = json.loads(zipfile.ZipFile(path).read("config.json"))["config"]["layers"][1]
+    assert stored["inbound_nodes"][0]["kwargs"] == {"training": True}
+    x = rows(3, 4, 4, 3)
+    expected = model.predict(x, verbose=0)
+    for network in (foldnet.load_model(path), foldnet.from_keras(model)):
+        np.testing.assert_allclose(network.predict(x), expected, rtol=1e-5, atol=1e-6)
+
+
+WITH_LAYERS_INSIDE = {
+    "MultiHeadAttention": lambda: L.MultiHeadAttention(2, 3),
+    "GRU": lambda: L.GRU(3),
+    "Bidirectional": lambda: L.Bidirectional(L.LSTM(2, return_sequences=True)),
+    "cells": lambda: L.RNN([L.GRUCell(2), L.GRUCell(3), L.LSTMCell(2)]),
+    "TimeDistributed": lambda: L.TimeDistributed(L.Dense(3)),
+    "TimeDistributed of a network": lambda: L.TimeDistributed(
+        keras.Sequential([L.Input((4,)), L.Dense(4), L.BatchNormalization(), L.Dense(4, name="d")])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITH_LAYERS_INSIDE)
+def test_layers_with_weights_inside(through, name):
+    x = L.Input((5, 4))
+    layer = WITH_LAYERS_INSIDE[name]()
+    y = layer(x, x) if name == "MultiHeadAttention" else layer(x)
+    model = randomize(keras.Model(x, y))
+    result = km.outputs(through(model), rows(3, 5, 4))[0]
+    np.testing.assert_allclose(result, model.predict(rows(3, 5, 4), verbose=0), rtol=2e-5, atol=2e-6)
+
+
+def test_cells_of_one_name_go_by_their_order():
+    """Keras itself cannot write an HDF5 file of them."""
+    x = L.Input((5, 4))
+    model = randomize(keras.Model(x, L.RNN([L.GRUCell(4, name="c"), L.GRUCell(4, name="c")])(x)))
+    assert_same(foldnet.from_keras(model), model, rows(3, 5, 4))
+
+
 def test_training_false_on_batch_normalization_and_networks_is_kept(tmp_path):
     a = L.Input((4,))
     inner = keras.Sequential([L.Input((4,)), L.BatchNormalization()], name="inner")

@@ -185,12 +185,12 @@ def keras_in_float64(layers: Sequence[Any]) -> Iterator[None]:
             for layer in layers:
                 for inner in layer._flatten_layers():
                     inner.dtype_policy = "float64"
+                    for constant in ("mean", "variance"):  # of a Normalization
+                        if getattr(inner, constant, None) is not None:
+                            setattr(inner, constant, np.asarray(getattr(inner, constant), np.float64))
                 for variable in layer.variables:
                     if variable.dtype == "float32":  # not the state of random numbers
                         variable._dtype = "float64"
-                for constant in ("mean", "variance"):  # of a Normalization
-                    if getattr(layer, constant, None) is not None:
-                        setattr(layer, constant, np.asarray(getattr(layer, constant), np.float64))
             yield
     finally:
         dtypes.BIT64_TO_BIT32_DTYPE["float64"] = narrow

@@ -140,9 +140,7 @@ PORTABLE_KERNEL = f"""\
 static void fn_dense(const float *x, const float *w, const float *bias, float *y, int inputs, int units) {{
   for (int first = 0; first < units; first += 16) {{
     const int width = units - first < 16 ? units - first : 16;
-    float sum[16];
-    for (int u = 0; u < width; u++)
-      y[first + u] = 0.0f;
+    float sum[16], total[16] = {{0.0f}}; /* the bias may be y, so y is written last */
     for (int start = 0; start < inputs || start == 0; start += {STRETCH}) {{
       const int end = inputs - start < {STRETCH} ? inputs : start + {STRETCH};
       for (int u = 0; u < width; u++)
@@ -151,8 +149,10 @@ static void fn_dense(const float *x, const float *w, const float *bias, float *y
         for (int u = 0; u < width; u++)
           sum[u] = FMA(x[i], WEIGHT(w[i * units + first + u]), sum[u]);
       for (int u = 0; u < width; u++)
-        y[first + u] = start ? y[first + u] + sum[u] : sum[u];
+        total[u] = start ? total[u] + sum[u] : sum[u];
     }}
+    for (int u = 0; u < width; u++)
+      y[first + u] = total[u];
   }}
 }}
 """

@@ -144,11 +144,7 @@ class StepWriter:
             if array is not None and array.ndim == 0 and node.op.mixes:
                 text = plain_float(float(array))
                 self.constants[value] = f"({text})" if text.startswith("-") else text
-        wanted = self.statistics(node) or {
-            self.role(node, i): value
-            for i, value in enumerate(node.inputs)
-            if value in self.graph.constants and not self.is_neutral(node, i)
-        }
+        wanted = self.statistics(node) or self.by_role(node)
         new = {role: value for role, value in wanted.items() if value not in self.constants}
         if not new:
             return
@@ -160,6 +156,22 @@ class StepWriter:
             self.constants[value] = name
             array = array.astype(np.int32 if array.dtype.kind in "iub" else np.float32)
             self.steps.weights[name] = self.laid(node, value, array)
+
+    def by_role(self, node: Node[Op]) -> dict[str, str]:
+        """The op's constants that change something, by their roles; two of one role by their paths' last two parts."""
+        places = [
+            i
+            for i, value in enumerate(node.inputs)
+            if value in self.graph.constants and not self.is_neutral(node, i)
+        ]
+        roles = [self.role(node, i) for i in places]
+        found: dict[str, str] = {}
+        for i, role in zip(places, roles, strict=True):
+            value = node.inputs[i]
+            if roles.count(role) > 1:
+                role = identifier("/".join(value.split("/")[-2:]))
+            found[identifier(value) if role in found else role] = value
+        return found
 
     def laid(self, node: Node[Op], value: str, array: Array) -> Array:
         """A constant without its leading axes of size 1, if the op broadcasts it over rows anyway."""

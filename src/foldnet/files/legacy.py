@@ -246,6 +246,15 @@ def _places(
     return places
 
 
+def matched(names: list[str], leaves: list[Leaf]) -> list[Leaf] | None:
+    """The weight that each name means, by the names of layers where these are unique, or else by the order."""
+    places = _by_name(names, leaves) or _by_order(names, leaves)
+    # Of weights with the same name, a dict by name would keep one.
+    return (
+        None if places is None else [places[name] for name in names] if len(places) == len(names) else leaves
+    )
+
+
 def _by_name(names: list[str], leaves: list[Leaf]) -> dict[str, Leaf] | None:
     """Match weights by layer name and weight name; None unless every name matches exactly one weight."""
     only = len({layer for layer, _ in leaves}) == 1

@@ -10,12 +10,13 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.files.fill_weights import Values
-from foldnet.files.legacy import is_weight, leaves_of
+from foldnet.files.legacy import is_weight, leaves_of, matched
 from foldnet.files.load import major_version
 from foldnet.files.read_config import Reader
 from foldnet.files.reading import Reading
 from foldnet.files.substitutes import in_order
 from foldnet.layers.base import Layer
+from foldnet.layers.weight import WeightSpec
 from foldnet.network import Network
 
 
@@ -119,15 +120,15 @@ def _read(network: Network, live: Any, values: Values, given: Container[Layer], 
             _read_given(layer, live_layers[layer.name], values)
         elif isinstance(layer, Network):
             _read(layer, live_layers[layer.name], values, given, done)
+        elif layer.inner_layers:
+            _read_parts(layer, live_layers[layer.name], values)
         elif layer.specs:
             _read_layer(layer, live_layers[layer.name], values)
 
 
 def _read_given(layer: Layer, live: Any, values: Values) -> None:
     """The weights of a live layer, in Keras's order, for what the caller gave for it."""
-    variables = [
-        v for v in (*live.trainable_weights, *live.non_trainable_weights) if "seed_generator" not in _path(v)
-    ]
+    variables = _trainable_first(live)
     arrays, leaves = list(map(_array, variables)), list(leaves_of(layer))
     if len(arrays) != len(leaves):
         raise FileFormatError(
@@ -137,6 +138,35 @@ def _read_given(layer: Layer, live: Any, values: Values) -> None:
     stored = [(_path(v), array.shape) for v, array in zip(variables, arrays, strict=True)]
     for array, (inner, spec) in zip(arrays, in_order(layer, stored, leaves), strict=True):
         values.add(inner, spec.name, array)
+
+
+def _trainable_first(live: Any) -> list[Any]:
+    """The weights of a live layer in the order in which Keras's HDF5 files list them."""
+    variables = (*live.trainable_weights, *live.non_trainable_weights)
+    return [v for v in variables if "seed_generator" not in _path(v)]
+
+
+def _read_parts(layer: Layer, live: Any, values: Values) -> None:
+    """The weights of a live layer that has layers or a network inside, by their names, or else by Keras's order."""
+    variables = _trainable_first(live)
+    leaves = list(leaves_of(layer))
+    places = matched([_path(v) for v in variables], leaves) if len(variables) == len(leaves) else None
+    if places is None:
+        raise FileFormatError(
+            f"layer {layer.name!r} has the weights {list(map(_path, variables))[:20]}, expected "
+            f"{[f'{inner.name}/{spec.name}' for inner, spec in leaves][:20]}"
+        )
+    for variable, (inner, spec) in zip(variables, places, strict=True):
+        values.add(inner, spec.name, _of_shape(variable, spec, inner))
+
+
+def _of_shape(variable: Any, spec: WeightSpec, layer: Layer) -> Array:
+    value = _array(variable)
+    if value.shape != spec.shape:
+        raise FileFormatError(
+            f"layer {layer.name!r}: weight {spec.name!r} has shape {value.shape}, not {spec.shape}"
+        )
+    return value
 
 
 def _array(variable: Any) -> Array:
@@ -155,12 +185,7 @@ def _read_layer(layer: Layer, live: Any, values: Values) -> None:
         found = [v for v in variables if is_weight(_path(v).rsplit("/", 1)[-1], spec.name, layer.name)]
         if len(found) != 1:
             raise FileFormatError(f"layer {layer.name!r} has {len(found)} weights called {spec.name!r}")
-        value = _array(found[0])
-        if value.shape != spec.shape:
-            raise FileFormatError(
-                f"layer {layer.name!r}: weight {spec.name!r} has shape {value.shape}, not {spec.shape}"
-            )
-        values.add(layer, spec.name, value)
+        values.add(layer, spec.name, _of_shape(found[0], spec, layer))
 
 
 def _path(variable: Any) -> str:

@@ -177,6 +177,7 @@ class Augmentation(Layer):
     not_stored: ClassVar[frozenset[str]] = frozenset()
     channels: ClassVar[int | None] = None
     kinds: ClassVar[dict[str, Kind]] = {"data_format": DATA_FORMAT}
+    trains_by_default = True
     ignored_settings = frozenset({"auto_vectorize", "rng_type", "force_generator"})  # how Keras 2 draws
     data_format: str
 

@@ -55,6 +55,8 @@ class Traits:
         takes_mask: whether a call can have ``mask=``.
         obeys_training_false: whether ``training=False`` in a stored call has an effect. Keras also writes it into calls
             of other layers.
+        trains_by_default: whether Keras 3 calls it with ``training=True`` if nothing is said, and stores that in the
+            call.
         spreads_mask: whether the mask of a call is broadcast to the input, as in NumPy.
         removes_masks: whether a call removes the masks of its inputs when the network runs, as Keras 3 does.
         is_recurrent: whether it goes through the steps of a sequence with a state.
@@ -77,6 +79,7 @@ class Traits:
     takes_states_in_list: ClassVar[bool] = False
     takes_mask: ClassVar[bool] = False
     obeys_training_false: ClassVar[bool] = False
+    trains_by_default: ClassVar[bool] = False
     spreads_mask: ClassVar[bool] = False
     removes_masks: ClassVar[bool] = False
     is_recurrent: ClassVar[bool] = False

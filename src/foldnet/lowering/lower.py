@@ -353,11 +353,23 @@ def _training_matters(layer: Layer) -> bool:
     return layer.differs_in_training()
 
 
+def _trains_always(call: Call) -> bool:
+    """Whether a call has ``training=True``, and its result depends on that, by the wish of who built the network.
+
+    Keras up to 3.15 writes the default of a layer into the call, although its ``predict`` and ``evaluate`` overrule it.
+    """
+    return (
+        bool(call.kwargs.get("training"))
+        and not call.layer.trains_by_default
+        and _training_matters(call.layer)
+    )
+
+
 def training_calls(network: Network) -> list[str]:
     """Names of layers that the network calls with ``training=True``, if that changes their result."""
     found = []
     for call in network.graph_calls:
-        if call.kwargs.get("training") and _training_matters(call.layer):
+        if _trains_always(call):
             found.append(call.layer.name)
         elif isinstance(call.layer, Network):
             found += training_calls(call.layer)
@@ -385,7 +397,7 @@ def _check_call(call: Call, path: str, mode: Mode) -> None:
             f"layer {path!r} computes with dtype policy {layer.dtype_policy!r}; foldnet computes in float32. "
             'Load the network with load_model(path, dtype="float32") to compute it so, and compare.'
         )
-    if mode is Mode.PREDICT and call.kwargs.get("training") and _training_matters(layer):
+    if mode is Mode.PREDICT and _trains_always(call):
         raise UnsupportedError(
             f"layer {path!r} was called with training=True in the model itself, so its prediction is random or "
             "depends on the batch, and Keras releases differ on what they compute. Remove it from the call; or call "

@@ -309,7 +309,19 @@ def halved(code):
 
 
 @pytest.mark.parametrize(
-    "name", ["wine", "Dense-relu", "Affine-middle-axis-shift", "Binary-prelu-matrix", "Gather-narrow"]
+    "name",
+    [
+        "wine",
+        "Dense-relu",
+        "Affine-middle-axis-shift",
+        "Binary-prelu-matrix",
+        "Gather-narrow",
+        "Scan-lstm",
+        "Scan-gru",
+        "Scan-gru_reset_after",
+        "Conv-1d",
+        "Conv-2d-groups",
+    ],
 )
 def test_on_avr_every_weight_is_read_from_flash(name, tmp_path):
     graph = ready(ALL[name])

@@ -135,16 +135,23 @@ def row_kernel(width: int, simd: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-PORTABLE_KERNEL = f"""\
+def portable_kernel(name: str, bias: str) -> str:
+    """C of a kernel without vectors.
+
+    Args:
+        name: of the function.
+        bias: how C reads ``{}``, an element of the bias.
+    """
+    return f"""\
 /* y = x * w + bias. Sums run over the inputs in order, in stretches of {STRETCH} that are added up. */
-static void fn_dense(const float *x, const float *w, const float *bias, float *y, int inputs, int units) {{
+static void {name}(const float *x, const float *w, const float *bias, float *y, int inputs, int units) {{
   for (int first = 0; first < units; first += 16) {{
     const int width = units - first < 16 ? units - first : 16;
     float sum[16], total[16] = {{0.0f}}; /* the bias may be y, so y is written last */
     for (int start = 0; start < inputs || start == 0; start += {STRETCH}) {{
       const int end = inputs - start < {STRETCH} ? inputs : start + {STRETCH};
       for (int u = 0; u < width; u++)
-        sum[u] = start == 0 && bias ? WEIGHT(bias[first + u]) : 0.0f;
+        sum[u] = start == 0 && bias ? {bias.format("bias[first + u]")} : 0.0f;
       for (int i = start; i < end; i++)
         for (int u = 0; u < width; u++)
           sum[u] = FMA(x[i], WEIGHT(w[i * units + first + u]), sum[u]);
@@ -156,3 +163,7 @@ static void fn_dense(const float *x, const float *w, const float *bias, float *y
   }}
 }}
 """
+
+
+PORTABLE_KERNELS = {"fn_dense": "WEIGHT({})", "fn_dense_onto": "{}"}
+"""Kernels by name, and how they read the bias: among the weights, or in the memory that values lie in."""

@@ -88,8 +88,8 @@ def vector_calls(body: BlockWriter, x: str, kernel: str, bias: str, y: str) -> l
     inputs, units = body.shape(kernel)
     constant = bias in body.graph.constants
     if body.simd == 1:
-        own = body.base(bias) if constant else bias
-        return [f"fn_dense({x}, {body.base(kernel)}, {own}, {y}, {inputs}, {units});"]
+        name, own = ("fn_dense", body.base(bias)) if constant else ("fn_dense_onto", bias)
+        return [f"{name}({x}, {body.base(kernel)}, {own}, {y}, {inputs}, {units});"]
     widths = panels(units, body.simd)
     own = body.packed(bias, widths) if constant else bias
     return _Calls(body, inputs, units, widths, body.packed(kernel, widths), own).lines(x, y)

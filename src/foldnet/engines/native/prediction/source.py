@@ -349,7 +349,7 @@ def emit_portable(
         FLASH + "\n" + _weights_array(graph, weights) if weights.size else "",
         WORKSPACE.format(kept="" if small else " static") if "WORKSPACE " in code else "",
         maths.functions_for(code),
-        matrix.PORTABLE_KERNEL if "fn_dense(" in code else "",
+        *(matrix.portable_kernel(*how) for how in matrix.PORTABLE_KERNELS.items() if f"{how[0]}(" in code),
         convolution.one_position("WEIGHT({})".format) if body.portable_convs else "",
     ]
     kinds = [(_ctype(graph, v), row_shape(graph, v)) for v in graph.inputs]

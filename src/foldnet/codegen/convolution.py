@@ -47,8 +47,11 @@ def heights(count: int, tall: int) -> list[tuple[int, int]]:
 
 
 def together(simd: int) -> int:
-    """Vectors of units in a tile, at most."""
-    return 4 if simd == 16 else 3
+    """Vectors of units in a tile, at most.
+
+    With 16 registers two: for three, compilers have no register left, and read the same weights again for each position.
+    """
+    return 4 if simd == 16 else 2
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Convolutional and recurrent networks and attention against LiteRT, OpenVINO and ONNX Runtime.
 
 All sides run in one process, by turns, on the same rows, in float32, with one thread and with two; each time is the
-median of the turns. Before anything is timed, all outputs are compared. A ratio below 1 means foldnet is faster.
+median of many short turns. On a machine with other work, the shortest turns say more, so that their ratio is printed,
+too. Before anything is timed, all outputs are compared. A ratio below 1 means foldnet is faster.
 
     python benchmarks/deep.py [--quick] [--case fer] [--threads 1]
 
@@ -121,11 +122,13 @@ def compared(case: Case, threads: int, turns: int) -> bool:
         if not far < CLOSE:
             raise SystemExit(f"{case.name}: {name} and foldnet differ by {far:.3g}; nothing was timed")
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(turns + 2):
+    for turn in range(turns * case.turns + 2):
         for name, predict in runs.items():
             taken = timed(predict, x, case.repeats)
             if turn >= 2:  # the first turns warm caches and clocks
                 times[name].append(taken)
+    shortest = {name: min(t) for name, t in times.items()}
+    best = shortest.pop("foldnet") / min(shortest.values())
     medians = {name: statistics.median(t) for name, t in times.items()}
     ours = medians.pop("foldnet")
     fastest = min(medians, key=medians.__getitem__)
@@ -135,7 +138,10 @@ def compared(case: Case, threads: int, turns: int) -> bool:
         + ", ".join(f"{ours / t:.2f} of {name} ({t * 1e3:.3f})" for name, t in medians.items())
     )
     verdict = "met" if ratio <= case.wanted else "MISSED"
-    print(f"  {verdict}: {ratio:.2f} of {fastest}, wanted {case.wanted:g}", flush=True)
+    print(
+        f"  {verdict}: {ratio:.2f} of {fastest}, wanted {case.wanted:g} ({best:.2f} by the shortest turns)",
+        flush=True,
+    )
     return ratio <= case.wanted
 
 
@@ -167,7 +173,7 @@ def main() -> int:
     parser.add_argument("--case", default="", help="only cases whose names begin like this")
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only with so many threads")
     options = parser.parse_args()
-    turns = 9 if options.quick else 41
+    turns = 7 if options.quick else 25
     results = [
         compared(case, threads, turns)
         for case in CASES

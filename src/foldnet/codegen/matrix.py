@@ -11,7 +11,7 @@ row-major.
 
 from __future__ import annotations
 
-from foldnet.codegen.expressions import plus
+from foldnet.codegen.expressions import plus, times
 
 STRETCH = 256
 TILE = 8
@@ -93,8 +93,30 @@ def block_kernel(units: int, simd: int, lanes: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def row_kernel(width: int, simd: int) -> str:
-    """C of a kernel for one row: all columns of one panel, all inputs."""
+def together_in_a_row(width: int, simd: int) -> int:
+    """Panels that a kernel for one row computes at once: two where they are of full width, else one.
+
+    >>> together_in_a_row(32, 8), together_in_a_row(16, 8)
+    (2, 1)
+    """
+    return 2 if width == PANEL * simd else 1
+
+
+def row_name(width: int, several: int = 1) -> str:
+    """Name of the C function for one row and so many panels at once."""
+    return f"row{width}" if several == 1 else f"row{several}x{width}"
+
+
+def row_kernel(width: int, simd: int, several: int = 1) -> str:
+    """C of a kernel for one row: all columns of one panel, or of neighbouring ones, and all inputs.
+
+    A sum waits for its own last product, and two panels have twice as many sums to go on with meanwhile.
+
+    Args:
+        width: of a panel.
+        simd: floats in a vector.
+        several: how many panels.
+    """
     size = min(width, simd)
     count = width // size
     kind = f"v{size}" if size > 1 else "float"
@@ -104,32 +126,36 @@ def row_kernel(width: int, simd: int) -> str:
 
     fma = f"fma{size}" if size > 1 else "FMA"
     zero = "{0}" if size > 1 else "0.0f"
-    accumulators = [f"a{k}" for k in range(count)]
-    steps = "\n".join(f"      s{k} = {fma}(xi, {load('w', k * size)}, s{k});" for k in range(count))
-    step = f"w += {width}" if width > 1 else "w++"
+    pointers = ["w" if panel == 0 else f"w{panel}" for panel in range(several)]
+    every = range(count * several)
+    weights = [load(pointer, k * size) for pointer in pointers for k in range(count)]
+    steps = "\n".join(f"      s{k} = {fma}(xi, {weight}, s{k});" for k, weight in enumerate(weights))
+    step = ", ".join(f"{pointer} += {width}" if width > 1 else f"{pointer}++" for pointer in pointers)
     broadcast = f"x[i] - (v{size}){{0}}" if size > 1 else "x[i]"
     lines = [
-        f"static inline void row{width}(const float *x, const float *w, const float *bias, float *y, int count) {{",
-        f"  {kind} " + ", ".join(f"{a} = {zero}" for a in accumulators) + ";",
+        f"static inline void {row_name(width, several)}(const float *x, const float *w, const float *bias, float *y, "
+        "int count) {",
+        *(
+            f"  const float *w{panel} = w + {times(panel * width, '(long)count')};"
+            for panel in range(1, several)
+        ),
+        f"  {kind} " + ", ".join(f"a{k} = {zero}" for k in every) + ";",
         "  if (bias) {",
-        *(f"    a{k} = {load('bias', k * size)};" for k in range(count)),
+        *(f"    a{k} = {load('bias', k * size)};" for k in every),
         "  }",
         f"  for (int start = 0; start < count; start += {STRETCH}) {{",
         f"    const int end = count - start < {STRETCH} ? count : start + {STRETCH};",
-        f"    {kind} " + ", ".join(f"s{k} = {zero}" for k in range(count)) + ";",
+        f"    {kind} " + ", ".join(f"s{k} = {zero}" for k in every) + ";",
         "    if (start == 0) {",
-        *(f"      s{k} = a{k};" for k in range(count)),
+        *(f"      s{k} = a{k};" for k in every),
         "    }",
         f"    for (int i = start; i < end; i++, {step}) {{",
         f"      const {kind} xi = {broadcast};",
         steps,
         "    }",
-        *(f"    a{k} = start ? a{k} + s{k} : s{k};" for k in range(count)),
+        *(f"    a{k} = start ? a{k} + s{k} : s{k};" for k in every),
         "  }",
-        *(
-            f"  store{size}({plus('y', k * size)}, a{k});" if size > 1 else f"  y[{k}] = a{k};"
-            for k in range(count)
-        ),
+        *(f"  store{size}({plus('y', k * size)}, a{k});" if size > 1 else f"  y[{k}] = a{k};" for k in every),
         "}",
     ]
     return "\n".join(lines) + "\n"

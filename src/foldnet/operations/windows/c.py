@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from foldnet.codegen.batch import StepWriter, summed_rows
@@ -46,6 +47,21 @@ class _Loops:
         self.start = -sum(w.before * s for w, s in zip(windows, inner, strict=True))
         # Windows that do not meet touch different elements of x.
         self.apart = all(w.stride >= w.size for w in windows) and any(n != 1 for n in y)
+
+    def side_by_side(self, operands: Sequence[Operand]) -> tuple[Row, list[Operand]]:
+        """The loops, and the operands in them, with the axes behind the windows' innermost.
+
+        On those axes elements of x and y lie side by side, so that compilers make vectors of them. Of each element of y
+        the positions come in the same order.
+        """
+        rank = len(self._y)
+        inner = max((w.axis for w in self._windows), default=rank - 1) + 1
+        order = [*range(inner), *range(rank, len(self.shape)), *range(inner, rank)]
+
+        def turned(numbers: Sequence[int]) -> tuple[int, ...]:
+            return tuple(numbers[a] for a in order)
+
+        return turned(self.shape), [replace(o, strides=turned(o.strides)) for o in operands]
 
     @property
     def padded(self) -> list[tuple[int, Window]]:
@@ -111,7 +127,7 @@ def pool(w: Writer, node: Node[Pool]) -> None:
         return where(inside, step)
 
     operands = [w.write(node.output, loops.of_y), w.read(x, loops.of_x, loops.start), *loops.places()]
-    w.nest(loops.shape, operands, add, sums=all(n == 1 for n in out))
+    w.nest(*loops.side_by_side(operands), add, sums=all(n == 1 for n in out))
     if op.kind == "average":
         at = [index(window.axis, len(out)) for _, window in loops.padded]
         w.nest(out, [w.write(node.output), *at], lambda y, *places: f"{y} /= {loops.counts(places)};")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from foldnet.codegen.convolution import together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop
-from foldnet.codegen.matrix import STRETCH, TILE, panels
+from foldnet.codegen.matrix import STRETCH, TILE, panels, row_name, together_in_a_row
 from foldnet.codegen.product_tiles import Columns
 from foldnet.engines.native.prediction.products import Product, tile_calls
 from foldnet.graph.graph import Node
@@ -121,25 +121,20 @@ class _Calls:
         return self._for_a_row(x, y) if self.body.lanes == 1 else self._for_a_block(x, y)
 
     def _for_a_row(self, x: str, y: str) -> list[str]:
-        self.body.panel_widths |= set(self.widths)
-        lines = []
-
-        def call(width: int, column: Number) -> str:
-            w, bias = (
-                plus(self.w, times(column, self.inputs)),
-                plus(self.bias, column) if self.bias else "NULL",
-            )
-            return f"row{width}({x}, {w}, {bias}, {plus(y, column)}, {self.inputs});"
-
-        width, count = self.widths[0], sum(1 for w in self.widths if w == self.widths[0])
-        if count > 1:
-            lines += laid_out([f"for (int u = 0; u < {count * width}; u += {width})"], call(width, "u"))
-        else:
-            count = 0
-        column = count * width
-        for other in self.widths[count:]:
-            lines.append(call(other, column))
-            column += other
+        lines, column, left = [], 0, list(self.widths)
+        while left:
+            width, same = left[0], left.count(left[0])  # panels of one width lie side by side
+            several = min(same, together_in_a_row(width, self.body.simd))
+            turns = same // several
+            self.body.row_panels.add((width, several))
+            step = width * several
+            at = plus("u", column) if turns > 1 else column
+            w, bias = plus(self.w, times(at, self.inputs)), plus(self.bias, at) if self.bias else "NULL"
+            call = f"{row_name(width, several)}({x}, {w}, {bias}, {plus(y, at)}, {self.inputs});"
+            heads = [f"for (int u = 0; u < {turns * step}; u += {step})"] if turns > 1 else []
+            lines += laid_out(heads, call)
+            column += turns * step
+            left = left[turns * several :]
         return lines
 
     def _for_a_block(self, x: str, y: str) -> list[str]:

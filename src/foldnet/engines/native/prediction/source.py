@@ -160,7 +160,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     sizes_of_blocks = (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES)
     alone = row.multiplied >= ALONE or any(n.op.one_by_one for n in graph.nodes)
     lanes = 1 if alone else next(sizes_of_blocks, 1)
-    sizes = set(row.panel_widths)
+    sizes = {width for width, _ in row.row_panels}
     parts.append(_row_function(graph, row, row_lines))
     floats, ints = row_plan.floats, row_plan.ints
     if lanes > 1:
@@ -170,7 +170,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
         kernels = [matrix.block_kernel(t, simd, lanes) for t in sorted(block.tiles)]
     else:
         kernels = []
-    kernels += [matrix.row_kernel(w, simd) for w in sorted(row.panel_widths)]
+    kernels += [matrix.row_kernel(width, simd, several) for width, several in sorted(row.row_panels)]
     tiles: list[convolution.Tile | product_tiles.ProductTile] = [*row.convs, *row.products]
     reads_some = sorted({t.size for t in tiles if t.part})
     kernels += [convolution.reading_some(size) for size in reads_some]

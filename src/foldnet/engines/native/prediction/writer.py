@@ -71,7 +71,7 @@ class BlockWriter:
         self.graph, self.plan, self.weights = graph, plan, weights
         self.lanes, self.simd, self.direct, self.names = lanes, simd, direct, names
         self.tiles: set[int] = set()
-        self.panel_widths: set[int] = set()
+        self.row_panels: set[tuple[int, int]] = set()
         self.convs: set[Tile] = set()
         self.products: set[ProductTile] = set()
         self.multiplied = 0

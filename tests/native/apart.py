@@ -22,6 +22,7 @@ def set_apart(graph, simd, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(source, "plan", apart)
         patch.setattr(source, "BLOCK_BYTES", 1 << 30)  # the values that stand apart are many
+        patch.setattr(source, "ALONE", 1 << 30)  # and so are their products
         patch.setattr(source, "STACK_FLOATS", 0)
         made = source.emit(graph, simd=simd)
     lanes = int(made.code.split("#define LANES ")[1].split()[0])

@@ -80,9 +80,9 @@ def test_custom_layer(tmp_path):
 
 
 def test_layer_of_another_family_is_refused_by_name(tmp_path):
-    model = keras.Sequential([L.Input((6, 2)), L.LSTM(2, name="seq")])
+    model = keras.Sequential([L.Input((3, 6, 2)), L.ConvLSTM1D(2, 3, name="seq")])
     model.save(tmp_path / "m.keras")
-    with pytest.raises(UnsupportedError, match=r"'seq' is a LSTM"):
+    with pytest.raises(UnsupportedError, match=r"'seq' is a ConvLSTM1D"):
         foldnet.load_model(tmp_path / "m.keras")
 
 

@@ -18,7 +18,7 @@ from foldnet.operations.turns import by_axis, inverse, rule_of
 from tests.operations.op_cases import PREDICTING, SMALL, UNOPTIMIZED, joined, same_bits
 
 WITH_RULE = [label for label in SMALL if catalogue.rules("turn", type(PREDICTING[label].op))]
-WITHOUT = {"Conv", "ConvTranspose", "Dot", "Gather", "GroupMoments", "Product", "Repeat"}
+WITHOUT = {"Conv", "ConvTranspose", "Dot", "Gather", "GroupMoments", "Product", "Repeat", "Scan"}
 """They take axes in a fixed order, or sum over all of them."""
 
 

@@ -305,7 +305,7 @@ class OwnLayer(layers.Layer):
         (lambda: quick().add_loss(1.0), AttributeError, "losses of compile"),
         (lambda: layers.Dense(1).add_weight(shape=(1,)), AttributeError, "own layers only"),
         (lambda: layers.Lambda(abs), AttributeError, "Python code"),
-        (lambda: layers.LSTM(3), AttributeError, "LSTM.*it has"),
+        (lambda: layers.ConvLSTM2D(3, 2), AttributeError, "ConvLSTM2D.*it has"),
         (lambda: foldnet.callbacks.TensorBoard(), AttributeError, "CSVLogger"),
         (lambda: foldnet.models.load_model("x.keras", safe_mode=False), UnsupportedError, "never runs code"),
         (lambda: Input((4,)) + Input((2, 4)), ConfigError, "ranks differ"),

@@ -46,10 +46,10 @@ class NotFinite:
     """
 
     def __init__(self, name: str) -> None:
-        self.value = float(name)
+        self._name, self.value = name, float(name)
 
     def __repr__(self) -> str:
-        return repr(self.value)
+        return self._name
 
 
 def numbers(value: object) -> Any:

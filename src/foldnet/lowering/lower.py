@@ -81,8 +81,7 @@ class Lowering(GraphBuilder):
 
     def shape(self, value: str) -> Shape:
         """Shape of a value, batch axis first; without the axes of ``along``."""
-        rows, *own = whole = super().shape(value)
-        return whole if value in self.constants else (rows, *own[len(self._along) :])
+        return self._shape_at(len(self._along), value)
 
     def emit_all(self, op: Op, *operands: str) -> tuple[str, ...]:
         """Append a node and return the names of all its results; see ``along``."""
@@ -106,8 +105,8 @@ class Lowering(GraphBuilder):
         return names
 
     def _shape_at(self, level: int, value: str) -> Shape:
-        rows, *own = whole = super().shape(value)
-        return whole if value in self.constants else (rows, *own[level:])
+        whole = super().shape(value)
+        return whole if level == 0 or value in self.constants else (whole[0], *whole[1 + level :])
 
     def _ahead(self, constant: str) -> str:
         """A constant with an axis of size 1 in front."""

@@ -20,7 +20,6 @@ from tests.support.keras_pairs import (
     run_reference,
 )
 
-
 ROWS = {"attention": 200, "convolution": 40}
 """Of families whose largest distances depend on luck among few rows: a softmax of large scores shows each rounding."""
 

@@ -285,12 +285,12 @@ def test_an_input_and_a_network():
 def test_weights_inside_are_told_from_a_wrappers_own():
     layer = layers.SpectralNormalization(layers.Dense(6))
     layer.build((None, 4))
-    assert layer.wrapped_layer is layer.layer
+    assert layer.inner_layers == {"layer": layer.layer}
     assert [s.name for s in layer.own_specs] == ["vector_u"]
     assert [s.name for s in layer.stored_specs] == ["kernel", "vector_u"]
     dense = layers.Dense(2)
     dense.build((None, 4))
-    assert dense.wrapped_layer is None
+    assert not dense.inner_layers
     assert dense.own_specs == dense.stored_specs == dense.specs
 
 

@@ -111,11 +111,6 @@ class Traits:
         return self.specs
 
     @property
-    def wrapped_layer(self) -> Layer | None:
-        """The wrapped layer, whose weights belong to this layer too; None if there is none."""
-        return None
-
-    @property
     def inner_network(self) -> Network | None:
         """The network that it holds, whose layers have all its weights; None if it holds none."""
         return None
@@ -123,7 +118,7 @@ class Traits:
     @property
     def inner_layers(self) -> Mapping[str, Layer]:
         """The layers inside it, by the names under which Keras's files store their weights."""
-        return {} if self.wrapped_layer is None else {"layer": self.wrapped_layer}
+        return {}
 
     @property
     def masked_results(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from foldnet.arrays import Array
@@ -67,9 +67,9 @@ class Wrapper(Layer):
         self._trainable = value
 
     @property
-    def wrapped_layer(self) -> Layer:
+    def inner_layers(self) -> Mapping[str, Layer]:
         """The wrapped layer."""
-        return self.layer
+        return {"layer": self.layer}
 
     @property
     def inner_specs(self) -> tuple[WeightSpec, ...]:

@@ -10,7 +10,8 @@ import pytest
 from foldnet import Sequential, layers
 from foldnet.codegen.names import C_RESERVED
 from foldnet.codegen.plain_names import title
-from foldnet.engines.native.prediction.source import emit, emit_portable
+from foldnet.engines.native.prediction.portable import emit_portable
+from foldnet.engines.native.prediction.source import emit
 from foldnet.engines.native.training.places import Places
 from foldnet.engines.native.training.source import source
 from foldnet.graph.graph import bind

@@ -11,7 +11,8 @@ from foldnet.codegen.layout import pack
 from foldnet.engines.native import NativeProgram
 from foldnet.engines.native.compiler import Machine, machine
 from foldnet.engines.native.prediction import program as program_module
-from foldnet.engines.native.prediction.source import emit, emit_portable
+from foldnet.engines.native.prediction.portable import emit_portable
+from foldnet.engines.native.prediction.source import emit
 from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Elementwise
 from foldnet.operations.elementwise.c import text_of

@@ -10,10 +10,12 @@ all its units, and each vector of weights all its positions. A depthwise convolu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from foldnet.codegen.expressions import plus, times
+from foldnet.codegen.expressions import Number, plus, times
+from foldnet.codegen.loops import laid_out
+from foldnet.graph.sizes import free
 
 STRETCH = 64
 
@@ -44,6 +46,34 @@ def heights(count: int, tall: int) -> list[tuple[int, int]]:
             found.append((height, whole))
             count -= height * whole
     return found
+
+
+def in_tiles(
+    count: int, tall: int, call: Callable[[int, Number], str], outer: Sequence[str] = ()
+) -> list[str]:
+    """C that covers so many positions with tiles, none higher than ``tall``, inside loops.
+
+    Args:
+        count: of positions; it may be known only when the code runs.
+        tall: see ``tallest``.
+        call: the statement for one tile, given its height and its first position.
+        outer: heads of loops around all of it.
+    """
+    if free(count) is not None:
+        lines = ["long p = 0;"]
+        for height in (h for h in HEIGHTS if h <= tall):
+            lines += laid_out(
+                [f"for (; {plus('p', height - 1)} < {count}; p += {height})"], call(height, "p")
+            )
+        return laid_out(outer, "\n".join(lines)) if outer else ["{", *(f"  {line}" for line in lines), "}"]
+    lines, done = [], 0
+    for height, whole in heights(count, tall):
+        heads, first = list(outer), plus("p", done) if whole != 1 else done
+        if whole != 1:
+            heads.append(f"for (int p = 0; p < {height * whole}; p += {height})")
+        lines += laid_out(heads, call(height, first))
+        done += height * whole
+    return lines
 
 
 def together(simd: int) -> int:

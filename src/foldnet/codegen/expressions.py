@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from foldnet.graph.sizes import free
+
 Number = int | str
 """A whole number, or C of one."""
 
@@ -98,5 +100,17 @@ def plus(*terms: Number) -> str:
     return text or str(number)
 
 
+def floating(number: Number, suffix: str) -> str:
+    """A whole number as a floating-point number.
+
+    >>> floating(3, "f"), floating("n", ""), floating("n", "f")
+    ('3.0f', '(double)n', '(float)n')
+    """
+    number = _whole(number)
+    return f"{number}.0{suffix}" if isinstance(number, int) else f"({'float' if suffix else 'double'}){number}"
+
+
 def _whole(value: Number) -> Number:
+    if free(value) is not None:
+        return str(value)
     return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d+", value) else value

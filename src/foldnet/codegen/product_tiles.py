@@ -6,11 +6,12 @@ and each vector of ``B`` all its rows. Every element is summed in order, whateve
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from foldnet.codegen.convolution import heights, tallest, together
-from foldnet.codegen.expressions import plus, times
+from foldnet.codegen.convolution import together
+from foldnet.codegen.expressions import Number, plus, times
+from foldnet.graph.sizes import free
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,18 @@ class Columns:
         vectors: how many.
         size: floats in a vector.
         part: how many floats of the last vector exist; 0 for all.
+        head: of a loop over several of them, where their number is known only when the code runs.
     """
 
-    first: int
+    first: Number
     vectors: int
     size: int
     part: int = 0
+    head: str = ""
+
+    def repeated(self, lines: Sequence[str]) -> list[str]:
+        """Statements for these columns, in the loop."""
+        return [f"{self.head} {{", *(f"  {line}" for line in lines), "}"] if self.head else list(lines)
 
 
 def columns_of(count: int, simd: int, padded: bool) -> list[Columns]:
@@ -113,6 +120,8 @@ def columns_of(count: int, simd: int, padded: bool) -> list[Columns]:
     >>> columns_of(36, 16, padded=False)
     [Columns(first=0, vectors=2, size=16, part=0), Columns(first=32, vectors=1, size=4, part=0)]
     """
+    if free(count) is not None:
+        return _columns_at_run_time(count, simd)
     found, first, size = [], 0, simd
     while first < count:
         left = count - first
@@ -129,12 +138,23 @@ def columns_of(count: int, simd: int, padded: bool) -> list[Columns]:
     return found
 
 
-def tiles_of(rows: int, columns: Columns, simd: int) -> list[tuple[ProductTile, int]]:
-    """The tiles that cover so many rows of some columns, and how many there are of each."""
+def _columns_at_run_time(count: int, simd: int) -> list[Columns]:
+    shapes = [(together(simd), simd)]
+    size = simd
+    while size:
+        shapes.append((1, size))
+        size //= 2
     return [
-        (ProductTile(height, columns.vectors, columns.size, columns.part), count)
-        for height, count in heights(rows, tallest(columns.vectors, simd))
+        Columns("c", n, size, head=f"for (; {plus('c', n * size - 1)} < {count}; c += {n * size})")
+        for n, size in shapes
     ]
+
+
+def counted(count: int, lines: Sequence[str]) -> list[str]:
+    """Statements for all groups of so many columns; ``c`` is the first column of a group in a loop."""
+    if free(count) is None:
+        return list(lines)
+    return ["{", "  long c = 0;", *(f"  {line}" for line in lines), "}"]
 
 
 def kernels(tiles: Collection[ProductTile]) -> list[str]:

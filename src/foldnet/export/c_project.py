@@ -26,7 +26,7 @@ from foldnet.graph.op import Op
 if TYPE_CHECKING:
     from os import PathLike
 
-    from foldnet.engines.native.prediction.source import PortableSource
+    from foldnet.engines.native.prediction.portable import PortableSource
     from foldnet.predictor import Predictor
 
 
@@ -85,7 +85,7 @@ def to_c(
             False.
         InputError: ``x`` does not fit the network.
     """
-    from foldnet.engines.native.prediction.source import emit_portable
+    from foldnet.engines.native.prediction.portable import emit_portable
 
     directory = Path(directory)
     graph = _bound(source if isinstance(source, Graph) else source.graph, input_shapes)

@@ -11,6 +11,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.engines.fallback import native_or_none
 from foldnet.errors import ConfigError, InputError
+from foldnet.graph.free_axes import free_axes
 from foldnet.graph.graph import Graph, bind, with_nodes
 from foldnet.graph.op import FLOAT, INT, Shape
 from foldnet.literals import Precision
@@ -18,6 +19,7 @@ from foldnet.nested_data import arranged
 from foldnet.passes import optimize
 from foldnet.predictor.fastcall import FastCall, attach
 from foldnet.predictor.inputs import read_inputs, working
+from foldnet.predictor.lengths import ManyLengths
 from foldnet.predictor.options import Options
 from foldnet.predictor.programs import Program, choose_engine, native_program, reference_program
 from foldnet.recent_cache import RecentCache
@@ -58,7 +60,8 @@ class Predictor(FastCall):
         # No lock: a call may come from a signal handler during another call, or from a forked child.
         self._programs: RecentCache[tuple[Graph, Program]] = RecentCache(_PROGRAMS_KEPT)
         self.engine = choose_engine(self.graph, options)
-        if all(n is not None for shape in self.input_shapes for n in shape[1:]):
+        self._lengths = ManyLengths(self.graph) if free_axes(self.graph) else None
+        if self._lengths is None:
             _, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
             if self.engine == "native" and options.output_names is None and options.output_structure is None:
                 attach(self, cast("NativeProgram", program))
@@ -110,8 +113,9 @@ class Predictor(FastCall):
         names = tuple(dict.fromkeys(kept.values()))
         arrays = read_inputs(x, self.graph, self.options.input_names)
         opened = with_nodes(self.graph, self.graph.nodes, outputs=names)
-        bound = self._bound(opened, [a.shape[1:] for a in arrays])
-        values = dict(zip(names, self._run(bound, self._compile(bound), arrays), strict=True))
+        lengths = ManyLengths(opened) if free_axes(opened) else None
+        bound, program = self._made(opened, lengths, [a.shape[1:] for a in arrays])
+        values = dict(zip(names, self._run(bound, program, arrays), strict=True))
         return {path: values[value] for path, value in kept.items()}
 
     def _call(self, x: object, *others: Any) -> Any:
@@ -180,10 +184,20 @@ class Predictor(FastCall):
         """The program for rows of these shapes; the most recent ones are cached."""
         kept = self._programs.get(rows)
         if kept is None:
-            bound = self._bound(self.graph, rows)
-            kept = bound, self._compile(bound)
+            kept = self._made(self.graph, self._lengths, rows)
             self._programs.put(rows, kept)
         return kept
+
+    def _made(
+        self, graph: Graph, lengths: ManyLengths | None, rows: Sequence[Shape]
+    ) -> tuple[Graph, Program]:
+        """A program for rows of these shapes, by the code for many lengths if there is one that serves."""
+        if lengths is not None and self.engine == "native":
+            found = native_or_none(lambda: lengths.program(rows), self.options.engine, "predictions")
+            if found is not None:
+                return found
+        bound = self._bound(graph, rows)
+        return bound, self._compile(bound)
 
     def _bound(self, graph: Graph, rows: Sequence[Shape]) -> Graph:
         """The graph for rows of these shapes, which the layers after free axes may find too short."""

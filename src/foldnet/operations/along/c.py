@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from foldnet.codegen.batch import StepWriter, along, block
-from foldnet.codegen.expressions import composed, plus, times
+from foldnet.codegen.expressions import composed, floating, plus, times
 from foldnet.codegen.loops import strides_of
 from foldnet.codegen.writer import Along, Each, Once, Real, Rule, Stage, Writer
 from foldnet.graph.graph import Node
@@ -93,14 +93,14 @@ def moments(w: Writer, node: Node[GroupMoments | Moments]) -> None:
     op = node.op
     shape, axes, kind = split_of(w.shape(node.output), op)
     count = prod(shape[a] for a in axes)
-    kept = w.keep(node, "inverse", prod(shape) // max(count, 1))
+    kept = w.keep(node, "inverse", prod(n for a, n in enumerate(shape) if a not in axes))
     small = {"q": kept} if kept else {}
     real, epsilon = w.real, w.number(op.epsilon)
     centres = kind in ("standard", "variance")
     zero = f"0.0{real.suffix}"
     sums = {"mean": zero, "spread": zero} if centres else {"spread": zero}
     loops = Along(shape, axes, {"x": node.inputs[0]}, {"y": node.output}, small, sums)
-    one, n = f"1.0{real.suffix}", f"{count}.0{real.suffix}"
+    one, n = f"1.0{real.suffix}", floating(count, real.suffix)
     under = f"{{spread}} / {n} + {epsilon}"
     if kind == "l2":
         under = f"{{spread}} < {epsilon} ? {epsilon} : {{spread}}"
@@ -126,7 +126,7 @@ def reduce(w: Writer, node: Node[Reduce]) -> None:
     count, real = prod(shape[a] for a in axes), w.real
     exact = op.kind in ("sum", "mean")
     add = Each(f"{{s}} += {real.widen}{{x}};")
-    mean = f"{{y}} = {narrowed(real, f'{{s}} / {count}.0{real.suffix}')};"
+    mean = f"{{y}} = {narrowed(real, f'{{s}} / {floating(count, real.suffix)}')};"
     largest = "{y} = {x} > {s} ? (float){k} : {y};\n{s} = {x} > {s} ? {x} : {s};"
     by_kind: dict[ReduceKind, list[Stage]] = {
         "sum": [add, Once(f"{{y}} = {real.narrow}{{s}};")],
@@ -194,7 +194,7 @@ def moments_gradient(w: Writer, node: Node[MomentsGradient]) -> None:
     """Through the statistics, too."""
     op, (x, y, g) = node.op, node.inputs
     shape, axes, kind = split_of(w.shape(x), op.of)
-    n, epsilon = f"{prod(shape[a] for a in axes)}.0f", w.number(op.of.epsilon) if kind == "l2" else ""
+    n, epsilon = floating(prod(shape[a] for a in axes), "f"), w.number(op.of.epsilon) if kind == "l2" else ""
     values: dict[MomentsKind, str] = {
         "standard": f"({{g}} - {{m}} / {n} - {{y}} * ({{s}} / {n})) * {{q}}",
         "rms": f"({{g}} - {{y}} * ({{s}} / {n})) * {{q}}",
@@ -218,7 +218,7 @@ def reduce_gradient(w: Writer, node: Node[ReduceGradient]) -> None:
     stages: list[Stage] = [Each("{to} = {g};")]
     sums: dict[str, str] = {}
     if kind == "mean":
-        stages = [Each(f"{{to}} = {{g}} / {prod(shape[a] for a in axes)}.0f;")]
+        stages = [Each(f"{{to}} = {{g}} / {floating(prod(shape[a] for a in axes), 'f')};")]
     elif kind in ("max", "min"):
         count = Each("{n} += {x} == {y} ? 1.0f : 0.0f;")
         sums, stages = {"n": "0.0f"}, [count, Each("{to} = {x} == {y} ? {g} / {n} : 0.0f;")]

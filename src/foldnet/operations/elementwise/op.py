@@ -117,10 +117,13 @@ def broadcast(*shapes: Shape) -> Shape:
             raise ConfigError(f"cannot combine values of shapes {shapes}: their ranks differ")
         tail = shape[1:] if len(shape) == rank else shape
         for i, n in enumerate(tail, start=1):
-            known = n is not None and result[i] is not None  # a free axis fits any size
-            if known and n != 1 and result[i] not in (1, n):
+            was = result[i]
+            if was is None or n is None:  # a free axis fits any size
+                result[i] = was if n in (1, None) and was != 1 else n
+            elif was == 1:
+                result[i] = n
+            elif n not in (1, was):
                 raise ConfigError(f"cannot combine values of shapes {shapes}")
-            result[i] = n if n != 1 and (n is not None or result[i] == 1) else result[i]
     return tuple(result)
 
 

@@ -7,7 +7,7 @@ from math import prod
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
-from foldnet.graph.op import FLOAT, INT, AxisOp, Dtype, Keeps, Op, Shape
+from foldnet.graph.op import FLOAT, INT, AxisOp, Dtype, Keeps, Op, Row, Shape
 
 
 @dataclass(frozen=True)
@@ -201,6 +201,36 @@ class OneHot(Op):
 
 
 @dataclass(frozen=True)
+class Places:
+    """So many positions of an axis, from the first on, with a step from each to the next."""
+
+    start: int
+    step: int
+    count: int
+
+
+def taken(entry: tuple[int | None, int | None, int], n: int) -> Places:
+    """The positions that a Python slice takes of ``n``.
+
+    >>> taken((1, -1, 2), 6), taken((None, None, -1), 3)
+    (Places(start=1, step=2, count=2), Places(start=2, step=-1, count=3))
+    """
+    start, stop, step = entry
+    first, end = (0, n) if step > 0 else (n - 1, -1)
+    low, high = min(first, end), max(first, end)
+
+    def within(place: int | None, otherwise: int) -> int:
+        if place is None:
+            return otherwise
+        return min(max(place + n if place < 0 else place, low), high)
+
+    begin = within(start, first)
+    over = within(stop, end) - begin
+    count = -(-over // step) if step > 0 else -(over // -step)
+    return Places(begin, step, max(count, 0))
+
+
+@dataclass(frozen=True)
 class Slice(Op):
     """Every ``step``-th position from ``start`` up to ``stop`` of each axis but the batch axis, as Python slices.
 
@@ -218,15 +248,14 @@ class Slice(Op):
         if len(self.slices) != len(x) - 1 or any(step == 0 for _, _, step in self.slices):
             raise ConfigError(f"slices {self.slices} do not fit the axes of {x} other than the batch axis")
         sizes = (
-            n if entry == (None, None, 1) else None if n is None else len(range(*slice(*entry).indices(n)))
+            n if entry == (None, None, 1) else None if n is None else taken(entry, n).count
             for n, entry in zip(x[1:], self.slices, strict=True)
         )
         return (x[0], *sizes)
 
-    def places(self, shape: Shape) -> list[range]:
+    def places(self, shape: Row) -> list[Places]:
         """The positions taken on each axis of a row's shape."""
-        pairs = zip(self.slices, shape, strict=True)
-        return [range(*slice(*entry).indices(int(n or 0))) for entry, n in pairs]
+        return [taken(entry, n) for entry, n in zip(self.slices, shape, strict=True)]
 
     def output_dtype(self, *dtypes: Dtype) -> Dtype:
         """The operand's."""

@@ -97,7 +97,8 @@ class _Loops:
         """C of how many positions of a window are x's, given the window's number on each axis with padding."""
         if not self.padded:
             return f"{prod(w.size for w in self._windows)}.0f"
-        count: Number = prod(w.size for k, w in enumerate(self._windows) if (k, w) not in self.padded)
+        padded = [k for k, _ in self.padded]
+        count: Number = prod(w.size for k, w in enumerate(self._windows) if k not in padded)
         for (_, w), o in zip(self.padded, places, strict=True):
             first, end, n = times(o, w.stride), plus(times(o, w.stride), w.size), w.before + self._x[w.axis]
             high = f"{end} < {n} ? {end} : {n}" if w.after else end

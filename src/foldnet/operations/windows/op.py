@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from foldnet.errors import ConfigError
 from foldnet.graph.op import Fusable, Op, Row, Shape
+from foldnet.graph.sizes import larger
 
 PoolKind = Literal["max", "average"]
 Padding = Literal["valid", "same"]
@@ -62,7 +63,7 @@ def same_padding(n: int, covers: int, stride: int) -> tuple[int, int]:
     >>> same_padding(7, 3, 2), same_padding(8, 3, 2)
     ((1, 1), (0, 1))
     """
-    over = max((-(-n // stride) - 1) * stride + covers - n, 0)
+    over = larger((-(-n // stride) - 1) * stride + covers - n, 0)
     return over // 2, over - over // 2
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from foldnet.codegen.convolution import Tile, heights, tallest, together
+from foldnet.codegen.convolution import Tile, in_tiles, tallest, together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop, strides_of
 from foldnet.codegen.matrix import panels
 from foldnet.graph.graph import Node
+from foldnet.graph.sizes import free
 from foldnet.operations.windows.op import Conv
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def conv_calls(body: BlockWriter, node: Node[Conv]) -> list[str]:
     """Calls of the kernels, inside a block with the table of the window's positions."""
     calls = _Calls(body, node)
     taps = ", ".join(map(str, calls.taps))
-    lines = [f"static const int32_t taps[] = {{{taps}}};"]
+    fixed = "" if any(free(tap) is not None for tap in calls.taps) else "static "
+    lines = [f"{fixed}const int32_t taps[] = {{{taps}}};"]
     if body.simd == 1 or calls.grouped:
         lines += calls.one_by_one()
     elif node.op.groups > 1:
@@ -129,20 +131,15 @@ class _Calls:
         self, tile: Tile, w: str, width: int, bias: str, unit: Number, channel: Number = 0
     ) -> list[str]:
         """Calls of kernels like this one for all positions."""
-        count, done, lines = self.counts[-1], 0, []
-        for height, whole in heights(count, tallest(tile.vectors, self.body.simd)):
+        channels = "" if tile.depthwise else f"{self.channels}, "
+
+        def call(height: int, p: Number) -> str:
             own = Tile(height, tile.vectors, tile.size, tile.part, tile.depthwise)
             self.body.convs.add(own)
-            p = plus("p", done) if whole != 1 else done
-            channels = "" if tile.depthwise else f"{self.channels}, "
-            call = (
+            return (
                 f"{own.name}({plus(self._at(self.body.base(self.x), self.of_x, p), channel)}, {self.of_x[-1]}, taps, "
                 f"{len(self.taps)}, {channels}{w}, {width}, {bias}, "
                 f"{plus(self._at(self.body.base(self.y), self.of_y, p), unit)}, {self.of_y[-1]});"
             )
-            heads = self._outer
-            if whole != 1:
-                heads = [*heads, f"for (int p = 0; p < {height * whole}; p += {height})"]
-            lines += laid_out(heads, call)
-            done += height * whole
-        return lines
+
+        return in_tiles(self.counts[-1], tallest(tile.vectors, self.body.simd), call, self._outer)

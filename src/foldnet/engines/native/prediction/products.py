@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from foldnet.codegen.convolution import in_tiles, tallest
 from foldnet.codegen.expressions import Number, plus, times
-from foldnet.codegen.loops import Strides, collapse, laid_out, loop
-from foldnet.codegen.product_tiles import Columns, columns_of, tiles_of
+from foldnet.codegen.loops import Strides, collapse, loop
+from foldnet.codegen.product_tiles import Columns, ProductTile, columns_of, counted
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
+from foldnet.graph.sizes import free, usual
 
 if TYPE_CHECKING:
     from foldnet.engines.native.prediction.writer import BlockWriter
@@ -73,7 +75,9 @@ def matrix_loops(sizes: Sequence[int], strides: Sequence[Strides]) -> MatrixLoop
         turned = {axis: _Axis(axis.count, axis.c, axis.b, axis.a) for axis in axes}
         axes, summed, columns = [*turned.values()], [turned[summed[0]]], [turned[columns[0]]]
     rest = [axis for axis in axes if axis not in (*summed, *columns)]
-    rows = max((axis for axis in rest if axis.b == 0), key=lambda axis: axis.count, default=_Axis(1, 0, 0, 0))
+    rows = max(
+        (axis for axis in rest if axis.b == 0), key=lambda axis: usual(axis.count), default=_Axis(1, 0, 0, 0)
+    )
     found = MatrixLoops(left, rows, columns[0], summed[0], tuple(axis for axis in rest if axis != rows))
     return None if found.is_packed and rows.count == 1 else found
 
@@ -98,7 +102,9 @@ def product_calls(
         lines = []
         for columns in columns_of(loops.columns.count, body.simd, padded=False):
             part = plus(places[1], columns.first), loops.summed.b
-            lines += _tiles(body, loops, columns, places[0], *part, plus(places[2], columns.first))
+            calls = _tiles(body, loops, columns, places[0], *part, plus(places[2], columns.first))
+            lines += columns.repeated(calls)
+        lines = counted(loops.columns.count, lines)
     if lines is None:
         return None
     heads = [loop(f"o{d}", 0, axis.count) for d, axis in enumerate(loops.others)]
@@ -113,31 +119,31 @@ def _packed(body: BlockWriter, loops: MatrixLoops, a: str, b: str, c: str) -> li
     groups = columns_of(loops.columns.count, body.simd, padded=True)
     width = max(g.vectors * g.size for g in groups)
     depth = loops.summed.count
-    if width * depth > PACKED:
+    if free(depth) is not None or width * depth > PACKED:
         return None
-    lines = ["{", f"  float packed[{width * depth}];"]
+    lines: list[str] = []
     for columns in groups:
         own = columns.vectors * columns.size
-        there = min(own, loops.columns.count - columns.first)
+        there = own - columns.size + columns.part if columns.part else own
         start = plus(b, times(columns.first, loops.columns.b))
         source = f"from[{plus(times('k', loops.summed.b), times('n', loops.columns.b))}]"
-        lines += [
-            "  {",
-            f"    const float *from = {start};",
-            f"    for (int n = 0; n < {there}; n++)",
-            f"      for (int k = 0; k < {depth}; k++)",
-            f"        packed[{plus(times('k', own), 'n')}] = {source};",
+        copied = [
+            "{",
+            f"  const float *from = {start};",
+            f"  for (int n = 0; n < {there}; n++)",
+            f"    for (int k = 0; k < {depth}; k++)",
+            f"      packed[{plus(times('k', own), 'n')}] = {source};",
         ]
         if there < own:
-            lines += [
-                f"    for (int k = 0; k < {depth}; k++)",
-                f"      for (int n = {there}; n < {own}; n++)",
-                f"        packed[{plus(times('k', own), 'n')}] = 0.0f;",
+            copied += [
+                f"  for (int k = 0; k < {depth}; k++)",
+                f"    for (int n = {there}; n < {own}; n++)",
+                f"      packed[{plus(times('k', own), 'n')}] = 0.0f;",
             ]
-        lines.append("  }")
         calls = _tiles(body, loops, columns, a, "packed", own, plus(c, columns.first))
-        lines += [f"  {line}" for line in calls]
-    return [*lines, "}"]
+        lines += columns.repeated([*copied, "}", *calls])
+    lines = counted(loops.columns.count, lines)
+    return ["{", f"  float packed[{width * depth}];", *(f"  {line}" for line in lines), "}"]
 
 
 def _tiles(
@@ -175,16 +181,14 @@ class Product:
 
 def tile_calls(body: BlockWriter, product: Product, rows: int, columns: Columns) -> list[str]:
     """Calls of the kernels for some columns of a product."""
-    lines, done = [], 0
-    for tile, count in tiles_of(rows, columns, body.simd):
+
+    def call(height: int, p: Number) -> str:
+        tile = ProductTile(height, columns.vectors, columns.size, columns.part)
         body.products.add(tile)
-        p: Number = plus("p", done) if count > 1 else done
-        call = (
+        return (
             f"{tile.name}({product.count}, {plus(product.a, times(p, product.am))}, {product.am}, {product.ak}, "
             f"{product.b}, {product.ldb}, {product.start}, {plus(product.c, times(p, product.ldc))}, {product.ldc}, "
             f"{product.add});"
         )
-        heads = [f"for (int p = 0; p < {tile.rows * count}; p += {tile.rows})"] if count > 1 else []
-        lines += laid_out(heads, call)
-        done += tile.rows * count
-    return lines
+
+    return in_tiles(rows, tallest(columns.vectors, body.simd), call)

@@ -9,17 +9,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.codegen.layout import pack, row_shape
+from foldnet.codegen.layout import pack
+from foldnet.codegen.size_names import lengths_of
 from foldnet.engines.native import cache
 from foldnet.engines.native.compiler import machine
-from foldnet.engines.native.prediction.source import emit
+from foldnet.engines.native.prediction.source import emit, run_time_sizes, shape_of_row
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
+from foldnet.graph.sizes import free
 
 OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-argument")
 """At -O3 gcc writes loops of known size out in full, up to 200 instructions, and then works long on what they become:
 up to eight times as long, for code that is no faster. clang has no such option, and is not to speak of it."""
+
+LONGEST = 1 << 20
+"""Longest free axis of code for many lengths, so that products of three lengths fit 64 bits."""
 
 
 def default_threads() -> int:
@@ -38,12 +43,15 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
-class NativeProgram:
-    """A graph as compiled C.
+Rows = list[tuple[tuple[int, ...], type[np.generic]]]
+"""The shape of a row of each input or output, and what its elements are."""
+
+
+class NativeCode:
+    """The compiled C of a graph, and the weights as it reads them.
 
     Args:
-        graph: all sizes but the batch's known (``graph.bind``).
-        threads: for large batches; by default ``$FOLDNET_THREADS`` or every processor. Results do not depend on it.
+        graph: all sizes but the batch's known (``graph.bind``), or known at the call (``free_axes.with_lengths``).
 
     Raises:
         UnsupportedError: the graph needs the reference engine, or has free axes.
@@ -51,29 +59,99 @@ class NativeProgram:
 
     Attributes:
         address: of the compiled ``foldnet_run``, for callers in C.
-        weights: the constants as that function reads them; must outlive its calls.
+        weights: must outlive its calls.
     """
 
-    def __init__(self, graph: Graph, *, threads: int | None = None) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.threads = default_threads() if threads is None else threads
         source = emit(graph, simd=machine().simd)
         self.cost = source.cost
         self.weights = pack(source.layout, source.floats, graph.constants)
-        self._faults = source.faults
+        self.faults = source.faults
+        self.lengths = lengths_of(graph)
         self.address = cache.load(source.code, "foldnet_run", *OPTIONS)
         # A prototype of our own: attributes of the library's function would be shared by all programs.
-        self._run = ctypes.CFUNCTYPE(
-            ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
-        )(self.address)
-        self._inputs = [self._row(v) for v in graph.inputs]
-        self._outputs = [self._row(v) for v in graph.outputs]
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        handed_over = [] if self.lengths is None else [pointer]
+        self.run = ctypes.CFUNCTYPE(number, pointer, pointer, pointer, number, number, *handed_over)(self.address)
+        self.inputs: Rows = [self._row(v) for v in graph.inputs]
+        self.outputs: Rows = [self._row(v) for v in graph.outputs]
+        if self.lengths is not None:
+            address = cache.load(source.code, "foldnet_sizes", *OPTIONS)
+            self._sizes = ctypes.CFUNCTYPE(number, pointer, pointer)(address)
+            self._open = len(run_time_sizes(graph))
 
     def _row(self, value: str) -> tuple[tuple[int, ...], type[np.generic]]:
-        shape = row_shape(self.graph, value)
-        if value in self.graph.constants:
-            shape = shape[1:]
-        return shape, np.int32 if self.graph.types[value].dtype == INT else np.float32
+        return shape_of_row(self.graph, value), np.int32 if self.graph.types[value].dtype == INT else np.float32
+
+    def rows_for(self, lengths: Array) -> tuple[Rows, Rows] | None:
+        """The rows of inputs and outputs for these lengths; None if the code is not for them.
+
+        Args:
+            lengths: contiguous, int64, each from 1 to ``LONGEST``.
+        """
+        sizes = np.empty(self._open, np.int64)
+        if not self._sizes(lengths.ctypes.data, sizes.ctypes.data):
+            return None
+        known = iter(sizes.tolist())
+
+        def filled(rows: Rows) -> Rows:
+            return [
+                (tuple(n if free(n) is None else next(known) for n in shape), dtype) for shape, dtype in rows
+            ]
+
+        return filled(self.inputs), filled(self.outputs)
+
+
+class NativeProgram:
+    """Predictions by compiled code.
+
+    Args:
+        graph: all sizes but the batch's known (``graph.bind``).
+        threads: for large batches; by default ``$FOLDNET_THREADS`` or every processor. Results do not depend on it.
+
+    Raises:
+        UnsupportedError, CompileError: as ``NativeCode`` does.
+    """
+
+    def __init__(self, graph: Graph, *, threads: int | None = None) -> None:
+        self._start(NativeCode(graph), threads)
+
+    def _start(self, code: NativeCode, threads: int | None) -> None:
+        self.code = code
+        self.threads = default_threads() if threads is None else threads
+        self._inputs, self._outputs = code.inputs, code.outputs
+        self._lengths: Array | None = None
+
+    @classmethod
+    def at_lengths(cls, code: NativeCode, lengths: Sequence[int]) -> NativeProgram | None:
+        """The program for some lengths of free axes; None if the code is not for them."""
+        if not all(1 <= n <= LONGEST for n in lengths):
+            return None
+        array = np.array(lengths, np.int64)
+        rows = code.rows_for(array)
+        if rows is None:
+            return None
+        program = cls.__new__(cls)
+        program._start(code, None)
+        program._inputs, program._outputs = rows
+        program._lengths = array
+        return program
+
+    @property
+    def cost(self) -> int:
+        """Multiply-adds for a row, roughly."""
+        return self.code.cost
+
+    @property
+    def address(self) -> int:
+        """Of the compiled ``foldnet_run``, for callers in C."""
+        return self.code.address
+
+    @property
+    def weights(self) -> Array:
+        """The constants as that function reads them; they must outlive its calls."""
+        return self.code.weights
 
     @property
     def input_rows(self) -> list[tuple[int, ...]]:
@@ -114,20 +192,21 @@ class NativeProgram:
             return
         sources = (ctypes.c_void_p * len(inputs))(*(a.ctypes.data for a in inputs))
         targets = (ctypes.c_void_p * len(outputs))(*(a.ctypes.data for a in outputs))
-        code = self._run(sources, targets, self.weights.ctypes.data, rows, self.threads)
+        lengths = () if self._lengths is None else (self._lengths.ctypes.data,)
+        code = self.code.run(sources, targets, self.weights.ctypes.data, rows, self.threads, *lengths)
         if code == -1:
             raise MemoryError("no memory for the workspace of a prediction")
         if code > 0:
-            row, fault = divmod(code - 1, len(self._faults))
-            raise InputError(f"row {row}: {self._reason(self._faults[fault])}")
+            row, fault = divmod(code - 1, len(self.code.faults))
+            raise InputError(f"row {row}: {self._reason(self.code.faults[fault])}")
 
     def _reason(self, node: Node[Op]) -> str:
-        return node.op.refusal(node.layer, *(self.graph.types[v].shape for v in node.inputs))
+        return node.op.refusal(node.layer, *(self.code.graph.types[v].shape for v in node.inputs))
 
     def _check(
         self,
         arrays: Sequence[Array],
-        kinds: list[tuple[tuple[int, ...], type[np.generic]]],
+        kinds: Rows,
         what: str,
         rows: int | None,
     ) -> int:

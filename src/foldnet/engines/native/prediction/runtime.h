@@ -1,5 +1,14 @@
 /* What surrounds the body of a network: blocks of rows, threads, and the one function that is called from outside.
-   The generated code above defines body_row and, where rows fit side by side in the cache, body_block. */
+   The generated code above defines body_row and, where rows fit side by side in the cache, body_block. With LENGTHS, the
+   lengths of free axes are handed over at the call. */
+
+#ifdef LENGTHS
+#define LENGTHS_PARAMETER , const int64_t *lengths
+#define LENGTHS_ARGUMENT , lengths
+#else
+#define LENGTHS_PARAMETER
+#define LENGTHS_ARGUMENT
+#endif
 
 typedef struct {
   const void *const *in;
@@ -7,9 +16,15 @@ typedef struct {
   const float *w;
   int64_t rows, chunk, next, bad;
   int failed;
+#ifdef LENGTHS
+  const int64_t *lengths;
+#endif
 } job_t;
 
 static void rows_of(const job_t *job, int64_t first, int64_t last, float *f, int32_t *j, int64_t *bad) {
+#ifdef LENGTHS
+  const int64_t *lengths = job->lengths;
+#endif
   int64_t row = first;
 #if LANES > 1
   while (last - row >= FEW) {
@@ -19,11 +34,14 @@ static void rows_of(const job_t *job, int64_t first, int64_t last, float *f, int
   }
 #endif
   for (; row < last; row++)
-    body_row(job->w, job->in, job->out, f, j, row, bad);
+    body_row(job->w, job->in, job->out, f, j, row, bad LENGTHS_ARGUMENT);
 }
 
 /* Chunks until none is left; returns 0, or 1 when there is no memory for the workspace. */
 static int work(job_t *job) {
+#ifdef LENGTHS
+  const int64_t *lengths = job->lengths;
+#endif
   const size_t bytes = sizeof(float) * FLOATS + sizeof(int32_t) * INTS;
   char *memory = malloc(bytes + 128);
   if (!memory)
@@ -56,17 +74,17 @@ static void *worker(void *argument) {
    fault with a row, 1 + row * (number of nodes that can) + which of them. Threads live for one call only: starting them
    costs microseconds, which a batch worth sharing does not notice, and nothing is left behind for a fork. */
 FOLDNET_EXPORT int64_t foldnet_run(const void *const *in, void *const *out, const float *w, int64_t rows,
-                                   int64_t threads) {
-  job_t job = {in, out, w, rows, rows, 0, INT64_MAX, 0};
+                                   int64_t threads LENGTHS_PARAMETER) {
+  job_t job = {in, out, w, rows, rows, 0, INT64_MAX, 0 LENGTHS_ARGUMENT};
 #if STACK
-  if (rows == 1) {
-    float f[FLOATS_ROW + 1] __attribute__((aligned(64)));
-    int32_t j[INTS_ROW + 1];
-    body_row(w, in, out, f, j, 0, &job.bad);
+  if (rows == 1 && FLOATS_ROW < STACK && INTS_ROW < STACK_INTS) {
+    float f[STACK] __attribute__((aligned(64)));
+    int32_t j[STACK_INTS];
+    body_row(w, in, out, f, j, 0, &job.bad LENGTHS_ARGUMENT);
     return job.bad == INT64_MAX ? 0 : 1 + job.bad;
   }
 #endif
-  const int64_t parts = rows / SHARE;
+  const int64_t share = SHARE, parts = rows / share;
   if (threads > parts)
     threads = parts;
   if (threads > MAX_THREADS)
@@ -78,7 +96,7 @@ FOLDNET_EXPORT int64_t foldnet_run(const void *const *in, void *const *out, cons
   }
   pthread_t started[MAX_THREADS];
   int count = 0;
-  job.chunk = SHARE;
+  job.chunk = share;
   while (count < threads - 1 && !pthread_create(&started[count], NULL, worker, &job))
     count++;
   const int failed = work(&job);

@@ -10,7 +10,7 @@ from typing import Any
 
 from foldnet.codegen.convolution import Tile
 from foldnet.codegen.expressions import Number, plus, times
-from foldnet.codegen.layout import Plan, Weights, row_shape, scratch_at
+from foldnet.codegen.layout import Weights, row_shape
 from foldnet.codegen.loops import (
     C_TYPES,
     CType,
@@ -27,6 +27,7 @@ from foldnet.codegen.loops import (
 from foldnet.codegen.names import C_RESERVED, Namespace, identifier
 from foldnet.codegen.plain_names import PlainNames, title
 from foldnet.codegen.product_tiles import ProductTile
+from foldnet.codegen.workspace import Plan, scratch_at
 from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Once, Stage
 from foldnet.engines.native.prediction.convolution import conv_calls
 from foldnet.engines.native.prediction.dense import dense_calls, vector_calls
@@ -45,7 +46,7 @@ class BlockWriter:
     row that cannot be computed.
 
     Args:
-        graph: with sizes known.
+        graph: with sizes known, or known when the code runs.
         plan: places of the values.
         weights: collects the places of the constants.
         lanes: rows side by side; 1 for one row.
@@ -111,7 +112,7 @@ class BlockWriter:
         if self._plain is not None:
             return self._plain.value(root)
         name = identifier(root.rpartition(":")[0] or root)
-        return self._names.fresh(f"{name}_" if re.fullmatch(r"[ik]\d+", name) else name)
+        return self._names.fresh(f"{name}_" if re.fullmatch(r"[ik]\d+|n_\d+", name) else name)
 
     def declarations(self) -> list[str]:
         """Statements that name the values that the others read and write."""

@@ -1,0 +1,92 @@
+"""Sizes in C that are known only when it runs: each gets a name, and is computed before the code that uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from foldnet.codegen.expressions import composed, plus, times
+from foldnet.graph.graph import Graph
+from foldnet.graph.sizes import Atom, Condition, Lengths, Terms, free
+
+
+def lengths_of(graph: Graph) -> Lengths | None:
+    """The lengths that a graph's sizes depend on; None if they are all known."""
+    sizes = (free(n) for name in graph.inputs for n in graph.types[name].shape)
+    return next((size.lengths for size in sizes if size is not None), None)
+
+
+class SizeNames:
+    """The sizes that a piece of C uses, by name.
+
+    Args:
+        lengths: that sizes depend on.
+        given: C of each length.
+    """
+
+    def __init__(self, lengths: Lengths, given: Sequence[str]) -> None:
+        self._lengths, self._given = lengths, given
+        self._names: dict[Terms, str] = {}
+        self._definitions: list[str] = []
+
+    def __call__(self, terms: Terms) -> str:
+        """The name of a size; it is computed from now on."""
+        return self._names.get(terms) or self._named(terms, self._sum(terms))
+
+    def _named(self, terms: Terms, text: str) -> str:
+        if not text.isidentifier():
+            self._definitions.append(f"const long n_{len(self._definitions) + 1} = {text};")
+            text = f"n_{len(self._definitions)}"
+        self._names[terms] = text
+        return text
+
+    def definitions(self, indent: str = "  ") -> list[str]:
+        """Statements that compute all sizes that were named, each before those that depend on it."""
+        return [f"{indent}{line}" for line in self._definitions]
+
+    def test(self, condition: Condition) -> str:
+        """C of a condition."""
+        positive = tuple((atoms, factor) for atoms, factor in condition.terms if factor > 0)
+        negative = tuple((atoms, -factor) for atoms, factor in condition.terms if factor < 0)
+        return f"{self._sum(positive)} {condition.relation} {self._sum(negative)}"
+
+    def _sum(self, terms: Terms) -> str:
+        added = plus(*(self._product(atoms, factor) for atoms, factor in terms if factor > 0))
+        for atoms, factor in terms:
+            if factor < 0 and (added != "0" or atoms):
+                added = composed("{0} - {1}", added, self._product(atoms, -factor))
+        return added
+
+    def _product(self, atoms: tuple[int, ...], factor: int) -> str:
+        text = str(factor)
+        for number in reversed(atoms):
+            text = times(self._atom(number), text)
+        return text
+
+    def _atom(self, number: int) -> str:
+        """The name of a length, quotient or larger number."""
+        terms: Terms = (((number,), 1),)
+        known = self._names.get(terms)
+        return known or self._named(terms, self._computed(self._lengths.atom(number)))
+
+    def _computed(self, atom: Atom) -> str:
+        if atom.kind == "length":
+            return self._given[atom.number]
+        if atom.kind == "quotient":
+            return composed("{0} / {1}", self._sum(atom.terms[0]), str(atom.number))
+        a, b = (self(terms) if any(atoms for atoms, _ in terms) else self._sum(terms) for terms in atom.terms)
+        return f"{a} > {b} ? {a} : {b}"
+
+
+@contextmanager
+def writing(lengths: Lengths | None, names: SizeNames | None) -> Iterator[None]:
+    """While C is written, sizes have these names."""
+    if lengths is None:
+        yield
+        return
+    was = lengths.is_writing, lengths.printed
+    lengths.is_writing, lengths.printed = True, names
+    try:
+        yield
+    finally:
+        lengths.is_writing, lengths.printed = was

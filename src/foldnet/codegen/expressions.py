@@ -107,7 +107,9 @@ def floating(number: Number, suffix: str) -> str:
     ('3.0f', '(double)n', '(float)n')
     """
     number = _whole(number)
-    return f"{number}.0{suffix}" if isinstance(number, int) else f"({'float' if suffix else 'double'}){number}"
+    return (
+        f"{number}.0{suffix}" if isinstance(number, int) else f"({'float' if suffix else 'double'}){number}"
+    )
 
 
 def _whole(value: Number) -> Number:

@@ -3,9 +3,9 @@
 A ``Size`` stands for an int in shapes: it can be added, multiplied, divided by an int and compared. So shape rules and
 the code that writes C need not know of it. What they compute with it is kept as a polynomial of lengths and of whole
 parts of quotients. Where they compare, the answer is the one for some assumed lengths, and it becomes a condition: a
-program serves the lengths for which all comparisons come out the same. Two things need no condition. A ``Size`` is never
-taken for 1, as what is right for many positions is right for one. And while code is written, two sizes are equal only if
-they are the same expression, as code that treats equal sizes as different ones is right too.
+program serves the lengths for which all comparisons come out the same. Two things need no condition. A ``Size`` is
+never taken for 1, as what is right for many positions is right for one. And while code is written, two sizes are equal
+only if they are the same expression, as code that treats equal sizes as different ones is right too.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class Size:
     __rmul__ = __mul__
 
     def __floordiv__(self, divisor: int) -> int:
-        # What is left after whole multiples have only factors above 0, so that C, which rounds towards 0, does the same.
+        # What is left after whole multiples has only factors above 0: C, which rounds towards 0, does the same.
         whole = {atoms: factor // divisor for atoms, factor in self.terms}
         rest = tuple((atoms, factor % divisor) for atoms, factor in self.terms if factor % divisor)
         if any(atoms for atoms, _ in rest):
@@ -238,7 +238,7 @@ class Size:
         return hash(self.terms)
 
     def __bool__(self) -> bool:
-        return self.lengths.is_writing or not self == 0
+        return self.lengths.is_writing or self != 0
 
     def __ge__(self, other: object) -> bool:
         return self._is(">=", other)

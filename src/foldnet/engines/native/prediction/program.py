@@ -73,7 +73,9 @@ class NativeCode:
         # A prototype of our own: attributes of the library's function would be shared by all programs.
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         handed_over = [] if self.lengths is None else [pointer]
-        self.run = ctypes.CFUNCTYPE(number, pointer, pointer, pointer, number, number, *handed_over)(self.address)
+        self.run = ctypes.CFUNCTYPE(number, pointer, pointer, pointer, number, number, *handed_over)(
+            self.address
+        )
         self.inputs: Rows = [self._row(v) for v in graph.inputs]
         self.outputs: Rows = [self._row(v) for v in graph.outputs]
         if self.lengths is not None:
@@ -82,7 +84,9 @@ class NativeCode:
             self._open = len(run_time_sizes(graph))
 
     def _row(self, value: str) -> tuple[tuple[int, ...], type[np.generic]]:
-        return shape_of_row(self.graph, value), np.int32 if self.graph.types[value].dtype == INT else np.float32
+        return shape_of_row(self.graph, value), np.int32 if self.graph.types[
+            value
+        ].dtype == INT else np.float32
 
     def rows_for(self, lengths: Array) -> tuple[Rows, Rows] | None:
         """The rows of inputs and outputs for these lengths; None if the code is not for them.

@@ -1,7 +1,8 @@
 """From a graph to one translation unit of C for this machine: blocks of rows, vectors, threads.
 
-Weights are handed over at the call, and so are the lengths of free axes. ``portable.py`` writes C for any machine: from
-the same statements (each operation's ``c.py``), the same functions (``maths.h``, ``rows.h``) and the same order of sums.
+Weights are handed over at the call, and so are the lengths of free axes. ``portable.py`` writes C for any machine from
+the same statements (each operation's ``c.py``) and the same functions (``maths.h``, ``rows.h``), with the same order of
+sums.
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     kernels = []
     if lengths is None and row.multiplied < ALONE and not any(n.op.one_by_one for n in graph.nodes):
         places = plan(graph)
-        sizes_of_blocks = (n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES)
+        sizes_of_blocks = (
+            n for n in (2 * simd, simd) if (places.floats + places.ints) * 4 * n <= BLOCK_BYTES
+        )
         lanes = next(sizes_of_blocks, 1)
     if lanes > 1:
         block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct={})
@@ -217,7 +220,7 @@ def _sizes_function(graph: Graph, lengths: Lengths) -> str:
         tests = [names.test(condition) for condition in lengths.conditions]
         results = [f"  sizes[{k}] = {size};" for k, size in enumerate(run_time_sizes(graph))]
     lines = [
-        "/* Whether this code is for these lengths; if so, the sizes of inputs and outputs that are not known before. */",
+        "/* Whether this code is for these lengths; if so, the sizes of inputs and outputs that depend on them. */",
         "FOLDNET_EXPORT int64_t foldnet_sizes(const int64_t *lengths, int64_t *sizes) {",
         *names.definitions(),
         *(line for test in tests for line in (f"  if (!({test}))", "    return 0;")),
@@ -271,9 +274,10 @@ def _row_function(graph: Graph, body: BlockWriter, lines: Sequence[str], names: 
         ports.append(f"  {kind} *y{i} = ({kind} *)out[{i}] + {times('row', size)};")
         results += body.stored(name, f"y{i}", size)
     declarations = body.declarations()
+    lengths = "" if names is None else ", const int64_t *lengths"
     text = [
         f"{_BODY}_row{_ARGUMENTS}",
-        f"         int32_t *restrict j, int64_t row, int64_t *bad{'' if names is None else ', const int64_t *lengths'}) {{",
+        f"         int32_t *restrict j, int64_t row, int64_t *bad{lengths}) {{",
         *(["  enum { rows = 1 };"] if body.faults else []),
         *_unused(body, ("w", "in", "f", "j", "bad")),
         *([] if names is None else names.definitions() or ["  (void)lengths;"]),

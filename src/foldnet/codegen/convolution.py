@@ -48,6 +48,16 @@ def heights(count: int, tall: int) -> list[tuple[int, int]]:
     return found
 
 
+def heights_at_run_time(tall: int) -> list[int]:
+    """Heights of tiles that cover any number of positions; few, as each is a kernel to be compiled.
+
+    >>> heights_at_run_time(12), heights_at_run_time(6), heights_at_run_time(2)
+    ([12, 4, 1], [6, 2, 1], [2, 1])
+    """
+    found = [h for h in HEIGHTS if h <= tall]
+    return [found[0], *(h for h in found[1:-1] if 3 * h == found[0]), 1] if found[0] > 1 else found
+
+
 def in_tiles(
     count: int, tall: int, call: Callable[[int, Number], str], outer: Sequence[str] = ()
 ) -> list[str]:
@@ -61,7 +71,7 @@ def in_tiles(
     """
     if free(count) is not None:
         lines = ["long p = 0;"]
-        for height in (h for h in HEIGHTS if h <= tall):
+        for height in heights_at_run_time(tall):
             lines += laid_out(
                 [f"for (; {plus('p', height - 1)} < {count}; p += {height})"], call(height, "p")
             )

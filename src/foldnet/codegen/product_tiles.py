@@ -139,11 +139,8 @@ def columns_of(count: int, simd: int, padded: bool) -> list[Columns]:
 
 
 def _columns_at_run_time(count: int, simd: int) -> list[Columns]:
-    shapes = [(together(simd), simd)]
-    size = simd
-    while size:
-        shapes.append((1, size))
-        size //= 2
+    # Few shapes, as each is a kernel to be compiled.
+    shapes = [(together(simd), simd), *((1, size) for size in (simd, 4, 1) if size <= simd)]
     return [
         Columns("c", n, size, head=f"for (; {plus('c', n * size - 1)} < {count}; c += {n * size})")
         for n, size in shapes

@@ -11,13 +11,15 @@
 
 #define MAX_RANK 8
 
-typedef int64_t (*entry_t)(const void *const *in, void *const *out, const float *w, int64_t rows, int64_t threads);
+typedef int64_t (*entry_t)(const void *const *in, void *const *out, const float *w, int64_t rows, int64_t threads,
+                           const int64_t *lengths);
 
 typedef struct {
   PyObject_HEAD
   entry_t entry;
   PyObject *weights; /* kept alive: the entry point reads its memory */
   PyObject *owner;   /* likewise: whatever keeps the code loaded */
+  PyObject *lengths; /* likewise: the lengths of free axes, or None */
   int64_t threads;
   int64_t release_from; /* rows from which other Python threads may run meanwhile */
   int rank_in, rank_out;
@@ -63,19 +65,22 @@ static PyObject *fast_call(PyObject *object, PyObject *args, PyObject *kwargs) {
   void *out[1] = {PyArray_DATA((PyArrayObject *)y)};
   /* Held across the call: another thread may attach another program while this one computes. */
   PyObject *weights = Py_NewRef(self->weights), *owner = Py_NewRef(self->owner);
+  PyObject *lengths = Py_NewRef(self->lengths);
   const entry_t entry = self->entry;
   const float *w = PyArray_DATA((PyArrayObject *)weights);
+  const int64_t *n = lengths == Py_None ? NULL : PyArray_DATA((PyArrayObject *)lengths);
   const int64_t threads = self->threads;
   int64_t code;
   if (rows >= self->release_from) {
     Py_BEGIN_ALLOW_THREADS;
-    code = entry(in, out, w, rows, threads);
+    code = entry(in, out, w, rows, threads, n);
     Py_END_ALLOW_THREADS;
   } else {
-    code = entry(in, out, w, rows, threads);
+    code = entry(in, out, w, rows, threads, n);
   }
   Py_DECREF(weights);
   Py_DECREF(owner);
+  Py_DECREF(lengths);
   if (code == 0)
     return y;
   Py_DECREF(y);
@@ -97,7 +102,7 @@ static int read_shape(PyObject *shape, npy_intp *row, int *rank) {
 }
 
 PyDoc_STRVAR(attach_doc,
-             "attach(address, weights, owner, row_in, row_out, threads, release_from)\n--\n\n"
+             "attach(address, weights, owner, row_in, row_out, threads, release_from, lengths)\n--\n\n"
              "Send calls straight to a compiled network.\n\n"
              "Args:\n"
              "    address: of its foldnet_run.\n"
@@ -106,19 +111,26 @@ PyDoc_STRVAR(attach_doc,
              "    row_in: shape of one row of the input.\n"
              "    row_out: shape of one row of the output.\n"
              "    threads: at most, for a large batch.\n"
-             "    release_from: rows from which the interpreter lock is released.");
+             "    release_from: rows from which the interpreter lock is released.\n"
+             "    lengths: of the free axes, as a C-contiguous int64 array; None if there are none.");
 
 static PyObject *attach(FastCall *self, PyObject *args) {
   unsigned long long address;
   long long threads, release_from;
-  PyObject *weights, *owner, *row_in, *row_out;
+  PyObject *weights, *owner, *row_in, *row_out, *lengths;
   FastCall given;
-  if (!PyArg_ParseTuple(args, "KO!OOOLL:attach", &address, &PyArray_Type, &weights, &owner, &row_in, &row_out,
-                        &threads, &release_from))
+  if (!PyArg_ParseTuple(args, "KO!OOOLLO:attach", &address, &PyArray_Type, &weights, &owner, &row_in, &row_out,
+                        &threads, &release_from, &lengths))
     return NULL;
   PyArrayObject *array = (PyArrayObject *)weights;
   if (!address || PyArray_TYPE(array) != NPY_FLOAT32 || !PyArray_ISCARRAY_RO(array)) {
     PyErr_SetString(PyExc_ValueError, "attach takes the address of compiled code and a float32 array of weights");
+    return NULL;
+  }
+  if (lengths != Py_None &&
+      !(PyArray_CheckExact(lengths) && PyArray_TYPE((PyArrayObject *)lengths) == NPY_INT64 &&
+        PyArray_ISCARRAY_RO((PyArrayObject *)lengths))) {
+    PyErr_SetString(PyExc_ValueError, "lengths are None or an int64 array");
     return NULL;
   }
   if (!read_shape(row_in, given.row_in, &given.rank_in) || !read_shape(row_out, given.row_out, &given.rank_out))
@@ -132,12 +144,14 @@ static PyObject *attach(FastCall *self, PyObject *args) {
   memcpy(self->row_out, given.row_out, sizeof self->row_out);
   Py_XSETREF(self->weights, Py_NewRef(weights));
   Py_XSETREF(self->owner, Py_NewRef(owner));
+  Py_XSETREF(self->lengths, Py_NewRef(lengths));
   Py_RETURN_NONE;
 }
 
 static int traverse(FastCall *self, visitproc visit, void *arg) {
   Py_VISIT(self->weights);
   Py_VISIT(self->owner);
+  Py_VISIT(self->lengths);
   return 0;
 }
 
@@ -145,6 +159,7 @@ static int clear(FastCall *self) {
   self->entry = NULL;
   Py_CLEAR(self->weights);
   Py_CLEAR(self->owner);
+  Py_CLEAR(self->lengths);
   return 0;
 }
 

@@ -46,5 +46,5 @@ def attach(target: FastCall, program: NativeProgram) -> None:
         release_from = max(2, RELEASE_COST // program.cost)
         target.attach(
             program.address, program.weights, program, program.input_rows[0], program.output_rows[0],
-            program.threads, release_from,
+            program.threads, release_from, program.lengths,
         )  # fmt: skip

@@ -63,8 +63,7 @@ class Predictor(FastCall):
         self._lengths = ManyLengths(self.graph) if free_axes(self.graph) else None
         if self._lengths is None:
             _, program = self._program(tuple(shape[1:] for shape in self.input_shapes))
-            if self.engine == "native" and options.output_names is None and options.output_structure is None:
-                attach(self, cast("NativeProgram", program))
+            self._attach(program)
 
     @property
     def input_shapes(self) -> list[Shape]:
@@ -186,7 +185,18 @@ class Predictor(FastCall):
         if kept is None:
             kept = self._made(self.graph, self._lengths, rows)
             self._programs.put(rows, kept)
+        if self._lengths is not None:
+            self._attach(kept[1])
         return kept
+
+    def _attach(self, program: Program) -> None:
+        """Send the next calls with rows of the program's shapes straight to it."""
+        if (
+            self.engine == "native"
+            and self.options.output_names is None
+            and self.options.output_structure is None
+        ):
+            attach(self, cast("NativeProgram", program))
 
     def _made(
         self, graph: Graph, lengths: ManyLengths | None, rows: Sequence[Shape]

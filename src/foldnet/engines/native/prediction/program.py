@@ -72,10 +72,7 @@ class NativeCode:
         self.address = cache.load(source.code, "foldnet_run", *OPTIONS)
         # A prototype of our own: attributes of the library's function would be shared by all programs.
         pointer, number = ctypes.c_void_p, ctypes.c_int64
-        handed_over = [] if self.lengths is None else [pointer]
-        self.run = ctypes.CFUNCTYPE(number, pointer, pointer, pointer, number, number, *handed_over)(
-            self.address
-        )
+        self.run = ctypes.CFUNCTYPE(number, pointer, pointer, pointer, number, number, pointer)(self.address)
         self.inputs: Rows = [self._row(v) for v in graph.inputs]
         self.outputs: Rows = [self._row(v) for v in graph.outputs]
         if self.lengths is not None:
@@ -116,6 +113,11 @@ class NativeProgram:
 
     Raises:
         UnsupportedError, CompileError: as ``NativeCode`` does.
+
+    Attributes:
+        code: that it calls.
+        threads: as given.
+        lengths: of free axes; None if there are none.
     """
 
     def __init__(self, graph: Graph, *, threads: int | None = None) -> None:
@@ -125,7 +127,7 @@ class NativeProgram:
         self.code = code
         self.threads = default_threads() if threads is None else threads
         self._inputs, self._outputs = code.inputs, code.outputs
-        self._lengths: Array | None = None
+        self.lengths: Array | None = None
 
     @classmethod
     def at_lengths(cls, code: NativeCode, lengths: Sequence[int]) -> NativeProgram | None:
@@ -139,7 +141,7 @@ class NativeProgram:
         program = cls.__new__(cls)
         program._start(code, None)
         program._inputs, program._outputs = rows
-        program._lengths = array
+        program.lengths = array
         return program
 
     @property
@@ -196,8 +198,8 @@ class NativeProgram:
             return
         sources = (ctypes.c_void_p * len(inputs))(*(a.ctypes.data for a in inputs))
         targets = (ctypes.c_void_p * len(outputs))(*(a.ctypes.data for a in outputs))
-        lengths = () if self._lengths is None else (self._lengths.ctypes.data,)
-        code = self.code.run(sources, targets, self.weights.ctypes.data, rows, self.threads, *lengths)
+        lengths = None if self.lengths is None else self.lengths.ctypes.data
+        code = self.code.run(sources, targets, self.weights.ctypes.data, rows, self.threads, lengths)
         if code == -1:
             raise MemoryError("no memory for the workspace of a prediction")
         if code > 0:

@@ -3,10 +3,8 @@
    lengths of free axes are handed over at the call. */
 
 #ifdef LENGTHS
-#define LENGTHS_PARAMETER , const int64_t *lengths
 #define LENGTHS_ARGUMENT , lengths
 #else
-#define LENGTHS_PARAMETER
 #define LENGTHS_ARGUMENT
 #endif
 
@@ -74,7 +72,8 @@ static void *worker(void *argument) {
    fault with a row, 1 + row * (number of nodes that can) + which of them. Threads live for one call only: starting them
    costs microseconds, which a batch worth sharing does not notice, and nothing is left behind for a fork. */
 FOLDNET_EXPORT int64_t foldnet_run(const void *const *in, void *const *out, const float *w, int64_t rows,
-                                   int64_t threads LENGTHS_PARAMETER) {
+                                   int64_t threads, const int64_t *lengths) {
+  (void)lengths;
   job_t job = {in, out, w, rows, rows, 0, INT64_MAX, 0 LENGTHS_ARGUMENT};
 #if STACK
   if (rows == 1 && FLOATS_ROW < STACK && INTS_ROW < STACK_INTS) {

@@ -3,7 +3,8 @@
 Sanitizers cannot see this by themselves, as all arrays lie in one piece of memory.
 """
 
-from foldnet.codegen import layout
+from foldnet.codegen import workspace
+from foldnet.codegen.size_names import lengths_of
 from foldnet.engines.native.prediction import source
 from foldnet.graph.op import INT
 
@@ -11,12 +12,15 @@ APART = 16
 """Elements, of each row or lane, that belong to nobody."""
 
 
-def set_apart(graph, simd, monkeypatch):
-    """C for the graph, and what belongs to nobody where blocks of rows are computed, and where single rows are."""
+def set_apart(graph, simd, monkeypatch, lengths=()):
+    """C for the graph, and what belongs to nobody where blocks of rows are computed, and where single rows are.
+
+    Sizes may depend on lengths; then they are those for the given ones.
+    """
     planned = []
 
     def apart(graph, **settings):
-        planned.append(layout.plan(graph, apart=APART, **settings))
+        planned.append(workspace.plan(graph, apart=APART, **settings))
         return planned[-1]
 
     with monkeypatch.context() as patch:
@@ -26,17 +30,18 @@ def set_apart(graph, simd, monkeypatch):
         patch.setattr(source, "STACK_FLOATS", 0)
         made = source.emit(graph, simd=simd)
     lanes = int(made.code.split("#define LANES ")[1].split()[0])
-    assert lanes > 1 or any(node.op.one_by_one for node in graph.nodes)
-    block, row = planned
-    of_rows = _gaps(graph, row, 1)
-    return made, _gaps(graph, block, lanes) if lanes > 1 else of_rows, of_rows
+    assert lanes > 1 or any(node.op.one_by_one for node in graph.nodes) or lengths
+    row, *blocks = planned
+    of_rows = _gaps(graph, row, 1, lengths)
+    return made, _gaps(graph, blocks[0], lanes) if lanes > 1 else of_rows, of_rows
 
 
-def _gaps(graph, plan, lanes):
+def _gaps(graph, plan, lanes, lengths=()):
     """(whether among the ints, first byte, bytes) of what belongs to nobody, and the value that it follows."""
-    found = {}
+    found, open_ones = {}, lengths_of(graph)
     for name, offset in plan.offsets.items():
         end = offset + plan.rooms[name]
+        end = end if open_ones is None else open_ones.value(end, lengths)
         found[int(graph.types[name].dtype == INT), 4 * end * lanes, 4 * APART * lanes] = name
     return dict(sorted(found.items()))
 

@@ -11,11 +11,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from foldnet.codegen import layout
+from foldnet.codegen import layout, workspace
 from foldnet.codegen.layout import pack
 from foldnet.engines.native import compiler as cc
 from foldnet.graph.op import INT
 from tests.native.apart import APART, listed, set_apart
+from tests.operations.free_axes import CHANGES, FREE, at_lengths, changed, fits
 from tests.operations.op_cases import GRAPHS, ONE_BY_ONE, SIDE_BY_SIDE, data_of, joined
 
 SIMD = 8
@@ -54,29 +55,52 @@ static void watched_free(void *memory) {
 def watched(labels, folder, monkeypatch, rows):
     """The debug build of these cases, run: after which value a gap has died, None for none."""
     graph = joined(GRAPHS[label] for label in labels)
-    made, of_blocks, of_rows = set_apart(graph, SIMD, monkeypatch)
+    return watched_graph(graph, graph, data_of(labels, rows), folder, monkeypatch, rows)
+
+
+def watched_graph(graph, fixed, inputs, folder, monkeypatch, rows, lengths=()):
+    """The same for a graph whose sizes may depend on lengths, and which is ``fixed`` for the given ones."""
+    made, of_blocks, of_rows = set_apart(graph, SIMD, monkeypatch, lengths)
     table = of_rows if rows < 3 else of_blocks
-    assert len(table) > min(20, len(labels) // 2)
+    assert len(table) > min(20, len(graph.outputs) // 2)
     code = made.code.replace("#include <stdlib.h>\n", "#include <stdlib.h>\n" + WATCH, 1)
-    code += f"static const long gaps[][3] = {listed(table)};\n" + CHECK
-    (folder / "net.c").write_text(code)
+    code += f"static const long gaps[][3] = {listed(table)};\n"
+    if lengths:
+        code += f"static const int64_t lengths[] = {{{', '.join(map(str, lengths))}}};\n"
+    (folder / "net.c").write_text(code + CHECK)
     command = [*cc.find().command, "-std=gnu11", "-O0", "-march=native", "-fPIC", "-shared", "-pthread", "-w"]
     subprocess.run([*command, "net.c", "-o", "net.so", "-lm"], cwd=folder, check=True)
     library = ctypes.CDLL(str(folder / "net.so"))
     weights = pack(made.layout, made.floats, graph.constants)
-    inputs = data_of(labels, rows)
     outputs = []
-    for name in graph.outputs:
-        shape, kind = layout.row_shape(graph, name), graph.types[name].dtype
-        shape = shape[1:] if name in graph.constants else shape
-        outputs.append(np.empty((rows, *shape), np.int32 if kind == INT else np.float32))
+    for name in fixed.outputs:
+        kind = fixed.types[name].dtype
+        outputs.append(
+            np.empty((rows, *layout.shape_of_row(fixed, name)), np.int32 if kind == INT else np.float32)
+        )
     pointers = [(ctypes.c_void_p * len(a))(*(x.ctypes.data for x in a)) for a in (inputs, outputs)]
-    run = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2)(
+    run = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2, ctypes.c_void_p)(
         ("foldnet_run", library)
     )
-    assert run(*pointers, weights.ctypes.data, rows, 1) == 0
+    handed_over = (ctypes.c_int64 * len(lengths))(*lengths)
+    assert run(*pointers, weights.ctypes.data, rows, 1, handed_over) == 0
     dead = ctypes.c_int.in_dll(library, "dead").value
     return list(table.values())[dead] if dead >= 0 else None
+
+
+@pytest.mark.parametrize("one_by_one", [False, True], ids=["side by side", "one by one"])
+@pytest.mark.parametrize("change", ["longer", "one"])
+def test_no_step_writes_past_its_array_where_sizes_are_known_at_the_call(
+    change, one_by_one, tmp_path, monkeypatch
+):
+    labels = [
+        label
+        for label in (ONE_BY_ONE if one_by_one else SIDE_BY_SIDE)
+        if FREE[label][0] and fits(label, changed(label, CHANGES["same"]))
+    ][:: 1 if one_by_one else 4]
+    graph, fixed, lengths, data = at_lengths(labels, CHANGES[change], rows=2)
+    dead = watched_graph(graph, fixed, data, tmp_path, monkeypatch, 2, tuple(lengths))
+    assert dead is None, labels[int(dead.split("/")[0])]
 
 
 @pytest.mark.parametrize("rows", [1, 2 * SIMD, 45], ids=["a row", "a whole block", "blocks and a part"])
@@ -97,5 +121,5 @@ def test_an_array_that_is_too_small_is_noticed(rows, tmp_path, monkeypatch):
     def fewer(graph, name, short):
         return real(graph, name) - short * (name == victim)
 
-    monkeypatch.setattr(layout, "elements", partial(fewer, short=real(graph, victim) - 1))
+    monkeypatch.setattr(workspace, "elements", partial(fewer, short=real(graph, victim) - 1))
     assert watched(names, tmp_path, monkeypatch, rows) == victim

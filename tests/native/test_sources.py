@@ -176,7 +176,7 @@ def native_main(rows, weights, inputs, outputs):
         calls += [f"{{ single = {int(count == 1)};"]
         calls += [f"{kind(y)} *y{i} = malloc({4 * y[0].size * count});" for i, y in enumerate(outputs)]
         calls += [f"void *out[] = {{{', '.join(f'y{i}' for i in range(len(outputs)))}}};"]
-        calls += [f"if (foldnet_run(in, out, weights, {count}, 2)) return 2;"]
+        calls += [f"if (foldnet_run(in, out, weights, {count}, 2, NULL)) return 2;"]
         calls += [write(f"y{i}", y, count) for i, y in enumerate(outputs)] + ["}"]
     calls += [f"free(x{i});" for i in range(len(inputs))]
     return f"#include <stdio.h>\nint main(void) {{\n{chr(10).join(calls)}\nfree(weights); return 0; }}\n"

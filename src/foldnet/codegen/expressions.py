@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from foldnet.graph.sizes import free
-
 Number = int | str
 """A whole number, or C of one."""
 
@@ -73,10 +71,11 @@ def times(a: Number, b: Number) -> str:
     a, b = _whole(a), _whole(b)
     if isinstance(a, int) and isinstance(b, int):
         return str(a * b)
-    if a == 0 or b == 0:
+    known = [n for n in (a, b) if isinstance(n, int)]
+    if 0 in known:
         return "0"
-    if a == 1 or b == 1:
-        return str(b if a == 1 else a)
+    if 1 in known:
+        return str(b if isinstance(a, int) else a)
     return composed("{0} * {1}", str(a), str(b))
 
 
@@ -89,12 +88,10 @@ def plus(*terms: Number) -> str:
     known = [_whole(t) for t in terms]
     number = sum(t for t in known if isinstance(t, int))
     text = ""
-    for term in known:
-        if isinstance(term, str):
-            flat = (
-                text and rank(text) >= _SUM and rank(term) >= _SUM
-            )  # of whole numbers, so that the order is the same
-            text = f"{text} + {term}" if flat else composed("{0} + {1}", text, term) if text else term
+    for term in (str(t) for t in known if not isinstance(t, int)):
+        # Of whole numbers, so that the order is the same.
+        flat = text and rank(text) >= _SUM and rank(term) >= _SUM
+        text = f"{text} + {term}" if flat else composed("{0} + {1}", text, term) if text else term
     if text and number:
         return composed("{0} + {1}" if number > 0 else "{0} - {1}", text, str(abs(number)))
     return text or str(number)
@@ -107,12 +104,10 @@ def floating(number: Number, suffix: str) -> str:
     ('3.0f', '(double)n', '(float)n')
     """
     number = _whole(number)
-    return (
-        f"{number}.0{suffix}" if isinstance(number, int) else f"({'float' if suffix else 'double'}){number}"
-    )
+    if isinstance(number, int):
+        return f"{number}.0{suffix}"
+    return composed("(float){0}" if suffix else "(double){0}", str(number))
 
 
 def _whole(value: Number) -> Number:
-    if free(value) is not None:
-        return str(value)
     return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d+", value) else value

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.codegen.loops import C_TYPES, CType
 from foldnet.graph.graph import Graph
 
 ALIGN = 16
@@ -20,6 +21,16 @@ def row_shape(graph: Graph, value: str) -> tuple[int, ...]:
     shape = graph.types[value].shape
     kept = shape if value in graph.constants else shape[1:]
     return tuple(n for n in kept if n is not None)
+
+
+def shape_of_row(graph: Graph, name: str) -> tuple[int, ...]:
+    """Shape of a row of an input or output; an output that is a constant has rows, too."""
+    return row_shape(graph, name)[int(name in graph.constants) :]
+
+
+def ctype(graph: Graph, value: str) -> CType:
+    """The type of a value's elements in C."""
+    return C_TYPES[graph.types[value].dtype]
 
 
 def elements(graph: Graph, value: str) -> int:

@@ -116,9 +116,9 @@ def columns_of(count: int, simd: int, padded: bool) -> list[Columns]:
         padded: whether a last vector may read beyond the columns; else it is divided into smaller ones.
 
     >>> columns_of(36, 16, padded=True)
-    [Columns(first=0, vectors=3, size=16, part=4)]
+    [Columns(first=0, vectors=3, size=16, part=4, head='')]
     >>> columns_of(36, 16, padded=False)
-    [Columns(first=0, vectors=2, size=16, part=0), Columns(first=32, vectors=1, size=4, part=0)]
+    [Columns(first=0, vectors=2, size=16, part=0, head=''), Columns(first=32, vectors=1, size=4, part=0, head='')]
     """
     if free(count) is not None:
         return _columns_at_run_time(count, simd)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from foldnet.codegen.expressions import composed, plus, times
@@ -22,12 +23,13 @@ class SizeNames:
     Args:
         lengths: that sizes depend on.
         given: C of each length.
+        kind: type of the sizes. In 64 bits nothing overflows, whatever the lengths up to ``LONGEST``.
     """
 
-    def __init__(self, lengths: Lengths, given: Sequence[str]) -> None:
-        self._lengths, self._given = lengths, given
+    def __init__(self, lengths: Lengths, given: Sequence[str], kind: str = "long") -> None:
+        self._lengths, self._given, self._kind = lengths, given, kind
         self._names: dict[Terms, str] = {}
-        self._definitions: list[str] = []
+        self._definitions: list[tuple[str, str]] = []
 
     def __call__(self, terms: Terms) -> str:
         """The name of a size; it is computed from now on."""
@@ -35,14 +37,21 @@ class SizeNames:
 
     def _named(self, terms: Terms, text: str) -> str:
         if not text.isidentifier():
-            self._definitions.append(f"const long n_{len(self._definitions) + 1} = {text};")
-            text = f"n_{len(self._definitions)}"
+            name = f"n_{len(self._definitions) + 1}"
+            self._definitions.append((name, text))
+            text = name
         self._names[terms] = text
         return text
 
-    def definitions(self, indent: str = "  ") -> list[str]:
-        """Statements that compute all sizes that were named, each before those that depend on it."""
-        return [f"{indent}{line}" for line in self._definitions]
+    def definitions(self, code: Iterable[str]) -> list[str]:
+        """Statements that compute the sizes that the code uses, each before those that depend on it."""
+        used = {name for line in code for name in re.findall(r"\bn_\d+\b", line)}
+        found = []
+        for name, text in reversed(self._definitions):
+            if name in used:
+                used.update(re.findall(r"\bn_\d+\b", text))
+                found.append(f"  const {self._kind} {name} = {text};")
+        return found[::-1]
 
     def test(self, condition: Condition) -> str:
         """C of a condition."""

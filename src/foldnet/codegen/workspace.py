@@ -57,7 +57,7 @@ def plan(graph: Graph, *, align: int = 1, inputs: bool = True, apart: int = 0) -
     rooms: dict[str, int] = {}
 
     def place(name: str, born: int, count: int) -> None:
-        rooms[name] = rounded_up(larger(count, 1), align)
+        rooms[name] = rounded_up(count, align) or align
         kinds[graph.types[name].dtype].place(name, born, rooms[name] + apart)
 
     for name in graph.inputs if inputs else ():

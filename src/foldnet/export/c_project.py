@@ -6,20 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from foldnet.arrays import Array
+from foldnet.codegen.layout import ctype, shape_of_row
 from foldnet.codegen.names import Namespace, identifier, plain
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.errors import InputError, UnsupportedError
+from foldnet.errors import InputError
 from foldnet.export import c_texts
 from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows
 from foldnet.export.files import write_files
 from foldnet.export.numpy_steps import op_in_words
 from foldnet.files.overwrite import MARK
+from foldnet.graph.free_axes import free_axes
 from foldnet.graph.graph import Graph, Node, bind
 from foldnet.graph.op import Op
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from foldnet.engines.native.prediction.portable import PortableSource
+    from foldnet.export.c_lengths import FreeLengths
     from foldnet.predictor import Predictor
 
 
@@ -40,14 +43,14 @@ class Port:
 
     Attributes:
         name: of its parameter.
-        macro: name of the macro with its size.
+        size_name: name of the macro with its size; of a variable if the size depends on lengths.
         type: of its numbers.
         size: how many numbers a row has.
         shape: of a row.
     """
 
     name: str
-    macro: str
+    size_name: str
     type: str
     size: int
     shape: tuple[int, ...]
@@ -73,36 +76,54 @@ def to_c(
         name: prefix of every C name, as in ``name_predict``; by default the directory's name.
         x: rows for the self-test to record, as ``predict`` takes them (a list of arrays for several inputs); by
             default random ones.
-        input_shapes: shape of a row of each input, if the network has free sizes.
+        input_shapes: shape of a row of each input. Without it, the function takes the lengths of free axes, and a
+            workspace whose size depends on them.
         overwrite: whether to overwrite files that no export wrote.
 
     Returns:
         The files written.
 
     Raises:
-        UnsupportedError: an activation is the caller's own Python function, or a size is free.
+        UnsupportedError: an activation is the caller's own Python function, or a size is free that must be known.
         FileExistsError: the directory has a file with one of these names that no export wrote, and ``overwrite`` is
             False.
         InputError: ``x`` does not fit the network.
     """
     from foldnet.engines.native.prediction.portable import emit_portable
+    from foldnet.export.c_lengths import FreeLengths
 
     directory = Path(directory)
-    graph = _bound(source if isinstance(source, Graph) else source.graph, input_shapes)
+    graph = source if isinstance(source, Graph) else source.graph
+    if input_shapes is not None:
+        graph = bind(graph, [(None, *shape) for shape in input_shapes])
     stem = name if name is not None else directory.resolve().name.removesuffix("_c")
     name = identifier(stem, "network")
     takes, gives = _port_names(graph)
-    portable = emit_portable(graph, f"{name}_predict", [*takes, *gives])
-    inputs, outputs = _ports(name, takes, portable.inputs), _ports(name, gives, portable.outputs)
+    free = FreeLengths(graph, takes) if free_axes(graph) else None
+    portable = emit_portable(
+        graph if free is None else free.graph,
+        f"{name}_predict",
+        [*takes, *gives],
+        None if free is None else free.names,
+    )
+    if free is not None:
+        graph = free.recorded(x)
+    prefix = f"{name}_" if free is None else ""
+    inputs, outputs = _ports(graph, graph.inputs, takes, prefix), _ports(graph, graph.outputs, gives, prefix)
     rows = example_rows(graph, ROWS) if x is None else _given_rows(graph, x)
     words = {
         "mark": MARK, "title": plain(stem), "name": name, "MACRO": name.upper(), "code": portable.code,
         "rows": str(len(rows[0])),
-        **_describing_words(graph, portable.faults), **_memory_words(portable),
-        **_port_words(name, inputs, outputs),
-        **_main_words(name, inputs, outputs, portable.faults),
-        **_test_words(graph, inputs, outputs, rows),
+        **_describing_words(graph, portable.faults, free is not None), **_memory_words(portable),
+        **_port_words(name, inputs, outputs, free),
+        **_main_words(name, inputs, outputs, portable.faults, free),
+        **_test_words(graph, inputs, outputs, rows, free),
     }  # fmt: skip
+    parts = c_texts.FIXED
+    if free is not None:
+        parts = c_texts.OF_LENGTHS
+        words |= free.words([*inputs, *outputs], len(inputs))
+    words |= {key: fill(text, words) for key, text in parts.items()}
     texts = {
         "predict.h": c_texts.PREDICT_H, "predict.c": c_texts.PREDICT_C, "main.c": c_texts.MAIN_C,
         "self_test.c": c_texts.SELF_TEST_C, "Makefile": c_texts.MAKEFILE, "README.md": c_texts.README,
@@ -111,18 +132,6 @@ def to_c(
     files = {directory / file: fill(text, words).encode() for file, text in texts.items()}
     write_files(files, overwrite=overwrite)
     return list(files)
-
-
-def _bound(graph: Graph, input_shapes: Sequence[Sequence[int]] | None) -> Graph:
-    if input_shapes is not None:
-        graph = bind(graph, [(None, *shape) for shape in input_shapes])
-    for value in graph.inputs:
-        if None in graph.types[value].shape[1:]:
-            raise UnsupportedError(
-                f"input {value!r} leaves sizes free ({graph.types[value].shape[1:]}), and C without allocation "
-                "needs them all: give them, as in to_c(directory, input_shapes=[(5, 3)])"
-            )
-    return graph
 
 
 def _given_rows(graph: Graph, x: object) -> list[Array]:
@@ -152,11 +161,14 @@ def _port_names(graph: Graph) -> tuple[list[str], list[str]]:
     return ["input"] if len(takes) == 1 else takes, ["output"] if len(gives) == 1 else gives
 
 
-def _ports(name: str, ports: Sequence[str], kinds: Sequence[Any]) -> list[Port]:
-    return [
-        Port(port, f"{name}_{port}_size".upper(), ctype, max(prod(shape), 1), tuple(shape))
-        for port, (ctype, shape) in zip(ports, kinds, strict=True)
-    ]
+def _ports(graph: Graph, values: Sequence[str], ports: Sequence[str], prefix: str) -> list[Port]:
+    """The inputs or outputs; the names of sizes begin with the prefix."""
+    found = []
+    for value, port in zip(values, ports, strict=True):
+        shape, size_name = shape_of_row(graph, value), f"{prefix}{port}_size"
+        size_name = size_name.upper() if prefix else size_name
+        found.append(Port(port, size_name, ctype(graph, value), max(prod(shape), 1), shape))
+    return found
 
 
 def _memory_words(portable: PortableSource) -> dict[str, str]:
@@ -173,13 +185,15 @@ def _fault_text(node: Node[Op]) -> str:
     return f"{node.op.fault} ({plain(node.layer)})"
 
 
-def _describing_words(graph: Graph, faults: Sequence[Node[Op]]) -> dict[str, str]:
+def _describing_words(graph: Graph, faults: Sequence[Node[Op]], has_lengths: bool) -> dict[str, str]:
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
         layers.setdefault(plain(node.layer), []).append(plain(op_in_words(node.op)))
     numbers = [f"{i} for {_fault_text(node)}" for i, node in enumerate(faults, 1)]
+    if has_lengths:
+        numbers.append("-1 for lengths that the network cannot take")
     status = (
-        f"Returns 0, or, where a row has no prediction, {', '.join(numbers)}." if faults else "Returns 0."
+        f"Returns 0, or, where a row has no prediction, {', '.join(numbers)}." if numbers else "Returns 0."
     )
     return {
         "layers": "\n".join(f"   {layer}: {', '.join(kinds)}" for layer, kinds in layers.items()),
@@ -188,18 +202,34 @@ def _describing_words(graph: Graph, faults: Sequence[Node[Op]]) -> dict[str, str
     }
 
 
-def _port_words(name: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, str]:
+def _port_words(
+    name: str, inputs: Sequence[Port], outputs: Sequence[Port], free: FreeLengths | None
+) -> dict[str, str]:
     ports = [*inputs, *outputs]
     arguments = [f"const {p.type} *{p.name}" for p in inputs] + [f"{p.type} *{p.name}" for p in outputs]
-    example = [f"{p.type} {p.name}[{p.macro}]{' = {0}' if p in inputs else ''};" for p in ports]
-    example.append(f"int status = {name}_predict({', '.join(p.name for p in ports)});")
+    if free is None:
+        more, sizes = [], [p.size_name for p in ports]
+        example = [f"{p.type} {p.name}[{p.size_name}]{' = {0}' if p in inputs else ''};" for p in ports]
+    else:
+        arguments += [*(f"long {length}" for length in free.names), "void *workspace"]
+        more, sizes = [*free.names, "workspace"], [f"sizes.{p.name}" for p in ports]
+        example = [
+            f"struct {name}_predict_sizes sizes;",
+            f"int taken = {name}_predict_sizes({', '.join([*free.names, '&sizes'])});",
+            *(f"{p.type} *{p.name} = malloc(sizeof *{p.name} * sizes.{p.name});" for p in ports),
+            "void *workspace = malloc(sizes.workspace);",
+        ]
+    call = ", ".join([*(p.name for p in ports), *more])
+    example.append(f"int status = {name}_predict({call});")
     order = f": {', then '.join(f'{p.size} of {p.name}' for p in inputs)}" if len(inputs) > 1 else ""
     shaped = [p for p in ports if len(p.shape) > 1]
     shapes = [f"/* {p.name}: {' x '.join(map(str, p.shape))}, the last axis nearest. */" for p in shaped]
     return {
-        "sizes": "\n".join([*shapes, *(f"#define {p.macro} {p.size}" for p in ports)]),
+        "size_macros": "\n".join([*shapes, *(f"#define {p.size_name} {p.size}" for p in ports)]),
         "arguments": ", ".join(arguments),
-        "row_arguments": ", ".join(f"{p.name} + row * {p.macro}" for p in ports),
+        "row_arguments": ", ".join(
+            [*(f"{p.name} + row * {size}" for p, size in zip(ports, sizes, strict=True)), *more]
+        ),
         "example": "\n".join(example),
         "order": order,
         "total": str(sum(p.size for p in inputs)),
@@ -207,7 +237,11 @@ def _port_words(name: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> d
 
 
 def _main_words(
-    name: str, inputs: Sequence[Port], outputs: Sequence[Port], faults: Sequence[Node[Op]]
+    name: str,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    faults: Sequence[Node[Op]],
+    free: FreeLengths | None,
 ) -> Mapping[str, str]:
     stores = []
     for p in inputs:
@@ -221,8 +255,9 @@ def _main_words(
                 f"    {p.name}[index] = (int32_t)value;",
                 f"    return (double){p.name}[index] == value;",
             ]
-        stores += [f"  if (index < {p.macro}) {{", *value, "  }", f"  index -= {p.macro};"]
-    call = f"{name}_predict({', '.join(p.name for p in (*inputs, *outputs))})"
+        stores += [f"  if (index < {p.size_name}) {{", *value, "  }", f"  index -= {p.size_name};"]
+    more = [] if free is None else [*free.names, "workspace"]
+    call = f"{name}_predict({', '.join([*(p.name for p in (*inputs, *outputs)), *more])})"
     predict = [f"    (void){call}; /* always 0 */"]
     if faults:
         texts = ", ".join(f'"{_fault_text(node)}"' for node in faults)
@@ -238,7 +273,7 @@ def _main_words(
     for p in outputs:
         form = '"%s%.9g", before, (double)' if p.type == "float" else '"%s%ld", before, (long)'
         prints += [
-            f'    for (size_t i = 0; i < {p.macro}; i++, before = ",")',
+            f'    for (size_t i = 0; i < {p.size_name}; i++, before = ",")',
             f"      printf({form}{p.name}[i]);",
         ]
     whole = [p.name for p in inputs if p.type != "float"]
@@ -246,7 +281,7 @@ def _main_words(
     if 0 < len(whole) < len(inputs):
         a_number = f"a number, or not a whole one where {' and '.join(whole)} {'take' if whole[1:] else 'takes'} that"
     return {
-        "arrays": "\n".join(f"static {p.type} {p.name}[{p.macro}];" for p in (*inputs, *outputs)),
+        "static_arrays": "\n".join(f"static {p.type} {p.name}[{p.size_name}];" for p in (*inputs, *outputs)),
         "stores": "\n".join(stores[:-1]),
         "predict": "\n".join(predict),
         "prints": "\n".join(prints),
@@ -255,23 +290,34 @@ def _main_words(
 
 
 def _test_words(
-    graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port], rows: Sequence[Array]
+    graph: Graph,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    rows: Sequence[Array],
+    free: FreeLengths | None,
 ) -> dict[str, str]:
     truth = ReferenceProgram(graph, "float64").run(rows)
     rounded = ReferenceProgram(graph, "float32").run(rows)
-    recorded = [
-        _array(f"static const {p.type} {p.name}[ROWS * {p.macro}]", data, p.type)
+    recorded, more = [], []
+    if free is not None:
+        more = [free.recorded_lengths, "workspace"]
+        recorded = [f"enum {{ {p.size_name} = {p.size} }};" for p in (*inputs, *outputs)]
+        recorded.append(f"static float workspace[{max(free.recorded_workspace(), 1)}];")
+    recorded += [
+        _array(f"static const {p.type} {p.name}[ROWS * {p.size_name}]", data, p.type)
         for p, data in zip(inputs, rows, strict=True)
     ]
-    recorded += [f"static {p.type} {p.name}[ROWS * {p.macro}], {p.name}_alone[{p.macro}];" for p in outputs]
     recorded += [
-        _array(f"static const double {p.name}_expected[ROWS * {p.macro}]", data, "double")
+        f"static {p.type} {p.name}[ROWS * {p.size_name}], {p.name}_alone[{p.size_name}];" for p in outputs
+    ]
+    recorded += [
+        _array(f"static const double {p.name}_expected[ROWS * {p.size_name}]", data, "double")
         for p, data in zip(outputs, truth, strict=True)
     ]
     compares = []
     for p in outputs:
         compares += [
-            f"  for (size_t i = 0; i < ROWS * {p.macro}; i++) {{",
+            f"  for (size_t i = 0; i < ROWS * {p.size_name}; i++) {{",
             f"    const double d = difference((double){p.name}[i], {p.name}_expected[i]);",
             "    worst = d > worst ? d : worst;",
             "  }",
@@ -280,12 +326,16 @@ def _test_words(
         "allowed": f"{_allowed(truth, rounded):.3g}",
         "recorded": "\n".join(recorded),
         "compares": "\n".join(compares),
-        "rows_call": ", ".join(p.name for p in (*inputs, *outputs)),
+        "rows_call": ", ".join([*(p.name for p in (*inputs, *outputs)), *more]),
         "one_call": ", ".join(
-            [*(f"{p.name} + row * {p.macro}" for p in inputs), *(f"{p.name}_alone" for p in outputs)]
+            [
+                *(f"{p.name} + row * {p.size_name}" for p in inputs),
+                *(f"{p.name}_alone" for p in outputs),
+                *more,
+            ]
         ),
         "one_check": "".join(
-            f" ||\n        memcmp({p.name}_alone, {p.name} + row * {p.macro}, sizeof {p.name}_alone)"
+            f" ||\n        memcmp({p.name}_alone, {p.name} + row * {p.size_name}, sizeof {p.name}_alone)"
             for p in outputs
         ),
     }

@@ -16,7 +16,6 @@ PREDICT_H = """\
 #include <stddef.h>
 #include <stdint.h>
 
-/* The number of values in a row. */
 @sizes@
 
 /* Define it before including predict.c, to `static inline` for instance, to change the linkage. */
@@ -28,15 +27,7 @@ PREDICT_H = """\
 extern "C" {
 #endif
 
-/* Memory: @weights_bytes@ bytes of constant weights (on AVR in flash, unless compiled with -DWEIGHTS_IN_RAM), and
-   @workspace_bytes@ bytes for the values between the layers. These are on the stack if @MACRO@_STATIC is 0 (the
-   calls need more); if it is 1 they are in static memory, and only one thread at a time may predict. Define it
-   when compiling predict.c, as in -D@MACRO@_STATIC=1. */
-#ifndef @MACRO@_STATIC
-#define @MACRO@_STATIC @static@
-#endif
-
-/* Predict one row. @status@ */
+@memory@@declared_sizes@/* Predict one row. @status@ */
 @MACRO@_API int @name@_predict(@arguments@);
 
 /* Predict consecutive rows. Stops at the first row without a prediction, and returns its status. */
@@ -54,15 +45,9 @@ PREDICT_C = """\
 
 #include "predict.h"
 
-#if @MACRO@_STATIC
-#define WORKSPACE static
-#else
-#define WORKSPACE
-#endif
-
-@code@
+@workspace@@code@
 int @name@_predict_rows(@arguments@, size_t rows) {
-  for (size_t row = 0; row < rows; row++) {
+@rows_start@  for (size_t row = 0; row < rows; row++) {
     const int status = @name@_predict(@row_arguments@);
     if (status)
       return status;
@@ -74,9 +59,9 @@ int @name@_predict_rows(@arguments@, size_t rows) {
 MAIN_C = """\
 /* Reads rows of numbers and prints a prediction for each. @mark@.
 
-   Usage: predict [FILE]        without a file, from standard input
+   Usage: predict @length_usage@[FILE]        without a file, from standard input
 
-   A line is a row: @total@ numbers, separated by commas or blanks@order@. A first line of
+   A line is a row: @total_words@, separated by commas or blanks@order@. A first line of
    names, without a number, is skipped, and so is one of 0,1,2 and so on, as pandas names columns (+0,1,2 is a
    row). The exit code is 1 if the input is not a table of such rows.
 
@@ -95,6 +80,7 @@ MAIN_C = """\
 #include <string.h>
 
 #define CELL 128
+#define LENGTHS @lengths@ /* arguments before the file */
 
 @arrays@
 
@@ -138,7 +124,7 @@ static int read_row(FILE *file, long *line) {
       places += !strcmp(text, place);
       count++;
       if (stored)
-        right += count <= @total@;
+        right += count <= total;
       else if (!wrong)
         wrong = count;
     }
@@ -146,8 +132,8 @@ static int read_row(FILE *file, long *line) {
       fprintf(stderr, "line %ld: value %lu is not @a_number@\\n", *line, (unsigned long)wrong);
       return -1;
     }
-    if (count && !wrong && count != @total@) {
-      fprintf(stderr, "line %ld has %lu numbers, expected @total@\\n", *line, (unsigned long)count);
+    if (count && !wrong && count != total) {
+      fprintf(stderr, "line %ld has %lu numbers, expected %lu\\n", *line, (unsigned long)count, (unsigned long)total);
       return -1;
     }
     if (*line == 1 && count > 1 && places == count) {
@@ -187,15 +173,16 @@ static int run(FILE *file) {
 }
 
 int main(int argc, char **argv) {
-  if (argc > 2 || (argc == 2 && argv[1][0] == '-' && argv[1][1] != '\\0')) {
-    fputs("usage: predict [FILE]    rows of @total@ numbers in, predictions out\\n", stderr);
+  const char *name = argc > LENGTHS + 1 ? argv[LENGTHS + 1] : "-";
+  if (argc < LENGTHS + 1 || argc > LENGTHS + 2 || (name[0] == '-' && name[1] != '\\0')) {
+    fputs("usage: predict @length_usage@[FILE]    rows of @total_usage@ in, predictions out\\n", stderr);
     return 2;
   }
-  if (argc < 2 || !strcmp(argv[1], "-"))
+@prepare@  if (!strcmp(name, "-"))
     return run(stdin);
-  FILE *file = fopen(argv[1], "r");
+  FILE *file = fopen(name, "r");
   if (!file) {
-    perror(argv[1]);
+    perror(name);
     return EXIT_FAILURE;
   }
   const int code = run(file);
@@ -240,7 +227,7 @@ static double difference(double y, double expected) {
 
 int main(void) {
   double worst = 0.0;
-  if (@name@_predict_rows(@rows_call@, ROWS)) {
+@self_test_start@  if (@name@_predict_rows(@rows_call@, ROWS)) {
     fputs("self-test: a recorded row has no prediction\\n", stderr);
     return EXIT_FAILURE;
   }
@@ -292,14 +279,14 @@ README = """\
 
 @mark@. C99, no allocation, no library except libm.
 
-    make && ./predict < rows.csv
+    make && ./predict @length_usage@< rows.csv
     make test
 
 or without make:
 
     cc main.c -lm
 
-A line of input is a row: @total@ numbers@order@. A line of output is its prediction.
+A line of input is a row: @total_words@@order@. A line of output is its prediction.
 
 ## In your own program
 
@@ -313,9 +300,7 @@ Compile `predict.c` with it, and include `predict.h`:
 
 @status@
 
-Weights take @weights_bytes@ bytes, the values between the layers @workspace_bytes@. `-D@MACRO@_STATIC=1` keeps these in
-static memory, so that only one thread at a time may predict; `-D@MACRO@_STATIC=0` keeps them on the stack. The default
-here is @static@. On AVR the weights stay in flash; with `-DWEIGHTS_IN_RAM` they are copied to memory.
+@memory_words@ On AVR the weights stay in flash; with `-DWEIGHTS_IN_RAM` they are copied to memory.
 
 ## What it computes
 
@@ -323,6 +308,124 @@ here is @static@. On AVR the weights stay in flash; with `-DWEIGHTS_IN_RAM` they
 
 `self_test.c` holds @rows@ rows with their predictions in double precision; `make test` compares.
 """
+
+
+FIXED = {
+    "sizes": """\
+/* The number of values in a row. */
+@size_macros@""",
+    "memory": """\
+/* Memory: @weights_bytes@ bytes of constant weights (on AVR in flash, unless compiled with -DWEIGHTS_IN_RAM), and
+   @workspace_bytes@ bytes for the values between the layers. These are on the stack if @MACRO@_STATIC is 0 (the
+   calls need more); if it is 1 they are in static memory, and only one thread at a time may predict. Define it
+   when compiling predict.c, as in -D@MACRO@_STATIC=1. */
+#ifndef @MACRO@_STATIC
+#define @MACRO@_STATIC @static@
+#endif
+
+""",
+    "declared_sizes": "",
+    "workspace": """\
+#if @MACRO@_STATIC
+#define WORKSPACE static
+#else
+#define WORKSPACE
+#endif
+
+""",
+    "rows_start": "",
+    "lengths": "0",
+    "length_usage": "",
+    "total_words": "@total@ numbers",
+    "total_usage": "@total@ numbers",
+    "arrays": """\
+static const size_t total = @total@;
+@static_arrays@""",
+    "prepare": "",
+    "self_test_start": "",
+    "memory_words": """\
+Weights take @weights_bytes@ bytes, the values between the layers @workspace_bytes@. `-D@MACRO@_STATIC=1` keeps these in
+static memory, so that only one thread at a time may predict; `-D@MACRO@_STATIC=0` keeps them on the stack. The default
+here is @static@.""",
+}
+"""Texts for a network whose sizes are all known."""
+
+OF_LENGTHS = {
+    "sizes": """\
+/* @shapes@
+
+   The sizes for some lengths of the free axes: how many values a row of each input and output has, and how many bytes
+   the workspace. */
+struct @name@_predict_sizes {
+  size_t @size_members@, workspace;
+};""",
+    "memory": """\
+/* Memory: @weights_bytes@ bytes of constant weights (on AVR in flash, unless compiled with -DWEIGHTS_IN_RAM). The
+   caller gives the memory for the values between the layers: `workspace` points to as many bytes as the sizes say,
+   aligned as a float. Calls with workspaces of their own may run at the same time. */
+
+""",
+    "declared_sizes": """\
+/* The sizes for these lengths. Returns 1, or 0 if the network cannot take them. */
+@MACRO@_API int @name@_predict_sizes(@length_parameters@, struct @name@_predict_sizes *sizes);
+
+""",
+    "workspace": "",
+    "rows_start": """\
+  struct @name@_predict_sizes sizes;
+  if (!@name@_predict_sizes(@length_arguments@, &sizes))
+    return -1;
+""",
+    "lengths": "@length_count@",
+    "length_usage": "@length_words@ ",
+    "total_words": "all numbers of its inputs for the given lengths",
+    "total_usage": "numbers",
+    "arrays": """\
+static long @length_arguments@;
+static size_t @size_variables@, total;
+@pointers@
+static void *workspace;
+
+/* Read the lengths, and get memory for a row and its prediction. Returns whether that worked. */
+static int prepare(char **argv) {
+  long *const lengths[LENGTHS] = {@length_pointers@};
+  struct @name@_predict_sizes sizes;
+  for (int k = 0; k < LENGTHS; k++) {
+    char *end;
+    *lengths[k] = strtol(argv[k + 1], &end, 10);
+    if (end == argv[k + 1] || *end) {
+      fprintf(stderr, "%s is not a length\\n", argv[k + 1]);
+      return 0;
+    }
+  }
+  if (!@name@_predict_sizes(@length_arguments@, &sizes)) {
+    fputs("the network cannot take these lengths\\n", stderr);
+    return 0;
+  }
+@sizes_taken@
+  workspace = malloc(sizes.workspace + 1);
+  if (!workspace || @no_memory@) {
+    fputs("no memory for a row of these lengths\\n", stderr);
+    return 0;
+  }
+  return 1;
+}""",
+    "prepare": """\
+  if (!prepare(argv))
+    return 2;
+""",
+    "self_test_start": """\
+  struct @name@_predict_sizes sizes;
+  if (!@name@_predict_sizes(@recorded_lengths@, &sizes) || sizes.workspace > sizeof workspace) {
+    fputs("self-test: the network cannot take the recorded lengths\\n", stderr);
+    return EXIT_FAILURE;
+  }
+""",
+    "memory_words": """\
+Weights take @weights_bytes@ bytes. The caller gives the memory for the values between the layers: as many bytes as
+`@name@_predict_sizes` says.""",
+}
+"""Texts for a network with free axes."""
 
 
 def fill(template: str, words: Mapping[str, str]) -> str:

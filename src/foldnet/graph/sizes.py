@@ -60,6 +60,7 @@ class Lengths:
         conditions: that the lengths must fulfil, besides.
         is_writing: whether code is being written.
         printed: gives the name of a polynomial in the code that is being written.
+        names: of the lengths, for people; by default n0, n1, ...
 
     >>> lengths = Lengths([1000])
     >>> n = lengths.free[0]
@@ -74,6 +75,7 @@ class Lengths:
     conditions: dict[Condition, None] = field(default_factory=dict)
     is_writing: bool = False
     printed: Callable[[Terms], str] | None = None
+    names: Sequence[str] = ()
     _atoms: list[Atom] = field(default_factory=list)
     _numbers: dict[Atom, int] = field(default_factory=dict)
 
@@ -321,6 +323,7 @@ def written(lengths: Lengths, terms: Terms) -> str:
 
 def _atom_written(lengths: Lengths, atom: Atom) -> str:
     if atom.kind == "length":
-        return f"n{atom.number}"
+        return lengths.names[atom.number] if lengths.names else f"n{atom.number}"
     texts = [written(lengths, terms) for terms in atom.terms]
-    return f"({texts[0]}) // {atom.number}" if atom.kind == "quotient" else f"max({', '.join(texts)})"
+    whole = texts[0] if texts[0].isidentifier() else f"({texts[0]})"
+    return f"{whole} // {atom.number}" if atom.kind == "quotient" else f"max({', '.join(texts)})"

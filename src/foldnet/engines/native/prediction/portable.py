@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from math import prod
 
 from foldnet.codegen import convolution, maths, matrix
-from foldnet.codegen.layout import Weights, pack, row_shape
-from foldnet.codegen.workspace import plan
-from foldnet.engines.native.prediction.source import FMA, STACK_FLOATS, check, ctype, used_inputs
+from foldnet.codegen.layout import Weights, ctype, pack, row_shape, shape_of_row
+from foldnet.codegen.size_names import SizeNames, lengths_of, writing
+from foldnet.codegen.workspace import Plan, plan
+from foldnet.engines.native.prediction.source import (
+    FMA,
+    LONGEST,
+    STACK_FLOATS,
+    check,
+    used_inputs,
+)
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
+from foldnet.graph.sizes import Lengths
 
 FLASH = """\
 /* On AVR the weights stay in flash, and each is read from there; -DWEIGHTS_IN_RAM copies them to memory at the start.
@@ -41,15 +49,16 @@ class PortableSource:
     """C99 for any machine.
 
     Attributes:
-        code: one translation unit, without includes missing or names beyond ``name`` and statics.
-        declaration: of the function, for a header, without the semicolon:
-            ``int name(const float *x0, float *y0)``; one row in, one row out; it returns 0, or the number
-            (from 1) of the node that found fault with the data.
+        code: one translation unit, without includes missing or names beyond ``name`` and statics. The function takes
+            one row and gives one row. It returns 0; the number (from 1) of the node that found fault with the data; or
+            -1 if the network cannot take the lengths. With lengths it needs a ``struct name_sizes``, with a ``size_t``
+            for each input, each output and the workspace: a header declares it before.
+        declaration: of the function, for a header, without the semicolon.
         inputs: C type and row shape of each ``x``.
         outputs: likewise of each ``y``.
         faults: the nodes that can find fault: an index outside its table, a float that is no index.
         weights: bytes of the weights.
-        workspace: bytes of the values between layers.
+        workspace: bytes of the values between layers; 0 if the caller gives them.
         is_static: whether that is kept in static memory unless it is said otherwise.
     """
 
@@ -64,67 +73,164 @@ class PortableSource:
 
 
 def emit_portable(
-    graph: Graph, name: str = "predict", parameters: Sequence[str] | None = None
+    graph: Graph,
+    name: str = "predict",
+    parameters: Sequence[str] | None = None,
+    length_names: Sequence[str] | None = None,
 ) -> PortableSource:
     """Strict C99: one function, one row at a time, no allocation, no library but libm.
 
+    Sizes may be known only when it runs (``free_axes.with_lengths``). The function then also takes the lengths and a
+    workspace, and another function, ``name_sizes``, gives the sizes for some lengths.
+
     Args:
-        graph: with all sizes but the batch's known.
+        graph: with all sizes but the batch's known, or depending on lengths.
         name: of the function; a C identifier.
         parameters: names of the inputs and then the outputs, C identifiers, too; by default x0, x1, ..., y0, ...
+        length_names: names of the lengths; by default length0, length1, ...
 
     Raises:
         UnsupportedError: something that only the reference engine computes, or a free axis.
     """
     check(graph)
-    places, weights = plan(graph, inputs=False), Weights(graph)
     count = len(graph.inputs)
     numbered = [*(f"x{i}" for i in range(count)), *(f"y{i}" for i in range(len(graph.outputs)))]
     names = numbered if parameters is None else list(parameters)
-    takes, gives = names[:count], names[count:]
-    direct = {v: takes[i] for i, v in used_inputs(graph)}
-    body = BlockWriter(graph, places, weights, lanes=1, simd=1, direct=direct, names=True)
-    lines = body.all()
-    arguments = [f"const {ctype(graph, v)} *{p}" for p, v in zip(takes, graph.inputs, strict=True)]
-    arguments += [f"{ctype(graph, v)} *{p}" for p, v in zip(gives, graph.outputs, strict=True)]
-    declaration = f"int {name}({', '.join(arguments)})"
-    shapes = [row_shape(graph, v)[int(v in graph.constants) :] for v in graph.outputs]
-    small = places.floats + places.ints <= STACK_FLOATS
-    text = [f"{declaration} {{", "  int bad = 0;"]
-    if places.floats:
-        text.append(f"  WORKSPACE float f[{places.floats}];")
-    if places.ints:
-        text.append(f"  WORKSPACE int32_t j[{places.ints}];")
-    used = dict(used_inputs(graph))
-    text += [f"  (void){p};" for i, p in enumerate(takes) if i not in used]
-    results = [(ctype(graph, v), s) for v, s in zip(graph.outputs, shapes, strict=True)]
-    stores = [
-        line for i, v in enumerate(graph.outputs) for line in body.stored(v, gives[i], prod(results[i][1]))
-    ]
-    text += [*body.declarations(), *lines, *stores]
-    code = "\n".join([*text, "  return bad;", "}"]) + "\n"
+    ports = _Ports(graph, tuple(names[:count]), tuple(names[count:]))
+    lengths, weights = lengths_of(graph), Weights(graph)
+    if lengths is None:
+        declaration = f"int {name}({', '.join(ports.parameters)})"
+        function, places, body = _fixed_function(ports, declaration, weights)
+    else:
+        called = list(length_names or (f"length{k}" for k in range(len(lengths.assumed))))
+        given = [*ports.parameters, *(f"long {length}" for length in called), "void *workspace"]
+        declaration = f"int {name}({', '.join(given)})"
+        function, places, body = _function_of_lengths(ports, name, declaration, weights, lengths, called)
+    small = lengths is None and places.floats + places.ints <= STACK_FLOATS
     head = [
         "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n",
         "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#endif\n",
         FMA.format(fma="fmaf"),
         "#define BAD(l, number) (bad = bad ? bad : (number) + 1)\n" if body.faults else "",
         FLASH + "\n" + _weights_array(graph, weights) if weights.size else "",
-        WORKSPACE.format(kept="" if small else " static") if "WORKSPACE " in code else "",
-        maths.functions_for(code),
-        *(matrix.portable_kernel(*how) for how in matrix.PORTABLE_KERNELS.items() if f"{how[0]}(" in code),
+        WORKSPACE.format(kept="" if small else " static") if "WORKSPACE " in function else "",
+        maths.functions_for(function),
+        *(
+            matrix.portable_kernel(*how)
+            for how in matrix.PORTABLE_KERNELS.items()
+            if f"{how[0]}(" in function
+        ),
         convolution.one_position("WEIGHT({})".format) if body.portable_convs else "",
     ]
-    kinds = [(ctype(graph, v), row_shape(graph, v)) for v in graph.inputs]
     return PortableSource(
-        "\n".join([*(h for h in head if h), code]),
+        "\n".join([*(h for h in head if h), function]),
         declaration,
-        tuple(kinds),
-        tuple(results),
+        tuple((ctype(graph, v), row_shape(graph, v)) for v in graph.inputs),
+        tuple((ctype(graph, v), shape_of_row(graph, v)) for v in graph.outputs),
         tuple(body.faults),
         weights=4 * weights.size,
-        workspace=4 * (places.floats + places.ints),
+        workspace=4 * (places.floats + places.ints) if lengths is None else 0,
         is_static=not small,
     )
+
+
+@dataclass(frozen=True)
+class _Ports:
+    """The inputs and outputs of a graph, and the names of their parameters."""
+
+    graph: Graph
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+
+    @property
+    def parameters(self) -> list[str]:
+        """Their declarations."""
+        graph = self.graph
+        takes = [f"const {ctype(graph, v)} *{p}" for p, v in zip(self.takes, graph.inputs, strict=True)]
+        return takes + [f"{ctype(graph, v)} *{p}" for p, v in zip(self.gives, graph.outputs, strict=True)]
+
+    @property
+    def unused(self) -> list[str]:
+        """Statements for inputs that nothing depends on."""
+        used = dict(used_inputs(self.graph))
+        return [f"  (void){p};" for i, p in enumerate(self.takes) if i not in used]
+
+    def body(
+        self, places: Plan, weights: Weights, taken: Sequence[str] = ()
+    ) -> tuple[BlockWriter, list[str]]:
+        """The writer, and the statements of the whole prediction, whose values have none of the taken names."""
+        graph = self.graph
+        direct = {v: self.takes[i] for i, v in used_inputs(graph)}
+        body = BlockWriter(graph, places, weights, lanes=1, simd=1, direct=direct, names=True, taken=taken)
+        lines = body.all()
+        stores = [
+            line
+            for v, p in zip(graph.outputs, self.gives, strict=True)
+            for line in body.stored(v, p, prod(shape_of_row(graph, v)))
+        ]
+        return body, [*body.declarations(), *lines, *stores]
+
+
+def _fixed_function(ports: _Ports, declaration: str, weights: Weights) -> tuple[str, Plan, BlockWriter]:
+    places = plan(ports.graph, inputs=False)
+    body, lines = ports.body(places, weights)
+    text = [f"{declaration} {{", "  int bad = 0;"]
+    if places.floats:
+        text.append(f"  WORKSPACE float f[{places.floats}];")
+    if places.ints:
+        text.append(f"  WORKSPACE int32_t j[{places.ints}];")
+    return "\n".join([*text, *ports.unused, *lines, "  return bad;", "}"]) + "\n", places, body
+
+
+def _function_of_lengths(
+    ports: _Ports, name: str, declaration: str, weights: Weights, lengths: Lengths, called: list[str]
+) -> tuple[str, Plan, BlockWriter]:
+    names = SizeNames(lengths, called)
+    with writing(lengths, names):
+        places = plan(ports.graph, inputs=False)
+        body, lines = ports.body(places, weights, called)
+        spaces = ["  float *const f = (float *)workspace;"] if "f" in body.used else []
+        if "j" in body.used:
+            spaces.append(f"  int32_t *const j = (int32_t *)workspace + {places.floats};")
+    text = [
+        _sizes_function(ports, name, places, lengths, called),
+        f"{declaration} {{",
+        "  int bad = 0;",
+        f"  struct {name}_sizes sizes;",
+        f"  if (!{name}_sizes({', '.join(called)}, &sizes))",
+        "    return -1;",
+        *names.definitions([*spaces, *lines]),
+        *ports.unused,
+        *(spaces or ["  (void)workspace;"]),
+        *lines,
+        "  return bad;",
+        "}",
+    ]
+    return "\n".join(text) + "\n", places, body
+
+
+def _sizes_function(ports: _Ports, name: str, places: Plan, lengths: Lengths, called: list[str]) -> str:
+    graph, names = ports.graph, SizeNames(lengths, [f"(int64_t){length}" for length in called], "int64_t")
+    with writing(lengths, names):
+        # Those of the lengths themselves come first, so that nothing that is computed from them overflows.
+        tests = [f"{length} < 1 || {length} > {LONGEST}" for length in called]
+        late = [f"!({names.test(condition)})" for condition in lengths.conditions]
+        sizes = {
+            p: f"{prod(shape_of_row(graph, v))}"
+            for p, v in zip((*ports.takes, *ports.gives), (*graph.inputs, *graph.outputs), strict=True)
+        }
+        sizes["workspace"] = f"{4 * (places.floats + places.ints)}"
+    given = [f"long {length}" for length in called]
+    lines = [
+        f"int {name}_sizes({', '.join([*given, f'struct {name}_sizes *sizes'])}) {{",
+        *(line for test in tests for line in (f"  if ({test})", "    return 0;")),
+        *names.definitions([*late, *sizes.values()]),
+        *(line for test in late for line in (f"  if ({test})", "    return 0;")),
+        *(f"  sizes->{port} = (size_t){size};" for port, size in sizes.items()),
+        "  return 1;",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _weights_array(graph: Graph, weights: Weights) -> str:

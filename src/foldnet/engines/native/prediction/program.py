@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.codegen.layout import pack
+from foldnet.codegen.layout import pack, shape_of_row
 from foldnet.codegen.size_names import lengths_of
 from foldnet.engines.native import cache
 from foldnet.engines.native.compiler import machine
-from foldnet.engines.native.prediction.source import emit, run_time_sizes, shape_of_row
+from foldnet.engines.native.prediction.source import LONGEST, emit, run_time_sizes
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import INT, Op
@@ -22,9 +22,6 @@ from foldnet.graph.sizes import free
 OPTIONS = ("--param=max-completely-peeled-insns=64", "-Wno-unused-command-line-argument")
 """At -O3 gcc writes loops of known size out in full, up to 200 instructions, and then works long on what they become:
 up to eight times as long, for code that is no faster. clang has no such option, and is not to speak of it."""
-
-LONGEST = 1 << 20
-"""Longest free axis of code for many lengths, so that products of three lengths fit 64 bits."""
 
 
 def default_threads() -> int:

@@ -15,8 +15,8 @@ from math import prod
 from foldnet.codegen import convolution, maths, matrix, product_tiles
 from foldnet.codegen.expressions import plus, times
 from foldnet.codegen.headers import header, needed
-from foldnet.codegen.layout import Packed, Weights, row_shape
-from foldnet.codegen.loops import C_TYPES, CType, laid_out, loop
+from foldnet.codegen.layout import Packed, Weights, ctype, row_shape, shape_of_row
+from foldnet.codegen.loops import laid_out, loop
 from foldnet.codegen.size_names import SizeNames, lengths_of, writing
 from foldnet.codegen.workspace import Plan, plan, rounded_up
 from foldnet.engines.native.prediction.writer import BlockWriter
@@ -75,6 +75,9 @@ def cost(graph: Graph) -> int:
     return total
 
 
+LONGEST = 1 << 20
+"""Longest free axis of code for many lengths, so that products of three lengths fit 64 bits."""
+
 LARGEST = 2**26
 """A value has fewer elements a row than this."""
 
@@ -96,11 +99,6 @@ def check(graph: Graph) -> None:
             raise UnsupportedError(
                 f'{name!r} has {row_shape(graph, name)} elements a row; use engine="reference"'
             )
-
-
-def ctype(graph: Graph, value: str) -> CType:
-    """The type of a value's elements."""
-    return C_TYPES[graph.types[value].dtype]
 
 
 def used_inputs(graph: Graph) -> list[tuple[int, str]]:
@@ -200,7 +198,7 @@ def _constants(
         names = SizeNames(lengths, _handed_over(lengths))
         with writing(lengths, names):
             value = form.format(size)
-        definitions = names.definitions() or ["  (void)lengths;"]
+        definitions = names.definitions([value]) or ["  (void)lengths;"]
         head = f"static long {name.lower()}_for(const int64_t *lengths) {{"
         text += "\n".join([head, *definitions, f"  return {value};", "}", ""])
         text += f"#define {name} {name.lower()}_for(lengths)\n"
@@ -215,14 +213,14 @@ def run_time_sizes(graph: Graph) -> list[int]:
 
 def _sizes_function(graph: Graph, lengths: Lengths) -> str:
     """C of the function that says whether the code is for these lengths, and gives the sizes that depend on them."""
-    names = SizeNames(lengths, _handed_over(lengths))
+    names = SizeNames(lengths, _handed_over(lengths), "int64_t")
     with writing(lengths, names):
         tests = [names.test(condition) for condition in lengths.conditions]
         results = [f"  sizes[{k}] = {size};" for k, size in enumerate(run_time_sizes(graph))]
     lines = [
         "/* Whether this code is for these lengths; if so, the sizes of inputs and outputs that depend on them. */",
         "FOLDNET_EXPORT int64_t foldnet_sizes(const int64_t *lengths, int64_t *sizes) {",
-        *names.definitions(),
+        *names.definitions([*tests, *results]),
         *(line for test in tests for line in (f"  if (!({test}))", "    return 0;")),
         *results,
         "  return 1;",
@@ -254,11 +252,6 @@ def _unused(body: BlockWriter, names: Sequence[str]) -> list[str]:
     return [f"  (void){name};" for name in names if name not in used]
 
 
-def shape_of_row(graph: Graph, name: str) -> tuple[int, ...]:
-    """The shape of a row of an input or output; an output that is a constant has rows, too."""
-    return row_shape(graph, name)[int(name in graph.constants) :]
-
-
 def _of_row(graph: Graph, name: str) -> tuple[int, str]:
     """Elements of a row of an input or output, and their type."""
     return prod(shape_of_row(graph, name)), ctype(graph, name)
@@ -275,15 +268,15 @@ def _row_function(graph: Graph, body: BlockWriter, lines: Sequence[str], names: 
         results += body.stored(name, f"y{i}", size)
     declarations = body.declarations()
     lengths = "" if names is None else ", const int64_t *lengths"
+    statements = [*ports, *declarations, *lines, *results]
     text = [
         f"{_BODY}_row{_ARGUMENTS}",
         f"         int32_t *restrict j, int64_t row, int64_t *bad{lengths}) {{",
         *(["  enum { rows = 1 };"] if body.faults else []),
         *_unused(body, ("w", "in", "f", "j", "bad")),
-        *([] if names is None else names.definitions() or ["  (void)lengths;"]),
-        *ports,
+        *([] if names is None else names.definitions(statements) or ["  (void)lengths;"]),
     ]
-    return "\n".join([*text, *declarations, *lines, *results, "}"]) + "\n"
+    return "\n".join([*text, *statements, "}"]) + "\n"
 
 
 def _block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:

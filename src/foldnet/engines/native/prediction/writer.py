@@ -54,6 +54,7 @@ class BlockWriter:
         direct: inputs that are read where the caller keeps them, by name, with their C expression.
         names: whether values and comments have the names of layers. Code to be cached does not: names would be part of
             its key.
+        taken: names that no value may have.
     """
 
     real = DOUBLE
@@ -68,6 +69,7 @@ class BlockWriter:
         simd: int,
         direct: dict[str, str],
         names: bool = False,
+        taken: Sequence[str] = (),
     ) -> None:
         self.graph, self.plan, self.weights = graph, plan, weights
         self.lanes, self.simd, self.direct, self.names = lanes, simd, direct, names
@@ -79,7 +81,7 @@ class BlockWriter:
         self.portable_convs = False
         self.faults: list[Node[Op]] = []
         self.lines: list[str] = []
-        self._names = Namespace({*C_RESERVED, *direct.values()})
+        self._names = Namespace({*C_RESERVED, *direct.values(), *taken})
         self._plain = None if names else PlainNames(graph, direct.values())
         self._pointers: dict[tuple[str, tuple[int, ...]], tuple[str, str]] = {}
         self._indent = "  "

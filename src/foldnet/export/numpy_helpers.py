@@ -203,13 +203,13 @@ def l2_normalize(x, axes, epsilon):
     return x / np.sqrt(np.maximum(np.square(x).sum(axis=axes, keepdims=True), epsilon))
 
 
-def pad_same(x, axes, covers, strides):
-    """Zeros around axes, so that there is one window for each stride; the smaller half comes first."""
+def pad_same(x, axes, covers, strides, value=0.0):
+    """A value around axes, so that there is one window for each stride; the smaller half comes first."""
     widths = [(0, 0)] * x.ndim
     for axis, cover, stride in zip(axes, covers, strides):
         over = max((-(-x.shape[axis] // stride) - 1) * stride + cover - x.shape[axis], 0)
         widths[axis] = (over // 2, over - over // 2)
-    return np.pad(x, widths)
+    return np.pad(x, widths, constant_values=value)
 
 
 def convolve(x, kernel, strides, dilations, groups=1):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 from foldnet.arrays import Array
-from foldnet.errors import UnsupportedError
 from foldnet.graph.op import Op
 from foldnet.operations.texts import Operands, Text
 from foldnet.operations.windows.op import Conv, ConvTranspose, Pad, PadSame, Pool, PoolKind
@@ -15,44 +14,45 @@ _METHODS: Mapping[PoolKind, str] = {"max": "max", "average": "mean"}
 
 
 def _pool(op: Pool, o: Operands) -> str:
-    x, shape = o.texts[0], o.shapes[0]
-    method = _METHODS[op.kind]
-    if any(shape[a] is None for a in op.axes) and op.padding == "same":
-        raise UnsupportedError(
-            f"layer {o.layer!r}: pooling with padding over an axis whose length is not known cannot be written; give "
-            "Input the length"
-        )
+    x = o.texts[0]
     over = tuple(range(-len(op.axes), 0)) if len(op.axes) > 1 else -1
-    known = tuple(1 if n is None else n for n in shape[1:])
-    if any(shape[a] is None for a in op.axes):
-        return f"{_windows(op, x, op.sizes, op.strides)}.{method}(axis={over})"
-    windows = op.windows(known)
-    sizes, strides = [w.size for w in windows], [w.stride for w in windows]
-    if not any(w.before or w.after for w in windows):
-        return f"{_windows(op, x, sizes, strides)}.{method}(axis={over})"
-    pads = [(0, 0)] * len(shape)
-    for w in windows:
-        pads[w.axis + 1] = (w.before, w.after)
-    widths = str(tuple(pads))
+    padded = _padding(op, o)
+    if padded is None:
+        return f"{_windows(op, x)}.{_METHODS[op.kind]}(axis={over})"
     match op.kind:
         case "max":
-            padded = f"np.pad({x}, {widths}, constant_values=-np.inf)"
-            return f"{_windows(op, padded, sizes, strides)}.max(axis={over})"
+            return f"{_windows(op, padded(x, '-np.inf'))}.max(axis={over})"
         case "average":
             total, count = (
-                f"{_windows(op, f'np.pad({v}, {widths})', sizes, strides)}.sum(axis={over})"
-                for v in (x, f"np.ones_like({x})")
+                f"{_windows(op, padded(v, ''))}.sum(axis={over})" for v in (x, f"np.ones_like({x})")
             )
             return f"{total} / {count}"
         case _:
             assert_never(op.kind)
 
 
-def _windows(op: Pool, x: str, sizes: Sequence[int], strides: Sequence[int]) -> str:
-    view = f"np.lib.stride_tricks.sliding_window_view({x}, {tuple(sizes)}, axis={op.axes})"
-    if all(s == 1 for s in strides):
+def _padding(op: Pool, o: Operands) -> Callable[[str, str], str] | None:
+    """The text of a value with another one around it; None if no window reaches beyond the ends."""
+    shape = o.shapes[0]
+    if op.padding == "valid":
+        return None
+    if any(shape[a] is None for a in op.axes):
+        return lambda x, value: o.call(
+            "pad_same", x, f"{op.axes}, {op.sizes}, {op.strides}" + (f", {value}" if value else "")
+        )
+    pads = [(0, 0)] * len(shape)
+    for w in op.windows(tuple(n or 1 for n in shape[1:])):
+        pads[w.axis + 1] = (w.before, w.after)
+    if not any(n for pair in pads for n in pair):
+        return None
+    return lambda x, value: f"np.pad({x}, {tuple(pads)}" + (f", constant_values={value})" if value else ")")
+
+
+def _windows(op: Pool, x: str) -> str:
+    view = f"np.lib.stride_tricks.sliding_window_view({x}, {op.sizes}, axis={op.axes})"
+    if all(s == 1 for s in op.strides):
         return view
-    by_axis = dict(zip(op.axes, strides, strict=True))
+    by_axis = dict(zip(op.axes, op.strides, strict=True))
     steps = [f"::{by_axis[a]}" if by_axis.get(a, 1) != 1 else ":" for a in range(max(op.axes) + 1)]
     return f"{view}[{', '.join(steps)}]"
 

@@ -18,7 +18,9 @@ import foldnet
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.export import numpy_source, to_c
-from foldnet.graph.graph import bind
+from foldnet.export.c_lengths import FreeLengths
+from foldnet.graph.free_axes import free_axes
+from foldnet.graph.graph import Graph, bind
 from foldnet.lowering.lower import lower
 from tests.soak.recipe import Recipe, build, layers_in
 from tests.soak.weights import data_for, give_weights
@@ -123,16 +125,34 @@ def by_numpy(network: Any, data: Arrays) -> Arrays:
     return _listed(scope["predict"](*data))
 
 
+def _exported(graph: Graph, data: Arrays, folder: str) -> list[int]:
+    """Writes C for any lengths, or for those of the data if it must know them; the lengths that it takes."""
+    x = data if len(data) > 1 else data[0]
+    if free_axes(graph):
+        try:
+            lengths = FreeLengths(graph, graph.inputs).lengths_for([a.shape for a in data])
+            to_c(graph, folder, name="net", x=x)
+            return lengths
+        except UnsupportedError:
+            graph = bind(graph, [(None, *a.shape[1:]) for a in data])
+    to_c(graph, folder, name="net")
+    return []
+
+
 def by_c(network: Any, data: Arrays) -> Arrays:
-    graph = bind(foldnet.freeze(network, engine="reference").graph, [(None, *x.shape[1:]) for x in data])
     with tempfile.TemporaryDirectory() as folder:
-        to_c(graph, folder, name="net")
+        lengths = _exported(foldnet.freeze(network, engine="reference").graph, data, folder)
         command = ["gcc", "-std=c99", "-w", *QUICK, "main.c", "-lm", "-o", "predict"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         flat = np.hstack([np.asarray(x, np.float64).reshape(len(x), -1) for x in data])
         text = "".join(",".join(f"{v:.9g}" for v in row) + "\n" for row in flat)
         done = subprocess.run(
-            ["./predict"], cwd=folder, input=text, capture_output=True, text=True, check=False
+            ["./predict", *map(str, lengths)],
+            cwd=folder,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if done.returncode:
         raise RuntimeError(f"the exported program says: {done.stderr[:200]}")

@@ -80,10 +80,9 @@ class FreeLengths:
             UnsupportedError: none of those that were tried fit.
         """
         shapes = _shapes_of(x, len(self._free.inputs))
-        given = [shapes[number][axis] or 0 for number, axis in self._axes] if shapes else None
+        given = self.lengths_for(shapes) if shapes else None
         for length in _RECORDED:
-            of_axis = given or [length for _ in self._axes]
-            self._used = [of_axis[self._same.index(k)] for k in range(len(self.names))]
+            self._used = given or [length for _ in self.names]
             if self._lengths.fit(self._used):
                 return bind(self._free, self._filled())
             if given:
@@ -92,6 +91,11 @@ class FreeLengths:
             f"the network cannot take rows of the lengths {given or _RECORDED}: give other ones, as in "
             "to_c(directory, x=rows)"
         )
+
+    def lengths_for(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
+        """The lengths in the order of their names, given the shapes of the inputs, the rows first."""
+        of_axis = [shapes[number][axis] if axis < len(shapes[number]) else 0 for number, axis in self._axes]
+        return [of_axis[self._same.index(k)] for k in range(len(self.names))]
 
     def _filled(self) -> list[Shape]:
         shapes = [list(self._free.types[name].shape) for name in self._free.inputs]

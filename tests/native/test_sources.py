@@ -1,6 +1,5 @@
 """The C itself: no warnings from either compiler, clean under the sanitizers, portable C99 with the same numbers."""
 
-import platform
 import re
 import subprocess
 
@@ -20,7 +19,7 @@ from foldnet.operations.elementwise.op import Binary, Unary
 from tests.native.apart import listed, set_apart
 from tests.native.networks import RELU, graph_of, random_inputs, table_network
 from tests.operations.op_cases import GRAPHS, ONE_BY_ONE, SIDE_BY_SIDE, SMALL, data_of, joined
-from tests.support.compilers import COMPILERS, assert_no_warnings, build, march, sanitizers
+from tests.support.compilers import COMPILERS, PROCESSORS, assert_no_warnings, build, march, sanitizers
 
 LIMITS = ["-Wall", "-Wextra", "-Werror"]
 
@@ -86,9 +85,6 @@ def described(names, graph, outputs):
 
 
 HEAD = "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
-X86 = {4: "nehalem", 8: "haswell", 16: "skylake-avx512"}
-PROCESSORS = X86 if platform.machine() == "x86_64" else {machine().simd: "native"}
-"""By floats in a vector register a processor that has them: compilers warn of wider vectors than that."""
 GROUPS = [*(SIDE_BY_SIDE[i::12] for i in range(12)), ONE_BY_ONE[::2], ONE_BY_ONE[1::2]]
 """Small ones: gcc's time grows much faster than the number of operations in a program."""
 

@@ -7,6 +7,7 @@ That one brings no AddressSanitizer, so it checks undefined behaviour alone; gcc
 from __future__ import annotations
 
 import functools
+import platform
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from foldnet.engines.native.compiler import machine
+
 # ziglang's driver adds arguments of its own, which it then warns of.
 ZIG = [sys.executable, "-m", "ziglang", "cc", "-Wno-unused-command-line-argument"]
 
 COMPILERS = {"gcc": ["gcc"], "clang": ["clang"] if shutil.which("clang") else ZIG}
 """Each compiler by name, as the beginning of a command."""
+
+X86 = {4: "nehalem", 8: "haswell", 16: "skylake-avx512"}
+PROCESSORS = X86 if platform.machine() == "x86_64" else {machine().simd: "native"}
+"""By floats in a vector register a processor that has them: compilers warn of wider vectors than that."""
 
 
 def march(compiler: str, processor: str) -> str:

@@ -47,7 +47,7 @@ def test_operations_have_the_bits_of_fixed_sizes(group):
             assert same_bits(a, b), (label, name)
         shapes = {label: changed(label, CHANGES[name]) for label in labels}
         served += sum(shapes[label] is not None and fits(label, shapes[label]) for label in labels)
-    assert served > 2 * len(labels)
+    assert served >= 2 * len(labels)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])

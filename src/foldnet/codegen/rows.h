@@ -4,21 +4,37 @@
 
 /* exp(x - max) / sum(exp(x - max)), or its logarithm, of one row, where the loop along it is the one to vectorize. */
 static inline void fn_softmax_row(const float *x, float *y, int n, int logarithm) {
-  float top = -(float)INFINITY, sum = 0.0f;
-  for (int i = 0; i < n; i++)
+  const int whole = n < 16 ? 0 : n / 8 * 8;
+  float tops[8], parts[8] = {0.0f}, top = -(float)INFINITY, sum = 0.0f;
+  for (int q = 0; q < 8; q++)
+    tops[q] = top;
+  for (int i = 0; i < whole; i += 8)
+    for (int q = 0; q < 8; q++)
+      tops[q] = x[i + q] > tops[q] ? x[i + q] : tops[q];
+  for (int q = 0; q < 8; q++)
+    top = tops[q] > top ? tops[q] : top;
+  for (int i = whole; i < n; i++)
     top = x[i] > top ? x[i] : top;
+  for (int i = 0; i < n; i++)
+    y[i] = logarithm ? x[i] - top : fn_exp(x[i] - top);
+  for (int i = 0; i < whole; i += 8)
+    for (int q = 0; q < 8; q++)
+      parts[q] += logarithm ? fn_exp(y[i + q]) : y[i + q];
+  for (int i = whole; i < n; i++) {
+    const float term = logarithm ? fn_exp(y[i]) : y[i];
+    if (whole)
+      parts[i - whole] += term;
+    else
+      sum += term;
+  }
+  if (whole)
+    sum = ((parts[0] + parts[4]) + (parts[2] + parts[6])) + ((parts[1] + parts[5]) + (parts[3] + parts[7]));
   if (logarithm) {
-    for (int i = 0; i < n; i++)
-      sum += fn_exp(x[i] - top);
     sum = fn_log(sum);
     for (int i = 0; i < n; i++)
-      y[i] = x[i] - top - sum;
+      y[i] = y[i] - sum;
     return;
   }
-  for (int i = 0; i < n; i++)
-    y[i] = fn_exp(x[i] - top);
-  for (int i = 0; i < n; i++)
-    sum += y[i];
   for (int i = 0; i < n; i++)
     y[i] = y[i] / sum;
 }

@@ -79,6 +79,34 @@ class Each:
     reverse: bool = False
 
 
+PARTS = 8
+"""Sums that a ``Total`` is divided into: each of every eighth position of the last axis. They are added up in pairs."""
+
+IN_PARTS = 16
+"""Positions of the last axis from which on a ``Total`` has parts; shorter ones are added up in order."""
+
+
+@dataclass(frozen=True)
+class Total:
+    """A term of every element along the axes, added to a sum.
+
+    A number waits for the one before it where all are added in order, so sums have parts in predictions. In training
+    steps, whose rows lie side by side, they have none.
+
+    Attributes:
+        name: of the sum.
+        term: that is added.
+    """
+
+    name: str
+    term: str
+
+    @property
+    def in_order(self) -> Each:
+        """The same without parts."""
+        return Each(f"{{{self.name}}} += {self.term};")
+
+
 @dataclass(frozen=True)
 class Once:
     """Statements for every position of the axes that stay."""
@@ -86,7 +114,7 @@ class Once:
     text: str
 
 
-Stage = Each | Once
+Stage = Each | Total | Once
 
 
 class Writer(Protocol):

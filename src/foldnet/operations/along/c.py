@@ -7,7 +7,7 @@ from math import prod
 from foldnet.codegen.batch import StepWriter, along, block
 from foldnet.codegen.expressions import composed, floating, plus, times
 from foldnet.codegen.loops import strides_of
-from foldnet.codegen.writer import Along, Each, Once, Real, Rule, Stage, Writer
+from foldnet.codegen.writer import Along, Each, Once, Real, Rule, Stage, Total, Writer
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.operations.along.op import (
@@ -46,12 +46,13 @@ def softmax(w: Writer, node: Node[Softmax]) -> None:
     stages: list[Stage] = [Each("{top} = {x} >= {top} || {x} != {x} ? {x} : {top};")]
     if op.log:
         stages += [
-            Each("{y} = {x} - {top};\n{sum} += fn_exp({y});"),
+            Each("{y} = {x} - {top};"),
+            Total("sum", "fn_exp({y})"),
             Once("{sum} = fn_log({sum});"),
             Each("{y} -= {sum};"),
         ]
     else:
-        stages += [Each("{y} = fn_exp({x} - {top});\n{sum} += {y};"), Each("{y} /= {sum};")]
+        stages += [Each("{y} = fn_exp({x} - {top});"), Total("sum", "{y}"), Each("{y} /= {sum};")]
     w.along(loops, stages)
 
 
@@ -109,9 +110,9 @@ def moments(w: Writer, node: Node[GroupMoments | Moments]) -> None:
     value = x if kind == "variance" else centred
     stages: list[Stage] = []
     if centres:
-        stages += [Each(f"{{mean}} += {real.widen}{{x}};"), Once(f"{{mean}} /= {n};")]
+        stages += [Total("mean", f"{real.widen}{{x}}"), Once(f"{{mean}} /= {n};")]
     stages += [
-        Each(f"{{spread}} += {centred} * {centred};"),
+        Total("spread", f"{centred} * {centred}"),
         Once(f"{{spread}} = {one} / {real.sqrt}({under});"),
         *([Once("{q} = {spread};")] if kept else []),
         Each(f"{{y}} = {narrowed(real, f'{value} * {{spread}}')};"),
@@ -125,7 +126,7 @@ def reduce(w: Writer, node: Node[Reduce]) -> None:
     axes = tuple(a - 1 for a in op.axes)
     count, real = prod(shape[a] for a in axes), w.real
     exact = op.kind in ("sum", "mean")
-    add = Each(f"{{s}} += {real.widen}{{x}};")
+    add = Total("s", f"{real.widen}{{x}}")
     mean = f"{{y}} = {narrowed(real, f'{{s}} / {floating(count, real.suffix)}')};"
     largest = "{y} = {x} > {s} ? (float){k} : {y};\n{s} = {x} > {s} ? {x} : {s};"
     by_kind: dict[ReduceKind, list[Stage]] = {

@@ -9,11 +9,12 @@ from foldnet.operations.along.op import CumulativeSum, Glu, GroupMoments, Moment
 from foldnet.operations.cases import Case, rows
 
 _AXES: list[tuple[Row, int]] = [
-    ((6,), 1), ((1,), 1), ((4, 5), 1), ((4, 5), 2), ((3, 4, 5), 2), ((70,), 1), ((5, 90), 1),
+    ((6,), 1), ((1,), 1), ((4, 5), 1), ((4, 5), 2), ((3, 4, 5), 2), ((70,), 1), ((5, 90), 1), ((16,), 1), ((19, 2), 1),
 ]  # fmt: skip
 _HALVES: list[tuple[Row, int]] = [((6,), 1), ((6, 2), 1), ((4, 6), 1), ((4, 6), 2), ((2, 4, 3), 2)]
 _MOMENTS: list[tuple[Row, tuple[int, ...]]] = [
     ((7,), (1,)), ((4, 5), (2,)), ((4, 5), (1,)), ((3, 4), (1, 2)), ((3, 4, 5), (1, 3)), ((2, 3, 4, 2), (2, 3, 4)),
+    ((16,), (1,)), ((2, 21), (2,)), ((37, 2), (1,)), ((3, 18), (1, 2)),
 ]  # fmt: skip
 _GROUPS: list[tuple[Row, int, int]] = [
     ((6,), 1, 3), ((4, 6), 2, 2), ((4, 6), 2, 3), ((6, 4), 1, 6), ((4, 3), 1, 2), ((2, 3, 8), 3, 4), ((2, 3, 8), 3, 1),
@@ -59,6 +60,12 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
             Case(f"{kind}-matrix-keepdims", Reduce(kind, (2,), True), (rows(3, 4),))
             for kind in ("sum", "mean", "max", "min", "argmax")
         ),
+        *(
+            Case(f"{kind}-long-{_name(shape, axes)}", Reduce(kind, axes), (rows(*shape),))
+            for kind in ("sum", "mean")
+            for shape, axes in (((23,), (1,)), ((41, 3), (1,)), ((3, 24), (1, 2)))
+        ),
+        Case("mean-free", Reduce("mean", (1,)), (rows(None, 3),)),
         Case("mean-two-axes-keepdims", Reduce("mean", (1, 2), True), (rows(4, 6),)),
         Case("max-two-axes", Reduce("max", (1, 2)), (rows(3, 4),)),
         Case("argmax-matrix", Reduce("argmax", (2,)), (rows(3, 4),)),

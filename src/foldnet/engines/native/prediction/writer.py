@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -18,7 +18,6 @@ from foldnet.codegen.loops import (
     Strides,
     broadcast_strides,
     collapse,
-    index,
     laid_out,
     loop,
     place,
@@ -28,13 +27,15 @@ from foldnet.codegen.names import C_RESERVED, Namespace, identifier
 from foldnet.codegen.plain_names import PlainNames, title
 from foldnet.codegen.product_tiles import ProductTile
 from foldnet.codegen.workspace import Plan, scratch_at
-from foldnet.codegen.writer import DOUBLE, Along, Body, Each, Once, Stage
+from foldnet.codegen.writer import DOUBLE, Along, Body, Stage
+from foldnet.engines.native.prediction.along import AlongAxes
 from foldnet.engines.native.prediction.convolution import conv_calls
 from foldnet.engines.native.prediction.dense import dense_calls, vector_calls
 from foldnet.engines.native.prediction.products import product_calls
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
+from foldnet.graph.sizes import free
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.c import activate
 
@@ -149,12 +150,13 @@ class BlockWriter:
 
     def nest(self, shape: Sequence[int], operands: Sequence[Operand], body: Body, sums: bool = False) -> None:
         """Loops over a shape and the lanes around a statement."""
-        self.lines += self._nested(shape, operands, body, self._indent)
+        self.lines += self.nested(shape, operands, body, self._indent)
 
-    def _nested(
-        self, shape: Sequence[int], operands: Sequence[Operand], body: Body, indent: str
+    def nested(
+        self, shape: Sequence[int], operands: Sequence[Operand], body: Body, indent: str = ""
     ) -> list[str]:
-        if 0 in shape:
+        """The lines of loops over a shape and the lanes around a statement."""
+        if any(free(n) is None and n == 0 for n in shape):  # others are loops without a turn
             return []
         # Lanes are one more axis, the innermost; an operand without lanes stands still on it.
         all_strides = [
@@ -219,72 +221,8 @@ class BlockWriter:
 
     def along(self, loops: Along, stages: Sequence[Stage]) -> None:
         """Stages of work along axes."""
-        if 0 in loops.shape:
-            return
-        steps, lanes, kept = strides_of(loops.shape), self.lanes, loops.kept
-        small = strides_of([loops.shape[a] for a in kept])
-        at = plus(*(times(f"k{a}", steps[a] * lanes) for a in kept))
-        to = plus(*(times(f"k{a}", s * lanes) for a, s in zip(kept, small, strict=True)))
-        with ExitStack() as nested:
-            for a in kept:
-                nested.enter_context(self.inside(f"{loop(f'k{a}', 0, loops.shape[a])} {{"))
-            if not kept:
-                nested.enter_context(self.inside("{"))
-            for const, group, where in (
-                ("const ", loops.reads, at),
-                ("", loops.writes, at),
-                ("", loops.small, to),
-            ):
-                for name, value in group.items():
-                    self.add(f"{const}float *{name} = {plus(self.base(value), where)};")
-            inner = tuple(steps[a] for a in loops.axes)
-            for stage in [*self._sums(loops), *stages]:
-                self._stage(loops, stage, inner)
-
-    def _sums(self, loops: Along) -> list[Stage]:
-        """Declares the sums; what is left to do for them to start."""
-        if not loops.sums:
-            return []
-        kind = "float" if loops.single else self.real.type
-        if self.lanes == 1:
-            starts = (
-                f"{name} = {self._filled(Once(start), loops, (), {})}" for name, start in loops.sums.items()
-            )
-            self.add(f"{kind} {', '.join(starts)};")
-            return []
-        self.add(f"{kind} {', '.join(f'{name}[{self.lanes}]' for name in loops.sums)};")
-        return [Once("\n".join(f"{{{name}}} = {start};" for name, start in loops.sums.items()))]
-
-    def _stage(self, loops: Along, stage: Stage, inner: tuple[int, ...]) -> None:
-        each = isinstance(stage, Each)
-        sizes = [loops.shape[a] for a in loops.axes] if each else []
-        zeros = (0,) * len(sizes)
-        turned = isinstance(stage, Each) and stage.reverse
-        step = tuple(-s for s in inner) if turned else inner
-        last = (sizes[0] - 1) * inner[0] if turned else 0
-        operands: dict[str, Operand] = {}
-        for name in (*loops.reads, *loops.writes, *loops.small):
-            moves = each and name not in loops.small
-            operands[name] = Operand(name, step if moves else zeros, start=last if moves else 0)
-        if self.lanes > 1:
-            operands |= {name: Operand(name, zeros) for name in loops.sums}
-        if each:
-            operands["k"] = index(0, len(sizes))
-        used = {name: o for name, o in operands.items() if f"{{{name}}}" in stage.text}
-
-        def body(*elements: str) -> str:
-            return self._filled(stage, loops, tuple(used), dict(zip(used, elements, strict=True)))
-
-        self.lines += self._nested(sizes, list(used.values()), body, self._indent)
-
-    @staticmethod
-    def _filled(stage: Stage, loops: Along, used: Sequence[str], elements: Mapping[str, str]) -> str:
-        """A stage's text with elements in place of the names."""
-        text = stage.text
-        for name in (*loops.reads, *loops.writes, *loops.small, *loops.sums, "k"):
-            alone = name if name in loops.sums else f"{name}[0]"
-            text = text.replace(f"{{{name}}}", elements[name] if name in used else alone)
-        return text
+        if 0 not in loops.shape:
+            AlongAxes(self, loops).write(stages)
 
     def outer(self, node: Node[Op], axis: int, text: str) -> None:
         """A statement for every position ahead of an axis."""
@@ -300,7 +238,7 @@ class BlockWriter:
     def stored(self, value: str, target: str, count: int) -> list[str]:
         """Statements that copy a value to where the caller wants it."""
         operands = [Operand(target, (1,), laned=False), self.read(value, (1,))]
-        return self._nested((count,), operands, lambda to, x: f"{to} = {x};", self._indent)
+        return self.nested((count,), operands, lambda to, x: f"{to} = {x};", self._indent)
 
     def multiply_add(self, a: str, b: str, c: str) -> str:
         """C of ``a * b + c``, rounded once."""

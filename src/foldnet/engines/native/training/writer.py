@@ -23,7 +23,7 @@ from foldnet.codegen.loops import (
 from foldnet.codegen.loops import loop as loop_head
 from foldnet.codegen.names import Namespace
 from foldnet.codegen.tiles import Tile
-from foldnet.codegen.writer import SINGLE, Along, Body, Each, Once, Stage
+from foldnet.codegen.writer import SINGLE, Along, Body, Each, Once, Stage, Total
 from foldnet.engines.native.training.dense import dense, turned_dense
 from foldnet.engines.native.training.functions import Function, Part
 from foldnet.engines.native.training.places import Places
@@ -261,6 +261,7 @@ class BatchWriter(Places):
         """Stages of work along axes."""
         if 0 in loops.shape:
             return
+        ordered = [stage.in_order if isinstance(stage, Total) else stage for stage in stages]
         steps, kept = strides_of(loops.shape), loops.kept
         small = strides_of([loops.shape[a] for a in kept])
         at = plus(*(times(f"i{a}", steps[a]) for a in kept))
@@ -271,8 +272,8 @@ class BatchWriter(Places):
         ]
         if loops.sums:
             starts = "\n".join(f"{{{name}}} = {start};" for name, start in loops.sums.items())
-            stages = [Once(starts), *stages]
-        text = " ".join(stage.text for stage in stages)
+            ordered = [Once(starts), *ordered]
+        text = " ".join(stage.text for stage in ordered)
         lines = [
             f"{const}float *{name} = {plus(self._array(value), times(where, 'R'))};"
             for const, group, where in (("const ", loops.reads, at), ("", loops.writes, at), ("", loops.small, to))
@@ -282,13 +283,13 @@ class BatchWriter(Places):
             f"float *{name} = {self.space(f'row of sums {n}', 8)} + ME * R;"
             for n, name in enumerate(loops.sums)
         ]
-        for stage in stages:
+        for stage in ordered:
             lines += self._stage(loops, stage)
         heads = heads or ["if (FIRST)"]
         self.add(*heads[:-1], f"{heads[-1]} {{", *lines, "}")
         self.wait()
 
-    def _stage(self, loops: Along, stage: Stage) -> list[str]:
+    def _stage(self, loops: Along, stage: Each | Once) -> list[str]:
         text, each, shape = stage.text, isinstance(stage, Each), loops.shape
         axes = [a for a in loops.axes if shape[a] != 1] if each else []
         off = plus(*(times(f"k{a}", strides_of(shape)[a]) for a in axes))

@@ -261,7 +261,7 @@ class BatchWriter(Places):
         """Stages of work along axes."""
         if 0 in loops.shape:
             return
-        ordered = [stage.in_order if isinstance(stage, Total) else stage for stage in stages]
+        ordered = _in_order(stages)
         steps, kept = strides_of(loops.shape), loops.kept
         small = strides_of([loops.shape[a] for a in kept])
         at = plus(*(times(f"i{a}", steps[a]) for a in kept))
@@ -376,3 +376,15 @@ class BatchWriter(Places):
         own = self.shape(value)
         padded = (1,) * (len(shape) - len(own)) + own
         return self.read(value, broadcast_strides(padded))
+
+
+def _in_order(stages: Sequence[Stage]) -> list[Each | Once]:
+    """The stages with totals in order; one directly after work on every element shares its loops."""
+    found: list[Each | Once] = []
+    for stage in stages:
+        before = found[-1] if found else None
+        if isinstance(stage, Total) and isinstance(before, Each) and not before.reverse:
+            found[-1] = Each(f"{before.text}\n{stage.in_order.text}")
+        else:
+            found.append(stage.in_order if isinstance(stage, Total) else stage)
+    return found

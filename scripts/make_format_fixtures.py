@@ -307,6 +307,67 @@ def own_blocks():
     return model_of(steps, dense(2, name="out")(L.Flatten(name="flat")(x)), "own_blocks"), [(9, 4)]
 
 
+def through(layers, x):
+    """One layer after the other."""
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def stepped():
+    """Recurrent layers with the defaults of the Keras that runs, over sequences with masked steps."""
+    steps = L.Input((9, 4), name="steps")
+    kept = L.Masking(0.0, name="kept")(steps)
+    memory = L.LSTM(3, return_sequences=True, name="memory")(kept)
+    whole = {"consume_less": "gpu"} if MAJOR == 1 else {}  # in Keras 1 one kernel for all gates
+    parts = [
+        L.GRU(4, go_backwards=True, name="backwards")(memory),
+        L.SimpleRNN(3, name="simple")(memory),
+        through(
+            [
+                L.Bidirectional(L.LSTM(2, return_sequences=True), merge_mode="sum", name="both"),
+                L.Bidirectional(L.GRU(3), name="ends"),
+            ],
+            kept,
+        ),
+        through(
+            [L.TimeDistributed(dense(2, name="each_own"), name="each"), L.LSTM(3, name="as_one", **whole)],
+            memory,
+        ),
+        L.GRU(2, name="gru_as_one", **whole)(kept),
+    ]
+    return model_of([steps], dense(3, name="out")(joined_parts(parts)), "stepped"), [(9, 4)]
+
+
+def stepped_row():
+    """A Sequential of recurrent layers, whose defaults differ from release to release."""
+    layers = [
+        L.LSTM(4, return_sequences=True, name="memory", input_shape=(9, 4)),
+        L.GRU(3, name="gates"),
+        dense(2, name="out"),
+    ]
+    return keras.models.Sequential(layers, name="stepped_row"), [(9, 4)]
+
+
+def cudnn(runs=False):
+    """The layers of Keras 2 that run on GPUs only, or with ``runs`` those that compute the same and run anywhere."""
+    if not runs:  # without this, a session refuses a graph with what no device here can run
+        tf = importlib.import_module("tensorflow")
+        pruned = tf.GraphOptions(place_pruned_graph=True)
+        keras.backend.set_session(tf.Session(config=tf.ConfigProto(graph_options=pruned)))
+    lstm, gru = (L.LSTM, L.GRU) if runs else (L.CuDNNLSTM, L.CuDNNGRU)
+    how = {"recurrent_activation": "sigmoid"} if runs else {}
+    after = {**how, "reset_after": True} if runs else {}
+    steps = L.Input((7, 5), name="steps")
+    memory = lstm(3, return_sequences=True, name="memory", **how)(steps)
+    parts = [
+        gru(4, name="gates", go_backwards=True, **after)(memory),
+        L.Bidirectional(gru(2, **after), name="both")(memory),
+        L.Bidirectional(lstm(2, **how), merge_mode="sum", name="sum")(steps),
+    ]
+    return model_of([steps], dense(3, name="out")(joined_parts(parts)), "cudnn"), [(7, 5)]
+
+
 def randomize(model, rng):
     """Give every weight values that a fresh network does not have."""
     values = []
@@ -322,11 +383,19 @@ def randomize(model, rng):
     model.set_weights(values)
 
 
+def twin(model, path):
+    """A network that runs on any machine, with the weights of ``cudnn`` as Keras itself converts them."""
+    model.save_weights(path)
+    other, _ = cudnn(runs=True)
+    other.load_weights(path)
+    return other
+
+
 def main(folder, name, *suffixes):
     """Save every network in every layout, with its predictions."""
     cases = [table, joined, pooled, convolved]
     # These are made only where FIXTURE_CASES names them.
-    more = (convolved_first, convolved_row, own_first, own_blocks)
+    more = (convolved_first, convolved_row, own_first, own_blocks, stepped, stepped_row, cudnn)
     cases += [case for case in more if case.__name__ in os.environ.get("FIXTURE_CASES", "").split()]
     if "tf_keras" in keras.__name__ or (MAJOR == 2 and "tf" in name):
         cases.append(axes)
@@ -337,9 +406,12 @@ def main(folder, name, *suffixes):
         randomize(model, rng)
         model.compile("sgd", "mse")
         xs = [rng.normal(size=(4, *shape)).astype("float32") for shape in shapes]
-        ys = model.predict(xs if len(xs) > 1 else xs[0], verbose=0)
-        ys = ys if isinstance(ys, list) else [ys]
         stem = f"{folder}/{name}-{make.__name__}"
+        if make is stepped:
+            xs[0][1, 5:] = xs[0][2, :3] = xs[0][3, 4] = 0  # steps that are masked
+        predicts = model if make is not cudnn else twin(model, f"{stem}.h5")
+        ys = predicts.predict(xs if len(xs) > 1 else xs[0], verbose=0)
+        ys = ys if isinstance(ys, list) else [ys]
         for suffix in suffixes:
             if suffix == ".json":
                 Path(stem + suffix).write_text(model.to_json())

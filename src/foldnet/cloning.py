@@ -8,6 +8,7 @@ from typing import Any
 
 from foldnet.errors import ConfigError, FoldnetError
 from foldnet.layers.base import Layer
+from foldnet.layers.inner import again
 from foldnet.layers.input_layer import Input
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import SymbolicTensor
@@ -64,7 +65,7 @@ def clone_model(
             elif clone_function is not None:
                 clones[layer] = clone_function(layer)
             else:
-                clones[layer] = type(layer).from_config(layer.get_config())
+                clones[layer] = again(layer, layer.name)
         return clones[layer]
 
     if not isinstance(model, Sequential):

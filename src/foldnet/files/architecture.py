@@ -13,11 +13,13 @@ from foldnet.files import strict_json
 from foldnet.files.fill_weights import Leniency
 from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.keras_objects import Dialect
-from foldnet.files.legacy import dialect_of, weights_group, weights_origin
+from foldnet.files.legacy import release_of, weights_group, weights_origin
 from foldnet.files.load import FileKind, kind_of, load_weights_into, named
+from foldnet.files.old_kernels import Origin
 from foldnet.files.read_config import Reader
 from foldnet.files.reading import Reading
 from foldnet.files.registration import known_objects
+from foldnet.files.releases import Release
 from foldnet.files.write_config import network_config, network_record
 from foldnet.network import Model, Network
 from foldnet.sequential import Sequential
@@ -79,7 +81,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     with named("the JSON"):
         stored = parse(json_string)
         theano = stored.get("backend") == "theano"
-        reader = Reader.of(_dialect(stored), Reading.of(custom_objects, None), theano)
+        reader = Reader.of(release_of(stored), Reading.of(custom_objects, None), theano)
         reader.unbuilt = True
         return reader.network(stored)
 
@@ -93,11 +95,14 @@ def load_parts(architecture: str | PathLike[str], weights: str | PathLike[str], 
                 "without weights="
             )
         stored = parse(read_file(architecture, strict_json.MAX_JSON))
-    dialect = _dialect(stored)
+    release = release_of(stored)
     with named(weights):
-        theano = stored.get("backend") == "theano" or _is_theano(weights, dialect)
+        origin = _origin(weights, release)
+        theano = stored.get("backend") == "theano" or origin.theano
+    if release.version is None and origin.release.keras == release.keras:
+        release = origin.release  # the weights say what the architecture does not
     with named(architecture):
-        reader = Reader.of(dialect, reading, theano)
+        reader = Reader.of(release, reading, theano)
         network = reader.network(stored)
     load_weights_into(network, weights, Leniency(in_order=True), reader)
     version = stored.get("keras_version")
@@ -152,15 +157,10 @@ def architecture_alone(data: bytes, name: str) -> FileFormatError:
     )
 
 
-def _dialect(stored: Mapping[str, Any]) -> int:
-    version = stored.get("keras_version")
-    return dialect_of(version if isinstance(version, str) else None, stored)
-
-
-def _is_theano(weights: str | PathLike[str], dialect: int) -> bool:
-    """Whether a file of weights is of a network that ran on Theano."""
-    if name_of(weights).endswith(".weights.json") or kind_of(weights) != "hdf5":
-        return False
-    with Hdf5File(weights) as file:
-        group = weights_group(file)
-        return group is not None and weights_origin(file, group, dialect).theano
+def _origin(weights: str | PathLike[str], release: Release) -> Origin:
+    """Where the weights for an architecture come from."""
+    if not name_of(weights).endswith(".weights.json") and kind_of(weights) == "hdf5":
+        with Hdf5File(weights) as file:
+            if (group := weights_group(file)) is not None:
+                return weights_origin(file, group, release)
+    return Origin(release)

@@ -9,6 +9,7 @@ from typing import Any
 
 from foldnet.errors import FileFormatError
 from foldnet.files import strict_json
+from foldnet.files.old_recurrent import SAME_AS_CUDNN
 from foldnet.naming import snake_case
 
 NETWORKS = frozenset({"Sequential", "Functional", "Model"})
@@ -118,6 +119,9 @@ def _modern_settings(
         from foldnet.files.keras1 import modern_settings
 
         class_name, config = modern_settings(class_name, config, name)
+    if class_name in SAME_AS_CUDNN:
+        class_name, same = SAME_AS_CUDNN[class_name]
+        config = {**config, **same}
     if class_name == "InputLayer":
         return class_name, _input_settings(config, name)
     if class_name == "BatchNormalization":

@@ -62,10 +62,24 @@ STRICT = Leniency()
 
 
 class Values:
-    """Weights by layer and name; layers do not change until ``fill``."""
+    """Weights by layer and name; layers do not change until ``fill``.
+
+    Attributes:
+        with_sigmoid: cells whose weights show that their gates are sigmoids.
+    """
 
     def __init__(self) -> None:
         self._values: dict[tuple[Layer, str], Array] = {}
+        self.with_sigmoid: set[Layer] = set()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that get weights."""
+        return list(dict.fromkeys(layer for layer, _ in self._values))
+
+    def of(self, name: str) -> Iterator[tuple[Layer, Array]]:
+        """The weights of one name, with their layers."""
+        return ((layer, value) for (layer, own), value in self._values.items() if own == name)
 
     def add(self, layer: Layer, name: str, value: Array) -> None:
         """Add a weight, converted to float32.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from foldnet.errors import UnsupportedError
+from foldnet.files.old_recurrent import KERAS_1_SETTINGS
 
 MERGES = {
     "sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot",
@@ -32,7 +33,7 @@ _CONVOLUTION = {
     "dim_ordering": "data_format",
     "atrous_rate": "dilation_rate",
 }
-RENAMED: dict[str, dict[str, str]] = {
+RENAMED: dict[str, Mapping[str, str]] = {
     "Dense": {"output_dim": "units", **_KERNEL},
     "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
     "Embedding": {
@@ -41,6 +42,7 @@ RENAMED: dict[str, dict[str, str]] = {
         "W_constraint": "embeddings_constraint",
     },
     "PReLU": {"init": "alpha_initializer"},
+    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), KERAS_1_SETTINGS),
     "Dropout": {"p": "rate"},
     "GaussianDropout": {"p": "rate"},
     "SpatialDropout1D": {"p": "rate"},
@@ -87,6 +89,7 @@ DROPPED = {
     "Embedding": frozenset({"input_length", "dropout"}),
     "PReLU": frozenset({"weights"}),
     **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), frozenset({"input_dim", "input_length"})),
+    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), frozenset({"input_dim", "input_length", "consume_less"})),
 }
 """For each class, settings that do not affect predictions, or follow from the network's shapes."""
 
@@ -128,6 +131,10 @@ def modern_settings(class_name: str, config: Mapping[str, Any], name: str) -> tu
         settings["data_format"] = DATA_FORMATS[stored]
     for key, value in settings.items():
         settings[key] = _object(value) if key.endswith(("regularizer", "constraint")) else value
+    if "unit_forget_bias" in settings:  # the name of initial values
+        settings["unit_forget_bias"] = settings["unit_forget_bias"] in ("one", "ones")
+    if class_name == "GRU":
+        settings["reset_after"] = False
     if class_name == "Conv2DTranspose":
         _set_output_padding(settings, name)
     if class_name == "ZeroPadding1D" or class_name == "ZeroPadding2D":

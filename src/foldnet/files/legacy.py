@@ -8,17 +8,20 @@ them depends on what was frozen when it was saved, so weights are found by name.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files import strict_json
 from foldnet.files.fill_weights import STRICT, Leniency, Values
 from foldnet.files.hdf5 import Group, Hdf5File
 from foldnet.files.old_kernels import MODERN, Origin, is_theano, read_weight
+from foldnet.files.old_recurrent import by_weight, check_bias, cudnn_cells, from_cudnn, joined
 from foldnet.files.read_config import Reader
 from foldnet.files.reading import Reading
+from foldnet.files.releases import Release
 from foldnet.files.saved_training import read_legacy_state
 from foldnet.files.substitutes import Leaf, in_order
 from foldnet.layers.base import Layer
@@ -27,6 +30,7 @@ from foldnet.network import Network
 
 ALIASES = {
     "W": ("kernel", "embeddings"),
+    "U": ("recurrent_kernel",),
     "b": ("bias",),
     "running_mean": ("moving_mean",),
     "running_std": ("moving_variance",),  # so called in Keras 1, but it is the variance
@@ -54,9 +58,9 @@ def load_legacy(file: Hdf5File, reading: Reading) -> Network:
     if version is None:
         version = group.attribute("keras_version")
     version = version if isinstance(version, str) else None
-    dialect = dialect_of(version, stored)
-    origin = origin_of(group, dialect, file.root.attribute("backend"))
-    reader = Reader.of(dialect, reading, origin.theano)
+    release = Release(version, dialect_of(version, stored))
+    origin = origin_of(group, release, file.root.attribute("backend"))
+    reader = Reader.of(release, reading, origin.theano)
     network = reader.network(stored)
     read_legacy_weights(group, network, origin, given=reader.given).fill()
     network.keras_version = version
@@ -69,6 +73,13 @@ def load_legacy(file: Hdf5File, reading: Reading) -> Network:
                 saved = replace(saved, state=None, problem="it is of Theano, whose kernels are turned here")
             network.saved_training = replace(saved, supplied=reading.objects)
     return network
+
+
+def release_of(stored: Mapping[str, Any]) -> Release:
+    """The release of Keras that stored a configuration as JSON."""
+    version = stored.get("keras_version")
+    version = version if isinstance(version, str) else None
+    return Release(version, dialect_of(version, stored))
 
 
 def dialect_of(version: str | None, stored: Mapping[str, Any]) -> int:
@@ -90,39 +101,38 @@ def weights_group(file: Hdf5File) -> Group | None:
     return file.root if "layer_names" in names or "layer_names0" in names else None
 
 
-def origin_of(group: Group, dialect: int, backend: object = None) -> Origin:
+def origin_of(group: Group, release: Release, backend: object = None) -> Origin:
     """Where the weights of a legacy file come from.
 
     Args:
         group: of the layers' groups.
-        dialect: Keras's major version.
+        release: of Keras that wrote the file.
         backend: its name, if it is stored elsewhere.
     """
     stored = group.attribute("backend")
     names: list[str] = []
-    if stored is None and backend is None and dialect == 1:
+    if stored is None and backend is None and release.keras == 1:
         layers = names_in(group, "layer_names")
         names = [
             name for layer in layers for name in names_in(group.group(*layer.split("/")), "weight_names")
         ]
-    return Origin(dialect, is_theano(dialect, stored if stored is not None else backend, names))
+    return Origin(release, is_theano(release.keras, stored if stored is not None else backend, names))
 
 
-def weights_origin(file: Hdf5File, group: Group, dialect: int | None) -> Origin:
+def weights_origin(file: Hdf5File, group: Group, architecture: Release | None) -> Origin:
     """Where the weights of a legacy file come from, which may hold them alone.
 
     Args:
         file: open for reading.
         group: of the layers' groups in it.
-        dialect: Keras's major version as the architecture has it; None if that is not known.
+        architecture: the release of Keras that wrote the architecture; None if that is not known.
     """
     stored = (file.root.attribute("keras_version"), group.attribute("keras_version"))
     version = next((v for v in stored if isinstance(v, str)), None)
-    if version is None and dialect is None:
-        dialect = 1  # the only release that stored none
-    return origin_of(
-        group, dialect_of(version, {}) if version else dialect or 1, file.root.attribute("backend")
-    )
+    release = Release(version, dialect_of(version, {}))
+    if version is None:
+        release = architecture or Release(None, 1)  # the only release that stored none
+    return origin_of(group, release, file.root.attribute("backend"))
 
 
 def read_legacy_weights(
@@ -155,17 +165,48 @@ def read_legacy_weights(
                     f"it has no weights for layer {layer.name!r}; it has {sorted(homes)[:20]}"
                 )
             names = stored.pop(name)
-            found = []
-            for title, (inner, spec) in _places(homes[name], names, layer, leaves, layer in given).items():
-                *folders, last = title.split("/")
-                folder = homes[name].group(*folders)
-                found.append((inner, spec.name, read_weight(folder, last, inner, spec, origin)))
-            for one in found:
+            if len(set(names)) != len(names):
+                raise FileFormatError(f"{homes[name].path} lists a weight twice: {names[:20]}")
+            made = by_weight(names) if origin.release.keras == 1 else {title: (title,) for title in names}
+            places = _places(homes[name], made, layer, leaves, layer in given)
+            cudnn = cudnn_cells((_shape(homes[name], made[title]), *leaf) for title, leaf in places.items())
+            values.with_sigmoid |= cudnn
+            for one in _arrays(homes[name], made, places, origin, cudnn):
                 values.add(*one)
     for name in sorted(stored) if not (leniency.by_name or leniency.skip_mismatch) else ():
         if stored[name]:
             raise FileFormatError(f"it holds weights for a layer {name!r}, which the network does not have")
     return values
+
+
+def _arrays(
+    home: Group,
+    made: Mapping[str, tuple[str, ...]],
+    places: Mapping[str, Leaf],
+    origin: Origin,
+    cudnn: Container[Layer],
+) -> list[tuple[Layer, str, Array]]:
+    """The weights of a layer: whose each is, its name, and its numbers."""
+    found = []
+    for title, (inner, spec) in places.items():
+        folders = made[title][0].split("/")[:-1]
+        folder, (last, *more) = home.group(*folders), [name.rpartition("/")[2] for name in made[title]]
+        if more:
+            array = joined(folder, [last, *more], spec)
+        elif inner in cudnn:
+            array = from_cudnn(folder, last, inner, spec)
+        else:
+            check_bias(folder, last, inner, spec)
+            array = read_weight(folder, last, inner, spec, origin)
+        found.append((inner, spec.name, array))
+    return found
+
+
+def _shape(home: Group, names: Sequence[str]) -> tuple[int, ...]:
+    """The shape of a weight that is stored under one name, or gate by gate under several."""
+    folder, _, last = names[0].rpartition("/")
+    shape = home.group(*(folder.split("/") if folder else ())).shape(last)
+    return shape if len(names) == 1 else (*shape[:-1], shape[-1] * len(names))
 
 
 def _homes(
@@ -220,11 +261,10 @@ def _created(layer: Layer, trainable: bool) -> Iterator[tuple[Layer, WeightSpec,
 
 
 def _places(
-    group: Group, names: list[str], layer: Layer, leaves: list[Leaf], given: bool
+    group: Group, made: Mapping[str, tuple[str, ...]], layer: Layer, leaves: list[Leaf], given: bool
 ) -> Mapping[str, Leaf]:
-    """Which weight each stored name means."""
-    if len(set(names)) != len(names):
-        raise FileFormatError(f"{group.path} lists a weight twice: {names[:20]}")
+    """Which weight each name means."""
+    names = list(made)
     if len(names) != len(leaves):
         raise FileFormatError(
             f"{group.path} holds {len(names)} weights for layer {layer.name!r}, which has {len(leaves)}: "
@@ -232,11 +272,8 @@ def _places(
         )
     places = _by_name(names, leaves)
     if given and places is None:
-        paths = [name.rpartition("/") for name in names]
-        shapes = [
-            group.group(*(folder.split("/") if folder else ())).shape(last) for folder, _, last in paths
-        ]
-        return dict(zip(names, in_order(layer, list(zip(names, shapes, strict=True)), leaves), strict=True))
+        shapes = [(name, _shape(group, made[name])) for name in names]
+        return dict(zip(names, in_order(layer, shapes, leaves), strict=True))
     places = places or _by_order(names, leaves)
     if places is None:
         raise FileFormatError(

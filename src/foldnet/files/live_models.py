@@ -14,6 +14,7 @@ from foldnet.files.legacy import is_weight, leaves_of, matched
 from foldnet.files.load import major_version
 from foldnet.files.read_config import Reader
 from foldnet.files.reading import Reading
+from foldnet.files.releases import Release
 from foldnet.files.substitutes import in_order
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
@@ -35,7 +36,8 @@ def network_of(
     config = plain_value(model.get_config())
     version = _version(model)
     record = {"class_name": kind, "config": config, "build_config": {"input_shape": _input_shape(model)}}
-    reader = Reader.of(major_version(version, 3), Reading.of(custom_objects, activations, dtype))
+    release = Release(version, major_version(version, 3))
+    reader = Reader.of(release, Reading.of(custom_objects, activations, dtype))
     try:
         network = reader.network(record)
         values = Values()

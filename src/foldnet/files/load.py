@@ -22,6 +22,7 @@ from foldnet.files.hdf5 import Hdf5File
 from foldnet.files.hdf5.merged import GroupLike
 from foldnet.files.read_config import Reader
 from foldnet.files.reading import Reading
+from foldnet.files.releases import Release
 from foldnet.files.saved_training import read_state
 from foldnet.files.weights_v3 import read_weights
 from foldnet.network import Network
@@ -136,7 +137,7 @@ def _fill_from_hdf5(
         if group is None:
             _fill(file.root, network, leniency, known)
             return
-        origin = weights_origin(file, group, known.dialect if known is not None else None)
+        origin = weights_origin(file, group, known.release if known is not None else None)
         if origin.theano and known is None:
             from foldnet.files.theano import check
 
@@ -144,6 +145,10 @@ def _fill_from_hdf5(
         values = read_legacy_weights(
             group, network, origin, leniency, known.given if known is not None else ()
         )
+        if known is None:
+            from foldnet.files.silent import check_weights
+
+            check_weights(file, network, values, origin.release, leniency)
         values.fill()
 
 
@@ -257,7 +262,7 @@ def _load_members(read: Members, reading: Reading) -> Network:
     stored = strict_json.parse(read(CONFIG, strict_json.MAX_JSON), CONFIG)
     version = metadata.get("keras_version")
     version = version if isinstance(version, str) else None
-    reader = Reader.of(major_version(version, 3), reading)
+    reader = Reader.of(Release(version, major_version(version, 3)), reading)
     network = reader.network(stored)
     compiled = stored.get("compile_config")
     network.compile_config = compiled if isinstance(compiled, dict) and compiled else None

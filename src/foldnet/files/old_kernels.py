@@ -17,6 +17,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.errors import FileFormatError
 from foldnet.files.hdf5 import Group
+from foldnet.files.releases import NEWEST, Release
 from foldnet.layers.base import Layer
 from foldnet.layers.weight import WeightSpec
 
@@ -42,11 +43,11 @@ class Origin:
     """Where weights come from.
 
     Attributes:
-        keras: major version.
+        release: of Keras that wrote them.
         theano: whether the network ran on Theano.
     """
 
-    keras: int = 3
+    release: Release = NEWEST
     theano: bool = False
 
     def turns(self, layer: Layer, weight: str) -> bool:
@@ -77,7 +78,7 @@ def read_weight(group: Group, name: str, layer: Layer, spec: WeightSpec, origin:
     Raises:
         FileFormatError: it has another shape than the layer needs.
     """
-    array = _keras_1(group, name, layer, spec) if origin.keras == 1 else group.array(name, spec.shape)
+    array = _keras_1(group, name, layer, spec) if origin.release.keras == 1 else group.array(name, spec.shape)
     if origin.turns(layer, spec.name):
         space = tuple(range(len(spec.shape) - 2))
         array = np.ascontiguousarray(np.flip(array, space))

@@ -26,6 +26,7 @@ from foldnet.files.calls import (
 from foldnet.files.dialects import Record, modern
 from foldnet.files.nodes import Node, Ref
 from foldnet.files.reading import Reading
+from foldnet.files.releases import NEWEST, Release, complete
 from foldnet.files.tf.layers import FUNCTION_CLASSES, RAGGED_CLASSES, FunctionLayer
 from foldnet.files.tf.layers import read as read_function
 from foldnet.layers import LAYERS
@@ -51,6 +52,7 @@ class Reader:
         activations: those of the supplied functions that take an array, and can stand for a layer.
         given: layers and networks that stand for a single layer of the file, most of them from the caller's functions.
         theano: whether the network ran on Theano.
+        release: of Keras that stored the configurations.
     """
 
     dialect: int = 3
@@ -61,6 +63,7 @@ class Reader:
     activations: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     given: set[Layer] = field(default_factory=set)
     theano: bool = False
+    release: Release = NEWEST
     _root: Any = None
     _format: str | None = ""
     _shared: dict[int, Layer] = field(default_factory=dict)
@@ -70,9 +73,16 @@ class Reader:
     _count: int = 0
 
     @classmethod
-    def of(cls, dialect: int, reading: Reading, theano: bool = False) -> Reader:
+    def of(cls, release: Release, reading: Reading, theano: bool = False) -> Reader:
         """A reader with what the caller supplies."""
-        return cls(dialect, reading.objects, reading.dtype, activations=reading.activations, theano=theano)
+        return cls(
+            release.keras,
+            reading.objects,
+            reading.dtype,
+            activations=reading.activations,
+            theano=theano,
+            release=release,
+        )
 
     def network(self, stored: Any) -> Network:
         """Build the network that a configuration describes.
@@ -213,6 +223,7 @@ class Reader:
             config["dtype"] = self.dtype
         if self.dialect == 1:
             self._set_format(record, config)
+        config = complete(record.class_name, config, self.release)
         with settings_of(record.name, record.class_name):
             for key in LAYERS[record.class_name].layers_in_settings:
                 if config.get(key) is not None:

@@ -224,6 +224,7 @@ def _write_weights(path: Path, tree: Tree) -> None:
 
 def _write_old_weights(path: Path, network: Network) -> None:
     with h5py.File(path, "w") as file:
+        file.attrs["written_by"] = MARK.encode()
         file.attrs["backend"] = b"tensorflow"
         file.attrs["keras_version"] = KERAS_2_VERSION.encode()
         write_legacy_weights(file, network, whole=False)

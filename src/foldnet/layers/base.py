@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from foldnet.layers.traits import Traits
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.naming import check_rename, snake_case, unique_name
 from foldnet.setting_types import COUNT, SHAPE
+from foldnet.signatures import given_to
 from foldnet.structure import flatten
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class Layer(Traits, Configured):
 
     supports_masking: bool = False
     """Whether the input's mask is passed on with the result, as in Keras."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """An empty layer that knows which arguments it is made with."""
+        layer = super().__new__(cls)
+        layer.__dict__["given_settings"] = given_to(cls.__init__, args, kwargs)
+        return layer
 
     def __init__(
         self,

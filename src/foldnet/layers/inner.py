@@ -54,4 +54,6 @@ def _layer(stored: Mapping[str, Any], owner: str) -> Layer:
 
 def again(layer: Layer, name: str, **changed: Any) -> Any:
     """A new layer with the settings of another, under another name, and with some settings changed."""
-    return type(layer).from_config({**layer.get_config(), "name": name, **changed})
+    made = type(layer).from_config({**layer.get_config(), "name": name, **changed})
+    made.given_settings = layer.given_settings
+    return made

@@ -71,6 +71,8 @@ class Traits:
         normalizes_by: the source of its statistics; None if it does not normalize.
         part_of: the layer that its weights belong to, as those of a projection belong to an attention; None if they are
             its own.
+        given_settings: the arguments that it was made with, without those that were left to their defaults; a text is
+            kept as it was written. None for a part that a layer makes from its own arguments.
     """
 
     is_input: ClassVar[bool] = False
@@ -92,6 +94,7 @@ class Traits:
     scales_at_random: ClassVar[bool] = False
     normalizes_by: ClassVar[Source | None] = None
     part_of: Layer | None = None
+    given_settings: Mapping[str, str | None] | None = None
 
     if TYPE_CHECKING:
         name: str

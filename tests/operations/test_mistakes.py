@@ -25,9 +25,17 @@ def test_the_operations_that_have_mistakes():
     assert {type(PREDICTING[label].op).__name__ for label in WITH_MISTAKES} == {
         name for name, op in every_op().items() if rules("mistakes", op)
     }
-    assert {"Conv", "ConvTranspose", "Pad", "PadSame", "Pool", "Scan", "Slice", "Unary"} == {
-        type(PREDICTING[label].op).__name__ for label in WITH_MISTAKES
-    }
+    assert {
+        "Binary", "Conv", "ConvTranspose", "Pad", "PadSame", "Pool", "Product", "Reshape", "Scan", "Slice", "Softmax",
+        "Stretch", "Unary", "Where",
+    } == {type(PREDICTING[label].op).__name__ for label in WITH_MISTAKES}  # fmt: skip
+
+
+@pytest.mark.parametrize("label", WITH_MISTAKES)
+def test_what_makes_an_attention_wrong_is_no_mistake_elsewhere(label):
+    """Each case is one operation alone."""
+    if type(PREDICTING[label].op).__name__ in ("Binary", "Product", "Reshape", "Softmax", "Stretch", "Where"):
+        assert wrong_of(label)[1] == []
 
 
 @pytest.mark.parametrize("label", WITH_MISTAKES)

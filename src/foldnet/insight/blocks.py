@@ -23,6 +23,19 @@ BROKEN = (FoldnetError, ValueError, IndexError)
 """What a network with a mistake in it may raise: an index outside a table, a shape that does not fit."""
 
 
+def rounded_result(result: Array, operands: Sequence[Array], rounded: Rounded) -> Array:
+    """The result of an operation, rounded, except where it is an operand that is one number.
+
+    Such a number, as the one for masked scores, is the same everywhere. Rounded here one way and there the other, it
+    would decide which of several masked positions has the largest score.
+    """
+    y = rounded(result)
+    for number in operands:
+        if number.ndim == 0:
+            y = np.where(result == number, result, y)
+    return y
+
+
 @dataclass(frozen=True, eq=False)
 class Patched:
     """A network some of whose layers compute something else.

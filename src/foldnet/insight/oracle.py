@@ -19,7 +19,7 @@ from foldnet.arrays import Array
 from foldnet.engines.reference.program import Step
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT, Sum
-from foldnet.insight.blocks import Blocks, Patch, Patched, Rounded
+from foldnet.insight.blocks import Blocks, Patch, Patched, Rounded, rounded_result
 
 FACTOR = 4.0
 """How many times the measured rounding a candidate may differ by."""
@@ -28,6 +28,8 @@ RUNS = 6
 UNIT = 2.0**-23
 ONE_UNIT = np.array([1 - UNIT, 1 + UNIT])
 """What moves a value down or up by one unit."""
+LARGEST_WHOLE = 2.0**24
+"""Float32 has all whole numbers below it."""
 KEPT = 1_000_000
 """Up to how many weights the rounded ones of each run are kept for the next measurement."""
 
@@ -191,10 +193,22 @@ class Oracle:
                     result = step.measure(operands)
                 else:
                     result = sum_in_float32(total, operands).reshape(node.op.output_shape(*shapes))
-                values[node.output] = rounded(result) if result.dtype.kind == "f" else result
+                exact = result.dtype.kind != "f" or _is_exact(result, operands)
+                values[node.output] = result if exact else rounded_result(result, operands, rounded)
                 if node.output in patches:
                     patches[node.output](values, values[node.output], rounded)
         return values
+
+
+def _is_exact(result: Array, operands: Sequence[Array]) -> bool:
+    """Whether float32 gives a result exactly: a mask of 0 and 1, or whole numbers of whole numbers, as positions."""
+    if not result.size or result.flat[0] % 1:
+        return False
+    return bool(((result == 0) | (result == 1)).all()) or all(map(_are_whole, (result, *operands)))
+
+
+def _are_whole(array: Array) -> bool:
+    return bool((np.abs(array) < LARGEST_WHOLE).all()) and not (array % 1).any()
 
 
 def _unrounded(array: Array) -> Array:

@@ -27,12 +27,15 @@ class Wrong:
         compute: from the node's operands to the wrong result.
         variant: which of several ways to make it.
         sight: whether ``verify`` must be able to see it to call the layer proven.
+        together: whether it is made in all operations of a layer that have it under the same name and variant, and
+            means nothing in one of them alone.
     """
 
     name: str
     compute: Callable[[Sequence[Array]], Array]
     variant: str = ""
     sight: bool = False
+    together: bool = False
 
 
 Rule = Callable[[Graph, Node[Any]], Iterator[Wrong]]

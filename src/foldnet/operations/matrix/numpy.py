@@ -55,7 +55,7 @@ def product(op: Product, a: Array, b: Array) -> Array:
     """Products, summed in the order of the letters that the result does not have."""
     letters = dict.fromkeys(op.result + op.left + op.right)
     gone = [letter for letter in letters if letter not in op.result]
-    spread = [_by_letters(x, own, letters) for x, own in ((a, op.left), (b, op.right))]
+    spread = [by_letters(x, own, letters) for x, own in ((a, op.left), (b, op.right))]
     sizes = np.broadcast_shapes(*(x.shape for x in spread))
     counts = sizes[1 + len(op.result) :]
     y = np.zeros(sizes[: 1 + len(op.result)], np.result_type(a, b))
@@ -68,7 +68,7 @@ def product(op: Product, a: Array, b: Array) -> Array:
     return y if gone else spread[0].reshape(spread[0].shape) * spread[1]
 
 
-def _by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
+def by_letters(x: Array, own: str, letters: Iterable[str]) -> Array:
     """The array with an axis for each letter, rows first; size 1 for letters that it does not have."""
     if x.ndim == len(own):
         x = x[np.newaxis]

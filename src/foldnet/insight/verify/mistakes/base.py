@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foldnet.arrays import Array
-from foldnet.insight.blocks import Patch, Rounded
+from foldnet.insight.blocks import Patch, Rounded, rounded_result
 from foldnet.insight.sites import Site
 from foldnet.insight.verify.recipes import Recipe
 
@@ -103,7 +103,7 @@ def _patch(output: str, made: Sequence[tuple[Site, Mistake]]) -> Patch:
             if mistake.shown is not None:
                 shown = as_shaped(mistake.shown(read, right), right)
             if mistake.compute is not None:
-                right = as_shaped(rounded(mistake.compute(read, right)), right)
+                right = as_shaped(rounded_result(mistake.compute(read, right), read, rounded), right)
         values[output] = right
         values.pop(shown_as(output), None)
         if shown is not None:

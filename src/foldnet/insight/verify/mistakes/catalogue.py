@@ -35,6 +35,17 @@ CATALOGUE = {
         "add the second bias to the product with the recurrent kernel, before the reset gate multiplies it",
     ),
     "bias-missing": Words("the bias of {layer} is not added", "add the bias to x @ kernel"),
+    "causal-mask-missing": Words(
+        "{layer} also attends to later positions", "give the scores of later positions no weight in the softmax"
+    ),
+    "causal-mask-reversed": Words(
+        "{layer} attends to later positions and not to earlier ones",
+        "row i of the scores belongs to position i of the query: np.tril(np.ones((queries, keys)))",
+    ),
+    "causal-mask-shifted": Words(
+        "{layer} puts the limit between earlier and later positions at another place",
+        "a position attends to itself and to earlier ones: np.tril(np.ones((queries, keys)))",
+    ),
     "cell-activation": Words(
         "{layer} has another activation inside its steps", "use the layer's activation"
     ),
@@ -45,6 +56,9 @@ CATALOGUE = {
     "class-instead-of-probabilities": Words(
         "the candidate gives the class where {layer} gives a number for each",
         "return the probabilities themselves, without argmax, round or > 0.5",
+    ),
+    "concat-score-weight-missing": Words(
+        "{layer} is computed without the weight of its scores", "multiply the scores by concat_score_weight"
     ),
     "dilation-ignored": Words(
         "the windows of {layer} are taken without the distance between their positions",
@@ -96,6 +110,15 @@ CATALOGUE = {
         "{layer} is computed with the hard_sigmoid of another version of Keras",
         "hard_sigmoid is clip(0.2 * x + 0.5, 0, 1) until Keras 2, and clip(x / 6 + 0.5, 0, 1) in Keras 3",
     ),
+    "heads-order": Words(
+        "{layer} takes the values of its heads in another order",
+        "reshape (rows, positions, heads * size) to (rows, positions, heads, size), then transpose to (rows, heads, "
+        "positions, size); back in the same way",
+    ),
+    "heads-shared": Words(
+        "in {layer}, other heads of the query share a head of key and value",
+        "neighbouring heads of the query share one: np.repeat, not np.tile",
+    ),
     "input-ignored": Words("the input {layer} is not used", "use the input's values"),
     "input-not-scaled": Words(
         "the scaling {layer} is left out", "scale the data as the layer does, with its stored numbers"
@@ -128,6 +151,9 @@ CATALOGUE = {
         "{layer} also uses positions that its mask leaves out",
         "leave them out: a recurrent layer keeps its state there, a mean does not count them, and an attention gives "
         "them no weight",
+    ),
+    "mask-inverted": Words(
+        "{layer} attends to the positions that its mask leaves out", "a mask is True where a position counts"
     ),
     "mean-missing": Words("{layer} does not subtract the mean", "subtract the moving mean first"),
     "noise-added": Words("{layer} adds its noise", "leave it out: at prediction time it does nothing"),
@@ -185,9 +211,27 @@ CATALOGUE = {
     "returns-nothing": Words(
         "the candidate returns nothing where {layer} gives numbers", "end the function with return and the result"
     ),
+    "score-mode": Words(
+        "{layer} computes the scores of query and key in another way",
+        'score_mode "dot" is query @ key.T; "concat" and AdditiveAttention add up tanh(query + key)',
+    ),
+    "scale-missing": Words("{layer} is computed without its scale", "multiply by the layer's scale"),
+    "scores-not-scaled": Words(
+        "{layer} does not divide its scores", "divide query @ key.T by the root of the size of a head"
+    ),
+    "scores-scale": Words(
+        "{layer} divides its scores by another number",
+        "divide query @ key.T by the root of the size of a head, np.sqrt(key_dim)",
+    ),
+    "scores-scaled": Words(
+        "{layer} divides its scores, which this layer does not", "use query @ key.T as it is"
+    ),
     "sigmoid-added": Words(
         "the candidate applies a sigmoid to what {layer} gives; the network has none there",
         "return the value without it, or put the sigmoid into the network",
+    ),
+    "sliding-window-ignored": Words(
+        "{layer} also attends to positions beyond its window", "attend to positions less than sliding_window away"
     ),
     "softmax-added": Words(
         "the candidate applies a softmax to what {layer} gives; the network has no second one there",

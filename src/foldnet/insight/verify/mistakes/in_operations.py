@@ -21,12 +21,17 @@ def in_operations(site: Site, graph: Graph) -> Iterator[Suspect]:
 
     It changes the operation's value, not the layer's, so that all results of the layer follow from it.
     """
+    together: dict[tuple[str, str], list[tuple[Site, Mistake]]] = {}
     for node in _nodes_of(site, graph):
         at = replace(site, operands=node.inputs, output=node.output, nodes=(node,))
         for wrong in wrong_results(graph, node):
-            yield Suspect(
-                at, Mistake(wrong.name, _compute(wrong), wrong.variant, wrong.sight and bool(site.operands))
-            )
+            mistake = Mistake(wrong.name, _compute(wrong), wrong.variant, wrong.sight and bool(site.operands))
+            if wrong.together:
+                together.setdefault((wrong.name, wrong.variant), []).append((at, mistake))
+            else:
+                yield Suspect(at, mistake)
+    for (at, mistake), *others in together.values():
+        yield Suspect(at, mistake, tuple(others))
 
 
 def _compute(wrong: Wrong) -> Compute:

@@ -128,7 +128,7 @@ def _of_operands(site: Site, graph: Graph) -> Iterator[Mistake]:
 
     for i in range(len(site.operands)):
         yield Mistake("operand-ignored", ignoring(i), f"operand {i + 1}", sight=True)
-    ordered = any(n.op.is_ordered for n in site.nodes)
+    ordered = any(n.op.is_ordered for n in site.nodes) and len(set(site.operands)) > 1
     if ordered and len({graph.types[v].shape for v in site.operands}) == 1:
         yield Mistake("operands-swapped", lambda operands, right: program(operands[::-1]), sight=True)
 

@@ -18,7 +18,16 @@ from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Commutes, Fold, Folded, Scaling, fold_of
 from foldnet.operations.matrix.op import Dense
-from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Slice, Stretch, Transpose
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Identity,
+    Pick,
+    Reshape,
+    Slice,
+    Stretch,
+    Transpose,
+)
 from foldnet.operations.windows.op import Conv, ConvTranspose, Pad, PadSame, Pool
 from foldnet.passes import optimize
 
@@ -48,7 +57,11 @@ TRANSPOSED = [
 """Linear, but no offset goes through them."""
 PADS = [Case(Pad(((1, 0), (0, 2), (0, 0)))), Case(PadSame((1, 2), (2, 3), ONES))]
 """A scaling that keeps zeros passes."""
-CUTS = [Case(Slice(((None, 1, 1), (None, None, 2), (None, None, 1)))), Case(Stretch((2, 3, 1)))]
+CUTS = [
+    Case(Slice(((None, 1, 1), (None, None, 2), (None, None, 1)))),
+    Case(Stretch((2, 3, 1))),
+    Case(Pick(2, (0, 2, 2, 1))),
+]
 MOVING = [
     Case(Reshape((24,))), Case(Reshape((4, -1))), Case(Reshape((2, 12))), Case(Transpose((0, 2, 1, 3))),
     Case(Transpose((0, 3, 1, 2))), Case(Transpose((0, 2, 3, 1))),

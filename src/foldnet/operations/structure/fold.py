@@ -11,7 +11,16 @@ from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import FLOAT, Op
 from foldnet.operations.folds import Commutes, Fold, Scaling
-from foldnet.operations.structure.op import Cast, Concatenate, Identity, Reshape, Slice, Stretch, Transpose
+from foldnet.operations.structure.op import (
+    Cast,
+    Concatenate,
+    Identity,
+    Pick,
+    Reshape,
+    Slice,
+    Stretch,
+    Transpose,
+)
 
 Moving = TypeVar("Moving", bound=Op)
 
@@ -69,6 +78,17 @@ def _before_stretch(graph: Graph, node: Node[Stretch], scaling: Scaling) -> Scal
     """The same scaling, if it is constant along the axes that get longer."""
     axes = tuple(a for a, count in enumerate(node.op.counts, start=1) if count != 1)
     return scaling.why_not_past(node, axes, keeps_order=False) or scaling
+
+
+def _picked(graph: Graph, node: Node[Pick], array: Array) -> Array:
+    """The positions picked, where the array has more than one."""
+    axis = node.op.axis - 1
+    return array if array.shape[axis] == 1 else array.take(node.op.places, axis=axis)
+
+
+def _before_pick(graph: Graph, node: Node[Pick], scaling: Scaling) -> Scaling | str:
+    """The same scaling, if it is constant along the axis of which positions are picked."""
+    return scaling.why_not_past(node, (node.op.axis,), keeps_order=False) or scaling
 
 
 def _before_slice(graph: Graph, node: Node[Slice], scaling: Scaling) -> Scaling | str:
@@ -145,6 +165,7 @@ RULES: dict[type[Op], Fold] = {
         commutes=Commutes(_moving(_reshaped), _moving(_reshaped_back), any_function=True),
         is_nothing=_same_shape,
     ),
+    Pick: Fold(commutes=Commutes(_moving(_picked), _before_pick, any_function=True)),
     Slice: Fold(commutes=Commutes(_moving(_sliced), _before_slice, any_function=True), is_nothing=_takes_all),
     Stretch: Fold(commutes=Commutes(_moving(_stretched), _before_stretch, any_function=True)),
     Transpose: Fold(

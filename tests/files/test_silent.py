@@ -11,7 +11,7 @@ import pytest
 
 import foldnet
 from foldnet import Input, Sequential, activations, layers
-from foldnet.errors import ConfigError, FileFormatError
+from foldnet.errors import ConfigError, FileFormatError, UnsupportedError
 from foldnet.files.releases import Release
 from foldnet.models import clone_model, model_from_json
 from tests.support.recorded import assert_recorded
@@ -263,6 +263,30 @@ def test_an_architecture_of_keras_3_has_its_defaults():
     for record in stored["config"]["layers"]:
         record["config"].pop("recurrent_activation", None)
     assert model_from_json(json.dumps(stored)).layers[0].recurrent_activation is activations.sigmoid
+
+
+@pytest.mark.parametrize(
+    ("version", "interpolation", "refused"),
+    [
+        ("2.2.4", "bilinear", True), ("2.3.1", "bilinear", True), ("2.2.4", "nearest", False),
+        ("2.3.0-tf", "bilinear", False), ("2.4.0", "bilinear", False), (None, "bilinear", False),
+    ],
+)  # fmt: skip
+def test_bilinear_positions_were_elsewhere(version, interpolation, refused):
+    """Measured with Keras 2.2.4 on TensorFlow 1.15: numbers around 1 differ by up to 1.5."""
+    config = {
+        "name": "up", "size": [2, 2], "interpolation": interpolation, "data_format": "channels_last",
+        "batch_input_shape": [None, 3, 4, 2],
+    }  # fmt: skip
+    stored = {"class_name": "Sequential", "config": [{"class_name": "UpSampling2D", "config": config}]}
+    stored |= {} if version is None else {"keras_version": version}
+    if refused:
+        with pytest.raises(
+            UnsupportedError, match=rf"'up' \(UpSampling2D\): in Keras {version}.*load_weights"
+        ):
+            model_from_json(json.dumps(stored))
+    else:
+        assert model_from_json(json.dumps(stored)).output_shape == (None, 6, 8, 2)
 
 
 # -- BatchNormalization of Keras 1 --------------------------------------------------------------------------------

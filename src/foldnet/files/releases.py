@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foldnet.errors import FileFormatError
+from foldnet.errors import FileFormatError, UnsupportedError
 
 GATED = frozenset({"LSTM", "GRU", "LSTMCell", "GRUCell"})
 """Classes with gates."""
@@ -81,8 +81,10 @@ def complete(class_name: str, config: Mapping[str, Any], release: Release) -> di
 
     Raises:
         FileFormatError: the release does not say what is meant.
+        UnsupportedError: a setting had a meaning that foldnet does not compute.
     """
     settings = dict(config)
+    _check_corners(class_name, settings, release)
     if release.keras == 3 or class_name not in GATED:
         return settings
     if "recurrent_activation" not in settings:
@@ -96,6 +98,17 @@ def complete(class_name: str, config: Mapping[str, Any], release: Release) -> di
     if class_name.startswith("GRU") and "reset_after" not in settings:
         settings["reset_after"] = False  # every release that had True as its default also stored it
     return settings
+
+
+def _check_corners(class_name: str, settings: Mapping[str, Any], release: Release) -> None:
+    """Keras 2.2 and 2.3 put the first new position at the first old one, and did not lay the edges on each other."""
+    before = release.numbers is not None and release.numbers < (2, 4) and not release.of_tensorflow
+    if class_name == "UpSampling2D" and settings.get("interpolation") == "bilinear" and before:
+        raise UnsupportedError(
+            f"layer {settings.get('name')!r} (UpSampling2D): in {release}, interpolation='bilinear' put the new "
+            "positions elsewhere between the old ones than TensorFlow 2 and Keras 3 do, and foldnet computes only "
+            "theirs. If the network may compute those, build it in foldnet and call its load_weights with the file"
+        )
 
 
 def _unknown(release: Release) -> str:

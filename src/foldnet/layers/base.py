@@ -257,6 +257,10 @@ class Layer(Traits, Configured):
         whole = self.part_of
         return (self, weight) if whole is None else whole.owner_of(f"{self.name}/{weight}")
 
+    def holder_of(self, weight: str) -> tuple[Layer, str]:
+        """The layer inside this one whose setting a weight is made by, and the weight's name there."""
+        return self, weight
+
     @property
     def weights(self) -> list[Weight]:
         """All weights: Keras's order, trainable first."""

@@ -131,6 +131,11 @@ class Composite(Layer):
         part = next(p for p in self._parts.values() if name.startswith(f"{p.name}/"))
         return part, name.removeprefix(f"{part.name}/")
 
+    def holder_of(self, weight: str) -> tuple[Layer, str]:
+        """The part of a part that has the weight."""
+        part, name = self._part(weight)
+        return part.holder_of(name)
+
     def _weight(self, spec: WeightSpec) -> Array:
         part, name = self._part(spec.name)
         return part.named_weights[name]

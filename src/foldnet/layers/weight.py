@@ -80,7 +80,10 @@ class Weight(NDArrayOperatorsMixin):
         return self._changed_by("constraint")
 
     def _changed_by(self, what: str) -> Any:
-        return getattr(self.layer, f"{self.name.rpartition('/')[2]}_{what}", None)
+        layer, name = self.layer.holder_of(self.name)
+        own = name.rpartition("/")[2]
+        # The settings of a recurrent_kernel are called recurrent_regularizer and recurrent_constraint.
+        return getattr(layer, f"{own}_{what}", getattr(layer, f"{own.removesuffix('_kernel')}_{what}", None))
 
     def assign(self, value: Any) -> Weight:
         """Set the values.

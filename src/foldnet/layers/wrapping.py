@@ -119,6 +119,11 @@ class Wrapper(Layer):
             b.activities.append((self.layer, y))
         return y
 
+    def holder_of(self, weight: str) -> tuple[Layer, str]:
+        """The inner layer for its weights."""
+        inner = any(spec.name == weight for spec in self.inner_specs)
+        return self.layer.holder_of(weight) if inner else super().holder_of(weight)
+
     def _weight(self, spec: WeightSpec) -> Array:
         return self.layer._weight(spec) if spec in self.inner_specs else super()._weight(spec)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from foldnet.errors import ConfigError
 from foldnet.graph.training import TrainingProgram
+from foldnet.layers.tensors import Shape
 from foldnet.naming import snake_case
 from foldnet.network import Network
 from foldnet.optional_inputs import Absent
@@ -27,6 +28,7 @@ from foldnet.training.program import (
     RowMetric,
     build_program,
     output_names,
+    program_of_predictions,
 )
 from foldnet.training.python_metrics import PythonMetric, runs_in_python
 from foldnet.training.terms import Term, terms_of
@@ -152,6 +154,13 @@ class Compiled:
         losses, plans = self.plans(targets)
         decays = self.optimizer.decay_applies
         return build_program(self.network, losses, plans, self.optimizer.rule(), decays, absent)
+
+    def program_of_predictions(
+        self, targets: Sequence[Target], masks: Sequence[Shape | None]
+    ) -> TrainingProgram:
+        """The program that evaluates predictions; see ``program.program_of_predictions``."""
+        losses, plans = self.plans(targets)
+        return program_of_predictions(self.network, losses, plans, masks)
 
     def direction(self, name: str) -> Direction | None:
         """Whether lower (``"down"``) or higher (``"up"``) values of a log are better; None if unknown."""

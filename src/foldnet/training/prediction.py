@@ -61,7 +61,12 @@ def _arranged(network: Network, x: Any) -> Any:
 
 
 def _predicted(network: Network, x: Any) -> Any:
-    """Predictions for arrays in the network's order."""
+    """Predictions for arrays in the network's order, in the structure of its outputs."""
+    return structured(network, results_of(network, x))
+
+
+def results_of(network: Network, x: Any) -> list[Any]:
+    """Predictions for arrays in the network's order, one for each output."""
     from foldnet.lowering.lower import Mode, lower
     from foldnet.predictor import freeze
     from foldnet.predictor.freezing import same_program
@@ -70,7 +75,7 @@ def _predicted(network: Network, x: Any) -> Any:
     kept = network._predictor
     if kept is None or not same_program(kept.unfolded, lower(network, Mode.PREDICT, absent=absent)):
         kept = network._predictor = freeze(network, without=absent)
-    return structured(network, kept.results(entries))
+    return list(kept.results(entries))
 
 
 def _predict_group(network: Network, parts: list[Any], step: int, callbacks: CallbackList) -> Any:

@@ -12,6 +12,7 @@ from foldnet.graph.check import check
 from foldnet.graph.graph import Graph
 from foldnet.graph.training import Accumulator, Orthogonal, TrainingProgram, UpdateRule, Variable
 from foldnet.layers.base import Layer
+from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import Weight, WeightSpec
 from foldnet.lowering.lower import Lowering, Mode, lower_into
 from foldnet.network import Network
@@ -98,6 +99,47 @@ def build_program(
     """
     b = Lowering(Mode.TRAIN)
     predictions = lower_into(b, network, absent=absent)
+    masks = [None if m is None else m.value() for m in b.output_masks]
+    graph, accumulators, total = _judged(b, network, predictions, masks, losses, plans)
+    variables = _variables(b, graph, decays, network.trainable)
+    owners = {v.name: b.variables[v.name] for v in variables}
+    return TrainingProgram(graph, total, variables, accumulators, update), owners
+
+
+def program_of_predictions(
+    network: Network, losses: Sequence[LossPlan], plans: Sequence[OutputPlan], masks: Sequence[Shape | None]
+) -> TrainingProgram:
+    """A program for evaluation that takes predictions and their masks in place of the network's inputs.
+
+    Args:
+        network: whose predictions they are.
+        losses: at least one.
+        plans: one per output of the network, in order.
+        masks: the shape of each output's mask; None if it has none.
+    """
+    b = Lowering(Mode.TRAIN)
+    names = output_names(network)
+    predictions = [
+        b.input(f"{name}/prediction", output.shape)
+        for name, output in zip(names, network.outputs, strict=True)
+    ]
+    given = [
+        None if shape is None else b.input(f"{name}/mask", shape)
+        for name, shape in zip(names, masks, strict=True)
+    ]
+    graph, accumulators, total = _judged(b, network, predictions, given, losses, plans)
+    return TrainingProgram(graph, total, (), accumulators, None)
+
+
+def _judged(
+    b: Lowering,
+    network: Network,
+    predictions: Sequence[str],
+    given_masks: Sequence[str | None],
+    losses: Sequence[LossPlan],
+    plans: Sequence[OutputPlan],
+) -> tuple[Graph, tuple[Accumulator, ...], str]:
+    """A program completed by losses and metrics: its graph, its sums, and its value to minimize."""
     b.layer = "loss"
     targets = []
     for name, output, plan in zip(output_names(network), predictions, plans, strict=True):
@@ -105,7 +147,7 @@ def build_program(
         targets.append(b.input(f"{name}/target", shape))
     names = output_names(network)
     weights = [b.input(f"{n}/weight", p.weight_shape) for n, p in zip(names, plans, strict=True)]
-    masks = [None if m is None else Expression(b, m.value()) for m in b.output_masks]
+    masks = [None if m is None else Expression(b, m) for m in given_masks]
     true, pred, given = ([Expression(b, v) for v in values] for values in (targets, predictions, weights))
     summed: list[Expression] = []
     accumulators: list[Accumulator] = []
@@ -127,9 +169,7 @@ def build_program(
         total = total + part
     graph = b.build([total.value, *(a.value for a in accumulators)])
     check(graph)
-    variables = _variables(b, graph, decays, network.trainable)
-    owners = {v.name: b.variables[v.name] for v in variables}
-    return TrainingProgram(graph, total.value, variables, tuple(accumulators), update), owners
+    return graph, tuple(accumulators), total.value
 
 
 def _accumulators(name: str, rows: Expression, weight: Expression | None) -> list[Accumulator]:

@@ -85,7 +85,14 @@ class PythonMetrics:
         Raises:
             ConfigError: the metric's own code fails.
         """
-        outputs = self._outputs(rows, state, training, seed)
+        return self.update_from(rows, self._outputs(rows, state, training, seed))
+
+    def update_from(self, rows: Rows, outputs: Sequence[Array]) -> dict[str, Any]:
+        """The same with the network's outputs for the batch.
+
+        Raises:
+            ConfigError: the metric's own code fails.
+        """
         return {w.name: self._shown(w, rows, outputs[w.output]) for w in self.metrics}
 
     def _shown(self, entry: PythonMetric, rows: Rows, y_pred: Array) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.engines.fit import SHUFFLE_STREAM, Data, FitPlan, FitResult, FitState, Sums, TrainingEngine
 from foldnet.engines.training import training_engine
-from foldnet.errors import InputError
+from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.training import Accumulator, TrainingProgram
 from foldnet.layers.base import Layer
 from foldnet.lowering.lower import check_can_evaluate
@@ -21,6 +21,7 @@ from foldnet.random import random_seed
 from foldnet.training.compiled import Compiled, Target
 from foldnet.training.data import Rows
 from foldnet.training.metrics import SummedMetric
+from foldnet.training.predicted_outputs import predicted
 from foldnet.training.program import LOSS, WEIGHT, Owners, output_names
 from foldnet.training.python_metrics import PythonMetrics
 
@@ -69,10 +70,7 @@ class Trainer:
 
     def prepare(self, rows: Rows) -> TrainingProgram:
         """The program for these rows; built again when shapes or ``trainable`` have changed."""
-        targets = [
-            Target((None, *t.shape[1:]), t.dtype.kind in "iu", (None, *w.shape[1:]))
-            for t, w in zip(rows.targets, rows.weights, strict=True)
-        ]
+        targets = targets_of(rows)
         frozen = (self.network.trainable, *(layer.trainable for layer in self.network.single_layers()))
         key = (tuple((t.shape, t.integer, t.weight) for t in targets), frozen, rows.kind)
         if self._program is None or key != self._key or self._constants_changed():
@@ -166,7 +164,13 @@ class Trainer:
             UnsupportedError: the network calls a layer with ``training=True``.
         """
         check_can_evaluate(self.network)
-        self.prepare(rows)
+        try:
+            self.prepare(rows)
+        except UnsupportedError as error:
+            try:
+                return self._evaluate_predictions(rows, batch_size, fresh)
+            except UnsupportedError:
+                raise error from None
         state = self.state()
         sums = self._prepared_engine().evaluate(state, Data(rows.arrays), batch_size)
         if self._python_metrics is not None:
@@ -174,6 +178,27 @@ class Trainer:
                 self.reset_python_metrics()
             for start in range(0, len(rows), batch_size):
                 sums.results = self._python_metrics.update(rows.part(start, start + batch_size), state, False)
+        return sums
+
+    def _evaluate_predictions(self, rows: Rows, batch_size: int, fresh: bool) -> Sums:
+        """The same for a network that cannot be trained: its predictions, then the losses and metrics of them."""
+        found = predicted(self.network, rows)
+        self.targets = targets_of(rows)
+        program = self.compiled.program_of_predictions(
+            self.targets, [None if m is None else (None, *m.shape[1:]) for m in found.masks]
+        )
+        arrays = [*found.arrays, *rows.targets, *rows.weights]
+        self._program = program.bound([(None, *a.shape[1:]) for a in arrays])
+        self._engine, self._key = None, None  # it is no program that a fit can use
+        sums = training_engine(self._program).evaluate(FitState({}), Data(arrays), batch_size)
+        sums.regularization = np.full_like(sums.regularization, found.penalties)
+        if self._python_metrics is not None:
+            if fresh:
+                self.reset_python_metrics()
+            for start in range(0, len(rows), batch_size):
+                part = slice(start, start + batch_size)
+                outputs = [y[part] for y in found.outputs]
+                sums.results = self._python_metrics.update_from(rows.part(start, part.stop), outputs)
         return sums
 
     def _prepared_engine(self) -> TrainingEngine:
@@ -280,6 +305,14 @@ class Trainer:
 
     def _accumulators(self) -> Sequence[Accumulator]:
         return () if self._program is None else self._program.accumulators
+
+
+def targets_of(rows: Rows) -> list[Target]:
+    """Shapes and kinds of the targets and weights of rows."""
+    return [
+        Target((None, *t.shape[1:]), t.dtype.kind in "iu", (None, *w.shape[1:]))
+        for t, w in zip(rows.targets, rows.weights, strict=True)
+    ]
 
 
 def _put(columns: dict[str, list[Any]], title: str, values: list[Any]) -> None:

@@ -131,7 +131,7 @@ def activation_layers() -> list[Case]:
         Case("ELU", {"alpha": 2.5}, (ROWS[2],)),
     ]
     for rank, row in ROWS.items():
-        cases.append(Case("PReLU", {}, (row,)))
+        cases += [Case("PReLU", {}, (row,)), Case("PReLU", {"shared_axes": []}, (row,))]
         cases += [Case("PReLU", {"shared_axes": [a]}, (row,)) for a in range(1, rank)]
         cases += [Case("Softmax", {"axis": a}, (row,)) for a in axes_of(rank)]
         cases += [Case("Softmax", {"axis": axes}, (row,)) for axes in axis_lists(rank, at_least=1)]

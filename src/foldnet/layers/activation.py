@@ -141,6 +141,8 @@ class ThresholdedReLU(_Function):
 
 
 def _listed(value: Any) -> list[int]:
+    if isinstance(value, list | tuple) and not value:
+        return []  # none is shared, as with None
     axes = AXES.read(value)
     return axes if isinstance(axes, list) else [axes]
 

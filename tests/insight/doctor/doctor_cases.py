@@ -153,6 +153,10 @@ CASES = {
     "axis-and-data-format": [
         (lambda: formats(-1, "channels_first"), "error"), (lambda: formats(1, "channels_last"), "error"),
         (lambda: formats(1, "channels_first"), None),
+        (lambda: convolved(B(axis=1, name="bn")), "error"),
+        (lambda: convolved(B(axis=-1, name="bn"), "channels_first"), "error"),
+        (lambda: convolved(B(axis=-1, name="bn")), None),
+        (lambda: convolved(B(axis=1, name="bn"), "channels_first"), None),
         (lambda: stack(B(axis=-1), layers.Flatten(data_format="channels_first"), D(1), shape=(3, 4)), "error"),
         (lambda: stack(B(axis=1), layers.Flatten(), D(1), shape=(3, 4)), None),
     ],

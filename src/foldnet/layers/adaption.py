@@ -1,4 +1,4 @@
-"""Statistics of data, whole or in batches, for ``Normalization.adapt``."""
+"""Statistics of data, whole or in batches, for ``adapt`` of Normalization and Discretization."""
 
 from __future__ import annotations
 
@@ -42,6 +42,45 @@ class Moments:
     def variance(self) -> Array:
         """The biased variance, as ``StandardScaler`` computes it."""
         return self._squares / self.count
+
+
+class Quantiles:
+    """Numbers that stand for many values each, batch by batch, as Keras keeps them, in float32.
+
+    Args:
+        epsilon: one divided by how many numbers are kept.
+    """
+
+    def __init__(self, epsilon: float) -> None:
+        self._epsilon = epsilon
+        self._numbers: Array = np.zeros(0, np.float32)
+        self._counts: Array = np.zeros(0, np.float32)
+
+    def add(self, batch: Array) -> None:
+        """Add the values of a batch: every so many of them in rising order, so that ``1 / epsilon`` remain."""
+        values = np.sort(batch.astype(np.float32), axis=None)
+        step = max(values.size / (1.0 / self._epsilon), 1)
+        chosen = values[int(step - 1) :: int(step)]
+        numbers = np.concatenate([chosen, self._numbers])
+        counts = np.concatenate([np.full(len(chosen), step, np.float32), self._counts])
+        order = np.argsort(numbers)
+        self._numbers, self._counts = _thinned(numbers[order], counts[order], self._epsilon)
+
+    def boundaries(self, bins: int) -> Array:
+        """The numbers between this many intervals that hold about as many values each."""
+        return _thinned(self._numbers, self._counts, 1 / bins)[0][:-1]
+
+
+def _thinned(numbers: Array, counts: Array, epsilon: float) -> tuple[Array, Array]:
+    """One number for each share ``epsilon`` of all values, interpolated between those that are there."""
+    if len(numbers) * epsilon < 1:
+        return numbers, counts
+    shares = epsilon + np.arange(0.0, 1.0, epsilon)
+    up_to = counts.cumsum()
+    reached = up_to / up_to[-1]
+    totals = np.interp(shares, reached, up_to)
+    thinned = np.interp(shares, reached, numbers), np.diff(totals, prepend=0)
+    return thinned[0].astype(np.float32), thinned[1].astype(np.float32)
 
 
 def tables(data: Any, steps: int | None) -> Iterator[Array]:

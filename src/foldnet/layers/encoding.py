@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.layers.adaption import Quantiles, tables
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.along.op import Reduce
@@ -151,8 +152,8 @@ class Discretization(Layer):
 
     Args:
         bin_boundaries: ascending numbers, each of which belongs to the interval above it.
-        num_bins: how many intervals ``adapt`` would make in Keras; a file has the boundaries that it found.
-        epsilon: of that ``adapt``.
+        num_bins: how many intervals ``adapt`` makes, in place of ``bin_boundaries``.
+        epsilon: one divided by how many numbers ``adapt`` keeps of the data.
         output_mode: ``"int"``, or as rows of 0 and 1: ``"one_hot"``, ``"multi_hot"``, ``"count"``; see
             ``CategoryEncoding``.
         sparse: False.
@@ -193,6 +194,43 @@ class Discretization(Layer):
         layer.bin_boundaries = config["bin_boundaries"]
         return layer
 
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Set the boundaries so that each of ``num_bins`` intervals holds about as many values of the data.
+
+        Args:
+            data: an array or table, a dataset with numbered batches (a ``PyDataset``), or an iterable of batches. A
+                list is one, too, as in Keras.
+            steps: how many batches to take, for an endless iterable; None for all.
+
+        Raises:
+            ConfigError: the layer was given its boundaries, or ``num_bins`` is below 2.
+            InputError: the data is not numbers, or has fewer than two.
+
+        >>> layer = Discretization(num_bins=4)
+        >>> layer.adapt(np.arange(8.0))
+        >>> layer.bin_boundaries
+        [1.0, 3.0, 5.0]
+        """
+        who = self.described()
+        if (self.num_bins or 0) < 2:
+            raise ConfigError(
+                f"{who} has num_bins={self.num_bins}, so that adapt has nothing to do; give it num_bins of 2 or more "
+                "in place of bin_boundaries"
+            )
+        steps = COUNT.or_none()(steps, who, "steps")
+        found = Quantiles(self.epsilon)
+        try:
+            for batch in tables(map(np.asarray, data) if isinstance(data, list | tuple) else data, steps):
+                if not np.isfinite(batch).all():
+                    raise InputError("the data holds NaN or infinity, which lies in no interval")
+                found.add(batch)
+        except InputError as error:
+            raise type(error)(f"{who}: {error}") from None
+        boundaries = found.boundaries(int(self.num_bins or 0)).tolist()
+        if not boundaries:
+            raise InputError(f"{who}: adapt needs data of two values or more")
+        self.bin_boundaries = boundaries
+
     @property
     def depth(self) -> int:
         """The number of intervals."""
@@ -210,8 +248,7 @@ class Discretization(Layer):
         """How many boundaries are not above the value."""
         if self.bin_boundaries is None:
             raise UnsupportedError(
-                f"layer {self.name!r} has no bin_boundaries: foldnet does not adapt a Discretization. Give them, or "
-                "adapt it in Keras, save, and load the file"
+                f"layer {self.name!r} has no bin_boundaries yet: call its adapt on data, or give them"
             )
         boundaries = b.layer_constant(self, "boundaries", np.array(self.bin_boundaries, np.float64))
         x = b.emit(Digitize(), b.float(inputs[0]), boundaries)

@@ -45,6 +45,33 @@ def record(settings: dict, rows: list) -> dict:
     return {"config": stored, "rows": rows, "dtype": y.dtype.name, "result": y.tolist()}
 
 
+BATCHES = [[[5, 7, 7], [9, 5, -1]], [[7, 0, 3], [3, 0, 12]], [[5, 5, -8], [100, 9, 9]]]
+ADAPTED = [
+    {}, {"mask_token": 0}, {"max_tokens": 4}, {"max_tokens": 5, "mask_token": 7, "num_oov_indices": 2},
+    {"output_mode": "multi_hot", "max_tokens": 6}, {"oov_token": 5}, {"invert": True},
+    {"output_mode": "count", "max_tokens": 12, "pad_to_max_tokens": True}, {"output_mode": "tf_idf"},
+    {"output_mode": "tf_idf", "max_tokens": 5}, {"output_mode": "tf_idf", "mask_token": 9, "num_oov_indices": 2},
+]  # fmt: skip
+
+
+def adapted_to(settings: dict) -> dict:
+    """What a layer becomes that is adapted to whole data and to batches, and what it computes then."""
+    rows = [[5, 7, 8], [0, -1, 12]] if not settings.get("invert") else [[0, 1, 2], [3, 9, 1]]
+    found = {"settings": settings, "data": BATCHES, "rows": rows}
+    whole = [row for batch in BATCHES for row in batch]
+    flat = [n for row in whole for n in row]
+    for name, data in (
+        ("whole", np.array(whole)),
+        ("flat", np.array(flat)),
+        ("batches", map(np.array, BATCHES)),
+    ):
+        layer = keras.layers.IntegerLookup(**settings)
+        layer.adapt(data)
+        y = np.asarray(layer(np.array(rows, np.int64)))
+        found[name] = {"vocabulary": [int(n) for n in layer.get_vocabulary()], "result": y.tolist()}
+    return found
+
+
 EVERY_LENGTH = [
     [0, 7, -1, 10, 99, -99, 100, 999], [-999, 1234, -1234, 99999, -65536, 123456, 1234567, -123456],
     [12345678, -1234567, 123456789, -98765432, 2147483647, -2147483648, -1000000000, 5],
@@ -71,6 +98,8 @@ def main() -> None:
     found = [record({"vocabulary": VOCABULARY, **settings}, rows) for settings, rows in CASES]
     (FOLDER / "results.json").write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
     (FOLDER / "hashes.json").write_text("[\n" + ",\n".join(json.dumps(hashed(s)) for s in HASHES) + "\n]\n")
+    lines = [json.dumps(adapted_to(settings)) for settings in ADAPTED]
+    (FOLDER / "adapted.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
     rng = np.random.default_rng(0)
     adapted = keras.layers.IntegerLookup(max_tokens=6, output_mode="multi_hot", name="adapted")
     adapted.adapt(rng.integers(-3, 5, (50, 4)))

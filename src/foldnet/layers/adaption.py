@@ -1,9 +1,11 @@
-"""Statistics of data, whole or in batches, for ``adapt`` of Normalization and Discretization."""
+"""Statistics of data, whole or in batches, for ``adapt`` of Normalization, Discretization and IntegerLookup."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from math import log
 from typing import Any
 
 import numpy as np
@@ -81,6 +83,65 @@ def _thinned(numbers: Array, counts: Array, epsilon: float) -> tuple[Array, Arra
     totals = np.interp(shares, reached, up_to)
     thinned = np.interp(shares, reached, numbers), np.diff(totals, prepend=0)
     return thinned[0].astype(np.float32), thinned[1].astype(np.float32)
+
+
+class Tokens:
+    """How often each whole number occurs, and in how many rows, batch by batch."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._counts: Counter[int] = Counter()
+        self._in_rows: Counter[int] = Counter()
+
+    def add(self, batch: Array) -> None:
+        """Add a batch of rows."""
+        self.rows += len(batch)
+        self._counts.update(batch.ravel().tolist())
+        for row in batch:
+            self._in_rows.update(set(row.ravel().tolist()))
+
+    def most(self, without: Collection[int | None]) -> list[int]:
+        """The numbers by how often they occur, the most frequent first; of equally frequent ones the largest first."""
+        found = [token for token in self._counts if token not in without]
+        return sorted(found, key=lambda token: (self._counts[token], token), reverse=True)
+
+    def rarity(self, tokens: Sequence[int]) -> list[float]:
+        """For each number ``log(1 + rows / (1 + rows with it))``, the inverse document frequency."""
+        return [log(1 + self.rows / (1 + self._in_rows[token])) for token in tokens]
+
+
+def token_batches(data: Any, steps: int | None) -> Iterator[Array]:
+    """The batches of the data as whole numbers of rank 2 or more; a list is one batch.
+
+    As in Keras each number of an array of rank 1 is a row, and each batch of rank 1 is one.
+
+    Args:
+        data: an array, a table, a list, a dataset whose batches are read by number (PyDataset), or an iterable of
+            batches.
+        steps: how many batches to take; None takes all.
+
+    Raises:
+        InputError: the data is not whole numbers.
+    """
+    if isinstance(data, list | tuple) or _is_table(data):
+        whole = _whole(data)
+        yield whole.reshape(-1, 1) if whole.ndim < 2 else whole
+        return
+    for batch in islice(_batches(data), steps):
+        found = _whole(batch[0] if isinstance(batch, tuple) and batch else batch)
+        yield found.reshape(1, -1) if found.ndim < 2 else found
+
+
+def _whole(batch: Any) -> Array:
+    try:
+        array = np.asarray(batch.to_numpy() if hasattr(batch, "to_numpy") else batch)
+        with np.errstate(invalid="ignore"):
+            whole = array.astype(np.int64)
+        if array.dtype.kind not in "iubf" or not np.array_equal(whole, array):
+            raise ValueError(f"the data holds {array.dtype} that is no whole number")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"adapt takes whole numbers: {error}") from None
+    return whole
 
 
 def tables(data: Any, steps: int | None) -> Iterator[Array]:

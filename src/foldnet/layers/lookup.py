@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError, InputError, UnsupportedError
+from foldnet.layers.adaption import Tokens, token_batches
 from foldnet.layers.base import Layer
 from foldnet.layers.encoding import DENSE, encode, encoded_shape, mode
 from foldnet.layers.tensors import Shape
@@ -134,6 +135,7 @@ class IntegerLookup(Layer):
         self.pad_to_max_tokens = pad_to_max_tokens
         self.oov_method = oov_method
         self.salt = salt
+        self._adapted = False
         self.vocabulary: list[int] | None = self.checked("vocabulary", vocabulary)
         self.idf_weights: list[float] | None = self.checked("idf_weights", idf_weights)
         self._size: int | None = None
@@ -231,9 +233,50 @@ class IntegerLookup(Layer):
         lines = text.split()
         if len(lines) != self._size or not all(re.fullmatch(r"-?\d{1,20}", line) for line in lines):
             raise ConfigError(f"it is not a list of {self._size} whole numbers")
-        self.vocabulary = [int(line) for line in lines]
+        self.vocabulary, self._adapted = [int(line) for line in lines], True
         if self.output_mode == "tf_idf":
             self.idf_weights = beside["idf_weights"][: len(lines)].tolist()
+        self._check()
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Set the vocabulary to the numbers of the data, the most frequent first, up to ``max_tokens``.
+
+        Equally frequent numbers come in falling order, as in Keras. For ``"tf_idf"`` the weight of a number is
+        ``log(1 + rows / (1 + rows that have it))``.
+
+        Args:
+            data: an array, a table or a list, a dataset with numbered batches (a ``PyDataset``), or an iterable of
+                batches.
+            steps: how many batches to take, for an endless iterable; None for all.
+
+        Raises:
+            ConfigError: the layer was given its vocabulary.
+            InputError: the data is not whole numbers, or has none.
+            UnsupportedError: a number beyond 32 bits.
+
+        >>> layer = IntegerLookup()
+        >>> layer.adapt([5, 7, 7, 9])
+        >>> layer.get_vocabulary()
+        [-1, 7, 9, 5]
+        """
+        who = self.described()
+        if self.vocabulary is not None and not self._adapted:
+            raise ConfigError(f"{who} was given its vocabulary, so adapt has nothing to do")
+        steps = COUNT.or_none()(steps, who, "steps")
+        seen = Tokens()
+        try:
+            for batch in token_batches(data, steps):
+                seen.add(batch)
+        except InputError as error:
+            raise type(error)(f"{who}: {error}") from None
+        tokens = seen.most({self.mask_token, self.oov_token})
+        if self.max_tokens is not None:
+            tokens = tokens[: max(self.max_tokens - len(self.special), 0)]
+        if not tokens:
+            raise InputError(f"{who}: adapt found no number for its vocabulary")
+        self.vocabulary = tokens
+        self.idf_weights = seen.rarity(tokens) if self.output_mode == "tf_idf" else None
+        self._adapted, self._size = True, None
         self._check()
 
     def stored_beside(self) -> dict[str, Array]:
@@ -281,8 +324,8 @@ class IntegerLookup(Layer):
         """A search in the sorted vocabulary."""
         if self.vocabulary is None:
             raise UnsupportedError(
-                f"layer {self.name!r} has no vocabulary: foldnet does not adapt an IntegerLookup. Give it the numbers, "
-                "or adapt it in Keras and give it layer.get_vocabulary()"
+                f"layer {self.name!r} has no vocabulary yet: call its adapt on data, or give it the numbers, such "
+                "as get_vocabulary() of the layer that was adapted in Keras"
             )
         x = encode(b, b.emit(self._table(), b.int(inputs[0])), self._form, self.depth)
         if self.output_mode != "tf_idf":

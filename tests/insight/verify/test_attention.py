@@ -2,49 +2,31 @@
 
 import functools
 
-import numpy as np
 import pytest
 
 from foldnet.insight.verify import verify
-from tests.insight.verify.attention_by_hand import NETWORKS, PLANTED, by_hand, filled, rows_for, tracing
+from tests.insight.verify import attention_by_hand, by_hand_checks
+from tests.insight.verify.attention_by_hand import NETWORKS, by_hand, filled, tracing
+from tests.insight.verify.by_hand_checks import check_named, check_not_accused, check_proven, every_mistake
 
-EVERY = [(mistake, *place) for mistake, places in PLANTED.items() for place in places]
-
-
-@functools.cache
-def made(name):
-    model = NETWORKS[name]()
-    return model, rows_for(model)
+EVERY, CASES = every_mistake(attention_by_hand)
+made = functools.partial(by_hand_checks.made, attention_by_hand)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_right_functions_are_not_accused(name, seed):
-    model = filled(NETWORKS[name](), seed)
-    result = verify(by_hand(model), model, rows_for(model, seed=seed))
-    assert result.ok, str(result)
-    assert (result.diagnoses, result.departs, result.searched) == ([], "", "")
+    check_not_accused(attention_by_hand, filled(NETWORKS[name](), seed), seed)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_right_functions_are_proven_on_rows_that_are_made(name):
-    model, _ = made(name)
-    result = verify(by_hand(model), model)
-    assert {layer.status for layer in result.layers} == {"proven"}, str(result)
+    check_proven(attention_by_hand, name)
 
 
-@pytest.mark.parametrize(
-    ("mistake", "name", "layer", "wrong"),
-    EVERY,
-    ids=[f"{m}-{n}-{p}{i}" for i, (m, n, p, _) in enumerate(EVERY)],
-)
+@pytest.mark.parametrize(("mistake", "name", "layer", "wrong"), EVERY, ids=CASES)
 def test_mistakes_are_named(mistake, name, layer, wrong):
-    model, x = made(name)
-    predict = by_hand(model, layer, **wrong)
-    assert not np.allclose(predict(x), by_hand(model)(x)), "this changes nothing"
-    result = verify(predict, model, x, pair_seconds=0)
-    assert not result.ok
-    assert mistake in {d.mistake for d in result.diagnoses if d.layer == layer}, str(result)
+    check_named(attention_by_hand, mistake, name, layer, wrong)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

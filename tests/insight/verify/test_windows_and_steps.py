@@ -7,31 +7,23 @@ import pytest
 
 from foldnet.insight.verify import verify
 from tests.insight.insight_networks import fill
-from tests.insight.verify.windows_and_steps import NETWORKS, PLANTED, by_hand, rows_for, tracing, without
+from tests.insight.verify import by_hand_checks, windows_and_steps
+from tests.insight.verify.by_hand_checks import check_named, check_not_accused, check_proven, every_mistake
+from tests.insight.verify.windows_and_steps import NETWORKS, PLANTED, by_hand, tracing, without
 
-EVERY = [(mistake, *place) for mistake, places in PLANTED.items() for place in places]
-
-
-@functools.cache
-def made(name):
-    model = NETWORKS[name]()
-    return model, rows_for(model)
+EVERY, CASES = every_mistake(windows_and_steps)
+made = functools.partial(by_hand_checks.made, windows_and_steps)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_right_functions_are_not_accused(name, seed):
-    model = fill(NETWORKS[name](), seed)
-    result = verify(by_hand(model), model, rows_for(model, seed=seed))
-    assert result.ok, str(result)
-    assert (result.diagnoses, result.departs, result.searched) == ([], "", "")
+    check_not_accused(windows_and_steps, fill(NETWORKS[name](), seed), seed)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_right_functions_are_proven_on_rows_that_are_made(name):
-    model, _ = made(name)
-    result = verify(by_hand(model), model)
-    assert {layer.status for layer in result.layers} == {"proven"}, str(result)
+    check_proven(windows_and_steps, name)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -42,18 +34,9 @@ def test_every_layer_left_out_is_noticed(name):
         assert not verify(without(model, layer.name), model, x, pair_seconds=0).ok, layer.name
 
 
-@pytest.mark.parametrize(
-    ("mistake", "name", "layer", "wrong"),
-    EVERY,
-    ids=[f"{m}-{n}-{p}{i}" for i, (m, n, p, _) in enumerate(EVERY)],
-)
+@pytest.mark.parametrize(("mistake", "name", "layer", "wrong"), EVERY, ids=CASES)
 def test_mistakes_are_named(mistake, name, layer, wrong):
-    model, x = made(name)
-    predict = by_hand(model, layer, **wrong)
-    assert not np.allclose(predict(x), by_hand(model)(x)), "this changes nothing"
-    result = verify(predict, model, x, pair_seconds=0)
-    assert not result.ok
-    assert mistake in {d.mistake for d in result.diagnoses if d.layer == layer}, str(result)
+    check_named(windows_and_steps, mistake, name, layer, wrong)
 
 
 WITH_VALUES = [

@@ -62,8 +62,9 @@ class SizeNames:
     def _sum(self, terms: Terms) -> str:
         added = plus(*(self._product(atoms, factor) for atoms, factor in terms if factor > 0))
         for atoms, factor in terms:
-            if factor < 0 and (added != "0" or atoms):
-                added = composed("{0} - {1}", added, self._product(atoms, -factor))
+            if factor < 0:
+                taken = self._product(atoms, -factor)
+                added = composed("-{0}", taken) if added == "0" else composed("{0} - {1}", added, taken)
         return added
 
     def _product(self, atoms: tuple[int, ...], factor: int) -> str:

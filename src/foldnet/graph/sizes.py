@@ -249,7 +249,8 @@ class Size:
         return self._is("<", other)
 
     def __gt__(self, other: object) -> bool:
-        return other == 1 or self._is(">=", cast(int, other) + 1)
+        # More than one position, or one: but not none.
+        return self._is(">=", 1 if other == 1 else cast(int, other) + 1)
 
     def __le__(self, other: object) -> bool:
         return not self > other

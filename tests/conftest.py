@@ -1,5 +1,6 @@
 """What holds for the whole suite: the same numbers at every run, whatever else the machine does."""
 
+import gc
 import os
 import random
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from foldnet.engines.native import cache
-from tests.support import compiling, quick
+from tests.support import compiling, keras_variables, quick
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # What JAX compiles here runs a few times on a few rows: compiling it well takes longer than all its runs, and without
@@ -54,16 +55,27 @@ def pytest_configure(config):
     for kind in ("GLOBAL", "LOCAL"):
         os.environ[f"ZIG_{kind}_CACHE_DIR"] = str(folder / "zig")
     os.environ.setdefault("FOLDNET_CACHE", str(folder / "foldnet"))
+    os.environ[compiling.READ_BEFORE] = f"{os.environ['FOLDNET_CACHE']}-headers"
     if config.getoption("measure"):
         config.pluginmanager.register(quick.Measuring())
 
 
 def pytest_collection_finish():
-    """Let JAX not look up, for each operation that it compiles, which lines of code called it."""
+    make_keras_quick()
+    # What has been imported stays, and what is left out need not be looked through again and again.
+    gc.collect()
+    gc.freeze()
+
+
+def make_keras_quick():
+    """Once it has been imported: less for JAX to compile and to note."""
     if "jax" in sys.modules:
         import jax
 
+        # Otherwise it looks up, for each operation that it compiles, which lines of code called it.
         jax.config.update("jax_traceback_in_locations_limit", 0)
+    if "keras" in sys.modules:
+        keras_variables.install()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,6 +85,7 @@ def pytest_runtest_setup(item):
     A test in native_training shows that the bits stay as they are. Files that ask about the compiled code itself, and
     those whose fits take longer than compilers do, are marked ``as_shipped``.
     """
+    make_keras_quick()
     shipped = item.get_closest_marker("as_shipped")
     cache.load = compiling.as_shipped if shipped else compiling.unoptimized
 

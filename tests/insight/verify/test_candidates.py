@@ -90,7 +90,7 @@ class TestKeras:
         inner = name.startswith("deep")
         layer = (model.get_layer("inner") if inner else model).get_layer(name)
         layer.set_weights([w + 0.01 for w in layer.get_weights()])
-        result = verify(model, ours)
+        result = verify(model, ours, pair_seconds=0)
         assert not result.ok
         place = "out" if inner else name  # a nested model shows nothing of its inside
         assert f"first differs at {place!r}" in result.message
@@ -101,7 +101,7 @@ class TestKeras:
         model.save(path)
         assert verify(model, path).ok
         assert verify(path, path).proven
-        assert not verify(live(keras, seed=1), path).ok
+        assert not verify(live(keras, seed=1), path, pair_seconds=0).ok
 
 
 PROGRAM = """
@@ -224,7 +224,7 @@ def test_what_foldnet_exports_is_proven(name, tmp_path):
     for written in ("folded.py", "plain.py", "c", "saved.foldnet"):
         result = verify(tmp_path / written, model)
         assert result.proven, str(result)
-        assert not verify(tmp_path / written, STACKS[name](seed=9)).ok
+        assert not verify(tmp_path / written, STACKS[name](seed=9), pair_seconds=0).ok
 
 
 def test_a_predictor_says_who_computed_what():

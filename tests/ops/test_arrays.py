@@ -2,7 +2,7 @@
 
 import inspect
 
-import jax.numpy as jnp
+import jax
 import keras
 import numpy as np
 import pytest
@@ -94,7 +94,10 @@ OTHERS = {
 
 
 def same(name, make):
-    theirs, ours = make(keras.ops), make(ops)
+    assert_same(name, make(keras.ops), make(ops))
+
+
+def assert_same(name, theirs, ours):
     pairs = zip(theirs, ours, strict=True) if isinstance(theirs, tuple | list) else [(theirs, ours)]
     for a, b in pairs:
         a = np.asarray(a)
@@ -103,22 +106,37 @@ def same(name, make):
         np.testing.assert_allclose(b.astype(float), a.astype(float), rtol=3e-5, atol=2e-6, err_msg=name)
 
 
+def all_same(calls):
+    """The same for many functions by name, with their operands; JAX compiles all of Keras's together."""
+
+    def operands(arrays):
+        arrays = iter(arrays)
+        return [[next(arrays) if isinstance(x, np.ndarray) else x for x in given] for _, given in calls]
+
+    def called(library, given):
+        return [getattr(library, name)(*values) for (name, _), values in zip(calls, given, strict=True)]
+
+    arrays = [x for _, given in calls for x in given if isinstance(x, np.ndarray)]
+    theirs = jax.jit(lambda arrays: called(keras.ops, operands(arrays)))(arrays)
+    for (name, given), *results in zip(calls, theirs, called(ops, [g for _, g in calls]), strict=True):
+        assert_same(f"{name} of {', '.join(np.asarray(x).dtype.name for x in given)}", *results)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_functions_of_one_value(kind):
-    for name in UNARY:
-        if not (kind == "bool" and name in ("square", "absolute", "abs")):
-            same(f"{name}({kind})", lambda o, name=name: getattr(o, name)(KINDS[kind]))
+    all_same([
+        (name, [KINDS[kind]]) for name in UNARY
+        if not (kind == "bool" and name in ("square", "absolute", "abs"))
+    ])  # fmt: skip
 
 
 def test_functions_of_floats():
-    for name in FLOAT_ONLY:
-        same(name, lambda o, name=name: getattr(o, name)(FLOATS))
+    all_same([(name, [FLOATS]) for name in FLOAT_ONLY])
 
 
 @pytest.mark.parametrize("name", BINARY)
 def test_functions_of_two_values(name):
-    for a, b in PAIRS:
-        same(name, lambda o, a=a, b=b: getattr(o, name)(a, b))
+    all_same([(name, pair) for pair in PAIRS])
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -128,9 +146,10 @@ def test_other_functions(name):
 
 def test_operations_compute_on_arrays():
     x = _rng.normal(size=(5, 4, 3)).astype(np.float32)
-    for name, make in OPERATIONS.items():
-        if name != "moments":
-            same(name, lambda o, make=make: make(o, x if o is ops else jnp.asarray(x)))
+    makes = {name: make for name, make in OPERATIONS.items() if name != "moments"}
+    theirs = jax.jit(lambda x: [make(keras.ops, x) for make in makes.values()])(x)
+    for (name, make), result in zip(makes.items(), theirs, strict=True):
+        assert_same(name, result, make(ops, x))
 
 
 def test_parameters_have_kerass_names():

@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -36,7 +37,8 @@ def pair(build):
 
 
 def results(network, arrays):
-    return [np.asarray(y) for y in keras.tree.flatten(network(arrays if len(arrays) > 1 else arrays[0]))]
+    called = jax.jit(network.__call__)  # compiled whole, which is much faster than each of its operations
+    return [np.asarray(y) for y in keras.tree.flatten(called(arrays if len(arrays) > 1 else arrays[0]))]
 
 
 def assert_close(found, expected):

@@ -125,6 +125,35 @@ def test_names_of_layers_and_lengths_do_not_meet(tmp_path):
     assert "ok" in said(built(tmp_path, predict), "./self_test").stdout
 
 
+@pytest.mark.parametrize("other", ["a_length", "a_size"])
+def test_names_of_inputs_and_lengths_do_not_meet(other, tmp_path):
+    first, second = Input((None, 2), name="a"), Input((None, 2), name=other)
+    network = Model([first, second], [layers.Dense(2)(first), layers.Dense(3)(second)])
+    predict = foldnet.freeze(fill(network), engine="native")
+    assert "ok" in said(built(tmp_path, predict), "./self_test").stdout
+
+
+@pytest.mark.parametrize("length", [None, 5])
+def test_names_of_layers_and_of_the_code_do_not_meet(length, tmp_path):
+    x = y = Input((length, 2))
+    for name in (
+        "output_1",
+        "output_2",
+        "int32_t",
+        "size_t",
+        "o0",
+        "k0",
+        "fn_dense",
+        "fn_conv",
+        "net_predict",
+    ):
+        y = layers.Dense(3, activation="tanh", name=name)(y)
+    network = Model(x, [y, layers.Conv1D(2, 3, name="linux")(y)])  # a macro of gcc, unless -std forbids it
+    predict = foldnet.freeze(fill(network), engine="native")
+    assert "ok" in said(built(tmp_path, predict), "./self_test").stdout
+    compilers.build("gcc", ["-std=gnu99", "-O0", "main.c"], "main", tmp_path)
+
+
 def test_the_readme_and_header_say_what_depends_on_lengths(tmp_path):
     to_c(foldnet.freeze(fill(NETWORKS["causal"]())), tmp_path, name="net")
     header, readme = (tmp_path / "predict.h").read_text(), (tmp_path / "README.md").read_text()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foldnet.codegen.names import Namespace
 from foldnet.codegen.size_names import lengths_of
 from foldnet.codegen.workspace import plan
 from foldnet.errors import ConfigError, UnsupportedError
@@ -28,6 +29,7 @@ class FreeLengths:
     Args:
         graph: with free axes.
         takes: names of the parameters for its inputs.
+        gives: names of those for its outputs.
 
     Raises:
         UnsupportedError: an operation needs to know a size.
@@ -37,7 +39,7 @@ class FreeLengths:
         names: of the lengths.
     """
 
-    def __init__(self, graph: Graph, takes: Sequence[str]) -> None:
+    def __init__(self, graph: Graph, takes: Sequence[str], gives: Sequence[str] = ()) -> None:
         self._free, self._axes = graph, free_axes(graph)
         inputs = [number for number, _ in self._axes]
         each = [
@@ -45,7 +47,8 @@ class FreeLengths:
             for number, axis in self._axes
         ]
         self.graph, self._same = self._with_lengths()
-        self.names = [each[self._same.index(k)] for k in range(max(self._same) + 1)]
+        names = Namespace([*takes, *gives])  # there may be inputs called `a` and `a_length`
+        self.names = [names.fresh(each[self._same.index(k)]) for k in range(max(self._same) + 1)]
         self._lengths.names = self.names
 
     def _with_lengths(self) -> tuple[Graph, list[int]]:

@@ -99,7 +99,7 @@ def to_c(
     stem = name if name is not None else directory.resolve().name.removesuffix("_c")
     name = identifier(stem, "network")
     takes, gives = _port_names(graph)
-    free = FreeLengths(graph, takes) if free_axes(graph) else None
+    free = FreeLengths(graph, takes, gives) if free_axes(graph) else None
     portable = emit_portable(
         graph if free is None else free.graph,
         f"{name}_predict",
@@ -162,11 +162,12 @@ def _port_names(graph: Graph) -> tuple[list[str], list[str]]:
 
 
 def _ports(graph: Graph, values: Sequence[str], ports: Sequence[str], prefix: str) -> list[Port]:
-    """The inputs or outputs; the names of sizes begin with the prefix."""
+    """The inputs or outputs; the names of macros begin with the prefix, and without one sizes are variables."""
     found = []
     for value, port in zip(values, ports, strict=True):
-        shape, size_name = shape_of_row(graph, value), f"{prefix}{port}_size"
-        size_name = size_name.upper() if prefix else size_name
+        shape = shape_of_row(graph, value)
+        # A variable has a name that no parameter has: there may be inputs called `a` and `a_size`.
+        size_name = f"{prefix}{port}_size".upper() if prefix else f"size_of_{port}"
         found.append(Port(port, size_name, ctype(graph, value), max(prod(shape), 1), shape))
     return found
 

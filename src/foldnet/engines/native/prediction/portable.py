@@ -158,10 +158,11 @@ class _Ports:
     def body(
         self, places: Plan, weights: Weights, taken: Sequence[str] = ()
     ) -> tuple[BlockWriter, list[str]]:
-        """The writer, and the statements of the whole prediction, whose values have none of the taken names."""
+        """The writer, and the statements of the whole prediction, whose values have no parameter's or taken name."""
         graph = self.graph
         direct = {v: self.takes[i] for i, v in used_inputs(graph)}
-        body = BlockWriter(graph, places, weights, lanes=1, simd=1, direct=direct, names=True, taken=taken)
+        names = [*self.takes, *self.gives, *taken]
+        body = BlockWriter(graph, places, weights, lanes=1, simd=1, direct=direct, names=True, taken=names)
         lines = body.all()
         stores = [
             line

@@ -39,6 +39,9 @@ from foldnet.graph.sizes import free
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.c import activate
 
+_OF_CODE = re.compile(r"[iko]\d+|n_\d+|fn_.*|.*_t")
+"""Names of loops' variables, sizes, functions and types."""
+
 
 class BlockWriter:
     """The statements of a graph for a number of lanes, as far as they are written, and where its values lie.
@@ -115,7 +118,7 @@ class BlockWriter:
         if self._plain is not None:
             return self._plain.value(root)
         name = identifier(root.rpartition(":")[0] or root)
-        return self._names.fresh(f"{name}_" if re.fullmatch(r"[ik]\d+|n_\d+", name) else name)
+        return self._names.fresh(f"{name}_" if _OF_CODE.fullmatch(name) else name)
 
     def declarations(self) -> list[str]:
         """Statements that name the values that the others read and write."""

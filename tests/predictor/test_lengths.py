@@ -1,5 +1,6 @@
 """Networks with free axes: one piece of compiled code for all lengths, with the bits of code for each."""
 
+import threading
 import time
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 import foldnet
 from foldnet import Input, Model, Sequential, layers, ops
 from foldnet.codegen.size_names import lengths_of as depends_on
-from foldnet.engines.native.prediction import program
+from foldnet.engines.native.prediction import program, source
+from foldnet.engines.native.prediction.source import LONGEST
 from foldnet.errors import InputError
 from foldnet.graph.graph import bind
+from foldnet.graph.sizes import LONG
 from tests.insight.insight_networks import fill
 
 
@@ -194,6 +197,61 @@ def test_lengths_that_no_common_code_serves_get_their_own():
     assert predict(np.ones((1, 2, 6))).shape == (1, 4, 2)
     with pytest.raises(InputError, match="reshape"):
         predict(np.ones((1, 3, 6)))
+
+
+def test_rows_that_are_too_long_are_computed_by_the_reference_engine_alone(made, monkeypatch):
+    """They change neither the speed nor the bits of other rows, and are not compiled for nothing."""
+    monkeypatch.setattr(source, "LARGEST", 2000)
+    network = fill(NETWORKS["causal"]())
+    predict, other = foldnet.freeze(network), foldnet.freeze(network)
+    (long,) = data_for(predict, [200])
+    with pytest.warns(RuntimeWarning, match=r"\(200, 17\) elements a row"):
+        found = predict(long)
+    np.testing.assert_array_equal(found, foldnet.freeze(network, engine="reference")(long))
+    assert predict.engine == "native"
+    for length in (50, 51):
+        (x,) = data_for(predict, [length])
+        np.testing.assert_array_equal(predict(x), other(x))
+    np.testing.assert_array_equal(predict(long), found)
+
+
+def test_an_axis_beyond_the_limit_is_compiled_once(made):
+    predict = foldnet.freeze(fill(sequence(layers.GlobalMaxPooling1D())), engine="native")
+    assert predict(np.ones((1, LONGEST + 1, 6), np.float32)).shape == (1, 6)
+    assert [depends_on(graph) is not None for graph in made] == [True, False]
+
+
+def test_a_first_call_that_is_interrupted_does_not_count(made, monkeypatch):
+    predict = foldnet.freeze(fill(NETWORKS["causal"]()), engine="native")
+    data = data_for(predict, [20])
+    with monkeypatch.context() as patched:
+        patched.setattr(program.cache, "load", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            predict(*data)
+    made.clear()
+    for length in (20, 30):
+        predict(*data_for(predict, [length]))
+    assert [set(depends_on(graph).assumed) <= set(LONG) for graph in made] == [True]
+
+
+def interrupted(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_first_calls_at_the_same_time_make_the_same_code(made):
+    predict = foldnet.freeze(fill(NETWORKS["causal"]()), engine="native")
+    begin = threading.Barrier(4)
+
+    def call(length):
+        begin.wait()
+        predict(*data_for(predict, [length]))
+
+    threads = [threading.Thread(target=call, args=(length,)) for length in (20, 30, 40, 50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(set(depends_on(graph).assumed) <= set(LONG) for graph in made)
 
 
 def test_empty_axes_and_no_rows():

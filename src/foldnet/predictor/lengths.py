@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from foldnet.engines.native.prediction.program import NativeCode
 
 _CODES_KEPT = 8
+
+_Assumption = tuple[tuple[int, ...], tuple[int, ...]]
+"""For each free axis the number of its length, and the lengths that comparisons are answered for."""
 
 
 class ManyLengths:
@@ -33,8 +37,12 @@ class ManyLengths:
         self.graph = graph
         self._axes = free_axes(graph)
         # Replaced as a whole, never changed: calls need no lock.
-        self._codes: tuple[tuple[tuple[int, ...], NativeCode], ...] = ()
-        self._tried: frozenset[tuple[tuple[int, ...], tuple[int, ...]]] = frozenset()
+        self._codes: Mapping[_Assumption, NativeCode | None] = {}
+
+    @property
+    def has_code(self) -> bool:
+        """Whether there is code for some lengths."""
+        return any(self._codes.values())
 
     def program(self, rows: Sequence[Shape]) -> tuple[Graph, Program] | None:
         """The program for rows of these shapes, and the graph with the shapes of its inputs and outputs.
@@ -45,43 +53,46 @@ class ManyLengths:
             UnsupportedError, CompileError: as ``NativeCode`` does.
         """
         lengths = [rows[number][axis - 1] or 0 for number, axis in self._axes]
-        for same, code in self._codes:
-            found = self._of_code(same, code, lengths)
+        for (same, _), code in self._codes.items():
+            found = None if code is None else self._of_code(same, code, lengths)
             if found is not None:
                 return found
-        for same, assumed in self._assumptions(lengths):
-            found = self._new(same, assumed, lengths)
+        for assumption in self._assumptions(lengths):
+            found = self._new(assumption, lengths)
             if found is not None:
                 return found
         return None
 
-    def _assumptions(self, lengths: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    def _assumptions(self, lengths: Sequence[int]) -> Iterator[_Assumption]:
         """Which axes have the same length, and the lengths that comparisons are answered for."""
+        from foldnet.engines.native.prediction.source import LONGEST
+
         count = len(lengths)
         each = tuple(range(count))
         yield each, tuple(LONG[k % len(LONG)] for k in each)
-        if len(self._codes) < _CODES_KEPT and all(lengths):
+        kept = sum(code is not None for code in self._codes.values())
+        if kept < _CODES_KEPT and all(1 <= n <= LONGEST for n in lengths):
             yield each, tuple(lengths)
             if len(set(lengths)) < count:
                 different = list(dict.fromkeys(lengths))
                 yield tuple(different.index(n) for n in lengths), tuple(different)
 
-    def _new(
-        self, same: tuple[int, ...], assumed: tuple[int, ...], lengths: Sequence[int]
-    ) -> tuple[Graph, Program] | None:
+    def _new(self, assumption: _Assumption, lengths: Sequence[int]) -> tuple[Graph, Program] | None:
         """The program by new code, if there is any that was not tried before."""
-        if (same, assumed) in self._tried:
+        if assumption in self._codes:
             return None
-        self._tried |= {(same, assumed)}
-        try:
+        same, assumed = assumption
+        code = None
+        with suppress(ConfigError):
             graph = with_lengths(self.graph, assumed, same)
-        except ConfigError:
-            return None
-        from foldnet.engines.native.prediction.program import NativeCode
+            from foldnet.engines.native.prediction.program import NativeCode
 
-        code = NativeCode(graph)
-        self._codes = (*self._codes, (same, code))
-        return self._of_code(same, code, lengths)
+            code = NativeCode(graph)
+        # Only now is it tried: calls by other threads that come meanwhile make the same code, and not one each for
+        # their own lengths, and so does a later call if this one was interrupted.
+        if code is not None or assumed[0] in LONG:  # of all lengths that fit nothing there may be many
+            self._codes = {**self._codes, assumption: code}
+        return None if code is None else self._of_code(same, code, lengths)
 
     def _of_code(
         self, same: tuple[int, ...], code: NativeCode, lengths: Sequence[int]

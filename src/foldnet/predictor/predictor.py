@@ -143,7 +143,7 @@ class Predictor(FastCall):
     def _run(self, bound: Graph, program: Program, arrays: list[Array]) -> list[Array]:
         """Compute block by block, so that conversions and intermediate values need little memory."""
         rows = len(arrays[0])
-        if self._is_ready(arrays):
+        if program.is_native and self._is_ready(arrays):
             return program.run(arrays)
         types = [bound.types[v] for v in bound.outputs]
         results = [
@@ -151,7 +151,7 @@ class Predictor(FastCall):
             for t in types
         ]
         kinds = [bound.types[v] for v in bound.inputs]
-        block = max(1, _BLOCK_BYTES // self._row_bytes(bound))
+        block = max(1, _BLOCK_BYTES // self._row_bytes(bound, program))
         for start in range(0, rows, block):
             part = slice(start, start + block)
             ready = [
@@ -164,7 +164,7 @@ class Predictor(FastCall):
 
     def _is_ready(self, arrays: list[Array]) -> bool:
         """Whether the native engine can read all rows without a copy."""
-        return self.engine == "native" and all(
+        return all(
             self.graph.types[name].dtype == FLOAT
             and a.dtype == np.float32
             and a.dtype.isnative
@@ -173,9 +173,9 @@ class Predictor(FastCall):
             for name, a in zip(self.graph.inputs, arrays, strict=True)
         )
 
-    def _row_bytes(self, bound: Graph) -> int:
+    def _row_bytes(self, bound: Graph, program: Program) -> int:
         """Memory per row during the computation: on the reference engine that of all values."""
-        values = [n.output for n in bound.nodes] if self.engine == "reference" else list(bound.outputs)
+        values = list(bound.outputs) if program.is_native else [n.output for n in bound.nodes]
         sizes = [int(np.prod([n or 0 for n in bound.types[v].shape[1:]])) for v in (*bound.inputs, *values)]
         return max(1, sum(sizes)) * self._dtype.itemsize
 
@@ -191,11 +191,7 @@ class Predictor(FastCall):
 
     def _attach(self, program: Program) -> None:
         """Send the next calls with rows of the program's shapes straight to it."""
-        if (
-            self.engine == "native"
-            and self.options.output_names is None
-            and self.options.output_structure is None
-        ):
+        if program.is_native and self.options.output_names is None and self.options.output_structure is None:
             attach(self, cast("NativeProgram", program))
 
     def _made(
@@ -225,7 +221,8 @@ class Predictor(FastCall):
             made = native_or_none(lambda: native_program(bound), self.options.engine, "predictions")
             if made is not None:
                 return made
-            self.engine = "reference"
+            if self._lengths is None or not self._lengths.has_code:
+                self.engine = "reference"  # else these rows alone are too long for compiled code
         return reference_program(bound, self.options)
 
     # -- saving and exporting -------------------------------------------------------------------------------

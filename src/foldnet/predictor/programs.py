@@ -14,6 +14,10 @@ from foldnet.predictor.options import Options
 class Program(Protocol):
     """A graph compiled or prepared by an engine."""
 
+    @property
+    def is_native(self) -> bool:
+        """Whether the native engine computes."""
+
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for a batch of rows."""
 

@@ -69,7 +69,12 @@ class ReferenceProgram:
         graph: to compute; free axes need no binding here.
         dtype: the working precision, ``"float32"`` or ``"float64"``. Weights and every value are rounded to it once;
             the arithmetic is in float64.
+
+    Attributes:
+        is_native: False.
     """
+
+    is_native = False
 
     def __init__(self, graph: Graph, dtype: Precision = "float64") -> None:
         self.graph = graph

@@ -115,7 +115,10 @@ class NativeProgram:
         code: that it calls.
         threads: as given.
         lengths: of free axes; None if there are none.
+        is_native: True.
     """
+
+    is_native = True
 
     def __init__(self, graph: Graph, *, threads: int | None = None) -> None:
         self._start(NativeCode(graph), threads)

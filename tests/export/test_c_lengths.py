@@ -72,6 +72,20 @@ def test_what_is_wrong_with_lengths(tmp_path):
     assert "line 1 has 2 numbers, expected 42" in done.stderr
 
 
+def test_products_of_lengths_do_not_overflow(tmp_path):
+    volume = Sequential([Input((None, None, None, 16)), layers.Conv3D(2, 1)])
+    folder = built(tmp_path, foldnet.freeze(fill(volume)))
+    for lengths, taken in (
+        ((1 << 20,) * 3, False),
+        ((1 << 20, 1 << 20, 1 << 19), False),
+        ((1 << 11, 1 << 11, 1), False),
+        ((1 << 11, (1 << 11) - 1, 1), True),
+        ((1 << 20, 1, 2), True),
+    ):
+        done = said(folder, "./main", *map(str, lengths), text="1,2\n")
+        assert ("line 1 has 2 numbers" if taken else "cannot take these lengths") in done.stderr
+
+
 def test_a_caller_gives_lengths_and_memory(tmp_path):
     """The workspace is exactly as large as the sizes say: the sanitizer sees one byte more."""
     predict = foldnet.freeze(fill(NETWORKS["causal"]()), engine="native")

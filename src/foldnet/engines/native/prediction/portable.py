@@ -12,6 +12,7 @@ from foldnet.codegen.size_names import SizeNames, lengths_of, writing
 from foldnet.codegen.workspace import Plan, plan
 from foldnet.engines.native.prediction.source import (
     FMA,
+    LARGEST,
     LONGEST,
     STACK_FLOATS,
     check,
@@ -21,7 +22,7 @@ from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
-from foldnet.graph.sizes import Lengths
+from foldnet.graph.sizes import Lengths, free
 
 FLASH = """\
 /* On AVR the weights stay in flash, and each is read from there; -DWEIGHTS_IN_RAM copies them to memory at the start.
@@ -215,6 +216,7 @@ def _sizes_function(ports: _Ports, name: str, places: Plan, lengths: Lengths, ca
     with writing(lengths, names):
         # Those of the lengths themselves come first, so that nothing that is computed from them overflows.
         tests = [f"{length} < 1 || {length} > {LONGEST}" for length in called]
+        tests += _too_large_inputs(graph, lengths, called)
         late = [f"!({names.test(condition)})" for condition in lengths.conditions]
         sizes = {
             p: f"{prod(shape_of_row(graph, v))}"
@@ -232,6 +234,19 @@ def _sizes_function(ports: _Ports, name: str, places: Plan, lengths: Lengths, ca
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _too_large_inputs(graph: Graph, lengths: Lengths, called: list[str]) -> list[str]:
+    """C that tells whether an input is too large, without a product that overflows."""
+    tests = []
+    for value in graph.inputs:
+        shape = shape_of_row(graph, value)
+        sizes = [n for n in shape if free(n) is not None]
+        if len(sizes) > 1:
+            most = (LARGEST - 1) // max(prod(n for n in shape if free(n) is None), 1)
+            names = [called[lengths.atom(size.terms[0][0][0]).number] for size in map(free, sizes) if size]
+            tests.append(f"{names[0]} > {' / '.join([str(most), *names[1:]])}")
+    return tests
 
 
 def _weights_array(graph: Graph, weights: Weights) -> str:

@@ -72,6 +72,24 @@ def test_what_is_wrong_with_lengths(tmp_path):
     assert "line 1 has 2 numbers, expected 42" in done.stderr
 
 
+def test_a_network_that_takes_multiples_of_lengths(tmp_path):
+    """It halves both axes three times, doubles them again, and joins each size with what it was before."""
+    x = y = Input((None, None, 2))
+    befores = []
+    for _ in range(3):
+        befores.append(y)
+        y = layers.Conv2D(3, 3, strides=2, padding="same")(y)
+    for before in befores[::-1]:
+        y = layers.Concatenate()([before, layers.UpSampling2D(2)(y)])
+    predict = foldnet.freeze(fill(Model(x, y)), engine="native")
+    folder = built(tmp_path, predict)
+    assert "ok" in said(folder, "./self_test").stdout
+    data = data_for(predict, [8, 24])
+    done = said(folder, "./main", "8", "24", text=csv(data))
+    np.testing.assert_allclose(numbers(done.stdout), predict(*data).reshape(3, -1), rtol=2e-5, atol=2e-6)
+    assert "cannot take these lengths" in said(folder, "./main", "8", "12", text="1\n").stderr
+
+
 def test_products_of_lengths_do_not_overflow(tmp_path):
     volume = Sequential([Input((None, None, None, 16)), layers.Conv3D(2, 1)])
     folder = built(tmp_path, foldnet.freeze(fill(volume)))

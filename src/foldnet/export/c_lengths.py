@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +15,12 @@ from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.free_axes import free_axes, with_lengths
 from foldnet.graph.graph import Graph, bind
 from foldnet.graph.op import Shape
-from foldnet.graph.sizes import LONG, Lengths
+from foldnet.graph.sizes import LONG, LONG_MULTIPLES, Lengths
 
 if TYPE_CHECKING:
     from foldnet.export.c_project import Port
 
-_RECORDED = (12, 33, 100, 300, 1000, 4096, 1, 2, 3, 5)
+_RECORDED = (12, 33, 16, 64, 100, 256, 300, 1000, 4096, 1, 2, 3, 5)
 """Lengths for the rows of the self-test; the first that the network can take."""
 
 
@@ -54,14 +55,15 @@ class FreeLengths:
     def _with_lengths(self) -> tuple[Graph, list[int]]:
         """Each axis has a length of its own; if that cannot be, axes of one place have the same one, or all."""
         places = list(dict.fromkeys(axis for _, axis in self._axes))
-        reason = None
-        for same in (
+        which = (
             list(range(len(self._axes))),
             [places.index(axis) for _, axis in self._axes],
             [0 for _ in self._axes],
-        ):
+        )
+        reason = None
+        for long, same in product((LONG, LONG_MULTIPLES), which):
             try:
-                assumed = [LONG[k % len(LONG)] for k in range(max(same) + 1)]
+                assumed = [long[k % len(long)] for k in range(max(same) + 1)]
                 return with_lengths(self._free, assumed, same), same
             except ConfigError as error:
                 reason = reason or error

@@ -23,6 +23,9 @@ Relation = Literal["==", "!=", ">=", "<"]
 LONG = (1_000_003, 1_000_033, 1_000_037, 1_000_039, 1_000_081, 1_000_099)
 """Lengths to answer comparisons for: large, so that all windows fit, and primes, so that they are no multiples."""
 
+LONG_MULTIPLES = tuple(k * 2**9 * 3**2 * 5 for k in (45, 44, 43, 42, 41, 40))
+"""The same for networks that take multiples only, such as those that halve an axis, double it and join both."""
+
 
 @dataclass(frozen=True)
 class Atom:

@@ -90,6 +90,19 @@ def test_a_network_that_takes_multiples_of_lengths(tmp_path):
     assert "cannot take these lengths" in said(folder, "./main", "8", "12", text="1\n").stderr
 
 
+def test_sums_over_several_axes_take_all_lengths(tmp_path):
+    """Also multiples of eight, where nothing is left after sums in eight parts."""
+    image = Sequential([Input((None, None, 2)), layers.UnitNormalization(axis=(1, 2)), layers.Dense(2)])
+    image.add(layers.GlobalAveragePooling2D())
+    predict = foldnet.freeze(fill(image), engine="native")
+    folder = built(tmp_path, predict)
+    for lengths in ((8, 8), (16, 24), (1, 64), (3, 7)):
+        data = data_for(predict, lengths)
+        done = said(folder, "./main", *map(str, lengths), text=csv(data))
+        assert done.returncode == 0, done.stderr
+        np.testing.assert_allclose(numbers(done.stdout), predict(*data), rtol=2e-5, atol=2e-6)
+
+
 def test_products_of_lengths_do_not_overflow(tmp_path):
     volume = Sequential([Input((None, None, None, 16)), layers.Conv3D(2, 1)])
     folder = built(tmp_path, foldnet.freeze(fill(volume)))

@@ -88,6 +88,7 @@ NETWORKS = {
     "attention": attention,
     "tokens": tokens,
     "image": image,
+    "averaged": lambda: Sequential([Input((None, None, 3)), layers.GlobalAveragePooling2D()]),
     "grouped": lambda: image(groups=3),
     "added": lambda: two_inputs(lambda x, y: layers.Add()([x, y])),
     "joined": lambda: two_inputs(lambda x, y: layers.Concatenate(axis=1)([x, y])),

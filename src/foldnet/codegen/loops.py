@@ -9,6 +9,7 @@ from typing import Literal
 
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.graph.op import FLOAT, INT, Dtype
+from foldnet.graph.sizes import free
 
 Strides = tuple[int, ...]
 
@@ -71,6 +72,11 @@ def lane(rank: int) -> Operand:
     return Operand("", (0,) * rank, laned=True)
 
 
+def _same(a: int, b: int) -> bool:
+    """Whether two strides are equal; one that is known and one that depends on lengths count as different ones."""
+    return (free(a) is None) == (free(b) is None) and a == b
+
+
 def collapse(shape: Sequence[int], all_strides: Sequence[Strides]) -> tuple[list[int], list[list[int]]]:
     """Join neighbouring axes that every operand steps through evenly, and drop axes of size 1."""
     kept = [a for a, n in enumerate(shape) if n != 1]
@@ -78,7 +84,7 @@ def collapse(shape: Sequence[int], all_strides: Sequence[Strides]) -> tuple[list
     strides: list[list[int]] = [[] for _ in all_strides]
     for axis in kept:
         here = [s[axis] for s in all_strides]
-        if sizes and all(s[-1] == h * shape[axis] for s, h in zip(strides, here, strict=True)):
+        if sizes and all(_same(s[-1], h * shape[axis]) for s, h in zip(strides, here, strict=True)):
             sizes[-1] *= shape[axis]
             for s, h in zip(strides, here, strict=True):
                 s[-1] = h

@@ -10,13 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import foldnet
+from foldnet import Input, Sequential, layers
 from foldnet.engines.native import NativeProgram
+from foldnet.engines.native.prediction.program import NativeCode
+from foldnet.graph.free_axes import with_lengths
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.op import INT
+from foldnet.graph.sizes import LONG
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Cast, Gather
 from foldnet.predictor import fastcall
 from foldnet.predictor.fastcall import PythonFastCall, attach
+from tests.insight.insight_networks import fill
 from tests.native.networks import graph_of, random_inputs, table_network
 
 BUILT = fastcall.FastCall is not PythonFastCall
@@ -141,17 +147,48 @@ def test_it_keeps_the_program_and_its_weights_alive_and_lets_them_go():
 def test_wrong_attachments_are_refused():
     quick = Quick(GRAPH)
     program = quick.program
-    arguments = [program.address, program.weights, program, (11,), (1,), 1, 1]
+    arguments = [program.address, program.weights, program, (11,), (1,), 1, 1, None]
+    quick.attach(*arguments)
     for place, wrong in [
         (0, 0),
         (1, program.weights.astype(np.float64)),
         (3, [11]),
         (4, (1,) * 9),
         (3, (-1, "x")),
+        (7, [5]),
+        (7, np.array([5], np.int32)),
+        (7, np.arange(6)[::2]),
     ]:
         with pytest.raises((ValueError, TypeError)):
             quick.attach(*arguments[:place], wrong, *arguments[place + 1 :])
     assert quick(random_inputs(GRAPH, 1)[0]).shape == (1, 1)
+
+
+class Caller:
+    """Calls a function when it is let go."""
+
+    def __init__(self, call):
+        self.call = call
+
+    def __del__(self):
+        self.call()
+
+
+@needs_extension
+def test_what_a_new_attachment_lets_go_may_call():
+    """The call sees the new code with the new lengths."""
+    network = Sequential([Input((None, 2)), layers.Conv1D(3, 2, padding="same")])
+    code = NativeCode(with_lengths(foldnet.freeze(fill(network), engine="reference").graph, LONG[:1]))
+    short, long = (NativeProgram.at_lengths(code, [n]) for n in (5, 9))
+    quick, x, found = Quick(GRAPH), np.ones((4, 9, 2), np.float32), []
+
+    def attached(program, owner):
+        rows = *program.input_rows, *program.output_rows
+        quick.attach(program.address, program.weights, owner, *rows, 1, 9, program.lengths)
+
+    attached(short, Caller(lambda: found.append(quick(x))))
+    attached(long, None)
+    assert np.array_equal(found, long.run([x]))
 
 
 @needs_extension

@@ -142,9 +142,13 @@ static PyObject *attach(FastCall *self, PyObject *args) {
   self->rank_out = given.rank_out;
   memcpy(self->row_in, given.row_in, sizeof self->row_in);
   memcpy(self->row_out, given.row_out, sizeof self->row_out);
-  Py_XSETREF(self->weights, Py_NewRef(weights));
-  Py_XSETREF(self->owner, Py_NewRef(owner));
-  Py_XSETREF(self->lengths, Py_NewRef(lengths));
+  /* All is in place before anything is let go: what then runs may call this object. */
+  PyObject *const before[] = {self->weights, self->owner, self->lengths};
+  self->weights = Py_NewRef(weights);
+  self->owner = Py_NewRef(owner);
+  self->lengths = Py_NewRef(lengths);
+  for (int k = 0; k < 3; k++)
+    Py_XDECREF(before[k]);
   Py_RETURN_NONE;
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 import foldnet
 from foldnet import Input, Model, Sequential, layers
-from foldnet.errors import UnsupportedError
+from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import to_c
 from tests.export.test_c import STRICT, csv, numbers
 from tests.insight.insight_networks import fill
@@ -160,6 +160,21 @@ def test_the_recorded_rows_may_be_given(tmp_path):
     assert "net_predict_sizes(11, &sizes)" in (folder / "self_test.c").read_text()
     with pytest.raises(UnsupportedError, match="cannot take rows of the lengths"):
         to_c(predict, folder, x=np.ones((2, 3, 6), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.ones((2, 5, 4)), "x holds 1 arrays, and the network has 2 inputs"),
+        ({"a": np.ones((2, 5, 4))}, "x holds 1 arrays, and the network has 2 inputs"),
+        ([[[[1.0] * 4], [[1.0] * 4] * 2], np.ones((2, 5, 4))], "not an array of numbers"),
+        ([np.ones((2, 5, 4)), np.ones((1, 5, 4))], r"\[2, 1\] rows"),
+    ],
+)
+def test_rows_to_record_that_fit_no_inputs(x, words, tmp_path):
+    predict = foldnet.freeze(fill(NETWORKS["joined"]()))
+    with pytest.raises(InputError, match=words):
+        to_c(predict, tmp_path, x=x)
 
 
 def test_names_of_layers_and_lengths_do_not_meet(tmp_path):

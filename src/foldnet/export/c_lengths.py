@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from foldnet.codegen.names import Namespace
 from foldnet.codegen.size_names import lengths_of
@@ -18,6 +16,7 @@ from foldnet.graph.op import Shape
 from foldnet.graph.sizes import LONG, LONG_MULTIPLES, Lengths
 
 if TYPE_CHECKING:
+    from foldnet.arrays import Array
     from foldnet.export.c_project import Port
 
 _RECORDED = (12, 33, 16, 64, 100, 256, 300, 1000, 4096, 1, 2, 3, 5)
@@ -78,14 +77,16 @@ class FreeLengths:
         assert found is not None
         return found
 
-    def recorded(self, x: object) -> Graph:
+    def recorded(self, x: Sequence[Array] | None) -> Graph:
         """The graph for the lengths of the rows to record: those of ``x``, or some that the network can take.
+
+        Args:
+            x: an array for each input.
 
         Raises:
             UnsupportedError: none of those that were tried fit.
         """
-        shapes = _shapes_of(x, len(self._free.inputs))
-        given = self.lengths_for(shapes) if shapes else None
+        given = None if x is None else self.lengths_for([array.shape for array in x])
         for length in _RECORDED:
             self._used = given or [length for _ in self.names]
             if self._lengths.fit(self._used):
@@ -155,11 +156,3 @@ class FreeLengths:
 def _in_words(size: int | None) -> str:
     text = str(size)
     return text if text.isalnum() or text.isidentifier() else f"({text})"
-
-
-def _shapes_of(x: object, inputs: int) -> list[tuple[int, ...]] | None:
-    """The shapes of given rows; None if none were given."""
-    if x is None:
-        return None
-    arrays: Sequence[Any] = x if isinstance(x, list | tuple) and inputs > 1 else [x]
-    return [np.shape(array) for array in arrays]

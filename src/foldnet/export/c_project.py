@@ -106,11 +106,12 @@ def to_c(
         [*takes, *gives],
         None if free is None else free.names,
     )
+    given = None if x is None else _given_arrays(graph, x)
     if free is not None:
-        graph = free.recorded(x)
+        graph = free.recorded(given)
     prefix = f"{name}_" if free is None else ""
     inputs, outputs = _ports(graph, graph.inputs, takes, prefix), _ports(graph, graph.outputs, gives, prefix)
-    rows = example_rows(graph, ROWS) if x is None else _given_rows(graph, x)
+    rows = example_rows(graph, ROWS) if given is None else _given_rows(graph, given)
     words = {
         "mark": MARK, "title": plain(stem), "name": name, "MACRO": name.upper(), "code": portable.code,
         "rows": str(len(rows[0])),
@@ -134,14 +135,22 @@ def to_c(
     return list(files)
 
 
-def _given_rows(graph: Graph, x: object) -> list[Array]:
+def _given_arrays(graph: Graph, x: object) -> list[Array]:
+    """An array for each input."""
     given = x if isinstance(x, list | tuple) and len(graph.inputs) > 1 else [x]
     if len(given) != len(graph.inputs):
         raise InputError(f"x holds {len(given)} arrays, and the network has {len(graph.inputs)} inputs")
+    try:
+        return [np.asarray(data) for data in given]
+    except ValueError as error:  # lists of different lengths
+        raise InputError(f"x is not an array of numbers for each input: {error}") from None
+
+
+def _given_rows(graph: Graph, given: Sequence[Array]) -> list[Array]:
     rows = []
     for value, data in zip(graph.inputs, given, strict=True):
         kind = graph.types[value]
-        array = np.asarray(data).astype(np.int32 if kind.dtype == "int" else np.float32)
+        array = data.astype(np.int32 if kind.dtype == "int" else np.float32)
         if array.ndim == 0 or array.shape[1:] != kind.shape[1:] or len(array) == 0:
             raise InputError(
                 f"x for input {value!r} has shape {array.shape}, expected (rows, {kind.shape[1:]})"

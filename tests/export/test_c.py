@@ -11,15 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foldnet import Model, layers
 from foldnet.codegen.layout import elements
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import c_project, to_c
 from foldnet.graph.graph import bind
+from foldnet.lowering.lower import lower
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.cases import Case, Drawn, Rows
 from foldnet.operations.structure.op import Reshape
 from tests.export.export_nets import NETS, rows_for
+from tests.insight.insight_networks import fill
 from tests.operations.op_cases import PREDICTING, SMALL, TOGETHER, data_of, joined
 from tests.support import compilers
 from tests.support.compilers import COMPILERS, sanitizers
@@ -395,3 +398,22 @@ def test_activations_are_in_the_comments(tmp_path):
     to_c(ready(OPS["Dense-relu"]), tmp_path, name="net")
     assert "layer: Dense, relu" in (tmp_path / "predict.h").read_text()
     assert "/* layer: Dense, relu */" in (tmp_path / "predict.c").read_text()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_self_test_allows_for_long_sums(seed, tmp_path):
+    """600 terms, each of which C rounds: more than the rounding of each value that the bound is measured with."""
+    x = layers.Input((20, 70))
+    y = layers.Dense(37)(layers.Dense(600, activation="relu")(x))
+    network = fill(Model(x, layers.Conv1D(33, 7, padding="same")(y)), seed)
+    to_c(lower(network), tmp_path, name="net")
+    build(tmp_path, "-O1", "self_test.c", output="self_test")
+    assert "ok" in run(["./self_test"], tmp_path).stdout
+
+
+def test_shapes_are_given_for_every_input(tmp_path):
+    a, b = layers.Input((None, 2)), layers.Input((None, 2))
+    graph = lower(Model([a, b], layers.Concatenate(axis=1)([a, b])))
+    with pytest.raises(InputError, match="1 shapes, and the network has 2 inputs"):
+        to_c(graph, tmp_path, input_shapes=[(5, 2)])
+    to_c(graph, tmp_path, input_shapes=[(5, 2), (3, 2)], name="net")

@@ -97,8 +97,8 @@ def to_c(
     if input_shapes is not None:
         if len(input_shapes) != len(graph.inputs):
             raise InputError(
-                f"input_shapes has {len(input_shapes)} shapes, and the network has {len(graph.inputs)} inputs: give one "
-                "for each, without the rows"
+                f"input_shapes has {len(input_shapes)} shapes, and the network has {len(graph.inputs)} inputs: give "
+                "one for each, without the rows"
             )
         graph = bind(graph, [(None, *shape) for shape in input_shapes])
     stem = name if name is not None else directory.resolve().name.removesuffix("_c")

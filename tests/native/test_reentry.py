@@ -19,8 +19,12 @@ import numpy as np
 import foldnet
 from foldnet import Sequential, layers
 from foldnet.engines.native import compiler as cc
+from foldnet.predictor.lengths import ManyLengths
 signal.alarm({seconds})
 home = Path(os.environ["FOLDNET_CACHE"]).parent
+
+# Each length is compiled for itself, as where an operation must know it: so that there is something to compile.
+for_all_lengths, ManyLengths.program = ManyLengths.program, lambda self, rows: None
 
 def network(units=2, free=True):
     made = Sequential([layers.Input((None, 3) if free else (3,)), layers.Dense(units), layers.Dense(1)])
@@ -75,6 +79,27 @@ def a_signal_amid_a_compilation():
     result = predict(rows(6))
     assert [s.shape for s in seen] == [(2, 4, 1), (2, 7, 1), (2, 6, 1)]
     assert np.array_equal(seen[0], expected[0]) and np.array_equal(seen[2], result)
+    """
+
+
+@script
+def a_signal_amid_the_compilation_for_all_lengths():
+    """
+    ManyLengths.program = for_all_lengths
+    os.environ["CC"] = str(home / "slow")
+    predict = foldnet.freeze(network(), engine="native")
+    seen = []
+    def handler(*_):
+        (home / "go").touch()
+        seen.append(predict(rows(7)))
+        seen.append(predict(rows(6)))
+    signal.signal(signal.SIGUSR1, handler)
+    def send():
+        wait_for(home / "compiling")
+        os.kill(os.getpid(), signal.SIGUSR1)
+    threading.Thread(target=send).start()
+    result = predict(rows(6))
+    assert np.array_equal(seen[1], result) and np.array_equal(seen[0][:, :6], result)
     """
 
 

@@ -183,7 +183,7 @@ def _as_keras(name, setting, value, settings, layer):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=f"{setting}={value!r}")
 
 
-STORED = dict.fromkeys(GATED, {"recurrent_activation": "sigmoid"})
+STORED = {key: {"recurrent_activation": "sigmoid"} for key in GATED}
 """What every file has: without it, foldnet asks for it first."""
 
 

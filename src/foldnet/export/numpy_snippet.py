@@ -110,11 +110,7 @@ class _Snippet(StepWriter):
 
     def name_constants(self, node: Node[Op]) -> None:
         """A weight's name, or the number itself."""
-        wanted = self.statistics(node) or {
-            self.role(node, i): value
-            for i, value in enumerate(node.inputs)
-            if value in self.graph.constants and not self.is_neutral(node, i)
-        }
+        wanted = self.statistics(node) or self.by_role(node)
         for role, value in wanted.items():
             if value not in self.constants:
                 self.constants[value] = self._text(node, role, value)

@@ -17,7 +17,7 @@ from foldnet.engines.native.prediction.program import NativeCode
 from foldnet.graph.free_axes import with_lengths
 from foldnet.graph.graph import GraphBuilder
 from foldnet.graph.op import INT
-from foldnet.graph.sizes import LONG
+from foldnet.graph.sizes import long_lengths
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.structure.op import Cast, Gather
 from foldnet.predictor import fastcall
@@ -178,7 +178,9 @@ class Caller:
 def test_what_a_new_attachment_lets_go_may_call():
     """The call sees the new code with the new lengths."""
     network = Sequential([Input((None, 2)), layers.Conv1D(3, 2, padding="same")])
-    code = NativeCode(with_lengths(foldnet.freeze(fill(network), engine="reference").graph, LONG[:1]))
+    code = NativeCode(
+        with_lengths(foldnet.freeze(fill(network), engine="reference").graph, long_lengths(1)[0])
+    )
     short, long = (NativeProgram.at_lengths(code, [n]) for n in (5, 9))
     quick, x, found = Quick(GRAPH), np.ones((4, 9, 2), np.float32), []
 

@@ -38,6 +38,12 @@ def wait_for(path):
     while not path.exists():
         time.sleep(0.005)
 
+def send_amid_compiling(number):
+    def send():
+        wait_for(home / "compiling")
+        os.kill(os.getpid(), number)
+    threading.Thread(target=send).start()
+
 def ended(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 """
@@ -72,10 +78,7 @@ def a_signal_amid_a_compilation():
         seen.append(predict(rows(7)))
         seen.append(predict(rows(6)))
     signal.signal(signal.SIGUSR1, handler)
-    def send():
-        wait_for(home / "compiling")
-        os.kill(os.getpid(), signal.SIGUSR1)
-    threading.Thread(target=send).start()
+    send_amid_compiling(signal.SIGUSR1)
     result = predict(rows(6))
     assert [s.shape for s in seen] == [(2, 4, 1), (2, 7, 1), (2, 6, 1)]
     assert np.array_equal(seen[0], expected[0]) and np.array_equal(seen[2], result)
@@ -94,10 +97,7 @@ def a_signal_amid_the_compilation_for_all_lengths():
         seen.append(predict(rows(7)))
         seen.append(predict(rows(6)))
     signal.signal(signal.SIGUSR1, handler)
-    def send():
-        wait_for(home / "compiling")
-        os.kill(os.getpid(), signal.SIGUSR1)
-    threading.Thread(target=send).start()
+    send_amid_compiling(signal.SIGUSR1)
     result = predict(rows(6))
     assert np.array_equal(seen[1], result) and np.array_equal(seen[0][:, :6], result)
     """
@@ -196,10 +196,7 @@ def ctrl_c_amid_the_compilation_of_a_predictor():
     """
     os.environ["CC"] = str(home / "slow")
     predict = foldnet.freeze(network(), engine="native")
-    def send():
-        wait_for(home / "compiling")
-        os.kill(os.getpid(), signal.SIGINT)
-    threading.Thread(target=send).start()
+    send_amid_compiling(signal.SIGINT)
     try:
         predict(rows(4))
     except KeyboardInterrupt:
@@ -221,10 +218,7 @@ def ctrl_c_amid_the_compilation_of_a_fit():
     x = np.ones((8, 3), np.float32)
     before = model.get_weights()
     os.environ["CC"] = str(home / "slow")
-    def send():
-        wait_for(home / "compiling")
-        os.kill(os.getpid(), signal.SIGINT)
-    threading.Thread(target=send).start()
+    send_amid_compiling(signal.SIGINT)
     try:
         model.fit(x, x[:, :1], epochs=2, verbose=0)
     except KeyboardInterrupt:

@@ -9,9 +9,12 @@ from foldnet.engines.native.prediction.source import emit
 from foldnet.errors import ConfigError
 from foldnet.graph.free_axes import with_lengths
 from foldnet.graph.graph import Type, bind
-from foldnet.graph.sizes import LONG
+from foldnet.graph.sizes import long_lengths
 from foldnet.operations.cases import Rows
 from tests.operations.op_cases import PREDICTING, SMALL, joined
+
+MOST = 6
+"""Free axes of their own lengths in a case."""
 
 
 def opened(graph, axes):
@@ -27,7 +30,7 @@ def opened(graph, axes):
 
 def usable(graph, axes, same):
     try:
-        return with_lengths(opened(graph, axes), LONG[: max(same) + 1], same)
+        return with_lengths(opened(graph, axes), long_lengths(max(same) + 1)[0], same)
     except ConfigError:
         return None
 
@@ -42,7 +45,7 @@ def free_of(label):
     groups = [[axis] for axis in sizes]
     groups += [[axis for axis in sizes if sizes[axis] == n] for n in dict.fromkeys(sizes.values())]
     for group in groups:
-        if found.keys() & set(group) or max(found.values(), default=-1) + 1 == len(LONG):
+        if found.keys() & set(group) or max(found.values(), default=-1) + 1 == MOST:
             continue
         more = found | dict.fromkeys(group, max(found.values(), default=-1) + 1)
         axes = sorted(more)
@@ -93,7 +96,7 @@ def together(labels):
     for label in labels:
         base = max(numbers, default=-1) + 1
         numbers += [base + k for k in FREE[label][1]]
-    assumed = [LONG[0] + 2 * k for k in range(max(numbers) + 1)]
+    assumed = [1_000_003 + 2 * k for k in range(max(numbers) + 1)]
     return with_lengths(joined(graphs), assumed, numbers), numbers
 
 

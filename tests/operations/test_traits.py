@@ -6,7 +6,7 @@ import pytest
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.engines.reference.program import Step
 from foldnet.graph.graph import GraphBuilder
-from foldnet.graph.op import INT
+from foldnet.graph.op import INT, AxisOp
 from foldnet.graph.tables import smallest_tables
 from foldnet.operations.along.op import Softmax
 from foldnet.operations.catalogue import every_op, find
@@ -26,6 +26,7 @@ from foldnet.operations.structure.op import (
     Stretch,
     Transpose,
 )
+from tests.operations.op_cases import PREDICTING
 
 SHAPE = (2, 3, 4)
 MOVING = [
@@ -123,3 +124,15 @@ def test_measurements_add_in_any_order():
     np.testing.assert_array_equal(measured(Dense(), x, kernel), x @ kernel)
     assert find("numpy", Softmax(1)).quick is None
     np.testing.assert_allclose(measured(Softmax(1), x).sum(axis=1), 1)
+
+
+def test_what_weighs_adds_up_to_1():
+    """In all of its cases; what does not weigh adds up to something else in some."""
+    adds_up = {}
+    for case in PREDICTING.values():
+        if isinstance(case.op, AxisOp):
+            y = ReferenceProgram(case.graph(fixed=True), "float64").run(case.data(5, 1))[0]
+            found = (y >= 0).all() and np.allclose(y.sum(axis=case.op.axis), 1, atol=1e-6)
+            adds_up.setdefault((type(case.op), case.op.weighs), []).append(found)
+    assert {how: all(found) for how, found in adds_up.items()} == {how: how[1] for how in adds_up}
+    assert any(weighs for _, weighs in adds_up)

@@ -7,13 +7,13 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from foldnet.codegen.names import Namespace
-from foldnet.codegen.size_names import lengths_of
+from foldnet.codegen.size_names import lengths_of, writing
 from foldnet.codegen.workspace import plan
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.free_axes import free_axes, with_lengths
 from foldnet.graph.graph import Graph, bind
 from foldnet.graph.op import Shape
-from foldnet.graph.sizes import LONG, LONG_MULTIPLES, Lengths
+from foldnet.graph.sizes import Lengths, long_lengths
 
 if TYPE_CHECKING:
     from foldnet.arrays import Array
@@ -47,6 +47,7 @@ class FreeLengths:
             for number, axis in self._axes
         ]
         self.graph, self._same = self._with_lengths()
+        self._used: list[int] = []  # for the rows that are recorded
         names = Namespace([*takes, *gives])  # there may be inputs called `a` and `a_length`
         self.names = [names.fresh(each[self._same.index(k)]) for k in range(max(self._same) + 1)]
         self._lengths.names = self.names
@@ -60,10 +61,9 @@ class FreeLengths:
             [0 for _ in self._axes],
         )
         reason = None
-        for long, same in product((LONG, LONG_MULTIPLES), which):
+        for kind, same in product(range(2), which):
             try:
-                assumed = [long[k % len(long)] for k in range(max(same) + 1)]
-                return with_lengths(self._free, assumed, same), same
+                return with_lengths(self._free, long_lengths(max(same) + 1)[kind], same), same
             except ConfigError as error:
                 reason = reason or error
         raise UnsupportedError(
@@ -116,11 +116,9 @@ class FreeLengths:
 
     def recorded_workspace(self) -> int:
         """How many floats the workspace for the recorded rows has."""
-        lengths = self._lengths
-        lengths.is_writing = True
-        places = plan(self.graph, inputs=False)
-        lengths.is_writing = False
-        return lengths.value(places.floats + places.ints, self._used)
+        with writing(self._lengths, None):
+            places = plan(self.graph, inputs=False)
+        return self._lengths.value(places.floats + places.ints, self._used)
 
     def words(self, ports: Sequence[Port], inputs: int) -> dict[str, str]:
         """The texts for ``c_texts.OF_LENGTHS``."""

@@ -131,6 +131,11 @@ class Op:
         return None
 
     @property
+    def weighs(self) -> bool:
+        """Whether its results along an axis add up to 1, as the weights of an attention do."""
+        return False
+
+    @property
     def is_ordered(self) -> bool:
         """Whether its result depends on the order of its data operands."""
         return False

@@ -20,11 +20,16 @@ Terms = tuple[tuple[tuple[int, ...], int], ...]
 
 Relation = Literal["==", "!=", ">=", "<"]
 
-LONG = (1_000_003, 1_000_033, 1_000_037, 1_000_039, 1_000_081, 1_000_099)
-"""Lengths to answer comparisons for: large, so that all windows fit, and primes, so that they are no multiples."""
+_LONG = (1_000_003, 1_000_033, 1_000_037, 1_000_039, 1_000_081, 1_000_099)
+"""Large, so that all windows fit, and primes, so that they are no multiples."""
 
-LONG_MULTIPLES = tuple(k * 2**9 * 3**2 * 5 for k in (45, 44, 43, 42, 41, 40))
-"""The same for networks that take multiples only, such as those that halve an axis, double it and join both."""
+_LONG_MULTIPLES = tuple(k * 2**9 * 3**2 * 5 for k in (45, 44, 43, 42, 41, 40))
+"""For networks that take multiples only, such as those that halve an axis, double it and join both."""
+
+
+def long_lengths(count: int) -> list[tuple[int, ...]]:
+    """Lengths to answer comparisons for that suit most networks, the usual ones first."""
+    return [tuple(some[k % len(some)] for k in range(count)) for some in (_LONG, _LONG_MULTIPLES)]
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,12 @@ what an operation is for, because people get it wrong in ways that only make sen
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
-from foldnet.operations.along.op import Softmax
-from foldnet.operations.matrix.op import Product
 
 DOT = ("dot", "dot, no weights")
 """Products of query and key in place of ``tanh(query + key)``: with the weights of the scores, and without."""
@@ -36,7 +33,7 @@ def maker(graph: Graph, value: str, layer: str) -> Node[Op] | None:
 
 def attends(graph: Graph, node: Node[Op]) -> bool:
     """Whether a node is the softmax of an attention."""
-    return isinstance(node.op, Softmax) and any(isinstance(n.op, Product) for n in readers(graph, node))
+    return node.op.weighs and any(multiplies_two(graph, n) for n in readers(graph, node))
 
 
 def makes_scores(graph: Graph, node: Node[Op]) -> bool:
@@ -60,9 +57,12 @@ def after_node(graph: Graph, node: Node[Op]) -> Iterator[Node[Op]]:
             pending.extend(readers(graph, found))
 
 
-def multiplies_two(graph: Graph, node: Node[Any]) -> bool:
-    """Whether a node is a product of two values and not of a value and a weight."""
-    return isinstance(node.op, Product) and not any(v in graph.constants for v in node.inputs)
+def multiplies_two(graph: Graph, node: Node[Op]) -> bool:
+    """Whether a node sums products of two values, neither of which is a weight."""
+    if any(v in graph.constants for v in node.inputs):
+        return False
+    found = node.op.summed(*(graph.types[v].shape for v in node.inputs))
+    return found is not None and len(found.operands) == 2
 
 
 def positions(shape: tuple[int, ...], earliest: int | None = None, latest: int | None = None) -> Array:

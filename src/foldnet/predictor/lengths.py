@@ -11,7 +11,7 @@ from foldnet.errors import ConfigError
 from foldnet.graph.free_axes import free_axes, with_lengths
 from foldnet.graph.graph import Graph, Type
 from foldnet.graph.op import Shape
-from foldnet.graph.sizes import LONG
+from foldnet.graph.sizes import long_lengths
 from foldnet.predictor.programs import Program
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ class ManyLengths:
 
         count = len(lengths)
         each = tuple(range(count))
-        yield each, tuple(LONG[k % len(LONG)] for k in each)
+        for long in long_lengths(count):
+            yield each, long
+            if self._codes.get((each, long)) is not None:
+                break
         kept = sum(code is not None for code in self._codes.values())
         if kept < _CODES_KEPT and all(1 <= n <= LONGEST for n in lengths):
             yield each, tuple(lengths)
@@ -90,7 +93,9 @@ class ManyLengths:
             code = NativeCode(graph)
         # Only now is it tried: calls by other threads that come meanwhile make the same code, and not one each for
         # their own lengths, and so does a later call if this one was interrupted.
-        if code is not None or assumed[0] in LONG:  # of all lengths that fit nothing there may be many
+        if code is not None or assumed in long_lengths(
+            len(same)
+        ):  # of others that fit nothing there may be many
             self._codes = {**self._codes, assumption: code}
         return None if code is None else self._of_code(same, code, lengths)
 

@@ -1,5 +1,7 @@
 """Networks with attention, and the same computed by hand with a mistake in it."""
 
+import functools
+
 import numpy as np
 
 from foldnet import Input, Model, layers, trace
@@ -91,6 +93,13 @@ def rows_for(model, count=24, seed=0):
 
 
 # -- attention ------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def made(name):
+    """A network, and rows for it."""
+    model = NETWORKS[name]()
+    return model, rows_for(model)
 
 
 def split(x, heads, order="", tiled=1):
@@ -214,8 +223,8 @@ def layer_and_mask(call, values, masks, **wrong):
     return layer_by_hand(layer, x), masks[0]
 
 
-def by_hand(model, names="", show=lambda name, x: x, **wrong):
-    """The function from rows to predictions, with a mistake in one layer, or in several."""
+def by_hand(model, names="", show=lambda name, x: x, left_out="", **wrong):
+    """The function from rows to predictions, with a mistake in one layer, or in several, or without a layer."""
     chosen = (names,) if isinstance(names, str) else names
 
     def predict(x):
@@ -225,6 +234,9 @@ def by_hand(model, names="", show=lambda name, x: x, **wrong):
                 continue
             own = wrong if call.layer.name in chosen else {}
             given, masks = zip(*(values[t] for t in call.inputs), strict=True)
+            if call.layer.name == left_out:
+                values[call.outputs[0]] = given[0], masks[0]
+                continue
             y, mask = layer_and_mask(call, given, masks, **own)
             values[call.outputs[0]] = show(call.layer.name, y.astype(np.float32)), mask
         return values[model.outputs[0]][0]
@@ -235,6 +247,11 @@ def by_hand(model, names="", show=lambda name, x: x, **wrong):
 def tracing(model, names="", **wrong):
     """The same, and it shows every layer."""
     return by_hand(model, names, trace, **wrong)
+
+
+def without(model, name):
+    """The function that passes on what one layer is given."""
+    return by_hand(model, left_out=name)
 
 
 HEADED = [

@@ -1,9 +1,13 @@
 """Convolutional and recurrent networks, and the same computed by hand with a mistake in one layer."""
 
+import functools
+
 import numpy as np
 
 from foldnet import Sequential, layers, trace
 from tests.insight.insight_networks import ACTIVATIONS, fill, layer_by_hand
+
+filled = fill
 
 
 def image(seed=1):
@@ -139,6 +143,13 @@ def rows_for(model, count=24, seed=0):
 
 
 # -- windows, with channels last ----------------------------------------------------------------------------------
+
+
+@functools.cache
+def made(name):
+    """A network, and rows for it."""
+    model = NETWORKS[name]()
+    return model, rows_for(model)
 
 
 def same(n, covers, stride):

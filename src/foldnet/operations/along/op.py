@@ -23,6 +23,11 @@ class Softmax(AxisOp):
         """It is."""
         return True
 
+    @property
+    def weighs(self) -> bool:
+        """It does, but its logarithm does not."""
+        return not self.log
+
     def always(self, *shapes: Shape) -> float | None:
         """Over one unit it is constant."""
         return (0.0 if self.log else 1.0) if shapes[0][self.axis] == 1 else None

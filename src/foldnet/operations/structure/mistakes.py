@@ -9,8 +9,7 @@ import numpy as np
 from foldnet.arrays import Array
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
-from foldnet.operations.attending import after_node, in_attention
-from foldnet.operations.matrix.op import Product
+from foldnet.operations.attending import after_node, in_attention, multiplies_two
 from foldnet.operations.mistakes import Rule, Wrong
 from foldnet.operations.structure.op import Reshape, Slice, Stretch
 
@@ -70,7 +69,7 @@ def _reshape(graph: Graph, node: Node[Reshape]) -> Iterator[Wrong]:
     ):
         return
     # The gate of a GroupQueryAttention goes into no product.
-    is_projection = splits and any(isinstance(n.op, Product) for n in after_node(graph, node))
+    is_projection = splits and any(multiplies_two(graph, n) for n in after_node(graph, node))
     for order, both in ORDERS.items():
         compute = _changed(both[0 if splits else 1], heads, size)
         yield Wrong("heads-order", compute, f"{order}, everywhere", together=True)

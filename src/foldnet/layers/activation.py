@@ -17,7 +17,7 @@ from foldnet.layers.traits import Ending
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.along.op import Softmax as SoftmaxOp
 from foldnet.operations.elementwise.op import Binary, Where
-from foldnet.operations.structure.op import Reshape, Transpose
+from foldnet.operations.structure.op import Reshape, Transpose, like
 from foldnet.setting_types import AXES, LIMIT, NOT_NEGATIVE, NUMBER, Kind
 
 if TYPE_CHECKING:
@@ -295,13 +295,14 @@ def softmax_over(b: Lowering, layer: Layer, x: str, axes: Sequence[int]) -> str:
         return b.emit(SoftmaxOp(axes[0]), x)
     others = [a for a in range(len(shape)) if a not in axes]
     order = (*others, *axes)
-    moved = [shape[a] for a in order[1:]]
-    sizes = [n for n in moved if n is not None]
-    if len(sizes) != len(moved):
+    together = [shape[a] for a in axes]
+    if together.count(None) > 1:
         raise UnsupportedError(
-            f"layer {layer.name!r}: softmax over axes {tuple(axes)} needs known sizes, got {shape}"
+            f"layer {layer.name!r}: softmax over axes {tuple(axes)} needs to know all their sizes but one, got {shape}"
         )
-    flat = (*sizes[: len(others) - 1], prod(sizes[len(others) - 1 :]))
-    y = b.emit(SoftmaxOp(len(others)), b.emit(Reshape(flat), b.emit(Transpose(order), x)))
+    first = [like(place) if n is None else n for place, n in enumerate([shape[a] for a in others]) if place]
+    size = -1 if None in together else prod(n or 0 for n in together)
+    y = b.emit(SoftmaxOp(len(others)), b.emit(Reshape((*first, size)), b.emit(Transpose(order), x)))
     back = tuple(order.index(a) for a in range(len(shape)))
-    return b.emit(Transpose(back), b.emit(Reshape(tuple(sizes)), y))
+    sizes = (-1 if n is None else n for n in together)
+    return b.emit(Transpose(back), b.emit(Reshape((*first, *sizes)), y))

@@ -16,7 +16,7 @@ from foldnet.graph.op import Elementwise
 from foldnet.layers.base import Layer
 from foldnet.operations.along.op import CumulativeSum, Reduce
 from foldnet.operations.elementwise.op import Binary, Unary
-from foldnet.operations.structure.op import Repeat, Reshape, Transpose
+from foldnet.operations.structure.op import reshape_to
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
@@ -24,17 +24,10 @@ if TYPE_CHECKING:
 
 def with_axes(b: Lowering, x: str, places: Sequence[int]) -> str:
     """The value with axes of size 1 at these places of the result, in rising order; 0 is the batch axis."""
-    rank = len(b.shape(x)) + len(places)
-    sizes = iter(b.shape(x)[1:])
-    shape = [1 if a in places else next(sizes) for a in range(1, rank)]
-    if shape.count(None) < 2:
-        return b.emit(Reshape(tuple(-1 if n is None else n for n in shape)), x)
-    for place in places:  # no reshape can have two free sizes
-        x = b.emit(Repeat(1), x)
-        if place > 1:
-            rest = range(place + 1, len(b.shape(x)))
-            x = b.emit(Transpose((0, *range(2, place + 1), 1, *rest)), x)
-    return x
+    shape = b.shape(x)
+    sizes = iter(shape[1:])
+    apart = [1 if a in places else next(sizes) for a in range(1, len(shape) + len(places))]
+    return b.emit(reshape_to(shape, apart), x)
 
 
 def all_of(b: Lowering, masks: Sequence[str | None]) -> str | None:

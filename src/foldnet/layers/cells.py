@@ -19,7 +19,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.layers.weight import WeightSpec
 from foldnet.operations.matrix.op import Dense
 from foldnet.operations.scan.op import FORMS, CellKind, Scan
-from foldnet.operations.structure.op import Reshape
+from foldnet.operations.structure.op import reshape_to
 from foldnet.setting_types import COUNT, FLAG, FRACTION, SEED, Kind
 
 if TYPE_CHECKING:
@@ -145,8 +145,7 @@ class Cell(Stepping):
         shape = b.shape(y)
         if shape[-2] != 1:
             y = sliced(b, y, (at, at + 1 if at != -1 else None, 1))
-        kept = tuple(-1 if n is None else n for n in shape[1:-2])
-        return b.emit(Reshape((*kept, self.units)), y)
+        return b.emit(reshape_to(b.shape(y), (*shape[1:-2], self.units)), y)
 
     def _refuse_training(self, b: Lowering) -> None:
         if b.trains:

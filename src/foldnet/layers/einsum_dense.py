@@ -24,7 +24,7 @@ from foldnet.operations.along.op import Reduce
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Dense as DenseOp
 from foldnet.operations.matrix.op import TurnedDense
-from foldnet.operations.structure.op import Reshape, Transpose
+from foldnet.operations.structure.op import Reshape, Transpose, like
 from foldnet.setting_types import NAME, Kind, sizes
 
 if TYPE_CHECKING:
@@ -233,9 +233,5 @@ def _reshaped(b: Lowering, x: str, kept: int, sizes: Sequence[int]) -> str:
     shape = b.shape(x)
     if list(sizes) == [-1] or shape[kept:] == tuple(sizes):
         return x
-    first = [-1 if n is None else n for n in shape[1:kept]]
-    if first.count(-1) > 1:
-        raise UnsupportedError(
-            f"an einsum over inputs of shape {shape} needs all sizes but one; give Input its sizes"
-        )
+    first = (like(axis) if n is None else n for axis, n in enumerate(shape[1:kept], start=1))
     return b.emit(Reshape((*first, *sizes)), x)

@@ -15,7 +15,7 @@ from foldnet.layers.tensors import Shape
 from foldnet.operations.along.op import Reduce
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.search.op import Digitize
-from foldnet.operations.structure.op import OneHot, Reshape
+from foldnet.operations.structure.op import OneHot, reshape_to
 from foldnet.setting_types import COUNT, FLAG, Kind, choice, number, whole
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def encode(b: Lowering, x: str, form: str, depth: int) -> str:
     shape = encoded_shape(b.shape(x), form, depth)
     rows = b.emit(OneHot(depth), x)
     if form == "one_hot":
-        target = tuple(-1 if n is None else n for n in shape[1:])
-        return rows if b.shape(rows) == shape else b.emit(Reshape(target), rows)
+        given = b.shape(rows)
+        return rows if given == shape else b.emit(reshape_to(given, shape[1:]), rows)
     return b.emit(Reduce("sum" if form == "count" else "max", (1,)), rows)
 
 
@@ -131,8 +131,8 @@ class CategoryEncoding(Layer):
         """Comparisons; only ``"multi_hot"`` takes numbers with a fraction, which it cuts off, as in Keras."""
         if len(inputs) > 1:
             rows = b.emit(OneHot(int(self.num_tokens or 0)), inputs[0])
-            apart = tuple(-1 if n is None else n for n in (*b.shape(inputs[1])[1:], 1))
-            weights = b.emit(Reshape(apart), b.float(inputs[1]))
+            given = b.shape(inputs[1])
+            weights = b.emit(reshape_to(given, (*given[1:], 1)), b.float(inputs[1]))
             return b.emit(Reduce("sum", (1,)), b.emit(Binary(kind="multiply"), rows, weights))
         x = b.int(inputs[0]) if self.output_mode == "multi_hot" else inputs[0]
         return encode(b, x, self.output_mode, int(self.num_tokens or 0))

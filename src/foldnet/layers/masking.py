@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from foldnet.errors import ConfigError, UnsupportedError
+from foldnet.errors import ConfigError
 from foldnet.layers.base import Layer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.along.op import Reduce
 from foldnet.operations.elementwise.op import Binary, Where
-from foldnet.operations.structure.op import Reshape
+from foldnet.operations.structure.op import reshape_to
 from foldnet.setting_types import ANY_NUMBERS
 
 if TYPE_CHECKING:
@@ -51,12 +51,7 @@ def over_values(b: Lowering, layer: Layer, mask: str, x: str) -> str:
             f"layer {layer.name!r}: a mask of shape {own} does not fit values of shape {shape}; it must have their "
             "shape without the last axis"
         )
-    if own.count(None) > 2:
-        raise UnsupportedError(
-            f"layer {layer.name!r} gets a mask of shape {own}; foldnet needs to know all of its sizes but one. Give "
-            "the Input its sizes"
-        )
-    return b.emit(Reshape((*(-1 if n is None else n for n in own[1:]), 1)), mask)
+    return b.emit(reshape_to(own, (*own[1:], 1)), mask)
 
 
 class Masking(Layer):

@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from foldnet.errors import UnsupportedError
 from foldnet.graph.op import AxisOp, Op, Shape
-from foldnet.operations.structure.op import Reshape
 
 
 @dataclass(frozen=True)
@@ -56,14 +54,3 @@ def next_axis(op: AxisOp, size: int | None, shapes: Sequence[Shape], constant: S
 def next_axes(op: _OnAxes, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
     """Of an operation along several axes."""
     return Lifted((replace(op, axes=tuple(axis + 1 for axis in op.axes)),))
-
-
-def reshape(sizes: Sequence[int | None]) -> Reshape:
-    """A Reshape to these sizes, of which one may be free.
-
-    Raises:
-        UnsupportedError: several are free.
-    """
-    if sum(n is None for n in sizes) > 1:
-        raise UnsupportedError(f"rows cannot get the shape {tuple(sizes)}, of which several sizes are free")
-    return Reshape(tuple(-1 if n is None else n for n in sizes))

@@ -81,7 +81,10 @@ def everything(shape: Shape) -> Region:
 
 
 def hull(shape: Shape, regions: Sequence[Region]) -> Region:
-    """The smallest region that holds all of these, given the shape with the batch axis."""
+    """The smallest region that holds all of these, given the shape with the batch axis.
+
+    Of an axis that nothing is needed of it holds all.
+    """
     return tuple(_hull_of_axis(n, [region[axis] for region in regions]) for axis, n in enumerate(shape[1:]))
 
 
@@ -91,6 +94,8 @@ def _hull_of_axis(size: int | None, spans: Sequence[Span]) -> Span:
         return Span(before, after)
     steps = [s.step for s in spans if len(s.positions(size)) > 1]
     step = gcd(*steps, *(s.before - before for s in spans))
+    if before >= size - after:
+        return ALL
     return span_of(range(before, size - after, step or 1), size)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.operations import expression as e
-from foldnet.operations.structure.op import Concatenate, Reshape, Transpose
+from foldnet.operations.structure.op import Concatenate, Reshape, Transpose, reshape_to
 from foldnet.ops import elementwise as f
 from foldnet.ops.records import operation
 from foldnet.ops.reductions import rank_of
@@ -47,12 +47,10 @@ def rows_of(x: Any, shape: Sequence[int]) -> Any:
 
 
 def with_rows(x: e.Expression, sizes: Sequence[int | None]) -> e.Expression:
-    """Reshape each row of an expression to these sizes, of which one may be None."""
-    if list(sizes).count(None) > 1:
-        raise UnsupportedError(f"rows of shape {tuple(sizes)} have several sizes that are not known yet")
+    """Reshape each row of an expression to these sizes; free ones are those of the expression."""
     if tuple(sizes) == x.shape[1:]:
         return x
-    found: e.Expression = rows_of(x, [-1 if n is None else n for n in sizes])
+    found: e.Expression = e.emitted(reshape_to(x.shape, sizes), x, dtype=x.dtype)
     return found
 
 

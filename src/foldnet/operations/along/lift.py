@@ -15,7 +15,8 @@ from foldnet.operations.along.op import (
     Softmax,
     Sparsemax,
 )
-from foldnet.operations.lifts import Lifted, Rule, next_axes, next_axis, reshape
+from foldnet.operations.lifts import Lifted, Rule, next_axes, next_axis
+from foldnet.operations.structure.op import reshape_to
 
 
 def _group_moments(
@@ -31,7 +32,8 @@ def _group_moments(
     split = (*whole[: at + 1], op.groups, (row[at] or 0) // op.groups, *whole[at + 2 :])
     axes = tuple(axis for axis in range(2, len(split) + 1) if axis != at + 2)
     moments = Moments(axes, op.epsilon, "standard")
-    return Lifted((reshape(split), moments, reshape(whole)))
+    apart, together = reshape_to((None, *whole), split), reshape_to((None, *split), whole)
+    return Lifted((apart, moments, together))
 
 
 RULES: dict[type[Op], Rule] = {

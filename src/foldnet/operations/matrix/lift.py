@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from string import ascii_letters
 
 from foldnet.graph.op import Op, Shape
-from foldnet.operations.lifts import Lifted, Rule, reshape, same
+from foldnet.operations.lifts import Lifted, Rule, same
 from foldnet.operations.matrix.op import Dense, Dot, Product
+from foldnet.operations.structure.op import reshape_to
 
 
 def _product(op: Product, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
@@ -26,7 +27,7 @@ def _dot(op: Dot, size: int | None, shapes: Sequence[Shape], constant: Sequence[
     right[op.axes[1] - 1] = gone = left[op.axes[0] - 1]
     result = "".join(k for k in left + right if k != gone)
     product = Product(new + "".join(left), new + "".join(right), new + result)
-    return Lifted((product,) if result else (product, reshape((size, 1))))
+    return Lifted((product,) if result else (product, reshape_to((None, size), (size, 1))))
 
 
 RULES: dict[type[Op], Rule] = {Dense: same, Product: _product, Dot: _dot}

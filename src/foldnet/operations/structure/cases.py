@@ -18,6 +18,7 @@ from foldnet.operations.structure.op import (
     Slice,
     Stretch,
     Transpose,
+    like,
 )
 
 _WHOLE = (None, None, 1)
@@ -28,6 +29,8 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("first-axis", Reshape((-1, 2)), (rows(4, 6),)),
         Case("free-axis", Reshape((-1, 2)), (rows(None, 6),)),
         Case("flatten-free-axis", Reshape((-1,)), (rows(None, 6),)),
+        Case("two-free-axes", Reshape((like(1), 1, like(2), 3)), (rows(None, None, 3),)),
+        Case("free-axes-and-what-is-left", Reshape((like(2), -1, 2)), (rows(None, None, 6),)),
         Case("int", Reshape((3, 1)), (indices(3),)),
     ],
     Transpose: [

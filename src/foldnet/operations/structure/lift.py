@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foldnet.graph.op import Op, Shape
-from foldnet.operations.lifts import Lifted, Rule, next_axis, reshape, same
+from foldnet.operations.lifts import Lifted, Rule, next_axis, same
 from foldnet.operations.structure.op import (
     Cast,
     Concatenate,
@@ -18,11 +18,16 @@ from foldnet.operations.structure.op import (
     Slice,
     Stretch,
     Transpose,
+    like,
+    reshape_to,
 )
 
 
 def _reshape(op: Reshape, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
-    return Lifted((reshape((size, *op.output_shape(shapes[0])[1:])),))
+    """The new axis first; sizes that are known are written out."""
+    sizes = zip(op.target, op.output_shape(shapes[0])[1:], strict=True)
+    own = (n if n is not None else t if t == -1 else t - 1 for t, n in sizes)
+    return Lifted((Reshape((like(1) if size is None else size, *own)),))
 
 
 def _transpose(op: Transpose, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
@@ -32,7 +37,8 @@ def _transpose(op: Transpose, size: int | None, shapes: Sequence[Shape], constan
 def _repeat(op: Repeat, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:
     """An axis of size 1 that is stretched."""
     row = shapes[0][1:]
-    return Lifted((reshape((size, 1, *row)), Stretch((1, op.count, *(1 for _ in row)))))
+    apart = reshape_to((None, size, *row), (size, 1, *row))
+    return Lifted((apart, Stretch((1, op.count, *(1 for _ in row)))))
 
 
 def _stretch(op: Stretch, size: int | None, shapes: Sequence[Shape], constant: Sequence[bool]) -> Lifted:

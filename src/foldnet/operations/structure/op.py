@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from foldnet.errors import ConfigError
+from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import FLOAT, INT, AxisOp, Dtype, Keeps, Op, Row, Shape
+
+
+def like(axis: int) -> int:
+    """The entry of a Reshape's target for the size that the operand has on this axis.
+
+    >>> like(1), like(2)
+    (-2, -3)
+    """
+    return -1 - axis
 
 
 @dataclass(frozen=True)
 class Reshape(Op):
-    """Same values in row-major order under another shape (without the batch axis); one entry may be -1."""
+    """Same values in row-major order under another shape.
+
+    Attributes:
+        target: the sizes without the batch axis. One entry may be -1, for what the others leave. Entries below -1 are
+            sizes of the operand's axes, each at most once: see ``like``.
+    """
 
     keeps_values: ClassVar[Keeps] = "all"
 
@@ -23,17 +38,55 @@ class Reshape(Op):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         x = shapes[0]
-        known = prod(t for t in self.target if t != -1)
-        if any(n is None for n in x[1:]):
-            return (x[0], *(None if t == -1 else t for t in self.target))
-        size = prod(n for n in x[1:] if n is not None)
-        fits = size % known == 0 if known and -1 in self.target else size == known
-        if self.target.count(-1) > 1 or not fits:
-            raise ConfigError(f"cannot reshape rows of shape {x[1:]} to {self.target}")
-        return (x[0], *(size // known if t == -1 and known else max(t, 0) for t in self.target))
+        taken = [like(t) for t in self.target if t < -1]
+        if self.target.count(-1) > 1 or len(set(taken)) != len(taken) or any(a >= len(x) for a in taken):
+            raise self._misfit(x)
+        sizes = [x[like(t)] if t < -1 else None if t == -1 else t for t in self.target]
+        left = [n for axis, n in enumerate(x) if axis and axis not in taken]
+        if None in left:
+            return (x[0], *sizes)
+        size, known = prod(n or 0 for n in left), prod(t for t in self.target if t >= 0)
+        if not (size % known == 0 if known and -1 in self.target else size == known):
+            raise self._misfit(x)
+        return (
+            x[0],
+            *(
+                (size // known if known else 0) if t == -1 else n
+                for t, n in zip(self.target, sizes, strict=True)
+            ),
+        )
+
+    def _misfit(self, x: Shape) -> ConfigError:
+        return ConfigError(f"cannot reshape rows of shape {x[1:]} to {self.target}")
 
     def output_dtype(self, *dtypes: Dtype) -> Dtype:
         return dtypes[0]
+
+
+def reshape_to(shape: Shape, sizes: Sequence[int | None]) -> Reshape:
+    """The Reshape of a value of this shape to these sizes, without the batch axis.
+
+    Several sizes may be free if they are the free sizes of the value, in their order. One may also be what the others
+    leave.
+
+    Raises:
+        UnsupportedError: several sizes are free, and are not those of the value.
+
+    >>> reshape_to((None, None, None, 6), (None, 1, None, 6)).target
+    (-2, 1, -3, 6)
+    >>> reshape_to((None, None, 6), (None,)).target
+    (-1,)
+    """
+    free = [axis for axis, n in enumerate(shape) if axis and n is None]
+    if list(sizes).count(None) == 1:
+        return Reshape(tuple(-1 if n is None else n for n in sizes))
+    if list(sizes).count(None) not in (0, len(free)):
+        raise UnsupportedError(
+            f"rows of shape {shape[1:]} cannot get the shape {tuple(sizes)}: it is not known yet which sizes the free "
+            "ones are"
+        )
+    axes = iter(free)
+    return Reshape(tuple(like(next(axes)) if n is None else n for n in sizes))
 
 
 @dataclass(frozen=True)

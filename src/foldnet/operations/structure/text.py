@@ -15,13 +15,15 @@ from foldnet.operations.structure.op import (
     Slice,
     Stretch,
     Transpose,
+    like,
 )
 from foldnet.operations.texts import Operands, Text
 
 
 def _reshape(op: Reshape, o: Operands) -> str:
     x = o.texts[0]
-    sizes = [str(t if t != -1 or n is None else n) for t, n in zip(op.target, o.result[1:], strict=True)]
+    own = [f"{x}.shape[{like(t)}]" if t < -1 else str(t) for t in op.target]
+    sizes = [text if n is None else str(n) for text, n in zip(own, o.result[1:], strict=True)]
     if "-1" in sizes:
         # NumPy cannot work out -1 for no rows at all, so the size is written out.
         known = " * ".join(s for s in sizes if s != "-1")

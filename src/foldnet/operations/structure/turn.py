@@ -16,6 +16,7 @@ from foldnet.operations.structure.op import (
     Slice,
     Stretch,
     Transpose,
+    like,
 )
 from foldnet.operations.turns import Order, Rule, Turned, along_axis, by_axis
 
@@ -51,7 +52,8 @@ def _reshaped(graph: Graph, node: Node[Reshape], order: Order) -> Turned | None:
     longer = [axis for place, axis in enumerate(order) if place and shape[place] != 1]
     if longer != sorted(longer):
         return None
-    return Turned(node.op, tuple(range(len(graph.types[node.output].shape))))
+    target = tuple(like(order[like(t)]) if t < -1 else t for t in node.op.target)
+    return Turned(Reshape(target), tuple(range(len(graph.types[node.output].shape))))
 
 
 RULES: dict[type[Op], Rule] = {

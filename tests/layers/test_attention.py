@@ -6,7 +6,6 @@ import copy
 import functools
 import json
 
-import jax
 import keras
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from foldnet.errors import ConfigError, InputError, UnsupportedError
 from foldnet.layers import Input
 from foldnet.training import trainer
 from tests.support.keras_pairs import random_weights, run_native, run_reference
+from tests.support.same_as_keras import RUNS, assert_close, assert_same, pair, results
 
 RNG = np.random.default_rng(5)
 QUERY, VALUE, KEY = (RNG.normal(size=(4, *s)).astype(np.float32) for s in ((5, 6), (7, 6), (7, 4)))
@@ -25,34 +25,6 @@ ALLOWED = RNG.integers(0, 2, (4, 5, 7)).astype(np.int32)
 ALLOWED[0, 1], ALLOWED[1] = 0, 0  # a position, and a whole row, that may attend to nothing
 OF_QUERY = np.array([[1, 1, 1, 0, 0], [0, 0, 0, 0, 0], [1, 0, 1, 0, 1], [1, 1, 1, 1, 1]], np.int32)
 OF_VALUE = np.array([[1, 1, 0, 0, 0, 1, 1], [1] * 7, [0] * 7, [0, 0, 0, 0, 0, 0, 1]], np.int32)
-RUNS = {"reference": run_reference, "native": run_native}
-
-
-def pair(build):
-    """The same network in Keras and in foldnet, with the same random weights."""
-    theirs = build(keras.layers, keras.Input, keras.Model)
-    ours = build(layers, Input, Model)
-    ours.set_weights(random_weights(theirs, np.random.default_rng(2)))
-    return theirs, ours
-
-
-def results(network, arrays):
-    called = jax.jit(network.__call__)  # compiled whole, which is much faster than each of its operations
-    return [np.asarray(y) for y in keras.tree.flatten(called(arrays if len(arrays) > 1 else arrays[0]))]
-
-
-def assert_close(found, expected):
-    assert [a.shape for a in found] == [a.shape for a in expected]
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, atol=2e-5 * np.nanmax(np.abs(b)), rtol=0)
-
-
-def assert_same(build, *arrays):
-    """Both engines give what Keras gives."""
-    theirs, ours = pair(build)
-    expected = results(theirs, list(arrays))
-    for run in RUNS.values():
-        assert_close(run(ours, list(arrays), "float32"), expected)
 
 
 def made(name, k, **settings):

@@ -18,8 +18,11 @@ def run(op, operands):
         return catalogue.find("numpy", op).predict(op, operands, np.dtype("float64"))
 
 
-def lifted(case, size):
-    """The result along an axis of so many steps, and that of the operation for all of their rows."""
+def lifted(case, size, fixed_sizes):
+    """The result along an axis of so many steps, and that of the operation for all of their rows.
+
+    The rule is given all sizes of the data, or only those that the case fixes.
+    """
     graph = case.graph()
     data = iter(case.data(ROWS * STEPS))
     names = graph.nodes[0].inputs
@@ -27,7 +30,10 @@ def lifted(case, size):
     operands = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in operands]
     constant = [v in graph.constants for v in names]
     expected = run(case.op, operands)
-    shapes = [a.shape if fixed else (None, *a.shape[1:]) for a, fixed in zip(operands, constant, strict=True)]
+    shapes = [
+        a.shape if fixed else (None, *(a.shape if fixed_sizes else graph.types[v].shape)[1:])
+        for v, a, fixed in zip(names, operands, constant, strict=True)
+    ]
     found = catalogue.rules("lift", type(case.op))(case.op, size, shapes, constant)
     along = [
         a if fixed else a.reshape(ROWS, STEPS, *a.shape[1:])
@@ -49,11 +55,13 @@ def lifted(case, size):
 def test_every_operation_along_one_more_axis(op, size):
     done = 0
     for case in cases_of(op):
-        try:
-            y, expected = lifted(case, size)
-        except UnsupportedError:
-            assert size is None or any(None in getattr(o, "shape", ()) for o in case.operands), case.name
-            continue
-        np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-9, err_msg=case.name)
-        done += 1
+        free = any(None in getattr(o, "shape", ()) for o in case.operands)
+        for fixed_sizes in (True, False) if free else (True,):
+            try:
+                y, expected = lifted(case, size, fixed_sizes)
+            except UnsupportedError:
+                assert size is None or free, case.name
+                continue
+            np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-9, err_msg=case.name)
+            done += 1
     assert done

@@ -30,6 +30,7 @@ RULES: Mapping[type[Op], Sequence[Case]] = {
         Case("free-axis", Reshape((-1, 2)), (rows(None, 6),)),
         Case("flatten-free-axis", Reshape((-1,)), (rows(None, 6),)),
         Case("two-free-axes", Reshape((like(1), 1, like(2), 3)), (rows(None, None, 3),)),
+        Case("free-axis-kept", Reshape((like(2), 3)), (rows(1, None, 3),)),
         Case("free-axes-and-what-is-left", Reshape((like(2), -1, 2)), (rows(None, None, 6),)),
         Case("int", Reshape((3, 1)), (indices(3),)),
     ],

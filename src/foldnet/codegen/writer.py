@@ -221,7 +221,7 @@ class RowWriter(Writer, Protocol):
     def scratch(self, node: Node[Op], at: int) -> str:
         """C of a place in an operation's scratch."""
 
-    def vector_product(self, x: str, kernel: str, bias: str, y: str) -> None:
+    def vector_product(self, x: str, kernel: str, bias: str, y: str, back: str = "") -> None:
         """Statements for ``y = x @ kernel + bias`` of one row.
 
         Args:
@@ -230,6 +230,9 @@ class RowWriter(Writer, Protocol):
             bias: a constant, or C of a vector, which may be ``y``. It is read, and ``y`` is written, up to the next
                 multiple of 16.
             y: C of the result.
+            back: a condition in C: where it holds, the kernel may be read from its end to its start, a group of units
+                after the other. Who reads a kernel again and again goes there and back, so that what was read last,
+                and is still in the cache, comes first.
         """
 
 

@@ -42,6 +42,7 @@ class _Steps:
         self._steps = w.shape(self._z)[-2]
         self._states = ["h", "c"][: form.states]
         self._output = "out" if "out" in node.op.arrays else "h"
+        self._back = ""
 
     def _place(self, value: str, size: int) -> str:
         return plus(self._w.base(value), times(self._p, size))
@@ -70,6 +71,7 @@ class _Steps:
         if op.masked:
             w.add(f"const float *mask = {self._place(self._mask, self._steps)};")
         with w.loop("t", self._steps) as t:
+            self._back = f"{t} % 2" if t else ""
             self._one(minus(self._steps - 1, t) if op.reverse else t, width)
         if not op.sequences:
             self._out()
@@ -143,7 +145,7 @@ class _Steps:
         self._each(f"h[k] = gates[k] * h[k] + (1.0f - gates[k]) * {candidate};")
 
     def _product(self, x: str, weight: int, bias: str, y: str) -> None:
-        self._w.vector_product(x, self._weights[weight], bias, y)
+        self._w.vector_product(x, self._weights[weight], bias, y, self._back)
 
 
 def minus(a: int, b: Number) -> Number:

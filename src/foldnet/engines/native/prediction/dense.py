@@ -83,8 +83,11 @@ def _tiled(
     return lines
 
 
-def vector_calls(body: BlockWriter, x: str, kernel: str, bias: str, y: str) -> list[str]:
-    """Calls of the matrix kernels for one vector; the bias is a constant, or C of a vector."""
+def vector_calls(body: BlockWriter, x: str, kernel: str, bias: str, y: str, back: str = "") -> list[str]:
+    """Calls of the matrix kernels for one vector; the bias is a constant, or C of a vector.
+
+    Where ``back``, a condition in C, holds, the kernel's panels are read from the last to the first.
+    """
     inputs, units = body.shape(kernel)
     constant = bias in body.graph.constants
     if body.simd == 1:
@@ -92,7 +95,7 @@ def vector_calls(body: BlockWriter, x: str, kernel: str, bias: str, y: str) -> l
         return [f"{name}({x}, {body.base(kernel)}, {own}, {y}, {inputs}, {units});"]
     widths = panels(units, body.simd)
     own = body.packed(bias, widths) if constant else bias
-    return _Calls(body, inputs, units, widths, body.packed(kernel, widths), own).lines(x, y)
+    return _Calls(body, inputs, units, widths, body.packed(kernel, widths), own, back).lines(x, y)
 
 
 def _portable_calls(body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int) -> list[str]:
@@ -115,6 +118,7 @@ class _Calls:
     widths: tuple[int, ...]
     w: str
     bias: str
+    back: str = ""
 
     def lines(self, x: str, y: str) -> list[str]:
         """The calls, given operand and result."""
@@ -131,8 +135,12 @@ class _Calls:
             at = plus("u", column) if turns > 1 else column
             w, bias = plus(self.w, times(at, self.inputs)), plus(self.bias, at) if self.bias else "NULL"
             call = f"{row_name(width, several)}({x}, {w}, {bias}, {plus(y, at)}, {self.inputs});"
-            heads = [f"for (int u = 0; u < {turns * step}; u += {step})"] if turns > 1 else []
-            lines += laid_out(heads, call)
+            if turns > 1 and self.back:
+                last = (turns - 1) * step
+                call = f"const int u = {self.back} ? {last} - v : v;\n{call}"
+            variable = "v" if self.back else "u"
+            heads = [f"for (int {variable} = 0; {variable} < {turns * step}; {variable} += {step})"]
+            lines += laid_out(heads if turns > 1 else [], call)
             column += turns * step
             left = left[turns * several :]
         return lines

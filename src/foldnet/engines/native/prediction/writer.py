@@ -289,9 +289,9 @@ class BlockWriter:
         assert self.lanes == 1, "programs with scratch compute their rows one by one"
         return plus(self.base(node.output), scratch_at(self.graph, node.output) + at)
 
-    def vector_product(self, x: str, kernel: str, bias: str, y: str) -> None:
+    def vector_product(self, x: str, kernel: str, bias: str, y: str, back: str = "") -> None:
         """Calls of the matrix kernels."""
-        self.add(*vector_calls(self, x, kernel, bias, y))
+        self.add(*vector_calls(self, x, kernel, bias, y, back))
 
     def conv(self, node: Node[Any]) -> None:
         """Calls of the kernels."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out
+from foldnet.codegen.tiles import split
 from foldnet.graph.sizes import free
 
 STRETCH = 64
@@ -30,22 +31,25 @@ def tallest(vectors: int, simd: int) -> int:
 
 
 HEIGHTS = (12, 6, 4, 2, 1)
+"""Of tiles where the number of positions is known only when the code runs."""
+
+HIGH = 5
+"""Positions from which on a tile computes as many products a second as the largest; lower ones compute 0.5 to 0.8."""
 
 
 def heights(count: int, tall: int) -> list[tuple[int, int]]:
     """Heights of tiles, none above ``tall``, that cover so many positions, and how many there are of each.
 
-    They come from a short list, so that the layers of a network share kernels, which compilers work long on.
+    At most two kinds, as each is a kernel that compilers work long on.
 
-    >>> heights(30, 12), heights(29, 6), heights(3, 8)
-    ([(12, 2), (6, 1)], [(6, 4), (4, 1), (1, 1)], [(2, 1), (1, 1)])
+    >>> heights(44, 12), heights(20, 12), heights(8, 6)
+    ([(11, 4)], [(10, 2)], [(6, 1), (2, 1)])
     """
-    found = []
-    for height in (h for h in HEIGHTS if h <= tall):
-        if whole := count // height:
-            found.append((height, whole))
-            count -= height * whole
-    return found
+    even = split(count, tall)
+    if count <= tall or even[-1][0] >= HIGH:
+        return even
+    whole, left = divmod(count, tall)
+    return [(tall, whole), (left, 1)]
 
 
 def heights_at_run_time(tall: int) -> list[int]:

@@ -98,13 +98,13 @@ def either(written_out: str, in_loops: str) -> str:
     return f"#ifndef QUICK_TO_COMPILE\n{written_out}#else\n{in_loops}#endif\n"
 
 
-def split(m: int) -> list[tuple[int, int]]:
-    """Heights of the tiles that share ``m`` rows evenly, and how many there are of each.
+def split(m: int, tall: int = TALL) -> list[tuple[int, int]]:
+    """Heights of the tiles, none above ``tall``, that share ``m`` rows evenly, and how many there are of each.
 
-    >>> split(11), split(64)
-    ([(11, 1)], [(11, 4), (10, 2)])
+    >>> split(11), split(64), split(10, 6)
+    ([(11, 1)], [(11, 4), (10, 2)], [(5, 2)])
     """
-    parts = -(-m // TALL)
+    parts = -(-m // tall)
     low, more = divmod(m, parts)
     return [(height, count) for height, count in ((low + 1, more), (low, parts - more)) if count]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out
+from foldnet.codegen.matrix import raised
 from foldnet.codegen.tiles import split
 from foldnet.graph.sizes import free
 
@@ -90,12 +91,21 @@ def in_tiles(
     return lines
 
 
-def together(simd: int) -> int:
+def together(simd: int, positions: int | None = None) -> int:
     """Vectors of units in a tile, at most.
 
     With 16 registers two: for three, no register is left, and compilers read the same weights again for each position.
+    With 32, four, or two if only the tiles of two, which are higher, cover the positions without low ones.
+
+    >>> together(16, 12), together(16, 8)
+    (4, 2)
     """
-    return 4 if simd == 16 else 2
+    if simd != 16:
+        return 2
+    if positions is None or free(positions) is not None:
+        return 4
+    low = [min(height for height, _ in heights(positions, tallest(n, simd))) < HIGH for n in (2, 4)]
+    return 2 if low == [False, True] else 4
 
 
 @dataclass(frozen=True)
@@ -138,14 +148,14 @@ class Tile:
             # Copies in its callers would be no faster, and compiling them takes a quarter of the time.
             f"static __attribute__((noinline)) void {self.name}(const float *x, long step, const int32_t *taps,",
             f"    int count{last},",
-            "    const float *w, int width, const float *bias, float *y, long out) {",
+            "    const float *w, int width, const float *bias, float *y, long out, float low) {",
             *alone,
         ]
         if self.depthwise:
             lines += [
                 f"  for (int t = 0; t < count; t += {STRETCH}) {{",
                 f"    const int end = count - t < {STRETCH} ? count : t + {STRETCH};",
-                "    const int first = t == 0;",
+                f"    const int first = t == 0, last = count - t <= {STRETCH};",
             ]
         else:
             lines += [
@@ -154,6 +164,7 @@ class Tile:
                 f"  for (int c = 0; c < channels; c += {STRETCH}) {{",
                 f"    const int some = channels - c < {STRETCH} ? channels - c : {STRETCH};",
                 "    const int end = count - t < per ? count : t + per, first = t + c == 0;",
+                f"    const int last = count - t <= per && channels - c <= {STRETCH};",
             ]
         for j in rows:
             lines.append(f"    {kind} " + ", ".join(f"{a} = {zero}" for a in sums[j]) + ";")
@@ -181,11 +192,13 @@ class Tile:
         for v in columns:
             start = f"bias ? {self._load(plus('bias', v * size))} : ({kind}){{0}}"
             lines.append(f"    const {kind} b{v} = {start};")
-        for j in rows:
-            for v, a in enumerate(sums[j]):
-                place = plus("y", times(j, "out"), v * size)
-                lines.append(f"    {a} = (first ? b{v} : {self._read(place, v)}) + {a};")
-                lines.append(f"    {self._store(place, a, v)}")
+        places = [[plus("y", times(j, "out"), v * size) for v in columns] for j in rows]
+        every = [(a, places[j][v], v) for j in rows for v, a in enumerate(sums[j])]
+        lines += [f"    {a} = (first ? b{v} : {self._read(place, v)}) + {a};" for a, place, v in every]
+        lines.append("    if (last) {")
+        lines += [f"      {a} = {raised(a, 'low', size)};" for a, _, _ in every]
+        lines.append("    }")
+        lines += [f"    {self._store(place, a, v)}" for a, place, v in every]
         return "\n".join([*lines, "  }", "}"]) + "\n"
 
     def _whole(self, vector: int) -> bool:

@@ -52,6 +52,7 @@ def _vector_type(n: int) -> str:
     return f"""\
 typedef float v{n} __attribute__((vector_size({4 * n})));
 typedef float u{n} __attribute__((vector_size({4 * n}), aligned(4), may_alias));
+typedef int32_t i{n} __attribute__((vector_size({4 * n})));
 
 static inline v{n} load{n}(const float *p) {{ return *(const u{n} *)p; }}
 
@@ -63,7 +64,18 @@ static inline v{n} fma{n}(v{n} a, v{n} b, v{n} c) {{
     r[k] = FMA(a[k], b[k], c[k]);
   return r;
 {"#endif" + chr(10) if gcc else ""}}}
+
+static inline v{n} raised{n}(v{n} x, float low) {{
+  const v{n} y = low - (v{n}){{0}};
+  const i{n} below = x <= y;
+  return (v{n})(((i{n})y & below) | ((i{n})x & ~below));
+}}
 """
+
+
+def raised(value: str, low: str, size: int) -> str:
+    """C of a vector of so many floats, or a number, where what is not more than ``low`` is ``low``; NaN stays."""
+    return f"raised{size}({value}, {low})" if size > 1 else f"{value} <= {low} ? {low} : {value}"
 
 
 def block_kernel(units: int, simd: int, lanes: int) -> str:

@@ -202,8 +202,16 @@ class Writer(Protocol):
             strides: of the result and both operands in them; 0 in the result where a loop adds to an element.
         """
 
-    def conv(self, node: Node[Any]) -> None:
-        """A convolution, without its activation."""
+    def conv(self, node: Node[Any], low: float) -> bool:
+        """A convolution, without its activation.
+
+        Args:
+            node: the convolution.
+            low: what the results may be raised to that are not more.
+
+        Returns:
+            Whether they are.
+        """
 
 
 class RowWriter(Writer, Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from foldnet.codegen.expressions import composed
 from foldnet.codegen.maths import literal
 from foldnet.codegen.writer import Rule, Writer
@@ -50,6 +52,16 @@ def text_at(graph: Graph, node: Node[Op]) -> str:
     if isinstance(node.op, Binary) and any(graph.types[v].dtype == INT for v in node.inputs):
         return text.replace("{0}", "(double){0}").replace("{1}", "(double){1}")
     return text
+
+
+def lowest(function: Elementwise | None) -> float | None:
+    """What a function gives for all numbers that are not more, if it changes no others; None if it does.
+
+    0 for a plain relu, and -inf for no function.
+    """
+    if function is None or function.function is not None:
+        return -inf if function is None else None
+    return {"{0}": -inf, "fn_relu_plain({0})": 0.0}.get(unary_text(function))
 
 
 def activate(w: Writer, node: Node[Op]) -> None:

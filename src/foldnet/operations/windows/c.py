@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
+from functools import reduce
+from math import inf, prod
 
 from foldnet.codegen.batch import StepWriter, summed_rows
 from foldnet.codegen.expressions import Number, composed, plus, times
 from foldnet.codegen.loops import Operand, Strides, index, strides_of
 from foldnet.codegen.writer import Rule, Writer
 from foldnet.graph.graph import Node
-from foldnet.graph.op import Op, Row
-from foldnet.operations.elementwise.c import activate
+from foldnet.graph.op import Op, Row, fused_activation
+from foldnet.operations.elementwise.c import activate, lowest
 from foldnet.operations.windows.op import (
     Conv,
     ConvGradient,
@@ -24,6 +25,9 @@ from foldnet.operations.windows.op import (
     PoolGradient,
     Window,
 )
+
+AT_ONCE = 9
+"""Positions of a window that are read in one statement; larger ones are read in loops."""
 
 
 class _Loops:
@@ -82,6 +86,14 @@ class _Loops:
             tests += [f"{at} < {w.before + n}"] if w.after else []
         return " && ".join(tests)
 
+    def offsets(self) -> list[int]:
+        """Where the positions of a window lie in x, from its first, in order."""
+        inner = self.of_x[len(self._y) :]
+        found = [0]
+        for w, step in zip(self._windows, inner, strict=True):
+            found = [at + k * step for at in found for k in range(w.size)]
+        return found
+
     def number(self, places: Sequence[str]) -> str:
         """C of the position's number in its window, given the positions on all axes."""
         text = "0"
@@ -119,6 +131,9 @@ def pool(w: Writer, node: Node[Pool]) -> None:
     if 0 in shape:
         return
     loops = _Loops(op.windows(shape), shape, out)
+    if not loops.padded and prod(op.sizes) <= AT_ONCE:
+        pool_at_once(w, node, loops)
+        return
     first = "-(float)INFINITY" if op.kind == "max" else "0.0f"
     w.nest(out, [w.write(node.output)], lambda y: f"{y} = {first};")
 
@@ -132,6 +147,18 @@ def pool(w: Writer, node: Node[Pool]) -> None:
     if op.kind == "average":
         at = [index(window.axis, len(out)) for _, window in loops.padded]
         w.nest(out, [w.write(node.output), *at], lambda y, *places: f"{y} /= {loops.counts(places)};")
+
+
+def pool_at_once(w: Writer, node: Node[Pool], loops: _Loops) -> None:
+    """All positions of a small window in one statement, in the same order."""
+    (x,), out, offsets = node.inputs, w.shape(node.output), loops.offsets()
+
+    def body(y: str, *xs: str) -> str:
+        if node.op.kind == "average":
+            return f"{y} = ({' + '.join(['0.0f', *xs])}) / {len(xs)}.0f;"
+        return f"{y} = {reduce(lambda a, b: f'fn_maximum({a}, {b})', xs)};"
+
+    w.nest(out, [w.write(node.output), *(w.read(x, loops.of_x[: len(out)], at) for at in offsets)], body)
 
 
 def pool_gradient(w: Writer, node: Node[PoolGradient]) -> None:
@@ -210,8 +237,8 @@ class _ConvLoops:
 
 def conv(w: Writer, node: Node[Conv]) -> None:
     """A product with a kernel, in the way that suits how rows lie; then the activation."""
-    if 0 not in w.shape(node.output):
-        w.conv(node)
+    low = lowest(fused_activation(node.op))
+    if 0 not in w.shape(node.output) and not (w.conv(node, -inf if low is None else low) and low is not None):
         activate(w, node)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from foldnet.codegen.convolution import Tile, in_tiles, tallest, together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop, strides_of
+from foldnet.codegen.maths import literal
 from foldnet.codegen.matrix import panels
 from foldnet.graph.graph import Node
 from foldnet.graph.sizes import free
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
     from foldnet.engines.native.prediction.writer import BlockWriter
 
 
-def conv_calls(body: BlockWriter, node: Node[Conv]) -> list[str]:
-    """Calls of the kernels, inside a block with the table of the window's positions."""
-    calls = _Calls(body, node)
+def conv_calls(body: BlockWriter, node: Node[Conv], low: float) -> list[str]:
+    """Calls of the kernels, inside a block with the table of the window's positions.
+
+    The kernels raise results to ``low``; where ``is_one_by_one``, they do not.
+    """
+    calls = _Calls(body, node, low)
     taps = ", ".join(map(str, calls.taps))
     fixed = "" if any(free(tap) is not None for tap in calls.taps) else "static "
     lines = [f"{fixed}const int32_t taps[] = {{{taps}}};"]
-    if body.simd == 1 or calls.grouped:
+    if is_one_by_one(body, node):
         lines += calls.one_by_one()
     elif node.op.groups > 1:
         lines += calls.depthwise()
@@ -33,14 +37,20 @@ def conv_calls(body: BlockWriter, node: Node[Conv]) -> list[str]:
     return ["  {", *(f"    {line}" for line in lines), "  }"]
 
 
+def is_one_by_one(body: BlockWriter, node: Node[Conv]) -> bool:
+    """Whether each position, and group, has a call of its own."""
+    channels, units = body.shape(node.inputs[1])[-2:]
+    grouped = node.op.groups > 1 and (channels > 1 or node.op.groups != units)
+    return body.simd == 1 or grouped
+
+
 class _Calls:
-    def __init__(self, body: BlockWriter, node: Node[Conv]) -> None:
-        self.body, self.op = body, node.op
+    def __init__(self, body: BlockWriter, node: Node[Conv], low: float) -> None:
+        self.body, self.op, self.low = body, node.op, literal(low)
         x, kernel, *bias = node.inputs
         shape, window, out = body.shape(x), body.shape(kernel), body.shape(node.output)
         self.x, self.y, self.kernel, self.bias = x, node.output, kernel, bias[0] if bias else ""
         self.channels, self.units = window[-2], window[-1]
-        self.grouped = node.op.groups > 1 and (self.channels > 1 or node.op.groups != self.units)
         windows, steps = node.op.windows(shape, window), strides_of(shape)
         self.taps = [0]
         for w, step in zip(windows, steps, strict=False):
@@ -88,8 +98,9 @@ class _Calls:
         lines, column = [], 0
         for width in widths:
             size = min(width, self.body.simd)
-            for first in range(0, width // size, together(size)):
-                vectors = min(together(size), width // size - first)
+            several = together(size, self.counts[-1])
+            for first in range(0, width // size, several):
+                vectors = min(several, width // size - first)
                 at = column + first * size
                 part = max(0, self.units - (at + (vectors - 1) * size))
                 start = plus(w, column * self.channels * len(self.taps) + first * size)
@@ -139,7 +150,7 @@ class _Calls:
             return (
                 f"{own.name}({plus(self._at(self.body.base(self.x), self.of_x, p), channel)}, {self.of_x[-1]}, taps, "
                 f"{len(self.taps)}, {channels}{w}, {width}, {bias}, "
-                f"{plus(self._at(self.body.base(self.y), self.of_y, p), unit)}, {self.of_y[-1]});"
+                f"{plus(self._at(self.body.base(self.y), self.of_y, p), unit)}, {self.of_y[-1]}, {self.low});"
             )
 
         return in_tiles(self.counts[-1], tallest(tile.vectors, self.body.simd), call, self._outer)

@@ -29,7 +29,7 @@ from foldnet.codegen.product_tiles import ProductTile
 from foldnet.codegen.workspace import Plan, scratch_at
 from foldnet.codegen.writer import DOUBLE, Along, Body, Stage
 from foldnet.engines.native.prediction.along import AlongAxes
-from foldnet.engines.native.prediction.convolution import conv_calls
+from foldnet.engines.native.prediction.convolution import conv_calls, is_one_by_one
 from foldnet.engines.native.prediction.dense import dense_calls, vector_calls
 from foldnet.engines.native.prediction.products import product_calls
 from foldnet.errors import UnsupportedError
@@ -293,10 +293,11 @@ class BlockWriter:
         """Calls of the matrix kernels."""
         self.add(*vector_calls(self, x, kernel, bias, y, back))
 
-    def conv(self, node: Node[Any]) -> None:
+    def conv(self, node: Node[Any], low: float) -> bool:
         """Calls of the kernels."""
         assert self.lanes == 1, "programs with convolutions compute their rows one by one"
-        self.lines += conv_calls(self, node)
+        self.lines += conv_calls(self, node, low)
+        return not is_one_by_one(self, node)
 
     def all(self) -> list[str]:
         """The statements of all nodes, in order; ``declarations`` are to come before them.

@@ -357,9 +357,10 @@ class BatchWriter(Places):
         """Loops do it."""
         return False
 
-    def conv(self, node: Node[Any]) -> None:
+    def conv(self, node: Node[Any], low: float) -> bool:
         """A convolution as loops around a product with all rows."""
         conv_in_loops(self, node)
+        return False
 
     def read(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
         """A value that a loop reads, over its own row's shape or by other strides."""

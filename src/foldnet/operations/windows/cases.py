@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
+from math import inf, prod
 
 from foldnet.graph.op import Elementwise, Op, Row, Shape
 from foldnet.operations.cases import Case, Rows, drawn, rows
@@ -45,6 +45,7 @@ def _conv(
 
 
 _ELU = Elementwise("elu", (("alpha", 0.7),))
+_RELU = Elementwise("relu", (("negative_slope", 0.0), ("max_value", inf), ("threshold", 0.0)))
 ONE, TWO, THREE = (1,), (1, 1), (1, 1, 1)
 
 CONVS = [
@@ -58,6 +59,11 @@ CONVS = [
     _conv("1d-free", (None, 3), (2,), 4, Conv()),
     _conv("no-bias", (7, 3), (3,), 4, Conv(), bias=False),
     _conv("fused", (7, 3), (3,), 4, Conv(_ELU)),
+    # Enough products for several stretches, whose sums a relu must not change.
+    _conv("relu", (9, 40), (5,), 36, Conv(_RELU)),
+    _conv("relu-and-wide", (3, 150), (2,), 9, Conv(_RELU)),
+    _conv("relu-groups", (4, 5, 6), (2, 3), 4, Conv(_RELU, TWO, TWO, 2)),
+    _conv("relu-depthwise", (11, 12, 9), (9, 8), 9, Conv(_RELU, TWO, TWO, 9)),
     _conv("2d", (5, 6, 3), (3, 2), 8, Conv(None, TWO, TWO)),
     _conv("2d-strided", (7, 8, 2), (3, 3), 4, Conv(None, (2, 3), TWO)),
     _conv("2d-dilated", (7, 8, 2), (3, 2), 4, Conv(None, TWO, (2, 3))),

@@ -1,0 +1,85 @@
+"""How much each old position of an axis counts for each new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from foldnet.arrays import Array
+from foldnet.operations.resampling.op import Interpolation, Mix
+
+NOTHING = 1e-12
+"""Weights below this would be 0 if numbers had no rounding; positions with them do not count at all."""
+
+
+def _triangle(x: Array) -> Array:
+    return np.maximum(0, 1 - x)
+
+
+def _cubic(x: Array) -> Array:
+    """Keys, "Cubic convolution interpolation for digital image processing", 1981, with a = -0.5."""
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0))
+
+
+def _lanczos(radius: int) -> Callable[[Array], Array]:
+    """``sinc(x) sinc(x / radius)``; 1 up to a distance of 0.001, as in JAX."""
+    return lambda x: np.where(x <= 1e-3, 1, np.where(x > radius, 0, np.sinc(x) * np.sinc(x / radius)))
+
+
+KERNELS: dict[Interpolation, Callable[[Array], Array]] = {
+    "bilinear": _triangle,
+    "bicubic": _cubic,
+    "lanczos3": _lanczos(3),
+    "lanczos5": _lanczos(5),
+}
+"""By distance: how much an old position counts for a new one, before the sum of all is made 1."""
+
+
+def mixture(n: int, size: int, interpolation: Interpolation, antialias: bool = False) -> Array:
+    """How much each of ``n`` old positions counts for each of ``size`` new ones: an array (size, n).
+
+    The new position ``i`` lies at ``(i + 0.5) n / size - 0.5`` among the old ones, whose distances the kernel takes. If
+    there are fewer new positions, ``antialias`` makes the kernel wider by ``n / size``. This is ``jax.image.resize``.
+    """
+    at = (np.arange(size) + 0.5) * n / size - 0.5
+    distance = np.abs(at[:, None] - np.arange(n))
+    weights = KERNELS[interpolation](distance / max(n / size, 1) if antialias else distance)
+    weights = np.where(np.abs(weights) < NOTHING, 0, weights)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def windows(n: int, count: int) -> list[range]:
+    """Positions of ``count`` windows over ``n``: from ``floor(i n / count)`` up to ``ceil((i + 1) n / count)``.
+
+    >>> windows(5, 3)
+    [range(0, 2), range(1, 4), range(3, 5)]
+    """
+    return [range(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
+
+
+def evened(n: int, count: int) -> tuple[tuple[int, ...], int]:
+    """The positions of one window after the other, the last again where a window is shorter; and their one size.
+
+    >>> evened(5, 3)
+    ((0, 1, 1, 1, 2, 3, 3, 4, 4), 3)
+    """
+    found = windows(n, count)
+    size = max(len(window) for window in found)
+    return tuple(min(window.start + k, window.stop - 1) for window in found for k in range(size)), size
+
+
+def means(n: int, count: int) -> Array:
+    """How much each of ``n`` positions counts for the mean of each of ``count`` windows: an array (count, n)."""
+    matrix = np.zeros((count, n))
+    for row, window in zip(matrix, windows(n, count), strict=True):
+        row[window.start : window.stop] = 1 / len(window)
+    return matrix
+
+
+def weights(op: Mix, n: int) -> Array:
+    """How much each of ``n`` old positions counts for each new one of an operation."""
+    size = op.size(n)
+    return means(n, size) if op.kind == "mean" else mixture(n, size, op.kind, op.antialias)

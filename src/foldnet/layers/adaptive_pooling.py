@@ -5,14 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foldnet.graph.op import Op
 from foldnet.layers.interpolation import mixed
 from foldnet.layers.spatial import SpatialLayer, sizes
 from foldnet.layers.tensors import Shape
 from foldnet.operations.along.op import Reduce
 from foldnet.operations.resampling.op import AdaptiveMax, Mix
-from foldnet.operations.resampling.weights import evened, means, windows
-from foldnet.operations.structure.op import Pick
+from foldnet.operations.resampling.weights import windows
 from foldnet.operations.windows.op import Pool, PoolKind
 from foldnet.setting_types import DATA_FORMAT, Kind
 
@@ -55,23 +53,17 @@ class _AdaptivePooling(SpatialLayer):
         size, step = [1] * self.dims, [1] * self.dims
         for place, (axis, count) in enumerate(zip(axes, self.output_size, strict=True)):
             n = b.shape(x)[axis]
-            if n is None:
-                x = b.emit(self.along(axis, count), x)
-                continue
-            even = evenly(windows(n, count))
+            even = None if n is None else evenly(windows(n, count))
             if even is None:
-                x, even = self.unevenly(b, x, axis, n, count)
-            size[place], step[place] = even
+                x = self.unevenly(b, x, axis, count)
+            else:
+                size[place], step[place] = even
         return (
             x if set(size) == {1} == set(step) else b.emit(Pool(self.pool, axes, tuple(size), tuple(step)), x)
         )
 
-    def along(self, axis: int, count: int) -> Op:
-        """The operation for an axis of free length."""
-        raise NotImplementedError  # both kinds define it
-
-    def unevenly(self, b: Lowering, x: str, axis: int, n: int, count: int) -> tuple[str, tuple[int, int]]:
-        """Emit a value, and give size and step of the windows that are to be pooled of it, for those of the input."""
+    def unevenly(self, b: Lowering, x: str, axis: int, count: int) -> str:
+        """Emit what is pooled along an axis whose windows are not all the same, or whose length is free."""
         raise NotImplementedError  # both kinds define it
 
 
@@ -80,13 +72,9 @@ class _AdaptiveAveragePooling(_AdaptivePooling):
 
     pool = "average"
 
-    def along(self, axis: int, count: int) -> Op:
-        """Means of windows."""
-        return Mix(axis, count, "mean")
-
-    def unevenly(self, b: Lowering, x: str, axis: int, n: int, count: int) -> tuple[str, tuple[int, int]]:
-        """The means, of which nothing is left to pool."""
-        return mixed(b, self, x, axis, means(n, count)), (1, 1)
+    def unevenly(self, b: Lowering, x: str, axis: int, count: int) -> str:
+        """The mean of each window."""
+        return mixed(b, self, x, Mix(axis, count, "mean"))
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):
@@ -94,14 +82,9 @@ class _AdaptiveMaxPooling(_AdaptivePooling):
 
     pool = "max"
 
-    def along(self, axis: int, count: int) -> Op:
-        """The largest values of windows."""
-        return AdaptiveMax(axis, count)
-
-    def unevenly(self, b: Lowering, x: str, axis: int, n: int, count: int) -> tuple[str, tuple[int, int]]:
-        """The positions of one window after the other, which then are all of one size."""
-        places, size = evened(n, count)
-        return b.emit(Pick(axis, places), x), (size, size)
+    def unevenly(self, b: Lowering, x: str, axis: int, count: int) -> str:
+        """The largest value of each window."""
+        return b.emit(AdaptiveMax(axis, count), x)
 
 
 def _kinds(dims: int) -> dict[str, Kind]:

@@ -8,7 +8,7 @@ from foldnet.arrays import Array
 from foldnet.graph.op import Op, Row
 from foldnet.operations.kernels import Kernel, StepContext
 from foldnet.operations.resampling.op import AdaptiveMax, CutToShape, Mix, MixGradient, Nearest, PadToShape
-from foldnet.operations.resampling.weights import weights, windows
+from foldnet.operations.resampling.weights import band, windows
 
 
 def nearest(op: Nearest, x: Array) -> Array:
@@ -18,28 +18,24 @@ def nearest(op: Nearest, x: Array) -> Array:
 
 def mix(op: Mix, x: Array) -> Array:
     """Position after position that counts, added in order; those that do not count are not touched."""
-    matrix = weights(op, x.shape[op.axis])
-    counts = matrix != 0
-    ordered = np.argsort(~counts, axis=1, kind="stable")  # of each row, those that count come first
+    found = band(op, x.shape[op.axis])
     along = np.moveaxis(x, op.axis, -1)
-    y = np.empty((*along.shape[:-1], len(matrix)), x.dtype)
-    for number in range(counts.sum(axis=1).max()):
-        rows = np.flatnonzero(counts.sum(axis=1) > number)
-        places = ordered[rows, number]
-        part = along[..., places] * matrix[rows, places]
-        y[..., rows] = y[..., rows] + part if number else part
+    y = np.full((*along.shape[:-1], len(found.first)), -0.0, x.dtype)  # to which even -0.0 can be added
+    for number in range(found.weights.shape[1]):
+        new, old, weights = found.places(number)
+        y[..., new] += along[..., old] * weights
     return np.moveaxis(y, -1, op.axis)
 
 
 def mix_gradient(op: MixGradient, context: StepContext, x: Array, g: Array) -> Array:
     """Each new position's gradient, added to those of the positions that count for it."""
-    matrix = weights(op.of, x.shape[op.of.axis])
-    found, along = np.zeros_like(x), np.moveaxis(g, op.of.axis, -1)
-    target = np.moveaxis(found, op.of.axis, -1)
-    for number, row in enumerate(matrix):
-        places = np.flatnonzero(row)
-        target[..., places] += along[..., number, np.newaxis] * row[places].astype(x.dtype)
-    return found
+    found = band(op.of, x.shape[op.of.axis])
+    result, along = np.zeros_like(x), np.moveaxis(g, op.of.axis, -1)
+    target = np.moveaxis(result, op.of.axis, -1)
+    for number in range(found.weights.shape[1]):
+        for new, old, weight in zip(*found.places(number), strict=True):
+            target[..., old] += along[..., new] * weight.astype(x.dtype)
+    return result
 
 
 def adaptive_max(op: AdaptiveMax, x: Array) -> Array:

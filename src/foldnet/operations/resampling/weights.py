@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.operations.resampling.op import Interpolation, Mix
+from foldnet.operations.resampling.op import REACH, Interpolation, Mix
 
 NOTHING = 1e-12
 """Weights below this would be 0 if numbers had no rounding; positions with them do not count at all."""
@@ -38,19 +39,6 @@ KERNELS: dict[Interpolation, Callable[[Array], Array]] = {
 """By distance: how much an old position counts for a new one, before the sum of all is made 1."""
 
 
-def mixture(n: int, size: int, interpolation: Interpolation, antialias: bool = False) -> Array:
-    """How much each of ``n`` old positions counts for each of ``size`` new ones: an array (size, n).
-
-    The new position ``i`` lies at ``(i + 0.5) n / size - 0.5`` among the old ones, whose distances the kernel takes. If
-    there are fewer new positions, ``antialias`` makes the kernel wider by ``n / size``. This is ``jax.image.resize``.
-    """
-    at = (np.arange(size) + 0.5) * n / size - 0.5
-    distance = np.abs(at[:, None] - np.arange(n))
-    weights = KERNELS[interpolation](distance / max(n / size, 1) if antialias else distance)
-    weights = np.where(np.abs(weights) < NOTHING, 0, weights)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-
 def windows(n: int, count: int) -> list[range]:
     """Positions of ``count`` windows over ``n``: from ``floor(i n / count)`` up to ``ceil((i + 1) n / count)``.
 
@@ -71,15 +59,54 @@ def evened(n: int, count: int) -> tuple[tuple[int, ...], int]:
     return tuple(min(window.start + k, window.stop - 1) for window in found for k in range(size)), size
 
 
-def means(n: int, count: int) -> Array:
-    """How much each of ``n`` positions counts for the mean of each of ``count`` windows: an array (count, n)."""
-    matrix = np.zeros((count, n))
-    for row, window in zip(matrix, windows(n, count), strict=True):
-        row[window.start : window.stop] = 1 / len(window)
-    return matrix
+@dataclass(frozen=True)
+class Band:
+    """The old positions that may count for each new one, and how much.
+
+    Attributes:
+        first: for each new position, the first of them.
+        weights: for each new position, of ``first`` and those after it, 0 where there is none: (new positions, most).
+    """
+
+    first: Array
+    weights: Array
+
+    def places(self, number: int) -> tuple[Array, Array, Array]:
+        """New positions for which the old one with this number, counted from ``first``, counts; these; the weights."""
+        new = np.flatnonzero(self.weights[:, number])
+        return new, self.first[new] + number, self.weights[new, number]
 
 
-def weights(op: Mix, n: int) -> Array:
-    """How much each of ``n`` old positions counts for each new one of an operation."""
+def band(op: Mix, n: int) -> Band:
+    """How much ``n`` old positions count for each new one.
+
+    The new position ``i`` of ``size`` lies at ``(i + 0.5) n / size - 0.5`` among the old ones, whose distances the
+    kernel takes. If there are fewer new positions, ``antialias`` makes the kernel wider by ``n / size``. This is
+    ``jax.image.resize``. Of a mean all positions of a window count alike.
+    """
     size = op.size(n)
-    return means(n, size) if op.kind == "mean" else mixture(n, size, op.kind, op.antialias)
+    if op.kind == "mean":
+        found = windows(n, size)
+        first, end = np.array([(window.start, window.stop) for window in found]).T
+        places = first[:, None] + np.arange((end - first).max())
+        weights = np.ones(places.shape)
+    else:
+        at = (np.arange(size) + 0.5) * n / size - 0.5
+        wide = max(n / size, 1) if op.antialias else 1
+        first = np.maximum(np.ceil(at - REACH[op.kind] * wide), 0).astype(int)
+        end = np.minimum(np.floor(at + REACH[op.kind] * wide) + 1, n).astype(int)
+        places = first[:, None] + np.arange((end - first).max())
+        weights = KERNELS[op.kind](np.abs(at[:, None] - places) / wide)
+        weights = np.where(np.abs(weights) < NOTHING, 0, weights)
+    weights = np.where(places < end[:, None], weights, 0)
+    return Band(first, weights / weights.sum(axis=1, keepdims=True))
+
+
+def as_matrix(op: Mix, n: int) -> Array:
+    """How much each of ``n`` old positions counts for each new one: an array (new positions, n)."""
+    found = band(op, n)
+    result = np.zeros((len(found.first), n))
+    for number in range(found.weights.shape[1]):
+        new, old, weights = found.places(number)
+        result[new, old] = weights
+    return result

@@ -24,9 +24,6 @@ class StepWriter(Writer, Protocol):
 
     layout: Numbers
 
-    def add(self, *lines: str) -> None:
-        """Append statements."""
-
     def place(self, value: str) -> str:
         """The C name of a value's array."""
 

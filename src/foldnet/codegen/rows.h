@@ -72,3 +72,31 @@ static inline void fn_sparsemax(const float *x, float *y, int n, int inner) {
     }
   }
 }
+
+/* Weights of positions by their distance, 0 where they would be without rounding: see operations/resampling/weights.py.
+   They are in double, as the sums of all weights of a position are. */
+static inline double fn_counted(double weight) {
+  return fabs(weight) < 1e-12 ? 0.0 : weight;
+}
+
+static inline double fn_bilinear(double x) {
+  return fn_counted(x < 1.0 ? 1.0 - x : 0.0);
+}
+
+static inline double fn_bicubic(double x) {
+  const double near = (1.5 * x - 2.5) * x * x + 1.0, far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0;
+  return fn_counted(x < 1.0 ? near : x < 2.0 ? far : 0.0);
+}
+
+static inline double fn_lanczos(double x, double radius) {
+  const double pi = 3.14159265358979323846, a = pi * x, b = pi * (x / radius);
+  return x <= 1e-3 ? 1.0 : x > radius ? 0.0 : fn_counted(sin(a) / a * (sin(b) / b));
+}
+
+static inline double fn_lanczos3(double x) {
+  return fn_lanczos(x, 3.0);
+}
+
+static inline double fn_lanczos5(double x) {
+  return fn_lanczos(x, 5.0);
+}

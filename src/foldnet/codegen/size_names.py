@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from foldnet.codegen.expressions import composed, plus, times
 from foldnet.graph.graph import Graph
-from foldnet.graph.sizes import Atom, Condition, Lengths, Terms, free
+from foldnet.graph.sizes import Atom, Condition, Lengths, Relation, Terms, free
 
 
 def lengths_of(graph: Graph) -> Lengths | None:
@@ -55,22 +55,30 @@ class SizeNames:
 
     def test(self, condition: Condition) -> str:
         """C of a condition."""
-        positive = tuple((atoms, factor) for atoms, factor in condition.terms if factor > 0)
-        negative = tuple((atoms, -factor) for atoms, factor in condition.terms if factor < 0)
-        return f"{self._sum(positive)} {condition.relation} {self._sum(negative)}"
+        return self._compared(condition.terms, condition.relation)
 
-    def _sum(self, terms: Terms) -> str:
-        added = plus(*(self._product(atoms, factor) for atoms, factor in terms if factor > 0))
+    def _compared(self, terms: Terms, relation: Relation) -> str:
+        """C of how a polynomial compares with 0."""
+        positive = tuple((atoms, factor) for atoms, factor in terms if factor > 0)
+        negative = tuple((atoms, -factor) for atoms, factor in terms if factor < 0)
+        return f"{self._sum(positive)} {relation} {self._sum(negative)}"
+
+    def _sum(self, terms: Terms, wide: bool = False) -> str:
+        added = plus(*(self._product(atoms, factor, wide) for atoms, factor in terms if factor > 0))
         for atoms, factor in terms:
             if factor < 0:
                 taken = self._product(atoms, -factor)
                 added = composed("-{0}", taken) if added == "0" else composed("{0} - {1}", added, taken)
         return added
 
-    def _product(self, atoms: tuple[int, ...], factor: int) -> str:
+    def _product(self, atoms: tuple[int, ...], factor: int, wide: bool = False) -> str:
+        """C of a product; if it may be larger than any size, in 64 bits also where ``long`` has 32."""
+        names = [self._atom(number) for number in atoms]
+        if names and wide and factor > 1 and self._kind == "long":
+            names[0] = composed("(int64_t){0}", names[0])
         text = str(factor)
-        for number in reversed(atoms):
-            text = times(self._atom(number), text)
+        for name in reversed(names):
+            text = times(name, text)
         return text
 
     def _atom(self, number: int) -> str:
@@ -83,9 +91,12 @@ class SizeNames:
         if atom.kind == "length":
             return self._given[atom.number]
         if atom.kind == "quotient":
-            return composed("{0} / {1}", self._sum(atom.terms[0]), str(atom.number))
-        a, b = (self(terms) if any(atoms for atoms, _ in terms) else self._sum(terms) for terms in atom.terms)
-        return f"{a} > {b} ? {a} : {b}"
+            return composed("{0} / {1}", self._sum(atom.terms[0], wide=True), str(atom.number))
+        a, b = (
+            self(terms) if any(atoms for atoms, _ in terms) else self._sum(terms) for terms in atom.terms[-2:]
+        )
+        test = self._compared(atom.terms[0], ">=") if atom.kind == "chosen" else f"{a} > {b}"
+        return f"{test} ? {a} : {b}"
 
 
 @contextmanager

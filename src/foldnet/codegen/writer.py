@@ -148,6 +148,12 @@ class Writer(Protocol):
             sums: whether several turns of the loop add to the same element.
         """
 
+    def add(self, *lines: str) -> None:
+        """Statements as they are."""
+
+    def inside(self, head: str) -> AbstractContextManager[None]:
+        """A block around all that is written inside the ``with``."""
+
     def loop(self, variable: str, count: int) -> AbstractContextManager[Number]:
         """A loop around all that is written inside the ``with``; its turns touch different elements.
 
@@ -216,12 +222,6 @@ class Writer(Protocol):
 
 class RowWriter(Writer, Protocol):
     """What only the code for one row has, for operations whose rows are computed one by one."""
-
-    def add(self, *lines: str) -> None:
-        """Statements as they are."""
-
-    def inside(self, head: str) -> AbstractContextManager[None]:
-        """A block around all that is written inside the ``with``."""
 
     def base(self, value: str) -> str:
         """The C name of a value's first element."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from foldnet.export.numpy_resizing import RESIZING
+
 AS_ROWS = '''
 def as_rows(x, shape, name, dtype=np.float32):
     """The data with its axis of rows first; None in the shape is any size."""
@@ -345,7 +347,7 @@ def whole_numbers(x, name):
 '''
 
 HELPERS: dict[str, str] = {
-    m[1]: m[0].strip() for m in re.finditer(r"^def (\w+)\(.*?(?=\n\n\n|\Z)", _TEXTS, re.M | re.S)
+    m[1]: m[0].strip() for m in re.finditer(r"^def (\w+)\(.*?(?=\n\n\n|\Z)", _TEXTS + RESIZING, re.M | re.S)
 }
 """The source of each function by its name."""
 

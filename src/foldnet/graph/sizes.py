@@ -37,12 +37,12 @@ class Atom:
     """What polynomials are made of, all of it at least 0.
 
     Attributes:
-        kind: a length, the whole part of a quotient, or the larger of two numbers.
-        terms: of the numerator, or of both numbers.
+        kind: a length, the whole part of a quotient, the larger of two numbers, or one of two by the sign of another.
+        terms: of the numerator, or of both numbers; of one that may be below 0 and those chosen by it.
         number: which length, or the divisor.
     """
 
-    kind: Literal["length", "quotient", "larger"]
+    kind: Literal["length", "quotient", "larger", "chosen"]
     terms: tuple[Terms, ...] = ()
     number: int = 0
 
@@ -129,6 +129,8 @@ class Lengths:
         if atom.kind == "length":
             return lengths[atom.number]
         values = [self._of_terms(terms, lengths) for terms in atom.terms]
+        if atom.kind == "chosen":
+            return values[1] if values[0] >= 0 else values[2]
         return values[0] // atom.number if atom.kind == "quotient" else max(values)
 
     def fit(self, lengths: Sequence[int]) -> bool:
@@ -321,6 +323,30 @@ def larger(a: int, b: int) -> int:
     return _polynomial(lengths, {(number,): 1})
 
 
+def smaller(a: int, b: int) -> int:
+    """The smaller of two numbers, one of which is at least 0.
+
+    >>> smaller(3, 0)
+    0
+    """
+    return a + b - larger(a, b)
+
+
+def chosen(by: int, a: int, b: int) -> int:
+    """The first of two numbers that are at least 0 if another one is at least 0, else the second: no condition.
+
+    >>> chosen(0, 3, 5), chosen(-1, 3, 5)
+    (3, 5)
+    """
+    size = free(by)
+    if size is None:
+        return a if by >= 0 else b
+    if size.lengths.always(size.terms):
+        return a
+    number = size.lengths.number(Atom("chosen", (size.terms, _terms_of(a), _terms_of(b))))
+    return _polynomial(size.lengths, {(number,): 1})
+
+
 def written(lengths: Lengths, terms: Terms) -> str:
     """A polynomial in Python."""
     products = []
@@ -334,5 +360,7 @@ def _atom_written(lengths: Lengths, atom: Atom) -> str:
     if atom.kind == "length":
         return lengths.names[atom.number] if lengths.names else f"n{atom.number}"
     texts = [written(lengths, terms) for terms in atom.terms]
+    if atom.kind == "chosen":
+        return f"({texts[1]} if {texts[0]} >= 0 else {texts[2]})"
     whole = texts[0] if texts[0].isidentifier() else f"({texts[0]})"
     return f"{whole} // {atom.number}" if atom.kind == "quotient" else f"max({', '.join(texts)})"

@@ -5,27 +5,17 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from foldnet.layers.interpolation import known_length, mixed
+from foldnet.layers.interpolation import mixed
 from foldnet.layers.spatial import SpatialLayer, sizes
 from foldnet.layers.tensors import Shape
 from foldnet.operations.along.op import Reduce
-from foldnet.operations.structure.op import Pick
+from foldnet.operations.resampling.op import AdaptiveMax, Mix
+from foldnet.operations.resampling.weights import windows
 from foldnet.operations.windows.op import Pool, PoolKind
 from foldnet.setting_types import DATA_FORMAT, Kind
 
 if TYPE_CHECKING:
     from foldnet.lowering.lower import Lowering
-
-
-def windows(n: int, count: int) -> list[range]:
-    """Positions of ``count`` windows over ``n``: from ``floor(i n / count)`` up to ``ceil((i + 1) n / count)``.
-
-    >>> windows(5, 3)
-    [range(0, 2), range(1, 4), range(3, 5)]
-    """
-    return [range(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
 
 
 def evenly(found: list[range]) -> tuple[int, int] | None:
@@ -55,24 +45,25 @@ class _AdaptivePooling(SpatialLayer):
         return tuple(found)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """Windows of one size where the axes allow it; where they do not, one axis after the other."""
+        """Windows of one size where the axes allow it; where they do not, or are free, one axis after the other."""
         x = b.float(inputs[0])
         axes = self.axes(b.shape(x))
         if set(self.output_size) == {1}:
             return b.emit(Reduce("max" if self.pool == "max" else "mean", axes, keepdims=True), x)
         size, step = [1] * self.dims, [1] * self.dims
         for place, (axis, count) in enumerate(zip(axes, self.output_size, strict=True)):
-            found = windows(known_length(b, self, x, axis), count)
-            even = evenly(found)
+            n = b.shape(x)[axis]
+            even = None if n is None else evenly(windows(n, count))
             if even is None:
-                x, even = self.unevenly(b, x, axis, found)
-            size[place], step[place] = even
+                x = self.unevenly(b, x, axis, count)
+            else:
+                size[place], step[place] = even
         return (
             x if set(size) == {1} == set(step) else b.emit(Pool(self.pool, axes, tuple(size), tuple(step)), x)
         )
 
-    def unevenly(self, b: Lowering, x: str, axis: int, found: list[range]) -> tuple[str, tuple[int, int]]:
-        """Emit a value, and give size and step of the windows that are to be pooled of it, for those of the input."""
+    def unevenly(self, b: Lowering, x: str, axis: int, count: int) -> str:
+        """Emit what is pooled along an axis whose windows are not all the same, or whose length is free."""
         raise NotImplementedError  # both kinds define it
 
 
@@ -81,12 +72,9 @@ class _AdaptiveAveragePooling(_AdaptivePooling):
 
     pool = "average"
 
-    def unevenly(self, b: Lowering, x: str, axis: int, found: list[range]) -> tuple[str, tuple[int, int]]:
-        """The means, of which nothing is left to pool."""
-        matrix = np.zeros((len(found), known_length(b, self, x, axis)))
-        for row, window in zip(matrix, found, strict=True):
-            row[window.start : window.stop] = 1 / len(window)
-        return mixed(b, self, x, axis, matrix), (1, 1)
+    def unevenly(self, b: Lowering, x: str, axis: int, count: int) -> str:
+        """The mean of each window."""
+        return mixed(b, self, x, Mix(axis, count, "mean"))
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):
@@ -94,11 +82,9 @@ class _AdaptiveMaxPooling(_AdaptivePooling):
 
     pool = "max"
 
-    def unevenly(self, b: Lowering, x: str, axis: int, found: list[range]) -> tuple[str, tuple[int, int]]:
-        """The positions of one window after the other, the last of them again where a window is shorter."""
-        size = max(len(window) for window in found)
-        places = tuple(min(window.start + k, window.stop - 1) for window in found for k in range(size))
-        return b.emit(Pick(axis, places), x), (size, size)
+    def unevenly(self, b: Lowering, x: str, axis: int, count: int) -> str:
+        """The largest value of each window."""
+        return b.emit(AdaptiveMax(axis, count), x)
 
 
 def _kinds(dims: int) -> dict[str, Kind]:

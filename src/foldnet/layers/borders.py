@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from foldnet.errors import ConfigError
 from foldnet.graph.op import Op
-from foldnet.layers.interpolation import Interpolation, known_length, resized
+from foldnet.layers.interpolation import Interpolation, resized
 from foldnet.layers.spatial import SpatialLayer, sizes
 from foldnet.layers.tensors import Shape
 from foldnet.operations.structure.op import Slice, Stretch
@@ -292,8 +292,7 @@ class UpSampling2D(_UpSampling):
         x = b.float(inputs[0])
         for axis, count in zip(self.axes(b.shape(x)), self.size, strict=True):
             if count != 1:
-                size = known_length(b, self, x, axis) * count
-                x = resized(b, self, x, axis, size, self.interpolation)
+                x = resized(b, self, x, axis, count, self.interpolation, relative=True)
         return x
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import numpy as np
 
 from foldnet.errors import ConfigError
-from foldnet.layers.interpolation import Interpolation, known_length, resized
+from foldnet.layers.interpolation import Interpolation, resized
 from foldnet.layers.spatial import SpatialLayer
 from foldnet.layers.tensors import Shape
 from foldnet.operations.elementwise.op import Binary
-from foldnet.operations.structure.op import Slice
+from foldnet.operations.resampling.op import CutToShape, PadToShape
 from foldnet.operations.windows.op import Pad
 from foldnet.setting_types import COUNT, DATA_FORMAT, FLAG, NUMBER, Kind, choice
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """Height and width."""
+
+
+def known_row(b: Lowering, x: str, axes: Size) -> tuple[int, ...] | None:
+    """The shape of a row, 0 for other axes of free length; None if one of these axes has one."""
+    shape = b.shape(x)
+    return None if None in (shape[axis] for axis in axes) else tuple(n or 0 for n in shape[1:])
 
 
 class _FixedSize(SpatialLayer):
@@ -42,31 +48,16 @@ class _FixedSize(SpatialLayer):
             found[axis] = size
         return tuple(found)
 
-    def cut(self, b: Lowering, x: str, size: Size, starts: Size) -> str:
-        """Emit the part of this size that starts there."""
-        shape = b.shape(x)
-        slices: list[tuple[int | None, int | None, int]] = [(None, None, 1)] * (len(shape) - 1)
-        for axis, n, first in zip(self.axes(shape), size, starts, strict=True):
-            if n != shape[axis]:
-                slices[axis - 1] = (first, first + n, 1)
-        return b.emit(Slice(tuple(slices)), x)
+    def cut(self, b: Lowering, x: str, fitting: bool = False) -> str:
+        """Emit the largest part around the middle in the shape of the result; see ``CutToShape``."""
+        op = CutToShape(self.spatial(b, x), self.target, fitting)
+        row = known_row(b, x, op.axes)
+        return b.emit(op if row is None else op.of_known(row), x)
 
-    def cut_to_shape(self, b: Lowering, x: str) -> str:
-        """Emit the largest part around the middle that has the shape of the result."""
-        sizes = self.sizes(b, x)
-        most = self.in_shape(sizes)
-        cut: Size = (max(min(sizes[0], most[0]), 1), max(min(sizes[1], most[1]), 1))
-        return self.cut(b, x, cut, ((sizes[0] - cut[0]) // 2, (sizes[1] - cut[1]) // 2))
-
-    def sizes(self, b: Lowering, x: str) -> Size:
-        """Height and width of a value."""
+    def spatial(self, b: Lowering, x: str) -> Size:
+        """The axes of height and width of a value."""
         rows, columns = self.axes(b.shape(x))
-        return known_length(b, self, x, rows), known_length(b, self, x, columns)
-
-    def in_shape(self, sizes: Size) -> Size:
-        """The height that goes with the value's width, and the width that goes with its height; as Keras rounds."""
-        height, width = self.target
-        return int(float(sizes[1] * height) / width), int(float(sizes[0] * width) / height)
+        return rows, columns
 
     def stretched(self, b: Lowering, x: str, interpolation: Interpolation, antialias: bool = False) -> str:
         """Emit the value with the given height and width."""
@@ -142,23 +133,21 @@ class Resizing(_FixedSize):
         """What is cut off or put around, then the values between positions along one axis after the other."""
         x = inputs[0] if self.moves_values else b.require_float(self, inputs[0])
         if self.crop_to_aspect_ratio:
-            x = self.cut_to_shape(b, x)
+            x = self.cut(b, x)
         if self.pad_to_aspect_ratio:
             x = self._padded(b, x)
         return self.stretched(b, x, self.interpolation, self.antialias)
 
     def _padded(self, b: Lowering, x: str) -> str:
-        sizes = self.sizes(b, x)
-        # As in Keras, both ends get as many, so that one is missing where the difference is odd.
-        more = [max(least - n, 0) // 2 for least, n in zip(self.in_shape(sizes), sizes, strict=True)]
-        axes = self.axes(b.shape(x))
-        widths = [(0, 0)] * (len(b.shape(x)) - 1)
-        for axis, n in zip(axes, more, strict=True):
-            widths[axis - 1] = (n, n)
-        padded = b.emit(Pad(tuple(widths)), x)
+        op = PadToShape(self.spatial(b, x), self.target, float(self.fill_value))
+        row = known_row(b, x, op.axes)
+        if row is None:
+            return b.emit(op, x)
+        widths = tuple((n, n) for n in op.before(row))
+        padded = b.emit(Pad(widths), x)
         if self.fill_value == 0:
             return padded
-        inside = np.zeros([int(n or 0) if a in axes else 1 for a, n in enumerate(b.shape(x))][1:])
+        inside = np.zeros([n if axis in op.axes else 1 for axis, n in enumerate(row, start=1)])
         around = np.pad(inside, widths, constant_values=self.fill_value)
         return b.emit(Binary(kind="add"), padded, b.layer_constant(self, "fill", around))
 
@@ -182,10 +171,5 @@ class CenterCrop(_FixedSize):
         self.data_format = self.checked("data_format", data_format)
 
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """A slice, or one that is then enlarged."""
-        x = b.float(inputs[0])
-        sizes = self.sizes(b, x)
-        before = [n - size for n, size in zip(sizes, self.target, strict=True)]
-        if min(before) >= 0:
-            return self.cut(b, x, self.target, (before[0] // 2, before[1] // 2))
-        return self.stretched(b, self.cut_to_shape(b, x), "bilinear")
+        """The middle, or the largest part in its shape, which is then enlarged."""
+        return self.stretched(b, self.cut(b, b.float(inputs[0]), fitting=True), "bilinear")

@@ -58,6 +58,13 @@ class Scaling:
             return f"a factor that is not positive changes what is largest for layer {node.layer!r}"
         return None
 
+    def why_not_past_zeros(self, node: Node[Op]) -> str | None:
+        """Why it does not commute with zeros that a node puts around a value; None if it keeps zeros."""
+        of_zero = self.offset - (0 if self.shift is None else self.shift * self.scale)
+        if (of_zero != 0).any():
+            return f"the zeros that layer {node.layer!r} puts around its input would no longer be zeros"
+        return None
+
     def along_last_axis(self, size: int) -> Scaling | None:
         """Its numbers as vectors of this size; None if they vary along another axis."""
         scale, offset = (along_last_axis(a, size) for a in (self.scale, self.offset))

@@ -28,12 +28,7 @@ def _past_pad(graph: Graph, node: Node[Pad | PadSame], scaling: Scaling) -> Scal
     """The same scaling, if zeros stay zeros and it is constant along the axes that get longer."""
     shape, longer = (graph.types[v].shape for v in (node.inputs[0], node.output))
     axes = tuple(a for a in range(1, len(shape)) if shape[a] != longer[a] or shape[a] is None)
-    if reason := scaling.why_not_past(node, axes, keeps_order=False):
-        return reason
-    of_zero = scaling.offset - (0 if scaling.shift is None else scaling.shift * scaling.scale)
-    if (of_zero != 0).any():
-        return f"the zeros that layer {node.layer!r} puts around its input would no longer be zeros"
-    return scaling
+    return scaling.why_not_past(node, axes, keeps_order=False) or scaling.why_not_past_zeros(node) or scaling
 
 
 def _weights(graph: Graph, node: Node[Conv | ConvTranspose], units: int) -> tuple[Array, Array]:

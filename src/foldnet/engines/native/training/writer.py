@@ -229,17 +229,23 @@ class BatchWriter(Places):
             self.lines.append("BARRIER")
 
     @contextmanager
+    def inside(self, head: str) -> Iterator[None]:
+        """A block around all that is written inside, in which threads do not wait for each other."""
+        self.add(head)
+        self._inside += 1
+        yield
+        self._inside -= 1
+        self.add("}")
+        self.wait()
+
+    @contextmanager
     def loop(self, variable: str, count: int) -> Iterator[Number]:
         """A loop around all that is written inside; gives its variable."""
         if count == 1:
             yield 0
             return
-        self.add(f"{loop(variable, 0, count)} {{")
-        self._inside += 1
-        yield variable
-        self._inside -= 1
-        self.add("}")
-        self.wait()
+        with self.inside(f"{loop(variable, 0, count)} {{"):
+            yield variable
 
     @contextmanager
     def table(self, name: str, numbers: Sequence[int]) -> Iterator[tuple[Number, Number]]:

@@ -251,22 +251,6 @@ def test_sizes_that_keras_s_releases_make_differently_are_refused():
             layers.RandomFlip(name="mine")(layers.Input(shape))
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("Resizing", {"height": 3, "width": 3}),
-        ("Resizing", {"height": 3, "width": 3, "interpolation": "nearest"}),
-        ("CenterCrop", {"height": 3, "width": 3}),
-        ("AdaptiveMaxPooling2D", {"output_size": 2}),
-        ("UpSampling2D", {"interpolation": "bicubic"}),
-    ],
-)
-def test_what_needs_a_known_length_says_so(name, settings):
-    x = layers.Input((None, 4, 3))
-    with pytest.raises(UnsupportedError, match=r"'mine'.*axis 1.*known length"):
-        lower(Model(x, LAYERS[name](**settings, name="mine")(x)))
-
-
 def test_adaptive_pooling_to_one_position_takes_any_length():
     x = layers.Input((None, 4))
     rows = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)

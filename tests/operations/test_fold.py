@@ -18,6 +18,7 @@ from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.op import Binary, Unary
 from foldnet.operations.folds import Commutes, Fold, Folded, Scaling, fold_of
 from foldnet.operations.matrix.op import Dense
+from foldnet.operations.resampling.op import AdaptiveMax, CutToShape, Nearest, PadToShape
 from foldnet.operations.structure.op import (
     Cast,
     Concatenate,
@@ -55,8 +56,13 @@ TRANSPOSED = [
     Case(ConvTranspose(None, (3, 2), ONES), ((2, 2, 5, 4),)),
 ]  # fmt: skip
 """Linear, but no offset goes through them."""
-PADS = [Case(Pad(((1, 0), (0, 2), (0, 0)))), Case(PadSame((1, 2), (2, 3), ONES))]
+PADS = [
+    Case(Pad(((1, 0), (0, 2), (0, 0)))),
+    Case(PadSame((1, 2), (2, 3), ONES)),
+    Case(PadToShape((1, 2), (4, 3))),
+]
 """A scaling that keeps zeros passes."""
+RESIZED = [Case(Nearest(2, 5)), Case(CutToShape((1, 2), (1, 1))), Case(AdaptiveMax(2, 2))]
 CUTS = [
     Case(Slice(((None, 1, 1), (None, None, 2), (None, None, 1)))),
     Case(Stretch((2, 3, 1))),
@@ -80,7 +86,7 @@ def saying(what):
 
 def test_every_op_that_folds_or_commutes_has_a_case():
     assert saying("linear") == {type(case.op) for case in [*LINEAR, *TRANSPOSED]}
-    assert saying("commutes") == {type(case.op) for case in [*MOVING, *POOLING, *PADS, *CUTS]}
+    assert saying("commutes") == {type(case.op) for case in [*MOVING, *POOLING, *PADS, *CUTS, *RESIZED]}
     assert saying("scaling") == {Affine}
     assert {"Identity", "Cast", "Affine", "Unary"} <= {cls.__name__ for cls in saying("is_nothing")}
 
@@ -298,7 +304,7 @@ def test_operands_that_are_spread_or_indices_or_of_free_size_take_no_part_of_a_s
     assert all("floats of known size" in text for text in pieces(Concatenate(1), (3, 4), (None, 4)))
 
 
-@pytest.mark.parametrize("case", POOLING, ids=lambda case: str(case.op))
+@pytest.mark.parametrize("case", [*POOLING, *RESIZED], ids=lambda case: str(case.op))
 @few
 @given(seed=seeds, shifted=st.booleans())
 def test_a_scaling_of_channels_passes_pooling(case, seed, shifted):
@@ -316,14 +322,21 @@ def test_a_scaling_of_channels_passes_pooling(case, seed, shifted):
     np.testing.assert_allclose(run(graph, applied(before, x)), pooled, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", POOLING, ids=lambda case: str(case.op))
+def test_a_number_around_a_value_stays_if_it_is_not_zero():
+    graph = graph_of(Case(PadToShape((1, 2), (4, 3), 2.0)), np.random.default_rng(0))
+    scaling = Scaling(np.full((1, 1, 1), 3.0), np.zeros((1, 1, 1)))
+    assert "that number" in fold_of(graph.nodes[0].op).commutes.forward(graph, graph.nodes[0], scaling)
+
+
+@pytest.mark.parametrize("case", [*POOLING, *RESIZED], ids=lambda case: str(case.op))
 def test_pooling_says_in_words_why_a_scaling_does_not_pass(case):
     graph = graph_of(case, np.random.default_rng(0))
     (node,) = graph.nodes
     forward = fold_of(case.op).commutes.forward
     assert "vary along the axes" in forward(graph, node, Scaling(np.ones((1, 3, 1)), np.zeros((1, 3, 1))))
     turned = forward(graph, node, Scaling(np.full((1, 1, 1), -1.0), np.zeros((1, 1, 1))))
-    assert isinstance(turned, Scaling) if case.op.kind in ("mean", "average") else "not positive" in turned
+    keeps_order = isinstance(case.op, AdaptiveMax) or getattr(case.op, "kind", "") in ("max", "min")
+    assert "not positive" in turned if keeps_order else isinstance(turned, Scaling)
 
 
 def test_the_spread_of_a_mean_moves_along():

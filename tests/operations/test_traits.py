@@ -13,6 +13,7 @@ from foldnet.operations.catalogue import every_op, find
 from foldnet.operations.elementwise.functions import BINARY
 from foldnet.operations.elementwise.op import Binary
 from foldnet.operations.matrix.op import Dense, Dot
+from foldnet.operations.resampling.op import CutToShape, Nearest
 from foldnet.operations.search.op import Lookup
 from foldnet.operations.structure.op import (
     Cast,
@@ -32,7 +33,7 @@ SHAPE = (2, 3, 4)
 MOVING = [
     Identity(), Cast("float"), Reshape((4, 6)), Transpose((0, 3, 1, 2)), Repeat(2), Concatenate(2),
     Slice(((None, None, 1), (1, None, 1), (None, None, -2))), Pick(3, (0, 2, 2)),
-    Stretch((2, 1, 3)),
+    Stretch((2, 1, 3)), Nearest(2, 5), CutToShape((1, 2), (1, 1)),
 ]  # fmt: skip
 
 

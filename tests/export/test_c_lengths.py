@@ -15,7 +15,12 @@ from tests.predictor.test_lengths import NETWORKS, data_for, given, lengths_of
 from tests.support import compilers
 from tests.support.compilers import COMPILERS, sanitizers
 
-EXPORTED = ["small stride", "causal", "valid", "recurrent", "tokens", "image", "joined", "added", "sliced"]
+EXPORTED = [
+    "small stride", "causal", "valid", "recurrent", "tokens", "image", "joined", "added", "sliced", "resized", "shaped",
+    "padded", "middle", "adaptive", "largest",
+]  # fmt: skip
+APART = ("joined", "resized", "shaped", "padded", "middle", "adaptive")
+"""Those whose lengths are not all the same."""
 
 
 def built(folder, predict, compiler="gcc", **settings):
@@ -37,7 +42,7 @@ def test_one_program_predicts_rows_of_any_length(name, tmp_path):
     folder = built(tmp_path, predict)
     assert "ok" in said(folder, "./self_test").stdout
     for length in (9, 6, 20, 45):
-        lengths = [length + (k if name == "joined" else 0) for k in range(len(lengths_of(predict)))]
+        lengths = [length + (k * k * 5 if name in APART else 0) for k in range(len(lengths_of(predict)))]
         data = data_for(predict, lengths)
         arguments = list(map(str, lengths[:1] if name == "added" else lengths))
         done = said(folder, "./main", *arguments, text=csv(data))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foldnet.codegen.size_names import SizeNames, writing
-from foldnet.graph.sizes import Lengths, free, larger, usual
+from foldnet.graph.sizes import Lengths, chosen, free, larger, smaller, usual
 
 COMPARISONS = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]
 
@@ -25,7 +25,7 @@ def calculation(dice, depth):
         return lambda n: number
     a, b = calculation(dice, depth - 1), calculation(dice, depth - 1)
     number = dice.randrange(1, 9)
-    kind = dice.choice("+-*/%><?")
+    kind = dice.choice("+-*/%><?!")
     if kind == "+":
         return lambda n: a(n) + b(n)
     if kind == "-":
@@ -40,6 +40,9 @@ def calculation(dice, depth):
         return lambda n: larger(a(n), 0)
     if kind == "<":
         return lambda n: -a(n)
+    if kind == "!":
+        c = calculation(dice, depth - 1)
+        return lambda n: chosen(c(n), larger(a(n), 0), smaller(larger(b(n), 0), n[0]))
     test = dice.choice(COMPARISONS)
     return lambda n: a(n) if test(2 * a(n), 2 * b(n)) else b(n)  # even ones: 1 is never met
 
@@ -125,7 +128,7 @@ def test_c_computes_them_as_python_does(tmp_path):
         text.append(
             f"long f{number}(long a, long b) {{\n{chr(10).join(lines)}\n  return {fits} ? {value} : -12345;\n}}"
         )
-    (tmp_path / "sizes.c").write_text("\n".join(text))
+    (tmp_path / "sizes.c").write_text("\n".join(["#include <stdint.h>", *text]))
     command = ["gcc", "-std=c99", "-O1", "-fPIC", "-shared", "-w", "sizes.c", "-o", "sizes.so"]
     subprocess.run(command, cwd=tmp_path, check=True)
     library = ctypes.CDLL(str(tmp_path / "sizes.so"))

@@ -58,6 +58,10 @@ def sliced():
     return Model(x, ops.flip(layers.Dense(4)(x)[:, 1::2], 1))
 
 
+def pictures(*stack):
+    return Sequential([Input((None, None, 3)), *stack])
+
+
 NETWORKS = {
     "same": lambda: sequence(
         layers.Conv1D(20, 5, strides=3, padding="same"), layers.Dense(3, activation="softmax")
@@ -94,6 +98,25 @@ NETWORKS = {
     "joined": lambda: two_inputs(lambda x, y: layers.Concatenate(axis=1)([x, y])),
     "crossed": lambda: two_inputs(lambda x, y: layers.Dot(axes=2)([x, y])),
     "sliced": sliced,
+    "resized": lambda: pictures(
+        layers.Conv2D(4, 3, padding="same"),
+        layers.Resizing(6, 11, "bicubic", antialias=True),
+        layers.Flatten(),
+    ),
+    "shaped": lambda: pictures(
+        layers.Resizing(9, 20, "nearest", crop_to_aspect_ratio=True),
+        layers.Conv2D(4, 3, padding="same"),
+        layers.Resizing(6, 7, pad_to_aspect_ratio=True, fill_value=1.5),
+    ),
+    "padded": lambda: pictures(layers.Resizing(9, 20, "lanczos3", pad_to_aspect_ratio=True, fill_value=0.3)),
+    "middle": lambda: pictures(
+        layers.CenterCrop(20, 30), layers.DepthwiseConv2D(3), layers.CenterCrop(20, 10)
+    ),
+    "adaptive": lambda: pictures(layers.AdaptiveAveragePooling2D((9, 7)), layers.Conv2D(4, 3)),
+    "largest": lambda: sequence(layers.Conv1D(5, 3), layers.AdaptiveMaxPooling1D(4), layers.Flatten()),
+    "enlarged": lambda: pictures(
+        layers.UpSampling2D((3, 2), interpolation="bilinear"), layers.Conv2D(4, 5, strides=2)
+    ),
 }
 
 
@@ -159,12 +182,14 @@ def test_short_lengths_are_served_by_the_same_code_where_windows_fit(made):
     assert len(made) == 1
 
 
-def test_a_new_length_takes_microseconds(made):
-    predict = foldnet.freeze(fill(NETWORKS["causal"]()), engine="native")
-    predict(*data_for(predict, [50]))
+@pytest.mark.parametrize("name", ["causal", "middle"])
+def test_a_new_length_takes_microseconds(name, made):
+    predict = foldnet.freeze(fill(NETWORKS[name]()), engine="native")
+    count = len(lengths_of(predict))
+    predict(*data_for(predict, [50] * count))
     times = []
-    for length in range(51, 151):
-        (x,) = data_for(predict, [length], rows=1)
+    for length in range(11, 111):
+        (x,) = data_for(predict, [length] * count, rows=1)
         start = time.perf_counter()
         predict(x)
         times.append(time.perf_counter() - start)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from foldnet.graph.op import Op
 from foldnet.operations.resampling.op import AdaptiveMax, CutToShape, Mix, Nearest, PadToShape
 from foldnet.operations.texts import Operands, Text
@@ -38,10 +40,39 @@ def _pad_to_shape(op: PadToShape, o: Operands) -> str:
     )
 
 
+def _written(name: str, x: str, **settings: object) -> str:
+    """A call in short form; what is False is left out."""
+    kept = (f"{key}={value}".replace(" ", "") for key, value in settings.items() if value is not False)
+    return f"{name}({', '.join([x, *kept])})"
+
+
+def _nearest_formula(op: Nearest, operands: Sequence[str]) -> str:
+    return _written("nearest", operands[0], axis=op.axis, count=op.count)
+
+
+def _mix_formula(op: Mix, operands: Sequence[str]) -> str:
+    if op.kind == "mean":
+        return _written("mean", operands[0], axis=op.axis, windows=op.count)
+    count = {"times": op.count} if op.relative else {"count": op.count}
+    return _written(op.kind, operands[0], axis=op.axis, **count, antialias=op.antialias)
+
+
+def _max_formula(op: AdaptiveMax, operands: Sequence[str]) -> str:
+    return _written("max", operands[0], axis=op.axis, windows=op.count)
+
+
+def _cut_formula(op: CutToShape, operands: Sequence[str]) -> str:
+    return _written("middle", operands[0], axes=op.axes, shape=op.target, fitting=op.fitting)
+
+
+def _pad_formula(op: PadToShape, operands: Sequence[str]) -> str:
+    return _written("around", operands[0], axes=op.axes, shape=op.target, value=op.value)
+
+
 RULES: dict[type[Op], Text] = {
-    Nearest: Text(_nearest, "nearest positions"),
-    Mix: Text(_mix, "values between positions"),
-    AdaptiveMax: Text(_adaptive_max, "largest of windows"),
-    CutToShape: Text(_cut_to_shape, "part in the middle"),
-    PadToShape: Text(_pad_to_shape, "a number around"),
+    Nearest: Text(_nearest, "nearest positions", formula=_nearest_formula),
+    Mix: Text(_mix, "values between positions", formula=_mix_formula),
+    AdaptiveMax: Text(_adaptive_max, "largest of windows", formula=_max_formula),
+    CutToShape: Text(_cut_to_shape, "part in the middle", formula=_cut_formula),
+    PadToShape: Text(_pad_to_shape, "a number around", formula=_pad_formula),
 }

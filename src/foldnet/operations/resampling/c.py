@@ -68,14 +68,16 @@ def nearest(w: Writer, node: Node[Nearest]) -> None:
         return
     axis = _Axis.of(node.op.axis, w.shape(x), w.shape(y))
     with _positions(w, axis.count) as p:
-        middle = composed("(2 * (int64_t){0} + 1) * {1} / {2}", str(p), str(axis.n), str(2 * axis.count))
-        w.add(f"const int k = (int)({middle});")
+        middle = times(f"2 * (int64_t){p} + 1", axis.n) if p else str(axis.n)
+        w.add(f"const int k = (int)({composed('{0} / {1}', middle, str(2 * axis.count))});")
         axis.nest(w, (y, x), (axis.count, axis.n), (p, "k"), lambda y, x: f"{y} = {x};")
 
 
 def _window(axis: _Axis, p: Number) -> str:
     """A statement that names the ends of a window."""
     n, count = str(axis.n), str(axis.count)
+    if not p:
+        return f"const int first = 0, end = {n};"
     first = composed("(int64_t){0} * {1} / {2}", str(p), n, count)
     end = composed("((int64_t){0} * {1} + {2}) / {3}", plus(p, 1), n, plus(axis.count, -1), count)
     return f"const int first = (int)({first}), end = (int)({end});"
@@ -115,7 +117,8 @@ def _weight(w: Writer, op: Mix, axis: _Axis, p: Number) -> str:
     """C of the weight of an old position ``k``; names the ends of those that may count, and adds up their weights."""
     assert op.kind != "mean"
     n, count, reach = str(axis.n), floating(axis.count, ""), f"{REACH[op.kind]}.0"
-    w.add(f"const double at = {composed('((double){0} + 0.5) * {1} / {2} - 0.5', str(p), n, count)};")
+    middle = times(f"(double){p} + 0.5" if p else "0.5", axis.n)
+    w.add(f"const double at = {composed('{0} / {1} - 0.5', middle, count)};")
     away = "fabs(at - k)"
     if op.antialias:
         wide = composed("{0} > {1} ? {0} / {2} : 1.0", n, str(axis.count), count)

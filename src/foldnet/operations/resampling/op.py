@@ -67,7 +67,8 @@ class Mix(AxisOp):
 
     Attributes:
         count: how many new positions; for each old one if ``relative``.
-        kind: how far and how an old position counts; ``"mean"`` for all of a window alike, see ``weights.windows``.
+        kind: how far and how an old position counts; ``"mean"`` if all of a window count the same: see
+            ``weights.windows``.
         antialias: whether, where there are fewer new positions, more old ones count for each.
         relative: whether the number of new positions is a multiple of that of the old ones.
     """

@@ -82,7 +82,7 @@ def band(op: Mix, n: int) -> Band:
 
     The new position ``i`` of ``size`` lies at ``(i + 0.5) n / size - 0.5`` among the old ones, whose distances the
     kernel takes. If there are fewer new positions, ``antialias`` makes the kernel wider by ``n / size``. This is
-    ``jax.image.resize``. Of a mean all positions of a window count alike.
+    ``jax.image.resize``. Of a mean all positions of a window count the same.
     """
     size = op.size(n)
     if op.kind == "mean":

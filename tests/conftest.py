@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from foldnet.engines.native import cache
+from foldnet.engines.native.prediction import program
 from tests.support import compiling, keras_variables, quick
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -120,3 +121,17 @@ def _seeds():
     np.random.seed(1)
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(1)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The graphs that prediction code is made for during a test, in order."""
+    pieces = []
+    start = program.NativeCode.__init__
+
+    def counted(self, graph):
+        pieces.append(graph)
+        start(self, graph)
+
+    monkeypatch.setattr(program.NativeCode, "__init__", counted)
+    return pieces

@@ -9,7 +9,6 @@ import pytest
 
 import foldnet
 from foldnet import Input, Model, Sequential, layers
-from foldnet.engines.native.prediction import program
 from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import to_numpy
 from foldnet.insight.explain import explain
@@ -18,7 +17,7 @@ from foldnet.lowering.lower import lower
 from foldnet.operations.resampling.op import Mix
 from foldnet.operations.resampling.weights import as_matrix
 from tests.export.export_stranger import predictions
-from tests.support.keras_pairs import Case, keras_answers
+from tests.support.keras_pairs import Case, keras_answers, keras_layer
 
 LENGTHS = {
     1: [(3,), (5,), (11,), (1,)],
@@ -75,19 +74,6 @@ def free_network(class_name, config, dims, data_format="channels_last", dtype="f
 def assert_near(ours, exact, what):
     assert ours.shape == exact.shape, what
     assert np.abs(ours - exact).max() <= 2e-5 * np.abs(exact).max(), what
-
-
-@pytest.fixture
-def made(monkeypatch):
-    """Counts the pieces of code."""
-    pieces, start = [], program.NativeCode.__init__
-
-    def counted(self, graph):
-        pieces.append(graph)
-        start(self, graph)
-
-    monkeypatch.setattr(program.NativeCode, "__init__", counted)
-    return pieces
 
 
 @pytest.mark.parametrize(("name", "data_format"), GRID)
@@ -199,6 +185,18 @@ def test_what_is_no_number_reaches_only_what_it_counts_for(config):
                 np.testing.assert_array_equal(np.isfinite(y), ~reached.T, err_msg=f"{n} {special}")
             assert reached.any(axis=1).all()
     assert not reached.all()
+
+
+def test_where_the_length_is_known_and_short_one_nan_fills_its_axis_as_in_keras():
+    case = Case("Resizing", {"height": 5, "width": 4, "interpolation": "bicubic"}, ((7, 4, 2),))
+    x = np.random.default_rng(5).normal(size=(2, 7, 4, 2)).astype(np.float32)
+    x[0, 2, 1, 0] = np.nan
+    expected = np.isnan(np.asarray(keras_layer(case)(x)))
+    assert expected[0, :, 1, 0].all()
+    assert not expected[1].any()
+    network = Model(y := Input(case.shapes[0]), layers.Resizing(**case.config)(y))
+    for engine in ("native", "reference"):
+        np.testing.assert_array_equal(np.isnan(foldnet.freeze(network, engine=engine)(x)), expected)
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"])

@@ -140,20 +140,6 @@ def given(data):
     return data if len(data) > 1 else data[0]
 
 
-@pytest.fixture
-def made(monkeypatch):
-    """Counts the pieces of code."""
-    pieces = []
-    start = program.NativeCode.__init__
-
-    def counted(self, graph):
-        pieces.append(graph)
-        start(self, graph)
-
-    monkeypatch.setattr(program.NativeCode, "__init__", counted)
-    return pieces
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_all_lengths_have_the_bits_of_fixed_sizes(name, made):
     predict = foldnet.freeze(fill(NETWORKS[name]()), engine="native")

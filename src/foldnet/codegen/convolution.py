@@ -35,7 +35,7 @@ HEIGHTS = (12, 6, 4, 2, 1)
 """Of tiles where the number of positions is known only when the code runs."""
 
 HIGH = 5
-"""Positions from which on a tile computes as many products a second as the largest; lower ones compute 0.5 to 0.8."""
+"""Positions from which on a tile computes as many products a second as the largest; lower ones compute fewer."""
 
 
 def heights(count: int, tall: int) -> list[tuple[int, int]]:

@@ -83,7 +83,7 @@ def everything(shape: Shape) -> Region:
 def hull(shape: Shape, regions: Sequence[Region]) -> Region:
     """The smallest region that holds all of these, given the shape with the batch axis.
 
-    Of an axis that nothing is needed of it holds all.
+    An axis of which nothing is needed is kept whole.
     """
     return tuple(_hull_of_axis(n, [region[axis] for region in regions]) for axis, n in enumerate(shape[1:]))
 

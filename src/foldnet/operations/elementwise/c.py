@@ -59,9 +59,8 @@ def lowest(function: Elementwise | None) -> float | None:
 
     0 for a plain relu, and -inf for no function.
     """
-    if function is None or function.function is not None:
-        return -inf if function is None else None
-    return {"{0}": -inf, "fn_relu_plain({0})": 0.0}.get(unary_text(function))
+    text = "{0}" if function is None else unary_text(function)
+    return {"{0}": -inf, "fn_relu_plain({0})": 0.0}.get(text)
 
 
 def activate(w: Writer, node: Node[Op]) -> None:

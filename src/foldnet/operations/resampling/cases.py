@@ -8,6 +8,9 @@ from foldnet.graph.op import Op
 from foldnet.operations.cases import Case, Rows, indices, rows
 from foldnet.operations.resampling.op import REACH, AdaptiveMax, CutToShape, Mix, Nearest, PadToShape
 
+WINDOWS = [("even", 3, 6), ("uneven", 3, 5), ("more", 5, 3), ("one", 1, 4), ("free", 2, None)]
+"""Names, how many windows, and of how many positions."""
+
 
 def _mixes() -> Iterator[Case]:
     for kind in REACH:
@@ -22,25 +25,13 @@ def _mixes() -> Iterator[Case]:
     yield Case("last-axis", Mix(3, 5), (rows(2, 1, 3),))
     yield Case("free", Mix(1, 3, antialias=True), (rows(None, 2),))
     yield Case("free-between", Mix(2, 4, "bicubic"), (rows(3, None, 2),))
-    for name, count, n in (
-        ("even", 3, 6),
-        ("uneven", 3, 5),
-        ("more", 5, 3),
-        ("one", 1, 4),
-        ("free", 2, None),
-    ):
+    for name, count, n in WINDOWS:
         yield Case(f"mean-{name}", Mix(1, count, "mean"), (rows(n, 2),))
     yield Case("mean-channels-first", Mix(3, 2, "mean"), (rows(2, 3, 5),))
 
 
 def _windows() -> Iterator[Case]:
-    for name, count, n in (
-        ("even", 3, 6),
-        ("uneven", 3, 5),
-        ("more", 5, 3),
-        ("one", 1, 4),
-        ("free", 2, None),
-    ):
+    for name, count, n in WINDOWS:
         yield Case(name, AdaptiveMax(1, count), (rows(n, 2),))
         yield Case(f"ties-{name}", AdaptiveMax(1, count), (Rows((n, 3), decimals=0),))
     yield Case("channels-first", AdaptiveMax(3, 2), (rows(2, 3, 5),))

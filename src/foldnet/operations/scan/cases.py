@@ -41,6 +41,8 @@ def _cases() -> Iterator[Case]:
             f"{cell}-all", cell, 3, initial=True, masked=True, sequences=True, states=True, reverse=True
         )
         yield _case(f"{cell}-masked", cell, 16, masked=True)
+    # So many units that one recurrent kernel is read in several parts, there and back.
+    yield _case("very-wide", "lstm", 65, 3, sequences=True)
     yield _case("free", "lstm", 4, None, sequences=True)
     yield _case("reversed", "gru", 4, reverse=True, states=True)
     yield _case("initial", "lstm", 4, initial=True)

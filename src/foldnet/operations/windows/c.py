@@ -237,8 +237,11 @@ class _ConvLoops:
 
 def conv(w: Writer, node: Node[Conv]) -> None:
     """A product with a kernel, in the way that suits how rows lie; then the activation."""
+    if 0 in w.shape(node.output):
+        return
     low = lowest(fused_activation(node.op))
-    if 0 not in w.shape(node.output) and not (w.conv(node, -inf if low is None else low) and low is not None):
+    is_raised = w.conv(node, -inf if low is None else low)
+    if low is None or not is_raised:
         activate(w, node)
 
 

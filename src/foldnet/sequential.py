@@ -13,6 +13,9 @@ from foldnet.naming import join_names, unique_name
 from foldnet.network import Network
 from foldnet.structure import flatten
 
+_DTYPES = {"Embedding": "int32", "StringLookup": "string"}
+"""What the first layer's input holds, if it is not floats."""
+
 
 class Sequential(Network):
     """Layers one after the other.
@@ -89,8 +92,7 @@ class Sequential(Network):
             raise ConfigError(f"{self.name!r} has no layers, so it cannot be built; add some")
         (shape,) = input_shapes
         shape = tuple(shape)
-        first = self._layers[0] if self._layers else None
-        dtype = "int32" if first is not None and type(first).__name__ == "Embedding" else "float32"
+        dtype = _DTYPES.get(type(self._layers[0]).__name__, "float32")
         self.inputs = [Input(batch_shape=shape, dtype=dtype, name=unique_name("input_layer"))]
         self.graph_calls = [self.inputs[0].call] if self.inputs[0].call else []
         self._run(self._layers)

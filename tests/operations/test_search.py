@@ -8,7 +8,7 @@ from foldnet.engines.reference import ReferenceProgram
 from foldnet.errors import ConfigError
 from foldnet.graph.graph import GraphBuilder, bind
 from foldnet.graph.op import INT
-from foldnet.operations.search.op import LIMITS, Digitize, Hash, Lookup, fingerprint
+from foldnet.operations.search.op import LIMITS, Digitize, Hash, Lookup, digits_hash
 from tests.native.networks import graph_of
 
 LOW, HIGH = LIMITS
@@ -57,11 +57,11 @@ def test_axes_of_any_length():
             np.testing.assert_array_equal(result, np.digitize(x, edges))
         for result in results(graph_of(Hash(5), (None,), dtypes=[INT]), x.astype(np.int32)):
             np.testing.assert_array_equal(
-                result, np.vectorize(lambda n: fingerprint(n) % 5)(x.astype(np.int32))
+                result, np.vectorize(lambda n: digits_hash(n) % 5)(x.astype(np.int32))
             )
 
 
 def test_hashes_of_all_lengths():
     x = np.int32([[sign * (10**k + 3 * k) for k in range(10) for sign in (1, -1)] + [LOW, HIGH, 0]])
     for result in results(graph_of(Hash(1009), (23,), dtypes=[INT]), x):
-        np.testing.assert_array_equal(result, [[fingerprint(n) % 1009 for n in x[0].tolist()]])
+        np.testing.assert_array_equal(result, [[digits_hash(n) % 1009 for n in x[0].tolist()]])

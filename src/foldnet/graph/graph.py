@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError
 from foldnet.graph.op import FLOAT, INT, Dtype, Op, Shape
+from foldnet.graph.texts import Texts
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Graph:
         notes: what passes did not do, and why.
         spreads: for the constant with an Affine's learned mean, the standard deviation learned with it; passes need
             it to decide whether folding the mean away would cancel.
+        texts: for each input whose data is texts, how they become the whole numbers that it holds.
     """
 
     inputs: tuple[str, ...]
@@ -92,6 +94,7 @@ class Graph:
     layer_outputs: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     spreads: Mapping[str, Array] = field(default_factory=dict)
+    texts: Mapping[str, Texts] = field(default_factory=dict)
 
     def producer(self, value: str) -> Node[Op] | None:
         """The node that computes a value; None for inputs and constants."""
@@ -112,6 +115,7 @@ class GraphBuilder:
         self.constants: dict[str, Array] = {}
         self.layer_outputs: dict[str, str] = {}
         self.spreads: dict[str, Array] = {}
+        self.texts: dict[str, Texts] = {}
         self.layer = ""
 
     def _fresh(self, hint: str) -> str:
@@ -157,6 +161,15 @@ class GraphBuilder:
         """What a value holds."""
         return self.types[value].dtype
 
+    def texts_of(self, value: str) -> Texts | None:
+        """How texts became the whole numbers of a value; None if they do not stand for texts."""
+        while value not in self.texts:
+            node = next((n for n in reversed(self.nodes) if n.output == value), None)
+            if node is None or not node.op.keeps_values:
+                return None
+            value = node.inputs[0]
+        return self.texts[value]
+
     def build(self, outputs: Sequence[str]) -> Graph:
         """The finished graph."""
         return Graph(
@@ -167,6 +180,7 @@ class GraphBuilder:
             dict(self.constants),
             dict(self.layer_outputs),
             spreads=dict(self.spreads),
+            texts=dict(self.texts),
         )
 
 

@@ -162,6 +162,9 @@ from foldnet.layers.row_normalization import (
     UnitNormalization,
 )
 from foldnet.layers.stacked_cells import StackedRNNCells
+from foldnet.layers.string_lookup import (
+    StringLookup,
+)
 from foldnet.layers.time_distributed import TimeDistributed
 from foldnet.layers.transposed_convolution import (
     Conv1DTranspose,
@@ -192,7 +195,7 @@ LAYERS: dict[str, type[Layer]] = {
         AdaptiveMaxPooling2D, AdaptiveMaxPooling3D,
         CenterCrop, Resizing,
         CategoryEncoding, Discretization,
-        IntegerLookup,
+        IntegerLookup, StringLookup,
         RandomFlip, RandomRotation, RandomTranslation, RandomZoom, RandomShear, RandomPerspective,
         RandomElasticTransform, RandomErasing, RandomGaussianBlur, RandomBrightness, RandomContrast,
         RandomSaturation, RandomHue, RandomSharpness, RandomColorDegeneration, RandomColorJitter, RandomGrayscale,
@@ -395,6 +398,7 @@ __all__ = [
     "SpatialDropout3D",
     "SpectralNormalization",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
     "ThresholdedReLU",
     "TimeDistributed",

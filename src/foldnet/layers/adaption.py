@@ -1,9 +1,9 @@
-"""Statistics of data, whole or in batches, for ``adapt`` of Normalization, Discretization and IntegerLookup."""
+"""Statistics of data, whole or in batches, for ``adapt`` of Normalization, Discretization and the lookups."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from math import log
 from typing import Any
@@ -86,12 +86,12 @@ def _thinned(numbers: Array, counts: Array, epsilon: float) -> tuple[Array, Arra
 
 
 class Tokens:
-    """How often each whole number occurs, and in how many rows, batch by batch."""
+    """How often each token occurs, a whole number or a text, and in how many rows, batch by batch."""
 
     def __init__(self) -> None:
         self.rows = 0
-        self._counts: Counter[int] = Counter()
-        self._in_rows: Counter[int] = Counter()
+        self._counts: Counter[Any] = Counter()
+        self._in_rows: Counter[Any] = Counter()
 
     def add(self, batch: Array) -> None:
         """Add a batch of rows."""
@@ -100,39 +100,42 @@ class Tokens:
         for row in batch:
             self._in_rows.update(set(row.ravel().tolist()))
 
-    def most(self, without: Collection[int | None]) -> list[int]:
-        """The numbers by how often they occur, the most frequent first; of equally frequent ones the largest first."""
+    def most(self, without: Collection[Any]) -> list[Any]:
+        """The tokens by how often they occur, the most frequent first; of equally frequent ones the largest first."""
         found = [token for token in self._counts if token not in without]
         return sorted(found, key=lambda token: (self._counts[token], token), reverse=True)
 
-    def rarity(self, tokens: Sequence[int]) -> list[float]:
-        """For each number ``log(1 + rows / (1 + rows with it))``, the inverse document frequency."""
+    def rarity(self, tokens: Sequence[Any]) -> list[float]:
+        """For each token ``log(1 + rows / (1 + rows with it))``, the inverse document frequency."""
         return [log(1 + self.rows / (1 + self._in_rows[token])) for token in tokens]
 
 
-def token_batches(data: Any, steps: int | None) -> Iterator[Array]:
-    """The batches of the data as whole numbers of rank 2 or more; a list is one batch.
+def token_batches(data: Any, steps: int | None, read: Callable[[Any], Array]) -> Iterator[Array]:
+    """The batches of the data as tokens of rank 2 or more; a list is one batch.
 
-    As in Keras each number of an array of rank 1 is a row, and each batch of rank 1 is one.
+    As in Keras each token of an array of rank 1 is a row, and each batch of rank 1 is one.
 
     Args:
         data: an array, a table, a list, a dataset whose batches are read by number (PyDataset), or an iterable of
             batches.
         steps: how many batches to take; None takes all.
-
-    Raises:
-        InputError: the data is not whole numbers.
+        read: gives the tokens of a batch as an array; raises InputError if it holds something else.
     """
     if isinstance(data, list | tuple) or _is_table(data):
-        whole = _whole(data)
+        whole = read(data)
         yield whole.reshape(-1, 1) if whole.ndim < 2 else whole
         return
     for batch in islice(_batches(data), steps):
-        found = _whole(batch[0] if isinstance(batch, tuple) and batch else batch)
+        found = read(batch[0] if isinstance(batch, tuple) and batch else batch)
         yield found.reshape(1, -1) if found.ndim < 2 else found
 
 
-def _whole(batch: Any) -> Array:
+def whole_batch(batch: Any) -> Array:
+    """A batch as whole numbers.
+
+    Raises:
+        InputError: it holds something else.
+    """
     try:
         array = np.asarray(batch.to_numpy() if hasattr(batch, "to_numpy") else batch)
         with np.errstate(invalid="ignore"):

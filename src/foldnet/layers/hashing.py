@@ -1,17 +1,20 @@
-"""Hashing: whole numbers into a fixed number of bins."""
+"""Hashing: whole numbers and texts into a fixed number of bins."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foldnet.errors import ConfigError, UnsupportedError
 from foldnet.graph.op import FLOAT
+from foldnet.graph.texts import Texts, plain_text, text_hash
 from foldnet.layers.base import Layer
 from foldnet.layers.dtypes import policy_name
 from foldnet.layers.encoding import DENSE, encode, encoded_shape, mode
-from foldnet.layers.lookup import NO_SALT, TOKEN
+from foldnet.layers.index_lookup import NO_SALT
+from foldnet.layers.lookup import TOKEN
 from foldnet.layers.tensors import Shape
-from foldnet.operations.search.op import Hash
+from foldnet.operations.search.op import Hash, Lookup
 from foldnet.setting_types import COUNT, Kind
 
 if TYPE_CHECKING:
@@ -21,23 +24,29 @@ WHOLE = ("int64", "int32")
 """Dtypes of the result for ``output_mode="int"``."""
 
 
-class Hashing(Layer):
-    """The bin of each whole number: FarmHash's fingerprint of its decimal digits, modulo the number of bins.
+def _mask_value(value: object) -> str | int:
+    found: str | int = plain_text(value) if isinstance(value, str | bytes) else TOKEN.read(value)
+    return found
 
-    Texts, which Keras hashes too, cannot be values of a foldnet network.
+
+class Hashing(Layer):
+    """The bin of each text or whole number: FarmHash's fingerprint, modulo the number of bins.
+
+    The fingerprint is that of the text's UTF-8 bytes, or of the number's decimal digits.
 
     Args:
         num_bins: how many bins there are.
-        mask_value: a number that gets bin 0 for itself; None if none does.
+        mask_value: a text or number that gets bin 0 for itself; None if none does.
         salt: None; with one, Keras computes another hash.
         output_mode: ``"int"``, or as rows of 0 and 1: ``"one_hot"``, ``"multi_hot"``, ``"count"``; see
             ``CategoryEncoding``.
         sparse: False.
     """
 
+    takes_texts = True
     kinds: ClassVar[dict[str, Kind]] = {
         "num_bins": COUNT,
-        "mask_value": TOKEN.or_none(),
+        "mask_value": Kind("a text or a whole number", _mask_value).or_none(),
         "salt": NO_SALT,
         "output_mode": mode("int", "one_hot", "multi_hot", "count"),
         "sparse": DENSE,
@@ -46,7 +55,7 @@ class Hashing(Layer):
     def __init__(
         self,
         num_bins: int,
-        mask_value: int | None = None,
+        mask_value: str | int | None = None,
         salt: Any = None,
         output_mode: str = "int",
         sparse: bool = False,
@@ -86,16 +95,46 @@ class Hashing(Layer):
         """That of the settings."""
         return self.result_dtype
 
+    def known_texts(self) -> tuple[Collection[str], int]:
+        """The masked text, or any one: others are hashed."""
+        return [self.mask_value if isinstance(self.mask_value, str) else ""], self._bins
+
+    @property
+    def _masked(self) -> str | int | None:
+        """What has bin 0 for itself; with one bin Keras masks nothing."""
+        return self.mask_value if self.num_bins > 1 else None
+
+    @property
+    def _bins(self) -> int:
+        """How many bins there are for hashes."""
+        return self.num_bins - (self._masked is not None)
+
     def lower(self, b: Lowering, *inputs: str) -> str:
-        """The hash of each number.
+        """The hash of each text or number.
 
         Raises:
             UnsupportedError: ``mask_value`` with floats, which Keras compares before it cuts off their fractions.
+            ConfigError: ``mask_value`` is a text and the input numbers, or the other way round.
         """
-        masked = self.mask_value if self.num_bins > 1 else None
-        if masked is not None and b.dtype(inputs[0]) == FLOAT:
+        texts = b.texts_of(inputs[0])
+        if self._masked is not None and isinstance(self._masked, str) != (texts is not None):
+            raise ConfigError(
+                f"layer {self.name!r}: mask_value is {self.mask_value!r}, and the layer's input is "
+                f"{'numbers' if texts is None else 'texts'}"
+            )
+        bins = self._of_numbers(b, inputs[0]) if texts is None else b.emit(self._of_texts(texts), inputs[0])
+        return encode(b, bins, self.output_mode, self.num_bins)
+
+    def _of_texts(self, texts: Texts) -> Lookup:
+        """The bins of texts that some layer knows; those of others follow from their codes."""
+        first = int(self._masked is not None)
+        found = [0 if t == self._masked else first + text_hash(t) % self._bins for t in texts.known]
+        return Lookup(tuple(range(len(found))), tuple(found), first, self._bins)
+
+    def _of_numbers(self, b: Lowering, x: str) -> str:
+        masked = self._masked
+        if masked is not None and b.dtype(x) == FLOAT:
             raise UnsupportedError(
                 f'layer {self.name!r}: a Hashing with mask_value takes whole numbers; give Input the dtype "int32"'
             )
-        bins = self.num_bins - (masked is not None)
-        return encode(b, b.emit(Hash(bins, masked), b.int(inputs[0])), self.output_mode, self.num_bins)
+        return b.emit(Hash(self._bins, None if masked is None else int(masked)), b.int(x))

@@ -15,9 +15,9 @@ INSTEAD = {
 """What to do instead of calling methods that foldnet's layers and networks do not have."""
 
 _NUMBERS = "and begin the network with an integer Input, such as that of the Embedding that follows"
-_STRINGS = (
-    "takes texts, and the values of a foldnet network are numbers. Turn texts into indices in your own code (a dict "
-    f"from word to index), {_NUMBERS}"
+_WORDS = (
+    "cuts texts into words, which foldnet does not. Do that in your own code, and give the words to "
+    'StringLookup(vocabulary=words, mask_token=""), which has the same indices'
 )
 _HASHES = (
     f"hashes its input, which foldnet does not compute. Compute the indices in your own code, {_NUMBERS}"
@@ -34,8 +34,7 @@ _SPECTRA = (
     "this layer"
 )
 NOT_HERE = {
-    "StringLookup": _STRINGS,
-    "TextVectorization": _STRINGS,
+    "TextVectorization": _WORDS,
     "HashedCrossing": _HASHES,
     "Equalization": _HISTOGRAM,
     "ContrastLimitedAdaptiveHistogramEqualization": _HISTOGRAM,

@@ -5,7 +5,7 @@ Each has a default here, which layers override in their own files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -62,6 +62,7 @@ class Traits:
         is_recurrent: whether it goes through the steps of a sequence with a state.
         is_cell: whether it is what a recurrent layer computes in a step.
         moves_values: whether it only moves values and computes nothing.
+        takes_texts: whether its input may be texts.
         scales_values: whether at prediction time it multiplies by and adds constants.
         features_last: whether the last axis of its result is the axis of features.
         is_random: whether it changes values at random in training.
@@ -87,6 +88,7 @@ class Traits:
     is_recurrent: ClassVar[bool] = False
     is_cell: ClassVar[bool] = False
     moves_values: ClassVar[bool] = False
+    takes_texts: ClassVar[bool] = False
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False
     is_random: ClassVar[bool] = False
@@ -144,6 +146,14 @@ class Traits:
     def stored_beside(self) -> dict[str, Array]:
         """Arrays that a ``.keras`` archive holds with its weights, by name, although they are none."""
         return {}
+
+    def known_texts(self) -> tuple[Collection[str], int]:
+        """If it takes texts, those that it knows, at least one, and how many bins it has for the hashes of others.
+
+        Raises:
+            UnsupportedError: it does not know them yet.
+        """
+        return (), 1
 
     @property
     def identity_in_prediction(self) -> bool:

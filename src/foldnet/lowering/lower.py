@@ -18,6 +18,7 @@ from foldnet.layers.base import Layer
 from foldnet.layers.operation import Operation
 from foldnet.layers.tensors import Call, SymbolicTensor
 from foldnet.lowering.masks import Mask, Masks
+from foldnet.lowering.texts import holds_texts, text_tables
 from foldnet.network import Network
 from foldnet.operations import catalogue
 from foldnet.operations.structure.op import Cast
@@ -249,9 +250,13 @@ def lower_into(
     """
     values: Values = {}
     masks = Masks(b, network)
+    tables = text_tables(network)
     for tensor in network.inputs:
         present = tensor.name not in absent
-        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if present else None
+        value = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if present else None
+        if value is not None and tensor in tables:
+            b.texts[value] = tables[tensor]
+        values[tensor] = value
     _lower_calls(b, network, values, masks, training, prefix="")
     b.output_masks = masks.of(network.outputs)
     return _require_present(network.outputs, values, "an output of the network is")
@@ -336,12 +341,12 @@ def _numbered(layer: Layer, index: int) -> str:
 
 
 def _kind(tensor: SymbolicTensor) -> Dtype:
-    if tensor.dtype.startswith(("int", "uint", "bool")):
+    if tensor.dtype.startswith(("int", "uint", "bool")) or holds_texts(tensor):
         return INT
     if tensor.dtype not in ("float32", "float64"):
         raise UnsupportedError(
             f"the input {tensor.name!r} has dtype {tensor.dtype!r}, to which Keras rounds the data first; foldnet "
-            "takes float32, float64 and whole numbers. Build the network with one of these."
+            "takes float32, float64, whole numbers and texts. Build the network with one of these."
         )
     return FLOAT
 

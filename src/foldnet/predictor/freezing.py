@@ -89,7 +89,7 @@ def load_predictor(
 def same_program(a: Graph, b: Graph) -> bool:
     """Whether two graphs compute the same with the same weights."""
     return (
-        (a.inputs, a.outputs, a.nodes, a.types) == (b.inputs, b.outputs, b.nodes, b.types)
+        (a.inputs, a.outputs, a.nodes, a.types, a.texts) == (b.inputs, b.outputs, b.nodes, b.types, b.texts)
         and a.constants.keys() == b.constants.keys()
         and all(np.array_equal(v, b.constants[k], equal_nan=True) for k, v in a.constants.items())
     )

@@ -11,6 +11,7 @@ from foldnet.arrays import Array
 from foldnet.errors import InputError
 from foldnet.graph.graph import Graph, Type
 from foldnet.graph.op import FLOAT
+from foldnet.graph.texts import Texts
 
 _INT32 = np.iinfo(np.int32)
 
@@ -28,7 +29,7 @@ def read_inputs(x: object, graph: Graph, names: Sequence[str]) -> list[Array]:
     """
     given = _by_input(x, graph, names)
     arrays = [
-        _read(value, graph.types[value_name], name)
+        _read(value, graph.types[value_name], name, graph.texts.get(value_name))
         for value, value_name, name in zip(given, graph.inputs, names, strict=True)
     ]
     rows = {name: len(a) for name, a in zip(names, arrays, strict=True)}
@@ -59,12 +60,24 @@ def _by_input(x: Any, graph: Graph, names: Sequence[str]) -> list[Any]:
     return list(x)
 
 
-def _read(value: object, wanted: Type, name: str) -> Array:
+def _read(value: object, wanted: Type, name: str, texts: Texts | None) -> Array:
     expected = "(rows, " + ", ".join("any" if n is None else str(n) for n in wanted.shape[1:]) + ")"
     if value is None:
         raise InputError(f"input {name!r} is None; expected an array of shape {expected}")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise InputError(f"input {name!r} has masked values; fill them first: x.filled(value)")
+    array = _numbers(value, name, expected) if texts is None else texts.read(value, name)
+    sizes = zip(array.shape[1:], wanted.shape[1:], strict=False)
+    if array.ndim != len(wanted.shape) or any(n is not None and m != n for m, n in sizes):
+        one = array.ndim == len(wanted.shape) - 1 and all(
+            n is None or m == n for m, n in zip(array.shape, wanted.shape[1:], strict=True)
+        )
+        hint = "; for a single row pass x[None]" if one else ""
+        raise InputError(f"input {name!r} has shape {array.shape}; expected {expected}{hint}")
+    return array
+
+
+def _numbers(value: object, name: str, expected: str) -> Array:
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -76,13 +89,6 @@ def _read(value: object, wanted: Type, name: str) -> Array:
             f"input {name!r} has dtype {array.dtype}; expected numbers of shape {expected}. Turn other columns "
             "into numbers first, as in training."
         )
-    sizes = zip(array.shape[1:], wanted.shape[1:], strict=False)
-    if array.ndim != len(wanted.shape) or any(n is not None and m != n for m, n in sizes):
-        one = array.ndim == len(wanted.shape) - 1 and all(
-            n is None or m == n for m, n in zip(array.shape, wanted.shape[1:], strict=True)
-        )
-        hint = "; for a single row pass x[None]" if one else ""
-        raise InputError(f"input {name!r} has shape {array.shape}; expected {expected}{hint}")
     return array
 
 

@@ -15,6 +15,7 @@ from foldnet.errors import FileFormatError, UnsupportedError
 from foldnet.graph.check import check_prediction
 from foldnet.graph.graph import Graph, Node, Type, constant_type, with_nodes
 from foldnet.graph.op import FLOAT, INT, Elementwise, Op
+from foldnet.graph.texts import Texts
 from foldnet.operations.catalogue import every_op
 from foldnet.operations.elementwise.functions import FUNCTIONS
 
@@ -58,7 +59,13 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
         ],
         "layer_outputs": dict(graph.layer_outputs),
         "notes": list(graph.notes),
+        # Written only if there are any, so that other files keep their bytes.
+        **({"texts": _plain_texts(graph.texts)} if graph.texts else {}),
     }
+
+
+def _plain_texts(texts: Mapping[str, Texts]) -> dict[str, Any]:
+    return {name: {"known": list(own.known), "bins": own.bins} for name, own in texts.items()}
 
 
 def _plain(value: object) -> object:
@@ -88,7 +95,7 @@ def graph_from_json(
         GraphError: the program breaks a rule.
         UnsupportedError: an activation must be supplied and is not.
     """
-    _entries(data, {"inputs", "outputs", "nodes", "layer_outputs", "notes"})
+    _entries(data, {"inputs", "outputs", "nodes", "layer_outputs", "notes", *({"texts"} & set(data))})
     given = {}
     for entry in _typed(data["inputs"], list):
         _entries(entry, {"name", "shape", "dtype"})
@@ -100,7 +107,10 @@ def graph_from_json(
         raise FileFormatError("the file's program has no inputs, or two of one name")
     nodes = [_node(entry, functions) for entry in _typed(data["nodes"], list)]
     layer_outputs = {_typed(k, str): _typed(v, str) for k, v in _typed(data["layer_outputs"], dict).items()}
-    bare = Graph(tuple(given), _strings(data["outputs"]), (), given, notes=_strings(data["notes"]))
+    texts = _texts(data.get("texts", {}), given)
+    bare = Graph(
+        tuple(given), _strings(data["outputs"]), (), given, notes=_strings(data["notes"]), texts=texts
+    )
     graph = with_nodes(bare, nodes, constants=constants, layer_outputs=layer_outputs)
     if not graph.outputs or graph.layer_outputs != layer_outputs:
         raise FileFormatError("the file's program has no result, or layers whose result it does not compute")
@@ -114,6 +124,18 @@ def graph_from_json(
             raise FileFormatError(f"a row of the value {name!r} would have shape {type_.shape[1:]}")
     check_prediction(graph)
     return graph
+
+
+def _texts(given: Any, inputs: Mapping[str, Type]) -> dict[str, Texts]:
+    found = {}
+    for name, own in _typed(given, dict).items():
+        _entries(own, {"known", "bins"})
+        if name not in inputs or inputs[name].dtype != INT:
+            raise FileFormatError(
+                f"the file's program has texts for {name!r}, which is no input of whole numbers"
+            )
+        found[name] = Texts(_strings(own["known"]), _typed(own["bins"], int))
+    return found
 
 
 def _node(entry: Any, functions: Mapping[str, Callable[..., Any]]) -> Node[Op]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
+from foldnet.graph.texts import as_texts
 from foldnet.optional_inputs import Absent
 
 
@@ -117,6 +118,20 @@ def as_array(value: Any, what: str) -> Array:
     if array.ndim == 0:
         raise InputError(f"{what} is the single number {value!r}, expected rows")
     return array
+
+
+def as_rows(value: Any, dtype: str, what: str) -> Array:
+    """The data of an input: numbers, or texts if that is its dtype.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if dtype != "string":
+        return as_array(value, what)
+    texts = as_texts(value)
+    if texts is None or texts.ndim == 0:
+        raise InputError(f"{what} takes texts, and was given {type(value).__name__} of something else")
+    return texts
 
 
 def split_structure(value: Any, names: Sequence[str], what: str) -> list[Any]:

@@ -17,6 +17,7 @@ from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.check import check, check_prediction
 from foldnet.graph.graph import Graph
 from foldnet.graph.op import INT
+from foldnet.graph.texts import as_texts
 from foldnet.layers.base import Layer
 from foldnet.layers.input_layer import Input
 from foldnet.layers.tensors import Call, SymbolicTensor
@@ -78,7 +79,7 @@ def compute(
         if masks is None:
             return structured(layer, _run(layer, inputs, training))
     given = inputs if _are_several(inputs) else [inputs]
-    arrays = [_numbers(layer, value) for value in given]
+    arrays = [_values_of(layer, value) for value in given]
     fitted = _fitted(layer, arrays, masks)
     more = map_structure(lambda value: _numbers(layer, value), _with_masks(layer, others or {}))
     with _as_network(layer, arrays, fitted, more, own) as network:
@@ -161,7 +162,9 @@ def build_for(network: Network, x: Any) -> None:
     """
     if not isinstance(network, Sequential) or (network.built and not network.shaped_by_data):
         return
-    array = _numbers(network, x.to_numpy() if hasattr(x, "to_numpy") else x)
+    array = as_texts(x)
+    if array is None:
+        array = _numbers(network, x.to_numpy() if hasattr(x, "to_numpy") else x)
     shape = (None, *(array.shape[1:] if array.ndim > 1 else (1,)))
     if not network.built:
         network.build(shape)
@@ -178,6 +181,12 @@ def _numbers(layer: Layer, value: Any) -> Array:
             "Input(...) or of another layer, or on arrays of numbers whose first axis is the batch"
         )
     return array
+
+
+def _values_of(layer: Layer, value: Any) -> Array:
+    """Numbers, or for layers that take them texts, as objects."""
+    texts = as_texts(value) if layer.takes_texts else None
+    return _numbers(layer, value) if texts is None or texts.ndim == 0 else texts
 
 
 def _are_several(inputs: Any) -> bool:
@@ -198,8 +207,8 @@ def _as_network(
     """
 
     def entering(array: Array, name: str) -> SymbolicTensor:
-        whole = array.dtype.kind in "iub"
-        return Input(batch_shape=(None, *array.shape[1:]), dtype="int32" if whole else "float32", name=name)
+        dtype = "string" if array.dtype.kind == "O" else "int32" if array.dtype.kind in "iub" else "float32"
+        return Input(batch_shape=(None, *array.shape[1:]), dtype=dtype, name=name)
 
     data = [entering(a, f"x{i}") for i, a in enumerate(arrays)]
     mask = [None if m is None else entering(m, f"mask{i}") for i, m in enumerate(masks)]

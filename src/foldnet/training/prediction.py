@@ -14,7 +14,7 @@ from foldnet.structure import flatten, is_nested, pack
 from foldnet.training.arguments import batch_size_or_default, limited_steps, optional_count
 from foldnet.training.batches import batches, count_of, is_stream
 from foldnet.training.callbacks import CallbackList
-from foldnet.training.data import as_array
+from foldnet.training.data import as_rows
 from foldnet.training.eager import build_for, present_inputs, structured
 
 
@@ -94,10 +94,10 @@ def _arrays(network: Network, x: Any) -> Any:
     """The inputs as arrays, in the network's order: one, or a list."""
     x = _arranged(network, x)
     if len(network.inputs) == 1:
-        return as_array(x, "x")
+        return as_rows(x, network.inputs[0].dtype, "x")
     return [
-        None if v is None else as_array(v, f"input {name!r}")
-        for v, name in zip(x, network.input_names, strict=True)
+        None if v is None else as_rows(v, t.dtype, f"input {name!r}")
+        for v, t, name in zip(x, network.inputs, network.input_names, strict=True)
     ]
 
 

@@ -9,6 +9,9 @@ import numpy as np
 
 from foldnet.arrays import Array
 from foldnet.errors import ConfigError, InputError
+from foldnet.graph.texts import Texts
+from foldnet.layers.tensors import SymbolicTensor
+from foldnet.lowering.texts import text_tables
 from foldnet.nested_data import arranged
 from foldnet.network import Network
 from foldnet.optional_inputs import absent_of, present
@@ -73,11 +76,9 @@ def gather(
     compiled = trainer_for(network).compiled
     entries = arranged(x, network.input_structure, keys, "x")
     absent = absent_of(network, entries)
+    tables = text_tables(network)
     inputs = [
-        np.ascontiguousarray(
-            fit_shape(as_array(v, f"input {key!r}"), tensor.shape, f"input {key!r}"),
-            np.int32 if tensor.dtype.startswith(("int", "uint", "bool")) else np.float32,
-        )
+        _input_rows(v, tensor, tables.get(tensor), key)
         for key, tensor, v in zip(keys, network.inputs, entries, strict=True)
         if key not in absent
     ]
@@ -104,6 +105,16 @@ def gather(
         ],
         absent,
     )
+
+
+def _input_rows(value: Any, tensor: SymbolicTensor, texts: Texts | None, key: str) -> Array:
+    """The data of an input as its program takes it; texts as their codes."""
+    what = f"input {key!r}"
+    if texts is not None:
+        return np.ascontiguousarray(fit_shape(texts.read(value, key), tensor.shape, what))
+    whole = tensor.dtype.startswith(("int", "uint", "bool"))
+    rows = fit_shape(as_array(value, what), tensor.shape, what)
+    return np.ascontiguousarray(rows, np.int32 if whole else np.float32)
 
 
 def _targets(network: Network, compiled: Compiled, y: Any, names: Sequence[str]) -> list[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from foldnet.errors import ConfigError
+from foldnet.farmhash import fingerprint
 from foldnet.graph.op import INT, Dtype, Op, Shape
 
 LIMITS = -(2**31), 2**31 - 1
@@ -32,7 +33,7 @@ class Digitize(Op):
 
 @dataclass(frozen=True)
 class Hash(Op):
-    """FarmHash's fingerprint of each whole number's decimal digits, modulo ``bins``: see ``fingerprint``.
+    """FarmHash's fingerprint of each whole number's decimal digits, modulo ``bins``: see ``digits_hash``.
 
     Attributes:
         bins: how many results there are.
@@ -53,44 +54,13 @@ class Hash(Op):
         return INT
 
 
-_ALL = 2**64 - 1
-_SMALL, _LARGE = 0xC3A5C85C97CB3127, 0x9AE16A3B2F90404F
-"""The constants of its formulas, ``k0`` and ``k2``."""
+def digits_hash(number: int) -> int:
+    """FarmHash's Fingerprint64 of a number's decimal digits and sign.
 
-
-def fingerprint(number: int) -> int:
-    """FarmHash's Fingerprint64 of a number's decimal digits and sign, of which there are at most 16.
-
-    Source of the formulas: github.com/google/farmhash, ``HashLen0to16``. Everything is modulo 2^64.
-
-    >>> fingerprint(7) % 10, fingerprint(-2147483648) % 1000
+    >>> digits_hash(7) % 10, digits_hash(-2147483648) % 1000
     (8, 469)
     """
-    text = str(number).encode()
-    count = len(text)
-    if count < 4:
-        y = text[0] + (text[count // 2] << 8)
-        z = count + (text[-1] << 2)
-        mixed = (y * _LARGE ^ z * _SMALL) & _ALL
-        return (mixed ^ mixed >> 47) * _LARGE & _ALL
-    by, half = _LARGE + 2 * count, 4 if count < 8 else 8
-    first, last = int.from_bytes(text[:half], "little"), int.from_bytes(text[-half:], "little")
-    if count < 8:
-        return _mixed(count + (first << 3), last, by)
-    first = first + _LARGE & _ALL
-    c = _turned(last, 37) * by + first & _ALL
-    d = (_turned(first, 25) + last) * by & _ALL
-    return _mixed(c, d, by)
-
-
-def _turned(x: int, count: int) -> int:
-    return x >> count | x << 64 - count & _ALL
-
-
-def _mixed(u: int, v: int, by: int) -> int:
-    a = (u ^ v) * by & _ALL
-    b = (v ^ a ^ a >> 47) * by & _ALL
-    return (b ^ b >> 47) * by & _ALL
+    return fingerprint(str(number).encode())
 
 
 @dataclass(frozen=True)
@@ -105,7 +75,7 @@ class Lookup(Op):
             InputError.
     """
 
-    fault: ClassVar[str] = "a whole number that its table does not have"
+    fault: ClassVar[str] = "a value that its table does not have"
 
     keys: tuple[int, ...]
     values: tuple[int, ...]
@@ -135,6 +105,6 @@ class Lookup(Op):
     def refusal(self, layer: str, *shapes: Shape) -> str:
         """The error text for a number that is no key."""
         return (
-            f"layer {layer!r} is given a whole number that is not in its vocabulary, and has num_oov_indices=0; give "
-            "it num_oov_indices=1 for an index of all such numbers"
+            f"layer {layer!r} is given a value that is not in its vocabulary, and has num_oov_indices=0; give it "
+            "num_oov_indices=1 for an index of all such values"
         )

@@ -30,6 +30,7 @@ ARGUMENTS = {
         **{n: (2,) for n in layers.__all__ if n.startswith("Adaptive")}, "Resizing": (2, 3), "CenterCrop": (2, 3),
         "CategoryEncoding": (4,), "Discretization": ([0.5, 1.5],), "Hashing": (5,),
         "IntegerLookup": (None, 1, None, -1, [3, 4]),
+        "StringLookup": (None, 1, None, "[UNK]", ["b", "a"]),
         **{n: (2,) if "Depth" in n else (3, 2) for n in layers.__all__ if "Conv" in n},
         **dict.fromkeys(("SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"), (3,)),
         "InputLayer": ((3,),), **{f"{kind}{d}D": (2,) for kind in ("AveragePooling", "AvgPool") for d in (1, 2, 3)},
@@ -48,7 +49,7 @@ ARGUMENTS = {
 NOT_MADE_ALONE = {
     "Layer", "Loss", "Metric", "Optimizer", "Initializer", "Regularizer", "Constraint", "LearningRateSchedule",
     "Wrapper", "SpectralNormalization", "TimeDistributed", "Bidirectional", "RNN", "StackedRNNCells",
-    "Hashing", "IntegerLookup",
+    "Hashing", "IntegerLookup", "StringLookup",
     "MeanMetricWrapper", "threshold", "get", "serialize", "deserialize",
 }  # fmt: skip
 

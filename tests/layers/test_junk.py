@@ -44,6 +44,7 @@ NEEDED = {
     **{n: {"output_size": 2} for n in LAYERS if n.startswith("Adaptive")},
     "CategoryEncoding": {"num_tokens": 4}, "Discretization": {"bin_boundaries": [0.0, 1.5]},
     "IntegerLookup": {"vocabulary": [3, 1, 2]}, "Hashing": {"num_bins": 5},
+    "StringLookup": {"vocabulary": ["b", "a"]},
     **IMAGE_CHANGES,
     **{n: {"height": 2, "width": 3} for n in ("Resizing", "CenterCrop")},
     **{n: {"kernel_size": 2} | ({} if "Depth" in n else {"filters": 2}) for n in LAYERS if "Conv" in n},
@@ -61,11 +62,11 @@ SEPARATE = {"GroupQueryAttention", "MultiHeadAttention"}
 SHAPES |= {name: (3, 4) for name in LAYERS if "Attention" in name or LAYERS[name].is_recurrent}
 SHAPES |= {"TimeDistributed": (3, 4), "Bidirectional": (3, 4)}
 
-NOT_HERE = {"ThresholdedReLU", "InputLayer", "IntegerLookup", "Hashing"}
+NOT_HERE = {"ThresholdedReLU", "InputLayer", "IntegerLookup", "StringLookup", "Hashing"}
 NOT_HERE |= {name for name in LAYERS if name.endswith(("Cell", "Cells"))}  # they are called with states
 NOT_HERE |= {"RNN"}  # its settings are those of LSTM, and JAX cannot trace its cell here
 """What the Keras of the tests does not have, or only with TensorFlow."""
-WITHOUT_REGULARIZER = {"Discretization", "IntegerLookup"}
+WITHOUT_REGULARIZER = {"Discretization", "IntegerLookup", "StringLookup"}
 
 OURS = {
     ("BatchNormalization", "axis"): "several axes, as Keras 2",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foldnet import Input, Model, activations, layers, ops
-from foldnet.errors import FoldnetError, InputError
+from foldnet.errors import FoldnetError, InputError, UnsupportedError
 from foldnet.layers import LAYERS
 from tests.support.image_changes import IMAGE_CHANGES
 from tests.support.image_changes import ROW as IMAGE
@@ -41,6 +41,7 @@ SETTINGS = {
     **{n: {"output_size": 2} for n in LAYERS if n.startswith("Adaptive")},
     "CategoryEncoding": {"num_tokens": 9}, "Discretization": {"bin_boundaries": [-0.5, 0.5]},
     "IntegerLookup": {"vocabulary": [5, 2, 7, 1]}, "Hashing": {"num_bins": 5},
+    "StringLookup": {"vocabulary": ["b", "a"]},
     **IMAGE_CHANGES,
     "AutoContrast": {},
     **{n: {"height": 3, "width": 2} for n in ("Resizing", "CenterCrop")},
@@ -67,7 +68,8 @@ CALLED_ALONE = {
     "CategoryEncoding",
 }
 """Layers whose further tensors may be left out: states, weights of counts."""
-COMPUTING = [name for name in LAYERS if name != "InputLayer"]
+COMPUTING = [name for name in LAYERS if name not in ("InputLayer", "StringLookup")]
+"""All that compute from numbers."""
 
 
 def made(name):
@@ -110,6 +112,23 @@ def test_quiet_layers_give_back_their_input_and_others_do_not(name):
     layer, x = made(name), rows_of(name)
     y = result(layer, x)
     assert layer.identity_in_prediction == (y.shape == x.shape and np.array_equal(y, x))
+
+
+@pytest.mark.parametrize("name", [n for n in LAYERS if n != "InputLayer"])
+def test_layers_take_texts_as_they_say(name):
+    layer, shape = made(name), RANKS.get(name, ROW)
+    if takes_several(layer) or name.endswith("Cells") or layer.inner_layers:
+        assert not layer.takes_texts
+        return
+    x = Input(shape, dtype="string", name="words")
+    y = layers.Hashing(7)(layer(x)) if layer.moves_values else layer(x)
+    y = y[0] if isinstance(y, tuple) else y
+    rows = np.array(["a", "b", "zz"])[np.arange(2 * np.prod(shape)).reshape(2, *shape) % 3]
+    if layer.takes_texts or layer.moves_values:
+        assert len(np.unique(Model(x, y)(rows))) > 1
+        return
+    with pytest.raises(UnsupportedError, match=f"{layer.name}.*texts of the input 'words'"):
+        Model(x, y)(rows)
 
 
 def test_an_activation_is_quiet_if_it_is_linear():

@@ -242,6 +242,7 @@ ARGUMENTS = {
     "Discretization": ([0.5, 1.5],),
     "Hashing": (5,),
     "IntegerLookup": (None, 1, None, -1, [3, 4]),
+    "StringLookup": (None, 1, None, "[UNK]", ["b", "a"]),
     **{n: (2,) if "Depth" in n else (3, 2) for n in LAYERS if "Conv" in n},
 }
 SHAPES = {"SpatialDropout2D": (2, 3, 3), "SpatialDropout3D": (2, 2, 3, 3), "RepeatVector": (3,), "Dot": (3,)}

@@ -189,6 +189,7 @@ def test_every_class_is_among_the_cases():
         "InputLayer",
         "SpectralNormalization",  # in layers/test_wrapping
         "IntegerLookup",
+        "StringLookup",
         "Hashing",  # in layers/test_lookup
         *(name for name in LAYERS if LAYERS[name].is_cell),  # in RNN
     }

@@ -17,7 +17,10 @@ FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "texts"
 VOCABULARY = ["red", "ünï", "green apple", "Z", "", "日本"]
 WEIGHTS = [0.25, 0.75, 0.6, 0.4, 1.5, 2.0]
 FLAT = [["red", "Z", "Z", "no"], ["", "ünï", "[UNK]", "uni"], ["日本", "green apple", "red", "日"]]
-DEEP = [[["red", "Z"], ["ünï", ""], ["no", "no"]], [["x", "red"], ["red", "a longer text, which nobody knows"], ["", "Z"]]]
+DEEP = [
+    [["red", "Z"], ["ünï", ""], ["no", "no"]],
+    [["x", "red"], ["red", "a longer text, which nobody knows"], ["", "Z"]],
+]
 
 CASES = [
     ({}, FLAT), ({}, DEEP), ({"mask_token": "no"}, FLAT), ({"num_oov_indices": 3}, FLAT), ({"num_oov_indices": 5}, DEEP),
@@ -49,7 +52,11 @@ def record(layer: keras.layers.Layer, rows: list) -> dict:
     return {"config": config, "rows": rows, "dtype": y.dtype.name, "result": y.tolist()}
 
 
-BATCHES = [[["b", "é", "é"], ["z", "b", "[UNK]"]], [["é", "", "d"], ["d", "", "日"]], [["b", "b", "a"], ["ab", "z", "z"]]]
+BATCHES = [
+    [["b", "é", "é"], ["z", "b", "[UNK]"]],
+    [["é", "", "d"], ["d", "", "日"]],
+    [["b", "b", "a"], ["ab", "z", "z"]],
+]
 ADAPTED = [
     {}, {"mask_token": ""}, {"max_tokens": 4}, {"max_tokens": 5, "mask_token": "é", "num_oov_indices": 2},
     {"output_mode": "multi_hot", "max_tokens": 6}, {"oov_token": "b"},
@@ -94,7 +101,10 @@ LENGTHS = [*range(140), 191, 192, 193, 255, 256, 257, 1000]
 
 def network() -> keras.Model:
     """A network with texts of several kinds, one layer adapted."""
-    colour, words = keras.Input((1,), dtype="string", name="colour"), keras.Input((3,), dtype="string", name="words")
+    colour, words = (
+        keras.Input((1,), dtype="string", name="colour"),
+        keras.Input((3,), dtype="string", name="words"),
+    )
     number = keras.Input((2,), name="number")
     layers = keras.layers
     adapted = layers.StringLookup(max_tokens=6, output_mode="multi_hot", name="adapted")
@@ -121,7 +131,10 @@ def main() -> None:
         (FOLDER / f"{name}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
     lookup, hashing = keras.layers.StringLookup, keras.layers.Hashing
-    write("lookups", [record(lookup(**{"vocabulary": VOCABULARY, "name": "it", **s}), rows) for s, rows in CASES])
+    write(
+        "lookups",
+        [record(lookup(**{"vocabulary": VOCABULARY, "name": "it", **s}), rows) for s, rows in CASES],
+    )
     write("hashes", [record(hashing(name="it", **settings), FLAT) for settings in HASHES])
     write("adapted", [adapted_to(settings) for settings in ADAPTED])
     texts = [text_of(n) for n in LENGTHS]
@@ -131,7 +144,15 @@ def main() -> None:
     model = network()
     rows = {
         "colour": np.array([["red"], ["grün"], ["mauve"], ["teal"], [""]]),
-        "words": np.array([["to", "be", "or"], ["", "to", "x"], ["is", "is", "nobody"], ["a", "be", "be"], ["é", "not", "that"]]),
+        "words": np.array(
+            [
+                ["to", "be", "or"],
+                ["", "to", "x"],
+                ["is", "is", "nobody"],
+                ["a", "be", "be"],
+                ["é", "not", "that"],
+            ]
+        ),
         "number": np.random.default_rng(1).normal(size=(5, 2)).astype("float32"),
     }
     for ending in ("keras", "h5"):

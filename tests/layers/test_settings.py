@@ -65,7 +65,11 @@ def test_every_layer_is_in_the_grid():
     elsewhere |= {
         name for name in LAYERS if name.endswith(("Cell", "Cells"))
     }  # in RNN, and test_recurrent.py
-    elsewhere |= {"IntegerLookup", "StringLookup", "Hashing"}  # Keras needs TensorFlow for them: test_lookup.py
+    elsewhere |= {
+        "IntegerLookup",
+        "StringLookup",
+        "Hashing",
+    }  # Keras needs TensorFlow for them: test_lookup.py
     assert {case.class_name for case in one_each} == set(LAYERS) - NOT_IN_KERAS_3 - elsewhere
 
 

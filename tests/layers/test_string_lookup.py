@@ -220,7 +220,13 @@ def test_a_damaged_program_is_refused(tmp_path):
 
 def test_trains_what_comes_after_it():
     model = Sequential(
-        [Input((1,), dtype="string"), StringLookup(vocabulary=["a", "b"]), Embedding(3, 2), Flatten(), Dense(1)]
+        [
+            Input((1,), dtype="string"),
+            StringLookup(vocabulary=["a", "b"]),
+            Embedding(3, 2),
+            Flatten(),
+            Dense(1),
+        ]
     )
     model.compile("adam", "mse")
     rows, y = np.array([["a"], ["b"], ["c"], ["b"]] * 8), np.float32([1, 2, 3, 2] * 8)
@@ -285,7 +291,10 @@ REFUSED = [
     (lambda: with_texts(lambda x: x + 1), "add.*'words'"),
     (lambda: with_texts(lambda x: layers.Reshape((1, 1))(x)), "gives the texts of its input 'words'"),
     (lambda: network(StringLookup(name="mine")), "'mine' has no vocabulary"),
-    (lambda: with_texts(lambda x: [Hashing(2147483629)(x), Hashing(997)(x)]), "'words'.*least common multiple"),
+    (
+        lambda: with_texts(lambda x: [Hashing(2147483629)(x), Hashing(997)(x)]),
+        "'words'.*least common multiple",
+    ),
     (lambda: numbers(Hashing(3, mask_value="a", name="mine")), "mine.*mask_value.*numbers"),
     (lambda: network(Hashing(3, mask_value=1, name="mine")), "mine.*mask_value.*texts"),
 ]

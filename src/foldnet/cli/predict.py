@@ -64,6 +64,7 @@ def command(
     options = TableOptions(**table)
     check_outputs({"--out": out}, [file, weights, *options.data], force=force)
     predictor = frozen(file, engine, weights)
+    check_numbers(predictor)
     names = column_names(predictor)
     shapes = {n: s[1:] for n, s in zip(predictor.input_names, predictor.input_shapes, strict=True)}
     started, done = time.perf_counter(), 0
@@ -100,6 +101,22 @@ def frozen(file: str, engine: str = "auto", weights: str | None = None) -> Predi
     if is_frozen(file):
         return foldnet.load_predictor(file, engine=engine)
     return foldnet.freeze(file, engine=engine)
+
+
+def check_numbers(predictor: Predictor) -> None:
+    """Refuse a network that takes texts: tables hold numbers.
+
+    Raises:
+        UnsupportedError: it names the input.
+    """
+    from foldnet.errors import UnsupportedError
+
+    for name, value in zip(predictor.input_names, predictor.graph.inputs, strict=True):
+        if value in predictor.graph.texts:
+            raise UnsupportedError(
+                f"the input {name!r} takes texts, and tables are read as numbers here. Predict in Python, with an array "
+                "of texts: foldnet.freeze(file)(x)"
+            )
 
 
 def column_names(predictor: Predictor) -> list[str] | None:

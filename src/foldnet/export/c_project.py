@@ -14,7 +14,7 @@ from foldnet.arrays import Array
 from foldnet.codegen.layout import ctype, row_shape, shape_of_row
 from foldnet.codegen.names import Namespace, identifier, plain
 from foldnet.engines.reference import ReferenceProgram
-from foldnet.errors import InputError
+from foldnet.errors import InputError, UnsupportedError
 from foldnet.export import c_texts
 from foldnet.export.c_texts import fill
 from foldnet.export.examples import example_rows
@@ -84,7 +84,8 @@ def to_c(
         The files written.
 
     Raises:
-        UnsupportedError: an activation is the caller's own Python function, or a size is free that must be known.
+        UnsupportedError: an activation is the caller's own Python function, a size is free that must be known, or an
+            input takes texts.
         FileExistsError: the directory has a file with one of these names that no export wrote, and ``overwrite`` is
             False.
         InputError: ``x`` does not fit the network.
@@ -94,6 +95,11 @@ def to_c(
 
     directory = Path(directory)
     graph = source if isinstance(source, Graph) else source.graph
+    if graph.texts:
+        raise UnsupportedError(
+            f"the input {next(iter(graph.texts))!r} takes texts, which the C export does not. Export the network that "
+            "begins with whole numbers, after its StringLookup or Hashing, or write a NumPy file: to_numpy"
+        )
     if input_shapes is not None:
         if len(input_shapes) != len(graph.inputs):
             raise InputError(

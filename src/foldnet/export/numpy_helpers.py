@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from inspect import getsource
+
+from foldnet import farmhash
 
 from foldnet.export.numpy_resizing import RESIZING
 
@@ -303,33 +306,25 @@ def find(x, keys, values, first, others):
 
 def hash_bins(x, bins, masked):
     """FarmHash's fingerprint of the digits of each number, modulo bins; 0 for the masked one, and then 1 more."""
-    k0, k2, every = 0xC3A5C85C97CB3127, 0x9AE16A3B2F90404F, 2**64 - 1
-
-    def mixed(u, v, by):
-        a = (u ^ v) * by & every
-        b = (v ^ a ^ a >> 47) * by & every
-        return (b ^ b >> 47) * by & every
-
-    def fingerprint(number):
-        text = str(number).encode()
-        n = len(text)
-        if n < 4:
-            y, z = text[0] + (text[n // 2] << 8), n + (text[-1] << 2)
-            a = (y * k2 ^ z * k0) & every
-            return (a ^ a >> 47) * k2 & every
-        by, half = k2 + 2 * n, 4 if n < 8 else 8
-        a, b = int.from_bytes(text[:half], "little"), int.from_bytes(text[-half:], "little")
-        if n < 8:
-            return mixed(n + (a << 3), b, by)
-        a = (a + k2) & every
-        c = ((b >> 37 | b << 27 & every) * by + a) & every
-        return mixed(c, ((a >> 25 | a << 39 & every) + b) * by & every, by)
-
     numbers, places = np.unique(x, return_inverse=True)
-    found = np.array([fingerprint(n) % bins for n in numbers.tolist()], np.int32)
+    found = np.array([fingerprint(str(n).encode()) % bins for n in numbers.tolist()], np.int32)
     if masked is not None:
         found = np.where(numbers == masked, 0, found + 1).astype(np.int32)
     return found[places].reshape(x.shape)
+
+
+def text_codes(x, name, known, bins):
+    """The place of each text among the known ones; of others their hash modulo bins, minus bins."""
+    codes = {text: code for code, text in enumerate(known)}
+
+    def code(text):
+        text = text.decode() if isinstance(text, bytes) else text
+        if not isinstance(text, str):
+            raise ValueError(f"{name} takes texts, but got {text!r}")
+        found = codes.get(text)
+        return fingerprint(text.encode()) % bins - bins if found is None else found
+
+    return np.array([code(text) for text in x.ravel().tolist()], np.int32).reshape(x.shape)
 
 
 def as_indices(x):
@@ -350,6 +345,14 @@ HELPERS: dict[str, str] = {
     m[1]: m[0].strip() for m in re.finditer(r"^def (\w+)\(.*?(?=\n\n\n|\Z)", _TEXTS + RESIZING, re.M | re.S)
 }
 """The source of each function by its name."""
+
+
+def _without_head(source: str) -> str:
+    """A module's code after its docstring and imports."""
+    return source.partition("import annotations\n")[2].strip()
+
+
+HELPERS["fingerprint"] = _without_head(getsource(farmhash))
 
 
 def with_needed(names: Iterable[str]) -> list[str]:

@@ -62,7 +62,9 @@ if __name__ == "__main__":
 
 
 def can_run(graph: Graph) -> bool:
-    """Whether a line of numbers determines the inputs: at most one axis may be free."""
+    """Whether a line of numbers determines the inputs: no texts, and at most one axis may be free."""
+    if graph.texts:
+        return False
     shapes = [graph.types[v].shape[1:] for v in graph.inputs]
     free = sum(n is None for shape in shapes for n in shape)
     return free == 0 or (free == 1 and len(shapes) == 1 and 0 not in shapes[0])

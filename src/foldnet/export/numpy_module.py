@@ -132,13 +132,15 @@ def _loaded_weights(steps: Steps, name: str) -> str:
 
 
 def _text(graph: Graph, steps: Steps, path: Path, *, inline: bool) -> str:
-    is_int = [graph.types[v].dtype == INT for v in graph.inputs]
-    needed = steps.helpers | ({"whole_numbers"} if any(is_int) else set())
+    is_int = any(graph.types[v].dtype == INT and v not in graph.texts for v in graph.inputs)
+    needed = steps.helpers | ({"whole_numbers"} if is_int else set())
+    needed |= {"text_codes"} if graph.texts else set()
     sections = [
         _predict(graph, steps),
         AS_ROWS,
         *(HELPERS[name] for name in with_needed(needed)),
         _inline_weights(steps) if inline else _loaded_weights(steps, path.with_suffix(".npz").name),
+        _known_texts(graph, steps),
         main_text(graph) if can_run(graph) else "",
     ]
     code = "\n\n\n".join(s for s in sections if s)
@@ -192,6 +194,11 @@ def _table(steps: Steps) -> list[str]:
     ]
 
 
+def _known_texts(graph: Graph, steps: Steps) -> str:
+    """The texts that the network knows of each input, in the order of their codes."""
+    return "\n".join(f"{name} = {list(graph.texts[value].known)!a}" for value, name in steps.texts.items())
+
+
 def _predict(graph: Graph, steps: Steps) -> str:
     types = [graph.types[v] for v in graph.inputs]
     results = [graph.types[v] for v in graph.outputs]
@@ -202,8 +209,8 @@ def _predict(graph: Graph, steps: Steps) -> str:
         "",
         "    Args:",
     ]
-    for name, kind in zip(steps.parameters, types, strict=True):
-        numbers = "whole numbers" if kind.dtype == INT else "numbers"
+    for name, value, kind in zip(steps.parameters, graph.inputs, types, strict=True):
+        numbers = "texts" if value in graph.texts else "whole numbers" if kind.dtype == INT else "numbers"
         lines.append(
             f"        {name}: {numbers} of shape {shape_text(kind.shape)}; one row may lack its first axis."
         )
@@ -211,8 +218,12 @@ def _predict(graph: Graph, steps: Steps) -> str:
     lines += ["", "    Returns:", f"        {given[0]}." if len(given) == 1 else "        A list of arrays:"]
     lines += [f"        - {text}" for text in given if len(given) > 1]
     lines.append('    """')
-    for name, kind in zip(steps.parameters, types, strict=True):
-        if kind.dtype == INT:
+    for name, value, kind in zip(steps.parameters, graph.inputs, types, strict=True):
+        if value in graph.texts:
+            rows = f'as_rows({name}, {kind.shape[1:]}, "{name}", dtype=object)'
+            known, bins = steps.texts[value], graph.texts[value].bins
+            lines.append(f'    {name} = text_codes({rows}, "{name}", {known}, {bins})')
+        elif kind.dtype == INT:
             rows = f'as_rows({name}, {kind.shape[1:]}, "{name}", dtype=None)'
             lines.append(f'    {name} = whole_numbers({rows}, "{name}")')
         else:

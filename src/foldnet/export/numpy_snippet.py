@@ -60,6 +60,9 @@ def numpy_snippet(network: Network, graph: Graph, layers: Mapping[str, Layer]) -
         lines += ["", *helper.splitlines(), ""]
     lines += ["", f"def predict({', '.join(steps.parameters)}):"]
     for parameter, value in zip(steps.parameters, graph.inputs, strict=True):
+        if value in graph.texts:
+            lines.append(f"    {parameter} = codes({parameter})  # the place of each text among known ones")
+            continue
         kind = "int32" if graph.types[value].dtype == INT else "float32"
         lines.append(f"    {parameter} = np.asarray({parameter}, np.{kind})")
     for layer in steps.layers:

@@ -65,6 +65,7 @@ class Steps:
         layers: the steps of each.
         results: expression of each output, in order.
         helpers: names of the helper functions that the lines call.
+        texts: for each input that takes texts the variable of those that the network knows.
     """
 
     parameters: list[str]
@@ -72,6 +73,7 @@ class Steps:
     layers: list[Layer] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 def steps_of(graph: Graph) -> Steps:
@@ -116,6 +118,9 @@ class StepWriter:
             self.variables[value] = name
             self.holds[name] = value
             self.steps.parameters.append(name)
+        for value, name in zip(self.graph.inputs, self.steps.parameters, strict=True):
+            if value in self.graph.texts:
+                self.steps.texts[value] = self.names.fresh(f"{name}_texts")
         self._write_nodes()
         self.steps.results = [self._result(self._root(v)) for v in self.graph.outputs]
         return self.steps

@@ -15,7 +15,7 @@ from foldnet.structure import flatten
 
 
 def read_rows(graph: Graph, x: object) -> list[Array]:
-    """One array per input, float32 or int32, in the graph's order.
+    """One array per input, float32 or int32, in the graph's order; texts as their codes.
 
     Args:
         graph: of the network.
@@ -30,10 +30,10 @@ def read_rows(graph: Graph, x: object) -> list[Array]:
     inputs = []
     for name, array in zip(graph.inputs, arrays, strict=True):
         kind = graph.types[name]
-        try:
-            array = np.asarray(array).astype(np.int32 if kind.dtype == INT else np.float32)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"input {name!r} does not hold numbers: {error}") from None
+        if name in graph.texts:
+            array = graph.texts[name].read(array, name)
+        else:
+            array = _numbers(array, name, np.int32 if kind.dtype == INT else np.float32)
         fits = array.ndim == len(kind.shape) and all(
             n in (None, m) for n, m in zip(kind.shape[1:], array.shape[1:], strict=True)
         )
@@ -48,6 +48,13 @@ def read_rows(graph: Graph, x: object) -> list[Array]:
             f"at least one row is needed, and as many for each input; got {[len(a) for a in inputs]}"
         )
     return inputs
+
+
+def _numbers(array: Any, name: str, dtype: type[Any]) -> Array:
+    try:
+        return np.asarray(array).astype(dtype)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"input {name!r} does not hold numbers: {error}") from None
 
 
 def input_parts(graph: Graph, x: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from foldnet.arrays import Array
-from foldnet.errors import InputError
+from foldnet.errors import InputError, UnsupportedError
 from foldnet.graph.graph import Graph
 from foldnet.insight.arguments import positive, whole
 from foldnet.insight.oracle import FACTOR, RUNS, Oracle, row_scale
@@ -85,6 +85,11 @@ def verify(
     network = _network(model)
     examined = adapt(candidate)
     graph = lower(network)
+    if graph.texts:
+        raise UnsupportedError(
+            f"the input {next(iter(graph.texts))!r} of {network.name!r} takes texts, and verify compares what is "
+            "computed from numbers; verify the network that begins after its StringLookup or Hashing"
+        )
     sight = Sight(Oracle(graph), sites_of(network, graph))
     if x is None and examined.of_given_rows:
         raise InputError("give x, the rows for which these numbers were computed")

@@ -23,7 +23,8 @@ DEEP = [
 ]
 
 CASES = [
-    ({}, FLAT), ({}, DEEP), ({"mask_token": "no"}, FLAT), ({"num_oov_indices": 3}, FLAT), ({"num_oov_indices": 5}, DEEP),
+    ({}, FLAT), ({}, DEEP), ({"mask_token": "no"}, FLAT), ({"num_oov_indices": 3}, FLAT),
+    ({"num_oov_indices": 5}, DEEP),
     ({"num_oov_indices": 2, "mask_token": "", "vocabulary": ["red", "ünï", "Z"]}, FLAT),
     ({"num_oov_indices": 0}, [["red", "Z", ""]]), ({"num_oov_indices": 0, "mask_token": "no"}, [["red", "Z", "no"]]),
     ({"vocabulary": ["no", "[UNK]", "red", "Z"], "mask_token": "no"}, FLAT),  # the special ones are given, too
@@ -116,7 +117,8 @@ def network() -> keras.Model:
     parts = [
         layers.Flatten()(layers.Embedding(5, 2)(given(colour))),
         layers.Hashing(7, output_mode="one_hot", name="hashed")(colour),
-        adapted(words), weighed(words), layers.Hashing(6, mask_value="to", output_mode="count", name="bins")(words), number,
+        adapted(words), weighed(words), layers.Hashing(6, mask_value="to", output_mode="count", name="bins")(words),
+        number,
     ]  # fmt: skip
     return keras.Model([colour, words, number], layers.Dense(3)(layers.Concatenate()(parts)))
 

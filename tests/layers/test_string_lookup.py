@@ -122,9 +122,9 @@ def test_adapts_as_keras_does(record, how):
 
 def test_adapt_refuses_what_is_no_text():
     for data in ([1, 2], ["a", None], ["a", 3], [b"\xff"], np.zeros(3), []):
-        with pytest.raises(InputError, match="'mine'.*adapt"):
+        with pytest.raises(InputError, match=r"'mine'.*adapt"):
             StringLookup(name="mine").adapt(data)
-    with pytest.raises(ConfigError, match="'mine'.*nothing to do"):
+    with pytest.raises(ConfigError, match=r"'mine'.*nothing to do"):
         StringLookup(vocabulary=["a"], name="mine").adapt(["a"])
 
 
@@ -349,3 +349,61 @@ def test_inversion_is_refused_when_it_is_computed():
     assert layer.get_vocabulary() == ["[UNK]", "a", "b"]
     with pytest.raises(UnsupportedError, match=r"'mine'.*invert=True.*get_vocabulary"):
         layer(np.array([1, 2]))
+
+
+# -- the tools around it --
+
+
+def text_network():
+    """A network with texts, numbers, and statistics."""
+    words, number = Input((2,), dtype="string", name="words"), Input((2,), name="number")
+    known = StringLookup(vocabulary=["a", "b"], output_mode="count", num_oov_indices=2)(words)
+    x = layers.BatchNormalization(name="bn")(layers.Concatenate()([known, number]))
+    model = Model([words, number], Dense(1)(x))
+    model.get_layer("bn").set_weights([np.full(6, v) for v in (1.0, 0.0, 9.0, 4.0)])
+    return model
+
+
+def text_rows(count=40):
+    rng = np.random.default_rng(2)
+    return [rng.choice(["a", "b", "c", "d"], (count, 2)), rng.normal(3, 2, (count, 2)).astype(np.float32)]
+
+
+def test_insight_reads_texts():
+    model, rows = text_network(), text_rows()
+    said = str(foldnet.explain(model, rows))
+    assert "codes(words)" in said
+    assert "foldnet.verify" not in said
+    with pytest.raises(InputError, match="input 'words' takes texts"):
+        foldnet.explain(model, rows[::-1])
+    found = foldnet.doctor(model, x=rows)
+    assert "statistics-differ-from-data" in {finding.check for finding in found}
+    foldnet.recalibrate(model, rows)
+    hidden = Model(model.inputs, model.get_layer("concatenate").output).predict(rows)
+    np.testing.assert_allclose(model.get_layer("bn").get_weights()[2], hidden.mean(axis=0), rtol=1e-5)
+    values = foldnet.freeze(model, fold=False).layer_values(rows)
+    np.testing.assert_array_equal(values["concatenate"], hidden)
+
+
+def test_what_does_not_take_texts_says_so(tmp_path):
+    frozen = foldnet.freeze(text_network())
+    with pytest.raises(UnsupportedError, match=r"'words' takes texts.*C export"):
+        frozen.to_c(tmp_path / "c")
+    with pytest.raises(UnsupportedError, match=r"'words' of .* takes texts.*verify"):
+        foldnet.verify(lambda *x: x[0], text_network())
+
+
+def test_exported_with_weights_beside_it_and_names_that_collide(tmp_path):
+    a, b = Input((1,), dtype="string", name="a"), Input((1,), dtype="string", name="a_texts")
+    odd = "y\n\"'é"
+    lookup = StringLookup(vocabulary=["x", odd])
+    parts = [Hashing(3, output_mode="one_hot")(a), layers.Rescaling(1.0)(lookup(b))]
+    model = Model([a, b], Dense(2)(layers.Concatenate()(parts)))
+    rows = [np.array([["x"], ["some text that is longer than sixteen bytes"]]), np.array([[odd], ["z"]])]
+    frozen = foldnet.freeze(model)
+    frozen.to_numpy(tmp_path / "net.py", weights="npz")
+    scope = {"__file__": str(tmp_path / "net.py")}
+    exec((tmp_path / "net.py").read_text("utf-8"), scope)
+    np.testing.assert_allclose(scope["predict"](*rows), frozen(rows), rtol=1e-5)
+    with pytest.raises(ValueError, match="a takes texts"):
+        scope["predict"]([[1], [2]], rows[1])

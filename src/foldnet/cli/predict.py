@@ -114,8 +114,8 @@ def check_numbers(predictor: Predictor) -> None:
     for name, value in zip(predictor.input_names, predictor.graph.inputs, strict=True):
         if value in predictor.graph.texts:
             raise UnsupportedError(
-                f"the input {name!r} takes texts, and tables are read as numbers here. Predict in Python, with an array "
-                "of texts: foldnet.freeze(file)(x)"
+                f"the input {name!r} takes texts, and tables are read as numbers here. Predict in Python, with an "
+                "array of texts: foldnet.freeze(file)(x)"
             )
 
 

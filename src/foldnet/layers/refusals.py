@@ -16,7 +16,7 @@ INSTEAD = {
 
 _NUMBERS = "and begin the network with an integer Input, such as that of the Embedding that follows"
 _WORDS = (
-    "cuts texts into words, which foldnet does not. Do that in your own code, and give the words to "
+    "cuts texts into words, which foldnet does not. Do that in your own code, and begin the network with "
     'StringLookup(vocabulary=words, mask_token=""), which has the same indices'
 )
 _HASHES = (

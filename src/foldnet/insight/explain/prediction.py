@@ -25,9 +25,7 @@ def prediction_blocks(network: Network, graph: Graph | None = None) -> tuple[Blo
         lines = numpy_snippet(network, graph, layers)
     except FoldnetError as error:
         return (Words(f"This network has no such code: {error}"),)
-    return (
-        Program(
-            "This is all of it; foldnet.verify(predict, model, x) says whether it is right.",
-            tuple(lines),
-        ),
-    )
+    said = "This is all of it; foldnet.verify(predict, model, x) says whether it is right."
+    if graph.texts:
+        said = "This is all of it; foldnet.freeze(model).to_numpy(path) writes it with the tables of texts."
+    return (Program(said, tuple(lines)),)

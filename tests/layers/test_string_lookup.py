@@ -179,6 +179,12 @@ def test_a_vocabulary_file_that_does_not_fit_is_refused(tmp_path):
             foldnet.load_model(tmp_path / "x.keras")
 
 
+def test_a_vocabulary_file_may_end_in_empty_lines_as_in_keras(tmp_path):
+    layer = StringLookup.from_config({"vocabulary_size": 3, "mask_token": ""})
+    layer.take_asset("\n[UNK]\nb c\n\n\n", {})
+    assert layer.get_vocabulary() == ["", "[UNK]", "b c"]
+
+
 def test_saved_predictors_hold_the_texts(tmp_path):
     frozen = foldnet.freeze(FOLDER / "network.keras")
     frozen.save(tmp_path / "x.foldnet")
@@ -193,8 +199,8 @@ def test_a_changed_vocabulary_makes_another_program():
     model = network(StringLookup(vocabulary=["a", "b"], name="it"))
     rows = np.array([["a"], ["b"], ["c"]])
     assert model.predict(rows).tolist() == [[1], [2], [0]]
-    model.get_layer("it").vocabulary = ["c", "a"]
-    assert model.predict(rows).tolist() == [[2], [0], [1]]
+    model.get_layer("it").vocabulary = ["a", "c"]  # the same program but for the texts
+    assert model.predict(rows).tolist() == [[1], [0], [2]]
 
 
 def test_a_damaged_program_is_refused(tmp_path):
@@ -312,6 +318,14 @@ def test_texts_go_through_layers_that_only_move_them_and_into_networks():
     model = Model(x, inner(layers.Permute((2, 1))(layers.Reshape((2, 2))(x))))
     unknown = fingerprint(b"?") % 2
     assert model.predict(np.array([["a", "b", "?", "c"]])).tolist() == [[[2, unknown], [3, 4]]]
+
+
+def test_indices_of_texts_are_numbers_for_what_comes_after():
+    lookup = StringLookup(vocabulary=["a", "b", "c"])
+    model = with_texts(lambda x: Hashing(1000)(layers.Reshape((1, 1))(lookup(x))))
+    rows = np.array([["c"], ["z"], ["a"]])
+    expected = Hashing(1000)(np.array([[[3]], [[0]], [[1]]]))
+    np.testing.assert_array_equal(model.predict(rows), expected)
 
 
 def test_a_text_without_an_index():

@@ -143,9 +143,8 @@ class StringLookup(IndexLookup):
         found = {token: len(self.special) + i for i, token in enumerate(self.tokens)}
         if self.mask_token is not None:
             found[self.mask_token] = 0 if self.output_mode == "int" else DROPPED
-        if (
-            self.num_oov_indices > 1
-        ):  # texts that only other layers know have codes that say nothing of their hash
+        # Texts that only other layers know have codes that say nothing of their hash.
+        if self.num_oov_indices > 1:
             first, count = self._mask_index, self.num_oov_indices
             found = {t: found.get(t, first + text_hash(t) % count) for t in texts.known}
         pairs = sorted((texts.code(text), index) for text, index in found.items())

@@ -372,7 +372,7 @@ def text_network():
     """A network with texts, numbers, and statistics."""
     words, number = Input((2,), dtype="string", name="words"), Input((2,), name="number")
     known = StringLookup(vocabulary=["a", "b"], output_mode="count", num_oov_indices=2)(words)
-    x = layers.BatchNormalization(name="bn")(layers.Concatenate()([known, number]))
+    x = layers.BatchNormalization(name="bn")(layers.Concatenate(name="joined")([known, number]))
     model = Model([words, number], Dense(1)(x))
     model.get_layer("bn").set_weights([np.full(6, v) for v in (1.0, 0.0, 9.0, 4.0)])
     return model
@@ -393,10 +393,10 @@ def test_insight_reads_texts():
     found = foldnet.doctor(model, x=rows)
     assert "statistics-differ-from-data" in {finding.check for finding in found}
     foldnet.recalibrate(model, rows)
-    hidden = Model(model.inputs, model.get_layer("concatenate").output).predict(rows)
+    hidden = Model(model.inputs, model.get_layer("joined").output).predict(rows)
     np.testing.assert_allclose(model.get_layer("bn").get_weights()[2], hidden.mean(axis=0), rtol=1e-5)
     values = foldnet.freeze(model, fold=False).layer_values(rows)
-    np.testing.assert_array_equal(values["concatenate"], hidden)
+    np.testing.assert_array_equal(values["joined"], hidden)
 
 
 def test_what_does_not_take_texts_says_so(tmp_path):

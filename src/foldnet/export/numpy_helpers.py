@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from inspect import getsource
 
 from foldnet import farmhash
-
 from foldnet.export.numpy_resizing import RESIZING
 
 AS_ROWS = '''

@@ -84,8 +84,7 @@ def to_c(
         The files written.
 
     Raises:
-        UnsupportedError: an activation is the caller's own Python function, a size is free that must be known, or an
-            input takes texts.
+        UnsupportedError: an activation is the caller's own function, a size must be known, or an input takes texts.
         FileExistsError: the directory has a file with one of these names that no export wrote, and ``overwrite`` is
             False.
         InputError: ``x`` does not fit the network.
@@ -97,8 +96,8 @@ def to_c(
     graph = source if isinstance(source, Graph) else source.graph
     if graph.texts:
         raise UnsupportedError(
-            f"the input {next(iter(graph.texts))!r} takes texts, which the C export does not. Export the network that "
-            "begins with whole numbers, after its StringLookup or Hashing, or write a NumPy file: to_numpy"
+            f"the input {next(iter(graph.texts))!r} takes texts, and the C export none. Export the network after its "
+            "StringLookup or Hashing, or write a NumPy file: to_numpy"
         )
     if input_shapes is not None:
         if len(input_shapes) != len(graph.inputs):

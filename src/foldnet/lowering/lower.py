@@ -250,13 +250,12 @@ def lower_into(
     """
     values: Values = {}
     masks = Masks(b, network)
-    tables = text_tables(network)
     for tensor in network.inputs:
         present = tensor.name not in absent
-        value = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if present else None
-        if value is not None and tensor in tables:
-            b.texts[value] = tables[tensor]
-        values[tensor] = value
+        values[tensor] = b.input(tensor.name, (None, *tensor.shape[1:]), _kind(tensor)) if present else None
+    for tensor, texts in text_tables(network).items():
+        if (value := values[tensor]) is not None:
+            b.texts[value] = texts
     _lower_calls(b, network, values, masks, training, prefix="")
     b.output_masks = masks.of(network.outputs)
     return _require_present(network.outputs, values, "an output of the network is")

@@ -13,9 +13,6 @@ from foldnet.naming import join_names, unique_name
 from foldnet.network import Network
 from foldnet.structure import flatten
 
-_DTYPES = {"Embedding": "int32", "StringLookup": "string"}
-"""What the first layer's input holds, if it is not floats."""
-
 
 class Sequential(Network):
     """Layers one after the other.
@@ -91,8 +88,17 @@ class Sequential(Network):
         if not self._layers:
             raise ConfigError(f"{self.name!r} has no layers, so it cannot be built; add some")
         (shape,) = input_shapes
-        shape = tuple(shape)
-        dtype = _DTYPES.get(type(self._layers[0]).__name__, "float32")
+        self._begin(tuple(shape), self._layers[0].data_dtype)
+
+    def build_for_rows(self, shape: Shape, *, texts: bool) -> None:
+        """Build it for data of this shape, which may be texts."""
+        if not texts or not self._layers:
+            self.build(shape)
+        else:
+            self._begin(shape, "string")
+        self.shaped_by_data = True
+
+    def _begin(self, shape: Shape, dtype: str) -> None:
         self.inputs = [Input(batch_shape=shape, dtype=dtype, name=unique_name("input_layer"))]
         self.graph_calls = [self.inputs[0].call] if self.inputs[0].call else []
         self._run(self._layers)
@@ -115,7 +121,7 @@ class Sequential(Network):
             call.layer.calls.remove(call)
         self._inputs, self._outputs, self.graph_calls = [], [], []
         try:
-            self.build(shape)
+            self._begin(shape, before[0][0].dtype)
         except ConfigError:
             for call in self.graph_calls[1:]:
                 call.layer.calls.remove(call)

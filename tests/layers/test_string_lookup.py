@@ -253,6 +253,17 @@ def test_a_sequential_learns_from_its_data_that_it_takes_texts():
     assert model.inputs[0].dtype == "string"
 
 
+@pytest.mark.parametrize("call", [lambda m, x: m.predict(x), lambda m, x: m(x)], ids=["predict", "call"])
+def test_a_sequential_of_other_layers_learns_it_too(call):
+    """Also again, from rows of another shape."""
+    for first in ([], [layers.Reshape((-1, 1))]):
+        model = Sequential([*first, Hashing(5)])
+        for rows in (np.array([["a"], ["zzz"]]), np.array([["a", "b"], ["c", "d"]])):
+            expected = Hashing(5)(rows.reshape(2, -1, 1) if first else rows)
+            np.testing.assert_array_equal(call(model, rows), expected)
+        assert model.inputs[0].dtype == "string"
+
+
 # -- what is no text, and where texts cannot go --
 
 

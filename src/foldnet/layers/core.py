@@ -165,6 +165,7 @@ class Embedding(Layer):
     """
 
     features_last = True
+    data_dtype = "int32"
     unstored_settings = frozenset({"weights"})
     kinds = {"input_dim": COUNT, "output_dim": COUNT, "mask_zero": FLAG}  # noqa: RUF012 - typed in the base
     ignored_settings = frozenset({"input_length", "sparse"})

@@ -48,6 +48,7 @@ class StringLookup(IndexLookup):
     """
 
     takes_texts = True
+    data_dtype = "string"
     kinds: ClassVar[dict[str, Kind]] = {
         "mask_token": TEXT.or_none(),
         "oov_token": TEXT.or_none(),

@@ -63,6 +63,7 @@ class Traits:
         is_cell: whether it is what a recurrent layer computes in a step.
         moves_values: whether it only moves values and computes nothing.
         takes_texts: whether its input may be texts.
+        data_dtype: of a network's input that it is the first to read, if nobody says.
         scales_values: whether at prediction time it multiplies by and adds constants.
         features_last: whether the last axis of its result is the axis of features.
         is_random: whether it changes values at random in training.
@@ -89,6 +90,7 @@ class Traits:
     is_cell: ClassVar[bool] = False
     moves_values: ClassVar[bool] = False
     takes_texts: ClassVar[bool] = False
+    data_dtype: ClassVar[str] = "float32"
     scales_values: ClassVar[bool] = False
     features_last: ClassVar[bool] = False
     is_random: ClassVar[bool] = False

@@ -162,13 +162,11 @@ def build_for(network: Network, x: Any) -> None:
     """
     if not isinstance(network, Sequential) or (network.built and not network.shaped_by_data):
         return
-    array = as_texts(x)
-    if array is None:
-        array = _numbers(network, x.to_numpy() if hasattr(x, "to_numpy") else x)
+    texts = as_texts(x)
+    array = _numbers(network, x.to_numpy() if hasattr(x, "to_numpy") else x) if texts is None else texts
     shape = (None, *(array.shape[1:] if array.ndim > 1 else (1,)))
     if not network.built:
-        network.build(shape)
-        network.shaped_by_data = True
+        network.build_for_rows(shape, texts=texts is not None)
     elif shape != network.inputs[0].shape and not network.compiled:
         network.rebuild(shape)
 

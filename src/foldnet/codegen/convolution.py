@@ -63,8 +63,24 @@ def heights_at_run_time(tall: int) -> list[int]:
     return [found[0], *(h for h in found[1:-1] if 3 * h == found[0]), 1] if found[0] > 1 else found
 
 
+def tile_turns(count: int, tall: int) -> int:
+    """How many tiles ``in_tiles`` has for each turn of the outer loops; with free counts, largest ones.
+
+    >>> tile_turns(44, 12), tile_turns(25, 12)
+    (4, 3)
+    """
+    if free(count) is None:
+        return sum(whole for _, whole in heights(count, tall))
+    height = heights_at_run_time(tall)[0]
+    return (count + (height - 1)) // height
+
+
 def in_tiles(
-    count: int, tall: int, call: Callable[[int, Number], str], outer: Sequence[str] = ()
+    count: int,
+    tall: int,
+    call: Callable[[int, Number], str],
+    outer: Sequence[str] = (),
+    turns: tuple[Number, Number] | None = None,
 ) -> list[str]:
     """C that covers so many positions with tiles, none higher than ``tall``, inside loops.
 
@@ -73,22 +89,39 @@ def in_tiles(
         tall: see ``tallest``.
         call: the statement for one tile, given its height and its first position.
         outer: heads of loops around all of it.
+        turns: which of the ``tile_turns``, C of the first and of the one after the last; None for all.
     """
     if free(count) is not None:
-        lines = ["long p = 0;"]
-        for height in heights_at_run_time(tall):
-            lines += laid_out(
-                [f"for (; {plus('p', height - 1)} < {count}; p += {height})"], call(height, "p")
-            )
+        first, *_ = found = heights_at_run_time(tall)
+        lines, end = ["long p = 0;"], f"{count}"
+        if turns is not None:
+            last = times(turns[1], first)
+            lines, end = [f"long p = {times(turns[0], first)};"], "end"
+            lines.append(f"const long end = {last} < {count} ? {last} : {count};")
+        for height in found:
+            lines += laid_out([f"for (; {plus('p', height - 1)} < {end}; p += {height})"], call(height, "p"))
         return laid_out(outer, "\n".join(lines)) if outer else ["{", *(f"  {line}" for line in lines), "}"]
     lines, done = [], 0
-    for height, whole in heights(count, tall):
-        heads, first = list(outer), plus("p", done) if whole != 1 else done
-        if whole != 1:
+    kinds = heights(count, tall)
+    for height, whole in kinds:
+        heads, first = list(outer), plus("p", done) if whole != 1 or turns else done
+        if turns is not None:
+            heads.append(_span(turns, height, kinds[0][1], done > 0, len(kinds) > 1))
+        elif whole != 1:
             heads.append(f"for (int p = 0; p < {height * whole}; p += {height})")
         lines += laid_out(heads, call(height, first))
         done += height * whole
     return lines
+
+
+def _span(turns: tuple[Number, Number], height: int, before: int, second: bool, both: bool) -> str:
+    """The head of the loop over tiles of one height, of some turns; ``before`` of them are the first kind."""
+    low, high = turns
+    if second:
+        low, high = f"({low} > {before} ? {low} - {before} : 0)", f"({high} - {before})"
+    elif both:
+        high = f"({high} < {before} ? {high} : {before})"
+    return f"for (int p = {times(low, height)}; p < {times(high, height)}; p += {height})"
 
 
 def together(simd: int, positions: int | None = None) -> int:

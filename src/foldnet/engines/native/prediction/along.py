@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from foldnet.codegen.expressions import Number, plus, times
-from foldnet.codegen.loops import Operand, index, loop, strides_of
+from foldnet.codegen.loops import Operand, index, strides_of
 from foldnet.codegen.writer import IN_PARTS, PARTS, Along, Body, Each, Once, Stage, Total
 from foldnet.graph.sizes import free
 
@@ -37,7 +38,8 @@ class AlongAxes:
         to = plus(*(times(f"k{a}", s * self._lanes) for a, s in zip(kept, small, strict=True)))
         with ExitStack() as nested:
             for a in kept:
-                nested.enter_context(body.inside(f"{loop(f'k{a}', 0, loops.shape[a])} {{"))
+                cost = 10 * prod(loops.shape)
+                nested.enter_context(body.turns(f"k{a}", loops.shape[a], cost))
             if not kept:
                 nested.enter_context(body.inside("{"))
             for const, group, where in (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from foldnet.codegen.convolution import Tile, in_tiles, tallest, together
+from foldnet.codegen.convolution import Tile, in_tiles, tallest, tile_turns, together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop, strides_of
 from foldnet.codegen.maths import literal
 from foldnet.codegen.matrix import panels
+from foldnet.engines.native.prediction.steps import Step
 from foldnet.graph.graph import Node
 from foldnet.graph.sizes import free
 from foldnet.operations.windows.op import Conv
@@ -19,22 +20,31 @@ if TYPE_CHECKING:
     from foldnet.engines.native.prediction.writer import BlockWriter
 
 
-def conv_calls(body: BlockWriter, node: Node[Conv], low: float) -> list[str]:
-    """Calls of the kernels, inside a block with the table of the window's positions.
+def conv_calls(body: BlockWriter, node: Node[Conv], low: float) -> list[Step]:
+    """Calls of the kernels, each step inside a block with the table of the window's positions.
 
     The kernels raise results to ``low``; where ``is_one_by_one``, they do not.
     """
     calls = _Calls(body, node, low)
     taps = ", ".join(map(str, calls.taps))
     fixed = "" if any(free(tap) is not None for tap in calls.taps) else "static "
-    lines = [f"{fixed}const int32_t taps[] = {{{taps}}};"]
-    if is_one_by_one(body, node):
-        lines += calls.one_by_one()
-    elif node.op.groups > 1:
-        lines += calls.depthwise()
-    else:
-        lines += calls.tiles()
-    return ["  {", *(f"    {line}" for line in lines), "  }"]
+    table = f"{fixed}const int32_t taps[] = {{{taps}}};"
+    groups = calls.groups(None)
+    outer = next((n for n in calls.counts[:-1] if n != 1), None)
+    x, kernel = map(body.shape, node.inputs[:2])
+    cost = node.op.multiply_adds(body.shape(node.output), x, kernel)
+
+    def step(count: int, own: slice) -> Step:
+        def lines(low: Number, high: Number) -> list[str]:
+            part = groups if low == 0 and high == count else calls.groups((low, high))
+            text = [f"    {line}" for group in part[own] for line in group.lines]
+            return ["  {", f"    {table}", *text, "  }"]
+
+        return Step(count, cost // len(groups[own]), lines)
+
+    if outer is not None:  # the outermost loop of all
+        return [step(outer, slice(None))]
+    return [step(group.count, slice(k, k + 1)) for k, group in enumerate(groups)]
 
 
 def is_one_by_one(body: BlockWriter, node: Node[Conv]) -> bool:
@@ -42,6 +52,17 @@ def is_one_by_one(body: BlockWriter, node: Node[Conv]) -> bool:
     channels, units = body.shape(node.inputs[1])[-2:]
     grouped = node.op.groups > 1 and (channels > 1 or node.op.groups != units)
     return body.simd == 1 or grouped
+
+
+_Turns = tuple[Number, Number] | None
+"""C of the first turn and of the one after the last; None for all."""
+
+
+class _Group(NamedTuple):
+    """Calls for some units and all positions, and how many turns the outermost of their loops has."""
+
+    count: int
+    lines: list[str]
 
 
 class _Calls:
@@ -62,6 +83,15 @@ class _Calls:
             w.size == w.stride == 1 for w in windows
         ):  # positions do not know of each other: one long axis
             self.counts, self.of_x, self.of_y = (prod(out[:-1]),), [shape[-1]], [out[-1]]
+        self._write = self.tiles
+        if is_one_by_one(body, node):
+            self._write = self.one_by_one
+        elif node.op.groups > 1:
+            self._write = self.depthwise
+
+    def groups(self, turns: _Turns) -> list[_Group]:
+        """All calls, or those of some turns of the outermost loop."""
+        return self._write(turns)
 
     def _at(self, base: str, steps: Sequence[int], last: Number) -> str:
         """A position: the loops' on all axes but the last, and one on that."""
@@ -71,11 +101,15 @@ class _Calls:
         ]
         return plus(base, *outer[:-1], times(last, steps[-1]))
 
-    @property
-    def _outer(self) -> list[str]:
-        return [loop(f"o{a}", 0, n) for a, n in enumerate(self.counts[:-1]) if n != 1]
+    def _outer(self, turns: _Turns) -> tuple[list[str], _Turns]:
+        """The heads of the loops over all axes but the last, and the turns for what is inside them."""
+        axes = [(a, n) for a, n in enumerate(self.counts[:-1]) if n != 1]
+        if not axes:
+            return [], turns
+        spans = [(0, n) for _, n in axes] if turns is None else [turns, *((0, n) for _, n in axes[1:])]
+        return [loop(f"o{a}", *span) for (a, _), span in zip(axes, spans, strict=True)], None
 
-    def one_by_one(self) -> list[str]:
+    def one_by_one(self, turns: _Turns) -> list[_Group]:
         """A call for each position and group."""
         self.body.portable_convs = True
         groups, count = self.op.groups, self.counts[-1]
@@ -87,15 +121,17 @@ class _Calls:
             f"{len(self.taps)}, {self.channels}, {plus(self.body.base(self.kernel), times(g, units))}, {bias}, "
             f"{plus(self._at(self.body.base(self.y), self.of_y, p), times(g, units))}, {units}, {self.units});"
         )
-        heads = [*self._outer, *([loop("p", 0, count)] if p else []), *([loop("g", 0, groups)] if g else [])]
-        return laid_out(heads, call)
+        heads, turns = self._outer(turns)
+        heads += [loop("p", *(turns or (0, count)))] if p else []
+        heads += [loop("g", 0, groups)] if g else []
+        return [_Group(count, laid_out(heads, call))]
 
-    def tiles(self) -> list[str]:
+    def tiles(self, turns: _Turns) -> list[_Group]:
         """Calls for tiles of positions and units."""
         widths = panels(self.units, self.body.simd)
         w = self.body.packed(self.kernel, widths)
         bias = self.body.packed(self.bias, widths) if self.bias else ""
-        lines, column = [], 0
+        found, column = [], 0
         for width in widths:
             size = min(width, self.body.simd)
             several = together(size, self.counts[-1])
@@ -105,42 +141,43 @@ class _Calls:
                 part = max(0, self.units - (at + (vectors - 1) * size))
                 start = plus(w, column * self.channels * len(self.taps) + first * size)
                 tile = Tile(1, vectors, size, part if part < size else 0)
-                lines += self._positions(tile, start, width, plus(bias, at) if bias else "NULL", at)
+                found.append(
+                    self._positions(tile, turns, start, width, plus(bias, at) if bias else "NULL", at)
+                )
             column += width
-        return lines
+        return found
 
-    def depthwise(self) -> list[str]:
+    def depthwise(self, turns: _Turns) -> list[_Group]:
         """Calls for tiles of positions and channels; channels that fill no vector are computed one by one."""
-        size, lines, column = self.body.simd, [], 0
+        size, column = self.body.simd, 0
+        found = []
         w, bias = self.body.base(self.kernel), self.body.base(self.bias) if self.bias else ""
         while column < self.units:
             while size > self.units - column:
                 size //= 2
             count = (self.units - column) // size
             c = plus("c", column) if count != 1 else column
+            start = plus(bias, c) if bias else "NULL"
             calls = self._positions(
-                Tile(1, 1, size, depthwise=True),
-                plus(w, c),
-                self.units,
-                plus(bias, c) if bias else "NULL",
-                c,
-                c,
+                Tile(1, 1, size, depthwise=True), turns, plus(w, c), self.units, start, c, c
             )
-            lines += (
-                [
-                    f"for (int c = 0; c < {count * size}; c += {size}) {{",
-                    *(f"  {line}" for line in calls),
-                    "}",
-                ]
-                if count != 1
-                else calls
-            )
+            if count != 1:
+                head = f"for (int c = 0; c < {count * size}; c += {size}) {{"
+                calls = _Group(calls.count, [head, *(f"  {line}" for line in calls.lines), "}"])
+            found.append(calls)
             column += count * size
-        return lines
+        return found
 
     def _positions(
-        self, tile: Tile, w: str, width: int, bias: str, unit: Number, channel: Number = 0
-    ) -> list[str]:
+        self,
+        tile: Tile,
+        turns: _Turns,
+        w: str,
+        width: int,
+        bias: str,
+        unit: Number,
+        channel: Number = 0,
+    ) -> _Group:
         """Calls of kernels like this one for all positions."""
         channels = "" if tile.depthwise else f"{self.channels}, "
 
@@ -153,4 +190,6 @@ class _Calls:
                 f"{plus(self._at(self.body.base(self.y), self.of_y, p), unit)}, {self.of_y[-1]}, {self.low});"
             )
 
-        return in_tiles(self.counts[-1], tallest(tile.vectors, self.body.simd), call, self._outer)
+        outer, own = self._outer(turns)
+        count, tall = self.counts[-1], tallest(tile.vectors, self.body.simd)
+        return _Group(tile_turns(count, tall), in_tiles(count, tall, call, outer, own))

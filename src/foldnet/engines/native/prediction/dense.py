@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from foldnet.codegen.convolution import together
+from foldnet.codegen.convolution import tallest, tile_turns, together
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import laid_out, loop
 from foldnet.codegen.matrix import STRETCH, TILE, panels, row_name, together_in_a_row
 from foldnet.codegen.product_tiles import Columns
 from foldnet.engines.native.prediction.products import Product, tile_calls
+from foldnet.engines.native.prediction.steps import Lines, Step, in_order
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
+from foldnet.graph.sizes import free
 
 if TYPE_CHECKING:
     from foldnet.engines.native.prediction.writer import BlockWriter
 
 
-def dense_calls(body: BlockWriter, node: Node[Op]) -> list[str]:
+def dense_calls(body: BlockWriter, node: Node[Op]) -> Lines:
     """Calls of the matrix kernels."""
     x, kernel, *rest = node.inputs
     inputs, units = body.shape(kernel)
@@ -30,12 +32,16 @@ def dense_calls(body: BlockWriter, node: Node[Op]) -> list[str]:
     w, bias = body.packed(kernel, widths), body.packed(rest[0], widths) if rest else ""
     if body.lanes == 1 and positions > 1:
         return _tiled(body, node, positions, inputs, units, w, bias)
+    if free(positions) is None and positions == 0:
+        return []
     several = positions != 1
     at_x = plus(body.base(x), times("m", inputs * body.lanes) if several else 0)
     at_y = plus(body.base(node.output), times("m", units * body.lanes) if several else 0)
     calls = _Calls(body, inputs, units, widths, w, bias)
+    if body.lanes == 1:
+        return calls.for_a_row(body.base(x), body.base(node.output))
     heads = ["  " + loop("m", 0, positions)] if several else []
-    if len(widths) == 1 and (body.lanes == 1 or (units <= TILE and inputs <= STRETCH)):
+    if len(widths) == 1 and units <= TILE and inputs <= STRETCH:
         return [*heads, *(f"  {'  ' * len(heads)}{line}" for line in calls.lines(at_x, at_y))]
     return [
         f"{heads[0]} {{" if heads else "  {",
@@ -48,9 +54,9 @@ def dense_calls(body: BlockWriter, node: Node[Op]) -> list[str]:
 
 def _tiled(
     body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int, w: str, bias: str
-) -> list[str]:
+) -> list[Step]:
     """Calls for tiles of positions and units, in stretches of inputs."""
-    lines, column = [], 0
+    found, column = [], 0
     for width in panels(units, body.simd):
         size = min(width, body.simd)
         for first in range(0, width // size, together(size)):
@@ -78,9 +84,21 @@ def _tiled(
                     units,
                     int(done > 0),
                 )
-                lines += [f"  {line}" for line in tile_calls(body, product, positions, columns)]
+                found.append(_step(body, product, positions, columns))
         column += width
-    return lines
+    return found
+
+
+def _step(body: BlockWriter, product: Product, positions: int, columns: Columns) -> Step:
+    count = tile_turns(positions, tallest(columns.vectors, body.simd))
+    whole = tile_calls(body, product, positions, columns)
+
+    def lines(low: Number, high: Number) -> list[str]:
+        every = low == 0 and high == count
+        text = whole if every else tile_calls(body, product, positions, columns, (low, high))
+        return [f"  {line}" for line in text]
+
+    return Step(count, positions * product.count * columns.vectors * columns.size, lines)
 
 
 def vector_calls(body: BlockWriter, x: str, kernel: str, bias: str, y: str, back: str = "") -> list[str]:
@@ -95,7 +113,8 @@ def vector_calls(body: BlockWriter, x: str, kernel: str, bias: str, y: str, back
         return [f"{name}({x}, {body.base(kernel)}, {own}, {y}, {inputs}, {units});"]
     widths = panels(units, body.simd)
     own = body.packed(bias, widths) if constant else bias
-    return _Calls(body, inputs, units, widths, body.packed(kernel, widths), own, back).lines(x, y)
+    calls = _Calls(body, inputs, units, widths, body.packed(kernel, widths), own, back).for_a_row(x, y)
+    return [line.removeprefix("  ") for line in in_order(calls)]
 
 
 def _portable_calls(body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int) -> list[str]:
@@ -110,7 +129,7 @@ def _portable_calls(body: BlockWriter, node: Node[Op], positions: int, inputs: i
 
 @dataclass(frozen=True)
 class _Calls:
-    """Calls of the kernels for one position."""
+    """Calls of the kernels for one position; of one row they are steps."""
 
     body: BlockWriter
     inputs: int
@@ -120,32 +139,37 @@ class _Calls:
     bias: str
     back: str = ""
 
-    def lines(self, x: str, y: str) -> list[str]:
+    def for_a_row(self, x: str, y: str) -> list[Step]:
         """The calls, given operand and result."""
-        return self._for_a_row(x, y) if self.body.lanes == 1 else self._for_a_block(x, y)
-
-    def _for_a_row(self, x: str, y: str) -> list[str]:
-        lines, column, left = [], 0, list(self.widths)
+        found, column, left = [], 0, list(self.widths)
         while left:
             width, same = left[0], left.count(left[0])  # panels of one width lie side by side
             several = min(same, together_in_a_row(width, self.body.simd))
             turns = same // several
             self.body.row_panels.add((width, several))
-            step = width * several
-            at = plus("u", column) if turns > 1 else column
-            w, bias = plus(self.w, times(at, self.inputs)), plus(self.bias, at) if self.bias else "NULL"
-            call = f"{row_name(width, several)}({x}, {w}, {bias}, {plus(y, at)}, {self.inputs});"
-            if turns > 1 and self.back:
-                last = (turns - 1) * step
-                call = f"const int u = {self.back} ? {last} - v : v;\n{call}"
-            variable = "v" if self.back else "u"
-            heads = [f"for (int {variable} = 0; {variable} < {turns * step}; {variable} += {step})"]
-            lines += laid_out(heads if turns > 1 else [], call)
-            column += turns * step
+            found.append(self._panels(x, y, column, width, several, turns))
+            column += turns * several * width
             left = left[turns * several :]
-        return lines
+        return found
 
-    def _for_a_block(self, x: str, y: str) -> list[str]:
+    def _panels(self, x: str, y: str, column: int, width: int, several: int, turns: int) -> Step:
+        """Calls for panels of one width, so many at once."""
+        step = width * several
+        at = plus("u", column) if turns > 1 else column
+        w, bias = plus(self.w, times(at, self.inputs)), plus(self.bias, at) if self.bias else "NULL"
+        call = f"{row_name(width, several)}({x}, {w}, {bias}, {plus(y, at)}, {self.inputs});"
+        if turns > 1 and self.back:
+            call = f"const int u = {self.back} ? {(turns - 1) * step} - v : v;\n{call}"
+        variable = "v" if self.back else "u"
+
+        def lines(low: Number, high: Number) -> list[str]:
+            head = f"for (int {variable} = {times(low, step)}; {variable} < {times(high, step)}; {variable} += {step})"
+            return laid_out([head] if turns > 1 else [], call, "  ")
+
+        return Step(turns, turns * step * self.inputs, lines)
+
+    def lines(self, x: str, y: str) -> list[str]:
+        """The calls for a block, given operand and result."""
         lanes, inputs, lines, indent = self.body.lanes, self.inputs, [], ""
         stretched = inputs > STRETCH
         if stretched:

@@ -18,6 +18,7 @@ from foldnet.engines.native.prediction.source import (
     check,
     used_inputs,
 )
+from foldnet.engines.native.prediction.steps import in_order
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
@@ -164,7 +165,7 @@ class _Ports:
         direct = {v: self.takes[i] for i, v in used_inputs(graph)}
         names = [*self.takes, *self.gives, *taken]
         body = BlockWriter(graph, places, weights, lanes=1, simd=1, direct=direct, names=True, taken=names)
-        lines = body.all()
+        lines = in_order(body.all())
         stores = [
             line
             for v, p in zip(graph.outputs, self.gives, strict=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from foldnet.codegen.convolution import in_tiles, tallest
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import Strides, collapse, loop
 from foldnet.codegen.product_tiles import Columns, ProductTile, columns_of, counted
+from foldnet.engines.native.prediction.steps import Step
 from foldnet.graph.graph import Node
 from foldnet.graph.op import Op
 from foldnet.graph.sizes import free, usual
@@ -84,7 +86,7 @@ def matrix_loops(sizes: Sequence[int], strides: Sequence[Strides]) -> MatrixLoop
 
 def product_calls(
     body: BlockWriter, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]
-) -> list[str] | None:
+) -> list[str | Step] | None:
     """Calls of the kernels; None if loops must do it."""
     loops = None if body.simd == 1 or body.lanes != 1 or 0 in sizes else matrix_loops(sizes, strides)
     if loops is None:
@@ -107,11 +109,17 @@ def product_calls(
         lines = counted(loops.columns.count, lines)
     if lines is None:
         return None
-    heads = [loop(f"o{d}", 0, axis.count) for d, axis in enumerate(loops.others)]
-    indent = "  " * (1 + len(heads))
-    text = [f"{'  ' * (1 + d)}{head} {{" for d, head in enumerate(heads)]
-    text += [f"{indent}{line}" for line in lines]
-    return [*text, *(f"{'  ' * (1 + d)}}}" for d in reversed(range(len(heads))))]
+    inner, counts = lines, [axis.count for axis in loops.others]
+    if not counts:
+        return [f"  {line}" for line in inner]
+
+    def turns(low: Number, high: Number) -> list[str]:
+        spans = [(low, high), *((0, n) for n in counts[1:])]
+        heads = [f"{'  ' * (1 + d)}{loop(f'o{d}', *span)} {{" for d, span in enumerate(spans)]
+        text = [f"{'  ' * (1 + len(heads))}{line}" for line in inner]
+        return [*heads, *text, *(f"{'  ' * (1 + d)}}}" for d in reversed(range(len(heads))))]
+
+    return [Step(counts[0], prod(sizes), turns)]
 
 
 def _packed(body: BlockWriter, loops: MatrixLoops, a: str, b: str, c: str) -> list[str] | None:
@@ -179,8 +187,14 @@ class Product:
     add: int
 
 
-def tile_calls(body: BlockWriter, product: Product, rows: int, columns: Columns) -> list[str]:
-    """Calls of the kernels for some columns of a product."""
+def tile_calls(
+    body: BlockWriter,
+    product: Product,
+    rows: int,
+    columns: Columns,
+    turns: tuple[Number, Number] | None = None,
+) -> list[str]:
+    """Calls of the kernels for some columns of a product; of some turns, see ``in_tiles``."""
 
     def call(height: int, p: Number) -> str:
         tile = ProductTile(height, columns.vectors, columns.size, columns.part)
@@ -191,4 +205,4 @@ def tile_calls(body: BlockWriter, product: Product, rows: int, columns: Columns)
             f"{product.add});"
         )
 
-    return in_tiles(rows, tallest(columns.vectors, body.simd), call)
+    return in_tiles(rows, tallest(columns.vectors, body.simd), call, turns=turns)

@@ -8,14 +8,24 @@
 #define LENGTHS_ARGUMENT
 #endif
 
+#if STEPS
+#define TEAM_ARGUMENT , NULL
+#else
+#define TEAM_ARGUMENT
+#endif
+
 typedef struct {
   const void *const *in;
   void *const *out;
   const float *w;
   int64_t rows, chunk, next, bad;
-  int failed;
 #ifdef LENGTHS
   const int64_t *lengths;
+#endif
+#if STEPS
+  float *f;
+  int32_t *j;
+  step_t *steps;
 #endif
 } job_t;
 
@@ -32,18 +42,28 @@ static void rows_of(const job_t *job, int64_t first, int64_t last, float *f, int
   }
 #endif
   for (; row < last; row++)
-    body_row(job->w, job->in, job->out, f, j, row, bad LENGTHS_ARGUMENT);
+    body_row(job->w, job->in, job->out, f, j, row, bad LENGTHS_ARGUMENT TEAM_ARGUMENT);
 }
 
-/* Chunks until none is left; returns 0, or 1 when there is no memory for the workspace. */
-static int work(job_t *job) {
+/* The least one wins, so that the report does not depend on the threads. */
+static void report(job_t *job, int64_t bad) {
+  int64_t seen = __atomic_load_n(&job->bad, __ATOMIC_RELAXED);
+  while (bad < seen && !__atomic_compare_exchange_n(&job->bad, &seen, bad, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    ;
+}
+
+/* Chunks of rows until none is left. A thread without memory leaves its share to the others. */
+static void chunks(void *argument, int me, int members) {
+  (void)me;
+  (void)members;
+  job_t *job = argument;
 #ifdef LENGTHS
   const int64_t *lengths = job->lengths;
 #endif
   const size_t bytes = sizeof(float) * FLOATS + sizeof(int32_t) * INTS;
   char *memory = malloc(bytes + 128);
   if (!memory)
-    return 1;
+    return;
   float *f = (float *)(memory + (64 - (uintptr_t)memory % 64));
   int32_t *j = (int32_t *)(f + FLOATS);
   int64_t bad = INT64_MAX;
@@ -54,55 +74,77 @@ static int work(job_t *job) {
     rows_of(job, first, first + job->chunk < job->rows ? first + job->chunk : job->rows, f, j, &bad);
   }
   free(memory);
-  /* The least one wins, so that the report does not depend on the threads. */
-  int64_t seen = __atomic_load_n(&job->bad, __ATOMIC_RELAXED);
-  while (bad < seen && !__atomic_compare_exchange_n(&job->bad, &seen, bad, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-    ;
-  return 0;
+  report(job, bad);
 }
 
-static void *worker(void *argument) {
+#if STEPS
+/* A share of one row. */
+static void share_of_row(void *argument, int me, int members) {
   job_t *job = argument;
-  if (work(job))
-    __atomic_store_n(&job->failed, 1, __ATOMIC_RELAXED);
-  return NULL;
+#ifdef LENGTHS
+  const int64_t *lengths = job->lengths;
+#endif
+  int64_t bad = INT64_MAX;
+  const team_t team = {job->steps, me, members};
+  body_row(job->w, job->in, job->out, job->f, job->j, 0, &bad LENGTHS_ARGUMENT, &team);
+  report(job, bad);
+}
+#endif
+
+/* One row in a given workspace. */
+static int64_t one_row(job_t *job, float *f, int32_t *j, int64_t threads) {
+#ifdef LENGTHS
+  const int64_t *lengths = job->lengths;
+#endif
+#if STEPS
+  const int64_t most = TEAM;
+  threads = threads < most ? threads : most;
+  if (threads > 1) {
+    step_t steps[STEPS] = {{0, 0}};
+    job->f = f;
+    job->j = j;
+    job->steps = steps;
+    with_helpers(share_of_row, job, (int)(threads < HELPERS ? threads - 1 : HELPERS));
+    return job->bad == INT64_MAX ? 0 : 1 + job->bad;
+  }
+#endif
+  (void)threads;
+  body_row(job->w, job->in, job->out, f, j, 0, &job->bad LENGTHS_ARGUMENT TEAM_ARGUMENT);
+  return job->bad == INT64_MAX ? 0 : 1 + job->bad;
 }
 
 /* Predict `rows` rows with at most `threads` threads. Returns 0; -1 when memory ran out; or, when a node found
-   fault with a row, 1 + row * (number of nodes that can) + which of them. Threads live for one call only: starting them
-   costs microseconds, which a batch worth sharing does not notice, and nothing is left behind for a fork. */
+   fault with a row, 1 + row * (number of nodes that can) + which of them. */
 FOLDNET_EXPORT int64_t foldnet_run(const void *const *in, void *const *out, const float *w, int64_t rows,
                                    int64_t threads, const int64_t *lengths) {
   (void)lengths;
-  job_t job = {in, out, w, rows, rows, 0, INT64_MAX, 0 LENGTHS_ARGUMENT};
-#if STACK
-  if (rows == 1 && FLOATS_ROW < STACK && INTS_ROW < STACK_INTS) {
-    float f[STACK] __attribute__((aligned(64)));
-    int32_t j[STACK_INTS];
-    body_row(w, in, out, f, j, 0, &job.bad LENGTHS_ARGUMENT);
-    return job.bad == INT64_MAX ? 0 : 1 + job.bad;
-  }
+  job_t job = {.in = in, .out = out, .w = w, .rows = rows, .chunk = rows, .bad = INT64_MAX};
+#ifdef LENGTHS
+  job.lengths = lengths;
 #endif
+  if (rows == 1) {
+#if STACK
+    if (FLOATS_ROW < STACK && INTS_ROW < STACK_INTS) {
+      float f[STACK] __attribute__((aligned(64)));
+      int32_t j[STACK_INTS];
+      return one_row(&job, f, j, threads);
+    }
+#endif
+    char *memory = malloc(sizeof(float) * FLOATS + sizeof(int32_t) * INTS + 128);
+    if (!memory)
+      return -1;
+    float *f = (float *)(memory + (64 - (uintptr_t)memory % 64));
+    const int64_t code = one_row(&job, f, (int32_t *)(f + FLOATS), threads);
+    free(memory);
+    return code;
+  }
   const int64_t share = SHARE, parts = rows / share;
   if (threads > parts)
     threads = parts;
-  if (threads > MAX_THREADS)
-    threads = MAX_THREADS;
-  if (threads <= 1) {
-    if (work(&job))
-      return -1;
-    return job.bad == INT64_MAX ? 0 : 1 + job.bad;
-  }
-  pthread_t started[MAX_THREADS];
-  int count = 0;
-  job.chunk = share;
-  while (count < threads - 1 && !pthread_create(&started[count], NULL, worker, &job))
-    count++;
-  const int failed = work(&job);
-  for (int t = 0; t < count; t++)
-    pthread_join(started[t], NULL);
-  /* A thread without memory leaves its share to the others; only when none had any is the work undone. */
-  if (failed && job.next < rows)
+  if (threads > 1)
+    job.chunk = share;
+  with_helpers(chunks, &job, (int)(threads < HELPERS ? threads - 1 : HELPERS));
+  if (job.next < rows)
     return -1;
   return job.bad == INT64_MAX ? 0 : 1 + job.bad;
 }

@@ -19,6 +19,7 @@ from foldnet.codegen.layout import Packed, Weights, ctype, row_shape, shape_of_r
 from foldnet.codegen.loops import laid_out, loop
 from foldnet.codegen.size_names import SizeNames, lengths_of, writing
 from foldnet.codegen.workspace import Plan, plan, rounded_up
+from foldnet.engines.native.prediction.steps import Lines, divided_cost, in_order, in_steps
 from foldnet.engines.native.prediction.writer import BlockWriter
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
@@ -34,7 +35,12 @@ ALONE = 4096
 SHARE_COST = 200_000
 """Multiply-adds that are worth a thread's attention: about 10 microseconds."""
 
+TEAM_COST = 2_000_000
+"""Multiply-adds of one row for each thread that works on it: about 30 microseconds, as waking a thread takes 10."""
+
 STACK_FLOATS = 16_384
+
+HEADERS = ("math", "pthread", "sched", "signal", "stdint", "stdlib", "time")
 
 FMA = """\
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
@@ -124,7 +130,11 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
         row_plan = plan(graph, align=simd, inputs=False)
         direct = {name: f"x{i}" for i, name in used_inputs(graph)}
         row = BlockWriter(graph, row_plan, weights, lanes=1, simd=simd, direct=direct)
-        parts = [_row_function(graph, row, row.all(), names)]
+        lines = row.all()
+        per_row = cost(graph)
+        divided = usual(per_row) > TEAM_COST and 2 * divided_cost(lines) > usual(per_row)
+        text, steps = _row_function(graph, row, lines, names, divided)
+        parts = [text]
     lanes, floats, ints = 1, row_plan.floats, row_plan.ints
     kernels = []
     if lengths is None and row.multiplied < ALONE and not any(n.op.one_by_one for n in graph.nodes):
@@ -135,7 +145,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
         lanes = next(sizes_of_blocks, 1)
     if lanes > 1:
         block = BlockWriter(graph, places, weights, lanes=lanes, simd=simd, direct={})
-        parts.append(_block_function(graph, block, block.all(), lanes))
+        parts.append(_block_function(graph, block, in_order(block.all()), lanes))
         floats, ints = max(floats, places.floats * lanes), max(ints, places.ints * lanes)
         kernels = [matrix.block_kernel(t, simd, lanes) for t in sorted(block.tiles)]
     kernels += [matrix.row_kernel(width, simd, several) for width, several in sorted(row.row_panels)]
@@ -148,22 +158,23 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     types |= {simd} if lanes > 1 else set()
     code = "\n".join(parts)
     faults = tuple(row.faults)
-    per_row = cost(graph)
-    text = [
-        "#include <math.h>\n#include <pthread.h>\n#include <stdint.h>\n#include <stdlib.h>\n",
+    pieces = [
+        "".join(f"#include <{name}.h>\n" for name in HEADERS),
         FMA.format(fma="__builtin_fmaf"),
         '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n',
         needed(matrix.vector_types(types), "\n".join(kernels)),
         *kernels,
         maths.functions_for(code),
         _bad_macro(len(faults)) if faults else "",
+        header(__file__, "helpers.h"),
+        header(__file__, "steps.h") if steps else "",
         code,
-        _constants(lanes, per_row, row_plan, floats, ints, lengths),
+        _constants(lanes, per_row, row_plan, floats, ints, lengths, steps),
         header(__file__, "runtime.h"),
         "" if lengths is None else _sizes_function(graph, lengths),
     ]
     return Source(
-        "\n".join(t for t in text if t),
+        "\n".join(t for t in pieces if t),
         tuple(weights.parts.values()),
         max(weights.size, 1),
         usual(per_row),
@@ -176,15 +187,16 @@ def _handed_over(lengths: Lengths) -> list[str]:
 
 
 def _constants(
-    lanes: int, per_row: int, row_plan: Plan, floats: int, ints: int, lengths: Lengths | None
+    lanes: int, per_row: int, row_plan: Plan, floats: int, ints: int, lengths: Lengths | None, steps: int
 ) -> str:
     """What ``runtime.h`` must know; what depends on lengths is a function of them."""
-    text = f"#define LANES {lanes}\n#define FEW {max(2, lanes // 4)}\n#define MAX_THREADS 256\n"
+    text = f"#define LANES {lanes}\n#define FEW {max(2, lanes // 4)}\n#define STEPS {steps}\n"
     sizes = {
         "FLOATS": rounded_up(larger(floats, 1), 16),
         "INTS": larger(ints, 1),
         "FLOATS_ROW": row_plan.floats,
         "INTS_ROW": row_plan.ints,
+        "TEAM": -(-per_row // TEAM_COST) if steps else 1,
     }
     if lengths is None:
         on_stack = row_plan.floats + row_plan.ints <= STACK_FLOATS
@@ -257,7 +269,10 @@ def _of_row(graph: Graph, name: str) -> tuple[int, str]:
     return prod(shape_of_row(graph, name)), ctype(graph, name)
 
 
-def _row_function(graph: Graph, body: BlockWriter, lines: Sequence[str], names: SizeNames | None) -> str:
+def _row_function(
+    graph: Graph, body: BlockWriter, lines: Lines, names: SizeNames | None, divided: bool
+) -> tuple[str, int]:
+    """Its C, and how many steps threads may share."""
     ports, results = [], []
     for i, name in used_inputs(graph):
         size, kind = _of_row(graph, name)
@@ -266,17 +281,19 @@ def _row_function(graph: Graph, body: BlockWriter, lines: Sequence[str], names: 
         size, kind = _of_row(graph, name)
         ports.append(f"  {kind} *y{i} = ({kind} *)out[{i}] + {times('row', size)};")
         results += body.stored(name, f"y{i}", size)
+    text, steps = in_steps([*lines, *results]) if divided else (in_order([*lines, *results]), 0)
     declarations = body.declarations()
     lengths = "" if names is None else ", const int64_t *lengths"
-    statements = [*ports, *declarations, *lines, *results]
-    text = [
+    team = ", const team_t *team" if steps else ""
+    statements = [*ports, *declarations, *text]
+    head = [
         f"{_BODY}_row{_ARGUMENTS}",
-        f"         int32_t *restrict j, int64_t row, int64_t *bad{lengths}) {{",
+        f"         int32_t *restrict j, int64_t row, int64_t *bad{lengths}{team}) {{",
         *(["  enum { rows = 1 };"] if body.faults else []),
         *_unused(body, ("w", "in", "f", "j", "bad")),
         *([] if names is None else names.definitions(statements) or ["  (void)lengths;"]),
     ]
-    return "\n".join([*text, *statements, "}"]) + "\n"
+    return "\n".join([*head, *statements, "}"]) + "\n", steps
 
 
 def _block_function(graph: Graph, body: BlockWriter, lines: Sequence[str], lanes: int) -> str:

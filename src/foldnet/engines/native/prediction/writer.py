@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -32,12 +33,19 @@ from foldnet.engines.native.prediction.along import AlongAxes
 from foldnet.engines.native.prediction.convolution import conv_calls, is_one_by_one
 from foldnet.engines.native.prediction.dense import dense_calls, vector_calls
 from foldnet.engines.native.prediction.products import product_calls
+from foldnet.engines.native.prediction.steps import Lines, Step, in_order
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
 from foldnet.graph.op import Op
 from foldnet.graph.sizes import free
 from foldnet.operations import catalogue
 from foldnet.operations.elementwise.c import activate
+
+OUTSIDE = "  "
+"""The indent of statements that are in no loop or block."""
+
+_Nest = tuple[list[int], list[list[int]]]
+"""Sizes of loops, and strides of each operand in them."""
 
 _OF_CODE = re.compile(r"[iko]\d+|n_\d+|fn_.*|.*_t")
 """Names of loops' variables, sizes, functions and types."""
@@ -84,11 +92,11 @@ class BlockWriter:
         self.multiplied = 0
         self.portable_convs = False
         self.faults: list[Node[Op]] = []
-        self.lines: list[str] = []
+        self.lines: list[str | Step] = []
         self._names = Namespace({*C_RESERVED, *direct.values(), *taken})
         self._plain = None if names else PlainNames(graph, direct.values())
         self._pointers: dict[tuple[str, tuple[int, ...]], tuple[str, str]] = {}
-        self._indent = "  "
+        self._indent = OUTSIDE
 
     # -- where values are -----------------------------------------------------------------------------------
 
@@ -141,7 +149,9 @@ class BlockWriter:
         constant = value in self.graph.constants
         return Operand(self.base(value), own, not constant, self._kind(value), frozen=constant, start=offset)
 
-    write = read
+    def write(self, value: str, strides: Sequence[int] | None = None, offset: Number = 0) -> Operand:
+        """A value that a loop writes."""
+        return replace(self.read(value, strides, offset), written=True)
 
     def spread(self, value: str, shape: Sequence[int]) -> Operand:
         """A value spread over a row of this shape; a constant may have the batch axis as a leading 1, or no axes."""
@@ -152,25 +162,61 @@ class BlockWriter:
     # -- statements -----------------------------------------------------------------------------------------
 
     def nest(self, shape: Sequence[int], operands: Sequence[Operand], body: Body, sums: bool = False) -> None:
-        """Loops over a shape and the lanes around a statement."""
-        self.lines += self.nested(shape, operands, body, self._indent)
+        """Loops over a shape and the lanes around a statement; turns of the outermost touch different elements.
+
+        Unless ``sums``, for statements that add up over it.
+        """
+        if sums or self._indent != OUTSIDE:
+            self.lines += self.nested(shape, operands, body, self._indent)
+            return
+        nest = self._collapsed(shape, operands)
+        if nest is None:
+            return
+        sizes, strides = nest
+        steps = [s[:1] for o, s in zip(operands, strides, strict=True) if o.written]
+        if not steps or any(not s or (free(s[0]) is None and s[0] == 0) for s in steps):
+            self.lines += self._laid_out(nest, operands, body, self._indent)
+            return
+
+        def turns(low: Number, high: Number) -> list[str]:
+            return self._laid_out(nest, operands, body, OUTSIDE, (low, high))
+
+        self.lines.append(Step(sizes[0], 10 * prod(sizes), turns))
 
     def nested(
         self, shape: Sequence[int], operands: Sequence[Operand], body: Body, indent: str = ""
     ) -> list[str]:
         """The lines of loops over a shape and the lanes around a statement."""
+        nest = self._collapsed(shape, operands)
+        return [] if nest is None else self._laid_out(nest, operands, body, indent)
+
+    def _collapsed(self, shape: Sequence[int], operands: Sequence[Operand]) -> _Nest | None:
+        """Sizes of the loops, and the strides of each operand; None if there is no turn."""
         if any(free(n) is None and n == 0 for n in shape):  # others are loops without a turn
-            return []
+            return None
         # Lanes are one more axis, the innermost; an operand without lanes stands still on it.
         all_strides = [
             (*(s * (self.lanes if o.laned else 1) for s in o.strides), 1 if o.laned else 0) for o in operands
         ]
-        sizes, strides = collapse((*shape, self.lanes), all_strides)
+        return collapse((*shape, self.lanes), all_strides)
+
+    def _laid_out(
+        self,
+        nest: _Nest,
+        operands: Sequence[Operand],
+        body: Body,
+        indent: str,
+        turns: tuple[Number, Number] | None = None,
+    ) -> list[str]:
+        """The lines of these loops; of some turns of the outermost."""
+        sizes, strides = nest
         starts = [times(o.start, self.lanes if o.laned else 1) for o in operands]
         elements = [
             self._element(o, place(s, start)) for o, s, start in zip(operands, strides, starts, strict=True)
         ]
-        return laid_out([loop(f"i{d}", 0, n) for d, n in enumerate(sizes)], body(*elements), indent)
+        spans = [(0, n) for n in sizes] if turns is None else [turns, *((0, n) for n in sizes[1:])]
+        heads = [loop(f"i{d}", low, high) for d, (low, high) in enumerate(spans)]
+        return laid_out(heads, body(*elements), indent)
 
     def _element(self, operand: Operand, at: str) -> str:
         if not operand.base:
@@ -190,6 +236,22 @@ class BlockWriter:
         yield
         self._indent = self._indent[:-2]
         self.lines.append(f"{self._indent}}}")
+
+    @contextmanager
+    def turns(self, variable: str, count: int, cost: int) -> Iterator[None]:
+        """A loop around all that is written inside, whose turns touch different elements."""
+        if self._indent != OUTSIDE:
+            with self.inside(f"{loop(variable, 0, count)} {{"):
+                yield
+            return
+        before, self.lines, self._indent = self.lines, [], OUTSIDE + "  "
+        yield
+        inner, self.lines, self._indent = in_order(self.lines), before, OUTSIDE
+
+        def lines(low: Number, high: Number) -> list[str]:
+            return [f"{OUTSIDE}{loop(variable, low, high)} {{", *inner, f"{OUTSIDE}}}"]
+
+        self.lines.append(Step(count, cost, lines))
 
     @contextmanager
     def loop(self, variable: str, count: int) -> Iterator[Number]:
@@ -235,8 +297,12 @@ class BlockWriter:
         outer, n, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]) * self.lanes
         at = times("o", n * inner) if outer != 1 else 0
         x, y = plus(self.base(node.inputs[0]), at), plus(self.base(node.output), at)
-        heads = [loop("o", 0, outer)] if outer != 1 else []
-        self.lines += laid_out(heads, text.format(x=x, y=y, n=n, inner=inner), self._indent)
+        statement = text.format(x=x, y=y, n=n, inner=inner)
+        if outer == 1:
+            self.lines += laid_out([], statement, self._indent)
+            return
+        with self.turns("o", outer, 10 * prod(shape)):
+            self.add(*laid_out([], statement))
 
     def stored(self, value: str, target: str, count: int) -> list[str]:
         """Statements that copy a value to where the caller wants it."""
@@ -280,7 +346,7 @@ class BlockWriter:
     def products_of(self, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> bool:
         """Calls of the kernels for products of matrices, for one row."""
         calls = product_calls(self, node, sizes, strides)
-        self.lines += calls or ()
+        self.lines += calls or []
         self.multiplied += prod(sizes) if calls else 0
         return calls is not None
 
@@ -299,7 +365,7 @@ class BlockWriter:
         self.lines += conv_calls(self, node, low)
         return not is_one_by_one(self, node)
 
-    def all(self) -> list[str]:
+    def all(self) -> Lines:
         """The statements of all nodes, in order; ``declarations`` are to come before them.
 
         Raises:

@@ -43,14 +43,14 @@ def heights(count: int, tall: int) -> list[tuple[int, int]]:
 
     At most two kinds, as each is a kernel that compilers work long on.
 
-    >>> heights(44, 12), heights(20, 12), heights(8, 6)
-    ([(11, 4)], [(10, 2)], [(6, 1), (2, 1)])
+    >>> heights(44, 12), heights(20, 12), heights(8, 6), heights(36, 4)
+    ([(11, 4)], [(10, 2)], [(6, 1), (2, 1)], [(4, 9)])
     """
     even = split(count, tall)
     if count <= tall or even[-1][0] >= HIGH:
         return even
     whole, left = divmod(count, tall)
-    return [(tall, whole), (left, 1)]
+    return [(tall, whole), (left, 1)] if left else [(tall, whole)]
 
 
 def heights_at_run_time(tall: int) -> list[int]:
@@ -93,7 +93,7 @@ def in_tiles(
     """
     if free(count) is not None:
         first, *_ = found = heights_at_run_time(tall)
-        lines, end = ["long p = 0;"], f"{count}"
+        lines, end = ["long p = 0;"], str(count)
         if turns is not None:
             last = times(turns[1], first)
             lines, end = [f"long p = {times(turns[0], first)};"], "end"
@@ -104,12 +104,12 @@ def in_tiles(
     lines, done = [], 0
     kinds = heights(count, tall)
     for height, whole in kinds:
-        heads, first = list(outer), plus("p", done) if whole != 1 or turns else done
+        heads, start = list(outer), plus("p", done) if whole != 1 or turns else done
         if turns is not None:
             heads.append(_span(turns, height, kinds[0][1], done > 0, len(kinds) > 1))
         elif whole != 1:
             heads.append(f"for (int p = 0; p < {height * whole}; p += {height})")
-        lines += laid_out(heads, call(height, first))
+        lines += laid_out(heads, call(height, start))
         done += height * whole
     return lines
 

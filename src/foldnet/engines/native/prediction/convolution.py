@@ -44,7 +44,7 @@ def conv_calls(body: BlockWriter, node: Node[Conv], low: float) -> list[Step]:
 
     if outer is not None:  # the outermost loop of all
         return [step(outer, slice(None))]
-    return [step(group.count, slice(k, k + 1)) for k, group in enumerate(groups)]
+    return [step(group.turns, slice(k, k + 1)) for k, group in enumerate(groups)]
 
 
 def is_one_by_one(body: BlockWriter, node: Node[Conv]) -> bool:
@@ -61,7 +61,7 @@ _Turns = tuple[Number, Number] | None
 class _Group(NamedTuple):
     """Calls for some units and all positions, and how many turns the outermost of their loops has."""
 
-    count: int
+    turns: int
     lines: list[str]
 
 
@@ -163,7 +163,7 @@ class _Calls:
             )
             if count != 1:
                 head = f"for (int c = 0; c < {count * size}; c += {size}) {{"
-                calls = _Group(calls.count, [head, *(f"  {line}" for line in calls.lines), "}"])
+                calls = _Group(calls.turns, [head, *(f"  {line}" for line in calls.lines), "}"])
             found.append(calls)
             column += count * size
         return found

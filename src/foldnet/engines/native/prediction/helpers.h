@@ -116,7 +116,7 @@ static void with_helpers(void (*work)(void *, int, int), void *job, int wanted) 
     start_helpers(wanted);
   helpers.work = work;
   helpers.job = job;
-  const uint64_t number = NUMBER(helpers.call) + 1;
+  const uint64_t number = NUMBER(__atomic_load_n(&helpers.call, __ATOMIC_RELAXED)) + 1;
   __atomic_store_n(&helpers.call, number << 33 | OPEN | (uint64_t)wanted << 16, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&helpers.asleep, __ATOMIC_SEQ_CST)) {
     pthread_mutex_lock(&helpers.mutex);

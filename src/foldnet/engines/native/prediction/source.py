@@ -196,8 +196,9 @@ def _constants(
         "INTS": larger(ints, 1),
         "FLOATS_ROW": row_plan.floats,
         "INTS_ROW": row_plan.ints,
-        "TEAM": -(-per_row // TEAM_COST) if steps else 1,
     }
+    if steps:
+        sizes["TEAM"] = -(-per_row // TEAM_COST)
     if lengths is None:
         on_stack = row_plan.floats + row_plan.ints <= STACK_FLOATS
         sizes["SHARE"] = max(1, -(-SHARE_COST // (per_row * lanes))) * lanes

@@ -40,7 +40,7 @@ def conv_calls(body: BlockWriter, node: Node[Conv], low: float) -> list[Step]:
             text = [f"    {line}" for group in part[own] for line in group.lines]
             return ["  {", f"    {table}", *text, "  }"]
 
-        return Step(count, cost // len(groups[own]), lines)
+        return Step(count, cost * len(groups[own]) // len(groups), lines)
 
     if outer is not None:  # the outermost loop of all
         return [step(outer, slice(None))]

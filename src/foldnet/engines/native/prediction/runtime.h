@@ -9,7 +9,7 @@
 #endif
 
 #if STEPS
-#define TEAM_ARGUMENT , NULL
+#define TEAM_ARGUMENT , no_team()
 #else
 #define TEAM_ARGUMENT
 #endif

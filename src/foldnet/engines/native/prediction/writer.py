@@ -47,6 +47,16 @@ OUTSIDE = "  "
 _Nest = tuple[list[int], list[list[int]]]
 """Sizes of loops, and strides of each operand in them."""
 
+
+def _in_blocks(nest: _Nest) -> _Nest:
+    """A single loop as two, so that the inner one has a known number of turns, and compilers write it once."""
+    (n, *inner), strides = nest
+    block = next((b for b in (512, 256, 128, 64, 32, 16) if free(n) is None and n % b == 0), 1)
+    if inner or block == 1:
+        return nest
+    return [n // block, block], [[s * block, s] for (s,) in strides]
+
+
 _OF_CODE = re.compile(r"[iko]\d+|n_\d+|fn_.*|.*_t")
 """Names of loops' variables, sizes, functions and types."""
 
@@ -178,10 +188,14 @@ class BlockWriter:
             self.lines += self._laid_out(nest, operands, body, self._indent)
             return
 
-        def turns(low: Number, high: Number) -> list[str]:
-            return self._laid_out(nest, operands, body, OUTSIDE, (low, high))
+        blocks = _in_blocks(nest)
 
-        self.lines.append(Step(sizes[0], 10 * prod(sizes), turns))
+        def turns(low: Number, high: Number) -> list[str]:
+            if low == 0 and high == blocks[0][0]:
+                return self._laid_out(nest, operands, body, OUTSIDE)
+            return self._laid_out(blocks, operands, body, OUTSIDE, (low, high))
+
+        self.lines.append(Step(blocks[0][0], 10 * prod(sizes), turns))
 
     def nested(
         self, shape: Sequence[int], operands: Sequence[Operand], body: Body, indent: str = ""

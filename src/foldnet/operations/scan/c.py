@@ -118,12 +118,10 @@ class _Steps:
 
         match op.cell:
             case "simple":
-                self._copied("gates", "z", width)
-                self._product("h", 0, "gates", "gates")
+                self._product("h", 0, self._from_z(width), "gates")
                 self._each(f"h[k] = {act('gates[k]')};")
             case "lstm":
-                self._copied("gates", "z", width)
-                self._product("h", 0, "gates", "gates")
+                self._product("h", 0, self._from_z(width), "gates")
                 forgotten = f"{gate(second('gates'))} * c[k]"
                 self._each(f"c[k] = {forgotten} + {gate('gates[k]')} * {act(third('gates'))};")
                 self._each(f"h[k] = {gate(f'gates[{3 * n} + k]')} * {act('c[k]')};")
@@ -143,6 +141,13 @@ class _Steps:
     def _mixed(self, update: str, candidate: str) -> None:
         self._each(f"gates[k] = {update};")
         self._each(f"h[k] = gates[k] * h[k] + (1.0f - gates[k]) * {candidate};")
+
+    def _from_z(self, width: int) -> str:
+        """What a product begins with: what comes from outside, in memory that may be read up to a multiple of 16."""
+        if width % 16 == 0:
+            return "z"
+        self._copied("gates", "z", width)
+        return "gates"
 
     def _product(self, x: str, weight: int, bias: str, y: str) -> None:
         self._w.vector_product(x, self._weights[weight], bias, y, self._back)

@@ -144,7 +144,7 @@ class _Calls:
         found, column, left = [], 0, list(self.widths)
         while left:
             width, same = left[0], left.count(left[0])  # panels of one width lie side by side
-            several = min(same, together_in_a_row(width, self.body.simd))
+            several = 1 if self.back else min(same, together_in_a_row(width, self.body.simd))
             turns = same // several
             self.body.row_panels.add((width, several))
             found.append(self._panels(x, y, column, width, several, turns))

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from foldnet.engines.native import NativeProgram
+from foldnet.engines.native.prediction.source import emit
 from foldnet.engines.reference import ReferenceProgram
 from foldnet.operations.affine.op import Affine
 from foldnet.operations.along.op import Moments, Softmax, Sparsemax
 from foldnet.operations.cases import cases_of
 from foldnet.operations.elementwise.op import Unary
+from foldnet.operations.matrix.op import Product
 from tests.native.networks import graph_of
 from tests.operations.op_cases import assert_close, joined, same_bits
 
@@ -74,6 +76,19 @@ def test_ops_along_an_axis_on_any_shape_and_value(data):
     finite = np.abs(exact[np.isfinite(exact)])
     assert_close(got, exact, ulps=8, scale=4 * max(1.0, finite.max() if finite.size else 1.0))
     assert same_bits(program.run([x[1:2].copy()])[0], got[1:2])
+
+
+def test_products_whose_columns_lie_apart():
+    """``q @ k.T``: columns of all numbers, with rests of both sides of a block of four."""
+    sizes = [(n, depth) for n in (2, 3, 4, 7, 8, 15, 16, 17, 36) for depth in (2, 3, 4, 5, 8, 11)]
+    op = Product("tqd", "tkd", "tqk")
+    graph = joined(graph_of(op, (2, 3, depth), (2, n, depth)) for n, depth in sizes)
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(1, 2, m, depth)).astype(np.float32) for n, depth in sizes for m in (3, n)]
+    assert "side_by_side(" in emit(graph).code
+    found = NativeProgram(graph).run(data)
+    for size, a, b in zip(sizes, found, ReferenceProgram(graph).run(data), strict=True):
+        assert_close(a, b, scale=20, what=str(size))
 
 
 def test_moments_far_from_zero_keep_their_digits():

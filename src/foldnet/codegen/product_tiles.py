@@ -154,6 +154,41 @@ def counted(count: int, lines: Sequence[str]) -> list[str]:
     return ["{", "  long c = 0;", *(f"  {line}" for line in lines), "}"]
 
 
+SIDE_BY_SIDE = """\
+#ifdef __clang__
+#define MIXED(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define MIXED(a, b, i, j, k, l) __builtin_shuffle(a, b, (i4){i, j, k, l})
+#endif
+
+/* Copies columns, whose elements are `next` apart and which are `step` apart, into rows of `width` numbers, where they
+   lie side by side; zeros fill the rows. */
+static __attribute__((noinline)) void side_by_side(const float *from, long step, long next, int columns, int count,
+    float *to, int width) {
+  const int whole = next == 1 ? columns / 4 * 4 : 0, deep = count / 4 * 4;
+  for (int n = 0; n < whole; n += 4)
+    for (int k = 0; k < deep; k += 4) {
+      const float *p = from + n * step + k;
+      float *y = to + k * width + n;
+      const v4 a = load4(p), b = load4(p + step), c = load4(p + 2 * step), d = load4(p + 3 * step);
+      const v4 ab = MIXED(a, b, 0, 4, 1, 5), cd = MIXED(c, d, 0, 4, 1, 5);
+      const v4 ab2 = MIXED(a, b, 2, 6, 3, 7), cd2 = MIXED(c, d, 2, 6, 3, 7);
+      store4(y, MIXED(ab, cd, 0, 1, 4, 5));
+      store4(y + width, MIXED(ab, cd, 2, 3, 6, 7));
+      store4(y + 2 * width, MIXED(ab2, cd2, 0, 1, 4, 5));
+      store4(y + 3 * width, MIXED(ab2, cd2, 2, 3, 6, 7));
+    }
+  for (int n = 0; n < columns; n++)
+    for (int k = n < whole ? deep : 0; k < count; k++)
+      to[k * width + n] = from[n * step + k * next];
+  for (int k = 0; k < count; k++)
+    for (int n = columns; n < width; n++)
+      to[k * width + n] = 0.0f;
+}
+"""
+"""C of a function for products whose second matrix does not lie as their kernels read it."""
+
+
 def kernels(tiles: Collection[ProductTile]) -> list[str]:
     """C of these kernels."""
     return [tile.code() for tile in sorted(tiles, key=lambda t: t.name)]

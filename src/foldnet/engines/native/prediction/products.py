@@ -129,27 +129,17 @@ def _packed(body: BlockWriter, loops: MatrixLoops, a: str, b: str, c: str) -> li
     depth = loops.summed.count
     if free(depth) is not None or width * depth > PACKED:
         return None
+    body.packs = True
     lines: list[str] = []
     for columns in groups:
         own = columns.vectors * columns.size
         there = own - columns.size + columns.part if columns.part else own
         start = plus(b, times(columns.first, loops.columns.b))
-        source = f"from[{plus(times('k', loops.summed.b), times('n', loops.columns.b))}]"
-        copied = [
-            "{",
-            f"  const float *from = {start};",
-            f"  for (int n = 0; n < {there}; n++)",
-            f"    for (int k = 0; k < {depth}; k++)",
-            f"      packed[{plus(times('k', own), 'n')}] = {source};",
-        ]
-        if there < own:
-            copied += [
-                f"  for (int k = 0; k < {depth}; k++)",
-                f"    for (int n = {there}; n < {own}; n++)",
-                f"      packed[{plus(times('k', own), 'n')}] = 0.0f;",
-            ]
+        copied = (
+            f"side_by_side({start}, {loops.columns.b}, {loops.summed.b}, {there}, {depth}, packed, {own});"
+        )
         calls = _tiles(body, loops, columns, a, "packed", own, plus(c, columns.first))
-        lines += columns.repeated([*copied, "}", *calls])
+        lines += columns.repeated([copied, *calls])
     lines = counted(loops.columns.count, lines)
     return ["{", f"  float packed[{width * depth}];", *(f"  {line}" for line in lines), "}"]
 

@@ -101,6 +101,7 @@ class BlockWriter:
         self.products: set[ProductTile] = set()
         self.multiplied = 0
         self.portable_convs = False
+        self.packs = False
         self.faults: list[Node[Op]] = []
         self.lines: list[str | Step] = []
         self._names = Namespace({*C_RESERVED, *direct.values(), *taken})

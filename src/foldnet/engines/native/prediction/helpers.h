@@ -106,7 +106,7 @@ static void start_helpers(int wanted) {
   pthread_attr_destroy(&detached);
 }
 
-/* Do work with so many helpers, which may come late or not at all: the others, work(job, number, threads), must be right whoever comes. */
+/* Do work(job, number of the thread, threads), also by so many helpers, which may come late or not at all. */
 static void with_helpers(void (*work)(void *, int, int), void *job, int wanted) {
   if (wanted < 1 || __atomic_exchange_n(&helpers.busy, 1, __ATOMIC_ACQUIRE)) {
     work(job, 0, 1);

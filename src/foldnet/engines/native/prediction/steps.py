@@ -2,7 +2,7 @@
 
 A step is a loop whose turns touch different elements, or statements that one thread does alone. Threads take parts of a
 step until none is left, and begin the next one when all parts are done; so a thread that comes late, or is held up,
-takes fewer. Each turn does the same whoever takes it: results do not depend on the threads.
+takes fewer. A turn does the same in every thread, so that results do not depend on them.
 """
 
 from __future__ import annotations

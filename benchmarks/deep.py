@@ -34,6 +34,10 @@ HERE = Path(__file__).parent
 CLOSE = 1e-4
 """How far results may be apart, of the largest."""
 
+PAUSE = 0.05
+"""Seconds before each turn: threads of the side before may look for more work for a while, on a processor that the next
+side's threads need."""
+
 COMPILE = 2.0
 """Seconds that the first compilation of fer's network may take."""
 
@@ -104,6 +108,7 @@ RUNNERS = {
 
 def timed(predict: Predict, x: np.ndarray, repeats: int) -> float:
     """Seconds of a call, the first one not counted: it brings caches and threads back from the one before."""
+    time.sleep(PAUSE)
     predict(x)
     start = time.perf_counter()
     for _ in range(repeats):

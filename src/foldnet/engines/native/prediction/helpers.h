@@ -5,6 +5,12 @@
 #define SLEEPING_S 1
 #define HELPERS 255
 
+/* Of one thread. */
+typedef struct {
+  pthread_t thread;
+  int taken;
+} seat_t;
+
 typedef struct {
   pthread_mutex_t mutex;
   pthread_cond_t called;
@@ -12,6 +18,8 @@ typedef struct {
   void *job;
   uint64_t call; /* its number << 33 | whether it is open << 32 | helpers that it wants << 16 | helpers in it */
   int busy, alive, asleep, ready;
+  seat_t seats[HELPERS];
+  int apart; /* 1 + the processor that they keep away from */
 } helpers_t;
 
 static helpers_t helpers = {.mutex = PTHREAD_MUTEX_INITIALIZER, .called = PTHREAD_COND_INITIALIZER};
@@ -29,12 +37,30 @@ static void rest(int spins) {
     sched_yield();
 }
 
+/* Threads that are woken are often put where the one runs that wakes them, although other processors are idle. So the
+   helpers keep away from the caller's. The caller holds the mutex. */
+static void keep_apart(void) {
+#ifdef __linux__
+  const int here = sched_getcpu();
+  cpu_set_t others;
+  if (here < 0 || helpers.apart == 1 + here || sched_getaffinity(0, sizeof others, &others))
+    return;
+  CPU_CLR(here, &others);
+  if (CPU_COUNT(&others) == 0)
+    return;
+  helpers.apart = 1 + here;
+  for (int i = 0; i < HELPERS; i++)
+    if (helpers.seats[i].taken)
+      pthread_setaffinity_np(helpers.seats[i].thread, sizeof others, &others);
+#endif
+}
+
 static int is_new(uint64_t call, uint64_t seen) {
   return call & OPEN && NUMBER(call) != seen;
 }
 
 /* The next call; 0 when none came for long. */
-static uint64_t next_call(uint64_t seen) {
+static uint64_t next_call(seat_t *own, uint64_t seen) {
   struct timespec start, now;
   clock_gettime(CLOCK_MONOTONIC, &start);
   int64_t waited = 0;
@@ -59,15 +85,16 @@ static uint64_t next_call(uint64_t seen) {
   __atomic_fetch_sub(&helpers.asleep, 1, __ATOMIC_SEQ_CST);
   if (!is_new(call, seen)) {
     call = 0;
+    own->taken = 0;
     helpers.alive--;
   }
   pthread_mutex_unlock(&helpers.mutex);
   return call;
 }
 
-static void *helper(void *nothing) {
+static void *helper(void *own) {
   uint64_t seen = 0, call;
-  while ((call = next_call(seen))) {
+  while ((call = next_call(own, seen))) {
     seen = NUMBER(call);
     /* Enter it, unless it is over or has helpers enough. */
     while (call & OPEN && NUMBER(call) == seen && INSIDE(call) < INSIDE(call >> 16))
@@ -77,7 +104,7 @@ static void *helper(void *nothing) {
         break;
       }
   }
-  return nothing;
+  return NULL;
 }
 
 /* A child has none of its parent's threads. */
@@ -98,9 +125,14 @@ static void start_helpers(int wanted) {
   pthread_mutex_lock(&helpers.mutex);
   if (!helpers.ready)
     helpers.ready = !pthread_atfork(NULL, NULL, after_fork);
-  pthread_t thread;
-  while (helpers.ready && helpers.alive < wanted && !pthread_create(&thread, &detached, helper, NULL))
-    helpers.alive++;
+  for (int i = 0; helpers.ready && i < HELPERS && helpers.alive < wanted; i++)
+    if (!helpers.seats[i].taken) {
+      if (pthread_create(&helpers.seats[i].thread, &detached, helper, &helpers.seats[i]))
+        break;
+      helpers.seats[i].taken = 1;
+      helpers.alive++;
+    }
+  helpers.apart = 0;
   pthread_mutex_unlock(&helpers.mutex);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&detached);
@@ -120,6 +152,7 @@ static void with_helpers(void (*work)(void *, int, int), void *job, int wanted) 
   __atomic_store_n(&helpers.call, number << 33 | OPEN | (uint64_t)wanted << 16, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&helpers.asleep, __ATOMIC_SEQ_CST)) {
     pthread_mutex_lock(&helpers.mutex);
+    keep_apart();
     for (int i = 0; i < wanted && i < helpers.asleep; i++)
       pthread_cond_signal(&helpers.called);
     pthread_mutex_unlock(&helpers.mutex);

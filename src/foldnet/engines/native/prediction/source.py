@@ -160,7 +160,7 @@ def emit(graph: Graph, *, simd: int = 16) -> Source:
     code = "\n".join(parts)
     faults = tuple(row.faults)
     pieces = [
-        "".join(f"#include <{name}.h>\n" for name in HEADERS),
+        "#define _GNU_SOURCE\n" + "".join(f"#include <{name}.h>\n" for name in HEADERS),
         FMA.format(fma="__builtin_fmaf"),
         '#define FOLDNET_EXPORT __attribute__((visibility("default")))\n',
         needed(matrix.vector_types(types), "\n".join(kernels)),

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 from foldnet.codegen.convolution import together
 from foldnet.codegen.expressions import Number, plus, times
+from foldnet.codegen.matrix import raised
 from foldnet.graph.sizes import free
 
 
 @dataclass(frozen=True)
 class ProductTile:
     """One kernel: ``C[m][n] = start[n] + sum over k of A(m, k) * B[k][n]``, or added to what is there.
+
+    Results that are not more than ``low`` are raised to it; -inf changes none.
 
     Attributes:
         rows: of the tile.
@@ -47,7 +50,7 @@ class ProductTile:
         sums = [[f"a{i}_{v}" for v in columns] for i in rows]
         lines = [
             f"static __attribute__((noinline)) void {self.name}(int count, const float *a, long am, long ak,",
-            "    const float *b, long ldb, const float *start, float *c, long ldc, int add) {",
+            "    const float *b, long ldb, const float *start, float *c, long ldc, int add, float low) {",
             *(["  (void)am;", "  (void)ldc;"] if self.rows == 1 else []),
         ]
         for v in columns:
@@ -68,6 +71,9 @@ class ProductTile:
         lines += [
             f"    {a} = {self._read(places[i][v], v)} + {a};" for i in rows for v, a in enumerate(sums[i])
         ]
+        lines.append("  }")
+        lines.append("  if (low > -(float)INFINITY) {")
+        lines += [f"    {a} = {raised(a, 'low', size)};" for i in rows for a in sums[i]]
         lines.append("  }")
         lines += [f"  {self._store(places[i][v], a, v)}" for i in rows for v, a in enumerate(sums[i])]
         return "\n".join([*lines, "}"]) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import TYPE_CHECKING
 
 from foldnet.codegen.convolution import tallest, tile_turns, together
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from foldnet.engines.native.prediction.writer import BlockWriter
 
 
-def dense_calls(body: BlockWriter, node: Node[Op]) -> Lines:
-    """Calls of the matrix kernels."""
+def is_tiled(body: BlockWriter, node: Node[Op]) -> bool:
+    """Whether it has kernels for several positions, which raise what they store."""
+    return body.simd > 1 and body.lanes == 1 and prod(body.shape(node.inputs[0])[:-1]) > 1
+
+
+def dense_calls(body: BlockWriter, node: Node[Op], low: float) -> Lines:
+    """Calls of the matrix kernels; results are raised to ``low`` where it ``is_tiled``."""
     x, kernel, *rest = node.inputs
     inputs, units = body.shape(kernel)
     positions = prod(body.shape(x)[:-1])
@@ -30,8 +35,8 @@ def dense_calls(body: BlockWriter, node: Node[Op]) -> Lines:
         return _portable_calls(body, node, positions, inputs, units)
     widths = panels(units, body.simd)
     w, bias = body.packed(kernel, widths), body.packed(rest[0], widths) if rest else ""
-    if body.lanes == 1 and positions > 1:
-        return _tiled(body, node, positions, inputs, units, w, bias)
+    if is_tiled(body, node):
+        return _tiled(body, node, positions, inputs, units, w, bias, low)
     if free(positions) is None and positions == 0:
         return []
     several = positions != 1
@@ -53,7 +58,14 @@ def dense_calls(body: BlockWriter, node: Node[Op]) -> Lines:
 
 
 def _tiled(
-    body: BlockWriter, node: Node[Op], positions: int, inputs: int, units: int, w: str, bias: str
+    body: BlockWriter,
+    node: Node[Op],
+    positions: int,
+    inputs: int,
+    units: int,
+    w: str,
+    bias: str,
+    low: float,
 ) -> list[Step]:
     """Calls for tiles of positions and units, in stretches of inputs."""
     found, column = [], 0
@@ -83,6 +95,7 @@ def _tiled(
                     plus(body.base(node.output), at),
                     units,
                     int(done > 0),
+                    low if done + count >= inputs else -inf,
                 )
                 found.append(_step(body, product, positions, columns))
         column += width

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import TYPE_CHECKING
 
 from foldnet.codegen.convolution import in_tiles, tallest
 from foldnet.codegen.expressions import Number, plus, times
 from foldnet.codegen.loops import Strides, collapse, loop
+from foldnet.codegen.maths import literal
 from foldnet.codegen.product_tiles import Columns, ProductTile, columns_of, counted
 from foldnet.engines.native.prediction.steps import Step
 from foldnet.graph.graph import Node
@@ -163,6 +164,7 @@ class Product:
         start: a number for each column to start from, or ``NULL``.
         c, ldc: the result, from row to row.
         add: whether it is added to what is there.
+        low: what results are raised to that are not more.
     """
 
     count: int
@@ -175,6 +177,7 @@ class Product:
     c: str
     ldc: int
     add: int
+    low: float = -inf
 
 
 def tile_calls(
@@ -192,7 +195,7 @@ def tile_calls(
         return (
             f"{tile.name}({product.count}, {plus(product.a, times(p, product.am))}, {product.am}, {product.ak}, "
             f"{product.b}, {product.ldb}, {product.start}, {plus(product.c, times(p, product.ldc))}, {product.ldc}, "
-            f"{product.add});"
+            f"{product.add}, {literal(product.low)});"
         )
 
     return in_tiles(rows, tallest(columns.vectors, body.simd), call, turns=turns)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from foldnet.codegen.convolution import Tile
@@ -31,15 +31,15 @@ from foldnet.codegen.workspace import Plan, scratch_at
 from foldnet.codegen.writer import DOUBLE, Along, Body, Stage
 from foldnet.engines.native.prediction.along import AlongAxes
 from foldnet.engines.native.prediction.convolution import conv_calls, is_one_by_one
-from foldnet.engines.native.prediction.dense import dense_calls, vector_calls
+from foldnet.engines.native.prediction.dense import dense_calls, is_tiled, vector_calls
 from foldnet.engines.native.prediction.products import product_calls
 from foldnet.engines.native.prediction.steps import Lines, Step, in_order
 from foldnet.errors import UnsupportedError
 from foldnet.graph.graph import Graph, Node
-from foldnet.graph.op import Op
+from foldnet.graph.op import Op, fused_activation
 from foldnet.graph.sizes import free
 from foldnet.operations import catalogue
-from foldnet.operations.elementwise.c import activate
+from foldnet.operations.elementwise.c import activate, lowest
 
 OUTSIDE = "  "
 """The indent of statements that are in no loop or block."""
@@ -354,9 +354,11 @@ class BlockWriter:
         return f"BAD({lane}, {len(self.faults) - 1});"
 
     def dense(self, node: Node[Op], turned: bool = False) -> None:
-        """Calls of the matrix kernels, then the activation."""
-        self.lines += dense_calls(self, node)
-        activate(self, node)
+        """Calls of the matrix kernels, and the activation, which some of them include."""
+        low = lowest(fused_activation(node.op)) if is_tiled(self, node) else None
+        self.lines += dense_calls(self, node, -inf if low is None else low)
+        if low is None:
+            activate(self, node)
 
     def products_of(self, node: Node[Op], sizes: Sequence[int], strides: Sequence[Strides]) -> bool:
         """Calls of the kernels for products of matrices, for one row."""

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from foldnet.engines.native import cache
 from foldnet.engines.native.prediction import program
-from tests.support import compiling, keras_variables, quick
+from tests.support import compiling, kept, keras_variables, quick, xla
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # What JAX compiles here runs a few times on a few rows: compiling it well takes longer than all its runs, and without
@@ -46,7 +46,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """One folder for what compilers make, which starts empty and ends with the run; workers inherit it."""
+    """One folder for what compilers make, kept from run to run unless it is to be measured; workers inherit it."""
     if config.getoption("quick"):
         config.pluginmanager.register(quick.Quick())
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -55,7 +55,10 @@ def pytest_configure(config):
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     for kind in ("GLOBAL", "LOCAL"):
         os.environ[f"ZIG_{kind}_CACHE_DIR"] = str(folder / "zig")
-    os.environ.setdefault("FOLDNET_CACHE", str(folder / "foldnet"))
+    if config.getoption("measure"):
+        os.environ[kept.KEEP] = "0"
+    home = kept.begin() or folder
+    os.environ.setdefault("FOLDNET_CACHE", str(home / compiling.name_of_cache()))
     os.environ[compiling.READ_BEFORE] = f"{os.environ['FOLDNET_CACHE']}-headers"
     if config.getoption("measure"):
         config.pluginmanager.register(quick.Measuring())
@@ -75,6 +78,7 @@ def make_keras_quick():
 
         # Otherwise it looks up, for each operation that it compiles, which lines of code called it.
         jax.config.update("jax_traceback_in_locations_limit", 0)
+        xla.keep()
     if "keras" in sys.modules:
         keras_variables.install()
 
@@ -106,9 +110,9 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="session")
-def quick_compiler(tmp_path_factory):
+def quick_compiler():
     """For ``CC`` of programs that a test starts, where it asks what comes out and not how fast."""
-    return compiling.quick_compiler(tmp_path_factory.mktemp("compiler"))
+    return compiling.quick_compiler(Path(os.environ[compiling.READ_BEFORE]))
 
 
 @pytest.fixture(autouse=True)

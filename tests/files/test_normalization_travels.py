@@ -15,6 +15,7 @@ from foldnet import layers
 from foldnet.errors import UnsupportedError
 from foldnet.layers import Input
 from foldnet.sequential import Sequential
+from tests.support.compilers import build
 
 RNG = np.random.default_rng(3)
 TABLE = RNG.normal([5, -300, 0.02, 7e4], [2, 40, 0.01, 900], (50, 4)).astype(np.float32)
@@ -83,7 +84,7 @@ def test_through_the_predictor_and_what_it_writes(tmp_path, engine):
 
     folder = tmp_path / "c"
     predict.to_c(folder)
-    subprocess.run(["gcc", "-O1", "main.c", "-o", "run", "-lm"], cwd=folder, check=True)
+    build("gcc", ["-O1", "main.c"], "run", folder)
     rows = "".join(",".join(f"{v:.9g}" for v in row) + "\n" for row in TABLE)
     done = subprocess.run(["./run"], cwd=folder, input=rows, capture_output=True, text=True, check=True)
     printed = [[float(v) for v in line.split(",")] for line in done.stdout.splitlines()]

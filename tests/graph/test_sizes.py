@@ -3,7 +3,6 @@
 import ctypes
 import operator
 import random
-import subprocess
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from foldnet.codegen.size_names import SizeNames, writing
 from foldnet.graph.sizes import Lengths, chosen, free, larger, smaller, usual
+from tests.support import compilers
 
 COMPARISONS = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]
 
@@ -129,8 +129,7 @@ def test_c_computes_them_as_python_does(tmp_path):
             f"long f{number}(long a, long b) {{\n{chr(10).join(lines)}\n  return {fits} ? {value} : -12345;\n}}"
         )
     (tmp_path / "sizes.c").write_text("\n".join(["#include <stdint.h>", *text]))
-    command = ["gcc", "-std=c99", "-O1", "-fPIC", "-shared", "-w", "sizes.c", "-o", "sizes.so"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    compilers.build("gcc", ["-std=c99", "-O1", "-fPIC", "-shared", "-w", "sizes.c"], "sizes.so", tmp_path)
     library = ctypes.CDLL(str(tmp_path / "sizes.so"))
     assert len(pairs) > 40
     for name, sizes, found in pairs:

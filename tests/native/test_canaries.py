@@ -5,7 +5,6 @@ workspace with a pattern, and looks after the call whether what belongs to nobod
 """
 
 import ctypes
-import subprocess
 from functools import partial
 
 import numpy as np
@@ -18,6 +17,7 @@ from foldnet.graph.op import INT
 from tests.native.apart import APART, listed, set_apart
 from tests.operations.free_axes import CHANGES, FREE, at_lengths, changed, fits
 from tests.operations.op_cases import GRAPHS, ONE_BY_ONE, SIDE_BY_SIDE, data_of, joined
+from tests.support import compile_once
 
 SIMD = 8
 
@@ -69,7 +69,8 @@ def watched_graph(graph, fixed, inputs, folder, monkeypatch, rows, lengths=()):
         code += f"static const int64_t lengths[] = {{{', '.join(map(str, lengths))}}};\n"
     (folder / "net.c").write_text(code + CHECK)
     command = [*cc.find().command, "-std=gnu11", "-O0", "-march=native", "-fPIC", "-shared", "-pthread", "-w"]
-    subprocess.run([*command, "net.c", "-o", "net.so", "-lm"], cwd=folder, check=True)
+    done = compile_once.run([*command, "net.c", "-o", "net.so", "-lm"], folder)
+    assert done.returncode == 0, done.stderr[:3000]
     library = ctypes.CDLL(str(folder / "net.so"))
     weights = pack(made.layout, made.floats, graph.constants)
     outputs = []

@@ -190,7 +190,7 @@ def test_native_code_is_clean_under_the_sanitizers(group, tmp_path, monkeypatch)
     weights = pack(made.layout, made.floats, graph.constants)
     (tmp_path / "net.c").write_text(code + native_main(rows, weights, inputs, outputs))
     flags = ["-std=gnu11", "-O0", *LIMITS, "-march=native", "-ffp-contract=off", "-pthread"]
-    run(["gcc", *flags, *sanitizers("gcc"), "net.c", "-lm", "-o", "main"], cwd=tmp_path)
+    assert build("gcc", [*flags, *sanitizers("gcc"), "net.c"], "main", tmp_path) == ""
     data = weights.tobytes() + b"".join(x.tobytes() for x in inputs)
     every = described(GROUPS[group], graph, outputs)
     check(tmp_path / "main", data, [*every, *((name, y[:1], own) for name, y, own in every)])
@@ -208,7 +208,7 @@ def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path, monkeypatch):
         x = np.ones((45, 16), np.float32)
         (tmp_path / "net.c").write_text(code + native_main(45, weights, [x], [x]))
         flags = ["-std=gnu11", "-O0", "-march=native", "-pthread"]
-        run(["gcc", *flags, *sanitizers("gcc"), "net.c", "-lm", "-o", "main"], cwd=tmp_path)
+        assert build("gcc", [*flags, *sanitizers("gcc"), "net.c"], "main", tmp_path) == ""
         data = weights.tobytes() + x.tobytes()
         done = subprocess.run([tmp_path / "main"], input=data, capture_output=True, check=False)
         assert b"use-after-poison" in done.stderr, table

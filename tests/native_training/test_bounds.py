@@ -13,7 +13,7 @@ import pytest
 from foldnet import Sequential, layers
 from foldnet.engines.native.training.source import source
 from tests.native_training import exact, programs
-from tests.support.compilers import sanitizers
+from tests.support.compilers import build, sanitizers
 
 NAMES = list(exact.CASES)
 GROUPS = [NAMES[i::4] for i in range(4)]
@@ -23,7 +23,7 @@ KINDS = (
 )  # fmt: skip
 
 
-def watched(arguments, cache):
+def watched(arguments):
     """What exact.py says, in a process that has the sanitizers loaded."""
 
     def gcc_file(name):
@@ -36,7 +36,6 @@ def watched(arguments, cache):
         # A trap instead of a message compiles in two thirds of the time.
         "CC": " ".join(["gcc", *sanitizers("gcc"), "-fsanitize-undefined-trap-on-error", "-g0"]),
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
-        "FOLDNET_CACHE": str(cache),
         "LD_PRELOAD": f"{gcc_file('libasan.so')} {gcc_file('libubsan.so')}",
         "ASAN_OPTIONS": "detect_leaks=0",
     }
@@ -47,12 +46,12 @@ def watched(arguments, cache):
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=lambda names: names[0])
-def test_no_step_leaves_its_arrays(names, tmp_path):
-    assert watched(names, tmp_path) == "\n".join([*names, "clean"])
+def test_no_step_leaves_its_arrays(names):
+    assert watched(names) == "\n".join([*names, "clean"])
 
 
-def test_an_array_that_is_shorter_by_one_is_noticed(tmp_path):
-    assert watched(["--damaged", NAMES[0], *KINDS], tmp_path) == "tried"
+def test_an_array_that_is_shorter_by_one_is_noticed():
+    assert watched(["--damaged", NAMES[0], *KINDS]) == "tried"
 
 
 ALONE = r"""
@@ -99,6 +98,6 @@ def test_random_numbers_stay_within_buffers_of_their_size(tmp_path):
     code = source(programs.program(network)).code
     (tmp_path / "alone.c").write_text(code + ALONE)
     flags = ["-std=gnu11", "-O0", "-march=native", "-pthread", "-w", *sanitizers("gcc")]
-    subprocess.run(["gcc", *flags, "alone.c", "-lm", "-o", "alone"], cwd=tmp_path, check=True)
+    build("gcc", [*flags, "alone.c"], "alone", tmp_path)
     done = subprocess.run([tmp_path / "alone"], capture_output=True, text=True, check=False)
     assert done.stdout == "clean\n", done.stderr[:3000]

@@ -14,6 +14,7 @@ from foldnet import ops
 from foldnet.engines.training import training_engine
 from foldnet.training import trainer
 from tests.ops.operation_cases import OPERATIONS
+from tests.support import compilers
 
 X = np.random.default_rng(3).normal(size=(9, 4, 3)).astype(np.float32)
 X[np.abs(X) < 0.05] = 0.3  # away from the steps of floor and of signs
@@ -71,19 +72,8 @@ def test_exports_compute_operations(keras_file, tmp_path):
     spec.loader.exec_module(module)
     close(module.predict(X), predict(X), NAMES)
     predict.to_c(tmp_path / "c")
-    build = [
-        "gcc",
-        "-std=c99",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "predict.c",
-        "self_test.c",
-        "-lm",
-        "-o",
-        "test",
-    ]
-    assert subprocess.run(build, cwd=tmp_path / "c", check=False).returncode == 0
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror"]
+    compilers.build("gcc", [*flags, "predict.c", "self_test.c"], "test", tmp_path / "c")
     assert subprocess.run(["./test"], cwd=tmp_path / "c", check=False, capture_output=True).returncode == 0
 
 

@@ -24,6 +24,7 @@ from foldnet.graph.graph import Graph, bind
 from foldnet.lowering.lower import lower
 from tests.soak.recipe import Recipe, build, layers_in
 from tests.soak.weights import data_for, give_weights
+from tests.support import compilers
 from tests.support.compiling import QUICK
 from tests.support.keras_pairs import keras_in_float64
 
@@ -142,8 +143,7 @@ def _exported(graph: Graph, data: Arrays, folder: str) -> list[int]:
 def by_c(network: Any, data: Arrays) -> Arrays:
     with tempfile.TemporaryDirectory() as folder:
         lengths = _exported(foldnet.freeze(network, engine="reference").graph, data, folder)
-        command = ["gcc", "-std=c99", "-w", *QUICK, "main.c", "-lm", "-o", "predict"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        compilers.build("gcc", ["-std=c99", "-w", *QUICK, "main.c"], "predict", Path(folder))
         flat = np.hstack([np.asarray(x, np.float64).reshape(len(x), -1) for x in data])
         text = "".join(",".join(f"{v:.9g}" for v in row) + "\n" for row in flat)
         done = subprocess.run(

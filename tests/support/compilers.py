@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from foldnet.engines.native.compiler import machine
+from tests.support import compile_once
 
 # ziglang's driver adds arguments of its own, which it then warns of.
 ZIG = [sys.executable, "-m", "ziglang", "cc", "-Wno-unused-command-line-argument"]
@@ -51,13 +52,7 @@ def assert_no_warnings(compiler: str, code: str, folder: Path, processor: str = 
     """
     command = [*COMPILERS[compiler], "-std=gnu11", "-Wall", "-Wextra", "-Werror", march(compiler, processor)]
     made = folder / "checked.o"
-    done = subprocess.run(
-        [*command, "-x", "c", "-c", "-", "-o", str(made)],
-        input=code,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = compile_once.run([*command, "-x", "c", "-c", "-", "-o", made], folder, code)
     assert done.returncode == 0, done.stderr[:3000]
     assert made.stat().st_size > 0
 
@@ -69,7 +64,7 @@ def build(compiler: str, arguments: Sequence[str], output: str, folder: Path) ->
     """
 
     def run(*command: str) -> str:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = compile_once.run(command, folder)
         assert done.returncode == 0, done.stderr[:3000]
         return done.stderr
 
@@ -89,9 +84,8 @@ def sanitizers(compiler: str) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "program"
         both = [*BOTH, *CALLS[compiler]]
-        command = [*COMPILERS[compiler], *both, "-x", "c", "-", "-o", str(program)]
-        source = "int main(void) { return 0; }"
-        built = subprocess.run(command, input=source, text=True, capture_output=True, check=False)
+        command = [*COMPILERS[compiler], *both, "-x", "c", "-", "-o", program]
+        built = compile_once.run(command, Path(folder), "int main(void) { return 0; }")
         works = built.returncode == 0 and subprocess.run([program], check=False).returncode == 0
     if compiler == "gcc" and not works:
         raise RuntimeError(f"gcc cannot build with its sanitizers: {built.stderr}")

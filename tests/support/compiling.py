@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 from foldnet import user_cache
-from foldnet.engines.native import cache, compiler
+from foldnet.engines.native import cache, compiler, scratch
 from foldnet.errors import CompileError
+from tests.support import compile_once, compilers
 
 as_shipped = cache.load
 QUICK = ("-O0", "-Dalways_inline=unused", "-DQUICK_TO_COMPILE")
@@ -38,20 +39,50 @@ def read_before(command, options):
     if READ_BEFORE not in os.environ or "gcc" not in Path(command[0]).resolve().name:
         return ()
     folder = Path(os.environ[READ_BEFORE], user_cache.digest(repr((command, options)).encode()).hex()[:16])
-    header, made = folder / "system.h", folder / f"{os.getpid()}.h"
-    if not header.exists():
+    header, made, digest = folder / "system.h", folder / f"{os.getpid()}.h", folder / "digest"
+    if not digest.exists() or digest.read_bytes() != _digest(header):
         folder.mkdir(parents=True, exist_ok=True)
         made.write_text("\n".join(OF_THE_SYSTEM) + "\n")
         flags = [*compiler.flags(compiler.machine()), *options, "-x", "c-header"]
         subprocess.run([*command, *flags, made, "-o", f"{made}.gch"], check=True)
         Path(f"{made}.gch").replace(f"{header}.gch")
         made.replace(header)
+        made.write_bytes(_digest(header))
+        made.replace(digest)
     return "-include", str(header)
+
+
+def _digest(header):
+    """Of a header as gcc has read it; nothing where there is none."""
+    read = Path(f"{header}.gch")
+    return (
+        user_cache.digest(header.read_bytes(), read.read_bytes())
+        if header.exists() and read.exists()
+        else b""
+    )
+
+
+def name_of_cache() -> str:
+    """A name for foldnet's own cache that is another one after any change but that of the code to be compiled.
+
+    What foldnet notes of a compiler is enough for its users, but not of the headers and of the modules that run it.
+    """
+    with contextlib.suppress(CompileError):
+        found = [compile_once.state(compiler.find().command)]
+        found += [compile_once.state(command) for command in compilers.COMPILERS.values()]
+        modules = [Path(module.__file__).read_text() for module in (cache, compiler, scratch, user_cache)]
+        everything = repr((found, modules, Path(__file__).read_text()))
+        return f"foldnet-{user_cache.digest(everything.encode()).hex()[:16]}"
+    return "foldnet"
 
 
 def quick_compiler(folder: Path) -> str:
     """The same for programs that tests start: a command for ``CC`` that compiles without optimization."""
-    script = folder / "quick-cc"
-    script.write_text(f'#!/bin/sh\nexec {shlex.join(compiler.find().command)} "$@" {" ".join(QUICK)}\n')
-    script.chmod(0o755)
+    text = f'#!/bin/sh\nexec {shlex.join(compiler.find().command)} "$@" {" ".join(QUICK)}\n'
+    script, made = folder / "quick-cc", folder / f"quick-cc-{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not script.exists() or script.read_text() != text:  # foldnet knows a compiler by its file's time, too
+        made.write_text(text)
+        made.chmod(0o755)
+        made.replace(script)
     return str(script)
